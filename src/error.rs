@@ -1,0 +1,164 @@
+//! The errors of two of the three moments, and of the store beneath them.
+//!
+//! * [`ConfigError`] while building: it names the setting, never its value.
+//! * [`IssueError`] while minting a token or a session.
+//! * [`Rejection`](crate::Rejection), in its own module, while a request is answered.
+//!
+//! [`StoreError`] is what a [`Store`](crate::store::Store) says; the last two wrap it. `Display` is for people and
+//! never repeats `source()`, which is always kept.
+//!
+//! ```
+//! # #[cfg(feature = "jwt")] {
+//! use tower_jam::Key;
+//!
+//! let error = Key::hs256(b"too short").unwrap_err();
+//! assert_eq!(error.setting(), "secret_key");
+//! assert_eq!(error.to_string(), "setting `secret_key`: 9 bytes, and HS256 takes at least 32 random bytes");
+//! # }
+//! ```
+
+use std::{borrow::Cow, error::Error, fmt};
+
+/// An error of any type, kept as a cause.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Says which setting an engine could not be built with, and why.
+#[derive(Debug)]
+pub struct ConfigError {
+    setting: &'static str,
+    reason: Cow<'static, str>,
+    source: Option<BoxError>,
+}
+
+impl ConfigError {
+    /// An error about `setting`. The reason must not quote a secret.
+    #[must_use]
+    pub fn new(setting: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            setting,
+            reason: reason.into(),
+            source: None,
+        }
+    }
+
+    /// Keeps `source` as the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<BoxError>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The setting's name, as the builder method and the configuration file spell it.
+    #[must_use]
+    pub const fn setting(&self) -> &'static str {
+        self.setting
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "setting `{}`: {}", self.setting, self.reason)
+    }
+}
+
+impl Error for ConfigError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Says why a token or a session was not made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// The key ring's active key can only verify.
+    NoSigningKey,
+    /// The grant asks for what a verifier would refuse: an empty subject, a time out of range.
+    Grant(&'static str),
+    /// The user type does not serialise as claims or session data.
+    User(BoxError),
+    /// The result would be longer than verifiers or browsers take; carries its length and the limit in bytes.
+    TooLarge {
+        /// Length it would have, in bytes.
+        bytes: usize,
+        /// The most that is allowed, in bytes.
+        limit: usize,
+    },
+    /// Everything of this user was ended while the login was under way, so nothing was issued.
+    Withdrawn,
+    /// The store could not keep what was minted, so nothing was issued.
+    Store(StoreError),
+    /// The cryptographic library failed, for want of randomness or memory.
+    Crypto,
+}
+
+impl fmt::Display for IssueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSigningKey => f.write_str("the active key has no private part"),
+            Self::Grant(reason) => write!(f, "the grant cannot be issued: {reason}"),
+            Self::User(_) => f.write_str("the user does not serialise as a JSON object of claims"),
+            Self::TooLarge { bytes, limit } => {
+                write!(f, "{bytes} bytes, and the limit is {limit} bytes")
+            }
+            Self::Withdrawn => f.write_str("the user was logged out everywhere during the login"),
+            Self::Store(_) => f.write_str("the store did not keep it"),
+            Self::Crypto => f.write_str("the cryptographic library failed"),
+        }
+    }
+}
+
+impl Error for IssueError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::User(source) => Some(source.as_ref()),
+            Self::Store(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for IssueError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Says why a store could not answer. Whatever it is, nobody is let in and nobody is logged out.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store was not reached, so nothing was done.
+    Unavailable(BoxError),
+    /// There is no room for a new key.
+    Full,
+    /// The answer was lost: a write may or may not have happened.
+    Unknown(BoxError),
+    /// Others kept changing the same value until the operation's deadline.
+    Contended,
+    /// The stored bytes are not what was written.
+    Corrupt(BoxError),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unavailable(_) => "the store is unavailable",
+            Self::Full => "the store is full",
+            Self::Unknown(_) => "the store's answer was lost",
+            Self::Contended => "the value kept changing until the deadline",
+            Self::Corrupt(_) => "the stored value is corrupt",
+        })
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unavailable(source) | Self::Unknown(source) | Self::Corrupt(source) => {
+                Some(source.as_ref())
+            }
+            Self::Full | Self::Contended => None,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What tests of code built on this crate need (feature `testing`).
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use tower_jam::{Clock, Timestamp, testing::ManualClock};
+//!
+//! let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_000)));
+//! clock.advance(Duration::from_secs(60));
+//! assert_eq!(clock.now(), Timestamp::from_secs(1_060));
+//! ```
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use crate::clock::{Clock, Timestamp};
+
+/// A clock that stands still until the test moves it.
+#[derive(Debug)]
+pub struct ManualClock {
+    wall: AtomicU64,
+    monotonic: AtomicU64,
+}
+
+impl ManualClock {
+    /// A clock that stands at `now`.
+    #[must_use]
+    pub const fn at(now: Timestamp) -> Self {
+        Self {
+            wall: AtomicU64::new(now.as_millis()),
+            monotonic: AtomicU64::new(0),
+        }
+    }
+
+    /// Moves both readings forward by `span`.
+    pub fn advance(&self, span: Duration) {
+        let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        self.wall.fetch_add(millis, Ordering::SeqCst);
+        self.monotonic.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock, back if need be, as an operator or NTP does; the monotonic reading stays.
+    pub fn set(&self, now: Timestamp) {
+        self.wall.store(now.as_millis(), Ordering::SeqCst);
+    }
+}
+
+impl Default for ManualClock {
+    /// A clock that stands at 2026-01-01T00:00:00Z.
+    fn default() -> Self {
+        Self::at(Timestamp::from_secs(1_767_225_600))
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.monotonic.load(Ordering::SeqCst))
+    }
+}
