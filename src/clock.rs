@@ -123,9 +123,15 @@ mod tests {
     fn arithmetic_saturates_at_both_ends() {
         let day = Duration::from_secs(86_400);
         assert_eq!(Timestamp::NEVER.after(day), Timestamp::NEVER);
-        assert_eq!(Timestamp::from_secs(1).before(day), Timestamp::from_millis(0));
+        assert_eq!(
+            Timestamp::from_secs(1).before(day),
+            Timestamp::from_millis(0)
+        );
         assert_eq!(Timestamp::from_secs(u64::MAX), Timestamp::NEVER);
-        assert_eq!(Timestamp::from_secs(1).since(Timestamp::NEVER), Duration::ZERO);
+        assert_eq!(
+            Timestamp::from_secs(1).since(Timestamp::NEVER),
+            Duration::ZERO
+        );
     }
 
     #[test]

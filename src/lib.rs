@@ -1,6 +1,17 @@
 //! Authentication for tower (the README becomes this page).
 #![forbid(unsafe_code)]
 
+// In the order in which a request meets them.
+mod authenticate;
+mod cookie;
+mod credential;
+#[cfg(feature = "axum")]
+mod extract;
+pub mod guard;
+mod identity;
+pub mod layer;
+mod rejection;
+
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -10,7 +21,13 @@ mod secret;
 pub mod store;
 
 pub use crate::{
+    authenticate::{Authenticate, OnResponse, Or, ReadFrom, Verified},
     clock::{Clock, SystemClock, Timestamp},
+    cookie::{CookieSpec, SameSite},
+    credential::{Credential, CredentialSource},
     error::{BoxError, ConfigError, IssueError, StoreError},
+    guard::Guard,
+    identity::{AuthUser, Factor, Identity, Subject},
+    rejection::{Rejection, RejectionKind},
     secret::{MasterSecret, Secret},
 };

@@ -74,7 +74,10 @@ impl MasterSecret {
     /// When there are fewer than 32 bytes, or all are the same.
     pub fn new(bytes: &[u8]) -> Result<Self, ConfigError> {
         if bytes.len() < MINIMUM_BYTES {
-            let reason = format!("{} bytes, and at least {MINIMUM_BYTES} random bytes are needed", bytes.len());
+            let reason = format!(
+                "{} bytes, and at least {MINIMUM_BYTES} random bytes are needed",
+                bytes.len()
+            );
             return Err(ConfigError::new("secret", reason));
         }
         if bytes.iter().all(|byte| *byte == bytes[0]) {
@@ -104,7 +107,10 @@ impl MasterSecret {
     }
 
     /// The keys for the purpose named by `label`, the active one first.
-    #[cfg_attr(not(feature = "session"), allow(dead_code, reason = "engines of other features derive nothing yet"))]
+    #[cfg_attr(
+        not(feature = "session"),
+        allow(dead_code, reason = "engines of other features derive nothing yet")
+    )]
     pub(crate) fn derive(&self, label: &str) -> Vec<Secret<[u8; 32]>> {
         std::iter::once(&self.active)
             .chain(&self.accepted)

@@ -78,17 +78,16 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Adds `delta` to the number under `key`, zero when absent, and returns the sum. The expiry is
     /// that of the first addition; later ones do not move it.
-    fn add<'a>(
-        &'a self,
-        key: &'a Key,
-        delta: i64,
-        expires_at: Timestamp,
-    ) -> StoreFuture<'a, i64> {
+    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
         Box::pin(async move {
             for _ in 0..ADD_ATTEMPTS {
                 let current = self.get(key).await?;
                 let (sum, write, when) = match &current {
-                    None => (delta, Write::new(delta.to_string(), expires_at), When::Absent),
+                    None => (
+                        delta,
+                        Write::new(delta.to_string(), expires_at),
+                        When::Absent,
+                    ),
                     Some(entry) => {
                         let sum = number(&entry.value)?.saturating_add(delta);
                         let write = Write::new(sum.to_string(), entry.expires_at);

@@ -1,0 +1,260 @@
+//! The seam between a layer and its engine.
+//!
+//! An engine that implements [`Authenticate`] turns a [`Credential`] into a [`Verified`] user and knows
+//! nothing of tower, bodies or frameworks. Write one for API keys, client certificates or a signed link, and
+//! [`AuthLayer`](crate::layer::AuthLayer) puts it in front of any service:
+//!
+//! ```
+//! use std::{collections::HashMap, sync::Arc};
+//! use tower_jam::{
+//!     Authenticate, Clock, Credential, CredentialSource, Identity, Rejection, Subject, SystemClock, Verified,
+//! };
+//!
+//! #[derive(Clone)]
+//! struct ApiKeys(Arc<HashMap<[u8; 32], String>>); // SHA-256 of each key, and whose it is
+//!
+//! impl Authenticate for ApiKeys {
+//!     type User = String;
+//!
+//!     fn source(&self) -> CredentialSource {
+//!         CredentialSource::header(http::HeaderName::from_static("x-api-key"))
+//!     }
+//!
+//!     async fn authenticate(&self, presented: Credential) -> Result<Verified<String>, Rejection> {
+//!         # fn sha256(_: &[u8]) -> [u8; 32] { [0; 32] }
+//!         let name = self.0.get(&sha256(presented.expose().as_bytes()));
+//!         let name = name.ok_or_else(|| Rejection::invalid("unknown API key"))?;
+//!         let subject = Subject::new("https://auth.acme.dev", name.as_str());
+//!         Ok(Verified::new(Identity::new(subject, SystemClock.now()), Arc::new(name.clone())))
+//!     }
+//! }
+//! ```
+//!
+//! [`or`](Authenticate::or) joins two engines with the same user type: each request goes to the engine
+//! in whose place it carries its credential, and never to the other.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use http::{Extensions, HeaderMap};
+
+use crate::{
+    credential::{Credential, CredentialSource},
+    identity::{AuthUser, Identity},
+    rejection::Rejection,
+};
+
+/// Proves who presents a credential.
+pub trait Authenticate: Clone + Send + Sync + 'static {
+    /// The caller as the application's own type.
+    type User: Send + Sync + 'static;
+
+    /// Where this engine's credential is looked for, unless the layer is told another place.
+    fn source(&self) -> CredentialSource;
+
+    /// Verifies what was presented.
+    ///
+    /// An answer without an identity counts as absence: it passes an optional layer and no other.
+    fn authenticate(
+        &self,
+        presented: Credential,
+    ) -> impl Future<Output = Result<Verified<Self::User>, Rejection>> + Send;
+
+    /// Answers for a request without a credential. `outer` is who an outer layer says the caller is.
+    ///
+    /// # Errors
+    ///
+    /// A missing [`Rejection`], unless the engine knows better.
+    fn absent(&self, outer: Option<&Identity>) -> Result<Verified<Self::User>, Rejection> {
+        let _ = outer;
+        Err(Rejection::missing())
+    }
+
+    /// Looks for this engine's credential in another place.
+    fn read_from(self, source: CredentialSource) -> ReadFrom<Self> {
+        ReadFrom {
+            engine: self,
+            source,
+        }
+    }
+
+    /// Accepts this engine's credential or `other`'s. Where both read the same place, it is this one's.
+    fn or<B: Authenticate<User = Self::User>>(self, other: B) -> Or<Self, B> {
+        let sources = [self.source(), other.source()];
+        Or {
+            first: self,
+            second: other,
+            sources,
+        }
+    }
+}
+
+/// What an engine has established. `Debug` shows nothing of the user.
+#[must_use]
+pub struct Verified<U> {
+    identity: Option<Identity>,
+    user: Option<Arc<U>>,
+    attachments: Extensions,
+    on_response: Option<Arc<dyn OnResponse>>,
+}
+
+impl<U> Verified<U> {
+    /// The caller is `identity`, and this is what the application knows of it.
+    pub fn new(identity: Identity, user: Arc<U>) -> Self {
+        Self {
+            identity: Some(identity),
+            user: Some(user),
+            ..Self::anonymous()
+        }
+    }
+
+    /// The caller is `identity`; the user stays what an outer layer said.
+    pub fn identity_only(identity: Identity) -> Self {
+        Self {
+            identity: Some(identity),
+            ..Self::anonymous()
+        }
+    }
+
+    /// The caller is nobody in particular.
+    pub fn anonymous() -> Self {
+        Self {
+            identity: None,
+            user: None,
+            attachments: Extensions::new(),
+            on_response: None,
+        }
+    }
+
+    /// Puts `value` into the request's extensions, as sessions do with their handle.
+    pub fn attach<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.attachments.insert(value);
+        self
+    }
+
+    /// Calls `hook` on the response of this request.
+    pub fn on_response(mut self, hook: Arc<dyn OnResponse>) -> Self {
+        self.on_response = Some(hook);
+        self
+    }
+
+    /// Who the caller is.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// The caller as the application's own type.
+    #[must_use]
+    pub const fn user(&self) -> Option<&Arc<U>> {
+        self.user.as_ref()
+    }
+}
+
+impl<U: Send + Sync + 'static> Verified<U> {
+    /// Moves everything into a request's extensions and hands back the hook.
+    pub(crate) fn enter(self, extensions: &mut Extensions) -> Option<Arc<dyn OnResponse>> {
+        if let Some(identity) = self.identity {
+            let outer_type = extensions.get::<Identity>().and_then(Identity::user_type);
+            let user_type = match self.user {
+                Some(_) => Some(std::any::type_name::<U>()),
+                None => outer_type,
+            };
+            extensions.insert(identity.with_user_type(user_type));
+        }
+        if let Some(user) = self.user {
+            extensions.insert(AuthUser::new(user));
+        }
+        if !self.attachments.is_empty() {
+            extensions.extend(self.attachments);
+        }
+        self.on_response
+    }
+}
+
+impl<U> fmt::Debug for Verified<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified")
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Has the last word on the response of a request that was let through.
+pub trait OnResponse: Send + Sync + 'static {
+    /// Changes the response's headers at once, and returns what is left to wait for. `source` is where the
+    /// layer looks for credentials: a cookie is set only where one would be read.
+    fn on_response(
+        self: Arc<Self>,
+        source: &CredentialSource,
+        headers: &mut HeaderMap,
+    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
+}
+
+/// See [`Authenticate::read_from`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ReadFrom<A> {
+    engine: A,
+    source: CredentialSource,
+}
+
+impl<A: Authenticate> Authenticate for ReadFrom<A> {
+    type User = A::User;
+
+    fn source(&self) -> CredentialSource {
+        self.source.clone()
+    }
+
+    fn authenticate(
+        &self,
+        presented: Credential,
+    ) -> impl Future<Output = Result<Verified<Self::User>, Rejection>> + Send {
+        self.engine.authenticate(presented)
+    }
+
+    fn absent(&self, outer: Option<&Identity>) -> Result<Verified<Self::User>, Rejection> {
+        self.engine.absent(outer)
+    }
+}
+
+/// See [`Authenticate::or`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Or<A, B> {
+    first: A,
+    second: B,
+    sources: [CredentialSource; 2],
+}
+
+impl<A, B> Authenticate for Or<A, B>
+where
+    A: Authenticate,
+    B: Authenticate<User = A::User>,
+{
+    type User = A::User;
+
+    fn source(&self) -> CredentialSource {
+        let [first, second] = self.sources.clone();
+        first.or(second)
+    }
+
+    async fn authenticate(&self, presented: Credential) -> Result<Verified<A::User>, Rejection> {
+        let [first, second] = &self.sources;
+        if presented.came_from(first) {
+            return self.first.authenticate(presented).await;
+        }
+        if presented.came_from(second) {
+            return self.second.authenticate(presented).await;
+        }
+        Err(Rejection::misconfigured(
+            "the layer reads a place that neither engine of `a.or(b)` reads: call `read_from` on the engines, not on the layer",
+        ))
+    }
+
+    /// The engine that has something to say of an absent credential says it, the first one first.
+    fn absent(&self, outer: Option<&Identity>) -> Result<Verified<A::User>, Rejection> {
+        self.first
+            .absent(outer)
+            .or_else(|_| self.second.absent(outer))
+    }
+}

@@ -1,0 +1,462 @@
+//! What the caller presents, and where a request carries it.
+//!
+//! A [`CredentialSource`] looks at one or more places of a request and answers in one of three ways: here
+//! is a [`Credential`], there is none, or the request is malformed. Nothing is verified yet.
+//!
+//! * **Bearer** (RFC 6750 section 2.1): one `Authorization` header; the scheme is compared without case,
+//!   one token68 follows. Another scheme, such as `Basic`, is absence. Two headers are malformed.
+//! * **Cookie**: one cookie by its exact name. Two of the name that differ are malformed.
+//! * **Header**: the whole value of a named header. **Bearer in a header**: as Bearer, elsewhere.
+//! * **Custom**: a closure. What it finds is held to be sent by the browser on its own, as a cookie is,
+//!   so the layer's cross-site check applies.
+//!
+//! Two sources are joined with [`or`](CredentialSource::or). Headers are looked at before cookies, the
+//! first credential found is the one that counts, and a bad one is final.
+//!
+//! Query parameters are not a source (RFC 9700 section 4.3.2): they end up in logs.
+//!
+//! ```
+//! use tower_jam::CredentialSource;
+//!
+//! let source = CredentialSource::cookie("jwt")?.or(CredentialSource::bearer());
+//! let (parts, ()) = http::Request::builder()
+//!     .header("authorization", "bearer from-the-header")
+//!     .header("cookie", "jwt=from-the-cookie")
+//!     .body(())?
+//!     .into_parts();
+//!
+//! let credential = source.find(&parts)?.expect("there are two");
+//! assert_eq!(credential.expose(), "from-the-header");
+//! assert!(!format!("{credential:?}").contains("from-the-header"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::{fmt, ops::Range, sync::Arc};
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Uri, header::AUTHORIZATION, request::Parts,
+};
+
+use crate::{
+    cookie::{CookieName, is_token},
+    error::ConfigError,
+    identity::Identity,
+    rejection::Rejection,
+};
+
+/// What the caller presented, unverified, with the facts about its request that a proof may be bound to.
+///
+/// `Debug` shows where it came from and nothing of its value.
+#[derive(Clone)]
+pub struct Credential {
+    text: Text,
+    place: Place,
+    method: Method,
+    uri: Uri,
+    outer: Option<Identity>,
+}
+
+impl Credential {
+    /// The text the caller sent. It is a secret.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.text.as_str()
+    }
+
+    /// The request's method.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The request's target.
+    #[must_use]
+    pub const fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// Who an outer layer says that the caller is.
+    #[must_use]
+    pub const fn outer(&self) -> Option<&Identity> {
+        self.outer.as_ref()
+    }
+
+    /// Whether `source` would have found it, by the place it came from.
+    #[must_use]
+    pub fn came_from(&self, source: &CredentialSource) -> bool {
+        source.places.contains(&self.place)
+    }
+
+    /// Whether a browser may have sent it without the page's doing.
+    #[must_use]
+    pub(crate) const fn is_ambient(&self) -> bool {
+        matches!(self.place, Place::Cookie(_) | Place::Custom(_))
+    }
+
+    pub(crate) fn with_outer(mut self, outer: Option<Identity>) -> Self {
+        self.outer = outer;
+        self
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where in a request a credential is looked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use]
+pub struct CredentialSource {
+    /// Headers before cookies.
+    places: Arc<[Place]>,
+}
+
+impl CredentialSource {
+    /// The `Authorization` header with the scheme `Bearer`.
+    pub fn bearer() -> Self {
+        Self::one(Place::Bearer(AUTHORIZATION))
+    }
+
+    /// The cookie called `name`.
+    ///
+    /// # Errors
+    ///
+    /// When the name is not a token of RFC 9110 section 5.6.2.
+    pub fn cookie(name: &str) -> Result<Self, ConfigError> {
+        Ok(Self::one(Place::Cookie(CookieName::new(name)?)))
+    }
+
+    /// The whole value of the header called `name`.
+    pub fn header(name: HeaderName) -> Self {
+        Self::one(Place::Header(name))
+    }
+
+    /// The header called `name` with the scheme `Bearer`, for gateways that use `Authorization` themselves.
+    pub fn bearer_in(name: HeaderName) -> Self {
+        Self::one(Place::Bearer(name))
+    }
+
+    /// Whatever `find` takes from the request. `Ok(None)` says that there is no credential.
+    pub fn custom<F>(find: F) -> Self
+    where
+        F: Fn(&Parts) -> Result<Option<String>, Rejection> + Send + Sync + 'static,
+    {
+        Self::one(Place::Custom(Custom(Arc::new(find))))
+    }
+
+    /// Looks in the places of both.
+    pub fn or(self, other: Self) -> Self {
+        let both = || self.places.iter().chain(other.places.iter()).cloned();
+        let is_cookie = |place: &Place| matches!(place, Place::Cookie(_));
+        let mut places: Vec<_> = both().filter(|place| !is_cookie(place)).collect();
+        places.extend(both().filter(is_cookie));
+        Self {
+            places: places.into(),
+        }
+    }
+
+    /// Finds the credential of a request.
+    ///
+    /// # Errors
+    ///
+    /// A malformed [`Rejection`] when the request contradicts itself or carries the credential in
+    /// another form than the place's.
+    pub fn find(&self, request: &Parts) -> Result<Option<Credential>, Rejection> {
+        for place in self.places.iter() {
+            if let Some(text) = place.find(request)? {
+                return Ok(Some(Credential {
+                    text,
+                    place: place.clone(),
+                    method: request.method.clone(),
+                    uri: request.uri.clone(),
+                    outer: None,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    #[cfg(feature = "session")]
+    pub(crate) fn of_cookie(name: &CookieName) -> Self {
+        Self::one(Place::Cookie(name.clone()))
+    }
+
+    #[cfg(feature = "session")]
+    pub(crate) fn reads_cookie(&self, name: &CookieName) -> bool {
+        let mut places = self.places.iter();
+        places.any(|place| matches!(place, Place::Cookie(known) if known == name))
+    }
+
+    fn one(place: Place) -> Self {
+        Self {
+            places: Arc::new([place]),
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Place {
+    Bearer(HeaderName),
+    Header(HeaderName),
+    Cookie(CookieName),
+    Custom(Custom),
+}
+
+impl Place {
+    fn find(&self, request: &Parts) -> Result<Option<Text>, Rejection> {
+        let found = match self {
+            Self::Bearer(name) => bearer(&request.headers, name)?,
+            Self::Header(name) => {
+                sole(&request.headers, name)?.map(|value| (value, 0..value.len()))
+            }
+            Self::Cookie(name) => name.find(&request.headers)?,
+            Self::Custom(custom) => return custom.find(request),
+        };
+        found
+            .map(|(header, range)| Text::new(header.clone(), range))
+            .transpose()
+    }
+}
+
+/// The one header called `name`.
+fn sole<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a HeaderValue>, Rejection> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Rejection::malformed("two headers of the credential's name"));
+    }
+    Ok(first)
+}
+
+/// `auth-scheme 1*SP token68` of RFC 9110 section 11.4, with the scheme `Bearer`.
+fn bearer<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<(&'a HeaderValue, Range<usize>)>, Rejection> {
+    let Some(header) = sole(headers, name)? else {
+        return Ok(None);
+    };
+    let bytes = header.as_bytes();
+    let scheme = bytes
+        .iter()
+        .position(|byte| !is_token(*byte))
+        .unwrap_or(bytes.len());
+    if scheme == 0 {
+        return Err(Rejection::malformed("no authentication scheme"));
+    }
+    if !bytes[..scheme].eq_ignore_ascii_case(b"bearer") {
+        return Ok(None);
+    }
+    let spaces = bytes[scheme..]
+        .iter()
+        .take_while(|byte| **byte == b' ')
+        .count();
+    let token = scheme + spaces..bytes.len();
+    if spaces == 0 || !is_token68(&bytes[token.clone()]) {
+        return Err(Rejection::malformed("not one token after the scheme"));
+    }
+    Ok(Some((header, token)))
+}
+
+fn is_token68(bytes: &[u8]) -> bool {
+    let padding = bytes.iter().rev().take_while(|byte| **byte == b'=').count();
+    let body = &bytes[..bytes.len() - padding];
+    let allowed = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    };
+    !body.is_empty() && body.iter().all(allowed)
+}
+
+/// A part of a header value, shared with the request rather than copied, and known to be UTF-8.
+#[derive(Clone)]
+struct Text {
+    header: HeaderValue,
+    range: Range<usize>,
+}
+
+impl Text {
+    fn new(header: HeaderValue, range: Range<usize>) -> Result<Self, Rejection> {
+        if std::str::from_utf8(&header.as_bytes()[range.clone()]).is_err() {
+            return Err(Rejection::malformed("the credential is not UTF-8"));
+        }
+        Ok(Self { header, range })
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.header.as_bytes()[self.range.clone()])
+            .expect("`new` is the only way to make one and checks it")
+    }
+}
+
+type FindFn = dyn Fn(&Parts) -> Result<Option<String>, Rejection> + Send + Sync;
+
+#[derive(Clone)]
+struct Custom(Arc<FindFn>);
+
+impl Custom {
+    fn find(&self, request: &Parts) -> Result<Option<Text>, Rejection> {
+        let Some(text) = (self.0)(request)? else {
+            return Ok(None);
+        };
+        let header = HeaderValue::try_from(text)
+            .map_err(|_| Rejection::malformed("the credential has a control character"))?;
+        let range = 0..header.len();
+        Text::new(header, range).map(Some)
+    }
+}
+
+impl PartialEq for Custom {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Custom {}
+
+impl fmt::Debug for Custom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Custom(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rejection::RejectionKind;
+
+    fn request(headers: &[(&str, &[u8])]) -> Parts {
+        let mut request = http::Request::new(());
+        for (name, value) in headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            request
+                .headers_mut()
+                .append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        request.into_parts().0
+    }
+
+    fn find(
+        source: &CredentialSource,
+        headers: &[(&str, &[u8])],
+    ) -> Result<Option<String>, Rejection> {
+        let found = source.find(&request(headers))?;
+        Ok(found.map(|credential| credential.expose().to_owned()))
+    }
+
+    #[test]
+    fn the_scheme_is_compared_without_case() {
+        for value in ["Bearer abc", "bearer abc", "BEARER abc", "bEaReR   abc"] {
+            let found = find(
+                &CredentialSource::bearer(),
+                &[("authorization", value.as_bytes())],
+            );
+            assert_eq!(found.unwrap().as_deref(), Some("abc"), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn another_scheme_is_absence() {
+        for value in [
+            "Basic YTpi",
+            "Digest x=y",
+            "BearerX abc",
+            "Bear abc",
+            "Token",
+        ] {
+            let found = find(
+                &CredentialSource::bearer(),
+                &[("authorization", value.as_bytes())],
+            );
+            assert_eq!(found.unwrap(), None, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn anything_but_one_token68_is_malformed() {
+        let values: [&[u8]; 14] = [
+            b"Bearer",
+            b"Bearer ",
+            b"bearer\tabc",
+            b"Bearer a b",
+            b"Bearer a,b",
+            b"Bearer \"a\"",
+            b"Bearer =",
+            b"Bearer a=b",
+            b"Bearer:abc",
+            b"Bearer a\xff",
+            b"",
+            b" Bearer abc",
+            b"Bearer \xc3\xa4",
+            b"Bearer abc ",
+        ];
+        for value in values {
+            let rejection =
+                find(&CredentialSource::bearer(), &[("authorization", value)]).unwrap_err();
+            assert_eq!(*rejection.kind(), RejectionKind::Malformed, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn two_authorization_headers_are_malformed_even_when_equal() {
+        let twice: [(&str, &[u8]); 2] = [
+            ("authorization", b"Bearer a"),
+            ("authorization", b"Bearer a"),
+        ];
+        assert!(find(&CredentialSource::bearer(), &twice).is_err());
+        let mixed: [(&str, &[u8]); 2] = [
+            ("authorization", b"Basic YTpi"),
+            ("authorization", b"Bearer a"),
+        ];
+        assert!(find(&CredentialSource::bearer(), &mixed).is_err());
+    }
+
+    #[test]
+    fn a_header_wins_over_a_cookie_in_either_order_and_a_bad_one_is_final() {
+        let cookie = || CredentialSource::cookie("jwt").unwrap();
+        for source in [
+            cookie().or(CredentialSource::bearer()),
+            CredentialSource::bearer().or(cookie()),
+        ] {
+            let both: [(&str, &[u8]); 2] = [("cookie", b"jwt=c"), ("authorization", b"Bearer h")];
+            assert_eq!(find(&source, &both).unwrap().as_deref(), Some("h"));
+            assert_eq!(find(&source, &both[..1]).unwrap().as_deref(), Some("c"));
+            let bad: [(&str, &[u8]); 2] = [("cookie", b"jwt=c"), ("authorization", b"Bearer")];
+            assert!(find(&source, &bad).is_err());
+        }
+    }
+
+    #[test]
+    fn a_header_is_taken_as_it_is() {
+        let source = CredentialSource::header(HeaderName::from_static("x-token"));
+        assert_eq!(
+            find(&source, &[("x-token", b"a b")]).unwrap().as_deref(),
+            Some("a b")
+        );
+        assert!(find(&source, &[("x-token", b"\xff")]).is_err());
+        let source = CredentialSource::bearer_in(HeaderName::from_static("x-token"));
+        assert_eq!(
+            find(&source, &[("x-token", b"Bearer a")])
+                .unwrap()
+                .as_deref(),
+            Some("a")
+        );
+    }
+
+    #[test]
+    fn a_custom_source_counts_as_sent_by_the_browser() {
+        let source = CredentialSource::custom(|parts| Ok(parts.uri.query().map(str::to_owned)));
+        let (parts, ()) = http::Request::get("/?abc").body(()).unwrap().into_parts();
+        let credential = source.find(&parts).unwrap().unwrap();
+        assert_eq!(credential.expose(), "abc");
+        assert!(credential.is_ambient());
+        assert!(credential.came_from(&source));
+        assert!(!credential.came_from(&CredentialSource::bearer()));
+    }
+}

@@ -1,0 +1,145 @@
+//! Extractors for axum (feature `axum`).
+//!
+//! [`AuthUser<U>`], [`Identity`] and `Session` read what a layer put into the request. Each can also be
+//! taken as an `Option`, for pages that serve both members and guests under an
+//! [optional](crate::layer::AuthLayer::optional) layer.
+//!
+//! | in the request | `AuthUser<U>` | `Option<AuthUser<U>>` |
+//! |---|---|---|
+//! | a user of type `U` | the user | the user |
+//! | nobody (optional layer) | 401 | `None` |
+//! | a user of another type | 500, logged with both types | 500 |
+//! | no layer | 500, logged with what to add | 500 |
+//!
+//! A [`Rejection`] is also an axum response, so a handler may return one with `?`.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use tower_jam::{AuthUser, Identity, Rejection};
+//!
+//! async fn show(user: Option<AuthUser<String>>) -> String {
+//!     user.map_or_else(|| "hello, stranger".to_owned(), |user| format!("hello, {}", *user))
+//! }
+//!
+//! async fn remove(identity: Identity) -> Result<&'static str, Rejection> {
+//!     if !identity.has_role("admin") {
+//!         return Err(Rejection::insufficient("only admins remove"));
+//!     }
+//!     Ok("removed")
+//! }
+//!
+//! let app: Router = Router::new().route("/", get(show).delete(remove));
+//! ```
+
+use std::any::type_name;
+
+use axum_core::{
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    response::{IntoResponse, Response},
+};
+use http::request::Parts;
+
+use crate::{
+    identity::{Anonymous, AuthUser, Identity},
+    layer::{Asked, HttpResponder, Respond},
+    rejection::Rejection,
+};
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        crate::layer::log(&self);
+        HttpResponder::new().respond(&self, &Asked::default())
+    }
+}
+
+impl<S: Sync, U: Send + Sync + 'static> FromRequestParts<S> for AuthUser<U> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        user(parts)?.ok_or_else(Rejection::missing)
+    }
+}
+
+impl<S: Sync, U: Send + Sync + 'static> OptionalFromRequestParts<S> for AuthUser<U> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
+        user(parts)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Identity {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        identity(parts, "Identity")?.ok_or_else(Rejection::missing)
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for Identity {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
+        identity(parts, "Identity")
+    }
+}
+
+#[cfg(feature = "session")]
+impl<S: Sync> FromRequestParts<S> for crate::session::Session {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        session(parts)?.ok_or_else(|| {
+            Rejection::misconfigured(
+                "a handler takes Session and the request has none: put a SessionLayer around it",
+            )
+        })
+    }
+}
+
+#[cfg(feature = "session")]
+impl<S: Sync> OptionalFromRequestParts<S> for crate::session::Session {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
+        session(parts)
+    }
+}
+
+fn user<U: Send + Sync + 'static>(parts: &Parts) -> Result<Option<AuthUser<U>>, Rejection> {
+    if let Some(user) = parts.extensions.get::<AuthUser<U>>() {
+        return Ok(Some(user.clone()));
+    }
+    let wanted = type_name::<U>();
+    let Some(identity) = identity(parts, type_name::<AuthUser<U>>())? else {
+        return Ok(None);
+    };
+    // A user of another type must not read as nobody, or a typo would make everybody a guest.
+    Err(Rejection::misconfigured(match identity.user_type() {
+        Some(there) => {
+            format!("a handler takes AuthUser<{wanted}> and the layer gives AuthUser<{there}>")
+        }
+        None => format!("a handler takes AuthUser<{wanted}> and the layer gives no user"),
+    }))
+}
+
+fn identity(parts: &Parts, wanted: &str) -> Result<Option<Identity>, Rejection> {
+    match parts.extensions.get::<Identity>() {
+        Some(identity) => Ok(Some(identity.clone())),
+        None if parts.extensions.get::<Anonymous>().is_some() => Ok(None),
+        None => Err(Rejection::misconfigured(format!(
+            "a handler takes {wanted} and no authentication is around it: add a JwtLayer or SessionLayer"
+        ))),
+    }
+}
+
+/// A request that another engine authenticated has no session, which is an answer; one that no layer
+/// has seen is a mistake.
+#[cfg(feature = "session")]
+fn session(parts: &Parts) -> Result<Option<crate::session::Session>, Rejection> {
+    let session = parts.extensions.get::<crate::session::Session>().cloned();
+    if session.is_none() {
+        identity(parts, "Session")?;
+    }
+    Ok(session)
+}

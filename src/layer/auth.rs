@@ -1,0 +1,197 @@
+//! The path from a request to a user, on one screen.
+
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    cross_site,
+    respond::{Asked, HttpResponder, Respond},
+};
+use crate::{
+    authenticate::{Authenticate, OnResponse, Verified},
+    credential::{Credential, CredentialSource},
+    identity::{Anonymous, Identity},
+    rejection::{Rejection, RejectionKind},
+};
+
+/// Turns the credential of each request into a typed user. See the [module](super) for the rules.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AuthLayer<A, R = HttpResponder> {
+    engine: A,
+    responder: R,
+    policy: Arc<Policy>,
+}
+
+#[derive(Clone, Debug)]
+struct Policy {
+    source: CredentialSource,
+    is_optional: bool,
+    allows_cross_site: bool,
+}
+
+impl<A: Authenticate> AuthLayer<A> {
+    /// A layer that requires a credential `engine` accepts, where the engine looks for it.
+    pub fn new(engine: A) -> Self {
+        let policy = Policy {
+            source: engine.source(),
+            is_optional: false,
+            allows_cross_site: false,
+        };
+        Self {
+            engine,
+            responder: HttpResponder::new(),
+            policy: Arc::new(policy),
+        }
+    }
+}
+
+impl<A: Authenticate, R> AuthLayer<A, R> {
+    /// Lets requests without a credential pass. One that is there and bad is refused all the same.
+    pub fn optional(self) -> Self {
+        self.with_policy(|policy| policy.is_optional = true)
+    }
+
+    /// Looks for the credential in `source` instead of the engine's own place.
+    pub fn read_from(self, source: CredentialSource) -> Self {
+        self.with_policy(|policy| policy.source = source)
+    }
+
+    /// Answers refusals with `responder`: [`HttpResponder`], [`GrpcResponder`](super::GrpcResponder) or a closure.
+    pub fn respond_with<S>(self, responder: S) -> AuthLayer<A, S> {
+        AuthLayer {
+            engine: self.engine,
+            responder,
+            policy: self.policy,
+        }
+    }
+
+    /// Lets cookies pass that another site may have caused the browser to send. Only for routes that
+    /// carry a CSRF token of their own.
+    pub fn dangerous_allow_cross_site(self) -> Self {
+        self.with_policy(|policy| policy.allows_cross_site = true)
+    }
+
+    fn with_policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+        change(Arc::make_mut(&mut self.policy));
+        self
+    }
+}
+
+impl<S, A: Clone, R: Clone> Layer<S> for AuthLayer<A, R> {
+    type Service = AuthService<S, A, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AuthService {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// The service that [`AuthLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct AuthService<S, A, R = HttpResponder> {
+    inner: S,
+    layer: AuthLayer<A, R>,
+}
+
+impl<S, A, R, B, ResB> Service<Request<B>> for AuthService<S, A, R>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone + Send + 'static,
+    S::Future: Send,
+    A: Authenticate,
+    R: Respond<ResB>,
+    B: Send + 'static,
+    ResB: Send,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The service that was polled ready is the one to call; its clone waits for the next poll.
+        let clone = self.inner.clone();
+        let mut ready = mem::replace(&mut self.inner, clone);
+        let layer = self.layer.clone();
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            let asked = Asked::of(&parts);
+            let hook = match layer.admit(&mut parts).await {
+                Ok(hook) => hook,
+                Err(rejection) => {
+                    super::log(&rejection);
+                    return Ok(layer.responder.respond(&rejection, &asked));
+                }
+            };
+            let mut response = ready.call(Request::from_parts(parts, body)).await?;
+            let left = hook
+                .and_then(|hook| hook.on_response(&layer.policy.source, response.headers_mut()));
+            if let Some(left) = left {
+                left.await;
+            }
+            Ok(response)
+        })
+    }
+}
+
+type Hook = Option<Arc<dyn OnResponse>>;
+
+impl<A: Authenticate, R> AuthLayer<A, R> {
+    /// Puts what the engine establishes into the request, or refuses it.
+    async fn admit(&self, request: &mut http::request::Parts) -> Result<Hook, Rejection> {
+        let outer = request.extensions.get::<Identity>().cloned();
+        let presented = self.policy.source.find(request)?;
+        if let Some(credential) = &presented
+            && credential.is_ambient()
+            && !self.policy.allows_cross_site
+        {
+            cross_site::check(request)?;
+        }
+        let verified = self.verify(presented, outer).await?;
+        let is_known =
+            verified.identity().is_some() || request.extensions.get::<Identity>().is_some();
+        let hook = verified.enter(&mut request.extensions);
+        if !is_known {
+            request.extensions.insert(Anonymous);
+        }
+        Ok(hook)
+    }
+
+    /// Asks the engine. A request passes only with an identity, or without one where that is allowed.
+    async fn verify(
+        &self,
+        presented: Option<Credential>,
+        outer: Option<Identity>,
+    ) -> Result<Verified<A::User>, Rejection> {
+        let verdict = match presented {
+            Some(credential) => self.engine.authenticate(credential.with_outer(outer)).await,
+            None => match self.engine.absent(outer.as_ref()) {
+                Err(rejection) if self.forgives(&rejection) => Ok(Verified::anonymous()),
+                verdict => verdict,
+            },
+        };
+        let verified = verdict?;
+        if verified.identity().is_none() && !self.policy.is_optional {
+            return Err(Rejection::missing());
+        }
+        Ok(verified)
+    }
+
+    fn forgives(&self, rejection: &Rejection) -> bool {
+        self.policy.is_optional && *rejection.kind() == RejectionKind::Missing
+    }
+}

@@ -1,0 +1,106 @@
+//! The tower layers.
+//!
+//! There is one path from a request to a user, [`AuthLayer`]; `JwtLayer` and `SessionLayer` are names for
+//! it with an engine filled in. A [`GuardLayer`] inside it asks one more question of the identity.
+//!
+//! # What a layer does
+//!
+//! 1. It looks for the credential in its [`CredentialSource`](crate::CredentialSource).
+//! 2. A credential that browsers send on their own (a cookie) must not have been sent by another site.
+//! 3. The engine verifies it, and [`Identity`](crate::Identity) and [`AuthUser`](crate::AuthUser) go into
+//!    the request's extensions; or it is refused and the service inside is never called.
+//! 4. The engine may add headers to the response, as sessions do with their cookie.
+//!
+//! The body is not touched, the inner service's errors are passed on as they are, and only the service
+//! that was polled ready is called.
+//!
+//! # Defaults
+//!
+//! * **Required.** A request without a valid credential is refused. [`optional`](AuthLayer::optional) forgives
+//!   absence only: a token that is there and bad is refused on optional routes too. A session cookie
+//!   that leads to no live session counts as absent, or a stale cookie would lock people out of the page
+//!   where they sign in.
+//! * **Same-site cookies.** A cookie on an unsafe method or with `Upgrade` passes only with `Sec-Fetch-Site: same-origin` or
+//!   `none`; without that header, with an `Origin` that equals the host, or with none at all, since every
+//!   current browser sends one of them. See [`dangerous_allow_cross_site`](AuthLayer::dangerous_allow_cross_site).
+//! * **[`HttpResponder`].** Refusals are `application/problem+json` (RFC 9457) with the challenge of RFC 6750.
+//!   [`GrpcResponder`] answers gRPC clients; a closure answers as you like.
+//!
+//! # Order
+//!
+//! In a [`Router`](https://docs.rs/axum) or `ServiceBuilder`, authentication goes outside guards. A guard with no authentication
+//! outside it answers 500 and logs what to add.
+//!
+//! ```
+//! use http::{Request, Response, StatusCode};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use tower_jam::{Authenticate, Credential, CredentialSource, Identity, Rejection, Subject, Timestamp, Verified};
+//! use tower_jam::{guard::role, layer::{AuthLayer, GuardLayer}};
+//! # use std::{convert::Infallible, sync::Arc};
+//! # type Body = http_body_util::Full<bytes::Bytes>;
+//!
+//! #[derive(Clone)]
+//! struct Demo; // accepts `Bearer letmein`
+//!
+//! impl Authenticate for Demo {
+//!     type User = ();
+//!
+//!     fn source(&self) -> CredentialSource {
+//!         CredentialSource::bearer()
+//!     }
+//!
+//!     async fn authenticate(&self, presented: Credential) -> Result<Verified<()>, Rejection> {
+//!         if presented.expose() != "letmein" {
+//!             return Err(Rejection::invalid("wrong word"));
+//!         }
+//!         let identity = Identity::new(Subject::new("demo", "guest"), Timestamp::from_secs(1));
+//!         Ok(Verified::new(identity.with_roles(["visitor"]), Arc::new(())))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let service = ServiceBuilder::new()
+//!     .layer(AuthLayer::new(Demo))
+//!     .layer(GuardLayer::new(role("visitor")))
+//!     .service(service_fn(|_request: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::default())) }));
+//!
+//! let ask = |authorization: &str| Request::builder().header("authorization", authorization).body(Body::default());
+//! let granted = service.clone().oneshot(ask("Bearer letmein").unwrap()).await.unwrap();
+//! assert_eq!(granted.status(), StatusCode::OK);
+//! let refused = service.oneshot(ask("Bearer guess").unwrap()).await.unwrap();
+//! assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+//! # }
+//! ```
+
+mod auth;
+mod cross_site;
+mod guard;
+mod respond;
+
+pub use self::{
+    auth::{AuthLayer, AuthService},
+    guard::{GuardFuture, GuardLayer, GuardService},
+    respond::{Asked, FromBytes, GrpcResponder, HttpResponder, Respond, WithBody},
+};
+
+/// Authenticates by a JSON Web Token, from the `Authorization` header unless told otherwise.
+#[cfg(feature = "jwt")]
+pub type JwtLayer<U = crate::token::Claims, R = HttpResponder> = AuthLayer<crate::token::Jwt<U>, R>;
+
+/// Authenticates by a server-side session, from the engine's cookie unless told otherwise.
+#[cfg(feature = "session")]
+pub type SessionLayer<U, R = HttpResponder> = AuthLayer<crate::session::Sessions<U>, R>;
+
+/// Writes a refusal to the log: what is ours to mend as an error, what the caller did for debugging.
+pub(crate) fn log(rejection: &crate::rejection::Rejection) {
+    use crate::rejection::RejectionKind;
+
+    let source = std::error::Error::source(rejection).map(tracing::field::display);
+    let (reason, status) = (rejection.reason(), rejection.status().as_u16());
+    match rejection.kind() {
+        RejectionKind::Misconfigured => tracing::error!(status, source, "{reason}"),
+        RejectionKind::Unavailable => tracing::error!(status, source, "request refused: {reason}"),
+        _ => tracing::debug!(status, source, "request refused: {reason}"),
+    }
+}

@@ -1,0 +1,235 @@
+//! The dialect in which a refusal is told.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request::Parts};
+use serde::Serialize;
+
+use crate::{error::ConfigError, rejection::Rejection};
+
+/// Turns a [`Rejection`] into a response. Closures are responders.
+pub trait Respond<B>: Clone + Send + Sync + 'static {
+    /// The response for `rejection`, to a request that was `asked` in this way.
+    fn respond(&self, rejection: &Rejection, asked: &Asked) -> Response<B>;
+}
+
+impl<F, B> Respond<B> for F
+where
+    F: Fn(&Rejection, &Asked) -> Response<B> + Clone + Send + Sync + 'static,
+{
+    fn respond(&self, rejection: &Rejection, asked: &Asked) -> Response<B> {
+        self(rejection, asked)
+    }
+}
+
+/// How the request was asked, as far as it matters to the form of the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Asked {
+    /// Its content type is gRPC.
+    pub is_grpc: bool,
+    /// It would rather have HTML, as a browser that follows a link.
+    pub wants_html: bool,
+}
+
+impl Asked {
+    /// Reads it off a request's headers.
+    #[must_use]
+    pub fn of_request<B>(request: &Request<B>) -> Self {
+        Self::of_headers(request.headers())
+    }
+
+    pub(super) fn of(parts: &Parts) -> Self {
+        Self::of_headers(&parts.headers)
+    }
+
+    fn of_headers(headers: &HeaderMap) -> Self {
+        let begins_with = |name: HeaderName, start: &[u8]| {
+            let value = headers.get(name).map_or(&[][..], HeaderValue::as_bytes);
+            value
+                .get(..start.len())
+                .is_some_and(|value| value.eq_ignore_ascii_case(start))
+        };
+        Self {
+            is_grpc: begins_with(header::CONTENT_TYPE, b"application/grpc"),
+            wants_html: begins_with(header::ACCEPT, b"text/html"),
+        }
+    }
+}
+
+/// Answers with `application/problem+json` (RFC 9457) and the challenge of RFC 6750.
+///
+/// The body is `{"type":"about:blank","title":…,"status":…,"detail":…}`, with `error` where RFC 6750 or
+/// RFC 9470 has a code. It is the same for every refusal of a kind: the reason goes to the log alone.
+///
+/// It fits every body that is `From<Bytes>`; for others see [`with_body`](Self::with_body).
+#[derive(Clone)]
+#[must_use]
+pub struct HttpResponder<F = FromBytes> {
+    realm: Arc<str>,
+    into_body: F,
+}
+
+/// Makes a body by its `From<Bytes>`.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct FromBytes;
+
+/// Makes a body by a function.
+#[derive(Clone, Copy, Debug)]
+pub struct WithBody<F>(F);
+
+impl HttpResponder {
+    /// A responder with the realm `api`.
+    pub fn new() -> Self {
+        Self {
+            realm: Arc::from("api"),
+            into_body: FromBytes,
+        }
+    }
+}
+
+impl<F> HttpResponder<F> {
+    /// Names the protection space in challenges (RFC 9110 section 11.5).
+    ///
+    /// # Errors
+    ///
+    /// When the realm is empty or has a character other than visible ASCII and space.
+    pub fn with_realm(mut self, realm: &str) -> Result<Self, ConfigError> {
+        let is_text = |c: char| c.is_ascii_graphic() || c == ' ';
+        if realm.is_empty() || !realm.chars().all(is_text) {
+            return Err(ConfigError::new(
+                "realm",
+                "must be visible ASCII and spaces",
+            ));
+        }
+        self.realm = Arc::from(realm);
+        Ok(self)
+    }
+
+    /// Makes the body with `into_body`, for body types that are not `From<Bytes>`, such as boxed ones.
+    pub fn with_body<G>(self, into_body: G) -> HttpResponder<WithBody<G>> {
+        HttpResponder {
+            realm: self.realm,
+            into_body: WithBody(into_body),
+        }
+    }
+
+    fn answer<B>(&self, rejection: &Rejection, into_body: impl FnOnce(Bytes) -> B) -> Response<B> {
+        let status = rejection.status();
+        let problem = Problem {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: rejection.message(),
+            error: rejection.error_code(),
+        };
+        let body = serde_json::to_vec(&problem).expect("a struct of texts and a number is JSON");
+        let mut response = Response::new(into_body(Bytes::from(body)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        add_advice(headers, rejection, &self.realm);
+        response
+    }
+}
+
+impl Default for HttpResponder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<F> fmt::Debug for HttpResponder<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponder")
+            .field("realm", &self.realm)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<B: From<Bytes>> Respond<B> for HttpResponder {
+    fn respond(&self, rejection: &Rejection, _: &Asked) -> Response<B> {
+        self.answer(rejection, B::from)
+    }
+}
+
+impl<F, B> Respond<B> for HttpResponder<WithBody<F>>
+where
+    F: Fn(Bytes) -> B + Clone + Send + Sync + 'static,
+{
+    fn respond(&self, rejection: &Rejection, _: &Asked) -> Response<B> {
+        self.answer(rejection, &self.into_body.0)
+    }
+}
+
+/// Answers as a gRPC server does: HTTP 200, no body, the status in the headers ("trailers-only").
+///
+/// `grpc-message` is the same for every refusal of a kind, and the challenge is the metadata `www-authenticate`.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct GrpcResponder {
+    realm: Arc<str>,
+}
+
+impl GrpcResponder {
+    /// A responder with the realm `api`.
+    pub fn new() -> Self {
+        Self {
+            realm: Arc::from("api"),
+        }
+    }
+}
+
+impl Default for GrpcResponder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B: Default> Respond<B> for GrpcResponder {
+    fn respond(&self, rejection: &Rejection, _: &Asked) -> Response<B> {
+        let mut response = Response::new(B::default());
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/grpc"),
+        );
+        headers.insert(
+            GRPC_STATUS,
+            HeaderValue::from(u16::from(rejection.grpc_code())),
+        );
+        headers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.message()));
+        add_advice(headers, rejection, &self.realm);
+        response
+    }
+}
+
+/// What a caller can act on: the challenge, and when to come back.
+fn add_advice(headers: &mut HeaderMap, rejection: &Rejection, realm: &str) {
+    if let Some(challenge) = rejection.challenge(realm) {
+        let challenge = HeaderValue::try_from(challenge).expect("a challenge is visible ASCII");
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(seconds) = rejection.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+#[derive(Serialize)]
+struct Problem {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+}
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");

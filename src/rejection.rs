@@ -1,0 +1,417 @@
+//! The only error that becomes a response.
+//!
+//! A [`Rejection`] has a *kind*, which the caller learns as a status, a challenge and a gRPC code, and a
+//! *reason*, which only the log learns. Reasons are fixed texts: nothing the caller sent is in them.
+//!
+//! | kind | HTTP | challenge | gRPC |
+//! |---|---|---|---|
+//! | [`Missing`](RejectionKind::Missing) | 401 | `Bearer` with realm, no error code | 16 |
+//! | [`Malformed`](RejectionKind::Malformed) | 400 | `invalid_request` | 3 |
+//! | [`Invalid`](RejectionKind::Invalid) | 401 | `invalid_token` | 16 |
+//! | [`Insufficient`](RejectionKind::Insufficient) | 403 | `insufficient_scope` | 7 |
+//! | [`CrossSite`](RejectionKind::CrossSite) | 403 | – | 7 |
+//! | [`StepUp`](RejectionKind::StepUp) | 401 | `insufficient_user_authentication` | 16 |
+//! | [`Throttled`](RejectionKind::Throttled) | 429 | – | 8 |
+//! | [`Unavailable`](RejectionKind::Unavailable) | 503 | – | 14 |
+//! | [`Misconfigured`](RejectionKind::Misconfigured) | 500 | – | 13 |
+//!
+//! The challenges are those of RFC 6750 section 3 and RFC 9470 section 3.
+//!
+//! ```
+//! use tower_jam::{Rejection, RejectionKind};
+//!
+//! let rejection = Rejection::insufficient("only the owner may do this");
+//! assert_eq!(rejection.status(), 403);
+//! assert_eq!(rejection.grpc_code(), 7);
+//! assert_eq!(rejection.challenge("api").unwrap(), r#"Bearer realm="api", error="insufficient_scope""#);
+//! assert!(matches!(rejection.kind(), RejectionKind::Insufficient { .. }));
+//! ```
+
+use std::{borrow::Cow, error::Error, fmt, time::Duration};
+
+use http::StatusCode;
+
+use crate::error::{BoxError, StoreError};
+
+/// Says that a request is not let through.
+#[derive(Debug)]
+pub struct Rejection {
+    kind: RejectionKind,
+    reason: Cow<'static, str>,
+    source: Option<BoxError>,
+}
+
+/// What the caller is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// No credential was presented.
+    Missing,
+    /// The request contradicts itself or is not in the form of the protocol.
+    Malformed,
+    /// The credential is not valid, or not any more.
+    Invalid,
+    /// The identity is known and may not do this.
+    Insufficient {
+        /// The scope that would do, as the challenge names it.
+        scope: Option<Cow<'static, str>>,
+    },
+    /// A cookie came with a request that another site may have caused.
+    CrossSite,
+    /// The identity is known and must first prove more, or again (RFC 9470).
+    StepUp {
+        /// How old the proof may be.
+        max_age: Option<Duration>,
+        /// The authentication contexts that would do.
+        acr_values: Option<Cow<'static, str>>,
+    },
+    /// Too many attempts.
+    Throttled {
+        /// When the next attempt makes sense.
+        retry_after: Duration,
+    },
+    /// The answer depends on a store that did not give one.
+    Unavailable,
+    /// The service is put together wrongly; the log says how.
+    Misconfigured,
+}
+
+impl Rejection {
+    /// No credential was presented.
+    #[must_use]
+    pub const fn missing() -> Self {
+        Self::new(RejectionKind::Missing, "no credential presented")
+    }
+
+    /// The request is not in the form of the protocol.
+    #[must_use]
+    pub const fn malformed(reason: &'static str) -> Self {
+        Self::new(RejectionKind::Malformed, reason)
+    }
+
+    /// The credential is not valid.
+    #[must_use]
+    pub const fn invalid(reason: &'static str) -> Self {
+        Self::new(RejectionKind::Invalid, reason)
+    }
+
+    /// The identity may not do this.
+    #[must_use]
+    pub const fn insufficient(reason: &'static str) -> Self {
+        Self::new(RejectionKind::Insufficient { scope: None }, reason)
+    }
+
+    /// The identity lacks `scope`, which the challenge will name (RFC 6750 section 3).
+    #[must_use]
+    pub fn insufficient_scope(scope: impl Into<Cow<'static, str>>) -> Self {
+        let scope = Some(scope.into());
+        Self::new(RejectionKind::Insufficient { scope }, "scope not granted")
+    }
+
+    /// Another site may have caused the request.
+    #[must_use]
+    pub const fn cross_site(reason: &'static str) -> Self {
+        Self::new(RejectionKind::CrossSite, reason)
+    }
+
+    /// The identity must first prove more, or again.
+    #[must_use]
+    pub const fn step_up(
+        max_age: Option<Duration>,
+        acr_values: Option<Cow<'static, str>>,
+        reason: &'static str,
+    ) -> Self {
+        Self::new(
+            RejectionKind::StepUp {
+                max_age,
+                acr_values,
+            },
+            reason,
+        )
+    }
+
+    /// Too many attempts; the next one makes sense after `retry_after`.
+    #[must_use]
+    pub const fn throttled(retry_after: Duration, reason: &'static str) -> Self {
+        Self::new(RejectionKind::Throttled { retry_after }, reason)
+    }
+
+    /// The service is put together wrongly; `reason` tells its owner what to change.
+    #[must_use]
+    pub fn misconfigured(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind: RejectionKind::Misconfigured,
+            reason: reason.into(),
+            source: None,
+        }
+    }
+
+    /// Keeps `source` for the log.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<BoxError>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What the caller is told.
+    #[must_use]
+    pub const fn kind(&self) -> &RejectionKind {
+        &self.kind
+    }
+
+    /// What the log is told: a fixed text.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.kind.terms().status
+    }
+
+    /// The gRPC status code.
+    #[must_use]
+    pub const fn grpc_code(&self) -> u8 {
+        self.kind.terms().grpc_code
+    }
+
+    /// The error code of RFC 6750 section 3.1 or RFC 9470 section 3, where there is one.
+    #[must_use]
+    pub const fn error_code(&self) -> Option<&'static str> {
+        self.kind.terms().error_code
+    }
+
+    /// One sentence for the caller, the same for every rejection of this kind.
+    #[must_use]
+    pub const fn message(&self) -> &'static str {
+        self.kind.terms().message
+    }
+
+    /// When the caller may try again, in whole seconds, rounded up.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<u64> {
+        match self.kind {
+            RejectionKind::Throttled { retry_after } => {
+                Some(retry_after.as_secs() + (retry_after.subsec_nanos() > 0) as u64)
+            }
+            RejectionKind::Unavailable => Some(STORE_RETRY_SECONDS),
+            _ => None,
+        }
+    }
+
+    /// The value of `WWW-Authenticate`, for the kinds that have one.
+    #[must_use]
+    pub fn challenge(&self, realm: &str) -> Option<String> {
+        if !self.kind.terms().challenged {
+            return None;
+        }
+        let mut challenge = format!("Bearer realm={}", Quoted(realm));
+        let mut add = |name: &str, value: &dyn fmt::Display| {
+            challenge.push_str(&format!(", {name}={value}"));
+        };
+        if let Some(code) = self.error_code() {
+            add("error", &Quoted(code));
+        }
+        match &self.kind {
+            RejectionKind::Insufficient { scope: Some(scope) } => add("scope", &Quoted(scope)),
+            RejectionKind::StepUp {
+                max_age,
+                acr_values,
+            } => {
+                if let Some(age) = max_age {
+                    add("max_age", &age.as_secs());
+                }
+                if let Some(values) = acr_values {
+                    add("acr_values", &Quoted(values));
+                }
+            }
+            _ => {}
+        }
+        Some(challenge)
+    }
+
+    const fn new(kind: RejectionKind, reason: &'static str) -> Self {
+        Self {
+            kind,
+            reason: Cow::Borrowed(reason),
+            source: None,
+        }
+    }
+}
+
+/// What a kind means on the wire.
+struct Terms {
+    status: StatusCode,
+    grpc_code: u8,
+    challenged: bool,
+    error_code: Option<&'static str>,
+    message: &'static str,
+}
+
+impl RejectionKind {
+    const fn terms(&self) -> Terms {
+        use StatusCode as S;
+        let (status, grpc_code, challenged, error_code, message) = match self {
+            Self::Missing => (
+                S::UNAUTHORIZED,
+                16,
+                true,
+                None,
+                "authentication is required",
+            ),
+            Self::Malformed => (
+                S::BAD_REQUEST,
+                3,
+                true,
+                Some("invalid_request"),
+                "the credential is not in the expected form",
+            ),
+            Self::Invalid => (
+                S::UNAUTHORIZED,
+                16,
+                true,
+                Some("invalid_token"),
+                "the credential is not valid",
+            ),
+            Self::Insufficient { .. } => (
+                S::FORBIDDEN,
+                7,
+                true,
+                Some("insufficient_scope"),
+                "this identity may not do this",
+            ),
+            Self::CrossSite => (
+                S::FORBIDDEN,
+                7,
+                false,
+                None,
+                "cross-site requests are refused",
+            ),
+            Self::StepUp { .. } => (
+                S::UNAUTHORIZED,
+                16,
+                true,
+                Some("insufficient_user_authentication"),
+                "a stronger or more recent authentication is required",
+            ),
+            Self::Throttled { .. } => (S::TOO_MANY_REQUESTS, 8, false, None, "too many attempts"),
+            Self::Unavailable => (
+                S::SERVICE_UNAVAILABLE,
+                14,
+                false,
+                None,
+                "authentication is unavailable for the moment",
+            ),
+            Self::Misconfigured => (
+                S::INTERNAL_SERVER_ERROR,
+                13,
+                false,
+                None,
+                "the service is not set up correctly",
+            ),
+        };
+        Terms {
+            status,
+            grpc_code,
+            challenged,
+            error_code,
+            message,
+        }
+    }
+}
+
+/// A failing store never means "allowed" and never "logged out".
+impl From<StoreError> for Rejection {
+    fn from(error: StoreError) -> Self {
+        Self::new(RejectionKind::Unavailable, "the store did not answer").because(error)
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.message(), self.reason)
+    }
+}
+
+impl Error for Rejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// A quoted-string of RFC 9110 section 5.6.4. What cannot stand in one is left out.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for c in self.0.chars().filter(|c| c.is_ascii_graphic() || *c == ' ') {
+            if matches!(c, '"' | '\\') {
+                f.write_str("\\")?;
+            }
+            write!(f, "{c}")?;
+        }
+        f.write_str("\"")
+    }
+}
+
+/// Long enough for a reconnect, short enough that nobody thinks the service is gone.
+const STORE_RETRY_SECONDS: u64 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn challenges_follow_rfc_6750_and_rfc_9470() {
+        let challenge = |rejection: Rejection| rejection.challenge("api").unwrap_or_default();
+        assert_eq!(challenge(Rejection::missing()), r#"Bearer realm="api""#);
+        assert_eq!(
+            challenge(Rejection::malformed("x")),
+            r#"Bearer realm="api", error="invalid_request""#
+        );
+        assert_eq!(
+            challenge(Rejection::invalid("x")),
+            r#"Bearer realm="api", error="invalid_token""#
+        );
+        assert_eq!(
+            challenge(Rejection::insufficient_scope("orders:read orders:write")),
+            r#"Bearer realm="api", error="insufficient_scope", scope="orders:read orders:write""#
+        );
+        assert_eq!(
+            challenge(Rejection::step_up(
+                Some(Duration::from_secs(300)),
+                Some("otp".into()),
+                "x"
+            )),
+            r#"Bearer realm="api", error="insufficient_user_authentication", max_age=300, acr_values="otp""#
+        );
+        assert_eq!(challenge(Rejection::cross_site("x")), "");
+        assert_eq!(challenge(StoreError::Full.into()), "");
+    }
+
+    #[test]
+    fn a_realm_cannot_break_out_of_its_quotes() {
+        let challenge = Rejection::missing()
+            .challenge("a\"b\\c\r\nd")
+            .expect("has a challenge");
+        assert_eq!(challenge, r#"Bearer realm="a\"b\\cd""#);
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up() {
+        let wait = |millis| Rejection::throttled(Duration::from_millis(millis), "x").retry_after();
+        assert_eq!(wait(1), Some(1));
+        assert_eq!(wait(2_000), Some(2));
+        assert_eq!(Rejection::missing().retry_after(), None);
+    }
+
+    #[test]
+    fn no_message_repeats_its_cause() {
+        let rejection = Rejection::from(StoreError::Unavailable("connection refused".into()));
+        assert!(!rejection.to_string().contains("refused"));
+        assert!(rejection.source().is_some());
+    }
+}
