@@ -12,6 +12,10 @@ mod identity;
 pub mod layer;
 mod rejection;
 
+mod grant;
+#[cfg(feature = "session")]
+pub mod session;
+
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -26,8 +30,15 @@ pub use crate::{
     cookie::{CookieSpec, SameSite},
     credential::{Credential, CredentialSource},
     error::{BoxError, ConfigError, IssueError, StoreError},
+    grant::Grant,
     guard::Guard,
     identity::{AuthUser, Factor, Identity, Subject},
     rejection::{Rejection, RejectionKind},
     secret::{MasterSecret, Secret},
+};
+
+#[cfg(feature = "session")]
+pub use crate::{
+    layer::SessionLayer,
+    session::{Session, Sessions},
 };

@@ -31,7 +31,7 @@ use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use http::StatusCode;
 
-use crate::error::{BoxError, StoreError};
+use crate::error::{BoxError, IssueError, StoreError};
 
 /// Says that a request is not let through.
 #[derive(Debug)]
@@ -326,6 +326,18 @@ impl RejectionKind {
 impl From<StoreError> for Rejection {
     fn from(error: StoreError) -> Self {
         Self::new(RejectionKind::Unavailable, "the store did not answer").because(error)
+    }
+}
+
+/// What could not be issued for want of a store is unavailable; a login that a logout overtook is
+/// invalid; everything else is a mistake of the service.
+impl From<IssueError> for Rejection {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Store(error) => error.into(),
+            IssueError::Withdrawn => Self::invalid("logged out everywhere during the login"),
+            error => Self::misconfigured("nothing could be issued").because(error),
+        }
     }
 }
 

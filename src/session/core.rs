@@ -1,0 +1,273 @@
+//! Session operations on records, without the application's types.
+//!
+//! Every change is one compare-and-swap on one record, made by somebody who holds its current secret.
+//! So a holder of an old secret changes nothing, and what was deleted stays deleted.
+
+use std::{any::TypeId, sync::Arc, time::Duration};
+
+use super::{
+    record::{Head, Lifetime, Owner, Record},
+    token::{TagKeys, Token},
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    cookie::CookieSpec,
+    error::StoreError,
+    secret::Secret,
+    store::{Key, Store, Version, When, Write},
+};
+
+pub(super) struct Core {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) tags: TagKeys,
+    pub(super) cookie: CookieSpec,
+    pub(super) lifetime: Lifetime,
+    pub(super) issuer: String,
+    pub(super) is_plain: bool,
+    /// What the engine's `U` is: a handle that is given another one must say so.
+    pub(super) user_type: TypeId,
+}
+
+/// A record as it was read or written, and the token that opens it.
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub(super) token: Token,
+    pub(super) record: Arc<Record>,
+    version: Version,
+}
+
+/// Which secret a changed record gets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum NewId {
+    Keep,
+    Renew,
+}
+
+/// Which "log out everywhere" a login has seen. See [`Sessions::epoch`](super::Sessions::epoch).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Epoch(Option<Version>);
+
+impl Core {
+    pub(super) fn text(&self, token: &Token) -> Secret<String> {
+        self.tags.encode(token)
+    }
+
+    /// The live session that `text` opens. A made-up text is refused without a read.
+    pub(super) async fn open(&self, text: &str) -> Result<Option<Opened>, StoreError> {
+        match self.tags.decode(text) {
+            Some(token) => self.read(token).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Reads the record again, if it is live and `token` still opens it.
+    pub(super) async fn read(&self, token: Token) -> Result<Option<Opened>, StoreError> {
+        let key = token.key();
+        let Some(entry) = self.store.get(&key).await? else {
+            return Ok(None);
+        };
+        // The head says whether the secret fits before anything is unsealed with it.
+        let head = Head::decode(&entry.value)?;
+        if !head.is_opened_by(&token) || !head.is_live(self.clock.now()) {
+            return Ok(None);
+        }
+        let record = Arc::new(Record::decode(&entry.value, &token, &key, self.is_plain)?);
+        Ok(Some(Opened {
+            token,
+            record,
+            version: entry.version,
+        }))
+    }
+
+    /// Stores a new record under a new token.
+    pub(super) async fn insert(&self, record: Record) -> Result<Opened, StoreError> {
+        let token = Token::generate();
+        let key = token.key();
+        let write = self.write(&record, &token, &key)?;
+        let version = write.version;
+        let outcome = self.store.put(&key, write, When::Absent).await;
+        if !self.is_mine(&key, version, outcome).await? {
+            return Err(StoreError::Corrupt(
+                "128 random bits were taken already".into(),
+            ));
+        }
+        let record = Arc::new(record);
+        Ok(Opened {
+            token,
+            record,
+            version,
+        })
+    }
+
+    /// Changes the record that `token` opens until no other change comes between, or the deadline.
+    /// `Ok(None)` says that there is no such session, or not any more.
+    pub(super) async fn change<T, E: From<StoreError>>(
+        &self,
+        token: &Token,
+        new_id: NewId,
+        mut edit: impl FnMut(&mut Record) -> Result<T, E>,
+    ) -> Result<Option<(T, Opened)>, E> {
+        let deadline = self.clock.monotonic() + DEADLINE;
+        let key = token.key();
+        let next = match new_id {
+            NewId::Keep => token.clone(),
+            NewId::Renew => token.renewed(),
+        };
+        while let Some(opened) = self.read(token.clone()).await? {
+            let mut record = Record::clone(&opened.record);
+            let answer = edit(&mut record)?;
+            record.head.see(self.lifetime.idle, self.clock.now());
+            if let Some(changed) = self.replace(&key, &opened, record, &next).await? {
+                return Ok(Some((answer, changed)));
+            }
+            if self.clock.monotonic() > deadline {
+                return Err(StoreError::Contended.into());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes `record` if nothing has changed since it was `opened`.
+    async fn replace(
+        &self,
+        key: &Key,
+        opened: &Opened,
+        record: Record,
+        next: &Token,
+    ) -> Result<Option<Opened>, StoreError> {
+        let write = self.write(&record, next, key)?;
+        let version = write.version;
+        let outcome = self
+            .store
+            .put(key, write, When::Unchanged(opened.version))
+            .await;
+        if !self.is_mine(key, version, outcome).await? {
+            return Ok(None);
+        }
+        Ok(Some(Opened {
+            token: next.clone(),
+            record: Arc::new(record),
+            version,
+        }))
+    }
+
+    /// Notes that the session is in use, at most once per twentieth of its idle time. Losing against
+    /// another change is fine: that one noted it too.
+    pub(super) async fn touch(&self, opened: &Opened) {
+        let mut record = Record::clone(&opened.record);
+        record.head.see(self.lifetime.idle, self.clock.now());
+        let touched = self
+            .replace(&opened.token.key(), opened, record, &opened.token)
+            .await;
+        if let Err(error) = touched {
+            tracing::debug!(error = %error, "a session was not touched");
+        }
+    }
+
+    pub(super) fn needs_touch(&self, opened: &Opened) -> bool {
+        let unseen = self.clock.now().since(opened.record.head.seen_at);
+        unseen > self.lifetime.idle / TOUCHES_PER_IDLE
+    }
+
+    /// Ends the session that `token` opens, and hands it over if this call ended it. Another holder's
+    /// new secret is no protection: who held the session a moment ago may end it.
+    pub(super) async fn end(&self, token: &Token) -> Result<Option<Record>, StoreError> {
+        let key = token.key();
+        let Some(entry) = self.store.take(&key).await? else {
+            return Ok(None);
+        };
+        if !Head::decode(&entry.value)?.is_opened_by(token) {
+            return Ok(None);
+        }
+        Record::decode(&entry.value, token, &key, self.is_plain).map(Some)
+    }
+
+    pub(super) async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
+        let entry = self.store.get(&self.epoch_key(subject)).await?;
+        Ok(Epoch(entry.map(|entry| entry.version)))
+    }
+
+    /// Ends every session of `subject`, those being created right now included.
+    pub(super) async fn clear(&self, subject: &str) -> Result<u64, StoreError> {
+        // Whoever logs in compares epochs after writing, so the order matters: a session that this
+        // listing misses was written later than the epoch, and its login withdraws it.
+        let expires_at = self.clock.now().after(self.lifetime.absolute);
+        let write = Write::new("", expires_at);
+        self.store
+            .put(&self.epoch_key(subject), write, When::Always)
+            .await?;
+        self.store.remove_group(&self.group(subject)).await
+    }
+
+    /// The live records of `subject`, each with its key.
+    pub(super) async fn list(&self, subject: &str) -> Result<Vec<(Key, Head)>, StoreError> {
+        let now = self.clock.now();
+        let entries = self.store.list(&self.group(subject)).await?;
+        let heads = entries
+            .into_iter()
+            .map(|(key, entry)| Ok((key, Head::decode(&entry.value)?)));
+        let heads: Result<Vec<_>, StoreError> = heads.collect();
+        Ok(heads?
+            .into_iter()
+            .filter(|(_, head)| head.is_live(now))
+            .collect())
+    }
+
+    /// Whether a conditional write took effect, also when its answer was lost.
+    async fn is_mine(
+        &self,
+        key: &Key,
+        version: Version,
+        outcome: Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
+        match outcome {
+            Err(StoreError::Unknown(_)) => {
+                let entry = self.store.get(key).await?;
+                Ok(entry.is_some_and(|entry| entry.version == version))
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn write(&self, record: &Record, token: &Token, key: &Key) -> Result<Write, StoreError> {
+        let head = &record.head;
+        let value = record.encode(token, key, self.is_plain)?;
+        let write = Write::new(value, head.idle_at.min(head.absolute_at));
+        Ok(match &head.owner {
+            Some(Owner { issuer, id, .. }) => write.in_group(group(issuer, id)),
+            None => write,
+        })
+    }
+
+    fn group(&self, subject: &str) -> Key {
+        group(&self.issuer, subject)
+    }
+
+    fn epoch_key(&self, subject: &str) -> Key {
+        Key::new(
+            "session-epoch",
+            &[self.issuer.as_bytes(), subject.as_bytes()],
+        )
+    }
+}
+
+impl Opened {
+    pub(super) fn owner(&self) -> Option<&Owner> {
+        self.record.head.owner.as_ref()
+    }
+
+    pub(super) fn remaining(&self, now: Timestamp) -> Duration {
+        self.record.head.absolute_at.since(now)
+    }
+}
+
+fn group(issuer: &str, subject: &str) -> Key {
+    Key::new("session-user", &[issuer.as_bytes(), subject.as_bytes()])
+}
+
+/// A change that loses for this long is given up with 503. Longer than any store's own time-out.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// One write per twentieth of the idle time keeps the deadline true to 5 %.
+const TOUCHES_PER_IDLE: u32 = 20;

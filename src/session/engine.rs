@@ -1,0 +1,541 @@
+//! The engine for server-side sessions.
+
+use std::{
+    any::{TypeId, type_name},
+    fmt,
+    future::{Future, IntoFuture},
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use http::HeaderValue;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, value::to_raw_value};
+
+use super::{
+    core::{Core, Epoch, NewId, Opened},
+    handle::Session,
+    record::{Body, Head, Lifetime, Record},
+    token::{TagKeys, public_id},
+};
+use crate::{
+    authenticate::{Authenticate, Verified},
+    clock::{Clock, SystemClock, Timestamp},
+    cookie::CookieSpec,
+    credential::{Credential, CredentialSource},
+    error::{ConfigError, IssueError, StoreError},
+    grant::Grant,
+    identity::{Factor, Identity},
+    rejection::Rejection,
+    secret::{MasterSecret, Secret},
+    store::Store,
+};
+
+/// Creates, finds, changes and ends sessions whose user is a `U`.
+///
+/// It is a handle: cloning it is cheap. See the [module](super) for the rules, and
+/// [`SessionLayer`](crate::layer::SessionLayer) and [`Session`] for its use in a service.
+pub struct Sessions<U> {
+    pub(super) core: Arc<Core>,
+    user: PhantomData<fn() -> U>,
+}
+
+/// What the application keeps in a session.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct SessionData<U> {
+    /// The user, unless the session is anonymous.
+    pub user: Option<U>,
+    /// Named values, such as a shopping cart.
+    pub values: Map<String, Value>,
+}
+
+/// What may be shown of a session, to its user or to an administrator. It opens nothing.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// The public id, for [`Sessions::revoke`].
+    pub id: String,
+    /// Who is logged in, by which proofs; `None` for an anonymous session.
+    pub identity: Option<Identity>,
+    /// What the login called the device.
+    pub device: Option<String>,
+    /// When the session began.
+    pub created_at: Timestamp,
+    /// When it was last used, give or take a twentieth of the idle time.
+    pub last_seen_at: Timestamp,
+    /// When it ends if it is not used.
+    pub idle_at: Timestamp,
+    /// When it ends in any case.
+    pub absolute_at: Timestamp,
+}
+
+/// A session that was just created.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct NewSession {
+    /// The text for the cookie or header. Whoever has it has the session.
+    pub token: Secret<String>,
+    /// The public id.
+    pub id: String,
+    /// The whole `Set-Cookie` value, for handlers without the layer.
+    pub set_cookie: HeaderValue,
+}
+
+impl<U: Send + Sync + 'static> Sessions<U> {
+    /// An engine that keeps its records in `store` and derives its keys from `secret`.
+    pub fn builder(store: Arc<dyn Store>, secret: &MasterSecret) -> SessionsBuilder<U> {
+        SessionsBuilder {
+            store,
+            tags: TagKeys::new(secret),
+            cookie: CookieSpec::new("__Host-sid"),
+            lifetime: Lifetime {
+                idle: DEFAULT_IDLE,
+                absolute: DEFAULT_ABSOLUTE,
+            },
+            issuer: "self".to_owned(),
+            is_plain: false,
+            clock: Arc::new(SystemClock),
+            user: PhantomData,
+        }
+    }
+
+    /// Ends the session that `token` opens; `false` if there was none.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn delete(&self, token: &str) -> Result<bool, StoreError> {
+        match self.core.tags.decode(token) {
+            Some(token) => Ok(self.core.end(&token).await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// Gives the session a new id, and returns its token; `None` if there is no such session. The old
+    /// token is dead in the same commit.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn rework(&self, token: &str) -> Result<Option<Secret<String>>, StoreError> {
+        let Some(token) = self.core.tags.decode(token) else {
+            return Ok(None);
+        };
+        let keep_all = |_: &mut Record| Ok::<_, StoreError>(());
+        let changed = self.core.change(&token, NewId::Renew, keep_all).await?;
+        Ok(changed.map(|((), opened)| self.core.text(&opened.token)))
+    }
+
+    /// The live sessions of `subject`, the most recently used first.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn list(&self, subject: &str) -> Result<Vec<SessionInfo>, StoreError> {
+        let now = self.core.clock.now();
+        let records = self.core.list(subject).await?;
+        let mut sessions: Vec<_> = records
+            .iter()
+            .map(|(key, head)| SessionInfo::new(public_id(key), head, now))
+            .collect();
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at));
+        Ok(sessions)
+    }
+
+    /// Ends the session of `subject` with this public id; `false` if the subject has none such.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn revoke(&self, subject: &str, id: &str) -> Result<bool, StoreError> {
+        for (key, _) in self.core.list(subject).await? {
+            if public_id(&key) == id {
+                return Ok(self.core.store.take(&key).await?.is_some());
+            }
+        }
+        Ok(false)
+    }
+
+    /// Ends every session of `subject`, logins under way included, and returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer; sessions may then be left, so ask again.
+    pub async fn clear(&self, subject: &str) -> Result<u64, StoreError> {
+        self.core.clear(subject).await
+    }
+
+    /// Ends every session of `subject` but the one with the public id `keep`.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer; sessions may then be left, so ask again.
+    pub async fn clear_others(&self, subject: &str, keep: &str) -> Result<u64, StoreError> {
+        let mut ended = 0;
+        for (key, _) in self.core.list(subject).await? {
+            if public_id(&key) != keep {
+                ended += u64::from(self.core.store.take(&key).await?.is_some());
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Notes which "log out everywhere" `subject` has seen. Take it before the password is looked at and hand it
+    /// to the login: one that began before a [`clear`](Self::clear) then comes to nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
+        self.core.epoch(subject).await
+    }
+
+    /// The `Set-Cookie` value that makes a browser forget its session.
+    #[must_use]
+    pub fn clear_cookie(&self) -> HeaderValue {
+        self.core.cookie.clear()
+    }
+}
+
+impl<U: Serialize + Send + Sync + 'static> Sessions<U> {
+    /// Creates a session for `grant`.
+    pub fn create(&self, grant: Grant<U>) -> Create<'_, U> {
+        Create {
+            sessions: self,
+            grant,
+            device: None,
+            since: None,
+        }
+    }
+}
+
+impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Sessions<U> {
+    /// What the session that `token` opens holds; `None` if there is no such session.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer or holds a user of another form.
+    pub async fn get(
+        &self,
+        token: &str,
+    ) -> Result<Option<(SessionInfo, SessionData<U>)>, StoreError> {
+        let Some(opened) = self.core.open(token).await? else {
+            return Ok(None);
+        };
+        let info = SessionInfo::new(
+            public_id(&opened.token.key()),
+            &opened.record.head,
+            self.core.clock.now(),
+        );
+        Ok(Some((info, data(&opened.record.body)?)))
+    }
+
+    /// Changes what the session holds, and returns what `change` returned; `None` if there is no such
+    /// session. `change` is called again when another change came between, so that none is lost.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer, the user does not serialise, or others kept changing the session
+    /// for five seconds.
+    pub async fn update<T>(
+        &self,
+        token: &str,
+        mut change: impl FnMut(&mut SessionData<U>) -> T,
+    ) -> Result<Option<T>, IssueError> {
+        let Some(token) = self.core.tags.decode(token) else {
+            return Ok(None);
+        };
+        let edit = |record: &mut Record| -> Result<T, IssueError> {
+            let mut data = data::<U>(&record.body)?;
+            let answer = change(&mut data);
+            let user = data.user.as_ref().map(to_raw_value).transpose();
+            record.body = Body {
+                user: user.map_err(|error| IssueError::User(error.into()))?,
+                values: data.values,
+            };
+            Ok(answer)
+        };
+        let changed = self.core.change(&token, NewId::Keep, edit).await?;
+        Ok(changed.map(|(answer, _)| answer))
+    }
+}
+
+impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for Sessions<U> {
+    type User = U;
+
+    fn source(&self) -> CredentialSource {
+        CredentialSource::of_cookie(self.core.cookie.cookie_name())
+    }
+
+    async fn authenticate(&self, presented: Credential) -> Result<Verified<U>, Rejection> {
+        let Some(opened) = self.core.open(presented.expose()).await? else {
+            return self.absent(None);
+        };
+        let Some((identity, user)) = self.known(&opened) else {
+            return Ok(Session::open(&self.core, Some(opened)).enter(Verified::anonymous()));
+        };
+        let session = Session::open(&self.core, Some(opened));
+        Ok(session.enter(Verified::new(identity, Arc::new(user))))
+    }
+
+    /// Nobody, with a handle through which somebody may log in.
+    fn absent(&self, _: Option<&Identity>) -> Result<Verified<U>, Rejection> {
+        Ok(Session::open(&self.core, None).enter(Verified::anonymous()))
+    }
+}
+
+impl<U: DeserializeOwned> Sessions<U> {
+    /// The user of a session. One that does not read as `U` was written by another version of the
+    /// application: its user has to log in again.
+    fn known(&self, opened: &Opened) -> Option<(Identity, U)> {
+        let owner = opened.owner()?;
+        let user = opened.record.body.user.as_ref()?;
+        match serde_json::from_str(user.get()) {
+            Ok(user) => {
+                let id = public_id(&opened.token.key());
+                Some((owner.identity(&id, self.core.clock.now()), user))
+            }
+            Err(error) => {
+                let column = error.column();
+                tracing::error!(
+                    column,
+                    wanted = type_name::<U>(),
+                    "a session's user does not read as this type"
+                );
+                None
+            }
+        }
+    }
+}
+
+fn data<U: DeserializeOwned>(body: &Body) -> Result<SessionData<U>, StoreError> {
+    let user = body
+        .user
+        .as_ref()
+        .map(|user| serde_json::from_str(user.get()))
+        .transpose();
+    Ok(SessionData {
+        user: user.map_err(|error| StoreError::Corrupt(error.into()))?,
+        values: body.values.clone(),
+    })
+}
+
+impl SessionInfo {
+    fn new(id: String, head: &Head, now: Timestamp) -> Self {
+        Self {
+            identity: head.owner.as_ref().map(|owner| owner.identity(&id, now)),
+            device: head.owner.as_ref().and_then(|owner| owner.device.clone()),
+            created_at: head.created_at,
+            last_seen_at: head.seen_at,
+            idle_at: head.idle_at,
+            absolute_at: head.absolute_at,
+            id,
+        }
+    }
+
+    /// The factors that were proved, and when.
+    #[must_use]
+    pub fn factors(&self) -> &[(Factor, Timestamp)] {
+        self.identity.as_ref().map_or(&[], Identity::factors)
+    }
+}
+
+impl<U> Clone for Sessions<U> {
+    fn clone(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            user: PhantomData,
+        }
+    }
+}
+
+impl<U> fmt::Debug for Sessions<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("cookie", &self.core.cookie)
+            .field("lifetime", &self.core.lifetime)
+            .field("store", &self.core.store)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<U> fmt::Debug for SessionData<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionData")
+            .field("values", &self.values.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SessionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionInfo")
+            .field("created_at", &self.created_at)
+            .field("last_seen_at", &self.last_seen_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A session about to be created; `.await` creates it. See [`Sessions::create`].
+#[must_use = "nothing is created until this is awaited"]
+pub struct Create<'a, U> {
+    sessions: &'a Sessions<U>,
+    grant: Grant<U>,
+    device: Option<String>,
+    since: Option<Epoch>,
+}
+
+impl<U> Create<'_, U> {
+    /// Names the device for the user's list of sessions, in at most 256 bytes.
+    pub fn device(mut self, name: impl Into<String>) -> Self {
+        self.device = Some(name.into());
+        self
+    }
+
+    /// Comes to nothing if everything of the subject was ended since `epoch`. Default: since now.
+    pub const fn since(mut self, epoch: Epoch) -> Self {
+        self.since = Some(epoch);
+        self
+    }
+}
+
+impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for Create<'a, U> {
+    type Output = Result<NewSession, IssueError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let core = &self.sessions.core;
+            let entrant = core.entrant(&self.grant, self.device.as_deref())?;
+            let opened = core.enter(None, entrant, self.since).await?;
+            let token = core.text(&opened.token);
+            let set_cookie = core.set_cookie(&opened, &token);
+            Ok(NewSession {
+                id: public_id(&opened.token.key()),
+                token,
+                set_cookie,
+            })
+        })
+    }
+}
+
+impl<U> fmt::Debug for Create<'_, U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Create").finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// The cookie lives as long as the session can: how long it may lie idle is enforced here, so that
+    /// reading a session sets no cookie.
+    pub(super) fn set_cookie(&self, opened: &Opened, token: &Secret<String>) -> HeaderValue {
+        self.cookie
+            .set(token.expose(), self.max_age(opened))
+            .expect("the builder has set a cookie of this length")
+    }
+}
+
+/// Builds a [`Sessions`].
+#[must_use]
+pub struct SessionsBuilder<U> {
+    store: Arc<dyn Store>,
+    tags: TagKeys,
+    cookie: Result<CookieSpec, ConfigError>,
+    lifetime: Lifetime,
+    issuer: String,
+    is_plain: bool,
+    clock: Arc<dyn Clock>,
+    user: PhantomData<fn() -> U>,
+}
+
+impl<U: 'static> SessionsBuilder<U> {
+    /// How long a session may lie idle. Default: 30 minutes (ASVS 7.3.1).
+    pub const fn idle(mut self, idle: Duration) -> Self {
+        self.lifetime.idle = idle;
+        self
+    }
+
+    /// How long a session may live in all; nothing extends it. Default: 12 hours, so that a working day
+    /// takes one login (ASVS 7.3.2).
+    pub const fn absolute(mut self, absolute: Duration) -> Self {
+        self.lifetime.absolute = absolute;
+        self
+    }
+
+    /// The cookie. Default: `__Host-sid` with `Secure`, `HttpOnly`, `SameSite=Lax`, `Path=/`.
+    pub fn cookie(mut self, cookie: CookieSpec) -> Self {
+        self.cookie = Ok(cookie);
+        self
+    }
+
+    /// The issuer of the identities. Give it the issuer of your tokens if one route accepts both. Default:
+    /// `self`.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = issuer.into();
+        self
+    }
+
+    /// The source of time. Default: the operating system.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Stores users and values as readable JSON, for debugging. Whoever reads the store reads them.
+    pub const fn dangerous_plain_records(mut self) -> Self {
+        self.is_plain = true;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// When a lifetime is shorter than a second, the idle time exceeds the absolute one, the issuer is
+    /// empty, or the cookie's name leaves no room for its value.
+    pub fn build(self) -> Result<Sessions<U>, ConfigError> {
+        let Lifetime { idle, absolute } = self.lifetime;
+        if idle < Duration::from_secs(1) {
+            return Err(ConfigError::new("idle", "is less than one second"));
+        }
+        if absolute < idle {
+            return Err(ConfigError::new("absolute", "is less than `idle`"));
+        }
+        if self.issuer.is_empty() {
+            return Err(ConfigError::new("issuer", "is empty"));
+        }
+        let cookie = self.cookie?;
+        cookie.set(&"A".repeat(super::token::TEXT_BYTES), absolute)?;
+        let core = Core {
+            store: self.store,
+            clock: self.clock,
+            tags: self.tags,
+            cookie,
+            lifetime: self.lifetime,
+            issuer: self.issuer,
+            is_plain: self.is_plain,
+            user_type: TypeId::of::<U>(),
+        };
+        Ok(Sessions {
+            core: Arc::new(core),
+            user: PhantomData,
+        })
+    }
+}
+
+impl<U> fmt::Debug for SessionsBuilder<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionsBuilder")
+            .field("cookie", &self.cookie)
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The middle of what OWASP recommends for ordinary applications.
+const DEFAULT_IDLE: Duration = Duration::from_secs(30 * 60);
+/// A working day.
+const DEFAULT_ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);

@@ -1,0 +1,360 @@
+//! The session of one request, in the hands of a handler.
+
+use std::{
+    any::TypeId,
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use http::{HeaderMap, HeaderValue, header};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use super::{
+    core::{Core, Epoch, NewId, Opened},
+    record::Record,
+    token::public_id,
+};
+use crate::{
+    authenticate::{OnResponse, Verified},
+    credential::CredentialSource,
+    error::{IssueError, StoreError},
+    grant::Grant,
+    identity::Factor,
+    rejection::Rejection,
+    secret::Secret,
+};
+
+/// The session of a request: an anonymous one until somebody logs in.
+///
+/// Every write is committed when its future returns `Ok`, not when the response leaves: neither a
+/// failing response nor a vanished client loses it. Reading is from what the request found, and from
+/// what it wrote since.
+///
+/// The layer sets the cookie after a login, a new id or a first anonymous write, and clears it after a
+/// logout. Where the layer reads a header instead, nothing is set, and the token is what
+/// [`login`](Self::login) and [`rework`](Self::rework) return.
+#[derive(Clone)]
+pub struct Session {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    core: Arc<Core>,
+    state: Mutex<State>,
+}
+
+struct State {
+    opened: Option<Opened>,
+    cookie: Option<HeaderValue>,
+}
+
+impl Session {
+    pub(super) fn open(core: &Arc<Core>, opened: Option<Opened>) -> Self {
+        let state = State {
+            opened,
+            cookie: None,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                core: Arc::clone(core),
+                state: Mutex::new(state),
+            }),
+        }
+    }
+
+    /// Puts the handle into what the layer gives the request.
+    pub(super) fn enter<U>(self, verified: Verified<U>) -> Verified<U> {
+        let hook = Arc::clone(&self.shared);
+        verified.attach(self).on_response(hook)
+    }
+
+    /// The public id, once there is a record.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        self.opened().map(|opened| public_id(&opened.token.key()))
+    }
+
+    /// Whether nobody is logged in.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.opened().is_none_or(|opened| opened.owner().is_none())
+    }
+
+    /// The value called `name`.
+    ///
+    /// # Errors
+    ///
+    /// A misconfigured [`Rejection`] when it is not a `T`.
+    pub fn value<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Rejection> {
+        let opened = self.opened();
+        let value = opened
+            .as_ref()
+            .and_then(|opened| opened.record.body.values.get(name));
+        value.map(T::deserialize).transpose().map_err(|_| {
+            let wanted = std::any::type_name::<T>();
+            Rejection::misconfigured(format!("a session value does not read as {wanted}"))
+        })
+    }
+
+    /// Stores `value` as `name`.
+    ///
+    /// # Errors
+    ///
+    /// See [`update`](Self::update); a misconfigured [`Rejection`] when the value does not serialise.
+    pub async fn set(&self, name: &str, value: &(impl Serialize + Sync)) -> Result<(), Rejection> {
+        let value = serde_json::to_value(value)
+            .map_err(|_| Rejection::misconfigured("a session value does not serialise as JSON"))?;
+        self.update(|values| {
+            values.insert(name.to_owned(), value.clone());
+        })
+        .await
+    }
+
+    /// Forgets the value called `name`.
+    ///
+    /// # Errors
+    ///
+    /// See [`update`](Self::update).
+    pub async fn remove(&self, name: &str) -> Result<(), Rejection> {
+        if self.opened().is_none() {
+            return Ok(());
+        }
+        self.update(|values| {
+            values.remove(name);
+        })
+        .await
+    }
+
+    /// Changes the named values, and returns what `change` returned. It is called again when another
+    /// request came between, so that no change is lost. The first write makes an anonymous session.
+    ///
+    /// # Errors
+    ///
+    /// An invalid [`Rejection`] when the session was ended, or given a new id by another request; an unavailable one
+    /// when the store does not answer.
+    pub async fn update<T>(
+        &self,
+        mut change: impl FnMut(&mut Map<String, Value>) -> T,
+    ) -> Result<T, Rejection> {
+        let core = &self.shared.core;
+        let Some(opened) = self.opened() else {
+            let mut record = core.anonymous();
+            let answer = change(&mut record.body.values);
+            let opened = core.insert(record).await?;
+            self.adopt(opened);
+            return Ok(answer);
+        };
+        let edit = |record: &mut Record| Ok::<_, StoreError>(change(&mut record.body.values));
+        let changed = core.change(&opened.token, NewId::Keep, edit).await?;
+        let (answer, opened) = changed.ok_or_else(ended)?;
+        self.keep(opened);
+        Ok(answer)
+    }
+
+    /// Logs a user in; `.await` does it, and returns the token for callers that keep it in a header.
+    ///
+    /// The id is a new one. Values of an anonymous session are kept; another user's session is ended and
+    /// nothing of it is kept; a session of the same user goes on with the new proofs until its old end.
+    pub fn login<U>(&self, grant: Grant<U>) -> Login<'_, U> {
+        Login {
+            session: self,
+            grant,
+            device: None,
+            since: None,
+        }
+    }
+
+    /// Ends the session and clears the cookie.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer: the session may then still be there, so say so.
+    pub async fn logout(&self) -> Result<(), Rejection> {
+        if let Some(opened) = self.opened() {
+            self.shared.core.end(&opened.token).await?;
+            let mut state = self.state();
+            state.opened = None;
+            state.cookie = Some(self.shared.core.cookie.clear());
+        }
+        Ok(())
+    }
+
+    /// Gives the session a new id, in the same commit in which the old one dies, and returns its token.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    pub async fn rework(&self) -> Result<Secret<String>, Rejection> {
+        self.renew(|_| {}).await
+    }
+
+    /// Notes that the user has just given one more proof, and gives the session a new id.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update), and an invalid [`Rejection`] when nobody is logged in.
+    pub async fn prove(&self, factor: Factor) -> Result<Secret<String>, Rejection> {
+        if self.is_anonymous() {
+            return Err(Rejection::invalid("nobody is logged in"));
+        }
+        let now = self.shared.core.clock.now();
+        self.renew(|record| {
+            if let Some(owner) = &mut record.head.owner {
+                owner.add_proofs([(factor.clone(), now)]);
+            }
+        })
+        .await
+    }
+
+    /// Changes the user's roles, and gives the session a new id.
+    ///
+    /// # Errors
+    ///
+    /// As [`prove`](Self::prove).
+    pub async fn set_roles(
+        &self,
+        roles: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Secret<String>, Rejection> {
+        if self.is_anonymous() {
+            return Err(Rejection::invalid("nobody is logged in"));
+        }
+        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
+        self.renew(|record| {
+            if let Some(owner) = &mut record.head.owner {
+                owner.roles.clone_from(&roles);
+            }
+        })
+        .await
+    }
+
+    async fn renew(&self, mut edit: impl FnMut(&mut Record)) -> Result<Secret<String>, Rejection> {
+        let opened = self
+            .opened()
+            .ok_or_else(|| Rejection::invalid("there is no session"))?;
+        let edit = |record: &mut Record| {
+            edit(record);
+            Ok::<_, StoreError>(())
+        };
+        let changed = self
+            .shared
+            .core
+            .change(&opened.token, NewId::Renew, edit)
+            .await?;
+        let ((), opened) = changed.ok_or_else(ended)?;
+        Ok(self.adopt(opened))
+    }
+
+    fn opened(&self) -> Option<Opened> {
+        self.state().opened.clone()
+    }
+
+    /// Goes on with a session whose token is new to the caller.
+    fn adopt(&self, opened: Opened) -> Secret<String> {
+        let token = self.shared.core.text(&opened.token);
+        let mut state = self.state();
+        state.cookie = Some(self.shared.core.set_cookie(&opened, &token));
+        state.opened = Some(opened);
+        token
+    }
+
+    /// Goes on with another state of the same session.
+    fn keep(&self, opened: Opened) {
+        self.state().opened = Some(opened);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OnResponse for Shared {
+    fn on_response(
+        self: Arc<Self>,
+        source: &CredentialSource,
+        headers: &mut HeaderMap,
+    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let State { opened, cookie } = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            State {
+                opened: state.opened.clone(),
+                cookie: state.cookie.take(),
+            }
+        };
+        if let Some(cookie) = cookie
+            && source.reads_cookie(self.core.cookie.cookie_name())
+        {
+            headers.append(header::SET_COOKIE, cookie);
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        let opened = opened.filter(|opened| self.core.needs_touch(opened))?;
+        Some(Box::pin(async move { self.core.touch(&opened).await }))
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("is_anonymous", &self.is_anonymous())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A login about to happen. See [`Session::login`].
+#[must_use = "nobody is logged in until this is awaited"]
+pub struct Login<'a, U> {
+    session: &'a Session,
+    grant: Grant<U>,
+    device: Option<String>,
+    since: Option<Epoch>,
+}
+
+impl<U> Login<'_, U> {
+    /// Names the device for the user's list of sessions, in at most 256 bytes.
+    pub fn device(mut self, name: impl Into<String>) -> Self {
+        self.device = Some(name.into());
+        self
+    }
+
+    /// Comes to nothing if everything of the subject was ended since `epoch`. Default: since now.
+    pub const fn since(mut self, epoch: Epoch) -> Self {
+        self.since = Some(epoch);
+        self
+    }
+}
+
+impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for Login<'a, U> {
+    type Output = Result<Secret<String>, IssueError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let core = &self.session.shared.core;
+            if core.user_type != TypeId::of::<U>() {
+                return Err(IssueError::Grant(
+                    "the user is of another type than the SessionLayer's",
+                ));
+            }
+            let entrant = core.entrant(&self.grant, self.device.as_deref())?;
+            let opened = core
+                .enter(self.session.opened(), entrant, self.since)
+                .await?;
+            Ok(self.session.adopt(opened))
+        })
+    }
+}
+
+impl<U> fmt::Debug for Login<'_, U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").finish_non_exhaustive()
+    }
+}
+
+fn ended() -> Rejection {
+    Rejection::invalid("the session was ended, or given a new id by another request")
+}

@@ -1,0 +1,348 @@
+//! What the store holds of a session.
+//!
+//! ```text
+//! format (1 byte) ‖ length of the head (4 bytes) ‖ head ‖ body
+//! ```
+//!
+//! The *head* is JSON that the server needs without the caller: the hash of the secret, subject, proofs,
+//! roles and deadlines. The *body* is the application's: the user and named values, as JSON sealed with
+//! AES-256-GCM under a key that follows from the session's secret. Format, head and store key are its
+//! associated data, so a head that was changed in the store, or a record moved to another key, does not open.
+
+use std::time::Duration;
+
+use aws_lc_rs::aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, value::RawValue};
+
+use super::token::Token;
+use crate::{
+    clock::Timestamp,
+    error::StoreError,
+    identity::{Factor, Identity, Subject},
+    secret,
+    store::Key,
+};
+
+/// A session, opened.
+#[derive(Clone)]
+pub(super) struct Record {
+    pub(super) head: Head,
+    pub(super) body: Body,
+}
+
+/// What the server may know of a session.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Head {
+    secret_hash: [u8; 32],
+    pub(super) owner: Option<Owner>,
+    pub(super) created_at: Timestamp,
+    pub(super) seen_at: Timestamp,
+    pub(super) idle_at: Timestamp,
+    pub(super) absolute_at: Timestamp,
+}
+
+/// Whose session it is. An anonymous one has none.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Owner {
+    pub(super) issuer: String,
+    pub(super) id: String,
+    pub(super) proofs: Vec<(String, Timestamp)>,
+    pub(super) roles: Vec<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) device: Option<String>,
+}
+
+impl Owner {
+    pub(super) fn proofs(&self) -> impl Iterator<Item = (Factor, Timestamp)> {
+        self.proofs
+            .iter()
+            .map(|(name, at)| (Factor::from_amr(name), *at))
+    }
+
+    /// Adds proofs; a later one by the same factor replaces an earlier one.
+    pub(super) fn add_proofs(&mut self, proofs: impl IntoIterator<Item = (Factor, Timestamp)>) {
+        for (factor, at) in proofs {
+            match self
+                .proofs
+                .iter_mut()
+                .find(|(name, _)| name == factor.as_amr())
+            {
+                Some((_, known_at)) => *known_at = at.max(*known_at),
+                None => self.proofs.push((factor.as_amr().to_owned(), at)),
+            }
+        }
+    }
+
+    pub(super) fn identity(&self, session_id: &str, now: Timestamp) -> Identity {
+        let subject = Subject::new(self.issuer.as_str(), self.id.as_str());
+        let identity = Identity::new(subject, now)
+            .with_roles(self.roles.iter().map(String::as_str))
+            .with_scopes(self.scopes.iter().map(String::as_str))
+            .with_session_id(session_id);
+        self.proofs().fold(identity, |identity, (factor, at)| {
+            identity.with_factor(factor, at)
+        })
+    }
+}
+
+/// What the application keeps in a session.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Body {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<Box<RawValue>>,
+    #[serde(default)]
+    pub(super) values: Map<String, Value>,
+}
+
+impl Head {
+    pub(super) fn new(lifetime: &Lifetime, now: Timestamp) -> Self {
+        let absolute_at = now.after(lifetime.absolute);
+        Self {
+            secret_hash: [0; 32],
+            owner: None,
+            created_at: now,
+            seen_at: now,
+            idle_at: now.after(lifetime.idle).min(absolute_at),
+            absolute_at,
+        }
+    }
+
+    /// Reads the head alone, which takes no secret.
+    pub(super) fn decode(value: &[u8]) -> Result<Self, StoreError> {
+        Ok(split(value)?.0)
+    }
+
+    /// A session is over at its deadline, not after it.
+    pub(super) fn is_live(&self, now: Timestamp) -> bool {
+        now < self.idle_at && now < self.absolute_at
+    }
+
+    /// Notes that the session was used. The absolute end stays.
+    pub(super) fn see(&mut self, idle: Duration, now: Timestamp) {
+        self.seen_at = now;
+        self.idle_at = now.after(idle).min(self.absolute_at);
+    }
+
+    pub(super) fn is_opened_by(&self, token: &Token) -> bool {
+        secret::equal(&self.secret_hash, &token.hash())
+    }
+}
+
+impl Record {
+    /// The bytes to store, sealed for the holder of `token`.
+    pub(super) fn encode(
+        &self,
+        token: &Token,
+        key: &Key,
+        is_plain: bool,
+    ) -> Result<Bytes, StoreError> {
+        let corrupt = |error: serde_json::Error| StoreError::Corrupt(error.into());
+        let mut head = self.head.clone();
+        head.secret_hash = token.hash();
+        let head = serde_json::to_vec(&head).map_err(corrupt)?;
+        let body = serde_json::to_vec(&self.body).map_err(corrupt)?;
+        let length =
+            u32::try_from(head.len()).map_err(|error| StoreError::Corrupt(error.into()))?;
+
+        let mut value =
+            Vec::with_capacity(PREFIX_BYTES + head.len() + body.len() + NONCE_LEN + TAG_BYTES);
+        value.push(if is_plain { PLAIN } else { SEALED });
+        value.extend_from_slice(&length.to_be_bytes());
+        value.extend_from_slice(&head);
+        if is_plain {
+            value.extend_from_slice(&body);
+        } else {
+            seal(&mut value, body, token, key)?;
+        }
+        Ok(value.into())
+    }
+
+    /// Opens what [`encode`](Self::encode) made. A plain record is taken only by an engine that writes
+    /// them: elsewhere it was not written here.
+    pub(super) fn decode(
+        value: &[u8],
+        token: &Token,
+        key: &Key,
+        is_plain: bool,
+    ) -> Result<Self, StoreError> {
+        let (head, start) = split(value)?;
+        let (public, body) = value.split_at(start);
+        let opened;
+        let body = match value[0] {
+            PLAIN if is_plain => body,
+            _ => {
+                opened = open(public, body, token, key)?;
+                &opened
+            }
+        };
+        let body =
+            serde_json::from_slice(body).map_err(|error| StoreError::Corrupt(error.into()))?;
+        Ok(Self { head, body })
+    }
+}
+
+/// Reads the head and says where the body begins.
+fn split(value: &[u8]) -> Result<(Head, usize), StoreError> {
+    let corrupt = || StoreError::Corrupt("not a session record".into());
+    let (prefix, rest) = value
+        .split_first_chunk::<PREFIX_BYTES>()
+        .ok_or_else(corrupt)?;
+    let [format, length @ ..] = *prefix;
+    if !matches!(format, SEALED | PLAIN) {
+        return Err(StoreError::Corrupt(
+            "a session record of another version".into(),
+        ));
+    }
+    let length = usize::try_from(u32::from_be_bytes(length))
+        .map_err(|error| StoreError::Corrupt(error.into()))?;
+    let head = rest.get(..length).ok_or_else(corrupt)?;
+    let head = serde_json::from_slice(head).map_err(|error| StoreError::Corrupt(error.into()))?;
+    Ok((head, PREFIX_BYTES + length))
+}
+
+/// Appends nonce and sealed body to `public`, which is authenticated with it.
+fn seal(
+    public: &mut Vec<u8>,
+    mut body: Vec<u8>,
+    token: &Token,
+    key: &Key,
+) -> Result<(), StoreError> {
+    // A key seals at most as many versions of one record as one session sees, far fewer than the 2^32
+    // after which random nonces become doubtful (NIST SP 800-38D section 8.3).
+    let nonce = secret::random::<NONCE_LEN>();
+    let aad = Aad::from([key.digest(), public.as_slice()].concat());
+    sealing_key(token)
+        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut body)
+        .map_err(|_| StoreError::Corrupt("sealing failed".into()))?;
+    public.extend_from_slice(&nonce);
+    public.extend_from_slice(&body);
+    Ok(())
+}
+
+fn open(public: &[u8], sealed: &[u8], token: &Token, key: &Key) -> Result<Vec<u8>, StoreError> {
+    let corrupt = || StoreError::Corrupt("a session record does not open".into());
+    let (nonce, body) = sealed
+        .split_first_chunk::<NONCE_LEN>()
+        .ok_or_else(corrupt)?;
+    let aad = Aad::from([key.digest(), public].concat());
+    let mut body = body.to_vec();
+    let length = sealing_key(token)
+        .open_in_place(Nonce::assume_unique_for_key(*nonce), aad, &mut body)
+        .map_err(|_| corrupt())?
+        .len();
+    body.truncate(length);
+    Ok(body)
+}
+
+fn sealing_key(token: &Token) -> LessSafeKey {
+    let key = UnboundKey::new(&aead::AES_256_GCM, token.sealing_key().expose());
+    LessSafeKey::new(key.expect("the key has the 32 bytes that AES-256 takes"))
+}
+
+/// How long sessions live.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lifetime {
+    pub(super) idle: Duration,
+    pub(super) absolute: Duration,
+}
+
+const SEALED: u8 = 1;
+const PLAIN: u8 = 2;
+const PREFIX_BYTES: usize = 5;
+const TAG_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Lifetime = Lifetime {
+        idle: Duration::from_secs(1800),
+        absolute: Duration::from_secs(43_200),
+    };
+
+    fn record() -> Record {
+        let mut record = Record {
+            head: Head::new(&LIFETIME, Timestamp::from_secs(1)),
+            body: Body::default(),
+        };
+        record
+            .body
+            .values
+            .insert("cart".to_owned(), "swordfish".into());
+        record
+    }
+
+    #[test]
+    fn a_sealed_record_opens_for_its_holder_alone() {
+        let token = Token::generate();
+        let key = token.key();
+        let value = record().encode(&token, &key, false).unwrap();
+        let opened = Record::decode(&value, &token, &key, false).unwrap();
+        assert_eq!(opened.body.values["cart"], "swordfish");
+        assert!(opened.head.is_opened_by(&token));
+
+        assert!(!opened.head.is_opened_by(&token.renewed()));
+        assert!(Record::decode(&value, &token.renewed(), &key, false).is_err());
+        assert!(Record::decode(&value, &token, &Token::generate().key(), false).is_err());
+    }
+
+    #[test]
+    fn the_store_sees_no_value_unless_told_so() {
+        let token = Token::generate();
+        let shown = |value: &Bytes| String::from_utf8_lossy(value).contains("swordfish");
+        assert!(!shown(
+            &record().encode(&token, &token.key(), false).unwrap()
+        ));
+        assert!(shown(&record().encode(&token, &token.key(), true).unwrap()));
+    }
+
+    #[test]
+    fn a_plain_record_is_not_taken_where_records_are_sealed() {
+        let token = Token::generate();
+        let key = token.key();
+        let plain = record().encode(&token, &key, true).unwrap();
+        assert!(Record::decode(&plain, &token, &key, false).is_err());
+        assert!(Record::decode(&plain, &token, &key, true).is_ok());
+    }
+
+    #[test]
+    fn no_flipped_bit_goes_unnoticed() {
+        let token = Token::generate();
+        let key = token.key();
+        let value = record().encode(&token, &key, false).unwrap();
+        for at in 0..value.len() {
+            let mut changed = value.to_vec();
+            changed[at] ^= 1;
+            assert!(
+                Record::decode(&changed, &token, &key, false).is_err(),
+                "byte {at}"
+            );
+        }
+        for length in 0..value.len() {
+            assert!(
+                Record::decode(&value[..length], &token, &key, false).is_err(),
+                "{length} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn the_absolute_end_never_moves_and_bounds_the_idle_one() {
+        let mut head = Head::new(&LIFETIME, Timestamp::from_secs(0));
+        let late = Timestamp::from_secs(43_000);
+        head.see(LIFETIME.idle, late);
+        assert_eq!(head.absolute_at, Timestamp::from_secs(43_200));
+        assert_eq!(head.idle_at, head.absolute_at);
+        assert!(head.is_live(Timestamp::from_secs(43_199)));
+        assert!(!head.is_live(Timestamp::from_secs(43_200)));
+    }
+
+    #[test]
+    fn idle_sessions_end_at_their_deadline() {
+        let head = Head::new(&LIFETIME, Timestamp::from_secs(0));
+        assert!(head.is_live(Timestamp::from_millis(1_799_999)));
+        assert!(!head.is_live(Timestamp::from_secs(1_800)));
+    }
+}

@@ -1,0 +1,304 @@
+//! What a token says, and the one place where that is judged.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use super::json::Words;
+use crate::{clock::Timestamp, identity::Factor, rejection::Rejection};
+
+/// The claims of a token as they stand in it: the user type of those who need no other.
+///
+/// As the user of a [`Grant`](crate::Grant) it adds its members to the token; those that the engine writes
+/// itself (`iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `cnf`) are left out.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Claims(Map<String, Value>);
+
+impl Claims {
+    /// No claims.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a claim.
+    ///
+    /// # Errors
+    ///
+    /// When `value` does not serialise as JSON.
+    pub fn with(mut self, name: &str, value: impl Serialize) -> serde_json::Result<Self> {
+        self.0.insert(name.to_owned(), serde_json::to_value(value)?);
+        Ok(self)
+    }
+
+    /// The claim called `name`, as it stands in the token.
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The claim called `name` as a `T`; `None` too when it is not one.
+    #[must_use]
+    pub fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        T::deserialize(self.0.get(name)?).ok()
+    }
+
+    /// Who it is about (`sub`).
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.text("sub")
+    }
+
+    /// Who issued it (`iss`).
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.text("iss")
+    }
+
+    /// Its id (`jti`).
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.text("jti")
+    }
+
+    /// When it expires (`exp`).
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        numeric_date(self.0.get("exp")?.as_f64()?)
+    }
+
+    /// When it was issued (`iat`).
+    #[must_use]
+    pub fn issued_at(&self) -> Option<Timestamp> {
+        numeric_date(self.0.get("iat")?.as_f64()?)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+}
+
+/// Shows how many there are and none of them.
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claims").field("claims", &self.0.len()).finish()
+    }
+}
+
+/// The claims that the engine understands (RFC 7519 section 4.1, RFC 9068 section 2.2), in the types
+/// that they must have.
+#[derive(Default)]
+pub(super) struct Registered<'de> {
+    pub(super) issuer: Option<Cow<'de, str>>,
+    pub(super) subject: Option<Cow<'de, str>>,
+    pub(super) audience: Option<Words>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) not_before: Option<Timestamp>,
+    pub(super) issued_at: Option<Timestamp>,
+    pub(super) id: Option<Cow<'de, str>>,
+    pub(super) session_id: Option<Cow<'de, str>>,
+    pub(super) scope: Words,
+    pub(super) roles: Words,
+    pub(super) methods: Words,
+    pub(super) authenticated_at: Option<Timestamp>,
+    pub(super) proofs: Vec<(Factor, Timestamp)>,
+    pub(super) is_bound: bool,
+}
+
+impl Registered<'_> {
+    /// The scopes: words of one string, or a list.
+    pub(super) fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scope.list.iter().flat_map(|text| text.split(' ')).filter(|word| !word.is_empty())
+    }
+
+    /// The factors, each with the time that the token states for it. A time that is not stated, or not
+    /// yet come, is not made up: such a proof is never fresh.
+    pub(super) fn factors(&self, now: Timestamp) -> Vec<(Factor, Timestamp)> {
+        let unknown = Timestamp::from_millis(0);
+        let stated = |factor: &Factor| {
+            let proof = self.proofs.iter().find(|(known, _)| known == factor).map(|(_, at)| *at);
+            proof.or(self.authenticated_at).unwrap_or(unknown)
+        };
+        let methods = self.methods.list.iter().map(|name| Factor::from_amr(name));
+        methods.map(|factor| (stated(&factor).min(now), factor)).map(|(at, factor)| (factor, at)).collect()
+    }
+}
+
+/// What a token must say to be accepted.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) issuer: Option<String>,
+    pub(super) audiences: Option<Vec<String>>,
+    pub(super) leeway: Duration,
+}
+
+impl Rules {
+    /// Judges `claims` at `now`.
+    ///
+    /// With leeway *l*: expired from `exp + l` on, and refused before `nbf - l` or `iat - l`.
+    pub(super) fn check(&self, claims: &Registered<'_>, now: Timestamp) -> Result<(), Rejection> {
+        let refuse = |reason| Err(Rejection::invalid(reason));
+        let Some(expires_at) = claims.expires_at else {
+            return refuse("the token has no `exp`");
+        };
+        if now >= expires_at.after(self.leeway) {
+            return refuse("the token has expired");
+        }
+        let latest = now.after(self.leeway);
+        if claims.not_before.is_some_and(|at| at > latest) {
+            return refuse("the token is not valid yet");
+        }
+        if claims.issued_at.is_some_and(|at| at > latest) {
+            return refuse("the token was issued in the future");
+        }
+        if let Some(expected) = &self.issuer
+            && claims.issuer.as_deref() != Some(expected)
+        {
+            return refuse("the token is from another issuer");
+        }
+        if let Some(expected) = &self.audiences
+            && !claims.audience.as_ref().is_some_and(|audience| names_one_of(audience, expected))
+        {
+            return refuse("the token is for another audience");
+        }
+        if claims.subject.as_deref().is_none_or(str::is_empty) {
+            return refuse("the token has no `sub`");
+        }
+        if claims.is_bound {
+            // RFC 7800: whoever holds such a token has yet to prove that it holds the key too.
+            return refuse("the token is bound to a key, and nothing here checks that");
+        }
+        Ok(())
+    }
+}
+
+/// RFC 7519 section 4.1.3: a string or an array of strings, compared byte for byte.
+fn names_one_of(audience: &Words, expected: &[String]) -> bool {
+    audience.is_clean && audience.list.iter().any(|name| expected.contains(name))
+}
+
+/// A NumericDate (RFC 7519 section 2): seconds since the epoch, from 1970 to 9999.
+pub(super) fn numeric_date(seconds: f64) -> Option<Timestamp> {
+    if !(0.0..=LAST_SECOND).contains(&seconds) {
+        return None;
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was just checked")]
+    Some(Timestamp::from_millis((seconds * 1000.0) as u64))
+}
+
+/// 9999-12-31T23:59:59Z.
+pub(super) const LAST_SECOND: f64 = 253_402_300_799.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+
+    fn rules() -> Rules {
+        Rules {
+            issuer: Some("https://issuer".to_owned()),
+            audiences: Some(vec!["api".to_owned(), "web".to_owned()]),
+            leeway: Duration::from_secs(30),
+        }
+    }
+
+    fn words(list: &[&str]) -> Words {
+        Words {
+            list: list.iter().map(|word| (*word).to_owned()).collect(),
+            is_clean: true,
+        }
+    }
+
+    fn good() -> Registered<'static> {
+        Registered {
+            issuer: Some("https://issuer".into()),
+            subject: Some("alice".into()),
+            audience: Some(words(&["api"])),
+            expires_at: Some(NOW.after(Duration::from_secs(60))),
+            ..Registered::default()
+        }
+    }
+
+    fn check(change: impl FnOnce(&mut Registered<'static>)) -> Result<(), Rejection> {
+        let mut claims = good();
+        change(&mut claims);
+        rules().check(&claims, NOW)
+    }
+
+    #[test]
+    fn a_good_token_passes() {
+        assert!(check(|_| {}).is_ok());
+        assert!(check(|claims| claims.audience = Some(words(&["other", "web"]))).is_ok());
+    }
+
+    #[test]
+    fn a_token_is_expired_at_exp_plus_leeway_and_not_a_moment_before() {
+        let leeway = Duration::from_secs(30);
+        assert!(check(|claims| claims.expires_at = Some(NOW.before(leeway))).is_err());
+        let just_alive = Timestamp::from_millis(NOW.before(leeway).as_millis() + 1);
+        assert!(check(|claims| claims.expires_at = Some(just_alive)).is_ok());
+        assert!(check(|claims| claims.expires_at = None).is_err());
+    }
+
+    #[test]
+    fn a_token_from_the_future_is_refused_beyond_the_leeway() {
+        let edge = NOW.after(Duration::from_secs(30));
+        let beyond = Timestamp::from_millis(edge.as_millis() + 1);
+        assert!(check(|claims| claims.not_before = Some(edge)).is_ok());
+        assert!(check(|claims| claims.not_before = Some(beyond)).is_err());
+        assert!(check(|claims| claims.issued_at = Some(edge)).is_ok());
+        assert!(check(|claims| claims.issued_at = Some(beyond)).is_err());
+    }
+
+    #[test]
+    fn issuer_audience_and_subject_are_required_and_exact() {
+        for issuer in [None, Some("https://issuer/"), Some("https://ISSUER"), Some("")] {
+            assert!(check(|claims| claims.issuer = issuer.map(Cow::Borrowed)).is_err(), "{issuer:?}");
+        }
+        for list in [&[][..], &["API"], &["api "], &["ap", "i"], &["*"], &[""]] {
+            assert!(check(|claims| claims.audience = Some(words(list))).is_err(), "{list:?}");
+        }
+        assert!(check(|claims| claims.audience = None).is_err());
+        let mixed = Words { is_clean: false, ..words(&["api"]) };
+        assert!(check(|claims| claims.audience = Some(mixed)).is_err());
+        for subject in [None, Some("")] {
+            assert!(check(|claims| claims.subject = subject.map(Cow::Borrowed)).is_err());
+        }
+    }
+
+    #[test]
+    fn a_token_bound_to_a_key_is_refused() {
+        assert!(check(|claims| claims.is_bound = true).is_err());
+    }
+
+    #[test]
+    fn dates_are_finite_and_in_range() {
+        for seconds in [-1.0, -0.001, LAST_SECOND + 1.0, 1e300, f64::INFINITY, f64::NAN] {
+            assert_eq!(numeric_date(seconds), None, "{seconds}");
+        }
+        assert_eq!(numeric_date(0.0), Some(Timestamp::from_secs(0)));
+        assert_eq!(numeric_date(1.5), Some(Timestamp::from_millis(1_500)));
+        assert!(numeric_date(LAST_SECOND).is_some());
+    }
+
+    #[test]
+    fn a_factor_has_the_time_that_is_stated_and_no_other() {
+        let early = Timestamp::from_secs(5);
+        let mut claims = Registered { methods: words(&["pwd", "otp"]), ..good() };
+        let unknown = Timestamp::from_millis(0);
+        assert_eq!(claims.factors(NOW), [(Factor::Password, unknown), (Factor::Otp, unknown)]);
+        claims.authenticated_at = Some(early);
+        claims.proofs = vec![(Factor::Otp, Timestamp::NEVER)];
+        assert_eq!(claims.factors(NOW), [(Factor::Password, early), (Factor::Otp, NOW)]);
+    }
+
+    #[test]
+    fn debug_shows_no_claim() {
+        let claims = Claims::new().with("secret", "swordfish").unwrap();
+        assert!(!format!("{claims:?}").contains("s\""), "{claims:?}");
+        assert!(!format!("{claims:?}").contains("sword"));
+    }
+}

@@ -1,0 +1,280 @@
+//! The payload of a token in one pass: registered claims to the engine, the rest to the user type.
+//!
+//! `#[serde(flatten)]` would do the same by buffering every claim. Here the user type reads straight
+//! from the JSON through an adapter that takes the registered claims out as they come by, hands those on that
+//! the type lists as fields of its own, and refuses a second claim of one name.
+
+use std::{borrow::Cow, marker::PhantomData};
+
+use serde::{
+    de::{
+        self, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor,
+        value::{BorrowedStrDeserializer, MapAccessDeserializer, StringDeserializer},
+    },
+    forward_to_deserialize_any,
+};
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{
+    claims::{Registered, numeric_date},
+    json::{self, Names, Skipped, Text},
+};
+use crate::identity::Factor;
+
+/// Reads a payload as registered claims and a `U`.
+pub(super) fn read<'de, U: de::Deserialize<'de>>(
+    payload: &'de [u8],
+) -> serde_json::Result<(Registered<'de>, U)> {
+    json::parse_with(payload, |deserializer| deserializer.deserialize_map(PayloadVisitor(PhantomData)))
+}
+
+struct PayloadVisitor<U>(PhantomData<U>);
+
+impl<'de, U: de::Deserialize<'de>> Visitor<'de> for PayloadVisitor<U> {
+    type Value = (Registered<'de>, U);
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON object of claims")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let mut registered = Registered::default();
+        let claims = ClaimsDeserializer(ClaimsAccess {
+            map,
+            registered: &mut registered,
+            listed: Listed::All,
+            names: Names::new(),
+            value: None,
+        });
+        let user = U::deserialize(claims)?;
+        Ok((registered, user))
+    }
+}
+
+/// Which registered claims the user type gets to see as well.
+enum Listed {
+    All,
+    Fields(&'static [&'static str]),
+}
+
+impl Listed {
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Fields(fields) => fields.contains(&name),
+        }
+    }
+}
+
+struct ClaimsAccess<'a, 'de, A> {
+    map: A,
+    registered: &'a mut Registered<'de>,
+    listed: Listed,
+    names: Names<'de>,
+    /// The value of a claim that was read for the engine and goes to the user type too.
+    value: Option<&'de RawValue>,
+}
+
+impl<'de, A: MapAccess<'de>> ClaimsAccess<'_, 'de, A> {
+    /// The name of the next claim that the user type gets to see.
+    fn next_name(&mut self) -> Result<Option<Cow<'de, str>>, A::Error> {
+        while let Some(Text(name)) = self.map.next_key()? {
+            self.names.add(name.clone()).map_err(A::Error::custom)?;
+            let Some(field) = Field::named(&name) else {
+                return Ok(Some(name));
+            };
+            let reading = Reading {
+                registered: &mut *self.registered,
+                field,
+            };
+            if !self.listed.has(&name) {
+                self.map.next_value_seed(reading)?;
+                continue;
+            }
+            let raw: &'de RawValue = self.map.next_value()?;
+            reading.deserialize(raw).map_err(A::Error::custom)?;
+            self.value = Some(raw);
+            return Ok(Some(name));
+        }
+        Ok(None)
+    }
+
+    /// Reads what the user type did not ask for: the engine's claims may be among it.
+    fn drain(&mut self) -> Result<(), A::Error> {
+        while self.next_name()?.is_some() {
+            if self.value.take().is_none() {
+                self.map.next_value::<Skipped>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for ClaimsAccess<'_, 'de, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        match self.next_name()? {
+            None => Ok(None),
+            Some(Cow::Borrowed(name)) => seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some),
+            Some(Cow::Owned(name)) => {
+                let name: StringDeserializer<A::Error> = name.into_deserializer();
+                seed.deserialize(name).map(Some)
+            }
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        match self.value.take() {
+            Some(raw) => seed.deserialize(raw).map_err(A::Error::custom),
+            None => self.map.next_value_seed(seed),
+        }
+    }
+}
+
+struct ClaimsDeserializer<'a, 'de, A>(ClaimsAccess<'a, 'de, A>);
+
+impl<'de, A: MapAccess<'de>> Deserializer<'de> for ClaimsDeserializer<'_, 'de, A> {
+    type Error = A::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_map(self.0)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        mut self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        self.0.listed = Listed::Fields(fields);
+        visitor.visit_map(self.0)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        mut self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        self.0.listed = Listed::Fields(variants);
+        visitor.visit_enum(MapAccessDeserializer::new(self.0))
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, A::Error> {
+        self.0.listed = Listed::Fields(&[]);
+        self.0.drain()?;
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, A::Error> {
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_some(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        seq tuple tuple_struct map identifier
+    }
+}
+
+/// A claim that the engine reads.
+#[derive(Clone, Copy)]
+enum Field {
+    Issuer,
+    Subject,
+    Audience,
+    ExpiresAt,
+    NotBefore,
+    IssuedAt,
+    Id,
+    SessionId,
+    Scope,
+    Roles,
+    Methods,
+    AuthenticatedAt,
+    Proofs,
+    Confirmation,
+}
+
+impl Field {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "iss" => Self::Issuer,
+            "sub" => Self::Subject,
+            "aud" => Self::Audience,
+            "exp" => Self::ExpiresAt,
+            "nbf" => Self::NotBefore,
+            "iat" => Self::IssuedAt,
+            "jti" => Self::Id,
+            "sid" => Self::SessionId,
+            "scope" => Self::Scope,
+            "roles" => Self::Roles,
+            "amr" => Self::Methods,
+            "auth_time" => Self::AuthenticatedAt,
+            "proofs" => Self::Proofs,
+            "cnf" => Self::Confirmation,
+            _ => return None,
+        })
+    }
+}
+
+/// Reads one claim into its place.
+struct Reading<'a, 'de> {
+    registered: &'a mut Registered<'de>,
+    field: Field,
+}
+
+impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        use de::Deserialize as _;
+        let claims = self.registered;
+        match self.field {
+            Field::Issuer => claims.issuer = Some(Text::deserialize(deserializer)?.0),
+            Field::Subject => claims.subject = Some(Text::deserialize(deserializer)?.0),
+            Field::Id => claims.id = Some(Text::deserialize(deserializer)?.0),
+            Field::SessionId => claims.session_id = Some(Text::deserialize(deserializer)?.0),
+            Field::Audience => claims.audience = Some(json::Words::deserialize(deserializer)?),
+            Field::ExpiresAt => claims.expires_at = Some(date(deserializer)?),
+            Field::NotBefore => claims.not_before = Some(date(deserializer)?),
+            Field::IssuedAt => claims.issued_at = Some(date(deserializer)?),
+            Field::AuthenticatedAt => claims.authenticated_at = Some(date(deserializer)?),
+            // Issuers use these four as they like. What does not fit grants nothing and is no error.
+            Field::Scope => claims.scope = json::Words::deserialize(deserializer)?,
+            Field::Roles => claims.roles = json::Words::deserialize(deserializer)?,
+            Field::Methods => claims.methods = json::Words::deserialize(deserializer)?,
+            Field::Proofs => claims.proofs = proofs(&Value::deserialize(deserializer)?),
+            Field::Confirmation => {
+                Skipped::deserialize(deserializer)?;
+                claims.is_bound = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A number of seconds; a string that looks like one is not one.
+fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<crate::clock::Timestamp, D::Error> {
+    let seconds = <f64 as de::Deserialize>::deserialize(deserializer)?;
+    numeric_date(seconds).ok_or_else(|| D::Error::custom("a date out of range"))
+}
+
+fn proofs(value: &Value) -> Vec<(Factor, crate::clock::Timestamp)> {
+    let members = value.as_object().into_iter().flat_map(Map::iter);
+    members
+        .filter_map(|(name, at)| Some((Factor::from_amr(name), numeric_date(at.as_f64()?)?)))
+        .collect()
+}

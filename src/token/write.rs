@@ -1,0 +1,256 @@
+//! A payload as it is minted: the engine's claims first, then the members of the user.
+
+use std::fmt::Display;
+
+use serde::ser::{self, Serialize, SerializeMap, SerializeStruct, Serializer};
+use serde_json::Value;
+
+use super::json::MAX_NAMES;
+use crate::{clock::Timestamp, identity::Factor};
+
+/// Claims to mint, in seconds where they are times.
+pub(super) struct Minted<'a, U> {
+    pub(super) issuer: Option<&'a str>,
+    pub(super) subject: &'a str,
+    pub(super) audience: Option<&'a str>,
+    pub(super) expires_at: u64,
+    pub(super) not_before: Option<u64>,
+    pub(super) issued_at: u64,
+    pub(super) id: &'a str,
+    pub(super) scopes: &'a [String],
+    pub(super) roles: &'a [String],
+    pub(super) proofs: &'a [(Factor, Timestamp)],
+    pub(super) user: &'a U,
+}
+
+impl<U: Serialize> Serialize for Minted<'_, U> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut claims = Members {
+            map: serializer.serialize_map(None)?,
+            names: Vec::with_capacity(16),
+            key: None,
+        };
+        if let Some(issuer) = self.issuer {
+            claims.add("iss", issuer)?;
+        }
+        claims.add("sub", self.subject)?;
+        if let Some(audience) = self.audience {
+            claims.add("aud", audience)?;
+        }
+        claims.add("exp", &self.expires_at)?;
+        if let Some(not_before) = self.not_before {
+            claims.add("nbf", &not_before)?;
+        }
+        claims.add("iat", &self.issued_at)?;
+        claims.add("jti", self.id)?;
+        if !self.scopes.is_empty() {
+            claims.add("scope", &self.scopes.join(" "))?;
+        }
+        if !self.roles.is_empty() {
+            claims.add("roles", self.roles)?;
+        }
+        if let Some(authenticated_at) = self.proofs.iter().map(|(_, at)| at.as_secs()).min() {
+            let methods: Vec<_> = self.proofs.iter().map(|(factor, _)| factor.as_amr()).collect();
+            claims.add("auth_time", &authenticated_at)?;
+            claims.add("amr", &methods)?;
+            claims.add("proofs", &Proofs(self.proofs))?;
+        }
+        self.user.serialize(&mut claims)?;
+        claims.map.end()
+    }
+}
+
+/// When each proof was given, by its `amr` name.
+struct Proofs<'a>(&'a [(Factor, Timestamp)]);
+
+impl Serialize for Proofs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(factor, at)| (factor.as_amr(), at.as_secs())))
+    }
+}
+
+/// Writes the members of a user into the object of claims.
+struct Members<M> {
+    map: M,
+    names: Vec<String>,
+    key: Option<String>,
+}
+
+impl<M: SerializeMap> Members<M> {
+    fn add<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), M::Error> {
+        if self.names.len() == MAX_NAMES {
+            return Err(ser::Error::custom("more than 64 claims"));
+        }
+        self.names.push(name.to_owned());
+        self.map.serialize_entry(name, value)
+    }
+
+    /// A member of the user. What the engine states, the user does not state again: those that every
+    /// token has are left out, so that a type can have fields for reading them; for the others two
+    /// statements are a mistake.
+    fn add_member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), M::Error> {
+        if ENGINE_OWNED.contains(&name) {
+            return Ok(());
+        }
+        if self.names.iter().any(|known| known == name) {
+            return Err(ser::Error::custom(format_args!("claim `{name}` is stated twice")));
+        }
+        self.add(name, value)
+    }
+}
+
+impl<M: SerializeMap> SerializeStruct for &mut Members<M> {
+    type Ok = ();
+    type Error = M::Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), M::Error> {
+        self.add_member(name, value)
+    }
+
+    fn end(self) -> Result<(), M::Error> {
+        Ok(())
+    }
+}
+
+impl<M: SerializeMap> SerializeMap for &mut Members<M> {
+    type Ok = ();
+    type Error = M::Error;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), M::Error> {
+        let key = serde_json::to_value(key).map_err(ser::Error::custom)?;
+        let Value::String(key) = key else {
+            return Err(ser::Error::custom("a claim's name must be a string"));
+        };
+        self.key = Some(key);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), M::Error> {
+        let key = self.key.take().ok_or_else(|| ser::Error::custom("a value without a key"))?;
+        self.add_member(&key, value)
+    }
+
+    fn end(self) -> Result<(), M::Error> {
+        Ok(())
+    }
+}
+
+/// Declares the methods of a serializer for values that are not objects, and so not claims.
+macro_rules! refuse {
+    ($($method:ident($($type:ty),*);)*) => {
+        $(fn $method(self, $(_: $type),*) -> Result<(), M::Error> {
+            Err(not_an_object())
+        })*
+    };
+}
+
+impl<'a, M: SerializeMap> Serializer for &'a mut Members<M> {
+    type Ok = ();
+    type Error = M::Error;
+    type SerializeSeq = ser::Impossible<(), M::Error>;
+    type SerializeTuple = ser::Impossible<(), M::Error>;
+    type SerializeTupleStruct = ser::Impossible<(), M::Error>;
+    type SerializeTupleVariant = ser::Impossible<(), M::Error>;
+    type SerializeMap = &'a mut Members<M>;
+    type SerializeStruct = &'a mut Members<M>;
+    type SerializeStructVariant = ser::Impossible<(), M::Error>;
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, M::Error> {
+        Ok(self)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, M::Error> {
+        Ok(self)
+    }
+
+    fn serialize_none(self) -> Result<(), M::Error> {
+        Ok(())
+    }
+
+    fn serialize_unit(self) -> Result<(), M::Error> {
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), M::Error> {
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), M::Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), M::Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), M::Error> {
+        self.add_member(variant, value)
+    }
+
+    refuse! {
+        serialize_bool(bool);
+        serialize_i8(i8);
+        serialize_i16(i16);
+        serialize_i32(i32);
+        serialize_i64(i64);
+        serialize_u8(u8);
+        serialize_u16(u16);
+        serialize_u32(u32);
+        serialize_u64(u64);
+        serialize_f32(f32);
+        serialize_f64(f64);
+        serialize_char(char);
+        serialize_str(&str);
+        serialize_bytes(&[u8]);
+        serialize_unit_variant(&'static str, u32, &'static str);
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, _: &T) -> Result<(), M::Error> {
+        Err(not_an_object())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, M::Error> {
+        Err(not_an_object())
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, M::Error> {
+        Err(not_an_object())
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, M::Error> {
+        Err(not_an_object())
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, M::Error> {
+        Err(not_an_object())
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, M::Error> {
+        Err(not_an_object())
+    }
+}
+
+fn not_an_object<E: ser::Error>() -> E {
+    E::custom("the user must serialise as a JSON object, or as nothing")
+}
+
+/// Claims that every token has from the engine, and the one by which a token is bound to a key.
+const ENGINE_OWNED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf"];
