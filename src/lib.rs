@@ -13,6 +13,8 @@ pub mod layer;
 mod rejection;
 
 mod grant;
+#[cfg(feature = "jwt")]
+pub mod token;
 #[cfg(feature = "session")]
 pub mod session;
 
@@ -37,6 +39,11 @@ pub use crate::{
     secret::{MasterSecret, Secret},
 };
 
+#[cfg(feature = "jwt")]
+pub use crate::{
+    layer::JwtLayer,
+    token::{Algorithm, Claims, Jwt, Key, KeyRing},
+};
 #[cfg(feature = "session")]
 pub use crate::{
     layer::SessionLayer,

@@ -1,0 +1,88 @@
+//! Self-contained tokens, and the keys they are signed with.
+//!
+//! [`Jwt`] issues and verifies signed JSON Web Tokens; [`JwtLayer`](crate::layer::JwtLayer) puts it in front of a service.
+//!
+//! # Keys
+//!
+//! * [`Key`] is a key bound to one [`Algorithm`]. A token's `alg` is compared with it and never
+//!   chooses anything (RFC 8725 section 3.1).
+//! * [`KeyRing`] holds the key that signs and those that are still accepted, and is changed while
+//!   the server runs.
+//!
+//! Where keys come from: a shared secret ([`Key::hs256`]), PEM or DER as `openssl` writes it
+//! ([`Key::from_pem`], [`Key::from_der`]), a JSON Web Key ([`Key::from_jwk`]), another party's key
+//! set ([`KeyRing::from_jwks`]), or nowhere yet ([`Key::generate`]).
+//!
+//! # Rules for tokens
+//!
+//! * **Form.** At most 8 KiB; three parts of base64url without padding and with unused bits zero; header and payload are
+//!   JSON objects in UTF-8 with no name twice, at most 64 names, at most 32 levels.
+//! * **Header.** `alg` must be the key's. `kid` is looked up exactly; it may be absent only if the ring has one
+//!   key. `typ` must be one of the engine's, `at+jwt` unless told otherwise. `crit`, `zip`, `enc`, `b64: false` and
+//!   `cty: JWT` are refused. `jwk`, `jku`, `x5u` and `x5c` choose no key and fetch nothing.
+//! * **Claims.** `iss`, `aud`, `exp` and `sub` are required; `nbf` and `iat` must not lie in the future. Dates are
+//!   numbers from 1970 to 9999. The leeway is 30 seconds, at most 60; a token is expired from `exp` plus leeway on. One with
+//!   `cnf` is bound to a key (RFC 7800) and refused.
+//! * **Identity.** `roles` is a list of strings, `scope` a string of words (RFC 8693 section 4.2), `amr` the factors
+//!   (RFC 8176), `auth_time` the time of the first one and our claim `proofs` the time of each. What has another form
+//!   grants nothing.
+//! * **User.** The rest is the application's `U`, a struct whose fields are claims. A field with the name of a registered claim
+//!   is filled on reading; on minting `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti` and `cnf` are the engine's alone, and
+//!   any other claim stated by both grant and user is an error.
+//!
+//! # Example
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use tower_jam::{Algorithm, Factor, Grant, Jwt, Key, KeyRing};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct User { name: String }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let ring = KeyRing::new(Key::generate(Algorithm::Es256)?);
+//! let jwt = Jwt::<User>::builder(ring.clone()).issuer("https://auth.acme.dev").audience("api").build()?;
+//!
+//! let grant = Grant::new("42", User { name: "Alice".into() }).factor(Factor::Password).roles(["editor"]);
+//! let token = jwt.issue(grant).await?;
+//!
+//! // Rotation while serving: the new key signs, tokens of the old one stay good until it is retired.
+//! let old = ring.active().kid().to_owned();
+//! ring.rotate(Key::generate(Algorithm::EdDsa)?)?;
+//! let verified = jwt.verify(token.expose()).await?;
+//! assert_eq!(verified.user().unwrap().name, "Alice");
+//! assert!(verified.identity().unwrap().has_role("editor"));
+//!
+//! assert!(ring.retire(&old));
+//! assert_eq!(jwt.verify(token.expose()).await.unwrap_err().reason(), "no key of the ring has this kid");
+//!
+//! // What other parties verify with, for /.well-known/jwks.json.
+//! assert_eq!(ring.public_jwks()["keys"][0]["alg"], "EdDSA");
+//! # Ok(())
+//! # }
+//! ```
+
+mod algorithm;
+mod asymmetric;
+mod claims;
+mod der;
+mod json;
+mod jwk;
+mod jws;
+mod jwt;
+mod key;
+mod material;
+mod payload;
+mod pem;
+mod ring;
+mod symmetric;
+mod write;
+
+pub use self::{
+    algorithm::Algorithm,
+    claims::Claims,
+    jwt::{Issue, Jwt, JwtBuilder},
+    key::Key,
+    ring::{KeyRing, RingKey},
+};
