@@ -13,10 +13,10 @@ pub mod layer;
 mod rejection;
 
 mod grant;
-#[cfg(feature = "jwt")]
-pub mod token;
 #[cfg(feature = "session")]
 pub mod session;
+#[cfg(feature = "jwt")]
+pub mod token;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -83,7 +83,9 @@ impl Claims {
 /// Shows how many there are and none of them.
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claims").field("claims", &self.0.len()).finish()
+        f.debug_struct("Claims")
+            .field("claims", &self.0.len())
+            .finish()
     }
 }
 
@@ -110,7 +112,11 @@ pub(super) struct Registered<'de> {
 impl Registered<'_> {
     /// The scopes: words of one string, or a list.
     pub(super) fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.scope.list.iter().flat_map(|text| text.split(' ')).filter(|word| !word.is_empty())
+        self.scope
+            .list
+            .iter()
+            .flat_map(|text| text.split(' '))
+            .filter(|word| !word.is_empty())
     }
 
     /// The factors, each with the time that the token states for it. A time that is not stated, or not
@@ -118,11 +124,18 @@ impl Registered<'_> {
     pub(super) fn factors(&self, now: Timestamp) -> Vec<(Factor, Timestamp)> {
         let unknown = Timestamp::from_millis(0);
         let stated = |factor: &Factor| {
-            let proof = self.proofs.iter().find(|(known, _)| known == factor).map(|(_, at)| *at);
+            let proof = self
+                .proofs
+                .iter()
+                .find(|(known, _)| known == factor)
+                .map(|(_, at)| *at);
             proof.or(self.authenticated_at).unwrap_or(unknown)
         };
         let methods = self.methods.list.iter().map(|name| Factor::from_amr(name));
-        methods.map(|factor| (stated(&factor).min(now), factor)).map(|(at, factor)| (factor, at)).collect()
+        methods
+            .map(|factor| (stated(&factor).min(now), factor))
+            .map(|(at, factor)| (factor, at))
+            .collect()
     }
 }
 
@@ -159,7 +172,10 @@ impl Rules {
             return refuse("the token is from another issuer");
         }
         if let Some(expected) = &self.audiences
-            && !claims.audience.as_ref().is_some_and(|audience| names_one_of(audience, expected))
+            && !claims
+                .audience
+                .as_ref()
+                .is_some_and(|audience| names_one_of(audience, expected))
         {
             return refuse("the token is for another audience");
         }
@@ -184,7 +200,11 @@ pub(super) fn numeric_date(seconds: f64) -> Option<Timestamp> {
     if !(0.0..=LAST_SECOND).contains(&seconds) {
         return None;
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was just checked")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the range was just checked"
+    )]
     Some(Timestamp::from_millis((seconds * 1000.0) as u64))
 }
 
@@ -255,14 +275,28 @@ mod tests {
 
     #[test]
     fn issuer_audience_and_subject_are_required_and_exact() {
-        for issuer in [None, Some("https://issuer/"), Some("https://ISSUER"), Some("")] {
-            assert!(check(|claims| claims.issuer = issuer.map(Cow::Borrowed)).is_err(), "{issuer:?}");
+        for issuer in [
+            None,
+            Some("https://issuer/"),
+            Some("https://ISSUER"),
+            Some(""),
+        ] {
+            assert!(
+                check(|claims| claims.issuer = issuer.map(Cow::Borrowed)).is_err(),
+                "{issuer:?}"
+            );
         }
         for list in [&[][..], &["API"], &["api "], &["ap", "i"], &["*"], &[""]] {
-            assert!(check(|claims| claims.audience = Some(words(list))).is_err(), "{list:?}");
+            assert!(
+                check(|claims| claims.audience = Some(words(list))).is_err(),
+                "{list:?}"
+            );
         }
         assert!(check(|claims| claims.audience = None).is_err());
-        let mixed = Words { is_clean: false, ..words(&["api"]) };
+        let mixed = Words {
+            is_clean: false,
+            ..words(&["api"])
+        };
         assert!(check(|claims| claims.audience = Some(mixed)).is_err());
         for subject in [None, Some("")] {
             assert!(check(|claims| claims.subject = subject.map(Cow::Borrowed)).is_err());
@@ -276,7 +310,14 @@ mod tests {
 
     #[test]
     fn dates_are_finite_and_in_range() {
-        for seconds in [-1.0, -0.001, LAST_SECOND + 1.0, 1e300, f64::INFINITY, f64::NAN] {
+        for seconds in [
+            -1.0,
+            -0.001,
+            LAST_SECOND + 1.0,
+            1e300,
+            f64::INFINITY,
+            f64::NAN,
+        ] {
             assert_eq!(numeric_date(seconds), None, "{seconds}");
         }
         assert_eq!(numeric_date(0.0), Some(Timestamp::from_secs(0)));
@@ -287,12 +328,21 @@ mod tests {
     #[test]
     fn a_factor_has_the_time_that_is_stated_and_no_other() {
         let early = Timestamp::from_secs(5);
-        let mut claims = Registered { methods: words(&["pwd", "otp"]), ..good() };
+        let mut claims = Registered {
+            methods: words(&["pwd", "otp"]),
+            ..good()
+        };
         let unknown = Timestamp::from_millis(0);
-        assert_eq!(claims.factors(NOW), [(Factor::Password, unknown), (Factor::Otp, unknown)]);
+        assert_eq!(
+            claims.factors(NOW),
+            [(Factor::Password, unknown), (Factor::Otp, unknown)]
+        );
         claims.authenticated_at = Some(early);
         claims.proofs = vec![(Factor::Otp, Timestamp::NEVER)];
-        assert_eq!(claims.factors(NOW), [(Factor::Password, early), (Factor::Otp, NOW)]);
+        assert_eq!(
+            claims.factors(NOW),
+            [(Factor::Password, early), (Factor::Otp, NOW)]
+        );
     }
 
     #[test]

@@ -14,7 +14,9 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(text: &'de [u8]) -> serde_json::Re
 /// As [`parse`], for what is not a `Deserialize`.
 pub(super) fn parse_with<'de, T>(
     text: &'de [u8],
-    read: impl FnOnce(&mut serde_json::Deserializer<serde_json::de::SliceRead<'de>>) -> serde_json::Result<T>,
+    read: impl FnOnce(
+        &mut serde_json::Deserializer<serde_json::de::SliceRead<'de>>,
+    ) -> serde_json::Result<T>,
 ) -> serde_json::Result<T> {
     if is_too_deep(text) {
         return Err(de::Error::custom("nested too deeply"));
@@ -193,7 +195,15 @@ mod tests {
 
     #[test]
     fn one_document_in_utf_8_without_a_mark() {
-        for text in [&b"{} {}"[..], b"{}x", b"\xef\xbb\xbf{}", b"\"\xff\"", b"{}\0", b"", b"\xff\xfe{\0}\0"] {
+        for text in [
+            &b"{} {}"[..],
+            b"{}x",
+            b"\xef\xbb\xbf{}",
+            b"\"\xff\"",
+            b"{}\0",
+            b"",
+            b"\xff\xfe{\0}\0",
+        ] {
             assert!(parse::<Value>(text).is_err(), "{text:?}");
         }
         assert!(parse::<Value>(b" {} \n").is_ok());
@@ -201,10 +211,20 @@ mod tests {
 
     #[test]
     fn words_take_what_is_text_and_say_if_that_was_all() {
-        let words = |text: &str| parse::<Words>(text.as_bytes()).map(|words| (words.list, words.is_clean)).unwrap();
+        let words = |text: &str| {
+            parse::<Words>(text.as_bytes())
+                .map(|words| (words.list, words.is_clean))
+                .unwrap()
+        };
         assert_eq!(words(r#""a b""#), (vec!["a b".to_owned()], true));
-        assert_eq!(words(r#"["a","b"]"#), (vec!["a".to_owned(), "b".to_owned()], true));
-        assert_eq!(words(r#"["a",1,["b"],{"c":[]}]"#), (vec!["a".to_owned()], false));
+        assert_eq!(
+            words(r#"["a","b"]"#),
+            (vec!["a".to_owned(), "b".to_owned()], true)
+        );
+        assert_eq!(
+            words(r#"["a",1,["b"],{"c":[]}]"#),
+            (vec!["a".to_owned()], false)
+        );
         for text in ["1", "-1", "1.5", "null", "true", r#"{"a":["b"]}"#] {
             assert_eq!(words(text), (vec![], false), "{text}");
         }

@@ -32,7 +32,9 @@ impl Types {
             return self.untyped;
         };
         let short = strip_application(typ);
-        self.accepted.iter().any(|known| known.eq_ignore_ascii_case(short))
+        self.accepted
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(short))
     }
 }
 
@@ -61,7 +63,9 @@ pub(super) fn verify(token: &str, ring: &KeyRing, types: &Types) -> Result<Vec<u
             let key = key.ok_or_else(|| Rejection::invalid("no key of the ring has this kid"))?;
             // The algorithm is the key's; the header must agree (RFC 8725 section 3.1).
             if key.algorithm().name() != header.alg {
-                return Err(Rejection::invalid("the token names another algorithm than its key"));
+                return Err(Rejection::invalid(
+                    "the token names another algorithm than its key",
+                ));
             }
             key
         }
@@ -113,10 +117,15 @@ pub(super) fn strip_application(typ: &str) -> &str {
 }
 
 fn decode(part: &str, reason: &'static str) -> Result<Vec<u8>, Rejection> {
-    URL_SAFE_NO_PAD.decode_to_vec(part).map_err(|_| Rejection::invalid(reason))
+    URL_SAFE_NO_PAD
+        .decode_to_vec(part)
+        .map_err(|_| Rejection::invalid(reason))
 }
 
-fn decode_signature<'a>(part: &str, buffer: &'a mut [u8; MAX_SIGNATURE_BYTES]) -> Result<&'a [u8], Rejection> {
+fn decode_signature<'a>(
+    part: &str,
+    buffer: &'a mut [u8; MAX_SIGNATURE_BYTES],
+) -> Result<&'a [u8], Rejection> {
     let wrong = |reason| move |_| Rejection::invalid(reason);
     let length = URL_SAFE_NO_PAD
         .decoded_length(part.as_bytes())

@@ -260,7 +260,9 @@ impl<U> JwtBuilder<U> {
     pub fn build(self) -> Result<Jwt<U>, ConfigError> {
         let issuer = match self.issuer {
             Expected::Unset => return Err(ConfigError::new("issuer", "is not set")),
-            Expected::This(issuer) if issuer.is_empty() => return Err(ConfigError::new("issuer", "is empty")),
+            Expected::This(issuer) if issuer.is_empty() => {
+                return Err(ConfigError::new("issuer", "is empty"));
+            }
             Expected::This(issuer) => Some(issuer),
             Expected::Any => None,
         };
@@ -272,10 +274,18 @@ impl<U> JwtBuilder<U> {
             Expected::This(all) => Some(all),
             Expected::Any => None,
         };
-        let accepted: Vec<_> = self.types.iter().map(|typ| jws::strip_application(typ).to_owned()).collect();
-        let is_type = |typ: &String| !typ.is_empty() && typ.bytes().all(|byte| byte.is_ascii_graphic());
+        let accepted: Vec<_> = self
+            .types
+            .iter()
+            .map(|typ| jws::strip_application(typ).to_owned())
+            .collect();
+        let is_type =
+            |typ: &String| !typ.is_empty() && typ.bytes().all(|byte| byte.is_ascii_graphic());
         if accepted.is_empty() || !accepted.iter().all(is_type) {
-            return Err(ConfigError::new("typ", "needs at least one media type, in visible ASCII"));
+            return Err(ConfigError::new(
+                "typ",
+                "needs at least one media type, in visible ASCII",
+            ));
         }
         if self.leeway > MAX_LEEWAY {
             return Err(ConfigError::new("leeway", "is more than 60 seconds"));
@@ -340,14 +350,25 @@ impl<U: Serialize> Issue<'_, U> {
     }
 
     fn mint(&self) -> Result<Secret<String>, IssueError> {
-        let Inner { ring, rules, types, clock, .. } = &*self.jwt.inner;
+        let Inner {
+            ring,
+            rules,
+            types,
+            clock,
+            ..
+        } = &*self.jwt.inner;
         self.grant.check()?;
         let now = clock.now();
         let issued_at = now.as_secs();
         let expires_at = issued_at.saturating_add(self.ttl.as_secs());
-        #[allow(clippy::cast_precision_loss, reason = "the bound is far below where precision ends")]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "the bound is far below where precision ends"
+        )]
         if self.ttl.as_secs() == 0 || expires_at as f64 > LAST_SECOND {
-            return Err(IssueError::Grant("the lifetime must be at least one second and end before year 10000"));
+            return Err(IssueError::Grant(
+                "the lifetime must be at least one second and end before year 10000",
+            ));
         }
         let configured = rules.audiences.as_ref().and_then(|all| all.first());
         let claims = Minted {
@@ -355,7 +376,9 @@ impl<U: Serialize> Issue<'_, U> {
             subject: &self.grant.subject,
             audience: self.audience.as_ref().or(configured).map(String::as_str),
             expires_at,
-            not_before: self.not_before.map(|delay| issued_at.saturating_add(delay.as_secs())),
+            not_before: self
+                .not_before
+                .map(|delay| issued_at.saturating_add(delay.as_secs())),
             issued_at,
             id: &URL_SAFE_NO_PAD.encode_to_string(secret::random::<16>()),
             scopes: &self.grant.scopes,
@@ -363,7 +386,8 @@ impl<U: Serialize> Issue<'_, U> {
             proofs: &self.grant.proofs(now),
             user: &self.grant.user,
         };
-        let payload = serde_json::to_vec(&claims).map_err(|error| IssueError::User(error.into()))?;
+        let payload =
+            serde_json::to_vec(&claims).map_err(|error| IssueError::User(error.into()))?;
         let token = jws::sign(&payload, ring.load().active(), &types.accepted[0])?;
         Ok(Secret::new(token))
     }
@@ -383,7 +407,9 @@ impl<'a, U: Serialize + Send + Sync> IntoFuture for Issue<'a, U> {
 
 impl<U> fmt::Debug for Issue<'_, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issue").field("ttl", &self.ttl).finish_non_exhaustive()
+        f.debug_struct("Issue")
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
     }
 }
 

@@ -25,7 +25,9 @@ use crate::identity::Factor;
 pub(super) fn read<'de, U: de::Deserialize<'de>>(
     payload: &'de [u8],
 ) -> serde_json::Result<(Registered<'de>, U)> {
-    json::parse_with(payload, |deserializer| deserializer.deserialize_map(PayloadVisitor(PhantomData)))
+    json::parse_with(payload, |deserializer| {
+        deserializer.deserialize_map(PayloadVisitor(PhantomData))
+    })
 }
 
 struct PayloadVisitor<U>(PhantomData<U>);
@@ -113,10 +115,15 @@ impl<'de, A: MapAccess<'de>> ClaimsAccess<'_, 'de, A> {
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for ClaimsAccess<'_, 'de, A> {
     type Error = A::Error;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
         match self.next_name()? {
             None => Ok(None),
-            Some(Cow::Borrowed(name)) => seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some),
+            Some(Cow::Borrowed(name)) => seed
+                .deserialize(BorrowedStrDeserializer::new(name))
+                .map(Some),
             Some(Cow::Owned(name)) => {
                 let name: StringDeserializer<A::Error> = name.into_deserializer();
                 seed.deserialize(name).map(Some)
@@ -167,7 +174,11 @@ impl<'de, A: MapAccess<'de>> Deserializer<'de> for ClaimsDeserializer<'_, 'de, A
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, A::Error> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
         self.deserialize_unit(visitor)
     }
 
@@ -175,7 +186,11 @@ impl<'de, A: MapAccess<'de>> Deserializer<'de> for ClaimsDeserializer<'_, 'de, A
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, A::Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
         visitor.visit_newtype_struct(self)
     }
 

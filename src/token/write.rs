@@ -50,7 +50,11 @@ impl<U: Serialize> Serialize for Minted<'_, U> {
             claims.add("roles", self.roles)?;
         }
         if let Some(authenticated_at) = self.proofs.iter().map(|(_, at)| at.as_secs()).min() {
-            let methods: Vec<_> = self.proofs.iter().map(|(factor, _)| factor.as_amr()).collect();
+            let methods: Vec<_> = self
+                .proofs
+                .iter()
+                .map(|(factor, _)| factor.as_amr())
+                .collect();
             claims.add("auth_time", &authenticated_at)?;
             claims.add("amr", &methods)?;
             claims.add("proofs", &Proofs(self.proofs))?;
@@ -65,7 +69,11 @@ struct Proofs<'a>(&'a [(Factor, Timestamp)]);
 
 impl Serialize for Proofs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(factor, at)| (factor.as_amr(), at.as_secs())))
+        serializer.collect_map(
+            self.0
+                .iter()
+                .map(|(factor, at)| (factor.as_amr(), at.as_secs())),
+        )
     }
 }
 
@@ -93,7 +101,9 @@ impl<M: SerializeMap> Members<M> {
             return Ok(());
         }
         if self.names.iter().any(|known| known == name) {
-            return Err(ser::Error::custom(format_args!("claim `{name}` is stated twice")));
+            return Err(ser::Error::custom(format_args!(
+                "claim `{name}` is stated twice"
+            )));
         }
         self.add(name, value)
     }
@@ -103,7 +113,11 @@ impl<M: SerializeMap> SerializeStruct for &mut Members<M> {
     type Ok = ();
     type Error = M::Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), M::Error> {
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), M::Error> {
         self.add_member(name, value)
     }
 
@@ -126,7 +140,10 @@ impl<M: SerializeMap> SerializeMap for &mut Members<M> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), M::Error> {
-        let key = self.key.take().ok_or_else(|| ser::Error::custom("a value without a key"))?;
+        let key = self
+            .key
+            .take()
+            .ok_or_else(|| ser::Error::custom("a value without a key"))?;
         self.add_member(&key, value)
     }
 
@@ -159,7 +176,11 @@ impl<'a, M: SerializeMap> Serializer for &'a mut Members<M> {
         Ok(self)
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, M::Error> {
+    fn serialize_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStruct, M::Error> {
         Ok(self)
     }
 
@@ -179,7 +200,11 @@ impl<'a, M: SerializeMap> Serializer for &'a mut Members<M> {
         value.serialize(self)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), M::Error> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), M::Error> {
         value.serialize(self)
     }
 
@@ -223,7 +248,11 @@ impl<'a, M: SerializeMap> Serializer for &'a mut Members<M> {
         Err(not_an_object())
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, M::Error> {
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleStruct, M::Error> {
         Err(not_an_object())
     }
 
