@@ -8,7 +8,11 @@ mod clock;
 mod error;
 mod secret;
 pub mod store;
+#[cfg(feature = "jwt")]
+pub mod token;
 
+#[cfg(feature = "jwt")]
+pub use crate::token::{Algorithm, Key, KeyRing};
 pub use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::{BoxError, ConfigError, IssueError, StoreError},

@@ -1,0 +1,223 @@
+//! The signature algorithms of RFC 7518 section 3 and RFC 8037 section 3.1, and what each stands for.
+
+use std::fmt;
+
+use aws_lc_rs::{
+    hmac,
+    signature::{
+        self, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, RsaParameters,
+        RsaSignatureEncoding,
+    },
+};
+
+/// A signature algorithm for JSON Web Signatures.
+///
+/// There is no `none` (RFC 7518 section 3.6): an unsigned token is never a token here.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// HMAC with SHA-256 (RFC 7518 section 3.2).
+    Hs256,
+    /// HMAC with SHA-384 (RFC 7518 section 3.2).
+    Hs384,
+    /// HMAC with SHA-512 (RFC 7518 section 3.2).
+    Hs512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3).
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384 (RFC 7518 section 3.3).
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512 (RFC 7518 section 3.3).
+    Rs512,
+    /// RSASSA-PSS with SHA-256 (RFC 7518 section 3.5).
+    Ps256,
+    /// RSASSA-PSS with SHA-384 (RFC 7518 section 3.5).
+    Ps384,
+    /// RSASSA-PSS with SHA-512 (RFC 7518 section 3.5).
+    Ps512,
+    /// ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4).
+    Es256,
+    /// ECDSA on P-384 with SHA-384 (RFC 7518 section 3.4).
+    Es384,
+    /// ECDSA on P-521 with SHA-512 (RFC 7518 section 3.4).
+    Es512,
+    /// EdDSA on Ed25519 (RFC 8037 section 3.1). Ed448 is not offered.
+    EdDsa,
+}
+
+impl Algorithm {
+    /// Every algorithm there is.
+    pub const ALL: &[Self] = &[
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::EdDsa,
+    ];
+
+    /// The value of the `alg` parameter (RFC 7518 section 3.1, RFC 8037 section 3.1).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// The algorithm of this name; the case counts (RFC 7515 section 4.1.1).
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|algorithm| algorithm.name() == name)
+    }
+
+    /// Whether whoever verifies can also sign: the HMAC algorithms.
+    #[must_use]
+    pub const fn is_symmetric(self) -> bool {
+        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    }
+
+    pub(super) fn family(self) -> Family {
+        let rsa = |verify, sign| Family::Rsa(Rsa { verify, sign });
+        match self {
+            Self::Hs256 => Family::Hmac(hmac::HMAC_SHA256),
+            Self::Hs384 => Family::Hmac(hmac::HMAC_SHA384),
+            Self::Hs512 => Family::Hmac(hmac::HMAC_SHA512),
+            Self::Rs256 => rsa(
+                &signature::RSA_PKCS1_2048_8192_SHA256,
+                &signature::RSA_PKCS1_SHA256,
+            ),
+            Self::Rs384 => rsa(
+                &signature::RSA_PKCS1_2048_8192_SHA384,
+                &signature::RSA_PKCS1_SHA384,
+            ),
+            Self::Rs512 => rsa(
+                &signature::RSA_PKCS1_2048_8192_SHA512,
+                &signature::RSA_PKCS1_SHA512,
+            ),
+            Self::Ps256 => rsa(
+                &signature::RSA_PSS_2048_8192_SHA256,
+                &signature::RSA_PSS_SHA256,
+            ),
+            Self::Ps384 => rsa(
+                &signature::RSA_PSS_2048_8192_SHA384,
+                &signature::RSA_PSS_SHA384,
+            ),
+            Self::Ps512 => rsa(
+                &signature::RSA_PSS_2048_8192_SHA512,
+                &signature::RSA_PSS_SHA512,
+            ),
+            Self::Es256 => Family::Ec(&P256),
+            Self::Es384 => Family::Ec(&P384),
+            Self::Es512 => Family::Ec(&P521),
+            Self::EdDsa => Family::Ed25519,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What an algorithm computes with, by kind of key.
+pub(super) enum Family {
+    Hmac(hmac::Algorithm),
+    Rsa(Rsa),
+    Ec(&'static Curve),
+    Ed25519,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Rsa {
+    pub(super) verify: &'static RsaParameters,
+    pub(super) sign: &'static RsaSignatureEncoding,
+}
+
+/// A curve of RFC 7518 section 6.2.1.1 with the hash that its algorithm fixes.
+pub(super) struct Curve {
+    pub(super) name: &'static str,
+    /// What an error asks for.
+    pub(super) wanted: &'static str,
+    pub(super) algorithm: Algorithm,
+    /// Length of a coordinate, and of the private key, in bytes.
+    pub(super) bytes: usize,
+    pub(super) verify: &'static EcdsaVerificationAlgorithm,
+    pub(super) sign: &'static EcdsaSigningAlgorithm,
+}
+
+impl Curve {
+    pub(super) fn from_name(name: &str) -> Option<&'static Self> {
+        [&P256, &P384, &P521]
+            .into_iter()
+            .find(|curve| curve.name == name)
+    }
+}
+
+static P256: Curve = Curve {
+    name: "P-256",
+    wanted: "an EC key on P-256",
+    algorithm: Algorithm::Es256,
+    bytes: 32,
+    verify: &signature::ECDSA_P256_SHA256_FIXED,
+    sign: &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+};
+
+static P384: Curve = Curve {
+    name: "P-384",
+    wanted: "an EC key on P-384",
+    algorithm: Algorithm::Es384,
+    bytes: 48,
+    verify: &signature::ECDSA_P384_SHA384_FIXED,
+    sign: &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
+};
+
+static P521: Curve = Curve {
+    name: "P-521",
+    wanted: "an EC key on P-521",
+    algorithm: Algorithm::Es512,
+    bytes: 66,
+    verify: &signature::ECDSA_P521_SHA512_FIXED,
+    sign: &signature::ECDSA_P521_SHA512_FIXED_SIGNING,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_registry_and_case_counts() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::from_name(algorithm.name()), Some(*algorithm));
+            assert_eq!(algorithm.to_string(), algorithm.name());
+            assert_eq!(Algorithm::from_name(&algorithm.name().to_lowercase()), None);
+        }
+        assert_eq!(Algorithm::ALL.len(), 13);
+        for name in [
+            "", "none", "None", "NONE", "HS256 ", "RSA1_5", "ES256K", "HS1", "EdDSA\0",
+        ] {
+            assert_eq!(Algorithm::from_name(name), None, "{name}");
+        }
+    }
+}

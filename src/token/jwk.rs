@@ -1,0 +1,340 @@
+//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) and their thumbprints (RFC 7638).
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use aws_lc_rs::{
+    digest,
+    error::KeyRejected,
+    rsa::KeyPairComponents,
+    signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair, RsaPublicKeyComponents},
+};
+use base64_simd::URL_SAFE_NO_PAD;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use crate::{
+    error::ConfigError,
+    token::{
+        algorithm::{Algorithm, Curve, Family, Rsa},
+        asymmetric::Builder,
+        material::{Check, Parts},
+        symmetric,
+    },
+};
+
+/// A JWK or a set of them: the members as they are written, each name once (RFC 7517 section 4).
+///
+/// Errors never show what the JSON library says of a value, because it quotes the value.
+pub(super) struct Jwk<'a> {
+    setting: &'static str,
+    members: BTreeMap<String, &'a RawValue>,
+}
+
+/// What `use` and `key_ops` allow.
+pub(super) struct Uses {
+    sign: bool,
+    pub(super) verify: bool,
+}
+
+impl<'a> Jwk<'a> {
+    pub(super) fn parse(setting: &'static str, json: &'a str) -> Result<Self, ConfigError> {
+        let Members(members) = serde_json::from_str(json).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let reason =
+                format!("not a JSON object of distinct members (line {line}, column {column})");
+            ConfigError::new(setting, reason)
+        })?;
+        Ok(Self { setting, members })
+    }
+
+    /// The key, bound to `algorithm`, which it must fit in every member.
+    pub(super) fn parts(&self, algorithm: Algorithm) -> Result<Parts, ConfigError> {
+        if self.named()?.is_some_and(|named| named != algorithm) {
+            return Err(self.refuse(format!("its `alg` is another than {algorithm}")));
+        }
+        let uses = self.uses()?;
+        let build = Builder {
+            setting: self.setting,
+            algorithm,
+        };
+        let parts = match algorithm.family() {
+            Family::Hmac(hash) => {
+                self.expect("kty", "oct", algorithm)?;
+                symmetric::parts(self.setting, algorithm, hash, &self.bytes("k")?)?
+            }
+            Family::Rsa(rsa) => {
+                self.expect("kty", "RSA", algorithm)?;
+                self.rsa(&build, rsa)?
+            }
+            Family::Ec(curve) => {
+                self.expect("kty", "EC", algorithm)?;
+                self.expect("crv", curve.name, algorithm)?;
+                self.ec(&build, curve)?
+            }
+            Family::Ed25519 => {
+                self.expect("kty", "OKP", algorithm)?;
+                self.expect("crv", "Ed25519", algorithm)?;
+                self.ed25519(&build)?
+            }
+        };
+        self.restrict(parts, &uses)
+    }
+
+    /// The algorithm that `alg` names or, without one, the only one there is for the curve.
+    pub(super) fn algorithm(&self) -> Result<Option<Algorithm>, ConfigError> {
+        if let Some(named) = self.named()? {
+            return Ok(Some(named));
+        }
+        let curve = self.text("crv")?;
+        Ok(match (self.required("kty")?.as_str(), curve.as_deref()) {
+            ("EC", Some(curve)) => Curve::from_name(curve).map(|curve| curve.algorithm),
+            ("OKP", Some("Ed25519")) => Some(Algorithm::EdDsa),
+            ("EC" | "OKP", _) => {
+                return Err(self.refuse("its `crv` is missing or of no known algorithm"));
+            }
+            _ => None,
+        })
+    }
+
+    pub(super) fn is_rsa(&self) -> bool {
+        self.text("kty")
+            .is_ok_and(|kty| kty.as_deref() == Some("RSA"))
+    }
+
+    /// RFC 7517 sections 4.2 and 4.3.
+    pub(super) fn uses(&self) -> Result<Uses, ConfigError> {
+        if self.text("use")?.is_some_and(|usage| usage != "sig") {
+            return Err(self.refuse("its `use` is not `sig`"));
+        }
+        let Some(listed) = self.members.get("key_ops") else {
+            return Ok(Uses {
+                sign: true,
+                verify: true,
+            });
+        };
+        let Ok(mut operations) = serde_json::from_str::<Vec<String>>(listed.get()) else {
+            return Err(self.refuse("its `key_ops` is not an array of strings"));
+        };
+        let count = operations.len();
+        operations.sort_unstable();
+        operations.dedup();
+        if operations.len() != count {
+            return Err(self.refuse("its `key_ops` names an operation twice"));
+        }
+        let allows = |operation: &str| operations.iter().any(|listed| listed == operation);
+        Ok(Uses {
+            sign: allows("sign"),
+            verify: allows("verify"),
+        })
+    }
+
+    pub(super) fn kid(&self) -> Result<Option<String>, ConfigError> {
+        self.text("kid")
+    }
+
+    /// The keys of a set (RFC 7517 section 5), each as its own JSON.
+    pub(super) fn keys(&self) -> Result<Vec<&'a RawValue>, ConfigError> {
+        let keys = self
+            .members
+            .get("keys")
+            .map(|keys| serde_json::from_str(keys.get()));
+        keys.and_then(Result::ok)
+            .ok_or_else(|| self.refuse("its `keys` is not an array"))
+    }
+
+    pub(super) fn refuse(&self, reason: impl Into<Cow<'static, str>>) -> ConfigError {
+        ConfigError::new(self.setting, reason)
+    }
+
+    fn named(&self) -> Result<Option<Algorithm>, ConfigError> {
+        let Some(name) = self.text("alg")? else {
+            return Ok(None);
+        };
+        let unknown = || self.refuse("its `alg` is of no signature algorithm offered here");
+        Algorithm::from_name(&name).map(Some).ok_or_else(unknown)
+    }
+
+    /// Takes away what the key was not meant for.
+    fn restrict(&self, mut parts: Parts, uses: &Uses) -> Result<Parts, ConfigError> {
+        let is_pair = parts.signer.is_some() && parts.members.is_some();
+        if !uses.sign {
+            parts.signer = None;
+        }
+        // The `key_ops` of a private key speak of the private half: `["sign"]` is what a browser
+        // exports, and anybody may verify with the public half.
+        let verifies = uses.verify || is_pair && uses.sign;
+        if !verifies {
+            parts.check = Check::Never;
+        }
+        match (&parts.check, &parts.signer) {
+            (Check::Never, None) => {
+                Err(self.refuse("its `key_ops` allows neither to sign nor to verify"))
+            }
+            _ => Ok(parts),
+        }
+    }
+
+    /// RFC 7518 section 6.3.
+    fn rsa(&self, build: &Builder, rsa: Rsa) -> Result<Parts, ConfigError> {
+        let (n, e) = (self.bytes("n")?, self.bytes("e")?);
+        let public = build.rsa_components(rsa, &n, &e)?;
+        if self.has("oth") {
+            return Err(self.refuse("RSA keys of more than two primes are not taken"));
+        }
+        if !RSA_PRIVATE.iter().any(|name| self.has(name)) {
+            return Ok(public);
+        }
+        if let Some(missing) = RSA_PRIVATE.iter().find(|name| !self.has(name)) {
+            let reason = format!(
+                "its `{missing}` is missing: an RSA private key is taken with all of d, p, q, dp, dq, qi"
+            );
+            return Err(self.refuse(reason));
+        }
+        let pair = RsaKeyPair::from_components(&KeyPairComponents {
+            public_key: RsaPublicKeyComponents { n: &**n, e: &**e },
+            d: &**self.bytes("d")?,
+            p: &**self.bytes("p")?,
+            q: &**self.bytes("q")?,
+            dP: &**self.bytes("dp")?,
+            dQ: &**self.bytes("dq")?,
+            qInv: &**self.bytes("qi")?,
+        });
+        build.rsa_pair(rsa, self.consistent(pair)?)
+    }
+
+    /// RFC 7518 section 6.2.
+    fn ec(&self, build: &Builder, curve: &'static Curve) -> Result<Parts, ConfigError> {
+        let mut point = vec![UNCOMPRESSED];
+        for name in ["x", "y"] {
+            point.extend_from_slice(&self.bytes_of(name, curve.bytes)?);
+        }
+        if !self.has("d") {
+            return build.ec_public(curve, &point);
+        }
+        let d = self.bytes_of("d", curve.bytes)?;
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(curve.sign, &d, &point);
+        build.ec_pair(curve, self.consistent(pair)?)
+    }
+
+    /// RFC 8037 section 2.
+    fn ed25519(&self, build: &Builder) -> Result<Parts, ConfigError> {
+        let x = self.bytes_of("x", 32)?;
+        if !self.has("d") {
+            return build.ed25519_public(&x);
+        }
+        let pair = Ed25519KeyPair::from_seed_and_public_key(&self.bytes_of("d", 32)?, &x);
+        build.ed25519_pair(self.consistent(pair)?)
+    }
+
+    fn consistent<T>(&self, pair: Result<T, KeyRejected>) -> Result<T, ConfigError> {
+        pair.map_err(|error| {
+            self.refuse("its private and public members do not make one key")
+                .because(error)
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    fn expect(&self, name: &str, value: &str, algorithm: Algorithm) -> Result<(), ConfigError> {
+        if self.required(name)? == value {
+            return Ok(());
+        }
+        Err(self.refuse(format!(
+            "its `{name}` is not `{value}`, as {algorithm} needs"
+        )))
+    }
+
+    fn required(&self, name: &str) -> Result<String, ConfigError> {
+        self.text(name)?
+            .ok_or_else(|| self.refuse(format!("its `{name}` is missing")))
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        let parsed = self
+            .members
+            .get(name)
+            .map(|value| serde_json::from_str(value.get()));
+        parsed
+            .transpose()
+            .map_err(|_| self.refuse(format!("its `{name}` is not a string")))
+    }
+
+    /// Decodes base64url without a copy of the text, which would not be wiped.
+    fn bytes(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+        let Some(value) = self.members.get(name) else {
+            return Err(self.refuse(format!("its `{name}` is missing")));
+        };
+        let decoded = serde_json::from_str(value.get()).ok().and_then(decode);
+        decoded.ok_or_else(|| self.refuse(format!("its `{name}` is not base64url without padding")))
+    }
+
+    /// RFC 7518 sections 6.2.1.2 and 6.2.2.1: leading zeros are not left out.
+    fn bytes_of(&self, name: &str, length: usize) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+        let bytes = self.bytes(name)?;
+        if bytes.len() != length {
+            return Err(self.refuse(format!("its `{name}` is not of {length} bytes")));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The SHA-256 thumbprint of RFC 7638. Takes the required members in the order of their names.
+pub(super) fn thumbprint(members: &[(&'static str, &str)]) -> String {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    for (index, (name, value)) in members.iter().enumerate() {
+        let open = if index == 0 { "{\"" } else { ",\"" };
+        for piece in [open, name, "\":\"", value, "\""] {
+            hash.update(piece.as_bytes());
+        }
+    }
+    hash.update(b"}");
+    encode(hash.finish().as_ref())
+}
+
+/// Base64url without padding (RFC 7515 section 2).
+pub(super) fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode_to_string(bytes)
+}
+
+pub(super) fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    URL_SAFE_NO_PAD.decode_to_vec(text).ok().map(Zeroizing::new)
+}
+
+struct Members<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Distinct;
+
+        impl<'de> Visitor<'de> for Distinct {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                    if members.insert(name, value).is_some() {
+                        return Err(A::Error::custom("a name occurs twice"));
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Distinct)
+    }
+}
+
+const RSA_PRIVATE: [&str; 6] = ["d", "p", "q", "dp", "dq", "qi"];
+
+/// First byte of a point with both coordinates (SEC 1 section 2.3.3).
+const UNCOMPRESSED: u8 = 4;
