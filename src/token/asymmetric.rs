@@ -62,7 +62,11 @@ impl Builder {
         {
             return Err(self.unfit());
         }
-        match (self.algorithm.family(), outline.encoding) {
+        self.encoded(outline.encoding, bytes)
+    }
+
+    fn encoded(&self, encoding: Encoding, bytes: &[u8]) -> Result<Parts, ConfigError> {
+        match (self.algorithm.family(), encoding) {
             (Family::Rsa(rsa), Encoding::Pkcs8) => {
                 self.rsa_pair(rsa, self.parse(RsaKeyPair::from_pkcs8(bytes))?)
             }
@@ -270,8 +274,8 @@ impl Builder {
 }
 
 /// Whether a modulus bears the mark of the smart card library whose primes can be computed from it
-/// (CVE-2017-15361): modulo every small prime it is a power of 65537, which of random moduli one in
-/// a hundred million is.
+/// (CVE-2017-15361): modulo every small prime it is a power of 65537, which fewer than one in two
+/// hundred million random moduli are.
 fn is_roca(modulus: &[u8]) -> bool {
     ROCA_PRIMES.iter().all(|prime| {
         let digits = modulus.iter().map(|byte| u32::from(*byte));

@@ -166,7 +166,8 @@ impl<'a> Jwk<'a> {
         }
         // The `key_ops` of a private key speak of the private half: `["sign"]` is what a browser
         // exports, and anybody may verify with the public half.
-        if !uses.verify && !(is_pair && uses.sign) {
+        let verifies = uses.verify || is_pair && uses.sign;
+        if !verifies {
             parts.check = Check::Never;
         }
         match (&parts.check, &parts.signer) {

@@ -298,7 +298,7 @@ impl Key {
             &[1, 2].repeat(16),
         )
         .expect("these bytes are taken");
-        parts.check = Check::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret));
+        parts.check = Check::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret).into());
         Self::new(Algorithm::Hs256, parts)
     }
 

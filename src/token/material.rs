@@ -1,5 +1,7 @@
 //! What a key is made of: how it verifies, how it signs, and what may be told of it.
 
+use std::sync::Arc;
+
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
     error::Unspecified,
@@ -45,7 +47,7 @@ impl Parts {
 }
 
 pub(super) enum Check {
-    Hmac(hmac::Key),
+    Hmac(Arc<hmac::Key>),
     Public(ParsedPublicKey),
     Never,
 }
@@ -61,7 +63,7 @@ impl Check {
 }
 
 pub(super) enum Signer {
-    Hmac(hmac::Key),
+    Hmac(Arc<hmac::Key>),
     Rsa(RsaKeyPair, &'static RsaSignatureEncoding),
     Ec(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),

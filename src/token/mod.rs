@@ -79,6 +79,9 @@ mod ring;
 mod symmetric;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::{
     algorithm::Algorithm,
     claims::Claims,

@@ -48,7 +48,7 @@ impl<K: RingKey> KeyRing<K> {
     ///
     /// When there is a key of its id.
     pub fn accept(&self, key: K) -> Result<(), ConfigError> {
-        self.change(|ring| {
+        self.change(move |ring| {
             let accepted = ring.accepted.iter().chain([&key]).cloned().collect();
             Ring::checked(ring.active.clone(), accepted)
         })
@@ -62,7 +62,7 @@ impl<K: RingKey> KeyRing<K> {
     ///
     /// When there is another key of its id.
     pub fn rotate(&self, key: K) -> Result<(), ConfigError> {
-        self.change(|ring| {
+        self.change(move |ring| {
             let others = ring
                 .iter()
                 .filter(|other| !other.is_same(&key))
@@ -74,6 +74,7 @@ impl<K: RingKey> KeyRing<K> {
 
     /// No longer accepts the key of this id. `false` when it is the active one, which stays, or when
     /// there is none.
+    #[must_use = "`false` says that no key was retired"]
     pub fn retire(&self, kid: &str) -> bool {
         let before = self.0.rcu(|ring| {
             let rest = ring.accepted.iter().filter(|key| key.kid() != kid);
@@ -103,7 +104,7 @@ impl<K: RingKey> KeyRing<K> {
     /// The key that signs at this moment.
     #[must_use]
     pub fn active(&self) -> K {
-        self.load().active.clone()
+        self.load().active().clone()
     }
 
     /// The keys at this moment, for one request or one token.
@@ -269,14 +270,9 @@ impl RingKey for Key {
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        let identity = |key: &Self| {
-            (
-                key.algorithm(),
-                key.thumbprint().to_owned(),
-                key.kid().to_owned(),
-            )
-        };
-        identity(self) == identity(other)
+        self.algorithm() == other.algorithm()
+            && self.thumbprint() == other.thumbprint()
+            && self.kid() == other.kid()
     }
 }
 

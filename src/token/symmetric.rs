@@ -1,5 +1,7 @@
 //! Shared secrets for HMAC, and what is refused as one.
 
+use std::sync::Arc;
+
 use aws_lc_rs::{
     hmac,
     signature::{self, ParsedPublicKey, VerificationAlgorithm},
@@ -37,12 +39,12 @@ pub(super) fn parts(
             format!("it is {what}, and {algorithm} takes random bytes that nobody else knows");
         return Err(ConfigError::new(setting, reason));
     }
-    let key = hmac::Key::new(hash, secret);
+    let key = Arc::new(hmac::Key::new(hash, secret));
     let encoded = Zeroizing::new(jwk::encode(secret));
     Ok(Parts {
         thumbprint: jwk::thumbprint(&[("k", &encoded), ("kty", "oct")]),
         members: None,
-        check: Check::Hmac(key.clone()),
+        check: Check::Hmac(Arc::clone(&key)),
         signer: Some(Signer::Hmac(key)),
     })
 }
