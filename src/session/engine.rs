@@ -1,33 +1,32 @@
 //! The engine for server-side sessions.
 
 use std::{
-    any::{TypeId, type_name},
+    any::type_name,
     fmt,
     future::{Future, IntoFuture},
     marker::PhantomData,
     pin::Pin,
     sync::Arc,
-    time::Duration,
 };
 
 use http::HeaderValue;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value, value::to_raw_value};
+use serde_json::value::to_raw_value;
 
 use super::{
+    builder::SessionsBuilder,
     core::{Core, Epoch, NewId, Opened},
     handle::Session,
-    record::{Body, Head, Lifetime, Record},
-    token::{TagKeys, public_id},
+    info::{NewSession, SessionData, SessionInfo},
+    record::{Body, Record},
+    token::public_id,
 };
 use crate::{
     authenticate::{Authenticate, Verified},
-    clock::{Clock, SystemClock, Timestamp},
-    cookie::CookieSpec,
     credential::{Credential, CredentialSource},
-    error::{ConfigError, IssueError, StoreError},
+    error::{IssueError, StoreError},
     grant::Grant,
-    identity::{Factor, Identity},
+    identity::Identity,
     rejection::Rejection,
     secret::{MasterSecret, Secret},
     store::Store,
@@ -42,64 +41,10 @@ pub struct Sessions<U> {
     user: PhantomData<fn() -> U>,
 }
 
-/// What the application keeps in a session.
-#[derive(Clone, Default)]
-#[non_exhaustive]
-pub struct SessionData<U> {
-    /// The user, unless the session is anonymous.
-    pub user: Option<U>,
-    /// Named values, such as a shopping cart.
-    pub values: Map<String, Value>,
-}
-
-/// What may be shown of a session, to its user or to an administrator. It opens nothing.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct SessionInfo {
-    /// The public id, for [`Sessions::revoke`].
-    pub id: String,
-    /// Who is logged in, by which proofs; `None` for an anonymous session.
-    pub identity: Option<Identity>,
-    /// What the login called the device.
-    pub device: Option<String>,
-    /// When the session began.
-    pub created_at: Timestamp,
-    /// When it was last used, give or take a twentieth of the idle time.
-    pub last_seen_at: Timestamp,
-    /// When it ends if it is not used.
-    pub idle_at: Timestamp,
-    /// When it ends in any case.
-    pub absolute_at: Timestamp,
-}
-
-/// A session that was just created.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct NewSession {
-    /// The text for the cookie or header. Whoever has it has the session.
-    pub token: Secret<String>,
-    /// The public id.
-    pub id: String,
-    /// The whole `Set-Cookie` value, for handlers without the layer.
-    pub set_cookie: HeaderValue,
-}
-
 impl<U: Send + Sync + 'static> Sessions<U> {
     /// An engine that keeps its records in `store` and derives its keys from `secret`.
     pub fn builder(store: Arc<dyn Store>, secret: &MasterSecret) -> SessionsBuilder<U> {
-        SessionsBuilder {
-            store,
-            tags: TagKeys::new(secret),
-            cookie: CookieSpec::new("__Host-sid"),
-            lifetime: Lifetime {
-                idle: DEFAULT_IDLE,
-                absolute: DEFAULT_ABSOLUTE,
-            },
-            issuer: "self".to_owned(),
-            is_plain: false,
-            clock: Arc::new(SystemClock),
-            user: PhantomData,
-        }
+        SessionsBuilder::new(store, secret)
     }
 
     /// Ends the session that `token` opens; `false` if there was none.
@@ -323,23 +268,12 @@ fn data<U: DeserializeOwned>(body: &Body) -> Result<SessionData<U>, StoreError> 
     })
 }
 
-impl SessionInfo {
-    fn new(id: String, head: &Head, now: Timestamp) -> Self {
+impl<U> Sessions<U> {
+    pub(super) fn new(core: Core) -> Self {
         Self {
-            identity: head.owner.as_ref().map(|owner| owner.identity(&id, now)),
-            device: head.owner.as_ref().and_then(|owner| owner.device.clone()),
-            created_at: head.created_at,
-            last_seen_at: head.seen_at,
-            idle_at: head.idle_at,
-            absolute_at: head.absolute_at,
-            id,
+            core: Arc::new(core),
+            user: PhantomData,
         }
-    }
-
-    /// The factors that were proved, and when.
-    #[must_use]
-    pub fn factors(&self) -> &[(Factor, Timestamp)] {
-        self.identity.as_ref().map_or(&[], Identity::factors)
     }
 }
 
@@ -358,23 +292,6 @@ impl<U> fmt::Debug for Sessions<U> {
             .field("cookie", &self.core.cookie)
             .field("lifetime", &self.core.lifetime)
             .field("store", &self.core.store)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<U> fmt::Debug for SessionData<U> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionData")
-            .field("values", &self.values.len())
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for SessionInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionInfo")
-            .field("created_at", &self.created_at)
-            .field("last_seen_at", &self.last_seen_at)
             .finish_non_exhaustive()
     }
 }
@@ -437,105 +354,3 @@ impl Core {
             .expect("the builder has set a cookie of this length")
     }
 }
-
-/// Builds a [`Sessions`].
-#[must_use]
-pub struct SessionsBuilder<U> {
-    store: Arc<dyn Store>,
-    tags: TagKeys,
-    cookie: Result<CookieSpec, ConfigError>,
-    lifetime: Lifetime,
-    issuer: String,
-    is_plain: bool,
-    clock: Arc<dyn Clock>,
-    user: PhantomData<fn() -> U>,
-}
-
-impl<U: 'static> SessionsBuilder<U> {
-    /// How long a session may lie idle. Default: 30 minutes (ASVS 7.3.1).
-    pub const fn idle(mut self, idle: Duration) -> Self {
-        self.lifetime.idle = idle;
-        self
-    }
-
-    /// How long a session may live in all; nothing extends it. Default: 12 hours, so that a working day
-    /// takes one login (ASVS 7.3.2).
-    pub const fn absolute(mut self, absolute: Duration) -> Self {
-        self.lifetime.absolute = absolute;
-        self
-    }
-
-    /// The cookie. Default: `__Host-sid` with `Secure`, `HttpOnly`, `SameSite=Lax`, `Path=/`.
-    pub fn cookie(mut self, cookie: CookieSpec) -> Self {
-        self.cookie = Ok(cookie);
-        self
-    }
-
-    /// The issuer of the identities. Give it the issuer of your tokens if one route accepts both. Default:
-    /// `self`.
-    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.issuer = issuer.into();
-        self
-    }
-
-    /// The source of time. Default: the operating system.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Stores users and values as readable JSON, for debugging. Whoever reads the store reads them.
-    pub const fn dangerous_plain_records(mut self) -> Self {
-        self.is_plain = true;
-        self
-    }
-
-    /// Checks the settings.
-    ///
-    /// # Errors
-    ///
-    /// When a lifetime is shorter than a second, the idle time exceeds the absolute one, the issuer is
-    /// empty, or the cookie's name leaves no room for its value.
-    pub fn build(self) -> Result<Sessions<U>, ConfigError> {
-        let Lifetime { idle, absolute } = self.lifetime;
-        if idle < Duration::from_secs(1) {
-            return Err(ConfigError::new("idle", "is less than one second"));
-        }
-        if absolute < idle {
-            return Err(ConfigError::new("absolute", "is less than `idle`"));
-        }
-        if self.issuer.is_empty() {
-            return Err(ConfigError::new("issuer", "is empty"));
-        }
-        let cookie = self.cookie?;
-        cookie.set(&"A".repeat(super::token::TEXT_BYTES), absolute)?;
-        let core = Core {
-            store: self.store,
-            clock: self.clock,
-            tags: self.tags,
-            cookie,
-            lifetime: self.lifetime,
-            issuer: self.issuer,
-            is_plain: self.is_plain,
-            user_type: TypeId::of::<U>(),
-        };
-        Ok(Sessions {
-            core: Arc::new(core),
-            user: PhantomData,
-        })
-    }
-}
-
-impl<U> fmt::Debug for SessionsBuilder<U> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionsBuilder")
-            .field("cookie", &self.cookie)
-            .field("lifetime", &self.lifetime)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The middle of what OWASP recommends for ordinary applications.
-const DEFAULT_IDLE: Duration = Duration::from_secs(30 * 60);
-/// A working day.
-const DEFAULT_ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);

@@ -58,15 +58,19 @@
 //! # }
 //! ```
 
+mod builder;
 mod core;
 mod engine;
 mod enter;
 mod handle;
+mod info;
 mod record;
 mod token;
 
 pub use self::{
+    builder::SessionsBuilder,
     core::Epoch,
-    engine::{Create, NewSession, SessionData, SessionInfo, Sessions, SessionsBuilder},
+    engine::{Create, Sessions},
     handle::{Login, Session},
+    info::{NewSession, SessionData, SessionInfo},
 };

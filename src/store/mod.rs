@@ -8,7 +8,7 @@
 //! 1. [`put`](Store::put) under [`When::Absent`] or [`When::Unchanged`] is atomic: of two racing
 //!    writers one wins, the other gets `false` and nothing of it is written.
 //! 2. [`take`](Store::take) hands an entry to one caller at most.
-//! 3. An entry whose expiry has passed is absent, by the store's own [`Clock`], whether or not its
+//! 3. An entry whose expiry has passed is absent, by the store's own [`Clock`](crate::Clock), whether or not its
 //!    bytes are still there. Engines do not rely on this: they keep their deadlines in the value.
 //! 4. An entry belongs to at most one group, fixed while it lives. [`list`](Store::list) never misses
 //!    a live entry whose write was acknowledged before the call.
@@ -44,11 +44,7 @@ use std::{borrow::Cow, fmt, future::Future, pin::Pin};
 use aws_lc_rs::digest;
 use bytes::Bytes;
 
-use crate::{
-    clock::{Clock, Timestamp},
-    error::StoreError,
-    secret,
-};
+use crate::{clock::Timestamp, error::StoreError, secret};
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;

@@ -65,8 +65,10 @@
 
 mod algorithm;
 mod asymmetric;
+mod builder;
 mod claims;
 mod der;
+mod issue;
 mod json;
 mod jwk;
 mod jws;
@@ -84,8 +86,10 @@ mod tests;
 
 pub use self::{
     algorithm::Algorithm,
+    builder::JwtBuilder,
     claims::Claims,
-    jwt::{Issue, Jwt, JwtBuilder},
+    issue::Issue,
+    jwt::Jwt,
     key::Key,
     ring::{KeyRing, RingKey},
 };

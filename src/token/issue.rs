@@ -1,0 +1,128 @@
+//! Minting one token.
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+    time::Duration,
+};
+
+use base64_simd::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use super::{
+    claims::LAST_SECOND,
+    jws,
+    jwt::{Inner, Jwt},
+    write::Minted,
+};
+use crate::{
+    error::IssueError,
+    grant::Grant,
+    secret::{self, Secret},
+};
+
+/// A token about to be minted; `.await` mints it. See [`Jwt::issue`].
+#[must_use = "nothing is minted until this is awaited"]
+pub struct Issue<'a, U> {
+    jwt: &'a Jwt<U>,
+    grant: Grant<U>,
+    ttl: Duration,
+    not_before: Option<Duration>,
+    audience: Option<String>,
+}
+
+impl<'a, U> Issue<'a, U> {
+    pub(super) fn new(jwt: &'a Jwt<U>, grant: Grant<U>) -> Self {
+        Self {
+            jwt,
+            grant,
+            ttl: jwt.inner.ttl,
+            not_before: None,
+            audience: None,
+        }
+    }
+}
+
+impl<U: Serialize> Issue<'_, U> {
+    /// Lives for `ttl`, in whole seconds, instead of the engine's default.
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// Is valid only after `delay`, in whole seconds from now (`nbf`). The lifetime still begins now.
+    pub const fn not_before(mut self, delay: Duration) -> Self {
+        self.not_before = Some(delay);
+        self
+    }
+
+    /// Is for `audience` instead of the engine's first.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    fn mint(&self) -> Result<Secret<String>, IssueError> {
+        let Inner {
+            ring,
+            rules,
+            types,
+            clock,
+            ..
+        } = &*self.jwt.inner;
+        self.grant.check()?;
+        let now = clock.now();
+        let issued_at = now.as_secs();
+        let expires_at = issued_at.saturating_add(self.ttl.as_secs());
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "the bound is far below where precision ends"
+        )]
+        if self.ttl.as_secs() == 0 || expires_at as f64 > LAST_SECOND {
+            return Err(IssueError::Grant(
+                "the lifetime must be at least one second and end before year 10000",
+            ));
+        }
+        let configured = rules.audiences.as_ref().and_then(|all| all.first());
+        let claims = Minted {
+            issuer: rules.issuer.as_deref(),
+            subject: &self.grant.subject,
+            audience: self.audience.as_ref().or(configured).map(String::as_str),
+            expires_at,
+            not_before: self
+                .not_before
+                .map(|delay| issued_at.saturating_add(delay.as_secs())),
+            issued_at,
+            id: &URL_SAFE_NO_PAD.encode_to_string(secret::random::<16>()),
+            scopes: &self.grant.scopes,
+            roles: &self.grant.roles,
+            proofs: &self.grant.proofs(now),
+            user: &self.grant.user,
+        };
+        let payload =
+            serde_json::to_vec(&claims).map_err(|error| IssueError::User(error.into()))?;
+        let token = jws::sign(&payload, ring.load().active(), &types.accepted[0])?;
+        Ok(Secret::new(token))
+    }
+}
+
+impl<'a, U: Serialize + Send + Sync> IntoFuture for Issue<'a, U> {
+    type Output = Result<Secret<String>, IssueError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture
+    where
+        U: 'a,
+    {
+        Box::pin(async move { self.mint() })
+    }
+}
+
+impl<U> fmt::Debug for Issue<'_, U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issue")
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
+    }
+}

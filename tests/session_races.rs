@@ -1,0 +1,435 @@
+//! What happens when two things happen to a session at once: in every order of their store calls where
+//! that can be told, and with many rounds on real threads where it cannot.
+
+mod support;
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
+
+use serde_json::json;
+use support::{ProbeStore, abandon_after, every_interleaving, shared};
+use tokio::sync::Barrier;
+use tower_jam::{
+    Grant, IssueError, MasterSecret, Sessions,
+    session::Epoch,
+    store::{MemoryStore, Store},
+};
+
+type Engine = Sessions<String>;
+
+fn engine(store: Arc<dyn Store>) -> Engine {
+    Sessions::builder(store, &MasterSecret::generate())
+        .build()
+        .unwrap()
+}
+
+fn alice() -> Grant<String> {
+    Grant::new("alice", "Alice".to_owned())
+}
+
+/// Two sessions of one user on a store that pauses, and a place for what the operations return.
+struct World {
+    sessions: Engine,
+    token: String,
+    epoch: Epoch,
+    got: RefCell<Option<String>>,
+    changed: Cell<bool>,
+}
+
+/// A world on a plain store cannot be paused, so it is made on the pausing one and driven to its end.
+fn world() -> World {
+    let (_, store) = shared(ProbeStore::pausing(MemoryStore::new()));
+    let sessions = engine(store);
+    let token = finish(async {
+        sessions
+            .create(alice())
+            .await
+            .unwrap()
+            .token
+            .expose()
+            .clone()
+    });
+    let epoch = finish(async { sessions.epoch("alice").await.unwrap() });
+    World {
+        sessions,
+        token,
+        epoch,
+        got: None.into(),
+        changed: false.into(),
+    }
+}
+
+fn finish<T>(future: impl Future<Output = T>) -> T {
+    abandon_after(10_000, future).expect("it ends")
+}
+
+#[tokio::test]
+async fn nothing_survives_clear_whatever_rework_does_meanwhile() {
+    let orders = every_interleaving(
+        world,
+        |world| {
+            let rework = async {
+                let token = world.sessions.rework(&world.token).await.unwrap();
+                *world.got.borrow_mut() = token.map(|token| token.expose().clone());
+            };
+            let clear = async {
+                world.sessions.clear("alice").await.unwrap();
+            };
+            [Box::pin(rework), Box::pin(clear)]
+        },
+        async |world: &World, order: &str| {
+            assert!(
+                world.sessions.get(&world.token).await.unwrap().is_none(),
+                "{order}"
+            );
+            let reworked = world.got.borrow().clone();
+            if let Some(token) = reworked {
+                assert!(
+                    world.sessions.get(&token).await.unwrap().is_none(),
+                    "{order}"
+                );
+            }
+            assert!(
+                world.sessions.list("alice").await.unwrap().is_empty(),
+                "{order}"
+            );
+        },
+    )
+    .await;
+    assert!(orders >= 10, "{orders} orders");
+}
+
+#[tokio::test]
+async fn a_login_that_began_before_clear_comes_to_nothing() {
+    let orders = every_interleaving(
+        world,
+        |world| {
+            let login = async {
+                let created = world.sessions.create(alice()).since(world.epoch).await;
+                match created {
+                    Ok(session) => *world.got.borrow_mut() = Some(session.token.expose().clone()),
+                    Err(IssueError::Withdrawn) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            };
+            let clear = async {
+                world.sessions.clear("alice").await.unwrap();
+            };
+            [Box::pin(login), Box::pin(clear)]
+        },
+        async |world: &World, order: &str| {
+            let created = world.got.borrow().clone();
+            if let Some(token) = created {
+                assert!(
+                    world.sessions.get(&token).await.unwrap().is_none(),
+                    "{order}"
+                );
+            }
+            assert!(
+                world.sessions.list("alice").await.unwrap().is_empty(),
+                "{order}"
+            );
+        },
+    )
+    .await;
+    assert!(orders >= 20, "{orders} orders");
+}
+
+#[tokio::test]
+async fn a_change_revives_nothing_that_was_deleted() {
+    let orders = every_interleaving(
+        world,
+        |world| {
+            let change = async {
+                let changed = world.sessions.update(&world.token, |data| {
+                    data.values.insert("n".into(), 1.into())
+                });
+                changed.await.unwrap();
+            };
+            let delete = async {
+                assert!(world.sessions.delete(&world.token).await.unwrap());
+            };
+            [Box::pin(change), Box::pin(delete)]
+        },
+        async |world: &World, order: &str| {
+            assert!(
+                world.sessions.get(&world.token).await.unwrap().is_none(),
+                "{order}"
+            );
+        },
+    )
+    .await;
+    assert!(orders >= 3, "{orders} orders");
+}
+
+#[tokio::test]
+async fn of_two_reworks_one_wins_and_the_other_gets_nothing() {
+    every_interleaving(
+        world,
+        |world| {
+            let rework = || async {
+                if let Some(token) = world.sessions.rework(&world.token).await.unwrap() {
+                    let before = world.got.borrow_mut().replace(token.expose().clone());
+                    assert!(before.is_none(), "two successors of one session");
+                }
+            };
+            [Box::pin(rework()), Box::pin(rework())]
+        },
+        async |world: &World, order: &str| {
+            let token = world.got.borrow().clone().expect("one wins");
+            assert!(
+                world.sessions.get(&token).await.unwrap().is_some(),
+                "{order}"
+            );
+            assert!(
+                world.sessions.get(&world.token).await.unwrap().is_none(),
+                "{order}"
+            );
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_holder_of_an_old_secret_changes_nothing() {
+    every_interleaving(
+        world,
+        |world| {
+            let rework = async {
+                let token = world
+                    .sessions
+                    .rework(&world.token)
+                    .await
+                    .unwrap()
+                    .expect("alive");
+                *world.got.borrow_mut() = Some(token.expose().clone());
+            };
+            let change = async {
+                let changed = world.sessions.update(&world.token, |data| {
+                    data.values.insert("late".into(), true.into());
+                });
+                world.changed.set(changed.await.unwrap().is_some());
+            };
+            [Box::pin(rework), Box::pin(change)]
+        },
+        async |world: &World, order: &str| {
+            assert!(
+                world.sessions.get(&world.token).await.unwrap().is_none(),
+                "{order}"
+            );
+            let token = world
+                .got
+                .borrow()
+                .clone()
+                .expect("rework wins or comes second");
+            let (_, data) = world.sessions.get(&token).await.unwrap().expect("alive");
+            // Either the change came first and is kept, or its caller was told that it came too late.
+            assert_eq!(
+                data.values.contains_key("late"),
+                world.changed.get(),
+                "{order}"
+            );
+        },
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_hundred_concurrent_updates_all_are_kept() {
+    let sessions = engine(Arc::new(MemoryStore::new()));
+    let token = Arc::new(sessions.create(alice()).await.unwrap().token);
+    let barrier = Arc::new(Barrier::new(100));
+    let tasks = (0..100).map(|n| {
+        let (sessions, token, barrier) =
+            (sessions.clone(), Arc::clone(&token), Arc::clone(&barrier));
+        tokio::spawn(async move {
+            barrier.wait().await;
+            let count = |data: &mut tower_jam::session::SessionData<String>| {
+                let count = data
+                    .values
+                    .get("count")
+                    .and_then(|count| count.as_u64())
+                    .unwrap_or(0);
+                data.values.insert("count".into(), (count + 1).into());
+                data.values.insert(format!("task {n}"), n.into());
+            };
+            sessions
+                .update(token.expose(), count)
+                .await
+                .unwrap()
+                .expect("the session lives");
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    let (_, data) = sessions.get(token.expose()).await.unwrap().unwrap();
+    assert_eq!(data.values["count"], 100);
+    assert_eq!(data.values.len(), 101);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_late_write_revives_a_session_in_a_thousand_rounds() {
+    let sessions = engine(Arc::new(MemoryStore::new()));
+    let mut wrote_first = 0;
+    for round in 0..1_000 {
+        let token = Arc::new(sessions.create(alice()).await.unwrap().token);
+        let barrier = Arc::new(Barrier::new(2));
+        let writer = {
+            let (sessions, token, barrier) =
+                (sessions.clone(), Arc::clone(&token), Arc::clone(&barrier));
+            tokio::spawn(async move {
+                barrier.wait().await;
+                sessions
+                    .update(token.expose(), |data| {
+                        data.values.insert("late".into(), json!(1))
+                    })
+                    .await
+                    .unwrap()
+            })
+        };
+        let logout = {
+            let (sessions, token, barrier) =
+                (sessions.clone(), Arc::clone(&token), Arc::clone(&barrier));
+            tokio::spawn(async move {
+                barrier.wait().await;
+                sessions.delete(token.expose()).await.unwrap()
+            })
+        };
+        wrote_first += u32::from(writer.await.unwrap().is_some());
+        assert!(logout.await.unwrap(), "round {round}");
+        assert!(
+            sessions.get(token.expose()).await.unwrap().is_none(),
+            "round {round}"
+        );
+        assert!(
+            sessions.list("alice").await.unwrap().is_empty(),
+            "round {round}"
+        );
+    }
+    // Were it always the same order, nothing would have been raced.
+    assert!(
+        wrote_first > 0 && wrote_first < 1_000,
+        "the writer came first {wrote_first} times"
+    );
+}
+
+/// A caller may vanish at every await. Whatever it left behind, the rules hold: the old token is alive or
+/// dead, never two of a session, and ending everything ends it.
+#[tokio::test]
+async fn a_caller_that_vanishes_breaks_nothing() {
+    for polls in 1..12 {
+        let world = world();
+        abandon_after(polls, world.sessions.rework(&world.token));
+        abandon_after(
+            polls,
+            world.sessions.update(&world.token, |data| {
+                data.values.insert("n".into(), 1.into())
+            }),
+        );
+        assert!(
+            world.sessions.list("alice").await.unwrap().len() == 1,
+            "{polls} polls"
+        );
+        abandon_after(polls, world.sessions.create(alice()).into_future());
+        abandon_after(polls, world.sessions.clear("alice"));
+        assert!(world.sessions.clear("alice").await.is_ok());
+        assert!(
+            world.sessions.list("alice").await.unwrap().is_empty(),
+            "{polls} polls"
+        );
+        assert!(
+            world.sessions.get(&world.token).await.unwrap().is_none(),
+            "{polls} polls"
+        );
+    }
+}
+
+/// Each call of each operation fails once, with and without having been made.
+#[tokio::test]
+async fn a_store_that_fails_is_an_error_and_never_an_answer() {
+    for loses_answer in [false, true] {
+        for call in 1..6 {
+            let (probe, store) = shared(ProbeStore::new(MemoryStore::new()));
+            let sessions = engine(store);
+            let token = sessions.create(alice()).await.unwrap().token;
+            let made = probe.calls();
+
+            probe.fail_at(call, loses_answer);
+            let updated = sessions.update(token.expose(), |data| {
+                let count = data
+                    .values
+                    .get("count")
+                    .and_then(|count| count.as_u64())
+                    .unwrap_or(0);
+                data.values.insert("count".into(), (count + 1).into());
+            });
+            let updated = updated.await;
+            let was_hit = probe.calls() >= made + call;
+            probe.fail_at(0, false);
+            let (_, data) = sessions
+                .get(token.expose())
+                .await
+                .unwrap()
+                .expect("nobody is logged out");
+            let count = data
+                .values
+                .get("count")
+                .and_then(|count| count.as_u64())
+                .unwrap_or(0);
+            match updated {
+                Ok(done) => assert_eq!((done, count), (Some(()), 1), "call {call}"),
+                Err(_) => assert!(was_hit && count <= 1, "call {call}: {count}"),
+            }
+
+            probe.fail_at(call, loses_answer);
+            if let Ok(session) = sessions.create(alice()).await {
+                probe.fail_at(0, false);
+                assert!(
+                    sessions
+                        .get(session.token.expose())
+                        .await
+                        .unwrap()
+                        .is_some()
+                );
+            }
+            probe.fail_at(0, false);
+        }
+    }
+}
+
+/// A write whose answer was lost is recognised by its version, so it is not made twice.
+#[tokio::test]
+async fn an_update_whose_answer_was_lost_counts_once() {
+    let (probe, store) = shared(ProbeStore::new(MemoryStore::new()));
+    let sessions = engine(store);
+    let token = sessions.create(alice()).await.unwrap().token;
+    probe.fail_at(2, true);
+    let mut calls = 0;
+    let updated = sessions
+        .update(token.expose(), |_| calls += 1)
+        .await
+        .unwrap();
+    assert_eq!((updated, calls), (Some(()), 1));
+}
+
+#[tokio::test]
+async fn a_crowded_store_refuses_new_sessions_and_forgets_no_old_one() {
+    let sessions = engine(Arc::new(MemoryStore::new().with_capacity(3)));
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        tokens.push(sessions.create(alice()).await.unwrap().token);
+    }
+    let refused = sessions.create(alice()).await.unwrap_err();
+    assert!(
+        matches!(refused, IssueError::Store(tower_jam::StoreError::Full)),
+        "{refused:?}"
+    );
+    for token in &tokens {
+        assert!(sessions.get(token.expose()).await.unwrap().is_some());
+    }
+    assert!(sessions.delete(tokens[0].expose()).await.unwrap());
+    assert!(sessions.create(alice()).await.is_ok());
+}
