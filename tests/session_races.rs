@@ -272,7 +272,7 @@ async fn of_a_hundred_concurrent_updates_all_are_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_late_write_revives_a_session_in_a_thousand_rounds() {
-    let sessions = engine(Arc::new(MemoryStore::new()));
+    let sessions = engine(Arc::new(ProbeStore::pausing(MemoryStore::new())));
     let mut wrote_first = 0;
     for round in 0..1_000 {
         let token = Arc::new(sessions.create(alice()).await.unwrap().token);
