@@ -1,5 +1,295 @@
 //! The in-process store.
-use super::*;
-/// A.
-#[derive(Debug, Default)]
-pub struct MemoryStore;
+//!
+//! [`MemoryStore`] is for tests and for services that run as one process and may forget everything at
+//! a restart. It keeps the conditions of the [`Store`] trait, and these of its own:
+//!
+//! * **Bounded.** Each namespace holds at most [`with_capacity`](MemoryStore::with_capacity) entries.
+//!   A new key beyond that is refused with [`StoreError::Full`]; what is there can still be read,
+//!   replaced and taken. Nothing live is ever evicted, since that would log somebody out or forget
+//!   a revocation. The one exception is the namespace `throttle`, where the counter nearest to its
+//!   expiry gives way: refusing would let a flood of names keep everybody from signing in.
+//! * **No background task.** Every write also removes a few entries that have expired, more than it
+//!   adds, so that short-lived keys take the room of those that live at one time.
+//! * **Groups change with their entries.** An entry and its place in a group come and go under one
+//!   lock. A write that names another group than the live entry's moves it there.
+//! * **Synchronous.** A verb has happened when the call returns; its future is ready at once.
+//!
+//! Namespaces themselves are never forgotten. They are names in the program's text, so there are few.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use tower_jam::{Clock, StoreError, SystemClock, store::{Key, MemoryStore, Store, When, Write}};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), StoreError> {
+//! let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_capacity(1));
+//! let expires_at = SystemClock.now().after(Duration::from_secs(60));
+//! let (alice, bob) = (Key::new("example", &[b"alice"]), Key::new("example", &[b"bob"]));
+//!
+//! store.put(&alice, Write::new("first", expires_at), When::Absent).await?;
+//! let refused = store.put(&bob, Write::new("no room", expires_at), When::Absent).await;
+//! assert!(matches!(refused, Err(StoreError::Full)));
+//! assert!(store.put(&alice, Write::new("second", expires_at), When::Always).await?);
+//! # Ok(())
+//! # }
+//! ```
+
+mod groups;
+mod hashing;
+mod shard;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::ready,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use self::{
+    groups::Groups,
+    hashing::Seeded,
+    shard::{Namespace, Place, Shard, Slot},
+};
+use super::{Entry, Key, Store, StoreFuture, When, Write, number, permits};
+use crate::{
+    clock::{Clock, SystemClock, Timestamp},
+    error::StoreError,
+};
+
+/// Keeps entries in this process's memory. Share it as an `Arc`.
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    capacity: usize,
+    hashing: Seeded,
+    // Locks are taken in the order of the fields: a shard, then one of the two below it.
+    shards: Box<[Mutex<Shard>]>,
+    groups: Groups,
+    namespaces: Mutex<Vec<Arc<Namespace>>>,
+}
+
+impl MemoryStore {
+    /// How many entries a namespace holds unless told otherwise. Full of sessions of 250 bytes, two to
+    /// a user, it takes about 240 MB, so a flood does not exhaust the memory of a small server.
+    pub const DEFAULT_CAPACITY: usize = 262_144;
+
+    /// An empty store with the system's clock and the default capacity.
+    #[must_use]
+    pub fn new() -> Self {
+        let hashing = Seeded::random();
+        Self {
+            clock: Arc::new(SystemClock),
+            capacity: Self::DEFAULT_CAPACITY,
+            hashing,
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            groups: Groups::new(hashing),
+            namespaces: Mutex::default(),
+        }
+    }
+
+    /// Expires entries by `clock`.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Holds at most `entries` in each namespace.
+    #[must_use]
+    pub fn with_capacity(mut self, entries: usize) -> Self {
+        self.capacity = entries;
+        self
+    }
+
+    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[self.hashing.shard(&key.digest)])
+    }
+
+    fn read(&self, key: &Key) -> Option<Entry> {
+        let entry = self.shard(key).slot(key)?.entry.clone();
+        entry.is_live(self.clock.now()).then_some(entry)
+    }
+
+    /// Writes what `decide` makes of the live slot, or nothing. It decides again when room had to be
+    /// made meanwhile, because that is done without the lock.
+    fn change(
+        &self,
+        key: &Key,
+        now: Timestamp,
+        mut decide: impl FnMut(Option<&Slot>) -> Result<Option<Write>, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let mut room = None;
+        loop {
+            let mut shard = self.shard(key);
+            shard.purge(now, &self.groups);
+            let current = shard.slot(key);
+            let Some(write) = decide(current.filter(|slot| slot.entry.is_live(now)))? else {
+                return Ok(false);
+            };
+            let replaces = current.is_some();
+            let table =
+                shard.table_or_insert(&key.namespace, || (self.namespace(key), self.hashing));
+            if replaces {
+                table.replace(key, write, &self.groups);
+                return Ok(true);
+            }
+            if let Some(place) = room
+                .take()
+                .or_else(|| table.namespace.reserve(self.capacity))
+            {
+                table.insert(key, write, place, &self.groups);
+                return Ok(true);
+            }
+            let namespace = Arc::clone(&table.namespace);
+            drop(shard);
+            room = Some(self.make_room(&namespace, now)?);
+        }
+    }
+
+    /// A place in a namespace that is full: of an expired entry, else of a throttle counter. What it
+    /// costs when there is none is one look into each shard.
+    fn make_room(&self, namespace: &Arc<Namespace>, now: Timestamp) -> Result<Place, StoreError> {
+        let mut soonest = None;
+        for index in 0..self.shards.len() {
+            let mut shard = lock(&self.shards[index]);
+            let Some(table) = shard.table(&namespace.name) else {
+                continue;
+            };
+            table.purge(now, usize::MAX, &self.groups);
+            let first = table.first_expiry().map(|expires_at| (expires_at, index));
+            soonest = soonest.into_iter().chain(first).min();
+        }
+        if let Some(place) = namespace.reserve(self.capacity) {
+            return Ok(place);
+        }
+        if namespace.name != THROTTLE {
+            return Err(StoreError::Full);
+        }
+        // Others may have emptied the shard meanwhile, so the search goes on behind it.
+        let start = soonest.map_or(0, |(_, index)| index);
+        (start..start + SHARDS)
+            .find_map(|index| {
+                let mut shard = lock(&self.shards[index % SHARDS]);
+                shard.table(&namespace.name)?.remove_soonest(&self.groups)
+            })
+            .map(|slot| slot.place)
+            .or_else(|| namespace.reserve(self.capacity))
+            .ok_or(StoreError::Full)
+    }
+
+    fn namespace(&self, key: &Key) -> Arc<Namespace> {
+        let mut namespaces = lock(&self.namespaces);
+        if let Some(known) = namespaces.iter().find(|known| known.name == key.namespace) {
+            return Arc::clone(known);
+        }
+        let namespace = Arc::new(Namespace::new(key.namespace.clone()));
+        namespaces.push(Arc::clone(&namespace));
+        namespace
+    }
+
+    fn remove(&self, key: &Key, only_of: Option<&Key>) -> Option<Entry> {
+        let now = self.clock.now();
+        let mut shard = self.shard(key);
+        shard.purge(now, &self.groups);
+        let table = shard.table(&key.namespace)?;
+        if only_of.is_some() && table.slot(&key.digest)?.group.as_ref() != only_of {
+            return None;
+        }
+        let entry = table.remove(&key.digest, &self.groups)?.entry;
+        entry.is_live(now).then_some(entry)
+    }
+
+    fn add_now(&self, key: &Key, delta: i64, expires_at: Timestamp) -> Result<i64, StoreError> {
+        let fresh = Write::new("", expires_at);
+        let mut sum = delta;
+        self.change(key, self.clock.now(), |live| {
+            let mut write = fresh.clone();
+            sum = delta;
+            if let Some(slot) = live {
+                sum = number(&slot.entry.value)?.saturating_add(delta);
+                write.expires_at = slot.entry.expires_at;
+                write.group.clone_from(&slot.group);
+            }
+            write.value = sum.to_string().into();
+            Ok(Some(write))
+        })?;
+        Ok(sum)
+    }
+}
+
+impl Store for MemoryStore {
+    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        Box::pin(ready(Ok(self.read(key))))
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+        let now = self.clock.now();
+        let written = self.change(key, now, |live| {
+            let permitted = permits(when, live.map(|slot| &slot.entry), now);
+            Ok(permitted.then(|| write.clone()))
+        });
+        Box::pin(ready(written))
+    }
+
+    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        Box::pin(ready(Ok(self.remove(key, None))))
+    }
+
+    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+        let now = self.clock.now();
+        let members = self.groups.members(group).into_iter();
+        let live = members.filter_map(|key| {
+            let shard = self.shard(&key);
+            let slot = shard.slot(&key)?;
+            let listed = slot.group.as_ref() == Some(group) && slot.entry.is_live(now);
+            let entry = listed.then(|| slot.entry.clone())?;
+            drop(shard);
+            Some((key, entry))
+        });
+        Box::pin(ready(Ok(live.collect())))
+    }
+
+    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
+        Box::pin(ready(self.add_now(key, delta, expires_at)))
+    }
+
+    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+        let members = self.groups.members(group);
+        let removed = members
+            .iter()
+            .filter_map(|key| self.remove(key, Some(group)));
+        Box::pin(ready(Ok(removed.map(|_| 1).sum())))
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Counts only: what is kept is nobody's to read.
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries: BTreeMap<_, _> = lock(&self.namespaces)
+            .iter()
+            .map(|namespace| (namespace.name.clone(), namespace.entries()))
+            .collect();
+        f.debug_struct("MemoryStore")
+            .field("capacity", &self.capacity)
+            .field("entries", &entries)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A panic elsewhere cannot leave a map half changed, so a poisoned lock is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Many more than cores, so that two requests rarely want the same lock.
+const SHARDS: usize = 64;
+
+/// The namespace of attempt counters, the one kind of entry that may be forgotten early.
+const THROTTLE: &str = "throttle";

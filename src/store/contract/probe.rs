@@ -1,0 +1,166 @@
+//! What the checks share: a store that must answer, keys nobody else has, and races.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::{sync::Barrier, task::JoinSet};
+
+use crate::{
+    clock::{Clock, Timestamp},
+    error::StoreError,
+    secret,
+    store::{Entry, Key, Store, Version, When, Write},
+    testing::ManualClock,
+};
+
+/// Calls the store for one check. An error fails the check, since none of them asks for one.
+#[derive(Clone)]
+pub(super) struct Probe {
+    pub(super) store: Arc<dyn Store>,
+    /// An hour after the check began.
+    pub(super) hence: Timestamp,
+    salt: [u8; 16],
+}
+
+impl Probe {
+    pub(super) fn new(store: &Arc<dyn Store>, clock: &ManualClock) -> Self {
+        Self {
+            store: Arc::clone(store),
+            hence: clock.now().after(HOUR),
+            salt: secret::random(),
+        }
+    }
+
+    /// A key that no other check and no other run has.
+    pub(super) fn key(&self, name: &str) -> Key {
+        Key::new("contract", &[&self.salt, name.as_bytes()])
+    }
+
+    /// The keys `<name>-0`, `<name>-1` and so on.
+    pub(super) fn keys(&self, name: &str, count: usize) -> Vec<Key> {
+        (0..count)
+            .map(|number| self.key(&format!("{name}-{number}")))
+            .collect()
+    }
+
+    /// A write that lives for an hour, in no group.
+    pub(super) fn write(&self, value: impl Into<Bytes>) -> Write {
+        Write::new(value, self.hence)
+    }
+
+    pub(super) async fn get(&self, key: &Key) -> Option<Entry> {
+        hesitate().await;
+        self.store.get(key).await.expect("`get` is answered")
+    }
+
+    /// Reads what must be there.
+    pub(super) async fn read(&self, key: &Key) -> Entry {
+        self.get(key).await.expect("a live entry is found")
+    }
+
+    pub(super) async fn put(&self, key: &Key, write: Write, when: When) -> bool {
+        hesitate().await;
+        self.store
+            .put(key, write, when)
+            .await
+            .expect("`put` is answered")
+    }
+
+    /// Writes unconditionally; returns the version written.
+    pub(super) async fn set(&self, key: &Key, write: Write) -> Version {
+        let version = write.version;
+        assert!(
+            self.put(key, write, When::Always).await,
+            "an unconditional write was refused"
+        );
+        version
+    }
+
+    pub(super) async fn take(&self, key: &Key) -> Option<Entry> {
+        hesitate().await;
+        self.store.take(key).await.expect("`take` is answered")
+    }
+
+    pub(super) async fn list(&self, group: &Key) -> Vec<(Key, Entry)> {
+        hesitate().await;
+        self.store.list(group).await.expect("`list` is answered")
+    }
+
+    /// The keys of a group, sorted. A key that is listed twice is there twice.
+    pub(super) async fn listed(&self, group: &Key) -> Vec<Key> {
+        let mut keys: Vec<_> = self
+            .list(group)
+            .await
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect();
+        keys.sort();
+        keys
+    }
+
+    pub(super) async fn remove_group(&self, group: &Key) -> u64 {
+        hesitate().await;
+        self.store
+            .remove_group(group)
+            .await
+            .expect("`remove_group` is answered")
+    }
+
+    /// Adds with an expiry in an hour. A store may say [`StoreError::Contended`], having added
+    /// nothing, so that is asked again.
+    pub(super) async fn add(&self, key: &Key, delta: i64) -> i64 {
+        self.add_until(key, delta, self.hence).await
+    }
+
+    pub(super) async fn add_until(&self, key: &Key, delta: i64, expires_at: Timestamp) -> i64 {
+        for _ in 0..PATIENCE {
+            hesitate().await;
+            match self.store.add(key, delta, expires_at).await {
+                Err(StoreError::Contended) => {}
+                answer => return answer.expect("`add` is answered"),
+            }
+        }
+        panic!("`add` stayed contended");
+    }
+}
+
+/// Runs `tasks` futures that start together, and returns what they say, in their order.
+pub(super) async fn race<T, F>(tasks: usize, racer: impl Fn(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let start = Arc::new(Barrier::new(tasks));
+    let mut running = JoinSet::new();
+    // The last to arrive goes first, and often that is the one spawned last.
+    let first = usize::from(secret::random::<1>()[0]) % tasks;
+    for task in (first..tasks).chain(0..first) {
+        let (start, racer) = (Arc::clone(&start), racer(task));
+        running.spawn(async move {
+            start.wait().await;
+            (task, racer.await)
+        });
+    }
+    let mut answers = running.join_all().await;
+    answers.sort_by_key(|(task, _)| *task);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// Lets other tasks go first now and then. A store that never waits would otherwise run each task to
+/// its end before the next, and show one order only.
+async fn hesitate() {
+    for _ in 0..secret::random::<1>()[0] % 4 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Those of `keys`, sorted as [`Probe::listed`] sorts.
+pub(super) fn sorted(mut keys: Vec<Key>) -> Vec<Key> {
+    keys.sort();
+    keys
+}
+
+/// How long entries live in the checks: longer than any backend takes to run one.
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+
+const PATIENCE: usize = 10_000;

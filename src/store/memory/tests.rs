@@ -1,0 +1,482 @@
+use std::time::Duration;
+
+use super::*;
+use crate::{store::Version, testing::ManualClock};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+struct Fixture {
+    store: MemoryStore,
+    clock: Arc<ManualClock>,
+}
+
+impl Fixture {
+    fn with_capacity(entries: usize) -> Self {
+        let clock = Arc::new(ManualClock::default());
+        Self {
+            store: MemoryStore::new()
+                .with_clock(clock.clone())
+                .with_capacity(entries),
+            clock,
+        }
+    }
+
+    fn write(&self, life: Duration) -> Write {
+        Write::new("value", self.clock.now().after(life))
+    }
+
+    async fn put(&self, key: &Key, when: When) -> Result<bool, StoreError> {
+        self.store.put(key, self.write(MINUTE), when).await
+    }
+
+    /// Writes `count` keys that live for a minute; returns those that were accepted.
+    async fn fill(&self, namespace: &'static str, count: usize) -> Vec<Key> {
+        let mut accepted = Vec::new();
+        for key in keys(namespace, count) {
+            if self.put(&key, When::Absent).await.is_ok() {
+                accepted.push(key);
+            }
+        }
+        accepted
+    }
+
+    async fn is_live(&self, key: &Key) -> bool {
+        self.store.get(key).await.unwrap().is_some()
+    }
+
+    fn counted(&self, namespace: &str) -> usize {
+        let namespaces = lock(&self.store.namespaces);
+        namespaces
+            .iter()
+            .find(|known| known.name == namespace)
+            .map_or(0, |known| known.entries())
+    }
+
+    /// Slots in all tables, expired ones included.
+    fn held(&self) -> usize {
+        self.store
+            .shards
+            .iter()
+            .map(|shard| lock(shard).len())
+            .sum()
+    }
+}
+
+fn key(namespace: &'static str, number: usize) -> Key {
+    Key::new(namespace, &[&number.to_be_bytes()])
+}
+
+fn keys(namespace: &'static str, count: usize) -> impl Iterator<Item = Key> {
+    (0..count).map(move |number| key(namespace, number))
+}
+
+#[tokio::test]
+async fn a_full_namespace_refuses_new_keys_and_nothing_else() {
+    let fixture = Fixture::with_capacity(100);
+    let accepted = fixture.fill("session", 150).await;
+    assert_eq!(accepted.len(), 100);
+
+    let newcomer = key("session", 1_000);
+    for when in [When::Absent, When::Always] {
+        assert!(matches!(
+            fixture.put(&newcomer, when).await,
+            Err(StoreError::Full)
+        ));
+    }
+    assert!(matches!(
+        fixture.store.add(&newcomer, 1, Timestamp::NEVER).await,
+        Err(StoreError::Full)
+    ));
+    let nothing = When::Unchanged(Version::from_stored(1));
+    assert!(
+        !fixture.put(&newcomer, nothing).await.unwrap(),
+        "a refusal needs no room"
+    );
+
+    for key in &accepted {
+        let entry = fixture
+            .store
+            .get(key)
+            .await
+            .unwrap()
+            .expect("nothing live is evicted");
+        assert!(
+            fixture
+                .put(key, When::Unchanged(entry.version))
+                .await
+                .unwrap()
+        );
+        assert!(fixture.put(key, When::Always).await.unwrap());
+        assert!(!fixture.put(key, When::Absent).await.unwrap());
+    }
+    assert!(
+        fixture.put(&key("account", 1), When::Absent).await.unwrap(),
+        "namespaces are apart"
+    );
+    assert_eq!(fixture.counted("session"), 100);
+}
+
+#[tokio::test]
+async fn room_is_made_by_a_take_and_by_expiry() {
+    let fixture = Fixture::with_capacity(100);
+    let accepted = fixture.fill("session", 101).await;
+    let newcomer = key("session", 100);
+    assert!(fixture.store.take(&accepted[0]).await.unwrap().is_some());
+    assert!(fixture.put(&newcomer, When::Absent).await.unwrap());
+    assert!(fixture.put(&accepted[0], When::Absent).await.is_err());
+
+    fixture.clock.advance(MINUTE);
+    let late = key("session", 200);
+    assert!(fixture.put(&late, When::Absent).await.unwrap());
+    assert!(fixture.is_live(&late).await);
+    assert_eq!(
+        fixture.fill("session", 99).await.len(),
+        99,
+        "all the expired ones gave way"
+    );
+    assert_eq!(fixture.counted("session"), 100);
+}
+
+#[tokio::test]
+async fn removing_a_group_makes_room() {
+    let fixture = Fixture::with_capacity(10);
+    let group = key("group", 0);
+    for key in keys("session", 10) {
+        let write = fixture.write(MINUTE).in_group(group.clone());
+        assert!(fixture.store.put(&key, write, When::Absent).await.unwrap());
+    }
+    assert_eq!(fixture.store.remove_group(&group).await.unwrap(), 10);
+    assert_eq!(
+        (fixture.counted("session"), fixture.store.groups.len()),
+        (0, 0)
+    );
+    assert_eq!(fixture.fill("session", 11).await.len(), 10);
+}
+
+#[tokio::test]
+async fn the_throttle_counter_nearest_to_its_end_gives_way() {
+    let fixture = Fixture::with_capacity(50);
+    let now = fixture.clock.now();
+    for (number, key) in keys("throttle", 60).enumerate() {
+        let expires_at = now.after(MINUTE * u32::try_from(number).unwrap() + MINUTE);
+        assert_eq!(fixture.store.add(&key, 1, expires_at).await.unwrap(), 1);
+    }
+    assert_eq!(fixture.counted("throttle"), 50);
+    for (number, key) in keys("throttle", 60).enumerate() {
+        assert_eq!(fixture.is_live(&key).await, number >= 10, "{number}");
+    }
+    assert!(
+        fixture
+            .put(&key("throttle", 99), When::Absent)
+            .await
+            .unwrap(),
+        "`put` makes room too"
+    );
+}
+
+#[tokio::test]
+async fn an_expired_throttle_counter_goes_before_a_live_one() {
+    let fixture = Fixture::with_capacity(2);
+    let now = fixture.clock.now();
+    for (number, life) in [(0, MINUTE), (1, MINUTE * 2)] {
+        fixture
+            .store
+            .add(&key("throttle", number), 1, now.after(life))
+            .await
+            .unwrap();
+    }
+    fixture.clock.advance(MINUTE);
+    fixture
+        .store
+        .add(&key("throttle", 2), 1, now.after(MINUTE * 9))
+        .await
+        .unwrap();
+    assert!(fixture.is_live(&key("throttle", 1)).await);
+    assert!(fixture.is_live(&key("throttle", 2)).await);
+}
+
+#[tokio::test]
+async fn a_flood_of_short_lived_keys_takes_the_room_of_the_live_ones() {
+    let fixture = Fixture::with_capacity(1_000_000);
+    let mut most = 0;
+    for number in 0..20_000 {
+        // A thousand are alive at any time.
+        fixture.clock.advance(Duration::from_millis(1));
+        let write = fixture
+            .write(Duration::from_secs(1))
+            .in_group(key("group", number % 7_000));
+        fixture
+            .store
+            .put(&key("state", number), write, When::Absent)
+            .await
+            .unwrap();
+        most = most.max(fixture.held());
+    }
+    assert!((1_000..1_500).contains(&most), "{most} at one time");
+    assert_eq!(fixture.held(), fixture.counted("state"));
+    assert!(fixture.store.groups.len() <= most);
+}
+
+/// What a burst left is removed by writes to other keys, of whatever namespace, a few at a time.
+#[tokio::test]
+async fn a_burst_is_forgotten_in_small_steps() {
+    let fixture = Fixture::with_capacity(1_000_000);
+    fixture.fill("state", 20_000).await;
+    fixture.clock.advance(MINUTE);
+    let mut before = fixture.held();
+    for number in 0..10_000 {
+        fixture
+            .put(&key("session", number), When::Absent)
+            .await
+            .unwrap();
+        let held = fixture.held();
+        assert!(
+            before < held + 8,
+            "one write removed {} entries",
+            before - held
+        );
+        before = held;
+    }
+    assert_eq!(fixture.counted("state"), 0);
+    let room: usize = fixture
+        .store
+        .shards
+        .iter()
+        .map(|shard| lock(shard).room("state"))
+        .sum();
+    assert!(room < 20_000, "{room} slots stay allocated");
+}
+
+/// The contract expires one entry at a time, and the first write after that removes it. Here most are
+/// still held when they are asked for.
+#[tokio::test]
+async fn what_expired_in_a_burst_is_absent_before_it_is_removed() {
+    let fixture = Fixture::with_capacity(1_000_000);
+    let group = key("group", 1);
+    let version = Version::from_stored(7);
+    for key in keys("session", 5_000) {
+        let mut write = fixture.write(MINUTE).in_group(group.clone());
+        write.version = version;
+        write.value = "1".into();
+        fixture.store.put(&key, write, When::Absent).await.unwrap();
+    }
+    fixture.clock.advance(MINUTE);
+    let store = &fixture.store;
+    assert!(store.list(&group).await.unwrap().is_empty());
+    let expires_at = fixture.clock.now().after(MINUTE);
+    for (number, key) in keys("session", 5_000).enumerate() {
+        assert!(store.get(&key).await.unwrap().is_none());
+        match number % 4 {
+            0 => assert!(store.take(&key).await.unwrap().is_none()),
+            1 => assert!(!fixture.put(&key, When::Unchanged(version)).await.unwrap()),
+            2 => assert!(fixture.put(&key, When::Absent).await.unwrap()),
+            _ => assert_eq!(store.add(&key, 1, expires_at).await.unwrap(), 1),
+        }
+    }
+    assert_eq!(store.remove_group(&group).await.unwrap(), 0);
+    assert_eq!(fixture.held(), 2_500);
+    assert_eq!(store.groups.len(), 0);
+}
+
+#[tokio::test]
+async fn a_group_that_is_filled_and_emptied_for_ever_leaves_nothing() {
+    let fixture = Fixture::with_capacity(1_000);
+    for number in 0..10_000 {
+        let (key, group) = (key("session", number), key("group", number % 100));
+        let write = fixture.write(MINUTE).in_group(group.clone());
+        assert!(fixture.store.put(&key, write, When::Absent).await.unwrap());
+        match number % 2 {
+            0 => assert!(fixture.store.take(&key).await.unwrap().is_some()),
+            _ => assert_eq!(fixture.store.remove_group(&group).await.unwrap(), 1),
+        }
+    }
+    assert_eq!((fixture.held(), fixture.store.groups.len()), (0, 0));
+}
+
+/// An expiry that moves must not leave its old place in the order, nor one that stays lose it.
+#[tokio::test]
+async fn an_entry_that_is_touched_for_ever_is_held_once() {
+    let fixture = Fixture::with_capacity(10);
+    let key = key("session", 1);
+    for _ in 0..1_000 {
+        fixture.clock.advance(Duration::from_secs(1));
+        fixture.put(&key, When::Always).await.unwrap();
+        fixture.put(&key, When::Always).await.unwrap();
+        assert_eq!(
+            lock(&fixture.store.shards[fixture.store.hashing.shard(&key.digest)]).len(),
+            1
+        );
+    }
+    fixture.clock.advance(MINUTE);
+    assert!(fixture.put(&key, When::Absent).await.unwrap());
+    assert_eq!(fixture.counted("session"), 1);
+}
+
+/// In a namespace full of live entries a refused put looks at the first of each shard, however many
+/// there are behind it.
+#[tokio::test]
+async fn a_refused_put_costs_the_same_in_a_large_namespace() {
+    let mut costs = Vec::new();
+    for capacity in [1_000, 64_000] {
+        let fixture = Fixture::with_capacity(capacity);
+        fixture.fill("session", capacity).await;
+        let mut best = Duration::MAX;
+        for number in capacity..capacity + 200 {
+            let key = key("session", number);
+            let started = std::time::Instant::now();
+            assert!(fixture.put(&key, When::Absent).await.is_err());
+            best = best.min(started.elapsed());
+        }
+        costs.push(best);
+    }
+    assert!(costs[1] < costs[0] * 16, "{costs:?}");
+}
+
+#[tokio::test]
+async fn a_write_with_another_group_moves_the_entry() {
+    let fixture = Fixture::with_capacity(10);
+    let (member, old, new) = (key("session", 1), key("group", 1), key("group", 2));
+    for group in [Some(&old), Some(&new), None, Some(&old)] {
+        let mut write = fixture.write(MINUTE);
+        write.group = group.cloned();
+        assert!(
+            fixture
+                .store
+                .put(&member, write, When::Always)
+                .await
+                .unwrap()
+        );
+        for candidate in [&old, &new] {
+            let listed = fixture.store.list(candidate).await.unwrap().len();
+            assert_eq!(listed, usize::from(group == Some(candidate)), "{group:?}");
+        }
+        assert_eq!(fixture.store.groups.len(), usize::from(group.is_some()));
+    }
+}
+
+#[tokio::test]
+async fn an_addition_keeps_the_group() {
+    let fixture = Fixture::with_capacity(10);
+    let (member, group) = (key("counter", 1), key("group", 1));
+    let write = Write::new("1", fixture.clock.now().after(MINUTE)).in_group(group.clone());
+    fixture
+        .store
+        .put(&member, write, When::Absent)
+        .await
+        .unwrap();
+    assert_eq!(
+        fixture
+            .store
+            .add(&member, 1, Timestamp::NEVER)
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(fixture.store.list(&group).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_that_race_for_the_last_places_never_exceed_the_capacity() {
+    for namespace in ["session", "throttle"] {
+        let fixture = Arc::new(Fixture::with_capacity(100));
+        let mut running = tokio::task::JoinSet::new();
+        for task in 0..8 {
+            let fixture = fixture.clone();
+            running.spawn(async move {
+                let mut accepted = 0;
+                for number in 0..2_000 {
+                    let key = key(namespace, task * 10_000 + number);
+                    accepted += usize::from(fixture.put(&key, When::Absent).await.is_ok());
+                    assert!(fixture.counted(namespace) <= 100);
+                }
+                accepted
+            });
+        }
+        let accepted: usize = running.join_all().await.into_iter().sum();
+        let expected = if namespace == "throttle" { 16_000 } else { 100 };
+        assert_eq!(accepted, expected, "{namespace}");
+        assert_eq!(
+            (fixture.counted(namespace), fixture.held()),
+            (100, 100),
+            "{namespace}"
+        );
+    }
+}
+
+/// `remove_group` reads the members first and the entries afterwards; a key may have begun another life
+/// in another group meanwhile.
+#[test]
+fn a_key_that_changes_groups_is_removed_with_its_own_only() {
+    let fixture = Fixture::with_capacity(10);
+    let (member, old, new) = (key("session", 1), key("group", 1), key("group", 2));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let put = |group: &Key| {
+        let write = fixture.write(MINUTE).in_group(group.clone());
+        drop(fixture.store.put(&member, write, When::Always));
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                drop(fixture.store.remove_group(&old));
+            }
+        });
+        for turn in 0..100_000 {
+            put(&old);
+            put(&new);
+            if fixture.store.read(&member).is_none() {
+                done.store(true, std::sync::atomic::Ordering::Relaxed);
+                panic!("removed with a group it had left, in turn {turn}");
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[tokio::test]
+async fn a_panic_under_a_lock_does_not_take_the_store_down() {
+    let fixture = Arc::new(Fixture::with_capacity(10));
+    let key = key("session", 1);
+    fixture.put(&key, When::Absent).await.unwrap();
+    for index in 0..SHARDS {
+        let fixture = fixture.clone();
+        let panicked = std::thread::spawn(move || {
+            let _guard = fixture.store.shards[index].lock();
+            panic!("poisons the lock");
+        });
+        assert!(panicked.join().is_err());
+    }
+    assert!(fixture.is_live(&key).await);
+    assert!(fixture.put(&key, When::Always).await.unwrap());
+}
+
+/// Whoever picks names for their digests' first bits must not pick the shard or the bucket too.
+#[test]
+fn digests_that_begin_alike_are_spread() {
+    let hashing = Seeded::random();
+    let mut shards = std::collections::HashSet::new();
+    let mut buckets = std::collections::HashSet::new();
+    for key in keys("session", 4_096) {
+        let mut digest = key.digest;
+        digest[..3].fill(0xff);
+        shards.insert(hashing.shard(&digest));
+        buckets.insert(std::hash::BuildHasher::hash_one(&hashing, digest) % 4_096);
+    }
+    assert_eq!(shards.len(), SHARDS);
+    assert!(buckets.len() > 2_300, "{} of 4096 buckets", buckets.len());
+}
+
+#[tokio::test]
+async fn debug_shows_counts_only() {
+    let fixture = Fixture::with_capacity(10);
+    let write = Write::new("swordfish", Timestamp::NEVER);
+    fixture
+        .store
+        .put(&key("session", 1), write, When::Absent)
+        .await
+        .unwrap();
+    let shown = format!("{:?}", fixture.store);
+    assert_eq!(
+        shown,
+        r#"MemoryStore { capacity: 10, entries: {"session": 1}, .. }"#
+    );
+}
