@@ -70,8 +70,8 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// How many entries a namespace holds unless told otherwise. Full of sessions of some hundred
-    /// bytes it takes about 150 MB, which a small server can spare and an attacker cannot exceed.
+    /// How many entries a namespace holds unless told otherwise. Full of sessions of 250 bytes, two to
+    /// a user, it takes about 240 MB, so a flood does not exhaust the memory of a small server.
     pub const DEFAULT_CAPACITY: usize = 262_144;
 
     /// An empty store with the system's clock and the default capacity.

@@ -247,6 +247,37 @@ async fn a_burst_is_forgotten_in_small_steps() {
     assert!(room < 20_000, "{room} slots stay allocated");
 }
 
+/// The contract expires one entry at a time, and the first write after that removes it. Here most are
+/// still held when they are asked for.
+#[tokio::test]
+async fn what_expired_in_a_burst_is_absent_before_it_is_removed() {
+    let fixture = Fixture::with_capacity(1_000_000);
+    let group = key("group", 1);
+    let version = Version::from_stored(7);
+    for key in keys("session", 5_000) {
+        let mut write = fixture.write(MINUTE).in_group(group.clone());
+        write.version = version;
+        write.value = "1".into();
+        fixture.store.put(&key, write, When::Absent).await.unwrap();
+    }
+    fixture.clock.advance(MINUTE);
+    let store = &fixture.store;
+    assert!(store.list(&group).await.unwrap().is_empty());
+    let expires_at = fixture.clock.now().after(MINUTE);
+    for (number, key) in keys("session", 5_000).enumerate() {
+        assert!(store.get(&key).await.unwrap().is_none());
+        match number % 4 {
+            0 => assert!(store.take(&key).await.unwrap().is_none()),
+            1 => assert!(!fixture.put(&key, When::Unchanged(version)).await.unwrap()),
+            2 => assert!(fixture.put(&key, When::Absent).await.unwrap()),
+            _ => assert_eq!(store.add(&key, 1, expires_at).await.unwrap(), 1),
+        }
+    }
+    assert_eq!(store.remove_group(&group).await.unwrap(), 0);
+    assert_eq!(fixture.held(), 2_500);
+    assert_eq!(store.groups.len(), 0);
+}
+
 #[tokio::test]
 async fn a_group_that_is_filled_and_emptied_for_ever_leaves_nothing() {
     let fixture = Fixture::with_capacity(1_000);
@@ -370,6 +401,35 @@ async fn writers_that_race_for_the_last_places_never_exceed_the_capacity() {
             "{namespace}"
         );
     }
+}
+
+/// `remove_group` reads the members first and the entries afterwards; a key may have begun another life
+/// in another group meanwhile.
+#[test]
+fn a_key_that_changes_groups_is_removed_with_its_own_only() {
+    let fixture = Fixture::with_capacity(10);
+    let (member, old, new) = (key("session", 1), key("group", 1), key("group", 2));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let put = |group: &Key| {
+        let write = fixture.write(MINUTE).in_group(group.clone());
+        drop(fixture.store.put(&member, write, When::Always));
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                drop(fixture.store.remove_group(&old));
+            }
+        });
+        for turn in 0..100_000 {
+            put(&old);
+            put(&new);
+            if fixture.store.read(&member).is_none() {
+                done.store(true, std::sync::atomic::Ordering::Relaxed);
+                panic!("removed with a group it had left, in turn {turn}");
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
 }
 
 #[tokio::test]
