@@ -372,7 +372,7 @@ impl Options {
                 "--listen" => {
                     options.listen = value
                         .parse()
-                        .map_err(|error| format!("--listen {value}: {error}"))?
+                        .map_err(|error| format!("--listen {value}: {error}"))?;
                 }
                 "--data" => options.data = PathBuf::from(value),
                 "--admin" => options.admin = Some(value),

@@ -150,10 +150,13 @@ impl CredentialSource {
 
     /// Looks in the places of both.
     pub fn or(self, other: Self) -> Self {
-        let both = || self.places.iter().chain(other.places.iter()).cloned();
+        let sources = [self, other];
+        let places = sources
+            .iter()
+            .flat_map(|source| source.places.iter().cloned());
         let is_cookie = |place: &Place| matches!(place, Place::Cookie(_));
-        let mut places: Vec<_> = both().filter(|place| !is_cookie(place)).collect();
-        places.extend(both().filter(is_cookie));
+        let (cookies, mut places): (Vec<_>, Vec<_>) = places.partition(is_cookie);
+        places.extend(cookies);
         Self {
             places: places.into(),
         }

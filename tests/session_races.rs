@@ -1,5 +1,6 @@
 //! What happens when two things happen to a session at once: in every order of their store calls where
 //! that can be told, and with many rounds on real threads where it cannot.
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Sessions as a browser sees them: through the layer, with cookies, on a clock that the test moves.
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! One scenario on three stacks: an axum router, a hyper server over TCP, a tonic server with its client.
 //! The verdicts are the same, each in the dialect of its stack.
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
 use std::{
     collections::BTreeMap,

@@ -52,7 +52,7 @@ use self::{
     hashing::Seeded,
     shard::{Namespace, Place, Shard, Slot},
 };
-use super::{Entry, Key, Store, StoreFuture, When, Write, number, permits};
+use super::{Entry, Key, Store, StoreFuture, THROTTLE, When, Write, number, permits};
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::StoreError,
@@ -290,6 +290,3 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Many more than cores, so that two requests rarely want the same lock.
 const SHARDS: usize = 64;
-
-/// The namespace of attempt counters, the one kind of entry that may be forgotten early.
-const THROTTLE: &str = "throttle";

@@ -11,7 +11,8 @@
 //! 3. An entry whose expiry has passed is absent, by the store's own [`Clock`](crate::Clock), whether or not its
 //!    bytes are still there. Engines do not rely on this: they keep their deadlines in the value.
 //! 4. An entry belongs to at most one group, fixed while it lives. [`list`](Store::list) never misses
-//!    a live entry whose write was acknowledged before the call.
+//!    a live entry whose write was acknowledged before the call, and lists no key that has since come
+//!    into another group.
 //! 5. [`add`](Store::add) is atomic and keeps the first expiry.
 //! 6. An error means that the store does not know; it is never an answer.
 //!
@@ -63,7 +64,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Reads the live entry under `key`.
     fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>>;
 
-    /// Writes if `when` holds. `false` says that it did not, and that nothing was written.
+    /// Writes if `when` holds. `false` says that it did not, and that nothing was written. A write whose
+    /// expiry has passed already is a removal.
     fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool>;
 
     /// Removes the live entry under `key` and returns it to this caller alone.
@@ -72,8 +74,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Reads every live entry of `group`, in no order.
     fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>>;
 
-    /// Adds `delta` to the number under `key`, zero when absent, and returns the sum. The expiry is
-    /// that of the first addition; later ones do not move it.
+    /// Adds `delta` to the number under `key`, zero when absent, and returns the sum, which stays within
+    /// an `i64`. The expiry is that of the first addition; later ones do not move it. A number is stored
+    /// as decimal text, in no group, and every addition gives it a new version.
+    ///
+    /// The loop provided gives up as [`StoreError::Contended`], with nothing added, when others keep
+    /// coming first.
     fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
         Box::pin(async move {
             for _ in 0..ADD_ATTEMPTS {
@@ -99,6 +105,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Removes every entry that was in `group` when the call began; returns how many it removed.
+    ///
+    /// The loop provided also removes an entry that was taken and written anew, under the same key into
+    /// another group, between its two calls. The keys of this crate are never written anew.
     fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let mut removed = 0;
@@ -305,5 +314,8 @@ pub fn permits(when: When, current: Option<&Entry>, now: Timestamp) -> bool {
     }
 }
 
-/// Enough for any number of honest writers of one counter; more means that something is broken.
-const ADD_ATTEMPTS: usize = 64;
+/// The namespace of attempt counters, which give way when a bounded store is full.
+pub(crate) const THROTTLE: &str = "throttle";
+
+/// With sixteen writers in lockstep, one in ten million additions loses this often.
+const ADD_ATTEMPTS: usize = 256;
