@@ -1,30 +1,40 @@
-//! Authentication for tower (the README becomes this page).
+#![cfg_attr(
+    all(feature = "jwt", feature = "session", feature = "axum"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "jwt", feature = "session", feature = "axum")),
+    doc = "Authentication for tower; the manual is that of the default features."
+)]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
-// In the order in which a request meets them.
-mod authenticate;
-mod cookie;
+// From a request to a user, in the order in which a request meets them.
 mod credential;
+mod cookie;
+mod authenticate;
+mod identity;
+pub mod guard;
+mod rejection;
 #[cfg(feature = "axum")]
 mod extract;
-pub mod guard;
-mod identity;
 pub mod layer;
-mod rejection;
 
+// The engines.
 mod grant;
-#[cfg(feature = "session")]
-pub mod session;
 #[cfg(feature = "jwt")]
 pub mod token;
+#[cfg(feature = "session")]
+pub mod session;
+
+// What they stand on.
+pub mod store;
+mod clock;
+mod secret;
+mod error;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-
-mod clock;
-mod error;
-mod secret;
-pub mod store;
 
 pub use crate::{
     authenticate::{Authenticate, OnResponse, Or, ReadFrom, Verified},
