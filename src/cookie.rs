@@ -114,6 +114,7 @@ impl CookieSpec {
         &self.name.0
     }
 
+    #[cfg(feature = "session")]
     pub(crate) const fn cookie_name(&self) -> &CookieName {
         &self.name
     }

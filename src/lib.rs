@@ -21,6 +21,7 @@ mod extract;
 pub mod layer;
 
 // The engines.
+#[cfg(any(feature = "jwt", feature = "session"))]
 mod grant;
 #[cfg(feature = "jwt")]
 pub mod token;
@@ -42,13 +43,14 @@ pub use crate::{
     cookie::{CookieSpec, SameSite},
     credential::{Credential, CredentialSource},
     error::{BoxError, ConfigError, IssueError, StoreError},
-    grant::Grant,
     guard::Guard,
     identity::{AuthUser, Factor, Identity, Subject},
     rejection::{Rejection, RejectionKind},
     secret::{MasterSecret, Secret},
 };
 
+#[cfg(any(feature = "jwt", feature = "session"))]
+pub use crate::grant::Grant;
 #[cfg(feature = "jwt")]
 pub use crate::{
     layer::JwtLayer,

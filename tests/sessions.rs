@@ -536,6 +536,21 @@ async fn another_users_login_starts_empty_and_ends_the_session_before_it() {
     assert_eq!(site.sessions.list("alice").await.unwrap().len(), 1);
 }
 
+/// Logging out works from a tab that has not seen the new id yet.
+#[tokio::test]
+async fn a_replaced_token_still_ends_its_session() {
+    let site = Site::new();
+    let old = site.login("alice", None).await;
+    let new = site
+        .ask("POST", "/closed/rework", Some(&old))
+        .await
+        .token
+        .unwrap();
+    assert!(site.sessions.delete(&old).await.unwrap());
+    assert!(!site.sessions.delete(&new).await.unwrap());
+    assert!(site.sessions.get(&new).await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn a_login_is_kept_when_the_response_is_a_5xx() {
     let site = Site::new();
@@ -737,7 +752,7 @@ async fn a_session_in_a_header_is_renewed_by_return_value_and_never_by_cookie() 
         Ok::<_, Rejection>(session.rework().await?.expose().clone())
     };
     let enter = |session: Session| async move {
-        Ok::<_, Rejection>(session.login(grant("alice")).await?.expose().clone())
+        Ok::<_, Rejection>(session.login(grant("alice")).await?.token.expose().clone())
     };
     let app: Router = Router::new()
         .route("/renew", post(renew).route_layer(layer.clone()))

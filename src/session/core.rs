@@ -67,12 +67,14 @@ impl Core {
         let Some(entry) = self.store.get(&key).await? else {
             return Ok(None);
         };
-        // The head says whether the secret fits before anything is unsealed with it.
-        let head = Head::decode(&entry.value)?;
-        if !head.is_opened_by(&token) || !head.is_live(self.clock.now()) {
+        let record = Record::decode(&entry.value, &token, &key, self.is_plain)?;
+        let now = self.clock.now();
+        let Some(record) = record
+            .filter(|record| record.head.is_live(now))
+            .map(Arc::new)
+        else {
             return Ok(None);
-        }
-        let record = Arc::new(Record::decode(&entry.value, &token, &key, self.is_plain)?);
+        };
         Ok(Some(Opened {
             token,
             record,
@@ -170,17 +172,14 @@ impl Core {
         unseen > self.lifetime.idle / TOUCHES_PER_IDLE
     }
 
-    /// Ends the session that `token` opens, and hands it over if this call ended it. Another holder's
-    /// new secret is no protection: who held the session a moment ago may end it.
+    /// Ends the session that `token` is for, and hands over what the token opens. Another holder's new
+    /// secret is no protection: who held the session a moment ago may end it.
     pub(super) async fn end(&self, token: &Token) -> Result<Option<Record>, StoreError> {
         let key = token.key();
         let Some(entry) = self.store.take(&key).await? else {
             return Ok(None);
         };
-        if !Head::decode(&entry.value)?.is_opened_by(token) {
-            return Ok(None);
-        }
-        Record::decode(&entry.value, token, &key, self.is_plain).map(Some)
+        Record::decode(&entry.value, token, &key, self.is_plain)
     }
 
     pub(super) async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {

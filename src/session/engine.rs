@@ -1,13 +1,6 @@
 //! The engine for server-side sessions.
 
-use std::{
-    any::type_name,
-    fmt,
-    future::{Future, IntoFuture},
-    marker::PhantomData,
-    pin::Pin,
-    sync::Arc,
-};
+use std::{any::type_name, fmt, marker::PhantomData, sync::Arc};
 
 use http::HeaderValue;
 use serde::{Serialize, de::DeserializeOwned};
@@ -17,7 +10,8 @@ use super::{
     builder::SessionsBuilder,
     core::{Core, Epoch, NewId, Opened},
     handle::Session,
-    info::{NewSession, SessionData, SessionInfo},
+    info::{SessionData, SessionInfo},
+    login::Login,
     record::{Body, Record},
     token::public_id,
 };
@@ -47,14 +41,15 @@ impl<U: Send + Sync + 'static> Sessions<U> {
         SessionsBuilder::new(store, secret)
     }
 
-    /// Ends the session that `token` opens; `false` if there was none.
+    /// Ends the session that `token` is for, be it a token that was replaced since; `false` if there was
+    /// none.
     ///
     /// # Errors
     ///
     /// When the store does not answer.
     pub async fn delete(&self, token: &str) -> Result<bool, StoreError> {
         match self.core.tags.decode(token) {
-            Some(token) => Ok(self.core.end(&token).await?.is_some()),
+            Some(token) => Ok(self.core.store.take(&token.key()).await?.is_some()),
             None => Ok(false),
         }
     }
@@ -147,13 +142,8 @@ impl<U: Send + Sync + 'static> Sessions<U> {
 
 impl<U: Serialize + Send + Sync + 'static> Sessions<U> {
     /// Creates a session for `grant`.
-    pub fn create(&self, grant: Grant<U>) -> Create<'_, U> {
-        Create {
-            sessions: self,
-            grant,
-            device: None,
-            since: None,
-        }
+    pub fn create(&self, grant: Grant<U>) -> Login<'_, U> {
+        Login::new(&self.core, None, grant)
     }
 }
 
@@ -293,64 +283,5 @@ impl<U> fmt::Debug for Sessions<U> {
             .field("lifetime", &self.core.lifetime)
             .field("store", &self.core.store)
             .finish_non_exhaustive()
-    }
-}
-
-/// A session about to be created; `.await` creates it. See [`Sessions::create`].
-#[must_use = "nothing is created until this is awaited"]
-pub struct Create<'a, U> {
-    sessions: &'a Sessions<U>,
-    grant: Grant<U>,
-    device: Option<String>,
-    since: Option<Epoch>,
-}
-
-impl<U> Create<'_, U> {
-    /// Names the device for the user's list of sessions, in at most 256 bytes.
-    pub fn device(mut self, name: impl Into<String>) -> Self {
-        self.device = Some(name.into());
-        self
-    }
-
-    /// Comes to nothing if everything of the subject was ended since `epoch`. Default: since now.
-    pub const fn since(mut self, epoch: Epoch) -> Self {
-        self.since = Some(epoch);
-        self
-    }
-}
-
-impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for Create<'a, U> {
-    type Output = Result<NewSession, IssueError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let core = &self.sessions.core;
-            let entrant = core.entrant(&self.grant, self.device.as_deref())?;
-            let opened = core.enter(None, entrant, self.since).await?;
-            let token = core.text(&opened.token);
-            let set_cookie = core.set_cookie(&opened, &token);
-            Ok(NewSession {
-                id: public_id(&opened.token.key()),
-                token,
-                set_cookie,
-            })
-        })
-    }
-}
-
-impl<U> fmt::Debug for Create<'_, U> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Create").finish_non_exhaustive()
-    }
-}
-
-impl Core {
-    /// The cookie lives as long as the session can: how long it may lie idle is enforced here, so that
-    /// reading a session sets no cookie.
-    pub(super) fn set_cookie(&self, opened: &Opened, token: &Secret<String>) -> HeaderValue {
-        self.cookie
-            .set(token.expose(), self.max_age(opened))
-            .expect("the builder has set a cookie of this length")
     }
 }

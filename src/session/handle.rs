@@ -1,9 +1,8 @@
 //! The session of one request, in the hands of a handler.
 
 use std::{
-    any::TypeId,
     fmt,
-    future::{Future, IntoFuture},
+    future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -13,14 +12,15 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
-    core::{Core, Epoch, NewId, Opened},
+    core::{Core, NewId, Opened},
+    login::Login,
     record::Record,
     token::public_id,
 };
 use crate::{
     authenticate::{OnResponse, Verified},
     credential::CredentialSource,
-    error::{IssueError, StoreError},
+    error::StoreError,
     grant::Grant,
     identity::Factor,
     rejection::Rejection,
@@ -159,12 +159,7 @@ impl Session {
     /// The id is a new one. Values of an anonymous session are kept; another user's session is ended and
     /// nothing of it is kept; a session of the same user goes on with the new proofs until its old end.
     pub fn login<U>(&self, grant: Grant<U>) -> Login<'_, U> {
-        Login {
-            session: self,
-            grant,
-            device: None,
-            since: None,
-        }
+        Login::new(&self.shared.core, Some(self), grant)
     }
 
     /// Ends the session and clears the cookie.
@@ -247,12 +242,12 @@ impl Session {
         Ok(self.adopt(opened))
     }
 
-    fn opened(&self) -> Option<Opened> {
+    pub(super) fn opened(&self) -> Option<Opened> {
         self.state().opened.clone()
     }
 
     /// Goes on with a session whose token is new to the caller.
-    fn adopt(&self, opened: Opened) -> Secret<String> {
+    pub(super) fn adopt(&self, opened: Opened) -> Secret<String> {
         let token = self.shared.core.text(&opened.token);
         let mut state = self.state();
         state.cookie = Some(self.shared.core.set_cookie(&opened, &token));
@@ -302,56 +297,6 @@ impl fmt::Debug for Session {
         f.debug_struct("Session")
             .field("is_anonymous", &self.is_anonymous())
             .finish_non_exhaustive()
-    }
-}
-
-/// A login about to happen. See [`Session::login`].
-#[must_use = "nobody is logged in until this is awaited"]
-pub struct Login<'a, U> {
-    session: &'a Session,
-    grant: Grant<U>,
-    device: Option<String>,
-    since: Option<Epoch>,
-}
-
-impl<U> Login<'_, U> {
-    /// Names the device for the user's list of sessions, in at most 256 bytes.
-    pub fn device(mut self, name: impl Into<String>) -> Self {
-        self.device = Some(name.into());
-        self
-    }
-
-    /// Comes to nothing if everything of the subject was ended since `epoch`. Default: since now.
-    pub const fn since(mut self, epoch: Epoch) -> Self {
-        self.since = Some(epoch);
-        self
-    }
-}
-
-impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for Login<'a, U> {
-    type Output = Result<Secret<String>, IssueError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let core = &self.session.shared.core;
-            if core.user_type != TypeId::of::<U>() {
-                return Err(IssueError::Grant(
-                    "the user is of another type than the SessionLayer's",
-                ));
-            }
-            let entrant = core.entrant(&self.grant, self.device.as_deref())?;
-            let opened = core
-                .enter(self.session.opened(), entrant, self.since)
-                .await?;
-            Ok(self.session.adopt(opened))
-        })
-    }
-}
-
-impl<U> fmt::Debug for Login<'_, U> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").finish_non_exhaustive()
     }
 }
 

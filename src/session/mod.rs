@@ -64,13 +64,15 @@ mod engine;
 mod enter;
 mod handle;
 mod info;
+mod login;
 mod record;
 mod token;
 
 pub use self::{
     builder::SessionsBuilder,
     core::Epoch,
-    engine::{Create, Sessions},
-    handle::{Login, Session},
+    engine::Sessions,
+    handle::Session,
     info::{NewSession, SessionData, SessionInfo},
+    login::Login,
 };

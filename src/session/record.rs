@@ -1,17 +1,15 @@
 //! What the store holds of a session.
 //!
 //! ```text
-//! format (1 byte) ‖ length of the head (4 bytes) ‖ head ‖ body
+//! format (1 byte) ‖ hash of the secret (32 bytes) ‖ length of the head (4 bytes) ‖ head ‖ body
 //! ```
 //!
-//! The *head* is JSON that the server needs without the caller: the hash of the secret, subject, proofs,
-//! roles and deadlines. The *body* is the application's: the user and named values, as JSON sealed with
-//! AES-256-GCM under a key that follows from the session's secret. Format, head and store key are its
+//! The *head* is JSON that the server needs without the caller: subject, proofs, roles and deadlines. The *body* is the application's: the user and named values, as JSON sealed with
+//! AES-256-GCM under a key that follows from the session's secret. Everything before it and the store key are its
 //! associated data, so a head that was changed in the store, or a record moved to another key, does not open.
 
 use std::time::Duration;
 
-use aws_lc_rs::aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
@@ -19,9 +17,9 @@ use serde_json::{Map, Value, value::RawValue};
 use super::token::Token;
 use crate::{
     clock::Timestamp,
-    error::StoreError,
+    error::{BoxError, StoreError},
     identity::{Factor, Identity, Subject},
-    secret,
+    secret::{self, seal},
     store::Key,
 };
 
@@ -35,7 +33,6 @@ pub(super) struct Record {
 /// What the server may know of a session.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Head {
-    secret_hash: [u8; 32],
     pub(super) owner: Option<Owner>,
     pub(super) created_at: Timestamp,
     pub(super) seen_at: Timestamp,
@@ -100,7 +97,6 @@ impl Head {
     pub(super) fn new(lifetime: &Lifetime, now: Timestamp) -> Self {
         let absolute_at = now.after(lifetime.absolute);
         Self {
-            secret_hash: [0; 32],
             owner: None,
             created_at: now,
             seen_at: now,
@@ -111,7 +107,7 @@ impl Head {
 
     /// Reads the head alone, which takes no secret.
     pub(super) fn decode(value: &[u8]) -> Result<Self, StoreError> {
-        Ok(split(value)?.0)
+        Ok(Parts::of(value)?.head)
     }
 
     /// A session is over at its deadline, not after it.
@@ -124,10 +120,6 @@ impl Head {
         self.seen_at = now;
         self.idle_at = now.after(idle).min(self.absolute_at);
     }
-
-    pub(super) fn is_opened_by(&self, token: &Token) -> bool {
-        secret::equal(&self.secret_hash, &token.hash())
-    }
 }
 
 impl Record {
@@ -138,107 +130,87 @@ impl Record {
         key: &Key,
         is_plain: bool,
     ) -> Result<Bytes, StoreError> {
-        let corrupt = |error: serde_json::Error| StoreError::Corrupt(error.into());
-        let mut head = self.head.clone();
-        head.secret_hash = token.hash();
-        let head = serde_json::to_vec(&head).map_err(corrupt)?;
+        let head = serde_json::to_vec(&self.head).map_err(corrupt)?;
         let body = serde_json::to_vec(&self.body).map_err(corrupt)?;
-        let length =
-            u32::try_from(head.len()).map_err(|error| StoreError::Corrupt(error.into()))?;
-
-        let mut value =
-            Vec::with_capacity(PREFIX_BYTES + head.len() + body.len() + NONCE_LEN + TAG_BYTES);
+        let length = u32::try_from(head.len()).map_err(corrupt)?;
+        let mut value = Vec::with_capacity(PREFIX_BYTES + head.len() + body.len() + seal::OVERHEAD);
         value.push(if is_plain { PLAIN } else { SEALED });
+        value.extend_from_slice(&token.hash());
         value.extend_from_slice(&length.to_be_bytes());
         value.extend_from_slice(&head);
         if is_plain {
             value.extend_from_slice(&body);
-        } else {
-            seal(&mut value, body, token, key)?;
+        } else if !seal::seal(&token.sealing_key(), key.digest(), &mut value, body) {
+            return Err(StoreError::Corrupt("sealing failed".into()));
         }
         Ok(value.into())
     }
 
-    /// Opens what [`encode`](Self::encode) made. A plain record is taken only by an engine that writes
-    /// them: elsewhere it was not written here.
+    /// Opens what [`encode`](Self::encode) made; `None` if it was made for another token. A plain record
+    /// is taken only by an engine that writes them: elsewhere it was not written here.
     pub(super) fn decode(
         value: &[u8],
         token: &Token,
         key: &Key,
         is_plain: bool,
-    ) -> Result<Self, StoreError> {
-        let (head, start) = split(value)?;
-        let (public, body) = value.split_at(start);
+    ) -> Result<Option<Self>, StoreError> {
+        let parts = Parts::of(value)?;
+        if !secret::equal(parts.secret_hash, &token.hash()) {
+            return Ok(None);
+        }
         let opened;
-        let body = match value[0] {
-            PLAIN if is_plain => body,
-            _ => {
-                opened = open(public, body, token, key)?;
-                &opened
-            }
+        let body = if parts.format == PLAIN && is_plain {
+            parts.body
+        } else {
+            opened = seal::open(&token.sealing_key(), key.digest(), parts.public, parts.body);
+            opened
+                .as_ref()
+                .ok_or_else(|| StoreError::Corrupt("a session record does not open".into()))?
         };
-        let body =
-            serde_json::from_slice(body).map_err(|error| StoreError::Corrupt(error.into()))?;
-        Ok(Self { head, body })
+        let body = serde_json::from_slice(body).map_err(corrupt)?;
+        Ok(Some(Self {
+            head: parts.head,
+            body,
+        }))
     }
 }
 
-/// Reads the head and says where the body begins.
-fn split(value: &[u8]) -> Result<(Head, usize), StoreError> {
-    let corrupt = || StoreError::Corrupt("not a session record".into());
-    let (prefix, rest) = value
-        .split_first_chunk::<PREFIX_BYTES>()
-        .ok_or_else(corrupt)?;
-    let [format, length @ ..] = *prefix;
-    if !matches!(format, SEALED | PLAIN) {
-        return Err(StoreError::Corrupt(
-            "a session record of another version".into(),
-        ));
+/// A stored record, taken apart and not yet opened.
+struct Parts<'a> {
+    format: u8,
+    secret_hash: &'a [u8],
+    head: Head,
+    /// Everything before the body.
+    public: &'a [u8],
+    body: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(value: &'a [u8]) -> Result<Self, StoreError> {
+        let too_short = || StoreError::Corrupt("not a session record".into());
+        let (prefix, rest) = value
+            .split_first_chunk::<PREFIX_BYTES>()
+            .ok_or_else(too_short)?;
+        let [format, secret_hash @ .., a, b, c, d] = prefix;
+        if !matches!(*format, SEALED | PLAIN) {
+            return Err(StoreError::Corrupt(
+                "a session record of another version".into(),
+            ));
+        }
+        let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).map_err(corrupt)?;
+        let (head, body) = rest.split_at_checked(length).ok_or_else(too_short)?;
+        Ok(Self {
+            format: *format,
+            secret_hash,
+            head: serde_json::from_slice(head).map_err(corrupt)?,
+            public: &value[..PREFIX_BYTES + length],
+            body,
+        })
     }
-    let length = usize::try_from(u32::from_be_bytes(length))
-        .map_err(|error| StoreError::Corrupt(error.into()))?;
-    let head = rest.get(..length).ok_or_else(corrupt)?;
-    let head = serde_json::from_slice(head).map_err(|error| StoreError::Corrupt(error.into()))?;
-    Ok((head, PREFIX_BYTES + length))
 }
 
-/// Appends nonce and sealed body to `public`, which is authenticated with it.
-fn seal(
-    public: &mut Vec<u8>,
-    mut body: Vec<u8>,
-    token: &Token,
-    key: &Key,
-) -> Result<(), StoreError> {
-    // A key seals at most as many versions of one record as one session sees, far fewer than the 2^32
-    // after which random nonces become doubtful (NIST SP 800-38D section 8.3).
-    let nonce = secret::random::<NONCE_LEN>();
-    let aad = Aad::from([key.digest(), public.as_slice()].concat());
-    sealing_key(token)
-        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut body)
-        .map_err(|_| StoreError::Corrupt("sealing failed".into()))?;
-    public.extend_from_slice(&nonce);
-    public.extend_from_slice(&body);
-    Ok(())
-}
-
-fn open(public: &[u8], sealed: &[u8], token: &Token, key: &Key) -> Result<Vec<u8>, StoreError> {
-    let corrupt = || StoreError::Corrupt("a session record does not open".into());
-    let (nonce, body) = sealed
-        .split_first_chunk::<NONCE_LEN>()
-        .ok_or_else(corrupt)?;
-    let aad = Aad::from([key.digest(), public].concat());
-    let mut body = body.to_vec();
-    let length = sealing_key(token)
-        .open_in_place(Nonce::assume_unique_for_key(*nonce), aad, &mut body)
-        .map_err(|_| corrupt())?
-        .len();
-    body.truncate(length);
-    Ok(body)
-}
-
-fn sealing_key(token: &Token) -> LessSafeKey {
-    let key = UnboundKey::new(&aead::AES_256_GCM, token.sealing_key().expose());
-    LessSafeKey::new(key.expect("the key has the 32 bytes that AES-256 takes"))
+fn corrupt(error: impl Into<BoxError>) -> StoreError {
+    StoreError::Corrupt(error.into())
 }
 
 /// How long sessions live.
@@ -250,8 +222,7 @@ pub(super) struct Lifetime {
 
 const SEALED: u8 = 1;
 const PLAIN: u8 = 2;
-const PREFIX_BYTES: usize = 5;
-const TAG_BYTES: usize = 16;
+const PREFIX_BYTES: usize = 1 + 32 + 4;
 
 #[cfg(test)]
 mod tests {
@@ -274,18 +245,22 @@ mod tests {
         record
     }
 
+    fn decode(value: &[u8], token: &Token, key: &Key) -> Result<Option<Record>, StoreError> {
+        Record::decode(value, token, key, false)
+    }
+
     #[test]
     fn a_sealed_record_opens_for_its_holder_alone() {
         let token = Token::generate();
         let key = token.key();
         let value = record().encode(&token, &key, false).unwrap();
-        let opened = Record::decode(&value, &token, &key, false).unwrap();
+        let opened = decode(&value, &token, &key).unwrap().unwrap();
         assert_eq!(opened.body.values["cart"], "swordfish");
-        assert!(opened.head.is_opened_by(&token));
-
-        assert!(!opened.head.is_opened_by(&token.renewed()));
-        assert!(Record::decode(&value, &token.renewed(), &key, false).is_err());
-        assert!(Record::decode(&value, &token, &Token::generate().key(), false).is_err());
+        assert!(decode(&value, &token.renewed(), &key).unwrap().is_none());
+        assert!(
+            decode(&value, &token, &Token::generate().key()).is_err(),
+            "moved to another key"
+        );
     }
 
     #[test]
@@ -303,8 +278,12 @@ mod tests {
         let token = Token::generate();
         let key = token.key();
         let plain = record().encode(&token, &key, true).unwrap();
-        assert!(Record::decode(&plain, &token, &key, false).is_err());
-        assert!(Record::decode(&plain, &token, &key, true).is_ok());
+        assert!(decode(&plain, &token, &key).is_err());
+        assert!(
+            Record::decode(&plain, &token, &key, true)
+                .unwrap()
+                .is_some()
+        );
     }
 
     #[test]
@@ -316,13 +295,13 @@ mod tests {
             let mut changed = value.to_vec();
             changed[at] ^= 1;
             assert!(
-                Record::decode(&changed, &token, &key, false).is_err(),
+                !matches!(decode(&changed, &token, &key), Ok(Some(_))),
                 "byte {at}"
             );
         }
         for length in 0..value.len() {
             assert!(
-                Record::decode(&value[..length], &token, &key, false).is_err(),
+                !matches!(decode(&value[..length], &token, &key), Ok(Some(_))),
                 "{length} bytes"
             );
         }

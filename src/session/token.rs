@@ -6,11 +6,10 @@
 //! * The *tag*, 128 bits of HMAC-SHA-256 under a key of the application, lets a made-up text be refused
 //!   without asking the store.
 
-use aws_lc_rs::{digest, hmac};
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 
 use crate::{
-    secret::{self, MasterSecret, Secret},
+    secret::{self, MasterSecret, Secret, seal::TagKey},
     store::Key,
 };
 
@@ -45,9 +44,7 @@ impl Token {
 
     /// What the store holds of the secret. It has 256 random bits, so a plain hash cannot be searched.
     pub(super) fn hash(&self) -> [u8; 32] {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest::digest(&digest::SHA256, self.secret.expose()).as_ref());
-        hash
+        secret::hash([self.secret.expose().as_slice()])
     }
 
     /// The key that seals the record, which follows from the secret and is stored nowhere.
@@ -64,24 +61,20 @@ impl Token {
 }
 
 /// The keys under which tokens are tagged: the first makes tags, all check them.
-pub(super) struct TagKeys(Vec<hmac::Key>);
+pub(super) struct TagKeys(Vec<TagKey>);
 
 impl TagKeys {
     pub(super) fn new(secret: &MasterSecret) -> Self {
         let keys = secret.derive("tower-jam session tag");
-        let keys = keys
-            .iter()
-            .map(|key| hmac::Key::new(hmac::HMAC_SHA256, key.expose()));
-        Self(keys.collect())
+        Self(keys.iter().map(TagKey::new).collect())
     }
 
     /// The text for the cookie.
     pub(super) fn encode(&self, token: &Token) -> Secret<String> {
         let body = token.body();
-        let tag = hmac::sign(&self.0[0], &body);
         let mut bytes = [0; TOKEN_BYTES];
         bytes[..body.len()].copy_from_slice(&body);
-        bytes[body.len()..].copy_from_slice(&tag.as_ref()[..TAG_BYTES]);
+        bytes[body.len()..].copy_from_slice(&self.0[0].tag(&body));
         Secret::new(URL_SAFE_NO_PAD.encode_to_string(bytes))
     }
 
@@ -95,8 +88,7 @@ impl TagKeys {
             .decode(text.as_bytes(), Out::from_slice(&mut bytes))
             .ok()?;
         let (body, tag) = bytes.split_at(LOCATOR_BYTES + SECRET_BYTES);
-        let is_ours = |key| secret::equal(&hmac::sign(key, body).as_ref()[..TAG_BYTES], tag);
-        if !self.0.iter().any(is_ours) {
+        if !self.0.iter().any(|key| key.is_tag(body, tag)) {
             return None;
         }
         let (locator, secret) = body.split_at(LOCATOR_BYTES);

@@ -42,7 +42,6 @@
 
 use std::{borrow::Cow, fmt, future::Future, pin::Pin};
 
-use aws_lc_rs::digest;
 use bytes::Bytes;
 
 use crate::{clock::Timestamp, error::StoreError, secret};
@@ -143,13 +142,15 @@ impl Key {
     /// and `["a", "bc"]` are different keys.
     #[must_use]
     pub fn new(namespace: &'static str, parts: &[&[u8]]) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        let mut digest = [0; 32];
-        digest.copy_from_slice(context.finish().as_ref());
+        let lengths: Vec<_> = parts
+            .iter()
+            .map(|part| (part.len() as u64).to_be_bytes())
+            .collect();
+        let framed = lengths
+            .iter()
+            .zip(parts)
+            .flat_map(|(length, part)| [length.as_slice(), part]);
+        let digest = secret::hash(framed);
         Self {
             namespace: Cow::Borrowed(namespace),
             digest,

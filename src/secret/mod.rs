@@ -18,9 +18,14 @@
 //! # Ok::<(), tower_jam::ConfigError>(())
 //! ```
 
+#[cfg(feature = "session")]
+pub(crate) mod seal;
+
 use std::fmt;
 
-use aws_lc_rs::{constant_time, hkdf, rand};
+#[cfg(feature = "session")]
+use aws_lc_rs::hkdf;
+use aws_lc_rs::{constant_time, digest, rand};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::ConfigError;
@@ -107,10 +112,7 @@ impl MasterSecret {
     }
 
     /// The keys for the purpose named by `label`, the active one first.
-    #[cfg_attr(
-        not(feature = "session"),
-        allow(dead_code, reason = "engines of other features derive nothing yet")
-    )]
+    #[cfg(feature = "session")]
     pub(crate) fn derive(&self, label: &str) -> Vec<Secret<[u8; 32]>> {
         std::iter::once(&self.active)
             .chain(&self.accepted)
@@ -120,6 +122,7 @@ impl MasterSecret {
 }
 
 /// HKDF-SHA-256 without salt: `input` must already be uniformly random.
+#[cfg(feature = "session")]
 pub(crate) fn derive_key(input: &[u8], label: &str) -> Secret<[u8; 32]> {
     let mut key = [0; 32];
     hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
@@ -139,6 +142,17 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
+}
+
+/// SHA-256 of `parts`, one after the other.
+pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
 }
 
 /// Whether two byte strings are the same, in time that depends on their length alone.
@@ -168,6 +182,7 @@ mod tests {
         assert!(!error.contains("swordfish"), "{error}");
     }
 
+    #[cfg(feature = "session")]
     #[test]
     fn keys_differ_by_label_and_the_active_secret_comes_first() {
         let old = MasterSecret::generate();

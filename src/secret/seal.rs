@@ -1,0 +1,104 @@
+//! Bytes that only a key's holder can read, and tags that only a key's holder can make.
+
+use aws_lc_rs::{
+    aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hmac,
+};
+
+use super::{Secret, equal, random};
+
+/// Seals `plain` with AES-256-GCM and appends it to `public`, which is authenticated with it, and so is
+/// `context`. The nonce is random: a key may seal some 2^32 texts (NIST SP 800-38D section 8.3).
+pub(crate) fn seal(
+    key: &Secret<[u8; 32]>,
+    context: &[u8],
+    public: &mut Vec<u8>,
+    mut plain: Vec<u8>,
+) -> bool {
+    let nonce = random::<NONCE_LEN>();
+    let aad = Aad::from([context, public.as_slice()].concat());
+    let sealed =
+        cipher(key).seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut plain);
+    if sealed.is_ok() {
+        public.extend_from_slice(&nonce);
+        public.extend_from_slice(&plain);
+    }
+    sealed.is_ok()
+}
+
+/// Opens what [`seal`] appended to `public`; `None` if any of it was changed.
+pub(crate) fn open(
+    key: &Secret<[u8; 32]>,
+    context: &[u8],
+    public: &[u8],
+    sealed: &[u8],
+) -> Option<Vec<u8>> {
+    let (nonce, body) = sealed.split_first_chunk::<NONCE_LEN>()?;
+    let aad = Aad::from([context, public].concat());
+    let mut body = body.to_vec();
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let length = cipher(key).open_in_place(nonce, aad, &mut body).ok()?.len();
+    body.truncate(length);
+    Some(body)
+}
+
+/// How many bytes sealing adds.
+pub(crate) const OVERHEAD: usize = NONCE_LEN + 16;
+
+fn cipher(key: &Secret<[u8; 32]>) -> LessSafeKey {
+    let key = UnboundKey::new(&aead::AES_256_GCM, key.expose());
+    LessSafeKey::new(key.expect("the key has the 32 bytes that AES-256 takes"))
+}
+
+/// A key for tags of HMAC-SHA-256, cut to 128 bits.
+pub(crate) struct TagKey(hmac::Key);
+
+impl TagKey {
+    pub(crate) fn new(key: &Secret<[u8; 32]>) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.expose()))
+    }
+
+    pub(crate) fn tag(&self, message: &[u8]) -> [u8; 16] {
+        let mut tag = [0; 16];
+        tag.copy_from_slice(&hmac::sign(&self.0, message).as_ref()[..16]);
+        tag
+    }
+
+    pub(crate) fn is_tag(&self, message: &[u8], tag: &[u8]) -> bool {
+        equal(&self.tag(message), tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_opens_unchanged_or_not_at_all() {
+        let key = Secret::new(random());
+        let mut sealed = b"head".to_vec();
+        assert!(seal(&key, b"context", &mut sealed, b"swordfish".to_vec()));
+        assert_eq!(sealed.len(), 4 + 9 + OVERHEAD);
+        let try_open =
+            |key: &_, context: &[u8], sealed: &[u8]| open(key, context, &sealed[..4], &sealed[4..]);
+        assert_eq!(try_open(&key, b"context", &sealed).unwrap(), b"swordfish");
+        assert!(try_open(&Secret::new(random()), b"context", &sealed).is_none());
+        assert!(try_open(&key, b"contexT", &sealed).is_none());
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(try_open(&key, b"context", &changed).is_none(), "byte {at}");
+        }
+        assert!(open(&key, b"context", b"head", b"short").is_none());
+    }
+
+    #[test]
+    fn a_tag_is_for_one_message_under_one_key() {
+        let key = TagKey::new(&Secret::new(random()));
+        let tag = key.tag(b"message");
+        assert!(key.is_tag(b"message", &tag));
+        assert!(!key.is_tag(b"massage", &tag));
+        assert!(!key.is_tag(b"message", &tag[..15]));
+        assert!(!TagKey::new(&Secret::new(random())).is_tag(b"message", &tag));
+    }
+}

@@ -1,0 +1,258 @@
+//! The structure of the source: what may name what, how long a file may be, and what the crate may depend on.
+
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Every source file: its path below `src` with `/`, and its text without its tests.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => files.push(path),
+            }
+        }
+    }
+    let name = |path: &PathBuf| {
+        path.strip_prefix(&root)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace('\\', "/")
+    };
+    let is_test = |name: &str| name.contains("/tests/") || name.ends_with("tests.rs");
+    let read = |path: &PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        text.split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    files
+        .iter()
+        .map(|path| (name(path), read(path)))
+        .filter(|(name, _)| !is_test(name))
+        .collect()
+}
+
+/// The code of a file without its comments.
+fn code(text: &str) -> String {
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Whether `text` names the crate or module `word` at the head of a path.
+fn names(text: &str, word: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = &text[at + word.len()..];
+        after.starts_with("::") && !before.is_some_and(|c| is_word(c) || c == ':')
+    })
+}
+
+#[test]
+fn each_foreign_crate_has_one_home() {
+    let homes: [(&str, &[&str]); 10] = [
+        ("tower", &[]),
+        ("tower_layer", &["layer/"]),
+        ("tower_service", &["layer/"]),
+        ("pin_project", &["layer/"]),
+        ("axum_core", &["extract.rs"]),
+        ("axum", &[]),
+        ("tonic", &[]),
+        ("aws_lc_rs", &["token/", "secret/"]),
+        ("arc_swap", &["token/"]),
+        ("tokio", &["store/contract"]),
+    ];
+    for (file, text) in sources() {
+        for (name, allowed) in homes {
+            let is_home = allowed.iter().any(|home| file.starts_with(home));
+            assert!(is_home || !names(&code(&text), name), "{file} names {name}");
+        }
+    }
+}
+
+/// `engines → authenticate, store, clock, secret, error`, never a layer, never each other.
+#[test]
+fn imports_point_one_way() {
+    let rules: [(&str, &[&str]); 9] = [
+        (
+            "store/",
+            &[
+                "layer",
+                "session",
+                "token",
+                "authenticate",
+                "credential",
+                "identity",
+                "rejection",
+                "extract",
+                "guard",
+            ],
+        ),
+        ("session/", &["layer", "token", "extract", "guard"]),
+        ("token/", &["layer", "session", "store", "extract", "guard"]),
+        ("layer/auth.rs", &["session", "token", "store", "extract"]),
+        ("layer/guard.rs", &["session", "token", "store", "extract"]),
+        ("guard.rs", &["layer", "session", "token", "store"]),
+        (
+            "credential.rs",
+            &["layer", "session", "token", "store", "authenticate"],
+        ),
+        (
+            "clock.rs",
+            &["layer", "session", "token", "store", "error", "secret"],
+        ),
+        ("secret/", &["layer", "session", "token", "store"]),
+    ];
+    let sources = sources();
+    for (place, forbidden) in rules {
+        let files: Vec<_> = sources
+            .iter()
+            .filter(|(file, _)| file.starts_with(place))
+            .collect();
+        assert!(!files.is_empty(), "nothing at {place}");
+        for (file, text) in files {
+            for module in forbidden {
+                let (inline, listed) = (format!("crate::{module}::"), format!("    {module}::"));
+                let code = code(text);
+                let imports = code
+                    .split("use crate::{")
+                    .nth(1)
+                    .and_then(|rest| rest.split("};").next())
+                    .unwrap_or("");
+                assert!(
+                    !code.contains(&inline) && !imports.contains(&listed),
+                    "{file} imports {module}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn files_stay_small() {
+    let mut lengths: Vec<_> = sources()
+        .into_iter()
+        .map(|(file, text)| (text.lines().count(), file))
+        .collect();
+    lengths.sort();
+    let (longest, file) = lengths.last().unwrap();
+    assert!(
+        *longest <= 350,
+        "{file} has {longest} lines without its tests"
+    );
+    let (median, _) = lengths[lengths.len() / 2];
+    assert!(median < 200, "the median is {median} lines");
+}
+
+#[test]
+fn nothing_is_unfinished() {
+    for (file, text) in sources() {
+        for word in [
+            "todo!(",
+            "unimplemented!(",
+            "TODO",
+            "FIXME",
+            "XXX",
+            ".unwrap()",
+            "panic!(",
+            "unsafe ",
+        ] {
+            assert!(
+                !code(&text).contains(word) || file.starts_with("store/contract"),
+                "{file} has {word}"
+            );
+        }
+    }
+}
+
+/// A default build has no crate with a known hole that concerns it, and none under a licence that binds its users.
+#[test]
+fn dependencies_are_few_and_free() {
+    let tree = cargo(&[
+        "tree", "--edges", "normal", "--prefix", "none", "--format", "{p}|{l}",
+    ]);
+    let crates: BTreeSet<_> = tree
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)"))
+        .collect();
+    assert!(crates.len() > 10, "{tree}");
+    let named = |name: &str| {
+        crates
+            .iter()
+            .any(|line| line.split(' ').next() == Some(name))
+    };
+    for unwanted in [
+        "rsa",
+        "openssl",
+        "openssl-sys",
+        "chrono",
+        "time",
+        "ring",
+        "tower",
+        "axum",
+        "tokio",
+        "hyper",
+    ] {
+        assert!(!named(unwanted), "{unwanted} is in a default build");
+    }
+    assert!(
+        crates.len() <= 60,
+        "{} crates in a default build",
+        crates.len()
+    );
+    let free = [
+        "MIT",
+        "Apache-2.0",
+        "BSD-3-Clause",
+        "BSD-2-Clause",
+        "ISC",
+        "Zlib",
+        "Unicode-3.0",
+        "Unlicense",
+        "OpenSSL",
+        "0BSD",
+        "CC0-1.0",
+    ];
+    for line in crates {
+        let (name, licence) = line.split_once('|').unwrap();
+        let is_free = |term: &str| {
+            term.split(['(', ')', ' ', '/']).all(|word| {
+                matches!(word, "" | "AND" | "OR" | "WITH" | "LLVM-exception")
+                    || free.contains(&word)
+            })
+        };
+        assert!(
+            licence.split(" OR ").any(is_free),
+            "{name} is under {licence}"
+        );
+    }
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
