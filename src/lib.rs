@@ -29,6 +29,8 @@ pub mod token;
 pub mod session;
 
 // What they stand on.
+#[cfg(any(feature = "jwt", feature = "session"))]
+mod cache;
 pub mod store;
 mod clock;
 mod secret;

@@ -7,14 +7,14 @@ use std::{any::TypeId, sync::Arc, time::Duration};
 
 use super::{
     record::{Head, Lifetime, Owner, Record},
-    token::{TagKeys, Token},
+    token::{TagKeys, Token, public_id},
 };
 use crate::{
     clock::{Clock, Timestamp},
     cookie::CookieSpec,
     error::StoreError,
     secret::Secret,
-    store::{Key, Store, Version, When, Write},
+    store::{Entry, Key, Store, Version, When, Write},
 };
 
 pub(super) struct Core {
@@ -33,6 +33,7 @@ pub(super) struct Core {
 #[derive(Clone)]
 pub(super) struct Opened {
     pub(super) token: Token,
+    pub(super) key: Key,
     pub(super) record: Arc<Record>,
     version: Version,
 }
@@ -64,20 +65,30 @@ impl Core {
     /// Reads the record again, if it is live and `token` still opens it.
     pub(super) async fn read(&self, token: Token) -> Result<Option<Opened>, StoreError> {
         let key = token.key();
-        let Some(entry) = self.store.get(&key).await? else {
-            return Ok(None);
-        };
+        match self.store.get(&key).await? {
+            Some(entry) => self.unseal(token, key, &entry),
+            None => Ok(None),
+        }
+    }
+
+    /// The session as it is now: as it was `known` to be, or as the store has it since.
+    pub(super) async fn read_again(&self, known: &Opened) -> Result<Option<Opened>, StoreError> {
+        match self.store.get(&known.key).await? {
+            Some(entry) if entry.version != known.version => {
+                self.unseal(known.token.clone(), known.key.clone(), &entry)
+            }
+            Some(_) if known.record.head.is_live(self.clock.now()) => Ok(Some(known.clone())),
+            _ => Ok(None),
+        }
+    }
+
+    fn unseal(&self, token: Token, key: Key, entry: &Entry) -> Result<Option<Opened>, StoreError> {
         let record = Record::decode(&entry.value, &token, &key, self.is_plain)?;
-        let now = self.clock.now();
-        let Some(record) = record
-            .filter(|record| record.head.is_live(now))
-            .map(Arc::new)
-        else {
-            return Ok(None);
-        };
-        Ok(Some(Opened {
+        let live = record.filter(|record| record.head.is_live(self.clock.now()));
+        Ok(live.map(|record| Opened {
             token,
-            record,
+            key,
+            record: Arc::new(record),
             version: entry.version,
         }))
     }
@@ -97,6 +108,7 @@ impl Core {
         let record = Arc::new(record);
         Ok(Opened {
             token,
+            key,
             record,
             version,
         })
@@ -149,6 +161,7 @@ impl Core {
         }
         Ok(Some(Opened {
             token: next.clone(),
+            key: key.clone(),
             record: Arc::new(record),
             version,
         }))
@@ -160,7 +173,7 @@ impl Core {
         let mut record = Record::clone(&opened.record);
         record.head.see(self.lifetime.idle, self.clock.now());
         let touched = self
-            .replace(&opened.token.key(), opened, record, &opened.token)
+            .replace(&opened.key, opened, record, &opened.token)
             .await;
         if let Err(error) = touched {
             tracing::debug!(error = %error, "a session was not touched");
@@ -252,6 +265,15 @@ impl Core {
 }
 
 impl Opened {
+    pub(super) fn id(&self) -> String {
+        public_id(&self.key)
+    }
+
+    /// Whether nothing was written since `other` was read.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.version == other.version
+    }
+
     pub(super) fn owner(&self) -> Option<&Owner> {
         self.record.head.owner.as_ref()
     }

@@ -1,27 +1,24 @@
 //! The engine for server-side sessions.
 
-use std::{any::type_name, fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use http::HeaderValue;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::to_raw_value;
 
 use super::{
+    authenticate::Known,
     builder::SessionsBuilder,
-    core::{Core, Epoch, NewId, Opened},
-    handle::Session,
+    core::{Core, Epoch, NewId},
     info::{SessionData, SessionInfo},
     login::Login,
     record::{Body, Record},
     token::public_id,
 };
 use crate::{
-    authenticate::{Authenticate, Verified},
-    credential::{Credential, CredentialSource},
+    cache::Cache,
     error::{IssueError, StoreError},
     grant::Grant,
-    identity::Identity,
-    rejection::Rejection,
     secret::{MasterSecret, Secret},
     store::Store,
 };
@@ -32,7 +29,7 @@ use crate::{
 /// [`SessionLayer`](crate::layer::SessionLayer) and [`Session`] for its use in a service.
 pub struct Sessions<U> {
     pub(super) core: Arc<Core>,
-    user: PhantomData<fn() -> U>,
+    pub(super) seen: Arc<Cache<Known<U>>>,
 }
 
 impl<U: Send + Sync + 'static> Sessions<U> {
@@ -160,11 +157,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Sessions<U> {
         let Some(opened) = self.core.open(token).await? else {
             return Ok(None);
         };
-        let info = SessionInfo::new(
-            public_id(&opened.token.key()),
-            &opened.record.head,
-            self.core.clock.now(),
-        );
+        let info = SessionInfo::new(opened.id(), &opened.record.head, self.core.clock.now());
         Ok(Some((info, data(&opened.record.body)?)))
     }
 
@@ -198,54 +191,6 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Sessions<U> {
     }
 }
 
-impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for Sessions<U> {
-    type User = U;
-
-    fn source(&self) -> CredentialSource {
-        CredentialSource::of_cookie(self.core.cookie.cookie_name())
-    }
-
-    async fn authenticate(&self, presented: Credential) -> Result<Verified<U>, Rejection> {
-        let Some(opened) = self.core.open(presented.expose()).await? else {
-            return self.absent(None);
-        };
-        let Some((identity, user)) = self.known(&opened) else {
-            return Ok(Session::open(&self.core, Some(opened)).enter(Verified::anonymous()));
-        };
-        let session = Session::open(&self.core, Some(opened));
-        Ok(session.enter(Verified::new(identity, Arc::new(user))))
-    }
-
-    /// Nobody, with a handle through which somebody may log in.
-    fn absent(&self, _: Option<&Identity>) -> Result<Verified<U>, Rejection> {
-        Ok(Session::open(&self.core, None).enter(Verified::anonymous()))
-    }
-}
-
-impl<U: DeserializeOwned> Sessions<U> {
-    /// The user of a session. One that does not read as `U` was written by another version of the
-    /// application: its user has to log in again.
-    fn known(&self, opened: &Opened) -> Option<(Identity, U)> {
-        let owner = opened.owner()?;
-        let user = opened.record.body.user.as_ref()?;
-        match serde_json::from_str(user.get()) {
-            Ok(user) => {
-                let id = public_id(&opened.token.key());
-                Some((owner.identity(&id, self.core.clock.now()), user))
-            }
-            Err(error) => {
-                let column = error.column();
-                tracing::error!(
-                    column,
-                    wanted = type_name::<U>(),
-                    "a session's user does not read as this type"
-                );
-                None
-            }
-        }
-    }
-}
-
 fn data<U: DeserializeOwned>(body: &Body) -> Result<SessionData<U>, StoreError> {
     let user = body
         .user
@@ -262,7 +207,7 @@ impl<U> Sessions<U> {
     pub(super) fn new(core: Core) -> Self {
         Self {
             core: Arc::new(core),
-            user: PhantomData,
+            seen: Arc::new(Cache::new()),
         }
     }
 }
@@ -271,7 +216,7 @@ impl<U> Clone for Sessions<U> {
     fn clone(&self) -> Self {
         Self {
             core: Arc::clone(&self.core),
-            user: PhantomData,
+            seen: Arc::clone(&self.seen),
         }
     }
 }

@@ -84,9 +84,7 @@ impl Core {
             return Err(IssueError::Withdrawn);
         }
         match current {
-            Some(left) if left.token.key() != entered.token.key() => {
-                self.leave(left, entered).await
-            }
+            Some(left) if left.key != entered.key => self.leave(left, entered).await,
             _ => Ok(entered),
         }
     }

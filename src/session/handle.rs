@@ -15,7 +15,6 @@ use super::{
     core::{Core, NewId, Opened},
     login::Login,
     record::Record,
-    token::public_id,
 };
 use crate::{
     authenticate::{OnResponse, Verified},
@@ -74,7 +73,7 @@ impl Session {
     /// The public id, once there is a record.
     #[must_use]
     pub fn id(&self) -> Option<String> {
-        self.opened().map(|opened| public_id(&opened.token.key()))
+        self.opened().map(|opened| opened.id())
     }
 
     /// Whether nobody is logged in.

@@ -14,7 +14,6 @@ use super::{
     core::{Core, Epoch, Opened},
     handle::Session,
     info::NewSession,
-    token::public_id,
 };
 use crate::{error::IssueError, grant::Grant, secret::Secret};
 
@@ -75,7 +74,7 @@ impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for Login<'a, U> {
             let entrant = core.entrant(&grant, device.as_deref())?;
             let current = session.and_then(Session::opened);
             let opened = core.enter(current, entrant, since).await?;
-            let id = public_id(&opened.token.key());
+            let id = opened.id();
             let token = core.text(&opened.token);
             let set_cookie = core.set_cookie(&opened, &token);
             if let Some(session) = session {

@@ -58,6 +58,7 @@
 //! # }
 //! ```
 
+mod authenticate;
 mod builder;
 mod core;
 mod engine;

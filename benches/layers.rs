@@ -1,0 +1,110 @@
+//! What a layer adds to a request on an axum route: time, and allocations.
+//!
+//! `cargo bench --bench layers --all-features`. The bare route is the base line to subtract.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a benchmark without its set-up says nothing"
+)]
+
+use std::sync::Arc;
+
+use axum::{Router, body::Body, http::Request, routing::get};
+use divan::{AllocProfiler, Bencher};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
+use tower::ServiceExt;
+use tower_jam::{
+    Algorithm, AuthUser, Grant, Jwt, JwtLayer, Key, KeyRing, MasterSecret, SessionLayer, Sessions,
+    store::MemoryStore,
+};
+
+#[global_allocator]
+static ALLOCATOR: AllocProfiler = AllocProfiler::system();
+
+#[derive(Serialize, Deserialize)]
+struct User {
+    name: String,
+}
+
+fn main() {
+    divan::main();
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+}
+
+fn run(bencher: Bencher<'_, '_>, app: &Router, header: Option<(&str, &str)>) {
+    let runtime = runtime();
+    let ask = || {
+        let mut request = Request::builder().uri("/");
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        request.body(Body::empty()).unwrap()
+    };
+    let status = runtime
+        .block_on(app.clone().oneshot(ask()))
+        .unwrap()
+        .status();
+    assert_eq!(status, 200);
+    bencher
+        .with_inputs(|| (app.clone(), ask()))
+        .bench_local_values(|(app, request)| runtime.block_on(app.oneshot(request)).unwrap());
+}
+
+#[divan::bench]
+fn bare_route(bencher: Bencher<'_, '_>) {
+    run(bencher, &Router::new().route("/", get(|| async {})), None);
+}
+
+#[divan::bench(args = [Algorithm::Hs256, Algorithm::EdDsa])]
+fn jwt_layer(bencher: Bencher<'_, '_>, algorithm: Algorithm) {
+    let jwt = Jwt::<User>::builder(KeyRing::new(Key::generate(algorithm).unwrap()));
+    let jwt = jwt
+        .issuer("https://auth.acme.dev")
+        .audience("api")
+        .build()
+        .unwrap();
+    let grant = Grant::new(
+        "42",
+        User {
+            name: "Alice".to_owned(),
+        },
+    );
+    let token = runtime().block_on(async { jwt.issue(grant).await.unwrap() });
+    let app = Router::new()
+        .route("/", get(|_: AuthUser<User>| async {}))
+        .route_layer(JwtLayer::new(jwt));
+    run(
+        bencher,
+        &app,
+        Some(("authorization", &format!("Bearer {}", token.expose()))),
+    );
+}
+
+#[divan::bench]
+fn session_layer(bencher: Bencher<'_, '_>) {
+    let store = Arc::new(MemoryStore::new());
+    let sessions = Sessions::<User>::builder(store, &MasterSecret::generate())
+        .build()
+        .unwrap();
+    let grant = Grant::new(
+        "42",
+        User {
+            name: "Alice".to_owned(),
+        },
+    );
+    let session = runtime().block_on(async { sessions.create(grant).await.unwrap() });
+    let app = Router::new()
+        .route("/", get(|_: AuthUser<User>| async {}))
+        .route_layer(SessionLayer::new(sessions));
+    run(
+        bencher,
+        &app,
+        Some(("cookie", &format!("__Host-sid={}", session.token.expose()))),
+    );
+}

@@ -1,0 +1,145 @@
+//! What was verified a moment ago, found by the text that was presented.
+//!
+//! A browser sends the same cookie, and a service the same token, many times over. What followed from the
+//! text alone (its signature, its form) need not be worked out again; what can change (the time, the
+//! key ring, the store) is asked each time by the caller of this cache.
+//!
+//! * Successes only: a text that was refused is never remembered, so nothing is gained by sending many.
+//! * Texts are found by a keyed hash and compared in constant time.
+//! * At most a fixed number of entries; when a shard is full, some entry of it gives way.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::secret::{Secret, equal};
+
+/// Values by the secret texts that they follow from.
+pub(crate) struct Cache<V> {
+    shards: Box<[Mutex<Shard<V>>]>,
+    hashing: RandomState,
+}
+
+type Shard<V> = HashMap<u64, Seen<V>, BuildHasherDefault<AsItIs>>;
+
+struct Seen<V> {
+    text: Secret<String>,
+    value: Arc<V>,
+}
+
+impl<V> Cache<V> {
+    pub(crate) fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hashing: RandomState::new(),
+        }
+    }
+
+    pub(crate) fn find(&self, text: &str) -> Option<Arc<V>> {
+        let hash = self.hashing.hash_one(text);
+        let shard = self.shard(hash);
+        let seen = shard.get(&hash)?;
+        equal(seen.text.expose().as_bytes(), text.as_bytes()).then(|| Arc::clone(&seen.value))
+    }
+
+    pub(crate) fn remember(&self, text: &str, value: Arc<V>) {
+        let hash = self.hashing.hash_one(text);
+        let text = Secret::new(text.to_owned());
+        let mut shard = self.shard(hash);
+        if shard.len() >= ENTRIES_PER_SHARD && !shard.contains_key(&hash) {
+            let some = shard.keys().next().copied();
+            some.and_then(|some| shard.remove(&some));
+        }
+        shard.insert(hash, Seen { text, value });
+    }
+
+    pub(crate) fn forget(&self, text: &str) {
+        let hash = self.hashing.hash_one(text);
+        self.shard(hash).remove(&hash);
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<V>> {
+        // The map uses the low bits, so the shard is chosen by others.
+        let shard = (hash >> 32) as usize % SHARDS;
+        self.shards[shard]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V> fmt::Debug for Cache<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").finish_non_exhaustive()
+    }
+}
+
+/// A hasher for keys that are hashes already.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, _: &[u8]) {
+        debug_assert!(false, "only whole numbers are hashed");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+const SHARDS: usize = 32;
+/// With 32 shards some two thousand entries: the callers of a few seconds on a busy node, in a megabyte or two.
+const ENTRIES_PER_SHARD: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_finds_its_own_value_and_no_other() {
+        let cache = Cache::new();
+        cache.remember("alice's cookie", Arc::new(1));
+        assert_eq!(cache.find("alice's cookie").as_deref(), Some(&1));
+        assert!(cache.find("alice's cookiE").is_none());
+        assert!(cache.find("").is_none());
+        cache.remember("alice's cookie", Arc::new(2));
+        assert_eq!(cache.find("alice's cookie").as_deref(), Some(&2));
+        cache.forget("alice's cookie");
+        assert!(cache.find("alice's cookie").is_none());
+    }
+
+    #[test]
+    fn it_is_bounded_and_new_texts_find_room() {
+        let cache = Cache::new();
+        for number in 0..100_000_u32 {
+            cache.remember(&number.to_string(), Arc::new(number));
+            assert_eq!(cache.find(&number.to_string()).as_deref(), Some(&number));
+        }
+        let held: usize = cache
+            .shards
+            .iter()
+            .map(|shard| shard.lock().unwrap().len())
+            .sum();
+        assert!(held <= SHARDS * ENTRIES_PER_SHARD, "{held}");
+        assert!(held > SHARDS * ENTRIES_PER_SHARD / 2, "{held}");
+    }
+
+    #[test]
+    fn two_texts_of_one_hash_do_not_answer_for_each_other() {
+        let cache = Cache::new();
+        let hash = cache.hashing.hash_one("bob");
+        let seen = Seen {
+            text: Secret::new("alice".to_owned()),
+            value: Arc::new(1),
+        };
+        cache.shard(hash).insert(hash, seen);
+        assert!(cache.find("bob").is_none());
+    }
+}

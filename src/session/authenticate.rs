@@ -1,0 +1,96 @@
+//! From a cookie to a user.
+
+use std::{any::type_name, sync::Arc};
+
+use serde::de::DeserializeOwned;
+
+use super::{core::Opened, engine::Sessions, handle::Session};
+use crate::{
+    authenticate::{Authenticate, Verified},
+    credential::{Credential, CredentialSource},
+    error::StoreError,
+    identity::Identity,
+    rejection::Rejection,
+};
+
+/// A session as it was opened last, and what follows from it.
+pub(super) struct Known<U> {
+    opened: Opened,
+    identity: Option<Identity>,
+    user: Option<Arc<U>>,
+}
+
+impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for Sessions<U> {
+    type User = U;
+
+    fn source(&self) -> CredentialSource {
+        CredentialSource::of_cookie(self.core.cookie.cookie_name())
+    }
+
+    async fn authenticate(&self, presented: Credential) -> Result<Verified<U>, Rejection> {
+        let Some(known) = self.recognise(presented.expose()).await? else {
+            return self.absent(None);
+        };
+        let verified = match (&known.identity, &known.user) {
+            (Some(identity), Some(user)) => {
+                let identity = identity.clone().checked_again_at(self.core.clock.now());
+                Verified::new(identity, Arc::clone(user))
+            }
+            _ => Verified::anonymous(),
+        };
+        Ok(Session::open(&self.core, Some(known.opened.clone())).enter(verified))
+    }
+
+    /// Nobody, with a handle through which somebody may log in.
+    fn absent(&self, _: Option<&Identity>) -> Result<Verified<U>, Rejection> {
+        Ok(Session::open(&self.core, None).enter(Verified::anonymous()))
+    }
+}
+
+impl<U: DeserializeOwned> Sessions<U> {
+    /// The live session that `text` opens. The store is asked every time; a record that has not changed
+    /// since is not opened and read again.
+    async fn recognise(&self, text: &str) -> Result<Option<Arc<Known<U>>>, StoreError> {
+        let seen = self.seen.find(text);
+        let opened = match &seen {
+            Some(known) => self.core.read_again(&known.opened).await?,
+            None => self.core.open(text).await?,
+        };
+        let Some(opened) = opened else {
+            self.seen.forget(text);
+            return Ok(None);
+        };
+        if let Some(known) = seen.filter(|known| known.opened.is_same(&opened)) {
+            return Ok(Some(known));
+        }
+        let known = Arc::new(self.known(opened));
+        self.seen.remember(text, Arc::clone(&known));
+        Ok(Some(known))
+    }
+
+    fn known(&self, opened: Opened) -> Known<U> {
+        let user = user(&opened).map(Arc::new);
+        let owner = opened.owner().filter(|_| user.is_some());
+        let identity = owner.map(|owner| owner.identity(&opened.id(), self.core.clock.now()));
+        Known {
+            opened,
+            identity,
+            user,
+        }
+    }
+}
+
+/// The user of a session. One that does not read as `U` was written by another version of the
+/// application: its user has to log in again.
+fn user<U: DeserializeOwned>(opened: &Opened) -> Option<U> {
+    let user = opened.record.body.user.as_ref()?;
+    let unreadable = |error: serde_json::Error| {
+        let (column, wanted) = (error.column(), type_name::<U>());
+        tracing::error!(
+            column,
+            wanted,
+            "a session's user does not read as this type"
+        );
+    };
+    serde_json::from_str(user.get()).map_err(unreadable).ok()
+}
