@@ -96,9 +96,7 @@ pub(super) struct Registered<'de> {
     pub(super) issuer: Option<Cow<'de, str>>,
     pub(super) subject: Option<Cow<'de, str>>,
     pub(super) audience: Option<Words>,
-    pub(super) expires_at: Option<Timestamp>,
-    pub(super) not_before: Option<Timestamp>,
-    pub(super) issued_at: Option<Timestamp>,
+    pub(super) validity: Validity,
     pub(super) id: Option<Cow<'de, str>>,
     pub(super) session_id: Option<Cow<'de, str>>,
     pub(super) scope: Words,
@@ -107,6 +105,14 @@ pub(super) struct Registered<'de> {
     pub(super) authenticated_at: Option<Timestamp>,
     pub(super) proofs: Vec<(Factor, Timestamp)>,
     pub(super) is_bound: bool,
+}
+
+/// The times between which a token is good.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Validity {
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) not_before: Option<Timestamp>,
+    pub(super) issued_at: Option<Timestamp>,
 }
 
 impl Registered<'_> {
@@ -148,24 +154,31 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Judges `claims` at `now`.
+    /// Judges the times of a token at `now`.
     ///
     /// With leeway *l*: expired from `exp + l` on, and refused before `nbf - l` or `iat - l`.
-    pub(super) fn check(&self, claims: &Registered<'_>, now: Timestamp) -> Result<(), Rejection> {
+    pub(super) fn check_times(&self, times: &Validity, now: Timestamp) -> Result<(), Rejection> {
         let refuse = |reason| Err(Rejection::invalid(reason));
-        let Some(expires_at) = claims.expires_at else {
+        let Some(expires_at) = times.expires_at else {
             return refuse("the token has no `exp`");
         };
         if now >= expires_at.after(self.leeway) {
             return refuse("the token has expired");
         }
         let latest = now.after(self.leeway);
-        if claims.not_before.is_some_and(|at| at > latest) {
+        if times.not_before.is_some_and(|at| at > latest) {
             return refuse("the token is not valid yet");
         }
-        if claims.issued_at.is_some_and(|at| at > latest) {
+        if times.issued_at.is_some_and(|at| at > latest) {
             return refuse("the token was issued in the future");
         }
+        Ok(())
+    }
+
+    /// Judges what a token says, at `now`.
+    pub(super) fn check(&self, claims: &Registered<'_>, now: Timestamp) -> Result<(), Rejection> {
+        let refuse = |reason| Err(Rejection::invalid(reason));
+        self.check_times(&claims.validity, now)?;
         if let Some(expected) = &self.issuer
             && claims.issuer.as_deref() != Some(expected)
         {
@@ -237,7 +250,10 @@ mod tests {
             issuer: Some("https://issuer".into()),
             subject: Some("alice".into()),
             audience: Some(words(&["api"])),
-            expires_at: Some(NOW.after(Duration::from_secs(60))),
+            validity: Validity {
+                expires_at: Some(NOW.after(Duration::from_secs(60))),
+                ..Validity::default()
+            },
             ..Registered::default()
         }
     }
@@ -257,20 +273,20 @@ mod tests {
     #[test]
     fn a_token_is_expired_at_exp_plus_leeway_and_not_a_moment_before() {
         let leeway = Duration::from_secs(30);
-        assert!(check(|claims| claims.expires_at = Some(NOW.before(leeway))).is_err());
+        assert!(check(|claims| claims.validity.expires_at = Some(NOW.before(leeway))).is_err());
         let just_alive = Timestamp::from_millis(NOW.before(leeway).as_millis() + 1);
-        assert!(check(|claims| claims.expires_at = Some(just_alive)).is_ok());
-        assert!(check(|claims| claims.expires_at = None).is_err());
+        assert!(check(|claims| claims.validity.expires_at = Some(just_alive)).is_ok());
+        assert!(check(|claims| claims.validity.expires_at = None).is_err());
     }
 
     #[test]
     fn a_token_from_the_future_is_refused_beyond_the_leeway() {
         let edge = NOW.after(Duration::from_secs(30));
         let beyond = Timestamp::from_millis(edge.as_millis() + 1);
-        assert!(check(|claims| claims.not_before = Some(edge)).is_ok());
-        assert!(check(|claims| claims.not_before = Some(beyond)).is_err());
-        assert!(check(|claims| claims.issued_at = Some(edge)).is_ok());
-        assert!(check(|claims| claims.issued_at = Some(beyond)).is_err());
+        assert!(check(|claims| claims.validity.not_before = Some(edge)).is_ok());
+        assert!(check(|claims| claims.validity.not_before = Some(beyond)).is_err());
+        assert!(check(|claims| claims.validity.issued_at = Some(edge)).is_ok());
+        assert!(check(|claims| claims.validity.issued_at = Some(beyond)).is_err());
     }
 
     #[test]

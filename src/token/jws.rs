@@ -14,7 +14,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use super::{
     json::{self, Names},
     key::Key,
-    ring::KeyRing,
+    ring::Ring,
 };
 use crate::{error::IssueError, rejection::Rejection};
 
@@ -39,7 +39,7 @@ impl Types {
 }
 
 /// The payload of `token`, once its signature is found to be good.
-pub(super) fn verify(token: &str, ring: &KeyRing, types: &Types) -> Result<Vec<u8>, Rejection> {
+pub(super) fn verify(token: &str, keys: &Ring<Key>, types: &Types) -> Result<Vec<u8>, Rejection> {
     if token.len() > MAX_BYTES {
         return Err(Rejection::invalid("the token is longer than 8 KiB"));
     }
@@ -49,7 +49,6 @@ pub(super) fn verify(token: &str, ring: &KeyRing, types: &Types) -> Result<Vec<u
     else {
         return Err(Rejection::invalid("the token has not three parts"));
     };
-    let keys = ring.load();
     let known = keys.iter().find(|key| key.header() == header);
     let key = match known {
         Some(key) if types.accept(Some(DEFAULT_TYPE)) => key,

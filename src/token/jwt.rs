@@ -1,19 +1,21 @@
 //! The engine for signed JSON Web Tokens.
 
-use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     builder::JwtBuilder,
-    claims::{Claims, Registered, Rules},
+    claims::{Claims, Registered, Rules, Validity},
     issue::Issue,
     jws::{self, Types},
+    key::Key,
     payload,
-    ring::KeyRing,
+    ring::{KeyRing, Ring},
 };
 use crate::{
     authenticate::{Authenticate, Verified},
+    cache::Cache,
     clock::{Clock, Timestamp},
     credential::{Credential, CredentialSource},
     grant::Grant,
@@ -27,7 +29,15 @@ use crate::{
 /// [module](super) for the rules, and [`JwtLayer`](crate::layer::JwtLayer) for its use in a service.
 pub struct Jwt<U = Claims> {
     pub(super) inner: Arc<Inner>,
-    user: PhantomData<fn() -> U>,
+    seen: Arc<Cache<Known<U>>>,
+}
+
+/// A token that was good when it was seen last, by the keys of that moment.
+struct Known<U> {
+    keys: Arc<Ring<Key>>,
+    validity: Validity,
+    identity: Identity,
+    user: Arc<U>,
 }
 
 pub(super) struct Inner {
@@ -60,16 +70,44 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Jwt<U> {
     /// audience, and alive.
     #[allow(clippy::unused_async, reason = "token lists are kept in a store")]
     pub async fn verify(&self, token: &str) -> Result<Verified<U>, Rejection> {
+        let now = self.inner.clock.now();
+        let known = match self.known(token) {
+            Some(known) => {
+                self.inner.rules.check_times(&known.validity, now)?;
+                known
+            }
+            None => {
+                let known = Arc::new(self.read(token, now)?);
+                self.seen.remember(token, Arc::clone(&known));
+                known
+            }
+        };
+        let identity = known.identity.clone().checked_again_at(now);
+        Ok(Verified::new(identity, Arc::clone(&known.user)))
+    }
+
+    /// What is known of a token that was seen before, unless a key was added or retired since.
+    fn known(&self, token: &str) -> Option<Arc<Known<U>>> {
+        let known = self.seen.find(token)?;
+        Arc::ptr_eq(&known.keys, &self.inner.ring.load()).then_some(known)
+    }
+
+    fn read(&self, token: &str, now: Timestamp) -> Result<Known<U>, Rejection> {
         let inner = &*self.inner;
-        let payload = jws::verify(token, &inner.ring, &inner.types)?;
+        let keys = Arc::clone(&inner.ring.load());
+        let payload = jws::verify(token, &keys, &inner.types)?;
         let (claims, user) = payload::read::<U>(&payload).map_err(|error| {
             // serde_json quotes the input in some messages, so only the place is kept.
             Rejection::invalid("the claims are not an acceptable JSON object")
                 .because(format!("at column {}", error.column()))
         })?;
-        let now = inner.clock.now();
         inner.rules.check(&claims, now)?;
-        Ok(Verified::new(identity(&claims, now), Arc::new(user)))
+        Ok(Known {
+            keys,
+            validity: claims.validity,
+            identity: identity(&claims, now),
+            user: Arc::new(user),
+        })
     }
 }
 
@@ -127,7 +165,7 @@ impl<U> Jwt<U> {
     pub(super) fn new(inner: Inner) -> Self {
         Self {
             inner: Arc::new(inner),
-            user: PhantomData,
+            seen: Arc::new(Cache::new()),
         }
     }
 }
@@ -136,7 +174,7 @@ impl<U> Clone for Jwt<U> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
-            user: PhantomData,
+            seen: Arc::clone(&self.seen),
         }
     }
 }

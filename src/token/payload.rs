@@ -263,9 +263,9 @@ impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
             Field::Id => claims.id = Some(Text::deserialize(deserializer)?.0),
             Field::SessionId => claims.session_id = Some(Text::deserialize(deserializer)?.0),
             Field::Audience => claims.audience = Some(json::Words::deserialize(deserializer)?),
-            Field::ExpiresAt => claims.expires_at = Some(date(deserializer)?),
-            Field::NotBefore => claims.not_before = Some(date(deserializer)?),
-            Field::IssuedAt => claims.issued_at = Some(date(deserializer)?),
+            Field::ExpiresAt => claims.validity.expires_at = Some(date(deserializer)?),
+            Field::NotBefore => claims.validity.not_before = Some(date(deserializer)?),
+            Field::IssuedAt => claims.validity.issued_at = Some(date(deserializer)?),
             Field::AuthenticatedAt => claims.authenticated_at = Some(date(deserializer)?),
             // Issuers use these four as they like. What does not fit grants nothing and is no error.
             Field::Scope => claims.scope = json::Words::deserialize(deserializer)?,
