@@ -7,7 +7,11 @@
     reason = "a benchmark without its set-up says nothing"
 )]
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use axum::{Router, body::Body, http::Request, routing::get};
 use divan::{AllocProfiler, Bencher};
@@ -56,12 +60,54 @@ fn run(bencher: Bencher<'_, '_>, app: &Router, header: Option<(&str, &str)>) {
         .bench_local_values(|(app, request)| runtime.block_on(app.oneshot(request)).unwrap());
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 200)]
 fn bare_route(bencher: Bencher<'_, '_>) {
     run(bencher, &Router::new().route("/", get(|| async {})), None);
 }
 
-#[divan::bench(args = [Algorithm::Hs256, Algorithm::EdDsa])]
+/// The least that a layer of this kind does: a box for its future, and two values for the handler.
+#[divan::bench(sample_size = 200)]
+fn floor_layer(bencher: Bencher<'_, '_>) {
+    #[derive(Clone)]
+    struct Least<S>(S);
+
+    type Outcome<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+    impl<S> tower::Service<Request<Body>> for Least<S>
+    where
+        S: tower::Service<Request<Body>> + Clone + Send + 'static,
+        S::Future: Send,
+    {
+        type Response = S::Response;
+        type Error = S::Error;
+        type Future = Outcome<S::Response, S::Error>;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+            self.0.poll_ready(cx)
+        }
+
+        fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+            let clone = self.0.clone();
+            let mut ready = std::mem::replace(&mut self.0, clone);
+            Box::pin(async move {
+                request.extensions_mut().insert(Arc::new(1_u8));
+                request.extensions_mut().insert(Arc::new(2_u16));
+                ready.call(request).await
+            })
+        }
+    }
+
+    let handler = |_: axum::Extension<Arc<u8>>| async {};
+    run(
+        bencher,
+        &Router::new()
+            .route("/", get(handler))
+            .route_layer(tower::layer::layer_fn(Least)),
+        None,
+    );
+}
+
+#[divan::bench(args = [Algorithm::Hs256, Algorithm::EdDsa], sample_size = 200)]
 fn jwt_layer(bencher: Bencher<'_, '_>, algorithm: Algorithm) {
     let jwt = Jwt::<User>::builder(KeyRing::new(Key::generate(algorithm).unwrap()));
     let jwt = jwt
@@ -86,7 +132,7 @@ fn jwt_layer(bencher: Bencher<'_, '_>, algorithm: Algorithm) {
     );
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 200)]
 fn session_layer(bencher: Bencher<'_, '_>) {
     let store = Arc::new(MemoryStore::new());
     let sessions = Sessions::<User>::builder(store, &MasterSecret::generate())

@@ -5,7 +5,7 @@
 //! key ring, the store) is asked each time by the caller of this cache.
 //!
 //! * Successes only: a text that was refused is never remembered, so nothing is gained by sending many.
-//! * Texts are found by a keyed hash and compared in constant time.
+//! * Texts are found by a keyed hash of their end and compared whole, in constant time.
 //! * At most a fixed number of entries; when a shard is full, some entry of it gives way.
 
 use std::{
@@ -39,14 +39,14 @@ impl<V> Cache<V> {
     }
 
     pub(crate) fn find(&self, text: &str) -> Option<Arc<V>> {
-        let hash = self.hashing.hash_one(text);
+        let hash = self.hash(text);
         let shard = self.shard(hash);
         let seen = shard.get(&hash)?;
         equal(seen.text.expose().as_bytes(), text.as_bytes()).then(|| Arc::clone(&seen.value))
     }
 
     pub(crate) fn remember(&self, text: &str, value: Arc<V>) {
-        let hash = self.hashing.hash_one(text);
+        let hash = self.hash(text);
         let text = Secret::new(text.to_owned());
         let mut shard = self.shard(hash);
         if shard.len() >= ENTRIES_PER_SHARD && !shard.contains_key(&hash) {
@@ -57,8 +57,15 @@ impl<V> Cache<V> {
     }
 
     pub(crate) fn forget(&self, text: &str) {
-        let hash = self.hashing.hash_one(text);
+        let hash = self.hash(text);
         self.shard(hash).remove(&hash);
+    }
+
+    /// Of the end of the text alone: there stands what nobody can choose, a signature or a keyed tag.
+    fn hash(&self, text: &str) -> u64 {
+        let text = text.as_bytes();
+        self.hashing
+            .hash_one(&text[text.len().saturating_sub(HASHED_BYTES)..])
     }
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<V>> {
@@ -94,6 +101,7 @@ impl Hasher for AsItIs {
     }
 }
 
+const HASHED_BYTES: usize = 48;
 const SHARDS: usize = 32;
 /// With 32 shards some two thousand entries: the callers of a few seconds on a busy node, in a megabyte or two.
 const ENTRIES_PER_SHARD: usize = 64;
@@ -134,7 +142,7 @@ mod tests {
     #[test]
     fn two_texts_of_one_hash_do_not_answer_for_each_other() {
         let cache = Cache::new();
-        let hash = cache.hashing.hash_one("bob");
+        let hash = cache.hash("bob");
         let seen = Seen {
             text: Secret::new("alice".to_owned()),
             value: Arc::new(1),

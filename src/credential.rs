@@ -271,10 +271,11 @@ fn bearer<'a>(
 fn is_token68(bytes: &[u8]) -> bool {
     let padding = bytes.iter().rev().take_while(|byte| **byte == b'=').count();
     let body = &bytes[..bytes.len() - padding];
-    let allowed = |byte: &u8| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    let allowed = |byte: u8| {
+        byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
     };
-    !body.is_empty() && body.iter().all(allowed)
+    // Looking at every byte, rather than stopping at the first odd one, compiles to vector instructions.
+    !body.is_empty() && body.iter().fold(true, |all, byte| all & allowed(*byte))
 }
 
 /// A part of a header value, shared with the request rather than copied, and known to be UTF-8.

@@ -93,16 +93,25 @@ impl<S, A: Clone, R: Clone> Layer<S> for AuthLayer<A, R> {
     fn layer(&self, inner: S) -> Self::Service {
         AuthService {
             inner,
-            layer: self.clone(),
+            layer: Arc::new(self.clone()),
         }
     }
 }
 
 /// The service that [`AuthLayer`] makes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct AuthService<S, A, R = HttpResponder> {
     inner: S,
-    layer: AuthLayer<A, R>,
+    layer: Arc<AuthLayer<A, R>>,
+}
+
+impl<S: Clone, A, R> Clone for AuthService<S, A, R> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            layer: Arc::clone(&self.layer),
+        }
+    }
 }
 
 impl<S, A, R, B, ResB> Service<Request<B>> for AuthService<S, A, R>
@@ -126,7 +135,7 @@ where
         // The service that was polled ready is the one to call; its clone waits for the next poll.
         let clone = self.inner.clone();
         let mut ready = mem::replace(&mut self.inner, clone);
-        let layer = self.layer.clone();
+        let layer = Arc::clone(&self.layer);
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             let asked = Asked::of(&parts);
