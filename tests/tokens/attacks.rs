@@ -12,7 +12,7 @@ use super::forge::Forge;
 mod claims;
 mod encodings;
 mod headers;
-mod json;
+pub(crate) mod json;
 mod keys;
 mod signatures;
 

@@ -8,7 +8,7 @@ pub(super) fn all() -> Vec<Category> {
 }
 
 /// Documents made from a good one, `{"first":…}`, that must not be read.
-fn broken(good: &str) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn broken(good: &str) -> Vec<(String, Vec<u8>)> {
     let open = good.strip_prefix('{').unwrap();
     let body = open.strip_suffix('}').unwrap();
     let utf_16 = |mark: &[u8], bytes: fn(u16) -> [u8; 2]| {
@@ -105,8 +105,6 @@ fn broken(good: &str) -> Vec<(String, Vec<u8>)> {
         "Infinity",
         "-Infinity",
         "nan",
-        "1e400",
-        "-1e400",
         "01",
         "+1",
         ".5",
@@ -121,8 +119,6 @@ fn broken(good: &str) -> Vec<(String, Vec<u8>)> {
         "TRUE",
         "\"\\x41\"",
         "\"\\u12\"",
-        "\"\\ud800\"",
-        "\"\\udc00\\ud800\"",
         "\"a\nb\"",
         "\"\t\"",
         "'x'",
@@ -211,6 +207,11 @@ fn payloads() -> Category {
     ])));
     for (name, text) in broken(&claims(&[])) {
         category.refuse(CLAIMS, name, forge.with_payload(text));
+    }
+    // JSON as such, with no value that anything could be read as. Skipped like any other in a header.
+    for value in ["1e400", "-1e400", r#""\ud800""#, r#""\udc00\ud800""#] {
+        let token = forge.with_payload(claims(&[("x", value)]));
+        category.refuse(CLAIMS, format!("a claim with the value {value}"), token);
     }
     let open = claims(&[]);
     let open = open.strip_suffix('}').unwrap();
