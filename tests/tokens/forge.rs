@@ -19,8 +19,10 @@ use tower_jam::{
 /// A key that signs arbitrary text, and the header that its tokens ought to have.
 pub(crate) struct Forge {
     pub(crate) header: String,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    sign: Sign,
 }
+
+type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 
 impl Forge {
     pub(crate) fn new(alg: &str, sign: impl Fn(&[u8]) -> Vec<u8> + 'static) -> Self {
@@ -83,7 +85,7 @@ impl Forge {
     /// A token of these two parts as they stand, rightly signed.
     pub(crate) fn seal_parts(&self, header: &str, payload: &str) -> String {
         let message = format!("{header}.{payload}");
-        let signature = encode(&self.sign(&message));
+        let signature = encode(self.sign(&message));
         format!("{message}.{signature}")
     }
 

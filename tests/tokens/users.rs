@@ -49,11 +49,11 @@ where
 }
 
 #[track_caller]
-fn assert_again<U>(user: U)
+fn assert_again<U>(user: &U)
 where
     U: Serialize + DeserializeOwned + Clone + Debug + PartialEq + Send + Sync + 'static,
 {
-    assert_eq!(again(user.clone()), user);
+    assert_eq!(again(user.clone()), *user);
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,37 +130,37 @@ fn every_type_that_is_an_object_comes_back_as_it_was() {
         bytes: [u8; 3],
     }
 
-    assert_again(alice());
-    assert_again(Strict {
+    assert_again(&alice());
+    assert_again(&Strict {
         name: "Alice".to_owned(),
     });
-    assert_again(Wrapper(alice()));
-    assert_again(Transparent { user: alice() });
-    assert_again(());
-    assert_again(Nothing);
-    assert_again(Empty {});
-    assert_again(Some(alice()));
-    assert_again(Some(Some(alice())));
-    assert_again(Box::new(alice()));
-    assert_again(Tagged::Person {
+    assert_again(&Wrapper(alice()));
+    assert_again(&Transparent { user: alice() });
+    assert_again(&());
+    assert_again(&Nothing);
+    assert_again(&Empty {});
+    assert_again(&Some(alice()));
+    assert_again(&Some(Some(alice())));
+    assert_again(&Box::new(alice()));
+    assert_again(&Tagged::Person {
         name: "Alice".to_owned(),
         age: 1,
     });
-    assert_again(Tagged::Robot(Model { model: None }));
-    assert_again(Tagged::Nobody);
-    assert_again(Adjacent::Person(alice()));
-    assert_again(External::Person(alice()));
-    assert_again(Untagged::Person(alice()));
-    assert_again(Untagged::Robot {
+    assert_again(&Tagged::Robot(Model { model: None }));
+    assert_again(&Tagged::Nobody);
+    assert_again(&Adjacent::Person(alice()));
+    assert_again(&External::Person(alice()));
+    assert_again(&Untagged::Person(alice()));
+    assert_again(&Untagged::Robot {
         model: "R2".to_owned(),
     });
-    assert_again(Flat {
+    assert_again(&Flat {
         user: alice(),
         team: vec!["a".to_owned()],
         nick: None,
         nested: BTreeMap::from([("x".to_owned(), Some(0.5)), ("y".to_owned(), None)]),
     });
-    assert_again(Generic {
+    assert_again(&Generic {
         inner: Some(alice()),
         pair: (i64::MIN, '\u{1f600}'),
         bytes: [1, 2, 3],

@@ -38,7 +38,7 @@ pub(crate) fn broken(good: &str) -> Vec<(String, Vec<u8>)> {
     let mut add = |name: &str, text: Vec<u8>| all.push((name.to_owned(), text));
     for (name, text) in [
         ("an array of it", format!("[{good}]")),
-        ("a string of it", format!("{:?}", good)),
+        ("a string of it", format!("{good:?}")),
         ("a string", "\"swordfish\"".to_owned()),
         ("a number", "5".to_owned()),
         ("null", "null".to_owned()),

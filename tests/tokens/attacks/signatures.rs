@@ -66,7 +66,11 @@ fn common(category: &mut Category, forge: &Forge) {
         ("middle bit flipped", flipped(half, 0x10)),
         (
             "random",
-            (0..length).map(|index| (index * 37 % 251) as u8).collect(),
+            (0..=255)
+                .cycle()
+                .map(|byte: u8| byte.wrapping_mul(37))
+                .take(length)
+                .collect(),
         ),
     ] {
         category.refuse(SIGNATURE, name, format!("{message}.{}", encode(signature)));
