@@ -1,72 +1,14 @@
 //! The table through the layer: what the caller is told, and that the service is never called.
 
-use std::{
-    convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
-use tower::{ServiceExt as _, service_fn};
-use tower_layer::Layer as _;
-
-use tower_jam::{AuthUser, Claims, CredentialSource, Jwt, JwtLayer};
+use tower_jam::{Claims, CredentialSource, Jwt, JwtLayer};
 
 use super::{
     attacks::{self, Category},
     forge::{Forge, SECRET, engine, shared},
+    service::{ask, bearer},
 };
-
-type Body = Full<Bytes>;
-
-/// What a request with these header fields is answered, and how often the service inside was called.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) challenge: Option<String>,
-    pub(crate) head: String,
-    pub(crate) body: String,
-    pub(crate) calls: usize,
-}
-
-pub(crate) async fn ask(
-    layer: JwtLayer<Claims>,
-    fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
-) -> Answer {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    let service = layer.layer(service_fn(move |request: Request<Body>| {
-        counted.fetch_add(1, Ordering::SeqCst);
-        let is_known = request.extensions().get::<AuthUser<Claims>>().is_some();
-        async move { Ok::<_, Infallible>(Response::new(Body::from(is_known.to_string()))) }
-    }));
-    let mut request = Request::new(Body::default());
-    for (name, value) in fields {
-        request.headers_mut().append(name, value);
-    }
-    let response = service.oneshot(request).await.unwrap();
-    let challenge = response.headers().get(header::WWW_AUTHENTICATE);
-    let challenge = challenge.map(|value| value.to_str().unwrap().to_owned());
-    let (status, head) = (response.status(), format!("{:?}", response.headers()));
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    let body = String::from_utf8(body.to_vec()).unwrap();
-    Answer {
-        status,
-        challenge,
-        head,
-        body,
-        calls: calls.load(Ordering::SeqCst),
-    }
-}
-
-/// A token as a Bearer credential, where a header field can carry it at all.
-pub(crate) fn bearer(token: &str) -> Option<(HeaderName, HeaderValue)> {
-    let value = HeaderValue::from_bytes(format!("Bearer {token}").as_bytes()).ok()?;
-    Some((header::AUTHORIZATION, value))
-}
 
 /// RFC 9110 section 11.2.
 fn is_token68(token: &str) -> bool {
@@ -108,6 +50,9 @@ async fn every_attack_is_answered_by_a_challenge_and_no_service_is_called() {
             );
             assert_eq!(told, expected, "{name}: {}", attack.name);
             assert_eq!(answer.calls, 0, "{name}: {}", attack.name);
+            for field in ["application/problem+json", "no-store"] {
+                assert!(answer.head.contains(field), "{}", answer.head);
+            }
             unauthorized += usize::from(expected.1 == INVALID);
             malformed += usize::from(expected.1 == MALFORMED);
         }

@@ -1,5 +1,5 @@
-//! Proves that a token is refused unless everything about it is right: by the engine, by the layer, and
-//! in silence about what the caller sent; and that what the engine mints is what it reads.
+//! Proves that a token is refused unless everything about it is right: by the engine, and by the layer,
+//! and that what the engine mints is what it reads.
 #![cfg(all(feature = "jwt", feature = "testing"))]
 #![allow(
     clippy::unwrap_used,
@@ -12,5 +12,5 @@ mod forge;
 mod layered;
 mod options;
 mod refused;
-mod silence;
+mod service;
 mod users;

@@ -1,4 +1,12 @@
-//! Nothing of a token, a claim or a key is in a log, in a response or in an error.
+//! Proves that nothing of a token, a claim or a key is in a log, in a response or in an error.
+//!
+//! The only test of its process: what is logged is remembered for each line of code by whichever thread
+//! comes to it first, and a thread without a log would silence it for all.
+#![cfg(all(feature = "jwt", feature = "testing"))]
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of a test panic as the test does"
+)]
 
 use std::{
     error::Error,
@@ -11,11 +19,18 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use tower_jam::{JwtLayer, Rejection};
 
-use super::{
-    attacks::{self, Category},
+use self::{
+    attacks::{Attack, Category},
     forge::{ED25519, Forge, P256, RSA, SECRET, encode},
-    layered::{ask, bearer},
+    service::{ask, bearer},
 };
+
+#[path = "tokens/attacks/mod.rs"]
+mod attacks;
+#[path = "tokens/forge.rs"]
+mod forge;
+#[path = "tokens/service.rs"]
+mod service;
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -92,13 +107,31 @@ fn no_token_claim_or_key_is_in_a_log_a_response_or_an_error() {
 
 /// Runs a category and adds what must not be shown, and what was.
 async fn attempt(category: &Category, secrets: &mut Vec<String>, shown: &mut String) {
-    let refused = category.attacks.iter().map(|attack| &attack.token);
-    for token in refused.chain(&category.controls) {
+    let refused = category.attacks.iter();
+    let refused = refused.map(
+        |Attack {
+             name,
+             token,
+             reason,
+         }| (format!("{name}: {reason}"), token),
+    );
+    let accepted = category
+        .controls
+        .iter()
+        .map(|token| ("accepted".to_owned(), token));
+    for (name, token) in refused.chain(accepted) {
         let parts = token.split('.').chain([token.as_str()]);
         // Shorter ones are found in any text.
         secrets.extend(parts.filter(|part| part.len() >= 12).map(str::to_owned));
         if let Some(field) = bearer(token) {
             let answer = ask(JwtLayer::new(category.jwt.clone()), [field]).await;
+            assert_eq!(
+                answer.calls,
+                usize::from(answer.status == 200),
+                "{}: {name}",
+                category.name
+            );
+            assert_eq!(answer.challenge.is_some(), answer.status != 200);
             shown.push_str(&format!("{} {}\n", answer.head, answer.body));
         }
         match category.jwt.verify(token).await {
