@@ -319,9 +319,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     } = Options::parse(std::env::args().skip(1))?;
     fs::create_dir_all(&data).map_err(|error| format!("{}: {error}", data.display()))?;
     let ring = KeyRing::new(signing_key(&data.join("ed25519.pem"))?);
-    let secret = kept(&data.join("secret"), || {
-        Ok(rand::random::<[u8; 32]>().to_vec())
-    })?;
+    let secret = kept(&data.join("secret"), || Ok(rand::random::<[u8; 32]>().to_vec()))?;
     let secret = MasterSecret::new(&secret)?;
     let issuer = "http://localhost";
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());

@@ -338,7 +338,8 @@ impl<U: Serialize> Issue<'_, U> {
         self
     }
 
-    /// Is valid only after `delay`, in whole seconds from now (`nbf`). The lifetime still begins now.
+    /// Is valid only after `delay`, in whole seconds from now (`nbf`). The lifetime still begins now and must be
+    /// the longer one.
     pub const fn not_before(mut self, delay: Duration) -> Self {
         self.not_before = Some(delay);
         self
