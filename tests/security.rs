@@ -23,10 +23,10 @@ fn tests_in(text: &str) -> Vec<String> {
         let signature = line.strip_prefix("async ").unwrap_or(line);
         if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
             is_test = true;
-        } else if let Some(rest) = signature.strip_prefix("fn ") {
-            if std::mem::take(&mut is_test) {
-                names.push(rest.split('(').next().unwrap().to_owned());
-            }
+        } else if let Some(rest) = signature.strip_prefix("fn ")
+            && std::mem::take(&mut is_test)
+        {
+            names.push(rest.split('(').next().unwrap().to_owned());
         }
     }
     names

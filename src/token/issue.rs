@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     claims::LAST_SECOND,
-    jws,
+    json, jws,
     jwt::{Inner, Jwt},
     write::Minted,
 };
@@ -51,7 +51,8 @@ impl<U: Serialize> Issue<'_, U> {
         self
     }
 
-    /// Is valid only after `delay`, in whole seconds from now (`nbf`). The lifetime still begins now.
+    /// Is valid only after `delay`, in whole seconds from now (`nbf`). The lifetime still begins now and must
+    /// be the longer one.
     pub const fn not_before(mut self, delay: Duration) -> Self {
         self.not_before = Some(delay);
         self
@@ -84,15 +85,18 @@ impl<U: Serialize> Issue<'_, U> {
                 "the lifetime must be at least one second and end before year 10000",
             ));
         }
+        let delayed = |delay: Duration| issued_at.saturating_add(delay.as_secs());
+        let not_before = self.not_before.map(delayed);
+        if not_before.is_some_and(|at| at >= expires_at) {
+            return Err(IssueError::Grant("it would expire before it is valid"));
+        }
         let configured = rules.audiences.as_ref().and_then(|all| all.first());
         let claims = Minted {
             issuer: rules.issuer.as_deref(),
             subject: &self.grant.subject,
             audience: self.audience.as_ref().or(configured).map(String::as_str),
             expires_at,
-            not_before: self
-                .not_before
-                .map(|delay| issued_at.saturating_add(delay.as_secs())),
+            not_before,
             issued_at,
             id: &URL_SAFE_NO_PAD.encode_to_string(secret::random::<16>()),
             scopes: &self.grant.scopes,
@@ -100,8 +104,7 @@ impl<U: Serialize> Issue<'_, U> {
             proofs: &self.grant.proofs(now),
             user: &self.grant.user,
         };
-        let payload =
-            serde_json::to_vec(&claims).map_err(|error| IssueError::User(error.into()))?;
+        let payload = json::write(&claims).map_err(|error| IssueError::User(error.into()))?;
         let token = jws::sign(&payload, ring.load().active(), &types.accepted[0])?;
         Ok(Secret::new(token))
     }

@@ -2,11 +2,14 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{
+    de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor},
+    ser::{self, Serialize},
+};
 use serde_json::value::RawValue;
 
-/// Reads one JSON document: no second one behind it, no byte-order mark, not nested deeper than
-/// [`MAX_DEPTH`].
+/// Reads one JSON document: in UTF-8, no second one behind it, no byte-order mark, not nested deeper
+/// than [`MAX_DEPTH`].
 pub(super) fn parse<'de, T: Deserialize<'de>>(text: &'de [u8]) -> serde_json::Result<T> {
     parse_with(text, |deserializer| T::deserialize(deserializer))
 }
@@ -15,16 +18,27 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(text: &'de [u8]) -> serde_json::Re
 pub(super) fn parse_with<'de, T>(
     text: &'de [u8],
     read: impl FnOnce(
-        &mut serde_json::Deserializer<serde_json::de::SliceRead<'de>>,
+        &mut serde_json::Deserializer<serde_json::de::StrRead<'de>>,
     ) -> serde_json::Result<T>,
 ) -> serde_json::Result<T> {
     if is_too_deep(text) {
         return Err(de::Error::custom("nested too deeply"));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    // In one go, because strings that are skipped are not looked into.
+    let text = std::str::from_utf8(text).map_err(de::Error::custom)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = read(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
+}
+
+/// Writes a document that [`parse`] reads.
+pub(super) fn write(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let text = serde_json::to_vec(value)?;
+    if is_too_deep(&text) {
+        return Err(ser::Error::custom("nested too deeply"));
+    }
+    Ok(text)
 }
 
 /// Counts opening brackets first, which the compiler turns into a few vector instructions: most tokens

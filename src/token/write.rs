@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde::ser::{self, Serialize, SerializeMap, SerializeStruct, Serializer};
 use serde_json::Value;
 
-use super::json::MAX_NAMES;
+use super::{claims::numeric_date, json::MAX_NAMES};
 use crate::{clock::Timestamp, identity::Factor};
 
 /// Claims to mint, in seconds where they are times.
@@ -105,7 +105,22 @@ impl<M: SerializeMap> Members<M> {
                 "claim `{name}` is stated twice"
             )));
         }
+        if !is_readable(name, value) {
+            return Err(ser::Error::custom(format_args!(
+                "claim `{name}` is of another type than verifiers take"
+            )));
+        }
         self.add(name, value)
+    }
+}
+
+/// Whether verifiers will take the value of a claim that they read and that the user may state.
+fn is_readable<T: Serialize + ?Sized>(name: &str, value: &T) -> bool {
+    let value = || serde_json::to_value(value).unwrap_or_default();
+    match name {
+        "sid" => value().is_string(),
+        "auth_time" => value().as_f64().and_then(numeric_date).is_some(),
+        _ => true,
     }
 }
 

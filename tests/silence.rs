@@ -1,0 +1,167 @@
+//! Proves that nothing of a token, a claim or a key is in a log, in a response or in an error.
+//!
+//! The only test of its process: what is logged is remembered for each line of code by whichever thread
+//! comes to it first, and a thread without a log would silence it for all.
+#![cfg(all(feature = "jwt", feature = "testing"))]
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of a test panic as the test does"
+)]
+
+use std::{
+    error::Error,
+    io,
+    sync::{Arc, Mutex},
+};
+
+use tracing::{Level, subscriber::with_default};
+use tracing_subscriber::fmt::MakeWriter;
+
+use tower_jam::{JwtLayer, Rejection};
+
+use self::{
+    attacks::{Attack, Category},
+    forge::{ED25519, Forge, P256, RSA, SECRET, encode},
+    service::{ask, bearer},
+};
+
+#[path = "tokens/attacks/mod.rs"]
+mod attacks;
+#[path = "tokens/forge.rs"]
+mod forge;
+#[path = "tokens/service.rs"]
+mod service;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[test]
+fn no_token_claim_or_key_is_in_a_log_a_response_or_an_error() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(Level::TRACE)
+        .with_ansi(false)
+        .with_writer(log.clone())
+        .finish();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let (mut secrets, mut shown) = (keys(), String::new());
+    with_default(subscriber, || {
+        runtime.block_on(async {
+            for category in attacks::all() {
+                attempt(&category, &mut secrets, &mut shown).await;
+            }
+        });
+    });
+
+    let log = log.text();
+    // Every request left a line, and the reasons are in it, so it is the log that was looked at.
+    assert!(log.lines().count() >= 1000);
+    for reason in [
+        "the signature is wrong",
+        "the token has expired",
+        "no key of the ring has this kid",
+    ] {
+        assert!(
+            log.contains(&format!("request refused: {reason}")),
+            "{reason}"
+        );
+    }
+    assert!(log.contains("status=401") && log.contains("status=400"));
+    assert!(shown.contains("invalid_token") && shown.contains("at column"));
+    assert!(secrets.len() >= 3000, "{}", secrets.len());
+    for secret in &secrets {
+        assert!(!log.contains(secret), "the log has {secret:?}");
+        assert!(
+            !shown.contains(secret),
+            "a response or error has {secret:?}"
+        );
+    }
+}
+
+/// Runs a category and adds what must not be shown, and what was.
+async fn attempt(category: &Category, secrets: &mut Vec<String>, shown: &mut String) {
+    let refused = category.attacks.iter();
+    let refused = refused.map(
+        |Attack {
+             name,
+             token,
+             reason,
+         }| (format!("{name}: {reason}"), token),
+    );
+    let accepted = category
+        .controls
+        .iter()
+        .map(|token| ("accepted".to_owned(), token));
+    for (name, token) in refused.chain(accepted) {
+        let parts = token.split('.').chain([token.as_str()]);
+        // Shorter ones are found in any text.
+        secrets.extend(parts.filter(|part| part.len() >= 12).map(str::to_owned));
+        if let Some(field) = bearer(token) {
+            let answer = ask(JwtLayer::new(category.jwt.clone()), [field]).await;
+            assert_eq!(
+                answer.calls,
+                usize::from(answer.status == 200),
+                "{}: {name}",
+                category.name
+            );
+            assert_eq!(answer.challenge.is_some(), answer.status != 200);
+            shown.push_str(&format!("{} {}\n", answer.head, answer.body));
+        }
+        match category.jwt.verify(token).await {
+            Ok(verified) => shown.push_str(&format!("{verified:?} {:#?}\n", verified.identity())),
+            Err(rejection) => shown.push_str(&everything(&rejection)),
+        }
+    }
+    shown.push_str(&format!("{:#?} {:#?}\n", category.jwt, category.jwt.keys()));
+}
+
+fn everything(rejection: &Rejection) -> String {
+    let mut text = format!("{rejection} {rejection:?} {rejection:#?}\n");
+    let mut source = rejection.source();
+    while let Some(error) = source {
+        text.push_str(&format!("{error} {error:?}\n"));
+        source = error.source();
+    }
+    text
+}
+
+/// Key texts, and the word that is in every claim and in the shared secret.
+fn keys() -> Vec<String> {
+    let mut secrets = vec!["swordfish".to_owned(), encode(SECRET), encode("swordfish")];
+    for pem in [P256, ED25519, RSA] {
+        secrets.extend(
+            pem.lines()
+                .filter(|line| !line.starts_with('-'))
+                .map(str::to_owned),
+        );
+    }
+    secrets.push(Forge::hs256(SECRET).header);
+    secrets
+}
