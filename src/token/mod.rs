@@ -74,6 +74,7 @@ mod jwk;
 mod jws;
 mod jwt;
 mod key;
+mod load;
 mod material;
 mod payload;
 mod pem;
