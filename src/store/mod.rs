@@ -48,8 +48,12 @@ use crate::{clock::Timestamp, error::StoreError, secret};
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+#[cfg(feature = "store-file")]
+mod file;
 mod memory;
 
+#[cfg(feature = "store-file")]
+pub use self::file::{FileStore, FileStoreBuilder};
 pub use self::memory::MemoryStore;
 
 /// The future of a store's verb.

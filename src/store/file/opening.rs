@@ -1,0 +1,144 @@
+//! From a path to an open file, or to an error that says what is wrong with it.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+};
+
+use redb::{Builder, Database, ReadableDatabase, TableHandle, backends::FileBackend};
+
+use super::{
+    fault::{guarded, is_damage, is_full},
+    tables,
+};
+use crate::error::ConfigError;
+
+/// Opens the file at `path`, and makes it where none is.
+pub(super) fn open_or_create(path: &Path) -> Result<Database, ConfigError> {
+    let found = path.try_exists();
+    if !found.map_err(|error| refusal(path, error.into()))? {
+        create(path)?;
+    }
+    let database = reopen(path).map_err(|error| refusal(path, error))?;
+    match format_of(&database).map_err(|error| refusal(path, error))? {
+        Some(tables::FORMAT) => Ok(database),
+        Some(later) => {
+            let reason = format!(
+                "{} has format {later}, and this version reads format {}",
+                path.display(),
+                tables::FORMAT
+            );
+            Err(ConfigError::new(SETTING, reason))
+        }
+        None => {
+            let reason = format!("{} is a database of something else", path.display());
+            Err(ConfigError::new(SETTING, reason))
+        }
+    }
+}
+
+/// Opens a file that is there, and compares every checksum in it.
+pub(super) fn reopen(path: &Path) -> Result<Database, redb::Error> {
+    guarded(|| Ok::<_, redb::Error>(settings().open(path)?))
+}
+
+/// Makes the file under another name first, so that a crash in between leaves none, rather than one
+/// that cannot be told from a damaged one.
+fn create(path: &Path) -> Result<(), ConfigError> {
+    let unfinished = beside(path, ".new");
+    let made = initialise(&unfinished).or_else(|error| match is_damage(&error) {
+        // What a crash in here left behind.
+        true => fs::remove_file(&unfinished)
+            .map_err(redb::Error::from)
+            .and_then(|()| initialise(&unfinished)),
+        false => Err(error),
+    });
+    made.and_then(|()| Ok(publish(&unfinished, path)?))
+        .map_err(|error| refusal(path, error))
+}
+
+fn initialise(path: &Path) -> Result<(), redb::Error> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    guarded(|| {
+        let database = settings().create_with_backend(FileBackend::new(file)?)?;
+        tables::create(&database)?;
+        Ok(database.close()?)
+    })
+}
+
+/// Gives the finished file its name, unless another process was faster: its file is in use by now and must not
+/// be replaced. A file system without hard links has to do with a rename.
+fn publish(unfinished: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(unfinished, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            fs::rename(unfinished, path)?;
+        }
+        _ => fs::remove_file(unfinished)?,
+    }
+    sync_folder(path)
+}
+
+/// Brings the file's name to the disk; its content is there already.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn settings() -> Builder {
+    let mut builder = Database::builder();
+    builder
+        .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(true);
+    builder
+}
+
+/// The format that the file says it has; none where it is another program's.
+fn format_of(database: &Database) -> Result<Option<u64>, redb::Error> {
+    guarded(|| {
+        let read = database.begin_read()?;
+        let is_ours = read
+            .list_tables()?
+            .any(|table| table.name() == tables::META.name());
+        if !is_ours {
+            return Ok(None);
+        }
+        let format = read.open_table(tables::META)?.get(tables::FORMAT_NAME)?;
+        Ok(format.map(|format| format.value()))
+    })
+}
+
+fn refusal(path: &Path, error: redb::Error) -> ConfigError {
+    let reason = match &error {
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
+            "is in use by another process, or by another store of this one"
+        }
+        redb::Error::UpgradeRequired(_) => "has a file format that this version does not read",
+        redb::Error::Io(error) if is_full(error) => "does not fit on its disk",
+        error if is_damage(error) => "is damaged, or no store at all; bring back a copy of it",
+        _ => "cannot be opened for reading and writing",
+    };
+    ConfigError::new(SETTING, format!("{} {reason}", path.display())).because(error)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+const SETTING: &str = "path";
+
+/// The working set of some hundred thousand sessions. redb's own default is a gigabyte, which a small server
+/// does not have.
+const CACHE_BYTES: usize = 64 << 20;
