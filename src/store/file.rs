@@ -224,7 +224,7 @@ impl FileStoreBuilder {
     ///
     /// Those of [`FileStore::open`].
     pub fn open(self) -> Result<FileStore, ConfigError> {
-        let database = opening::open_or_create(&self.path)?;
+        let database = opening::open_or_create(&self.path, self.clock.now())?;
         let (shared, thread) = writer::start(self.path, self.clock, database)?;
         Ok(FileStore {
             shared,

@@ -13,17 +13,21 @@ use super::{
     fault::{guarded, is_damage, is_full},
     tables,
 };
-use crate::error::ConfigError;
+use crate::{clock::Timestamp, error::ConfigError};
 
 /// Opens the file at `path`, and makes it where none is.
-pub(super) fn open_or_create(path: &Path) -> Result<Database, ConfigError> {
+pub(super) fn open_or_create(path: &Path, now: Timestamp) -> Result<Database, ConfigError> {
     let found = path.try_exists();
     if !found.map_err(|error| refusal(path, error.into()))? {
         create(path)?;
     }
     let database = reopen(path).map_err(|error| refusal(path, error))?;
     match format_of(&database).map_err(|error| refusal(path, error))? {
-        Some(tables::FORMAT) => Ok(database),
+        Some(tables::FORMAT) => {
+            let purged = guarded(|| tables::purge(&database, now, PURGED));
+            purged.map_err(|error| refusal(path, error))?;
+            Ok(database)
+        }
         Some(later) => {
             let reason = format!(
                 "{} has format {later}, and this version reads format {}",
@@ -142,3 +146,6 @@ const SETTING: &str = "path";
 /// The working set of some hundred thousand sessions. redb's own default is a gigabyte, which a small server
 /// does not have.
 const CACHE_BYTES: usize = 64 << 20;
+
+/// What a second is enough for. The rest goes with the commits that follow.
+const PURGED: usize = 10_000;

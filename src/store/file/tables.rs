@@ -32,6 +32,20 @@ pub(super) fn create(database: &Database) -> Result<(), redb::Error> {
     Ok(transaction.commit()?)
 }
 
+/// Removes up to `limit` expired entries in a transaction of its own.
+pub(super) fn purge(database: &Database, now: Timestamp, limit: usize) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    let mut tables = Tables::open(&transaction)?;
+    tables.purge(now, limit)?;
+    let has_changed = tables.has_changed();
+    drop(tables);
+    match has_changed {
+        true => Ok(transaction.commit()?),
+        false => Ok(transaction.abort()?),
+    }
+}
+
 /// The last committed state.
 pub(super) struct Reading {
     entries: ReadOnlyTable<&'static [u8], Row>,
@@ -292,6 +306,6 @@ pub(super) const FORMAT_NAME: &str = "format";
 pub(super) const COMMITS_NAME: &str = "commits";
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("tower-jam");
 
-const ENTRIES: TableDefinition<'_, &[u8], Row> = TableDefinition::new("entries");
-const GROUPS: TableDefinition<'_, Groups, ()> = TableDefinition::new("groups");
-const EXPIRIES: TableDefinition<'_, Expiries, ()> = TableDefinition::new("expiries");
+pub(super) const ENTRIES: TableDefinition<'_, &[u8], Row> = TableDefinition::new("entries");
+pub(super) const GROUPS: TableDefinition<'_, Groups, ()> = TableDefinition::new("groups");
+pub(super) const EXPIRIES: TableDefinition<'_, Expiries, ()> = TableDefinition::new("expiries");

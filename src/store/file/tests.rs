@@ -1,9 +1,23 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::{
+        Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Waker},
+    time::Duration,
+};
 
-use super::*;
+use redb::ReadableTableMetadata;
+
+use super::{
+    tables::{COMMITS_NAME, ENTRIES, EXPIRIES, FORMAT, FORMAT_NAME, GROUPS, META},
+    *,
+};
 use crate::{store::contract, testing::ManualClock};
 
-/// A folder of its own below the target folder, removed with the test that made it.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A folder of its own, removed with the test that made it.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -27,13 +41,359 @@ impl Drop for Folder {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_contract_holds() {
-    let folder = Folder::new();
-    let clock = Arc::new(ManualClock::default());
-    let store = FileStore::builder(folder.file())
+struct Fixture {
+    store: Arc<FileStore>,
+    clock: Arc<ManualClock>,
+    folder: Folder,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = Folder::new();
+        let clock = Arc::new(ManualClock::default());
+        let store = Arc::new(open(&folder, &clock));
+        Self {
+            store,
+            clock,
+            folder,
+        }
+    }
+
+    fn reopen(self) -> Self {
+        drop(self.store);
+        let store = Arc::new(open(&self.folder, &self.clock));
+        Self { store, ..self }
+    }
+
+    fn write(&self, life: Duration) -> Write {
+        Write::new("value", self.clock.now().after(life))
+    }
+
+    async fn put(&self, key: &Key, write: Write) {
+        assert!(self.store.put(key, write, When::Always).await.unwrap());
+    }
+
+    /// Rows in `entries`, `groups` and `expiries`, what has expired included.
+    fn rows(&self) -> [u64; 3] {
+        self.look(|read| {
+            [
+                read.open_table(ENTRIES).unwrap().len().unwrap(),
+                read.open_table(GROUPS).unwrap().len().unwrap(),
+                read.open_table(EXPIRIES).unwrap().len().unwrap(),
+            ]
+        })
+    }
+
+    fn commits(&self) -> u64 {
+        self.look(|read| {
+            let meta = read.open_table(META).unwrap();
+            let commits = meta.get(COMMITS_NAME).unwrap();
+            commits.map_or(0, |number| number.value())
+        })
+    }
+
+    fn look<T>(&self, look: impl Fn(&redb::ReadTransaction) -> T) -> T {
+        let found = self
+            .store
+            .shared
+            .read_now(|database| Ok(look(&database.begin_read()?)));
+        found.expect("it is open").unwrap()
+    }
+}
+
+fn open(folder: &Folder, clock: &Arc<ManualClock>) -> FileStore {
+    FileStore::builder(folder.file())
         .with_clock(clock.clone())
         .open()
-        .unwrap();
-    contract::run(Arc::new(store), &clock).await;
+        .unwrap()
+}
+
+fn keys(count: usize) -> Vec<Key> {
+    (0..count)
+        .map(|n| Key::new("unit", &[&n.to_be_bytes()]))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_contract_holds() {
+    let Fixture {
+        store,
+        clock,
+        folder: _folder,
+    } = Fixture::new();
+    contract::run(store, &clock).await;
+}
+
+#[tokio::test]
+async fn expired_entries_leave_the_file_with_later_commits() {
+    let fixture = Fixture::new();
+    let group = Key::new("group", &[]);
+    for key in &keys(100) {
+        let write = fixture.write(MINUTE).in_group(group.clone());
+        fixture.put(key, write).await;
+    }
+    assert_eq!(fixture.rows(), [100, 100, 100]);
+    fixture.clock.advance(MINUTE);
+    assert!(fixture.store.list(&group).await.unwrap().is_empty());
+
+    let last = Key::new("unit", &[b"last"]);
+    fixture.put(&last, fixture.write(MINUTE)).await;
+    let [entries, groups, expiries] = fixture.rows();
+    assert!(entries > 80, "one commit purges a few: {entries} are left");
+    assert_eq!([groups, expiries], [entries - 1, entries]);
+    for _ in 0..20 {
+        fixture.put(&last, fixture.write(MINUTE)).await;
+    }
+    assert_eq!(fixture.rows(), [1, 0, 1]);
+}
+
+#[tokio::test]
+async fn opening_removes_what_expired_meanwhile() {
+    let fixture = Fixture::new();
+    let all = keys(50);
+    for key in &all[..40] {
+        fixture.put(key, fixture.write(MINUTE)).await;
+    }
+    for key in &all[40..] {
+        fixture.put(key, fixture.write(3 * MINUTE)).await;
+    }
+    fixture.clock.advance(MINUTE);
+    let fixture = fixture.reopen();
+    assert_eq!(fixture.rows(), [10, 0, 10]);
+    for key in &all[40..] {
+        assert!(fixture.store.get(key).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn what_never_expires_is_in_no_index_of_expiries() {
+    let fixture = Fixture::new();
+    let key = Key::new("account", &[b"alice"]);
+    fixture
+        .put(&key, Write::new("first", Timestamp::NEVER))
+        .await;
+    assert_eq!(fixture.rows(), [1, 0, 0]);
+    fixture.put(&key, fixture.write(MINUTE)).await;
+    assert_eq!(fixture.rows(), [1, 0, 1]);
+    fixture
+        .put(&key, Write::new("third", Timestamp::NEVER))
+        .await;
+    assert_eq!(fixture.rows(), [1, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_entry_is_in_the_group_of_its_last_write_alone() {
+    let fixture = Fixture::new();
+    let key = Key::new("unit", &[]);
+    let groups = keys(2);
+    for group in [&groups[0], &groups[1], &groups[0]] {
+        let write = fixture.write(MINUTE).in_group(group.clone());
+        fixture.put(&key, write).await;
+        assert_eq!(fixture.rows(), [1, 1, 1]);
+        for other in &groups {
+            let listed = fixture.store.list(other).await.unwrap().len();
+            assert_eq!(listed, usize::from(other == group));
+        }
+    }
+    fixture.put(&key, fixture.write(MINUTE)).await;
+    assert_eq!(fixture.rows(), [1, 0, 1]);
+    assert!(fixture.store.take(&key).await.unwrap().is_some());
+    assert_eq!(fixture.rows(), [0, 0, 0]);
+}
+
+/// Sixty-four writers that each wait for the disk share their waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_that_come_together_share_a_commit_and_lose_nothing() {
+    const WRITERS: u64 = 64;
+    const ROUNDS: u64 = 20;
+    let fixture = Fixture::new();
+    let key = Key::new("unit", &[b"counter"]);
+    let expires_at = fixture.clock.now().after(MINUTE);
+    let first = Write::new("0", expires_at);
+    fixture.put(&key, first).await;
+
+    let tasks: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let (store, key) = (Arc::clone(&fixture.store), key.clone());
+            tokio::spawn(async move {
+                for round in 0..ROUNDS {
+                    let own = Key::new("own", &[&writer.to_be_bytes(), &round.to_be_bytes()]);
+                    let write = Write::new("mine", expires_at);
+                    assert!(store.put(&own, write, When::Absent).await.unwrap());
+                }
+                loop {
+                    let entry = store.get(&key).await.unwrap().unwrap();
+                    let sum = crate::store::number(&entry.value).unwrap() + 1;
+                    let write = Write::new(sum.to_string(), expires_at);
+                    let when = When::Unchanged(entry.version);
+                    if store.put(&key, write, when).await.unwrap() {
+                        return;
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let entry = fixture.store.get(&key).await.unwrap().unwrap();
+    assert_eq!(entry.value, WRITERS.to_string());
+    let writes = WRITERS * ROUNDS + WRITERS + 1;
+    assert_eq!(fixture.rows()[0], WRITERS * ROUNDS + 1);
+    let commits = fixture.commits();
+    assert!(
+        commits < writes / 4,
+        "{commits} commits for {writes} writes"
+    );
+}
+
+#[tokio::test]
+async fn what_changes_nothing_costs_no_commit() {
+    let fixture = Fixture::new();
+    let key = Key::new("unit", &[]);
+    fixture.put(&key, fixture.write(MINUTE)).await;
+    let before = fixture.commits();
+    let refused = fixture
+        .store
+        .put(&key, fixture.write(MINUTE), When::Absent)
+        .await;
+    assert!(!refused.unwrap());
+    let absent = Key::new("absent", &[]);
+    assert!(fixture.store.take(&absent).await.unwrap().is_none());
+    assert_eq!(fixture.store.remove_group(&absent).await.unwrap(), 0);
+    assert_eq!(fixture.commits(), before);
+}
+
+#[tokio::test]
+async fn a_polled_write_happens_and_an_unpolled_one_does_not() {
+    let fixture = Fixture::new();
+    let (polled, unpolled) = (Key::new("unit", &[b"1"]), Key::new("unit", &[b"2"]));
+    let write = fixture.write(MINUTE);
+    let mut first = fixture.store.put(&polled, write.clone(), When::Absent);
+    let second = fixture.store.put(&unpolled, write, When::Absent);
+    let mut cx = Context::from_waker(Waker::noop());
+    // It may be done already, on a fast disk.
+    let _ = first.as_mut().poll(&mut cx);
+    drop(first);
+    drop(second);
+
+    let last = Key::new("unit", &[b"3"]);
+    fixture.put(&last, fixture.write(MINUTE)).await;
+    assert!(fixture.store.get(&polled).await.unwrap().is_some());
+    assert!(fixture.store.get(&unpolled).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn dropping_the_store_finishes_what_waits_and_ends_its_thread() {
+    let fixture = Fixture::new();
+    let all = keys(200);
+    let mut cx = Context::from_waker(Waker::noop());
+    for key in &all {
+        let mut put = fixture.store.put(key, fixture.write(MINUTE), When::Absent);
+        let _ = put.as_mut().poll(&mut cx);
+    }
+    let shared: Weak<Shared> = Arc::downgrade(&fixture.store.shared);
+    let Fixture {
+        store,
+        clock,
+        folder,
+    } = fixture;
+    drop(store);
+    assert_eq!(shared.strong_count(), 0, "its thread still has it");
+
+    let store = open(&folder, &clock);
+    for key in &all {
+        assert!(store.get(key).await.unwrap().is_some());
+    }
+}
+
+/// An executor may drop a task when it is woken, and with the task goes the last handle.
+#[tokio::test]
+async fn a_store_may_be_dropped_on_its_own_thread() {
+    type Running = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+    struct Task(std::sync::Mutex<Option<Running>>);
+    impl std::task::Wake for Task {
+        fn wake(self: Arc<Self>) {
+            drop(self.0.lock().unwrap().take());
+        }
+    }
+    let Fixture {
+        store,
+        clock,
+        folder,
+    } = Fixture::new();
+    let shared = Arc::downgrade(&store.shared);
+    let key = Key::new("unit", &[]);
+    let write = Write::new("value", clock.now().after(MINUTE));
+    let task = Arc::new(Task(std::sync::Mutex::default()));
+    let waker = Waker::from(Arc::clone(&task));
+    {
+        let key = key.clone();
+        let mut running: Running = Box::pin(async move {
+            store.put(&key, write, When::Always).await.unwrap();
+        });
+        let mut place = task.0.lock().unwrap();
+        if running
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+        {
+            *place = Some(running);
+        }
+    }
+    while shared.strong_count() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(open(&folder, &clock).get(&key).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_file_of_a_later_format_or_of_something_else_is_refused() {
+    let later = Folder::new();
+    drop(FileStore::open(later.file()).unwrap());
+    change(&later, |write| {
+        let mut meta = write.open_table(META).unwrap();
+        meta.insert(FORMAT_NAME, FORMAT + 1).unwrap();
+    });
+    let error = FileStore::open(later.file()).unwrap_err().to_string();
+    assert!(error.contains("store.redb has format 2"), "{error}");
+
+    let other = Folder::new();
+    change(&other, |write| {
+        write.open_table(ENTRIES).unwrap();
+    });
+    let error = FileStore::open(other.file()).unwrap_err().to_string();
+    assert!(
+        error.contains("store.redb is a database of something else"),
+        "{error}"
+    );
+}
+
+fn change(folder: &Folder, change: impl FnOnce(&redb::WriteTransaction)) {
+    let database = Database::create(folder.file()).unwrap();
+    let write = database.begin_write().unwrap();
+    change(&write);
+    write.commit().unwrap();
+}
+
+/// Whatever a crash while the file was made has left under the other name is made anew.
+#[test]
+fn an_unfinished_file_is_no_obstacle() {
+    for left in [vec![], vec![0; 100], vec![0; 1 << 20], b"garbage".to_vec()] {
+        let folder = Folder::new();
+        let unfinished = folder.0.join("store.redb.new");
+        std::fs::write(&unfinished, &left).unwrap();
+        drop(FileStore::open(folder.file()).unwrap());
+        assert!(!unfinished.exists(), "{} bytes", left.len());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_can_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let _store = FileStore::open(folder.file()).unwrap();
+    let mode = folder.file().metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }
