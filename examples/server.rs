@@ -4,8 +4,8 @@
 //! cargo run --example server -- [--listen ADDR] [--data DIR] [--admin NAME]
 //! ```
 //!
-//! It keeps its signing key and its secret in DIR (default `.jam`), so tokens stay valid over a restart; users and
-//! sessions live in memory. Who registers as NAME is given the role `admin` at login.
+//! It keeps its signing key, its secret and `store.redb` with the users and sessions in DIR (default `.jam`), so all of
+//! them survive a restart, and a crash too. Who registers as NAME is given the role `admin` at login.
 
 use std::{
     error::Error,
@@ -36,7 +36,7 @@ use tower_jam::{
     Rejection, Session, SessionLayer, Sessions, Timestamp,
     guard::role,
     layer::GuardLayer,
-    store::{self, MemoryStore, Store, When, Write},
+    store::{self, FileStore, Store, When, Write},
 };
 
 #[derive(Clone)]
@@ -324,7 +324,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     })?;
     let secret = MasterSecret::new(&secret)?;
     let issuer = "http://localhost";
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store: Arc<dyn Store> = Arc::new(FileStore::open(data.join("store.redb"))?);
     let app = App {
         jwt: Jwt::builder(ring)
             .issuer(issuer)

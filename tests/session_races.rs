@@ -239,7 +239,11 @@ async fn a_holder_of_an_old_secret_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_hundred_concurrent_updates_all_are_kept() {
-    let sessions = engine(Arc::new(MemoryStore::new()));
+    a_hundred_updates(Arc::new(MemoryStore::new())).await;
+}
+
+async fn a_hundred_updates(store: Arc<dyn Store>) {
+    let sessions = engine(store);
     let token = Arc::new(sessions.create(alice()).await.unwrap().token);
     let barrier = Arc::new(Barrier::new(100));
     let tasks = (0..100).map(|n| {
@@ -273,9 +277,20 @@ async fn of_a_hundred_concurrent_updates_all_are_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_late_write_revives_a_session_in_a_thousand_rounds() {
-    let sessions = engine(Arc::new(ProbeStore::pausing(MemoryStore::new())));
+    let store = ProbeStore::pausing(MemoryStore::new());
+    let wrote_first = late_writes(Arc::new(store), 1_000).await;
+    // Were it always the same order, nothing would have been raced.
+    assert!(
+        wrote_first > 0 && wrote_first < 1_000,
+        "the writer came first {wrote_first} times"
+    );
+}
+
+/// Races a write against a logout, and returns how often the write came first.
+async fn late_writes(store: Arc<dyn Store>, rounds: u32) -> u32 {
+    let sessions = engine(store);
     let mut wrote_first = 0;
-    for round in 0..1_000 {
+    for round in 0..rounds {
         let token = Arc::new(sessions.create(alice()).await.unwrap().token);
         let barrier = Arc::new(Barrier::new(2));
         let writer = {
@@ -310,11 +325,7 @@ async fn no_late_write_revives_a_session_in_a_thousand_rounds() {
             "round {round}"
         );
     }
-    // Were it always the same order, nothing would have been raced.
-    assert!(
-        wrote_first > 0 && wrote_first < 1_000,
-        "the writer came first {wrote_first} times"
-    );
+    wrote_first
 }
 
 /// A caller may vanish at every await. Whatever it left behind, the rules hold: the old token is alive or
@@ -433,4 +444,78 @@ async fn a_crowded_store_refuses_new_sessions_and_forgets_no_old_one() {
     }
     assert!(sessions.delete(tokens[0].expose()).await.unwrap());
     assert!(sessions.create(alice()).await.is_ok());
+}
+
+/// The same races on the store that waits for the disk.
+#[cfg(feature = "store-file")]
+mod on_the_file_store {
+    use std::path::{Path, PathBuf};
+
+    use tower_jam::store::FileStore;
+
+    use super::*;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> (Self, Arc<FileStore>) {
+            let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("session-races-{name}"));
+            std::fs::remove_dir_all(&path).ok();
+            std::fs::create_dir_all(&path).unwrap();
+            let store = FileStore::open(path.join("store.redb")).unwrap();
+            (Self(path), Arc::new(store))
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).ok();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_a_hundred_concurrent_updates_all_are_kept_on_disk() {
+        let (_folder, store) = Folder::new("updates");
+        a_hundred_updates(store).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn no_late_write_revives_a_session_on_disk() {
+        let (_folder, store) = Folder::new("late");
+        late_writes(store, 200).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn nothing_on_disk_survives_clear_whatever_rework_does_meanwhile() {
+        let (_folder, store) = Folder::new("clear");
+        let sessions = engine(store);
+        for round in 0..200 {
+            let token = sessions.create(alice()).await.unwrap().token;
+            let token = Arc::new(token);
+            let barrier = Arc::new(Barrier::new(2));
+            let rework = {
+                let (sessions, token, barrier) =
+                    (sessions.clone(), Arc::clone(&token), Arc::clone(&barrier));
+                tokio::spawn(async move {
+                    barrier.wait().await;
+                    sessions.rework(token.expose()).await.unwrap()
+                })
+            };
+            let clear = {
+                let (sessions, barrier) = (sessions.clone(), Arc::clone(&barrier));
+                tokio::spawn(async move {
+                    barrier.wait().await;
+                    sessions.clear("alice").await.unwrap();
+                })
+            };
+            let reworked = rework.await.unwrap();
+            clear.await.unwrap();
+            for token in [Some(&*token), reworked.as_ref()].into_iter().flatten() {
+                let found = sessions.get(token.expose()).await.unwrap();
+                assert!(found.is_none(), "round {round}");
+            }
+            let listed = sessions.list("alice").await.unwrap();
+            assert!(listed.is_empty(), "round {round}");
+        }
+    }
 }

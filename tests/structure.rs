@@ -65,7 +65,7 @@ fn names(text: &str, word: &str) -> bool {
 
 #[test]
 fn each_foreign_crate_has_one_home() {
-    let homes: [(&str, &[&str]); 10] = [
+    let homes: [(&str, &[&str]); 11] = [
         ("tower", &[]),
         ("tower_layer", &["layer/"]),
         ("tower_service", &["layer/"]),
@@ -75,7 +75,8 @@ fn each_foreign_crate_has_one_home() {
         ("tonic", &[]),
         ("aws_lc_rs", &["token/", "secret/"]),
         ("arc_swap", &["token/"]),
-        ("tokio", &["store/contract"]),
+        ("redb", &["store/file"]),
+        ("tokio", &["store/contract", "store/file"]),
     ];
     for (file, text) in sources() {
         for (name, allowed) in homes {

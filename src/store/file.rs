@@ -26,8 +26,10 @@
 //! * **Damage is an error.** Every page carries a checksum. All are compared when the file is opened, at some
 //!   gigabytes a second, and a file that was changed from outside does not open. A commit is two steps to the
 //!   disk, so that damage is never taken for an unfinished commit, which would bring back an older
-//!   state, with sessions that have been ended. What turns up later is [`StoreError::Corrupt`]. redb may panic on
-//!   such a file; the panic is caught, so this needs a program built with `panic = "unwind"`, the default.
+//!   state, with sessions that have been ended. (One bit of the file is beyond that: the one that names the last
+//!   state, if it flips in a file that a crash left behind; then the very last commit is missing.) What turns up
+//!   later is [`StoreError::Corrupt`]. redb may panic on such a file; the panic is caught, so this
+//!   needs a program built with `panic = "unwind"`, the default.
 //! * **Expired entries leave the file.** Every commit removes a few, more than it adds, and opening removes
 //!   some thousands.
 //!
