@@ -51,6 +51,10 @@ fn key(number: u64) -> Key {
     Key::new("entry", &[&number.to_be_bytes()])
 }
 
+fn byte(number: u64) -> u8 {
+    number.to_le_bytes()[0]
+}
+
 fn hence() -> Timestamp {
     SystemClock.now().after(HOUR)
 }
@@ -291,7 +295,7 @@ async fn furnished(path: &Path, clock: &Arc<ManualClock>) -> (FileStore, Vec<(Ke
     for round in 0..3_u64 {
         let writes = (0..120).filter(|number| round == 0 || number % (round + 2) == 0);
         for number in writes {
-            let content = vec![number as u8; 20 + 37 * usize::try_from(number).unwrap()];
+            let content = vec![byte(number); 20 + 37 * usize::try_from(number).unwrap()];
             let write = Write::new(content, clock.now().after(HOUR)).in_group(group.clone());
             assert!(store.put(&key(number), write, When::Always).await.unwrap());
         }
@@ -439,7 +443,7 @@ async fn fill_the_disk() {
     };
     let clock = Arc::new(ManualClock::default());
     let open = || FileStore::builder(&path).with_clock(clock.clone()).open();
-    let write = |number: u64| Write::new(vec![number as u8; 20_000], Timestamp::NEVER);
+    let write = |number: u64| Write::new(vec![byte(number); 20_000], Timestamp::NEVER);
     let store = open().unwrap();
     let mut kept = 0;
     let error = loop {
@@ -456,7 +460,7 @@ async fn fill_the_disk() {
     let all_are_there = async |store: &FileStore| {
         for number in 0..kept {
             let entry = store.get(&key(number)).await.unwrap().unwrap();
-            assert_eq!(entry.value, vec![number as u8; 20_000]);
+            assert_eq!(entry.value, vec![byte(number); 20_000]);
         }
         assert!(store.get(&key(kept)).await.unwrap().is_none());
     };
@@ -487,5 +491,5 @@ async fn fill_the_disk() {
     let store = open().unwrap();
     all_are_there(&store).await;
     assert!(store.get(&key(kept + 1)).await.unwrap().is_some());
-    println!("healed");
+    writeln!(std::io::stdout(), "healed").unwrap();
 }

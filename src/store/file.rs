@@ -124,7 +124,7 @@ impl FileStore {
         change: impl FnOnce(&mut Tables<'_>, Timestamp) -> Result<T, Fault> + Send + 'static,
     ) -> StoreFuture<'a, T> {
         Box::pin(async move {
-            let (task, answer) = Task::new(change);
+            let (task, answer) = Task::with_answer(change);
             self.shared.write(task)?;
             answer.await.unwrap_or_else(|_| Err(unanswered()))
         })

@@ -34,7 +34,10 @@ where
     T: Send + 'static,
     F: FnOnce(&mut Tables<'_>, Timestamp) -> Result<T, Fault> + Send + 'static,
 {
-    pub(super) fn new(change: F) -> (Box<dyn Work>, oneshot::Receiver<Result<T, StoreError>>) {
+    /// The work to hand over, and where its answer will be.
+    pub(super) fn with_answer(
+        change: F,
+    ) -> (Box<dyn Work>, oneshot::Receiver<Result<T, StoreError>>) {
         let (reply, answer) = oneshot::channel();
         let task = Self {
             change: Some(change),

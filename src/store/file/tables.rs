@@ -121,7 +121,7 @@ impl<'t> Tables<'t> {
         let current = find(&self.entries, &id)?;
         let is_permitted = permits(when, current.as_ref().map(|slot| &slot.entry), now);
         if is_permitted {
-            self.replace(&id, current, write, now)?;
+            self.replace(&id, current.as_ref(), write, now)?;
         }
         Ok(is_permitted)
     }
@@ -154,7 +154,7 @@ impl<'t> Tables<'t> {
         if !group.is_empty() {
             fresh.group = Some(decode(&group)?);
         }
-        self.replace(&id, current, &fresh, now)?;
+        self.replace(&id, current.as_ref(), &fresh, now)?;
         Ok(sum)
     }
 
@@ -184,7 +184,7 @@ impl<'t> Tables<'t> {
     fn replace(
         &mut self,
         id: &[u8],
-        current: Option<Slot>,
+        current: Option<&Slot>,
         write: &Write,
         now: Timestamp,
     ) -> Result<(), redb::StorageError> {
@@ -194,7 +194,7 @@ impl<'t> Tables<'t> {
         self.has_changed = true;
         let group = write.group.as_ref().map(encode).unwrap_or_default();
         let expires_at = write.expires_at;
-        if let Some(slot) = &current {
+        if let Some(slot) = current {
             self.unlist(id, slot, Some((&group, expires_at)))?;
         }
         let row = (

@@ -157,7 +157,10 @@ impl Writer {
                 tracing::error!(path = %self.shared.path.display(), "a waiting task panicked when it was woken");
             }
         }
-        self.close();
+        if let Err(error) = self.close() {
+            let failure = Failure::new(&self.shared.path, error);
+            tracing::error!(%failure, "the store file was not closed in order");
+        }
     }
 
     fn serve(&mut self, jobs: VecDeque<Job>) {
@@ -229,7 +232,8 @@ impl Writer {
 
     /// After a failure redb wants the file to be opened again, by which it is checked and repaired.
     fn reopen(&mut self) -> Result<(), Failure> {
-        self.close();
+        // It failed already, so it will not close in order.
+        let _ = self.close();
         match opening::reopen(&self.shared.path) {
             Ok(database) => {
                 *self.database() = Some(database);
@@ -244,11 +248,9 @@ impl Writer {
         }
     }
 
-    fn close(&self) {
+    fn close(&self) -> Result<(), redb::Error> {
         let database = self.database().take();
-        if guarded(|| Ok::<_, redb::Error>(drop(database))).is_err() {
-            tracing::error!(path = %self.shared.path.display(), "the store file was not closed in order");
-        }
+        guarded(|| database.map_or(Ok(()), |database| Ok(database.close()?)))
     }
 
     fn check_trouble(&self) -> Result<(), Failure> {
