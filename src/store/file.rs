@@ -138,7 +138,7 @@ impl FileStore {
     ) -> StoreFuture<'a, T> {
         let clock = Arc::clone(&self.shared.clock);
         let look =
-            move |database: &Database| look(&Reading::begin(&database.begin_read()?, clock.now())?);
+            move |database: &Database| look(&Reading::new(database.begin_read()?, clock.now()));
         Box::pin(async move {
             if let Some(answer) = self.shared.read_now(&look) {
                 return answer;

@@ -31,6 +31,12 @@ impl From<redb::StorageError> for Fault {
     }
 }
 
+impl From<redb::TableError> for Fault {
+    fn from(error: redb::TableError) -> Self {
+        Self::File(error.into())
+    }
+}
+
 impl From<redb::TransactionError> for Fault {
     fn from(error: redb::TransactionError) -> Self {
         Self::File(error.into())

@@ -5,10 +5,7 @@
 //! left out.
 
 use bytes::Bytes;
-use redb::{
-    Database, ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition,
-    WriteTransaction,
-};
+use redb::{Database, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use super::{
     super::{Entry, Key, Version, When, Write, number, permits},
@@ -46,37 +43,32 @@ pub(super) fn purge(database: &Database, now: Timestamp, limit: usize) -> Result
     }
 }
 
-/// The last committed state.
+/// The last committed state. Each verb opens the tables that it needs, which is half the time of a `get`.
 pub(super) struct Reading {
-    entries: ReadOnlyTable<&'static [u8], Row>,
-    groups: ReadOnlyTable<Groups, ()>,
+    transaction: ReadTransaction,
     now: Timestamp,
 }
 
 impl Reading {
-    pub(super) fn begin(
-        transaction: &ReadTransaction,
-        now: Timestamp,
-    ) -> Result<Self, redb::Error> {
-        Ok(Self {
-            entries: transaction.open_table(ENTRIES)?,
-            groups: transaction.open_table(GROUPS)?,
-            now,
-        })
+    pub(super) fn new(transaction: ReadTransaction, now: Timestamp) -> Self {
+        Self { transaction, now }
     }
 
     pub(super) fn get(&self, key: &Key) -> Result<Option<Entry>, Fault> {
-        let found = find(&self.entries, &encode(key))?;
+        let entries = self.transaction.open_table(ENTRIES)?;
+        let found = find(&entries, &encode(key))?;
         Ok(found
             .map(|slot| slot.entry)
             .filter(|entry| entry.is_live(self.now)))
     }
 
     pub(super) fn list(&self, group: &Key) -> Result<Vec<(Key, Entry)>, Fault> {
+        let entries = self.transaction.open_table(ENTRIES)?;
+        let groups = self.transaction.open_table(GROUPS)?;
         let group = encode(group);
         let mut live = Vec::new();
-        for id in members(&self.groups, &group)? {
-            if let Some(slot) = find(&self.entries, &id)?
+        for id in members(&groups, &group)? {
+            if let Some(slot) = find(&entries, &id)?
                 && slot.group == group
                 && slot.entry.is_live(self.now)
             {
@@ -204,10 +196,11 @@ impl<'t> Tables<'t> {
             &*write.value,
         );
         self.entries.insert(id, row)?;
-        if !group.is_empty() {
+        if !group.is_empty() && current.is_none_or(|slot| slot.group != group) {
             self.groups.insert((&*group, id), ())?;
         }
-        if expires_at != Timestamp::NEVER {
+        let is_new = current.is_none_or(|slot| slot.entry.expires_at != expires_at);
+        if is_new && expires_at != Timestamp::NEVER {
             self.expiries.insert((expires_at.as_millis(), id), ())?;
         }
         Ok(())
