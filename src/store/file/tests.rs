@@ -347,6 +347,84 @@ async fn a_store_may_be_dropped_on_its_own_thread() {
     assert!(open(&folder, &clock).get(&key).await.unwrap().is_some());
 }
 
+impl Fixture {
+    /// What a failure of the disk leaves: no open file.
+    fn lose_the_handle(&self) {
+        self.store.shared.database.write().unwrap().take();
+    }
+}
+
+#[tokio::test]
+async fn after_a_failure_the_file_is_opened_again_by_whoever_comes_next() {
+    let fixture = Fixture::new();
+    let key = Key::new("unit", &[]);
+    let group = Key::new("group", &[]);
+    let write = fixture.write(MINUTE).in_group(group.clone());
+    fixture.put(&key, write).await;
+
+    fixture.lose_the_handle();
+    assert!(fixture.store.get(&key).await.unwrap().is_some());
+    fixture.lose_the_handle();
+    assert_eq!(fixture.store.list(&group).await.unwrap().len(), 1);
+    fixture.lose_the_handle();
+    assert!(fixture.store.take(&key).await.unwrap().is_some());
+    assert!(fixture.store.get(&key).await.unwrap().is_none());
+}
+
+/// An error is remembered for a second, and is never an answer.
+#[tokio::test]
+async fn a_file_that_does_not_open_again_is_an_error_until_it_does() {
+    let fixture = Fixture::new();
+    let key = Key::new("unit", &[]);
+    fixture.put(&key, fixture.write(MINUTE)).await;
+    fixture.lose_the_handle();
+    let content = std::fs::read(fixture.folder.file()).unwrap();
+    std::fs::write(fixture.folder.file(), b"garbage").unwrap();
+    for _ in 0..2 {
+        let read = fixture.store.get(&key).await;
+        assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
+        let written = fixture
+            .store
+            .put(&key, fixture.write(MINUTE), When::Always)
+            .await;
+        let Err(StoreError::Corrupt(cause)) = written else {
+            panic!("{written:?}");
+        };
+        assert!(cause.to_string().contains("store.redb"), "{cause}");
+    }
+    std::fs::write(fixture.folder.file(), content).unwrap();
+    assert!(fixture.store.get(&key).await.is_err());
+    fixture.clock.advance(Duration::from_secs(1));
+    assert!(fixture.store.get(&key).await.unwrap().is_some());
+    fixture.put(&key, fixture.write(MINUTE)).await;
+}
+
+/// A disk that hangs must not fill the memory.
+#[tokio::test]
+async fn what_waits_is_bounded() {
+    let fixture = Fixture::new();
+    let stuck = fixture.store.shared.database.write().unwrap();
+    let key = Key::new("unit", &[]);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut refused = 0;
+    let mut waiting = Vec::new();
+    for _ in 0..20_000 {
+        let mut put = fixture.store.put(&key, fixture.write(MINUTE), When::Always);
+        match put.as_mut().poll(&mut cx) {
+            std::task::Poll::Ready(answer) => {
+                assert!(matches!(answer, Err(StoreError::Unavailable(_))));
+                refused += 1;
+            }
+            std::task::Poll::Pending => waiting.push(put),
+        }
+    }
+    drop(stuck);
+    assert!(waiting.len() >= 8192 && refused > 3000, "{refused} refused");
+    for put in waiting {
+        assert!(put.await.unwrap());
+    }
+}
+
 #[tokio::test]
 async fn a_file_of_a_later_format_or_of_something_else_is_refused() {
     let later = Folder::new();

@@ -54,7 +54,7 @@ pub(super) struct Shared {
     pub(super) path: PathBuf,
     pub(super) clock: Arc<dyn Clock>,
     /// Held for writing only while the file is opened again; empty where that failed.
-    database: RwLock<Option<Database>>,
+    pub(super) database: RwLock<Option<Database>>,
     queue: Mutex<Queue>,
     filled: Condvar,
 }
