@@ -39,7 +39,7 @@ use http::{Extensions, HeaderMap};
 
 use crate::{
     credential::{Credential, CredentialSource},
-    identity::{AuthUser, Identity},
+    identity::{AuthUser, Identity, UserType},
     rejection::Rejection,
 };
 
@@ -153,15 +153,19 @@ impl<U> Verified<U> {
 impl<U: Send + Sync + 'static> Verified<U> {
     /// Moves everything into a request's extensions and hands back the hook.
     pub(crate) fn enter(self, extensions: &mut Extensions) -> Option<Arc<dyn OnResponse>> {
+        let outer_type = extensions.get::<Identity>().and_then(Identity::user_type);
         if let Some(identity) = self.identity {
-            let outer_type = extensions.get::<Identity>().and_then(Identity::user_type);
             let user_type = match self.user {
-                Some(_) => Some(std::any::type_name::<U>()),
+                Some(_) => Some(UserType::of::<U>()),
                 None => outer_type,
             };
             extensions.insert(identity.with_user_type(user_type));
         }
         if let Some(user) = self.user {
+            // A handler must not act for the outer caller with the permissions of this one.
+            if let Some(outer) = outer_type {
+                (outer.remove)(extensions);
+            }
             extensions.insert(AuthUser::new(user));
         }
         if !self.attachments.is_empty() {
