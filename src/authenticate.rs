@@ -40,7 +40,7 @@ use http::{Extensions, HeaderMap};
 use crate::{
     credential::{Credential, CredentialSource},
     identity::{AuthUser, Identity, UserType},
-    rejection::Rejection,
+    rejection::{Rejection, RejectionKind},
 };
 
 /// Proves who presents a credential.
@@ -257,8 +257,11 @@ where
 
     /// The engine that has something to say of an absent credential says it, the first one first.
     fn absent(&self, outer: Option<&Identity>) -> Result<Verified<A::User>, Rejection> {
-        self.first
-            .absent(outer)
-            .or_else(|_| self.second.absent(outer))
+        match self.first.absent(outer) {
+            Err(rejection) if *rejection.kind() == RejectionKind::Missing => {
+                self.second.absent(outer)
+            }
+            verdict => verdict,
+        }
     }
 }
