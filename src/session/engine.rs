@@ -18,7 +18,7 @@ use super::{
     core::{Core, Epoch, NewId, Opened},
     handle::Session,
     info::{NewSession, SessionData, SessionInfo},
-    record::{Body, Record},
+    record::{Body, Record, unreadable},
     token::public_id,
 };
 use crate::{
@@ -263,7 +263,7 @@ fn data<U: DeserializeOwned>(body: &Body) -> Result<SessionData<U>, StoreError> 
         .map(|user| serde_json::from_str(user.get()))
         .transpose();
     Ok(SessionData {
-        user: user.map_err(|error| StoreError::Corrupt(error.into()))?,
+        user: user.map_err(|error| unreadable(&error))?,
         values: body.values.clone(),
     })
 }

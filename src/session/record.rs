@@ -177,8 +177,7 @@ impl Record {
                 &opened
             }
         };
-        let body =
-            serde_json::from_slice(body).map_err(|error| StoreError::Corrupt(error.into()))?;
+        let body = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
         Ok(Self { head, body })
     }
 }
@@ -198,8 +197,13 @@ fn split(value: &[u8]) -> Result<(Head, usize), StoreError> {
     let length = usize::try_from(u32::from_be_bytes(length))
         .map_err(|error| StoreError::Corrupt(error.into()))?;
     let head = rest.get(..length).ok_or_else(corrupt)?;
-    let head = serde_json::from_slice(head).map_err(|error| StoreError::Corrupt(error.into()))?;
+    let head = serde_json::from_slice(head).map_err(|error| unreadable(&error))?;
     Ok((head, PREFIX_BYTES + length))
+}
+
+/// serde_json quotes the input in some messages, so only the place is kept.
+pub(super) fn unreadable(error: &serde_json::Error) -> StoreError {
+    StoreError::Corrupt(format!("not of the expected form at column {}", error.column()).into())
 }
 
 /// Appends nonce and sealed body to `public`, which is authenticated with it.
