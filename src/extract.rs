@@ -117,6 +117,7 @@ fn user<U: Send + Sync + 'static>(parts: &Parts) -> Result<Option<AuthUser<U>>, 
     // A user of another type must not read as nobody, or a typo would make everybody a guest.
     Err(Rejection::misconfigured(match identity.user_type() {
         Some(there) => {
+            let there = there.name;
             format!("a handler takes AuthUser<{wanted}> and the layer gives AuthUser<{there}>")
         }
         None => format!("a handler takes AuthUser<{wanted}> and the layer gives no user"),

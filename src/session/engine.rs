@@ -12,7 +12,7 @@ use super::{
     core::{Core, Epoch, NewId},
     info::{SessionData, SessionInfo},
     login::Login,
-    record::{Body, Record},
+    record::{Body, Record, unreadable},
     token::public_id,
 };
 use crate::{
@@ -198,7 +198,7 @@ fn data<U: DeserializeOwned>(body: &Body) -> Result<SessionData<U>, StoreError> 
         .map(|user| serde_json::from_str(user.get()))
         .transpose();
     Ok(SessionData {
-        user: user.map_err(|error| StoreError::Corrupt(error.into()))?,
+        user: user.map_err(|error| unreadable(&error))?,
         values: body.values.clone(),
     })
 }

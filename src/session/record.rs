@@ -167,7 +167,7 @@ impl Record {
                 .as_ref()
                 .ok_or_else(|| StoreError::Corrupt("a session record does not open".into()))?
         };
-        let body = serde_json::from_slice(body).map_err(corrupt)?;
+        let body = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
         Ok(Some(Self {
             head: parts.head,
             body,
@@ -202,11 +202,19 @@ impl<'a> Parts<'a> {
         Ok(Self {
             format: *format,
             secret_hash,
-            head: serde_json::from_slice(head).map_err(corrupt)?,
+            head: serde_json::from_slice(head).map_err(|error| unreadable(&error))?,
             public: &value[..PREFIX_BYTES + length],
             body,
         })
     }
+}
+
+/// serde_json quotes the input in some messages, so only the place is kept.
+pub(super) fn unreadable(error: &serde_json::Error) -> StoreError {
+    corrupt(format!(
+        "not of the expected form at column {}",
+        error.column()
+    ))
 }
 
 fn corrupt(error: impl Into<BoxError>) -> StoreError {
