@@ -26,7 +26,7 @@ pub struct SessionData<U> {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SessionInfo {
-    /// The public id, for [`Sessions::revoke`].
+    /// The public id, for [`Sessions::revoke`](super::Sessions::revoke).
     pub id: String,
     /// Who is logged in, by which proofs; `None` for an anonymous session.
     pub identity: Option<Identity>,
