@@ -314,6 +314,10 @@ impl<U> fmt::Debug for AuthUser<U> {
 #[derive(Clone, Copy)]
 pub(crate) struct UserType {
     /// For the message about a wrong one.
+    #[cfg_attr(
+        not(feature = "axum"),
+        allow(dead_code, reason = "extractors write that message")
+    )]
     pub(crate) name: &'static str,
     /// Takes the user out again.
     pub(crate) remove: fn(&mut Extensions),
