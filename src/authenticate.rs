@@ -39,7 +39,7 @@ use http::{Extensions, HeaderMap};
 
 use crate::{
     credential::{Credential, CredentialSource},
-    identity::{AuthUser, Identity, UserType},
+    identity::{AuthUser, Chosen, Identity, UserType},
     rejection::{Rejection, RejectionKind},
 };
 
@@ -252,10 +252,10 @@ where
     async fn authenticate(&self, presented: Credential) -> Result<Verified<A::User>, Rejection> {
         let [first, second] = &self.sources;
         if presented.came_from(first) {
-            return self.first.authenticate(presented).await;
+            return Ok(self.first.authenticate(presented).await?.attach(Chosen));
         }
         if presented.came_from(second) {
-            return self.second.authenticate(presented).await;
+            return Ok(self.second.authenticate(presented).await?.attach(Chosen));
         }
         Err(Rejection::misconfigured(
             "the layer reads a place that neither engine of `a.or(b)` reads: call `read_from` on the engines, not on the layer",

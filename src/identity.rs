@@ -332,6 +332,11 @@ impl UserType {
     }
 }
 
+/// Left in the extensions where the caller chose between two engines, so that what the other one would
+/// have brought is missing by the caller's doing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chosen;
+
 /// Left in the extensions by a layer that let a request through without an identity, so that a guard
 /// or an extractor can tell "nobody" from "no layer".
 #[derive(Clone, Copy, Debug)]

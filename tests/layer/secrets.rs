@@ -59,10 +59,10 @@ fn routes() -> Router {
         session.value::<u32>("markervalue-name").map(|_| ())
     };
     let login = async |session: Session| {
-        let token = session
+        let entered = session
             .login(grant("markeruser-carol").roles(["markerrole-carol"]))
-            .await;
-        Ok::<_, Rejection>(token.map(|token| token.expose().clone())?)
+            .await?;
+        Ok::<_, Rejection>(entered.token.expose().clone())
     };
     let wrong_login = async |session: Session| {
         let token = session
