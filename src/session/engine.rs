@@ -9,7 +9,7 @@ use serde_json::value::to_raw_value;
 use super::{
     authenticate::Known,
     builder::SessionsBuilder,
-    core::{Core, Epoch, NewId},
+    core::{Core, Epoch, Lookup, NewId},
     info::{SessionData, SessionInfo},
     login::Login,
     record::{Body, Record, unreadable},
@@ -46,7 +46,7 @@ impl<U: Send + Sync + 'static> Sessions<U> {
     /// When the store does not answer.
     pub async fn delete(&self, token: &str) -> Result<bool, StoreError> {
         match self.core.tags.decode(token) {
-            Some(token) => Ok(self.core.store.take(&token.key()).await?.is_some()),
+            Some(token) => self.core.end(&token).await,
             None => Ok(false),
         }
     }
@@ -154,7 +154,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Sessions<U> {
         &self,
         token: &str,
     ) -> Result<Option<(SessionInfo, SessionData<U>)>, StoreError> {
-        let Some(opened) = self.core.open(token).await? else {
+        let Lookup::Live(opened) = self.core.open(token).await? else {
             return Ok(None);
         };
         let info = SessionInfo::new(opened.id(), &opened.record.head, self.core.clock.now());
