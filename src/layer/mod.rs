@@ -28,7 +28,7 @@
 //!
 //! # Order
 //!
-//! In a [`Router`](https://docs.rs/axum) or `ServiceBuilder`, authentication goes outside guards. A guard with no authentication
+//! In a `Router` or `ServiceBuilder`, authentication goes outside guards. A guard with no authentication
 //! outside it answers 500 and logs what to add.
 //!
 //! Of two layers the inner one knows better: its identity and its user take the place of the outer one's. An
