@@ -335,5 +335,13 @@ async fn a_closure_answers_as_it_likes_and_knows_how_it_was_asked() {
 fn a_realm_that_cannot_stand_in_a_header_is_refused() {
     for realm in ["", "a\nb", "käse", "tab\t"] {
         assert!(HttpResponder::new().with_realm(realm).is_err(), "{realm:?}");
+        assert!(GrpcResponder::new().with_realm(realm).is_err(), "{realm:?}");
     }
+    use tower_jam::layer::{Asked, Respond};
+    let grpc = GrpcResponder::new().with_realm("the acme").unwrap();
+    let answer: Response<Body> = grpc.respond(&Rejection::missing(), &Asked::default());
+    assert_eq!(
+        answer.headers()["www-authenticate"],
+        r#"Bearer realm="the acme""#
+    );
 }
