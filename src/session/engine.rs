@@ -26,7 +26,7 @@ use crate::{
 /// Creates, finds, changes and ends sessions whose user is a `U`.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules, and
-/// [`SessionLayer`](crate::layer::SessionLayer) and [`Session`] for its use in a service.
+/// [`SessionLayer`](crate::layer::SessionLayer) and [`Session`](super::Session) for its use in a service.
 pub struct Sessions<U> {
     pub(super) core: Arc<Core>,
     pub(super) seen: Arc<Cache<Known<U>>>,
