@@ -14,6 +14,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use argon2::{
@@ -319,10 +320,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     } = Options::parse(std::env::args().skip(1))?;
     fs::create_dir_all(&data).map_err(|error| format!("{}: {error}", data.display()))?;
     let ring = KeyRing::new(signing_key(&data.join("ed25519.pem"))?);
-    let secret = kept(&data.join("secret"), || {
-        Ok(rand::random::<[u8; 32]>().to_vec())
-    })?;
-    let secret = MasterSecret::new(&secret)?;
+    let secret = master_secret(&data.join("secret"))?;
     let issuer = "http://localhost";
     let store: Arc<dyn Store> = Arc::new(FileStore::open(data.join("store.redb"))?);
     let app = App {
@@ -345,9 +343,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     greet(listener.local_addr()?)?;
-    axum::serve(listener, router(app))
-        .with_graceful_shutdown(stopped())
-        .await?;
+    let server = axum::serve(listener, router(app)).with_graceful_shutdown(stopped());
+    // Whoever has sent half a request by then is not waited for any longer.
+    let overdue = async {
+        stopped().await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        outcome = server => outcome?,
+        () = overdue => {}
+    }
     Ok(())
 }
 
@@ -365,17 +370,19 @@ impl Options {
             admin: None,
         };
         while let Some(word) = words.next() {
-            let value = words
-                .next()
-                .ok_or_else(|| format!("{word} needs a value"))?;
+            let mut value = || {
+                let value = words.next();
+                value.ok_or_else(|| format!("{word} needs a value"))
+            };
             match word.as_str() {
                 "--listen" => {
+                    let value = value()?;
                     options.listen = value
                         .parse()
                         .map_err(|error| format!("--listen {value}: {error}"))?;
                 }
-                "--data" => options.data = PathBuf::from(value),
-                "--admin" => options.admin = Some(value),
+                "--data" => options.data = PathBuf::from(value()?),
+                "--admin" => options.admin = Some(value()?),
                 _ => {
                     return Err(format!(
                         "{word} is not an option: --listen ADDR, --data DIR, --admin NAME"
@@ -398,7 +405,14 @@ fn signing_key(path: &Path) -> Result<Key, Box<dyn Error>> {
             .clone()
             .into_bytes())
     };
-    Ok(Key::from_pem(Algorithm::EdDsa, kept(path, make)?)?)
+    let key = Key::from_pem(Algorithm::EdDsa, kept(path, make)?);
+    Ok(key.map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+fn master_secret(path: &Path) -> Result<MasterSecret, Box<dyn Error>> {
+    let make = || Ok(rand::random::<[u8; 32]>().to_vec());
+    let secret = MasterSecret::new(&kept(path, make)?);
+    Ok(secret.map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
 /// The content of a file that only its owner can read, made on the first start.
@@ -457,3 +471,6 @@ async fn stopped() {
     #[cfg(not(unix))]
     interrupt.await.ok();
 }
+
+/// Many times as long as a login takes.
+const PATIENCE: Duration = Duration::from_secs(3);

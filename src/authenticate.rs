@@ -39,8 +39,8 @@ use http::{Extensions, HeaderMap};
 
 use crate::{
     credential::{Credential, CredentialSource},
-    identity::{AuthUser, Identity},
-    rejection::Rejection,
+    identity::{AuthUser, Chosen, Identity, UserType},
+    rejection::{Rejection, RejectionKind},
 };
 
 /// Proves who presents a credential.
@@ -160,15 +160,19 @@ impl<U> Verified<U> {
 impl<U: Send + Sync + 'static> Verified<U> {
     /// Moves everything into a request's extensions and hands back the hook.
     pub(crate) fn enter(self, extensions: &mut Extensions) -> Option<Arc<dyn OnResponse>> {
+        let outer_type = extensions.get::<Identity>().and_then(Identity::user_type);
         if let Some(identity) = self.identity {
-            let outer_type = extensions.get::<Identity>().and_then(Identity::user_type);
             let user_type = match self.user {
-                Some(_) => Some(std::any::type_name::<U>()),
+                Some(_) => Some(UserType::of::<U>()),
                 None => outer_type,
             };
             extensions.insert(identity.with_user_type(user_type));
         }
         if let Some(user) = self.user {
+            // A handler must not act for the outer caller with the permissions of this one.
+            if let Some(outer) = outer_type {
+                (outer.remove)(extensions);
+            }
             extensions.insert(AuthUser::new(user));
         }
         if let Some(attach) = self.attachments {
@@ -248,10 +252,10 @@ where
     async fn authenticate(&self, presented: Credential) -> Result<Verified<A::User>, Rejection> {
         let [first, second] = &self.sources;
         if presented.came_from(first) {
-            return self.first.authenticate(presented).await;
+            return Ok(self.first.authenticate(presented).await?.attach(Chosen));
         }
         if presented.came_from(second) {
-            return self.second.authenticate(presented).await;
+            return Ok(self.second.authenticate(presented).await?.attach(Chosen));
         }
         Err(Rejection::misconfigured(
             "the layer reads a place that neither engine of `a.or(b)` reads: call `read_from` on the engines, not on the layer",
@@ -260,8 +264,11 @@ where
 
     /// The engine that has something to say of an absent credential says it, the first one first.
     fn absent(&self, outer: Option<&Identity>) -> Result<Verified<A::User>, Rejection> {
-        self.first
-            .absent(outer)
-            .or_else(|_| self.second.absent(outer))
+        match self.first.absent(outer) {
+            Err(rejection) if *rejection.kind() == RejectionKind::Missing => {
+                self.second.absent(outer)
+            }
+            verdict => verdict,
+        }
     }
 }

@@ -11,6 +11,9 @@
 //! | a user of another type | 500, logged with both types | 500 |
 //! | no layer | 500, logged with what to add | 500 |
 //!
+//! Where a route takes tokens or sessions (`jwt.or(sessions)`), a handler that takes `Session` refuses a caller
+//! with a token as unauthenticated (401): it is the session that is missing.
+//!
 //! A [`Rejection`] is also an axum response, so a handler may return one with `?`.
 //!
 //! ```
@@ -39,6 +42,8 @@ use axum_core::{
 };
 use http::request::Parts;
 
+#[cfg(feature = "session")]
+use crate::identity::Chosen;
 use crate::{
     identity::{Anonymous, AuthUser, Identity},
     layer::{Asked, HttpResponder, Respond},
@@ -89,11 +94,10 @@ impl<S: Sync> FromRequestParts<S> for crate::session::Session {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        session(parts)?.ok_or_else(|| {
-            Rejection::misconfigured(
-                "a handler takes Session and the request has none: put a SessionLayer around it",
-            )
-        })
+        let Some(session) = session(parts)? else {
+            return Err(without_session(parts));
+        };
+        Ok(session)
     }
 }
 
@@ -117,6 +121,7 @@ fn user<U: Send + Sync + 'static>(parts: &Parts) -> Result<Option<AuthUser<U>>, 
     // A user of another type must not read as nobody, or a typo would make everybody a guest.
     Err(Rejection::misconfigured(match identity.user_type() {
         Some(there) => {
+            let there = there.name;
             format!("a handler takes AuthUser<{wanted}> and the layer gives AuthUser<{there}>")
         }
         None => format!("a handler takes AuthUser<{wanted}> and the layer gives no user"),
@@ -142,4 +147,14 @@ fn session(parts: &Parts) -> Result<Option<crate::session::Session>, Rejection> 
         identity(parts, "Session")?;
     }
     Ok(session)
+}
+
+#[cfg(feature = "session")]
+fn without_session(parts: &Parts) -> Rejection {
+    if parts.extensions.get::<Chosen>().is_some() {
+        return Rejection::missing();
+    }
+    Rejection::misconfigured(
+        "a handler takes Session and the request has none: put a SessionLayer around it",
+    )
 }

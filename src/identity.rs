@@ -22,6 +22,7 @@
 
 use std::{borrow::Cow, fmt, ops::Deref, sync::Arc};
 
+use http::Extensions;
 use serde::{Serialize, Serializer};
 
 use crate::clock::Timestamp;
@@ -31,7 +32,7 @@ use crate::clock::Timestamp;
 pub struct Identity {
     shared: Arc<Shared>,
     checked_at: Timestamp,
-    user_type: Option<&'static str>,
+    user_type: Option<UserType>,
 }
 
 #[derive(Clone)]
@@ -172,13 +173,13 @@ impl Identity {
         self
     }
 
-    /// The name of the type that came along as [`AuthUser`], for the message about a wrong one.
-    pub(crate) const fn user_type(&self) -> Option<&'static str> {
+    /// The type that came along as [`AuthUser`].
+    pub(crate) const fn user_type(&self) -> Option<UserType> {
         self.user_type
     }
 
-    pub(crate) const fn with_user_type(mut self, name: Option<&'static str>) -> Self {
-        self.user_type = name;
+    pub(crate) const fn with_user_type(mut self, user_type: Option<UserType>) -> Self {
+        self.user_type = user_type;
         self
     }
 }
@@ -308,6 +309,33 @@ impl<U> fmt::Debug for AuthUser<U> {
         write!(f, "AuthUser<{}>(..)", std::any::type_name::<U>())
     }
 }
+
+/// A type that is in the extensions as [`AuthUser`].
+#[derive(Clone, Copy)]
+pub(crate) struct UserType {
+    /// For the message about a wrong one.
+    #[cfg_attr(
+        not(feature = "axum"),
+        allow(dead_code, reason = "extractors write that message")
+    )]
+    pub(crate) name: &'static str,
+    /// Takes the user out again.
+    pub(crate) remove: fn(&mut Extensions),
+}
+
+impl UserType {
+    pub(crate) fn of<U: Send + Sync + 'static>() -> Self {
+        Self {
+            name: std::any::type_name::<U>(),
+            remove: |extensions| drop(extensions.remove::<AuthUser<U>>()),
+        }
+    }
+}
+
+/// Left in the extensions where the caller chose between two engines, so that what the other one would
+/// have brought is missing by the caller's doing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chosen;
 
 /// Left in the extensions by a layer that let a request through without an identity, so that a guard
 /// or an extractor can tell "nobody" from "no layer".

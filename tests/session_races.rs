@@ -9,11 +9,19 @@ use std::{
     sync::Arc,
 };
 
+use axum::{
+    Router,
+    body::Body,
+    extract::Path,
+    http::{Request, Response},
+    routing::post,
+};
 use serde_json::json;
 use support::{ProbeStore, abandon_after, every_interleaving, shared};
 use tokio::sync::Barrier;
+use tower::ServiceExt;
 use tower_jam::{
-    Grant, IssueError, MasterSecret, Sessions,
+    Grant, IssueError, MasterSecret, Rejection, Session, SessionLayer, Sessions,
     session::Epoch,
     store::{MemoryStore, Store},
 };
@@ -163,6 +171,103 @@ async fn a_change_revives_nothing_that_was_deleted() {
     )
     .await;
     assert!(orders >= 3, "{orders} orders");
+}
+
+/// A guest puts something into the cart while another tab logs in: it is in the member's cart, or the tab
+/// is told that it came too late, and gets no cookie of its own.
+#[tokio::test]
+async fn nothing_put_into_a_guests_cart_is_lost_at_login() {
+    let orders = every_interleaving(
+        Shop::new,
+        |shop| {
+            let add = async {
+                let response = shop.ask("/set/cart").await;
+                let status = response.status();
+                assert!(status == 200 || status == 401, "{status}");
+                assert!(!response.headers().contains_key("set-cookie"));
+                shop.world.changed.set(status == 200);
+            };
+            let login = async {
+                let response = shop.ask("/login").await;
+                assert_eq!(response.status(), 200);
+                let token = axum::body::to_bytes(response.into_body(), 1 << 10)
+                    .await
+                    .unwrap();
+                *shop.world.got.borrow_mut() = Some(String::from_utf8(token.to_vec()).unwrap());
+            };
+            [Box::pin(add), Box::pin(login)]
+        },
+        async |shop: &Shop, order: &str| {
+            let sessions = &shop.world.sessions;
+            let token = shop
+                .world
+                .got
+                .borrow()
+                .clone()
+                .expect("a login always succeeds");
+            let (_, data) = sessions.get(&token).await.unwrap().expect("alive");
+            assert!(data.values.contains_key("visited"), "{order}");
+            assert_eq!(
+                data.values.contains_key("cart"),
+                shop.world.changed.get(),
+                "{order}"
+            );
+            assert!(
+                sessions.get(&shop.guest).await.unwrap().is_none(),
+                "{order}"
+            );
+        },
+    )
+    .await;
+    assert!(orders >= 20, "{orders} orders");
+}
+
+/// A site that a guest has visited once.
+struct Shop {
+    world: World,
+    app: Router,
+    guest: String,
+}
+
+impl Shop {
+    fn new() -> Self {
+        let world = world();
+        let set = |session: Session, Path(name): Path<String>| async move {
+            session.set(&name, &true).await
+        };
+        let login = |session: Session| async move {
+            Ok::<_, Rejection>(session.login(alice()).await?.token.expose().clone())
+        };
+        let layer = SessionLayer::new(world.sessions.clone()).optional();
+        let app = Router::new()
+            .route("/set/{name}", post(set))
+            .route("/login", post(login))
+            .route_layer(layer);
+        let mut shop = Self {
+            world,
+            app,
+            guest: String::new(),
+        };
+        let first = finish(shop.ask("/set/visited"));
+        let line = first.headers()["set-cookie"].to_str().unwrap();
+        let value = line
+            .strip_prefix("__Host-sid=")
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap();
+        shop.guest = value.to_owned();
+        shop
+    }
+
+    async fn ask(&self, path: &str) -> Response<Body> {
+        let cookie = format!("__Host-sid={}", self.guest);
+        let request = Request::post(path)
+            .header("cookie", cookie)
+            .body(Body::empty())
+            .unwrap();
+        self.app.clone().oneshot(request).await.unwrap()
+    }
 }
 
 #[tokio::test]

@@ -601,19 +601,48 @@ async fn of_two_requests_the_one_that_rotates_sets_the_cookie_and_the_other_none
     );
     assert!(rotated.token.is_some());
     assert!(slow.set_cookie.is_none());
-    // A request that was sent with the old id and arrives later neither clears nor sets one.
+    // A request that was sent with the old id and arrives later, to write, sets none either.
     let late = site.ask("POST", "/open/add/late", Some(&token)).await;
-    assert!(
-        late.token
-            .as_ref()
-            .is_none_or(|guest| guest != rotated.token.as_ref().unwrap())
-    );
+    assert_eq!(late.status, StatusCode::UNAUTHORIZED);
+    assert!(late.set_cookie.is_none());
     assert_eq!(
         site.ask("GET", "/closed/who", rotated.token.as_deref())
             .await
             .text,
         "alice"
     );
+}
+
+/// A guest's request that is overtaken by its own login must not bring a guest's cookie over the member's.
+#[tokio::test]
+async fn a_request_that_a_login_overtakes_sets_no_cookie_for_a_minute() {
+    let site = Site::new();
+    for (before, after) in [("alice", "bob"), ("", "alice")] {
+        let old = match before {
+            "" => site
+                .ask("POST", "/open/add/book", None)
+                .await
+                .token
+                .unwrap(),
+            name => site.login(name, None).await,
+        };
+        let new = site.login(after, Some(&old)).await;
+        let late = site.ask("POST", "/open/add/pen", Some(&old)).await;
+        assert_eq!(late.status, StatusCode::UNAUTHORIZED, "{before}");
+        assert!(late.set_cookie.is_none(), "{before}");
+        assert_eq!(
+            site.ask("GET", "/open/who", Some(&old)).await.text,
+            "guest",
+            "pages are there for it"
+        );
+        assert_eq!(site.ask("GET", "/closed/who", Some(&new)).await.text, after);
+
+        // Who still has the old cookie later on is a guest like any other.
+        site.clock.advance(Duration::from_secs(60));
+        let guest = site.ask("POST", "/open/add/pen", Some(&old)).await;
+        assert_eq!(guest.status, StatusCode::NO_CONTENT, "{before}");
+        assert!(guest.token.is_some(), "{before}");
+    }
 }
 
 #[tokio::test]

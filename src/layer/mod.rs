@@ -28,8 +28,11 @@
 //!
 //! # Order
 //!
-//! In a [`Router`](https://docs.rs/axum) or `ServiceBuilder`, authentication goes outside guards. A guard with no authentication
+//! In a `Router` or `ServiceBuilder`, authentication goes outside guards. A guard with no authentication
 //! outside it answers 500 and logs what to add.
+//!
+//! Of two layers the inner one knows better: its identity and its user take the place of the outer one's. An
+//! optional one that finds nobody leaves them as they are; one that requires is not satisfied with them.
 //!
 //! ```
 //! use http::{Request, Response, StatusCode};
@@ -78,6 +81,10 @@ mod cross_site;
 mod guard;
 mod respond;
 
+use std::{error::Error, fmt};
+
+use crate::rejection::{Rejection, RejectionKind};
+
 pub use self::{
     auth::{AuthLayer, AuthService},
     guard::{GuardFuture, GuardLayer, GuardService},
@@ -93,14 +100,29 @@ pub type JwtLayer<U = crate::token::Claims, R = HttpResponder> = AuthLayer<crate
 pub type SessionLayer<U, R = HttpResponder> = AuthLayer<crate::session::Sessions<U>, R>;
 
 /// Writes a refusal to the log: what is ours to mend as an error, what the caller did for debugging.
-pub(crate) fn log(rejection: &crate::rejection::Rejection) {
-    use crate::rejection::RejectionKind;
-
-    let source = std::error::Error::source(rejection).map(tracing::field::display);
+pub(crate) fn log(rejection: &Rejection) {
+    let source = rejection
+        .source()
+        .map(|source| tracing::field::display(Causes(source)));
     let (reason, status) = (rejection.reason(), rejection.status().as_u16());
     match rejection.kind() {
         RejectionKind::Misconfigured => tracing::error!(status, source, "{reason}"),
         RejectionKind::Unavailable => tracing::error!(status, source, "request refused: {reason}"),
         _ => tracing::debug!(status, source, "request refused: {reason}"),
+    }
+}
+
+/// An error and all that led to it, since none of ours repeats its cause.
+struct Causes<'a>(&'a dyn Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
     }
 }

@@ -97,14 +97,7 @@ impl<F> HttpResponder<F> {
     ///
     /// When the realm is empty or has a character other than visible ASCII and space.
     pub fn with_realm(mut self, realm: &str) -> Result<Self, ConfigError> {
-        let is_text = |c: char| c.is_ascii_graphic() || c == ' ';
-        if realm.is_empty() || !realm.chars().all(is_text) {
-            return Err(ConfigError::new(
-                "realm",
-                "must be visible ASCII and spaces",
-            ));
-        }
-        self.realm = Arc::from(realm);
+        self.realm = checked_realm(realm)?;
         Ok(self)
     }
 
@@ -186,6 +179,18 @@ impl GrpcResponder {
     }
 }
 
+impl GrpcResponder {
+    /// Names the protection space in challenges (RFC 9110 section 11.5).
+    ///
+    /// # Errors
+    ///
+    /// When the realm is empty or has a character other than visible ASCII and space.
+    pub fn with_realm(mut self, realm: &str) -> Result<Self, ConfigError> {
+        self.realm = checked_realm(realm)?;
+        Ok(self)
+    }
+}
+
 impl Default for GrpcResponder {
     fn default() -> Self {
         Self::new()
@@ -208,6 +213,17 @@ impl<B: Default> Respond<B> for GrpcResponder {
         add_advice(headers, rejection, &self.realm);
         response
     }
+}
+
+fn checked_realm(realm: &str) -> Result<Arc<str>, ConfigError> {
+    let is_text = |c: char| c.is_ascii_graphic() || c == ' ';
+    if realm.is_empty() || !realm.chars().all(is_text) {
+        return Err(ConfigError::new(
+            "realm",
+            "must be visible ASCII and spaces",
+        ));
+    }
+    Ok(Arc::from(realm))
 }
 
 /// What a caller can act on: the challenge, and when to come back.

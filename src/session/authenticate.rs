@@ -4,7 +4,11 @@ use std::{any::type_name, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-use super::{core::Opened, engine::Sessions, handle::Session};
+use super::{
+    core::{Lookup, Opened},
+    engine::Sessions,
+    handle::Session,
+};
 use crate::{
     authenticate::{Authenticate, Verified},
     credential::{Credential, CredentialSource},
@@ -28,8 +32,12 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for Sessions<U> {
     }
 
     async fn authenticate(&self, presented: Credential) -> Result<Verified<U>, Rejection> {
-        let Some(known) = self.recognise(presented.expose()).await? else {
-            return self.absent(None);
+        let known = match self.recognise(presented.expose()).await? {
+            Lookup::Live(known) => known,
+            Lookup::Gone => return self.absent(None),
+            Lookup::Replaced => {
+                return Ok(Session::replaced(&self.core).enter(Verified::anonymous()));
+            }
         };
         let verified = match (&known.identity, &known.user) {
             (Some(identity), Some(user)) => {
@@ -50,22 +58,29 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for Sessions<U> {
 impl<U: DeserializeOwned> Sessions<U> {
     /// The live session that `text` opens. The store is asked every time; a record that has not changed
     /// since is not opened and read again.
-    async fn recognise(&self, text: &str) -> Result<Option<Arc<Known<U>>>, StoreError> {
+    async fn recognise(&self, text: &str) -> Result<Lookup<Arc<Known<U>>>, StoreError> {
         let seen = self.seen.find(text);
-        let opened = match &seen {
+        let found = match &seen {
             Some(known) => self.core.read_again(&known.opened).await?,
             None => self.core.open(text).await?,
         };
-        let Some(opened) = opened else {
-            self.seen.forget(text);
-            return Ok(None);
+        let opened = match found {
+            Lookup::Live(opened) => opened,
+            Lookup::Replaced => {
+                self.seen.forget(text);
+                return Ok(Lookup::Replaced);
+            }
+            Lookup::Gone => {
+                self.seen.forget(text);
+                return Ok(Lookup::Gone);
+            }
         };
         if let Some(known) = seen.filter(|known| known.opened.is_same(&opened)) {
-            return Ok(Some(known));
+            return Ok(Lookup::Live(known));
         }
         let known = Arc::new(self.known(opened));
         self.seen.remember(text, Arc::clone(&known));
-        Ok(Some(known))
+        Ok(Lookup::Live(known))
     }
 
     fn known(&self, opened: Opened) -> Known<U> {

@@ -6,7 +6,7 @@
 use std::{any::TypeId, sync::Arc, time::Duration};
 
 use super::{
-    record::{Head, Lifetime, Owner, Record},
+    record::{Found, Head, Lifetime, Owner, Record, moved},
     token::{TagKeys, Token, public_id},
 };
 use crate::{
@@ -38,6 +38,17 @@ pub(super) struct Opened {
     version: Version,
 }
 
+/// What a token leads to.
+pub(super) enum Lookup<T> {
+    /// A live session.
+    Live(T),
+    /// A session that got a new id a moment ago, so that a request with the old one may still be under
+    /// way. Such a request must not make a session of its own: its cookie would replace the new one.
+    Replaced,
+    /// Nothing, or nothing any more.
+    Gone,
+}
+
 /// Which secret a changed record gets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum NewId {
@@ -54,43 +65,49 @@ impl Core {
         self.tags.encode(token)
     }
 
-    /// The live session that `text` opens. A made-up text is refused without a read.
-    pub(super) async fn open(&self, text: &str) -> Result<Option<Opened>, StoreError> {
+    /// The session that `text` opens. A made-up text is refused without a read.
+    pub(super) async fn open(&self, text: &str) -> Result<Lookup<Opened>, StoreError> {
         match self.tags.decode(text) {
             Some(token) => self.read(token).await,
-            None => Ok(None),
+            None => Ok(Lookup::Gone),
         }
     }
 
-    /// Reads the record again, if it is live and `token` still opens it.
-    pub(super) async fn read(&self, token: Token) -> Result<Option<Opened>, StoreError> {
+    /// Reads the record that `token` opens.
+    pub(super) async fn read(&self, token: Token) -> Result<Lookup<Opened>, StoreError> {
         let key = token.key();
         match self.store.get(&key).await? {
             Some(entry) => self.unseal(token, key, &entry),
-            None => Ok(None),
+            None => Ok(Lookup::Gone),
         }
     }
 
     /// The session as it is now: as it was `known` to be, or as the store has it since.
-    pub(super) async fn read_again(&self, known: &Opened) -> Result<Option<Opened>, StoreError> {
+    pub(super) async fn read_again(&self, known: &Opened) -> Result<Lookup<Opened>, StoreError> {
         match self.store.get(&known.key).await? {
             Some(entry) if entry.version != known.version => {
                 self.unseal(known.token.clone(), known.key.clone(), &entry)
             }
-            Some(_) if known.record.head.is_live(self.clock.now()) => Ok(Some(known.clone())),
-            _ => Ok(None),
+            Some(_) if known.record.head.is_live(self.clock.now()) => {
+                Ok(Lookup::Live(known.clone()))
+            }
+            _ => Ok(Lookup::Gone),
         }
     }
 
-    fn unseal(&self, token: Token, key: Key, entry: &Entry) -> Result<Option<Opened>, StoreError> {
-        let record = Record::decode(&entry.value, &token, &key, self.is_plain)?;
-        let live = record.filter(|record| record.head.is_live(self.clock.now()));
-        Ok(live.map(|record| Opened {
-            token,
-            key,
-            record: Arc::new(record),
-            version: entry.version,
-        }))
+    fn unseal(&self, token: Token, key: Key, entry: &Entry) -> Result<Lookup<Opened>, StoreError> {
+        let now = self.clock.now();
+        let found = Record::decode(&entry.value, &token, &key, self.is_plain)?;
+        Ok(match found {
+            Found::Open(record) if record.head.is_live(now) => Lookup::Live(Opened {
+                token,
+                key,
+                record,
+                version: entry.version,
+            }),
+            Found::Replaced(at) if now < at.after(UNDER_WAY) => Lookup::Replaced,
+            Found::Open(_) | Found::Replaced(_) => Lookup::Gone,
+        })
     }
 
     /// Stores a new record under a new token.
@@ -128,10 +145,14 @@ impl Core {
             NewId::Keep => token.clone(),
             NewId::Renew => token.renewed(),
         };
-        while let Some(opened) = self.read(token.clone()).await? {
+        while let Lookup::Live(opened) = self.read(token.clone()).await? {
             let mut record = Record::clone(&opened.record);
             let answer = edit(&mut record)?;
-            record.head.see(self.lifetime.idle, self.clock.now());
+            let now = self.clock.now();
+            record.head.see(self.lifetime.idle, now);
+            if new_id == NewId::Renew {
+                record.head.renewed_at = now;
+            }
             if let Some(changed) = self.replace(&key, &opened, record, &next).await? {
                 return Ok(Some((answer, changed)));
             }
@@ -185,14 +206,35 @@ impl Core {
         unseen > self.lifetime.idle / TOUCHES_PER_IDLE
     }
 
-    /// Ends the session that `token` is for, and hands over what the token opens. Another holder's new
-    /// secret is no protection: who held the session a moment ago may end it.
-    pub(super) async fn end(&self, token: &Token) -> Result<Option<Record>, StoreError> {
-        let key = token.key();
-        let Some(entry) = self.store.take(&key).await? else {
-            return Ok(None);
-        };
-        Record::decode(&entry.value, token, &key, self.is_plain)
+    /// Ends the session that `token` is for. Another holder's new secret is no protection: who held the
+    /// session a moment ago may end it.
+    pub(super) async fn end(&self, token: &Token) -> Result<bool, StoreError> {
+        Ok(self.store.take(&token.key()).await?.is_some())
+    }
+
+    /// Ends the session that was `left` for another, hands over its last state, and leaves a note of the
+    /// move for requests that are under way.
+    pub(super) async fn retire(&self, left: &Opened) -> Result<Option<Arc<Record>>, StoreError> {
+        let deadline = self.clock.monotonic() + DEADLINE;
+        while let Lookup::Live(opened) = self.read(left.token.clone()).await? {
+            let now = self.clock.now();
+            let note = self.in_group(
+                &opened.record.head,
+                Write::new(moved(now), now.after(UNDER_WAY)),
+            );
+            let version = note.version;
+            let outcome = self
+                .store
+                .put(&opened.key, note, When::Unchanged(opened.version))
+                .await;
+            if self.is_mine(&opened.key, version, outcome).await? {
+                return Ok(Some(opened.record));
+            }
+            if self.clock.monotonic() > deadline {
+                return Err(StoreError::Contended);
+            }
+        }
+        Ok(None)
     }
 
     pub(super) async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
@@ -216,14 +258,13 @@ impl Core {
     pub(super) async fn list(&self, subject: &str) -> Result<Vec<(Key, Head)>, StoreError> {
         let now = self.clock.now();
         let entries = self.store.list(&self.group(subject)).await?;
-        let heads = entries
-            .into_iter()
-            .map(|(key, entry)| Ok((key, Head::decode(&entry.value)?)));
-        let heads: Result<Vec<_>, StoreError> = heads.collect();
-        Ok(heads?
-            .into_iter()
-            .filter(|(_, head)| head.is_live(now))
-            .collect())
+        let mut live = Vec::with_capacity(entries.len());
+        for (key, entry) in entries {
+            if let Some(head) = Head::decode(&entry.value)?.filter(|head| head.is_live(now)) {
+                live.push((key, head));
+            }
+        }
+        Ok(live)
     }
 
     /// Whether a conditional write took effect, also when its answer was lost.
@@ -245,11 +286,14 @@ impl Core {
     fn write(&self, record: &Record, token: &Token, key: &Key) -> Result<Write, StoreError> {
         let head = &record.head;
         let value = record.encode(token, key, self.is_plain)?;
-        let write = Write::new(value, head.idle_at.min(head.absolute_at));
-        Ok(match &head.owner {
+        Ok(self.in_group(head, Write::new(value, head.idle_at.min(head.absolute_at))))
+    }
+
+    fn in_group(&self, head: &Head, write: Write) -> Write {
+        match &head.owner {
             Some(Owner { issuer, id, .. }) => write.in_group(group(issuer, id)),
             None => write,
-        })
+        }
     }
 
     fn group(&self, subject: &str) -> Key {
@@ -289,6 +333,10 @@ fn group(issuer: &str, subject: &str) -> Key {
 
 /// A change that loses for this long is given up with 503. Longer than any store's own time-out.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Longer than a browser's request takes on its way, shorter than anybody would wait for a page that sets
+/// a cookie for guests.
+const UNDER_WAY: Duration = Duration::from_secs(60);
 
 /// One write per twentieth of the idle time keeps the deadline true to 5 %.
 const TOUCHES_PER_IDLE: u32 = 20;

@@ -9,10 +9,10 @@ use serde_json::value::to_raw_value;
 use super::{
     authenticate::Known,
     builder::SessionsBuilder,
-    core::{Core, Epoch, NewId},
+    core::{Core, Epoch, Lookup, NewId},
     info::{SessionData, SessionInfo},
     login::Login,
-    record::{Body, Record},
+    record::{Body, Record, unreadable},
     token::public_id,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
 /// Creates, finds, changes and ends sessions whose user is a `U`.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules, and
-/// [`SessionLayer`](crate::layer::SessionLayer) and [`Session`] for its use in a service.
+/// [`SessionLayer`](crate::layer::SessionLayer) and [`Session`](super::Session) for its use in a service.
 pub struct Sessions<U> {
     pub(super) core: Arc<Core>,
     pub(super) seen: Arc<Cache<Known<U>>>,
@@ -46,7 +46,7 @@ impl<U: Send + Sync + 'static> Sessions<U> {
     /// When the store does not answer.
     pub async fn delete(&self, token: &str) -> Result<bool, StoreError> {
         match self.core.tags.decode(token) {
-            Some(token) => Ok(self.core.store.take(&token.key()).await?.is_some()),
+            Some(token) => self.core.end(&token).await,
             None => Ok(false),
         }
     }
@@ -154,7 +154,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Sessions<U> {
         &self,
         token: &str,
     ) -> Result<Option<(SessionInfo, SessionData<U>)>, StoreError> {
-        let Some(opened) = self.core.open(token).await? else {
+        let Lookup::Live(opened) = self.core.open(token).await? else {
             return Ok(None);
         };
         let info = SessionInfo::new(opened.id(), &opened.record.head, self.core.clock.now());
@@ -198,7 +198,7 @@ fn data<U: DeserializeOwned>(body: &Body) -> Result<SessionData<U>, StoreError> 
         .map(|user| serde_json::from_str(user.get()))
         .transpose();
     Ok(SessionData {
-        user: user.map_err(|error| StoreError::Corrupt(error.into()))?,
+        user: user.map_err(|error| unreadable(&error))?,
         values: body.values.clone(),
     })
 }

@@ -127,7 +127,7 @@ impl Core {
     /// Ends the session that was `left`. What an anonymous one was given since it was read goes along.
     async fn leave(&self, left: Opened, entered: Opened) -> Result<Opened, IssueError> {
         let is_anonymous = left.owner().is_none();
-        let Some(last) = self.end(&left.token).await? else {
+        let Some(last) = self.retire(&left).await? else {
             return Ok(entered);
         };
         if !is_anonymous || last.body.values == left.record.body.values {

@@ -48,13 +48,24 @@ struct Shared {
 struct State {
     opened: Option<Opened>,
     cookie: Option<HeaderValue>,
+    /// The request came with an id that was replaced while it was under way.
+    is_replaced: bool,
 }
 
 impl Session {
     pub(super) fn open(core: &Arc<Core>, opened: Option<Opened>) -> Self {
+        Self::new(core, opened, false)
+    }
+
+    pub(super) fn replaced(core: &Arc<Core>) -> Self {
+        Self::new(core, None, true)
+    }
+
+    fn new(core: &Arc<Core>, opened: Option<Opened>, is_replaced: bool) -> Self {
         let state = State {
             opened,
             cookie: None,
+            is_replaced,
         };
         Self {
             shared: Arc::new(Shared {
@@ -132,14 +143,18 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// An invalid [`Rejection`] when the session was ended, or given a new id by another request; an unavailable one
-    /// when the store does not answer.
+    /// An invalid [`Rejection`] when the session was ended, or given a new id by another request. Where that
+    /// was in the last minute, a request that still has the old id does not make a session of its own
+    /// either: its cookie would replace the new one. An unavailable one when the store does not answer.
     pub async fn update<T>(
         &self,
         mut change: impl FnMut(&mut Map<String, Value>) -> T,
     ) -> Result<T, Rejection> {
         let core = &self.shared.core;
         let Some(opened) = self.opened() else {
+            if self.state().is_replaced {
+                return Err(ended());
+            }
             let mut record = core.anonymous();
             let answer = change(&mut record.body.values);
             let opened = core.insert(record).await?;
@@ -273,12 +288,9 @@ impl OnResponse for Shared {
         source: &CredentialSource,
         headers: &mut HeaderMap,
     ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        let State { opened, cookie } = {
+        let (opened, cookie) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            State {
-                opened: state.opened.clone(),
-                cookie: state.cookie.take(),
-            }
+            (state.opened.clone(), state.cookie.take())
         };
         if let Some(cookie) = cookie
             && source.reads_cookie(self.core.cookie.cookie_name())

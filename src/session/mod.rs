@@ -18,6 +18,8 @@
 //! * **[`clear`](Sessions::clear)** ends every session of a user, and makes logins come to nothing that began before it.
 //! * **A cookie that leads to no live session** counts as absent, and is left alone: it must not lock anybody
 //!   out of the page to sign in, and a slow answer must not remove a fresh cookie.
+//! * **A request that a new id overtakes** makes no session of its own for a minute, since a guest's cookie would replace
+//!   the member's: what it wants to write is refused (401).
 //! * **A store that fails** is 503: neither a guest nor a member.
 //! * **The number of sessions** a user may have is not limited here; [`list`](Sessions::list) and
 //!   [`revoke`](Sessions::revoke) let an application do it.

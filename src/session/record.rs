@@ -8,7 +8,7 @@
 //! AES-256-GCM under a key that follows from the session's secret. Everything before it and the store key are its
 //! associated data, so a head that was changed in the store, or a record moved to another key, does not open.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,14 @@ use crate::{
     store::Key,
 };
 
+/// What a stored value is to the holder of a token.
+pub(super) enum Found {
+    /// Its session.
+    Open(Arc<Record>),
+    /// A session that was the holder's until then, when it got a new id.
+    Replaced(Timestamp),
+}
+
 /// A session, opened.
 #[derive(Clone)]
 pub(super) struct Record {
@@ -35,6 +43,8 @@ pub(super) struct Record {
 pub(super) struct Head {
     pub(super) owner: Option<Owner>,
     pub(super) created_at: Timestamp,
+    /// When the session got the id it has.
+    pub(super) renewed_at: Timestamp,
     pub(super) seen_at: Timestamp,
     pub(super) idle_at: Timestamp,
     pub(super) absolute_at: Timestamp,
@@ -99,15 +109,19 @@ impl Head {
         Self {
             owner: None,
             created_at: now,
+            renewed_at: now,
             seen_at: now,
             idle_at: now.after(lifetime.idle).min(absolute_at),
             absolute_at,
         }
     }
 
-    /// Reads the head alone, which takes no secret.
-    pub(super) fn decode(value: &[u8]) -> Result<Self, StoreError> {
-        Ok(Parts::of(value)?.head)
+    /// Reads the head alone, which takes no secret; `None` if the session has moved to another record.
+    pub(super) fn decode(value: &[u8]) -> Result<Option<Self>, StoreError> {
+        match value.first() {
+            Some(&MOVED) => Ok(None),
+            _ => Ok(Some(Parts::of(value)?.head)),
+        }
     }
 
     /// A session is over at its deadline, not after it.
@@ -146,17 +160,23 @@ impl Record {
         Ok(value.into())
     }
 
-    /// Opens what [`encode`](Self::encode) made; `None` if it was made for another token. A plain record
-    /// is taken only by an engine that writes them: elsewhere it was not written here.
+    /// Opens what [`encode`](Self::encode) made for `token`. A plain record is taken only by an engine that
+    /// writes them: elsewhere it was not written here.
     pub(super) fn decode(
         value: &[u8],
         token: &Token,
         key: &Key,
         is_plain: bool,
-    ) -> Result<Option<Self>, StoreError> {
+    ) -> Result<Found, StoreError> {
+        if let [MOVED, at @ ..] = value {
+            let at = at.try_into().map_err(corrupt)?;
+            return Ok(Found::Replaced(Timestamp::from_millis(u64::from_be_bytes(
+                at,
+            ))));
+        }
         let parts = Parts::of(value)?;
         if !secret::equal(parts.secret_hash, &token.hash()) {
-            return Ok(None);
+            return Ok(Found::Replaced(parts.head.renewed_at));
         }
         let opened;
         let body = if parts.format == PLAIN && is_plain {
@@ -167,12 +187,19 @@ impl Record {
                 .as_ref()
                 .ok_or_else(|| StoreError::Corrupt("a session record does not open".into()))?
         };
-        let body = serde_json::from_slice(body).map_err(corrupt)?;
-        Ok(Some(Self {
+        let body = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+        Ok(Found::Open(Arc::new(Self {
             head: parts.head,
             body,
-        }))
+        })))
     }
+}
+
+/// What is left where a session was that moved to another record at `now`.
+pub(super) fn moved(now: Timestamp) -> Bytes {
+    let mut value = vec![MOVED];
+    value.extend_from_slice(&now.as_millis().to_be_bytes());
+    value.into()
 }
 
 /// A stored record, taken apart and not yet opened.
@@ -202,11 +229,19 @@ impl<'a> Parts<'a> {
         Ok(Self {
             format: *format,
             secret_hash,
-            head: serde_json::from_slice(head).map_err(corrupt)?,
+            head: serde_json::from_slice(head).map_err(|error| unreadable(&error))?,
             public: &value[..PREFIX_BYTES + length],
             body,
         })
     }
+}
+
+/// serde_json quotes the input in some messages, so only the place is kept.
+pub(super) fn unreadable(error: &serde_json::Error) -> StoreError {
+    corrupt(format!(
+        "not of the expected form at column {}",
+        error.column()
+    ))
 }
 
 fn corrupt(error: impl Into<BoxError>) -> StoreError {
@@ -222,6 +257,7 @@ pub(super) struct Lifetime {
 
 const SEALED: u8 = 1;
 const PLAIN: u8 = 2;
+const MOVED: u8 = 3;
 const PREFIX_BYTES: usize = 1 + 32 + 4;
 
 #[cfg(test)]
@@ -245,8 +281,11 @@ mod tests {
         record
     }
 
-    fn decode(value: &[u8], token: &Token, key: &Key) -> Result<Option<Record>, StoreError> {
-        Record::decode(value, token, key, false)
+    fn decode(value: &[u8], token: &Token, key: &Key) -> Result<Option<Arc<Record>>, StoreError> {
+        match Record::decode(value, token, key, false)? {
+            Found::Open(record) => Ok(Some(record)),
+            Found::Replaced(_) => Ok(None),
+        }
     }
 
     #[test]
@@ -279,11 +318,8 @@ mod tests {
         let key = token.key();
         let plain = record().encode(&token, &key, true).unwrap();
         assert!(decode(&plain, &token, &key).is_err());
-        assert!(
-            Record::decode(&plain, &token, &key, true)
-                .unwrap()
-                .is_some()
-        );
+        let opened = Record::decode(&plain, &token, &key, true).unwrap();
+        assert!(matches!(opened, Found::Open(_)));
     }
 
     #[test]

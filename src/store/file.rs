@@ -1,7 +1,7 @@
 //! The store in one file.
 //!
 //! [`FileStore`] is for a service that runs as one process and remembers over a restart. Underneath is
-//! [redb](https://docs.rs/redb), an embedded database, so there is nothing to install or to run. It keeps the
+//! [redb](https://github.com/cberner/redb), an embedded database, so there is nothing to install or to run. It keeps the
 //! conditions of the [`Store`] trait, and these of its own:
 //!
 //! * **Acknowledged is on disk.** A verb that wrote answers after the operating system was told to

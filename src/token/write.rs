@@ -1,6 +1,6 @@
 //! A payload as it is minted: the engine's claims first, then the members of the user.
 
-use std::fmt::Display;
+use std::{borrow::Cow, fmt::Display};
 
 use serde::ser::{self, Serialize, SerializeMap, SerializeStruct, Serializer};
 use serde_json::Value;
@@ -80,32 +80,42 @@ impl Serialize for Proofs<'_> {
 /// Writes the members of a user into the object of claims.
 struct Members<M> {
     map: M,
-    names: Vec<String>,
+    names: Vec<Cow<'static, str>>,
     key: Option<String>,
 }
 
 impl<M: SerializeMap> Members<M> {
-    fn add<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), M::Error> {
+    fn add<T: Serialize + ?Sized>(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: &T,
+    ) -> Result<(), M::Error> {
         if self.names.len() == MAX_NAMES {
             return Err(ser::Error::custom("more than 64 claims"));
         }
-        self.names.push(name.to_owned());
-        self.map.serialize_entry(name, value)
+        let name = name.into();
+        self.map.serialize_entry(&name, value)?;
+        self.names.push(name);
+        Ok(())
     }
 
     /// A member of the user. What the engine states, the user does not state again: those that every
     /// token has are left out, so that a type can have fields for reading them; for the others two
     /// statements are a mistake.
-    fn add_member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), M::Error> {
-        if ENGINE_OWNED.contains(&name) {
+    fn add_member<T: Serialize + ?Sized>(
+        &mut self,
+        name: Cow<'static, str>,
+        value: &T,
+    ) -> Result<(), M::Error> {
+        if ENGINE_OWNED.contains(&&*name) {
             return Ok(());
         }
-        if self.names.iter().any(|known| known == name) {
+        if self.names.contains(&name) {
             return Err(ser::Error::custom(format_args!(
                 "claim `{name}` is stated twice"
             )));
         }
-        if !is_readable(name, value) {
+        if !is_readable(&name, value) {
             return Err(ser::Error::custom(format_args!(
                 "claim `{name}` is of another type than verifiers take"
             )));
@@ -133,7 +143,7 @@ impl<M: SerializeMap> SerializeStruct for &mut Members<M> {
         name: &'static str,
         value: &T,
     ) -> Result<(), M::Error> {
-        self.add_member(name, value)
+        self.add_member(name.into(), value)
     }
 
     fn end(self) -> Result<(), M::Error> {
@@ -159,7 +169,7 @@ impl<M: SerializeMap> SerializeMap for &mut Members<M> {
             .key
             .take()
             .ok_or_else(|| ser::Error::custom("a value without a key"))?;
-        self.add_member(&key, value)
+        self.add_member(key.into(), value)
     }
 
     fn end(self) -> Result<(), M::Error> {
@@ -230,7 +240,7 @@ impl<'a, M: SerializeMap> Serializer for &'a mut Members<M> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), M::Error> {
-        self.add_member(variant, value)
+        self.add_member(variant.into(), value)
     }
 
     refuse! {
