@@ -23,8 +23,8 @@
 //!   happens; reads go on. After a second the next write tries again, so that no restart is needed once there
 //!   is room. Other failures of the disk are [`StoreError::Unavailable`], or [`StoreError::Unknown`]
 //!   where the write may be in the file; the file is opened again before the next attempt.
-//! * **Damage is an error.** Every page carries a checksum. All are compared when the file is opened, at some
-//!   gigabytes a second, and a file that was changed from outside does not open. A commit is two steps to the
+//! * **Damage is an error.** Every page carries a checksum. All are compared when the file is opened, at about
+//!   a gigabyte a second, and a file that was changed from outside does not open. A commit is two steps to the
 //!   disk, so that damage is never taken for an unfinished commit, which would bring back an older
 //!   state, with sessions that have been ended. (One bit of the file is beyond that: the one that names the last
 //!   state, if it flips in a file that a crash left behind; then the very last commit is missing.) What turns up
