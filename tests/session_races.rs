@@ -146,6 +146,35 @@ async fn a_login_that_began_before_clear_comes_to_nothing() {
     assert!(orders >= 20, "{orders} orders");
 }
 
+/// A login over a session of the same user gives that session a new id; this too comes to nothing.
+#[tokio::test]
+async fn a_renewal_that_began_before_clear_comes_to_nothing() {
+    let orders = every_interleaving(
+        || {
+            let shop = Shop::new();
+            let guest = shop.world.token.clone();
+            Shop { guest, ..shop }
+        },
+        |shop| {
+            let login = async {
+                let status = shop.ask("/login-since").await.status();
+                assert!(status == 200 || status == 401, "{status}");
+                shop.world.changed.set(status == 200);
+            };
+            let clear = async {
+                shop.world.sessions.clear("alice").await.unwrap();
+            };
+            [Box::pin(login), Box::pin(clear)]
+        },
+        async |shop: &Shop, order: &str| {
+            let left = shop.world.sessions.list("alice").await.unwrap().len();
+            assert_eq!(left, 0, "{order}, logged in: {}", shop.world.changed.get());
+        },
+    )
+    .await;
+    assert!(orders >= 20, "{orders} orders");
+}
+
 #[tokio::test]
 async fn a_change_revives_nothing_that_was_deleted() {
     let orders = every_interleaving(
@@ -238,10 +267,16 @@ impl Shop {
         let login = |session: Session| async move {
             Ok::<_, Rejection>(session.login(alice()).await?.token.expose().clone())
         };
+        let epoch = world.epoch;
+        let login_since = move |session: Session| async move {
+            let entered = session.login(alice()).since(epoch).await?;
+            Ok::<_, Rejection>(entered.token.expose().clone())
+        };
         let layer = SessionLayer::new(world.sessions.clone()).optional();
         let app = Router::new()
             .route("/set/{name}", post(set))
             .route("/login", post(login))
+            .route("/login-since", post(login_since))
             .route_layer(layer);
         let mut shop = Self {
             world,

@@ -686,6 +686,43 @@ async fn a_store_that_is_away_is_503_and_logs_nobody_out() {
     );
 }
 
+/// Whichever call of a login fails, the session that was there goes on.
+#[tokio::test]
+async fn a_store_that_fails_during_a_login_logs_nobody_out() {
+    let (mut refused, mut accepted) = (0, 0);
+    for with in ["alice", "bob"] {
+        for call in 1..=8 {
+            let site = Site::new();
+            let old = site.login("alice", None).await;
+            site.probe.fail_at(call, false);
+            let path = format!("/open/login/{with}");
+            let answer = site.ask("POST", &path, Some(&old)).await;
+            site.probe.fail_at(0, false);
+            let (token, who) = match answer.status {
+                StatusCode::NO_CONTENT => {
+                    accepted += 1;
+                    (answer.token.unwrap(), with)
+                }
+                status => {
+                    assert_eq!(
+                        status,
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "{with}, call {call}"
+                    );
+                    refused += 1;
+                    (old, "alice")
+                }
+            };
+            let seen = site.ask("GET", "/closed/who", Some(&token)).await;
+            assert_eq!(seen.text, who, "{with}, call {call}");
+        }
+    }
+    assert!(
+        refused >= 8 && accepted >= 2,
+        "{refused} refused, {accepted} accepted"
+    );
+}
+
 #[tokio::test]
 async fn a_store_that_fails_only_for_the_touch_does_not_fail_the_request() {
     let site = Site::new();

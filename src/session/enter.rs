@@ -62,30 +62,28 @@ impl Core {
         since: Option<Epoch>,
     ) -> Result<Opened, IssueError> {
         let subject = entrant.owner.id.clone();
-        let since = match since {
-            Some(epoch) => epoch,
-            None => self.epoch(&subject).await?,
-        };
-        let renewed = match &current {
-            Some(opened) if opened.belongs_to(&entrant.owner) => {
-                self.renew(opened, &entrant).await?
-            }
-            _ => None,
-        };
-        let entered = match renewed {
-            Some(renewed) => renewed,
-            None => {
-                self.insert(self.record_of(entrant, current.as_ref()))
-                    .await?
-            }
-        };
-        if self.epoch(&subject).await? != since {
+        let seen = self.epoch(&subject).await?;
+        if since.is_some_and(|since| since != seen) {
+            return Err(IssueError::Withdrawn);
+        }
+        // A renewal needs no second look: ending everything takes this record away, before or after. And
+        // nothing may fail once the old id is dead, or the user would be logged out.
+        if let Some(opened) = &current
+            && opened.belongs_to(&entrant.owner)
+            && let Some(renewed) = self.renew(opened, &entrant).await?
+        {
+            return Ok(renewed);
+        }
+        let entered = self
+            .insert(self.record_of(entrant, current.as_ref()))
+            .await?;
+        if self.epoch(&subject).await? != seen {
             self.end(&entered.token).await?;
             return Err(IssueError::Withdrawn);
         }
         match current {
-            Some(left) if left.key != entered.key => self.leave(left, entered).await,
-            _ => Ok(entered),
+            Some(left) => self.leave(left, entered).await,
+            None => Ok(entered),
         }
     }
 

@@ -72,17 +72,17 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Jwt<U> {
     pub async fn verify(&self, token: &str) -> Result<Verified<U>, Rejection> {
         let now = self.inner.clock.now();
         let known = match self.known(token) {
-            Some(known) => known,
+            Some(known) => {
+                let times = self.inner.rules.check_times(&known.validity, now);
+                times.inspect_err(|_| self.seen.forget(token))?;
+                known
+            }
             None => {
                 let known = Arc::new(self.read(token, now)?);
                 self.seen.remember(token, Arc::clone(&known));
                 known
             }
         };
-        if let Err(rejection) = self.inner.rules.check_times(&known.validity, now) {
-            self.seen.forget(token);
-            return Err(rejection);
-        }
         let identity = known.identity.clone().checked_again_at(now);
         Ok(Verified::new(identity, Arc::clone(&known.user)))
     }
