@@ -1,7 +1,7 @@
-//! The same layer in front of a tonic server, and a client that meets it. `cargo run --example grpc`.
+//! A tonic server where a caller logs in and then calls what needs a login. `cargo run --example grpc`.
 //!
-//! The module `greeter` is what `tonic-build` would make of one method; it stands here so that the example
-//! needs no protocol compiler.
+//! The module `wire` is what `tonic-build` would make of two services of one method each; it stands here so that the
+//! example needs no protocol compiler.
 
 #![allow(
     clippy::print_stdout,
@@ -9,76 +9,174 @@
     reason = "an example talks to its reader"
 )]
 
-use std::error::Error;
+use std::{error::Error, net::SocketAddr, sync::Arc};
 
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status, metadata::AsciiMetadataValue, transport::Server};
+use tonic::{
+    Request, Response, Status,
+    metadata::AsciiMetadataValue,
+    service::Routes,
+    transport::{Server, server::TcpConnectInfo},
+};
+use tower::ServiceBuilder;
 use tower_jam::{
-    Algorithm, AuthUser, Claims, Grant, Jwt, JwtLayer, Key, KeyRing,
-    guard::scope,
-    layer::{GrpcResponder, GuardLayer},
+    Accounts, Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, Passwords, Secret,
+    Throttle, TokenPairs,
+    account::{self, Credentials, LoginError, NewDevice, Origin, StoreUsers, Users},
+    guard::role,
+    layer::{AuthLayer, GrpcResponder, GuardLayer},
+    store::MemoryStore,
 };
 
-#[derive(Clone)]
-struct Service;
+/// Gives tokens for a name and a password: the operations behind the routes are plain methods.
+struct Login(Accounts<Claims>);
 
-impl greeter::Greeter for Service {
-    async fn greet(
+impl wire::Method for Login {
+    const PATH: &'static str = "/demo.Login/Login";
+    type Asked = wire::Credentials;
+    type Answer = wire::Tokens;
+
+    async fn call(
         &self,
-        request: Request<greeter::Empty>,
-    ) -> Result<Response<greeter::Greeting>, Status> {
+        request: Request<wire::Credentials>,
+    ) -> Result<Response<wire::Tokens>, Status> {
+        let peer = request.extensions().get::<TcpConnectInfo>();
+        let peer: Option<SocketAddr> = peer.and_then(TcpConnectInfo::remote_addr);
+        let peer = peer.ok_or_else(|| Status::internal("the caller's address is not known"))?;
+        let origin = Origin {
+            address: peer.ip(),
+            device: None,
+        };
+        let asked = request.into_inner();
+        let asked = Credentials {
+            name: asked.name,
+            password: Secret::new(asked.password),
+        };
+        let pair = self
+            .0
+            .login(&asked, &origin, NewDevice::default())
+            .await
+            .map_err(refused)?;
+        Ok(Response::new(wire::Tokens {
+            access: pair.access_token.expose().clone(),
+            refresh: pair.refresh_token.expose().clone(),
+        }))
+    }
+}
+
+/// What a login refuses, as a gRPC status.
+fn refused(error: LoginError) -> Status {
+    match error {
+        LoginError::Rejected(rejection) => {
+            Status::new(i32::from(rejection.grpc_code()).into(), rejection.message())
+        }
+        _ => Status::unauthenticated("wrong name or password"),
+    }
+}
+
+/// Greets whoever is logged in.
+struct Greeter;
+
+impl wire::Method for Greeter {
+    const PATH: &'static str = "/demo.Greeter/Greet";
+    type Asked = wire::Empty;
+    type Answer = wire::Greeting;
+
+    async fn call(
+        &self,
+        request: Request<wire::Empty>,
+    ) -> Result<Response<wire::Greeting>, Status> {
         let user = request.extensions().get::<AuthUser<Claims>>();
-        let user = user.ok_or_else(|| Status::internal("no JwtLayer around this service"))?;
+        let user = user.ok_or_else(|| Status::internal("no layer around this service"))?;
         let name: String = user.read("name").unwrap_or_default();
-        Ok(Response::new(greeter::Greeting {
+        Ok(Response::new(wire::Greeting {
             text: format!("hello, {name}"),
         }))
     }
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let keys = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
-    let jwt = Jwt::<Claims>::builder(keys)
+/// Alice and Bob, who both have an account, and of whom one may greet.
+async fn accounts() -> Result<Accounts<Claims>, Box<dyn Error>> {
+    let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
+    let passwords = Passwords::builder().build()?;
+    let users = StoreUsers::new(store.clone());
+    let hash = passwords
+        .hash(&passwords.check_new("correct horse").await?)
+        .await?;
+    for (name, roles) in [("alice", vec!["greeter"]), ("bob", vec![])] {
+        let claims = Claims::new().with("name", name)?;
+        users.add(name, hash.expose(), roles, claims).await?;
+    }
+    let users: Arc<dyn Users<Claims>> = Arc::new(users);
+    let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa)?))
         .issuer("https://auth.acme.dev")
         .audience("greeter")
         .build()?;
-    let alice = Grant::new("42", Claims::new().with("name", "Alice")?);
-    let granted = jwt.issue(alice.clone().scopes(["greet"])).await?;
-    let lesser = jwt.issue(alice).await?;
+    let reread = account::reread(users.clone());
+    let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reread).build()?;
+    let throttle = Throttle::builder(store, &secret).build();
+    Ok(Accounts::builder(users, passwords, throttle, pairs).build())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let accounts = accounts().await?;
+    let greeter = ServiceBuilder::new()
+        .layer(AuthLayer::new(accounts.pairs().clone()).respond_with(GrpcResponder::new()))
+        .layer(GuardLayer::new(role("greeter")).respond_with(GrpcResponder::new()))
+        .service(wire::Served::new(Greeter));
+    let router = axum::Router::new()
+        .route_service(
+            <Login as wire::Method>::PATH,
+            wire::Served::new(Login(accounts)),
+        )
+        .route_service(<Greeter as wire::Method>::PATH, greeter);
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}", listener.local_addr()?);
     let server = Server::builder()
-        .layer(JwtLayer::new(jwt).respond_with(GrpcResponder::new()))
-        .layer(GuardLayer::new(scope("greet")).respond_with(GrpcResponder::new()))
-        .add_service(greeter::GreeterServer::new(Service))
+        .add_routes(Routes::from(router))
         .serve_with_incoming(TcpListenerStream::new(listener));
     let server = tokio::spawn(server);
 
-    let mut client = greeter::GreeterClient::connect(address).await?;
-    for (what, token) in [
-        ("no token", None),
-        ("a token without the scope", Some(&lesser)),
-        ("a good token", Some(&granted)),
+    let mut client = wire::Client::connect(address).await?;
+    for (name, password) in [
+        ("alice", "wrong horse"),
+        ("bob", "correct horse"),
+        ("alice", "correct horse"),
     ] {
-        let mut request = Request::new(greeter::Empty {});
-        if let Some(token) = token {
-            let value = AsciiMetadataValue::try_from(format!("Bearer {}", token.expose()))?;
+        let asked = wire::Credentials {
+            name: name.to_owned(),
+            password: password.to_owned(),
+        };
+        let tokens: wire::Tokens = match client.call::<Login>(Request::new(asked)).await {
+            Ok(tokens) => tokens.into_inner(),
+            Err(status) => {
+                println!(
+                    "{name} with {password:?}: {:?}, {}",
+                    status.code(),
+                    status.message()
+                );
+                wire::Tokens::default()
+            }
+        };
+        let mut request = Request::new(wire::Empty {});
+        if !tokens.access.is_empty() {
+            let value = AsciiMetadataValue::try_from(format!("Bearer {}", tokens.access))?;
             request.metadata_mut().insert("authorization", value);
         }
-        match client.greet(request).await {
-            Ok(response) => println!("{what}: {}", response.into_inner().text),
-            Err(status) => println!("{what}: {:?}, {}", status.code(), status.message()),
+        match client.call::<Greeter>(request).await {
+            Ok(response) => println!("{name}: {}", response.into_inner().text),
+            Err(status) => println!("{name}: {:?}, {}", status.code(), status.message()),
         }
     }
     server.abort();
     Ok(())
 }
 
-/// A service with one method.
-mod greeter {
+/// Services with one method each, and a client of them.
+mod wire {
     #![allow(
         unreachable_pub,
         reason = "generated code is written as if its module were public"
@@ -97,7 +195,7 @@ mod greeter {
         body::Body,
         client::Grpc as ClientGrpc,
         codegen::http::{self, uri::PathAndQuery},
-        server::{Grpc as ServerGrpc, NamedService, UnaryService},
+        server::{Grpc as ServerGrpc, UnaryService},
         transport::{Channel, Error},
     };
     use tonic_prost::ProstCodec;
@@ -111,41 +209,60 @@ mod greeter {
         pub text: String,
     }
 
-    pub trait Greeter: Clone + Send + Sync + 'static {
-        fn greet(
-            &self,
-            request: Request<Empty>,
-        ) -> impl Future<Output = Result<Response<Greeting>, Status>> + Send;
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct Credentials {
+        #[prost(string, tag = "1")]
+        pub name: String,
+        #[prost(string, tag = "2")]
+        pub password: String,
     }
 
-    #[derive(Clone)]
-    pub struct GreeterServer<G>(Arc<G>);
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct Tokens {
+        #[prost(string, tag = "1")]
+        pub access: String,
+        #[prost(string, tag = "2")]
+        pub refresh: String,
+    }
 
-    impl<G> GreeterServer<G> {
-        pub fn new(greeter: G) -> Self {
-            Self(Arc::new(greeter))
+    pub trait Method: Send + Sync + 'static {
+        const PATH: &'static str;
+        type Asked: prost::Message + Default + 'static;
+        type Answer: prost::Message + Default + 'static;
+
+        fn call(
+            &self,
+            request: Request<Self::Asked>,
+        ) -> impl Future<Output = Result<Response<Self::Answer>, Status>> + Send;
+    }
+
+    pub struct Served<M>(Arc<M>);
+
+    impl<M> Served<M> {
+        pub fn new(method: M) -> Self {
+            Self(Arc::new(method))
         }
     }
 
-    impl<G> NamedService for GreeterServer<G> {
-        const NAME: &'static str = "demo.Greeter";
+    impl<M> Clone for Served<M> {
+        fn clone(&self) -> Self {
+            Self(Arc::clone(&self.0))
+        }
     }
 
     type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-    struct Greet<G>(Arc<G>);
+    impl<M: Method> UnaryService<M::Asked> for Served<M> {
+        type Response = M::Answer;
+        type Future = BoxFuture<Result<Response<M::Answer>, Status>>;
 
-    impl<G: Greeter> UnaryService<Empty> for Greet<G> {
-        type Response = Greeting;
-        type Future = BoxFuture<Result<Response<Greeting>, Status>>;
-
-        fn call(&mut self, request: Request<Empty>) -> Self::Future {
-            let greeter = Arc::clone(&self.0);
-            Box::pin(async move { greeter.greet(request).await })
+        fn call(&mut self, request: Request<M::Asked>) -> Self::Future {
+            let method = Arc::clone(&self.0);
+            Box::pin(async move { method.call(request).await })
         }
     }
 
-    impl<G: Greeter> tower::Service<http::Request<Body>> for GreeterServer<G> {
+    impl<M: Method> tower::Service<http::Request<axum::body::Body>> for Served<M> {
         type Response = http::Response<Body>;
         type Error = Infallible;
         type Future = BoxFuture<Result<http::Response<Body>, Infallible>>;
@@ -154,41 +271,32 @@ mod greeter {
             Poll::Ready(Ok(()))
         }
 
-        fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-            let greeter = Arc::clone(&self.0);
+        fn call(&mut self, request: http::Request<axum::body::Body>) -> Self::Future {
+            let served = self.clone();
             Box::pin(async move {
-                if request.uri().path() != "/demo.Greeter/Greet" {
-                    return Ok(Status::unimplemented("no such method").into_http());
-                }
-                let mut grpc = ServerGrpc::new(ProstCodec::<Greeting, Empty>::default());
-                Ok(grpc.unary(Greet(greeter), request).await)
+                let codec = ProstCodec::<M::Answer, M::Asked>::default();
+                Ok(ServerGrpc::new(codec).unary(served, request).await)
             })
         }
     }
 
-    pub struct GreeterClient(ClientGrpc<Channel>);
+    pub struct Client(ClientGrpc<Channel>);
 
-    impl GreeterClient {
+    impl Client {
         pub async fn connect(address: String) -> Result<Self, Error> {
-            Ok(Self(ClientGrpc::new(
-                Channel::from_shared(address)
-                    .expect("a URI")
-                    .connect()
-                    .await?,
-            )))
+            let channel = Channel::from_shared(address).expect("a URI");
+            Ok(Self(ClientGrpc::new(channel.connect().await?)))
         }
 
-        pub async fn greet(
+        pub async fn call<M: Method>(
             &mut self,
-            request: Request<Empty>,
-        ) -> Result<Response<Greeting>, Status> {
+            request: Request<M::Asked>,
+        ) -> Result<Response<M::Answer>, Status> {
+            let ready = self.0.ready().await;
+            ready.map_err(|error| Status::unavailable(error.to_string()))?;
+            let codec = ProstCodec::<M::Asked, M::Answer>::default();
             self.0
-                .ready()
-                .await
-                .map_err(|error| Status::unavailable(error.to_string()))?;
-            let path = PathAndQuery::from_static("/demo.Greeter/Greet");
-            self.0
-                .unary(request, path, ProstCodec::<Empty, Greeting>::default())
+                .unary(request, PathAndQuery::from_static(M::PATH), codec)
                 .await
         }
     }

@@ -1,11 +1,11 @@
-//! A server to try: registration, login, a protected page, sessions and a page for administrators.
+//! A server to try: registration, login, a protected page, devices, sessions and a page for administrators.
 //!
 //! ```text
 //! cargo run --example server -- [--listen ADDR] [--data DIR] [--admin NAME]
 //! ```
 //!
-//! It keeps its signing key, its secret and `store.redb` with the users and sessions in DIR (default `.jam`), so all of
-//! them survive a restart, and a crash too. Who registers as NAME is given the role `admin` at login.
+//! It keeps its signing key, its secret and `store.redb` with the users, devices and sessions in DIR (default `.jam`), so
+//! all of them survive a restart, and a crash too. Who registers as NAME has the role `admin`.
 
 use std::{
     error::Error,
@@ -17,78 +17,62 @@ use std::{
     time::Duration,
 };
 
-use argon2::{
-    Argon2,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
-};
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, State},
-    http::{StatusCode, header},
+    extract::{ConnectInfo, DefaultBodyLimit, State},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::Semaphore, task::spawn_blocking};
+use tokio::net::TcpListener;
 use tower_http::csrf::CsrfLayer;
 use tower_jam::{
-    Algorithm, AuthUser, Claims, Factor, Grant, Jwt, JwtLayer, Key, KeyRing, MasterSecret,
-    Rejection, Session, SessionLayer, Sessions, Timestamp,
+    Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, Passwords, Rejection, Secret,
+    Session, SessionLayer, Sessions, StoreError, Throttle, TokenPairs,
+    account::{
+        self, Accounts, Credentials, LoginError, NewPasswordError, Origin, StoreUsers, Users,
+    },
     guard::role,
-    layer::GuardLayer,
-    store::{self, FileStore, Store, When, Write},
+    layer::{AuthLayer, GuardLayer},
+    store::{FileStore, Store},
 };
 
 #[derive(Clone)]
 struct App {
+    accounts: Accounts<Claims>,
+    passwords: Passwords,
+    throttle: Throttle,
+    users: Arc<StoreUsers<Claims>>,
     jwt: Jwt<Claims>,
-    sessions: Sessions<Member>,
-    store: Arc<dyn Store>,
-    hashing: Arc<Semaphore>,
-    decoy: Arc<str>,
+    sessions: Sessions<Claims>,
     admin: Option<Arc<str>>,
 }
 
-/// The user in a session.
-#[derive(Serialize, Deserialize)]
-struct Member {
-    username: String,
-}
-
 #[derive(Deserialize)]
-struct Credentials {
+struct Form {
     username: String,
     password: String,
 }
 
-/// What the store holds of a user.
-#[derive(Serialize, Deserialize)]
-struct Account {
-    id: String,
-    password_hash: String,
-}
-
 fn router(app: App) -> Router {
-    let bearer = JwtLayer::new(app.jwt.clone());
+    let bearer = AuthLayer::new(app.accounts.pairs().clone());
     let cookie = SessionLayer::new(app.sessions.clone());
+    let admins = GuardLayer::new(role("admin"));
     Router::new()
-        .route(
-            "/admin",
-            get(admin).route_layer(GuardLayer::new(role("admin"))),
-        )
+        .route("/admin", get(admin).route_layer(admins))
         .route("/me", get(me))
         .route_layer(bearer)
         .merge(
             Router::new()
-                .route("/session/me", get(session_me))
+                .route("/session/me", get(me))
                 .route("/session/logout", post(session_logout))
                 .route_layer(cookie.clone()),
         )
         .merge(
             Router::new()
                 .route("/register", post(register))
-                .route("/login", post(login))
                 .route(
                     "/session/login",
                     post(session_login).route_layer(cookie.optional()),
@@ -98,52 +82,34 @@ fn router(app: App) -> Router {
         .route("/.well-known/jwks.json", get(jwks))
         .route("/healthz", get(|| async { "ok" }))
         .layer(DefaultBodyLimit::max(16 * 1024))
+        .merge(account::routes(app.accounts.clone()))
         .with_state(app)
 }
 
 async fn register(
     State(app): State<App>,
-    Json(asked): Json<Credentials>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Json(asked): Json<Form>,
 ) -> Result<Response, Failure> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '+');
     if !(1..=64).contains(&asked.username.len()) || !asked.username.chars().all(is_name) {
         return Err(Failure::Unprocessable(
-            "a username is 1 to 64 letters, digits or any of . _ - @ +",
+            "a username is 1 to 64 letters, digits or any of . _ - @ +".to_owned(),
         ));
     }
-    if !(8..=1024).contains(&asked.password.len()) {
-        return Err(Failure::Unprocessable("a password has 8 to 1024 bytes"));
-    }
-    let account = Account {
-        id: format!("{:032x}", rand::random::<u128>()),
-        password_hash: app.hash(asked.password).await?,
-    };
-    let value = serde_json::to_vec(&account)?;
-    let write = Write::new(value, Timestamp::NEVER);
-    if !app
-        .store
-        .put(&account_key(&asked.username), write, When::Absent)
-        .await?
-    {
-        return Err(Failure::Conflict);
-    }
-    Ok((StatusCode::CREATED, Json(json!({ "id": account.id }))).into_response())
-}
-
-async fn login(
-    State(app): State<App>,
-    Json(asked): Json<Credentials>,
-) -> Result<Response, Failure> {
-    let username = asked.username.clone();
-    let account = app.check_password(asked).await?;
-    let user = Claims::new().with("username", &username)?;
-    let grant = Grant::new(account.id, user)
-        .factor(Factor::Password)
-        .roles(app.roles(&username));
-    let token = app.jwt.issue(grant).await?;
-    let body =
-        json!({ "access_token": token.expose(), "token_type": "Bearer", "expires_in": 15 * 60 });
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
+    // A hash costs as much here as at a login, so it counts as an attempt of this address until it is one.
+    let attempt = app.throttle.attempt_from(peer.ip()).await?;
+    let password = app.passwords.check_new(&asked.password).await?;
+    let hash = app.passwords.hash(&password).await?;
+    let user = Claims::new().with("username", &asked.username)?;
+    let roles = app.roles(&asked.username);
+    let id = app
+        .users
+        .add(&asked.username, hash.expose(), roles, user)
+        .await?;
+    let id = id.ok_or(Failure::Conflict)?;
+    attempt.succeeded().await;
+    Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
 }
 
 async fn me(user: AuthUser<Claims>) -> Json<AuthUser<Claims>> {
@@ -156,33 +122,22 @@ async fn admin(user: AuthUser<Claims>) -> Json<Value> {
 
 async fn session_login(
     State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     session: Session,
-    Json(asked): Json<Credentials>,
-) -> Result<StatusCode, Failure> {
-    let username = asked.username.clone();
-    let epoch = match app.account(&username).await? {
-        Some(account) => Some(app.sessions.epoch(&account.id).await?),
-        None => None,
+    Json(asked): Json<Form>,
+) -> Result<StatusCode, LoginError> {
+    let asked = Credentials {
+        name: asked.username,
+        password: Secret::new(asked.password),
     };
-    let account = app.check_password(asked).await?;
-    let grant = Grant::new(
-        account.id,
-        Member {
-            username: username.clone(),
-        },
-    )
-    .factor(Factor::Password)
-    .roles(app.roles(&username));
-    let login = session.login(grant);
-    match epoch {
-        Some(epoch) => login.since(epoch).await?,
-        None => login.await?,
+    let origin = Origin {
+        address: peer.ip(),
+        device: None,
     };
+    app.accounts
+        .login_session(&asked, &origin, &session)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-async fn session_me(user: AuthUser<Member>) -> Json<AuthUser<Member>> {
-    Json(user)
 }
 
 async fn session_logout(session: Session) -> Result<StatusCode, Rejection> {
@@ -198,113 +153,57 @@ async fn jwks(State(app): State<App>) -> impl IntoResponse {
 }
 
 impl App {
-    async fn account(&self, username: &str) -> Result<Option<Account>, Failure> {
-        let entry = self.store.get(&account_key(username)).await?;
-        Ok(entry
-            .map(|entry| serde_json::from_slice(&entry.value))
-            .transpose()?)
-    }
-
-    /// The account behind the credentials. An unknown name costs the same hash as a wrong password.
-    async fn check_password(&self, asked: Credentials) -> Result<Account, Failure> {
-        let account = self.account(&asked.username).await?;
-        let expected = account
-            .as_ref()
-            .map_or(&*self.decoy, |account| &account.password_hash)
-            .to_owned();
-        let is_right = self
-            .hashing(move || {
-                let expected = PasswordHash::new(&expected)?;
-                Ok(Argon2::default()
-                    .verify_password(asked.password.as_bytes(), &expected)
-                    .is_ok())
-            })
-            .await?;
-        account.filter(|_| is_right).ok_or(Failure::WrongPassword)
-    }
-
-    async fn hash(&self, password: String) -> Result<String, Failure> {
-        self.hashing(move || {
-            Ok(Argon2::default()
-                .hash_password(password.as_bytes())?
-                .to_string())
-        })
-        .await
-    }
-
-    /// Runs a hash on a thread of its own, a few at a time: each takes 19 MiB.
-    async fn hashing<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, argon2::password_hash::Error> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let permit = Arc::clone(&self.hashing)
-            .try_acquire_owned()
-            .map_err(|_| Failure::Busy)?;
-        let done = spawn_blocking(move || {
-            let answer = work();
-            drop(permit);
-            answer
-        });
-        Ok(done.await??)
-    }
-
     fn roles(&self, username: &str) -> Vec<String> {
         let is_admin = self.admin.as_deref() == Some(username);
         is_admin.then(|| "admin".to_owned()).into_iter().collect()
     }
 }
 
-fn account_key(username: &str) -> store::Key {
-    store::Key::new("account", &[username.as_bytes()])
-}
-
 enum Failure {
-    WrongPassword,
     Conflict,
-    Unprocessable(&'static str),
-    Busy,
+    Unprocessable(String),
     Rejected(Rejection),
-    Broken(Box<dyn Error + Send + Sync>),
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, detail) = match self {
-            Self::WrongPassword => (StatusCode::UNAUTHORIZED, "wrong username or password"),
-            Self::Conflict => (StatusCode::CONFLICT, "this username is taken"),
+            Self::Conflict => (StatusCode::CONFLICT, "this username is taken".to_owned()),
             Self::Unprocessable(detail) => (StatusCode::UNPROCESSABLE_ENTITY, detail),
-            Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "too many logins at once"),
             Self::Rejected(rejection) => return rejection.into_response(),
-            Self::Broken(error) => {
-                tracing::error!(error, "request failed");
-                (StatusCode::INTERNAL_SERVER_ERROR, "something went wrong")
-            }
         };
         let problem = json!({ "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(), "detail": detail });
-        let mut response = (status, Json(problem)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            header::HeaderValue::from_static("application/problem+json"),
-        );
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-        }
-        response
+        let content_type = HeaderValue::from_static("application/problem+json");
+        (
+            status,
+            [(header::CONTENT_TYPE, content_type)],
+            problem.to_string(),
+        )
+            .into_response()
     }
 }
 
-/// What the library refuses has its own answer; everything else is our fault.
-impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        let error = match error.into().downcast::<tower_jam::StoreError>() {
-            Ok(error) => return Self::Rejected((*error).into()),
-            Err(error) => error,
-        };
-        match error.downcast::<tower_jam::IssueError>() {
-            Ok(error) => Self::Rejected((*error).into()),
-            Err(error) => Self::Broken(error),
-        }
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Rejected(error.into())
+    }
+}
+
+impl From<NewPasswordError> for Failure {
+    fn from(error: NewPasswordError) -> Self {
+        Self::Unprocessable(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Rejected(Rejection::misconfigured("a claim does not serialise").because(error))
     }
 }
 
@@ -323,27 +222,38 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let secret = master_secret(&data.join("secret"))?;
     let issuer = "http://localhost";
     let store: Arc<dyn Store> = Arc::new(FileStore::open(data.join("store.redb"))?);
+    let passwords = Passwords::builder().build()?;
+    let users = Arc::new(StoreUsers::new(Arc::clone(&store)));
+    let found: Arc<dyn Users<Claims>> = users.clone();
+    let throttle = Throttle::builder(Arc::clone(&store), &secret).build();
+    let jwt = Jwt::builder(ring)
+        .issuer(issuer)
+        .audience("example")
+        .build()?;
+    let reread = account::reread(Arc::clone(&found));
+    let pairs = TokenPairs::builder(jwt.clone(), Arc::clone(&store), &secret, reread).build()?;
+    let sessions = Sessions::builder(store, &secret).issuer(issuer).build()?;
+    let accounts = Accounts::builder(found, passwords.clone(), throttle.clone(), pairs)
+        .sessions(sessions.clone())
+        .build();
     let app = App {
-        jwt: Jwt::builder(ring)
-            .issuer(issuer)
-            .audience("example")
-            .build()?,
-        sessions: Sessions::builder(Arc::clone(&store), &secret)
-            .issuer(issuer)
-            .build()?,
-        store,
-        hashing: Arc::new(Semaphore::new(16)),
-        decoy: Argon2::default()
-            .hash_password(b"nobody's password")?
-            .to_string()
-            .into(),
+        accounts,
+        passwords,
+        throttle,
+        users,
+        jwt,
+        sessions,
         admin: admin.map(Into::into),
     };
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     greet(listener.local_addr()?)?;
-    let server = axum::serve(listener, router(app)).with_graceful_shutdown(stopped());
+    let server = axum::serve(
+        listener,
+        router(app).into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(stopped());
     // Whoever has sent half a request by then is not waited for any longer.
     let overdue = async {
         stopped().await;

@@ -86,6 +86,8 @@ pub enum IssueError {
     },
     /// Everything of this user was ended while the login was under way, so nothing was issued.
     Withdrawn,
+    /// The user has as many devices as are allowed, and none gives way.
+    TooManyDevices,
     /// The store could not keep what was minted, so nothing was issued.
     Store(StoreError),
     /// The cryptographic library failed, for want of randomness or memory.
@@ -102,6 +104,7 @@ impl fmt::Display for IssueError {
                 write!(f, "{bytes} bytes, and the limit is {limit} bytes")
             }
             Self::Withdrawn => f.write_str("the user was logged out everywhere during the login"),
+            Self::TooManyDevices => f.write_str("the user is logged in on too many devices"),
             Self::Store(_) => f.write_str("the store did not keep it"),
             Self::Crypto => f.write_str("the cryptographic library failed"),
         }

@@ -74,6 +74,12 @@ impl<U> Grant<U> {
         &self.subject
     }
 
+    /// What handlers will get.
+    #[must_use]
+    pub const fn user(&self) -> &U {
+        &self.user
+    }
+
     /// The proofs, with `now` for those given just now.
     pub(crate) fn proofs(&self, now: Timestamp) -> Vec<(Factor, Timestamp)> {
         let mut proofs: Vec<(Factor, Timestamp)> = Vec::with_capacity(self.factors.len());

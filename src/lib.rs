@@ -27,6 +27,10 @@ mod grant;
 pub mod token;
 #[cfg(feature = "session")]
 pub mod session;
+#[cfg(feature = "refresh")]
+pub mod refresh;
+#[cfg(feature = "account")]
+pub mod account;
 
 // What they stand on.
 #[cfg(any(feature = "jwt", feature = "session"))]
@@ -35,6 +39,8 @@ pub mod store;
 mod clock;
 mod secret;
 mod error;
+#[cfg(feature = "refresh")]
+pub mod event;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -51,12 +57,16 @@ pub use crate::{
     secret::{MasterSecret, Secret},
 };
 
+#[cfg(feature = "account")]
+pub use crate::account::{Accounts, Passwords, Throttle};
 #[cfg(any(feature = "jwt", feature = "session"))]
 pub use crate::grant::Grant;
+#[cfg(feature = "refresh")]
+pub use crate::refresh::{TokenPair, TokenPairs};
 #[cfg(feature = "jwt")]
 pub use crate::{
     layer::JwtLayer,
-    token::{Algorithm, Claims, Jwt, Key, KeyRing},
+    token::{Algorithm, Claims, Jwt, Key, KeyRing, TokenList},
 };
 #[cfg(feature = "session")]
 pub use crate::{

@@ -8,20 +8,16 @@
     reason = "the helpers of a test panic as the test does"
 )]
 
-use std::{
-    error::Error,
-    io,
-    sync::{Arc, Mutex},
-};
+use std::error::Error;
 
 use tracing::{Level, subscriber::with_default};
-use tracing_subscriber::fmt::MakeWriter;
 
 use tower_jam::{JwtLayer, Rejection};
 
 use self::{
     attacks::{Attack, Category},
     forge::{ED25519, Forge, P256, RSA, SECRET, encode},
+    log::Log,
     service::{ask, bearer},
 };
 
@@ -29,36 +25,10 @@ use self::{
 mod attacks;
 #[path = "tokens/forge.rs"]
 mod forge;
+#[path = "support/log.rs"]
+mod log;
 #[path = "tokens/service.rs"]
 mod service;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 #[test]
 fn no_token_claim_or_key_is_in_a_log_a_response_or_an_error() {

@@ -307,6 +307,7 @@ impl From<IssueError> for Rejection {
         match error {
             IssueError::Store(error) => error.into(),
             IssueError::Withdrawn => Self::invalid("logged out everywhere during the login"),
+            IssueError::TooManyDevices => Self::insufficient("logged in on too many devices"),
             error => Self::misconfigured("nothing could be issued").because(error),
         }
     }

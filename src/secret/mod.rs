@@ -20,10 +20,12 @@
 
 #[cfg(feature = "session")]
 pub(crate) mod seal;
+#[cfg(any(feature = "session", feature = "refresh"))]
+pub(crate) mod tag;
 
 use std::fmt;
 
-#[cfg(feature = "session")]
+#[cfg(any(feature = "session", feature = "refresh"))]
 use aws_lc_rs::hkdf;
 use aws_lc_rs::{constant_time, digest, rand};
 use zeroize::{Zeroize, Zeroizing};
@@ -112,7 +114,7 @@ impl MasterSecret {
     }
 
     /// The keys for the purpose named by `label`, the active one first.
-    #[cfg(feature = "session")]
+    #[cfg(any(feature = "session", feature = "refresh"))]
     pub(crate) fn derive(&self, label: &str) -> Vec<Secret<[u8; 32]>> {
         std::iter::once(&self.active)
             .chain(&self.accepted)
@@ -122,7 +124,7 @@ impl MasterSecret {
 }
 
 /// HKDF-SHA-256 without salt: `input` must already be uniformly random.
-#[cfg(feature = "session")]
+#[cfg(any(feature = "session", feature = "refresh"))]
 pub(crate) fn derive_key(input: &[u8], label: &str) -> Secret<[u8; 32]> {
     let mut key = [0; 32];
     hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
@@ -182,7 +184,7 @@ mod tests {
         assert!(!error.contains("swordfish"), "{error}");
     }
 
-    #[cfg(feature = "session")]
+    #[cfg(any(feature = "session", feature = "refresh"))]
     #[test]
     fn keys_differ_by_label_and_the_active_secret_comes_first() {
         let old = MasterSecret::generate();

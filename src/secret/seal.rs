@@ -1,11 +1,8 @@
-//! Bytes that only a key's holder can read, and tags that only a key's holder can make.
+//! Bytes that only a key's holder can read.
 
-use aws_lc_rs::{
-    aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    hmac,
-};
+use aws_lc_rs::aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
-use super::{Secret, equal, random};
+use super::{Secret, random};
 
 /// Seals `plain` with AES-256-GCM and appends it to `public`, which is authenticated with it, and so is
 /// `context`. The nonce is random: a key may seal some 2^32 texts (NIST SP 800-38D section 8.3).
@@ -50,25 +47,6 @@ fn cipher(key: &Secret<[u8; 32]>) -> LessSafeKey {
     LessSafeKey::new(key.expect("the key has the 32 bytes that AES-256 takes"))
 }
 
-/// A key for tags of HMAC-SHA-256, cut to 128 bits.
-pub(crate) struct TagKey(hmac::Key);
-
-impl TagKey {
-    pub(crate) fn new(key: &Secret<[u8; 32]>) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key.expose()))
-    }
-
-    pub(crate) fn tag(&self, message: &[u8]) -> [u8; 16] {
-        let mut tag = [0; 16];
-        tag.copy_from_slice(&hmac::sign(&self.0, message).as_ref()[..16]);
-        tag
-    }
-
-    pub(crate) fn is_tag(&self, message: &[u8], tag: &[u8]) -> bool {
-        equal(&self.tag(message), tag)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,15 +68,5 @@ mod tests {
             assert!(try_open(&key, b"context", &changed).is_none(), "byte {at}");
         }
         assert!(open(&key, b"context", b"head", b"short").is_none());
-    }
-
-    #[test]
-    fn a_tag_is_for_one_message_under_one_key() {
-        let key = TagKey::new(&Secret::new(random()));
-        let tag = key.tag(b"message");
-        assert!(key.is_tag(b"message", &tag));
-        assert!(!key.is_tag(b"massage", &tag));
-        assert!(!key.is_tag(b"message", &tag[..15]));
-        assert!(!TagKey::new(&Secret::new(random())).is_tag(b"message", &tag));
     }
 }

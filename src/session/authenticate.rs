@@ -5,9 +5,9 @@ use std::{any::type_name, sync::Arc};
 use serde::de::DeserializeOwned;
 
 use super::{
-    core::{Lookup, Opened},
     engine::Sessions,
     handle::Session,
+    lookup::{Lookup, Opened},
 };
 use crate::{
     authenticate::{Authenticate, Verified},
@@ -56,31 +56,28 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for Sessions<U> {
 }
 
 impl<U: DeserializeOwned> Sessions<U> {
-    /// The live session that `text` opens. The store is asked every time; a record that has not changed
-    /// since is not opened and read again.
+    /// The live session that `text` opens. The store is asked every time, be it by a near-cache; a record that
+    /// has not changed since is not opened and read again.
     async fn recognise(&self, text: &str) -> Result<Lookup<Arc<Known<U>>>, StoreError> {
         let seen = self.seen.find(text);
-        let found = match &seen {
-            Some(known) => self.core.read_again(&known.opened).await?,
-            None => self.core.open(text).await?,
-        };
-        let opened = match found {
-            Lookup::Live(opened) => opened,
-            Lookup::Replaced => {
-                self.seen.forget(text);
-                return Ok(Lookup::Replaced);
+        let known = seen.as_deref().map(|known| &known.opened);
+        let found = self.core.glance(text, known).await?;
+        match (found, seen) {
+            (Lookup::Live(None), Some(known)) => Ok(Lookup::Live(known)),
+            (Lookup::Live(Some(opened)), _) => {
+                let known = Arc::new(self.known(opened));
+                self.seen.remember(text, Arc::clone(&known));
+                Ok(Lookup::Live(known))
             }
-            Lookup::Gone => {
+            (Lookup::Replaced, _) => {
                 self.seen.forget(text);
-                return Ok(Lookup::Gone);
+                Ok(Lookup::Replaced)
             }
-        };
-        if let Some(known) = seen.filter(|known| known.opened.is_same(&opened)) {
-            return Ok(Lookup::Live(known));
+            _ => {
+                self.seen.forget(text);
+                Ok(Lookup::Gone)
+            }
         }
-        let known = Arc::new(self.known(opened));
-        self.seen.remember(text, Arc::clone(&known));
-        Ok(Lookup::Live(known))
     }
 
     fn known(&self, opened: Opened) -> Known<U> {

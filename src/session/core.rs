@@ -6,15 +6,16 @@
 use std::{any::TypeId, sync::Arc, time::Duration};
 
 use super::{
-    record::{Found, Head, Lifetime, Owner, Record, moved},
-    token::{TagKeys, Token, public_id},
+    lookup::{Lookup, Opened, UNDER_WAY},
+    record::{Head, Lifetime, Owner, Record, moved},
+    token::{TagKeys, Token},
 };
 use crate::{
-    clock::{Clock, Timestamp},
+    clock::Clock,
     cookie::CookieSpec,
     error::StoreError,
     secret::Secret,
-    store::{Entry, Key, Store, Version, When, Write},
+    store::{Key, Store, Version, When, Write},
 };
 
 pub(super) struct Core {
@@ -27,26 +28,6 @@ pub(super) struct Core {
     pub(super) is_plain: bool,
     /// What the engine's `U` is: a handle that is given another one must say so.
     pub(super) user_type: TypeId,
-}
-
-/// A record as it was read or written, and the token that opens it.
-#[derive(Clone)]
-pub(super) struct Opened {
-    pub(super) token: Token,
-    pub(super) key: Key,
-    pub(super) record: Arc<Record>,
-    version: Version,
-}
-
-/// What a token leads to.
-pub(super) enum Lookup<T> {
-    /// A live session.
-    Live(T),
-    /// A session that got a new id a moment ago, so that a request with the old one may still be under
-    /// way. Such a request must not make a session of its own: its cookie would replace the new one.
-    Replaced,
-    /// Nothing, or nothing any more.
-    Gone,
 }
 
 /// Which secret a changed record gets.
@@ -63,51 +44,6 @@ pub struct Epoch(Option<Version>);
 impl Core {
     pub(super) fn text(&self, token: &Token) -> Secret<String> {
         self.tags.encode(token)
-    }
-
-    /// The session that `text` opens. A made-up text is refused without a read.
-    pub(super) async fn open(&self, text: &str) -> Result<Lookup<Opened>, StoreError> {
-        match self.tags.decode(text) {
-            Some(token) => self.read(token).await,
-            None => Ok(Lookup::Gone),
-        }
-    }
-
-    /// Reads the record that `token` opens.
-    pub(super) async fn read(&self, token: Token) -> Result<Lookup<Opened>, StoreError> {
-        let key = token.key();
-        match self.store.get(&key).await? {
-            Some(entry) => self.unseal(token, key, &entry),
-            None => Ok(Lookup::Gone),
-        }
-    }
-
-    /// The session as it is now: as it was `known` to be, or as the store has it since.
-    pub(super) async fn read_again(&self, known: &Opened) -> Result<Lookup<Opened>, StoreError> {
-        match self.store.get(&known.key).await? {
-            Some(entry) if entry.version != known.version => {
-                self.unseal(known.token.clone(), known.key.clone(), &entry)
-            }
-            Some(_) if known.record.head.is_live(self.clock.now()) => {
-                Ok(Lookup::Live(known.clone()))
-            }
-            _ => Ok(Lookup::Gone),
-        }
-    }
-
-    fn unseal(&self, token: Token, key: Key, entry: &Entry) -> Result<Lookup<Opened>, StoreError> {
-        let now = self.clock.now();
-        let found = Record::decode(&entry.value, &token, &key, self.is_plain)?;
-        Ok(match found {
-            Found::Open(record) if record.head.is_live(now) => Lookup::Live(Opened {
-                token,
-                key,
-                record,
-                version: entry.version,
-            }),
-            Found::Replaced(at) if now < at.after(UNDER_WAY) => Lookup::Replaced,
-            Found::Open(_) | Found::Replaced(_) => Lookup::Gone,
-        })
     }
 
     /// Stores a new record under a new token.
@@ -193,10 +129,12 @@ impl Core {
     pub(super) async fn touch(&self, opened: &Opened) {
         let mut record = Record::clone(&opened.record);
         record.head.see(self.lifetime.idle, self.clock.now());
-        let touched = self
-            .replace(&opened.key, opened, record, &opened.token)
-            .await;
-        if let Err(error) = touched {
+        let touching = async {
+            let write = self.write(&record, &opened.token, &opened.key)?.quietly();
+            let when = When::Unchanged(opened.version);
+            self.store.put(&opened.key, write, when).await
+        };
+        if let Err(error) = touching.await {
             tracing::debug!(error = %error, "a session was not touched");
         }
     }
@@ -308,35 +246,12 @@ impl Core {
     }
 }
 
-impl Opened {
-    pub(super) fn id(&self) -> String {
-        public_id(&self.key)
-    }
-
-    /// Whether nothing was written since `other` was read.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.version == other.version
-    }
-
-    pub(super) fn owner(&self) -> Option<&Owner> {
-        self.record.head.owner.as_ref()
-    }
-
-    pub(super) fn remaining(&self, now: Timestamp) -> Duration {
-        self.record.head.absolute_at.since(now)
-    }
-}
-
 fn group(issuer: &str, subject: &str) -> Key {
     Key::new("session-user", &[issuer.as_bytes(), subject.as_bytes()])
 }
 
 /// A change that loses for this long is given up with 503. Longer than any store's own time-out.
 const DEADLINE: Duration = Duration::from_secs(5);
-
-/// Longer than a browser's request takes on its way, shorter than anybody would wait for a page that sets
-/// a cookie for guests.
-const UNDER_WAY: Duration = Duration::from_secs(60);
 
 /// One write per twentieth of the idle time keeps the deadline true to 5 %.
 const TOUCHES_PER_IDLE: u32 = 20;

@@ -9,9 +9,10 @@ use serde_json::value::to_raw_value;
 use super::{
     authenticate::Known,
     builder::SessionsBuilder,
-    core::{Core, Epoch, Lookup, NewId},
+    core::{Core, Epoch, NewId},
     info::{SessionData, SessionInfo},
     login::Login,
+    lookup::Lookup,
     record::{Body, Record, unreadable},
     token::public_id,
 };

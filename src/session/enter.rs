@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
-    core::{Core, Epoch, NewId, Opened},
+    core::{Core, Epoch, NewId},
+    lookup::Opened,
     record::{Body, Head, Owner, Record},
 };
 use crate::{error::IssueError, grant::Grant, identity::Factor};

@@ -12,8 +12,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
-    core::{Core, NewId, Opened},
+    core::{Core, NewId},
     login::Login,
+    lookup::Opened,
     record::Record,
 };
 use crate::{

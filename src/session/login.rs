@@ -11,9 +11,10 @@ use http::HeaderValue;
 use serde::Serialize;
 
 use super::{
-    core::{Core, Epoch, Opened},
+    core::{Core, Epoch},
     handle::Session,
     info::NewSession,
+    lookup::Opened,
 };
 use crate::{error::IssueError, grant::Grant, secret::Secret};
 

@@ -68,6 +68,7 @@ mod enter;
 mod handle;
 mod info;
 mod login;
+mod lookup;
 mod record;
 mod token;
 

@@ -9,7 +9,7 @@
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 
 use crate::{
-    secret::{self, MasterSecret, Secret, seal::TagKey},
+    secret::{self, MasterSecret, Secret, tag::TagKey},
     store::Key,
 };
 

@@ -9,6 +9,7 @@
 //! * [`expiry`]: condition 3.
 //! * [`groups`]: condition 4, and [`Store::remove_group`].
 //! * [`counters`]: condition 5.
+//! * `announcements` (feature `near-cache`): what one node changes, another one behind a near-cache sees.
 //! * [`races`] and [`group_races`]: conditions 1, 2, 4 and 5 again, with up to 16 tasks at once.
 //!
 //! Rules for the test that runs it:
@@ -41,6 +42,8 @@
     reason = "a panic is how every check here says no"
 )]
 
+#[cfg(feature = "near-cache")]
+pub mod announcements;
 pub mod counters;
 pub mod entries;
 pub mod expiry;

@@ -35,7 +35,6 @@
 //! ```
 
 mod groups;
-mod hashing;
 mod shard;
 #[cfg(test)]
 mod tests;
@@ -49,10 +48,11 @@ use std::{
 
 use self::{
     groups::Groups,
-    hashing::Seeded,
     shard::{Namespace, Place, Shard, Slot},
 };
-use super::{Entry, Key, Store, StoreFuture, THROTTLE, When, Write, number, permits};
+use super::{
+    Entry, Key, Store, StoreFuture, THROTTLE, When, Write, hashing::Seeded, number, permits,
+};
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::StoreError,
@@ -103,7 +103,7 @@ impl MemoryStore {
     }
 
     fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[self.hashing.shard(&key.digest)])
+        lock(&self.shards[self.hashing.shard(&key.digest, SHARDS)])
     }
 
     fn read(&self, key: &Key) -> Option<Entry> {

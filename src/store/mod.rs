@@ -40,21 +40,52 @@
 //! # }
 //! ```
 
-use std::{borrow::Cow, fmt, future::Future, pin::Pin};
+use std::{fmt, future::Future, pin::Pin};
 
-use bytes::Bytes;
-
-use crate::{clock::Timestamp, error::StoreError, secret};
+use crate::{clock::Timestamp, error::StoreError};
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+mod entry;
 #[cfg(feature = "store-file")]
 mod file;
+mod hashing;
+mod key;
 mod memory;
+#[cfg(feature = "near-cache")]
+pub mod near;
+#[cfg(feature = "store-postgres")]
+mod postgres;
+#[cfg(all(test, unix, feature = "near-cache"))]
+#[path = "../../tests/support/process.rs"]
+#[allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "it belongs to the tests of the crate"
+)]
+mod process;
+#[cfg(feature = "store-redis")]
+mod redis;
+#[cfg(feature = "jwt")]
+pub(crate) mod swap;
 
 #[cfg(feature = "store-file")]
 pub use self::file::{FileStore, FileStoreBuilder};
+#[cfg(feature = "store-postgres")]
+pub(crate) use self::key::GLANCED;
+pub(crate) use self::key::THROTTLE;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "near-cache")]
+pub use self::near::{NearCache, NearCacheBuilder};
+#[cfg(feature = "store-postgres")]
+pub use self::postgres::{PostgresStore, PostgresStoreBuilder};
+#[cfg(feature = "store-redis")]
+pub use self::redis::{RedisStore, RedisStoreBuilder};
+pub use self::{
+    entry::{Entry, Glance, Version, When, Write, permits},
+    key::Key,
+};
 
 /// The future of a store's verb.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -76,6 +107,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Reads every live entry of `group`, in no order.
     fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>>;
+
+    /// Reads the entry under `key` for a check that every request makes. Only a near-cache overrides this: its
+    /// answer may come from this process's memory, as late as its manual says. So a caller that would
+    /// say no because of a remembered answer asks [`get`](Store::get) first.
+    fn glance<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Glance> {
+        Box::pin(async move { Ok(Glance::fresh(self.get(key).await?)) })
+    }
 
     /// Adds `delta` to the number under `key`, zero when absent, and returns the sum, which stays within
     /// an `i64`. The expiry is that of the first addition; later ones do not move it. A number is stored
@@ -133,194 +171,6 @@ pub fn number(value: &[u8]) -> Result<i64, StoreError> {
         .parse()
         .map_err(|error: std::num::ParseIntError| StoreError::Corrupt(error.into()))
 }
-
-/// Names an entry or a group: a namespace and 256 bits that tell nothing of what they stand for.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    namespace: Cow<'static, str>,
-    digest: [u8; 32],
-}
-
-impl Key {
-    /// The key of `parts`, hashed with SHA-256. Parts are joined with their lengths, so `["ab", "c"]`
-    /// and `["a", "bc"]` are different keys.
-    #[must_use]
-    pub fn new(namespace: &'static str, parts: &[&[u8]]) -> Self {
-        let lengths: Vec<_> = parts
-            .iter()
-            .map(|part| (part.len() as u64).to_be_bytes())
-            .collect();
-        let framed = lengths
-            .iter()
-            .zip(parts)
-            .flat_map(|(length, part)| [length.as_slice(), part]);
-        let digest = secret::hash(framed);
-        Self {
-            namespace: Cow::Borrowed(namespace),
-            digest,
-        }
-    }
-
-    /// The key that a backend stored as these two columns.
-    #[must_use]
-    pub fn from_stored(namespace: &str, digest: [u8; 32]) -> Self {
-        Self {
-            namespace: Cow::Owned(namespace.to_owned()),
-            digest,
-        }
-    }
-
-    /// What kind of thing the key names, such as `session`: lower-case ASCII letters and `-`.
-    #[must_use]
-    pub fn namespace(&self) -> &str {
-        &self.namespace
-    }
-
-    /// The hash that tells it from others of its namespace.
-    #[must_use]
-    pub const fn digest(&self) -> &[u8; 32] {
-        &self.digest
-    }
-}
-
-/// Shows the namespace and the first bytes, enough to tell two keys apart in a test.
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, ..] = self.digest;
-        write!(f, "Key({}/{a:02x}{b:02x}{c:02x}…)", self.namespace)
-    }
-}
-
-/// Tells one write of a key from every other: 64 random bits, drawn by the writer. It never repeats,
-/// not even after the key was taken and written anew, and lets a writer whose answer was lost
-/// recognise its own write.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Version(u64);
-
-impl Version {
-    /// The version that a backend stored as this number.
-    #[must_use]
-    pub const fn from_stored(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// The number to store.
-    #[must_use]
-    pub const fn as_u64(self) -> u64 {
-        self.0
-    }
-}
-
-/// What a store holds under a key. `Debug` leaves the value out.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Entry {
-    /// The bytes that were written.
-    pub value: Bytes,
-    /// Which write they came with.
-    pub version: Version,
-    /// When the entry is gone.
-    pub expires_at: Timestamp,
-}
-
-impl Entry {
-    /// An entry as a backend read it.
-    #[must_use]
-    pub const fn new(value: Bytes, version: Version, expires_at: Timestamp) -> Self {
-        Self {
-            value,
-            version,
-            expires_at,
-        }
-    }
-
-    /// Whether the entry counts at `now`. At its very expiry it does not.
-    #[must_use]
-    pub fn is_live(&self, now: Timestamp) -> bool {
-        now < self.expires_at
-    }
-}
-
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry")
-            .field("bytes", &self.value.len())
-            .field("version", &self.version)
-            .field("expires_at", &self.expires_at)
-            .finish()
-    }
-}
-
-/// What to write. `Debug` leaves the value out.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct Write {
-    /// The bytes.
-    pub value: Bytes,
-    /// The version this write will be known by.
-    pub version: Version,
-    /// When the entry is gone; [`Timestamp::NEVER`] for users and enrolments only.
-    pub expires_at: Timestamp,
-    /// The group it is listed under, the same in every write of one key.
-    pub group: Option<Key>,
-}
-
-impl Write {
-    /// A write of `value` with a version of its own, in no group.
-    #[must_use]
-    pub fn new(value: impl Into<Bytes>, expires_at: Timestamp) -> Self {
-        Self {
-            value: value.into(),
-            version: Version(u64::from_be_bytes(secret::random())),
-            expires_at,
-            group: None,
-        }
-    }
-
-    /// Puts the entry into `group`.
-    #[must_use]
-    pub fn in_group(mut self, group: Key) -> Self {
-        self.group = Some(group);
-        self
-    }
-}
-
-impl fmt::Debug for Write {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Write")
-            .field("bytes", &self.value.len())
-            .field("version", &self.version)
-            .field("expires_at", &self.expires_at)
-            .field("group", &self.group)
-            .finish()
-    }
-}
-
-/// The condition of a [`put`](Store::put).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(clippy::exhaustive_enums, reason = "the verbs of a store are frozen")]
-pub enum When {
-    /// Whatever is there is replaced.
-    Always,
-    /// Only where no live entry is.
-    Absent,
-    /// Only while the live entry is still the one with this version.
-    Unchanged(Version),
-}
-
-/// Whether a write under `when` may go ahead over `current`, for backends that decide in Rust.
-#[must_use]
-pub fn permits(when: When, current: Option<&Entry>, now: Timestamp) -> bool {
-    let live = current.filter(|entry| entry.is_live(now));
-    match when {
-        When::Always => true,
-        When::Absent => live.is_none(),
-        When::Unchanged(version) => live.is_some_and(|entry| entry.version == version),
-    }
-}
-
-/// The namespace of attempt counters, which give way when a bounded store is full.
-pub(crate) const THROTTLE: &str = "throttle";
 
 /// With sixteen writers in lockstep, one in ten million additions loses this often.
 const ADD_ATTEMPTS: usize = 256;

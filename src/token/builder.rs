@@ -6,6 +6,7 @@ use super::{
     claims::Rules,
     jws::{self, Types},
     jwt::{Inner, Jwt},
+    list::TokenList,
     ring::KeyRing,
 };
 use crate::{
@@ -24,6 +25,7 @@ pub struct JwtBuilder<U> {
     leeway: Duration,
     ttl: Duration,
     clock: Arc<dyn Clock>,
+    list: Option<TokenList>,
     user: PhantomData<fn() -> U>,
 }
 
@@ -45,6 +47,7 @@ impl<U> JwtBuilder<U> {
             leeway: DEFAULT_LEEWAY,
             ttl: DEFAULT_TTL,
             clock: Arc::new(SystemClock),
+            list: None,
             user: PhantomData,
         }
     }
@@ -111,12 +114,20 @@ impl<U> JwtBuilder<U> {
         self
     }
 
+    /// Asks this list about every token, and tells it of every one that is minted. Default: none, and a token is
+    /// good until it expires.
+    pub fn list(mut self, list: TokenList) -> Self {
+        self.list = Some(list);
+        self
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
     ///
     /// When issuer or audience is unset or empty, `types` is empty or has an odd character, the leeway
-    /// exceeds 60 seconds, or the lifetime is shorter than a second.
+    /// exceeds 60 seconds, or the lifetime is shorter than a second. With a list also when it is of another issuer, the leeway
+    /// is shorter than a second, or the lifetime is longer than what the list remembers.
     pub fn build(self) -> Result<Jwt<U>, ConfigError> {
         let issuer = match self.issuer {
             Expected::Unset => return Err(ConfigError::new("issuer", "is not set")),
@@ -153,6 +164,18 @@ impl<U> JwtBuilder<U> {
         if self.ttl < Duration::from_secs(1) {
             return Err(ConfigError::new("ttl", "is less than one second"));
         }
+        if let Some(list) = &self.list {
+            if issuer.as_deref() != Some(list.issuer()) {
+                return Err(ConfigError::new("list", "is of another issuer"));
+            }
+            if self.leeway < Duration::from_secs(1) {
+                let reason = "is less than a second, by which a list may date a token ahead";
+                return Err(ConfigError::new("leeway", reason));
+            }
+            if self.ttl > list.longest() {
+                return Err(ConfigError::new("ttl", "is longer than the list remembers"));
+            }
+        }
         let inner = Inner {
             ring: self.ring,
             rules: Rules {
@@ -166,6 +189,7 @@ impl<U> JwtBuilder<U> {
             },
             ttl: self.ttl,
             clock: self.clock,
+            list: self.list,
         };
         Ok(Jwt::new(inner))
     }

@@ -14,9 +14,11 @@ use super::{
     claims::LAST_SECOND,
     json, jws,
     jwt::{Inner, Jwt},
+    list::{TokenId, TokenList},
     write::Minted,
 };
 use crate::{
+    clock::Timestamp,
     error::IssueError,
     grant::Grant,
     secret::{self, Secret},
@@ -30,6 +32,7 @@ pub struct Issue<'a, U> {
     ttl: Duration,
     not_before: Option<Duration>,
     audience: Option<String>,
+    session_id: Option<String>,
 }
 
 impl<'a, U> Issue<'a, U> {
@@ -40,6 +43,7 @@ impl<'a, U> Issue<'a, U> {
             ttl: jwt.inner.ttl,
             not_before: None,
             audience: None,
+            session_id: None,
         }
     }
 }
@@ -64,18 +68,38 @@ impl<U: Serialize> Issue<'_, U> {
         self
     }
 
-    fn mint(&self) -> Result<Secret<String>, IssueError> {
+    /// Belongs to a session or device with this public id (`sid`).
+    #[cfg(feature = "refresh")]
+    pub(crate) fn session_id(mut self, id: impl Into<String>) -> Self {
+        self.session_id = Some(id.into());
+        self
+    }
+
+    /// Mints a token that an engine with a list can call back.
+    async fn enlist(&self, list: &TokenList) -> Result<Secret<String>, IssueError> {
+        let inner = &*self.jwt.inner;
+        self.grant.check()?;
+        if self.ttl > list.longest() {
+            let reason = "it would live longer than its list remembers";
+            return Err(IssueError::Grant(reason));
+        }
+        let now = inner.clock.now();
+        let latest = now.after(inner.rules.leeway);
+        let issued_at = list.date(&self.grant.subject, now, latest).await?;
+        let id = fresh_id();
+        let token = self.mint(now, issued_at, &id)?;
+        let expires_at = Timestamp::from_secs(now.as_secs()).after(self.ttl);
+        list.admit(&TokenId::new(id, expires_at)).await?;
+        Ok(token)
+    }
+
+    fn mint(&self, now: Timestamp, issued_at: u64, id: &str) -> Result<Secret<String>, IssueError> {
         let Inner {
-            ring,
-            rules,
-            types,
-            clock,
-            ..
+            ring, rules, types, ..
         } = &*self.jwt.inner;
         self.grant.check()?;
-        let now = clock.now();
-        let issued_at = now.as_secs();
-        let expires_at = issued_at.saturating_add(self.ttl.as_secs());
+        let now_secs = now.as_secs();
+        let expires_at = now_secs.saturating_add(self.ttl.as_secs());
         #[allow(
             clippy::cast_precision_loss,
             reason = "the bound is far below where precision ends"
@@ -85,7 +109,7 @@ impl<U: Serialize> Issue<'_, U> {
                 "the lifetime must be at least one second and end before year 10000",
             ));
         }
-        let delayed = |delay: Duration| issued_at.saturating_add(delay.as_secs());
+        let delayed = |delay: Duration| now_secs.saturating_add(delay.as_secs());
         let not_before = self.not_before.map(delayed);
         if not_before.is_some_and(|at| at >= expires_at) {
             return Err(IssueError::Grant("it would expire before it is valid"));
@@ -98,7 +122,8 @@ impl<U: Serialize> Issue<'_, U> {
             expires_at,
             not_before,
             issued_at,
-            id: &URL_SAFE_NO_PAD.encode_to_string(secret::random::<16>()),
+            id,
+            session_id: self.session_id.as_deref(),
             scopes: &self.grant.scopes,
             roles: &self.grant.roles,
             proofs: &self.grant.proofs(now),
@@ -118,8 +143,20 @@ impl<'a, U: Serialize + Send + Sync> IntoFuture for Issue<'a, U> {
     where
         U: 'a,
     {
-        Box::pin(async move { self.mint() })
+        Box::pin(async move {
+            if let Some(list) = self.jwt.list() {
+                // Boxed, so that an engine without a list does not carry this future.
+                return Box::pin(self.enlist(list)).await;
+            }
+            let now = self.jwt.inner.clock.now();
+            self.mint(now, now.as_secs(), &fresh_id())
+        })
     }
+}
+
+/// A `jti`: 128 random bits.
+fn fresh_id() -> String {
+    URL_SAFE_NO_PAD.encode_to_string(secret::random::<16>())
 }
 
 impl<U> fmt::Debug for Issue<'_, U> {

@@ -10,6 +10,7 @@ use super::{
     issue::Issue,
     jws::{self, Types},
     key::Key,
+    list::{Asked, TokenList},
     payload,
     ring::{KeyRing, Ring},
 };
@@ -33,11 +34,13 @@ pub struct Jwt<U = Claims> {
 }
 
 /// A token that was good when it was seen last, by the keys of that moment.
-struct Known<U> {
+pub(super) struct Known<U> {
     keys: Arc<Ring<Key>>,
-    validity: Validity,
-    identity: Identity,
+    pub(super) validity: Validity,
+    pub(super) identity: Identity,
     user: Arc<U>,
+    /// What is asked of the list, if the engine has one.
+    asked: Option<Asked>,
 }
 
 pub(super) struct Inner {
@@ -46,6 +49,7 @@ pub(super) struct Inner {
     pub(super) types: Types,
     pub(super) ttl: Duration,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) list: Option<TokenList>,
 }
 
 impl<U> Jwt<U> {
@@ -59,6 +63,29 @@ impl<U> Jwt<U> {
     pub fn keys(&self) -> &KeyRing {
         &self.inner.ring
     }
+
+    /// The list by which tokens are called back, if there is one.
+    #[must_use]
+    pub fn list(&self) -> Option<&TokenList> {
+        self.inner.list.as_ref()
+    }
+
+    /// What the tokens state as their issuer, unless any would do.
+    #[cfg(feature = "refresh")]
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.inner.rules.issuer.as_deref()
+    }
+
+    #[cfg(feature = "refresh")]
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.clock)
+    }
+
+    /// How long a token lives unless it is told otherwise.
+    #[cfg(feature = "refresh")]
+    pub(crate) fn ttl(&self) -> Duration {
+        self.inner.ttl
+    }
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Jwt<U> {
@@ -67,11 +94,22 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Jwt<U> {
     /// # Errors
     ///
     /// An invalid [`Rejection`] for every token that is not one of ours, of the right type, for this
-    /// audience, and alive.
-    #[allow(clippy::unused_async, reason = "token lists are kept in a store")]
+    /// audience, and alive. With a [list](super::list) also for one that it refuses, and an unavailable one when its store
+    /// does not answer.
     pub async fn verify(&self, token: &str) -> Result<Verified<U>, Rejection> {
         let now = self.inner.clock.now();
-        let known = match self.known(token) {
+        let known = self.judge(token, now)?;
+        if let (Some(list), Some(asked)) = (&self.inner.list, &known.asked) {
+            // Boxed, so that an engine without a list does not carry this future.
+            Box::pin(list.pass(asked)).await?;
+        }
+        let identity = known.identity.clone().checked_again_at(now);
+        Ok(Verified::new(identity, Arc::clone(&known.user)))
+    }
+
+    /// What a token says that is good at `now`, whatever its list says.
+    pub(super) fn judge(&self, token: &str, now: Timestamp) -> Result<Arc<Known<U>>, Rejection> {
+        Ok(match self.known(token) {
             Some(known) => {
                 let times = self.inner.rules.check_times(&known.validity, now);
                 times.inspect_err(|_| self.seen.forget(token))?;
@@ -82,9 +120,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Jwt<U> {
                 self.seen.remember(token, Arc::clone(&known));
                 known
             }
-        };
-        let identity = known.identity.clone().checked_again_at(now);
-        Ok(Verified::new(identity, Arc::clone(&known.user)))
+        })
     }
 
     /// What is known of a token that was seen before, unless a key was added or retired since.
@@ -103,11 +139,20 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Jwt<U> {
                 .because(format!("at column {}", error.column()))
         })?;
         inner.rules.check(&claims, now)?;
+        let Validity {
+            issued_at,
+            expires_at,
+            ..
+        } = claims.validity;
+        let subject = claims.subject.as_deref().unwrap_or_default();
+        let ask = |list: &TokenList| list.ask(subject, claims.id.as_deref(), issued_at, expires_at);
+        let asked = inner.list.as_ref().map(ask).transpose()?;
         Ok(Known {
             keys,
             validity: claims.validity,
             identity: identity(&claims, now),
             user: Arc::new(user),
+            asked,
         })
     }
 }

@@ -29,6 +29,7 @@
 //! * **User.** The rest is the application's `U`, a struct whose fields are claims. A field with the name of a registered claim
 //!   is filled on reading; on minting `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti` and `cnf` are the engine's alone, and
 //!   any other claim stated by both grant and user is an error.
+//! * **Calling back.** Without a [list] a token is good until it expires.
 //!
 //! # Example
 //!
@@ -74,10 +75,12 @@ mod jwk;
 mod jws;
 mod jwt;
 mod key;
+pub mod list;
 mod load;
 mod material;
 mod payload;
 mod pem;
+mod revoke;
 mod ring;
 mod symmetric;
 mod write;
@@ -92,5 +95,6 @@ pub use self::{
     issue::Issue,
     jwt::Jwt,
     key::Key,
+    list::{TokenId, TokenList, TokenListBuilder},
     ring::{KeyRing, RingKey},
 };

@@ -17,6 +17,7 @@ pub(super) struct Minted<'a, U> {
     pub(super) not_before: Option<u64>,
     pub(super) issued_at: u64,
     pub(super) id: &'a str,
+    pub(super) session_id: Option<&'a str>,
     pub(super) scopes: &'a [String],
     pub(super) roles: &'a [String],
     pub(super) proofs: &'a [(Factor, Timestamp)],
@@ -43,6 +44,9 @@ impl<U: Serialize> Serialize for Minted<'_, U> {
         }
         claims.add("iat", &self.issued_at)?;
         claims.add("jti", self.id)?;
+        if let Some(session_id) = self.session_id {
+            claims.add("sid", session_id)?;
+        }
         if !self.scopes.is_empty() {
             claims.add("scope", &self.scopes.join(" "))?;
         }

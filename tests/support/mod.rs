@@ -1,9 +1,24 @@
-//! What several test files share: a store that can be watched, paused and broken.
+//! What several test files share: a store that can be watched, paused and broken, and servers of their own.
 #![allow(
     dead_code,
     unreachable_pub,
     reason = "every test file uses a part of it"
 )]
+
+#[cfg(feature = "near-cache")]
+pub mod hub;
+#[cfg(all(unix, feature = "store-postgres"))]
+pub mod postgres;
+pub mod process;
+#[cfg(feature = "store-redis")]
+pub mod redis;
+#[cfg(all(
+    unix,
+    feature = "store-file",
+    feature = "store-redis",
+    feature = "store-postgres"
+))]
+pub mod stores;
 
 use std::{
     future::{Future, poll_fn},

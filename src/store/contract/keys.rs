@@ -183,7 +183,7 @@ pub async fn the_namespace_is_part_of_the_key(store: &Arc<dyn Store>, clock: &Ma
     let others =
         ["contracts", "contrac", "c-ontract"].map(|name| Key::from_stored(name, *key.digest()));
     probe
-        .set(&key, probe.write("contract").in_group(key.clone()))
+        .set(&key, probe.write("session").in_group(key.clone()))
         .await;
     for other in &others {
         assert!(probe.get(other).await.is_none(), "{other:?}");

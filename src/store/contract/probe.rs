@@ -10,7 +10,6 @@ use crate::{
     error::StoreError,
     secret,
     store::{Entry, Key, Store, Version, When, Write},
-    testing::ManualClock,
 };
 
 /// Calls the store for one check. An error fails the check, since none of them asks for one.
@@ -23,7 +22,7 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    pub(super) fn new(store: &Arc<dyn Store>, clock: &ManualClock) -> Self {
+    pub(super) fn new(store: &Arc<dyn Store>, clock: &impl Clock) -> Self {
         Self {
             store: Arc::clone(store),
             hence: clock.now().after(HOUR),
@@ -31,9 +30,9 @@ impl Probe {
         }
     }
 
-    /// A key that no other check and no other run has.
+    /// A key that no other check and no other run has, in a namespace that a near-cache remembers.
     pub(super) fn key(&self, name: &str) -> Key {
-        Key::new("contract", &[&self.salt, name.as_bytes()])
+        Key::new("session", &[&self.salt, name.as_bytes()])
     }
 
     /// The keys `<name>-0`, `<name>-1` and so on.
@@ -48,8 +47,13 @@ impl Probe {
         Write::new(value, self.hence)
     }
 
+    /// Reads, now by `get` and now by `glance`: where every write goes through one store, both say the same.
     pub(super) async fn get(&self, key: &Key) -> Option<Entry> {
         hesitate().await;
+        if secret::random::<1>()[0].is_multiple_of(2) {
+            let glance = self.store.glance(key).await;
+            return glance.expect("`glance` is answered").entry;
+        }
         self.store.get(key).await.expect("`get` is answered")
     }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use super::{Key, SHARDS, hashing::Seeded, lock};
+use super::{Key, SHARDS, Seeded, lock};
 
 /// The members of every group. It is changed under the lock of the entry's shard, so that an entry
 /// and its membership cannot be seen apart.
@@ -60,6 +60,6 @@ impl Groups {
     }
 
     fn shard(&self, group: &Key) -> MutexGuard<'_, Members> {
-        lock(&self.shards[self.hashing.shard(&group.digest)])
+        lock(&self.shards[self.hashing.shard(&group.digest, SHARDS)])
     }
 }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use super::{Entry, Key, Timestamp, Write, groups::Groups, hashing::Seeded};
+use super::{Entry, Key, Seeded, Timestamp, Write, groups::Groups};
 
 /// A list and not a map of tables, because a program has a handful of namespaces.
 #[derive(Default)]

@@ -303,7 +303,7 @@ async fn an_entry_that_is_touched_for_ever_is_held_once() {
         fixture.put(&key, When::Always).await.unwrap();
         fixture.put(&key, When::Always).await.unwrap();
         assert_eq!(
-            lock(&fixture.store.shards[fixture.store.hashing.shard(&key.digest)]).len(),
+            lock(&fixture.store.shards[fixture.store.hashing.shard(&key.digest, SHARDS)]).len(),
             1
         );
     }
@@ -458,7 +458,7 @@ fn digests_that_begin_alike_are_spread() {
     for key in keys("session", 4_096) {
         let mut digest = key.digest;
         digest[..3].fill(0xff);
-        shards.insert(hashing.shard(&digest));
+        shards.insert(hashing.shard(&digest, SHARDS));
         buckets.insert(std::hash::BuildHasher::hash_one(&hashing, digest) % 4_096);
     }
     assert_eq!(shards.len(), SHARDS);

@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasher, Hasher};
 
-use super::SHARDS;
 use crate::secret;
 
 /// Folds 64 bits of a digest with secret numbers of this store.
@@ -24,9 +23,9 @@ impl Seeded {
         }
     }
 
-    /// Which of the shards a digest belongs to, by bits that the tables within do not look at.
-    pub(super) fn shard(self, digest: &[u8; 32]) -> usize {
-        usize::from(self.hash_one(digest).to_le_bytes()[4]) % SHARDS
+    /// Which of up to 256 shards a digest belongs to, by bits that the tables within do not look at.
+    pub(super) fn shard(self, digest: &[u8; 32], shards: usize) -> usize {
+        usize::from(self.hash_one(digest).to_le_bytes()[4]) % shards
     }
 }
 

@@ -1,0 +1,77 @@
+//! What the routes say when they refuse.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::attempt::LoginError;
+use crate::{account::password::NewPasswordError, error::StoreError, rejection::Rejection};
+
+pub(super) type Answer = Result<Response, Problem>;
+
+/// A refusal: the library's own, or one of the routes', each as `application/problem+json` (RFC 9457).
+pub(super) enum Problem {
+    Rejected(Rejection),
+    Told(StatusCode, String),
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self::Told(status, detail.into())
+    }
+
+    pub(super) fn unprocessable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::WrongCredentials => {
+                Self::new(StatusCode::UNAUTHORIZED, "wrong name or password")
+            }
+            LoginError::NewPassword(NewPasswordError::Unchecked(source)) => {
+                Self::Rejected(StoreError::Unavailable(source).into())
+            }
+            LoginError::NewPassword(error) => Self::unprocessable(error.to_string()),
+            LoginError::Rejected(rejection) => Self::Rejected(rejection),
+        }
+    }
+}
+
+impl IntoResponse for LoginError {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, detail) = match self {
+            Self::Rejected(rejection) => return rejection.into_response(),
+            Self::Told(status, detail) => (status, detail),
+        };
+        let problem = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "detail": detail,
+        });
+        let content_type = HeaderValue::from_static("application/problem+json");
+        let no_store = HeaderValue::from_static("no-store");
+        let headers = [
+            (header::CONTENT_TYPE, content_type),
+            (header::CACHE_CONTROL, no_store),
+        ];
+        (status, headers, problem.to_string()).into_response()
+    }
+}

@@ -1,0 +1,105 @@
+//! What somebody who wants to log in sends, and what may be wrong with it.
+
+use std::{error::Error, fmt, net::IpAddr};
+
+use super::password::NewPasswordError;
+use crate::{
+    error::{IssueError, StoreError},
+    refresh::Fingerprint,
+    rejection::Rejection,
+    secret::Secret,
+};
+
+/// A name and a password, as they were sent.
+#[derive(Clone)]
+#[allow(clippy::exhaustive_structs, reason = "a login has these two")]
+pub struct Credentials {
+    /// What the user calls itself.
+    pub name: String,
+    /// The password, exactly as it was given.
+    pub password: Secret<String>,
+}
+
+/// Where a request comes from.
+#[derive(Clone)]
+#[allow(clippy::exhaustive_structs, reason = "callers fill in what they know")]
+pub struct Origin {
+    /// The client's address, as [`TrustedProxies`](super::TrustedProxies) made it out.
+    pub address: IpAddr,
+    /// The text of the device's own cookie, if it sent one.
+    pub device: Option<Secret<String>>,
+}
+
+/// What is noted of the device that gets a pair of tokens.
+#[derive(Clone, Debug, Default)]
+#[allow(clippy::exhaustive_structs, reason = "callers fill in what they know")]
+pub struct NewDevice {
+    /// What the user calls it.
+    pub name: Option<String>,
+    /// Its `User-Agent`.
+    pub user_agent: Option<String>,
+    /// What it says of itself.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// Says why nobody was logged in, or nothing was changed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// There is no such user, or the password is another one. Which of them is nobody's business.
+    WrongCredentials,
+    /// The new password is not taken.
+    NewPassword(NewPasswordError),
+    /// Everything else: too many attempts, a store that is away, a proof that is too old.
+    Rejected(Rejection),
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origin").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for LoginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongCredentials => f.write_str("wrong name or password"),
+            Self::NewPassword(error) => error.fmt(f),
+            Self::Rejected(rejection) => rejection.fmt(f),
+        }
+    }
+}
+
+impl Error for LoginError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::WrongCredentials => None,
+            Self::NewPassword(error) => error.source(),
+            Self::Rejected(rejection) => rejection.source(),
+        }
+    }
+}
+
+impl From<Rejection> for LoginError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<StoreError> for LoginError {
+    fn from(error: StoreError) -> Self {
+        Self::Rejected(error.into())
+    }
+}
+
+impl From<IssueError> for LoginError {
+    fn from(error: IssueError) -> Self {
+        Self::Rejected(error.into())
+    }
+}

@@ -1,0 +1,59 @@
+//! Who sends a request, as far as its head tells.
+
+use std::{convert::Infallible, net::SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, header, request::Parts},
+};
+
+use super::{attempt::Origin, mount::Mount};
+use crate::{cookie::CookieName, rejection::Rejection, secret::Secret};
+
+/// The head of a request, before anything of it is believed.
+pub(super) struct Caller {
+    peer: Option<SocketAddr>,
+    headers: HeaderMap,
+    pub(super) user_agent: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let user_agent = parts.headers.get(header::USER_AGENT);
+        let user_agent = user_agent.and_then(|value| value.to_str().ok());
+        Ok(Self {
+            peer: peer.map(|ConnectInfo(address)| *address),
+            user_agent: user_agent.map(str::to_owned),
+            headers: parts.headers.clone(),
+        })
+    }
+}
+
+impl Caller {
+    pub(super) fn origin<U>(&self, mount: &Mount<U>) -> Result<Origin, Rejection> {
+        let peer = self.peer.ok_or_else(|| {
+            Rejection::misconfigured(
+                "the client's address is not known: serve the application by \
+                 `into_make_service_with_connect_info::<SocketAddr>()`",
+            )
+        })?;
+        let address = mount.proxies.client_address(peer.ip(), &self.headers);
+        Ok(Origin {
+            address,
+            device: self.cookie(mount.device_cookie.cookie_name())?,
+        })
+    }
+
+    /// The cookie of this name; two that differ are refused.
+    pub(super) fn cookie(&self, name: &CookieName) -> Result<Option<Secret<String>>, Rejection> {
+        let found = name.find(&self.headers)?;
+        let text = found.and_then(|(header, range)| {
+            let text = std::str::from_utf8(&header.as_bytes()[range]).ok()?;
+            Some(Secret::new(text.to_owned()))
+        });
+        Ok(text)
+    }
+}

@@ -1,0 +1,144 @@
+//! Accounts: who may log in, by which password, how often it may be guessed, and the routes for all that.
+//!
+//! [`Accounts`] puts the engines together: [`Users`] finds whoever logs in, [`Throttle`] counts the attempts,
+//! [`Passwords`] compares, [`TokenPairs`](crate::TokenPairs) or [`Sessions`](crate::Sessions) keep what follows. Its methods
+//! are for any server; [`routes`] mounts them in axum.
+//!
+//! # Rules
+//!
+//! * **Every way of logging in ends in [`finish_login`](Accounts::finish_login)** or
+//!   [`finish_session`](Accounts::finish_session).
+//! * **Nobody learns who has an account.** An unknown name, a disabled user and a wrong password are one answer, after
+//!   the same time: the hash is computed for all of them.
+//! * **Attempts are counted before the password is looked at**, by account, by address, and by device where the device has
+//!   logged in before, and given back when it was right. So a hundred guesses at once are no more than the budget, and
+//!   nobody can lock out a user on a device that the user knows.
+//! * **A login that "log out everywhere" overtook comes to nothing**: each engine notes before the password is looked at
+//!   which of those it has seen.
+//! * **A new password ends everything** of its user: pairs, sessions, logins under way. It takes the present password and a
+//!   login not older than five minutes.
+//! * **Old hashes are replaced** at the next login when scheme, cost or pepper are not those of now.
+//!
+//! # Rules for passwords
+//!
+//! * **Taken as given.** Nothing is trimmed, normalised or cut off. A new password has 8 characters to 1024 bytes
+//!   ([`check_new`](Passwords::check_new)); more than 4096 bytes are wrong unread, for known and unknown users alike.
+//! * **One scheme hashes, all that are listed verify.** Argon2id hashes, at 19 MiB and two passes. Understood are:
+//!   `$argon2id$`, `$argon2i$`, `$argon2d$`; `$2a$`, `$2b$`, `$2y$`; `$bcrypt-sha256$` of passlib; `$scrypt$`;
+//!   `$pbkdf2-sha256$` and `$pbkdf2-sha512$` of PHC and of passlib; `pbkdf2_sha256$` of Django. Not `$2x$`, under which
+//!   different passwords are one.
+//! * **bcrypt reads 72 bytes.** So a new hash under [`Scheme::Bcrypt`] is one over HMAC-SHA-256 of the password,
+//!   `$bcrypt-sha256$v=2`, which passlib verifies too. A `$2b$` hash from elsewhere is verified as it was made, by the
+//!   first 72 bytes, and is then replaced.
+//! * **scrypt and PBKDF2 do not see zero bytes behind a password**: to HMAC a key and the same with zeros behind it are
+//!   one (RFC 2104 section 2). Argon2id and bcrypt as written here do, and with a pepper all do.
+//! * **Old hashes die out.** A right password whose hash is of another scheme, cost or pepper than new ones have gets a
+//!   new hash, in [`Outcome::Verified`], for the caller to store.
+//! * **A pepper can be rotated.** A peppered hash begins with `$pepper$` and the id of its key; the rest is as without,
+//!   over HMAC-SHA-256 of the password.
+//! * **Nobody can buy much with a request.** At most as many hashes run as there are processors, 64 wait, and the next
+//!   caller is throttled at once (429). A caller who vanishes while waiting leaves his place; one who vanishes
+//!   later leaves it when his hash is done. A stored hash with an absurd cost is refused unread: over 1 GiB, or some
+//!   seconds of work.
+//! * **An unknown user** ([`verify`](Passwords::verify) with `None`) costs what a wrong password does under the present
+//!   scheme, cost and pepper. A user whose hash is of another scheme differs from that until the next login.
+//! * **A damaged hash is 503**, not a wrong password, and an error in the log: its owner would else be told for ever
+//!   to remember better. That such an account exists can be seen from the answer. A hash of a scheme that is not
+//!   listed any more is a wrong password: somebody has decided so.
+//!
+//! # Rules for the throttle
+//!
+//! * **Only failures count.** An attempt is taken from each budget before the password is looked at, atomically, and
+//!   given back when it [succeeded](Attempt::succeeded). So of a hundred attempts at once no more are looked at than
+//!   the budget has. One whose caller vanishes stays taken.
+//! * **Fixed windows.** A window begins with the first attempt and ends when it ends; an attempt over the budget is
+//!   refused with a read, takes nothing and prolongs nothing. `Retry-After` is what is left of the window.
+//! * **Nobody can be locked out by others.** A device that has logged in to the account carries a signed token, and has
+//!   a budget of its own instead of the account's and the address's. The token is of one account and opens nothing.
+//! * **IPv6 counts per /64**, and an IPv4 address in IPv6 form as IPv4. Behind proxies, [`TrustedProxies`] tells the
+//!   client's address from those that it made up.
+//! * **A store that fails is 503**: nobody guesses for free.
+//!
+//! # Routes
+//!
+//! JSON or a form in, JSON out, `application/problem+json` (RFC 9457) where something is refused. Every answer that carries a
+//! token is `no-store`. A request that another site caused is refused.
+//!
+//! | method and path | credential | answer |
+//! |---|---|---|
+//! | POST `/login` `{username, password, device_name?, fingerprint?}` | – | 200 with a pair · 401 · 429 |
+//! | POST `/refresh` `{refresh_token, fingerprint?}` | – | 200 with a pair · 400 empty · 401 |
+//! | POST `/logout` `{refresh_token}` | – | 204, also for a device that has ended · 400 empty · 401 not ours |
+//! | POST `/logout_all` | Bearer | 204 |
+//! | GET `/active_sessions` | Bearer | 200 `[{id, device_name, user_agent, created_at, last_used_at, current}]` |
+//! | POST `/revoke_other_session` `{refresh_token}` | Bearer | 204 · 401 not the caller's own |
+//! | DELETE `/active_sessions/{id}` | Bearer | 204 · 404, also for another user's |
+//! | POST `/password` `{current, new}` | Bearer, logged in within 5 minutes | 204 · 401 · 422 |
+//!
+//! With [`refresh_cookie`](RoutesBuilder::refresh_cookie) the refresh token is in a cookie instead of the body, which browsers
+//! send to these routes alone and scripts cannot read.
+//!
+//! # Fingerprints
+//!
+//! A browser can say what it looks like, and a refresh that looks otherwise is told of or refused
+//! ([`Bind`](crate::refresh::Bind)). Send it with `/login` and `/refresh`:
+//!
+//! ```js
+//! const fingerprint = {
+//!   languages: navigator.languages,
+//!   timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+//!   platform: navigator.platform,
+//!   cores: navigator.hardwareConcurrency,
+//! };
+//! ```
+//!
+//! This is personal data: say in your privacy notice that you take it and that it serves to notice stolen logins, and take no
+//! more than you need. The server keeps a keyed hash of it, as long as the login lives.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! use tower_jam::{Algorithm, Claims, Jwt, Key, KeyRing, MasterSecret, TokenPairs, account, store::MemoryStore};
+//! use tower_jam::account::{Accounts, Passwords, StoreUsers, Throttle, Users};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
+//! let passwords = Passwords::builder().build()?;
+//! let users = StoreUsers::new(store.clone());
+//! let hash = passwords.hash(&passwords.check_new("correct horse").await?).await?;
+//! users.add("alice", hash.expose(), ["editor"], Claims::new()).await?;
+//!
+//! let users: Arc<dyn Users<Claims>> = Arc::new(users);
+//! let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa)?)).issuer("https://auth.acme.dev").audience("api").build()?;
+//! let pairs = TokenPairs::builder(jwt, store.clone(), &secret, account::reread(users.clone())).build()?;
+//! let throttle = Throttle::builder(store, &secret).build();
+//! let accounts = Accounts::builder(users, passwords, throttle, pairs).build();
+//!
+//! let app: axum::Router = axum::Router::new().nest("/auth", account::routes(accounts));
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod attempt;
+mod body;
+mod builder;
+mod caller;
+mod login;
+mod mount;
+mod password;
+mod routes;
+mod throttle;
+mod users;
+
+#[cfg(feature = "store-postgres")]
+pub use self::users::{PostgresUsers, PostgresUsersBuilder};
+pub use self::{
+    attempt::{Credentials, LoginError, NewDevice, Origin},
+    builder::AccountsBuilder,
+    login::{Accounts, Proved, reread},
+    password::{Cost, NewPassword, NewPasswordError, Outcome, Passwords, PasswordsBuilder, Scheme},
+    throttle::{Attempt, Budget, Throttle, ThrottleBuilder, TrustedProxies},
+    users::{StoreUsers, User, Users},
+};
+pub use self::{mount::RoutesBuilder, routes::routes};

@@ -1,0 +1,201 @@
+//! The settings of the routes, and the cookies they set.
+
+use std::fmt;
+
+use axum::{
+    Json, Router,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::{
+    answer::{Answer, Problem},
+    caller::Caller,
+    login::Accounts,
+    routes,
+    throttle::TrustedProxies,
+};
+use crate::{
+    cookie::{CookieSpec, SameSite},
+    error::ConfigError,
+    refresh::TokenPair,
+    rejection::Rejection,
+    secret::Secret,
+};
+
+/// What the handlers share.
+pub(super) struct Mount<U> {
+    pub(super) accounts: Accounts<U>,
+    pub(super) proxies: TrustedProxies,
+    pub(super) name_field: String,
+    pub(super) password_field: String,
+    pub(super) device_cookie: CookieSpec,
+    refresh_cookie: Option<CookieSpec>,
+}
+
+/// Builds the routes of [`Accounts`].
+#[must_use]
+pub struct RoutesBuilder<U>(Mount<U>);
+
+impl<U> RoutesBuilder<U>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    /// The routes of `accounts`, with the defaults.
+    ///
+    /// # Panics
+    ///
+    /// Never: the name of the device's cookie is a good one.
+    pub fn new(accounts: Accounts<U>) -> Self {
+        Self(Mount {
+            accounts,
+            proxies: TrustedProxies::new(0),
+            name_field: "username".to_owned(),
+            password_field: "password".to_owned(),
+            device_cookie: CookieSpec::new("__Host-device")
+                .and_then(|cookie| cookie.with_same_site(SameSite::Strict))
+                .expect("a fixed name, as the prefix wants it"),
+            refresh_cookie: None,
+        })
+    }
+
+    /// How many proxies stand before the server, each adding its client's address to `X-Forwarded-For`. Default:
+    /// none, so that the header is not looked at.
+    pub const fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.0.proxies = proxies;
+        self
+    }
+
+    /// The field of a login's name. Default: `username`.
+    pub fn name_field(mut self, name: impl Into<String>) -> Self {
+        self.0.name_field = name.into();
+        self
+    }
+
+    /// The field of a login's password. Default: `password`.
+    pub fn password_field(mut self, name: impl Into<String>) -> Self {
+        self.0.password_field = name.into();
+        self
+    }
+
+    /// Keeps the refresh token in a cookie that only these routes get, and out of the reach of scripts:
+    /// `__Secure-refresh`, `SameSite=Strict`, with the path under which they are nested. Default: it is in the body.
+    ///
+    /// # Errors
+    ///
+    /// When `prefix` is no path.
+    pub fn refresh_cookie(mut self, prefix: &str) -> Result<Self, ConfigError> {
+        let cookie = CookieSpec::new("__Secure-refresh")?
+            .with_path(prefix)?
+            .with_same_site(SameSite::Strict)?;
+        self.0.refresh_cookie = Some(cookie);
+        Ok(self)
+    }
+
+    /// The routes, for a router of any state.
+    pub fn build<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        routes::router(self.0)
+    }
+}
+
+impl<U> Mount<U> {
+    /// The refresh token of a request: from the body or the cookie, and never from both.
+    pub(super) fn refresh_token(
+        &self,
+        caller: &Caller,
+        body: Option<String>,
+    ) -> Result<Secret<String>, Problem> {
+        let cookie = match &self.refresh_cookie {
+            Some(cookie) => caller.cookie(cookie.cookie_name())?,
+            None => None,
+        };
+        let token = match (body, cookie) {
+            (Some(_), Some(_)) => {
+                return Err(Rejection::malformed("a refresh token in body and cookie").into());
+            }
+            (Some(body), None) => Secret::new(body),
+            (None, Some(cookie)) => cookie,
+            (None, None) => return Err(Rejection::malformed("no refresh token").into()),
+        };
+        if token.expose().is_empty() {
+            return Err(Rejection::malformed("an empty refresh token").into());
+        }
+        Ok(token)
+    }
+
+    /// A pair, and the cookie by which the device will be known.
+    pub(super) fn login_answer(&self, pair: &TokenPair, name: &str) -> Answer
+    where
+        U: Serialize + Send + Sync + 'static,
+    {
+        let mut answer = self.pair_answer(pair)?;
+        let throttle = self.accounts.throttle();
+        let device = throttle.device_token(name);
+        let cookie = self
+            .device_cookie
+            .set(device.expose(), throttle.device_life());
+        add_cookie(&mut answer, cookie)?;
+        Ok(answer)
+    }
+
+    pub(super) fn pair_answer(&self, pair: &TokenPair) -> Answer {
+        let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let Some(cookie) = &self.refresh_cookie else {
+            return Ok(([no_store], Json(pair)).into_response());
+        };
+        let body = json!({
+            "access_token": pair.access_token.expose(),
+            "token_type": "Bearer",
+            "expires_in": pair.expires_in.as_secs(),
+        });
+        let mut answer = ([no_store], Json(body)).into_response();
+        let cookie = cookie.set(pair.refresh_token.expose(), pair.refresh_expires_in);
+        add_cookie(&mut answer, cookie)?;
+        Ok(answer)
+    }
+
+    /// Makes the browser forget the refresh token that was just ended.
+    pub(super) fn forgetting(&self, mut answer: Response) -> Response {
+        if let Some(cookie) = &self.refresh_cookie {
+            answer
+                .headers_mut()
+                .append(header::SET_COOKIE, cookie.clear());
+        }
+        answer
+    }
+}
+
+fn add_cookie(
+    answer: &mut Response,
+    cookie: Result<HeaderValue, ConfigError>,
+) -> Result<(), Rejection> {
+    let cookie = cookie.map_err(|error| {
+        Rejection::misconfigured("a cookie that browsers would drop").because(error)
+    })?;
+    answer.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(())
+}
+
+impl<U> Clone for Mount<U> {
+    fn clone(&self) -> Self {
+        Self {
+            accounts: self.accounts.clone(),
+            proxies: self.proxies,
+            name_field: self.name_field.clone(),
+            password_field: self.password_field.clone(),
+            device_cookie: self.device_cookie.clone(),
+            refresh_cookie: self.refresh_cookie.clone(),
+        }
+    }
+}
+
+impl<U> fmt::Debug for RoutesBuilder<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoutesBuilder")
+            .field("name_field", &self.0.name_field)
+            .field("refresh_cookie", &self.0.refresh_cookie)
+            .finish_non_exhaustive()
+    }
+}

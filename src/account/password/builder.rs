@@ -1,0 +1,183 @@
+//! The settings of passwords, with their defaults and reasons.
+
+use std::{fmt, future::Future, sync::Arc, thread};
+
+use super::{
+    Inner, Passwords,
+    cost::{Cost, Scheme},
+    new::Breached,
+    pepper::Peppers,
+    pool::Pool,
+    work::Work,
+};
+use crate::{
+    error::{BoxError, ConfigError},
+    secret::{MasterSecret, Secret},
+};
+
+/// Builds a [`Passwords`].
+#[must_use]
+pub struct PasswordsBuilder {
+    schemes: Vec<Scheme>,
+    costs: Vec<(Cost, bool)>,
+    rehash: bool,
+    peppers: Peppers,
+    min_length: usize,
+    max_length: usize,
+    running: usize,
+    waiting: usize,
+    breached: Option<Breached>,
+}
+
+impl PasswordsBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            schemes: Scheme::ALL.to_vec(),
+            costs: Vec::new(),
+            rehash: true,
+            peppers: Peppers::default(),
+            min_length: DEFAULT_MIN_LENGTH,
+            max_length: DEFAULT_MAX_LENGTH,
+            running: thread::available_parallelism().map_or(1, Into::into),
+            waiting: DEFAULT_WAITING,
+            breached: None,
+        }
+    }
+
+    /// The schemes: the first hashes new passwords, all of them verify. Default: Argon2id hashes, all verify.
+    ///
+    /// A hash of a scheme that is not listed counts no more: its password is wrong.
+    pub fn schemes(mut self, schemes: impl IntoIterator<Item = Scheme>) -> Self {
+        self.schemes = schemes.into_iter().collect();
+        self
+    }
+
+    /// What a new hash of this cost's scheme costs. Default: [`Scheme::cost`].
+    pub fn cost(mut self, cost: Cost) -> Self {
+        self.costs.push((cost, true));
+        self
+    }
+
+    /// The same with no lower bound: a thief of the table guesses as much faster. For tests.
+    pub fn dangerous_cost(mut self, cost: Cost) -> Self {
+        self.costs.push((cost, false));
+        self
+    }
+
+    /// Whether a right password whose hash is not of the present scheme, cost and pepper gets a new hash, to be
+    /// stored in place of the old one. Default: true, so that old hashes die out as their owners log in.
+    pub const fn rehash(mut self, rehash: bool) -> Self {
+        self.rehash = rehash;
+        self
+    }
+
+    /// Mixes a key derived from `secret` into each password, so that a stolen table alone is worth nothing. Default:
+    /// none, since a secret that is lost makes every password wrong.
+    ///
+    /// The active secret makes new hashes, those that it [accepts](MasterSecret::accept) still verify. A stored hash
+    /// names its pepper, so hashes from before there was one verify too, and are then replaced.
+    pub fn pepper(mut self, secret: &MasterSecret) -> Self {
+        self.peppers = Peppers::new(secret);
+        self
+    }
+
+    /// How long a new password must be, in characters, 1 to 64. Default: 8 (ASVS 6.2.1; 15 is better).
+    pub const fn min_length(mut self, characters: usize) -> Self {
+        self.min_length = characters;
+        self
+    }
+
+    /// How long a new password may be, in bytes, 256 to 4096. Default: 1024. 64 characters always fit (ASVS 6.2.9).
+    pub const fn max_length(mut self, bytes: usize) -> Self {
+        self.max_length = bytes;
+        self
+    }
+
+    /// How many hashes are computed at one time. Default: one for each processor; each takes the memory of its cost.
+    pub const fn max_running(mut self, hashes: usize) -> Self {
+        self.running = hashes;
+        self
+    }
+
+    /// How many may wait for their turn; the next one is refused as throttled. Default: 64, about a second of work
+    /// on two processors.
+    pub const fn max_waiting(mut self, hashes: usize) -> Self {
+        self.waiting = hashes;
+        self
+    }
+
+    /// Asks `hook` of each new password whether it is known from a breach (ASVS 6.2.12). Default: nobody is asked.
+    ///
+    /// A hook that fails refuses the password for the moment, as
+    /// [`Unchecked`](super::NewPasswordError::Unchecked). One that would rather let it pass answers `Ok(false)`.
+    pub fn breached<F, A>(mut self, hook: F) -> Self
+    where
+        F: Fn(Secret<String>) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<bool, BoxError>> + Send + 'static,
+    {
+        self.breached = Some(Arc::new(move |password| Box::pin(hook(password))));
+        self
+    }
+
+    /// Checks the settings, and computes one hash: the one with which the passwords of unknown users are compared.
+    /// That takes as long as a login does.
+    ///
+    /// # Errors
+    ///
+    /// When no scheme is listed, a cost is below OWASP's minimum or beyond what may be computed here, a length is
+    /// out of its range, or no hash may run.
+    pub fn build(self) -> Result<Passwords, ConfigError> {
+        let reason = "no scheme is listed";
+        let first = self.schemes.first();
+        let first = *first.ok_or_else(|| ConfigError::new("schemes", reason))?;
+        for (cost, must_be_strong) in &self.costs {
+            cost.bounded()
+                .map_err(|error| ConfigError::new("cost", "is out of bounds").because(error))?;
+            if *must_be_strong {
+                cost.strong()?;
+            }
+        }
+        if !(1..=MAX_MIN_LENGTH).contains(&self.min_length) {
+            return Err(ConfigError::new("min_length", "is not 1 to 64 characters"));
+        }
+        if !(MIN_MAX_LENGTH..=super::MAX_BYTES).contains(&self.max_length) {
+            return Err(ConfigError::new("max_length", "is not 256 to 4096 bytes"));
+        }
+        if !(1..=MAX_POOL).contains(&self.running) {
+            return Err(ConfigError::new("max_running", "is not 1 to 65536"));
+        }
+        if self.waiting > MAX_POOL {
+            return Err(ConfigError::new("max_waiting", "is more than 65536"));
+        }
+        let mut costs = self.costs.iter().rev().map(|(cost, _)| *cost);
+        let chosen = costs.find(|cost| cost.scheme() == first);
+        let cost = chosen.unwrap_or_else(|| first.cost());
+        let work = Work::new(self.schemes, cost, self.rehash, self.peppers)
+            .map_err(|error| ConfigError::new("cost", "cannot be computed").because(error))?;
+        Ok(Passwords(Arc::new(Inner {
+            work: Arc::new(work),
+            pool: Pool::new(self.running, self.waiting),
+            min_length: self.min_length,
+            max_length: self.max_length,
+            breached: self.breached,
+        })))
+    }
+}
+
+impl fmt::Debug for PasswordsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordsBuilder")
+            .field("schemes", &self.schemes)
+            .field("costs", &self.costs)
+            .field("peppers", &self.peppers)
+            .finish_non_exhaustive()
+    }
+}
+
+const DEFAULT_MIN_LENGTH: usize = 8;
+const MAX_MIN_LENGTH: usize = 64;
+const DEFAULT_MAX_LENGTH: usize = 1024;
+/// 64 characters of four bytes.
+const MIN_MAX_LENGTH: usize = 256;
+const DEFAULT_WAITING: usize = 64;
+const MAX_POOL: usize = 65_536;

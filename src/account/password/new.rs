@@ -1,0 +1,54 @@
+//! A password that somebody wants to have.
+
+use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc};
+
+use crate::{error::BoxError, secret::Secret};
+
+/// A new password that may be hashed: [`Passwords::check_new`](super::Passwords::check_new) has let it pass.
+#[derive(Clone)]
+pub struct NewPassword(pub(super) Secret<String>);
+
+impl fmt::Debug for NewPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewPassword(..)")
+    }
+}
+
+/// Says why a new password is not taken. Its text is fit for the user.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NewPasswordError {
+    /// It has fewer characters than this.
+    TooShort(usize),
+    /// It has more bytes than this.
+    TooLong(usize),
+    /// It is known from a breach.
+    Breached,
+    /// Nobody could say whether it is known from a breach: a fault of the service, to be answered with 503.
+    Unchecked(BoxError),
+}
+
+impl fmt::Display for NewPasswordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooShort(least) => write!(f, "the password has fewer than {least} characters"),
+            Self::TooLong(most) => write!(f, "the password has more than {most} bytes"),
+            Self::Breached => f.write_str("the password is known from a breach"),
+            Self::Unchecked(_) => f.write_str("the password could not be checked"),
+        }
+    }
+}
+
+impl Error for NewPasswordError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unchecked(source) => Some(source.as_ref()),
+            Self::TooShort(_) | Self::TooLong(_) | Self::Breached => None,
+        }
+    }
+}
+
+/// Whether a password is known from a breach.
+pub(super) type Breached = Arc<dyn Fn(Secret<String>) -> Answer + Send + Sync>;
+
+type Answer = Pin<Box<dyn Future<Output = Result<bool, BoxError>> + Send>>;

@@ -1,0 +1,49 @@
+//! A secret mixed into each password, which a thief of the table does not have.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use zeroize::Zeroizing;
+
+use super::stored::PepperId;
+use crate::secret::MasterSecret;
+
+/// The peppers by their ids, the one for new hashes first; none at all by default.
+#[derive(Default)]
+pub(super) struct Peppers(Vec<(PepperId, hmac::Key)>);
+
+impl Peppers {
+    pub(super) fn new(secret: &MasterSecret) -> Self {
+        let keys = secret.derive("tower-jam password pepper");
+        let ids = secret.derive("tower-jam password pepper id");
+        let named = ids.iter().zip(&keys).map(|(id, key)| {
+            let [a, b, c, d, ..] = *id.expose();
+            let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
+            ([a, b, c, d], key)
+        });
+        Self(named.collect())
+    }
+
+    pub(super) fn active(&self) -> Option<PepperId> {
+        self.0.first().map(|(id, _)| *id)
+    }
+
+    /// What is hashed in place of the password; `None` if there is no such pepper.
+    pub(super) fn season(
+        &self,
+        id: Option<PepperId>,
+        password: &[u8],
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let Some(id) = id else {
+            return Some(Zeroizing::new(password.to_vec()));
+        };
+        let (_, key) = self.0.iter().find(|(known, _)| *known == id)?;
+        Some(Zeroizing::new(hmac::sign(key, password).as_ref().to_vec()))
+    }
+}
+
+impl fmt::Debug for Peppers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Peppers({})", self.0.len())
+    }
+}

@@ -1,0 +1,102 @@
+//! What is computed on a thread of its own: the whole of a verification, and a new hash.
+
+use super::{
+    Damaged, Outcome,
+    cost::{Cost, Scheme},
+    derive::{BCRYPT_BYTES, derive},
+    pepper::Peppers,
+    stored::{Recipe, Stored},
+};
+use crate::secret::{self, Secret};
+
+/// How passwords are hashed at present, and what still verifies.
+#[derive(Debug)]
+pub(super) struct Work {
+    schemes: Vec<Scheme>,
+    cost: Cost,
+    rehash: bool,
+    peppers: Peppers,
+    /// The hash of a password that nobody has, as new hashes are.
+    decoy: Secret<String>,
+}
+
+impl Work {
+    pub(super) fn new(
+        schemes: Vec<Scheme>,
+        cost: Cost,
+        rehash: bool,
+        peppers: Peppers,
+    ) -> Result<Self, Damaged> {
+        let mut work = Self {
+            schemes,
+            cost,
+            rehash,
+            peppers,
+            decoy: Secret::new(String::new()),
+        };
+        work.decoy = work.hash(&secret::random::<32>())?;
+        Ok(work)
+    }
+
+    /// The hash to store.
+    pub(super) fn hash(&self, password: &[u8]) -> Result<Secret<String>, Damaged> {
+        let length = match self.cost {
+            Cost::Bcrypt { .. } => BCRYPT_BYTES,
+            _ => DIGEST_BYTES,
+        };
+        let mut hash = Stored {
+            pepper: self.peppers.active(),
+            recipe: Recipe::of(self.cost),
+            salt: secret::random::<SALT_BYTES>().to_vec(),
+            digest: Vec::new(),
+        };
+        hash.digest = self.digest(password, &hash, length)?;
+        Ok(Secret::new(hash.format()))
+    }
+
+    /// Compares `password` with the hash that is stored, or with one that nobody's password fits.
+    pub(super) fn verify(&self, password: &[u8], stored: Option<&str>) -> Result<Outcome, Damaged> {
+        let Some(stored) = stored else {
+            return self.refuse(password);
+        };
+        let stored = Stored::parse(stored)?;
+        if !self.schemes.contains(&stored.recipe.cost.scheme()) {
+            tracing::warn!("a stored password hash is of a scheme that is not accepted");
+            return self.refuse(password);
+        }
+        if !self.fits(password, &stored)? {
+            return Ok(Outcome::Wrong);
+        }
+        let is_present =
+            stored.recipe == Recipe::of(self.cost) && stored.pepper == self.peppers.active();
+        let new_hash = match self.rehash && !is_present {
+            true => Some(self.hash(password)?),
+            false => None,
+        };
+        Ok(Outcome::Verified { new_hash })
+    }
+
+    /// Takes the time of a wrong password.
+    fn refuse(&self, password: &[u8]) -> Result<Outcome, Damaged> {
+        let decoy = Stored::parse(self.decoy.expose())?;
+        self.fits(password, &decoy)?;
+        Ok(Outcome::Wrong)
+    }
+
+    fn fits(&self, password: &[u8], stored: &Stored) -> Result<bool, Damaged> {
+        let digest = self.digest(password, stored, stored.digest.len())?;
+        Ok(secret::equal(&digest, &stored.digest))
+    }
+
+    fn digest(&self, password: &[u8], hash: &Stored, length: usize) -> Result<Vec<u8>, Damaged> {
+        let seasoned = self.peppers.season(hash.pepper, password);
+        let seasoned = seasoned.ok_or(Damaged::new("made with a pepper that is not known"))?;
+        let mut digest = vec![0; length];
+        derive(hash.recipe, &seasoned, &hash.salt, &mut digest)?;
+        Ok(digest)
+    }
+}
+
+/// NIST SP 800-132 and RFC 9106 ask for 16 bytes.
+const SALT_BYTES: usize = 16;
+const DIGEST_BYTES: usize = 32;

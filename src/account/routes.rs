@@ -1,0 +1,240 @@
+//! The routes of an account, for axum.
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Extension, Path},
+    http::{HeaderValue, StatusCode, header},
+    response::IntoResponse,
+    routing::{delete, get, post},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tower_http::csrf::CsrfLayer;
+
+use super::{
+    answer::{Answer, Problem},
+    attempt::{Credentials, NewDevice},
+    body::{Body, Fields},
+    caller::Caller,
+    login::Accounts,
+    mount::{Mount, RoutesBuilder},
+};
+use crate::{
+    clock::Timestamp,
+    identity::Identity,
+    layer::AuthLayer,
+    refresh::{DeviceInfo, Fingerprint},
+    rejection::Rejection,
+    secret::Secret,
+};
+
+/// The routes of `accounts`, to be nested under a prefix of yours or merged as they are. See the
+/// [module](super) for what each answers; [`RoutesBuilder`] has the settings.
+///
+/// Serve the application by `into_make_service_with_connect_info::<SocketAddr>()`: without the client's address
+/// attempts cannot be counted, and logins are refused with 500.
+pub fn routes<U, S>(accounts: Accounts<U>) -> Router<S>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    RoutesBuilder::new(accounts).build()
+}
+
+pub(super) fn router<U, S>(mount: Mount<U>) -> Router<S>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    let access = AuthLayer::new(mount.accounts.pairs().clone());
+    let members = Router::new()
+        .route("/logout_all", post(logout_all::<U>))
+        .route("/active_sessions", get(active_sessions::<U>))
+        .route("/active_sessions/{id}", delete(revoke::<U>))
+        .route("/revoke_other_session", post(revoke_other::<U>))
+        .route("/password", post(password::<U>))
+        .route_layer(access);
+    Router::new()
+        .route("/login", post(login::<U>))
+        .route("/refresh", post(refresh::<U>))
+        .route("/logout", post(logout::<U>))
+        .route_layer(CsrfLayer::new())
+        .merge(members)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(Extension(mount))
+}
+
+async fn login<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Caller,
+    Body(form): Body<Fields>,
+) -> Answer {
+    let (name, password) = (
+        form.text(&mount.name_field),
+        form.text(&mount.password_field),
+    );
+    let (Some(name), Some(password)) = (name, password) else {
+        return Err(Problem::unprocessable(
+            "a name and a password are needed, as texts",
+        ));
+    };
+    let asked = Credentials {
+        name: name.to_owned(),
+        password: Secret::new(password.to_owned()),
+    };
+    let device = NewDevice {
+        name: form.text("device_name").map(str::to_owned),
+        user_agent: caller.user_agent.clone(),
+        fingerprint: fingerprint(form.get("fingerprint"))?,
+    };
+    let origin = caller.origin(&mount)?;
+    let pair = mount.accounts.login(&asked, &origin, device).await?;
+    mount.login_answer(&pair, name)
+}
+
+#[derive(Deserialize)]
+struct RefreshForm {
+    refresh_token: Option<String>,
+    fingerprint: Option<Value>,
+}
+
+async fn refresh<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Caller,
+    Body(form): Body<RefreshForm>,
+) -> Answer {
+    let token = mount.refresh_token(&caller, form.refresh_token)?;
+    let fingerprint = fingerprint(form.fingerprint.as_ref())?;
+    let pairs = mount.accounts.pairs();
+    let pair = pairs.refresh(token.expose(), fingerprint.as_ref()).await?;
+    mount.pair_answer(&pair)
+}
+
+async fn logout<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Caller,
+    Body(form): Body<RefreshForm>,
+) -> Answer {
+    let token = mount.refresh_token(&caller, form.refresh_token)?;
+    mount.accounts.pairs().logout(token.expose()).await?;
+    Ok(mount.forgetting(StatusCode::NO_CONTENT.into_response()))
+}
+
+async fn logout_all<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+) -> Answer {
+    mount
+        .accounts
+        .logout_all(caller.subject().id())
+        .await
+        .map_err(Rejection::from)?;
+    Ok(mount.forgetting(StatusCode::NO_CONTENT.into_response()))
+}
+
+/// A device as its user sees it, with times in seconds since 1970.
+#[derive(Serialize)]
+struct Shown {
+    id: String,
+    device_name: Option<String>,
+    user_agent: Option<String>,
+    created_at: u64,
+    last_used_at: u64,
+    current: bool,
+}
+
+impl Shown {
+    fn new(device: DeviceInfo, own: Option<&str>) -> Self {
+        let seconds = |at: Timestamp| at.as_secs();
+        Self {
+            current: own == Some(&*device.id),
+            id: device.id,
+            device_name: device.device_name,
+            user_agent: device.user_agent,
+            created_at: seconds(device.created_at),
+            last_used_at: seconds(device.last_used_at),
+        }
+    }
+}
+
+async fn active_sessions<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+) -> Answer {
+    let devices = mount
+        .accounts
+        .pairs()
+        .active_sessions(caller.subject().id())
+        .await;
+    let devices = devices.map_err(Rejection::from)?.into_iter();
+    let shown: Vec<_> = devices
+        .map(|device| Shown::new(device, caller.session_id()))
+        .collect();
+    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(([no_store], Json(shown)).into_response())
+}
+
+async fn revoke<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+    Path(id): Path<String>,
+) -> Answer {
+    let revoked = mount
+        .accounts
+        .pairs()
+        .revoke(caller.subject().id(), &id)
+        .await;
+    match revoked.map_err(Rejection::from)? {
+        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        false => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "there is no such session of yours",
+        )),
+    }
+}
+
+async fn revoke_other<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    identity: Identity,
+    caller: Caller,
+    Body(form): Body<RefreshForm>,
+) -> Answer {
+    let token = mount.refresh_token(&caller, form.refresh_token)?;
+    mount
+        .accounts
+        .pairs()
+        .revoke_other(&identity, token.expose())
+        .await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Deserialize)]
+struct PasswordForm {
+    current: String,
+    new: String,
+}
+
+async fn password<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    identity: Identity,
+    caller: Caller,
+    Body(form): Body<PasswordForm>,
+) -> Answer {
+    let (current, new) = (Secret::new(form.current), Secret::new(form.new));
+    let origin = caller.origin(&mount)?;
+    let accounts = &mount.accounts;
+    accounts
+        .change_password(&identity, &current, new.expose(), &origin)
+        .await?;
+    Ok(mount.forgetting(StatusCode::NO_CONTENT.into_response()))
+}
+
+fn fingerprint(value: Option<&Value>) -> Result<Option<Fingerprint>, Rejection> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => Fingerprint::new(value).map(Some),
+    }
+}
+
+/// Four fingerprints; a password has four kilobytes at most.
+const MAX_BODY_BYTES: usize = 16 * 1024;

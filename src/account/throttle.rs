@@ -1,0 +1,217 @@
+//! How often a password may be guessed.
+
+mod address;
+mod budget;
+mod builder;
+mod device;
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+
+pub use self::{address::TrustedProxies, budget::Budget, builder::ThrottleBuilder};
+use self::{address::network, device::DeviceTokens};
+use crate::{
+    clock::{Clock, Timestamp},
+    error::StoreError,
+    event::{Event, EventKind, Events},
+    rejection::Rejection,
+    secret::{MasterSecret, Secret},
+    store::{self, Key, Store, THROTTLE},
+};
+
+/// Counts attempts per account, address and device, on all nodes together.
+///
+/// It is a handle: cloning it is cheap. See the [module](super) for the rules.
+#[derive(Clone)]
+pub struct Throttle(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    events: Events,
+    purpose: &'static str,
+    account: Budget,
+    address: Budget,
+    device: Budget,
+    devices: DeviceTokens,
+}
+
+impl Throttle {
+    /// A throttle whose counters are in `store`, and whose device tokens are made with a key from `secret`.
+    pub fn builder(store: Arc<dyn Store>, secret: &MasterSecret) -> ThrottleBuilder {
+        ThrottleBuilder::new(store, secret)
+    }
+
+    /// Takes one attempt from every budget it falls under, before the password is looked at.
+    ///
+    /// `account` is the login name as the user is looked up by, whether or not there is such a user. `device` is the
+    /// token that came in the device's cookie; one that is not of this account, too old or made up counts as absent.
+    ///
+    /// # Errors
+    ///
+    /// A throttled [`Rejection`], with nothing taken, when a budget is used up: it says when the budget's window
+    /// ends. An unavailable one when the store does not answer.
+    pub async fn attempt(
+        &self,
+        account: &str,
+        address: IpAddr,
+        device: Option<&str>,
+    ) -> Result<Attempt, Rejection> {
+        let now = self.0.clock.now();
+        let device = device.and_then(|token| self.0.devices.verify(token, account, now));
+        match device {
+            Some(id) => self.take(vec![self.0.of_device(account, &id)]).await,
+            None => {
+                let counters = vec![self.0.of_address(address), self.0.of_account(account)];
+                self.take(counters).await
+            }
+        }
+    }
+
+    /// The same for what is about no account yet, such as a registration: only the address counts.
+    ///
+    /// # Errors
+    ///
+    /// As for [`attempt`](Self::attempt).
+    pub async fn attempt_from(&self, address: IpAddr) -> Result<Attempt, Rejection> {
+        self.take(vec![self.0.of_address(address)]).await
+    }
+
+    /// The token of a device on which `account` has just logged in, to be set as a cookie (`__Host-`, HttpOnly, Secure,
+    /// SameSite=Strict). It opens nothing: it only says which budget the next attempt falls under.
+    #[must_use]
+    pub fn device_token(&self, account: &str) -> Secret<String> {
+        self.0.devices.issue(account, self.0.clock.now())
+    }
+
+    /// How long a device token counts, for the cookie's Max-Age.
+    #[must_use]
+    pub fn device_life(&self) -> Duration {
+        self.0.devices.life()
+    }
+
+    async fn take(&self, mut counters: Vec<Counter>) -> Result<Attempt, Rejection> {
+        // Who is over a budget already costs a read and changes nothing.
+        let mut wait = None;
+        for counter in &mut counters {
+            wait = wait.max(self.look(counter).await?);
+        }
+        if let Some(wait) = wait {
+            return Err(self.refuse(wait));
+        }
+        for at in 0..counters.len() {
+            let counter = &counters[at];
+            let sum = self.0.store.add(&counter.key, 1, counter.ends_at).await?;
+            if sum > i64::from(counter.budget.attempts()) {
+                for counter in &counters[..=at] {
+                    self.give_back(counter).await?;
+                }
+                let wait = self.look(&mut counters[at]).await?;
+                return Err(self.refuse(wait.unwrap_or_default()));
+            }
+        }
+        Ok(Attempt {
+            throttle: self.clone(),
+            counters,
+        })
+    }
+
+    /// How long the budget stays used up, if it is. Notes when the window ends that the counter is in.
+    async fn look(&self, counter: &mut Counter) -> Result<Option<Duration>, StoreError> {
+        let now = self.0.clock.now();
+        counter.ends_at = now.after(counter.budget.window());
+        let entry = self.0.store.get(&counter.key).await?;
+        let Some(entry) = entry.filter(|entry| entry.is_live(now)) else {
+            return Ok(None);
+        };
+        counter.ends_at = entry.expires_at;
+        let is_used_up = store::number(&entry.value)? >= i64::from(counter.budget.attempts());
+        Ok(is_used_up.then(|| entry.expires_at.since(now)))
+    }
+
+    /// In a window that has ended there is nothing to give back to, and the next one must not begin below zero.
+    async fn give_back(&self, counter: &Counter) -> Result<(), StoreError> {
+        if self.0.clock.now() < counter.ends_at {
+            self.0.store.add(&counter.key, -1, counter.ends_at).await?;
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, wait: Duration) -> Rejection {
+        let event = Event::new(EventKind::Throttled, self.0.clock.now());
+        self.0.events.tell(&event);
+        Rejection::throttled(wait.max(LEAST_WAIT), "a budget of attempts is used up")
+    }
+}
+
+impl Inner {
+    fn of_account(&self, account: &str) -> Counter {
+        self.counter(self.account, &[b"account", account.as_bytes()])
+    }
+
+    fn of_address(&self, address: IpAddr) -> Counter {
+        self.counter(self.address, &[b"address", &network(address)])
+    }
+
+    fn of_device(&self, account: &str, id: &[u8]) -> Counter {
+        self.counter(self.device, &[b"device", account.as_bytes(), id])
+    }
+
+    fn counter(&self, budget: Budget, parts: &[&[u8]]) -> Counter {
+        let purpose = [self.purpose.as_bytes()];
+        Counter {
+            key: Key::new(THROTTLE, &[&purpose, parts].concat()),
+            budget,
+            ends_at: Timestamp::NEVER,
+        }
+    }
+}
+
+impl fmt::Debug for Throttle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Throttle")
+            .field("purpose", &self.0.purpose)
+            .field("account", &self.0.account)
+            .field("address", &self.0.address)
+            .field("device", &self.0.device)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A number in the store, and what it counts against.
+struct Counter {
+    key: Key,
+    budget: Budget,
+    ends_at: Timestamp,
+}
+
+/// An attempt that is allowed and counts. Dropped, it goes on counting.
+#[must_use = "an attempt that succeeds is given back"]
+pub struct Attempt {
+    throttle: Throttle,
+    counters: Vec<Counter>,
+}
+
+impl Attempt {
+    /// Gives the attempt back: only failures count.
+    ///
+    /// A store that fails here fails no login. The attempt then goes on counting until its window ends.
+    pub async fn succeeded(self) {
+        for counter in &self.counters {
+            if let Err(error) = self.throttle.give_back(counter).await {
+                tracing::error!(%error, "an attempt that succeeded goes on counting");
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let budgets = self.counters.len();
+        f.debug_struct("Attempt")
+            .field("budgets", &budgets)
+            .finish()
+    }
+}
+
+/// A window may end between two readings of the clock.
+const LEAST_WAIT: Duration = Duration::from_secs(1);

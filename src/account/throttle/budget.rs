@@ -1,0 +1,48 @@
+//! So many attempts in so much time.
+
+use std::time::Duration;
+
+use crate::error::ConfigError;
+
+/// So many attempts in so much time. The window begins with the first attempt, and nothing prolongs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budget {
+    attempts: u32,
+    window: Duration,
+}
+
+impl Budget {
+    /// At most `attempts`, 1 to 1 000 000, in each `window` of a second to a week.
+    ///
+    /// # Errors
+    ///
+    /// When either is out of its range.
+    pub fn new(attempts: u32, window: Duration) -> Result<Self, ConfigError> {
+        if !(1..=1_000_000).contains(&attempts) {
+            return Err(ConfigError::new("attempts", "is not 1 to 1000000"));
+        }
+        if !(Duration::from_secs(1)..=WEEK).contains(&window) {
+            return Err(ConfigError::new("window", "is not a second to a week"));
+        }
+        Ok(Self { attempts, window })
+    }
+
+    /// How many attempts.
+    #[must_use]
+    pub const fn attempts(self) -> u32 {
+        self.attempts
+    }
+
+    /// In how much time.
+    #[must_use]
+    pub const fn window(self) -> Duration {
+        self.window
+    }
+
+    pub(super) const fn of(attempts: u32) -> Self {
+        let window = Duration::from_secs(15 * 60);
+        Self { attempts, window }
+    }
+}
+
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);

@@ -1,0 +1,116 @@
+//! The settings of a throttle, with their defaults and reasons.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{Budget, Inner, Throttle, device::DeviceTokens};
+use crate::{
+    clock::{Clock, SystemClock},
+    event::Events,
+    secret::MasterSecret,
+    store::Store,
+};
+
+/// Builds a [`Throttle`].
+#[must_use]
+pub struct ThrottleBuilder {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    secret: MasterSecret,
+    events: Events,
+    purpose: &'static str,
+    account: Budget,
+    address: Budget,
+    device: Budget,
+    device_life: Duration,
+}
+
+impl ThrottleBuilder {
+    pub(super) fn new(store: Arc<dyn Store>, secret: &MasterSecret) -> Self {
+        Self {
+            store,
+            clock: Arc::new(SystemClock),
+            secret: secret.clone(),
+            events: Events::default(),
+            purpose: "login",
+            account: Budget::of(10),
+            address: Budget::of(100),
+            device: Budget::of(10),
+            device_life: DEFAULT_DEVICE_LIFE,
+        }
+    }
+
+    /// What one account takes from all devices that have never logged in to it. Default: 10 in 15 minutes, more than
+    /// somebody needs who has three passwords in mind, and 960 guesses a day for everybody else together.
+    pub const fn account(mut self, budget: Budget) -> Self {
+        self.account = budget;
+        self
+    }
+
+    /// What one address takes over all accounts; of IPv6 a whole /64, which is what one customer has. Default: 100 in
+    /// 15 minutes, so that an office behind one address can mistype on a Monday morning.
+    pub const fn address(mut self, budget: Budget) -> Self {
+        self.address = budget;
+        self
+    }
+
+    /// What one device takes that has logged in to the account before. Default: 10 in 15 minutes, as for an account.
+    pub const fn device(mut self, budget: Budget) -> Self {
+        self.device = budget;
+        self
+    }
+
+    /// How long a device is remembered after a login. Default: 180 days. A stolen token gives a budget of its own
+    /// for that long, and nothing else.
+    pub const fn device_life(mut self, life: Duration) -> Self {
+        self.device_life = life;
+        self
+    }
+
+    /// What the attempts are at. Throttles for different purposes share no counter. Default: `login`.
+    pub const fn purpose(mut self, purpose: &'static str) -> Self {
+        self.purpose = purpose;
+        self
+    }
+
+    /// Reads the time from `clock`, which must be the store's. Default: the system's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where a [`Throttled`](crate::event::EventKind::Throttled) goes for each attempt refused, with nobody's name in it.
+    /// Default: to `tracing` alone.
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// The throttle. Budgets are valid by their type.
+    #[must_use]
+    pub fn build(self) -> Throttle {
+        Throttle(Arc::new(Inner {
+            store: self.store,
+            clock: self.clock,
+            events: self.events,
+            purpose: self.purpose,
+            account: self.account,
+            address: self.address,
+            device: self.device,
+            devices: DeviceTokens::new(&self.secret, self.device_life),
+        }))
+    }
+}
+
+impl fmt::Debug for ThrottleBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThrottleBuilder")
+            .field("purpose", &self.purpose)
+            .field("account", &self.account)
+            .field("address", &self.address)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Longer than most people stay away, as browsers keep cookies.
+const DEFAULT_DEVICE_LIFE: Duration = Duration::from_secs(180 * 24 * 60 * 60);

@@ -1,0 +1,233 @@
+//! Users in a PostgreSQL table of the application.
+
+use std::{fmt, marker::PhantomData, time::Duration};
+
+use serde::de::DeserializeOwned;
+use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow};
+use tokio::time::timeout;
+
+use super::{User, Users};
+use crate::{
+    error::{BoxError, ConfigError, StoreError},
+    grant::Grant,
+    store::StoreFuture,
+};
+
+/// Reads users from a table that the application has, whatever its table and columns are called.
+///
+/// A `U` is made of the whole row as JSON, without the column of the password: give it the columns that handlers need,
+/// under their names. The id may be of any type that has a text form, and is compared in that form.
+pub struct PostgresUsers<U> {
+    pool: PgPool,
+    find: String,
+    read: String,
+    replace: String,
+    user: PhantomData<fn() -> U>,
+}
+
+impl<U> PostgresUsers<U> {
+    /// Users in `table` (`users`, or `schema.users`), which `pool` reaches.
+    pub fn builder(pool: PgPool, table: impl Into<String>) -> PostgresUsersBuilder<U> {
+        PostgresUsersBuilder {
+            pool,
+            table: table.into(),
+            id: "id".to_owned(),
+            name: "username".to_owned(),
+            password: "password".to_owned(),
+            active: None,
+            roles: None,
+            user: PhantomData,
+        }
+    }
+}
+
+/// The names of a [`PostgresUsers`].
+#[must_use]
+pub struct PostgresUsersBuilder<U> {
+    pool: PgPool,
+    table: String,
+    id: String,
+    name: String,
+    password: String,
+    active: Option<String>,
+    roles: Option<String>,
+    user: PhantomData<fn() -> U>,
+}
+
+impl<U> PostgresUsersBuilder<U> {
+    /// The column that identifies a user for its whole life. Default: `id`.
+    pub fn id_column(mut self, column: impl Into<String>) -> Self {
+        self.id = column.into();
+        self
+    }
+
+    /// The column of the login name, which should be unique: of two users of one name neither is found. Default:
+    /// `username`.
+    pub fn name_column(mut self, column: impl Into<String>) -> Self {
+        self.name = column.into();
+        self
+    }
+
+    /// The column of the password's hash. Default: `password`.
+    pub fn password_column(mut self, column: impl Into<String>) -> Self {
+        self.password = column.into();
+        self
+    }
+
+    /// A boolean column that says who may log in. Default: everybody may.
+    pub fn active_column(mut self, column: impl Into<String>) -> Self {
+        self.active = Some(column.into());
+        self
+    }
+
+    /// A `text[]` column of roles. Default: nobody has any.
+    pub fn roles_column(mut self, column: impl Into<String>) -> Self {
+        self.roles = Some(column.into());
+        self
+    }
+
+    /// Checks the names; the table is first looked at when somebody logs in.
+    ///
+    /// # Errors
+    ///
+    /// When a name is not one to 63 ASCII letters, digits and `_`, after a letter or `_`.
+    pub fn build(self) -> Result<PostgresUsers<U>, ConfigError> {
+        let parts = self.table.split('.').map(|part| quoted("table", part));
+        let table = parts.collect::<Result<Vec<_>, _>>()?;
+        if table.len() > 2 {
+            return Err(ConfigError::new(
+                "table",
+                "is not `table` or `schema.table`",
+            ));
+        }
+        let table = table.join(".");
+        let id = quoted("id_column", &self.id)?;
+        let name = quoted("name_column", &self.name)?;
+        let password = quoted("password_column", &self.password)?;
+        let active = match &self.active {
+            Some(active) => format!("t.{}", quoted("active_column", active)?),
+            None => "true".to_owned(),
+        };
+        let roles = match &self.roles {
+            Some(roles) => format!(
+                "coalesce(t.{}, '{{}}')::text[]",
+                quoted("roles_column", roles)?
+            ),
+            None => "'{}'::text[]".to_owned(),
+        };
+        let select = format!(
+            "SELECT t.{id}::text, t.{password}::text, {roles}, (to_jsonb(t) - '{}')::text \
+             FROM {table} t WHERE {active}",
+            self.password
+        );
+        Ok(PostgresUsers {
+            pool: self.pool,
+            find: format!("{select} AND t.{name}::text = $1 LIMIT 2"),
+            read: format!("{select} AND t.{id}::text = $1 LIMIT 2"),
+            replace: format!(
+                "UPDATE {table} t SET {password} = $3 WHERE t.{id}::text = $1 AND t.{password}::text = $2"
+            ),
+            user: PhantomData,
+        })
+    }
+}
+
+impl<U: DeserializeOwned> PostgresUsers<U> {
+    async fn one(&self, sql: &str, wanted: &str) -> Result<Option<User<U>>, StoreError> {
+        // Text with a NUL is no text for PostgreSQL.
+        if wanted.contains('\0') {
+            return Ok(None);
+        }
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(wanted)
+            .fetch_all(&self.pool);
+        let rows = within(query).await.map_err(unavailable)?;
+        match rows.as_slice() {
+            [row] => Ok(Some(user(row)?)),
+            [] => Ok(None),
+            _ => Err(StoreError::Corrupt("two users of one name".into())),
+        }
+    }
+}
+
+fn user<U: DeserializeOwned>(row: &PgRow) -> Result<User<U>, StoreError> {
+    let corrupt = |error: sqlx::Error| StoreError::Corrupt(error.into());
+    let id: String = row.try_get(0).map_err(corrupt)?;
+    let hash: Option<String> = row.try_get(1).map_err(corrupt)?;
+    let roles: Vec<String> = row.try_get(2).map_err(corrupt)?;
+    let json: String = row.try_get(3).map_err(corrupt)?;
+    let user = serde_json::from_str(&json).map_err(|error| {
+        let reason = format!("a row that is no user, at column {}", error.column());
+        StoreError::Corrupt(reason.into())
+    })?;
+    Ok(User::new(
+        Grant::new(id, user).roles(roles),
+        hash.unwrap_or_default(),
+    ))
+}
+
+impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> {
+    fn find<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<User<U>>> {
+        Box::pin(self.one(&self.find, name))
+    }
+
+    fn read<'a>(&'a self, id: &'a str) -> StoreFuture<'a, Option<User<U>>> {
+        Box::pin(self.one(&self.read, id))
+    }
+
+    fn replace_hash<'a>(
+        &'a self,
+        id: &'a str,
+        old: &'a str,
+        new: &'a str,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let query = sqlx::query(AssertSqlSafe(&*self.replace))
+                .bind(id)
+                .bind(old)
+                .bind(new)
+                .execute(&self.pool);
+            let done = within(query).await.map_err(StoreError::Unknown)?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+}
+
+impl<U> fmt::Debug for PostgresUsers<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresUsers").finish_non_exhaustive()
+    }
+}
+
+impl<U> fmt::Debug for PostgresUsersBuilder<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresUsersBuilder")
+            .field("table", &self.table)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A pool that waits for a server that is away waits for half a minute; a login does not.
+async fn within<T>(query: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, BoxError> {
+    match timeout(TIME_LIMIT, query).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(late) => Err(late.into()),
+    }
+}
+
+fn unavailable(error: BoxError) -> StoreError {
+    StoreError::Unavailable(error)
+}
+
+/// The name in quotes, as it stands: PostgreSQL folds nothing then.
+fn quoted(setting: &'static str, name: &str) -> Result<String, ConfigError> {
+    let is_first = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let is_rest = |c: char| is_first(c) || c.is_ascii_digit();
+    if name.len() > 63 || !name.starts_with(is_first) || !name.chars().all(is_rest) {
+        let reason = "is not 1 to 63 letters, digits and `_`, after a letter or `_`";
+        return Err(ConfigError::new(setting, reason));
+    }
+    Ok(format!("\"{name}\""))
+}
+
+const TIME_LIMIT: Duration = Duration::from_secs(2);

@@ -1,0 +1,175 @@
+//! What happened, for whoever watches: an alert, an audit trail, a mail to the user.
+//!
+//! Engines report to an [`Events`], which is given to them when they are built. It hands each [`Event`] to a
+//! hook, and writes it to `tracing` as `info` (or `warn`, where somebody should look) with its code alone: no
+//! name, no id, nothing secret. A hook is told who it was about, never a credential.
+//!
+//! An event is told after the change it tells of was committed, and once, by the node that made the change.
+//! Hooks are called where the request runs, so they must be quick: send to a channel, and work elsewhere. The codes are
+//! stable.
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//! use tower_jam::event::{Event, EventKind, Events};
+//!
+//! let seen = Arc::new(Mutex::new(Vec::new()));
+//! let events = Events::to({
+//!     let seen = Arc::clone(&seen);
+//!     move |event: &Event| seen.lock().unwrap().push(event.kind.code())
+//! });
+//! # let event = Event::new(EventKind::ReuseDetected, tower_jam::Timestamp::from_secs(0)).of("42");
+//! # events.tell(&event);
+//! # assert_eq!(*seen.lock().unwrap(), ["reuse_detected"]);
+//! ```
+
+use std::{fmt, sync::Arc};
+
+use crate::clock::Timestamp;
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// What it was.
+    pub kind: EventKind,
+    /// When.
+    pub at: Timestamp,
+    /// The id of the user it is about, where that is known.
+    pub subject: Option<String>,
+    /// The public id of the session or device it is about, which opens nothing.
+    pub session_id: Option<String>,
+}
+
+impl Event {
+    /// An event about nobody in particular.
+    #[must_use]
+    pub const fn new(kind: EventKind, at: Timestamp) -> Self {
+        Self {
+            kind,
+            at,
+            subject: None,
+            session_id: None,
+        }
+    }
+
+    /// It is about this user.
+    #[must_use]
+    pub fn of(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// It is about this session or device.
+    #[must_use]
+    pub fn in_session(mut self, id: impl Into<String>) -> Self {
+        self.session_id = Some(id.into());
+        self
+    }
+}
+
+/// Shows what happened, not to whom.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("kind", &self.kind)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What can happen.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// Somebody logged in.
+    LoginSucceeded,
+    /// A login name that nobody has was tried.
+    UnknownUser,
+    /// A password was wrong.
+    WrongPassword,
+    /// A refresh token was exchanged for its successor.
+    Refreshed,
+    /// A refresh token was used again when its successor had long been given out: it was stolen, or its successor
+    /// was. The device was ended.
+    ReuseDetected,
+    /// A refresh token was newer than the store's record: the store has lost a write. The device was ended.
+    StateLost,
+    /// A refresh came from a device with another fingerprint than at its login.
+    FingerprintChanged,
+    /// A device was ended because the user had too many.
+    DeviceEvicted,
+    /// A login was refused because the user had too many devices.
+    TooManyDevices,
+    /// A device was logged out, by itself or by its user from another one.
+    SessionEnded,
+    /// Everything of a user was ended.
+    AllSessionsEnded,
+    /// A user's password was changed.
+    PasswordChanged,
+    /// An attempt was refused unread because there had been too many.
+    Throttled,
+}
+
+impl EventKind {
+    /// The stable name, for logs and alerts.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::LoginSucceeded => "login_succeeded",
+            Self::UnknownUser => "unknown_user",
+            Self::WrongPassword => "wrong_password",
+            Self::Refreshed => "refreshed",
+            Self::ReuseDetected => "reuse_detected",
+            Self::StateLost => "state_lost",
+            Self::FingerprintChanged => "fingerprint_changed",
+            Self::DeviceEvicted => "device_evicted",
+            Self::TooManyDevices => "too_many_devices",
+            Self::SessionEnded => "session_ended",
+            Self::AllSessionsEnded => "all_sessions_ended",
+            Self::PasswordChanged => "password_changed",
+            Self::Throttled => "throttled",
+        }
+    }
+
+    /// Whether somebody should look.
+    const fn is_alarming(self) -> bool {
+        matches!(
+            self,
+            Self::ReuseDetected | Self::StateLost | Self::FingerprintChanged
+        )
+    }
+}
+
+/// Where events go. Cheap to clone; the default tells `tracing` alone.
+#[derive(Clone, Default)]
+pub struct Events(Option<Hook>);
+
+type Hook = Arc<dyn Fn(&Event) + Send + Sync>;
+
+impl Events {
+    /// Hands each event to `hook`, too.
+    pub fn to(hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hook)))
+    }
+
+    /// Tells of an event.
+    pub fn tell(&self, event: &Event) {
+        let code = event.kind.code();
+        match event.kind.is_alarming() {
+            true => tracing::warn!(code, "authentication event"),
+            false => tracing::info!(code, "authentication event"),
+        }
+        if let Some(hook) = &self.0 {
+            hook(event);
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has_hook = self.0.is_some();
+        f.debug_struct("Events")
+            .field("has_hook", &has_hook)
+            .finish()
+    }
+}

@@ -1,0 +1,64 @@
+//! From an access token to a user, as long as its device is there.
+
+use serde::de::DeserializeOwned;
+
+use super::{builder::Blacklist, engine::TokenPairs, record};
+use crate::{
+    authenticate::{Authenticate, Verified},
+    credential::{Credential, CredentialSource},
+    identity::Identity,
+    rejection::Rejection,
+};
+
+impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
+    /// Verifies an access token, as the layer does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Jwt::verify`](crate::Jwt::verify); with [`Blacklist::Both`] also an invalid [`Rejection`] when the
+    /// token's device has ended, and an unavailable one when the store does not answer.
+    pub async fn verify(&self, access_token: &str) -> Result<Verified<U>, Rejection> {
+        let verified = self.inner.jwt.verify(access_token).await?;
+        if self.inner.blacklist == Blacklist::Both {
+            let identity = verified.identity();
+            let identity = identity.ok_or_else(|| Rejection::invalid("a token without a user"))?;
+            self.check_device(identity).await?;
+        }
+        Ok(verified)
+    }
+
+    /// The device must be in the record: a record that was lost logs out, and lets nobody in.
+    async fn check_device(&self, identity: &Identity) -> Result<(), Rejection> {
+        let ended = || Rejection::invalid("the device has ended");
+        let id = identity.session_id().ok_or_else(ended)?;
+        let key = self.key(identity.subject().id());
+        let store = &*self.inner.store;
+        let glance = store.glance(&key).await?;
+        let mut entry = glance.entry;
+        for is_last in [!glance.is_remembered, true] {
+            let is_there = match &entry {
+                Some(entry) => record::has_device(&entry.value, id)?,
+                None => false,
+            };
+            match (is_there, is_last) {
+                (true, _) => return Ok(()),
+                (false, true) => break,
+                // A near-cache may say yes; a no is the store's own.
+                (false, false) => entry = store.get(&key).await?,
+            }
+        }
+        Err(ended())
+    }
+}
+
+impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for TokenPairs<U> {
+    type User = U;
+
+    fn source(&self) -> CredentialSource {
+        CredentialSource::bearer()
+    }
+
+    async fn authenticate(&self, presented: Credential) -> Result<Verified<U>, Rejection> {
+        self.verify(presented.expose()).await
+    }
+}

@@ -1,0 +1,211 @@
+//! The settings of token pairs, with their defaults and reasons.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use super::{
+    account::{Bind, OnLimit, Terms},
+    engine::{Inner, TokenPairs},
+    fingerprint::FingerprintKeys,
+    token::TokenKeys,
+};
+use crate::{
+    error::{ConfigError, StoreError},
+    event::Events,
+    grant::Grant,
+    secret::MasterSecret,
+    store::{Store, StoreFuture},
+    token::Jwt,
+};
+
+/// Reads a user anew, for each refresh: what the token says is as old as the login.
+///
+/// A closure from the subject to a future is one.
+pub trait ReadUser<U>: Send + Sync + 'static {
+    /// The user with this id as a grant; `None` if there is none, or it may not log in any more. Its proofs are
+    /// not looked at: those of the login are kept.
+    fn read_user<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Grant<U>>>;
+}
+
+impl<U, F, A> ReadUser<U> for F
+where
+    F: Fn(String) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<Option<Grant<U>>, StoreError>> + Send,
+{
+    fn read_user<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Grant<U>>> {
+        Box::pin(async move { self(subject.to_owned()).await })
+    }
+}
+
+/// What the end of a device means for its tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[allow(clippy::exhaustive_enums, reason = "there is no fourth way")]
+pub enum Blacklist {
+    /// Its refresh tokens are refused. An access token lives on until it expires.
+    Refresh,
+    /// Its access tokens are refused too, at once and on every node: each request looks at the account, which
+    /// a [near-cache](crate::store::near) answers from memory.
+    #[default]
+    Both,
+    /// A logout ends nothing: it is the client that forgets its tokens, and whoever has a copy goes on. What an
+    /// administrator or "log out everywhere" ends is ended all the same, for refresh tokens.
+    DangerousNone,
+}
+
+/// Builds a [`TokenPairs`].
+#[must_use]
+pub struct TokenPairsBuilder<U> {
+    jwt: Jwt<U>,
+    store: Arc<dyn Store>,
+    users: Arc<dyn ReadUser<U>>,
+    secret: MasterSecret,
+    terms: Terms,
+    blacklist: Blacklist,
+    events: Events,
+}
+
+impl<U> TokenPairsBuilder<U> {
+    pub(super) fn new(
+        jwt: Jwt<U>,
+        store: Arc<dyn Store>,
+        secret: &MasterSecret,
+        users: Arc<dyn ReadUser<U>>,
+    ) -> Self {
+        let terms = Terms {
+            idle: DEFAULT_IDLE,
+            absolute: DEFAULT_ABSOLUTE,
+            rotates: true,
+            grace: DEFAULT_GRACE,
+            max_devices: DEFAULT_DEVICES,
+            on_limit: OnLimit::default(),
+            bind: Bind::default(),
+        };
+        Self {
+            jwt,
+            store,
+            users,
+            secret: secret.clone(),
+            terms,
+            blacklist: Blacklist::default(),
+            events: Events::default(),
+        }
+    }
+
+    /// How long a device may go without a refresh. Default: 3 days, so that a weekend logs nobody out.
+    pub const fn idle(mut self, idle: Duration) -> Self {
+        self.terms.idle = idle;
+        self
+    }
+
+    /// How long a device may be logged in, whatever it does. Default: 7 days.
+    pub const fn absolute(mut self, absolute: Duration) -> Self {
+        self.terms.absolute = absolute;
+        self
+    }
+
+    /// Whether each refresh gives a new refresh token and ends the old one. Default: true, as RFC 9700
+    /// section 2.2.2 asks of clients that cannot prove who they are; without it a stolen token is not noticed.
+    pub const fn rotate(mut self, rotates: bool) -> Self {
+        self.terms.rotates = rotates;
+        self
+    }
+
+    /// How long after a rotation the same request gets the same answer. Default: 10 seconds, longer than a
+    /// browser's retry, or its second tab, takes.
+    ///
+    /// With zero the second of two concurrent refreshes counts as theft and ends the device, the first one's new
+    /// token included.
+    pub const fn grace(mut self, grace: Duration) -> Self {
+        self.terms.grace = grace;
+        self
+    }
+
+    /// On how many devices a user may be logged in at one time, 1 to 100. Default: 10.
+    pub const fn max_devices(mut self, devices: usize) -> Self {
+        self.terms.max_devices = devices;
+        self
+    }
+
+    /// What gives way when there are too many. Default: the device that was used least recently.
+    pub const fn on_limit(mut self, on_limit: OnLimit) -> Self {
+        self.terms.on_limit = on_limit;
+        self
+    }
+
+    /// What a changed fingerprint means. Default: an event tells of it.
+    pub const fn bind(mut self, bind: Bind) -> Self {
+        self.terms.bind = bind;
+        self
+    }
+
+    /// What the end of a device means for its access tokens. Default: they are refused at once.
+    pub const fn blacklist(mut self, blacklist: Blacklist) -> Self {
+        self.blacklist = blacklist;
+        self
+    }
+
+    /// Where events go. Default: to `tracing` alone.
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// When the idle time is less than a second or exceeds the absolute one, the grace window exceeds a minute,
+    /// the number of devices is not 1 to 100, or the [`Jwt`] states no issuer.
+    pub fn build(self) -> Result<TokenPairs<U>, ConfigError> {
+        let Terms {
+            idle,
+            absolute,
+            grace,
+            max_devices,
+            ..
+        } = self.terms;
+        if idle < Duration::from_secs(1) {
+            return Err(ConfigError::new("idle", "is less than one second"));
+        }
+        if absolute < idle {
+            return Err(ConfigError::new("absolute", "is less than `idle`"));
+        }
+        if grace > MAX_GRACE {
+            return Err(ConfigError::new("grace", "is more than 60 seconds"));
+        }
+        if !(1..=MAX_DEVICES).contains(&max_devices) {
+            return Err(ConfigError::new("max_devices", "is not 1 to 100"));
+        }
+        let reason = "token pairs need a Jwt that states its issuer";
+        let issuer = self.jwt.issuer();
+        let issuer = issuer.ok_or_else(|| ConfigError::new("issuer", reason))?;
+        Ok(TokenPairs::new(Inner {
+            issuer: issuer.to_owned(),
+            clock: self.jwt.clock(),
+            keys: TokenKeys::new(&self.secret),
+            fingerprints: FingerprintKeys::new(&self.secret),
+            jwt: self.jwt,
+            store: self.store,
+            users: self.users,
+            terms: self.terms,
+            blacklist: self.blacklist,
+            events: self.events,
+        }))
+    }
+}
+
+impl<U> fmt::Debug for TokenPairsBuilder<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenPairsBuilder")
+            .field("terms", &self.terms)
+            .field("blacklist", &self.blacklist)
+            .finish_non_exhaustive()
+    }
+}
+
+const DEFAULT_IDLE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+const DEFAULT_ABSOLUTE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+const MAX_GRACE: Duration = Duration::from_secs(60);
+const DEFAULT_DEVICES: usize = 10;
+/// An account of so many devices is some 40 KB, which is read and written whole.
+const MAX_DEVICES: usize = 100;

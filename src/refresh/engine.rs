@@ -1,0 +1,264 @@
+//! The engine for token pairs.
+
+use std::{fmt, sync::Arc};
+
+use serde::Serialize;
+
+use super::{
+    account::{Account, Terms},
+    builder::{Blacklist, ReadUser, TokenPairsBuilder},
+    fingerprint::FingerprintKeys,
+    info::DeviceInfo,
+    issue::NewPair,
+    record::{self, Device},
+    token::{RefreshToken, TokenKeys},
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    error::StoreError,
+    event::{Event, EventKind, Events},
+    grant::Grant,
+    identity::Identity,
+    rejection::Rejection,
+    secret::MasterSecret,
+    store::{
+        Key, Store, Write,
+        swap::{Step, swap},
+    },
+    token::{Claims, Jwt},
+};
+
+/// Issues access tokens with refresh tokens, exchanges them, and ends them.
+///
+/// It is a handle: cloning it is cheap. See the [module](super) for the rules.
+pub struct TokenPairs<U = Claims> {
+    pub(super) inner: Arc<Inner<U>>,
+}
+
+pub(super) struct Inner<U> {
+    pub(super) jwt: Jwt<U>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) users: Arc<dyn ReadUser<U>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) issuer: String,
+    pub(super) keys: TokenKeys,
+    pub(super) fingerprints: FingerprintKeys,
+    pub(super) terms: Terms,
+    pub(super) blacklist: Blacklist,
+    pub(super) events: Events,
+}
+
+/// Which "log out everywhere" a login has seen. See [`TokenPairs::epoch`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Epoch(pub(super) u64);
+
+impl<U: Send + Sync + 'static> TokenPairs<U> {
+    /// An engine whose access tokens are `jwt`'s, whose records are in `store`, whose refresh tokens are made with
+    /// keys from `secret`, and which reads a user anew from `users` at each refresh.
+    pub fn builder(
+        jwt: Jwt<U>,
+        store: Arc<dyn Store>,
+        secret: &MasterSecret,
+        users: impl ReadUser<U>,
+    ) -> TokenPairsBuilder<U> {
+        TokenPairsBuilder::new(jwt, store, secret, Arc::new(users))
+    }
+
+    /// Ends the device that `refresh_token` is for, be it a token that was replaced long ago; `false` if it had
+    /// ended before.
+    ///
+    /// # Errors
+    ///
+    /// An invalid [`Rejection`] for a token that was not made here, an unavailable one when the store does not
+    /// answer.
+    pub async fn logout(&self, refresh_token: &str) -> Result<bool, Rejection> {
+        let token = self.read(refresh_token)?;
+        if self.inner.blacklist == Blacklist::DangerousNone {
+            return Ok(true);
+        }
+        let family = token.presented().family;
+        let ended = self
+            .change(&token.account, |account, now| {
+                let device = account.leave(&family, now);
+                device.map(|device| (device, account.subject.clone()))
+            })
+            .await?;
+        if let Some((device, subject)) = &ended {
+            self.tell(EventKind::SessionEnded, subject, Some(device));
+        }
+        Ok(ended.is_some())
+    }
+
+    /// Ends every device of `subject`, logins under way included, and returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn logout_all(&self, subject: &str) -> Result<usize, StoreError> {
+        let key = self.key(subject);
+        let ended = swap(&*self.inner.store, &*self.inner.clock, &key, |entry| {
+            let mut account = match entry {
+                Some(entry) => record::decode(&entry.value)?,
+                None => Account::new(subject),
+            };
+            let now = self.inner.clock.now();
+            let ended = account.live(now).count();
+            account.clear();
+            Ok::<_, StoreError>(Step::Swap(self.write(&account, now)?, ended))
+        })
+        .await?;
+        self.tell(EventKind::AllSessionsEnded, subject, None);
+        Ok(ended)
+    }
+
+    /// The devices on which `subject` is logged in, the most recently used first.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn active_sessions(&self, subject: &str) -> Result<Vec<DeviceInfo>, StoreError> {
+        let Some(entry) = self.inner.store.get(&self.key(subject)).await? else {
+            return Ok(Vec::new());
+        };
+        let now = self.inner.clock.now();
+        let account = record::decode(&entry.value)?;
+        let mut devices: Vec<_> = account.live(now).map(DeviceInfo::new).collect();
+        devices.sort_by_key(|device| std::cmp::Reverse(device.last_used_at));
+        Ok(devices)
+    }
+
+    /// Ends the device of `subject` with this public id; `false` if the subject has none such.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn revoke(&self, subject: &str, id: &str) -> Result<bool, StoreError> {
+        let ended = self
+            .change(&self.key(subject), |account, now| account.end(id, now))
+            .await?;
+        if let Some(device) = &ended {
+            self.tell(EventKind::SessionEnded, subject, Some(device));
+        }
+        Ok(ended.is_some())
+    }
+
+    /// Ends every device of the caller but the one that `refresh_token` is for, and returns how many there
+    /// were. The token must be the current one of the very device that the caller's access token is for.
+    ///
+    /// # Errors
+    ///
+    /// An invalid [`Rejection`], with nothing changed, when it is not; an unavailable one when the store does not
+    /// answer.
+    pub async fn revoke_other(
+        &self,
+        caller: &Identity,
+        refresh_token: &str,
+    ) -> Result<usize, Rejection> {
+        let token = self.read(refresh_token)?;
+        let subject = caller.subject().id();
+        let own = caller.session_id().unwrap_or_default();
+        let presented = token.presented();
+        let terms = &self.inner.terms;
+        let ended = self
+            .change(&token.account, |account, now| {
+                account.end_others(own, &presented, terms, now)
+            })
+            .await?;
+        let ended = ended.ok_or_else(|| Rejection::invalid("not the caller's refresh token"))?;
+        for device in &ended {
+            self.tell(EventKind::SessionEnded, subject, Some(device));
+        }
+        Ok(ended.len())
+    }
+
+    /// Notes which "log out everywhere" `subject` has seen. Take it before the password is looked at and hand it
+    /// to the login: one that began before a [`logout_all`](Self::logout_all) then comes to nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
+        let entry = self.inner.store.get(&self.key(subject)).await?;
+        let account = entry.map(|entry| record::decode(&entry.value));
+        Ok(Epoch(account.transpose()?.map_or(0, |it| it.epoch)))
+    }
+
+    /// Changes an account that is there; `None` of `edit` leaves it as it is.
+    async fn change<T>(
+        &self,
+        key: &Key,
+        mut edit: impl FnMut(&mut Account, Timestamp) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let inner = &*self.inner;
+        swap(&*inner.store, &*inner.clock, key, |entry| {
+            let Some(entry) = entry else {
+                return Ok(Step::Keep(None));
+            };
+            let now = inner.clock.now();
+            let mut account = record::decode(&entry.value)?;
+            match edit(&mut account, now) {
+                Some(answer) => Ok(Step::Swap(self.write(&account, now)?, Some(answer))),
+                None => Ok(Step::Keep(None)),
+            }
+        })
+        .await
+    }
+
+    pub(super) fn read(&self, refresh_token: &str) -> Result<RefreshToken, Rejection> {
+        self.inner
+            .keys
+            .decode(refresh_token)
+            .ok_or_else(|| Rejection::invalid("not a refresh token of ours"))
+    }
+
+    pub(super) fn key(&self, subject: &str) -> Key {
+        Key::new(
+            super::NAMESPACE,
+            &[self.inner.issuer.as_bytes(), subject.as_bytes()],
+        )
+    }
+
+    pub(super) fn write(&self, account: &Account, now: Timestamp) -> Result<Write, StoreError> {
+        let expires_at = account.expires_at(&self.inner.terms, now);
+        Ok(Write::new(record::encode(account)?, expires_at))
+    }
+
+    pub(super) fn tell(&self, kind: EventKind, subject: &str, device: Option<&Device>) {
+        let mut event = Event::new(kind, self.inner.clock.now()).of(subject);
+        event.session_id = device.map(Device::id);
+        self.inner.events.tell(&event);
+    }
+}
+
+impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
+    /// Logs `grant` in on a new device.
+    pub fn issue(&self, grant: Grant<U>) -> NewPair<'_, U> {
+        NewPair::new(self, grant)
+    }
+}
+
+impl<U> TokenPairs<U> {
+    pub(super) fn new(inner: Inner<U>) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+}
+
+impl<U> Clone for TokenPairs<U> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+impl<U> fmt::Debug for TokenPairs<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenPairs")
+            .field("terms", &self.inner.terms)
+            .field("blacklist", &self.inner.blacklist)
+            .field("store", &self.inner.store)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+//! A refresh token for the next pair.
+
+use serde::Serialize;
+
+use super::{
+    account::Turn,
+    engine::TokenPairs,
+    fingerprint::Fingerprint,
+    issue::TokenPair,
+    record::{self, Device},
+    token::{FAMILY_BYTES, RefreshToken},
+};
+use crate::{
+    error::{IssueError, StoreError},
+    event::EventKind,
+    grant::Grant,
+    rejection::Rejection,
+    secret::Secret,
+    store::{
+        Key,
+        swap::{Step, swap},
+    },
+};
+
+impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
+    /// Exchanges a refresh token for a new pair. The user is read anew; what was proved at the login, and when,
+    /// stays.
+    ///
+    /// # Errors
+    ///
+    /// An invalid [`Rejection`] for a token that is not ours, that was replaced, whose device has ended, whose user is
+    /// gone or may not log in, or that comes with another fingerprint where that is refused. An unavailable one when a
+    /// store does not answer; the token is then still good.
+    pub async fn refresh(
+        &self,
+        refresh_token: &str,
+        fingerprint: Option<&Fingerprint>,
+    ) -> Result<TokenPair, Rejection> {
+        let inner = &*self.inner;
+        let token = self.read(refresh_token)?;
+        let gone = || Rejection::invalid("the device has ended");
+        let entry = inner.store.get(&token.account).await?.ok_or_else(gone)?;
+        let subject = record::decode(&entry.value)?.subject;
+        // Before anything is changed: a user table that is away costs nobody a token.
+        let user = inner.users.read_user(&subject).await?;
+        let user = user.ok_or_else(|| Rejection::invalid("the user may not log in any more"))?;
+        if user.subject() != subject {
+            return Err(Rejection::misconfigured(
+                "a user was read with another subject than asked for",
+            ));
+        }
+        let turn = self.turn(&token, fingerprint).await?;
+        self.told_of(&turn, &subject);
+        let device = match turn {
+            Turn::Rotated { device, .. } | Turn::Repeated { device } => device,
+            Turn::Late => return Err(Rejection::invalid("a refresh token that was replaced")),
+            Turn::Foreign { .. } => return Err(Rejection::invalid("another fingerprint")),
+            Turn::Reused { .. } => return Err(Rejection::invalid("a refresh token used again")),
+            Turn::Ahead { .. } => return Err(Rejection::invalid("a refresh token never recorded")),
+            Turn::Gone => return Err(gone()),
+        };
+        Ok(self
+            .pair(&token.account, token.family, &device, user)
+            .await?)
+    }
+
+    async fn turn(
+        &self,
+        token: &RefreshToken,
+        fingerprint: Option<&Fingerprint>,
+    ) -> Result<Turn, StoreError> {
+        let inner = &*self.inner;
+        let presented = token.presented();
+        let fingerprints = inner.fingerprints.hash(fingerprint);
+        swap(&*inner.store, &*inner.clock, &token.account, |entry| {
+            let Some(entry) = entry else {
+                return Ok(Step::Keep(Turn::Gone));
+            };
+            let now = inner.clock.now();
+            let mut account = record::decode(&entry.value)?;
+            let kid = inner.keys.active();
+            let turn = account.turn(&presented, &fingerprints, kid, &inner.terms, now);
+            Ok::<_, StoreError>(match turn {
+                Turn::Rotated { .. } | Turn::Reused { .. } | Turn::Ahead { .. } => {
+                    Step::Swap(self.write(&account, now)?, turn)
+                }
+                turn => Step::Keep(turn),
+            })
+        })
+        .await
+    }
+
+    fn told_of(&self, turn: &Turn, subject: &str) {
+        match turn {
+            Turn::Rotated { device, is_foreign } => {
+                if *is_foreign {
+                    self.tell(EventKind::FingerprintChanged, subject, Some(device));
+                }
+                self.tell(EventKind::Refreshed, subject, Some(device));
+            }
+            Turn::Foreign { device } => {
+                self.tell(EventKind::FingerprintChanged, subject, Some(device));
+            }
+            Turn::Reused { device } => self.tell(EventKind::ReuseDetected, subject, Some(device)),
+            Turn::Ahead { device } => self.tell(EventKind::StateLost, subject, Some(device)),
+            Turn::Repeated { .. } | Turn::Late | Turn::Gone => {}
+        }
+    }
+
+    /// Mints the pair for a device as it is recorded.
+    pub(super) async fn pair(
+        &self,
+        account: &Key,
+        family: Secret<[u8; FAMILY_BYTES]>,
+        device: &Device,
+        user: Grant<U>,
+    ) -> Result<TokenPair, IssueError> {
+        let inner = &*self.inner;
+        let token = RefreshToken {
+            account: account.clone(),
+            family,
+            generation: device.generation,
+        };
+        let refresh_token = inner.keys.encode(&token, device.kid);
+        let refresh_token = refresh_token.ok_or(IssueError::NoSigningKey)?;
+        let mut grant = user;
+        grant.factors = device
+            .proofs()
+            .map(|(factor, at)| (factor, Some(at)))
+            .collect();
+        let access_token = inner.jwt.issue(grant).session_id(device.id()).await?;
+        Ok(TokenPair {
+            access_token,
+            refresh_token,
+            expires_in: inner.jwt.ttl(),
+            session_id: device.id(),
+            refresh_expires_in: device.absolute_at.since(inner.clock.now()),
+        })
+    }
+}

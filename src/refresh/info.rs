@@ -1,0 +1,38 @@
+//! What may be seen of a device.
+
+use super::record::Device;
+use crate::clock::Timestamp;
+
+/// A device on which a user is logged in, as it may be shown to that user. It opens nothing.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeviceInfo {
+    /// The public id, for [`TokenPairs::revoke`](super::TokenPairs::revoke); the `sid` of its access tokens.
+    pub id: String,
+    /// What the login called it.
+    pub device_name: Option<String>,
+    /// The `User-Agent` of the login.
+    pub user_agent: Option<String>,
+    /// When it logged in.
+    pub created_at: Timestamp,
+    /// When it last refreshed.
+    pub last_used_at: Timestamp,
+    /// When it ends if it is not used.
+    pub idle_at: Timestamp,
+    /// When it ends in any case.
+    pub absolute_at: Timestamp,
+}
+
+impl DeviceInfo {
+    pub(super) fn new(device: &Device) -> Self {
+        Self {
+            id: device.id(),
+            device_name: device.name.clone(),
+            user_agent: device.user_agent.clone(),
+            created_at: device.created_at,
+            last_used_at: device.used_at,
+            idle_at: device.idle_at,
+            absolute_at: device.absolute_at,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Access tokens with refresh tokens: short-lived proofs, and the long-lived right to the next one.
+//!
+//! [`TokenPairs`] issues both at login, exchanges a refresh token for the next pair, and ends devices. The access
+//! token is a [`Jwt`](crate::Jwt) that any service can verify; the refresh token is a text of 98 characters that only
+//! this engine reads. All devices of a user are one record, and each operation is one compare-and-swap on it, so that
+//! "log out" against "refresh" is always one before the other, on however many nodes.
+//!
+//! # Rules
+//!
+//! * **Rotation.** Each refresh gives a successor and replaces the token (RFC 9700 section 2.2.2). Any number of
+//!   concurrent refreshes with one token give one and the same successor: within the *grace window*, ten seconds from
+//!   the rotation, the same request gets the same answer, and nothing can prolong the window.
+//! * **Reuse.** A token that was replaced longer ago than the window was stolen, or its successor was. The device is
+//!   ended, and one [`ReuseDetected`](crate::event::EventKind::ReuseDetected) tells of it; the user's other devices live
+//!   on. Within the window such a token is refused and nothing else happens: a late tab is no thief.
+//! * **A token newer than the record** says that the store has lost a write, by a failover or a restored backup. The
+//!   device is ended, since nobody can tell what else was lost, as [`StateLost`](crate::event::EventKind::StateLost).
+//! * **Two deadlines.** A device ends when it was not used for the idle time, and at its absolute end, which no refresh
+//!   moves.
+//! * **The user is read anew** at each refresh: who was deleted or disabled gets nothing, and roles are those of now. What
+//!   was proved at the login, and when, is never made younger.
+//! * **Logging out** takes any token of the device, also one that was replaced. With [`Blacklist::Both`], the default,
+//!   the device's access tokens are refused at once and everywhere.
+//! * **A store that is away** is 503: no token is lost by it, and nobody is let in.
+//! * **Limits.** A user has at most [`max_devices`](TokenPairsBuilder::max_devices) devices, at any instant.
+//!
+//! The store holds no token: of each device the hash of a random id that only its tokens carry, times, proofs, what it
+//! is called, and a keyed hash of its fingerprint.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! use tower_jam::{Algorithm, Factor, Grant, Jwt, Key, KeyRing, MasterSecret, TokenPairs, store::MemoryStore};
+//!
+//! #[derive(serde::Serialize, serde::Deserialize)]
+//! struct User { name: String }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa)?))
+//!     .issuer("https://auth.acme.dev")
+//!     .audience("api")
+//!     .build()?;
+//! // Reads the user from wherever the application keeps it; `None` if it may not log in any more.
+//! let users = async |subject: String| Ok(Some(Grant::new(subject, User { name: "Alice".into() })));
+//! # let users = move |subject: String| users(subject);
+//! let pairs = TokenPairs::builder(jwt, Arc::new(MemoryStore::new()), &MasterSecret::generate(), users).build()?;
+//!
+//! let alice = Grant::new("42", User { name: "Alice".into() }).factor(Factor::Password);
+//! let first = pairs.issue(alice).device_name("Firefox").await?;
+//! let second = pairs.refresh(first.refresh_token.expose(), None).await?;
+//! assert!(pairs.verify(second.access_token.expose()).await.is_ok());
+//!
+//! assert!(pairs.logout(second.refresh_token.expose()).await?);
+//! assert!(pairs.refresh(second.refresh_token.expose(), None).await.is_err());
+//! assert!(pairs.verify(second.access_token.expose()).await.is_err());
+//! # Ok(())
+//! # }
+//! ```
+
+mod account;
+mod authenticate;
+mod builder;
+mod engine;
+mod exchange;
+mod fingerprint;
+mod info;
+mod issue;
+mod record;
+#[cfg(test)]
+mod tests;
+mod token;
+
+pub use self::{
+    account::{Bind, OnLimit},
+    builder::{Blacklist, ReadUser, TokenPairsBuilder},
+    engine::{Epoch, TokenPairs},
+    fingerprint::Fingerprint,
+    info::DeviceInfo,
+    issue::{NewPair, TokenPair},
+};
+
+/// Where accounts are kept.
+const NAMESPACE: &str = "account";

@@ -1,0 +1,147 @@
+//! How an account is stored.
+//!
+//! ```text
+//! format (1 byte) ‖ number of devices (1 byte) ‖ public id of each (16 bytes) ‖ JSON
+//! ```
+//!
+//! The ids stand first, so that a request with an access token learns whether its device is there without reading
+//! the rest. The store holds no token, nor anything a token could be made of: of a family's id it has the hash.
+
+use base64_simd::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::account::Account;
+use crate::{
+    clock::Timestamp,
+    error::{BoxError, StoreError},
+    identity::Factor,
+    secret::{self, equal},
+};
+
+/// One login that can be refreshed: a family of refresh tokens, one of which is the current one.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Device {
+    #[serde(skip)]
+    pub(super) public_id: [u8; ID_BYTES],
+    /// Of the random id that only the family's tokens carry.
+    pub(super) family: Hash,
+    pub(super) generation: u32,
+    /// Which key made the current token.
+    pub(super) kid: [u8; 4],
+    pub(super) rotated_at: Timestamp,
+    pub(super) created_at: Timestamp,
+    pub(super) used_at: Timestamp,
+    pub(super) idle_at: Timestamp,
+    pub(super) absolute_at: Timestamp,
+    pub(super) proofs: Vec<(String, Timestamp)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) user_agent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fingerprint: Option<Hash>,
+}
+
+impl Device {
+    pub(super) fn id(&self) -> String {
+        URL_SAFE_NO_PAD.encode_to_string(self.public_id)
+    }
+
+    /// A device is over at its deadline, not after it.
+    pub(super) fn is_live(&self, now: Timestamp) -> bool {
+        now < self.idle_at && now < self.absolute_at
+    }
+
+    /// A device that gave no fingerprint at its login is bound to none. The same fingerprint has a hash by each
+    /// of the application's secrets.
+    pub(super) fn is_bound_to(&self, fingerprints: &[Hash]) -> bool {
+        self.fingerprint.is_none_or(|known| {
+            let mut given = fingerprints.iter();
+            given.any(|given| equal(&known.0, &given.0))
+        })
+    }
+
+    pub(super) fn proofs(&self) -> impl Iterator<Item = (Factor, Timestamp)> {
+        self.proofs
+            .iter()
+            .map(|(name, at)| (Factor::from_amr(name), *at))
+    }
+}
+
+/// 256 bits that stand for something else, as base64url in JSON.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hash(pub(super) [u8; 32]);
+
+impl Hash {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self(secret::hash([bytes]))
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode_to_string(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = URL_SAFE_NO_PAD.decode_to_vec(text.as_bytes());
+        let bytes = bytes.ok().and_then(|bytes| bytes.try_into().ok());
+        bytes
+            .map(Self)
+            .ok_or_else(|| de::Error::custom("not 256 bits"))
+    }
+}
+
+pub(super) fn encode(account: &Account) -> Result<Bytes, StoreError> {
+    let count = u8::try_from(account.devices.len()).map_err(corrupt)?;
+    let mut value = vec![FORMAT, count];
+    for device in &account.devices {
+        value.extend_from_slice(&device.public_id);
+    }
+    serde_json::to_writer(&mut value, account).map_err(corrupt)?;
+    Ok(value.into())
+}
+
+pub(super) fn decode(value: &[u8]) -> Result<Account, StoreError> {
+    let (ids, json) = parts(value)?;
+    // serde_json quotes the input in some messages, so only the place is kept.
+    let mut account: Account = serde_json::from_slice(json)
+        .map_err(|error| corrupt(format!("not an account, at column {}", error.column())))?;
+    if account.devices.len() != ids.len() {
+        return Err(corrupt("an account with another number of devices"));
+    }
+    for (device, id) in account.devices.iter_mut().zip(ids) {
+        device.public_id = *id;
+    }
+    Ok(account)
+}
+
+/// Whether the account has a device with this public id, be it idle for too long.
+pub(super) fn has_device(value: &[u8], id: &str) -> Result<bool, StoreError> {
+    let (ids, _) = parts(value)?;
+    let Ok(id) = URL_SAFE_NO_PAD.decode_to_vec(id.as_bytes()) else {
+        return Ok(false);
+    };
+    Ok(ids.iter().any(|known| known.as_slice() == id))
+}
+
+fn parts(value: &[u8]) -> Result<(&[[u8; ID_BYTES]], &[u8]), StoreError> {
+    let [FORMAT, count, rest @ ..] = value else {
+        return Err(corrupt("not an account, or of another version"));
+    };
+    let ids = rest.get(..usize::from(*count) * ID_BYTES);
+    let ids = ids.ok_or_else(|| corrupt("an account that was cut short"))?;
+    let (ids, _) = ids.as_chunks();
+    Ok((ids, &rest[ids.len() * ID_BYTES..]))
+}
+
+fn corrupt(error: impl Into<BoxError>) -> StoreError {
+    StoreError::Corrupt(error.into())
+}
+
+const FORMAT: u8 = 1;
+pub(super) const ID_BYTES: usize = 16;

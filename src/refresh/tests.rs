@@ -1,0 +1,511 @@
+//! The decisions on an account, in every history that chance makes up, and the forms of tokens and records.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use proptest::prelude::*;
+
+use super::{
+    account::{Account, Bind, Entry, OnLimit, Presented, Terms, Turn},
+    record::{self, Device, Hash},
+    token::{RefreshToken, TokenKeys},
+};
+use crate::{
+    clock::Timestamp,
+    secret::{self, MasterSecret, Secret},
+    store::Key,
+};
+
+const KID: [u8; 4] = *b"kid1";
+
+fn terms() -> Terms {
+    Terms {
+        idle: Duration::from_secs(3_600),
+        absolute: Duration::from_secs(36_000),
+        rotates: true,
+        grace: Duration::from_secs(10),
+        max_devices: 3,
+        on_limit: OnLimit::default(),
+        bind: Bind::Event,
+    }
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_secs(1_000_000 + seconds)
+}
+
+fn device(family: u8, now: Timestamp, terms: &Terms) -> Device {
+    Device {
+        public_id: secret::random(),
+        family: Hash::of(&[family]),
+        generation: 0,
+        kid: KID,
+        rotated_at: now,
+        created_at: now,
+        used_at: now,
+        idle_at: now.after(terms.idle),
+        absolute_at: now.after(terms.absolute),
+        proofs: vec![("pwd".to_owned(), now)],
+        name: Some("Firefox".to_owned()),
+        user_agent: None,
+        fingerprint: None,
+    }
+}
+
+fn account(terms: &Terms) -> Account {
+    let mut account = Account::new("alice");
+    for family in [1, 2] {
+        let entry = account.enter(device(family, at(0), terms), None, terms, at(0));
+        assert!(matches!(entry, Entry::Entered { .. }));
+    }
+    account
+}
+
+fn present(account: &mut Account, generation: u32, terms: &Terms, now: Timestamp) -> Turn {
+    let family = Hash::of(&[1]);
+    let presented = Presented { family, generation };
+    account.turn(&presented, &[], KID, terms, now)
+}
+
+fn has_family(account: &Account, family: u8, now: Timestamp) -> bool {
+    account
+        .live(now)
+        .any(|device| device.family == Hash::of(&[family]))
+}
+
+#[test]
+fn each_generation_meets_its_case() {
+    let terms = terms();
+    let mut account = account(&terms);
+    let turn = present(&mut account, 0, &terms, at(100));
+    assert!(matches!(turn, Turn::Rotated { device, .. } if device.generation == 1));
+    let turn = present(&mut account, 0, &terms, at(105));
+    assert!(matches!(turn, Turn::Repeated { device } if device.generation == 1));
+    let turn = present(&mut account, 1, &terms, at(106));
+    assert!(matches!(turn, Turn::Rotated { device, .. } if device.generation == 2));
+    assert!(matches!(
+        present(&mut account, 0, &terms, at(116)),
+        Turn::Late
+    ));
+    assert!(matches!(
+        present(&mut account, 1, &terms, at(116)),
+        Turn::Repeated { .. }
+    ));
+    let mut ahead = account.clone();
+    assert!(matches!(
+        present(&mut ahead, 3, &terms, at(116)),
+        Turn::Ahead { .. }
+    ));
+    for reused in [0, 1] {
+        let mut account = account.clone();
+        let turn = present(
+            &mut account,
+            reused,
+            &terms,
+            Timestamp::from_millis(at(116).as_millis() + 1),
+        );
+        assert!(matches!(turn, Turn::Reused { .. }), "{reused}");
+        assert!(!has_family(&account, 1, at(117)));
+        assert!(
+            has_family(&account, 2, at(117)),
+            "the other device lives on"
+        );
+        assert!(matches!(
+            present(&mut account, 2, &terms, at(117)),
+            Turn::Gone
+        ));
+    }
+}
+
+#[test]
+fn repeating_does_not_prolong_the_window() {
+    let terms = terms();
+    let mut account = account(&terms);
+    present(&mut account, 0, &terms, at(100));
+    for second in 100..=110 {
+        assert!(matches!(
+            present(&mut account, 0, &terms, at(second)),
+            Turn::Repeated { .. }
+        ));
+    }
+    assert!(matches!(
+        present(&mut account, 0, &terms, at(111)),
+        Turn::Reused { .. }
+    ));
+}
+
+#[test]
+fn without_grace_the_second_of_two_is_reuse() {
+    let terms = Terms {
+        grace: Duration::ZERO,
+        ..terms()
+    };
+    let mut account = account(&terms);
+    assert!(matches!(
+        present(&mut account, 0, &terms, at(1)),
+        Turn::Rotated { .. }
+    ));
+    assert!(matches!(
+        present(&mut account, 0, &terms, at(1)),
+        Turn::Reused { .. }
+    ));
+    assert!(matches!(
+        present(&mut account, 1, &terms, at(1)),
+        Turn::Gone
+    ));
+}
+
+#[test]
+fn without_rotation_the_token_stays_and_its_use_is_noted() {
+    let terms = Terms {
+        rotates: false,
+        ..terms()
+    };
+    let mut account = account(&terms);
+    for second in [1_000, 4_000, 7_000] {
+        let turn = present(&mut account, 0, &terms, at(second));
+        assert!(
+            matches!(turn, Turn::Rotated { device, .. } if device.generation == 0 && device.used_at == at(second))
+        );
+    }
+    assert!(
+        matches!(present(&mut account, 0, &terms, at(10_600)), Turn::Gone),
+        "idle for too long"
+    );
+}
+
+#[test]
+fn a_fingerprint_is_ignored_reported_or_required() {
+    let (known, other) = (Hash::of(b"known"), Hash::of(b"other"));
+    for (bind, given, expected) in [
+        (Bind::Ignore, Some(other), "granted"),
+        (Bind::Event, Some(known), "granted"),
+        (Bind::Event, Some(other), "reported"),
+        (Bind::Event, None, "reported"),
+        (Bind::Refuse, Some(known), "granted"),
+        (Bind::Refuse, Some(other), "refused"),
+        (Bind::Refuse, None, "refused"),
+    ] {
+        let terms = Terms { bind, ..terms() };
+        let mut account = account(&terms);
+        account.devices[0].fingerprint = Some(known);
+        let presented = Presented {
+            family: Hash::of(&[1]),
+            generation: 0,
+        };
+        let given: Vec<_> = given.into_iter().collect();
+        let outcome = match account.turn(&presented, &given, KID, &terms, at(1)) {
+            Turn::Rotated {
+                is_foreign: false, ..
+            } => "granted",
+            Turn::Rotated {
+                is_foreign: true, ..
+            } => "reported",
+            Turn::Foreign { .. } => "refused",
+            _ => "something else",
+        };
+        assert_eq!(outcome, expected, "{bind:?} {}", given.len());
+        assert!(has_family(&account, 1, at(1)), "it stays logged in");
+        // The retry of whoever was granted is granted, by the way it looks now.
+        let again = account.turn(&presented, &given, KID, &terms, at(2));
+        let is_same = matches!(again, Turn::Repeated { .. });
+        assert_eq!(is_same, expected != "refused", "{bind:?}");
+        // A stranger within the window does not get the successor.
+        if bind != Bind::Ignore && expected != "refused" && !given.is_empty() {
+            let stranger = account.turn(&presented, &[Hash::of(b"stranger")], KID, &terms, at(3));
+            assert!(matches!(stranger, Turn::Late), "{bind:?}");
+        }
+    }
+}
+
+#[test]
+fn too_many_devices_give_way_by_policy() {
+    for (on_limit, gone) in [
+        (OnLimit::EvictOldest, Some(1)),
+        (OnLimit::EvictLeastRecentlyUsed, Some(2)),
+        (OnLimit::Reject, None),
+    ] {
+        let terms = Terms {
+            on_limit,
+            ..terms()
+        };
+        let mut account = account(&terms);
+        account.enter(device(3, at(1), &terms), None, &terms, at(1));
+        present(&mut account, 0, &terms, at(50));
+        let third = Presented {
+            family: Hash::of(&[3]),
+            generation: 0,
+        };
+        account.turn(&third, &[], KID, &terms, at(60));
+        let entry = account.enter(device(4, at(100), &terms), None, &terms, at(100));
+        match gone {
+            Some(gone) => {
+                assert!(matches!(entry, Entry::Entered { evicted } if evicted.len() == 1));
+                for family in [1, 2, 3, 4] {
+                    assert_eq!(
+                        has_family(&account, family, at(100)),
+                        family != gone,
+                        "{on_limit:?}"
+                    );
+                }
+            }
+            None => {
+                assert!(matches!(entry, Entry::Full));
+                assert!(!has_family(&account, 4, at(100)));
+                assert!(has_family(&account, 1, at(100)));
+            }
+        }
+    }
+}
+
+#[test]
+fn dead_devices_take_no_place() {
+    let terms = Terms {
+        on_limit: OnLimit::Reject,
+        max_devices: 2,
+        ..terms()
+    };
+    let mut account = account(&terms);
+    assert!(matches!(
+        account.enter(device(3, at(1), &terms), None, &terms, at(1)),
+        Entry::Full
+    ));
+    let entry = account.enter(device(3, at(3_600), &terms), None, &terms, at(3_600));
+    assert!(matches!(entry, Entry::Entered { evicted } if evicted.is_empty()));
+    assert_eq!(account.devices.len(), 1);
+}
+
+#[test]
+fn a_login_that_began_before_everything_was_ended_comes_to_nothing() {
+    let terms = terms();
+    let mut account = account(&terms);
+    let before = account.epoch;
+    assert_eq!(account.clear().len(), 2);
+    let entry = account.enter(device(3, at(1), &terms), Some(before), &terms, at(1));
+    assert!(matches!(entry, Entry::Withdrawn));
+    let since = Some(account.epoch);
+    let entry = account.enter(device(3, at(1), &terms), since, &terms, at(1));
+    assert!(matches!(entry, Entry::Entered { .. }));
+}
+
+#[test]
+fn others_are_ended_by_the_current_token_of_ones_own_device_alone() {
+    let terms = terms();
+    let mut account = account(&terms);
+    let own = account.devices[0].id();
+    let other = account.devices[1].id();
+    let token = |family: u8, generation| Presented {
+        family: Hash::of(&[family]),
+        generation,
+    };
+    present(&mut account, 0, &terms, at(100));
+    present(&mut account, 1, &terms, at(200));
+    for (id, presented) in [
+        (&own, token(2, 0)),
+        (&other, token(1, 2)),
+        (&own, token(1, 0)),
+        (&own, token(1, 3)),
+        (&own, token(9, 0)),
+    ] {
+        assert!(
+            account
+                .end_others(id, &presented, &terms, at(211))
+                .is_none()
+        );
+        assert_eq!(account.devices.len(), 2);
+    }
+    let ended = account
+        .end_others(&own, &token(1, 2), &terms, at(211))
+        .unwrap();
+    assert_eq!(ended.len(), 1);
+    assert_eq!(account.devices.len(), 1);
+    assert!(has_family(&account, 1, at(211)));
+}
+
+/// A step of a history. Numbers choose among what there is.
+#[derive(Clone, Debug)]
+enum Act {
+    Wait(u64),
+    /// The client asks; the answer comes at once.
+    Refresh,
+    /// The client asks, and the request is delivered later.
+    Send,
+    Deliver(usize),
+    /// A thief uses a token that the client had, and that was replaced longer ago than the window.
+    Steal(usize),
+    Logout,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        3 => (0..15_000_u64).prop_map(Act::Wait),
+        4 => Just(Act::Refresh),
+        3 => Just(Act::Send),
+        3 => any::<usize>().prop_map(Act::Deliver),
+    ];
+    let rare = prop_oneof![any::<usize>().prop_map(Act::Steal), Just(Act::Logout)];
+    prop::collection::vec(prop_oneof![20 => act, 1 => rare], 1..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever happens in whatever order: one successor at a time; an honest client stays logged in until somebody logs
+    /// out or steals; the absolute end does not move; and what has ended stays so.
+    #[test]
+    fn no_history_leaves_two_successors_or_logs_out_an_honest_client(acts in acts()) {
+        let terms = terms();
+        let grace = u64::try_from(terms.grace.as_millis()).unwrap();
+        let mut account = account(&terms);
+        let absolute_at = account.devices[0].absolute_at;
+        let mut now = at(0).as_millis();
+        let mut newest = 0;
+        let mut replaced_at: Vec<u64> = Vec::new();
+        let mut under_way: Vec<(u64, u32)> = Vec::new();
+        let mut is_over = false;
+        for act in acts {
+            let mut asks = Vec::new();
+            match act {
+                Act::Wait(millis) => {
+                    // Nothing is under way for longer than the window.
+                    let deadline = under_way.iter().map(|(sent, _)| sent + grace).min();
+                    now = (now + millis).min(deadline.unwrap_or(u64::MAX));
+                }
+                Act::Refresh => asks.push(newest),
+                Act::Send => under_way.push((now, newest)),
+                Act::Deliver(which) if !under_way.is_empty() => {
+                    let which = which % under_way.len();
+                    asks.push(under_way.swap_remove(which).1);
+                }
+                Act::Deliver(_) => {}
+                Act::Steal(which) => {
+                    let old = |generation: &usize| now > replaced_at[*generation] + grace
+                        && now > replaced_at[replaced_at.len() - 1] + grace;
+                    let old: Vec<_> = (0..replaced_at.len()).filter(old).collect();
+                    if let Some(stolen) = old.get(which % old.len().max(1)) {
+                        let stolen = u32::try_from(*stolen).unwrap();
+                        let turn = present(&mut account, stolen, &terms, Timestamp::from_millis(now));
+                        let is_refused = matches!(turn, Turn::Reused { .. } | Turn::Gone);
+                        prop_assert!(is_refused);
+                        is_over = true;
+                    }
+                }
+                Act::Logout => {
+                    account.leave(&Hash::of(&[1]), Timestamp::from_millis(now));
+                    is_over = true;
+                }
+            }
+            let time = Timestamp::from_millis(now);
+            is_over |= !has_family(&account, 1, time) && now >= at(0).as_millis() + 3_600_000;
+            for generation in asks {
+                match present(&mut account, generation, &terms, time) {
+                    Turn::Rotated { device, .. } => {
+                        prop_assert!(!is_over);
+                        prop_assert_eq!(device.generation, newest + 1);
+                        prop_assert_eq!(device.absolute_at, absolute_at);
+                        replaced_at.push(now);
+                        newest = device.generation;
+                    }
+                    Turn::Repeated { device } => {
+                        prop_assert!(!is_over);
+                        prop_assert_eq!(device.generation, newest, "one successor");
+                    }
+                    Turn::Late => prop_assert!(has_family(&account, 1, time)),
+                    Turn::Gone => prop_assert!(is_over),
+                    _ => prop_assert!(false, "an honest client was taken for a thief"),
+                }
+            }
+            prop_assert_eq!(has_family(&account, 1, time), !is_over);
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_and_no_damage_panics(
+        generation: u32, epoch: u64, name in ".*", cut in 0..600_usize, flipped in 0..4_000_usize,
+    ) {
+        let terms = terms();
+        let mut account = account(&terms);
+        account.epoch = epoch;
+        account.devices[0].generation = generation;
+        account.devices[1].name = Some(name);
+        let value = record::encode(&account).unwrap();
+        let read = record::decode(&value).unwrap();
+        prop_assert_eq!(record::encode(&read).unwrap(), &value);
+        for device in &account.devices {
+            prop_assert!(record::has_device(&value, &device.id()).unwrap());
+        }
+        prop_assert!(!record::has_device(&value, "AAAAAAAAAAAAAAAAAAAAAA").unwrap());
+        prop_assert!(record::decode(&value[..cut.min(value.len() - 1)]).is_err());
+        let mut damaged = value.to_vec();
+        damaged[(flipped / 8) % value.len()] ^= 1 << (flipped % 8);
+        drop(record::decode(&damaged));
+        drop(record::has_device(&damaged, "x"));
+    }
+}
+
+fn token(keys: &TokenKeys, generation: u32) -> (RefreshToken, Secret<String>) {
+    let token = RefreshToken {
+        account: Key::new(super::NAMESPACE, &[b"issuer", b"alice"]),
+        family: Secret::new(secret::random()),
+        generation,
+    };
+    let text = keys.encode(&token, keys.active()).unwrap();
+    (token, text)
+}
+
+#[test]
+fn a_token_survives_its_text_and_one_content_is_one_text() {
+    let keys = TokenKeys::new(&MasterSecret::generate());
+    for generation in [0, 1, u32::MAX] {
+        let (token, text) = token(&keys, generation);
+        let read = keys.decode(text.expose()).unwrap();
+        assert_eq!(read.account, token.account);
+        assert_eq!(read.family, token.family);
+        assert_eq!(read.generation, generation);
+        assert_eq!(keys.encode(&read, keys.active()).unwrap(), text);
+    }
+}
+
+#[test]
+fn no_changed_character_of_a_token_is_let_through() {
+    let keys = TokenKeys::new(&MasterSecret::generate());
+    let (_, text) = token(&keys, 7);
+    for position in 0..text.expose().len() {
+        for other in ['A', 'B', '-', '_', '=', '+', '~'] {
+            let mut changed: Vec<char> = text.expose().chars().collect();
+            if changed[position] == other {
+                continue;
+            }
+            changed[position] = other;
+            let changed: String = changed.into_iter().collect();
+            assert!(keys.decode(&changed).is_none(), "{position} {other}");
+        }
+    }
+    for odd in [
+        String::new(),
+        "A".repeat(98),
+        "A".repeat(65_536),
+        format!("{}A", text.expose()),
+    ] {
+        assert!(keys.decode(&odd).is_none());
+    }
+}
+
+#[test]
+fn a_new_secret_makes_new_tokens_and_reads_old_ones() {
+    let old = MasterSecret::generate();
+    let (first, second) = (
+        TokenKeys::new(&old),
+        TokenKeys::new(&MasterSecret::generate().accept(&old)),
+    );
+    let (read, text) = token(&first, 1);
+    assert!(second.decode(text.expose()).is_some());
+    assert_ne!(second.active(), first.active());
+    // Within the grace window the successor is made with the key that made it first.
+    assert_eq!(second.encode(&read, first.active()).unwrap(), text);
+    assert_ne!(second.encode(&read, second.active()).unwrap(), text);
+    let stranger = TokenKeys::new(&MasterSecret::generate());
+    assert!(stranger.decode(text.expose()).is_none());
+    assert!(stranger.encode(&read, first.active()).is_none());
+    let kids: BTreeSet<_> = [first.active(), second.active(), stranger.active()].into();
+    assert_eq!(kids.len(), 3);
+}

@@ -1,0 +1,94 @@
+//! The text of a refresh token: 73 bytes in base64url.
+//!
+//! ```text
+//! version (1) ‖ kid (4) ‖ digest of the account's key (32) ‖ family (16) ‖ generation (4) ‖ tag (16)
+//! ```
+//!
+//! The tag is HMAC-SHA-256, cut to 128 bits, under a key of the application, and is checked before anything is
+//! read. It is the same for the same content, so the successor of a token can be given out twice and be one token.
+
+use base64_simd::{Out, URL_SAFE_NO_PAD};
+
+use super::{account::Presented, record::Hash};
+use crate::{
+    secret::{MasterSecret, Secret, tag::TagKey},
+    store::Key,
+};
+
+/// What a token says. It was made here.
+pub(super) struct RefreshToken {
+    pub(super) account: Key,
+    pub(super) family: Secret<[u8; FAMILY_BYTES]>,
+    pub(super) generation: u32,
+}
+
+impl RefreshToken {
+    pub(super) fn presented(&self) -> Presented {
+        Presented {
+            family: Hash::of(self.family.expose()),
+            generation: self.generation,
+        }
+    }
+}
+
+/// The keys under which tokens are tagged: the first makes them, all check them.
+pub(super) struct TokenKeys(Vec<([u8; 4], TagKey)>);
+
+impl TokenKeys {
+    pub(super) fn new(secret: &MasterSecret) -> Self {
+        let keys = secret.derive("tower-jam refresh token");
+        let named = keys.iter().map(|key| {
+            let key = TagKey::new(key);
+            let [a, b, c, d, ..] = key.tag(b"kid");
+            ([a, b, c, d], key)
+        });
+        Self(named.collect())
+    }
+
+    /// Which key makes tokens.
+    pub(super) fn active(&self) -> [u8; 4] {
+        self.0[0].0
+    }
+
+    /// The text of a token; `None` if the key that made the family's last one is gone.
+    pub(super) fn encode(&self, token: &RefreshToken, kid: [u8; 4]) -> Option<Secret<String>> {
+        let (_, key) = self.0.iter().find(|(known, _)| *known == kid)?;
+        let mut bytes = [0; TOKEN_BYTES];
+        bytes[0] = VERSION;
+        bytes[1..5].copy_from_slice(&kid);
+        bytes[5..37].copy_from_slice(token.account.digest());
+        bytes[37..53].copy_from_slice(token.family.expose());
+        bytes[53..57].copy_from_slice(&token.generation.to_be_bytes());
+        let tag = key.tag(&bytes[..BODY_BYTES]);
+        bytes[BODY_BYTES..].copy_from_slice(&tag);
+        Some(Secret::new(URL_SAFE_NO_PAD.encode_to_string(bytes)))
+    }
+
+    /// The token that `text` stands for, if it was made here.
+    pub(super) fn decode(&self, text: &str) -> Option<RefreshToken> {
+        if text.len() != TEXT_BYTES {
+            return None;
+        }
+        let mut bytes = [0; TOKEN_BYTES];
+        URL_SAFE_NO_PAD
+            .decode(text.as_bytes(), Out::from_slice(&mut bytes))
+            .ok()?;
+        let (body, tag) = bytes.split_at(BODY_BYTES);
+        let (_, key) = self.0.iter().find(|(kid, _)| *kid == body[1..5])?;
+        if body[0] != VERSION || !key.is_tag(body, tag) {
+            return None;
+        }
+        Some(RefreshToken {
+            account: Key::from_digest(super::NAMESPACE, body[5..37].try_into().ok()?),
+            family: Secret::new(body[37..53].try_into().ok()?),
+            generation: u32::from_be_bytes(body[53..57].try_into().ok()?),
+        })
+    }
+}
+
+const VERSION: u8 = 1;
+pub(super) const FAMILY_BYTES: usize = 16;
+const BODY_BYTES: usize = 1 + 4 + 32 + FAMILY_BYTES + 4;
+const TOKEN_BYTES: usize = BODY_BYTES + 16;
+/// 73 bytes in base64url without padding.
+const TEXT_BYTES: usize = 98;

@@ -1,0 +1,133 @@
+//! From the text of a cookie to a live record.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    core::Core,
+    record::{Found, Owner, Record},
+    token::{Token, public_id},
+};
+use crate::{
+    clock::Timestamp,
+    error::StoreError,
+    store::{Entry, Key, Version},
+};
+
+/// A record as it was read or written, and the token that opens it.
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub(super) token: Token,
+    pub(super) key: Key,
+    pub(super) record: Arc<Record>,
+    pub(super) version: Version,
+}
+
+/// What a token leads to.
+pub(super) enum Lookup<T> {
+    /// A live session.
+    Live(T),
+    /// A session that got a new id a moment ago, so that a request with the old one may still be under
+    /// way. Such a request must not make a session of its own: its cookie would replace the new one.
+    Replaced,
+    /// Nothing, or nothing any more.
+    Gone,
+}
+
+impl<T> Lookup<T> {
+    pub(super) fn map<V>(self, change: impl FnOnce(T) -> V) -> Lookup<V> {
+        match self {
+            Self::Live(found) => Lookup::Live(change(found)),
+            Self::Replaced => Lookup::Replaced,
+            Self::Gone => Lookup::Gone,
+        }
+    }
+}
+
+impl Core {
+    /// The session that `text` opens. A made-up text is refused without a read.
+    pub(super) async fn open(&self, text: &str) -> Result<Lookup<Opened>, StoreError> {
+        match self.tags.decode(text) {
+            Some(token) => self.read(token).await,
+            None => Ok(Lookup::Gone),
+        }
+    }
+
+    /// Reads the record that `token` opens.
+    pub(super) async fn read(&self, token: Token) -> Result<Lookup<Opened>, StoreError> {
+        let key = token.key();
+        let entry = self.store.get(&key).await?;
+        self.unseal(&token, &key, entry)
+    }
+
+    /// The session that `text` opens, for a request that only asks whether it lives: `Live(None)` says that it
+    /// is as it was `known` to be. A near-cache may say yes; a no is the store's own.
+    pub(super) async fn glance(
+        &self,
+        text: &str,
+        known: Option<&Opened>,
+    ) -> Result<Lookup<Option<Opened>>, StoreError> {
+        let token = match known {
+            Some(known) => Some(known.token.clone()),
+            None => self.tags.decode(text),
+        };
+        let Some(token) = token else {
+            return Ok(Lookup::Gone);
+        };
+        let key = known.map_or_else(|| token.key(), |known| known.key.clone());
+        let glance = self.store.glance(&key).await?;
+        let version = glance.entry.as_ref().map(|entry| entry.version);
+        let is_same = |known: &&Opened| Some(known.version) == version;
+        if known
+            .filter(is_same)
+            .is_some_and(|known| known.record.head.is_live(self.clock.now()))
+        {
+            return Ok(Lookup::Live(None));
+        }
+        let found = self.unseal(&token, &key, glance.entry)?;
+        if glance.is_remembered && !matches!(found, Lookup::Live(_)) {
+            return Ok(self.read(token).await?.map(Some));
+        }
+        Ok(found.map(Some))
+    }
+
+    fn unseal(
+        &self,
+        token: &Token,
+        key: &Key,
+        entry: Option<Entry>,
+    ) -> Result<Lookup<Opened>, StoreError> {
+        let Some(entry) = entry else {
+            return Ok(Lookup::Gone);
+        };
+        let now = self.clock.now();
+        let found = Record::decode(&entry.value, token, key, self.is_plain)?;
+        Ok(match found {
+            Found::Open(record) if record.head.is_live(now) => Lookup::Live(Opened {
+                token: token.clone(),
+                key: key.clone(),
+                record,
+                version: entry.version,
+            }),
+            Found::Replaced(at) if now < at.after(UNDER_WAY) => Lookup::Replaced,
+            Found::Open(_) | Found::Replaced(_) => Lookup::Gone,
+        })
+    }
+}
+
+impl Opened {
+    pub(super) fn id(&self) -> String {
+        public_id(&self.key)
+    }
+
+    pub(super) fn owner(&self) -> Option<&Owner> {
+        self.record.head.owner.as_ref()
+    }
+
+    pub(super) fn remaining(&self, now: Timestamp) -> Duration {
+        self.record.head.absolute_at.since(now)
+    }
+}
+
+/// Longer than a browser's request takes on its way, shorter than anybody would wait for a page that sets
+/// a cookie for guests.
+pub(super) const UNDER_WAY: Duration = Duration::from_secs(60);

@@ -1,0 +1,185 @@
+//! What one node changes, another one behind a near-cache sees (feature `near-cache`).
+//!
+//! This part of the contract is for a backend that implements [`Announce`](crate::store::near::Announce). It is not
+//! part of [`contract::run`](super::run), because it takes two nodes: two stores that were opened apart on the same
+//! data, each behind a [`NearCache`](crate::store::NearCache). All four go by the system's clock.
+//!
+//! ```no_run
+//! # #[cfg(feature = "store-redis")] {
+//! use std::sync::Arc;
+//! use tower_jam::store::{NearCache, RedisStore, Store, contract};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut nodes: Vec<Arc<dyn Store>> = Vec::new();
+//! for _ in 0..2 {
+//!     let store = RedisStore::connect("redis://127.0.0.1:6379").await?;
+//!     nodes.push(Arc::new(NearCache::new(Arc::new(store))?));
+//! }
+//! contract::announcements::run(&nodes[0], &nodes[1]).await;
+//! # Ok(())
+//! # }
+//! # }
+//! ```
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+
+use super::probe::Probe;
+use crate::{
+    clock::SystemClock,
+    store::{Entry, Glance, Key, Store, Version, When},
+};
+
+/// Runs the checks of this module: `one` changes, `other` looks.
+pub async fn run(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
+    an_answer_is_remembered(other).await;
+    every_kind_of_write_is_announced(one, other).await;
+    the_end_of_a_group_is_announced(one, other).await;
+    what_was_absent_is_announced_when_it_comes(one, other).await;
+    a_write_is_read_back_at_once_by_its_writer(one).await;
+    no_fill_outlives_the_change_that_overtook_it(one, other).await;
+}
+
+/// After a read or a few, the answer comes from memory; so the checks below are not about nothing.
+pub async fn an_answer_is_remembered(other: &Arc<dyn Store>) {
+    let probe = Probe::new(other, &SystemClock);
+    let key = probe.key("key");
+    probe.set(&key, probe.write("value")).await;
+    remember(other, &key).await;
+}
+
+/// A `put` of each condition, a `take` and an `add` on one node are seen by the other.
+pub async fn every_kind_of_write_is_announced(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
+    let probe = Probe::new(one, &SystemClock);
+    let key = probe.key("key");
+    let mut version = probe.set(&key, probe.write("1")).await;
+    for round in 0..ROUNDS {
+        let written = probe.write((2 + round).to_string());
+        let next = written.version;
+        let when = match round % 2 {
+            0 => When::Always,
+            _ => When::Unchanged(version),
+        };
+        remember(other, &key).await;
+        assert!(probe.put(&key, written, when).await);
+        sees(other, &key, Some(next)).await;
+        version = next;
+    }
+
+    remember(other, &key).await;
+    let sum = probe.add(&key, 1).await;
+    let value = sum.to_string();
+    until(other, &key, |entry| {
+        entry.is_some_and(|it| it.value == value)
+    })
+    .await;
+
+    remember(other, &key).await;
+    assert!(probe.take(&key).await.is_some());
+    sees(other, &key, None).await;
+}
+
+/// [`Store::remove_group`] is announced for each entry that it removes.
+pub async fn the_end_of_a_group_is_announced(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
+    let probe = Probe::new(one, &SystemClock);
+    let group = probe.key("group");
+    let keys = probe.keys("member", 5);
+    for key in &keys {
+        probe
+            .set(key, probe.write("value").in_group(group.clone()))
+            .await;
+        remember(other, key).await;
+    }
+    assert_eq!(probe.remove_group(&group).await, 5);
+    for key in &keys {
+        sees(other, key, None).await;
+    }
+}
+
+/// Absence is remembered, and ends with the first write.
+pub async fn what_was_absent_is_announced_when_it_comes(
+    one: &Arc<dyn Store>,
+    other: &Arc<dyn Store>,
+) {
+    let probe = Probe::new(one, &SystemClock);
+    for key in probe.keys("key", ROUNDS) {
+        remember(other, &key).await;
+        let write = probe.write("value");
+        let version = write.version;
+        assert!(probe.put(&key, write, When::Absent).await);
+        sees(other, &key, Some(version)).await;
+    }
+}
+
+/// No announcement is awaited for one's own write.
+pub async fn a_write_is_read_back_at_once_by_its_writer(one: &Arc<dyn Store>) {
+    let probe = Probe::new(one, &SystemClock);
+    let key = probe.key("key");
+    for round in 0..ROUNDS {
+        let version = probe.set(&key, probe.write(round.to_string())).await;
+        let seen = glance(one, &key).await.entry.map(|entry| entry.version);
+        assert_eq!(seen, Some(version), "round {round}");
+    }
+}
+
+/// One node writes while the other keeps reading; the last write is seen however the two came together.
+pub async fn no_fill_outlives_the_change_that_overtook_it(
+    one: &Arc<dyn Store>,
+    other: &Arc<dyn Store>,
+) {
+    let probe = Probe::new(one, &SystemClock);
+    for key in probe.keys("key", ROUNDS) {
+        let (looker, looked_at) = (Arc::clone(other), key.clone());
+        let looking = tokio::spawn(async move {
+            for _ in 0..LOOKS {
+                glance(&looker, &looked_at).await;
+                tokio::task::yield_now().await;
+            }
+        });
+        let mut last = probe.set(&key, probe.write("first")).await;
+        for number in 0..WRITES {
+            last = probe.set(&key, probe.write(number.to_string())).await;
+        }
+        sees(other, &key, Some(last)).await;
+        looking.await.expect("nothing stops it");
+        sees(other, &key, Some(last)).await;
+    }
+}
+
+/// Looks until the answer comes from memory.
+async fn remember(store: &Arc<dyn Store>, key: &Key) {
+    let began = Instant::now();
+    while !glance(store, key).await.is_remembered {
+        assert!(began.elapsed() < PATIENCE, "nothing is remembered");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Looks until the change is seen.
+async fn sees(store: &Arc<dyn Store>, key: &Key, version: Option<Version>) {
+    until(store, key, |entry| entry.map(|it| it.version) == version).await;
+}
+
+async fn until(store: &Arc<dyn Store>, key: &Key, is_seen: impl Fn(Option<&Entry>) -> bool) {
+    let began = Instant::now();
+    while !is_seen(glance(store, key).await.entry.as_ref()) {
+        assert!(began.elapsed() < WORST, "a change was not seen in time");
+        sleep(Duration::from_micros(200)).await;
+    }
+}
+
+async fn glance(store: &Arc<dyn Store>, key: &Key) -> Glance {
+    store.glance(key).await.expect("`glance` is answered")
+}
+
+const ROUNDS: usize = 50;
+const LOOKS: usize = 200;
+const WRITES: usize = 10;
+/// What a near-cache promises, and below its maximum age, which would hide a change that was not announced.
+const WORST: Duration = Duration::from_secs(2);
+/// For the first heartbeat of a connection.
+const PATIENCE: Duration = Duration::from_secs(10);

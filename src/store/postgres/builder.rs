@@ -1,0 +1,174 @@
+//! The settings of the store.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use sqlx::PgPool;
+use tokio::runtime::Handle;
+
+use super::{PostgresStore, names::Names, opening, purge::Purge, shared::Shared, sql::Statements};
+use crate::{
+    clock::{Clock, SystemClock},
+    error::ConfigError,
+};
+
+/// The settings of a [`PostgresStore`].
+#[must_use]
+pub struct PostgresStoreBuilder {
+    server: Server,
+    schema: String,
+    table_prefix: String,
+    clock: Arc<dyn Clock>,
+    connections: Option<u32>,
+    time_limit: Duration,
+    purge_interval: Duration,
+}
+
+enum Server {
+    Url(String),
+    Pool(PgPool),
+}
+
+impl PostgresStoreBuilder {
+    pub(super) fn for_url(url: String) -> Self {
+        Self::new(Server::Url(url))
+    }
+
+    pub(super) fn for_pool(pool: PgPool) -> Self {
+        Self::new(Server::Pool(pool))
+    }
+
+    fn new(server: Server) -> Self {
+        Self {
+            server,
+            schema: "tower_jam".to_owned(),
+            table_prefix: String::new(),
+            clock: Arc::new(SystemClock),
+            connections: None,
+            time_limit: Duration::from_secs(1),
+            purge_interval: Duration::from_secs(60),
+        }
+    }
+
+    /// The schema that the tables are in, `tower_jam` by default. It is created where it is missing.
+    ///
+    /// Up to 31 lower-case ASCII letters, digits and `_`. Two applications that share a schema and a prefix accept
+    /// each other's sessions.
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schema = schema.into();
+        self
+    }
+
+    /// What the names of the tables begin with, nothing by default: up to 24 lower-case ASCII letters, digits and `_`.
+    pub fn table_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.table_prefix = prefix.into();
+        self
+    }
+
+    /// Expires entries by `clock`.
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How many connections the store opens at most, 10 by default: a server takes 100 unless told otherwise, and
+    /// a few do the work of hundreds of requests. A shared pool has a size of its own.
+    pub fn connections(mut self, connections: u32) -> Self {
+        self.connections = Some(connections);
+        self
+    }
+
+    /// How long a verb may take, with its wait for a connection and its repetitions: 1 second by default, from 10
+    /// milliseconds to 2 seconds.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// How often expired rows are removed, about every minute by default; between 10 milliseconds and a day.
+    pub fn purge_interval(mut self, interval: Duration) -> Self {
+        self.purge_interval = interval;
+        self
+    }
+
+    /// Connects, looks at the server, and creates the tables or brings them up to date.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PostgresStore::connect`], and [`ConfigError`] about `schema`, `table_prefix`, `connections`,
+    /// `time_limit` or `purge_interval` when it is out of its range.
+    pub async fn connect(self) -> Result<PostgresStore, ConfigError> {
+        let names = Names::new(&self.schema, &self.table_prefix)?;
+        within(self.time_limit, "time_limit", SHORTEST..=LONGEST)?;
+        within(self.purge_interval, "purge_interval", SHORTEST..=DAY)?;
+        let runtime = Handle::try_current().map_err(|error| {
+            ConfigError::new("url", "the store needs a tokio runtime").because(error)
+        })?;
+        let limit = self.time_limit;
+        let (options, pool) = match self.server {
+            Server::Url(url) => {
+                let connections = self.connections.unwrap_or(CONNECTIONS);
+                if !(1..=MOST_CONNECTIONS).contains(&connections) {
+                    let reason = format!("must be from 1 to {MOST_CONNECTIONS}");
+                    return Err(ConfigError::new("connections", reason));
+                }
+                let options = opening::parse(&url, limit)?;
+                opening::prepare_alone(&options, &names, limit).await?;
+                let pool = opening::pool(options.clone(), connections, limit);
+                (options, pool)
+            }
+            Server::Pool(pool) => {
+                if self.connections.is_some() {
+                    let reason = "a shared pool has a size already";
+                    return Err(ConfigError::new("connections", reason));
+                }
+                opening::prepare_in(&pool, &names, limit).await?;
+                ((*pool.connect_options()).clone(), pool)
+            }
+        };
+        let shared = Arc::new(Shared {
+            pool,
+            options,
+            sql: Statements::new(&names),
+            names,
+            clock: self.clock,
+            limit,
+            runtime,
+        });
+        let purge = Purge::start(Arc::clone(&shared), self.purge_interval);
+        Ok(PostgresStore {
+            shared,
+            _purge: purge,
+        })
+    }
+}
+
+/// Leaves out the URL and the pool, which hold the password.
+impl fmt::Debug for PostgresStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStoreBuilder")
+            .field("schema", &self.schema)
+            .field("table_prefix", &self.table_prefix)
+            .field("connections", &self.connections)
+            .field("time_limit", &self.time_limit)
+            .field("purge_interval", &self.purge_interval)
+            .finish_non_exhaustive()
+    }
+}
+
+fn within(
+    value: Duration,
+    setting: &'static str,
+    range: std::ops::RangeInclusive<Duration>,
+) -> Result<(), ConfigError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let reason = format!("must be from {:?} to {:?}", range.start(), range.end());
+    Err(ConfigError::new(setting, reason))
+}
+
+const CONNECTIONS: u32 = 10;
+const MOST_CONNECTIONS: u32 = 1000;
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_secs(2);
+const DAY: Duration = Duration::from_secs(86_400);

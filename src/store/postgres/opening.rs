@@ -1,0 +1,166 @@
+//! From a URL or a pool to a server with tables, or to an error that says what is wrong with it.
+
+use std::time::Duration;
+
+use sqlx::{
+    Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{
+    names::Names,
+    schema::{self, Trouble},
+};
+use crate::error::ConfigError;
+
+/// A password with `/`, `?` or `#` in it ends what is read as the host, which errors name.
+pub(super) fn parse(url: &str, limit: Duration) -> Result<PgConnectOptions, ConfigError> {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    if !matches!(scheme, "postgres" | "postgresql") {
+        let reason = "must begin with `postgres://`";
+        return Err(ConfigError::new(URL, reason));
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if rest.contains('@') && !authority.contains('@') {
+        let reason = "special characters in the user, the password or a parameter must be percent-encoded, as `@` is by `%40`";
+        return Err(ConfigError::new(URL, reason));
+    }
+    // The cause may quote a part of the URL, so it is left out.
+    let options: Result<PgConnectOptions, _> = url.parse();
+    let options = options
+        .map_err(|_| ConfigError::new(URL, "is no URL of a database"))?
+        .options(session_settings(limit));
+    Ok(match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("tower-jam"),
+    })
+}
+
+/// What the server keeps to on connections of the store's own. A statement is stopped a while before its caller
+/// gives up, so that the caller is told that nothing was done.
+fn session_settings(limit: Duration) -> [(&'static str, String); 2] {
+    let milliseconds = (limit * 3 / 4).as_millis();
+    [
+        ("statement_timeout", milliseconds.to_string()),
+        ("default_transaction_isolation", "read committed".to_owned()),
+    ]
+}
+
+/// A connection that has just been used is lent as it is. One that was idle is asked first, for a part of the
+/// time-out only, since after a restart or a change of the network all of them are dead.
+pub(super) fn pool(options: PgConnectOptions, connections: u32, limit: Duration) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(limit)
+        .test_before_acquire(false)
+        .before_acquire(move |connection, state| {
+            Box::pin(async move {
+                let is_fresh = state.idle_for < FRESH;
+                Ok(is_fresh || matches!(timeout(limit / 4, connection.ping()).await, Ok(Ok(()))))
+            })
+        })
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                match schema::check(connection).await {
+                    Ok(()) => Ok(()),
+                    Err(Trouble::Server(error)) => Err(error),
+                    Err(Trouble::Config(error)) => Err(sqlx::Error::Configuration(error.into())),
+                }
+            })
+        })
+        .connect_lazy_with(options)
+}
+
+/// Prepares the tables on a connection of its own rather than one of the pool, which goes on trying while the server is
+/// down and does not say why.
+pub(super) async fn prepare_alone(
+    options: &PgConnectOptions,
+    names: &Names,
+    limit: Duration,
+) -> Result<(), ConfigError> {
+    let deadline = Instant::now() + limit;
+    let connecting = PgConnection::connect_with(options);
+    let mut connection = match timeout_at(deadline, connecting).await {
+        Ok(connected) => connected.map_err(|error| unreachable(options, error))?,
+        Err(_) => return Err(unreachable(options, "no answer in time")),
+    };
+    prepare(&mut connection, options, names, deadline).await?;
+    let _ = timeout(limit, connection.close()).await;
+    Ok(())
+}
+
+pub(super) async fn prepare_in(
+    pool: &PgPool,
+    names: &Names,
+    limit: Duration,
+) -> Result<(), ConfigError> {
+    let deadline = Instant::now() + limit;
+    let options = pool.connect_options();
+    let mut connection = match timeout_at(deadline, pool.acquire()).await {
+        Ok(acquired) => acquired.map_err(|error| unreachable(&options, error))?,
+        Err(_) => return Err(unreachable(&options, "no connection in time")),
+    };
+    let prepared = prepare(&mut connection, &options, names, deadline).await;
+    if prepared.is_err() {
+        drop(connection.detach());
+    }
+    prepared
+}
+
+async fn prepare(
+    connection: &mut PgConnection,
+    options: &PgConnectOptions,
+    names: &Names,
+    deadline: Instant,
+) -> Result<(), ConfigError> {
+    let looking = async {
+        schema::check(connection).await?;
+        schema::is_current(connection, names).await
+    };
+    let is_current = match timeout_at(deadline, looking).await {
+        Ok(looked) => looked.map_err(|trouble| refusal(options, trouble))?,
+        Err(_) => return Err(unreachable(options, "no answer in time")),
+    };
+    if is_current {
+        return Ok(());
+    }
+    match timeout(MIGRATION_LIMIT, schema::migrate(connection, names)).await {
+        Ok(migrated) => migrated.map_err(|trouble| refusal(options, trouble)),
+        Err(_) => Err(unreachable(options, "the tables were not made in time")),
+    }
+}
+
+fn refusal(options: &PgConnectOptions, trouble: Trouble) -> ConfigError {
+    match trouble {
+        Trouble::Config(error) => error,
+        Trouble::Server(error @ sqlx::Error::Database(_)) => {
+            let reason = format!("the tables cannot be made or used on {}", place(options));
+            ConfigError::new("schema", reason).because(error)
+        }
+        Trouble::Server(error) => unreachable(options, error),
+    }
+}
+
+fn unreachable(
+    options: &PgConnectOptions,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> ConfigError {
+    let reason = format!("no connection to {}", place(options));
+    ConfigError::new(URL, reason).because(cause)
+}
+
+fn place(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(folder) => format!("{}:{}", folder.display(), options.get_port()),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+const URL: &str = "url";
+
+/// So long a connection that answered is taken to be alive.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// A little more than a migration has on the server, where it may wait for other nodes.
+const MIGRATION_LIMIT: Duration = Duration::from_secs(35);

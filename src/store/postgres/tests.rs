@@ -1,0 +1,380 @@
+//! What needs the insides of the store, on a server of its own: announcements, the purge, and what touches cost.
+
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+
+use self::postgres::{Server, execute};
+use super::{
+    PostgresStore,
+    purge::{self, BATCH, BATCHES},
+    watch::PostgresWatch,
+};
+use crate::store::process;
+use crate::{
+    clock::Clock,
+    store::{Key, Store, When, Write, near::Watch},
+    testing::ManualClock,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn store() -> (PostgresStore, Arc<ManualClock>, String) {
+    let url = Server::shared().database().await;
+    let clock = Arc::new(ManualClock::default());
+    let builder = PostgresStore::builder(&url).with_clock(clock.clone());
+    (builder.connect().await.unwrap(), clock, url)
+}
+
+async fn number(url: &str, sql: &str) -> i64 {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+    query.fetch_one(&mut connection).await.unwrap().get(0)
+}
+
+/// What a watch was told: `None` where anything may have changed.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<Option<Key>>>>);
+
+impl Heard {
+    async fn on(store: &PostgresStore) -> (PostgresWatch, Self) {
+        let heard = Self::default();
+        let list = heard.0.clone();
+        let tell = move |key: Option<&Key>| list.lock().unwrap().push(key.cloned());
+        let watch = PostgresWatch::open(Arc::clone(&store.shared), Box::new(tell)).await;
+        (watch.unwrap(), heard)
+    }
+
+    fn take(&self) -> Vec<Option<Key>> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_heartbeat_has_told_what_was_changed_before() {
+    let (store, clock, _) = store().await;
+    let (watch, heard) = Heard::on(&store).await;
+    let write = |value: &'static str| Write::new(value, clock.now().after(HOUR));
+    let session = Key::new("session", &[b"s"]);
+    let account = Key::new("account", &[b"a"]);
+    let other = Key::new("throttle", &[b"t"]);
+    let group = Key::new("sessions-of", &[b"alice"]);
+    let told = async |what: &str, keys: &[&Key]| {
+        watch.heartbeat().await.unwrap();
+        let keys: Vec<_> = keys.iter().map(|&key| Some(key.clone())).collect();
+        assert_eq!(heard.take(), keys, "{what}");
+    };
+
+    let first = write("1");
+    let version = first.version;
+    assert!(store.put(&session, first, When::Absent).await.unwrap());
+    told("a first write", &[&session]).await;
+    assert!(!store.put(&session, write("2"), When::Absent).await.unwrap());
+    told("a write that was refused", &[]).await;
+    let touch = write("2").quietly();
+    let touched = touch.version;
+    let when = When::Unchanged(version);
+    assert!(store.put(&session, touch, when).await.unwrap());
+    told("a quiet write", &[]).await;
+    assert!(!store.put(&session, write("3"), when).await.unwrap());
+    told("another write that was refused", &[]).await;
+    let when = When::Unchanged(touched);
+    assert!(store.put(&session, write("3"), when).await.unwrap());
+    told("a change", &[&session]).await;
+    assert!(store.put(&account, write("a"), When::Always).await.unwrap());
+    told("an unconditional write", &[&account]).await;
+    assert!(store.put(&other, write("1"), When::Always).await.unwrap());
+    assert_eq!(
+        store.add(&other, 1, clock.now().after(HOUR)).await.unwrap(),
+        2
+    );
+    assert!(store.take(&other).await.unwrap().is_some());
+    told("what nobody glances at", &[]).await;
+    assert!(store.take(&session).await.unwrap().is_some());
+    assert!(store.take(&session).await.unwrap().is_none());
+    told("a removal, and one of nothing", &[&session]).await;
+
+    let over = Write::new("", clock.now());
+    assert!(
+        store
+            .put(&account, over.clone(), When::Always)
+            .await
+            .unwrap()
+    );
+    told("a write that is over already", &[&account]).await;
+    for key in [&session, &account, &other] {
+        let write = write("member").in_group(group.clone());
+        assert!(store.put(key, write, When::Absent).await.unwrap());
+    }
+    watch.heartbeat().await.unwrap();
+    heard.take();
+    assert_eq!(store.remove_group(&group).await.unwrap(), 3);
+    watch.heartbeat().await.unwrap();
+    let mut removed = heard.take();
+    removed.sort();
+    let mut glanced = vec![Some(session.clone()), Some(account)];
+    glanced.sort();
+    assert_eq!(removed, glanced, "a group");
+
+    assert!(store.put(&session, write("1"), When::Absent).await.unwrap());
+    told("a last write", &[&session]).await;
+    clock.advance(3 * HOUR);
+    assert_eq!(purge::round(&store.shared).await.unwrap(), 1);
+    told("a purge", &[]).await;
+}
+
+/// Writers of another store commit as fast as they can. After each acknowledged write a heartbeat has told it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_heartbeat_is_early() {
+    let (store, clock, url) = store().await;
+    let (watch, heard) = Heard::on(&store).await;
+    let writer = Arc::new(
+        PostgresStore::builder(&url)
+            .with_clock(clock.clone())
+            .connect()
+            .await
+            .unwrap(),
+    );
+    let noise: Vec<_> = (0..4_u8)
+        .map(|task| {
+            let (writer, clock) = (writer.clone(), clock.clone());
+            tokio::spawn(async move {
+                for turn in 0..u8::MAX {
+                    let key = Key::new("session", &[&[task, turn]]);
+                    let write = Write::new("noise", clock.now().after(HOUR));
+                    writer.put(&key, write, When::Always).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for turn in 0..200_u8 {
+        let key = Key::new("token-list", &[&[turn]]);
+        let write = Write::new("", clock.now().after(HOUR));
+        writer.put(&key, write, When::Always).await.unwrap();
+        watch.heartbeat().await.unwrap();
+        assert!(heard.take().contains(&Some(key)), "turn {turn}");
+    }
+    for task in noise {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_key_may_be_anything() {
+    let (store, _, url) = store().await;
+    let (watch, heard) = Heard::on(&store).await;
+    for payload in ["", "session", "session 00", "beat 1"] {
+        execute(
+            &url,
+            &format!("SELECT pg_notify('tower_jam.entries', '{payload}')"),
+        )
+        .await;
+    }
+    execute(
+        &url,
+        "SELECT pg_notify('another', ''), pg_notify('tower_jam.b_entries', '')",
+    )
+    .await;
+    watch.heartbeat().await.unwrap();
+    assert_eq!(heard.take(), [None, None, None, None]);
+}
+
+/// A connection that was ended cannot have told everything, and is not quietly made anew.
+#[tokio::test]
+async fn a_lost_connection_ends_the_watch() {
+    let (store, clock, url) = store().await;
+    let (watch, heard) = Heard::on(&store).await;
+    watch.heartbeat().await.unwrap();
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    execute(&url, end).await;
+    let started = Instant::now();
+    for _ in 0..3 {
+        assert!(watch.heartbeat().await.is_err());
+    }
+    assert!(started.elapsed() < Duration::from_secs(1));
+    until("nobody was told", async || heard.take() == [None]).await;
+    // Another one hears again.
+    let (watch, heard) = Heard::on(&store).await;
+    let key = Key::new("session", &[b"s"]);
+    let write = Write::new("", clock.now().after(HOUR));
+    store.put(&key, write, When::Always).await.unwrap();
+    watch.heartbeat().await.unwrap();
+    assert_eq!(heard.take(), [Some(key.clone())]);
+    assert!(watch.get(&key).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_of_a_server_that_hangs_fails_in_time() {
+    let server = Server::start(&[]);
+    let store = PostgresStore::connect(server.url("postgres"))
+        .await
+        .unwrap();
+    let (watch, _) = Heard::on(&store).await;
+    watch.heartbeat().await.unwrap();
+    server.signal("STOP");
+    let started = Instant::now();
+    assert!(watch.heartbeat().await.is_err());
+    assert!(started.elapsed() < Duration::from_millis(1500));
+    server.signal("CONT");
+}
+
+#[tokio::test]
+async fn a_dropped_watch_and_a_dropped_store_leave_no_connection() {
+    let (store, _, url) = store().await;
+    let count = "SELECT count(*) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let key = Key::new("session", &[b"s"]);
+    store.get(&key).await.unwrap();
+    let (watch, _) = Heard::on(&store).await;
+    watch.heartbeat().await.unwrap();
+    assert_eq!(number(&url, count).await, 2);
+    drop(watch);
+    until("the watch's connection stays", async || {
+        number(&url, count).await == 1
+    })
+    .await;
+    drop(store);
+    until("the pool's connection stays", async || {
+        number(&url, count).await == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_round_of_the_purge_is_bounded_and_spares_what_lives() {
+    let (store, clock, url) = store().await;
+    let bound = i64::try_from(BATCHES).unwrap() * BATCH;
+    let now = i64::try_from(clock.now().as_millis()).unwrap();
+    let fill = format!(
+        "INSERT INTO tower_jam.entries (namespace, digest, version, value, expires_at) \
+         SELECT 'old', sha256(n::text::bytea), n, '', {now} FROM generate_series(1, {bound} + 1) AS n"
+    );
+    execute(&url, &fill).await;
+    let alive = Key::new("session", &[b"alive"]);
+    let write = Write::new("", clock.now().after(3 * HOUR));
+    store.put(&alive, write, When::Always).await.unwrap();
+    assert_eq!(
+        purge::round(&store.shared).await.unwrap(),
+        0,
+        "the hour is not over"
+    );
+    clock.advance(HOUR);
+    let rounds = [
+        purge::round(&store.shared).await.unwrap(),
+        purge::round(&store.shared).await.unwrap(),
+        purge::round(&store.shared).await.unwrap(),
+    ];
+    assert_eq!(rounds, [usize::try_from(bound).unwrap(), 1, 0]);
+    assert!(store.get(&alive).await.unwrap().is_some());
+}
+
+/// Nodes that purge at the same time share the work, and wait for nobody who holds a row.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn purges_do_not_wait_for_each_other() {
+    let (store, clock, url) = store().await;
+    let now = i64::try_from(clock.now().as_millis()).unwrap();
+    let fill = format!(
+        "INSERT INTO tower_jam.entries (namespace, digest, version, value, expires_at) \
+         SELECT 'old', sha256(n::text::bytea), n, '', {now} FROM generate_series(1, 2000) AS n"
+    );
+    execute(&url, &fill).await;
+    clock.advance(2 * HOUR);
+    let mut holder = PgConnection::connect(&url).await.unwrap();
+    let hold = "BEGIN; SELECT 1 FROM tower_jam.entries WHERE version <= 10 FOR UPDATE";
+    sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
+    let rounds: Vec<_> = (0..3)
+        .map(|_| {
+            let shared = Arc::clone(&store.shared);
+            tokio::spawn(async move { purge::round(&shared).await.unwrap() })
+        })
+        .collect();
+    let mut removed = 0;
+    for round in rounds {
+        removed += round.await.unwrap();
+    }
+    // A round ends with a batch that others have thinned out; what they left is for the next one.
+    removed += purge::round(&store.shared).await.unwrap();
+    assert_eq!(removed, 1990);
+    holder.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_purge_runs_by_itself_and_ends_with_the_store() {
+    let url = Server::shared().database().await;
+    let clock = Arc::new(ManualClock::default());
+    let builder = PostgresStore::builder(&url).with_clock(clock.clone());
+    let store = builder
+        .purge_interval(Duration::from_millis(20))
+        .connect()
+        .await
+        .unwrap();
+    let count = "SELECT count(*) FROM tower_jam.entries";
+    let write = || Write::new("", clock.now().after(HOUR));
+    let key = Key::new("entry", &[b"k"]);
+    store.put(&key, write(), When::Always).await.unwrap();
+    clock.advance(3 * HOUR);
+    until("nothing was purged", async || {
+        number(&url, count).await == 0
+    })
+    .await;
+    store.put(&key, write(), When::Always).await.unwrap();
+    let shared = Arc::downgrade(&store.shared);
+    drop(store);
+    until("the task keeps the pool", async || {
+        shared.strong_count() == 0
+    })
+    .await;
+}
+
+/// A touch changes no index: its new row is on the page of the old one.
+#[tokio::test]
+async fn a_touch_writes_no_index() {
+    let (store, clock, url) = store().await;
+    let group = Key::new("sessions-of", &[b"alice"]);
+    for number in 0..20_u8 {
+        let key = Key::new("session", &[&[number]]);
+        let write = Write::new(vec![number; 300], clock.now().after(HOUR));
+        store
+            .put(&key, write.in_group(group.clone()), When::Absent)
+            .await
+            .unwrap();
+    }
+    clock.advance(Duration::from_secs(60));
+    for number in 0..20_u8 {
+        let key = Key::new("session", &[&[number]]);
+        let version = store.get(&key).await.unwrap().unwrap().version;
+        let write = Write::new(vec![number; 300], clock.now().after(HOUR)).quietly();
+        let when = When::Unchanged(version);
+        assert!(
+            store
+                .put(&key, write.in_group(group.clone()), when)
+                .await
+                .unwrap()
+        );
+    }
+    // A connection hands in its counts when it ends.
+    drop(store);
+    let touches = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'entries'";
+    until("no touch was counted", async || {
+        number(&url, touches).await == 20
+    })
+    .await;
+    let hot = "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'entries'";
+    let hot = number(&url, hot).await;
+    assert!(hot >= 18, "{hot} of 20");
+}

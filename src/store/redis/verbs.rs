@@ -1,0 +1,251 @@
+//! What each verb of the store asks of Redis.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use fred::{
+    clients::{Client, WithOptions},
+    interfaces::{KeysInterface, SortedSetsInterface},
+    types::{Expiration, Value},
+};
+use tokio::time::Instant;
+
+use super::{
+    Shared,
+    format::{
+        corrupt, decode, encode, group_field, is_in_group, member, parse_member, score,
+        time_to_live,
+    },
+    link::{Link, gather},
+    scripts::{ADD, INDEX, PUT, TAKE},
+};
+use crate::{
+    clock::Timestamp,
+    error::StoreError,
+    store::{Entry, Key, When, Write, number},
+};
+
+impl Shared {
+    pub(super) async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        match self.main.get(|| self.names.entry(key)).await? {
+            Some(bytes) => self.live(&bytes),
+            None => Ok(None),
+        }
+    }
+
+    /// The entry that was read, if it is alive.
+    pub(super) fn live(&self, bytes: &Bytes) -> Result<Option<Entry>, StoreError> {
+        let entry = decode(bytes)?;
+        Ok(entry.is_live(self.clock.now()).then_some(entry))
+    }
+
+    pub(super) async fn put(
+        &self,
+        key: &Key,
+        write: &Write,
+        when: When,
+    ) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let is_over = write.expires_at <= now;
+        let is_revoking = is_over || (key.is_glanced() && !write.is_quiet && when != When::Absent);
+        let link = self.link(is_revoking);
+        let deadline = link.deadline();
+        if let Some(group) = &write.group
+            && !is_over
+        {
+            self.index(deadline, group, key, write.expires_at).await?;
+        }
+        let name = self.names.entry(key);
+        let entry = encode(write)?;
+        let ttl = time_to_live(write.expires_at, now);
+        let is_written = match when {
+            When::Always => {
+                replace(link, deadline, &name, entry, ttl).await?;
+                true
+            }
+            When::Absent => {
+                let arguments = vec![big_endian(now), ttl_text(ttl), entry.into(), "".into()];
+                link.run(deadline, &PUT, &name, arguments).await?
+            }
+            When::Unchanged(version) => {
+                let version = Bytes::copy_from_slice(&version.as_u64().to_be_bytes());
+                let arguments = vec![big_endian(now), ttl_text(ttl), entry.into(), version.into()];
+                link.run(deadline, &PUT, &name, arguments).await?
+            }
+        };
+        if is_written && is_revoking {
+            self.follow(&name).await;
+        }
+        Ok(is_written)
+    }
+
+    /// Takes the entry, if it is in `group`.
+    pub(super) async fn take(
+        &self,
+        key: &Key,
+        group: Option<&Key>,
+    ) -> Result<Option<Entry>, StoreError> {
+        let name = self.names.entry(key);
+        let field = group.map(group_field).transpose()?.unwrap_or_default();
+        let link = self.link(true);
+        let arguments = vec![big_endian(self.clock.now()), field.into()];
+        let taken: Option<Bytes> = link.run(link.deadline(), &TAKE, &name, arguments).await?;
+        let Some(bytes) = taken else {
+            return Ok(None);
+        };
+        self.follow(&name).await;
+        Ok(Some(decode(&bytes)?))
+    }
+
+    pub(super) async fn list(&self, group: &Key) -> Result<Vec<(Key, Entry)>, StoreError> {
+        let field = group_field(group)?;
+        let (name, now) = (self.names.index(group), self.clock.now());
+        let read = |client: WithOptions<Client>| {
+            let (name, after) = (name.clone(), format!("({}", now.as_millis()));
+            async move { client.zrangebyscore(name, after, "+inf", false, None).await }
+        };
+        let members: Vec<Bytes> = self.main.read(self.main.deadline(), read).await?;
+        let keys: Vec<_> = members
+            .iter()
+            .map(|member| parse_member(member).ok_or(corrupt("a group's index has odd members")))
+            .collect::<Result<_, _>>()?;
+        let mut reads = Vec::with_capacity(keys.len());
+        for key in &keys {
+            reads.push(self.main.get(|| self.names.entry(key)));
+        }
+        let mut listed = Vec::new();
+        for (bytes, key) in gather(reads).await.into_iter().zip(keys) {
+            let Some(bytes) = bytes? else {
+                continue;
+            };
+            let entry = decode(&bytes)?;
+            if entry.is_live(now) && is_in_group(&bytes, &field) {
+                listed.push((key, entry));
+            }
+        }
+        Ok(listed)
+    }
+
+    pub(super) async fn remove_group(&self, group: &Key) -> Result<u64, StoreError> {
+        let listed = self.list(group).await?;
+        let mut takes = Vec::new();
+        for (key, _) in &listed {
+            takes.push(self.take(key, Some(group)));
+        }
+        let mut removed = 0;
+        let mut failure = None;
+        for taken in gather(takes).await {
+            match taken {
+                Ok(taken) => removed += u64::from(taken.is_some()),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match failure {
+            None => Ok(removed),
+            // Of the others it is known that they are gone.
+            Some(StoreError::Unavailable(cause)) if removed > 0 => Err(StoreError::Unknown(cause)),
+            Some(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn add(
+        &self,
+        key: &Key,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let now = self.clock.now();
+        let version = Write::new("", expires_at).version.as_u64().to_be_bytes();
+        let arguments = vec![
+            big_endian(now),
+            ttl_text(time_to_live(expires_at, now)),
+            big_endian(expires_at),
+            Bytes::copy_from_slice(&version).into(),
+            delta.to_string().into(),
+        ];
+        let name = self.names.entry(key);
+        let deadline = self.main.deadline();
+        let sum: Bytes = self.main.run(deadline, &ADD, &name, arguments).await?;
+        number(&sum)
+    }
+
+    /// Puts an entry's place into the index of its group. Whatever becomes of it, the entry is not written yet.
+    async fn index(
+        &self,
+        deadline: Instant,
+        group: &Key,
+        key: &Key,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let limit = self.clock.now().before(CLOCKS_DIFFER);
+        let arguments = vec![
+            score_text(score(expires_at)),
+            member(key).into(),
+            limit.as_millis().to_string().into(),
+        ];
+        let name = self.names.index(group);
+        let answer = self.main.run::<i64>(deadline, &INDEX, &name, arguments);
+        match answer.await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Unknown(cause)) => Err(StoreError::Unavailable(cause)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn link(&self, is_revoking: bool) -> &Link {
+        let of_replicas = self.replicas.as_ref().filter(|_| is_revoking);
+        of_replicas.map_or(&self.main, |replicas| &replicas.link)
+    }
+
+    async fn follow(&self, name: &Bytes) {
+        if let Some(replicas) = &self.replicas {
+            replicas.follow(name).await;
+        }
+    }
+}
+
+/// Writes over whatever is there, or removes it.
+async fn replace(
+    link: &Link,
+    deadline: Instant,
+    name: &Bytes,
+    entry: Bytes,
+    ttl: Option<i64>,
+) -> Result<(), StoreError> {
+    if ttl == Some(0) {
+        let remove = |client: WithOptions<Client>| {
+            let name = name.clone();
+            async move { client.del::<(), _>(name).await }
+        };
+        return link.write(deadline, remove).await;
+    }
+    let set = |client: WithOptions<Client>| {
+        let (name, entry) = (name.clone(), entry.clone());
+        async move {
+            client
+                .set(name, entry, ttl.map(Expiration::PX), None, false)
+                .await
+        }
+    };
+    link.write(deadline, set).await
+}
+
+fn big_endian(time: Timestamp) -> Value {
+    Bytes::copy_from_slice(&time.as_millis().to_be_bytes()).into()
+}
+
+fn ttl_text(ttl: Option<i64>) -> Value {
+    ttl.map(|millis| millis.to_string())
+        .unwrap_or_default()
+        .into()
+}
+
+fn score_text(score: f64) -> Value {
+    match score.is_finite() {
+        true => format!("{score:.0}").into(),
+        false => "+inf".into(),
+    }
+}
+
+/// How much longer than its entry a member stays in the index.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(3_600);

@@ -1,0 +1,230 @@
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "shared with the tests of the whole store"
+)]
+
+#[path = "../../../../tests/support/redis.rs"]
+mod redis;
+
+use std::time::Duration;
+
+use self::redis::{Cluster, Server};
+use super::*;
+use crate::{
+    clock::{Clock as _, SystemClock},
+    store::{Store as _, When, Write, process},
+};
+
+/// What was told, in order; nothing for anything.
+type Heard = Arc<Mutex<Vec<Option<Key>>>>;
+
+async fn watched(url: &str) -> (RedisStore, Tracked, Heard) {
+    let store = RedisStore::connect(url).await.unwrap();
+    let heard = Heard::default();
+    let ear = Arc::clone(&heard);
+    let tell = Box::new(move |told: Told<'_>| {
+        ear.lock().unwrap().push(match told {
+            Told::Changed(key) => Some(key.clone()),
+            Told::Anything => None,
+        });
+    });
+    let tracked = Tracked::open(Arc::clone(&store.shared), tell)
+        .await
+        .unwrap();
+    (store, tracked, heard)
+}
+
+fn keys(count: u64) -> Vec<Key> {
+    (0..count)
+        .map(|number| Key::new("session", &[&number.to_be_bytes()]))
+        .collect()
+}
+
+fn write(value: &'static str) -> Write {
+    Write::new(value, SystemClock.now().after(Duration::from_secs(3_600)))
+}
+
+fn told(heard: &Heard) -> Vec<Option<Key>> {
+    std::mem::take(&mut heard.lock().unwrap())
+}
+
+/// Every change that was made before a heartbeat was told when it is over, whatever kind of change it was.
+async fn a_heartbeat_tells_all(url: &str) {
+    let (store, tracked, heard) = watched(url).await;
+    let keys = keys(40);
+    tracked.heartbeat().await.unwrap();
+    assert_eq!(
+        told(&heard),
+        [],
+        "nothing was read, and nothing has changed"
+    );
+    for round in 0..20 {
+        for (number, key) in keys.iter().enumerate() {
+            let found = tracked.get(key).await.unwrap();
+            assert_eq!(found.is_some(), round > 0 && number % 2 == 1);
+        }
+        for (number, key) in keys.iter().enumerate() {
+            assert!(store.put(key, write("value"), When::Always).await.unwrap());
+            if number % 2 == 0 {
+                assert!(store.take(key).await.unwrap().is_some());
+            }
+        }
+        tracked.heartbeat().await.unwrap();
+        let mut changed = told(&heard);
+        changed.sort();
+        let mut expected: Vec<_> = keys.iter().cloned().map(Some).collect();
+        expected.sort();
+        assert_eq!(changed, expected, "round {round}");
+    }
+    for key in &keys {
+        store.put(key, write("value"), When::Always).await.unwrap();
+    }
+    tracked.heartbeat().await.unwrap();
+    assert_eq!(told(&heard), [], "nobody has read them since");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_announces_what_was_read() {
+    let server = Server::start();
+    a_heartbeat_tells_all(&server.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_announces_what_was_read() {
+    let cluster = Cluster::start();
+    a_heartbeat_tells_all(&cluster.url()).await;
+
+    // Each primary is asked for its own mark.
+    let (_store, tracked, heard) = watched(&cluster.url()).await;
+    assert_eq!(tracked.marks.len(), 3);
+    for primary in &cluster.nodes[..3] {
+        primary.command(&["FLUSHALL"]);
+        tracked.heartbeat().await.unwrap();
+        assert_eq!(told(&heard), [None]);
+        tracked.heartbeat().await.unwrap();
+        assert_eq!(told(&heard), []);
+    }
+
+    // A slot that moves ends it, because the new owner tracks nothing yet.
+    let key = &keys(1)[0];
+    let slot = redis_keyslot(&tracked.shared.names.entry(key)).to_string();
+    let owner = (0..3).find(|node| {
+        !cluster.nodes[*node]
+            .command(&["CLUSTER", "COUNTKEYSINSLOT", &slot])
+            .contains('-')
+            && tracked.get_owner(key).as_deref()
+                == Some(&format!("127.0.0.1:{}", cluster.nodes[*node].port))
+    });
+    let (owner, next) = (owner.unwrap(), (owner.unwrap() + 1) % 3);
+    let id = cluster.nodes[next].command(&["CLUSTER", "MYID"]);
+    let id = id.lines().nth(1).unwrap();
+    for node in [next, owner] {
+        let said = cluster.nodes[node].command(&["CLUSTER", "SETSLOT", &slot, "NODE", id]);
+        assert!(said.starts_with("+OK"), "{said}");
+    }
+    assert!(tracked.get(key).await.is_err());
+    assert!(tracked.heartbeat().await.is_err());
+}
+
+impl Tracked {
+    fn get_owner(&self, key: &Key) -> Option<String> {
+        let state = self.link.client.cached_cluster_state()?;
+        let slot = redis_keyslot(&self.shared.names.entry(key));
+        Some(state.get_server(slot)?.to_string())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emptied_database_is_noticed() {
+    let server = Server::start();
+    let (_store, tracked, heard) = watched(&server.url()).await;
+    server.command(&["FLUSHALL"]);
+    tracked.heartbeat().await.unwrap();
+    assert_eq!(told(&heard), [None]);
+    let other = watched(&server.url()).await;
+    for watch in [&tracked, &other.1] {
+        watch.heartbeat().await.unwrap();
+    }
+    assert_eq!(told(&heard), []);
+    assert_eq!(told(&other.2), []);
+    // As a restored backup has another one.
+    let name = String::from_utf8(tracked.marks[0].name.to_vec()).unwrap();
+    server.command(&["SET", &name, "other"]);
+    tracked.heartbeat().await.unwrap();
+    assert_eq!(told(&heard), [None]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_connection_ends_the_watch() {
+    let mut server = Server::start();
+    let (store, tracked, _) = watched(&server.url()).await;
+    assert!(
+        server
+            .command(&["CLIENT", "KILL", "TYPE", "normal"])
+            .starts_with(':')
+    );
+    assert!(tracked.heartbeat().await.is_err());
+    assert!(tracked.get(&keys(1)[0]).await.is_err());
+
+    let again = Tracked::open(Arc::clone(&store.shared), Box::new(|_| {})).await;
+    let again = again.unwrap();
+    again.heartbeat().await.unwrap();
+    server.signal("STOP");
+    let start = std::time::Instant::now();
+    assert!(again.heartbeat().await.is_err());
+    assert!(
+        start.elapsed() < Duration::from_millis(1_500),
+        "{:?}",
+        start.elapsed()
+    );
+    server.signal("CONT");
+    server.kill();
+    assert!(again.heartbeat().await.is_err());
+    assert!(
+        Tracked::open(Arc::clone(&store.shared), Box::new(|_| {}))
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_watch_leaves_no_connection() {
+    let server = Server::start();
+    let (_store, tracked, _) = watched(&server.url()).await;
+    let connections = || {
+        server
+            .command(&["CLIENT", "LIST"])
+            .matches(" laddr=")
+            .count()
+    };
+    let before = connections();
+    drop(tracked);
+    redis::until("the connection is closed", || connections() == before - 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_became_a_replica_ends_the_watch() {
+    let (server, other) = (Server::start(), Server::start());
+    let (_store, tracked, _) = watched(&server.url()).await;
+    server.command(&["REPLICAOF", "127.0.0.1", &other.port.to_string()]);
+    assert!(tracked.heartbeat().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn untracked_connections_are_noticed() {
+    let server = Server::start();
+    let (_store, tracked, _) = watched(&server.url()).await;
+    let client = tracked.on(&tracked.marks[0]);
+    let off = client.client_tracking::<(), _, _>(
+        Toggle::Off,
+        None,
+        Vec::<String>::new(),
+        false,
+        false,
+        false,
+        false,
+    );
+    off.await.unwrap();
+    assert!(tracked.heartbeat().await.is_err());
+}

@@ -1,0 +1,977 @@
+//! The routes of accounts as clients see them: what each answers, what it sets, and what it keeps to itself.
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
+#![cfg(unix)]
+
+mod support;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{HeaderMap, Request, StatusCode, header},
+    routing::get,
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use support::{ProbeStore, stores};
+use tower::ServiceExt;
+use tower_jam::{
+    Accounts, Algorithm, AuthUser, Claims, Clock, Jwt, Key, KeyRing, MasterSecret, Passwords,
+    Secret, Session, SessionLayer, Sessions, SystemClock, Throttle, TokenPairs,
+    account::{
+        self, Budget, Cost, Credentials, LoginError, Origin, RoutesBuilder, StoreUsers, Users,
+    },
+    event::{Event, EventKind, Events},
+    layer::AuthLayer,
+    store::{MemoryStore, Store},
+    testing::ManualClock,
+};
+
+const PASSWORD: &str = "correct horse, battery";
+const WRONG: &str = "incorrect horse, battery";
+
+/// An application with alice in it.
+struct World {
+    clock: Arc<ManualClock>,
+    users: Arc<StoreUsers<Claims>>,
+    alice: String,
+    accounts: Accounts<Claims>,
+    passwords: Passwords,
+    sessions: Sessions<Claims>,
+    events: Arc<Mutex<Vec<Event>>>,
+}
+
+/// The least that argon2 takes, so that a hundred logins are quick.
+fn passwords() -> Passwords {
+    let cost = Cost::Argon2id {
+        memory_kib: 8,
+        passes: 1,
+        lanes: 1,
+    };
+    Passwords::builder().dangerous_cost(cost).build().unwrap()
+}
+
+async fn world_on(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> World {
+    let secret = MasterSecret::generate();
+    let passwords = passwords();
+    let users = Arc::new(StoreUsers::new(store.clone()));
+    let hash = passwords.check_new(PASSWORD).await.unwrap();
+    let hash = passwords.hash(&hash).await.unwrap();
+    let claims = Claims::new().with("name", "Alice").unwrap();
+    let alice = users
+        .add("alice", hash.expose(), ["editor"], claims)
+        .await
+        .unwrap()
+        .unwrap();
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&events);
+    let told = Events::to(move |event: &Event| heard.lock().unwrap().push(event.clone()));
+    let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()))
+        .issuer("https://auth.acme.dev")
+        .audience("api")
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let found: Arc<dyn Users<Claims>> = users.clone();
+    let pairs = TokenPairs::builder(jwt, store.clone(), &secret, account::reread(found.clone()))
+        .events(told.clone())
+        .build()
+        .unwrap();
+    let sessions = Sessions::builder(store.clone(), &secret)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let throttle = Throttle::builder(store, &secret)
+        .clock(clock.clone())
+        .events(told.clone())
+        .build();
+    let accounts = Accounts::builder(found, passwords.clone(), throttle, pairs)
+        .sessions(sessions.clone())
+        .events(told)
+        .clock(clock.clone())
+        .build();
+    World {
+        clock,
+        users,
+        alice,
+        accounts,
+        passwords,
+        sessions,
+        events,
+    }
+}
+
+async fn world() -> World {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
+    world_on(store, clock).await
+}
+
+impl World {
+    fn app(&self) -> Router {
+        self.mount(account::routes(self.accounts.clone()))
+    }
+
+    fn with_cookie(&self) -> Router {
+        let routes = RoutesBuilder::new(self.accounts.clone());
+        self.mount(Router::new().nest("/auth", routes.refresh_cookie("/auth").unwrap().build()))
+    }
+
+    fn mount(&self, routes: Router) -> Router {
+        let me = get(|user: AuthUser<Claims>| async { axum::Json(user) });
+        let access = AuthLayer::new(self.accounts.pairs().clone());
+        Router::new()
+            .route("/me", me)
+            .route_layer(access)
+            .merge(routes)
+    }
+
+    fn count(&self, kind: EventKind) -> usize {
+        let events = self.events.lock().unwrap();
+        events.iter().filter(|event| event.kind == kind).count()
+    }
+
+    async fn login(&self) -> Pair {
+        let answer = post(&self.app(), "/login", &[], login("alice", PASSWORD)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        Pair::of(&answer)
+    }
+}
+
+struct Pair {
+    bearer: String,
+    refresh: String,
+}
+
+impl Pair {
+    fn of(answer: &Answer) -> Self {
+        let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
+        Self {
+            bearer: format!("Bearer {}", text("access_token")),
+            refresh: text("refresh_token"),
+        }
+    }
+
+    fn authorization(&self) -> [(&str, &str); 1] {
+        [("authorization", &self.bearer)]
+    }
+
+    fn body(&self) -> Value {
+        json!({ "refresh_token": self.refresh })
+    }
+}
+
+#[derive(PartialEq, Debug)]
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{}", self.text))
+    }
+
+    fn cookie(&self, name: &str) -> Option<String> {
+        let mut lines = self.headers.get_all(header::SET_COOKIE).iter();
+        let line = lines.find(|line| line.to_str().unwrap().starts_with(&format!("{name}=")))?;
+        Some(line.to_str().unwrap().to_owned())
+    }
+}
+
+fn login(name: &str, password: &str) -> Value {
+    json!({ "username": name, "password": password })
+}
+
+async fn send(
+    app: &Router,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> Answer {
+    send_from(app, Some("192.0.2.1:9"), method, path, headers, body).await
+}
+
+async fn send_from(
+    app: &Router,
+    peer: Option<&str>,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut request = request.body(Body::from(body)).unwrap();
+    if let Some(peer) = peer {
+        let peer: SocketAddr = peer.parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+    }
+    let response = app.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        text: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+async fn post(app: &Router, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+    let mut headers = headers.to_vec();
+    headers.push(("content-type", "application/json"));
+    send(app, "POST", path, &headers, body.to_string()).await
+}
+
+#[tokio::test]
+async fn a_login_by_json_or_form_answers_with_a_pair_that_works() {
+    let world = world().await;
+    let app = world.app();
+    let answer = post(
+        &app,
+        "/login",
+        &[("user-agent", "Firefox/1")],
+        login("alice", PASSWORD),
+    )
+    .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
+    let device = answer.cookie("__Host-device").unwrap();
+    for attribute in ["HttpOnly", "Secure", "SameSite=Strict", "Path=/"] {
+        assert!(device.contains(attribute), "{device}");
+    }
+    let body = answer.json();
+    assert_eq!(body["token_type"], "Bearer");
+    assert_eq!(body["expires_in"], 900);
+    let pair = Pair::of(&answer);
+    let me = send(&app, "GET", "/me", &pair.authorization(), String::new()).await;
+    assert_eq!(me.status, 200);
+    assert_eq!(me.json()["name"], "Alice");
+    assert_eq!(me.json()["sub"], world.alice.as_str());
+
+    let form = [(
+        "content-type",
+        "application/x-www-form-urlencoded; charset=utf-8",
+    )];
+    let body = "username=alice&password=correct+horse%2C+battery&device_name=Laptop".to_owned();
+    let answer = send(&app, "POST", "/login", &form, body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let form_pair = Pair::of(&answer);
+
+    let listed = send(
+        &app,
+        "GET",
+        "/active_sessions",
+        &form_pair.authorization(),
+        String::new(),
+    )
+    .await;
+    assert_eq!(listed.headers[header::CACHE_CONTROL], "no-store");
+    let listed = listed.json();
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    let own: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|it| it["current"] == true)
+        .collect();
+    assert_eq!(own.len(), 1);
+    assert_eq!(own[0]["device_name"], "Laptop");
+    let other = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["current"] == false)
+        .unwrap();
+    assert_eq!(other["user_agent"], "Firefox/1");
+    assert_eq!(world.count(EventKind::LoginSucceeded), 2);
+}
+
+#[tokio::test]
+async fn refresh_and_logout_answer_as_they_should() {
+    let world = world().await;
+    let app = world.app();
+    let pair = world.login().await;
+    let answer = post(&app, "/refresh", &[], pair.body()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
+    let next = Pair::of(&answer);
+    assert_eq!(
+        post(&app, "/refresh", &[], pair.body()).await.json()["refresh_token"],
+        next.refresh.as_str()
+    );
+
+    let access = pair.bearer.strip_prefix("Bearer ").unwrap();
+    for path in ["/refresh", "/logout"] {
+        for (token, status) in [
+            ("", 400),
+            ("garbage", 401),
+            (access, 401),
+            (&"A".repeat(8_192), 401),
+        ] {
+            let answer = post(&app, path, &[], json!({ "refresh_token": token })).await;
+            assert_eq!(answer.status, status, "{path}");
+            assert_eq!(answer.headers["content-type"], "application/problem+json");
+        }
+        assert_eq!(post(&app, path, &[], json!({})).await.status, 400);
+        assert_eq!(
+            post(&app, path, &[], json!({ "refresh_token": 7 }))
+                .await
+                .status,
+            422
+        );
+        assert_eq!(
+            send(&app, "POST", path, &[], String::new()).await.status,
+            415
+        );
+        let json = [("content-type", "application/json")];
+        assert_eq!(
+            send(&app, "POST", path, &json, "{".to_owned()).await.status,
+            400
+        );
+        assert_eq!(
+            send(&app, "POST", path, &json, "x".repeat(20_000))
+                .await
+                .status,
+            413
+        );
+    }
+    let refresh =
+        [("authorization", &*format!("Bearer {}", next.refresh))].map(|(n, v)| (n, v.to_owned()));
+    let refresh: Vec<_> = refresh.iter().map(|(n, v)| (*n, &**v)).collect();
+    assert_eq!(
+        send(&app, "GET", "/me", &refresh, String::new())
+            .await
+            .status,
+        401
+    );
+    assert_eq!(
+        send(&app, "GET", "/me", &next.authorization(), String::new())
+            .await
+            .status,
+        200
+    );
+
+    // Any generation ends it; once ended it stays so, and asking again is no error.
+    for _ in 0..2 {
+        assert_eq!(post(&app, "/logout", &[], pair.body()).await.status, 204);
+    }
+    assert_eq!(post(&app, "/refresh", &[], next.body()).await.status, 401);
+    assert_eq!(
+        send(&app, "GET", "/me", &next.authorization(), String::new())
+            .await
+            .status,
+        401
+    );
+}
+
+#[tokio::test]
+async fn devices_are_ended_by_their_own_user_alone() {
+    let world = world().await;
+    let app = world.app();
+    let hash = world
+        .passwords
+        .hash(&world.passwords.check_new(PASSWORD).await.unwrap())
+        .await
+        .unwrap();
+    world
+        .users
+        .add("bob", hash.expose(), ["reader"], Claims::new())
+        .await
+        .unwrap();
+    let bob = Pair::of(&post(&app, "/login", &[], login("bob", PASSWORD)).await);
+    let [one, two] = [world.login().await, world.login().await];
+    let listed = send(
+        &app,
+        "GET",
+        "/active_sessions",
+        &one.authorization(),
+        String::new(),
+    )
+    .await
+    .json();
+    let other = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["current"] == false)
+        .unwrap();
+    let path = format!("/active_sessions/{}", other["id"].as_str().unwrap());
+
+    assert_eq!(
+        send(&app, "DELETE", &path, &bob.authorization(), String::new())
+            .await
+            .status,
+        404
+    );
+    assert_eq!(
+        send(&app, "DELETE", &path, &[], String::new()).await.status,
+        401
+    );
+    assert_eq!(
+        send(&app, "GET", "/me", &two.authorization(), String::new())
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        send(&app, "DELETE", &path, &one.authorization(), String::new())
+            .await
+            .status,
+        204
+    );
+    assert_eq!(
+        send(&app, "DELETE", &path, &one.authorization(), String::new())
+            .await
+            .status,
+        404
+    );
+    assert_eq!(
+        send(&app, "GET", "/me", &two.authorization(), String::new())
+            .await
+            .status,
+        401
+    );
+
+    let three = world.login().await;
+    for wrong in ["garbage", "", &bob.refresh, &two.refresh, &three.refresh] {
+        let body = json!({ "refresh_token": wrong });
+        let answer = post(&app, "/revoke_other_session", &one.authorization(), body).await;
+        assert_eq!(
+            answer.status,
+            if wrong.is_empty() { 400 } else { 401 },
+            "{wrong}"
+        );
+    }
+    assert_eq!(
+        send(&app, "GET", "/me", &three.authorization(), String::new())
+            .await
+            .status,
+        200
+    );
+    let answer = post(
+        &app,
+        "/revoke_other_session",
+        &one.authorization(),
+        one.body(),
+    )
+    .await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(
+        send(&app, "GET", "/me", &three.authorization(), String::new())
+            .await
+            .status,
+        401
+    );
+    assert_eq!(
+        send(&app, "GET", "/me", &one.authorization(), String::new())
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        send(&app, "GET", "/me", &bob.authorization(), String::new())
+            .await
+            .status,
+        200
+    );
+}
+
+/// A session of alice, made as a handler would.
+async fn session(world: &World) -> String {
+    let accounts = world.accounts.clone();
+    let handler = axum::routing::post(move |session: Session| async move {
+        let asked = Credentials {
+            name: "alice".into(),
+            password: Secret::new(PASSWORD.into()),
+        };
+        let origin = Origin {
+            address: "192.0.2.1".parse().unwrap(),
+            device: None,
+        };
+        accounts
+            .login_session(&asked, &origin, &session)
+            .await
+            .map(|_| ())
+    });
+    let layer = SessionLayer::new(world.sessions.clone()).optional();
+    let app = Router::new().route("/", handler.route_layer(layer));
+    let answer = send(&app, "POST", "/", &[], String::new()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let cookie = answer.cookie("__Host-sid").unwrap();
+    let value = cookie.strip_prefix("__Host-sid=").unwrap();
+    value.split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn logout_all_ends_pairs_and_sessions() {
+    let world = world().await;
+    let app = world.app();
+    let (one, two) = (world.login().await, world.login().await);
+    let session = session(&world).await;
+    assert!(world.sessions.get(&session).await.unwrap().is_some());
+    assert_eq!(
+        send(
+            &app,
+            "POST",
+            "/logout_all",
+            &one.authorization(),
+            String::new()
+        )
+        .await
+        .status,
+        204
+    );
+    for pair in [&one, &two] {
+        assert_eq!(post(&app, "/refresh", &[], pair.body()).await.status, 401);
+        assert_eq!(
+            send(&app, "GET", "/me", &pair.authorization(), String::new())
+                .await
+                .status,
+            401
+        );
+    }
+    assert!(world.sessions.get(&session).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_new_password_takes_the_old_one_and_a_recent_login_and_ends_everything() {
+    let world = world().await;
+    let app = world.app();
+    let session = session(&world).await;
+    let stale = world.login().await;
+    world.clock.advance(Duration::from_secs(301));
+    let body = json!({ "current": PASSWORD, "new": "a new password" });
+    let answer = post(&app, "/password", &stale.authorization(), body.clone()).await;
+    assert_eq!(answer.status, 401);
+    let challenge = answer.headers[header::WWW_AUTHENTICATE].to_str().unwrap();
+    assert!(
+        challenge.contains("insufficient_user_authentication"),
+        "{challenge}"
+    );
+    assert!(challenge.contains("max_age=300"), "{challenge}");
+
+    let pair = world.login().await;
+    for (current, new, status) in [
+        (WRONG, "a new password", 401),
+        (PASSWORD, "short", 422),
+        (PASSWORD, "", 422),
+    ] {
+        let body = json!({ "current": current, "new": new });
+        assert_eq!(
+            post(&app, "/password", &pair.authorization(), body)
+                .await
+                .status,
+            status
+        );
+    }
+    assert_eq!(post(&app, "/password", &[], body.clone()).await.status, 401);
+    assert_eq!(
+        post(&app, "/password", &pair.authorization(), body)
+            .await
+            .status,
+        204
+    );
+    for pair in [&stale, &pair] {
+        assert_eq!(
+            send(&app, "GET", "/me", &pair.authorization(), String::new())
+                .await
+                .status,
+            401
+        );
+        assert_eq!(post(&app, "/refresh", &[], pair.body()).await.status, 401);
+    }
+    assert!(world.sessions.get(&session).await.unwrap().is_none());
+    assert_eq!(
+        post(&app, "/login", &[], login("alice", PASSWORD))
+            .await
+            .status,
+        401
+    );
+    assert_eq!(
+        post(&app, "/login", &[], login("alice", "a new password"))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(world.count(EventKind::PasswordChanged), 1);
+}
+
+#[tokio::test]
+async fn an_unknown_name_a_wrong_password_and_a_disabled_user_are_one_answer() {
+    let world = world().await;
+    let app = world.app();
+    let pair = world.login().await;
+    let wrong = post(&app, "/login", &[], login("alice", WRONG)).await;
+    let unknown = post(&app, "/login", &[], login("nobody", PASSWORD)).await;
+    assert!(world.users.set_disabled(&world.alice, true).await.unwrap());
+    let disabled = post(&app, "/login", &[], login("alice", PASSWORD)).await;
+    assert_eq!(wrong.status, 401);
+    assert_eq!(wrong, unknown);
+    assert_eq!(wrong, disabled);
+    assert_eq!(
+        post(&app, "/refresh", &[], pair.body()).await.status,
+        401,
+        "a disabled user gets nothing"
+    );
+    assert_eq!(
+        (
+            world.count(EventKind::WrongPassword),
+            world.count(EventKind::UnknownUser)
+        ),
+        (1, 2)
+    );
+    let events = format!("{:?}", world.events.lock().unwrap());
+    assert!(!events.contains(WRONG) && !events.contains("nobody"));
+}
+
+#[tokio::test]
+async fn guessing_ends_with_the_budget_and_locks_nobody_out() {
+    let world = world().await;
+    let app = world.app();
+    let device = post(&app, "/login", &[], login("alice", PASSWORD))
+        .await
+        .cookie("__Host-device")
+        .unwrap();
+    let device = device.split(';').next().unwrap();
+    let mut statuses = Vec::new();
+    for _ in 0..20 {
+        statuses.push(
+            post(&app, "/login", &[], login("alice", WRONG))
+                .await
+                .status,
+        );
+    }
+    let looked_at = statuses.iter().take_while(|status| **status == 401).count();
+    assert_eq!(looked_at, 10, "{statuses:?}");
+    assert!(statuses[looked_at..].iter().all(|status| *status == 429));
+    let refused = post(&app, "/login", &[], login("alice", PASSWORD)).await;
+    assert_eq!(refused.status, 429);
+    assert!(refused.headers.contains_key(header::RETRY_AFTER));
+    assert_eq!(world.count(EventKind::Throttled), 11);
+    let known = post(
+        &app,
+        "/login",
+        &[("cookie", device)],
+        login("alice", PASSWORD),
+    )
+    .await;
+    assert_eq!(
+        known.status, 200,
+        "her own device is not counted with the strangers"
+    );
+    world.clock.advance(Duration::from_secs(901));
+    assert_eq!(
+        post(&app, "/login", &[], login("alice", PASSWORD))
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn of_a_hundred_guesses_at_once_no_more_are_looked_at_than_the_budget_has() {
+    for backend in stores::each(Arc::new(SystemClock)).await {
+        let clock = Arc::new(ManualClock::at(SystemClock.now()));
+        let world = world_on(backend.nodes[0].clone(), clock).await;
+        let app = world.app();
+        let guesses = (0..100).map(|_| {
+            let app = app.clone();
+            tokio::spawn(async move {
+                post(&app, "/login", &[], login("alice", WRONG))
+                    .await
+                    .status
+            })
+        });
+        let mut looked_at = 0;
+        for guess in guesses.collect::<Vec<_>>() {
+            match guess.await.unwrap() {
+                401 => looked_at += 1,
+                status => assert_eq!(status, 429, "{}", backend.name),
+            }
+        }
+        assert!(
+            (1..=10).contains(&looked_at),
+            "{}: {looked_at}",
+            backend.name
+        );
+        assert_eq!(world.count(EventKind::WrongPassword), looked_at);
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_in_a_cookie_is_for_these_routes_and_no_script() {
+    let world = world().await;
+    let app = world.with_cookie();
+    let answer = post(&app, "/auth/login", &[], login("alice", PASSWORD)).await;
+    assert!(answer.json().get("refresh_token").is_none());
+    let cookie = answer.cookie("__Secure-refresh").unwrap();
+    for attribute in [
+        "HttpOnly",
+        "Secure",
+        "SameSite=Strict",
+        "Path=/auth",
+        "Max-Age=604800",
+    ] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    let first = cookie.split(';').next().unwrap().to_owned();
+    let answer = post(&app, "/auth/refresh", &[("cookie", &first)], json!({})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let second = answer.cookie("__Secure-refresh").unwrap();
+    let second = second.split(';').next().unwrap();
+    assert_ne!(second, first);
+
+    let both = json!({ "refresh_token": second.split_once('=').unwrap().1 });
+    assert_eq!(
+        post(&app, "/auth/refresh", &[("cookie", second)], both)
+            .await
+            .status,
+        400
+    );
+    let two = format!("{first}; {second}");
+    assert_eq!(
+        post(&app, "/auth/refresh", &[("cookie", &two)], json!({}))
+            .await
+            .status,
+        400
+    );
+    for foreign in [
+        ("sec-fetch-site", "cross-site"),
+        ("origin", "https://evil.example"),
+    ] {
+        let headers = [("cookie", second), ("host", "acme.dev"), foreign];
+        let answer = post(&app, "/auth/refresh", &headers, json!({})).await;
+        assert_eq!(answer.status, 403, "{foreign:?}");
+    }
+    // A refusal clears nothing; it may be a slow answer about an old token.
+    let dead = post(
+        &app,
+        "/auth/refresh",
+        &[("cookie", "__Secure-refresh=garbage")],
+        json!({}),
+    )
+    .await;
+    assert_eq!((dead.status, dead.cookie("__Secure-refresh")), (401, None));
+
+    let out = post(&app, "/auth/logout", &[("cookie", second)], json!({})).await;
+    assert_eq!(out.status, 204);
+    assert!(
+        out.cookie("__Secure-refresh")
+            .unwrap()
+            .contains("Max-Age=0")
+    );
+    assert_eq!(
+        post(&app, "/auth/refresh", &[("cookie", second)], json!({}))
+            .await
+            .status,
+        401
+    );
+}
+
+#[tokio::test]
+async fn a_hash_from_another_system_is_replaced_at_the_next_login() {
+    let world = world().await;
+    let app = world.app();
+    let old = Passwords::builder()
+        .schemes([account::Scheme::Bcrypt])
+        .dangerous_cost(Cost::Bcrypt { log_rounds: 4 })
+        .build()
+        .unwrap();
+    let hash = old
+        .hash(&old.check_new(PASSWORD).await.unwrap())
+        .await
+        .unwrap();
+    world
+        .users
+        .add("carol", hash.expose(), ["reader"], Claims::new())
+        .await
+        .unwrap();
+    assert_eq!(
+        post(&app, "/login", &[], login("carol", WRONG))
+            .await
+            .status,
+        401
+    );
+    let stored = async || {
+        world
+            .users
+            .find("carol")
+            .await
+            .unwrap()
+            .unwrap()
+            .password_hash
+    };
+    assert_eq!(stored().await, hash);
+    assert_eq!(
+        post(&app, "/login", &[], login("carol", PASSWORD))
+            .await
+            .status,
+        200
+    );
+    assert!(stored().await.expose().starts_with("$argon2id$"));
+    assert_eq!(
+        post(&app, "/login", &[], login("carol", PASSWORD))
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn without_the_clients_address_nobody_logs_in_and_the_log_says_why() {
+    let world = world().await;
+    let json = [("content-type", "application/json")];
+    let body = login("alice", PASSWORD).to_string();
+    let answer = send_from(&world.app(), None, "POST", "/login", &json, body).await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR.as_u16());
+    assert!(
+        !answer.text.contains("connect_info"),
+        "the caller is not told: {}",
+        answer.text
+    );
+}
+
+#[tokio::test]
+async fn fields_have_the_names_they_were_given() {
+    let world = world().await;
+    let routes = RoutesBuilder::new(world.accounts.clone())
+        .name_field("email")
+        .password_field("secret");
+    let app = world.mount(routes.build());
+    let body = json!({ "email": "alice", "secret": PASSWORD });
+    assert_eq!(post(&app, "/login", &[], body).await.status, 200);
+    assert_eq!(
+        post(&app, "/login", &[], login("alice", PASSWORD))
+            .await
+            .status,
+        422
+    );
+}
+
+#[tokio::test]
+async fn a_password_change_that_another_one_overtook_is_refused() {
+    let world = world().await;
+    let user = world.users.find("alice").await.unwrap().unwrap();
+    let old = user.password_hash.expose();
+    assert!(
+        world
+            .users
+            .replace_hash(&world.alice, old, "one")
+            .await
+            .unwrap()
+    );
+    assert!(
+        !world
+            .users
+            .replace_hash(&world.alice, old, "two")
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        world
+            .users
+            .find("alice")
+            .await
+            .unwrap()
+            .unwrap()
+            .password_hash
+            .expose(),
+        "one"
+    );
+    let asked = Credentials {
+        name: "alice".into(),
+        password: Secret::new(PASSWORD.into()),
+    };
+    let origin = Origin {
+        address: "192.0.2.1".parse().unwrap(),
+        device: None,
+    };
+    // A hash that nobody can read is nobody's wrong password.
+    let proved = world.accounts.prove(&asked, &origin).await;
+    assert!(matches!(proved, Err(LoginError::Rejected(rejection)) if rejection.status() == 503));
+}
+
+#[tokio::test]
+async fn names_are_taken_once_and_free_again_when_their_user_is_gone() {
+    let world = world().await;
+    let add = async || {
+        world
+            .users
+            .add("dave", "hash", ["reader"], Claims::new())
+            .await
+            .unwrap()
+    };
+    let id = add().await.unwrap();
+    assert!(add().await.is_none());
+    assert!(world.users.set_roles(&id, ["editor"]).await.unwrap());
+    let dave = world.users.read(&id).await.unwrap().unwrap();
+    assert_eq!(dave.grant.subject(), id);
+    assert!(world.users.remove(&id).await.unwrap());
+    assert!(!world.users.remove(&id).await.unwrap());
+    assert!(world.users.find("dave").await.unwrap().is_none());
+    assert!(add().await.is_some());
+}
+
+/// The caller vanishes at every moment of a change. What is left is the old password or the new one, never neither and
+/// never both, and asking again goes on from there.
+#[tokio::test]
+async fn a_password_change_that_was_dropped_leaves_one_password() {
+    let mut changed = 0;
+    for polls in 0..40 {
+        let clock = Arc::new(ManualClock::at(SystemClock.now()));
+        let store = MemoryStore::new().with_clock(clock.clone());
+        let world = world_on(Arc::new(ProbeStore::pausing(store)), clock).await;
+        let pair = world.login().await;
+        let token = pair.bearer.strip_prefix("Bearer ").unwrap();
+        let verified = world.accounts.pairs().verify(token).await.unwrap();
+        let current = Secret::new(PASSWORD.to_owned());
+        let origin = Origin {
+            address: "192.0.2.1".parse().unwrap(),
+            device: None,
+        };
+        let identity = verified.identity().unwrap();
+        {
+            let change =
+                world
+                    .accounts
+                    .change_password(identity, &current, "a new password", &origin);
+            let mut change = Box::pin(change);
+            for _ in 0..polls {
+                // Time for the hashes, which run on threads of their own.
+                if tokio::time::timeout(Duration::from_millis(1), &mut change)
+                    .await
+                    .is_ok()
+                {
+                    break;
+                }
+            }
+        }
+        let works = async |password: &str| {
+            let asked = Credentials {
+                name: "alice".into(),
+                password: Secret::new(password.into()),
+            };
+            world.accounts.prove(&asked, &origin).await.is_ok()
+        };
+        let (old, new) = (works(PASSWORD).await, works("a new password").await);
+        assert!(old ^ new, "{polls}: {old} {new}");
+        changed += usize::from(new);
+    }
+    assert!((1..40).contains(&changed), "{changed}");
+}
+
+#[test]
+fn budgets_that_mean_nothing_are_refused() {
+    assert!(Budget::new(0, Duration::from_secs(60)).is_err());
+}

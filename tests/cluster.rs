@@ -1,0 +1,132 @@
+//! The cluster example as a reader runs it: two processes of one application, and one Redis.
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
+#![cfg(feature = "store-redis")]
+
+mod support;
+
+use std::{
+    env, fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use support::{
+    process::{Folder, Process},
+    redis,
+};
+
+/// Cargo builds examples beside the tests.
+fn binary() -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let target = test.parent().and_then(Path::parent).unwrap();
+    let path = target.join("examples").join("cluster");
+    assert!(
+        path.exists(),
+        "{} is missing: cargo builds it",
+        path.display()
+    );
+    path
+}
+
+/// A process of the example, and the lines it printed.
+struct Node {
+    _process: Process,
+    lines: Vec<String>,
+}
+
+impl Node {
+    fn start(folder: &Folder, name: &str, redis: &str, secret: &str) -> Self {
+        let log = folder.path().join(name);
+        let process = Process::spawn(
+            Command::new(binary())
+                .args(["--listen", "127.0.0.1:0", "--redis", redis])
+                .env("JAM_SECRET", secret),
+            &log,
+        );
+        let began = Instant::now();
+        loop {
+            let text = fs::read_to_string(&log).unwrap();
+            if text.lines().count() >= 4 {
+                let lines = text.lines().map(|line| line.trim().to_owned()).collect();
+                return Self {
+                    _process: process,
+                    lines,
+                };
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "{name}: {text}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn address(&self) -> &str {
+        self.lines[0].strip_prefix("listening on http://").unwrap()
+    }
+}
+
+/// Runs a line as a shell does, and returns the status of the answer.
+fn run(folder: &Folder, line: &str) -> u16 {
+    let output = Command::new("sh")
+        .args(["-c", &format!("{line} -s")])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let status = text.split_whitespace().nth(1).unwrap_or_default();
+    status.parse().unwrap_or_else(|_| panic!("{line}: {text}"))
+}
+
+#[test]
+fn who_logs_out_on_one_process_is_logged_out_on_the_other() {
+    let server = redis::Server::start();
+    let folder = Folder::new("cluster");
+    let secret = "0123456789abcdef0123456789abcdef";
+    let [one, two] = ["one", "two"].map(|name| Node::start(&folder, name, &server.url(), secret));
+    let [login, me, logout] = [1, 2, 3].map(|line| one.lines[line].clone());
+    let on_two = |line: &str| line.replace(one.address(), two.address());
+
+    assert_eq!(run(&folder, &on_two(&me.replace("-b jar ", ""))), 401);
+    assert_eq!(run(&folder, &login), 204);
+    for _ in 0..3 {
+        assert_eq!(run(&folder, &me), 200);
+        assert_eq!(run(&folder, &on_two(&me)), 200);
+    }
+    // The first process keeps the session in memory, and hears of its end.
+    assert_eq!(run(&folder, &on_two(&logout)), 204);
+    assert_eq!(run(&folder, &me), 401);
+    assert_eq!(run(&folder, &on_two(&me)), 401);
+}
+
+#[test]
+fn while_redis_is_away_it_is_503_and_afterwards_the_session_is_there() {
+    let server = redis::Server::start();
+    let folder = Folder::new("cluster-away");
+    let node = Node::start(
+        &folder,
+        "node",
+        &server.url(),
+        "0123456789abcdef0123456789abcdef",
+    );
+    let [login, me] = [1, 2].map(|line| node.lines[line].clone());
+    assert_eq!(run(&folder, &login), 204);
+    assert_eq!(run(&folder, &me), 200);
+
+    server.signal("STOP");
+    let began = Instant::now();
+    while run(&folder, &me) != 503 {
+        assert!(
+            began.elapsed() < Duration::from_secs(4),
+            "it remembers for longer than it may"
+        );
+    }
+    assert!(TcpStream::connect(node.address()).is_ok());
+    server.signal("CONT");
+    let began = Instant::now();
+    while run(&folder, &me) != 200 {
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "it does not come back"
+        );
+    }
+}

@@ -1,0 +1,19 @@
+//! Token pairs: rotation, devices, and their ends, one by one and all at once.
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "in a test it is an assertion, modules are private, and a child answers by its output"
+)]
+#![cfg(unix)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cancelled;
+mod life;
+mod processes;
+mod races;
+mod refused;
+mod secrets;
+mod world;

@@ -1,0 +1,289 @@
+//! Many at once, on every store, half of them on another node where the store is shared.
+
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::Barrier, task::JoinSet};
+use tower_jam::{SystemClock, event::EventKind, refresh::OnLimit};
+
+use super::{
+    support::stores::{self, Backend},
+    world::{App, Pairs, refresh},
+};
+
+const ROUNDS: usize = 50;
+
+fn nodes(app: &App, backend: &Backend) -> [Pairs; 2] {
+    [0, 1].map(|node| app.node(&backend.nodes[node], |pairs| pairs))
+}
+
+/// Runs futures that start together.
+async fn race<T: Send + 'static, F>(racers: impl IntoIterator<Item = F>) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+{
+    let racers: Vec<_> = racers.into_iter().collect();
+    let start = Arc::new(Barrier::new(racers.len()));
+    let mut running = JoinSet::new();
+    for racer in racers {
+        let start = Arc::clone(&start);
+        running.spawn(async move {
+            start.wait().await;
+            racer.await
+        });
+    }
+    running.join_all().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_refreshes_of_one_token_get_one_successor() {
+    for backend in stores::each(Arc::new(SystemClock)).await {
+        let app = App::new();
+        let nodes = nodes(&app, &backend);
+        for round in 0..ROUNDS {
+            let token = nodes[0].issue(app.alice()).await.unwrap().refresh_token;
+            let racers = (0..64).map(|number| {
+                let (pairs, token) = (nodes[number % 2].clone(), token.clone());
+                async move { refresh(&pairs, token.expose()).await }
+            });
+            let answers = race(racers).await;
+            let successors: BTreeSet<_> = answers.into_iter().map(Result::unwrap).collect();
+            assert_eq!(successors.len(), 1, "{} round {round}", backend.name);
+            let successor = successors.first().unwrap();
+            let next = refresh(&nodes[1], successor).await.unwrap();
+            app.clock.advance(Duration::from_secs(11));
+            assert_eq!(
+                refresh(&nodes[0], token.expose()).await,
+                Err(401),
+                "{}",
+                backend.name
+            );
+            assert_eq!(
+                refresh(&nodes[0], &next).await,
+                Err(401),
+                "the reuse ended it"
+            );
+            assert_eq!(app.count(EventKind::ReuseDetected), round + 1);
+        }
+        assert_eq!(
+            app.count(EventKind::Refreshed),
+            2 * ROUNDS,
+            "each rotation is told of once"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn without_grace_the_second_of_many_ends_the_device() {
+    for backend in stores::each(Arc::new(SystemClock)).await {
+        let app = App::new();
+        let nodes =
+            [0, 1].map(|node| app.node(&backend.nodes[node], |pairs| pairs.grace(Duration::ZERO)));
+        for round in 0..ROUNDS {
+            let token = nodes[0].issue(app.alice()).await.unwrap().refresh_token;
+            let racers = (0..64).map(|number| {
+                let (pairs, token) = (nodes[number % 2].clone(), token.clone());
+                async move { refresh(&pairs, token.expose()).await }
+            });
+            let answers = race(racers).await;
+            let granted: Vec<_> = answers
+                .iter()
+                .filter_map(|answer| answer.as_ref().ok())
+                .collect();
+            assert_eq!(granted.len(), 1, "{} round {round}", backend.name);
+            assert!(
+                answers
+                    .iter()
+                    .all(|answer| matches!(answer, Ok(_) | Err(401)))
+            );
+            assert_eq!(
+                refresh(&nodes[0], granted[0]).await,
+                Err(401),
+                "{}",
+                backend.name
+            );
+            assert_eq!(app.count(EventKind::ReuseDetected), round + 1);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_logout_that_races_a_refresh_leaves_nothing_alive() {
+    for backend in stores::each(Arc::new(SystemClock)).await {
+        let app = App::new();
+        let nodes = nodes(&app, &backend);
+        for round in 0..4 * ROUNDS {
+            let pair = nodes[0].issue(app.alice()).await.unwrap();
+            let token = pair.refresh_token.clone();
+            let logout = {
+                let (pairs, token) = (nodes[0].clone(), token.clone());
+                async move {
+                    pairs.logout(token.expose()).await.unwrap();
+                    None
+                }
+            };
+            let refreshing = {
+                let (pairs, token) = (nodes[1].clone(), token.clone());
+                async move { pairs.refresh(token.expose(), None).await.ok() }
+            };
+            let racers: [std::pin::Pin<Box<dyn Future<Output = _> + Send>>; 2] =
+                [Box::pin(logout), Box::pin(refreshing)];
+            let got = race(racers).await;
+            for pair in got.into_iter().flatten().chain([pair]) {
+                let (refresh_token, access_token) = (pair.refresh_token, pair.access_token);
+                assert_eq!(
+                    refresh(&nodes[0], refresh_token.expose()).await,
+                    Err(401),
+                    "round {round}"
+                );
+                assert!(
+                    nodes[1].verify(access_token.expose()).await.is_err(),
+                    "{}",
+                    backend.name
+                );
+            }
+            assert!(nodes[0].active_sessions("alice").await.unwrap().is_empty());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn logout_all_ends_eight_devices_that_keep_refreshing() {
+    for backend in stores::each(Arc::new(SystemClock)).await {
+        let app = App::new();
+        let nodes = nodes(&app, &backend);
+        for round in 0..ROUNDS {
+            let mut tokens = Vec::new();
+            for _ in 0..8 {
+                tokens.push(nodes[0].issue(app.alice()).await.unwrap().refresh_token);
+            }
+            let refreshing = tokens.into_iter().enumerate().map(|(number, token)| {
+                let pairs = nodes[number % 2].clone();
+                let mut newest = token.expose().clone();
+                Box::pin(async move {
+                    let mut all = vec![newest.clone()];
+                    while let Ok(next) = refresh(&pairs, &newest).await {
+                        all.push(next.clone());
+                        newest = next;
+                        // Memory never waits, and a task that never waits lets nobody else run.
+                        tokio::task::yield_now().await;
+                    }
+                    all
+                }) as std::pin::Pin<Box<dyn Future<Output = Vec<String>> + Send>>
+            });
+            let ending = {
+                let pairs = nodes[0].clone();
+                Box::pin(async move {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                    pairs.logout_all("alice").await.unwrap();
+                    Vec::new()
+                }) as std::pin::Pin<Box<dyn Future<Output = Vec<String>> + Send>>
+            };
+            let issued = race(refreshing.chain([ending])).await;
+            let issued: Vec<_> = issued.into_iter().flatten().collect();
+            assert!(issued.len() >= 8);
+            for token in issued {
+                assert_eq!(
+                    refresh(&nodes[1], &token).await,
+                    Err(401),
+                    "{} round {round}",
+                    backend.name
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_fifty_parallel_logins_never_more_than_three_are_usable() {
+    for backend in stores::each(Arc::new(SystemClock)).await {
+        for on_limit in [
+            OnLimit::EvictOldest,
+            OnLimit::EvictLeastRecentlyUsed,
+            OnLimit::Reject,
+        ] {
+            let app = App::new();
+            let nodes = [0, 1].map(|node| {
+                app.node(&backend.nodes[node], |pairs| {
+                    pairs.max_devices(3).on_limit(on_limit)
+                })
+            });
+            for round in 0..ROUNDS / 5 {
+                nodes[0].logout_all("alice").await.unwrap();
+                let watching = {
+                    let pairs = nodes[1].clone();
+                    tokio::spawn(async move {
+                        let mut most = 0;
+                        for _ in 0..100 {
+                            most = most.max(pairs.active_sessions("alice").await.unwrap().len());
+                            tokio::task::yield_now().await;
+                        }
+                        most
+                    })
+                };
+                let racers = (0..50).map(|number| {
+                    let (pairs, alice) = (nodes[number % 2].clone(), app.alice());
+                    async move { pairs.issue(alice).await.ok() }
+                });
+                let issued: Vec<_> = race(racers).await.into_iter().flatten().collect();
+                match on_limit {
+                    OnLimit::Reject => assert_eq!(issued.len(), 3),
+                    _ => assert_eq!(issued.len(), 50),
+                }
+                let mut usable = 0;
+                for pair in issued {
+                    usable +=
+                        usize::from(nodes[0].verify(pair.access_token.expose()).await.is_ok());
+                }
+                assert_eq!(usable, 3, "{} {on_limit:?} round {round}", backend.name);
+                assert!(watching.await.unwrap() <= 3, "{}", backend.name);
+            }
+        }
+    }
+}
+
+/// With the account in the memory of both nodes, an end on one is heard of by the other: by logging out, by ending one
+/// device from another, and by ending all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_ends_on_one_node_is_soon_refused_by_the_memory_of_the_other() {
+    for backend in stores::each(Arc::new(SystemClock)).await {
+        let app = App::new();
+        let [one, two] = [0, 1].map(|node| app.node(&backend.near[node], |pairs| pairs));
+        let mut latest = Duration::ZERO;
+        for round in 0..ROUNDS {
+            let pair = one.issue(app.alice()).await.unwrap();
+            let token = pair.access_token.expose();
+            // Asked twice, it is remembered.
+            for _ in 0..2 {
+                assert!(
+                    two.verify(token).await.is_ok(),
+                    "{} round {round}",
+                    backend.name
+                );
+            }
+            match round % 3 {
+                0 => assert!(one.logout(pair.refresh_token.expose()).await.unwrap()),
+                1 => assert!(one.revoke("alice", &pair.session_id).await.unwrap()),
+                _ => assert!(one.logout_all("alice").await.unwrap() > 0),
+            }
+            let ended = Instant::now();
+            while two.verify(token).await.is_ok() {
+                assert!(
+                    ended.elapsed() < Duration::from_secs(2),
+                    "{} round {round}",
+                    backend.name
+                );
+            }
+            latest = latest.max(ended.elapsed());
+            assert!(one.verify(token).await.is_err());
+        }
+        println!(
+            "{}: refused elsewhere after {latest:?} at the latest",
+            backend.name
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! A replica takes over.
+
+use std::time::{Duration, Instant};
+
+use tower_jam::{
+    StoreError,
+    store::{RedisStore, Store, When},
+};
+
+use crate::{
+    support::redis::{Cluster, Guarded},
+    world::{group, hence, key, name, store, write},
+};
+
+/// Every verb on many keys, so on every slot range.
+async fn all_verbs(store: &RedisStore) -> Result<(), StoreError> {
+    for number in 0..30 {
+        let put = write("value").in_group(group());
+        store.put(&key(number), put, When::Always).await?;
+        store.add(&key(number + 100), 1, hence()).await?;
+        assert!(store.get(&key(number)).await?.is_some());
+    }
+    assert_eq!(store.list(&group()).await?.len(), 30);
+    assert!(store.take(&key(0)).await?.is_some());
+    assert_eq!(store.remove_group(&group()).await?, 29);
+    Ok(())
+}
+
+async fn recovery(store: &RedisStore) -> Duration {
+    let begin = Instant::now();
+    loop {
+        let call = Instant::now();
+        let answer = store.put(&key(0), write("value"), When::Always).await;
+        assert!(
+            call.elapsed() < Duration::from_millis(2_500),
+            "{:?}",
+            call.elapsed()
+        );
+        if answer.is_ok() && all_verbs(store).await.is_ok() {
+            return begin.elapsed();
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "{answer:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_survives_a_primary() {
+    let mut cluster = Cluster::start();
+    let store = store(&cluster.url()).await;
+    all_verbs(&store).await.unwrap();
+    for number in 0..60 {
+        store
+            .put(&key(number), write("kept"), When::Always)
+            .await
+            .unwrap();
+        // Until a replica has it: taking is what waits.
+        assert!(store.take(&key(number)).await.unwrap().is_some());
+    }
+    cluster.nodes[0].kill();
+    let recovery = recovery(&store).await;
+    eprintln!("the cluster was back after {recovery:?}");
+    for number in 1..60 {
+        assert!(
+            store.get(&key(number)).await.unwrap().is_none(),
+            "a revocation was undone"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sentinel_names_the_new_primary() {
+    let mut guarded = Guarded::start();
+    let store = store(&guarded.url()).await;
+    all_verbs(&store).await.unwrap();
+    guarded.servers[0].kill();
+    let recovery = recovery(&store).await;
+    eprintln!("the Sentinel's service was back after {recovery:?}");
+}
+
+/// A slot moves to another primary while everything goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_moved_slot_is_found() {
+    let cluster = Cluster::start();
+    let store = store(&cluster.url()).await;
+    all_verbs(&store).await.unwrap();
+    // All that the first one has are empty now, index keys apart, which expire.
+    cluster.nodes[0].command(&["FLUSHALL"]);
+    for slot in (0..5461).step_by(7) {
+        let slot = slot.to_string();
+        for node in [1, 0] {
+            let words = ["CLUSTER", "SETSLOT", &slot, "NODE", &cluster.id(1)];
+            assert!(cluster.nodes[node].command(&words).starts_with("+OK"));
+        }
+        if slot.ends_with("00") {
+            break;
+        }
+    }
+    all_verbs(&store).await.unwrap();
+}
+
+/// While a slot moves, what its old owner no longer has is known to have been written nowhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_on_the_move_is_unavailable_until_it_has_arrived() {
+    let cluster = Cluster::start();
+    let store = store(&cluster.url()).await;
+    let slot = cluster.nodes[0].command(&["CLUSTER", "KEYSLOT", &name(&key(1))]);
+    let slot = slot.trim().trim_start_matches(':').to_owned();
+    let owner = (0..3).find(|node| {
+        let said = cluster.nodes[*node].command(&["GET", &name(&key(1))]);
+        !said.starts_with("-MOVED")
+    });
+    let (owner, next) = (owner.unwrap(), (owner.unwrap() + 1) % 3);
+    let set = |node: usize, words: &[&str]| {
+        let words = [&["CLUSTER", "SETSLOT", &slot], words].concat();
+        assert!(cluster.nodes[node].command(&words).starts_with("+OK"));
+    };
+    let (from, to) = (cluster.id(owner), cluster.id(next));
+    set(next, &["IMPORTING", &from]);
+    set(owner, &["MIGRATING", &to]);
+    let begin = Instant::now();
+    let answer = store.add(&key(1), 1, hence()).await;
+    assert!(
+        matches!(answer, Err(StoreError::Unavailable(_))),
+        "{answer:?}"
+    );
+    assert!(
+        begin.elapsed() < Duration::from_millis(1_500),
+        "{:?}",
+        begin.elapsed()
+    );
+    let answer = store.get(&key(1)).await;
+    assert!(
+        matches!(answer, Err(StoreError::Unavailable(_))),
+        "{answer:?}"
+    );
+    for node in [next, owner] {
+        set(node, &["NODE", &to]);
+    }
+    assert_eq!(store.add(&key(1), 1, hence()).await.unwrap(), 1);
+    assert_eq!(store.get(&key(1)).await.unwrap().unwrap().value, "1");
+}
+
+/// No replica is there any more: a revocation succeeds, the first after a moment, the next at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_replica_holds_up_little() {
+    let mut guarded = Guarded::start();
+    let store = store(&guarded.url()).await;
+    for number in 0..50 {
+        store
+            .put(&key(number), write("value"), When::Always)
+            .await
+            .unwrap();
+    }
+    guarded.servers[1].signal("STOP");
+    let begin = Instant::now();
+    for number in 0..50 {
+        assert!(store.take(&key(number)).await.unwrap().is_some());
+    }
+    let elapsed = begin.elapsed();
+    assert!(
+        elapsed >= Duration::from_millis(90),
+        "nobody waited: {elapsed:?}"
+    );
+    assert!(
+        elapsed < Duration::from_millis(600),
+        "everybody waited: {elapsed:?}"
+    );
+    guarded.servers[1].signal("CONT");
+    guarded.servers[1].kill();
+}

@@ -1,0 +1,246 @@
+//! Servers that go away, stand still, forget or lie, and networks that break.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tower_jam::{
+    StoreError,
+    store::{RedisStore, Store, When},
+};
+
+use crate::{
+    support::{abandon_after, redis::Server},
+    world::{group, hence, key, shared, store, write},
+};
+
+/// How long a verb may take at most, on a busy machine.
+const SLACK: Duration = Duration::from_millis(1_500);
+
+const VERBS: [&str; 7] = [
+    "get",
+    "put always",
+    "put absent",
+    "take",
+    "list",
+    "add",
+    "remove_group",
+];
+
+/// Calls a verb by its name.
+async fn call(store: &RedisStore, verb: &str) -> Result<(), StoreError> {
+    let write = write("value").in_group(group());
+    match verb {
+        "get" => store.get(&key(1)).await.map(drop),
+        "put always" => store.put(&key(2), write, When::Always).await.map(drop),
+        "put absent" => store.put(&key(3), write, When::Absent).await.map(drop),
+        "take" => store.take(&key(4)).await.map(drop),
+        "list" => store.list(&group()).await.map(drop),
+        "add" => store.add(&key(5), 1, hence()).await.map(drop),
+        _ => store.remove_group(&group()).await.map(drop),
+    }
+}
+
+/// Each verb says that it does not know, in time.
+async fn each_verb_fails_in_time(store: &RedisStore, limit: Duration) {
+    for verb in VERBS {
+        let begin = Instant::now();
+        let answer = call(store, verb).await;
+        assert!(
+            matches!(
+                answer,
+                Err(StoreError::Unavailable(_) | StoreError::Unknown(_))
+            ),
+            "{verb}: {answer:?}"
+        );
+        assert!(begin.elapsed() < limit, "{verb} took {:?}", begin.elapsed());
+    }
+}
+
+/// How long it is until the store answers again, and does so ever after.
+async fn recovery(store: &RedisStore, limit: Duration) -> Duration {
+    let begin = Instant::now();
+    while let Err(error) = store.put(&key(0), write("back"), When::Always).await {
+        assert!(begin.elapsed() < limit, "{error:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let recovery = begin.elapsed();
+    for verb in VERBS {
+        call(store, verb).await.unwrap();
+    }
+    recovery
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_is_missed_and_found_again() {
+    let mut server = Server::start();
+    let store = store(&server.url()).await;
+    for verb in VERBS {
+        call(&store, verb).await.unwrap();
+    }
+    for down in [Duration::ZERO, Duration::from_millis(1_500)] {
+        server.kill();
+        each_verb_fails_in_time(&store, SLACK).await;
+        // By now it is known that nobody is there.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let begin = Instant::now();
+        each_verb_fails_in_time(&store, Duration::from_millis(200)).await;
+        assert!(
+            begin.elapsed() < Duration::from_millis(400),
+            "{:?}",
+            begin.elapsed()
+        );
+        tokio::time::sleep(down).await;
+        assert!(server.run());
+        let recovery = recovery(&store, Duration::from_secs(2)).await;
+        eprintln!("back after {recovery:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stands_still_is_missed_and_found_again() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    server.signal("STOP");
+    each_verb_fails_in_time(&store, SLACK).await;
+    // By now it is known that nobody answers.
+    each_verb_fails_in_time(&store, Duration::from_millis(200)).await;
+    server.signal("CONT");
+    let recovery = recovery(&store, Duration::from_secs(3)).await;
+    eprintln!("back after {recovery:?}");
+}
+
+/// Many callers at once are told as soon as one is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_caller_waits_for_another_while_the_server_is_away() {
+    let mut server = Server::start();
+    let store = shared(&server.url()).await;
+    server.kill();
+    let begin = Instant::now();
+    let callers = (0..200).map(|number| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { call(&store, VERBS[number % VERBS.len()]).await.unwrap_err() })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    assert!(begin.elapsed() < SLACK, "{:?}", begin.elapsed());
+}
+
+/// A caller went away while nobody could be reached. Its write happens soon or never, not whenever the server is
+/// back: by then it would be a surprise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_was_given_up_does_not_come_late() {
+    let mut server = Server::start();
+    let store = store(&server.url()).await;
+    server.kill();
+    let mut given_up = 0;
+    for number in 0..2_000 {
+        let key = key(number);
+        let put = store.put(&key, write("late"), When::Always);
+        given_up += usize::from(abandon_after(2, put).is_none());
+        if number % 50 == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    eprintln!("{given_up} were given up");
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert!(server.run());
+    let begin = Instant::now();
+    while store.get(&key(0)).await.is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(3));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for number in 0..2_000 {
+        assert!(store.get(&key(number)).await.unwrap().is_none(), "{number}");
+    }
+}
+
+/// A caller that goes away after the first poll loses its answer only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_goes_on_without_its_caller() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    drop(store.put(&key(1), write("never polled"), When::Always));
+    let polled = key(2);
+    let put = store.put(&polled, write("polled").in_group(group()), When::Absent);
+    // The server holds its answer back until the caller has gone.
+    server.signal("STOP");
+    assert!(abandon_after(1, put).is_none());
+    server.signal("CONT");
+    let begin = Instant::now();
+    while store.get(&key(2)).await.unwrap().is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(2));
+    }
+    assert_eq!(store.list(&group()).await.unwrap().len(), 1);
+    assert!(store.get(&key(1)).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emptied_server_starts_anew() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    for what in [&["SCRIPT", "FLUSH"][..], &["FLUSHALL"]] {
+        store.add(&key(1), 41, hence()).await.unwrap();
+        let put = write("value").in_group(group());
+        store.put(&key(2), put, When::Always).await.unwrap();
+        server.command(what);
+        if what == ["FLUSHALL"] {
+            server.command(&["SCRIPT", "FLUSH"]);
+            assert!(store.get(&key(2)).await.unwrap().is_none());
+            assert!(store.list(&group()).await.unwrap().is_empty());
+            assert_eq!(store.add(&key(1), 1, hence()).await.unwrap(), 1);
+        }
+        for verb in VERBS {
+            call(&store, verb).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_server_refuses_and_nothing_else() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    store
+        .put(&key(1), write("value"), When::Always)
+        .await
+        .unwrap();
+    store.add(&key(5), 1, hence()).await.unwrap();
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    let ungrouped = store.put(&key(3), write("value"), When::Absent).await;
+    assert!(matches!(ungrouped, Err(StoreError::Full)), "{ungrouped:?}");
+    for verb in ["put always", "put absent", "add"] {
+        let answer = call(&store, verb).await;
+        assert!(
+            matches!(answer, Err(StoreError::Full)),
+            "{verb}: {answer:?}"
+        );
+    }
+    assert_eq!(store.get(&key(1)).await.unwrap().unwrap().value, "value");
+    assert!(
+        store.take(&key(1)).await.unwrap().is_some(),
+        "it makes room"
+    );
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    for verb in VERBS {
+        call(&store, verb).await.unwrap();
+    }
+}
+
+/// A managed failover turns a primary into a replica and leaves its connections open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_became_a_replica_is_unavailable() {
+    let (server, other) = (Server::start(), Server::start());
+    let store = store(&server.url()).await;
+    server.command(&["REPLICAOF", "127.0.0.1", &other.port.to_string()]);
+    for verb in ["put always", "put absent", "take", "add"] {
+        let answer = call(&store, verb).await;
+        assert!(
+            matches!(answer, Err(StoreError::Unavailable(_))),
+            "{verb}: {answer:?}"
+        );
+    }
+    server.command(&["REPLICAOF", "NO", "ONE"]);
+    recovery(&store, Duration::from_secs(2)).await;
+}

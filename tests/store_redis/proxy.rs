@@ -1,0 +1,99 @@
+//! A network between the store and Redis that can be cut at the worst moment.
+
+use std::{
+    io::{Read, Write as _},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+/// Forwards every connection to a server.
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// What is left of the server's answer before the connection is cut; none for no cut.
+    answer: AtomicUsize,
+    cuts: AtomicBool,
+    /// Requests are cut before the server sees them.
+    swallows: AtomicBool,
+    has_cut: AtomicBool,
+}
+
+impl Proxy {
+    pub(crate) fn to(port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(State::default());
+        let shared = Arc::clone(&state);
+        // Ends with the process.
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (Ok(client), Ok(server)) =
+                    (client, TcpStream::connect((Ipv4Addr::LOCALHOST, port)))
+                else {
+                    continue;
+                };
+                client.set_nodelay(true).unwrap();
+                server.set_nodelay(true).unwrap();
+                let (from_client, to_server) =
+                    (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let requests = Arc::clone(&shared);
+                thread::spawn(move || forward(from_client, to_server, &requests, true));
+                let answers = Arc::clone(&shared);
+                thread::spawn(move || forward(server, client, &answers, false));
+            }
+        });
+        Self { address, state }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// Lets the next request through, and so many bytes of its answer.
+    pub(crate) fn cut_answer_after(&self, bytes: usize) {
+        self.state.answer.store(bytes, Ordering::SeqCst);
+        self.state.has_cut.store(false, Ordering::SeqCst);
+        self.state.cuts.store(true, Ordering::SeqCst);
+    }
+
+    /// Cuts the connection when the next request comes.
+    pub(crate) fn swallow_request(&self) {
+        self.state.has_cut.store(false, Ordering::SeqCst);
+        self.state.swallows.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn has_cut(&self) -> bool {
+        self.state.has_cut.load(Ordering::SeqCst)
+    }
+}
+
+fn forward(mut from: TcpStream, mut to: TcpStream, state: &State, is_request: bool) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        let cut = match is_request {
+            true => state.swallows.swap(false, Ordering::SeqCst).then_some(0),
+            false => state
+                .cuts
+                .swap(false, Ordering::SeqCst)
+                .then(|| state.answer.load(Ordering::SeqCst)),
+        };
+        if let Some(bytes) = cut {
+            to.write_all(&buffer[..bytes.min(length)]).ok();
+            state.has_cut.store(true, Ordering::SeqCst);
+            break;
+        }
+        if to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    from.shutdown(Shutdown::Both).ok();
+    to.shutdown(Shutdown::Both).ok();
+}

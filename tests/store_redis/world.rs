@@ -1,0 +1,55 @@
+//! What the tests share: a store on a server, and keys.
+
+use std::{sync::Arc, time::Duration};
+
+use tower_jam::{
+    Clock as _, ConfigError, SystemClock, Timestamp,
+    store::{Key, RedisStore, Write},
+};
+
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+pub(crate) async fn store(url: &str) -> RedisStore {
+    RedisStore::connect(url).await.unwrap()
+}
+
+pub(crate) async fn shared(url: &str) -> Arc<RedisStore> {
+    Arc::new(store(url).await)
+}
+
+pub(crate) fn key(number: u64) -> Key {
+    Key::new("session", &[&number.to_be_bytes()])
+}
+
+pub(crate) fn group() -> Key {
+    Key::new("account", &[b"alice"])
+}
+
+/// The name of an entry in Redis.
+pub(crate) fn name(key: &Key) -> String {
+    let digest: String = key
+        .digest()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("tower-jam:{}:{digest}", key.namespace())
+}
+
+pub(crate) fn hence() -> Timestamp {
+    SystemClock.now().after(HOUR)
+}
+
+pub(crate) fn write(value: &'static str) -> Write {
+    Write::new(value, hence())
+}
+
+/// The chain of an error in one line, with what its debug form shows.
+pub(crate) fn story(error: &ConfigError) -> String {
+    let mut story = format!("{error} {error:?}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        story.push_str(&format!(": {error} {error:?}"));
+        cause = error.source();
+    }
+    story
+}

@@ -1,0 +1,226 @@
+//! A store that announces, of which a test decides when it does, and when it answers.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::Semaphore, time::sleep};
+use tower_jam::{
+    Clock, StoreError,
+    store::{
+        Entry, Key, MemoryStore, Store, StoreFuture, When, Write,
+        near::{Announce, News, Watch},
+    },
+};
+
+/// One handle of a store that many nodes share.
+#[derive(Clone, Debug)]
+pub struct Hub(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    inner: MemoryStore,
+    news: Mutex<Vec<(usize, News)>>,
+    next: AtomicUsize,
+    /// Permits for reads by a watching connection, after they have read and before they answer.
+    answers: Semaphore,
+    reads: AtomicUsize,
+    watched_reads: AtomicUsize,
+    is_silent: AtomicBool,
+    is_down: AtomicBool,
+    beats: Beats,
+}
+
+#[derive(Debug, Default)]
+struct Beats {
+    fail: AtomicBool,
+    hang: AtomicBool,
+    asked: AtomicUsize,
+    answered: AtomicUsize,
+}
+
+impl Hub {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(State {
+            inner: MemoryStore::new().with_clock(clock),
+            news: Mutex::default(),
+            next: AtomicUsize::new(0),
+            answers: Semaphore::new(1_000_000),
+            reads: AtomicUsize::new(0),
+            watched_reads: AtomicUsize::new(0),
+            is_silent: AtomicBool::new(false),
+            is_down: AtomicBool::new(false),
+            beats: Beats::default(),
+        }))
+    }
+
+    /// How often the store itself was read, by whatever connection.
+    pub fn reads(&self) -> usize {
+        self.0.reads.load(Ordering::SeqCst)
+    }
+
+    /// How many reads by a watching connection have begun.
+    pub fn watched_reads(&self) -> usize {
+        self.0.watched_reads.load(Ordering::SeqCst)
+    }
+
+    pub fn connections(&self) -> usize {
+        self.0.news.lock().unwrap().len()
+    }
+
+    pub fn heartbeats(&self) -> usize {
+        self.0.beats.answered.load(Ordering::SeqCst)
+    }
+
+    pub fn heartbeats_asked(&self) -> usize {
+        self.0.beats.asked.load(Ordering::SeqCst)
+    }
+
+    /// Whether changes are made without a word.
+    pub fn silence(&self, is_silent: bool) {
+        self.0.is_silent.store(is_silent, Ordering::SeqCst);
+    }
+
+    pub fn set_down(&self, is_down: bool) {
+        self.0.is_down.store(is_down, Ordering::SeqCst);
+    }
+
+    pub fn fail_heartbeats(&self, fail: bool) {
+        self.0.beats.fail.store(fail, Ordering::SeqCst);
+    }
+
+    pub fn hang_heartbeats(&self, hang: bool) {
+        self.0.beats.hang.store(hang, Ordering::SeqCst);
+    }
+
+    /// Reads by a watching connection do not answer until they are released.
+    pub async fn hold_answers(&self) {
+        let all = self.0.answers.available_permits();
+        let permits = u32::try_from(all).unwrap();
+        self.0.answers.acquire_many(permits).await.unwrap().forget();
+    }
+
+    pub fn release_answers(&self) {
+        self.0.answers.add_permits(1_000_000);
+    }
+
+    /// Tells every connection that anything may have changed.
+    pub fn announce_everything(&self) {
+        for (_, news) in self.0.news.lock().unwrap().iter() {
+            news.anything_changed();
+        }
+    }
+
+    pub fn announce(&self, key: &Key) {
+        for (_, news) in self.0.news.lock().unwrap().iter() {
+            news.changed(key);
+        }
+    }
+
+    fn written(&self, key: &Key, is_quiet: bool) {
+        if key.is_glanced() && !is_quiet && !self.0.is_silent.load(Ordering::SeqCst) {
+            self.announce(key);
+        }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        match self.0.is_down.load(Ordering::SeqCst) {
+            true => Err(StoreError::Unavailable("connection refused".into())),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Store for Hub {
+    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        Box::pin(async move {
+            self.check()?;
+            self.0.reads.fetch_add(1, Ordering::SeqCst);
+            self.0.inner.get(key).await
+        })
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            self.check()?;
+            let is_quiet = write.is_quiet;
+            let is_written = self.0.inner.put(key, write, when).await?;
+            if is_written {
+                self.written(key, is_quiet);
+            }
+            Ok(is_written)
+        })
+    }
+
+    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        Box::pin(async move {
+            self.check()?;
+            let taken = self.0.inner.take(key).await?;
+            self.written(key, taken.is_none());
+            Ok(taken)
+        })
+    }
+
+    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+        Box::pin(async move {
+            self.check()?;
+            self.0.inner.list(group).await
+        })
+    }
+}
+
+impl Announce for Hub {
+    fn watch(&self, news: News) -> StoreFuture<'_, Box<dyn Watch>> {
+        Box::pin(async move {
+            self.check()?;
+            let number = self.0.next.fetch_add(1, Ordering::SeqCst);
+            self.0.news.lock().unwrap().push((number, news));
+            let hub = self.clone();
+            Ok(Box::new(Listening { hub, number }) as Box<dyn Watch>)
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Listening {
+    hub: Hub,
+    number: usize,
+}
+
+impl Watch for Listening {
+    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        Box::pin(async move {
+            self.hub.0.watched_reads.fetch_add(1, Ordering::SeqCst);
+            let entry = self.hub.get(key).await;
+            self.hub.0.answers.acquire().await.unwrap().forget();
+            entry
+        })
+    }
+
+    fn heartbeat(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let beats = &self.hub.0.beats;
+            beats.asked.fetch_add(1, Ordering::SeqCst);
+            while beats.hang.load(Ordering::SeqCst) {
+                sleep(Duration::from_millis(1)).await;
+            }
+            if beats.fail.load(Ordering::SeqCst) {
+                return Err(StoreError::Unavailable("the connection broke".into()));
+            }
+            self.hub.check()?;
+            beats.answered.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        })
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let mut news = self.hub.0.news.lock().unwrap();
+        news.retain(|(number, _)| *number != self.number);
+    }
+}

@@ -1,0 +1,372 @@
+//! Throwaway Redis: one server, a cluster, or one behind a Sentinel.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpStream},
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use super::process::{Folder, Process, free_port, program};
+
+/// How a test may differ from a plain server.
+#[derive(Clone, Default)]
+pub struct Shape {
+    pub program: Option<PathBuf>,
+    pub password: Option<&'static str>,
+    pub arguments: Vec<String>,
+    /// The port speaks TLS only.
+    pub certificate: Option<Certificate>,
+}
+
+/// One server on a port of its own.
+pub struct Server {
+    pub port: u16,
+    process: Option<Process>,
+    folder: Folder,
+    shape: Shape,
+    mode: &'static [&'static str],
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::with(&Shape::default())
+    }
+
+    pub fn with(shape: &Shape) -> Self {
+        Self::launch(shape, &[])
+    }
+
+    fn launch(shape: &Shape, mode: &'static [&'static str]) -> Self {
+        for _ in 0..10 {
+            // The cluster bus takes the port ten thousand above.
+            let port = free_port();
+            if mode == CLUSTER && port > 55_000 {
+                continue;
+            }
+            let mut server = Self {
+                port,
+                process: None,
+                folder: Folder::new("redis"),
+                shape: shape.clone(),
+                mode,
+            };
+            if server.run() {
+                return server;
+            }
+        }
+        panic!("no Redis came up on ten ports");
+    }
+
+    /// Starts the process, on the same port as before. Says whether it answers.
+    pub fn run(&mut self) -> bool {
+        let program = self.shape.program.clone().unwrap_or_else(redis_server);
+        let mut command = Command::new(program);
+        let port = self.port.to_string();
+        if self.mode == SENTINEL {
+            command
+                .arg(self.folder.path().join("sentinel.conf"))
+                .arg("--sentinel");
+            let file = self.folder.path().join("sentinel.conf");
+            if !file.exists() {
+                fs::write(file, "").unwrap();
+            }
+        } else {
+            command
+                .args(["--save", "", "--appendonly", "no"])
+                .args(self.mode);
+        }
+        match &self.shape.certificate {
+            Some(certificate) => command
+                .args([
+                    "--port",
+                    "0",
+                    "--tls-port",
+                    &port,
+                    "--tls-auth-clients",
+                    "no",
+                ])
+                .arg("--tls-cert-file")
+                .arg(certificate.folder().join("server.pem"))
+                .arg("--tls-key-file")
+                .arg(certificate.folder().join("server.key"))
+                .arg("--tls-ca-cert-file")
+                .arg(certificate.folder().join("ca.pem")),
+            None => command.args(["--port", &port]),
+        };
+        command
+            .args(["--bind", "127.0.0.1", "--daemonize", "no", "--dir"])
+            .arg(self.folder.path())
+            .args(&self.shape.arguments);
+        if let Some(password) = self.shape.password {
+            command.args(["--requirepass", password]);
+        }
+        let log = self.folder.path().join("log");
+        let process = self.process.insert(Process::spawn(&mut command, &log));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline {
+            if process.has_ended() {
+                return false;
+            }
+            let is_up = match self.shape.certificate {
+                Some(_) => TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok(),
+                None => {
+                    self.shape.password.is_some() && reply(self.port, &["PING"]).is_some()
+                        || reply(self.port, &["PING"]).is_some_and(|pong| pong.starts_with("+PONG"))
+                }
+            };
+            if is_up {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!(
+            "Redis on port {} does not answer: {}",
+            self.port,
+            self.log()
+        );
+    }
+
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    pub fn signal(&self, name: &str) {
+        self.process.as_ref().unwrap().signal(name);
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Sends one command on a connection of its own; the reply as Redis wrote it.
+    pub fn command(&self, words: &[&str]) -> String {
+        reply(self.port, words).unwrap_or_else(|| panic!("{words:?} was not answered"))
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// Three primaries, each with a replica.
+pub struct Cluster {
+    pub nodes: Vec<Server>,
+}
+
+impl Cluster {
+    pub fn start() -> Self {
+        let nodes: Vec<_> = (0..6)
+            .map(|_| Server::launch(&Shape::default(), CLUSTER))
+            .collect();
+        let cluster = Self { nodes };
+        for (number, [first, last]) in [[0, 5460], [5461, 10922], [10923, 16383]]
+            .iter()
+            .enumerate()
+        {
+            let slots = [&first.to_string()[..], &last.to_string()];
+            let said =
+                cluster.nodes[number].command(&["CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1]]);
+            assert!(said.starts_with("+OK"), "{said}");
+            let epoch = (number + 1).to_string();
+            cluster.nodes[number].command(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]);
+        }
+        for node in &cluster.nodes[1..] {
+            let port = node.port.to_string();
+            cluster.nodes[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port]);
+        }
+        until("the nodes know each other", || {
+            cluster
+                .nodes
+                .iter()
+                .all(|node| node.command(&["CLUSTER", "INFO"]).contains("known_nodes:6"))
+        });
+        for number in 0..3 {
+            let id = cluster.id(number);
+            until("a replica is one", || {
+                cluster.nodes[number + 3]
+                    .command(&["CLUSTER", "REPLICATE", &id])
+                    .starts_with("+OK")
+            });
+        }
+        until("the cluster is whole", || {
+            cluster.nodes.iter().all(|node| {
+                node.command(&["CLUSTER", "INFO"])
+                    .contains("cluster_state:ok")
+            }) && (0..3).all(|number| {
+                let info = cluster.nodes[number].command(&["INFO", "replication"]);
+                info.contains("connected_slaves:1") && info.contains("state=online")
+            }) && cluster.nodes[0]
+                .command(&["CLUSTER", "NODES"])
+                .matches(" slave ")
+                .count()
+                == 3
+        });
+        cluster
+    }
+
+    /// Names the first node only; the others are found.
+    pub fn url(&self) -> String {
+        format!("redis-cluster://127.0.0.1:{}", self.nodes[0].port)
+    }
+
+    /// The name by which the others know a node.
+    pub fn id(&self, number: usize) -> String {
+        let reply = self.nodes[number].command(&["CLUSTER", "MYID"]);
+        reply.lines().nth(1).unwrap().to_owned()
+    }
+}
+
+/// A primary, its replica and one Sentinel.
+pub struct Guarded {
+    pub servers: [Server; 2],
+    pub sentinel: Server,
+}
+
+impl Guarded {
+    pub fn start() -> Self {
+        let primary = Server::start();
+        let replica = Server::start();
+        let port = primary.port.to_string();
+        assert!(
+            replica
+                .command(&["REPLICAOF", "127.0.0.1", &port])
+                .starts_with("+OK")
+        );
+        let sentinel = Server::launch(&Shape::default(), SENTINEL);
+        let monitor = ["SENTINEL", "MONITOR", "main", "127.0.0.1", &port, "1"];
+        assert!(sentinel.command(&monitor).starts_with("+OK"));
+        for (name, millis) in [
+            ("down-after-milliseconds", "500"),
+            ("failover-timeout", "3000"),
+        ] {
+            let said = sentinel.command(&["SENTINEL", "SET", "main", name, millis]);
+            assert!(said.starts_with("+OK"), "{said}");
+        }
+        until("the replica follows", || {
+            primary
+                .command(&["INFO", "replication"])
+                .contains("state=online")
+                && sentinel
+                    .command(&["SENTINEL", "REPLICAS", "main"])
+                    .contains("role-reported")
+        });
+        Self {
+            servers: [primary, replica],
+            sentinel,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!(
+            "redis-sentinel://127.0.0.1:{}?sentinelServiceName=main",
+            self.sentinel.port
+        )
+    }
+}
+
+/// A certificate for 127.0.0.1 and the authority that signed it.
+#[derive(Clone)]
+pub struct Certificate(std::sync::Arc<Folder>);
+
+impl Certificate {
+    pub fn new() -> Self {
+        let folder = Folder::new("certificate");
+        let openssl = program("openssl", &["/usr/bin"], "openssl");
+        let run = |arguments: &str| {
+            let output = Command::new(&openssl)
+                .args(arguments.split(' '))
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        };
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+        run(&format!(
+            "req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"
+        ));
+        run(&format!(
+            "req {key} -keyout server.key -out server.csr -subj /CN=server"
+        ));
+        fs::write(folder.path().join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+        run(
+            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names",
+        );
+        Self(folder.into())
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.0.path().to_owned()
+    }
+}
+
+pub fn redis_server() -> PathBuf {
+    program("redis-server", FOLDERS, "redis-server")
+}
+
+/// Valkey, where it is installed.
+pub fn valkey_server() -> Option<PathBuf> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':')
+        .chain(FOLDERS.iter().copied())
+        .map(|folder| PathBuf::from(folder).join("valkey-server"))
+        .find(|file| file.is_file())
+}
+
+/// Waits for what a server does in its own time.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// One command on a connection of its own. None when nobody answers; a reply is read as far as it is there.
+pub fn reply(port: u16, words: &[&str]) -> Option<String> {
+    let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
+    reply_to(port, &words).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+pub fn reply_to(port: u16, words: &[&[u8]]) -> Option<Vec<u8>> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    let mut request = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        request.extend(format!("${}\r\n", word.len()).into_bytes());
+        request.extend(*word);
+        request.extend(b"\r\n");
+    }
+    // After QUIT the server closes the connection, and the reply is whole.
+    request.extend(b"*1\r\n$4\r\nQUIT\r\n");
+    stream.write_all(&request).ok()?;
+    let mut bytes = Vec::new();
+    drop(stream.read_to_end(&mut bytes));
+    let whole = bytes.strip_suffix(b"+OK\r\n").unwrap_or(&bytes);
+    (!whole.is_empty()).then(|| whole.to_vec())
+}
+
+const FOLDERS: &[&str] = &[
+    "/usr/bin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/local/sbin",
+    "/opt/homebrew/bin",
+];
+
+const CLUSTER: &[&str] = &[
+    "--cluster-enabled",
+    "yes",
+    "--cluster-node-timeout",
+    "1000",
+    "--repl-diskless-sync-delay",
+    "0",
+];
+
+const SENTINEL: &[&str] = &["--sentinel"];

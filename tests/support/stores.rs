@@ -1,0 +1,131 @@
+//! Every store there is, each with a file or servers of its own.
+
+use std::{any::Any, sync::Arc};
+
+use tower_jam::{
+    Clock,
+    store::{FileStore, MemoryStore, NearCache, PostgresStore, RedisStore, Store, near::Announce},
+};
+
+use super::{postgres, process::Folder, redis};
+
+/// A store under test. What it stands on ends with it.
+pub struct Backend {
+    pub name: &'static str,
+    /// Two handles as two nodes have them: two connections, or twice the one owner of a file.
+    pub nodes: [Arc<dyn Store>; 2],
+    /// The same behind near-caches.
+    pub near: [Arc<dyn Store>; 2],
+    /// Whether nodes hear of each other.
+    pub is_shared: bool,
+    _ground: Box<dyn Any + Send>,
+}
+
+impl Backend {
+    fn alone(
+        name: &'static str,
+        store: Arc<dyn Store>,
+        clock: &Arc<dyn Clock>,
+        ground: impl Any + Send,
+    ) -> Self {
+        let near = NearCache::alone(Arc::clone(&store)).with_clock(clock.clone());
+        let near: Arc<dyn Store> = Arc::new(near.build().unwrap());
+        Self {
+            name,
+            nodes: [Arc::clone(&store), store],
+            near: [Arc::clone(&near), near],
+            is_shared: false,
+            _ground: Box::new(ground),
+        }
+    }
+
+    fn shared<S: Announce>(
+        name: &'static str,
+        stores: [S; 2],
+        clock: &Arc<dyn Clock>,
+        ground: impl Any + Send,
+    ) -> Self {
+        let stores = stores.map(Arc::new);
+        let near = stores.clone().map(|store| {
+            let near = NearCache::builder(store).with_clock(clock.clone());
+            Arc::new(near.build().unwrap()) as Arc<dyn Store>
+        });
+        Self {
+            name,
+            nodes: stores.map(|store| store as Arc<dyn Store>),
+            near,
+            is_shared: true,
+            _ground: Box::new(ground),
+        }
+    }
+}
+
+/// Memory, a file, Redis alone, as a cluster and behind a Sentinel, and PostgreSQL, all by `clock`.
+pub async fn each(clock: Arc<dyn Clock>) -> Vec<Backend> {
+    vec![
+        memory(&clock),
+        file(&clock),
+        redis(&clock).await,
+        cluster(&clock).await,
+        sentinel(&clock).await,
+        postgres(&clock).await,
+    ]
+}
+
+fn memory(clock: &Arc<dyn Clock>) -> Backend {
+    let store = MemoryStore::new().with_clock(clock.clone());
+    Backend::alone("memory", Arc::new(store), clock, ())
+}
+
+fn file(clock: &Arc<dyn Clock>) -> Backend {
+    let folder = Folder::new("file");
+    let store = FileStore::builder(folder.path().join("store.redb"));
+    let store = store.with_clock(clock.clone()).open().unwrap();
+    Backend::alone("file", Arc::new(store), clock, folder)
+}
+
+pub async fn redis(clock: &Arc<dyn Clock>) -> Backend {
+    let server = redis::Server::start();
+    let stores = [
+        connect(&server.url(), clock).await,
+        connect(&server.url(), clock).await,
+    ];
+    Backend::shared("redis", stores, clock, server)
+}
+
+async fn cluster(clock: &Arc<dyn Clock>) -> Backend {
+    let cluster = redis::Cluster::start();
+    let stores = [
+        connect(&cluster.url(), clock).await,
+        connect(&cluster.url(), clock).await,
+    ];
+    Backend::shared("redis cluster", stores, clock, cluster)
+}
+
+async fn sentinel(clock: &Arc<dyn Clock>) -> Backend {
+    let guarded = redis::Guarded::start();
+    let stores = [
+        connect(&guarded.url(), clock).await,
+        connect(&guarded.url(), clock).await,
+    ];
+    Backend::shared("redis sentinel", stores, clock, guarded)
+}
+
+async fn connect(url: &str, clock: &Arc<dyn Clock>) -> RedisStore {
+    RedisStore::builder(url)
+        .with_clock(clock.clone())
+        .connect()
+        .await
+        .unwrap()
+}
+
+pub async fn postgres(clock: &Arc<dyn Clock>) -> Backend {
+    let url = postgres::Server::shared().database().await;
+    let connect = || {
+        PostgresStore::builder(&url)
+            .with_clock(clock.clone())
+            .connect()
+    };
+    let stores = [connect().await.unwrap(), connect().await.unwrap()];
+    Backend::shared("postgres", stores, clock, ())
+}

@@ -1,0 +1,97 @@
+//! The caller vanishes at each await of each operation, and somebody asks again.
+
+use std::{future::IntoFuture, sync::Arc};
+
+use tower_jam::{Claims, Grant, Jwt, store::Store};
+
+use super::{
+    support::{ProbeStore, abandon_after, shared},
+    world::{App, BOTH, Mode, is_good, issue},
+};
+
+fn world(mode: Mode) -> (App, Arc<dyn Store>, Jwt) {
+    let app = App::new();
+    let (_, store) = shared(ProbeStore::pausing(app.memory()));
+    let jwt = app.node(mode, &store);
+    (app, store, jwt)
+}
+
+const POLLS: usize = 12;
+
+#[tokio::test]
+async fn an_issue_that_was_dropped_leaves_the_next_one_good_and_revocable() {
+    for mode in BOTH {
+        let mut dropped = 0;
+        for polls in 0..POLLS {
+            let (_app, _, jwt) = world(mode);
+            let list = jwt.list().unwrap();
+            list.revoke_subject("alice").await.unwrap();
+            let first = jwt.issue(Grant::new("alice", Claims::new())).into_future();
+            let first = abandon_after(polls, first);
+            dropped += usize::from(first.is_none());
+            let second = issue(&jwt, "alice").await;
+            assert!(is_good(&jwt, &second).await);
+            list.revoke_subject("alice").await.unwrap();
+            assert!(!is_good(&jwt, &second).await);
+            if let Some(first) = first {
+                assert!(!is_good(&jwt, first.unwrap().expose()).await);
+            }
+        }
+        assert!(
+            (3..POLLS).contains(&dropped),
+            "{dropped} were dropped under way"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_that_was_dropped_is_made_or_not_and_asking_again_makes_it() {
+    for mode in BOTH {
+        let mut dropped = 0;
+        for polls in 0..POLLS {
+            let (app, store, jwt) = world(mode);
+            let list = jwt.list().unwrap();
+            let (one, all) = (issue(&jwt, "alice").await, issue(&jwt, "bob").await);
+            let first = abandon_after(polls, jwt.revoke(&one));
+            let marked = abandon_after(polls, list.revoke_subject("bob"));
+            dropped += usize::from(first.is_none());
+            if first.is_some() {
+                assert!(!is_good(&jwt, &one).await);
+            }
+            if marked.is_some() {
+                assert!(!is_good(&jwt, &all).await);
+            }
+            // What one node sees of it, the other one sees too.
+            let other = app.node(mode, &store);
+            for token in [&one, &all] {
+                assert_eq!(is_good(&jwt, token).await, is_good(&other, token).await);
+            }
+            jwt.revoke(&one).await.unwrap();
+            list.revoke_subject("bob").await.unwrap();
+            assert!(!is_good(&other, &one).await && !is_good(&other, &all).await);
+        }
+        assert!(
+            (1..POLLS).contains(&dropped),
+            "{dropped} were dropped under way"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_check_that_was_dropped_changes_no_later_one() {
+    for mode in BOTH {
+        for polls in 0..POLLS {
+            let (app, store, jwt) = world(mode);
+            let old = issue(&app.engine().build().unwrap(), "alice").await;
+            drop(abandon_after(polls, jwt.verify(&old)));
+            assert!(!is_good(&jwt, &old).await, "a list that is made by a check");
+            let (good, bad) = (issue(&jwt, "alice").await, issue(&jwt, "alice").await);
+            jwt.revoke(&bad).await.unwrap();
+            for token in [&good, &bad] {
+                drop(abandon_after(polls, jwt.verify(token)));
+            }
+            assert!(is_good(&jwt, &good).await && !is_good(&jwt, &bad).await);
+            assert!(is_good(&app.node(mode, &store), &good).await);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Lists behind near-caches: a yes may come from memory, a no is confirmed, and a loss is noticed all the same.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+use tower_jam::{
+    Jwt,
+    store::{NearCache, Store},
+};
+
+use super::{
+    support::hub::Hub,
+    world::{App, BOTH, Mode, is_good, issue, key, verdict},
+};
+
+struct World {
+    app: App,
+    hub: Hub,
+    /// One node writes past any cache; the other one remembers.
+    plain: Jwt,
+    near: Jwt,
+}
+
+async fn world(mode: Mode) -> World {
+    let app = App::new();
+    let hub = Hub::new(app.clock.clone());
+    let near = NearCache::builder(Arc::new(hub.clone())).with_clock(app.clock.clone());
+    let near: Arc<dyn Store> = Arc::new(near.build().unwrap());
+    let beats = hub.heartbeats() + 2;
+    while hub.heartbeats() < beats {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let plain: Arc<dyn Store> = Arc::new(hub.clone());
+    World {
+        plain: app.node(mode, &plain),
+        near: app.node(mode, &near),
+        app,
+        hub,
+    }
+}
+
+impl World {
+    /// Lets time pass, with the heartbeats by which memory may answer.
+    async fn advance(&self, seconds: u64) {
+        self.app.advance(seconds);
+        let beats = self.hub.heartbeats() + 2;
+        while self.hub.heartbeats() < beats {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Verifies until nothing is read any more.
+    async fn remember(&self, token: &str) {
+        for _ in 0..3 {
+            is_good(&self.near, token).await;
+        }
+        let reads = self.hub.reads();
+        assert!(is_good(&self.near, token).await);
+        assert_eq!(self.hub.reads(), reads, "memory answers");
+    }
+
+    async fn take(&self, mode: Mode, kind: &str, name: &str) {
+        assert!(
+            self.hub
+                .take(&key(mode, kind, name))
+                .await
+                .unwrap()
+                .is_some(),
+            "{kind}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_node_revokes_leaves_memory_at_once() {
+    for mode in BOTH {
+        let world = world(mode).await;
+        let (one, all) = (
+            issue(&world.plain, "alice").await,
+            issue(&world.plain, "bob").await,
+        );
+        world.remember(&one).await;
+        world.remember(&all).await;
+        world.plain.revoke(&one).await.unwrap();
+        world
+            .plain
+            .list()
+            .unwrap()
+            .revoke_subject("bob")
+            .await
+            .unwrap();
+        assert!(!is_good(&world.near, &one).await);
+        assert!(!is_good(&world.near, &all).await);
+        let next = issue(&world.plain, "bob").await;
+        assert!(is_good(&world.near, &next).await, "a login right after");
+        world.remember(&next).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_this_node_revokes_leaves_its_memory_unannounced() {
+    for mode in BOTH {
+        let world = world(mode).await;
+        let (one, all) = (
+            issue(&world.near, "alice").await,
+            issue(&world.near, "bob").await,
+        );
+        world.remember(&one).await;
+        world.remember(&all).await;
+        world.hub.silence(true);
+        world.near.revoke(&one).await.unwrap();
+        world
+            .near
+            .list()
+            .unwrap()
+            .revoke_subject("bob")
+            .await
+            .unwrap();
+        assert!(!is_good(&world.near, &one).await && !is_good(&world.near, &all).await);
+    }
+}
+
+/// Memory says no, the store does not any more: nobody is refused because of an old memory.
+#[tokio::test(start_paused = true)]
+async fn a_no_from_memory_is_confirmed() {
+    for mode in BOTH {
+        let world = world(mode).await;
+        let (one, all) = (
+            issue(&world.plain, "alice").await,
+            issue(&world.plain, "bob").await,
+        );
+        world.plain.revoke(&one).await.unwrap();
+        let list = world.plain.list().unwrap();
+        list.revoke_subject("bob").await.unwrap();
+        for _ in 0..2 {
+            assert!(!is_good(&world.near, &one).await && !is_good(&world.near, &all).await);
+        }
+        world.hub.silence(true);
+        let id = world.plain.token_id(&one).unwrap();
+        match mode {
+            Mode::Black => assert!(list.remove(&id).await.unwrap()),
+            Mode::White => list.add(&id).await.unwrap(),
+        }
+        world.take(mode, "subject", "bob").await;
+        assert!(is_good(&world.near, &one).await);
+        assert!(is_good(&world.near, &all).await);
+    }
+}
+
+/// An operator brings the list back that was lost and made anew.
+#[tokio::test(start_paused = true)]
+async fn a_birth_from_memory_that_refuses_is_confirmed() {
+    let world = world(Mode::Black).await;
+    let token = issue(&world.plain, "alice").await;
+    let birth = key(Mode::Black, "birth", "");
+    let first = world.hub.get(&birth).await.unwrap().unwrap();
+    world.take(Mode::Black, "birth", "").await;
+    world.advance(2).await;
+    for _ in 0..3 {
+        assert!(!is_good(&world.near, &token).await);
+    }
+    world.hub.silence(true);
+    let write = tower_jam::store::Write::new(first.value, first.expires_at);
+    let always = tower_jam::store::When::Always;
+    assert!(world.hub.put(&birth, write, always).await.unwrap());
+    assert!(is_good(&world.near, &token).await);
+}
+
+/// The birth is remembered, the list is gone, and nobody said so. A token that this node has not asked about
+/// is read as unlisted, and counts only with a birth that was read after it.
+#[tokio::test(start_paused = true)]
+async fn a_loss_that_was_not_announced_revives_no_token_that_is_read_anew() {
+    let world = world(Mode::Black).await;
+    let [seen, revoked, logged_out] = [
+        issue(&world.plain, "alice").await,
+        issue(&world.plain, "carol").await,
+        issue(&world.plain, "bob").await,
+    ];
+    world.plain.revoke(&revoked).await.unwrap();
+    world
+        .plain
+        .list()
+        .unwrap()
+        .revoke_subject("bob")
+        .await
+        .unwrap();
+    world.advance(2).await;
+    let jti = world.plain.token_id(&revoked).unwrap();
+    world.hub.silence(true);
+    world.remember(&seen).await;
+    for (kind, name) in [("birth", ""), ("subject", "bob"), ("id", jti.id())] {
+        world.take(Mode::Black, kind, name).await;
+    }
+    let old = "401 the token is older than its list";
+    assert_eq!(verdict(&world.near, &revoked).await, old);
+    assert_eq!(verdict(&world.near, &logged_out).await, old);
+    assert_eq!(
+        verdict(&world.near, &seen).await,
+        old,
+        "and so the node has noticed"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_read_anew_costs_no_more_once_memory_has_it() {
+    for mode in BOTH {
+        let world = world(mode).await;
+        for _ in 0..5 {
+            let token = issue(&world.plain, "alice").await;
+            world.remember(&token).await;
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Users in the store and in a PostgreSQL table of the application.
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
+#![cfg(all(unix, feature = "account", feature = "store-postgres"))]
+
+mod support;
+
+use serde::Deserialize;
+use sqlx::PgPool;
+use support::postgres::{Server, execute};
+use tower_jam::account::{PostgresUsers, Users};
+
+/// Some columns of the table.
+#[derive(Deserialize)]
+struct Person {
+    full_name: String,
+    age: i32,
+    #[serde(default)]
+    secret_hash: Option<String>,
+}
+
+async fn table() -> (String, PgPool) {
+    let url = Server::shared().database().await;
+    execute(
+        &url,
+        r#"CREATE SCHEMA app;
+           CREATE TABLE app.people (
+             "Id" bigint PRIMARY KEY, email text, secret_hash text, full_name text NOT NULL, age int NOT NULL,
+             enabled boolean NOT NULL DEFAULT true, groups text[]);
+           INSERT INTO app.people VALUES
+             (1, 'alice@acme.dev', 'hash of alice', 'Alice', 42, true, '{editor,admin}'),
+             (2, 'bob@acme.dev', 'hash of bob', 'Bob', 17, false, '{}'),
+             (3, 'carol@acme.dev', NULL, 'Carol', 30, true, NULL),
+             (4, 'twin@acme.dev', 'a', 'Twin', 5, true, NULL),
+             (5, 'twin@acme.dev', 'b', 'Twin', 5, true, NULL),
+             (6, 'eve@acme.dev', 'c', 'Eve''); DROP TABLE app.people; --', 5, true, NULL)"#,
+    )
+    .await;
+    let pool = PgPool::connect(&url).await.unwrap();
+    (url, pool)
+}
+
+fn users(pool: PgPool) -> PostgresUsers<Person> {
+    PostgresUsers::builder(pool, "app.people")
+        .id_column("Id")
+        .name_column("email")
+        .password_column("secret_hash")
+        .active_column("enabled")
+        .roles_column("groups")
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_user_is_found_by_the_columns_that_were_named() {
+    let (_, pool) = table().await;
+    let users = users(pool);
+    let alice = users.find("alice@acme.dev").await.unwrap().unwrap();
+    assert_eq!(alice.grant.subject(), "1");
+    assert_eq!(alice.password_hash.expose(), "hash of alice");
+    let again = users.read("1").await.unwrap().unwrap();
+    assert_eq!(again.password_hash, alice.password_hash);
+    let carol = users.find("carol@acme.dev").await.unwrap().unwrap();
+    assert_eq!(
+        carol.password_hash.expose(),
+        "",
+        "who has no password has no hash"
+    );
+
+    for nobody in [
+        "ALICE@acme.dev",
+        "bob@acme.dev",
+        "",
+        "' OR true --",
+        "alice@acme.dev\0",
+        "1",
+        "%",
+    ] {
+        assert!(users.find(nobody).await.unwrap().is_none(), "{nobody:?}");
+    }
+    for nobody in ["2", "7", "", "1 OR true", "01", "1\0"] {
+        assert!(users.read(nobody).await.unwrap().is_none(), "{nobody:?}");
+    }
+    assert!(
+        users.find("twin@acme.dev").await.is_err(),
+        "of two nobody knows which"
+    );
+    assert!(users.find("eve@acme.dev").await.unwrap().is_some());
+}
+
+/// What handlers get is the row without the hash: it must not come into a token.
+#[tokio::test]
+async fn the_user_is_the_row_without_its_hash() {
+    let (_, pool) = table().await;
+    let jwt = tower_jam::Jwt::builder(tower_jam::KeyRing::new(
+        tower_jam::Key::generate(tower_jam::Algorithm::EdDsa).unwrap(),
+    ))
+    .issuer("https://auth.acme.dev")
+    .audience("api")
+    .build()
+    .unwrap();
+    let users: PostgresUsers<tower_jam::Claims> =
+        PostgresUsers::builder(pool.clone(), "app.people")
+            .id_column("Id")
+            .name_column("email")
+            .password_column("secret_hash")
+            .roles_column("groups")
+            .build()
+            .unwrap();
+    let alice = users.find("alice@acme.dev").await.unwrap().unwrap();
+    let token = jwt.issue(alice.grant).await.unwrap();
+    let verified = jwt.verify(token.expose()).await.unwrap();
+    let claims = verified.user().unwrap();
+    assert_eq!(claims.claim("full_name").unwrap(), "Alice");
+    assert!(claims.claim("secret_hash").is_none());
+    assert!(verified.identity().unwrap().has_role("admin"));
+    let typed = self::users(pool)
+        .find("alice@acme.dev")
+        .await
+        .unwrap()
+        .unwrap();
+    let person = typed.grant.user();
+    assert_eq!((person.full_name.as_str(), person.age), ("Alice", 42));
+    assert!(person.secret_hash.is_none());
+}
+
+#[tokio::test]
+async fn of_two_new_hashes_at_once_one_is_stored() {
+    let (_, pool) = table().await;
+    let users = std::sync::Arc::new(users(pool));
+    for round in 0..50 {
+        let old = users.read("1").await.unwrap().unwrap().password_hash;
+        let store = |number: usize| {
+            let (users, old) = (users.clone(), old.clone());
+            tokio::spawn(async move {
+                let new = format!("hash {round}/{number}");
+                users.replace_hash("1", old.expose(), &new).await.unwrap()
+            })
+        };
+        let (one, two) = (store(1), store(2));
+        assert!(one.await.unwrap() ^ two.await.unwrap(), "round {round}");
+    }
+    assert!(!users.replace_hash("1", "another", "new").await.unwrap());
+    assert!(!users.replace_hash("9", "another", "new").await.unwrap());
+}
+
+#[tokio::test]
+async fn names_that_are_none_are_refused_and_a_missing_table_is_an_error() {
+    let (_, pool) = table().await;
+    for odd in [
+        "",
+        "1people",
+        "app.people.x",
+        "people; DROP TABLE x",
+        "pe\"ople",
+        &"x".repeat(64),
+    ] {
+        let refused = PostgresUsers::<Person>::builder(pool.clone(), odd).build();
+        assert_eq!(refused.unwrap_err().setting(), "table", "{odd}");
+    }
+    let refused = PostgresUsers::<Person>::builder(pool.clone(), "people")
+        .id_column("a b")
+        .build();
+    assert_eq!(refused.unwrap_err().setting(), "id_column");
+    let missing = PostgresUsers::<Person>::builder(pool, "nothing")
+        .build()
+        .unwrap();
+    assert!(missing.find("alice").await.is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_an_error_in_time() {
+    let mut server = Server::start(&[]);
+    let pool = PgPool::connect(&server.url("postgres")).await.unwrap();
+    let users = PostgresUsers::<Person>::builder(pool, "people")
+        .build()
+        .unwrap();
+    server.kill();
+    let began = std::time::Instant::now();
+    assert!(users.find("alice").await.is_err());
+    assert!(began.elapsed() < std::time::Duration::from_secs(4));
+}
