@@ -102,6 +102,7 @@ fn each_foreign_crate_has_one_home() {
         (
             "tokio",
             &[
+                "account/change.rs",
                 "account/password",
                 "account/users/postgres.rs",
                 "store/contract",

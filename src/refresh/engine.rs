@@ -95,8 +95,15 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     ///
     /// When the store does not answer.
     pub async fn logout_all(&self, subject: &str) -> Result<usize, StoreError> {
+        let ended = self.end_all(subject).await?;
+        self.tell(EventKind::AllSessionsEnded, subject, None);
+        Ok(ended)
+    }
+
+    /// The same, as a part of something else that tells of it.
+    pub(crate) async fn end_all(&self, subject: &str) -> Result<usize, StoreError> {
         let key = self.key(subject);
-        let ended = swap(&*self.inner.store, &*self.inner.clock, &key, |entry| {
+        swap(&*self.inner.store, &*self.inner.clock, &key, |entry| {
             let mut account = match entry {
                 Some(entry) => record::decode(&entry.value)?,
                 None => Account::new(subject),
@@ -106,9 +113,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
             account.clear();
             Ok::<_, StoreError>(Step::Swap(self.write(&account, now)?, ended))
         })
-        .await?;
-        self.tell(EventKind::AllSessionsEnded, subject, None);
-        Ok(ended)
+        .await
     }
 
     /// The devices on which `subject` is logged in, the most recently used first.
@@ -219,7 +224,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     }
 
     pub(super) fn write(&self, account: &Account, now: Timestamp) -> Result<Write, StoreError> {
-        let expires_at = account.expires_at(&self.inner.terms, now);
+        let expires_at = account.expires_at(now);
         Ok(Write::new(record::encode(account)?, expires_at))
     }
 

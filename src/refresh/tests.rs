@@ -48,6 +48,7 @@ fn device(family: u8, now: Timestamp, terms: &Terms) -> Device {
         name: Some("Firefox".to_owned()),
         user_agent: None,
         fingerprint: None,
+        rotated_by: None,
     }
 }
 
