@@ -218,7 +218,12 @@ async fn of_fifty_parallel_logins_never_more_than_three_are_usable() {
                 })
             });
             let mut all_looks = 0;
-            for round in 0..ROUNDS {
+            // To these it is one Redis like another, and fifty logins that contend for one record take their time.
+            let rounds = match backend.name {
+                "redis cluster" | "redis sentinel" => ROUNDS / 5,
+                _ => ROUNDS,
+            };
+            for round in 0..rounds {
                 nodes[0].logout_all("alice").await.unwrap();
                 let entered = Arc::new(AtomicUsize::new(0));
                 let watching = {
