@@ -128,11 +128,11 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
             .proofs()
             .map(|(factor, at)| (factor, Some(at)))
             .collect();
-        let access_token = inner.jwt.issue(grant).session_id(device.id()).await?;
+        let access_token = inner.access.issue(grant).session_id(device.id()).await?;
         Ok(TokenPair {
             access_token,
             refresh_token,
-            expires_in: inner.jwt.ttl(),
+            expires_in: inner.access.ttl(),
             session_id: device.id(),
             refresh_expires_in: device.absolute_at.since(inner.clock.now()),
         })

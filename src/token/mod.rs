@@ -68,7 +68,10 @@ mod algorithm;
 mod asymmetric;
 mod builder;
 mod claims;
+mod date;
 mod der;
+mod engine;
+mod handle;
 mod issue;
 mod json;
 mod jwk;
@@ -78,16 +81,24 @@ mod key;
 pub mod list;
 mod load;
 mod material;
+#[cfg(feature = "paseto")]
+pub mod paseto;
 mod payload;
 mod pem;
 mod revoke;
 mod ring;
+mod settings;
 mod symmetric;
 mod write;
+
+#[cfg(feature = "refresh")]
+pub(crate) use self::engine::Engine;
 
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "paseto")]
+pub use self::paseto::{Paseto, PasetoKey};
 pub use self::{
     algorithm::Algorithm,
     builder::JwtBuilder,
@@ -98,3 +109,6 @@ pub use self::{
     list::{TokenId, TokenList, TokenListBuilder},
     ring::{KeyRing, RingKey},
 };
+
+/// The most that servers take in one header line by default.
+const MAX_BYTES: usize = 8 * 1024;

@@ -1,0 +1,169 @@
+//! Encrypted and signed tokens whose algorithm nobody can choose: PASETO, versions 2, 3 and 4.
+
+mod builder;
+mod cipher;
+mod envelope;
+mod footer;
+mod key;
+mod paserk;
+mod v3_local;
+mod version;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    claims::Claims,
+    engine::Engine,
+    handle::handle,
+    issue::Issue,
+    list::{TokenId, TokenList},
+    ring::KeyRing,
+};
+use crate::{
+    authenticate::{Authenticate, Verified},
+    credential::{Credential, CredentialSource},
+    grant::Grant,
+    rejection::Rejection,
+};
+
+pub use self::{
+    builder::PasetoBuilder,
+    footer::Footer,
+    key::PasetoKey,
+    version::{ImplicitAssertions, Local, Public, Purpose, V2, V3, V4},
+};
+
+/// Issues and verifies PASETO tokens of one version and purpose, whose custom claims are a `U`.
+///
+/// It is a handle: cloning it is cheap, and all clones share the key ring. See the [module](self) for the rules, and
+/// [`PasetoLayer`](crate::layer::PasetoLayer) for its use in a service.
+pub struct Paseto<U = Claims> {
+    pub(crate) engine: Engine<U>,
+}
+
+impl<U> Paseto<U> {
+    /// Tokens of version 4, encrypted with a shared key: what only servers read that could also make them.
+    ///
+    /// Keys of another version or purpose are of another type:
+    ///
+    /// ```compile_fail,E0308
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Public, V4}};
+    ///
+    /// let signing = PasetoKey::<V4, Public>::generate().unwrap();
+    /// let paseto = Paseto::<Claims>::v4_local(KeyRing::new(signing));
+    /// ```
+    ///
+    /// ```compile_fail,E0308
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V3}};
+    ///
+    /// let older = PasetoKey::<V3, Local>::generate();
+    /// let paseto = Paseto::<Claims>::v4_local(KeyRing::new(older));
+    /// ```
+    pub fn v4_local(ring: KeyRing<PasetoKey<V4, Local>>) -> PasetoBuilder<U, V4, Local> {
+        PasetoBuilder::new(ring)
+    }
+
+    /// Tokens of version 4, signed with Ed25519: what others verify with the public half.
+    ///
+    /// ```compile_fail,E0308
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Public, V2}};
+    ///
+    /// let legacy = PasetoKey::<V2, Public>::generate().unwrap();
+    /// let paseto = Paseto::<Claims>::v4_public(KeyRing::new(legacy));
+    /// ```
+    ///
+    /// ```compile_fail,E0308
+    /// use tower_jam::{Algorithm, Claims, Key, KeyRing, Paseto};
+    ///
+    /// let jwk = Key::generate(Algorithm::EdDsa).unwrap();
+    /// let paseto = Paseto::<Claims>::v4_public(KeyRing::new(jwk));
+    /// ```
+    pub fn v4_public(ring: KeyRing<PasetoKey<V4, Public>>) -> PasetoBuilder<U, V4, Public> {
+        PasetoBuilder::new(ring)
+    }
+
+    /// Tokens of version 3, encrypted with AES-256 and HMAC-SHA-384: for where the algorithms must be NIST's.
+    ///
+    /// ```compile_fail,E0308
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V4}};
+    ///
+    /// let newer = PasetoKey::<V4, Local>::generate();
+    /// let paseto = Paseto::<Claims>::v3_local(KeyRing::new(newer));
+    /// ```
+    pub fn v3_local(ring: KeyRing<PasetoKey<V3, Local>>) -> PasetoBuilder<U, V3, Local> {
+        PasetoBuilder::new(ring)
+    }
+
+    /// Tokens of version 3, signed with ECDSA on P-384: for where the algorithms must be NIST's.
+    ///
+    /// ```compile_fail,E0308
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V3}};
+    ///
+    /// let shared = PasetoKey::<V3, Local>::generate();
+    /// let paseto = Paseto::<Claims>::v3_public(KeyRing::new(shared));
+    /// ```
+    pub fn v3_public(ring: KeyRing<PasetoKey<V3, Public>>) -> PasetoBuilder<U, V3, Public> {
+        PasetoBuilder::new(ring)
+    }
+
+    /// Tokens of version 2, encrypted with a shared key, for systems that have not moved to version 4. They have no
+    /// implicit assertions:
+    ///
+    /// ```compile_fail,E0599
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey};
+    ///
+    /// let ring = KeyRing::new(PasetoKey::generate());
+    /// let paseto = Paseto::<Claims>::legacy_v2_local(ring).implicit_assertion("tenant");
+    /// ```
+    pub fn legacy_v2_local(ring: KeyRing<PasetoKey<V2, Local>>) -> PasetoBuilder<U, V2, Local> {
+        PasetoBuilder::new(ring)
+    }
+
+    /// Tokens of version 2, signed with Ed25519, for systems that have not moved to version 4.
+    pub fn legacy_v2_public(ring: KeyRing<PasetoKey<V2, Public>>) -> PasetoBuilder<U, V2, Public> {
+        PasetoBuilder::new(ring)
+    }
+}
+
+impl<U: Serialize> Paseto<U> {
+    /// Mints a token for `grant`, with the ring's active key. It has an `iat`, an `exp` and a random `jti` of 128 bits, and
+    /// the key's id in its footer.
+    pub fn issue(&self, grant: Grant<U>) -> Issue<'_, U> {
+        self.engine.issue(grant)
+    }
+}
+
+impl<U: DeserializeOwned + Send + Sync + 'static> Paseto<U> {
+    /// The footer of a token. The token is verified first; what its list says does not matter.
+    ///
+    /// # Errors
+    ///
+    /// An invalid [`Rejection`] for what is no good token, lists aside, and for a footer that is not UTF-8.
+    pub fn footer(&self, token: &str) -> Result<Footer, Rejection> {
+        self.engine.judge(token, self.engine.core.clock.now())?;
+        envelope::read_footer(token)
+    }
+}
+
+handle!(Paseto);
+
+impl<U> Clone for Paseto<U> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+        }
+    }
+}
+
+impl<U> fmt::Debug for Paseto<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Paseto")
+            .field("engine", &self.engine)
+            .finish()
+    }
+}
