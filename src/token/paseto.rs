@@ -115,9 +115,9 @@ impl<U> Paseto<U> {
     /// implicit assertions:
     ///
     /// ```compile_fail,E0599
-    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey};
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V2}};
     ///
-    /// let ring = KeyRing::new(PasetoKey::generate());
+    /// let ring = KeyRing::new(PasetoKey::<V2, Local>::generate());
     /// let paseto = Paseto::<Claims>::legacy_v2_local(ring).implicit_assertion("tenant");
     /// ```
     pub fn legacy_v2_local(ring: KeyRing<PasetoKey<V2, Local>>) -> PasetoBuilder<U, V2, Local> {
