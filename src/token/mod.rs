@@ -1,6 +1,7 @@
 //! Self-contained tokens, and the keys they are signed with.
 //!
-//! [`Jwt`] issues and verifies signed JSON Web Tokens; [`JwtLayer`](crate::layer::JwtLayer) puts it in front of a service.
+//! [`Jwt`] issues and verifies signed JSON Web Tokens; [`JwtLayer`](crate::layer::JwtLayer) puts it in front of a service. With
+//! the feature `paseto`, `Paseto` does the same for encrypted and signed PASETO tokens; its rules stand in its own module.
 //!
 //! # Keys
 //!
@@ -13,7 +14,7 @@
 //! ([`Key::from_pem`], [`Key::from_der`]), a JSON Web Key ([`Key::from_jwk`]), another party's key
 //! set ([`KeyRing::from_jwks`]), or nowhere yet ([`Key::generate`]).
 //!
-//! # Rules for tokens
+//! # Rules for JWTs
 //!
 //! * **Form.** At most 8 KiB; three parts of base64url without padding and with unused bits zero; header and payload are
 //!   JSON objects in UTF-8 with no name twice, at most 64 names, at most 32 levels.

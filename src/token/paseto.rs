@@ -1,4 +1,75 @@
 //! Encrypted and signed tokens whose algorithm nobody can choose: PASETO, versions 2, 3 and 4.
+//!
+//! [`Paseto`] issues and verifies them; [`PasetoLayer`](crate::layer::PasetoLayer) puts it in front of a service. It is the engine
+//! that a [`Jwt`](crate::Jwt) is, with the same claims, lists, users and key rings, and another envelope.
+//!
+//! # Which one
+//!
+//! * [`v4_local`](Paseto::v4_local) where the servers that read a token may also make it. Nobody else can read it.
+//! * [`v4_public`](Paseto::v4_public) where others verify with the public half. Everybody can read it.
+//! * [`v3_local`](Paseto::v3_local) and [`v3_public`](Paseto::v3_public) where the algorithms must be NIST's.
+//! * [`legacy_v2_local`](Paseto::legacy_v2_local) and [`legacy_v2_public`](Paseto::legacy_v2_public) for systems that have not moved on.
+//!
+//! Version 1 is not offered. A [`PasetoKey`] of one version and purpose is of a type of its own, so that giving it to
+//! another does not compile.
+//!
+//! # Rules
+//!
+//! * **Form.** At most 8 KiB before anything is decoded; the version and purpose of the engine, a body, and a footer or none. An
+//!   empty fourth part, a fifth one, padding, white space and unused bits that are set are refused.
+//! * **Footer.** At most 1 KiB. It is authenticated and not encrypted. Of one that begins with `{`, a strict JSON object, `kid` is read
+//!   before anything is verified, as an exact lookup in the ring and for nothing else; `wpk`, a key that comes with the token,
+//!   is refused. Another text, or none, has no `kid`, which may be missing only if the ring has one key.
+//! * **Implicit assertion.** Versions 3 and 4 bind a token to bytes that it does not hold; they must be the same where it is verified.
+//! * **Claims.** As for a JWT: a strict JSON object in which `iss`, `aud`, `exp` and `sub` are required, and the [leeway](PasetoBuilder::leeway)
+//!   is the same. `exp`, `nbf` and `iat` are dates and times of RFC 3339, any offset, `T` and `Z` in upper case, from
+//!   1970 to 9999; numbers are refused. `auth_time` and `proofs`, which are not of PASETO, are numbers as in a JWT.
+//! * **Type.** PASETO has no `typ`: what a key makes is an access token. Keep a ring, an audience or an implicit assertion for
+//!   each other use.
+//! * **Calling back.** Without a [list](super::list) a token is good until it expires.
+//!
+//! # Keys
+//!
+//! They come from [`generate`](PasetoKey::generate), from bytes, and from PASERK text, in which they are kept: `k4.local.…`,
+//! `k4.secret.…` and `k4.public.…`. A key's id is its PASERK id, which tells nothing of the key.
+//!
+//! # Example
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use tower_jam::{Grant, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V4}};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct User { name: String }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = PasetoKey::<V4, Local>::generate();
+//! let ring = KeyRing::new(key.clone());
+//! let engine = |tenant: &str| {
+//!     let builder = Paseto::<User>::v4_local(ring.clone()).issuer("https://auth.acme.dev").audience("api");
+//!     builder.implicit_assertion(tenant).build()
+//! };
+//! let paseto = engine("tenant-1")?;
+//!
+//! let token = paseto.issue(Grant::new("42", User { name: "Alice".into() }).roles(["editor"])).await?;
+//! assert!(token.expose().starts_with("v4.local."));
+//! let verified = paseto.verify(token.expose()).await?;
+//! assert_eq!(verified.user().unwrap().name, "Alice");
+//! assert!(verified.identity().unwrap().has_role("editor"));
+//! assert_eq!(paseto.footer(token.expose())?.member("kid").unwrap(), key.kid());
+//!
+//! // Of another tenant it is no token at all.
+//! assert!(engine("tenant-2")?.verify(token.expose()).await.is_err());
+//!
+//! // Rotation while serving, as for a JWT.
+//! ring.rotate(PasetoKey::<V4, Local>::generate())?;
+//! assert!(paseto.verify(token.expose()).await.is_ok());
+//! assert!(ring.retire(key.kid()));
+//! assert!(paseto.verify(token.expose()).await.is_err());
+//! # Ok(())
+//! # }
+//! ```
 
 mod builder;
 mod cipher;

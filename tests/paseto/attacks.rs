@@ -69,13 +69,11 @@ fn parts(mut category: Category, good: &str) -> Category {
     category.refuse(KIND, "two parts", format!("{version}.{purpose}"));
     category.refuse(KIND, "one part", body.to_owned());
     category.refuse(KIND, "nothing", String::new());
-    category.refuse(KEY, "no body", format!("{version}.{purpose}.."));
     category.refuse(
         KEY,
         "no body and a footer",
         format!("{version}.{purpose}..{footer}"),
     );
-    category.attacks.retain(|attack| attack.name != "no body");
     category.refuse(
         EMPTY,
         "no body and no footer",
@@ -122,7 +120,7 @@ fn parts(mut category: Category, good: &str) -> Category {
 /// The same bytes with one of the unused bits of the last character set, where there are any.
 fn unused_bit(text: &str) -> String {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    if text.len() % 4 == 0 {
+    if text.len().is_multiple_of(4) {
         return text.to_owned();
     }
     let (rest, last) = text.split_at(text.len() - 1);

@@ -32,7 +32,7 @@ fn is(left: impl AsRef<str>, right: &str) -> Result<(), String> {
     }
 }
 
-fn refused(error: ConfigError) -> String {
+fn refused(error: &ConfigError) -> String {
     assert_eq!(error.setting(), "key");
     error.to_string()
 }
@@ -42,21 +42,22 @@ where
     Local: SharedKey<V>,
 {
     let key = base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes(vector, "key"));
-    PasetoKey::<V, Local>::from_paserk(&format!("k{version}.local.{key}")).map_err(refused)
+    PasetoKey::<V, Local>::from_paserk(&format!("k{version}.local.{key}"))
+        .map_err(|error| refused(&error))
 }
 
 fn pair<V: 'static>(vector: &Value) -> Result<PasetoKey<V, Public>, String>
 where
     Public: KeyPair<V>,
 {
-    PasetoKey::from_secret_bytes(bytes(vector, "key")).map_err(refused)
+    PasetoKey::from_secret_bytes(bytes(vector, "key")).map_err(|error| refused(&error))
 }
 
 fn public<V: 'static>(vector: &Value) -> Result<PasetoKey<V, Public>, String>
 where
     Public: KeyPair<V>,
 {
-    PasetoKey::from_public_bytes(bytes(vector, "key")).map_err(refused)
+    PasetoKey::from_public_bytes(bytes(vector, "key")).map_err(|error| refused(&error))
 }
 
 /// The `local` file: those that fail are of text, the others say of which key.
@@ -65,7 +66,7 @@ where
     Local: SharedKey<V>,
 {
     let paserk = text(vector, "paserk");
-    let read = PasetoKey::<V, Local>::from_paserk(paserk).map_err(refused)?;
+    let read = PasetoKey::<V, Local>::from_paserk(paserk).map_err(|error| refused(&error))?;
     is(shared::<V>(version, vector)?.id(), read.id())?;
     is(read.to_paserk().expose(), paserk)
 }
@@ -76,7 +77,7 @@ where
 {
     let (pair, paserk) = (pair::<V>(vector)?, text(vector, "paserk"));
     is(pair.secret_paserk().unwrap().expose(), paserk)?;
-    let read = PasetoKey::<V, Public>::from_paserk(paserk).map_err(refused)?;
+    let read = PasetoKey::<V, Public>::from_paserk(paserk).map_err(|error| refused(&error))?;
     is(read.secret_paserk().unwrap().expose(), paserk)?;
     is(read.public_id(), pair.public_id())
 }
@@ -87,7 +88,7 @@ where
 {
     let (public, paserk) = (public::<V>(vector)?, text(vector, "paserk"));
     is(public.public_paserk(), paserk)?;
-    let read = PasetoKey::<V, Public>::from_paserk(paserk).map_err(refused)?;
+    let read = PasetoKey::<V, Public>::from_paserk(paserk).map_err(|error| refused(&error))?;
     is(read.public_paserk(), paserk)
 }
 
@@ -196,6 +197,49 @@ fn secret_bytes(pair: &PasetoKey<V4, Public>) -> Vec<u8> {
     let paserk = pair.secret_paserk().unwrap();
     let body = paserk.expose().rsplit('.').next().unwrap();
     base64_simd::URL_SAFE_NO_PAD.decode_to_vec(body).unwrap()
+}
+
+/// Beside the examples of [`Paseto`] that do not compile: not by way of its text either.
+#[test]
+fn a_key_of_one_version_or_purpose_is_given_to_no_other() {
+    type Takes = Box<dyn Fn(&str) -> bool>;
+    fn of<V: 'static>() -> [(Vec<String>, Takes); 2]
+    where
+        Local: SharedKey<V>,
+        Public: KeyPair<V>,
+    {
+        let shared = PasetoKey::<V, Local>::generate();
+        let pair = PasetoKey::<V, Public>::generate().unwrap();
+        let texts = vec![
+            pair.public_paserk(),
+            pair.secret_paserk().unwrap().expose().clone(),
+        ];
+        [
+            (
+                vec![shared.to_paserk().expose().clone()],
+                Box::new(|text| PasetoKey::<V, Local>::from_paserk(text).is_ok()),
+            ),
+            (
+                texts,
+                Box::new(|text| PasetoKey::<V, Public>::from_paserk(text).is_ok()),
+            ),
+        ]
+    }
+    let all: Vec<_> = of::<V2>()
+        .into_iter()
+        .chain(of::<V3>())
+        .chain(of::<V4>())
+        .collect();
+    let mut refused = 0;
+    for (at, (texts, _)) in all.iter().enumerate() {
+        for (other, (_, takes)) in all.iter().enumerate() {
+            for text in texts {
+                assert_eq!(takes(text), at == other, "{at} to {other}");
+                refused += usize::from(at != other);
+            }
+        }
+    }
+    assert_eq!(refused, 45);
 }
 
 #[test]

@@ -24,12 +24,8 @@ use vectors;
 /// The bytes of a member in hexadecimal, or those of its text where it is none.
 fn bytes(vector: &Value, name: &str) -> Vec<u8> {
     let text = vector[name].as_str().unwrap();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let pair = |pair: &[u8]| match pair {
-        [high, low] => Some((digit(*high)? * 16 + digit(*low)?) as u8),
-        _ => None,
-    };
-    let decoded: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pair).collect();
+    let pair = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    let decoded: Option<Vec<u8>> = (0..text.len()).step_by(2).map(pair).collect();
     decoded.unwrap_or_else(|| text.as_bytes().to_vec())
 }
 
