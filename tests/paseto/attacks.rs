@@ -290,6 +290,8 @@ fn footers(mut category: Category, subject: &Subject) -> Category {
     ] {
         category.refuse(FOOTER, name, with(&footer));
     }
+    // Here the seal is good, and only the form is not.
+    category.refuse(EMPTY, "a good token and a dot", with("") + ".");
     let long = |bytes: usize| format!(r#"{{"kid":"{kid}","a":"{}"}}"#, "a".repeat(bytes));
     let over = 768 - long(0).len();
     category.controls.push(with(&long(over)));
