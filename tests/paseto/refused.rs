@@ -51,6 +51,29 @@ async fn every_attack_on_a_paseto_is_refused_for_its_reason_and_every_control_ac
     );
 }
 
+/// A key, a token and what it says are in no error, whatever is wrong with them.
+#[tokio::test]
+async fn what_is_wrong_with_a_paseto_is_told_without_quoting_it() {
+    let mut told = 0;
+    for category in attacks::all().await {
+        for attack in &category.attacks {
+            let rejection = category.paseto.verify(&attack.token).await.unwrap_err();
+            let mut shown = format!("{rejection:?} {rejection}");
+            let mut source = std::error::Error::source(&rejection);
+            while let Some(cause) = source {
+                shown.push_str(&format!("{cause:?} {cause}"));
+                source = cause.source();
+            }
+            let parts = attack.token.split('.').filter(|part| part.len() >= 12);
+            for part in parts.chain(["swordfish", "k4.lid", "k4.pid"]) {
+                assert!(!shown.contains(part), "{}: {shown}", attack.name);
+            }
+            told += 1;
+        }
+    }
+    assert!(told >= 1500, "{told}");
+}
+
 #[tokio::test]
 async fn the_layer_answers_every_attack_on_a_paseto_with_401_and_calls_no_service() {
     let name = HeaderName::from_static("x-token");

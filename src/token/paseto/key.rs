@@ -123,10 +123,12 @@ where
     /// When they are not 32, or the same byte all over.
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let bytes = bytes.as_ref();
-        if bytes.iter().all(|byte| *byte == bytes[0]) {
-            return Err(ConfigError::new("key", "the same byte all over"));
+        let key = Self::of(bytes);
+        let key = key.ok_or_else(|| ConfigError::new("key", "a shared key has 32 bytes"))?;
+        match bytes.iter().all(|byte| *byte == bytes[0]) {
+            true => Err(ConfigError::new("key", "the same byte all over")),
+            false => Ok(key),
         }
-        Self::of(bytes).ok_or_else(|| ConfigError::new("key", "a shared key has 32 bytes"))
     }
 
     /// Reads a key from its PASERK, `k4.local.…` for version 4.
