@@ -457,10 +457,8 @@ fn sizes(mut category: Category, subject: &Subject) -> Category {
         let fill = format!("\"{}\"", "a".repeat(fill));
         seal(&claims(&[("fill", &fill)]), &subject.footer(), "")
     };
-    let mut fill = 5000;
-    while sealed(fill + 1).len() <= 8192 {
-        fill += 1;
-    }
+    let fills: Vec<usize> = (0..8192).collect();
+    let fill = fills.partition_point(|fill| sealed(*fill).len() <= 8192) - 1;
     category.controls.push(sealed(fill));
     category.refuse(SIZE, "a byte more", sealed(fill + 1));
     category.refuse(SIZE, "100 KB", sealed(100_000));
