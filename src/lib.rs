@@ -68,6 +68,11 @@ pub use crate::{
     layer::JwtLayer,
     token::{Algorithm, Claims, Jwt, Key, KeyRing, TokenList},
 };
+#[cfg(feature = "paseto")]
+pub use crate::{
+    layer::PasetoLayer,
+    token::{Paseto, PasetoKey},
+};
 #[cfg(feature = "session")]
 pub use crate::{
     layer::SessionLayer,

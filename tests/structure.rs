@@ -65,7 +65,7 @@ fn names(text: &str, word: &str) -> bool {
 
 #[test]
 fn each_foreign_crate_has_one_home() {
-    let homes: [(&str, &[&str]); 17] = [
+    let homes: [(&str, &[&str]); 19] = [
         ("tower", &[]),
         ("tower_layer", &["layer/"]),
         ("tower_service", &["layer/"]),
@@ -96,6 +96,8 @@ fn each_foreign_crate_has_one_home() {
         ("bcrypt", &["account/password"]),
         ("scrypt", &["account/password"]),
         ("arc_swap", &["token/"]),
+        ("pasetors", &["token/paseto"]),
+        ("orion", &["token/paseto"]),
         ("redb", &["store/file"]),
         ("fred", &["store/redis"]),
         ("sqlx", &["store/postgres", "account/users/postgres.rs"]),

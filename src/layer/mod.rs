@@ -1,7 +1,7 @@
 //! The tower layers.
 //!
-//! There is one path from a request to a user, [`AuthLayer`]; `JwtLayer` and `SessionLayer` are names for
-//! it with an engine filled in. A [`GuardLayer`] inside it asks one more question of the identity.
+//! There is one path from a request to a user, [`AuthLayer`]; `JwtLayer`, `PasetoLayer` and `SessionLayer` are
+//! names for it with an engine filled in. A [`GuardLayer`] inside it asks one more question of the identity.
 //!
 //! # What a layer does
 //!
@@ -94,6 +94,11 @@ pub use self::{
 /// Authenticates by a JSON Web Token, from the `Authorization` header unless told otherwise.
 #[cfg(feature = "jwt")]
 pub type JwtLayer<U = crate::token::Claims, R = HttpResponder> = AuthLayer<crate::token::Jwt<U>, R>;
+
+/// Authenticates by a PASETO, from the `Authorization` header unless told otherwise.
+#[cfg(feature = "paseto")]
+pub type PasetoLayer<U = crate::token::Claims, R = HttpResponder> =
+    AuthLayer<crate::token::Paseto<U>, R>;
 
 /// Authenticates by a server-side session, from the engine's cookie unless told otherwise.
 #[cfg(feature = "session")]

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 
 use super::{
+    access::AccessTokens,
     account::{Account, Terms},
     builder::{Blacklist, ReadUser, TokenPairsBuilder},
     fingerprint::FingerprintKeys,
@@ -25,7 +26,7 @@ use crate::{
         Key, Store, Write,
         swap::{Step, swap},
     },
-    token::{Claims, Jwt},
+    token::{Claims, Engine},
 };
 
 /// Issues access tokens with refresh tokens, exchanges them, and ends them.
@@ -36,7 +37,7 @@ pub struct TokenPairs<U = Claims> {
 }
 
 pub(super) struct Inner<U> {
-    pub(super) jwt: Jwt<U>,
+    pub(super) access: Engine<U>,
     pub(super) store: Arc<dyn Store>,
     pub(super) users: Arc<dyn ReadUser<U>>,
     pub(super) clock: Arc<dyn Clock>,
@@ -53,15 +54,15 @@ pub(super) struct Inner<U> {
 pub struct Epoch(pub(super) u64);
 
 impl<U: Send + Sync + 'static> TokenPairs<U> {
-    /// An engine whose access tokens are `jwt`'s, whose records are in `store`, whose refresh tokens are made with
+    /// An engine whose access tokens are those of `access`, a [`Jwt`](crate::Jwt) or a `Paseto`, whose records are in `store`, whose refresh tokens are made with
     /// keys from `secret`, and which reads a user anew from `users` at each refresh.
     pub fn builder(
-        jwt: Jwt<U>,
+        access: impl Into<AccessTokens<U>>,
         store: Arc<dyn Store>,
         secret: &MasterSecret,
         users: impl ReadUser<U>,
     ) -> TokenPairsBuilder<U> {
-        TokenPairsBuilder::new(jwt, store, secret, Arc::new(users))
+        TokenPairsBuilder::new(access.into().0, store, secret, Arc::new(users))
     }
 
     /// Ends the device that `refresh_token` is for, be it a token that was replaced long ago; `false` if it had

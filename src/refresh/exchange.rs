@@ -134,8 +134,8 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
             .map(|(factor, at)| (factor, Some(at)))
             .collect();
         let refresh_expires_in = device.absolute_at.since(inner.clock.now());
-        let expires_in = inner.jwt.ttl().min(refresh_expires_in.max(A_SECOND));
-        let access = inner.jwt.issue(grant).session_id(device.id());
+        let expires_in = inner.access.ttl().min(refresh_expires_in.max(A_SECOND));
+        let access = inner.access.issue(grant).session_id(device.id());
         let access_token = access.ttl(expires_in).await?;
         Ok(TokenPair {
             access_token,
