@@ -25,7 +25,7 @@ use std::{borrow::Cow, fmt, ops::Deref, sync::Arc};
 use http::Extensions;
 use serde::{Serialize, Serializer};
 
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, proof::Memory};
 
 /// Who the caller is, how that was proved, and what it may do. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +33,7 @@ pub struct Identity {
     shared: Arc<Shared>,
     checked_at: Timestamp,
     user_type: Option<UserType>,
+    memory: Option<Memory>,
 }
 
 #[derive(Clone)]
@@ -60,6 +61,7 @@ impl Identity {
             }),
             checked_at,
             user_type: None,
+            memory: None,
         }
     }
 
@@ -180,6 +182,16 @@ impl Identity {
 
     pub(crate) const fn with_user_type(mut self, user_type: Option<UserType>) -> Self {
         self.user_type = user_type;
+        self
+    }
+
+    /// Where its further proofs are remembered.
+    pub(crate) const fn memory(&self) -> Option<Memory> {
+        self.memory
+    }
+
+    pub(crate) const fn with_memory(mut self, memory: Memory) -> Self {
+        self.memory = Some(memory);
         self
     }
 }

@@ -81,6 +81,13 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
         self.with_policy(|policy| policy.allows_cross_site = true)
     }
 
+    /// The same layer with another engine of the kind.
+    #[cfg(feature = "otp")]
+    pub(super) fn map_engine(mut self, change: impl FnOnce(A) -> A) -> Self {
+        self.engine = change(self.engine);
+        self
+    }
+
     fn with_policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         change(Arc::make_mut(&mut self.policy));
         self
@@ -170,6 +177,11 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
         {
             cross_site::check(request)?;
         }
+        let memory = outer.as_ref().and_then(Identity::memory);
+        let presented = presented.map(|credential| {
+            let memory = memory.and_then(|memory| memory.find(&request.extensions));
+            credential.with_memory(memory)
+        });
         let verified = self.verify(presented, outer).await?;
         let is_known =
             verified.identity().is_some() || request.extensions.get::<Identity>().is_some();

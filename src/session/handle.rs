@@ -19,10 +19,12 @@ use super::{
 };
 use crate::{
     authenticate::{OnResponse, Verified},
+    clock::Timestamp,
     credential::CredentialSource,
     error::StoreError,
     grant::Grant,
     identity::Factor,
+    proof::RememberProof,
     rejection::Rejection,
     secret::Secret,
 };
@@ -51,22 +53,36 @@ struct State {
     cookie: Option<HeaderValue>,
     /// The request came with an id that was replaced while it was under way.
     is_replaced: bool,
+    /// The request came with the engine's cookie, so a new one will be read.
+    is_in_cookie: bool,
 }
 
 impl Session {
-    pub(super) fn open(core: &Arc<Core>, opened: Option<Opened>) -> Self {
-        Self::new(core, opened, false)
+    /// No session, as long as nothing is written to it.
+    pub(super) fn none(core: &Arc<Core>) -> Self {
+        Self::new(core, None, false, false)
+    }
+
+    /// A session that the request came with.
+    pub(super) fn found(core: &Arc<Core>, opened: Opened, is_in_cookie: bool) -> Self {
+        Self::new(core, Some(opened), false, is_in_cookie)
     }
 
     pub(super) fn replaced(core: &Arc<Core>) -> Self {
-        Self::new(core, None, true)
+        Self::new(core, None, true, false)
     }
 
-    fn new(core: &Arc<Core>, opened: Option<Opened>, is_replaced: bool) -> Self {
+    fn new(
+        core: &Arc<Core>,
+        opened: Option<Opened>,
+        is_replaced: bool,
+        is_in_cookie: bool,
+    ) -> Self {
         let state = State {
             opened,
             cookie: None,
             is_replaced,
+            is_in_cookie,
         };
         Self {
             shared: Arc::new(Shared {
@@ -79,7 +95,7 @@ impl Session {
     /// Puts the handle into what the layer gives the request.
     pub(super) fn enter<U>(self, verified: Verified<U>) -> Verified<U> {
         let hook = Arc::clone(&self.shared);
-        verified.attach(self).on_response(hook)
+        verified.attach_memory(self).on_response(hook)
     }
 
     /// The public id, once there is a record.
@@ -280,6 +296,37 @@ impl Session {
             .state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RememberProof for Session {
+    /// Gives the session a new id where the browser will learn it. A caller who sends it in a header would not, and
+    /// would be logged out by a proof: such a session keeps its id.
+    fn remember_proof<'a>(
+        &'a self,
+        factor: &'a Factor,
+        at: Timestamp,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send + 'a>> {
+        let add = move |record: &mut Record| {
+            if let Some(owner) = &mut record.head.owner {
+                owner.add_proofs([(factor.clone(), at)]);
+            }
+        };
+        Box::pin(async move {
+            if self.state().is_in_cookie {
+                return self.renew(add).await.map(drop);
+            }
+            let opened = self.opened().ok_or_else(ended)?;
+            let edit = |record: &mut Record| {
+                add(record);
+                Ok::<_, StoreError>(())
+            };
+            let core = &self.shared.core;
+            let changed = core.change(&opened.token, NewId::Keep, edit).await?;
+            let ((), opened) = changed.ok_or_else(ended)?;
+            self.keep(opened);
+            Ok(())
+        })
     }
 }
 
