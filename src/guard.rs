@@ -301,6 +301,30 @@ mod tests {
     }
 
     #[test]
+    fn a_proof_is_fresh_until_its_time_is_up_and_never_from_the_future() {
+        let five = Duration::from_secs(300);
+        let proved = Timestamp::from_secs(1_000);
+        let check = |millis| {
+            let identity = editor().with_factor(Factor::Otp, proved);
+            let identity = identity.checked_again_at(Timestamp::from_millis(millis));
+            fresh(Factor::Otp, five).check(&identity)
+        };
+        for millis in [970_000, 1_000_000, 1_299_000, 1_299_999] {
+            assert!(check(millis).is_ok(), "{millis}");
+        }
+        for millis in [0, 969_999, 1_300_000, 1_301_000] {
+            assert!(check(millis).is_err(), "{millis}");
+        }
+        let never = fresh(Factor::Password, five).check(&editor()).unwrap_err();
+        assert!(
+            never
+                .challenge("api")
+                .unwrap()
+                .ends_with(r#"max_age=300, acr_values="pwd""#)
+        );
+    }
+
+    #[test]
     fn a_missing_scope_is_named_in_the_challenge() {
         let refusal = scope("read")
             .and(scope("write"))
