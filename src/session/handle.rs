@@ -19,12 +19,10 @@ use super::{
 };
 use crate::{
     authenticate::{OnResponse, Verified},
-    clock::Timestamp,
     credential::CredentialSource,
     error::StoreError,
     grant::Grant,
     identity::Factor,
-    proof::RememberProof,
     rejection::Rejection,
     secret::Secret,
 };
@@ -256,7 +254,10 @@ impl Session {
         .await
     }
 
-    async fn renew(&self, mut edit: impl FnMut(&mut Record)) -> Result<Secret<String>, Rejection> {
+    pub(super) async fn renew(
+        &self,
+        mut edit: impl FnMut(&mut Record),
+    ) -> Result<Secret<String>, Rejection> {
         let opened = self
             .opened()
             .ok_or_else(|| Rejection::invalid("there is no session"))?;
@@ -286,8 +287,16 @@ impl Session {
         token
     }
 
+    pub(super) fn core(&self) -> &Core {
+        &self.shared.core
+    }
+
+    pub(super) fn is_in_cookie(&self) -> bool {
+        self.state().is_in_cookie
+    }
+
     /// Goes on with another state of the same session.
-    fn keep(&self, opened: Opened) {
+    pub(super) fn keep(&self, opened: Opened) {
         self.state().opened = Some(opened);
     }
 
@@ -296,37 +305,6 @@ impl Session {
             .state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl RememberProof for Session {
-    /// Gives the session a new id where the browser will learn it. A caller who sends it in a header would not, and
-    /// would be logged out by a proof: such a session keeps its id.
-    fn remember_proof<'a>(
-        &'a self,
-        factor: &'a Factor,
-        at: Timestamp,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send + 'a>> {
-        let add = move |record: &mut Record| {
-            if let Some(owner) = &mut record.head.owner {
-                owner.add_proofs([(factor.clone(), at)]);
-            }
-        };
-        Box::pin(async move {
-            if self.state().is_in_cookie {
-                return self.renew(add).await.map(drop);
-            }
-            let opened = self.opened().ok_or_else(ended)?;
-            let edit = |record: &mut Record| {
-                add(record);
-                Ok::<_, StoreError>(())
-            };
-            let core = &self.shared.core;
-            let changed = core.change(&opened.token, NewId::Keep, edit).await?;
-            let ((), opened) = changed.ok_or_else(ended)?;
-            self.keep(opened);
-            Ok(())
-        })
     }
 }
 
@@ -359,6 +337,6 @@ impl fmt::Debug for Session {
     }
 }
 
-fn ended() -> Rejection {
+pub(super) fn ended() -> Rejection {
     Rejection::invalid("the session was ended, or given a new id by another request")
 }
