@@ -171,9 +171,7 @@ impl<U: Send + Sync + 'static> Verified<U> {
     pub(crate) fn enter(self, extensions: &mut Extensions) -> Option<Arc<dyn OnResponse>> {
         let outer_type = extensions.get::<Identity>().and_then(Identity::user_type);
         if let Some(mut identity) = self.identity {
-            if let Some(memory) = self.memory {
-                identity = identity.with_memory(memory);
-            }
+            identity.memory = self.memory.or(identity.memory);
             let user_type = match self.user {
                 Some(_) => Some(UserType::of::<U>()),
                 None => outer_type,

@@ -33,7 +33,8 @@ pub struct Identity {
     shared: Arc<Shared>,
     checked_at: Timestamp,
     user_type: Option<UserType>,
-    memory: Option<Memory>,
+    /// Where its further proofs are remembered.
+    pub(crate) memory: Option<Memory>,
 }
 
 #[derive(Clone)]
@@ -182,16 +183,6 @@ impl Identity {
 
     pub(crate) const fn with_user_type(mut self, user_type: Option<UserType>) -> Self {
         self.user_type = user_type;
-        self
-    }
-
-    /// Where its further proofs are remembered.
-    pub(crate) const fn memory(&self) -> Option<Memory> {
-        self.memory
-    }
-
-    pub(crate) const fn with_memory(mut self, memory: Memory) -> Self {
-        self.memory = Some(memory);
         self
     }
 }

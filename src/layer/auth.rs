@@ -177,7 +177,7 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
         {
             cross_site::check(request)?;
         }
-        let memory = outer.as_ref().and_then(Identity::memory);
+        let memory = outer.as_ref().and_then(|outer| outer.memory);
         let presented = presented.map(|credential| {
             let memory = memory.and_then(|memory| memory.find(&request.extensions));
             credential.with_memory(memory)
