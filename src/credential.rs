@@ -55,7 +55,7 @@ pub struct Credential {
     method: Method,
     uri: Uri,
     outer: Option<Identity>,
-    memory: Option<Arc<dyn RememberProof>>,
+    pub(crate) memory: Option<Arc<dyn RememberProof>>,
 }
 
 impl Credential {
@@ -103,11 +103,6 @@ impl Credential {
 
     pub(crate) fn with_outer(mut self, outer: Option<Identity>) -> Self {
         self.outer = outer;
-        self
-    }
-
-    pub(crate) fn with_memory(mut self, memory: Option<Arc<dyn RememberProof>>) -> Self {
-        self.memory = memory;
         self
     }
 

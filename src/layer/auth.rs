@@ -170,18 +170,17 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
     /// Puts what the engine establishes into the request, or refuses it.
     async fn admit(&self, request: &mut http::request::Parts) -> Result<Hook, Rejection> {
         let outer = request.extensions.get::<Identity>().cloned();
-        let presented = self.policy.source.find(request)?;
+        let memory = outer.as_ref().and_then(|outer| outer.memory);
+        let mut presented = self.policy.source.find(request)?;
         if let Some(credential) = &presented
             && credential.is_ambient()
             && !self.policy.allows_cross_site
         {
             cross_site::check(request)?;
         }
-        let memory = outer.as_ref().and_then(|outer| outer.memory);
-        let presented = presented.map(|credential| {
-            let memory = memory.and_then(|memory| memory.find(&request.extensions));
-            credential.with_memory(memory)
-        });
+        if let (Some(credential), Some(memory)) = (&mut presented, memory) {
+            credential.memory = memory.find(&request.extensions);
+        }
         let verified = self.verify(presented, outer).await?;
         let is_known =
             verified.identity().is_some() || request.extensions.get::<Identity>().is_some();
