@@ -18,7 +18,7 @@
 //! * **Enrolling** makes a secret that waits, 15 minutes at most, for its first code. What was there stays until then, and
 //!   is replaced only for somebody who has just given a code of it: [`replacing`](NewEnrollment::replacing).
 //! * **Recovery codes**: ten, shown once, each used once. The store has their hashes. They take the place of a code
-//!   wherever [`use_recovery_code`](Otp::use_recovery_code) is called, and are a [`Factor::Otp`](crate::Factor::Otp).
+//!   wherever [`use_recovery_code`](Otp::use_recovery_code) is called, and are a [`Factor::Otp`].
 //! * **At rest** the whole record is sealed under a key that follows from the [`MasterSecret`](crate::MasterSecret). With an
 //!   accepted old secret records open, and are sealed with the active one when they change.
 //! * **Each enrolment keeps its scheme**: other digits in the settings leave the authenticators that are there as they are.
