@@ -8,7 +8,7 @@
 //!
 //! let given = Timestamp::from_secs(1_000);
 //! let alice = Identity::new(Subject::new("https://auth.acme.dev", "alice"), given).with_factor(Factor::Otp, given);
-//! let after = |seconds| alice.clone().checked_again_at(Timestamp::from_secs(1_000 + seconds));
+//! let after = |seconds: u64| alice.clone().checked_again_at(Timestamp::from_secs(1_000 + seconds));
 //!
 //! let five_minutes = Duration::from_secs(300);
 //! assert!(after(299).is_fresh(&Factor::Otp, five_minutes));
