@@ -31,8 +31,9 @@ use tonic::{Code, Status, metadata::MetadataMap, server::NamedService, transport
 use tonic_prost::ProstCodec;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_jam::{
-    Algorithm, AuthUser, Authenticate, CredentialSource, Grant, Identity, Jwt, Key, KeyRing,
-    guard::role,
+    Algorithm, AuthUser, Authenticate, Clock, CredentialSource, Factor, Grant, Identity, Jwt, Key,
+    KeyRing,
+    guard::{fresh, role},
     layer::{AuthLayer, GrpcResponder, GuardLayer, HttpResponder},
     testing::ManualClock,
 };
@@ -385,6 +386,97 @@ async fn tonic_answers(engine: impl Authenticate<User = User>, cases: Vec<Case>)
             }
         }
     }
+    server.abort();
+}
+
+/// A token whose login was so long ago, and what a route that asks for a proof younger than five minutes says to it.
+struct Aged {
+    jwt: Jwt<User>,
+    clock: Arc<ManualClock>,
+    bearer: String,
+}
+
+/// RFC 9470 section 3.
+const STEP_UP: &str = r#"Bearer realm="api", error="insufficient_user_authentication", max_age=300, acr_values="otp""#;
+
+async fn aged() -> Aged {
+    let clock = Arc::new(ManualClock::default());
+    let ring = KeyRing::new(Key::generate(Algorithm::Es256).unwrap());
+    let jwt = Jwt::<User>::builder(ring)
+        .issuer("https://issuer")
+        .audience("api")
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let login = clock.now();
+    // The token is younger than its login, and that counts for nothing.
+    clock.advance(Duration::from_secs(240));
+    let name = "Alice".to_owned();
+    let grant = Grant::new("42", User { name }).factor(Factor::Password);
+    let grant = grant.factor_at(Factor::Otp, login);
+    let token = jwt.issue(grant).await.unwrap();
+    clock.advance(Duration::from_secs(59));
+    Aged {
+        jwt,
+        clock,
+        bearer: format!("Bearer {}", token.expose()),
+    }
+}
+
+#[tokio::test]
+async fn a_proof_of_4_minutes_59_passes_and_one_of_5_minutes_1_does_not_on_axum() {
+    let aged = aged().await;
+    let app: Router = Router::new()
+        .route("/", get(|| async {}))
+        .route_layer(GuardLayer::new(fresh(
+            Factor::Otp,
+            Duration::from_secs(300),
+        )))
+        .route_layer(AuthLayer::new(aged.jwt));
+    let ask = async || {
+        let request = Request::get("/").header("authorization", &aged.bearer);
+        let request = request.body(Body::empty()).unwrap();
+        app.clone().oneshot(request).await.unwrap()
+    };
+    assert_eq!(ask().await.status(), 200);
+    aged.clock.advance(Duration::from_secs(2));
+    let refused = ask().await;
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.headers()["www-authenticate"], STEP_UP);
+    let body = refused.into_body().collect().await.unwrap().to_bytes();
+    let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(problem["error"], "insufficient_user_authentication");
+}
+
+#[tokio::test]
+async fn a_proof_of_4_minutes_59_passes_and_one_of_5_minutes_1_does_not_on_tonic() {
+    let aged = aged().await;
+    let (listener, address) = listen().await;
+    let guard = GuardLayer::new(fresh(Factor::Otp, Duration::from_secs(300)));
+    let server = Server::builder()
+        .layer(AuthLayer::new(aged.jwt).respond_with(GrpcResponder::new()))
+        .layer(guard.respond_with(GrpcResponder::new()))
+        .add_service(Describer)
+        .serve_with_incoming(TcpListenerStream::new(listener));
+    let server = tokio::spawn(server);
+    let channel = tonic::transport::Channel::from_shared(format!("http://{address}"));
+    let channel = channel.unwrap().connect().await.unwrap();
+    let mut client = tonic::client::Grpc::new(channel);
+    let mut ask = async || {
+        let mut request = tonic::Request::new(());
+        let bearer = aged.bearer.parse().unwrap();
+        request.metadata_mut().insert("authorization", bearer);
+        client.ready().await.unwrap();
+        let path = http::uri::PathAndQuery::from_static("/test.Describer/Describe");
+        let codec = ProstCodec::<(), String>::default();
+        client.unary(request, path, codec).await
+    };
+    assert_eq!(ask().await.unwrap().into_inner(), "42 is Alice");
+    aged.clock.advance(Duration::from_secs(2));
+    let refused = ask().await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let challenge = refused.metadata().get("www-authenticate").unwrap();
+    assert_eq!(challenge, STEP_UP);
     server.abort();
 }
 

@@ -102,6 +102,7 @@ pub(super) struct Registered<'de> {
     pub(super) scope: Words,
     pub(super) roles: Words,
     pub(super) methods: Words,
+    pub(super) context: Option<Cow<'de, str>>,
     pub(super) authenticated_at: Option<Timestamp>,
     pub(super) proofs: Vec<(Factor, Timestamp)>,
     pub(super) is_bound: bool,
@@ -126,7 +127,8 @@ impl Registered<'_> {
     }
 
     /// The factors, each with the time that the token states for it. A time that is not stated, or not
-    /// yet come, is not made up: such a proof is never fresh.
+    /// yet come, is not made up: such a proof is never fresh. The authentication context (`acr`) is a factor of its
+    /// name, so that a guard can ask for whatever an issuer promises (RFC 9470 section 5).
     pub(super) fn factors(&self, now: Timestamp) -> Vec<(Factor, Timestamp)> {
         let unknown = Timestamp::from_millis(0);
         let stated = |factor: &Factor| {
@@ -137,8 +139,13 @@ impl Registered<'_> {
                 .map(|(_, at)| *at);
             proof.or(self.authenticated_at).unwrap_or(unknown)
         };
-        let methods = self.methods.list.iter().map(|name| Factor::from_amr(name));
+        let methods = self.methods.list.iter().map(String::as_str);
+        let context = self.context.as_deref();
+        let is_news = |context: &&str| !methods.clone().any(|name| name == *context);
         methods
+            .clone()
+            .chain(context.filter(is_news))
+            .map(Factor::from_amr)
             .map(|factor| (stated(&factor).min(now), factor))
             .map(|(at, factor)| (factor, at))
             .collect()
@@ -326,6 +333,24 @@ mod tests {
             claims.factors(NOW),
             [(Factor::Password, early), (Factor::Otp, NOW)]
         );
+    }
+
+    #[test]
+    fn an_authentication_context_is_a_factor_of_its_name() {
+        let login = Timestamp::from_secs(5);
+        let mut claims = Registered {
+            methods: words(&["pwd"]),
+            context: Some("urn:example:silver".into()),
+            authenticated_at: Some(login),
+            ..good()
+        };
+        let silver = Factor::Other("urn:example:silver".into());
+        assert_eq!(
+            claims.factors(NOW),
+            [(Factor::Password, login), (silver, login)]
+        );
+        claims.context = Some("pwd".into());
+        assert_eq!(claims.factors(NOW), [(Factor::Password, login)]);
     }
 
     #[test]

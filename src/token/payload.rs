@@ -223,6 +223,7 @@ enum Field {
     Scope,
     Roles,
     Methods,
+    Context,
     AuthenticatedAt,
     Proofs,
     Confirmation,
@@ -242,6 +243,7 @@ impl Field {
             "scope" => Self::Scope,
             "roles" => Self::Roles,
             "amr" => Self::Methods,
+            "acr" => Self::Context,
             "auth_time" => Self::AuthenticatedAt,
             "proofs" => Self::Proofs,
             "cnf" => Self::Confirmation,
@@ -275,10 +277,14 @@ impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
             Field::AuthenticatedAt => {
                 claims.authenticated_at = Some(date(Dates::Numeric, deserializer)?);
             }
-            // Issuers use these four as they like. What does not fit grants nothing and is no error.
+            // Issuers use these five as they like. What does not fit grants nothing and is no error.
             Field::Scope => claims.scope = json::Words::deserialize(deserializer)?,
             Field::Roles => claims.roles = json::Words::deserialize(deserializer)?,
             Field::Methods => claims.methods = json::Words::deserialize(deserializer)?,
+            Field::Context => {
+                let context = json::Words::deserialize(deserializer)?;
+                claims.context = context.list.into_iter().next().map(Cow::Owned);
+            }
             Field::Proofs => claims.proofs = proofs(&Value::deserialize(deserializer)?),
             Field::Confirmation => {
                 Skipped::deserialize(deserializer)?;

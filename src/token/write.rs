@@ -65,11 +65,19 @@ impl<U: Serialize> Serialize for Minted<'_, U> {
                 .collect();
             claims.add("auth_time", &authenticated_at)?;
             claims.add("amr", &methods)?;
+            claims.add("acr", context(self.proofs))?;
             claims.add("proofs", &Proofs(self.proofs))?;
         }
         self.user.serialize(&mut claims)?;
         claims.map.end()
     }
+}
+
+/// The authentication context (RFC 9470 section 5): the name of the first factor that is more than a password.
+fn context(proofs: &[(Factor, Timestamp)]) -> &str {
+    let mut factors = proofs.iter().map(|(factor, _)| factor);
+    let more = factors.find(|factor| **factor != Factor::Password);
+    more.unwrap_or(&Factor::Password).as_amr()
 }
 
 /// When each proof was given, by its `amr` name.
