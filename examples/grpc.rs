@@ -44,10 +44,7 @@ impl wire::Method for Login {
         let peer = request.extensions().get::<TcpConnectInfo>();
         let peer: Option<SocketAddr> = peer.and_then(TcpConnectInfo::remote_addr);
         let peer = peer.ok_or_else(|| Status::internal("the caller's address is not known"))?;
-        let origin = Origin {
-            address: peer.ip(),
-            device: None,
-        };
+        let origin = Origin::new(peer.ip());
         let asked = request.into_inner();
         let asked = Credentials {
             name: asked.name,

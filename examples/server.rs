@@ -1,4 +1,5 @@
-//! A server to try: registration, login, a protected page, devices, sessions and a page for administrators.
+//! A server to try: registration, login in one step or two, a protected page, devices, sessions, a vault behind one-time
+//! codes and a page for administrators.
 //!
 //! ```text
 //! cargo run --example server -- [--listen ADDR] [--data DIR] [--admin NAME]
@@ -29,8 +30,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_http::csrf::CsrfLayer;
 use tower_jam::{
-    Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, Passwords, Rejection,
-    SessionLayer, Sessions, StoreError, Throttle, TokenPairs,
+    Algorithm, AuthUser, Claims, Factor, Identity, Jwt, Key, KeyRing, MasterSecret, Otp, OtpGuard,
+    Passwords, Rejection, SessionLayer, Sessions, StoreError, Throttle, TokenPairs,
     account::{self, Accounts, NewPasswordError, StoreUsers, Users},
     guard::role,
     layer::{AuthLayer, GuardLayer},
@@ -45,6 +46,7 @@ struct App {
     users: Arc<StoreUsers<Claims>>,
     jwt: Jwt<Claims>,
     sessions: Sessions<Claims>,
+    otp: Otp,
     admin: Option<Arc<str>>,
 }
 
@@ -58,8 +60,10 @@ fn router(app: App) -> Router {
     let bearer = AuthLayer::new(app.accounts.pairs().clone());
     let cookie = SessionLayer::new(app.sessions.clone());
     let admins = GuardLayer::new(role("admin"));
+    let code = OtpGuard::new(app.otp.clone()).within(Duration::from_secs(5 * 60));
     Router::new()
         .route("/admin", get(admin).route_layer(admins))
+        .route("/vault", get(vault).route_layer(code))
         .route("/me", get(me))
         .route_layer(bearer)
         .merge(
@@ -107,6 +111,12 @@ async fn register(
 
 async fn me(user: AuthUser<Claims>) -> Json<AuthUser<Claims>> {
     Json(user)
+}
+
+/// Inside `OtpGuard`: a code came with this request, or was given less than five minutes ago.
+async fn vault(identity: Identity) -> Json<Value> {
+    let given = identity.proved_at(&Factor::Otp);
+    Json(json!({ "gold": 79, "code_given_at": given.map(|at| at.as_secs()) }))
 }
 
 async fn admin(user: AuthUser<Claims>) -> Json<Value> {
@@ -200,9 +210,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .build()?;
     let reread = account::reread(Arc::clone(&found));
     let pairs = TokenPairs::builder(jwt.clone(), Arc::clone(&store), &secret, reread).build()?;
+    let otp = Otp::builder(Arc::clone(&store), &secret, "tower-jam example");
+    let otp = otp.issuer(issuer).build()?;
     let sessions = Sessions::builder(store, &secret).issuer(issuer).build()?;
     let accounts = Accounts::builder(found, passwords.clone(), throttle.clone(), pairs)
         .sessions(sessions.clone())
+        .otp(otp.clone())
         .build();
     let app = App {
         accounts,
@@ -211,6 +224,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         users,
         jwt,
         sessions,
+        otp,
         admin: admin.map(Into::into),
     };
     let listener = TcpListener::bind(listen)

@@ -23,7 +23,10 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::{Value, json};
-use tower_jam::{Claims, Jwt, KeyRing};
+use tower_jam::{
+    Claims, Clock, Jwt, KeyRing, SystemClock, Timestamp,
+    otp::{OtpSecret, Totp},
+};
 
 /// A directory of one test, removed at its end.
 struct Dir(PathBuf);
@@ -226,12 +229,15 @@ impl Answer {
         assert_eq!(problem["type"], "about:blank");
     }
 
-    /// `name=value` of the one cookie that is set.
+    /// `name=value` of the session's cookie, which is set once.
     fn cookie(&self) -> String {
-        let mut lines = self.headers.get_all("set-cookie").iter();
-        let line = lines.next().expect("a cookie is set").to_str().unwrap();
+        let lines = self.headers.get_all("set-cookie").iter();
+        let mut lines = lines.map(|line| line.to_str().unwrap());
+        let mut lines = lines
+            .by_ref()
+            .filter(|line| line.starts_with("__Host-sid="));
+        let line = lines.next().expect("a session's cookie is set");
         assert!(lines.next().is_none());
-        assert!(line.starts_with("__Host-sid="), "{line}");
         for attribute in ["HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
             assert!(line.contains(attribute), "{line}");
         }
@@ -503,6 +509,66 @@ async fn a_session_lives_from_login_to_logout_and_a_stale_cookie_keeps_nobody_ou
             .get("/session/me", &[("cookie", &answer.cookie())])
             .await;
         assert_eq!(me.status, StatusCode::OK);
+    }
+}
+
+/// Enrolling, the second step of a login, and the page that asks for a code, as a client meets them.
+#[tokio::test]
+async fn the_vault_opens_with_a_code_and_a_login_takes_two_steps() {
+    let data = Dir::new();
+    let server = Server::start(&data);
+    let bearer = server.bearer("alice").await;
+    let authorized = [("authorization", bearer.as_str())];
+    let vault = server.get("/vault", &authorized).await;
+    assert_eq!(vault.status, 401);
+    let challenge = vault.header("www-authenticate").unwrap();
+    assert!(
+        challenge.contains("insufficient_user_authentication"),
+        "{challenge}"
+    );
+    assert!(challenge.contains("max_age=300"), "{challenge}");
+
+    let begun = server.post("/otp/enroll", &authorized, &json!({})).await;
+    assert_eq!(begun.status, 200, "{}", begun.text);
+    let secret = OtpSecret::from_base32(begun.json()["secret"].as_str().unwrap()).unwrap();
+    // The codes of three periods are good at a time, and each is good once.
+    let code = |offset: u64| {
+        let now = SystemClock.now().as_secs() + 30 * offset - 30;
+        Totp::new()
+            .code(&secret, Timestamp::from_secs(now))
+            .expose()
+            .clone()
+    };
+    let first = json!({ "code": code(0) });
+    let confirmed = server.post("/otp/confirm", &authorized, &first).await;
+    assert_eq!(confirmed.status, 200, "{}", confirmed.text);
+    let recovery: Vec<String> =
+        serde_json::from_value(confirmed.json()["recovery_codes"].clone()).unwrap();
+
+    let second = code(1);
+    let with_code = [authorized[0], ("x-otp", second.as_str())];
+    let vault = server.get("/vault", &with_code).await;
+    assert_eq!(vault.status, 200, "{}", vault.text);
+    assert_eq!(vault.json()["gold"], 79);
+    assert_eq!(
+        server.get("/vault", &with_code).await.status,
+        401,
+        "a code works once"
+    );
+
+    for (path, mode, status) in [
+        ("/login", "tokens", 200),
+        ("/session/login", "session", 204),
+    ] {
+        let asked = server.post(path, &[], &credentials("alice")).await;
+        assert_eq!(asked.status, 401, "{}", asked.text);
+        assert_eq!(asked.json()["error"], "otp_required");
+        let code = &recovery[usize::from(mode == "session")];
+        let step = json!({ "challenge": asked.json()["challenge"], "code": code, "mode": mode });
+        let answer = server.post("/login/otp", &[], &step).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+        let again = server.post("/login/otp", &[], &step).await;
+        assert_eq!(again.json()["error"], "challenge_over");
     }
 }
 

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::attempt::LoginError;
+use super::{attempt::LoginError, challenge::Challenge};
 use crate::{account::password::NewPasswordError, error::StoreError, rejection::Rejection};
 
 pub(super) type Answer = Result<Response, Problem>;
@@ -15,6 +15,8 @@ pub(super) type Answer = Result<Response, Problem>;
 pub(super) enum Problem {
     Rejected(Rejection),
     Told(StatusCode, String),
+    /// 401 with a stable code for programs, and what the next step needs.
+    Coded(&'static str, &'static str, Option<Challenge>),
 }
 
 impl Problem {
@@ -39,6 +41,14 @@ impl From<LoginError> for Problem {
             LoginError::WrongCredentials => {
                 Self::new(StatusCode::UNAUTHORIZED, "wrong name or password")
             }
+            LoginError::WrongCode => Self::Coded("wrong_code", "wrong code", None),
+            LoginError::ChallengeOver => {
+                let detail = "the login took too long, or was finished";
+                Self::Coded("challenge_over", detail, None)
+            }
+            LoginError::OtpRequired(challenge) => {
+                Self::Coded("otp_required", "a one-time code is due", Some(challenge))
+            }
             LoginError::NewPassword(NewPasswordError::Unchecked(source)) => {
                 Self::Rejected(StoreError::Unavailable(source).into())
             }
@@ -56,16 +66,28 @@ impl IntoResponse for LoginError {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, detail) = match self {
+        let (status, detail, code, challenge) = match self {
             Self::Rejected(rejection) => return rejection.into_response(),
-            Self::Told(status, detail) => (status, detail),
+            Self::Told(status, detail) => (status, detail, None, None),
+            Self::Coded(code, detail, challenge) => (
+                StatusCode::UNAUTHORIZED,
+                detail.to_owned(),
+                Some(code),
+                challenge,
+            ),
         };
-        let problem = json!({
+        let mut problem = json!({
             "type": "about:blank",
             "title": status.canonical_reason(),
             "status": status.as_u16(),
             "detail": detail,
         });
+        if let Some(code) = code {
+            problem["error"] = code.into();
+        }
+        if let Some(challenge) = challenge {
+            problem["challenge"] = challenge.expose().into();
+        }
         let content_type = HeaderValue::from_static("application/problem+json");
         let no_store = HeaderValue::from_static("no-store");
         let headers = [

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, net::IpAddr};
 
-use super::password::NewPasswordError;
+use super::{challenge::Challenge, password::NewPasswordError};
 use crate::{
     error::{IssueError, StoreError},
     refresh::Fingerprint,
@@ -28,6 +28,20 @@ pub struct Origin {
     pub address: IpAddr,
     /// The text of the device's own cookie, if it sent one.
     pub device: Option<Secret<String>>,
+    /// The text of the cookie by which the device gives no one-time code, if it sent one.
+    pub remembered: Option<Secret<String>>,
+}
+
+impl Origin {
+    /// A request from `address`, by a device that is not known.
+    #[must_use]
+    pub const fn new(address: IpAddr) -> Self {
+        Self {
+            address,
+            device: None,
+            remembered: None,
+        }
+    }
 }
 
 /// What is noted of the device that gets a pair of tokens.
@@ -48,6 +62,13 @@ pub struct NewDevice {
 pub enum LoginError {
     /// There is no such user, or the password is another one. Which of them is nobody's business.
     WrongCredentials,
+    /// The password was right, and a one-time code is due: hand the challenge and a code to
+    /// [`Accounts::prove_second`](super::Accounts::prove_second).
+    OtpRequired(Challenge),
+    /// The one-time code or recovery code is wrong, or was used.
+    WrongCode,
+    /// The challenge is none, too old, or was used: the login begins anew.
+    ChallengeOver,
     /// The new password is not taken.
     NewPassword(NewPasswordError),
     /// Everything else: too many attempts, a store that is away, a proof that is too old.
@@ -82,6 +103,9 @@ impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongCredentials => f.write_str("wrong name or password"),
+            Self::OtpRequired(_) => f.write_str("a one-time code is due"),
+            Self::WrongCode => f.write_str("wrong code"),
+            Self::ChallengeOver => f.write_str("the login took too long, or was finished"),
             Self::NewPassword(error) => error.fmt(f),
             Self::Rejected(rejection) => rejection.fmt(f),
         }
@@ -91,7 +115,10 @@ impl fmt::Display for LoginError {
 impl Error for LoginError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::WrongCredentials => None,
+            Self::WrongCredentials
+            | Self::OtpRequired(_)
+            | Self::WrongCode
+            | Self::ChallengeOver => None,
             Self::NewPassword(error) => error.source(),
             Self::Rejected(rejection) => rejection.source(),
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use axum::{
     Form, Json, RequestExt,
-    extract::{FromRequest, Request},
+    extract::{FromRequest, OptionalFromRequest, Request},
     http::{StatusCode, header},
     response::IntoResponse,
 };
@@ -49,6 +49,24 @@ where
                 "the body must be JSON or a form",
             )),
         }
+    }
+}
+
+/// A request that says nothing of its body has none.
+impl<T, S> OptionalFromRequest<S> for Body<T>
+where
+    T: DeserializeOwned + 'static,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        if !request.headers().contains_key(header::CONTENT_TYPE) {
+            return Ok(None);
+        }
+        <Self as FromRequest<S>>::from_request(request, state)
+            .await
+            .map(Some)
     }
 }
 

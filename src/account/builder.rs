@@ -1,17 +1,21 @@
 //! The settings of accounts.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     login::{Accounts, Inner},
     password::Passwords,
-    throttle::Throttle,
+    second_factor::SecondFactor,
+    throttle::{Throttle, device::DeviceTokens},
     users::Users,
 };
 use crate::{
     clock::{Clock, SystemClock},
+    error::ConfigError,
     event::Events,
+    otp::Otp,
     refresh::TokenPairs,
+    secret::MasterSecret,
     session::Sessions,
 };
 
@@ -32,6 +36,7 @@ impl<U> AccountsBuilder<U> {
             throttle,
             pairs,
             sessions: None,
+            second_factor: None,
             events: Events::default(),
             clock: Arc::new(SystemClock),
         })
@@ -41,6 +46,36 @@ impl<U> AccountsBuilder<U> {
     pub fn sessions(mut self, sessions: Sessions<U>) -> Self {
         self.0.sessions = Some(sessions);
         self
+    }
+
+    /// Asks users who have a second factor for a one-time code when they log in. Build it with the issuer of the token
+    /// pairs. Default: nobody has one, and a user who is said to have one is refused.
+    pub fn otp(mut self, otp: Otp) -> Self {
+        self.0.second_factor = Some(SecondFactor::new(otp));
+        self
+    }
+
+    /// Asks no code of a device on which one was given less than `life` ago, if its user wished so. Call it after
+    /// [`otp`](Self::otp). Default: each login asks.
+    ///
+    /// # Errors
+    ///
+    /// When there are no one-time codes, or `life` is not an hour to a year.
+    pub fn remember_devices(
+        mut self,
+        secret: &MasterSecret,
+        life: Duration,
+    ) -> Result<Self, ConfigError> {
+        let Some(second) = &mut self.0.second_factor else {
+            return Err(ConfigError::new("remember_devices", "there is no `otp`"));
+        };
+        if !(HOUR..=YEAR).contains(&life) {
+            let reason = "is not an hour to a year";
+            return Err(ConfigError::new("remember_devices", reason));
+        }
+        let tokens = DeviceTokens::new(secret, "tower-jam remembered device", life);
+        second.remembered = Some(tokens);
+        Ok(self)
     }
 
     /// Tells `events` of what happens. Default: `tracing` alone.
@@ -69,3 +104,6 @@ impl<U> fmt::Debug for AccountsBuilder<U> {
         f.debug_struct("AccountsBuilder").finish_non_exhaustive()
     }
 }
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);

@@ -44,6 +44,7 @@ impl Caller {
         Ok(Origin {
             address,
             device: self.cookie(mount.device_cookie.cookie_name())?,
+            remembered: self.cookie(mount.remember_cookie.cookie_name())?,
         })
     }
 

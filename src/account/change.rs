@@ -8,6 +8,7 @@ use super::{
     attempt::{LoginError, Origin},
     login::Accounts,
     proof::{budget, judged},
+    second_factor::FRESH,
 };
 use crate::{
     error::StoreError,
@@ -103,8 +104,6 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     }
 }
 
-/// How old a login may be for what only its owner should do.
-const FRESH: Duration = Duration::from_secs(5 * 60);
 /// A store that was there a moment ago is mostly there again soon.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(2);

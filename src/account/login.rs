@@ -9,6 +9,7 @@ use super::{
     builder::AccountsBuilder,
     password::{Outcome, Passwords},
     proof::{Proved, budget, judged},
+    second_factor::SecondFactor,
     throttle::{Attempt, Throttle},
     users::{ReadFrom, User, Users},
 };
@@ -36,6 +37,7 @@ pub(super) struct Inner<U> {
     pub(super) throttle: Throttle,
     pub(super) pairs: TokenPairs<U>,
     pub(super) sessions: Option<Sessions<U>>,
+    pub(super) second_factor: Option<SecondFactor>,
     pub(super) events: Events,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -113,13 +115,14 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let found = self.inner.users.find(&asked.name).await?;
         let budget = budget(found.as_ref(), &asked.name);
         let attempt = self.attempt(&budget, origin).await?;
-        judged(attempt, self.compare(found, asked).await).await
+        judged(attempt, self.compare(found, asked, origin).await).await
     }
 
     async fn compare(
         &self,
         found: Option<User<U>>,
         asked: &Credentials,
+        origin: &Origin,
     ) -> Result<Proved<U>, LoginError> {
         let inner = &*self.inner;
         // An unknown user's are read too, so that the time tells nothing.
@@ -137,24 +140,29 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let user = self.check(found.and(again), &asked.password).await?;
         let device_account = budget(Some(&user), &asked.name);
         Ok(Proved {
+            is_second_due: self.is_second_due(&user, origin).await?,
             grant: user.grant.factor_at(Factor::Password, inner.clock.now()),
             device_account,
+            remembered_account: None,
             pairs_epoch,
             sessions_epoch,
         })
     }
 
     /// Issues tokens to whoever has proved enough. Every way of logging in ends here or in
-    /// [`finish_session`](Self::finish_session).
+    /// [`finish_session`](Self::finish_session), which alone know whether a second factor is due.
     ///
     /// # Errors
     ///
-    /// See [`LoginError`].
+    /// [`LoginError::OtpRequired`] when it is; see [`LoginError`] for the rest.
     pub async fn finish_login(
         &self,
         proved: Proved<U>,
         device: NewDevice,
     ) -> Result<TokenPair, LoginError> {
+        if proved.is_second_due {
+            return Err(self.wait_for_second(proved, device).await?);
+        }
         let mut pair = self
             .inner
             .pairs
@@ -182,6 +190,10 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         proved: Proved<U>,
         session: &Session,
     ) -> Result<NewSession, LoginError> {
+        if proved.is_second_due {
+            let device = NewDevice::default();
+            return Err(self.wait_for_second(proved, device).await?);
+        }
         let event = self
             .event(EventKind::LoginSucceeded)
             .of(proved.grant.subject());

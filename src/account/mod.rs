@@ -7,7 +7,7 @@
 //! # Rules
 //!
 //! * **Every way of logging in ends in [`finish_login`](Accounts::finish_login)** or
-//!   [`finish_session`](Accounts::finish_session).
+//!   [`finish_session`](Accounts::finish_session), which alone know whether a second factor is due.
 //! * **Nobody learns who has an account.** An unknown name, a disabled user and a wrong password are one answer, after
 //!   the same time: the hash is computed for all of them.
 //! * **Attempts are counted before the password is looked at**, by account, by address, and by device where the device has
@@ -17,6 +17,13 @@
 //!   which of those it has seen.
 //! * **A new password ends everything** of its user: pairs, sessions, logins under way. It takes the present password and a
 //!   login not older than five minutes.
+//! * **Two steps for who has a second factor**, which is a [field of the user](User::has_second_factor). The right password
+//!   then gives a [`Challenge`], good for five minutes and one login, that opens nothing but
+//!   [`prove_second`](Accounts::prove_second); there a one-time code or a recovery code makes the login. An enrolment that
+//!   was lost lets nobody in. A device may give no code for a while, if
+//!   [that is allowed](AccountsBuilder::remember_devices) and its user wishes so; a new password or authenticator ends that.
+//! * **What protects an account is changed by who has just proved to own it**: the first authenticator takes a login not
+//!   older than five minutes, every change of it a code.
 //! * **Old hashes are replaced** at the next login when scheme, cost or pepper are not those of now.
 //!
 //! # Rules for passwords
@@ -66,7 +73,8 @@
 //!
 //! | method and path | credential | answer |
 //! |---|---|---|
-//! | POST `/login` `{username, password, device_name?, fingerprint?}` | – | 200 with a pair · 401 · 429 |
+//! | POST `/login` `{username, password, device_name?, fingerprint?}` | – | 200 with a pair · 401 · 429; with a second factor 401 with `error: "otp_required"` and `challenge` |
+//! | POST `/login/otp` `{challenge, code, mode?: "tokens" or "session", remember?}` | – | 200 with a pair, or 204 with the session's cookie · 401 `wrong_code`, `challenge_over` · 429 |
 //! | POST `/refresh` `{refresh_token, fingerprint?}` | – | 200 with a pair · 400 empty · 401 |
 //! | POST `/logout` `{refresh_token}` | – | 204, also for a device that has ended · 400 empty · 401 not ours |
 //! | POST `/logout_all` | Bearer | 204 |
@@ -74,10 +82,15 @@
 //! | POST `/revoke_other_session` `{refresh_token}` | Bearer | 204 · 401 not the caller's own |
 //! | DELETE `/active_sessions/{id}` | Bearer | 204 · 404, also for another user's |
 //! | POST `/password` `{current, new}` | Bearer, logged in within 5 minutes | 204 · 401 · 422 |
-//! | POST `/session/login` `{username, password}` | – | 204 with the session's cookie · 401 · 429 |
+//! | POST `/session/login` `{username, password}` | – | 204 with the session's cookie · 401 as for `/login` · 429 |
 //! | POST `/session/logout` | the session's cookie | 204 |
+//! | POST `/otp/enroll` `{account?}` | Bearer, logged in within 5 minutes; with an authenticator already, a fresh code | 200 `{secret, uri, qr_svg}` |
+//! | POST `/otp/confirm` `{code}` | the same | 200 `{recovery_codes}` · 401 |
+//! | DELETE `/otp` | Bearer and a fresh code | 204 |
+//! | POST `/otp/recovery_codes` | Bearer and a fresh code | 200 `{recovery_codes}` |
 //!
-//! The last two are there if the accounts have [sessions](AccountsBuilder::sessions).
+//! Those of sessions and of one-time codes are there if the accounts have [sessions](AccountsBuilder::sessions) and
+//! [one-time codes](AccountsBuilder::otp). A fresh code comes in the header `X-OTP`, or came less than five minutes ago.
 //!
 //! With [`refresh_cookie`](RoutesBuilder::refresh_cookie) the refresh token is in a cookie instead of the body, which browsers
 //! send to these routes alone and scripts cannot read.
@@ -128,12 +141,15 @@ mod attempt;
 mod body;
 mod builder;
 mod caller;
+mod challenge;
 mod change;
 mod login;
 mod mount;
 mod password;
 mod proof;
 mod routes;
+mod second_factor;
+mod second_routes;
 mod throttle;
 mod users;
 
@@ -142,6 +158,7 @@ pub use self::users::{PostgresUsers, PostgresUsersBuilder};
 pub use self::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
+    challenge::Challenge,
     login::{Accounts, reread},
     password::{Cost, NewPassword, NewPasswordError, Outcome, Passwords, PasswordsBuilder, Scheme},
     proof::Proved,

@@ -1,6 +1,6 @@
 //! The settings of the routes, and the cookies they set.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use axum::{
     Json, Router,
@@ -32,6 +32,7 @@ pub(super) struct Mount<U> {
     pub(super) name_field: String,
     pub(super) password_field: String,
     pub(super) device_cookie: CookieSpec,
+    pub(super) remember_cookie: CookieSpec,
     refresh_cookie: Option<CookieSpec>,
 }
 
@@ -47,16 +48,15 @@ where
     ///
     /// # Panics
     ///
-    /// Never: the name of the device's cookie is a good one.
+    /// Never: the names of the cookies are good ones.
     pub fn new(accounts: Accounts<U>) -> Self {
         Self(Mount {
             accounts,
             proxies: TrustedProxies::new(0),
             name_field: "username".to_owned(),
             password_field: "password".to_owned(),
-            device_cookie: CookieSpec::new("__Host-device")
-                .and_then(|cookie| cookie.with_same_site(SameSite::Strict))
-                .expect("a fixed name, as the prefix wants it"),
+            device_cookie: strict("__Host-device"),
+            remember_cookie: strict("__Host-remembered"),
             refresh_cookie: None,
         })
     }
@@ -136,6 +136,17 @@ impl<U> Mount<U> {
         Ok(answer)
     }
 
+    /// Adds the cookie by which the device gives no code for a while.
+    pub(super) fn remembering(
+        &self,
+        mut answer: Response,
+        (token, life): (Secret<String>, Duration),
+    ) -> Answer {
+        let cookie = self.remember_cookie.set(token.expose(), life);
+        add_cookie(&mut answer, cookie)?;
+        Ok(answer)
+    }
+
     pub(super) fn pair_answer(&self, pair: &TokenPair) -> Answer {
         let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let Some(cookie) = &self.refresh_cookie else {
@@ -163,6 +174,13 @@ impl<U> Mount<U> {
     }
 }
 
+/// A cookie that no other site has sent.
+fn strict(name: &str) -> CookieSpec {
+    CookieSpec::new(name)
+        .and_then(|cookie| cookie.with_same_site(SameSite::Strict))
+        .expect("a fixed name, as the prefix wants it")
+}
+
 fn add_cookie(
     answer: &mut Response,
     cookie: Result<HeaderValue, ConfigError>,
@@ -182,6 +200,7 @@ impl<U> Clone for Mount<U> {
             name_field: self.name_field.clone(),
             password_field: self.password_field.clone(),
             device_cookie: self.device_cookie.clone(),
+            remember_cookie: self.remember_cookie.clone(),
             refresh_cookie: self.refresh_cookie.clone(),
         }
     }

@@ -10,6 +10,10 @@ pub struct Proved<U> {
     pub(super) grant: Grant<U>,
     /// What the token of its device will be for.
     pub(super) device_account: String,
+    /// What the token is for by which its device gives no code, if there is a code to give.
+    pub(super) remembered_account: Option<String>,
+    /// Nothing is issued before a one-time code was given too.
+    pub(super) is_second_due: bool,
     pub(super) pairs_epoch: refresh::Epoch,
     pub(super) sessions_epoch: Option<session::Epoch>,
 }

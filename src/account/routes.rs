@@ -18,6 +18,7 @@ use super::{
     caller::Caller,
     login::Accounts,
     mount::{Mount, RoutesBuilder},
+    second_routes,
 };
 use crate::{
     clock::Timestamp,
@@ -48,6 +49,7 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let access = AuthLayer::new(mount.accounts.pairs().clone());
+    let of_tokens = DefaultBodyLimit::max(MAX_TOKEN_BODY_BYTES);
     let cross_site = CsrfLayer::new().with_rejection_response(|error: ProtectionError| {
         let refused = Rejection::cross_site("the request was caused by another site");
         refused.because(error).into_response()
@@ -56,13 +58,18 @@ where
         .route("/logout_all", post(logout_all::<U>))
         .route("/active_sessions", get(active_sessions::<U>))
         .route("/active_sessions/{id}", delete(revoke::<U>))
-        .route("/revoke_other_session", post(revoke_other::<U>))
+        .route(
+            "/revoke_other_session",
+            post(revoke_other::<U>).layer(of_tokens),
+        )
         .route("/password", post(password::<U>))
+        .merge(second_routes::members(&mount))
         .route_layer(access);
     let mut guests = Router::new()
         .route("/login", post(login::<U>))
-        .route("/refresh", post(refresh::<U>))
-        .route("/logout", post(logout::<U>));
+        .route("/refresh", post(refresh::<U>).layer(of_tokens))
+        .route("/logout", post(logout::<U>).layer(of_tokens))
+        .merge(second_routes::guests(&mount));
     if let Some(sessions) = mount.accounts.sessions() {
         let cookie = AuthLayer::new(sessions.clone());
         let enter = post(session_login::<U>).route_layer(cookie.clone().optional());
@@ -275,5 +282,7 @@ fn fingerprint(value: Option<&Value>) -> Result<Option<Fingerprint>, Rejection> 
     }
 }
 
-/// So much that whatever is sent as a token is refused as a token, and no more.
-const MAX_BODY_BYTES: usize = 128 * 1024;
+/// Four fingerprints; a password has four kilobytes at most.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+/// So much that what is sent as a token, however long, is refused as a token.
+const MAX_TOKEN_BODY_BYTES: usize = 128 * 1024;

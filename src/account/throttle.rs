@@ -3,7 +3,7 @@
 mod address;
 mod budget;
 mod builder;
-mod device;
+pub(super) mod device;
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 

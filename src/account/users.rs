@@ -40,7 +40,9 @@ use std::fmt;
 #[cfg(feature = "store-postgres")]
 pub use self::postgres::{PostgresUsers, PostgresUsersBuilder};
 pub use self::stored::StoreUsers;
-use crate::{grant::Grant, refresh::ReadUser, secret::Secret, store::StoreFuture};
+use crate::{
+    error::StoreError, grant::Grant, refresh::ReadUser, secret::Secret, store::StoreFuture,
+};
 
 /// Finds users, and stores new password hashes.
 pub trait Users<U>: Send + Sync + 'static {
@@ -55,6 +57,15 @@ pub trait Users<U>: Send + Sync + 'static {
     /// once do not both succeed, and a rehash at login overwrites no change.
     fn replace_hash<'a>(&'a self, id: &'a str, old: &'a str, new: &'a str)
     -> StoreFuture<'a, bool>;
+
+    /// Notes whether the user's logins ask for a one-time code; `false` if there is no such user. Needed where
+    /// [accounts have one-time codes](super::AccountsBuilder::otp); by default it fails, so that nobody believes to
+    /// be protected who is not.
+    fn set_second_factor<'a>(&'a self, id: &'a str, is_set: bool) -> StoreFuture<'a, bool> {
+        let _ = (id, is_set);
+        let reason = "these users keep no second factor: implement `Users::set_second_factor`";
+        Box::pin(async move { Err(StoreError::Unavailable(reason.into())) })
+    }
 }
 
 /// A user as it was found.
@@ -65,6 +76,9 @@ pub struct User<U> {
     pub grant: Grant<U>,
     /// The hash of its password.
     pub password_hash: Secret<String>,
+    /// Whether a login asks for a one-time code besides. It is a field of the user and not the presence of an
+    /// enrolment, so that one that was lost opens nothing.
+    pub has_second_factor: bool,
 }
 
 impl<U> User<U> {
@@ -74,7 +88,15 @@ impl<U> User<U> {
         Self {
             grant,
             password_hash: Secret::new(password_hash.into()),
+            has_second_factor: false,
         }
+    }
+
+    /// Says whether logins ask for a one-time code besides. Default: they do not.
+    #[must_use]
+    pub const fn with_second_factor(mut self, has_second_factor: bool) -> Self {
+        self.has_second_factor = has_second_factor;
+        self
     }
 }
 

@@ -194,6 +194,18 @@ impl Otp {
         Ok(self.read(&key, entry.as_ref())?.active.is_some())
     }
 
+    /// A number that stands for the authenticator that `subject` has: another one has another.
+    #[cfg(feature = "account")]
+    pub(crate) async fn enrolment(&self, subject: &str) -> Result<Option<u32>, StoreError> {
+        let key = self.key(subject);
+        let entry = self.inner.store.get(&key).await?;
+        let active = self.read(&key, entry.as_ref())?.active;
+        Ok(active.map(|active| {
+            let [a, b, c, d, ..] = crate::secret::hash([active.secret.expose()]);
+            u32::from_be_bytes([a, b, c, d])
+        }))
+    }
+
     /// The `otpauth://` URI of `secret` as this engine's scheme makes codes; `account` is what authenticators show
     /// beside the service.
     ///
@@ -271,6 +283,11 @@ impl Otp {
         let is_same = self.is_ours(caller) && caller.subject().id() == subject;
         let caller = caller.clone().checked_again_at(self.inner.clock.now());
         is_same && caller.is_fresh(&Factor::Otp, self.inner.fresh)
+    }
+
+    #[cfg(feature = "account")]
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.inner.store
     }
 
     pub(super) fn is_ours(&self, caller: &Identity) -> bool {

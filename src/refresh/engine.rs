@@ -51,7 +51,7 @@ pub(super) struct Inner<U> {
 
 /// Which "log out everywhere" a login has seen. See [`TokenPairs::epoch`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Epoch(pub(super) u64);
+pub struct Epoch(pub(crate) u64);
 
 impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// An engine whose access tokens are those of `access`, a [`Jwt`](crate::Jwt) or a `Paseto`, whose records are in `store`, whose refresh tokens are made with

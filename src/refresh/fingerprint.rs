@@ -40,6 +40,12 @@ impl Fingerprint {
         }
         Ok(Self(Secret::new(bytes)))
     }
+
+    /// Its canonical JSON.
+    #[cfg(feature = "account")]
+    pub(crate) fn as_json(&self) -> Value {
+        serde_json::from_slice(self.0.expose()).unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for Fingerprint {

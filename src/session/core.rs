@@ -39,7 +39,7 @@ pub(super) enum NewId {
 
 /// Which "log out everywhere" a login has seen. See [`Sessions::epoch`](super::Sessions::epoch).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Epoch(Option<Version>);
+pub struct Epoch(pub(crate) Option<Version>);
 
 impl Core {
     pub(super) fn text(&self, token: &Token) -> Secret<String> {

@@ -65,10 +65,7 @@ async fn nothing_by_the_old_password_survives_its_change_on_any_store() {
         let (mut overtaken, mut early) = (0, 0);
         for round in 0..50 {
             // Each round's failures are counted by an address of their own.
-            let from = Origin {
-                address: [192, 0, 2, round].into(),
-                device: None,
-            };
+            let from = Origin::new([192, 0, 2, round].into());
             let [old, new] = [PASSWORD, NEW].map(str::to_owned);
             let (old, new) = if round % 2 == 0 {
                 (old, new)

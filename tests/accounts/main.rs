@@ -12,4 +12,5 @@ mod support;
 mod change;
 mod edges;
 mod routes;
+mod second;
 mod world;

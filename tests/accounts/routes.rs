@@ -279,10 +279,7 @@ async fn session(world: &World) -> String {
             name: "alice".into(),
             password: Secret::new(PASSWORD.into()),
         };
-        let origin = Origin {
-            address: "192.0.2.1".parse().unwrap(),
-            device: None,
-        };
+        let origin = Origin::new("192.0.2.1".parse().unwrap());
         accounts
             .login_session(&asked, &origin, &session)
             .await
@@ -677,10 +674,7 @@ async fn a_password_change_that_another_one_overtook_is_refused() {
         name: "alice".into(),
         password: Secret::new(PASSWORD.into()),
     };
-    let origin = Origin {
-        address: "192.0.2.1".parse().unwrap(),
-        device: None,
-    };
+    let origin = Origin::new("192.0.2.1".parse().unwrap());
     // A hash that nobody can read is nobody's wrong password.
     let proved = world.accounts.prove(&asked, &origin).await;
     assert!(matches!(proved, Err(LoginError::Rejected(rejection)) if rejection.status() == 503));

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -16,7 +17,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_jam::{
-    Accounts, Algorithm, AuthUser, Claims, Clock, Jwt, Key, KeyRing, MasterSecret, Passwords,
+    Accounts, Algorithm, AuthUser, Claims, Clock, Jwt, Key, KeyRing, MasterSecret, Otp, Passwords,
     Secret, Sessions, SystemClock, Throttle, TokenPairs,
     account::{self, Cost, Credentials, Origin, RoutesBuilder, StoreUsers, Users},
     event::{Event, EventKind, Events},
@@ -36,6 +37,7 @@ pub struct World {
     pub accounts: Accounts<Claims>,
     pub passwords: Passwords,
     pub sessions: Sessions<Claims>,
+    pub otp: Otp,
     pub events: Arc<Mutex<Vec<Event>>>,
     pub shared: Shared,
 }
@@ -105,6 +107,7 @@ impl Shared {
             .build()
             .unwrap();
         let sessions = Sessions::builder(store.clone(), &self.secret)
+            .issuer("https://auth.acme.dev")
             .clock(clock.clone())
             .build()
             .unwrap();
@@ -112,12 +115,22 @@ impl Shared {
             .clock(clock.clone())
             .events(told.clone())
             .build();
+        let otp = Otp::builder(store.clone(), &self.secret, "Acme")
+            .issuer("https://auth.acme.dev")
+            .clock(clock.clone())
+            .events(told.clone())
+            .build()
+            .unwrap();
         let accounts = Accounts::builder(found, passwords.clone(), throttle, pairs)
             .sessions(sessions.clone())
+            .otp(otp.clone())
+            .remember_devices(&self.secret, Duration::from_secs(30 * 86_400))
+            .unwrap()
             .events(told)
             .clock(clock.clone())
             .build();
         World {
+            otp,
             clock,
             users,
             alice: self.alice.clone(),
@@ -264,8 +277,5 @@ pub async fn post(app: &Router, path: &str, headers: &[(&str, &str)], body: Valu
 }
 
 pub fn origin() -> Origin {
-    Origin {
-        address: "192.0.2.1".parse().unwrap(),
-        device: None,
-    }
+    Origin::new("192.0.2.1".parse().unwrap())
 }

@@ -96,7 +96,7 @@ impl ThrottleBuilder {
             account: self.account,
             address: self.address,
             device: self.device,
-            devices: DeviceTokens::new(&self.secret, self.device_life),
+            devices: DeviceTokens::new(&self.secret, "tower-jam device token", self.device_life),
         }))
     }
 }

@@ -17,27 +17,28 @@ use crate::{
 };
 
 /// The keys under which device tokens are tagged: the first makes them, all check them.
-pub(super) struct DeviceTokens {
+pub(in crate::account) struct DeviceTokens {
     keys: Vec<TagKey>,
     life: Duration,
 }
 
-pub(super) type DeviceId = [u8; ID_BYTES];
+pub(in crate::account) type DeviceId = [u8; ID_BYTES];
 
 impl DeviceTokens {
-    pub(super) fn new(secret: &MasterSecret, life: Duration) -> Self {
-        let keys = secret.derive("tower-jam device token");
+    /// Tokens for the purpose named by `label`.
+    pub(in crate::account) fn new(secret: &MasterSecret, label: &str, life: Duration) -> Self {
+        let keys = secret.derive(label);
         Self {
             keys: keys.iter().map(TagKey::new).collect(),
             life,
         }
     }
 
-    pub(super) const fn life(&self) -> Duration {
+    pub(in crate::account) const fn life(&self) -> Duration {
         self.life
     }
 
-    pub(super) fn issue(&self, account: &str, now: Timestamp) -> Secret<String> {
+    pub(in crate::account) fn issue(&self, account: &str, now: Timestamp) -> Secret<String> {
         let mut bytes = [0; TOKEN_BYTES];
         bytes[0] = VERSION;
         bytes[1..17].copy_from_slice(&secret::random::<ID_BYTES>());
@@ -48,7 +49,12 @@ impl DeviceTokens {
     }
 
     /// The id of the device, if the token was made here, for this account, and not too long ago.
-    pub(super) fn verify(&self, text: &str, account: &str, now: Timestamp) -> Option<DeviceId> {
+    pub(in crate::account) fn verify(
+        &self,
+        text: &str,
+        account: &str,
+        now: Timestamp,
+    ) -> Option<DeviceId> {
         if text.len() != TEXT_BYTES {
             return None;
         }
@@ -89,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_token_is_for_one_account_and_for_its_life() {
-        let tokens = DeviceTokens::new(&MasterSecret::generate(), DAY);
+        let tokens = DeviceTokens::new(&MasterSecret::generate(), "a", DAY);
         let token = tokens.issue("alice", NOW);
         let id = |account, now| tokens.verify(token.expose(), account, now);
         assert!(id("alice", NOW).is_some());
@@ -106,7 +112,7 @@ mod tests {
 
     #[test]
     fn no_changed_token_is_taken() {
-        let tokens = DeviceTokens::new(&MasterSecret::generate(), DAY);
+        let tokens = DeviceTokens::new(&MasterSecret::generate(), "a", DAY);
         let token = tokens.issue("alice", NOW);
         let bytes = URL_SAFE_NO_PAD.decode_to_vec(token.expose()).unwrap();
         for at in 0..bytes.len() {
@@ -129,10 +135,10 @@ mod tests {
     #[test]
     fn tokens_survive_a_rotation_of_the_secret() {
         let old = MasterSecret::generate();
-        let token = DeviceTokens::new(&old, DAY).issue("alice", NOW);
-        let both = DeviceTokens::new(&MasterSecret::generate().accept(&old), DAY);
+        let token = DeviceTokens::new(&old, "a", DAY).issue("alice", NOW);
+        let both = DeviceTokens::new(&MasterSecret::generate().accept(&old), "a", DAY);
         assert!(both.verify(token.expose(), "alice", NOW).is_some());
-        let new = DeviceTokens::new(&MasterSecret::generate(), DAY);
+        let new = DeviceTokens::new(&MasterSecret::generate(), "a", DAY);
         assert_eq!(new.verify(token.expose(), "alice", NOW), None);
     }
 }

@@ -23,6 +23,7 @@ pub struct PostgresUsers<U> {
     find: String,
     read: String,
     replace: String,
+    set_second_factor: Option<String>,
     user: PhantomData<fn() -> U>,
 }
 
@@ -38,6 +39,7 @@ impl<U> PostgresUsers<U> {
             password: "password".to_owned(),
             active: None,
             roles: None,
+            second_factor: None,
             user: PhantomData,
         }
     }
@@ -54,6 +56,7 @@ pub struct PostgresUsersBuilder<U> {
     password: String,
     active: Option<String>,
     roles: Option<String>,
+    second_factor: Option<String>,
     user: PhantomData<fn() -> U>,
 }
 
@@ -96,6 +99,12 @@ impl<U> PostgresUsersBuilder<U> {
         self
     }
 
+    /// A boolean column that says whose logins ask for a one-time code. Default: nobody's do, and nobody can enrol.
+    pub fn second_factor_column(mut self, column: impl Into<String>) -> Self {
+        self.second_factor = Some(column.into());
+        self
+    }
+
     /// Checks the names; the table is first looked at when somebody logs in.
     ///
     /// # Errors
@@ -132,9 +141,16 @@ impl<U> PostgresUsersBuilder<U> {
             ),
             None => "'{}'::text[]".to_owned(),
         };
+        let second_factor = self.second_factor.as_ref();
+        let second_factor = second_factor.map(|name| quoted("second_factor_column", name));
+        let second_factor = second_factor.transpose()?;
+        let has_second_factor = match &second_factor {
+            Some(column) => format!("coalesce(t.{column}, false)"),
+            None => "false".to_owned(),
+        };
         let select = format!(
-            "SELECT t.{id}::text, t.{password}::text, {roles}, (to_jsonb(t) - '{}')::text \
-             FROM {table} t WHERE {active}",
+            "SELECT t.{id}::text, t.{password}::text, {roles}, (to_jsonb(t) - '{}')::text, \
+             {has_second_factor} FROM {table} t WHERE {active}",
             self.password
         );
         Ok(PostgresUsers {
@@ -144,6 +160,8 @@ impl<U> PostgresUsersBuilder<U> {
             replace: format!(
                 "UPDATE {table} t SET {password} = $3 WHERE {is_id} AND t.{password}::text = $2"
             ),
+            set_second_factor: second_factor
+                .map(|column| format!("UPDATE {table} t SET {column} = $2 WHERE {is_id}")),
             user: PhantomData,
         })
     }
@@ -176,14 +194,13 @@ fn user<U: DeserializeOwned>(row: &PgRow) -> Result<User<U>, StoreError> {
     let hash: Option<String> = row.try_get(1).map_err(corrupt)?;
     let roles: Vec<String> = row.try_get(2).map_err(corrupt)?;
     let json: String = row.try_get(3).map_err(corrupt)?;
+    let has_second_factor = row.try_get(4).map_err(corrupt)?;
     let user = serde_json::from_str(&json).map_err(|error| {
         let reason = format!("a row that is no user, at column {}", error.column());
         StoreError::Corrupt(reason.into())
     })?;
-    Ok(User::new(
-        Grant::new(id, user).roles(roles),
-        hash.unwrap_or_default(),
-    ))
+    let grant = Grant::new(id, user).roles(roles);
+    Ok(User::new(grant, hash.unwrap_or_default()).with_second_factor(has_second_factor))
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> {
@@ -210,6 +227,21 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> 
                 .bind(id)
                 .bind(old)
                 .bind(new)
+                .execute(&self.pool);
+            let done = within(query).await.map_err(StoreError::Unknown)?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+
+    fn set_second_factor<'a>(&'a self, id: &'a str, is_set: bool) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let Some(sql) = &self.set_second_factor else {
+                let reason = "no column for the second factor: see `second_factor_column`";
+                return Err(unavailable(reason.into()));
+            };
+            let query = sqlx::query(AssertSqlSafe(&**sql))
+                .bind(id)
+                .bind(is_set)
                 .execute(&self.pool);
             let done = within(query).await.map_err(StoreError::Unknown)?;
             Ok(done.rows_affected() == 1)

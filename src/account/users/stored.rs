@@ -34,6 +34,8 @@ struct Record<U> {
     roles: Vec<String>,
     scopes: Vec<String>,
     is_disabled: bool,
+    #[serde(default)]
+    has_second_factor: bool,
     user: U,
 }
 
@@ -73,6 +75,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
             roles: roles.into_iter().map(Into::into).collect(),
             scopes: Vec::new(),
             is_disabled: false,
+            has_second_factor: false,
             user,
         };
         // The record first: a name that leads nowhere could not be registered by anybody.
@@ -191,7 +194,8 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
             let grant = Grant::new(id, record.user)
                 .roles(record.roles)
                 .scopes(record.scopes);
-            Ok(Some(User::new(grant, record.password_hash)))
+            let user = User::new(grant, record.password_hash);
+            Ok(Some(user.with_second_factor(record.has_second_factor)))
         })
     }
 
@@ -207,6 +211,13 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
                 new.clone_into(&mut record.password_hash);
             }
             is_old
+        }))
+    }
+
+    fn set_second_factor<'a>(&'a self, id: &'a str, is_set: bool) -> StoreFuture<'a, bool> {
+        Box::pin(self.change(id, move |record| {
+            record.has_second_factor = is_set;
+            true
         }))
     }
 }

@@ -1,0 +1,272 @@
+//! The second step of a login, and what the owner of a second factor may do with it.
+
+use std::{fmt, time::Duration};
+
+use serde::Serialize;
+
+use super::{
+    attempt::{LoginError, NewDevice, Origin},
+    challenge::Waiting,
+    login::Accounts,
+    proof::{Proved, budget},
+    throttle::device::DeviceTokens,
+    users::User,
+};
+use crate::{
+    error::StoreError,
+    identity::{Factor, Identity},
+    otp::{Enrollment, Otp, RecoveryCodes},
+    rejection::{Rejection, RejectionKind},
+    secret::Secret,
+    store::Store,
+};
+
+/// The one-time codes of accounts.
+pub(super) struct SecondFactor {
+    pub(super) otp: Otp,
+    pub(super) challenge_life: Duration,
+    /// The tokens of devices that give no code, if there may be any.
+    pub(super) remembered: Option<DeviceTokens>,
+}
+
+impl SecondFactor {
+    pub(super) const fn new(otp: Otp) -> Self {
+        Self {
+            otp,
+            challenge_life: DEFAULT_CHALLENGE_LIFE,
+            remembered: None,
+        }
+    }
+
+    fn store(&self) -> &dyn Store {
+        self.otp.store()
+    }
+
+    /// Which user, password and authenticator a remembered device is for.
+    async fn remembered_account<U>(&self, user: &User<U>) -> Result<Option<String>, StoreError> {
+        let subject = user.grant.subject();
+        let enrolment = self.otp.enrolment(subject).await?;
+        Ok(enrolment.map(|number| format!("{number:08x} {}", budget(Some(user), subject))))
+    }
+}
+
+impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
+    /// The one-time codes, if accounts have any.
+    #[must_use]
+    pub fn otp(&self) -> Option<&Otp> {
+        self.inner.second_factor.as_ref().map(|second| &second.otp)
+    }
+
+    /// The second step: proves by a one-time code, or by a recovery code, who waits with `challenge`. Returns also what was
+    /// noted of the device at the first step.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError::ChallengeOver`] for a challenge that is none, too old or used; [`LoginError::WrongCode`] for a code
+    /// that is wrong or used, with which the challenge may be tried again; see [`LoginError`] for the rest.
+    pub async fn prove_second(
+        &self,
+        challenge: &str,
+        code: &str,
+    ) -> Result<(Proved<U>, NewDevice), LoginError> {
+        let inner = &*self.inner;
+        let second = self.second_factor()?;
+        let waiting = Waiting::find(second.store(), challenge, inner.clock.now()).await?;
+        let waiting = waiting.ok_or(LoginError::ChallengeOver)?;
+        let user = inner.users.read(&waiting.subject).await?;
+        let user = user.ok_or(LoginError::ChallengeOver)?;
+        let verdict = match code.len() > LONGEST_CODE {
+            true => {
+                let used = second.otp.use_recovery_code(&waiting.subject, code);
+                used.await.map(|(at, _)| at)
+            }
+            false => second.otp.verify(&waiting.subject, code).await,
+        };
+        let at = verdict.map_err(|refusal| match refusal.kind() {
+            RejectionKind::Invalid => LoginError::WrongCode,
+            _ => LoginError::Rejected(refusal),
+        })?;
+        // Only now, so that a mistyped code does not ask for the password again.
+        if !Waiting::take(second.store(), challenge).await? {
+            return Err(LoginError::ChallengeOver);
+        }
+        let device_account = budget(Some(&user), &waiting.subject);
+        let remembered_account = match &second.remembered {
+            Some(_) => second.remembered_account(&user).await?,
+            None => None,
+        };
+        let mut grant = user.grant;
+        for (factor, at) in waiting.proofs() {
+            grant = grant.factor_at(factor, at);
+        }
+        let (pairs_epoch, sessions_epoch) = waiting.epochs();
+        let proved = Proved {
+            grant: grant.factor_at(Factor::Otp, at),
+            device_account,
+            remembered_account,
+            is_second_due: false,
+            pairs_epoch,
+            sessions_epoch,
+        };
+        Ok((proved, waiting.device()))
+    }
+
+    /// Whether a login of `user` has to wait for a code.
+    pub(super) async fn is_second_due(
+        &self,
+        user: &User<U>,
+        origin: &Origin,
+    ) -> Result<bool, LoginError> {
+        if !user.has_second_factor {
+            return Ok(false);
+        }
+        let second = self.second_factor()?;
+        let (Some(tokens), Some(token)) = (&second.remembered, &origin.remembered) else {
+            return Ok(true);
+        };
+        let Some(account) = second.remembered_account(user).await? else {
+            return Ok(true);
+        };
+        let known = tokens.verify(token.expose(), &account, self.inner.clock.now());
+        Ok(known.is_none())
+    }
+
+    /// Has whoever is `proved` wait for the second step.
+    pub(super) async fn wait_for_second(
+        &self,
+        proved: Proved<U>,
+        device: NewDevice,
+    ) -> Result<LoginError, LoginError> {
+        let second = self.second_factor()?;
+        let now = self.inner.clock.now();
+        let epochs = (proved.pairs_epoch, proved.sessions_epoch);
+        let expires_at = now.after(second.challenge_life);
+        let proofs = proved.grant.proofs(now);
+        let waiting = Waiting::new(proved.grant.subject(), proofs, epochs, device, expires_at);
+        let challenge = waiting.store(second.store()).await?;
+        Ok(LoginError::OtpRequired(challenge))
+    }
+
+    /// The token by which the device of whoever has given a code gives none for a while, for its cookie; `None` where
+    /// devices are [not remembered](super::AccountsBuilder::remember_devices). A new password and a new authenticator
+    /// end it.
+    #[must_use]
+    pub fn remember_token(&self, proved: &Proved<U>) -> Option<(Secret<String>, Duration)> {
+        let tokens = self.inner.second_factor.as_ref()?.remembered.as_ref()?;
+        let account = proved.remembered_account.as_ref()?;
+        Some((tokens.issue(account, self.inner.clock.now()), tokens.life()))
+    }
+
+    /// Begins an enrolment of the caller, who must have logged in within five minutes, and who has a second factor
+    /// already must have given a code of it. `account` is what the authenticator shows.
+    ///
+    /// # Errors
+    ///
+    /// A step-up [`Rejection`] for a proof that is too old, those of [`Otp::enroll`] otherwise.
+    pub async fn enroll_otp(
+        &self,
+        caller: &Identity,
+        account: Option<&str>,
+    ) -> Result<Enrollment, Rejection> {
+        let second = self.second_factor()?;
+        let caller = self.owner(caller).await?;
+        let subject = caller.subject().id();
+        let mut enrollment = second.otp.enroll(subject).replacing(&caller);
+        if let Some(account) = account {
+            enrollment = enrollment.account(account);
+        }
+        enrollment.await
+    }
+
+    /// Ends the caller's enrolment with its first code, from which on logins ask for one. Returns the recovery codes.
+    ///
+    /// # Errors
+    ///
+    /// As [`enroll_otp`](Self::enroll_otp); [`LoginError::WrongCode`] for a wrong code.
+    pub async fn confirm_otp(
+        &self,
+        caller: &Identity,
+        code: &str,
+    ) -> Result<RecoveryCodes, LoginError> {
+        let second = self.second_factor()?;
+        let caller = self.owner(caller).await?;
+        let subject = caller.subject().id();
+        let codes = second.otp.confirm(subject, code).await;
+        let codes = codes.map_err(|refusal| match refusal.kind() {
+            RejectionKind::Invalid => LoginError::WrongCode,
+            _ => LoginError::Rejected(refusal),
+        })?;
+        self.set_second_factor(subject, true).await?;
+        Ok(codes)
+    }
+
+    /// Takes the caller's second factor away, who has just given a code of it.
+    ///
+    /// # Errors
+    ///
+    /// A step-up [`Rejection`] when it has not, an unavailable one when a store does not answer.
+    pub async fn disable_otp(&self, caller: &Identity) -> Result<(), Rejection> {
+        let second = self.second_factor()?;
+        self.require(caller, &Factor::Otp)?;
+        // In this order: a flag without a record would lock its owner out.
+        self.set_second_factor(caller.subject().id(), false).await?;
+        second.otp.disable(caller).await?;
+        Ok(())
+    }
+
+    /// The caller, if it may change its second factor: by a login of a moment ago, and by a code where it has one.
+    async fn owner(&self, caller: &Identity) -> Result<Identity, Rejection> {
+        let caller = caller.clone().checked_again_at(self.inner.clock.now());
+        let user = self.inner.users.read(caller.subject().id()).await?;
+        let user = user.ok_or_else(|| Rejection::invalid("the user is gone"))?;
+        let factor = match user.has_second_factor {
+            true => Factor::Otp,
+            false => Factor::Password,
+        };
+        self.require(&caller, &factor)?;
+        Ok(caller)
+    }
+
+    fn require(&self, caller: &Identity, factor: &Factor) -> Result<(), Rejection> {
+        let caller = caller.clone().checked_again_at(self.inner.clock.now());
+        match caller.is_fresh(factor, FRESH) {
+            true => Ok(()),
+            false => {
+                let acr = factor.as_amr().to_owned().into();
+                let reason = "the proof is too old, or was never given";
+                Err(Rejection::step_up(Some(FRESH), Some(acr), reason))
+            }
+        }
+    }
+
+    async fn set_second_factor(&self, subject: &str, is_set: bool) -> Result<(), Rejection> {
+        match self.inner.users.set_second_factor(subject, is_set).await? {
+            true => Ok(()),
+            false => Err(Rejection::invalid("the user is gone")),
+        }
+    }
+
+    fn second_factor(&self) -> Result<&SecondFactor, Rejection> {
+        self.inner.second_factor.as_ref().ok_or_else(|| {
+            Rejection::misconfigured(
+                "a user has a second factor, and the accounts were built without `otp`",
+            )
+        })
+    }
+}
+
+impl fmt::Debug for SecondFactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecondFactor")
+            .field("otp", &self.otp)
+            .field("challenge_life", &self.challenge_life)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Time to find the telephone, and short enough for a text that is worth a password.
+const DEFAULT_CHALLENGE_LIFE: Duration = Duration::from_secs(5 * 60);
+/// How old a proof may be for what only its owner should do.
+pub(super) const FRESH: Duration = Duration::from_secs(5 * 60);
+/// A one-time code has eight digits at most, a recovery code 24 characters.
+const LONGEST_CODE: usize = 12;

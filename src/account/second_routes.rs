@@ -1,0 +1,189 @@
+//! The routes of the second factor.
+
+use axum::{
+    Json, Router,
+    extract::Extension,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{delete, post},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::{
+    answer::{Answer, Problem},
+    body::Body,
+    mount::Mount,
+    second_factor::FRESH,
+};
+use crate::{
+    identity::{Factor, Identity},
+    layer::{AuthLayer, OtpGuard},
+    otp::{Otp, RecoveryCodes},
+    rejection::Rejection,
+    session::Session,
+};
+
+/// What somebody may do who has not logged in yet.
+pub(super) fn guests<U, S>(mount: &Mount<U>) -> Router<S>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    if mount.accounts.otp().is_none() {
+        return Router::new();
+    }
+    let mut second = post(second_step::<U>);
+    if let Some(sessions) = mount.accounts.sessions() {
+        second = second.route_layer(AuthLayer::new(sessions.clone()).optional());
+    }
+    Router::new().route("/login/otp", second)
+}
+
+/// What its owner may do, inside the layer that authenticates.
+pub(super) fn members<U, S>(mount: &Mount<U>) -> Router<S>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    let Some(otp) = mount.accounts.otp() else {
+        return Router::new();
+    };
+    let guard = OtpGuard::new(otp.clone()).within(FRESH);
+    Router::new()
+        .route("/otp", delete(disable::<U>))
+        .route("/otp/recovery_codes", post(new_recovery_codes::<U>))
+        .route_layer(guard)
+        .route("/otp/enroll", post(enroll::<U>))
+        .route("/otp/confirm", post(confirm::<U>))
+}
+
+#[derive(Deserialize)]
+struct SecondStep {
+    challenge: String,
+    code: String,
+    #[serde(default)]
+    mode: Mode,
+    #[serde(default)]
+    remember: bool,
+}
+
+/// What the login gives.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    #[default]
+    Tokens,
+    Session,
+}
+
+async fn second_step<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    session: Option<Extension<Session>>,
+    Body(form): Body<SecondStep>,
+) -> Answer {
+    let accounts = &mount.accounts;
+    let session = match (form.mode, session) {
+        (Mode::Tokens, _) => None,
+        (Mode::Session, Some(Extension(session))) => Some(session),
+        (Mode::Session, None) => return Err(Problem::unprocessable("there are no sessions here")),
+    };
+    let (proved, device) = accounts.prove_second(&form.challenge, &form.code).await?;
+    let known = accounts.device_token(&proved);
+    let remembered = match form.remember {
+        true => accounts.remember_token(&proved),
+        false => None,
+    };
+    let answer = match session {
+        Some(session) => {
+            accounts.finish_session(proved, &session).await?;
+            StatusCode::NO_CONTENT.into_response()
+        }
+        None => mount.pair_answer(&accounts.finish_login(proved, device).await?)?,
+    };
+    let answer = mount.knowing(answer, &known)?;
+    match remembered {
+        Some(token) => mount.remembering(answer, token),
+        None => Ok(answer),
+    }
+}
+
+#[derive(Deserialize)]
+struct EnrollForm {
+    account: Option<String>,
+}
+
+async fn enroll<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+    headers: HeaderMap,
+    form: Option<Body<EnrollForm>>,
+) -> Answer {
+    let account = form.and_then(|Body(form)| form.account);
+    let caller = with_code(&mount, caller, &headers).await?;
+    let begun = mount.accounts.enroll_otp(&caller, account.as_deref()).await;
+    Ok(secret(Json(begun?)))
+}
+
+#[derive(Deserialize)]
+struct ConfirmForm {
+    code: String,
+}
+
+async fn confirm<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+    headers: HeaderMap,
+    Body(form): Body<ConfirmForm>,
+) -> Answer {
+    let caller = with_code(&mount, caller, &headers).await?;
+    let codes = mount.accounts.confirm_otp(&caller, &form.code).await?;
+    Ok(shown(&codes))
+}
+
+async fn disable<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+) -> Answer {
+    mount.accounts.disable_otp(&caller).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn new_recovery_codes<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+) -> Answer {
+    let otp = otp(&mount)?;
+    Ok(shown(&otp.new_recovery_codes(&caller).await?))
+}
+
+/// The caller with the code that came in the header, if one did. Not by a guard: whether a code is due depends on whether
+/// there is an authenticator to replace.
+async fn with_code<U: Serialize + Send + Sync + 'static>(
+    mount: &Mount<U>,
+    caller: Identity,
+    headers: &HeaderMap,
+) -> Result<Identity, Problem> {
+    let Some(code) = headers.get(X_OTP) else {
+        return Ok(caller);
+    };
+    let code = code.to_str().unwrap_or_default();
+    let at = otp(mount)?.verify(caller.subject().id(), code).await?;
+    Ok(caller.with_factor(Factor::Otp, at))
+}
+
+fn otp<U: Serialize + Send + Sync + 'static>(mount: &Mount<U>) -> Result<&Otp, Rejection> {
+    let otp = mount.accounts.otp();
+    otp.ok_or_else(|| Rejection::misconfigured("the accounts were built without `otp`"))
+}
+
+fn shown(codes: &RecoveryCodes) -> Response {
+    secret(Json(json!({ "recovery_codes": codes })))
+}
+
+fn secret(answer: impl IntoResponse) -> Response {
+    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    ([no_store], answer).into_response()
+}
+
+const X_OTP: HeaderName = HeaderName::from_static("x-otp");
