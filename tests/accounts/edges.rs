@@ -1,17 +1,24 @@
 //! What an account does where nothing is usual: devices, budgets, odd bodies, other sites.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
+use tokio::{sync::Barrier, task::JoinSet};
 use tower_jam::{
-    Claims, Clock, SystemClock,
-    account::{NewDevice, RoutesBuilder, TrustedProxies, Users},
+    Claims, Clock, Secret, SystemClock,
+    account::{Credentials, LoginError, NewDevice, Origin, RoutesBuilder, TrustedProxies, Users},
     event::EventKind,
     store::{MemoryStore, Store},
     testing::ManualClock,
 };
 
-use super::{support::ProbeStore, world::*};
+use super::{
+    support::{ProbeStore, stores},
+    world::*,
+};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -263,4 +270,99 @@ async fn an_unknown_name_costs_as_many_looks_into_the_store() {
     assert_eq!(costs[0], costs[1]);
     assert!(costs[0] > 5);
     world.clock.advance(Duration::from_secs(1));
+}
+
+/// A hundred guesses at once, half of them on another node: no more are looked at than the budget has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_hundred_guesses_at_once_ten_are_looked_at_on_every_store() {
+    for backend in stores::each(Arc::new(SystemClock)).await {
+        let clock = Arc::new(ManualClock::at(SystemClock.now()));
+        let first = world_on(backend.nodes[0].clone(), clock).await;
+        let second = first.shared.node(&backend.nodes[1], |users| users);
+        let nodes = [Arc::new(first), Arc::new(second)];
+        let rounds = match backend.name {
+            // To these it is one Redis like another.
+            "redis cluster" | "redis sentinel" => 5,
+            _ => 50,
+        };
+        let mut looked_at = 0;
+        for round in 0..rounds {
+            // Of a name of its own, and so of a budget of its own; the addresses change with it.
+            let name = format!("nobody {round}");
+            let start = Arc::new(Barrier::new(100));
+            let mut running = JoinSet::new();
+            for number in 0..100_usize {
+                let (node, start) = (nodes[number % 2].clone(), start.clone());
+                let asked = Credentials {
+                    name: name.clone(),
+                    password: Secret::new(format!("guess {number}")),
+                };
+                let origin = Origin::new([10, round, 0, u8::try_from(number).unwrap()].into());
+                running.spawn(async move {
+                    start.wait().await;
+                    node.accounts.prove(&asked, &origin).await.err()
+                });
+            }
+            let mut wrong = 0;
+            for refused in running.join_all().await {
+                match refused {
+                    Some(LoginError::WrongCredentials) => wrong += 1,
+                    Some(LoginError::Rejected(it)) => {
+                        assert!([429, 503].contains(&it.status().as_u16()), "{it:?}");
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert!(wrong <= 10, "{} round {round}: {wrong}", backend.name);
+            looked_at += wrong;
+        }
+        assert!(
+            looked_at > usize::from(rounds),
+            "{}: {looked_at}",
+            backend.name
+        );
+    }
+}
+
+/// On the whole way of a login, and with a store that is a server: an unknown name takes what a wrong password takes.
+/// As in the test of passwords alone, the calmest of three rounds counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_takes_as_long_for_a_name_that_is_nobodys() {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let backend = stores::redis(&(clock.clone() as Arc<dyn Clock>)).await;
+    let world = world_at(backend.nodes[0].clone(), clock, 4_096).await;
+    let mut seen = Vec::new();
+    for round in 0..3_u8 {
+        let mut samples = [Vec::new(), Vec::new()];
+        for number in 0..200_u8 {
+            for (name, samples) in ["alice", "nobody"].into_iter().zip(&mut samples) {
+                let asked = Credentials {
+                    name: name.to_owned(),
+                    password: Secret::new(WRONG.to_owned()),
+                };
+                let origin = Origin::new([10, 1, round, number].into());
+                let began = Instant::now();
+                let refused = world.accounts.prove(&asked, &origin).await;
+                samples.push(began.elapsed());
+                assert!(
+                    matches!(refused, Err(LoginError::WrongCredentials)),
+                    "{refused:?}"
+                );
+            }
+            // Before ten of them are too many.
+            if number % 9 == 8 {
+                world.clock.advance(Duration::from_secs(16 * 60));
+            }
+        }
+        let [known, unknown] = samples.map(|mut samples| {
+            samples.sort();
+            samples[100]
+        });
+        let difference = known.abs_diff(unknown).as_secs_f64() / known.as_secs_f64();
+        seen.push((known, unknown));
+        if difference <= 0.05 {
+            return;
+        }
+    }
+    panic!("known and unknown: {seen:?}");
 }

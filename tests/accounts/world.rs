@@ -43,9 +43,11 @@ pub struct World {
 }
 
 /// The least that argon2 takes, so that a hundred logins are quick.
-pub fn passwords() -> Passwords {
+pub const CHEAP_KIB: u32 = 8;
+
+pub fn passwords(memory_kib: u32) -> Passwords {
     let cost = Cost::Argon2id {
-        memory_kib: 8,
+        memory_kib,
         passes: 1,
         lanes: 1,
     };
@@ -53,7 +55,12 @@ pub fn passwords() -> Passwords {
 }
 
 pub async fn world_on(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> World {
-    let passwords = passwords();
+    world_at(store, clock, CHEAP_KIB).await
+}
+
+/// The same with hashes of this cost.
+pub async fn world_at(store: Arc<dyn Store>, clock: Arc<ManualClock>, memory_kib: u32) -> World {
+    let passwords = passwords(memory_kib);
     let users = StoreUsers::new(store.clone());
     let hash = passwords.check_new(PASSWORD).await.unwrap();
     let hash = passwords.hash(&hash).await.unwrap();
@@ -68,6 +75,7 @@ pub async fn world_on(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> World {
         ring: KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()),
         alice,
         clock,
+        memory_kib,
         events: Arc::default(),
     };
     shared.node(&store, |users| users)
@@ -80,6 +88,7 @@ pub struct Shared {
     ring: KeyRing,
     alice: String,
     clock: Arc<ManualClock>,
+    memory_kib: u32,
     pub events: Arc<Mutex<Vec<Event>>>,
 }
 
@@ -90,7 +99,7 @@ impl Shared {
         store: &Arc<dyn Store>,
         seen: impl FnOnce(Arc<dyn Users<Claims>>) -> Arc<dyn Users<Claims>>,
     ) -> World {
-        let (clock, passwords) = (self.clock.clone(), passwords());
+        let (clock, passwords) = (self.clock.clone(), passwords(self.memory_kib));
         let users = Arc::new(StoreUsers::new(store.clone()));
         let heard = Arc::clone(&self.events);
         let told = Events::to(move |event: &Event| heard.lock().unwrap().push(event.clone()));

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    io::Write as _,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,9 +10,17 @@ use std::{
 use axum::body::Body;
 use http::{Request, Response};
 use tower::{Layer, ServiceExt};
-use tower_jam::{Grant, MasterSecret, SessionLayer, Sessions, SystemClock};
+use tower_jam::{
+    Grant, MasterSecret, SessionLayer, Sessions, SystemClock,
+    store::{Key, NearCache, PostgresStore, RedisStore, Store},
+};
 
-use super::support::stores::{self, Backend};
+use super::support::{
+    postgres,
+    proxy::Proxy,
+    redis,
+    stores::{self, Backend},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_logout_on_one_node_of_redis_is_soon_one_on_the_other() {
@@ -34,7 +43,7 @@ async fn measure(backend: Backend) {
     let rounds =
         std::env::var("JAM_REVOCATION_ROUNDS").map_or(1_000, |rounds| rounds.parse().unwrap());
     let mut delays = Vec::new();
-    let mut remembered = 0;
+    let (mut remembered, mut from_memory) = (0, 0);
     for _ in 0..rounds {
         let token = one
             .create(Grant::new("alice", "Alice".to_owned()))
@@ -44,6 +53,7 @@ async fn measure(backend: Backend) {
         for _ in 0..2 {
             assert_eq!(answer(&two, token.expose()).await, 200);
         }
+        from_memory += usize::from(is_remembered(&backend).await);
         let began = Instant::now();
         assert!(one.delete(token.expose()).await.unwrap());
         let ended = Instant::now();
@@ -60,14 +70,102 @@ async fn measure(backend: Backend) {
     }
     delays.sort();
     let at = |share: usize| delays[(delays.len() * share / 100).min(delays.len() - 1)];
-    println!(
+    let figures = format!(
         "{}: of {rounds} logouts the other node knew after {:?} (median), {:?} (99 %), {:?} (all); {remembered} \
-         requests came in between",
+         requests came in between\n",
         backend.name,
         at(50),
         at(99),
         at(100),
     );
+    // Past the test runner, which shows what is printed only when a test fails.
+    std::io::stdout().write_all(figures.as_bytes()).unwrap();
+    // A memory that is asked nothing is never late.
+    assert!(
+        from_memory > rounds * 9 / 10,
+        "{}: {from_memory}",
+        backend.name
+    );
+}
+
+/// Whether the second node would answer for alice's one session from memory.
+async fn is_remembered(backend: &Backend) -> bool {
+    let group = Key::new("session-user", &[b"self", b"alice"]);
+    let listed = backend.nodes[1].list(&group).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    backend.near[1]
+        .glance(&listed[0].0)
+        .await
+        .unwrap()
+        .is_remembered
+}
+
+/// A node is cut off from its store and does not know it: what arrives there goes nowhere. Two seconds after a logout on
+/// the other node, at the latest, nobody is let in by its memory any more.
+async fn cut_off(name: &str, direct: Arc<dyn Store>, near: Arc<dyn Store>, proxy: &Proxy) {
+    let secret = MasterSecret::generate();
+    let [one, two] =
+        [direct, near].map(|store| Sessions::<String>::builder(store, &secret).build().unwrap());
+    let mut latest = Duration::ZERO;
+    for round in 0..5 {
+        let token = one
+            .create(Grant::new("alice", "Alice".to_owned()))
+            .await
+            .unwrap()
+            .token;
+        let began = Instant::now();
+        while answer(&two, token.expose()).await != 200 {
+            assert!(
+                began.elapsed() < Duration::from_secs(5),
+                "{name}: it does not come back"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Some heartbeats, so that memory answers.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert_eq!(answer(&two, token.expose()).await, 200);
+        proxy.freeze(true);
+        assert!(one.delete(token.expose()).await.unwrap());
+        let ended = Instant::now();
+        let mut last = None;
+        while ended.elapsed() < Duration::from_millis(2_500) {
+            if answer(&two, token.expose()).await == 200 {
+                last = Some(ended.elapsed());
+            }
+        }
+        let last = last.unwrap_or_default();
+        assert!(last < WORST, "{name} round {round}: let in after {last:?}");
+        latest = latest.max(last);
+        proxy.freeze(false);
+    }
+    let figure = format!("{name}: a node that is cut off lets in for {latest:?} at the latest\n");
+    std::io::stdout().write_all(figure.as_bytes()).unwrap();
+    assert!(latest > Duration::ZERO, "{name}: memory was never asked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_that_is_cut_off_from_redis_lets_nobody_in_after_two_seconds() {
+    let server = redis::Server::start();
+    let proxy = Proxy::to(server.port);
+    let direct = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
+    let url = format!("redis://{}", proxy.address);
+    let near = NearCache::new(Arc::new(RedisStore::connect(&url).await.unwrap())).unwrap();
+    cut_off("redis", direct, Arc::new(near), &proxy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_that_is_cut_off_from_postgres_lets_nobody_in_after_two_seconds() {
+    let server = postgres::Server::shared();
+    let url = server.database().await;
+    let proxy = Proxy::to(server.port());
+    let direct = Arc::new(PostgresStore::connect(&url).await.unwrap());
+    let through = url.replace(
+        &format!(":{}/", server.port()),
+        &format!(":{}/", proxy.address.port()),
+    );
+    assert_ne!(through, url);
+    let near = NearCache::new(Arc::new(PostgresStore::connect(&through).await.unwrap())).unwrap();
+    cut_off("postgres", direct, Arc::new(near), &proxy).await;
 }
 
 async fn answer(node: &Sessions<String>, token: &str) -> u16 {

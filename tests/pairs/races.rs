@@ -11,10 +11,18 @@ use std::{
 };
 
 use tokio::{sync::Barrier, task::JoinSet};
-use tower_jam::{SystemClock, TokenPair, event::EventKind, refresh::OnLimit};
+use tower_jam::{
+    MasterSecret, SystemClock, TokenPair,
+    event::EventKind,
+    refresh::OnLimit,
+    store::{Key, RedisStore, Store, When, Write},
+};
 
 use super::{
-    support::stores::{self, Backend},
+    support::{
+        redis,
+        stores::{self, Backend},
+    },
     world::{App, Pairs, refresh},
 };
 
@@ -306,5 +314,118 @@ async fn what_ends_on_one_node_is_soon_refused_by_the_memory_of_the_other() {
             "{}: refused elsewhere after {latest:?} at the latest",
             backend.name
         );
+    }
+}
+
+/// What each generation of a token meets, on every store: a late tab, a replay by many at once, a generation that the
+/// store has lost, and a secret that is swapped inside the window.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_store_keeps_the_rules_of_generations() {
+    for backend in stores::each(Arc::new(SystemClock)).await {
+        let app = App::new();
+        let nodes = nodes(&app, &backend);
+        let name = backend.name;
+        for round in 0..ROUNDS {
+            let other = nodes[1].issue(app.alice()).await.unwrap();
+            let first = nodes[0].issue(app.alice()).await.unwrap().refresh_token;
+            let second = refresh(&nodes[0], first.expose()).await.unwrap();
+            let third = refresh(&nodes[1], &second).await.unwrap();
+            // A tab that is two behind, inside the window: refused, and nothing ends.
+            assert_eq!(
+                refresh(&nodes[0], first.expose()).await,
+                Err(401),
+                "{name} {round}"
+            );
+            assert_eq!(
+                refresh(&nodes[0], &second).await,
+                Ok(third.clone()),
+                "{name} {round}"
+            );
+            assert_eq!(app.count(EventKind::ReuseDetected), round);
+
+            // A node with a new secret repeats the same token, and makes the next one with it.
+            let swapped = App {
+                secret: MasterSecret::generate().accept(&app.secret),
+                ..app.clone()
+            };
+            let new = swapped.node(&backend.nodes[0], |pairs| pairs);
+            assert_eq!(
+                refresh(&new, &second).await,
+                Ok(third.clone()),
+                "{name} {round}"
+            );
+
+            // After the window, many replay the old token at once: one event, one device ended.
+            app.clock.advance(Duration::from_secs(11));
+            let racers = (0..64).map(|number| {
+                let (pairs, token) = (nodes[number % 2].clone(), second.clone());
+                async move { refresh(&pairs, &token).await }
+            });
+            let answers = race(racers).await;
+            assert!(
+                answers.iter().all(|answer| *answer == Err(401)),
+                "{name} {round}"
+            );
+            assert_eq!(app.count(EventKind::ReuseDetected), round + 1, "{name}");
+            assert_eq!(refresh(&nodes[0], &third).await, Err(401), "{name} {round}");
+            let other = refresh(&nodes[0], other.refresh_token.expose()).await;
+            assert!(other.is_ok(), "{name} {round}: the other device lives on");
+            nodes[0].logout_all("alice").await.unwrap();
+
+            // The store goes back to what it had, as after a failover or from a backup.
+            let lost = nodes[0].issue(app.alice()).await.unwrap().refresh_token;
+            let key = account_key("alice");
+            let before = backend.nodes[0].get(&key).await.unwrap().unwrap();
+            let newer = refresh(&nodes[0], lost.expose()).await.unwrap();
+            let newest = refresh(&nodes[0], &newer).await.unwrap();
+            let old = Write::new(before.value, before.expires_at);
+            backend.nodes[1].put(&key, old, When::Always).await.unwrap();
+            assert_eq!(
+                refresh(&nodes[1], &newest).await,
+                Err(401),
+                "{name} {round}"
+            );
+            assert_eq!(app.count(EventKind::StateLost), round + 1, "{name}");
+            assert_eq!(
+                refresh(&nodes[0], lost.expose()).await,
+                Err(401),
+                "its device has ended"
+            );
+            nodes[0].logout_all("alice").await.unwrap();
+        }
+    }
+}
+
+/// The record of a user, as the engine names it.
+fn account_key(subject: &str) -> Key {
+    Key::new("account", &[b"https://auth.acme.dev", subject.as_bytes()])
+}
+
+/// Between two steps the store forgets everything: nobody is let in by what was, and nothing comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_was_emptied_logs_out_and_revives_nothing() {
+    let server = redis::Server::start();
+    let store: Arc<dyn Store> = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
+    let app = App::new();
+    let pairs = app.node(&store, |pairs| pairs);
+    for _ in 0..ROUNDS {
+        let alive = pairs.issue(app.alice()).await.unwrap();
+        let ended = pairs.issue(app.alice()).await.unwrap();
+        assert!(pairs.logout(ended.refresh_token.expose()).await.unwrap());
+        let epoch = pairs.epoch("alice").await.unwrap();
+        pairs.logout_all("alice").await.unwrap();
+        server.command(&["FLUSHALL"]);
+        for pair in [&alive, &ended] {
+            assert!(pairs.verify(pair.access_token.expose()).await.is_err());
+            assert_eq!(refresh(&pairs, pair.refresh_token.expose()).await, Err(401));
+            pairs.logout(pair.refresh_token.expose()).await.unwrap();
+        }
+        // A login that began before everything was ended, and before it was forgotten that it was.
+        if epoch != pairs.epoch("alice").await.unwrap() {
+            assert!(pairs.issue(app.alice()).since(epoch).await.is_err());
+        }
+        let next = pairs.issue(app.alice()).await.unwrap();
+        assert!(pairs.verify(next.access_token.expose()).await.is_ok());
+        pairs.logout_all("alice").await.unwrap();
     }
 }

@@ -1,17 +1,23 @@
 //! Servers that go away, stand still, forget or lie, and networks that break.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use tower_jam::{
     StoreError,
-    store::{RedisStore, Store, When},
+    store::{RedisStore, Store, When, Write},
 };
 
 use crate::{
-    support::{abandon_after, redis::Server},
+    support::{
+        abandon_after,
+        redis::{Server, reply},
+    },
     world::{group, hence, key, shared, store, write},
 };
 
@@ -243,4 +249,76 @@ async fn a_server_that_became_a_replica_is_unavailable() {
     }
     server.command(&["REPLICAOF", "NO", "ONE"]);
     recovery(&store, Duration::from_secs(2)).await;
+}
+
+/// Many questions are under way when the server stands still, goes on, drops its connections and dies. Whoever gets an
+/// answer gets its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_gets_the_answer_to_anothers_question() {
+    let mut server = Server::start();
+    let store = shared(&server.url()).await;
+    for number in 0..64 {
+        let value = format!("value {number}");
+        let put = Write::new(value, hence());
+        store.put(&key(number), put, When::Always).await.unwrap();
+    }
+    let is_over = Arc::new(AtomicBool::new(false));
+    let mut asking = tokio::task::JoinSet::new();
+    for number in 0..64_u64 {
+        let (store, is_over) = (Arc::clone(&store), Arc::clone(&is_over));
+        asking.spawn(async move {
+            let (key, mut answered, mut failed) = (key(number), 0, 0);
+            while !is_over.load(Ordering::SeqCst) {
+                // Some of the callers go away.
+                let asked =
+                    tokio::time::timeout(Duration::from_millis(number * 20 + 5), store.get(&key));
+                match asked.await {
+                    Ok(Ok(Some(entry))) => {
+                        assert_eq!(entry.value, format!("value {number}"));
+                        answered += 1;
+                    }
+                    Ok(Ok(None)) => panic!("what is there is said not to be"),
+                    Ok(Err(_)) | Err(_) => failed += 1,
+                }
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+            (answered, failed)
+        });
+    }
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        server.signal("STOP");
+        tokio::time::sleep(Duration::from_millis(1_300)).await;
+        server.signal("CONT");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    }
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    is_over.store(true, Ordering::SeqCst);
+    let asked = asking.join_all().await;
+    assert!(asked.iter().all(|(answered, _)| *answered > 0), "{asked:?}");
+    assert!(asked.iter().any(|(_, failed)| *failed > 0), "{asked:?}");
+    server.kill();
+}
+
+/// An operator stops the server in good order, and starts it again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_shut_down_is_missed_and_found_again() {
+    let mut server = Server::start();
+    let store = store(&server.url()).await;
+    for order in ["SHUTDOWN", "TERM"] {
+        store
+            .put(&key(1), write("value"), When::Always)
+            .await
+            .unwrap();
+        match order {
+            "SHUTDOWN" => drop(reply(server.port, &["SHUTDOWN", "NOSAVE"])),
+            signal => server.signal(signal),
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        each_verb_fails_in_time(&store, Duration::from_millis(1_500)).await;
+        server.kill();
+        assert!(server.run());
+        recovery(&store, Duration::from_secs(5)).await;
+    }
 }

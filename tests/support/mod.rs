@@ -10,6 +10,8 @@ pub mod hub;
 #[cfg(all(unix, feature = "store-postgres"))]
 pub mod postgres;
 pub mod process;
+#[cfg(unix)]
+pub mod proxy;
 #[cfg(feature = "store-redis")]
 pub mod redis;
 #[cfg(all(

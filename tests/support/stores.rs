@@ -60,16 +60,32 @@ impl Backend {
     }
 }
 
-/// Memory, a file, Redis alone, as a cluster and behind a Sentinel, and PostgreSQL, all by `clock`.
+/// Memory, a file, Redis alone, as a cluster and behind a Sentinel, PostgreSQL, and Valkey if it is there, all by `clock`.
 pub async fn each(clock: Arc<dyn Clock>) -> Vec<Backend> {
-    vec![
+    let mut backends = vec![
         memory(&clock),
         file(&clock),
         redis(&clock).await,
         cluster(&clock).await,
         sentinel(&clock).await,
         postgres(&clock).await,
-    ]
+    ];
+    backends.extend(valkey(&clock).await);
+    backends
+}
+
+/// Where the system has it as a package, it has been installed.
+async fn valkey(clock: &Arc<dyn Clock>) -> Option<Backend> {
+    let shape = redis::Shape {
+        program: Some(redis::valkey_server()?),
+        ..redis::Shape::default()
+    };
+    let server = redis::Server::with(&shape);
+    let stores = [
+        connect(&server.url(), clock).await,
+        connect(&server.url(), clock).await,
+    ];
+    Some(Backend::shared("valkey", stores, clock, server))
 }
 
 fn memory(clock: &Arc<dyn Clock>) -> Backend {

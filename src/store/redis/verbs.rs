@@ -27,21 +27,36 @@ use crate::{
 
 impl Shared {
     pub(super) async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
-        let is_doubted = self.doubts.forget(key);
-        if is_doubted {
-            // Whoever asks what became of a write whose answer was lost is about to go by the answer.
-            self.main.await_connection().await;
-        }
-        let found = self.main.get(|| self.names.entry(key)).await;
-        if is_doubted {
-            match &found {
-                Ok(_) => self.follow(&self.names.entry(key)).await,
-                Err(_) => self.doubts.note(key),
-            }
-        }
-        match found? {
+        let found = match self.doubts.forget(key) {
+            true => Box::pin(self.get_doubted(key)).await?,
+            false => self.main.get(|| self.names.entry(key)).await?,
+        };
+        match found {
             Some(bytes) => self.live(&bytes),
             None => Ok(None),
+        }
+    }
+
+    /// Reads what became of a write whose answer was lost with its connection: on the next one, and only once what is
+    /// found is as safe as an answer would have been.
+    async fn get_doubted(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+        let name = self.names.entry(key);
+        // The first attempt may still meet the old connection, of which nobody has noticed that it is gone.
+        let mut attempts = 0;
+        loop {
+            self.main.await_connection().await;
+            attempts += 1;
+            match self.main.get(|| name.clone()).await {
+                Ok(found) => {
+                    self.follow(&name).await;
+                    return Ok(found);
+                }
+                Err(error) if attempts == 2 => {
+                    self.doubts.note(key);
+                    return Err(error);
+                }
+                Err(_) => {}
+            }
         }
     }
 
