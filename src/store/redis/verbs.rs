@@ -40,24 +40,24 @@ impl Shared {
     /// Reads what became of a write whose answer was lost with its connection: on the next one, and only once what is
     /// found is as safe as an answer would have been.
     async fn get_doubted(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
-        let name = self.names.entry(key);
-        // The first attempt may still meet the old connection, of which nobody has noticed that it is gone.
-        let mut attempts = 0;
-        loop {
-            self.main.await_connection().await;
-            attempts += 1;
-            match self.main.get(|| name.clone()).await {
-                Ok(found) => {
-                    self.follow(&name).await;
-                    return Ok(found);
-                }
-                Err(error) if attempts == 2 => {
-                    self.doubts.note(key);
-                    return Err(error);
-                }
-                Err(_) => {}
+        let (name, deadline) = (self.names.entry(key), self.main.deadline());
+        let reading = async {
+            // It may still meet the old connection, of which nobody has noticed that it is gone.
+            let first = self.main.get(|| name.clone()).await;
+            if first.is_ok() {
+                return first;
             }
+            self.main.await_connection().await;
+            self.main.get(|| name.clone()).await
+        };
+        let late = |_| Err(StoreError::Unavailable("no answer in time".into()));
+        let found = tokio::time::timeout_at(deadline, reading).await;
+        let found = found.unwrap_or_else(late);
+        match &found {
+            Ok(_) => self.follow(&name).await,
+            Err(_) => self.doubts.note(key),
         }
+        found
     }
 
     /// The entry that was read, if it is alive.
