@@ -29,11 +29,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_http::csrf::CsrfLayer;
 use tower_jam::{
-    Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, Passwords, Rejection, Secret,
-    Session, SessionLayer, Sessions, StoreError, Throttle, TokenPairs,
-    account::{
-        self, Accounts, Credentials, LoginError, NewPasswordError, Origin, StoreUsers, Users,
-    },
+    Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, Passwords, Rejection,
+    SessionLayer, Sessions, StoreError, Throttle, TokenPairs,
+    account::{self, Accounts, NewPasswordError, StoreUsers, Users},
     guard::role,
     layer::{AuthLayer, GuardLayer},
     store::{FileStore, Store},
@@ -67,16 +65,11 @@ fn router(app: App) -> Router {
         .merge(
             Router::new()
                 .route("/session/me", get(me))
-                .route("/session/logout", post(session_logout))
-                .route_layer(cookie.clone()),
+                .route_layer(cookie),
         )
         .merge(
             Router::new()
                 .route("/register", post(register))
-                .route(
-                    "/session/login",
-                    post(session_login).route_layer(cookie.optional()),
-                )
                 .route_layer(CsrfLayer::new()),
         )
         .route("/.well-known/jwks.json", get(jwks))
@@ -108,7 +101,7 @@ async fn register(
         .add(&asked.username, hash.expose(), roles, user)
         .await?;
     let id = id.ok_or(Failure::Conflict)?;
-    attempt.succeeded().await;
+    attempt.give_back().await;
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
 }
 
@@ -118,31 +111,6 @@ async fn me(user: AuthUser<Claims>) -> Json<AuthUser<Claims>> {
 
 async fn admin(user: AuthUser<Claims>) -> Json<Value> {
     Json(json!({ "welcome": user.claim("username") }))
-}
-
-async fn session_login(
-    State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    session: Session,
-    Json(asked): Json<Form>,
-) -> Result<StatusCode, LoginError> {
-    let asked = Credentials {
-        name: asked.username,
-        password: Secret::new(asked.password),
-    };
-    let origin = Origin {
-        address: peer.ip(),
-        device: None,
-    };
-    app.accounts
-        .login_session(&asked, &origin, &session)
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn session_logout(session: Session) -> Result<StatusCode, Rejection> {
-    session.logout().await?;
-    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn jwks(State(app): State<App>) -> impl IntoResponse {

@@ -40,6 +40,7 @@ use http::{Extensions, HeaderMap};
 use crate::{
     credential::{Credential, CredentialSource},
     identity::{AuthUser, Chosen, Identity, UserType},
+    proof::{Memory, RememberProof},
     rejection::{Rejection, RejectionKind},
 };
 
@@ -94,6 +95,7 @@ pub struct Verified<U> {
     identity: Option<Identity>,
     user: Option<Arc<U>>,
     attachments: Option<Attach>,
+    memory: Option<Memory>,
     on_response: Option<Arc<dyn OnResponse>>,
 }
 
@@ -124,6 +126,7 @@ impl<U> Verified<U> {
             identity: None,
             user: None,
             attachments: None,
+            memory: None,
             on_response: None,
         }
     }
@@ -136,6 +139,12 @@ impl<U> Verified<U> {
             extensions.insert(value);
         }));
         self
+    }
+
+    /// As [`attach`](Self::attach), of what remembers further proofs that this identity gives in the request.
+    pub fn attach_memory<T: RememberProof + Clone>(mut self, value: T) -> Self {
+        self.memory = Some(Memory::of::<T>());
+        self.attach(value)
     }
 
     /// Calls `hook` on the response of this request.
@@ -161,7 +170,8 @@ impl<U: Send + Sync + 'static> Verified<U> {
     /// Moves everything into a request's extensions and hands back the hook.
     pub(crate) fn enter(self, extensions: &mut Extensions) -> Option<Arc<dyn OnResponse>> {
         let outer_type = extensions.get::<Identity>().and_then(Identity::user_type);
-        if let Some(identity) = self.identity {
+        if let Some(mut identity) = self.identity {
+            identity.memory = self.memory.or(identity.memory);
             let user_type = match self.user {
                 Some(_) => Some(UserType::of::<U>()),
                 None => outer_type,

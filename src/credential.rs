@@ -41,6 +41,7 @@ use crate::{
     cookie::{CookieName, is_token},
     error::ConfigError,
     identity::Identity,
+    proof::RememberProof,
     rejection::Rejection,
 };
 
@@ -54,6 +55,7 @@ pub struct Credential {
     method: Method,
     uri: Uri,
     outer: Option<Identity>,
+    pub(crate) memory: Option<Arc<dyn RememberProof>>,
 }
 
 impl Credential {
@@ -81,6 +83,12 @@ impl Credential {
         self.outer.as_ref()
     }
 
+    /// What remembers a further proof of [`outer`](Self::outer), where an outer layer has something that does.
+    #[must_use]
+    pub fn memory(&self) -> Option<&dyn RememberProof> {
+        self.memory.as_deref()
+    }
+
     /// Whether `source` would have found it, by the place it came from.
     #[must_use]
     pub fn came_from(&self, source: &CredentialSource) -> bool {
@@ -96,6 +104,12 @@ impl Credential {
     pub(crate) fn with_outer(mut self, outer: Option<Identity>) -> Self {
         self.outer = outer;
         self
+    }
+
+    /// Whether it came in the cookie called `name`.
+    #[cfg(feature = "session")]
+    pub(crate) fn came_in_cookie(&self, name: &CookieName) -> bool {
+        matches!(&self.place, Place::Cookie(known) if known == name)
     }
 }
 
@@ -177,6 +191,7 @@ impl CredentialSource {
                     method: request.method.clone(),
                     uri: request.uri.clone(),
                     outer: None,
+                    memory: None,
                 }));
             }
         }

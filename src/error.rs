@@ -143,6 +143,17 @@ pub enum StoreError {
     Corrupt(BoxError),
 }
 
+#[cfg(any(feature = "jwt", feature = "session"))]
+impl StoreError {
+    /// What this error means after a write whose answer was lost: that one may have been made.
+    pub(crate) fn in_doubt(self) -> Self {
+        match self {
+            Self::Unavailable(cause) => Self::Unknown(cause),
+            error => error,
+        }
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

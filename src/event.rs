@@ -108,6 +108,24 @@ pub enum EventKind {
     PasswordChanged,
     /// An attempt was refused unread because there had been too many.
     Throttled,
+    /// A user confirmed an authenticator, the first one or another in its place.
+    OtpEnrolled,
+    /// A one-time code was right.
+    OtpAccepted,
+    /// A one-time code or a recovery code was wrong.
+    OtpRefused,
+    /// A one-time code came that was used before, or that is older than one that was.
+    OtpReplayed,
+    /// A one-time code or a recovery code was wrong once too often: none is looked at for a while.
+    OtpLocked,
+    /// A counter was found again by two codes in a row.
+    OtpResynchronized,
+    /// A recovery code was used up.
+    RecoveryCodeUsed,
+    /// A user got new recovery codes, and the old ones are void.
+    RecoveryCodesReplaced,
+    /// A user has no second factor any more.
+    OtpDisabled,
 }
 
 impl EventKind {
@@ -128,6 +146,15 @@ impl EventKind {
             Self::AllSessionsEnded => "all_sessions_ended",
             Self::PasswordChanged => "password_changed",
             Self::Throttled => "throttled",
+            Self::OtpEnrolled => "otp_enrolled",
+            Self::OtpAccepted => "otp_accepted",
+            Self::OtpRefused => "otp_refused",
+            Self::OtpReplayed => "otp_replayed",
+            Self::OtpLocked => "otp_locked",
+            Self::OtpResynchronized => "otp_resynchronized",
+            Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::RecoveryCodesReplaced => "recovery_codes_replaced",
+            Self::OtpDisabled => "otp_disabled",
         }
     }
 
@@ -135,7 +162,7 @@ impl EventKind {
     const fn is_alarming(self) -> bool {
         matches!(
             self,
-            Self::ReuseDetected | Self::StateLost | Self::FingerprintChanged
+            Self::ReuseDetected | Self::StateLost | Self::FingerprintChanged | Self::OtpLocked
         )
     }
 }

@@ -6,6 +6,9 @@
 //!
 //! * Names are compared exactly. There are no wildcards and no hierarchy.
 //! * A refusal is `insufficient` (403), unless the guard says otherwise.
+//! * [`fresh`] asks for a proof that was given lately, and refuses with the challenge of RFC 9470: 401,
+//!   `insufficient_user_authentication`, with `max_age` in seconds and the factor's name as `acr_values`. Those names
+//!   are the ones of RFC 8176: `pwd`, `otp`, and what [`Factor::Other`] is made with.
 //! * [`not`] turns a refusal into consent only if the refusal was `insufficient`: a guard that wants a
 //!   step-up, or that is put together wrongly, stays refused.
 //!
@@ -29,10 +32,10 @@
 //! assert!(role("admin").or(is_alice).check(&alice).is_ok());
 //! ```
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use crate::{
-    identity::Identity,
+    identity::{Factor, Identity},
     rejection::{Rejection, RejectionKind},
 };
 
@@ -81,6 +84,13 @@ pub fn scope(name: impl Into<Cow<'static, str>>) -> Scope {
     Scope(name.into())
 }
 
+/// The user must have given a proof by `factor` less than `within` ago.
+///
+/// The time of a proof is when it was given, whatever was issued or refreshed since.
+pub const fn fresh(factor: Factor, within: Duration) -> Fresh {
+    Fresh { factor, within }
+}
+
 /// One of `guards` must let the identity pass. Of none, nobody passes.
 pub fn any<G: Guard>(guards: impl IntoIterator<Item = G>) -> Any<G> {
     Any(guards.into_iter().collect())
@@ -122,6 +132,32 @@ impl Guard for Scope {
             return Ok(());
         }
         Err(Rejection::insufficient_scope(self.0.clone()))
+    }
+}
+
+/// See [`fresh`].
+#[derive(Clone, Debug)]
+#[must_use]
+#[non_exhaustive]
+pub struct Fresh {
+    /// By what it must be given.
+    pub factor: Factor,
+    /// How long ago at most.
+    pub within: Duration,
+}
+
+impl Guard for Fresh {
+    fn check(&self, identity: &Identity) -> Result<(), Rejection> {
+        if identity.is_fresh(&self.factor, self.within) {
+            return Ok(());
+        }
+        let acr_values = self.factor.as_amr().to_owned().into();
+        let reason = "no such proof was given lately";
+        Err(Rejection::step_up(
+            Some(self.within),
+            Some(acr_values),
+            reason,
+        ))
     }
 }
 
@@ -262,6 +298,30 @@ mod tests {
             let refusal = guard.check(&editor()).unwrap_err();
             assert!(matches!(refusal.kind(), RejectionKind::StepUp { .. }));
         }
+    }
+
+    #[test]
+    fn a_proof_is_fresh_until_its_time_is_up_and_never_from_the_future() {
+        let five = Duration::from_secs(300);
+        let proved = Timestamp::from_secs(1_000);
+        let check = |millis| {
+            let identity = editor().with_factor(Factor::Otp, proved);
+            let identity = identity.checked_again_at(Timestamp::from_millis(millis));
+            fresh(Factor::Otp, five).check(&identity)
+        };
+        for millis in [970_000, 1_000_000, 1_299_000, 1_299_999] {
+            assert!(check(millis).is_ok(), "{millis}");
+        }
+        for millis in [0, 969_999, 1_300_000, 1_301_000] {
+            assert!(check(millis).is_err(), "{millis}");
+        }
+        let never = fresh(Factor::Password, five).check(&editor()).unwrap_err();
+        assert!(
+            never
+                .challenge("api")
+                .unwrap()
+                .ends_with(r#"max_age=300, acr_values="pwd""#)
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ use std::{borrow::Cow, fmt, ops::Deref, sync::Arc};
 use http::Extensions;
 use serde::{Serialize, Serializer};
 
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, proof::Memory};
 
 /// Who the caller is, how that was proved, and what it may do. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +33,8 @@ pub struct Identity {
     shared: Arc<Shared>,
     checked_at: Timestamp,
     user_type: Option<UserType>,
+    /// Where its further proofs are remembered.
+    pub(crate) memory: Option<Memory>,
 }
 
 #[derive(Clone)]
@@ -60,6 +62,7 @@ impl Identity {
             }),
             checked_at,
             user_type: None,
+            memory: None,
         }
     }
 

@@ -14,6 +14,7 @@ mod credential;
 mod cookie;
 mod authenticate;
 mod identity;
+mod proof;
 pub mod guard;
 mod rejection;
 #[cfg(feature = "axum")]
@@ -29,6 +30,8 @@ pub mod token;
 pub mod session;
 #[cfg(feature = "refresh")]
 pub mod refresh;
+#[cfg(feature = "otp")]
+pub mod otp;
 #[cfg(feature = "account")]
 pub mod account;
 
@@ -39,7 +42,7 @@ pub mod store;
 mod clock;
 mod secret;
 mod error;
-#[cfg(feature = "refresh")]
+#[cfg(any(feature = "refresh", feature = "otp"))]
 pub mod event;
 
 #[cfg(any(test, feature = "testing"))]
@@ -53,6 +56,7 @@ pub use crate::{
     error::{BoxError, ConfigError, IssueError, StoreError},
     guard::Guard,
     identity::{AuthUser, Factor, Identity, Subject},
+    proof::RememberProof,
     rejection::{Rejection, RejectionKind},
     secret::{MasterSecret, Secret},
 };
@@ -67,6 +71,13 @@ pub use crate::refresh::{TokenPair, TokenPairs};
 pub use crate::{
     layer::JwtLayer,
     token::{Algorithm, Claims, Jwt, Key, KeyRing, TokenList},
+};
+#[cfg(feature = "otp")]
+pub use crate::{layer::OtpGuard, otp::Otp};
+#[cfg(feature = "paseto")]
+pub use crate::{
+    layer::PasetoLayer,
+    token::{Paseto, PasetoKey},
 };
 #[cfg(feature = "session")]
 pub use crate::{

@@ -276,6 +276,71 @@ async fn a_write_whose_caller_vanished_drops_the_key() {
     assert!(!near.glance(&key).await.unwrap().is_remembered);
 }
 
+/// A store that nobody announces for may make the write long after its caller went away. What is read in between is not
+/// remembered, or an ended session would be let in until its memory is too old.
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_made_after_its_caller_vanished_is_seen() {
+    let clock = Arc::new(ManualClock::default());
+    let store = Arc::new(ProbeStore::pausing(
+        MemoryStore::new().with_clock(clock.clone()),
+    ));
+    let near = NearCache::alone(store.clone())
+        .with_clock(clock.clone())
+        .build()
+        .unwrap();
+    let key = key("key");
+    let expires_at = clock.now().after(Duration::from_secs(60));
+    let put = near.put(&key, Write::new("value", expires_at), When::Always);
+    assert!(put.await.unwrap());
+    assert!(abandon_after(1, near.take(&key)).is_none());
+    for _ in 0..3 {
+        assert!(near.glance(&key).await.unwrap().entry.is_some());
+    }
+    assert!(store.take(&key).await.unwrap().is_some(), "now it is made");
+    assert!(near.glance(&key).await.unwrap().entry.is_none());
+    clock.advance(Duration::from_secs(11));
+    near.glance(&key).await.unwrap();
+    assert!(near.glance(&key).await.unwrap().is_remembered);
+}
+
+/// The connection for announcements has broken, and the next heartbeat will say so: until then the store is asked.
+#[tokio::test(start_paused = true)]
+async fn a_read_that_the_watching_connection_fails_is_one_of_the_store() {
+    let world = world().await;
+    let key = key("key");
+    world.set(&key, "value").await;
+    world.hub.fail_watched_reads(true);
+    let reads = world.hub.watched_reads();
+    assert_eq!(world.glance(&key).await.unwrap().value, "value");
+    assert_eq!(world.hub.watched_reads(), reads + 1);
+    assert!(
+        !world.is_remembered(&key).await,
+        "nobody would announce a change"
+    );
+    world.hub.fail_watched_reads(false);
+    world.remember(&key).await;
+}
+
+/// Ending a group is one verb of the store behind the cache too: one member that cannot be removed does not save the
+/// others.
+#[tokio::test(start_paused = true)]
+async fn ending_a_group_is_left_to_the_store() {
+    let world = world().await;
+    let group = Key::new("session-user", &[b"alice"]);
+    let keys = ["one", "two", "three"].map(key);
+    for key in &keys {
+        let put = Write::new("value", world.hence()).in_group(group.clone());
+        world.near.put(key, put, When::Always).await.unwrap();
+        world.remember(key).await;
+    }
+    world.hub.silence(true);
+    assert_eq!(world.near.remove_group(&group).await.unwrap(), 3);
+    assert_eq!(world.hub.groups_removed(), 1);
+    for key in &keys {
+        assert!(world.glance(key).await.is_none());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_an_answered_heartbeat_memory_answers_for_one_second() {
     let world = world().await;

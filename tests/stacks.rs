@@ -31,8 +31,9 @@ use tonic::{Code, Status, metadata::MetadataMap, server::NamedService, transport
 use tonic_prost::ProstCodec;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_jam::{
-    Algorithm, AuthUser, Authenticate, Clock, CredentialSource, Grant, Identity, Jwt, Key, KeyRing,
-    guard::role,
+    Algorithm, AuthUser, Authenticate, Clock, CredentialSource, Factor, Grant, Identity, Jwt, Key,
+    KeyRing,
+    guard::{fresh, role},
     layer::{AuthLayer, GrpcResponder, GuardLayer, HttpResponder},
     testing::ManualClock,
 };
@@ -41,8 +42,6 @@ use tower_jam::{
 struct User {
     name: String,
 }
-
-type Engine = tower_jam::ReadFrom<Jwt<User>>;
 
 /// What a caller sends, and what every stack must make of it.
 struct Case {
@@ -53,59 +52,91 @@ struct Case {
     challenge: Option<&'static str>,
 }
 
-/// The engine under test, and the cases with their tokens.
-async fn scenario() -> (Engine, Vec<Case>) {
-    let clock = Arc::new(ManualClock::default());
-    let ring = KeyRing::new(Key::generate(Algorithm::Es256).unwrap());
-    let engine = |audience: &str, ring: &KeyRing| {
-        Jwt::<User>::builder(ring.clone())
-            .issuer("https://issuer")
-            .audience(audience)
-            .clock(clock.clone())
-            .build()
-            .unwrap()
-    };
-    let jwt = engine("api", &ring);
-    let member = || {
-        Grant::new(
-            "42",
-            User {
-                name: "Alice".to_owned(),
-            },
-        )
-        .roles(["member"])
-    };
-    let mint = async |jwt: &Jwt<User>, grant| jwt.issue(grant).await.unwrap().expose().clone();
+/// The tokens that callers present.
+struct Tokens {
+    good: String,
+    expired: String,
+    foreign: String,
+    forged: String,
+    elsewhere: String,
+    guest: String,
+}
 
-    let expired = mint(&jwt, member()).await;
-    clock.advance(Duration::from_secs(16 * 60));
-    assert!(clock.now().as_secs() > 0);
-    let good = mint(&jwt, member()).await;
-    let foreign = mint(
-        &engine(
-            "api",
-            &KeyRing::new(Key::generate(Algorithm::Es256).unwrap()),
-        ),
-        member(),
-    )
-    .await;
-    let forged = {
+/// An engine of the type named, by keys that `$ring` makes, and the cases with its tokens.
+macro_rules! scenario {
+    ($build:expr, $ring:expr) => {{
+        let clock = Arc::new(ManualClock::default());
+        let ring = $ring;
+        let engine = |audience: &str, ring| {
+            let builder = $build(ring).issuer("https://issuer").audience(audience);
+            builder.clock(clock.clone()).build().unwrap()
+        };
+        let grant = |subject: &str, name: &str| {
+            let name = name.to_owned();
+            Grant::new(subject, User { name })
+        };
+        let member = || grant("42", "Alice").roles(["member"]);
+        let own = engine("api", ring.clone());
+        let expired = own.issue(member()).await.unwrap().expose().clone();
+        clock.advance(Duration::from_secs(16 * 60));
+        let good = own.issue(member()).await.unwrap().expose().clone();
+        let foreign = engine("api", $ring).issue(member()).await.unwrap();
+        let foreign = foreign.expose().clone();
+        let elsewhere = engine("other", ring).issue(member()).await.unwrap();
+        let guest = own.issue(grant("43", "Guest")).await.unwrap();
         let (signed, _) = good.rsplit_once('.').unwrap();
         let (_, signature) = foreign.rsplit_once('.').unwrap();
-        format!("{signed}.{signature}")
-    };
-    let elsewhere = mint(&engine("other", &ring), member()).await;
-    let guest = mint(
-        &jwt,
-        Grant::new(
-            "43",
-            User {
-                name: "Guest".to_owned(),
-            },
-        ),
-    )
-    .await;
+        let tokens = Tokens {
+            forged: format!("{signed}.{signature}"),
+            good,
+            expired,
+            foreign,
+            elsewhere: elsewhere.expose().clone(),
+            guest: guest.expose().clone(),
+        };
+        let source = CredentialSource::bearer().or(CredentialSource::cookie("jwt").unwrap());
+        (own.read_from(source), cases(&tokens))
+    }};
+}
 
+async fn jwt() -> (impl Authenticate<User = User>, Vec<Case>) {
+    let ring = || KeyRing::new(Key::generate(Algorithm::Es256).unwrap());
+    scenario!(Jwt::<User>::builder, ring())
+}
+
+#[cfg(feature = "paseto")]
+async fn paseto() -> (impl Authenticate<User = User>, Vec<Case>) {
+    use tower_jam::{
+        Paseto, PasetoKey,
+        token::paseto::{Public, V4},
+    };
+    let ring = || KeyRing::new(PasetoKey::<V4, Public>::generate().unwrap());
+    scenario!(Paseto::<User>::v4_public, ring())
+}
+
+/// Runs a check of a stack on each kind of token.
+macro_rules! with_each_engine {
+    ($check:ident) => {
+        let (engine, cases) = jwt().await;
+        $check(engine, cases).await;
+        #[cfg(feature = "paseto")]
+        {
+            let (engine, cases) = paseto().await;
+            $check(engine, cases).await;
+        }
+    };
+}
+
+/// What every stack must make of the tokens.
+fn cases(tokens: &Tokens) -> Vec<Case> {
+    let Tokens {
+        good,
+        expired,
+        foreign,
+        forged,
+        elsewhere,
+        guest,
+    } = tokens;
     let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
     let cookie = |token: &str| ("cookie", format!("theme=dark; jwt={token}"));
     let case = |name, headers: Vec<(&'static str, String)>, status, code, challenge| Case {
@@ -123,7 +154,7 @@ async fn scenario() -> (Engine, Vec<Case>) {
     );
     let invalid = Some(r#"Bearer realm="api", error="invalid_token""#);
     let malformed = Some(r#"Bearer realm="api", error="invalid_request""#);
-    let cases = vec![
+    vec![
         case(
             "no credential",
             vec![],
@@ -138,45 +169,45 @@ async fn scenario() -> (Engine, Vec<Case>) {
             no,
             Some(r#"Bearer realm="api""#),
         ),
-        case("good", vec![bearer(&good)], 200, ok, None),
-        case("expired", vec![bearer(&expired)], 401, no, invalid),
-        case("bad signature", vec![bearer(&forged)], 401, no, invalid),
-        case("foreign key", vec![bearer(&foreign)], 401, no, invalid),
-        case("wrong audience", vec![bearer(&elsewhere)], 401, no, invalid),
+        case("good", vec![bearer(good)], 200, ok, None),
+        case("expired", vec![bearer(expired)], 401, no, invalid),
+        case("bad signature", vec![bearer(forged)], 401, no, invalid),
+        case("foreign key", vec![bearer(foreign)], 401, no, invalid),
+        case("wrong audience", vec![bearer(elsewhere)], 401, no, invalid),
         case("garbage", vec![bearer("garbage")], 401, no, invalid),
         case(
             "wrong role",
-            vec![bearer(&guest)],
+            vec![bearer(guest)],
             403,
             may_not,
             Some(r#"Bearer realm="api", error="insufficient_scope""#),
         ),
-        case("cookie", vec![cookie(&good)], 200, ok, None),
-        case("cookie, expired", vec![cookie(&expired)], 401, no, invalid),
+        case("cookie", vec![cookie(good)], 200, ok, None),
+        case("cookie, expired", vec![cookie(expired)], 401, no, invalid),
         case(
             "both, the header good",
-            vec![cookie(&expired), bearer(&good)],
+            vec![cookie(expired), bearer(good)],
             200,
             ok,
             None,
         ),
         case(
             "both, the header bad",
-            vec![bearer(&expired), cookie(&good)],
+            vec![bearer(expired), cookie(good)],
             401,
             no,
             invalid,
         ),
         case(
             "two headers",
-            vec![bearer(&good), bearer(&good)],
+            vec![bearer(good), bearer(good)],
             400,
             odd,
             malformed,
         ),
         case(
             "two cookies",
-            vec![cookie(&good), cookie(&guest)],
+            vec![cookie(good), cookie(guest)],
             400,
             odd,
             malformed,
@@ -190,14 +221,12 @@ async fn scenario() -> (Engine, Vec<Case>) {
         ),
         case(
             "cookie from another site",
-            vec![cookie(&good), ("sec-fetch-site", "cross-site".to_owned())],
+            vec![cookie(good), ("sec-fetch-site", "cross-site".to_owned())],
             403,
             may_not,
             None,
         ),
-    ];
-    let source = CredentialSource::bearer().or(CredentialSource::cookie("jwt").unwrap());
-    (jwt.read_from(source), cases)
+    ]
 }
 
 fn headers(case: &Case) -> HeaderMap {
@@ -254,7 +283,10 @@ fn check_http(case: &Case, status: StatusCode, headers: &HeaderMap, body: &Bytes
 
 #[tokio::test]
 async fn on_axum() {
-    let (engine, cases) = scenario().await;
+    with_each_engine!(axum_answers);
+}
+
+async fn axum_answers(engine: impl Authenticate<User = User>, cases: Vec<Case>) {
     let describe = |user: AuthUser<User>, identity: Identity| async move {
         format!("{} is {}", identity.subject().id(), user.name)
     };
@@ -274,7 +306,10 @@ async fn on_axum() {
 
 #[tokio::test]
 async fn on_hyper_over_tcp() {
-    let (engine, cases) = scenario().await;
+    with_each_engine!(hyper_answers);
+}
+
+async fn hyper_answers(engine: impl Authenticate<User = User>, cases: Vec<Case>) {
     let service = ServiceBuilder::new()
         .layer(AuthLayer::new(engine))
         .layer(GuardLayer::new(role("member")))
@@ -311,7 +346,10 @@ async fn on_hyper_over_tcp() {
 
 #[tokio::test]
 async fn on_tonic_with_its_client() {
-    let (engine, cases) = scenario().await;
+    with_each_engine!(tonic_answers);
+}
+
+async fn tonic_answers(engine: impl Authenticate<User = User>, cases: Vec<Case>) {
     let (listener, address) = listen().await;
     let server = Server::builder()
         .layer(AuthLayer::new(engine).respond_with(GrpcResponder::new()))
@@ -351,11 +389,102 @@ async fn on_tonic_with_its_client() {
     server.abort();
 }
 
+/// A token whose login was so long ago, and what a route that asks for a proof younger than five minutes says to it.
+struct Aged {
+    jwt: Jwt<User>,
+    clock: Arc<ManualClock>,
+    bearer: String,
+}
+
+/// RFC 9470 section 3.
+const STEP_UP: &str = r#"Bearer realm="api", error="insufficient_user_authentication", max_age=300, acr_values="otp""#;
+
+async fn aged() -> Aged {
+    let clock = Arc::new(ManualClock::default());
+    let ring = KeyRing::new(Key::generate(Algorithm::Es256).unwrap());
+    let jwt = Jwt::<User>::builder(ring)
+        .issuer("https://issuer")
+        .audience("api")
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let login = clock.now();
+    // The token is younger than its login, and that counts for nothing.
+    clock.advance(Duration::from_secs(240));
+    let name = "Alice".to_owned();
+    let grant = Grant::new("42", User { name }).factor(Factor::Password);
+    let grant = grant.factor_at(Factor::Otp, login);
+    let token = jwt.issue(grant).await.unwrap();
+    clock.advance(Duration::from_secs(59));
+    Aged {
+        jwt,
+        clock,
+        bearer: format!("Bearer {}", token.expose()),
+    }
+}
+
+#[tokio::test]
+async fn a_proof_of_4_minutes_59_passes_and_one_of_5_minutes_1_does_not_on_axum() {
+    let aged = aged().await;
+    let app: Router = Router::new()
+        .route("/", get(|| async {}))
+        .route_layer(GuardLayer::new(fresh(
+            Factor::Otp,
+            Duration::from_secs(300),
+        )))
+        .route_layer(AuthLayer::new(aged.jwt));
+    let ask = async || {
+        let request = Request::get("/").header("authorization", &aged.bearer);
+        let request = request.body(Body::empty()).unwrap();
+        app.clone().oneshot(request).await.unwrap()
+    };
+    assert_eq!(ask().await.status(), 200);
+    aged.clock.advance(Duration::from_secs(2));
+    let refused = ask().await;
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.headers()["www-authenticate"], STEP_UP);
+    let body = refused.into_body().collect().await.unwrap().to_bytes();
+    let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(problem["error"], "insufficient_user_authentication");
+}
+
+#[tokio::test]
+async fn a_proof_of_4_minutes_59_passes_and_one_of_5_minutes_1_does_not_on_tonic() {
+    let aged = aged().await;
+    let (listener, address) = listen().await;
+    let guard = GuardLayer::new(fresh(Factor::Otp, Duration::from_secs(300)));
+    let server = Server::builder()
+        .layer(AuthLayer::new(aged.jwt).respond_with(GrpcResponder::new()))
+        .layer(guard.respond_with(GrpcResponder::new()))
+        .add_service(Describer)
+        .serve_with_incoming(TcpListenerStream::new(listener));
+    let server = tokio::spawn(server);
+    let channel = tonic::transport::Channel::from_shared(format!("http://{address}"));
+    let channel = channel.unwrap().connect().await.unwrap();
+    let mut client = tonic::client::Grpc::new(channel);
+    let mut ask = async || {
+        let mut request = tonic::Request::new(());
+        let bearer = aged.bearer.parse().unwrap();
+        request.metadata_mut().insert("authorization", bearer);
+        client.ready().await.unwrap();
+        let path = http::uri::PathAndQuery::from_static("/test.Describer/Describe");
+        let codec = ProstCodec::<(), String>::default();
+        client.unary(request, path, codec).await
+    };
+    assert_eq!(ask().await.unwrap().into_inner(), "42 is Alice");
+    aged.clock.advance(Duration::from_secs(2));
+    let refused = ask().await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let challenge = refused.metadata().get("www-authenticate").unwrap();
+    assert_eq!(challenge, STEP_UP);
+    server.abort();
+}
+
 /// One port for both kinds of caller: a closure that looks at how it was asked.
 #[tokio::test]
 async fn a_closure_serves_both_dialects_behind_one_port() {
     use tower_jam::layer::{Asked, Respond};
-    let (engine, _) = scenario().await;
+    let (engine, _) = jwt().await;
     let both = |rejection: &tower_jam::Rejection, asked: &Asked| -> Response<Body> {
         match asked.is_grpc {
             true => GrpcResponder::new().respond(rejection, asked),

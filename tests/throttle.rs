@@ -146,7 +146,7 @@ async fn a_success_costs_nothing() {
             .attempt("alice", ip("192.0.2.1"), None)
             .await
             .unwrap();
-        attempt.succeeded().await;
+        attempt.give_back().await;
     }
     // And does not wipe out the failures of others.
     world.fail_times(9, "alice", "192.0.2.1", None).await;
@@ -155,7 +155,7 @@ async fn a_success_costs_nothing() {
         .attempt("alice", ip("192.0.2.1"), None)
         .await
         .unwrap();
-    attempt.succeeded().await;
+    attempt.give_back().await;
     world.fail_times(1, "alice", "192.0.2.1", None).await;
     wait(world.fail("alice", "192.0.2.1", None).await);
 }
@@ -178,7 +178,7 @@ async fn what_is_given_back_late_is_no_credit() {
     world.clock.advance(WINDOW);
     world.fail_times(1, "alice", "192.0.2.1", None).await;
     for attempt in attempts {
-        attempt.succeeded().await;
+        attempt.give_back().await;
     }
     world.fail_times(9, "alice", "192.0.2.1", None).await;
     wait(world.fail("alice", "192.0.2.1", None).await);
@@ -304,7 +304,7 @@ async fn a_hundred_attempts_at_once_are_ten() {
         assert_eq!(allowed.len(), 10);
         // Those that were refused left no trace: when all the others succeed, nothing has been taken.
         for attempt in allowed {
-            attempt.succeeded().await;
+            attempt.give_back().await;
         }
         world.fail_times(10, "alice", "198.51.100.1", None).await;
         wait(world.fail("alice", "198.51.100.1", None).await);
@@ -331,7 +331,7 @@ async fn a_caller_who_vanishes_gains_nothing() {
                 .attempt("alice", ip("192.0.2.1"), None)
                 .await
                 .unwrap();
-            abandon_after(polls, attempt.succeeded());
+            abandon_after(polls, attempt.give_back());
         }
         let mut left = 0;
         while world.fail("alice", "192.0.2.1", None).await.is_ok() {
@@ -366,7 +366,7 @@ async fn a_store_that_fails_is_503_and_lets_nobody_guess() {
         .await
         .unwrap();
     world.store.set_down(true);
-    attempt.succeeded().await;
+    attempt.give_back().await;
     world.store.set_down(false);
     world.fail_times(9, "bob", "192.0.2.2", None).await;
     wait(world.fail("bob", "192.0.2.2", None).await);

@@ -7,7 +7,7 @@ mod support;
 use serde::Deserialize;
 use sqlx::PgPool;
 use support::postgres::{Server, execute};
-use tower_jam::account::{PostgresUsers, Users};
+use tower_jam::account::{PostgresUsers, PostgresUsersBuilder, Users};
 
 /// Some columns of the table.
 #[derive(Deserialize)]
@@ -40,14 +40,16 @@ async fn table() -> (String, PgPool) {
 }
 
 fn users(pool: PgPool) -> PostgresUsers<Person> {
+    settings(pool).build().unwrap()
+}
+
+fn settings(pool: PgPool) -> PostgresUsersBuilder<Person> {
     PostgresUsers::builder(pool, "app.people")
         .id_column("Id")
         .name_column("email")
         .password_column("secret_hash")
         .active_column("enabled")
         .roles_column("groups")
-        .build()
-        .unwrap()
 }
 
 #[tokio::test]
@@ -85,6 +87,45 @@ async fn a_user_is_found_by_the_columns_that_were_named() {
         "of two nobody knows which"
     );
     assert!(users.find("eve@acme.dev").await.unwrap().is_some());
+}
+
+/// Compared as text, an id of another type is looked for in the whole table.
+#[tokio::test]
+async fn an_id_whose_type_is_told_is_found_by_its_index() {
+    let (url, pool) = table().await;
+    let users = settings(pool.clone()).id_type("bigint").build().unwrap();
+    let alice = users.read("1").await.unwrap().unwrap();
+    assert_eq!(alice.grant.subject(), "1");
+    for nobody in [
+        "2",
+        "7",
+        "",
+        "x",
+        "01",
+        " 1",
+        "+1",
+        "1.0",
+        "99999999999999999999999",
+    ] {
+        assert!(users.read(nobody).await.unwrap().is_none(), "{nobody:?}");
+    }
+    assert!(
+        users
+            .replace_hash("1", "hash of alice", "new")
+            .await
+            .unwrap()
+    );
+    let refused = settings(pool.clone()).id_type("bigint; --").build();
+    assert_eq!(refused.unwrap_err().setting(), "id_type");
+
+    execute(&url, "INSERT INTO app.people SELECT n, n::text, '', '', 1 FROM generate_series(10, 20000) n; ANALYZE app.people").await;
+    let plan: Vec<String> = sqlx::query_scalar(
+        r#"EXPLAIN SELECT 1 FROM app.people t WHERE t."Id" = '7'::text::bigint"#,
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert!(plan.join(" ").contains("Index"), "{plan:?}");
 }
 
 /// What handlers get is the row without the hash: it must not come into a token.

@@ -34,7 +34,7 @@ pub struct Origin {
 #[derive(Clone, Debug, Default)]
 #[allow(clippy::exhaustive_structs, reason = "callers fill in what they know")]
 pub struct NewDevice {
-    /// What the user calls it.
+    /// What the user calls it, in at most 256 bytes.
     pub name: Option<String>,
     /// Its `User-Agent`.
     pub user_agent: Option<String>,
@@ -52,6 +52,18 @@ pub enum LoginError {
     NewPassword(NewPasswordError),
     /// Everything else: too many attempts, a store that is away, a proof that is too old.
     Rejected(Rejection),
+}
+
+impl NewDevice {
+    /// Before the password is looked at: a name that no record takes is no reason to compute a hash.
+    pub(super) fn check(&self) -> Result<(), Rejection> {
+        match &self.name {
+            Some(name) if name.len() > MAX_NAME_BYTES => Err(Rejection::malformed(
+                "the device's name has more than 256 bytes",
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Debug for Credentials {
@@ -103,3 +115,6 @@ impl From<IssueError> for LoginError {
         Self::Rejected(error.into())
     }
 }
+
+/// What a record of a device takes.
+const MAX_NAME_BYTES: usize = 256;

@@ -1,6 +1,6 @@
 //! Logging in by name and password, and what an account's owner may change.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 
@@ -8,6 +8,7 @@ use super::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
     password::{Outcome, Passwords},
+    proof::{Proved, budget, judged},
     throttle::{Attempt, Throttle},
     users::{ReadFrom, User, Users},
 };
@@ -15,12 +16,11 @@ use crate::{
     clock::Clock,
     error::StoreError,
     event::{Event, EventKind, Events},
-    grant::Grant,
-    identity::{Factor, Identity},
-    refresh::{self, ReadUser, TokenPair, TokenPairs},
-    rejection::Rejection,
+    identity::Factor,
+    refresh::{ReadUser, TokenPair, TokenPairs},
+    rejection::{Rejection, RejectionKind},
     secret::Secret,
-    session::{self, NewSession, Session, Sessions},
+    session::{NewSession, Session, Sessions},
 };
 
 /// Logs users in by name and password, changes passwords, and logs out everywhere, whichever engines keep what follows.
@@ -45,13 +45,6 @@ pub fn reread<U: Send + 'static>(users: Arc<dyn Users<U>>) -> impl ReadUser<U> {
     ReadFrom(users)
 }
 
-/// A user whose password was right, on the way to what follows.
-pub struct Proved<U> {
-    grant: Grant<U>,
-    pairs_epoch: refresh::Epoch,
-    sessions_epoch: Option<session::Epoch>,
-}
-
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// Accounts of `users`, whose attempts are limited by `throttle`, and who get tokens of `pairs`. Build `pairs` with
     /// [`reread`] of the same users.
@@ -70,6 +63,12 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         &self.inner.pairs
     }
 
+    /// The sessions, if there are any.
+    #[must_use]
+    pub fn sessions(&self) -> Option<&Sessions<U>> {
+        self.inner.sessions.as_ref()
+    }
+
     /// Logs in, and issues a pair of tokens.
     ///
     /// # Errors
@@ -81,6 +80,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         origin: &Origin,
         device: NewDevice,
     ) -> Result<TokenPair, LoginError> {
+        device.check()?;
         let proved = self.prove(asked, origin).await?;
         self.finish_login(proved, device).await
     }
@@ -110,11 +110,20 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         asked: &Credentials,
         origin: &Origin,
     ) -> Result<Proved<U>, LoginError> {
+        let found = self.inner.users.find(&asked.name).await?;
+        let budget = budget(found.as_ref(), &asked.name);
+        let attempt = self.attempt(&budget, origin).await?;
+        judged(attempt, self.compare(found, asked).await).await
+    }
+
+    async fn compare(
+        &self,
+        found: Option<User<U>>,
+        asked: &Credentials,
+    ) -> Result<Proved<U>, LoginError> {
         let inner = &*self.inner;
-        let attempt = self.attempt(&asked.name, origin).await?;
-        let user = inner.users.find(&asked.name).await?;
         // An unknown user's are read too, so that the time tells nothing.
-        let subject = user
+        let subject = found
             .as_ref()
             .map_or(&*asked.name, |user| user.grant.subject());
         let pairs_epoch = inner.pairs.epoch(subject).await?;
@@ -122,10 +131,14 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             Some(sessions) => Some(sessions.epoch(subject).await?),
             None => None,
         };
-        let user = self.check(user, &asked.password).await?;
-        attempt.succeeded().await;
+        // The hash that counts is one that was read after the epochs: a change of password in between would else let
+        // the old one in.
+        let again = inner.users.read(subject).await?;
+        let user = self.check(found.and(again), &asked.password).await?;
+        let device_account = budget(Some(&user), &asked.name);
         Ok(Proved {
             grant: user.grant.factor_at(Factor::Password, inner.clock.now()),
+            device_account,
             pairs_epoch,
             sessions_epoch,
         })
@@ -181,56 +194,17 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(session)
     }
 
-    /// Changes the password of `caller`, who gives the present one again and must have logged in within five minutes,
-    /// and ends everything of the user, this login included.
-    ///
-    /// # Errors
-    ///
-    /// See [`LoginError`].
-    pub async fn change_password(
-        &self,
-        caller: &Identity,
-        current: &Secret<String>,
-        new: &str,
-        origin: &Origin,
-    ) -> Result<(), LoginError> {
-        let inner = &*self.inner;
-        let proved_at = caller.proved_at(&Factor::Password);
-        let age = proved_at.map(|at| inner.clock.now().since(at));
-        if age.is_none_or(|age| age > FRESH) {
-            return Err(Rejection::step_up(Some(FRESH), None, "the login is too long ago").into());
-        }
-        let subject = caller.subject().id();
-        let attempt = self.attempt(subject, origin).await?;
-        let user = inner.users.read(subject).await?;
-        let user = self.check(user, current).await?;
-        attempt.succeeded().await;
-        let new = inner
-            .passwords
-            .check_new(new)
-            .await
-            .map_err(LoginError::NewPassword)?;
-        let hash = inner.passwords.hash(&new).await?;
-        // Before, so that no failure leaves the new password and the old logins; after, for those who came between.
-        self.logout_all(subject).await?;
-        let old = user.password_hash.expose();
-        if !inner
-            .users
-            .replace_hash(subject, old, hash.expose())
-            .await?
-        {
-            return Err(StoreError::Contended.into());
-        }
-        inner
-            .events
-            .tell(&self.event(EventKind::PasswordChanged).of(subject));
-        Ok(self.logout_all(subject).await?)
-    }
-
     /// The limits of attempts, which also know devices.
     #[must_use]
     pub fn throttle(&self) -> &Throttle {
         &self.inner.throttle
+    }
+
+    /// The token by which the device of whoever has proved enough is known from now on, for its cookie. See
+    /// [`Throttle::device_token`]; it counts until the password is changed.
+    #[must_use]
+    pub fn device_token(&self, proved: &Proved<U>) -> Secret<String> {
+        self.inner.throttle.device_token(&proved.device_account)
     }
 
     /// Ends every pair and every session of `subject`, logins under way included.
@@ -239,14 +213,25 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     ///
     /// When a store does not answer; something may then be left, so ask again.
     pub async fn logout_all(&self, subject: &str) -> Result<(), StoreError> {
-        self.inner.pairs.logout_all(subject).await?;
+        self.end_all(subject).await?;
+        let ended = self.event(EventKind::AllSessionsEnded).of(subject);
+        self.inner.events.tell(&ended);
+        Ok(())
+    }
+
+    pub(super) async fn end_all(&self, subject: &str) -> Result<(), StoreError> {
+        self.inner.pairs.end_all(subject).await?;
         if let Some(sessions) = &self.inner.sessions {
             sessions.clear(subject).await?;
         }
         Ok(())
     }
 
-    async fn attempt(&self, account: &str, origin: &Origin) -> Result<Attempt, Rejection> {
+    pub(super) async fn attempt(
+        &self,
+        account: &str,
+        origin: &Origin,
+    ) -> Result<Attempt, Rejection> {
         let device = origin
             .device
             .as_ref()
@@ -258,7 +243,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     }
 
     /// Compares the password, and stores a new hash where the old one is not made as hashes are made now.
-    async fn check(
+    pub(super) async fn check(
         &self,
         user: Option<User<U>>,
         password: &Secret<String>,
@@ -268,11 +253,18 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             .as_ref()
             .map(|user| user.password_hash.expose().as_str());
         let stored = stored.filter(|hash| !hash.is_empty());
-        let outcome = inner.passwords.verify(password.expose(), stored).await?;
+        let outcome = inner.passwords.verify(password.expose(), stored).await;
+        let outcome = outcome.inspect_err(|refused| {
+            if matches!(refused.kind(), RejectionKind::Throttled { .. }) {
+                inner.events.tell(&self.event(EventKind::Throttled));
+            }
+        })?;
         match (user, outcome) {
-            (Some(user), Outcome::Verified { new_hash }) => {
-                if let Some(new_hash) = new_hash {
-                    self.rehash(&user, &new_hash).await;
+            (Some(mut user), Outcome::Verified { new_hash }) => {
+                if let Some(new_hash) = new_hash
+                    && self.rehash(&user, &new_hash).await
+                {
+                    user.password_hash = new_hash;
                 }
                 Ok(user)
             }
@@ -289,18 +281,19 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     }
 
     /// The old hash is as good as it was, so a failure waits for the next login.
-    async fn rehash(&self, user: &User<U>, new: &Secret<String>) {
+    async fn rehash(&self, user: &User<U>, new: &Secret<String>) -> bool {
         let old = user.password_hash.expose();
         let replaced = self
             .inner
             .users
             .replace_hash(user.grant.subject(), old, new.expose());
-        if let Err(error) = replaced.await {
+        replaced.await.unwrap_or_else(|error| {
             tracing::warn!(error = %error, "a new password hash was not stored");
-        }
+            false
+        })
     }
 
-    fn event(&self, kind: EventKind) -> Event {
+    pub(super) fn event(&self, kind: EventKind) -> Event {
         Event::new(kind, self.inner.clock.now())
     }
 }
@@ -320,12 +313,3 @@ impl<U> fmt::Debug for Accounts<U> {
             .finish_non_exhaustive()
     }
 }
-
-impl<U> fmt::Debug for Proved<U> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proved").finish_non_exhaustive()
-    }
-}
-
-/// How old a login may be for what only its owner should do.
-const FRESH: Duration = Duration::from_secs(5 * 60);

@@ -49,7 +49,7 @@
 //! # Rules for the throttle
 //!
 //! * **Only failures count.** An attempt is taken from each budget before the password is looked at, atomically, and
-//!   given back when it [succeeded](Attempt::succeeded). So of a hundred attempts at once no more are looked at than
+//!   [given back](Attempt::give_back) when it succeeded. So of a hundred attempts at once no more are looked at than
 //!   the budget has. One whose caller vanishes stays taken.
 //! * **Fixed windows.** A window begins with the first attempt and ends when it ends; an attempt over the budget is
 //!   refused with a read, takes nothing and prolongs nothing. `Retry-After` is what is left of the window.
@@ -74,6 +74,10 @@
 //! | POST `/revoke_other_session` `{refresh_token}` | Bearer | 204 · 401 not the caller's own |
 //! | DELETE `/active_sessions/{id}` | Bearer | 204 · 404, also for another user's |
 //! | POST `/password` `{current, new}` | Bearer, logged in within 5 minutes | 204 · 401 · 422 |
+//! | POST `/session/login` `{username, password}` | – | 204 with the session's cookie · 401 · 429 |
+//! | POST `/session/logout` | the session's cookie | 204 |
+//!
+//! The last two are there if the accounts have [sessions](AccountsBuilder::sessions).
 //!
 //! With [`refresh_cookie`](RoutesBuilder::refresh_cookie) the refresh token is in a cookie instead of the body, which browsers
 //! send to these routes alone and scripts cannot read.
@@ -124,9 +128,11 @@ mod attempt;
 mod body;
 mod builder;
 mod caller;
+mod change;
 mod login;
 mod mount;
 mod password;
+mod proof;
 mod routes;
 mod throttle;
 mod users;
@@ -136,8 +142,9 @@ pub use self::users::{PostgresUsers, PostgresUsersBuilder};
 pub use self::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
-    login::{Accounts, Proved, reread},
+    login::{Accounts, reread},
     password::{Cost, NewPassword, NewPasswordError, Outcome, Passwords, PasswordsBuilder, Scheme},
+    proof::Proved,
     throttle::{Attempt, Budget, Throttle, ThrottleBuilder, TrustedProxies},
     users::{StoreUsers, User, Users},
 };

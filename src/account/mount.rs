@@ -125,17 +125,13 @@ impl<U> Mount<U> {
         Ok(token)
     }
 
-    /// A pair, and the cookie by which the device will be known.
-    pub(super) fn login_answer(&self, pair: &TokenPair, name: &str) -> Answer
+    /// Adds the cookie by which the device will be known.
+    pub(super) fn knowing(&self, mut answer: Response, device: &Secret<String>) -> Answer
     where
         U: Serialize + Send + Sync + 'static,
     {
-        let mut answer = self.pair_answer(pair)?;
-        let throttle = self.accounts.throttle();
-        let device = throttle.device_token(name);
-        let cookie = self
-            .device_cookie
-            .set(device.expose(), throttle.device_life());
+        let life = self.accounts.throttle().device_life();
+        let cookie = self.device_cookie.set(device.expose(), life);
         add_cookie(&mut answer, cookie)?;
         Ok(answer)
     }

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use tower_http::csrf::CsrfLayer;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use super::{
     answer::{Answer, Problem},
@@ -26,6 +26,7 @@ use crate::{
     refresh::{DeviceInfo, Fingerprint},
     rejection::Rejection,
     secret::Secret,
+    session::Session,
 };
 
 /// The routes of `accounts`, to be nested under a prefix of yours or merged as they are. See the
@@ -47,6 +48,10 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let access = AuthLayer::new(mount.accounts.pairs().clone());
+    let cross_site = CsrfLayer::new().with_rejection_response(|error: ProtectionError| {
+        let refused = Rejection::cross_site("the request was caused by another site");
+        refused.because(error).into_response()
+    });
     let members = Router::new()
         .route("/logout_all", post(logout_all::<U>))
         .route("/active_sessions", get(active_sessions::<U>))
@@ -54,11 +59,19 @@ where
         .route("/revoke_other_session", post(revoke_other::<U>))
         .route("/password", post(password::<U>))
         .route_layer(access);
-    Router::new()
+    let mut guests = Router::new()
         .route("/login", post(login::<U>))
         .route("/refresh", post(refresh::<U>))
-        .route("/logout", post(logout::<U>))
-        .route_layer(CsrfLayer::new())
+        .route("/logout", post(logout::<U>));
+    if let Some(sessions) = mount.accounts.sessions() {
+        let cookie = AuthLayer::new(sessions.clone());
+        let enter = post(session_login::<U>).route_layer(cookie.clone().optional());
+        guests = guests
+            .route("/session/login", enter)
+            .route("/session/logout", post(session_logout).route_layer(cookie));
+    }
+    guests
+        .route_layer(cross_site)
         .merge(members)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(mount))
@@ -69,6 +82,40 @@ async fn login<U: Serialize + Send + Sync + 'static>(
     caller: Caller,
     Body(form): Body<Fields>,
 ) -> Answer {
+    let asked = credentials(&mount, &form)?;
+    let device = NewDevice {
+        name: form.text("device_name").map(str::to_owned),
+        user_agent: caller.user_agent.clone(),
+        fingerprint: fingerprint(form.get("fingerprint"))?,
+    };
+    device.check()?;
+    let accounts = &mount.accounts;
+    let proved = accounts.prove(&asked, &caller.origin(&mount)?).await?;
+    let known = accounts.device_token(&proved);
+    let pair = accounts.finish_login(proved, device).await?;
+    mount.knowing(mount.pair_answer(&pair)?, &known)
+}
+
+async fn session_login<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    session: Session,
+    caller: Caller,
+    Body(form): Body<Fields>,
+) -> Answer {
+    let asked = credentials(&mount, &form)?;
+    let accounts = &mount.accounts;
+    let proved = accounts.prove(&asked, &caller.origin(&mount)?).await?;
+    let known = accounts.device_token(&proved);
+    accounts.finish_session(proved, &session).await?;
+    mount.knowing(StatusCode::NO_CONTENT.into_response(), &known)
+}
+
+async fn session_logout(session: Session) -> Answer {
+    session.logout().await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn credentials<U>(mount: &Mount<U>, form: &Fields) -> Result<Credentials, Problem> {
     let (name, password) = (
         form.text(&mount.name_field),
         form.text(&mount.password_field),
@@ -78,18 +125,10 @@ async fn login<U: Serialize + Send + Sync + 'static>(
             "a name and a password are needed, as texts",
         ));
     };
-    let asked = Credentials {
+    Ok(Credentials {
         name: name.to_owned(),
         password: Secret::new(password.to_owned()),
-    };
-    let device = NewDevice {
-        name: form.text("device_name").map(str::to_owned),
-        user_agent: caller.user_agent.clone(),
-        fingerprint: fingerprint(form.get("fingerprint"))?,
-    };
-    let origin = caller.origin(&mount)?;
-    let pair = mount.accounts.login(&asked, &origin, device).await?;
-    mount.login_answer(&pair, name)
+    })
 }
 
 #[derive(Deserialize)]
@@ -236,5 +275,5 @@ fn fingerprint(value: Option<&Value>) -> Result<Option<Fingerprint>, Rejection> 
     }
 }
 
-/// Four fingerprints; a password has four kilobytes at most.
-const MAX_BODY_BYTES: usize = 16 * 1024;
+/// So much that whatever is sent as a token is refused as a token, and no more.
+const MAX_BODY_BYTES: usize = 128 * 1024;

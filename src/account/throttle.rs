@@ -192,13 +192,13 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Gives the attempt back: only failures count.
+    /// Gives the attempt back when it succeeded, or came to no verdict: only failures count.
     ///
     /// A store that fails here fails no login. The attempt then goes on counting until its window ends.
-    pub async fn succeeded(self) {
+    pub async fn give_back(self) {
         for counter in &self.counters {
             if let Err(error) = self.throttle.give_back(counter).await {
-                tracing::error!(%error, "an attempt that succeeded goes on counting");
+                tracing::error!(%error, "an attempt that was no failure goes on counting");
             }
         }
     }

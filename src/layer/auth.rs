@@ -81,6 +81,13 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
         self.with_policy(|policy| policy.allows_cross_site = true)
     }
 
+    /// The same layer with another engine of the kind.
+    #[cfg(feature = "otp")]
+    pub(super) fn map_engine(mut self, change: impl FnOnce(A) -> A) -> Self {
+        self.engine = change(self.engine);
+        self
+    }
+
     fn with_policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         change(Arc::make_mut(&mut self.policy));
         self
@@ -163,12 +170,16 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
     /// Puts what the engine establishes into the request, or refuses it.
     async fn admit(&self, request: &mut http::request::Parts) -> Result<Hook, Rejection> {
         let outer = request.extensions.get::<Identity>().cloned();
-        let presented = self.policy.source.find(request)?;
+        let memory = outer.as_ref().and_then(|outer| outer.memory);
+        let mut presented = self.policy.source.find(request)?;
         if let Some(credential) = &presented
             && credential.is_ambient()
             && !self.policy.allows_cross_site
         {
             cross_site::check(request)?;
+        }
+        if let (Some(credential), Some(memory)) = (&mut presented, memory) {
+            credential.memory = memory.find(&request.extensions);
         }
         let verified = self.verify(presented, outer).await?;
         let is_known =

@@ -1,7 +1,8 @@
 //! The tower layers.
 //!
-//! There is one path from a request to a user, [`AuthLayer`]; `JwtLayer` and `SessionLayer` are names for
-//! it with an engine filled in. A [`GuardLayer`] inside it asks one more question of the identity.
+//! There is one path from a request to a user, [`AuthLayer`]; `JwtLayer`, `PasetoLayer` and `SessionLayer` are
+//! names for it with an engine filled in, and so is `OtpGuard`, which goes inside one of them and asks for a one-time code.
+//! A [`GuardLayer`] inside it asks one more question of the identity.
 //!
 //! # What a layer does
 //!
@@ -95,9 +96,38 @@ pub use self::{
 #[cfg(feature = "jwt")]
 pub type JwtLayer<U = crate::token::Claims, R = HttpResponder> = AuthLayer<crate::token::Jwt<U>, R>;
 
+/// Authenticates by a PASETO, from the `Authorization` header unless told otherwise.
+#[cfg(feature = "paseto")]
+pub type PasetoLayer<U = crate::token::Claims, R = HttpResponder> =
+    AuthLayer<crate::token::Paseto<U>, R>;
+
 /// Authenticates by a server-side session, from the engine's cookie unless told otherwise.
 #[cfg(feature = "session")]
 pub type SessionLayer<U, R = HttpResponder> = AuthLayer<crate::session::Sessions<U>, R>;
+
+/// Asks for a one-time code, inside a layer that authenticates: see [`within`](AuthLayer::within).
+///
+/// | in the request | |
+/// |---|---|
+/// | a right code in `X-OTP` | passes; the identity has a [`Factor::Otp`](crate::Factor::Otp) of now, which an outer session remembers under a new id |
+/// | a wrong, used or malformed code | 401 with the challenge of RFC 9470 |
+/// | a code while the user is locked | 429 |
+/// | no code, and one was given lately | passes |
+/// | no code otherwise | 401 with the challenge of RFC 9470 |
+/// | no identity, or one of another issuer | 500: the layers are put together wrongly |
+///
+/// [`read_from`](AuthLayer::read_from) looks for the code in another header.
+#[cfg(feature = "otp")]
+pub type OtpGuard<R = HttpResponder> = AuthLayer<crate::otp::Otp, R>;
+
+#[cfg(feature = "otp")]
+impl<R> AuthLayer<crate::otp::Otp, R> {
+    /// Asks for no code where one was given less than `within` ago, by [`Identity::is_fresh`](crate::Identity::is_fresh).
+    /// Default: the engine's [`fresh`](crate::otp::OtpBuilder::fresh).
+    pub fn within(self, within: std::time::Duration) -> Self {
+        self.map_engine(|otp| otp.taking_proofs_within(within))
+    }
+}
 
 /// Writes a refusal to the log: what is ours to mend as an error, what the caller did for debugging.
 pub(crate) fn log(rejection: &Rejection) {

@@ -117,10 +117,9 @@ impl Account {
 
     /// When nothing in the record matters any more. An empty one is kept for its epoch: for as long as any login
     /// that has read it may take.
-    pub(super) fn expires_at(&self, terms: &Terms, now: Timestamp) -> Timestamp {
+    pub(super) fn expires_at(&self, now: Timestamp) -> Timestamp {
         let last = self.devices.iter().map(|device| device.absolute_at).max();
-        last.unwrap_or(now)
-            .max(now.after(terms.absolute.min(EPOCH_LIFE)))
+        last.unwrap_or(now).max(now.after(EPOCH_LIFE))
     }
 
     pub(super) fn live(&self, now: Timestamp) -> impl Iterator<Item = &Device> {
@@ -142,6 +141,10 @@ impl Account {
         }
         self.devices.retain(|device| device.is_live(now));
         let mut evicted = Vec::new();
+        // A write whose answer was lost, over which another was made before it was looked for.
+        if self.find(&device.family, now).is_some() {
+            return Entry::Entered { evicted };
+        }
         while self.devices.len() >= terms.max_devices {
             let age = |device: &Device| match terms.on_limit {
                 OnLimit::EvictLeastRecentlyUsed => device.used_at,
@@ -174,6 +177,7 @@ impl Account {
         let device = &self.devices[at];
         let is_foreign = terms.bind != Bind::Ignore && !device.is_bound_to(fingerprints);
         let is_refused = is_foreign && terms.bind == Bind::Refuse;
+        let is_same_client = terms.bind == Bind::Ignore || device.was_rotated_by(fingerprints);
         let in_grace = terms.is_in_grace(device, now);
         match presented.generation {
             n if n > device.generation => Turn::Ahead {
@@ -189,8 +193,12 @@ impl Account {
                     device.rotated_at = now;
                     device.kid = kid;
                 }
-                // What the client looks like now is what it will look like when it asks again.
-                device.fingerprint = device.fingerprint.and(fingerprints.first().copied());
+                // What the client looks like now is what it will look like when it asks again; one that says
+                // nothing once is not let off for good.
+                device.rotated_by = fingerprints.first().copied();
+                device.fingerprint = device
+                    .fingerprint
+                    .map(|known| device.rotated_by.unwrap_or(known));
                 device.used_at = now;
                 device.idle_at = now.after(terms.idle).min(device.absolute_at);
                 Turn::Rotated {
@@ -198,7 +206,7 @@ impl Account {
                     is_foreign,
                 }
             }
-            n if in_grace && n + 1 == device.generation && !is_foreign => Turn::Repeated {
+            n if in_grace && n + 1 == device.generation && is_same_client => Turn::Repeated {
                 device: device.clone(),
             },
             _ if in_grace => Turn::Late,

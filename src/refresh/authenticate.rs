@@ -18,7 +18,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
     /// Those of [`Jwt::verify`](crate::Jwt::verify); with [`Blacklist::Both`] also an invalid [`Rejection`] when the
     /// token's device has ended, and an unavailable one when the store does not answer.
     pub async fn verify(&self, access_token: &str) -> Result<Verified<U>, Rejection> {
-        let verified = self.inner.jwt.verify(access_token).await?;
+        let verified = self.inner.access.verify(access_token).await?;
         if self.inner.blacklist == Blacklist::Both {
             let identity = verified.identity();
             let identity = identity.ok_or_else(|| Rejection::invalid("a token without a user"))?;

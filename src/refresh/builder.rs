@@ -14,7 +14,7 @@ use crate::{
     grant::Grant,
     secret::MasterSecret,
     store::{Store, StoreFuture},
-    token::Jwt,
+    token::Engine,
 };
 
 /// Reads a user anew, for each refresh: what the token says is as old as the login.
@@ -54,7 +54,7 @@ pub enum Blacklist {
 /// Builds a [`TokenPairs`].
 #[must_use]
 pub struct TokenPairsBuilder<U> {
-    jwt: Jwt<U>,
+    access: Engine<U>,
     store: Arc<dyn Store>,
     users: Arc<dyn ReadUser<U>>,
     secret: MasterSecret,
@@ -65,7 +65,7 @@ pub struct TokenPairsBuilder<U> {
 
 impl<U> TokenPairsBuilder<U> {
     pub(super) fn new(
-        jwt: Jwt<U>,
+        access: Engine<U>,
         store: Arc<dyn Store>,
         secret: &MasterSecret,
         users: Arc<dyn ReadUser<U>>,
@@ -80,7 +80,7 @@ impl<U> TokenPairsBuilder<U> {
             bind: Bind::default(),
         };
         Self {
-            jwt,
+            access,
             store,
             users,
             secret: secret.clone(),
@@ -154,7 +154,7 @@ impl<U> TokenPairsBuilder<U> {
     /// # Errors
     ///
     /// When the idle time is less than a second or exceeds the absolute one, the grace window exceeds a minute,
-    /// the number of devices is not 1 to 100, or the [`Jwt`] states no issuer.
+    /// the number of devices is not 1 to 100, or the access tokens state no issuer.
     pub fn build(self) -> Result<TokenPairs<U>, ConfigError> {
         let Terms {
             idle,
@@ -175,15 +175,15 @@ impl<U> TokenPairsBuilder<U> {
         if !(1..=MAX_DEVICES).contains(&max_devices) {
             return Err(ConfigError::new("max_devices", "is not 1 to 100"));
         }
-        let reason = "token pairs need a Jwt that states its issuer";
-        let issuer = self.jwt.issuer();
+        let reason = "token pairs need access tokens that state their issuer";
+        let issuer = self.access.issuer();
         let issuer = issuer.ok_or_else(|| ConfigError::new("issuer", reason))?;
         Ok(TokenPairs::new(Inner {
             issuer: issuer.to_owned(),
-            clock: self.jwt.clock(),
+            clock: self.access.clock(),
             keys: TokenKeys::new(&self.secret),
             fingerprints: FingerprintKeys::new(&self.secret),
-            jwt: self.jwt,
+            access: self.access,
             store: self.store,
             users: self.users,
             terms: self.terms,

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 
 use super::{
+    access::AccessTokens,
     account::{Account, Terms},
     builder::{Blacklist, ReadUser, TokenPairsBuilder},
     fingerprint::FingerprintKeys,
@@ -25,7 +26,7 @@ use crate::{
         Key, Store, Write,
         swap::{Step, swap},
     },
-    token::{Claims, Jwt},
+    token::{Claims, Engine},
 };
 
 /// Issues access tokens with refresh tokens, exchanges them, and ends them.
@@ -36,7 +37,7 @@ pub struct TokenPairs<U = Claims> {
 }
 
 pub(super) struct Inner<U> {
-    pub(super) jwt: Jwt<U>,
+    pub(super) access: Engine<U>,
     pub(super) store: Arc<dyn Store>,
     pub(super) users: Arc<dyn ReadUser<U>>,
     pub(super) clock: Arc<dyn Clock>,
@@ -53,15 +54,15 @@ pub(super) struct Inner<U> {
 pub struct Epoch(pub(super) u64);
 
 impl<U: Send + Sync + 'static> TokenPairs<U> {
-    /// An engine whose access tokens are `jwt`'s, whose records are in `store`, whose refresh tokens are made with
+    /// An engine whose access tokens are those of `access`, a [`Jwt`](crate::Jwt) or a `Paseto`, whose records are in `store`, whose refresh tokens are made with
     /// keys from `secret`, and which reads a user anew from `users` at each refresh.
     pub fn builder(
-        jwt: Jwt<U>,
+        access: impl Into<AccessTokens<U>>,
         store: Arc<dyn Store>,
         secret: &MasterSecret,
         users: impl ReadUser<U>,
     ) -> TokenPairsBuilder<U> {
-        TokenPairsBuilder::new(jwt, store, secret, Arc::new(users))
+        TokenPairsBuilder::new(access.into().0, store, secret, Arc::new(users))
     }
 
     /// Ends the device that `refresh_token` is for, be it a token that was replaced long ago; `false` if it had
@@ -95,8 +96,15 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     ///
     /// When the store does not answer.
     pub async fn logout_all(&self, subject: &str) -> Result<usize, StoreError> {
+        let ended = self.end_all(subject).await?;
+        self.tell(EventKind::AllSessionsEnded, subject, None);
+        Ok(ended)
+    }
+
+    /// The same, as a part of something else that tells of it.
+    pub(crate) async fn end_all(&self, subject: &str) -> Result<usize, StoreError> {
         let key = self.key(subject);
-        let ended = swap(&*self.inner.store, &*self.inner.clock, &key, |entry| {
+        swap(&*self.inner.store, &*self.inner.clock, &key, |entry| {
             let mut account = match entry {
                 Some(entry) => record::decode(&entry.value)?,
                 None => Account::new(subject),
@@ -106,9 +114,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
             account.clear();
             Ok::<_, StoreError>(Step::Swap(self.write(&account, now)?, ended))
         })
-        .await?;
-        self.tell(EventKind::AllSessionsEnded, subject, None);
-        Ok(ended)
+        .await
     }
 
     /// The devices on which `subject` is logged in, the most recently used first.
@@ -219,7 +225,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     }
 
     pub(super) fn write(&self, account: &Account, now: Timestamp) -> Result<Write, StoreError> {
-        let expires_at = account.expires_at(&self.inner.terms, now);
+        let expires_at = account.expires_at(now);
         Ok(Write::new(record::encode(account)?, expires_at))
     }
 

@@ -1,5 +1,7 @@
 //! A refresh token for the next pair.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::{
@@ -121,20 +123,29 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
             family,
             generation: device.generation,
         };
-        let refresh_token = inner.keys.encode(&token, device.kid);
-        let refresh_token = refresh_token.ok_or(IssueError::NoSigningKey)?;
+        // A secret that is being rotated reaches one node before the other.
+        let refresh_token = inner.keys.encode(&token, device.kid).ok_or_else(|| {
+            let reason = "another node made the token with a secret that is not here yet";
+            StoreError::Unavailable(reason.into())
+        })?;
         let mut grant = user;
         grant.factors = device
             .proofs()
             .map(|(factor, at)| (factor, Some(at)))
             .collect();
-        let access_token = inner.jwt.issue(grant).session_id(device.id()).await?;
+        let refresh_expires_in = device.absolute_at.since(inner.clock.now());
+        let expires_in = inner.access.ttl().min(refresh_expires_in.max(A_SECOND));
+        let access = inner.access.issue(grant).session_id(device.id());
+        let access_token = access.ttl(expires_in).await?;
         Ok(TokenPair {
             access_token,
             refresh_token,
-            expires_in: inner.jwt.ttl(),
+            expires_in,
             session_id: device.id(),
-            refresh_expires_in: device.absolute_at.since(inner.clock.now()),
+            refresh_expires_in,
         })
     }
 }
+
+/// The shortest life that a token can state.
+const A_SECOND: Duration = Duration::from_secs(1);

@@ -149,6 +149,7 @@ impl<U: Serialize + Send + Sync + 'static> NewPair<'_, U> {
             name: self.device_name.clone(),
             user_agent: self.user_agent.clone(),
             fingerprint: fingerprints.first().copied(),
+            rotated_by: None,
         }
     }
 }

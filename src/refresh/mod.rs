@@ -1,7 +1,7 @@
 //! Access tokens with refresh tokens: short-lived proofs, and the long-lived right to the next one.
 //!
 //! [`TokenPairs`] issues both at login, exchanges a refresh token for the next pair, and ends devices. The access
-//! token is a [`Jwt`](crate::Jwt) that any service can verify; the refresh token is a text of 98 characters that only
+//! token is one of a [`Jwt`](crate::Jwt) or a `Paseto`, which any service can verify; the refresh token is a text of 98 characters that only
 //! this engine reads. All devices of a user are one record, and each operation is one compare-and-swap on it, so that
 //! "log out" against "refresh" is always one before the other, on however many nodes.
 //!
@@ -57,6 +57,7 @@
 //! # }
 //! ```
 
+mod access;
 mod account;
 mod authenticate;
 mod builder;
@@ -71,6 +72,7 @@ mod tests;
 mod token;
 
 pub use self::{
+    access::AccessTokens,
     account::{Bind, OnLimit},
     builder::{Blacklist, ReadUser, TokenPairsBuilder},
     engine::{Epoch, TokenPairs},

@@ -41,6 +41,9 @@ pub(super) struct Device {
     pub(super) user_agent: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) fingerprint: Option<Hash>,
+    /// What the client said of itself at the last rotation, whatever it is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) rotated_by: Option<Hash>,
 }
 
 impl Device {
@@ -56,10 +59,18 @@ impl Device {
     /// A device that gave no fingerprint at its login is bound to none. The same fingerprint has a hash by each
     /// of the application's secrets.
     pub(super) fn is_bound_to(&self, fingerprints: &[Hash]) -> bool {
-        self.fingerprint.is_none_or(|known| {
-            let mut given = fingerprints.iter();
-            given.any(|given| equal(&known.0, &given.0))
-        })
+        self.fingerprint
+            .is_none_or(|known| known.is_one_of(fingerprints))
+    }
+
+    /// Whether the client that asks is, by what it says, the one that made the last rotation. A device that is bound to
+    /// no fingerprint has none to compare.
+    pub(super) fn was_rotated_by(&self, fingerprints: &[Hash]) -> bool {
+        match (self.fingerprint, self.rotated_by) {
+            (None, _) => true,
+            (Some(_), Some(known)) => known.is_one_of(fingerprints),
+            (Some(_), None) => fingerprints.is_empty(),
+        }
     }
 
     pub(super) fn proofs(&self) -> impl Iterator<Item = (Factor, Timestamp)> {
@@ -76,6 +87,10 @@ pub(super) struct Hash(pub(super) [u8; 32]);
 impl Hash {
     pub(super) fn of(bytes: &[u8]) -> Self {
         Self(secret::hash([bytes]))
+    }
+
+    fn is_one_of(&self, given: &[Self]) -> bool {
+        given.iter().any(|given| equal(&self.0, &given.0))
     }
 }
 

@@ -48,6 +48,7 @@ fn device(family: u8, now: Timestamp, terms: &Terms) -> Device {
         name: Some("Firefox".to_owned()),
         user_agent: None,
         fingerprint: None,
+        rotated_by: None,
     }
 }
 
@@ -114,6 +115,83 @@ fn each_generation_meets_its_case() {
             Turn::Gone
         ));
     }
+}
+
+/// A login's write is made, its answer is lost, and somebody else's write comes before it is looked for: the login is
+/// decided anew, on a record that has its device.
+#[test]
+fn a_login_that_is_decided_twice_is_one_device() {
+    for on_limit in [OnLimit::EvictOldest, OnLimit::Reject] {
+        let terms = Terms {
+            on_limit,
+            ..terms()
+        };
+        let mut account = account(&terms);
+        let device = device(9, at(1), &terms);
+        for _ in 0..3 {
+            let entry = account.enter(device.clone(), Some(0), &terms, at(1));
+            assert!(matches!(entry, Entry::Entered { evicted } if evicted.is_empty()));
+        }
+        assert_eq!(account.live(at(2)).count(), 3);
+        assert!(account.leave(&Hash::of(&[9]), at(2)).is_some());
+        assert!(!has_family(&account, 9, at(2)));
+    }
+}
+
+/// A client that once says nothing of itself is neither let off for good nor cut off from its own retries.
+#[test]
+fn a_refresh_without_a_fingerprint_unbinds_nothing() {
+    let (known, other) = (Hash::of(b"known"), Hash::of(b"other"));
+    let terms = terms();
+    let mut account = Account::new("alice");
+    let mut bound = device(1, at(0), &terms);
+    bound.fingerprint = Some(known);
+    account.enter(bound, None, &terms, at(0));
+    let mut turn = |generation, fingerprints: &[Hash], second| {
+        let family = Hash::of(&[1]);
+        let presented = Presented { family, generation };
+        account.turn(&presented, fingerprints, KID, &terms, at(second))
+    };
+    let foreign = |turn: Turn| {
+        matches!(
+            turn,
+            Turn::Rotated {
+                is_foreign: true,
+                ..
+            }
+        )
+    };
+    let own = |turn: Turn| {
+        matches!(
+            turn,
+            Turn::Rotated {
+                is_foreign: false,
+                ..
+            }
+        )
+    };
+    assert!(foreign(turn(0, &[], 1)));
+    assert!(matches!(turn(0, &[], 2), Turn::Repeated { .. }));
+    assert!(matches!(turn(0, &[known], 2), Turn::Late));
+    assert!(foreign(turn(1, &[], 20)), "it is still bound");
+    assert!(own(turn(2, &[known], 40)));
+    assert!(matches!(turn(2, &[other], 41), Turn::Late));
+    assert!(matches!(turn(2, &[known], 41), Turn::Repeated { .. }));
+    assert!(foreign(turn(3, &[other], 60)));
+    assert!(own(turn(4, &[other], 80)), "one change is told of once");
+}
+
+/// The epoch of an emptied record is there for as long as a login may take, however short devices live.
+#[test]
+fn the_mark_of_a_logout_everywhere_outlives_any_login() {
+    let terms = Terms {
+        absolute: Duration::from_secs(1),
+        idle: Duration::from_secs(1),
+        ..terms()
+    };
+    let mut account = account(&terms);
+    account.clear();
+    assert!(account.expires_at(at(0)) >= at(3_600));
 }
 
 #[test]

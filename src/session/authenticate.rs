@@ -46,12 +46,14 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for Sessions<U> {
             }
             _ => Verified::anonymous(),
         };
-        Ok(Session::open(&self.core, Some(known.opened.clone())).enter(verified))
+        let is_in_cookie = presented.came_in_cookie(self.core.cookie.cookie_name());
+        let session = Session::found(&self.core, known.opened.clone(), is_in_cookie);
+        Ok(session.enter(verified))
     }
 
     /// Nobody, with a handle through which somebody may log in.
     fn absent(&self, _: Option<&Identity>) -> Result<Verified<U>, Rejection> {
-        Ok(Session::open(&self.core, None).enter(Verified::anonymous()))
+        Ok(Session::none(&self.core).enter(Verified::anonymous()))
     }
 }
 

@@ -52,11 +52,18 @@ impl Core {
         let key = token.key();
         let write = self.write(&record, &token, &key)?;
         let version = write.version;
-        let outcome = self.store.put(&key, write, When::Absent).await;
-        if !self.is_mine(&key, version, outcome).await? {
-            return Err(StoreError::Corrupt(
-                "128 random bits were taken already".into(),
-            ));
+        match self.store.put(&key, write, When::Absent).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let reason = "128 random bits were taken already";
+                return Err(StoreError::Corrupt(reason.into()));
+            }
+            Err(StoreError::Unknown(lost)) => {
+                if !self.is_written(&key, version).await? {
+                    return Err(StoreError::Unknown(lost));
+                }
+            }
+            Err(error) => return Err(error),
         }
         let record = Arc::new(record);
         Ok(Opened {
@@ -213,12 +220,15 @@ impl Core {
         outcome: Result<bool, StoreError>,
     ) -> Result<bool, StoreError> {
         match outcome {
-            Err(StoreError::Unknown(_)) => {
-                let entry = self.store.get(key).await?;
-                Ok(entry.is_some_and(|entry| entry.version == version))
-            }
+            Err(StoreError::Unknown(_)) => self.is_written(key, version).await,
             outcome => outcome,
         }
+    }
+
+    /// Looks for a write whose answer was lost.
+    async fn is_written(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+        let entry = self.store.get(key).await.map_err(StoreError::in_doubt)?;
+        Ok(entry.is_some_and(|entry| entry.version == version))
     }
 
     fn write(&self, record: &Record, token: &Token, key: &Key) -> Result<Write, StoreError> {

@@ -51,22 +51,36 @@ struct State {
     cookie: Option<HeaderValue>,
     /// The request came with an id that was replaced while it was under way.
     is_replaced: bool,
+    /// The request came with the engine's cookie, so a new one will be read.
+    is_in_cookie: bool,
 }
 
 impl Session {
-    pub(super) fn open(core: &Arc<Core>, opened: Option<Opened>) -> Self {
-        Self::new(core, opened, false)
+    /// No session, as long as nothing is written to it.
+    pub(super) fn none(core: &Arc<Core>) -> Self {
+        Self::new(core, None, false, false)
+    }
+
+    /// A session that the request came with.
+    pub(super) fn found(core: &Arc<Core>, opened: Opened, is_in_cookie: bool) -> Self {
+        Self::new(core, Some(opened), false, is_in_cookie)
     }
 
     pub(super) fn replaced(core: &Arc<Core>) -> Self {
-        Self::new(core, None, true)
+        Self::new(core, None, true, false)
     }
 
-    fn new(core: &Arc<Core>, opened: Option<Opened>, is_replaced: bool) -> Self {
+    fn new(
+        core: &Arc<Core>,
+        opened: Option<Opened>,
+        is_replaced: bool,
+        is_in_cookie: bool,
+    ) -> Self {
         let state = State {
             opened,
             cookie: None,
             is_replaced,
+            is_in_cookie,
         };
         Self {
             shared: Arc::new(Shared {
@@ -79,7 +93,7 @@ impl Session {
     /// Puts the handle into what the layer gives the request.
     pub(super) fn enter<U>(self, verified: Verified<U>) -> Verified<U> {
         let hook = Arc::clone(&self.shared);
-        verified.attach(self).on_response(hook)
+        verified.attach_memory(self).on_response(hook)
     }
 
     /// The public id, once there is a record.
@@ -240,7 +254,10 @@ impl Session {
         .await
     }
 
-    async fn renew(&self, mut edit: impl FnMut(&mut Record)) -> Result<Secret<String>, Rejection> {
+    pub(super) async fn renew(
+        &self,
+        mut edit: impl FnMut(&mut Record),
+    ) -> Result<Secret<String>, Rejection> {
         let opened = self
             .opened()
             .ok_or_else(|| Rejection::invalid("there is no session"))?;
@@ -270,8 +287,16 @@ impl Session {
         token
     }
 
+    pub(super) fn core(&self) -> &Core {
+        &self.shared.core
+    }
+
+    pub(super) fn is_in_cookie(&self) -> bool {
+        self.state().is_in_cookie
+    }
+
     /// Goes on with another state of the same session.
-    fn keep(&self, opened: Opened) {
+    pub(super) fn keep(&self, opened: Opened) {
         self.state().opened = Some(opened);
     }
 
@@ -312,6 +337,6 @@ impl fmt::Debug for Session {
     }
 }
 
-fn ended() -> Rejection {
+pub(super) fn ended() -> Rejection {
     Rejection::invalid("the session was ended, or given a new id by another request")
 }

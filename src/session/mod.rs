@@ -13,6 +13,8 @@
 //!   logout changes nothing and brings nothing back.
 //! * **A new id** is a new secret, written in the same commit as what asked for it: a login, a proof, other
 //!   roles, [`rework`](Session::rework). The old one is dead from then on.
+//! * **A one-time code** that an [`OtpGuard`](crate::layer::AuthLayer) inside has accepted is remembered as a proof with its time, under a
+//!   new id. A session that came in a header keeps its id, which its holder would not learn anew.
 //! * **Reading writes nothing**, but for a note of use once per twentieth of the idle time, and sets no cookie.
 //! * **Two deadlines**: idle (30 minutes) and absolute (12 hours); nothing extends the second.
 //! * **[`clear`](Sessions::clear)** ends every session of a user, and makes logins come to nothing that began before it.
@@ -70,6 +72,7 @@ mod info;
 mod login;
 mod lookup;
 mod record;
+mod remember;
 mod token;
 
 pub use self::{

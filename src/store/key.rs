@@ -61,6 +61,13 @@ impl Key {
         GLANCED.contains(&self.namespace())
     }
 
+    /// Whether a write under such a key takes something away from somebody, also where nothing was before: a token
+    /// that is listed, a mark, an epoch.
+    #[cfg(feature = "store-redis")]
+    pub(crate) fn revokes_when_new(&self) -> bool {
+        REVOKING.contains(&self.namespace())
+    }
+
     /// The hash that tells it from others of its namespace.
     #[must_use]
     pub const fn digest(&self) -> &[u8; 32] {
@@ -79,6 +86,10 @@ impl fmt::Debug for Key {
 /// The namespaces that requests [`glance`](super::Store::glance) at: the only ones whose changes a store announces and
 /// a near-cache remembers. Announcing is not free, least of all in PostgreSQL.
 pub(crate) const GLANCED: [&str; 3] = ["session", "account", "token-list"];
+
+/// The namespaces of what says that something has ended or was used: a failover must not undo it.
+#[cfg(feature = "store-redis")]
+const REVOKING: [&str; 4] = ["account", "otp", "session-epoch", "token-list"];
 
 /// The namespace of attempt counters, which give way when a bounded store is full.
 pub(crate) const THROTTLE: &str = "throttle";

@@ -67,7 +67,7 @@ mod postgres;
 mod process;
 #[cfg(feature = "store-redis")]
 mod redis;
-#[cfg(feature = "jwt")]
+#[cfg(any(feature = "jwt", feature = "otp"))]
 pub(crate) mod swap;
 
 #[cfg(feature = "store-file")]

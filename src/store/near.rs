@@ -26,6 +26,10 @@
 //! and does not know it yet answers from memory for the rest of its second, and a request may take its time. A
 //! node that knows answers nothing, and the request is refused with 503.
 //!
+//! That bound is between a node and its store. Where the store itself is split, a node that is cut off together with an
+//! old primary has its heartbeats answered and hears of nothing until the split heals: with Redis set
+//! `min-replicas-to-write`, so that such a primary takes no writes, and keep the times of access tokens and sessions short.
+//!
 //! ```no_run
 //! # #[cfg(feature = "store-redis")] {
 //! use std::sync::Arc;
@@ -136,8 +140,15 @@ impl NearCache {
         // Taken before the connection: a break that comes between spoils the ticket.
         let ticket = self.memory.ticket(key);
         let connection = self.connection();
+        let began = self.memory.monotonic();
         let entry = match (&connection, &self.keeper) {
-            (Some(connection), _) => connection.get(key).await?,
+            (Some(connection), _) => match connection.get(key).await {
+                // Only the announcements are gone, as far as one can tell; a second time-out nobody waits for.
+                Err(_) if self.memory.monotonic() < began + AT_ONCE => {
+                    return self.store.get(key).await;
+                }
+                answer => answer?,
+            },
             (None, Some(_)) => return self.store.get(key).await,
             (None, None) => self.store.get(key).await?,
         };
@@ -179,15 +190,19 @@ impl Store for NearCache {
 
     fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let _forgetting = self.writing(key);
-            self.store.put(key, write, when).await
+            let writing = self.writing(key);
+            let answer = self.store.put(key, write, when).await;
+            writing.into_iter().for_each(Forgetting::end);
+            answer
         })
     }
 
     fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
-            let _forgetting = self.writing(key);
-            self.store.take(key).await
+            let writing = self.writing(key);
+            let answer = self.store.take(key).await;
+            writing.into_iter().for_each(Forgetting::end);
+            answer
         })
     }
 
@@ -197,8 +212,27 @@ impl Store for NearCache {
 
     fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
         Box::pin(async move {
-            let _forgetting = self.writing(key);
-            self.store.add(key, delta, expires_at).await
+            let writing = self.writing(key);
+            let answer = self.store.add(key, delta, expires_at).await;
+            writing.into_iter().for_each(Forgetting::end);
+            answer
+        })
+    }
+
+    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let listed = self.store.list(group).await;
+            let keys = listed.iter().flatten().map(|(key, _)| key);
+            let writing: Vec<_> = keys.filter_map(|key| self.writing(key)).collect();
+            if listed.is_err() {
+                self.memory.forget_all();
+            }
+            let answer = self.store.remove_group(group).await;
+            if listed.is_err() {
+                self.memory.forget_all();
+            }
+            writing.into_iter().for_each(Forgetting::end);
+            answer
         })
     }
 }
@@ -286,7 +320,7 @@ impl NearCacheBuilder {
                 Some(runtime.spawn(keeping).abort_handle())
             }
             None => {
-                memory.lease_for_ever();
+                memory.answer_alone();
                 None
             }
         };
@@ -299,5 +333,7 @@ impl NearCacheBuilder {
     }
 }
 
+/// What an answer takes that is no time-out.
+const AT_ONCE: Duration = Duration::from_millis(100);
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(10);
 const MAX_AGE: Duration = Duration::from_secs(60);

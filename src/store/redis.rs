@@ -34,7 +34,7 @@
 //! * **No crash-safety but the server's.** What Redis acknowledged may be lost with the machine: within a second with
 //!   `appendonly yes`, all since the last snapshot without. What ends a session, `take`, `remove_group` and the
 //!   changes of sessions, accounts and token lists that are not [quiet](Write::quietly), waits on a connection of its own until a replica has it,
-//!   for 100 ms at most, in a Cluster, behind a Sentinel, and where a single server had replicas at the start. If none
+//!   for 100 ms at most and beyond its time-out, in a Cluster, behind a Sentinel, and where a single server had replicas at the start. If none
 //!   confirms it the verb succeeds all the same, a warning is logged, and nobody waits for the next five seconds. So
 //!   what may be lost in a failover is a login, a touch or a count, and a revocation only if at that moment no replica
 //!   kept up or the one that did is not the one that took over.
@@ -59,6 +59,7 @@
 //! # }
 //! ```
 
+mod doubts;
 mod fault;
 mod format;
 mod link;
@@ -75,6 +76,7 @@ use std::{fmt, sync::Arc};
 
 pub use self::settings::RedisStoreBuilder;
 use self::{
+    doubts::Doubts,
     format::Names,
     link::{Change, Link},
     plan::Plan,
@@ -102,6 +104,7 @@ struct Shared {
     main: Link,
     /// Where revoking writes go, if there are replicas that should have them.
     replicas: Option<Replicas>,
+    doubts: Doubts,
     plan: Plan,
 }
 

@@ -18,7 +18,8 @@ pub(crate) enum Step<T> {
 ///
 /// # Errors
 ///
-/// Those of `decide` and of the store; [`StoreError::Contended`] after five seconds of losing.
+/// Those of `decide` and of the store; [`StoreError::Contended`] after five seconds of losing, and
+/// [`StoreError::Unknown`] when a write may have been made and cannot be looked for.
 pub(crate) async fn swap<T, E: From<StoreError>>(
     store: &dyn Store,
     clock: &dyn Clock,
@@ -26,14 +27,17 @@ pub(crate) async fn swap<T, E: From<StoreError>>(
     mut decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
     let deadline = clock.monotonic() + DEADLINE;
-    let mut unsettled: Option<(Version, T)> = None;
+    // A lost write may still be made after others were tried, so none is forgotten.
+    let mut unsettled: Vec<(Version, T)> = Vec::new();
     loop {
-        let entry = store.get(key).await?;
+        let entry = match store.get(key).await {
+            Err(error) if !unsettled.is_empty() => return Err(error.in_doubt().into()),
+            answer => answer?,
+        };
         let found = entry.as_ref().map(|entry| entry.version);
-        if let Some((version, answer)) = unsettled.take()
-            && found == Some(version)
-        {
-            return Ok(answer);
+        let mut writes = unsettled.iter();
+        if let Some(at) = writes.position(|(version, _)| found == Some(*version)) {
+            return Ok(unsettled.swap_remove(at).1);
         }
         let (write, answer) = match decide(entry.as_ref())? {
             Step::Keep(answer) => return Ok(answer),
@@ -44,7 +48,8 @@ pub(crate) async fn swap<T, E: From<StoreError>>(
         match store.put(key, write, when).await {
             Ok(true) => return Ok(answer),
             Ok(false) => {}
-            Err(StoreError::Unknown(_)) => unsettled = Some((version, answer)),
+            Err(StoreError::Unknown(_)) => unsettled.push((version, answer)),
+            Err(error) if !unsettled.is_empty() => return Err(error.in_doubt().into()),
             Err(error) => return Err(error.into()),
         }
         if clock.monotonic() > deadline {
@@ -55,3 +60,159 @@ pub(crate) async fn swap<T, E: From<StoreError>>(
 
 /// Longer than any store's own time-out, shorter than anybody waits for a page.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::{clock::Timestamp, store::StoreFuture, testing::ManualClock};
+
+    /// What a store does with one call.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Turn {
+        Works,
+        IsAway,
+        /// The write is made, and its answer is lost.
+        Loses,
+        /// The write is made once the next write has been refused or made.
+        IsLate,
+    }
+
+    #[derive(Debug)]
+    struct Scripted {
+        turns: Mutex<VecDeque<Turn>>,
+        entry: Mutex<Option<Entry>>,
+        late: Mutex<Option<Entry>>,
+    }
+
+    impl Scripted {
+        fn new(turns: impl IntoIterator<Item = Turn>) -> Self {
+            Self {
+                turns: Mutex::new(turns.into_iter().collect()),
+                entry: Mutex::default(),
+                late: Mutex::default(),
+            }
+        }
+
+        fn turn(&self) -> Turn {
+            self.turns
+                .lock()
+                .unwrap()
+                .pop_front()
+                .unwrap_or(Turn::Works)
+        }
+    }
+
+    fn away() -> StoreError {
+        StoreError::Unavailable("away".into())
+    }
+
+    impl Store for Scripted {
+        fn get<'a>(&'a self, _: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+            let entry = match self.turn() {
+                Turn::IsAway => Err(away()),
+                _ => Ok(self.entry.lock().unwrap().clone()),
+            };
+            Box::pin(async { entry })
+        }
+
+        fn put<'a>(&'a self, _: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+            let turn = self.turn();
+            let mut entry = self.entry.lock().unwrap();
+            let is_allowed = match when {
+                When::Always => true,
+                When::Absent => entry.is_none(),
+                When::Unchanged(version) => entry.as_ref().is_some_and(|it| it.version == version),
+            };
+            let written = Entry {
+                value: write.value,
+                version: write.version,
+                expires_at: write.expires_at,
+            };
+            let answer = match turn {
+                Turn::IsAway => Err(away()),
+                Turn::IsLate => {
+                    *self.late.lock().unwrap() = Some(written);
+                    Err(StoreError::Unknown("lost".into()))
+                }
+                turn => {
+                    if is_allowed {
+                        *entry = Some(written);
+                    }
+                    if let Some(late) = self.late.lock().unwrap().take() {
+                        *entry = Some(late);
+                    }
+                    match turn {
+                        Turn::Loses => Err(StoreError::Unknown("lost".into())),
+                        _ => Ok(is_allowed),
+                    }
+                }
+            };
+            Box::pin(async { answer })
+        }
+
+        fn take<'a>(&'a self, _: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+            unreachable!("a swap takes nothing")
+        }
+
+        fn list<'a>(&'a self, _: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+            unreachable!("a swap lists nothing")
+        }
+    }
+
+    /// Counts up by one, and returns what came of it and how often it was decided.
+    async fn count(store: &Scripted) -> (Result<u8, StoreError>, usize) {
+        let clock = Arc::new(ManualClock::default());
+        let mut decisions = 0;
+        let key = Key::new("example", &[]);
+        let counted = swap(store, &*clock, &key, |entry| {
+            decisions += 1;
+            clock.advance(Duration::from_secs(1));
+            let next = entry.map_or(0, |entry| entry.value[0]) + 1;
+            Ok::<_, StoreError>(Step::Swap(Write::new(vec![next], Timestamp::NEVER), next))
+        });
+        let counted = counted.await;
+        (counted, decisions)
+    }
+
+    #[tokio::test]
+    async fn a_write_whose_answer_was_lost_is_recognised_and_not_made_again() {
+        let store = Scripted::new([Turn::Works, Turn::Loses]);
+        let (counted, decisions) = count(&store).await;
+        assert_eq!((counted.unwrap(), decisions), (1, 1));
+    }
+
+    /// Said to be unavailable, which means that nothing was done, a client would be told what may not be so.
+    #[tokio::test]
+    async fn a_lost_write_that_cannot_be_looked_for_is_unknown() {
+        for turns in [
+            vec![Turn::Works, Turn::Loses, Turn::IsAway],
+            vec![Turn::Works, Turn::IsLate, Turn::Works, Turn::IsAway],
+        ] {
+            let (counted, _) = count(&Scripted::new(turns)).await;
+            assert!(
+                matches!(counted, Err(StoreError::Unknown(_))),
+                "{counted:?}"
+            );
+        }
+        let (counted, _) = count(&Scripted::new([Turn::Works, Turn::IsAway])).await;
+        assert!(
+            matches!(counted, Err(StoreError::Unavailable(_))),
+            "{counted:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_lost_write_that_is_made_late_is_recognised_all_the_same() {
+        let turns = [Turn::Works, Turn::IsLate, Turn::Works, Turn::Loses];
+        let store = Scripted::new(turns);
+        let (counted, decisions) = count(&store).await;
+        assert_eq!((counted.unwrap(), decisions), (1, 2));
+        assert_eq!(store.entry.lock().unwrap().as_ref().unwrap().value[0], 1);
+    }
+}

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::json::Words;
+use super::{date, json::Words};
 use crate::{clock::Timestamp, identity::Factor, rejection::Rejection};
 
 /// The claims of a token as they stand in it: the user type of those who need no other.
@@ -66,13 +66,13 @@ impl Claims {
     /// When it expires (`exp`).
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
-        numeric_date(self.0.get("exp")?.as_f64()?)
+        date::of_claim(self.0.get("exp")?)
     }
 
     /// When it was issued (`iat`).
     #[must_use]
     pub fn issued_at(&self) -> Option<Timestamp> {
-        numeric_date(self.0.get("iat")?.as_f64()?)
+        date::of_claim(self.0.get("iat")?)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -102,6 +102,7 @@ pub(super) struct Registered<'de> {
     pub(super) scope: Words,
     pub(super) roles: Words,
     pub(super) methods: Words,
+    pub(super) context: Option<Cow<'de, str>>,
     pub(super) authenticated_at: Option<Timestamp>,
     pub(super) proofs: Vec<(Factor, Timestamp)>,
     pub(super) is_bound: bool,
@@ -126,7 +127,8 @@ impl Registered<'_> {
     }
 
     /// The factors, each with the time that the token states for it. A time that is not stated, or not
-    /// yet come, is not made up: such a proof is never fresh.
+    /// yet come, is not made up: such a proof is never fresh. The authentication context (`acr`) is a factor of its
+    /// name, so that a guard can ask for whatever an issuer promises (RFC 9470 section 5).
     pub(super) fn factors(&self, now: Timestamp) -> Vec<(Factor, Timestamp)> {
         let unknown = Timestamp::from_millis(0);
         let stated = |factor: &Factor| {
@@ -137,8 +139,13 @@ impl Registered<'_> {
                 .map(|(_, at)| *at);
             proof.or(self.authenticated_at).unwrap_or(unknown)
         };
-        let methods = self.methods.list.iter().map(|name| Factor::from_amr(name));
+        let methods = self.methods.list.iter().map(String::as_str);
+        let context = self.context.as_deref();
+        let is_news = |context: &&str| !methods.clone().any(|name| name == *context);
         methods
+            .clone()
+            .chain(context.filter(is_news))
+            .map(Factor::from_amr)
             .map(|factor| (stated(&factor).min(now), factor))
             .map(|(at, factor)| (factor, at))
             .collect()
@@ -207,22 +214,6 @@ impl Rules {
 fn names_one_of(audience: &Words, expected: &[String]) -> bool {
     audience.is_clean && audience.list.iter().any(|name| expected.contains(name))
 }
-
-/// A NumericDate (RFC 7519 section 2): seconds since the epoch, from 1970 to 9999.
-pub(super) fn numeric_date(seconds: f64) -> Option<Timestamp> {
-    if !(0.0..=LAST_SECOND).contains(&seconds) {
-        return None;
-    }
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the range was just checked"
-    )]
-    Some(Timestamp::from_millis((seconds * 1000.0) as u64))
-}
-
-/// 9999-12-31T23:59:59Z.
-pub(super) const LAST_SECOND: f64 = 253_402_300_799.0;
 
 #[cfg(test)]
 mod tests {
@@ -325,23 +316,6 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_finite_and_in_range() {
-        for seconds in [
-            -1.0,
-            -0.001,
-            LAST_SECOND + 1.0,
-            1e300,
-            f64::INFINITY,
-            f64::NAN,
-        ] {
-            assert_eq!(numeric_date(seconds), None, "{seconds}");
-        }
-        assert_eq!(numeric_date(0.0), Some(Timestamp::from_secs(0)));
-        assert_eq!(numeric_date(1.5), Some(Timestamp::from_millis(1_500)));
-        assert!(numeric_date(LAST_SECOND).is_some());
-    }
-
-    #[test]
     fn a_factor_has_the_time_that_is_stated_and_no_other() {
         let early = Timestamp::from_secs(5);
         let mut claims = Registered {
@@ -359,6 +333,24 @@ mod tests {
             claims.factors(NOW),
             [(Factor::Password, early), (Factor::Otp, NOW)]
         );
+    }
+
+    #[test]
+    fn an_authentication_context_is_a_factor_of_its_name() {
+        let login = Timestamp::from_secs(5);
+        let mut claims = Registered {
+            methods: words(&["pwd"]),
+            context: Some("urn:example:silver".into()),
+            authenticated_at: Some(login),
+            ..good()
+        };
+        let silver = Factor::Other("urn:example:silver".into());
+        assert_eq!(
+            claims.factors(NOW),
+            [(Factor::Password, login), (silver, login)]
+        );
+        claims.context = Some("pwd".into());
+        assert_eq!(claims.factors(NOW), [(Factor::Password, login)]);
     }
 
     #[test]

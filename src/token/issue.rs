@@ -11,9 +11,9 @@ use base64_simd::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use super::{
-    claims::LAST_SECOND,
-    json, jws,
-    jwt::{Inner, Jwt},
+    date::LAST_SECOND,
+    engine::{Core, Engine},
+    json,
     list::{TokenId, TokenList},
     write::Minted,
 };
@@ -24,10 +24,10 @@ use crate::{
     secret::{self, Secret},
 };
 
-/// A token about to be minted; `.await` mints it. See [`Jwt::issue`].
+/// A token about to be minted; `.await` mints it. See [`Jwt::issue`](super::Jwt::issue).
 #[must_use = "nothing is minted until this is awaited"]
 pub struct Issue<'a, U> {
-    jwt: &'a Jwt<U>,
+    engine: &'a Engine<U>,
     grant: Grant<U>,
     ttl: Duration,
     not_before: Option<Duration>,
@@ -36,11 +36,11 @@ pub struct Issue<'a, U> {
 }
 
 impl<'a, U> Issue<'a, U> {
-    pub(super) fn new(jwt: &'a Jwt<U>, grant: Grant<U>) -> Self {
+    pub(super) fn new(engine: &'a Engine<U>, grant: Grant<U>) -> Self {
         Self {
-            jwt,
+            engine,
             grant,
-            ttl: jwt.inner.ttl,
+            ttl: engine.core.ttl,
             not_before: None,
             audience: None,
             session_id: None,
@@ -77,14 +77,14 @@ impl<U: Serialize> Issue<'_, U> {
 
     /// Mints a token that an engine with a list can call back.
     async fn enlist(&self, list: &TokenList) -> Result<Secret<String>, IssueError> {
-        let inner = &*self.jwt.inner;
+        let core = &*self.engine.core;
         self.grant.check()?;
         if self.ttl > list.longest() {
             let reason = "it would live longer than its list remembers";
             return Err(IssueError::Grant(reason));
         }
-        let now = inner.clock.now();
-        let latest = now.after(inner.rules.leeway);
+        let now = core.clock.now();
+        let latest = now.after(core.rules.leeway);
         let issued_at = list.date(&self.grant.subject, now, latest).await?;
         let id = fresh_id();
         let token = self.mint(now, issued_at, &id)?;
@@ -94,9 +94,9 @@ impl<U: Serialize> Issue<'_, U> {
     }
 
     fn mint(&self, now: Timestamp, issued_at: u64, id: &str) -> Result<Secret<String>, IssueError> {
-        let Inner {
-            ring, rules, types, ..
-        } = &*self.jwt.inner;
+        let Core {
+            envelope, rules, ..
+        } = &*self.engine.core;
         self.grant.check()?;
         let now_secs = now.as_secs();
         let expires_at = now_secs.saturating_add(self.ttl.as_secs());
@@ -116,6 +116,7 @@ impl<U: Serialize> Issue<'_, U> {
         }
         let configured = rules.audiences.as_ref().and_then(|all| all.first());
         let claims = Minted {
+            dates: envelope.dates(),
             issuer: rules.issuer.as_deref(),
             subject: &self.grant.subject,
             audience: self.audience.as_ref().or(configured).map(String::as_str),
@@ -130,8 +131,7 @@ impl<U: Serialize> Issue<'_, U> {
             user: &self.grant.user,
         };
         let payload = json::write(&claims).map_err(|error| IssueError::User(error.into()))?;
-        let token = jws::sign(&payload, ring.load().active(), &types.accepted[0])?;
-        Ok(Secret::new(token))
+        Ok(Secret::new(envelope.seal(&payload)?))
     }
 }
 
@@ -144,11 +144,11 @@ impl<'a, U: Serialize + Send + Sync> IntoFuture for Issue<'a, U> {
         U: 'a,
     {
         Box::pin(async move {
-            if let Some(list) = self.jwt.list() {
+            if let Some(list) = self.engine.list() {
                 // Boxed, so that an engine without a list does not carry this future.
                 return Box::pin(self.enlist(list)).await;
             }
-            let now = self.jwt.inner.clock.now();
+            let now = self.engine.core.clock.now();
             self.mint(now, now.as_secs(), &fresh_id())
         })
     }

@@ -12,6 +12,7 @@ use base64_simd::{Out, URL_SAFE_NO_PAD};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::{
+    MAX_BYTES,
     json::{self, Names},
     key::Key,
     ring::Ring,
@@ -202,9 +203,6 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 
 /// The type of access tokens (RFC 9068 section 2.1), minted unless told otherwise.
 pub(super) const DEFAULT_TYPE: &str = "at+jwt";
-
-/// The most that servers take in one header line by default.
-const MAX_BYTES: usize = 8 * 1024;
 
 /// An RSA signature by the longest key accepted, 8192 bits.
 const MAX_SIGNATURE_BYTES: usize = 1024;

@@ -1,6 +1,7 @@
 //! Self-contained tokens, and the keys they are signed with.
 //!
-//! [`Jwt`] issues and verifies signed JSON Web Tokens; [`JwtLayer`](crate::layer::JwtLayer) puts it in front of a service.
+//! [`Jwt`] issues and verifies signed JSON Web Tokens; [`JwtLayer`](crate::layer::JwtLayer) puts it in front of a service. With
+//! the feature `paseto`, `Paseto` does the same for encrypted and signed PASETO tokens; its rules stand in its own module.
 //!
 //! # Keys
 //!
@@ -13,7 +14,7 @@
 //! ([`Key::from_pem`], [`Key::from_der`]), a JSON Web Key ([`Key::from_jwk`]), another party's key
 //! set ([`KeyRing::from_jwks`]), or nowhere yet ([`Key::generate`]).
 //!
-//! # Rules for tokens
+//! # Rules for JWTs
 //!
 //! * **Form.** At most 8 KiB; three parts of base64url without padding and with unused bits zero; header and payload are
 //!   JSON objects in UTF-8 with no name twice, at most 64 names, at most 32 levels.
@@ -68,7 +69,10 @@ mod algorithm;
 mod asymmetric;
 mod builder;
 mod claims;
+mod date;
 mod der;
+mod engine;
+mod handle;
 mod issue;
 mod json;
 mod jwk;
@@ -78,16 +82,24 @@ mod key;
 pub mod list;
 mod load;
 mod material;
+#[cfg(feature = "paseto")]
+pub mod paseto;
 mod payload;
 mod pem;
 mod revoke;
 mod ring;
+mod settings;
 mod symmetric;
 mod write;
+
+#[cfg(feature = "refresh")]
+pub(crate) use self::engine::Engine;
 
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "paseto")]
+pub use self::paseto::{Paseto, PasetoKey};
 pub use self::{
     algorithm::Algorithm,
     builder::JwtBuilder,
@@ -98,3 +110,6 @@ pub use self::{
     list::{TokenId, TokenList, TokenListBuilder},
     ring::{KeyRing, RingKey},
 };
+
+/// The most that servers take in one header line by default.
+const MAX_BYTES: usize = 8 * 1024;

@@ -16,21 +16,23 @@ use serde::{
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    claims::{Registered, numeric_date},
+    claims::Registered,
+    date::{self, Dates, numeric_date},
     json::{self, Names, Skipped, Text},
 };
-use crate::identity::Factor;
+use crate::{clock::Timestamp, identity::Factor};
 
-/// Reads a payload as registered claims and a `U`.
+/// Reads a payload, with dates of this form, as registered claims and a `U`.
 pub(super) fn read<'de, U: de::Deserialize<'de>>(
     payload: &'de [u8],
+    dates: Dates,
 ) -> serde_json::Result<(Registered<'de>, U)> {
     json::parse_with(payload, |deserializer| {
-        deserializer.deserialize_map(PayloadVisitor(PhantomData))
+        deserializer.deserialize_map(PayloadVisitor(dates, PhantomData))
     })
 }
 
-struct PayloadVisitor<U>(PhantomData<U>);
+struct PayloadVisitor<U>(Dates, PhantomData<U>);
 
 impl<'de, U: de::Deserialize<'de>> Visitor<'de> for PayloadVisitor<U> {
     type Value = (Registered<'de>, U);
@@ -44,6 +46,7 @@ impl<'de, U: de::Deserialize<'de>> Visitor<'de> for PayloadVisitor<U> {
         let claims = ClaimsDeserializer(ClaimsAccess {
             map,
             registered: &mut registered,
+            dates: self.0,
             listed: Listed::All,
             names: Names::new(),
             value: None,
@@ -71,6 +74,7 @@ impl Listed {
 struct ClaimsAccess<'a, 'de, A> {
     map: A,
     registered: &'a mut Registered<'de>,
+    dates: Dates,
     listed: Listed,
     names: Names<'de>,
     /// The value of a claim that was read for the engine and goes to the user type too.
@@ -87,6 +91,7 @@ impl<'de, A: MapAccess<'de>> ClaimsAccess<'_, 'de, A> {
             };
             let reading = Reading {
                 registered: &mut *self.registered,
+                dates: self.dates,
                 field,
             };
             if !self.listed.has(&name) {
@@ -218,6 +223,7 @@ enum Field {
     Scope,
     Roles,
     Methods,
+    Context,
     AuthenticatedAt,
     Proofs,
     Confirmation,
@@ -237,6 +243,7 @@ impl Field {
             "scope" => Self::Scope,
             "roles" => Self::Roles,
             "amr" => Self::Methods,
+            "acr" => Self::Context,
             "auth_time" => Self::AuthenticatedAt,
             "proofs" => Self::Proofs,
             "cnf" => Self::Confirmation,
@@ -248,6 +255,7 @@ impl Field {
 /// Reads one claim into its place.
 struct Reading<'a, 'de> {
     registered: &'a mut Registered<'de>,
+    dates: Dates,
     field: Field,
 }
 
@@ -256,21 +264,27 @@ impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         use de::Deserialize as _;
-        let claims = self.registered;
+        let (claims, dates) = (self.registered, self.dates);
         match self.field {
             Field::Issuer => claims.issuer = Some(Text::deserialize(deserializer)?.0),
             Field::Subject => claims.subject = Some(Text::deserialize(deserializer)?.0),
             Field::Id => claims.id = Some(Text::deserialize(deserializer)?.0),
             Field::SessionId => claims.session_id = Some(Text::deserialize(deserializer)?.0),
             Field::Audience => claims.audience = Some(json::Words::deserialize(deserializer)?),
-            Field::ExpiresAt => claims.validity.expires_at = Some(date(deserializer)?),
-            Field::NotBefore => claims.validity.not_before = Some(date(deserializer)?),
-            Field::IssuedAt => claims.validity.issued_at = Some(date(deserializer)?),
-            Field::AuthenticatedAt => claims.authenticated_at = Some(date(deserializer)?),
-            // Issuers use these four as they like. What does not fit grants nothing and is no error.
+            Field::ExpiresAt => claims.validity.expires_at = Some(date(dates, deserializer)?),
+            Field::NotBefore => claims.validity.not_before = Some(date(dates, deserializer)?),
+            Field::IssuedAt => claims.validity.issued_at = Some(date(dates, deserializer)?),
+            Field::AuthenticatedAt => {
+                claims.authenticated_at = Some(date(Dates::Numeric, deserializer)?);
+            }
+            // Issuers use these five as they like. What does not fit grants nothing and is no error.
             Field::Scope => claims.scope = json::Words::deserialize(deserializer)?,
             Field::Roles => claims.roles = json::Words::deserialize(deserializer)?,
             Field::Methods => claims.methods = json::Words::deserialize(deserializer)?,
+            Field::Context => {
+                let context = json::Words::deserialize(deserializer)?;
+                claims.context = context.list.into_iter().next().map(Cow::Owned);
+            }
             Field::Proofs => claims.proofs = proofs(&Value::deserialize(deserializer)?),
             Field::Confirmation => {
                 Skipped::deserialize(deserializer)?;
@@ -281,13 +295,17 @@ impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
     }
 }
 
-/// A number of seconds; a string that looks like one is not one.
-fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<crate::clock::Timestamp, D::Error> {
-    let seconds = <f64 as de::Deserialize>::deserialize(deserializer)?;
-    numeric_date(seconds).ok_or_else(|| D::Error::custom("a date out of range"))
+/// A date in the one form that this kind of token has: a string that looks like a number is none.
+fn date<'de, D: Deserializer<'de>>(dates: Dates, deserializer: D) -> Result<Timestamp, D::Error> {
+    match dates {
+        Dates::Numeric => numeric_date(<f64 as de::Deserialize>::deserialize(deserializer)?)
+            .ok_or_else(|| D::Error::custom("a date out of range")),
+        Dates::Text => date::moment(&<Text<'_> as de::Deserialize>::deserialize(deserializer)?.0)
+            .ok_or_else(|| D::Error::custom("no date and time of RFC 3339")),
+    }
 }
 
-fn proofs(value: &Value) -> Vec<(Factor, crate::clock::Timestamp)> {
+fn proofs(value: &Value) -> Vec<(Factor, Timestamp)> {
     let members = value.as_object().into_iter().flat_map(Map::iter);
     members
         .filter_map(|(name, at)| Some((Factor::from_amr(name), numeric_date(at.as_f64()?)?)))

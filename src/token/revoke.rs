@@ -3,30 +3,19 @@
 use serde::de::DeserializeOwned;
 
 use super::{
-    jwt::Jwt,
+    engine::Engine,
     list::{TokenId, TokenList},
 };
 use crate::{clock::Timestamp, rejection::Rejection};
 
-impl<U: DeserializeOwned + Send + Sync + 'static> Jwt<U> {
-    /// Calls a token back, a logout for instance: puts it on the black list, or takes it off the white one. One
-    /// that was called back before is called back again, which changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// An invalid [`Rejection`] for what is no good token, lists aside; an unavailable one when the store fails, after which
-    /// asking again is safe; a misconfigured one when the engine has no [list](super::list).
-    pub async fn revoke(&self, token: &str) -> Result<(), Rejection> {
+impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
+    pub(super) async fn revoke(&self, token: &str) -> Result<(), Rejection> {
         let list = self.its_list()?;
         Ok(list.revoke(&self.token_id(token)?).await?)
     }
 
     /// Calls many tokens back, none of them if one is not good.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`revoke`](Self::revoke). When the store fails, some tokens are called back and others are not.
-    pub async fn revoke_all(
+    pub(super) async fn revoke_all(
         &self,
         tokens: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<(), Rejection> {
@@ -38,13 +27,8 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Jwt<U> {
         Ok(list.revoke_all(&ids).await?)
     }
 
-    /// The name of a token for a [`TokenList`]. The token is verified first; what its list says does not matter.
-    ///
-    /// # Errors
-    ///
-    /// An invalid [`Rejection`] for what is no good token, lists aside, and for one without `jti`.
-    pub fn token_id(&self, token: &str) -> Result<TokenId, Rejection> {
-        let known = self.judge(token, self.inner.clock.now())?;
+    pub(super) fn token_id(&self, token: &str) -> Result<TokenId, Rejection> {
+        let known = self.judge(token, self.core.clock.now())?;
         let id = known.identity.token_id().filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| Rejection::invalid("no list can hold a token without `jti`"))?;
         let expires_at = known.validity.expires_at.unwrap_or(Timestamp::NEVER);

@@ -1,6 +1,6 @@
 //! The keys of one issuer, exchanged while they are in use.
 
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
 use arc_swap::{ArcSwap, Guard};
 use serde_json::{Value, json};
@@ -110,6 +110,11 @@ impl<K: RingKey> KeyRing<K> {
     /// The keys at this moment, for one request or one token.
     pub(crate) fn load(&self) -> Guard<Arc<Ring<K>>> {
         self.0.load()
+    }
+
+    /// Whether these keys, loaded earlier, are still those of the ring.
+    pub(crate) fn is_at(&self, keys: &Arc<dyn Any + Send + Sync>) -> bool {
+        Arc::as_ptr(&self.load()).cast::<()>() == Arc::as_ptr(keys).cast::<()>()
     }
 
     fn of(ring: Ring<K>) -> Self {

@@ -5,11 +5,15 @@ use std::{borrow::Cow, fmt::Display};
 use serde::ser::{self, Serialize, SerializeMap, SerializeStruct, Serializer};
 use serde_json::Value;
 
-use super::{claims::numeric_date, json::MAX_NAMES};
+use super::{
+    date::{Date, Dates, numeric_date},
+    json::MAX_NAMES,
+};
 use crate::{clock::Timestamp, identity::Factor};
 
 /// Claims to mint, in seconds where they are times.
 pub(super) struct Minted<'a, U> {
+    pub(super) dates: Dates,
     pub(super) issuer: Option<&'a str>,
     pub(super) subject: &'a str,
     pub(super) audience: Option<&'a str>,
@@ -38,11 +42,11 @@ impl<U: Serialize> Serialize for Minted<'_, U> {
         if let Some(audience) = self.audience {
             claims.add("aud", audience)?;
         }
-        claims.add("exp", &self.expires_at)?;
+        claims.add("exp", &Date(self.dates, self.expires_at))?;
         if let Some(not_before) = self.not_before {
-            claims.add("nbf", &not_before)?;
+            claims.add("nbf", &Date(self.dates, not_before))?;
         }
-        claims.add("iat", &self.issued_at)?;
+        claims.add("iat", &Date(self.dates, self.issued_at))?;
         claims.add("jti", self.id)?;
         if let Some(session_id) = self.session_id {
             claims.add("sid", session_id)?;
@@ -61,11 +65,19 @@ impl<U: Serialize> Serialize for Minted<'_, U> {
                 .collect();
             claims.add("auth_time", &authenticated_at)?;
             claims.add("amr", &methods)?;
+            claims.add("acr", context(self.proofs))?;
             claims.add("proofs", &Proofs(self.proofs))?;
         }
         self.user.serialize(&mut claims)?;
         claims.map.end()
     }
+}
+
+/// The authentication context (RFC 9470 section 5): the name of the first factor that is more than a password.
+fn context(proofs: &[(Factor, Timestamp)]) -> &str {
+    let mut factors = proofs.iter().map(|(factor, _)| factor);
+    let more = factors.find(|factor| **factor != Factor::Password);
+    more.unwrap_or(&Factor::Password).as_amr()
 }
 
 /// When each proof was given, by its `amr` name.

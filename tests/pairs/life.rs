@@ -139,6 +139,43 @@ async fn it_ends_when_it_lies_idle_and_at_its_absolute_end() {
 }
 
 #[tokio::test]
+async fn no_access_token_outlives_the_login() {
+    let (app, store, _) = world();
+    let pairs = app.node(&store, |pairs| {
+        pairs.idle(seconds(1_000)).absolute(seconds(1_000))
+    });
+    let pair = pairs.issue(app.alice()).await.unwrap();
+    assert_eq!(pair.expires_in, seconds(900));
+    app.clock.advance(seconds(600));
+    let next = pairs
+        .refresh(pair.refresh_token.expose(), None)
+        .await
+        .unwrap();
+    assert_eq!(next.expires_in, seconds(400));
+    app.clock.advance(seconds(399));
+    assert!(pairs.verify(next.access_token.expose()).await.is_ok());
+    // Only the leeway is left.
+    app.clock.advance(seconds(31));
+    assert!(pairs.verify(next.access_token.expose()).await.is_err());
+}
+
+/// While a secret is being rotated, a node may not have it yet: it can repeat no token that was made with it.
+#[tokio::test]
+async fn a_node_without_the_new_secret_says_so_and_ends_nothing() {
+    let (app, store, old) = world();
+    let new = App {
+        secret: MasterSecret::generate().accept(&app.secret),
+        ..app.clone()
+    };
+    let new = new.node(&store, |pairs| pairs);
+    let token = old.issue(app.alice()).await.unwrap().refresh_token;
+    let next = refresh(&new, token.expose()).await.unwrap();
+    assert_eq!(refresh(&old, token.expose()).await, Err(503));
+    assert_eq!(refresh(&new, token.expose()).await, Ok(next.clone()));
+    assert!(refresh(&new, &next).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_thousand_rotations_leave_one_record_of_one_device() {
     let (app, _store, pairs) = world();
     let mut token = pairs.issue(app.alice()).await.unwrap().refresh_token;

@@ -3,12 +3,15 @@
 use std::{
     collections::BTreeSet,
     future::Future,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use tokio::{sync::Barrier, task::JoinSet};
-use tower_jam::{SystemClock, event::EventKind, refresh::OnLimit};
+use tower_jam::{SystemClock, TokenPair, event::EventKind, refresh::OnLimit};
 
 use super::{
     support::stores::{self, Backend},
@@ -157,23 +160,24 @@ async fn logout_all_ends_eight_devices_that_keep_refreshing() {
         let app = App::new();
         let nodes = nodes(&app, &backend);
         for round in 0..ROUNDS {
-            let mut tokens = Vec::new();
+            let mut pairs = Vec::new();
             for _ in 0..8 {
-                tokens.push(nodes[0].issue(app.alice()).await.unwrap().refresh_token);
+                pairs.push(nodes[0].issue(app.alice()).await.unwrap());
             }
-            let refreshing = tokens.into_iter().enumerate().map(|(number, token)| {
+            let refreshing = pairs.into_iter().enumerate().map(|(number, pair)| {
                 let pairs = nodes[number % 2].clone();
-                let mut newest = token.expose().clone();
                 Box::pin(async move {
-                    let mut all = vec![newest.clone()];
-                    while let Ok(next) = refresh(&pairs, &newest).await {
-                        all.push(next.clone());
-                        newest = next;
+                    let mut all = vec![pair];
+                    loop {
+                        let newest = all[all.len() - 1].refresh_token.expose();
+                        let Ok(next) = pairs.refresh(newest, None).await else {
+                            return all;
+                        };
+                        all.push(next);
                         // Memory never waits, and a task that never waits lets nobody else run.
                         tokio::task::yield_now().await;
                     }
-                    all
-                }) as std::pin::Pin<Box<dyn Future<Output = Vec<String>> + Send>>
+                }) as std::pin::Pin<Box<dyn Future<Output = Vec<TokenPair>> + Send>>
             });
             let ending = {
                 let pairs = nodes[0].clone();
@@ -181,18 +185,19 @@ async fn logout_all_ends_eight_devices_that_keep_refreshing() {
                     tokio::time::sleep(Duration::from_millis(2)).await;
                     pairs.logout_all("alice").await.unwrap();
                     Vec::new()
-                }) as std::pin::Pin<Box<dyn Future<Output = Vec<String>> + Send>>
+                }) as std::pin::Pin<Box<dyn Future<Output = Vec<TokenPair>> + Send>>
             };
             let issued = race(refreshing.chain([ending])).await;
             let issued: Vec<_> = issued.into_iter().flatten().collect();
             assert!(issued.len() >= 8);
-            for token in issued {
-                assert_eq!(
-                    refresh(&nodes[1], &token).await,
-                    Err(401),
-                    "{} round {round}",
-                    backend.name
-                );
+            // The last ones are those that raced the end; of hundreds of older ones some will do.
+            for pair in issued.iter().rev().take(60) {
+                let next = refresh(&nodes[1], pair.refresh_token.expose()).await;
+                assert_eq!(next, Err(401), "{} round {round}", backend.name);
+                for node in &nodes {
+                    let access = node.verify(pair.access_token.expose()).await;
+                    assert!(access.is_err(), "{} round {round}", backend.name);
+                }
             }
         }
     }
@@ -212,22 +217,35 @@ async fn of_fifty_parallel_logins_never_more_than_three_are_usable() {
                     pairs.max_devices(3).on_limit(on_limit)
                 })
             });
-            for round in 0..ROUNDS / 5 {
+            let mut all_looks = 0;
+            // To these it is one Redis like another, and fifty logins that contend for one record take their time.
+            let rounds = match backend.name {
+                "redis cluster" | "redis sentinel" => ROUNDS / 5,
+                _ => ROUNDS,
+            };
+            for round in 0..rounds {
                 nodes[0].logout_all("alice").await.unwrap();
+                let entered = Arc::new(AtomicUsize::new(0));
                 let watching = {
-                    let pairs = nodes[1].clone();
+                    let (pairs, entered) = (nodes[1].clone(), Arc::clone(&entered));
                     tokio::spawn(async move {
-                        let mut most = 0;
-                        for _ in 0..100 {
+                        let (mut most, mut looks) = (0, 0);
+                        while entered.load(Ordering::SeqCst) < 50 {
                             most = most.max(pairs.active_sessions("alice").await.unwrap().len());
+                            looks += 1;
                             tokio::task::yield_now().await;
                         }
-                        most
+                        (most, looks)
                     })
                 };
                 let racers = (0..50).map(|number| {
                     let (pairs, alice) = (nodes[number % 2].clone(), app.alice());
-                    async move { pairs.issue(alice).await.ok() }
+                    let entered = Arc::clone(&entered);
+                    async move {
+                        let issued = pairs.issue(alice).await.ok();
+                        entered.fetch_add(1, Ordering::SeqCst);
+                        issued
+                    }
                 });
                 let issued: Vec<_> = race(racers).await.into_iter().flatten().collect();
                 match on_limit {
@@ -240,8 +258,11 @@ async fn of_fifty_parallel_logins_never_more_than_three_are_usable() {
                         usize::from(nodes[0].verify(pair.access_token.expose()).await.is_ok());
                 }
                 assert_eq!(usable, 3, "{} {on_limit:?} round {round}", backend.name);
-                assert!(watching.await.unwrap() <= 3, "{}", backend.name);
+                let (most, looks) = watching.await.unwrap();
+                assert!(most <= 3, "{}: {most}", backend.name);
+                all_looks += looks;
             }
+            assert!(all_looks > 0, "{}: nobody watched", backend.name);
         }
     }
 }

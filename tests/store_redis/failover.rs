@@ -1,27 +1,33 @@
 //! A replica takes over.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tower_jam::{
     StoreError,
-    store::{RedisStore, Store, When},
+    store::{Key, RedisStore, Store, When},
 };
 
 use crate::{
-    support::redis::{Cluster, Guarded},
-    world::{group, hence, key, name, store, write},
+    support::redis::{Cluster, Guarded, until},
+    world::{group, hence, key, name, shared, store, write},
 };
 
 /// Every verb on many keys, so on every slot range.
 async fn all_verbs(store: &RedisStore) -> Result<(), StoreError> {
     for number in 0..30 {
+        let number = number + 1_000;
         let put = write("value").in_group(group());
         store.put(&key(number), put, When::Always).await?;
         store.add(&key(number + 100), 1, hence()).await?;
         assert!(store.get(&key(number)).await?.is_some());
     }
     assert_eq!(store.list(&group()).await?.len(), 30);
-    assert!(store.take(&key(0)).await?.is_some());
+    assert!(store.take(&key(1_000)).await?.is_some());
     assert_eq!(store.remove_group(&group()).await?, 29);
     Ok(())
 }
@@ -30,7 +36,7 @@ async fn recovery(store: &RedisStore) -> Duration {
     let begin = Instant::now();
     loop {
         let call = Instant::now();
-        let answer = store.put(&key(0), write("value"), When::Always).await;
+        let answer = store.put(&key(999), write("value"), When::Always).await;
         assert!(
             call.elapsed() < Duration::from_millis(2_500),
             "{:?}",
@@ -58,9 +64,23 @@ async fn a_cluster_survives_a_primary() {
         assert!(store.take(&key(number)).await.unwrap().is_some());
     }
     cluster.nodes[0].kill();
+    let begin = Instant::now();
+    until("the cluster is whole", || {
+        let says = |word| {
+            cluster.nodes[1]
+                .command(&["CLUSTER", "INFO"])
+                .contains(word)
+        };
+        says("cluster_state:ok") && cluster.nodes[3].command(&["ROLE"]).contains("master")
+    });
+    let promotion = begin.elapsed();
     let recovery = recovery(&store).await;
-    eprintln!("the cluster was back after {recovery:?}");
-    for number in 1..60 {
+    assert!(
+        recovery < Duration::from_secs(5),
+        "{recovery:?} after the replica had taken over"
+    );
+    eprintln!("the replica took over after {promotion:?}, and was found {recovery:?} later");
+    for number in 0..60 {
         assert!(
             store.get(&key(number)).await.unwrap().is_none(),
             "a revocation was undone"
@@ -139,6 +159,124 @@ async fn a_slot_on_the_move_is_unavailable_until_it_has_arrived() {
     }
     assert_eq!(store.add(&key(1), 1, hence()).await.unwrap(), 1);
     assert_eq!(store.get(&key(1)).await.unwrap().unwrap().value, "1");
+}
+
+type Verb = Box<dyn Fn(Arc<RedisStore>) -> Pin<Box<dyn Future<Output = Result<bool, StoreError>>>>>;
+
+fn verb<F>(verb: impl Fn(Arc<RedisStore>) -> F + 'static) -> Verb
+where
+    F: Future<Output = Result<bool, StoreError>> + 'static,
+{
+    Box::new(move |store| Box::pin(verb(store)))
+}
+
+/// What takes something away from somebody waits for a replica, be it a change, a removal, or a note where nothing was
+/// before; what does not goes on at once. The replica stands still, so that waiting shows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
+    let guarded = Guarded::start();
+    let calm = store(&guarded.url()).await;
+    let named = |namespace, name: &str| Key::new(namespace, &[name.as_bytes()]);
+    for name in ["changed", "taken", "grouped"] {
+        let put = write("value").in_group(group());
+        calm.put(&named("session", name), put, When::Always)
+            .await
+            .unwrap();
+    }
+    let version = calm
+        .get(&named("session", "changed"))
+        .await
+        .unwrap()
+        .unwrap()
+        .version;
+    guarded.servers[1].signal("STOP");
+    let put = |namespace, name: &'static str, when| {
+        verb(move |store| async move {
+            let key = Key::new(namespace, &[name.as_bytes()]);
+            store.put(&key, write("value"), when).await
+        })
+    };
+    let verbs = [
+        (
+            "a listed token",
+            true,
+            put("token-list", "new", When::Absent),
+        ),
+        (
+            "the first mark of an account",
+            true,
+            put("account", "new", When::Absent),
+        ),
+        (
+            "an epoch of sessions",
+            true,
+            put("session-epoch", "alice", When::Always),
+        ),
+        (
+            "a code that was used",
+            true,
+            put("otp", "alice", When::Absent),
+        ),
+        (
+            "a changed session",
+            true,
+            put("session", "changed", When::Unchanged(version)),
+        ),
+        (
+            "a session that is taken",
+            true,
+            verb(|store| async move {
+                let key = Key::new("session", &[b"taken"]);
+                Ok(store.take(&key).await?.is_some())
+            }),
+        ),
+        (
+            "one that was taken already",
+            true,
+            verb(|store| async move {
+                let key = Key::new("session", &[b"taken"]);
+                Ok(store.take(&key).await?.is_none())
+            }),
+        ),
+        (
+            "a group",
+            true,
+            verb(|store| async move { Ok(store.remove_group(&group()).await? > 0) }),
+        ),
+        ("a new session", false, put("session", "new", When::Absent)),
+        ("a user", false, put("user", "new", When::Absent)),
+        (
+            "a count",
+            false,
+            verb(|store| async move {
+                let key = Key::new("throttle", &[b"new"]);
+                Ok(store.add(&key, 1, hence()).await? == 1)
+            }),
+        ),
+        (
+            "a touch",
+            false,
+            verb(|store| async move {
+                let key = Key::new("session", &[b"new"]);
+                store
+                    .put(&key, write("value").quietly(), When::Always)
+                    .await
+            }),
+        ),
+    ];
+    for (what, waits, verb) in verbs {
+        // Of its own, since after one that waited in vain nobody waits for a while.
+        let store = shared(&guarded.url()).await;
+        let begin = Instant::now();
+        assert!(verb(store).await.unwrap(), "{what}");
+        let elapsed = begin.elapsed();
+        assert_eq!(
+            elapsed >= Duration::from_millis(90),
+            waits,
+            "{what}: {elapsed:?}"
+        );
+    }
+    guarded.servers[1].signal("CONT");
 }
 
 /// No replica is there any more: a revocation succeeds, the first after a moment, the next at once.

@@ -2,18 +2,19 @@
 
 use std::{
     future::Future,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tower_jam::{
-    StoreError,
+    Algorithm, Claims, Grant, Jwt, Key, KeyRing, MasterSecret, Sessions, StoreError, TokenPairs,
     store::{RedisStore, Store, When},
 };
 
 use crate::{
     proxy::Proxy,
     support::redis::Server,
-    world::{group, hence, key, store, write},
+    world::{group, hence, key, shared, store, write},
 };
 
 /// The answer to a verb is cut at `bytes`; what it says must be true.
@@ -130,4 +131,128 @@ async fn without_its_place_in_the_index_nothing_is_written() {
         assert!(direct.list(&group()).await.unwrap().is_empty());
         connected_again(&cut).await;
     }
+}
+
+/// Verbs on a group are several commands. Whichever answer is lost, what is said is true, and asking again ends it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_verb_on_a_group_whose_answer_is_lost_says_what_is_known() {
+    let server = Server::start();
+    let direct = store(&server.url()).await;
+    let proxy = Proxy::to(server.port);
+    let cut = store(&proxy.url()).await;
+    for skips in 0..3 {
+        for number in 0..3 {
+            let put = write("value").in_group(group());
+            direct.put(&key(number), put, When::Always).await.unwrap();
+        }
+        proxy.cut_later_answer(skips, 0);
+        let listed = cut.list(&group()).await;
+        match proxy.has_cut() {
+            true => assert!(
+                matches!(listed, Err(StoreError::Unavailable(_))),
+                "{listed:?}"
+            ),
+            // What is sent together may be answered together.
+            false => proxy.cut_later_answer(0, 0),
+        }
+        connected_again(&cut).await;
+
+        proxy.cut_later_answer(skips, 0);
+        let removed = cut.remove_group(&group()).await;
+        connected_again(&cut).await;
+        let left = direct.list(&group()).await.unwrap().len();
+        match removed {
+            Ok(count) => assert_eq!((count, left), (3, 0)),
+            Err(StoreError::Unavailable(_)) => assert_eq!(left, 3, "nothing was done"),
+            Err(error) => assert!(matches!(error, StoreError::Unknown(_)), "{error:?}"),
+        }
+        proxy.cut_later_answer(usize::MAX, 0);
+        cut.remove_group(&group()).await.unwrap();
+        assert!(direct.list(&group()).await.unwrap().is_empty());
+    }
+    // The place in the index is written, and then the entry, whose answer is lost. Its script is known to the server.
+    direct
+        .put(&key(8), write("value"), When::Absent)
+        .await
+        .unwrap();
+    for when in [When::Always, When::Absent] {
+        direct.remove_group(&group()).await.unwrap();
+        let put = write("value").in_group(group());
+        let version = put.version;
+        proxy.cut_later_answer(1, 0);
+        let answer = cut.put(&key(7), put, when).await;
+        assert!(matches!(answer, Err(StoreError::Unknown(_))), "{answer:?}");
+        assert!(proxy.has_cut());
+        let versions: Vec<_> = direct
+            .list(&group())
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|(_, entry)| entry.version)
+            .collect();
+        assert_eq!(versions, [version], "{when:?}");
+        connected_again(&cut).await;
+    }
+}
+
+/// A change that landed though its answer was lost is a change: the engines look for it, and neither make it twice nor
+/// say that it failed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_landed_is_recognised_by_the_engines() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port);
+    let direct = shared(&server.url()).await;
+    let cut: Arc<RedisStore> = shared(&proxy.url()).await;
+    let secret = MasterSecret::generate();
+    let sessions = Sessions::<u32>::builder(cut.clone(), &secret)
+        .build()
+        .unwrap();
+    let token = sessions.create(Grant::new("alice", 0)).await.unwrap().token;
+    let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()));
+    let jwt = jwt.issuer("i").audience("a").build().unwrap();
+    let users = |subject: String| async { Ok(Some(Grant::new(subject, Claims::new()))) };
+    let pairs = TokenPairs::builder(jwt, cut.clone(), &secret, users)
+        .build()
+        .unwrap();
+    let mut refresh = pairs
+        .issue(Grant::new("alice", Claims::new()))
+        .await
+        .unwrap()
+        .refresh_token;
+    direct.take(&key(1)).await.unwrap();
+    let (mut recognised, mut recovered) = (0, 0);
+    for round in 1..=20 {
+        // The session is read, its place in the list is written, and then itself.
+        proxy.cut_later_answer(2, 0);
+        let changed = sessions
+            .update(token.expose(), |session| {
+                *session.user.as_mut().unwrap() += 1;
+            })
+            .await;
+        assert!(proxy.has_cut());
+        connected_again(&cut).await;
+        recognised += usize::from(changed.is_ok());
+        let (_, data) = sessions.get(token.expose()).await.unwrap().unwrap();
+        assert_eq!(data.user, Some(round), "it is made once");
+
+        // The account is read, then read again, and then written.
+        proxy.cut_later_answer(2, 0);
+        let next = pairs.refresh(refresh.expose(), None).await;
+        assert!(proxy.has_cut());
+        connected_again(&cut).await;
+        recovered += usize::from(next.is_ok());
+        let again = pairs
+            .refresh(refresh.expose(), None)
+            .await
+            .unwrap()
+            .refresh_token;
+        if let Ok(next) = next {
+            assert_eq!(next.refresh_token, again);
+        }
+        refresh = again;
+    }
+    assert!(
+        recognised > 15 && recovered > 15,
+        "{recognised} {recovered}"
+    );
 }

@@ -20,6 +20,8 @@ pub(crate) struct Proxy {
 struct State {
     /// What is left of the server's answer before the connection is cut; none for no cut.
     answer: AtomicUsize,
+    /// How many answers come through before the one that is cut.
+    skips: AtomicUsize,
     cuts: AtomicBool,
     /// Requests are cut before the server sees them.
     swallows: AtomicBool,
@@ -57,6 +59,12 @@ impl Proxy {
         format!("redis://{}", self.address)
     }
 
+    /// Lets so many requests and their answers through, and of the answer after them so many bytes.
+    pub(crate) fn cut_later_answer(&self, skips: usize, bytes: usize) {
+        self.state.skips.store(skips, Ordering::SeqCst);
+        self.cut_answer_after(bytes);
+    }
+
     /// Lets the next request through, and so many bytes of its answer.
     pub(crate) fn cut_answer_after(&self, bytes: usize) {
         self.state.answer.store(bytes, Ordering::SeqCst);
@@ -75,15 +83,28 @@ impl Proxy {
     }
 }
 
+impl State {
+    /// How much of an answer passes, if it is the one to be cut.
+    fn bytes_of_answer(&self) -> Option<usize> {
+        if !self.cuts.load(Ordering::SeqCst) {
+            return None;
+        }
+        let skips = self.skips.load(Ordering::SeqCst);
+        if skips > 0 {
+            self.skips.store(skips - 1, Ordering::SeqCst);
+            return None;
+        }
+        let is_first = self.cuts.swap(false, Ordering::SeqCst);
+        is_first.then(|| self.answer.load(Ordering::SeqCst))
+    }
+}
+
 fn forward(mut from: TcpStream, mut to: TcpStream, state: &State, is_request: bool) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         let cut = match is_request {
             true => state.swallows.swap(false, Ordering::SeqCst).then_some(0),
-            false => state
-                .cuts
-                .swap(false, Ordering::SeqCst)
-                .then(|| state.answer.load(Ordering::SeqCst)),
+            false => state.bytes_of_answer(),
         };
         if let Some(bytes) = cut {
             to.write_all(&buffer[..bytes.min(length)]).ok();

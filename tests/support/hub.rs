@@ -30,6 +30,8 @@ struct State {
     answers: Semaphore,
     reads: AtomicUsize,
     watched_reads: AtomicUsize,
+    groups_removed: AtomicUsize,
+    fails_watched_reads: AtomicBool,
     is_silent: AtomicBool,
     is_down: AtomicBool,
     beats: Beats,
@@ -52,6 +54,8 @@ impl Hub {
             answers: Semaphore::new(1_000_000),
             reads: AtomicUsize::new(0),
             watched_reads: AtomicUsize::new(0),
+            groups_removed: AtomicUsize::new(0),
+            fails_watched_reads: AtomicBool::new(false),
             is_silent: AtomicBool::new(false),
             is_down: AtomicBool::new(false),
             beats: Beats::default(),
@@ -66,6 +70,16 @@ impl Hub {
     /// How many reads by a watching connection have begun.
     pub fn watched_reads(&self) -> usize {
         self.0.watched_reads.load(Ordering::SeqCst)
+    }
+
+    /// How often a whole group was removed by one verb.
+    pub fn groups_removed(&self) -> usize {
+        self.0.groups_removed.load(Ordering::SeqCst)
+    }
+
+    /// Whether reads by a watching connection fail.
+    pub fn fail_watched_reads(&self, fail: bool) {
+        self.0.fails_watched_reads.store(fail, Ordering::SeqCst);
     }
 
     pub fn connections(&self) -> usize {
@@ -171,6 +185,19 @@ impl Store for Hub {
             self.0.inner.list(group).await
         })
     }
+
+    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            self.check()?;
+            self.0.groups_removed.fetch_add(1, Ordering::SeqCst);
+            let listed = self.0.inner.list(group).await?;
+            let removed = self.0.inner.remove_group(group).await?;
+            for (key, _) in &listed {
+                self.written(key, false);
+            }
+            Ok(removed)
+        })
+    }
 }
 
 impl Announce for Hub {
@@ -195,6 +222,9 @@ impl Watch for Listening {
     fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
             self.hub.0.watched_reads.fetch_add(1, Ordering::SeqCst);
+            if self.hub.0.fails_watched_reads.load(Ordering::SeqCst) {
+                return Err(StoreError::Unavailable("the connection broke".into()));
+            }
             let entry = self.hub.get(key).await;
             self.hub.0.answers.acquire().await.unwrap().forget();
             entry

@@ -262,6 +262,27 @@ fn fields_that_are_called_like_claims_are_filled() {
     );
 }
 
+/// RFC 9470 section 5: what a verifier elsewhere compares with the `acr_values` of its challenge.
+#[test]
+fn a_token_states_its_authentication_context() {
+    let engine: Jwt<Claims> = jwt();
+    let acr = |factors: &[Factor]| {
+        let mut grant = Grant::new("alice", Claims::new());
+        for factor in factors {
+            grant = grant.factor(factor.clone());
+        }
+        let token = run(engine.issue(grant).into_future()).unwrap();
+        let claims: Claims = read(token.expose()).unwrap();
+        claims.read::<String>("acr")
+    };
+    assert_eq!(acr(&[]), None);
+    assert_eq!(acr(&[Factor::Password]).as_deref(), Some("pwd"));
+    assert_eq!(
+        acr(&[Factor::Password, Factor::Otp]).as_deref(),
+        Some("otp")
+    );
+}
+
 /// A field that cannot hold what the claim is refuses the token, and never gets something else.
 #[test]
 fn a_user_that_does_not_fit_is_refused() {

@@ -16,7 +16,8 @@ use crate::{
 /// Reads users from a table that the application has, whatever its table and columns are called.
 ///
 /// A `U` is made of the whole row as JSON, without the column of the password: give it the columns that handlers need,
-/// under their names. The id may be of any type that has a text form, and is compared in that form.
+/// under their names. The id may be of any type that has a text form, and is compared in that form unless its
+/// [type](PostgresUsersBuilder::id_type) is told.
 pub struct PostgresUsers<U> {
     pool: PgPool,
     find: String,
@@ -32,6 +33,7 @@ impl<U> PostgresUsers<U> {
             pool,
             table: table.into(),
             id: "id".to_owned(),
+            id_type: None,
             name: "username".to_owned(),
             password: "password".to_owned(),
             active: None,
@@ -47,6 +49,7 @@ pub struct PostgresUsersBuilder<U> {
     pool: PgPool,
     table: String,
     id: String,
+    id_type: Option<String>,
     name: String,
     password: String,
     active: Option<String>,
@@ -58,6 +61,13 @@ impl<U> PostgresUsersBuilder<U> {
     /// The column that identifies a user for its whole life. Default: `id`.
     pub fn id_column(mut self, column: impl Into<String>) -> Self {
         self.id = column.into();
+        self
+    }
+
+    /// The id's type, such as `bigint` or `uuid`, so that its index serves: every refresh reads a user by id. Default: it is
+    /// compared as text, which suits a column of text, and a small table whatever its type.
+    pub fn id_type(mut self, name: impl Into<String>) -> Self {
+        self.id_type = Some(name.into());
         self
     }
 
@@ -102,6 +112,13 @@ impl<U> PostgresUsersBuilder<U> {
         }
         let table = table.join(".");
         let id = quoted("id_column", &self.id)?;
+        let is_id = match &self.id_type {
+            Some(id_type) => {
+                quoted("id_type", id_type)?;
+                format!("t.{id} = $1::text::{id_type}")
+            }
+            None => format!("t.{id}::text = $1"),
+        };
         let name = quoted("name_column", &self.name)?;
         let password = quoted("password_column", &self.password)?;
         let active = match &self.active {
@@ -123,9 +140,9 @@ impl<U> PostgresUsersBuilder<U> {
         Ok(PostgresUsers {
             pool: self.pool,
             find: format!("{select} AND t.{name}::text = $1 LIMIT 2"),
-            read: format!("{select} AND t.{id}::text = $1 LIMIT 2"),
+            read: format!("{select} AND {is_id} LIMIT 2"),
             replace: format!(
-                "UPDATE {table} t SET {password} = $3 WHERE t.{id}::text = $1 AND t.{password}::text = $2"
+                "UPDATE {table} t SET {password} = $3 WHERE {is_id} AND t.{password}::text = $2"
             ),
             user: PhantomData,
         })
@@ -141,7 +158,10 @@ impl<U: DeserializeOwned> PostgresUsers<U> {
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(wanted)
             .fetch_all(&self.pool);
-        let rows = within(query).await.map_err(unavailable)?;
+        let rows = match within(query).await {
+            Err(error) if is_of_no_type(&error) => return Ok(None),
+            answer => answer.map_err(unavailable)?,
+        };
         match rows.as_slice() {
             [row] => Ok(Some(user(row)?)),
             [] => Ok(None),
@@ -172,7 +192,11 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> 
     }
 
     fn read<'a>(&'a self, id: &'a str) -> StoreFuture<'a, Option<User<U>>> {
-        Box::pin(self.one(&self.read, id))
+        Box::pin(async move {
+            let user = self.one(&self.read, id).await?;
+            // A number has many spellings, and the user only one id.
+            Ok(user.filter(|user| user.grant.subject() == id))
+        })
     }
 
     fn replace_hash<'a>(
@@ -213,6 +237,15 @@ async fn within<T>(query: impl Future<Output = Result<T, sqlx::Error>>) -> Resul
         Ok(answer) => answer.map_err(Into::into),
         Err(late) => Err(late.into()),
     }
+}
+
+/// Whether the text that was asked for is no value of the column's type (SQLSTATE class 22), so nobody's.
+fn is_of_no_type(error: &BoxError) -> bool {
+    let error = error.downcast_ref::<sqlx::Error>();
+    let code = error
+        .and_then(sqlx::Error::as_database_error)
+        .and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22"))
 }
 
 fn unavailable(error: BoxError) -> StoreError {

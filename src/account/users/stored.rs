@@ -1,6 +1,6 @@
 //! Users in the configured store.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use base64_simd::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -78,8 +78,13 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         // The record first: a name that leads nowhere could not be registered by anybody.
         let write = write(&record)?;
         self.store.put(&by_id(&id), write, When::Absent).await?;
+        let name = by_name(name);
+        let when = match self.store.get(&name).await? {
+            Some(entry) if entry.value.is_empty() => When::Unchanged(entry.version),
+            _ => When::Absent,
+        };
         let leads = Write::new(id.clone(), Timestamp::NEVER);
-        if self.store.put(&by_name(name), leads, When::Absent).await? {
+        if self.store.put(&name, leads, when).await? {
             return Ok(Some(id));
         }
         self.store.take(&by_id(&id)).await?;
@@ -128,7 +133,15 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
             return Ok(false);
         };
         let record: Record<U> = record(&entry.value)?;
-        self.store.take(&by_name(&record.name)).await?;
+        let name = by_name(&record.name);
+        // Asked again after a failure, the name may be somebody else's by now.
+        if let Some(leads) = self.store.get(&name).await?
+            && leads.value == id.as_bytes()
+        {
+            let nowhere = Write::new(Vec::new(), self.clock.now().after(A_MINUTE));
+            let unchanged = When::Unchanged(leads.version);
+            self.store.put(&name, nowhere, unchanged).await?;
+        }
         Ok(self.store.take(&by_id(id)).await?.is_some())
     }
 
@@ -154,11 +167,15 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for StoreUsers<U> {
     fn find<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<User<U>>> {
         Box::pin(async move {
-            let Some(entry) = self.store.get(&by_name(name)).await? else {
-                return Ok(None);
-            };
-            let id = std::str::from_utf8(&entry.value).map_err(corrupt)?;
-            self.read(id).await
+            let leads = self.store.get(&by_name(name)).await?;
+            let id = leads
+                .as_ref()
+                .filter(|entry| !entry.value.is_empty())
+                .map(|entry| std::str::from_utf8(&entry.value).map_err(corrupt))
+                .transpose()?;
+            // A name that leads nowhere costs what one does that leads to a user.
+            let user = self.read(id.unwrap_or(name)).await?;
+            Ok(id.and(user))
         })
     }
 
@@ -224,3 +241,6 @@ fn record<U: DeserializeOwned>(value: &[u8]) -> Result<Record<U>, StoreError> {
 fn corrupt(error: impl Into<BoxError>) -> StoreError {
     StoreError::Corrupt(error.into())
 }
+
+/// How long a name that was given up leads nowhere, unless somebody takes it: a store removes nothing on a condition.
+const A_MINUTE: Duration = Duration::from_secs(60);

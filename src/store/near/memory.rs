@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -21,10 +21,14 @@ pub(super) struct Memory {
     shards: Box<[Mutex<Shard>]>,
     /// Until when memory may answer, in milliseconds of the monotonic clock.
     lease: AtomicU64,
+    /// Nobody announces anything, so that what is written after its caller went away is not heard of.
+    is_alone: AtomicBool,
 }
 
 struct Shard {
     entries: HashMap<Key, Remembered, Seeded>,
+    /// Until then a write may still be made whose caller went away, and nothing is remembered.
+    unsettled_until: Duration,
     /// Counts what was announced. A fill is for the count at which its read began.
     changes: u64,
 }
@@ -45,6 +49,7 @@ impl Memory {
         let shards = capacity.clamp(1, SHARDS);
         let shard = || Shard {
             entries: HashMap::with_hasher(hashing),
+            unsettled_until: Duration::ZERO,
             changes: 0,
         };
         Self {
@@ -54,6 +59,7 @@ impl Memory {
             hashing,
             shards: (0..shards).map(|_| Mutex::new(shard())).collect(),
             lease: AtomicU64::new(0),
+            is_alone: AtomicBool::new(false),
         }
     }
 
@@ -85,9 +91,10 @@ impl Memory {
     /// then, and nothing need be noted about reads under way, whose callers may vanish.
     #[allow(clippy::needless_pass_by_value, reason = "a ticket is used once")]
     pub(super) fn remember(&self, ticket: Ticket, key: &Key, entry: Option<Entry>) {
-        let until = self.clock.monotonic() + self.max_age;
+        let now = self.clock.monotonic();
+        let until = now + self.max_age;
         let mut shard = self.shard(key);
-        if shard.changes != ticket.changes {
+        if shard.changes != ticket.changes || now < shard.unsettled_until {
             return;
         }
         if shard.entries.len() >= self.capacity_of_shard && !shard.entries.contains_key(key) {
@@ -127,7 +134,23 @@ impl Memory {
 
     /// Forgets `key` when the answer is dropped.
     pub(super) const fn forgetting<'a>(&'a self, key: &'a Key) -> Forgetting<'a> {
-        Forgetting { memory: self, key }
+        let is_answered = false;
+        Forgetting {
+            memory: self,
+            key,
+            is_answered,
+        }
+    }
+
+    /// Forgets `key`, and remembers nothing of its like until a write that goes on without its caller must have ended.
+    fn unsettle(&self, key: &Key) {
+        let now = self.clock.monotonic();
+        let mut shard = self.shard(key);
+        shard.changes += 1;
+        shard.entries.remove(key);
+        if self.is_alone.load(Ordering::Relaxed) {
+            shard.unsettled_until = now + self.max_age;
+        }
     }
 
     /// Lets memory answer until a second after `asked_at`, when a heartbeat began that was answered since.
@@ -136,7 +159,9 @@ impl Memory {
             .store(millis(asked_at + LEASE), Ordering::Release);
     }
 
-    pub(super) fn lease_for_ever(&self) {
+    /// Nobody else writes to the store, so there is nothing to hear of.
+    pub(super) fn answer_alone(&self) {
+        self.is_alone.store(true, Ordering::Relaxed);
         self.lease.store(u64::MAX, Ordering::Release);
     }
 
@@ -166,11 +191,22 @@ impl fmt::Debug for Memory {
 pub(super) struct Forgetting<'a> {
     memory: &'a Memory,
     key: &'a Key,
+    is_answered: bool,
+}
+
+impl Forgetting<'_> {
+    /// The store has answered.
+    pub(super) fn end(mut self) {
+        self.is_answered = true;
+    }
 }
 
 impl Drop for Forgetting<'_> {
     fn drop(&mut self) {
-        self.memory.forget(self.key);
+        match self.is_answered {
+            true => self.memory.forget(self.key),
+            false => self.memory.unsettle(self.key),
+        }
     }
 }
 

@@ -56,6 +56,7 @@ impl Fault {
             DISK_FULL => Self::Full,
             DATA_CORRUPTED | INDEX_CORRUPTED => Self::Damage,
             COMPLETION_UNKNOWN => Self::Lost,
+            READ_ONLY => Self::Stale,
             code if code.starts_with(CONNECTION_EXCEPTION) => Self::Lost,
             _ => Self::Refused,
         }
@@ -107,5 +108,7 @@ const INVALID_STATEMENT_NAME: &str = "26000";
 const DISK_FULL: &str = "53100";
 const DATA_CORRUPTED: &str = "XX001";
 const INDEX_CORRUPTED: &str = "XX002";
+/// A primary that has become a standby, whose reads are old from now on.
+const READ_ONLY: &str = "25006";
 const COMPLETION_UNKNOWN: &str = "40003";
 const CONNECTION_EXCEPTION: &str = "08";

@@ -9,8 +9,8 @@ use fred::{
     types::{
         RespVersion,
         config::{
-            Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, TcpConfig,
-            UnresponsiveConfig,
+            Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig,
+            TcpConfig, UnresponsiveConfig,
         },
     },
 };
@@ -35,7 +35,7 @@ pub(super) enum Use {
 
 impl Plan {
     pub(super) async fn open(&self, purpose: Use) -> Result<Link, ConfigError> {
-        self.link(purpose).await.map_err(|error| {
+        self.link(purpose, Vec::new()).await.map_err(|error| {
             let reason = match error.kind() {
                 ErrorKind::Auth => "refuses the name or the password",
                 _ => "cannot be reached",
@@ -44,8 +44,12 @@ impl Plan {
         })
     }
 
-    pub(super) async fn link(&self, purpose: Use) -> Result<Link, Error> {
+    /// `known` are nodes of the cluster that were heard of since: those of the URL may be gone.
+    pub(super) async fn link(&self, purpose: Use, known: Vec<Server>) -> Result<Link, Error> {
         let mut config = self.config.clone();
+        if let ServerConfig::Clustered { hosts, .. } = &mut config.server {
+            hosts.extend(known);
+        }
         let mut performance = PerformanceConfig {
             default_command_timeout: self.command_timeout,
             ..PerformanceConfig::default()

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use fred::{
-    interfaces::{ClientLike, ClusterInterface, ServerInterface},
+    interfaces::{ClientLike, ClusterInterface, KeysInterface, ServerInterface},
     types::{ClusterHash, config::Options, config::Server},
     util::redis_keyslot,
 };
@@ -69,7 +69,14 @@ impl Replicas {
         };
         let millis = i64::try_from(PATIENCE.as_millis()).unwrap_or(i64::MAX);
         let client = self.link.client.with_options(&options);
-        match client.wait::<i64>(1, millis).await {
+        // WAIT speaks of what was there when the last command of its connection ran, be it a read. The write may have
+        // been on another connection, of which this one is the successor.
+        let look = client.exists::<i64, _>(name.clone());
+        let waited = match look.await {
+            Ok(_) => client.wait::<i64>(1, millis).await,
+            Err(error) => Err(error),
+        };
+        match waited {
             Ok(1..) => {
                 turn.confirmed = written;
                 turn.paused_until = None;

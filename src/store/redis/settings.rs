@@ -14,6 +14,7 @@ use fred::{
 
 use super::{
     RedisStore, Shared,
+    doubts::Doubts,
     format::Names,
     plan::{Plan, Use},
     replicas::Replicas,
@@ -110,6 +111,7 @@ impl RedisStoreBuilder {
                 clock: self.clock,
                 main,
                 replicas,
+                doubts: Doubts::default(),
                 plan,
             }),
         })

@@ -27,7 +27,19 @@ use crate::{
 
 impl Shared {
     pub(super) async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
-        match self.main.get(|| self.names.entry(key)).await? {
+        let is_doubted = self.doubts.forget(key);
+        if is_doubted {
+            // Whoever asks what became of a write whose answer was lost is about to go by the answer.
+            self.main.await_connection().await;
+        }
+        let found = self.main.get(|| self.names.entry(key)).await;
+        if is_doubted {
+            match &found {
+                Ok(_) => self.follow(&self.names.entry(key)).await,
+                Err(_) => self.doubts.note(key),
+            }
+        }
+        match found? {
             Some(bytes) => self.live(&bytes),
             None => Ok(None),
         }
@@ -47,7 +59,8 @@ impl Shared {
     ) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let is_over = write.expires_at <= now;
-        let is_revoking = is_over || (key.is_glanced() && !write.is_quiet && when != When::Absent);
+        let is_change = key.is_glanced() && when != When::Absent;
+        let is_revoking = is_over || (!write.is_quiet && (is_change || key.revokes_when_new()));
         let link = self.link(is_revoking);
         let deadline = link.deadline();
         if let Some(group) = &write.group
@@ -59,20 +72,23 @@ impl Shared {
         let entry = encode(write)?;
         let ttl = time_to_live(write.expires_at, now);
         let is_written = match when {
-            When::Always => {
-                replace(link, deadline, &name, entry, ttl).await?;
-                true
-            }
+            When::Always => replace(link, deadline, &name, entry, ttl)
+                .await
+                .map(|()| true),
             When::Absent => {
                 let arguments = vec![big_endian(now), ttl_text(ttl), entry.into(), "".into()];
-                link.run(deadline, &PUT, &name, arguments).await?
+                link.run(deadline, &PUT, &name, arguments).await
             }
             When::Unchanged(version) => {
                 let version = Bytes::copy_from_slice(&version.as_u64().to_be_bytes());
                 let arguments = vec![big_endian(now), ttl_text(ttl), entry.into(), version.into()];
-                link.run(deadline, &PUT, &name, arguments).await?
+                link.run(deadline, &PUT, &name, arguments).await
             }
         };
+        if let Err(StoreError::Unknown(_)) = &is_written {
+            self.doubts.note(key);
+        }
+        let is_written = is_written?;
         if is_written && is_revoking {
             self.follow(&name).await;
         }
@@ -90,28 +106,26 @@ impl Shared {
         let link = self.link(true);
         let arguments = vec![big_endian(self.clock.now()), field.into()];
         let taken: Option<Bytes> = link.run(link.deadline(), &TAKE, &name, arguments).await?;
-        let Some(bytes) = taken else {
-            return Ok(None);
-        };
+        // Also when there was nothing: it may be gone by an earlier call whose answer was lost.
         self.follow(&name).await;
-        Ok(Some(decode(&bytes)?))
+        taken.map(|bytes| decode(&bytes)).transpose()
     }
 
     pub(super) async fn list(&self, group: &Key) -> Result<Vec<(Key, Entry)>, StoreError> {
         let field = group_field(group)?;
-        let (name, now) = (self.names.index(group), self.clock.now());
-        let read = |client: WithOptions<Client>| {
-            let (name, after) = (name.clone(), format!("({}", now.as_millis()));
-            async move { client.zrangebyscore(name, after, "+inf", false, None).await }
-        };
-        let members: Vec<Bytes> = self.main.read(self.main.deadline(), read).await?;
-        let keys: Vec<_> = members
-            .iter()
-            .map(|member| parse_member(member).ok_or(corrupt("a group's index has odd members")))
-            .collect::<Result<_, _>>()?;
+        let (now, deadline) = (self.clock.now(), self.main.deadline());
+        let keys = self.members(deadline, group).await?;
+        let keys: Vec<_> = keys.into_iter().collect::<Result<_, _>>()?;
         let mut reads = Vec::with_capacity(keys.len());
         for key in &keys {
-            reads.push(self.main.get(|| self.names.entry(key)));
+            let name = self.names.entry(key);
+            reads.push(async {
+                let read = move |client: WithOptions<Client>| {
+                    let name = name.clone();
+                    async move { client.get::<Option<Bytes>, _>(name).await }
+                };
+                self.main.read(deadline, read).await
+            });
         }
         let mut listed = Vec::new();
         for (bytes, key) in gather(reads).await.into_iter().zip(keys) {
@@ -127,17 +141,21 @@ impl Shared {
     }
 
     pub(super) async fn remove_group(&self, group: &Key) -> Result<u64, StoreError> {
-        let listed = self.list(group).await?;
+        let keys = self.members(self.main.deadline(), group).await?;
         let mut takes = Vec::new();
-        for (key, _) in &listed {
-            takes.push(self.take(key, Some(group)));
+        let mut failure = None;
+        for key in &keys {
+            match key {
+                Ok(key) => takes.push(self.take(key, Some(group))),
+                Err(_) => failure = Some(corrupt(ODD_MEMBERS)),
+            }
         }
         let mut removed = 0;
-        let mut failure = None;
+        // Whatever one of them comes to, the others are to end.
         for taken in gather(takes).await {
             match taken {
                 Ok(taken) => removed += u64::from(taken.is_some()),
-                Err(error) => failure = failure.or(Some(error)),
+                Err(error) => failure = Some(worse(failure, error)),
             }
         }
         match failure {
@@ -146,6 +164,22 @@ impl Shared {
             Some(StoreError::Unavailable(cause)) if removed > 0 => Err(StoreError::Unknown(cause)),
             Some(error) => Err(error),
         }
+    }
+
+    /// The keys in the index of a group, whose entries may be gone.
+    async fn members(
+        &self,
+        deadline: Instant,
+        group: &Key,
+    ) -> Result<Vec<Result<Key, StoreError>>, StoreError> {
+        let (name, now) = (self.names.index(group), self.clock.now());
+        let read = |client: WithOptions<Client>| {
+            let (name, after) = (name.clone(), format!("({}", now.as_millis()));
+            async move { client.zrangebyscore(name, after, "+inf", false, None).await }
+        };
+        let members: Vec<Bytes> = self.main.read(deadline, read).await?;
+        let key = |member: &Bytes| parse_member(member).ok_or_else(|| corrupt(ODD_MEMBERS));
+        Ok(members.iter().map(key).collect())
     }
 
     pub(super) async fn add(
@@ -204,6 +238,15 @@ impl Shared {
     }
 }
 
+/// Of two failures the one after which less is known.
+fn worse(one: Option<StoreError>, other: StoreError) -> StoreError {
+    match one {
+        Some(StoreError::Unknown(cause)) => StoreError::Unknown(cause),
+        Some(one) if !matches!(other, StoreError::Unknown(_)) => one,
+        _ => other,
+    }
+}
+
 /// Writes over whatever is there, or removes it.
 async fn replace(
     link: &Link,
@@ -247,5 +290,6 @@ fn score_text(score: f64) -> Value {
     }
 }
 
+const ODD_MEMBERS: &str = "a group's index has odd members";
 /// How much longer than its entry a member stays in the index.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(3_600);

@@ -86,7 +86,10 @@ struct Mark {
 
 impl Tracked {
     async fn open(shared: Arc<Shared>, tell: Tell) -> Result<Self, StoreError> {
-        let link = shared.plan.link(Use::Watch).await.map_err(of_read)?;
+        let known = primaries(&shared.main.client, shared.plan.is_clustered());
+        let known = known.into_iter().flatten().collect();
+        let link = shared.plan.link(Use::Watch, known);
+        let link = link.await.map_err(of_read)?;
         let tell = Arc::new(tell);
         let is_over = Arc::new(AtomicBool::new(false));
         let (ask, asked) = mpsc::unbounded_channel();

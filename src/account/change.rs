@@ -1,0 +1,110 @@
+//! Changing a password.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{
+    attempt::{LoginError, Origin},
+    login::Accounts,
+    proof::{budget, judged},
+};
+use crate::{
+    error::StoreError,
+    event::EventKind,
+    identity::{Factor, Identity},
+    rejection::Rejection,
+    secret::Secret,
+};
+
+impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
+    /// Changes the password of `caller`, who gives the present one again and must have logged in within five minutes,
+    /// and ends everything of the user, this login included.
+    ///
+    /// Once the present password was found right the change is made to its end, on a task of its own, though its caller
+    /// goes away.
+    ///
+    /// # Errors
+    ///
+    /// See [`LoginError`]. After an unavailable one the password may be the old or the new one.
+    pub async fn change_password(
+        &self,
+        caller: &Identity,
+        current: &Secret<String>,
+        new: &str,
+        origin: &Origin,
+    ) -> Result<(), LoginError> {
+        let inner = &*self.inner;
+        let proved_at = caller.proved_at(&Factor::Password);
+        let age = proved_at.map(|at| inner.clock.now().since(at));
+        if age.is_none_or(|age| age > FRESH) {
+            return Err(Rejection::step_up(Some(FRESH), None, "the login is too long ago").into());
+        }
+        let subject = caller.subject().id();
+        let user = inner.users.read(subject).await?;
+        let attempt = self
+            .attempt(&budget(user.as_ref(), subject), origin)
+            .await?;
+        let user = judged(attempt, self.check(user, current).await).await?;
+        let new = inner
+            .passwords
+            .check_new(new)
+            .await
+            .map_err(LoginError::NewPassword)?;
+        let hash = inner.passwords.hash(&new).await?;
+        let (accounts, subject) = (self.clone(), subject.to_owned());
+        let change = async move {
+            accounts
+                .replace_hash(&subject, &user.password_hash, &hash)
+                .await
+        };
+        let change = tokio::spawn(change).await;
+        change.map_err(|error| StoreError::Unavailable(error.into()))??;
+        Ok(())
+    }
+
+    /// Ends everything before, so that no failure leaves the new password and the old logins, and after, for the logins
+    /// by the old password that came between.
+    async fn replace_hash(
+        &self,
+        subject: &str,
+        old: &Secret<String>,
+        new: &Secret<String>,
+    ) -> Result<(), StoreError> {
+        let inner = &*self.inner;
+        self.end_all(subject).await?;
+        let replaced = inner
+            .users
+            .replace_hash(subject, old.expose(), new.expose());
+        let is_replaced = match replaced.await {
+            Err(StoreError::Unknown(lost)) => {
+                let found = inner.users.read(subject).await?;
+                match found.is_some_and(|user| user.password_hash == *new) {
+                    true => true,
+                    false => return Err(StoreError::Unknown(lost)),
+                }
+            }
+            answer => answer?,
+        };
+        if !is_replaced {
+            return Err(StoreError::Contended);
+        }
+        let changed = self.event(EventKind::PasswordChanged).of(subject);
+        inner.events.tell(&changed);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.logout_all(subject).await {
+                Err(error) if pause > LAST_PAUSE => return Err(error),
+                Err(_) => tokio::time::sleep(pause).await,
+                Ok(()) => return Ok(()),
+            }
+            pause *= 2;
+        }
+    }
+}
+
+/// How old a login may be for what only its owner should do.
+const FRESH: Duration = Duration::from_secs(5 * 60);
+/// A store that was there a moment ago is mostly there again soon.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(2);

@@ -1,0 +1,44 @@
+//! What a password that was compared leads to, and what the attempt costs.
+
+use std::fmt;
+
+use super::{attempt::LoginError, throttle::Attempt, users::User};
+use crate::{grant::Grant, refresh, secret, session};
+
+/// A user whose password was right, on the way to what follows.
+pub struct Proved<U> {
+    pub(super) grant: Grant<U>,
+    /// What the token of its device will be for.
+    pub(super) device_account: String,
+    pub(super) pairs_epoch: refresh::Epoch,
+    pub(super) sessions_epoch: Option<session::Epoch>,
+}
+
+/// Whose attempts count together: those on one user under its present password, however its name is spelt; those on a
+/// name that is nobody's.
+pub(super) fn budget<U>(user: Option<&User<U>>, name: &str) -> String {
+    let Some(user) = user else {
+        return format!("name {name}");
+    };
+    let [a, b, c, d, ..] = secret::hash([user.password_hash.expose().as_bytes()]);
+    let password = u32::from_be_bytes([a, b, c, d]);
+    format!("user {password:08x} {}", user.grant.subject())
+}
+
+/// Gives the attempt back unless a password was found wrong: whoever was turned away for another reason has guessed
+/// nothing.
+pub(super) async fn judged<T>(
+    attempt: Attempt,
+    outcome: Result<T, LoginError>,
+) -> Result<T, LoginError> {
+    if !matches!(outcome, Err(LoginError::WrongCredentials)) {
+        attempt.give_back().await;
+    }
+    outcome
+}
+
+impl<U> fmt::Debug for Proved<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proved").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,220 @@
+//! The settings of one-time codes, with their defaults and reasons.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    decide::Terms,
+    engine::{Inner, Otp},
+    record::RecordKeys,
+    scheme::{Scheme, Totp},
+    secret::{DEFAULT_BYTES, MAXIMUM_BYTES, MINIMUM_BYTES},
+    uri::MAX_SERVICE_BYTES,
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    error::ConfigError,
+    event::Events,
+    secret::MasterSecret,
+    store::Store,
+};
+
+/// Builds an [`Otp`].
+#[must_use]
+pub struct OtpBuilder {
+    store: Arc<dyn Store>,
+    keys: RecordKeys,
+    service: String,
+    issuer: String,
+    scheme: Scheme,
+    secret_bits: usize,
+    terms: Terms,
+    fresh: Duration,
+    clock: Arc<dyn Clock>,
+    events: Events,
+}
+
+impl OtpBuilder {
+    pub(super) fn new(store: Arc<dyn Store>, secret: &MasterSecret, service: String) -> Self {
+        Self {
+            store,
+            keys: RecordKeys::new(secret),
+            service,
+            issuer: "self".to_owned(),
+            scheme: Scheme::Totp(Totp::new()),
+            secret_bits: 8 * DEFAULT_BYTES,
+            terms: Terms {
+                window: 1,
+                look_ahead: DEFAULT_LOOK_AHEAD,
+                resync: DEFAULT_RESYNC,
+                max_failures: DEFAULT_FAILURES,
+                lock: DEFAULT_LOCK,
+                pending: DEFAULT_PENDING,
+            },
+            fresh: DEFAULT_FRESH,
+            clock: Arc::new(SystemClock),
+            events: Events::default(),
+        }
+    }
+
+    /// The issuer of the identities, which [`OtpGuard`](crate::OtpGuard) compares: that of your tokens, and of your
+    /// sessions. Default: `self`, as for sessions.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = issuer.into();
+        self
+    }
+
+    /// How the codes of new enrolments are made; those that are there keep theirs. Default: [`Totp::new`], which
+    /// every authenticator knows.
+    pub fn scheme(mut self, scheme: impl Into<Scheme>) -> Self {
+        self.scheme = scheme.into();
+        self
+    }
+
+    /// How long generated secrets are, 128 to 1024 bits in whole bytes. Default: 160 (RFC 4226 section 4, R6).
+    pub const fn secret_bits(mut self, bits: usize) -> Self {
+        self.secret_bits = bits;
+        self
+    }
+
+    /// How many periods a clock may be off, before and after: 0 to 5. Default: 1, as RFC 6238 section 5.2 recommends. Each
+    /// one more makes a guess easier.
+    pub const fn window(mut self, periods: u8) -> Self {
+        self.terms.window = periods as u64;
+        self
+    }
+
+    /// How many codes of a counter may have been made and not used: 0 to 20. Default: 5.
+    pub const fn look_ahead(mut self, codes: u8) -> Self {
+        self.terms.look_ahead = codes as u64;
+        self
+    }
+
+    /// How far [`resynchronize`](Otp::resynchronize) looks, up to 1000 codes. Default: 100.
+    pub const fn resync_window(mut self, codes: u16) -> Self {
+        self.terms.resync = codes as u64;
+        self
+    }
+
+    /// How many wrong codes in a row lock the user, 1 to 10. Default: 5, with which a guess of six digits has a chance
+    /// of 1 in 66,000 before the lock.
+    pub const fn max_failures(mut self, failures: u8) -> Self {
+        self.terms.max_failures = failures;
+        self
+    }
+
+    /// How long the lock lasts. Default: 15 minutes.
+    pub const fn lock(mut self, lock: Duration) -> Self {
+        self.terms.lock = lock;
+        self
+    }
+
+    /// How long an enrolment waits for its first code. Default: 15 minutes.
+    pub const fn pending(mut self, pending: Duration) -> Self {
+        self.terms.pending = pending;
+        self
+    }
+
+    /// How long a code that was given counts as fresh, for changes of the enrolment and for an
+    /// [`OtpGuard`](crate::OtpGuard) that is not told otherwise. Default: 5 minutes.
+    pub const fn fresh(mut self, fresh: Duration) -> Self {
+        self.fresh = fresh;
+        self
+    }
+
+    /// The source of time. Default: the operating system.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where events go. Default: to `tracing` alone.
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// When one is out of its range, the issuer is empty, or the service's name is empty, has a colon or more than 64
+    /// bytes.
+    pub fn build(self) -> Result<Otp, ConfigError> {
+        let Terms {
+            window,
+            look_ahead,
+            resync,
+            max_failures,
+            lock,
+            pending,
+        } = self.terms;
+        let bits = 8 * MINIMUM_BYTES..=8 * MAXIMUM_BYTES;
+        let is_name = !self.service.is_empty() && self.service.len() <= MAX_SERVICE_BYTES;
+        let minute = Duration::from_secs(60);
+        let day = 24 * 60 * minute;
+        let checks = [
+            (
+                is_name && !self.service.contains(':'),
+                "service",
+                "is not 1 to 64 bytes without a colon",
+            ),
+            (!self.issuer.is_empty(), "issuer", "is empty"),
+            (
+                bits.contains(&self.secret_bits) && self.secret_bits.is_multiple_of(8),
+                "secret_bits",
+                "is not 128 to 1024 in whole bytes",
+            ),
+            (window <= 5, "window", "is more than 5 periods"),
+            (look_ahead <= 20, "look_ahead", "is more than 20 codes"),
+            (resync <= 1000, "resync_window", "is more than 1000 codes"),
+            (
+                (1..=10).contains(&max_failures),
+                "max_failures",
+                "is not 1 to 10",
+            ),
+            (
+                (minute..=day).contains(&lock),
+                "lock",
+                "is not a minute to a day",
+            ),
+            (
+                (minute..=day).contains(&pending),
+                "pending",
+                "is not a minute to a day",
+            ),
+            (!self.fresh.is_zero(), "fresh", "is zero"),
+        ];
+        if let Some((_, setting, reason)) = checks.into_iter().find(|(is_good, ..)| !is_good) {
+            return Err(ConfigError::new(setting, reason));
+        }
+        Ok(Otp::new(Inner {
+            store: self.store,
+            clock: self.clock,
+            keys: self.keys,
+            service: self.service,
+            issuer: self.issuer,
+            scheme: self.scheme,
+            secret_bytes: self.secret_bits / 8,
+            terms: self.terms,
+            fresh: self.fresh,
+            events: self.events,
+        }))
+    }
+}
+
+impl fmt::Debug for OtpBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtpBuilder")
+            .field("scheme", &self.scheme)
+            .field("terms", &self.terms)
+            .finish_non_exhaustive()
+    }
+}
+
+const DEFAULT_LOOK_AHEAD: u64 = 5;
+const DEFAULT_RESYNC: u64 = 100;
+const DEFAULT_FAILURES: u8 = 5;
+const DEFAULT_LOCK: Duration = Duration::from_secs(15 * 60);
+/// Long enough to find the telephone.
+const DEFAULT_PENDING: Duration = Duration::from_secs(15 * 60);
+const DEFAULT_FRESH: Duration = Duration::from_secs(5 * 60);

@@ -1,0 +1,61 @@
+//! The arithmetic of RFC 4226 and RFC 6238, which is totp-lite's.
+
+use std::ops::RangeInclusive;
+
+use totp_lite::{Sha1, Sha256, Sha512, totp_custom};
+
+use super::{
+    scheme::{Digest, Scheme},
+    secret::OtpSecret,
+};
+use crate::secret::{Secret, equal};
+
+/// The code of one moving factor: a counter, or a number of periods.
+pub(super) fn code(secret: &OtpSecret, factor: u64, digest: Digest, digits: u8) -> Secret<String> {
+    let make: fn(u64, u32, &[u8], u64) -> String = match digest {
+        Digest::Sha1 => totp_custom::<Sha1>,
+        Digest::Sha256 => totp_custom::<Sha256>,
+        Digest::Sha512 => totp_custom::<Sha512>,
+    };
+    // RFC 6238 section 4.2: TOTP is HOTP of a number of periods. With periods of one second the time is that number.
+    Secret::new(make(1, u32::from(digits), secret.expose(), factor))
+}
+
+/// The last of `factors` whose code is `presented`. All are made and compared, so the time tells nothing but how many
+/// there are. What is not as many ASCII digits is equal to none.
+pub(super) fn find(
+    presented: &str,
+    secret: &OtpSecret,
+    scheme: Scheme,
+    factors: RangeInclusive<u64>,
+) -> Option<u64> {
+    factors.fold(None, |found, factor| {
+        match is_code(presented, secret, scheme, factor) {
+            true => Some(factor),
+            false => found,
+        }
+    })
+}
+
+/// The last of `factors` whose code is `first`, and the next one's is `second`.
+pub(super) fn find_pair(
+    [first, second]: [&str; 2],
+    secret: &OtpSecret,
+    scheme: Scheme,
+    factors: RangeInclusive<u64>,
+) -> Option<u64> {
+    factors.fold(None, |found, factor| {
+        let next = factor.saturating_add(1);
+        let is_first = is_code(first, secret, scheme, factor);
+        let is_second = is_code(second, secret, scheme, next);
+        match is_first & is_second {
+            true => Some(factor),
+            false => found,
+        }
+    })
+}
+
+fn is_code(presented: &str, secret: &OtpSecret, scheme: Scheme, factor: u64) -> bool {
+    let code = code(secret, factor, scheme.digest(), scheme.digits());
+    equal(presented.as_bytes(), code.expose().as_bytes())
+}

@@ -1,0 +1,222 @@
+//! Every decision on a record.
+//!
+//! A decision is a pure function of the record, the attempt and the time. What it says becomes true, and leaves, only
+//! when the new record has been written over the one it was made on.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use super::{
+    code::{find, find_pair},
+    record::{Active, Pending, Record},
+    recovery::{self, Hash},
+    scheme::Scheme,
+    secret::OtpSecret,
+};
+use crate::{clock::Timestamp, secret::equal};
+
+/// What is tolerated, and for how long.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    /// Periods before and after the current one.
+    pub(super) window: u64,
+    /// Counters after the next one.
+    pub(super) look_ahead: u64,
+    /// Counters in which two codes in a row are looked for.
+    pub(super) resync: u64,
+    pub(super) max_failures: u8,
+    pub(super) lock: Duration,
+    pub(super) pending: Duration,
+}
+
+/// What a user comes with.
+pub(super) enum Attempt<'a> {
+    /// A code of the confirmed authenticator.
+    Code(&'a str),
+    /// The first code of a new one, and the recovery codes that it will have.
+    Confirm { code: &'a str, recovery: &'a [Hash] },
+    /// Two codes in a row of a token whose counter is far ahead.
+    Pair([&'a str; 2]),
+    /// A recovery code.
+    Recovery(&'a str),
+}
+
+/// What an attempt comes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// It is right, and used up.
+    Accepted { recovery_left: usize },
+    /// The code was right once, or an older one than the last that was.
+    Replayed,
+    /// It is wrong, and counts. `locks` says that it was one too many.
+    Wrong { locks: bool },
+    /// It was not looked at, and none will be for so long.
+    Locked(Duration),
+    /// There is nothing that it could be for.
+    Absent,
+}
+
+impl Verdict {
+    /// Whether the record was changed by it.
+    pub(super) const fn is_change(self) -> bool {
+        matches!(self, Self::Accepted { .. } | Self::Wrong { .. })
+    }
+}
+
+/// What an attempt is found to be, before it is counted.
+enum Finding {
+    Right,
+    Used,
+    Wrong,
+    Absent,
+}
+
+impl Record {
+    /// Judges an attempt, uses up what is right, and counts what is wrong.
+    pub(super) fn attempt(
+        &mut self,
+        attempt: &Attempt<'_>,
+        terms: &Terms,
+        now: Timestamp,
+    ) -> Verdict {
+        if now < self.locked_until {
+            return Verdict::Locked(self.locked_until.since(now).min(terms.lock));
+        }
+        let finding = match attempt {
+            Attempt::Code(code) => self.use_code(code, terms, now),
+            Attempt::Confirm { code, recovery } => self.confirm(code, recovery, terms, now),
+            Attempt::Pair(codes) => self.resynchronize(*codes, terms),
+            Attempt::Recovery(code) => self.use_recovery(code),
+        };
+        match finding {
+            Finding::Right => {
+                self.failures = 0;
+                Verdict::Accepted {
+                    recovery_left: self.recovery.len(),
+                }
+            }
+            Finding::Used => Verdict::Replayed,
+            Finding::Absent => Verdict::Absent,
+            Finding::Wrong => self.count(terms, now),
+        }
+    }
+
+    /// Begins an enrolment; `false` if there is one and `is_proved` does not say that its owner asks.
+    pub(super) fn enroll(
+        &mut self,
+        scheme: Scheme,
+        secret: OtpSecret,
+        is_proved: bool,
+        terms: &Terms,
+        now: Timestamp,
+    ) -> bool {
+        if self.active.is_some() && !is_proved {
+            return false;
+        }
+        self.pending = Some(Pending {
+            scheme,
+            secret,
+            expires_at: now.after(terms.pending),
+        });
+        true
+    }
+
+    fn use_code(&mut self, code: &str, terms: &Terms, now: Timestamp) -> Finding {
+        let Some(active) = &mut self.active else {
+            return Finding::Absent;
+        };
+        let factors = factors(active.scheme, active.last, terms, now);
+        match find(code, &active.secret, active.scheme, factors) {
+            // The clock may have been set back, and a code of before comes again.
+            Some(factor) if active.last.is_some_and(|last| factor <= last) => Finding::Used,
+            Some(factor) => {
+                active.last = Some(factor);
+                Finding::Right
+            }
+            None => Finding::Wrong,
+        }
+    }
+
+    fn confirm(&mut self, code: &str, recovery: &[Hash], terms: &Terms, now: Timestamp) -> Finding {
+        let pending = self.pending.as_ref();
+        let Some(pending) = pending.filter(|pending| now < pending.expires_at) else {
+            return Finding::Absent;
+        };
+        let factors = factors(pending.scheme, None, terms, now);
+        let Some(factor) = find(code, &pending.secret, pending.scheme, factors) else {
+            return Finding::Wrong;
+        };
+        self.active = Some(Active {
+            scheme: pending.scheme,
+            secret: pending.secret.clone(),
+            last: Some(factor),
+        });
+        self.pending = None;
+        self.recovery = recovery.to_vec();
+        Finding::Right
+    }
+
+    fn resynchronize(&mut self, codes: [&str; 2], terms: &Terms) -> Finding {
+        let Some(active) = &mut self.active else {
+            return Finding::Absent;
+        };
+        let Scheme::Hotp(_) = active.scheme else {
+            return Finding::Absent;
+        };
+        let next = next(active.last);
+        let factors = next..=next.saturating_add(terms.resync);
+        match find_pair(codes, &active.secret, active.scheme, factors) {
+            Some(first) => {
+                active.last = Some(first.saturating_add(1));
+                Finding::Right
+            }
+            None => Finding::Wrong,
+        }
+    }
+
+    fn use_recovery(&mut self, code: &str) -> Finding {
+        if self.active.is_none() {
+            return Finding::Absent;
+        }
+        let Some(hash) = recovery::hash(code) else {
+            return Finding::Wrong;
+        };
+        let before = self.recovery.len();
+        self.recovery.retain(|known| !equal(known, &hash));
+        match self.recovery.len() < before {
+            true => Finding::Right,
+            false => Finding::Wrong,
+        }
+    }
+
+    fn count(&mut self, terms: &Terms, now: Timestamp) -> Verdict {
+        self.failures += 1;
+        let locks = self.failures >= terms.max_failures;
+        if locks {
+            self.failures = 0;
+            self.locked_until = now.after(terms.lock);
+        }
+        Verdict::Wrong { locks }
+    }
+}
+
+/// The moving factors whose codes are looked at. For a counter that is the one of the last code too, so that a code
+/// sent twice is told from a wrong one.
+fn factors(
+    scheme: Scheme,
+    last: Option<u64>,
+    terms: &Terms,
+    now: Timestamp,
+) -> RangeInclusive<u64> {
+    match scheme {
+        Scheme::Totp(totp) => {
+            let step = totp.step(now);
+            step.saturating_sub(terms.window)..=step.saturating_add(terms.window)
+        }
+        Scheme::Hotp(_) => last.unwrap_or(0)..=next(last).saturating_add(terms.look_ahead),
+    }
+}
+
+/// The counter of the next code.
+fn next(last: Option<u64>) -> u64 {
+    last.map_or(0, |last| last.saturating_add(1))
+}

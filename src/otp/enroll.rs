@@ -1,0 +1,148 @@
+//! The moment between asking for an enrolment and awaiting it, in which it can be told more.
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+};
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use super::{engine::Otp, qr, secret::OtpSecret};
+use crate::{
+    error::StoreError,
+    identity::Identity,
+    rejection::Rejection,
+    secret::Secret,
+    store::swap::{Step, swap},
+};
+
+/// An enrolment about to begin; `.await` begins it. See [`Otp::enroll`].
+#[must_use = "nothing is enrolled until this is awaited"]
+pub struct NewEnrollment<'a> {
+    otp: &'a Otp,
+    subject: &'a str,
+    account: Option<&'a str>,
+    secret: Option<OtpSecret>,
+    caller: Option<&'a Identity>,
+}
+
+impl<'a> NewEnrollment<'a> {
+    pub(super) const fn new(otp: &'a Otp, subject: &'a str) -> Self {
+        Self {
+            otp,
+            subject,
+            account: None,
+            secret: None,
+            caller: None,
+        }
+    }
+
+    /// What authenticators show beside the service, in at most 256 bytes. Default: the subject.
+    pub const fn account(mut self, account: &'a str) -> Self {
+        self.account = Some(account);
+        self
+    }
+
+    /// Takes a secret that another system has generated, instead of a fresh one.
+    pub fn secret(mut self, secret: OtpSecret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// Takes the place of the authenticator that is there, if `caller` is its owner and has given a code of it, or a
+    /// recovery code, just now. Without this, and where none is there, the one that is there stays.
+    pub const fn replacing(mut self, caller: &'a Identity) -> Self {
+        self.caller = Some(caller);
+        self
+    }
+
+    async fn begin(self) -> Result<Enrollment, Rejection> {
+        let (otp, inner) = (self.otp, &*self.otp.inner);
+        let secret = self.secret;
+        let secret = secret.unwrap_or_else(|| OtpSecret::of_length(inner.secret_bytes));
+        let uri = otp.uri(&secret, self.account.unwrap_or(self.subject))?;
+        let caller = self.caller;
+        let is_proved = caller.is_some_and(|caller| otp.is_proof(caller, self.subject));
+        let key = otp.key(self.subject);
+        let is_begun = swap(&*inner.store, &*inner.clock, &key, |entry| {
+            let mut record = otp.read(&key, entry)?;
+            let now = inner.clock.now();
+            let secret = secret.clone();
+            let is_begun = record.enroll(inner.scheme, secret, is_proved, &inner.terms, now);
+            Ok::<_, StoreError>(match is_begun {
+                true => Step::Swap(otp.write(&key, &record)?, true),
+                false => Step::Keep(false),
+            })
+        });
+        match is_begun.await? {
+            true => Ok(Enrollment { secret, uri }),
+            false => Err(super::stale(inner.fresh)),
+        }
+    }
+}
+
+impl<'a> IntoFuture for NewEnrollment<'a> {
+    type Output = Result<Enrollment, Rejection>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.begin())
+    }
+}
+
+impl fmt::Debug for NewEnrollment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewEnrollment").finish_non_exhaustive()
+    }
+}
+
+/// What the user puts into the authenticator, by camera or by hand. It is a secret in each form.
+///
+/// It serialises as `{"secret", "uri", "qr_svg"}`, for the one answer that shows it.
+pub struct Enrollment {
+    secret: OtpSecret,
+    uri: Secret<String>,
+}
+
+impl Enrollment {
+    /// The secret, for typing it in: [`OtpSecret::to_base32`].
+    #[must_use]
+    pub const fn secret(&self) -> &OtpSecret {
+        &self.secret
+    }
+
+    /// The `otpauth://` URI, for a link on the telephone itself.
+    #[must_use]
+    pub const fn uri(&self) -> &Secret<String> {
+        &self.uri
+    }
+
+    /// The URI as a QR code: an SVG document.
+    #[must_use]
+    pub fn qr_svg(&self) -> Secret<String> {
+        qr::svg(self.uri.expose())
+    }
+
+    /// The URI as a QR code: lines for a terminal with light letters on a dark ground.
+    #[must_use]
+    pub fn qr_text(&self) -> Secret<String> {
+        qr::text(self.uri.expose())
+    }
+}
+
+impl fmt::Debug for Enrollment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Enrollment(..)")
+    }
+}
+
+impl Serialize for Enrollment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Enrollment", 3)?;
+        fields.serialize_field("secret", self.secret.to_base32().expose())?;
+        fields.serialize_field("uri", self.uri.expose())?;
+        fields.serialize_field("qr_svg", self.qr_svg().expose())?;
+        fields.end()
+    }
+}

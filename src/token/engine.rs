@@ -1,0 +1,205 @@
+//! What every kind of token shares: minting, judging, lists, and the memory of what was verified a moment ago.
+//!
+//! A [`Jwt`](super::Jwt) and a [`Paseto`](super::Paseto) are this engine with an [`Envelope`] each.
+
+use std::{any::Any, fmt, sync::Arc, time::Duration};
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    claims::{Registered, Rules, Validity},
+    date::Dates,
+    issue::Issue,
+    list::{Asked, TokenList},
+    payload,
+};
+use crate::{
+    authenticate::Verified,
+    cache::Cache,
+    clock::{Clock, Timestamp},
+    error::IssueError,
+    grant::Grant,
+    identity::{Identity, Subject},
+    rejection::Rejection,
+};
+
+/// How a payload becomes a token, and a token a payload: all that kinds of tokens differ in.
+pub(super) trait Envelope: fmt::Debug + Send + Sync + 'static {
+    /// How dates are written in it.
+    fn dates(&self) -> Dates;
+
+    /// Whether the keys are still those.
+    fn is_current(&self, keys: &Keys) -> bool;
+
+    /// The payload of `token`, once it is found to be from a key of the ring.
+    fn open(&self, token: &str) -> Result<Opened, Rejection>;
+
+    /// The token for a payload, by the ring's active key.
+    fn seal(&self, payload: &[u8]) -> Result<String, IssueError>;
+}
+
+/// What was in an envelope, and the keys of that moment.
+pub(super) struct Opened {
+    pub(super) payload: Vec<u8>,
+    pub(super) keys: Keys,
+}
+
+/// The keys of a ring at one moment, known by their place in memory.
+pub(super) type Keys = Arc<dyn Any + Send + Sync>;
+
+/// An engine for tokens of one kind. It is a handle.
+pub(crate) struct Engine<U> {
+    pub(super) core: Arc<Core>,
+    seen: Arc<Cache<Known<U>>>,
+}
+
+pub(super) struct Core {
+    pub(super) envelope: Box<dyn Envelope>,
+    pub(super) rules: Rules,
+    pub(super) ttl: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) list: Option<TokenList>,
+}
+
+/// A token that was good when it was seen last, by the keys of that moment.
+pub(super) struct Known<U> {
+    keys: Keys,
+    pub(super) validity: Validity,
+    pub(super) identity: Identity,
+    user: Arc<U>,
+    /// What is asked of the list, if the engine has one.
+    asked: Option<Asked>,
+}
+
+impl<U> Engine<U> {
+    pub(super) fn new(core: Core) -> Self {
+        Self {
+            core: Arc::new(core),
+            seen: Arc::new(Cache::new()),
+        }
+    }
+
+    pub(super) fn list(&self) -> Option<&TokenList> {
+        self.core.list.as_ref()
+    }
+
+    pub(crate) fn issue(&self, grant: Grant<U>) -> Issue<'_, U> {
+        Issue::new(self, grant)
+    }
+
+    /// What the tokens state as their issuer, unless any would do.
+    #[cfg(feature = "refresh")]
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.core.rules.issuer.as_deref()
+    }
+
+    #[cfg(feature = "refresh")]
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.core.clock)
+    }
+
+    /// How long a token lives unless it is told otherwise.
+    #[cfg(feature = "refresh")]
+    pub(crate) fn ttl(&self) -> Duration {
+        self.core.ttl
+    }
+}
+
+impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
+    pub(crate) async fn verify(&self, token: &str) -> Result<Verified<U>, Rejection> {
+        let now = self.core.clock.now();
+        let known = self.judge(token, now)?;
+        if let (Some(list), Some(asked)) = (&self.core.list, &known.asked) {
+            // Boxed, so that an engine without a list does not carry this future.
+            Box::pin(list.pass(asked)).await?;
+        }
+        let identity = known.identity.clone().checked_again_at(now);
+        Ok(Verified::new(identity, Arc::clone(&known.user)))
+    }
+
+    /// What a token says that is good at `now`, whatever its list says.
+    pub(super) fn judge(&self, token: &str, now: Timestamp) -> Result<Arc<Known<U>>, Rejection> {
+        Ok(match self.known(token) {
+            Some(known) => {
+                let times = self.core.rules.check_times(&known.validity, now);
+                times.inspect_err(|_| self.seen.forget(token))?;
+                known
+            }
+            None => {
+                let known = Arc::new(self.read(token, now)?);
+                self.seen.remember(token, Arc::clone(&known));
+                known
+            }
+        })
+    }
+
+    /// What is known of a token that was seen before, unless a key was added or retired since.
+    fn known(&self, token: &str) -> Option<Arc<Known<U>>> {
+        let known = self.seen.find(token)?;
+        self.core.envelope.is_current(&known.keys).then_some(known)
+    }
+
+    fn read(&self, token: &str, now: Timestamp) -> Result<Known<U>, Rejection> {
+        let core = &*self.core;
+        let Opened { payload, keys } = core.envelope.open(token)?;
+        let dates = core.envelope.dates();
+        let (claims, user) = payload::read::<U>(&payload, dates).map_err(|error| {
+            // serde_json quotes the input in some messages, so only the place is kept.
+            Rejection::invalid("the claims are not an acceptable JSON object")
+                .because(format!("at column {}", error.column()))
+        })?;
+        core.rules.check(&claims, now)?;
+        let Validity {
+            issued_at,
+            expires_at,
+            ..
+        } = claims.validity;
+        let subject = claims.subject.as_deref().unwrap_or_default();
+        let ask = |list: &TokenList| list.ask(subject, claims.id.as_deref(), issued_at, expires_at);
+        let asked = core.list.as_ref().map(ask).transpose()?;
+        Ok(Known {
+            keys,
+            validity: claims.validity,
+            identity: identity(&claims, now),
+            user: Arc::new(user),
+            asked,
+        })
+    }
+}
+
+fn identity(claims: &Registered<'_>, now: Timestamp) -> Identity {
+    let issuer = claims.issuer.as_deref().unwrap_or_default();
+    let subject = claims.subject.as_deref().unwrap_or_default();
+    let mut identity = Identity::new(Subject::new(issuer, subject), now)
+        .with_roles(claims.roles.list.iter().map(String::as_str))
+        .with_scopes(claims.scopes());
+    for (factor, at) in claims.factors(now) {
+        identity = identity.with_factor(factor, at);
+    }
+    if let Some(id) = &claims.id {
+        identity = identity.with_token_id(&**id);
+    }
+    if let Some(id) = &claims.session_id {
+        identity = identity.with_session_id(&**id);
+    }
+    identity
+}
+
+impl<U> Clone for Engine<U> {
+    fn clone(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            seen: Arc::clone(&self.seen),
+        }
+    }
+}
+
+impl<U> fmt::Debug for Engine<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("rules", &self.core.rules)
+            .field("envelope", &self.core.envelope)
+            .field("ttl", &self.core.ttl)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,111 @@
+//! The form of a token: a version, a purpose, a body and perhaps a footer.
+
+use std::{fmt, sync::Arc};
+
+use base64_simd::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::{
+    footer::{self, Footer},
+    key::PasetoKey,
+    version::Purpose,
+};
+use crate::{
+    error::IssueError,
+    rejection::Rejection,
+    token::{
+        MAX_BYTES,
+        date::Dates,
+        engine::{Envelope, Keys, Opened},
+        ring::KeyRing,
+    },
+};
+
+/// Tokens of one version and purpose, by the keys of a ring.
+pub(super) struct Sealing<V: 'static, P: Purpose<V>> {
+    pub(super) ring: KeyRing<PasetoKey<V, P>>,
+    pub(super) assertion: Vec<u8>,
+    /// What stands in every footer beside `kid`.
+    pub(super) members: Map<String, Value>,
+}
+
+impl<V: 'static, P: Purpose<V>> Envelope for Sealing<V, P> {
+    fn dates(&self) -> Dates {
+        Dates::Text
+    }
+
+    fn is_current(&self, keys: &Keys) -> bool {
+        self.ring.is_at(keys)
+    }
+
+    fn open(&self, token: &str) -> Result<Opened, Rejection> {
+        if token.len() > MAX_BYTES {
+            return Err(Rejection::invalid("the token is longer than 8 KiB"));
+        }
+        let rest = token.strip_prefix(P::HEADER);
+        let rest =
+            rest.ok_or_else(|| Rejection::invalid("the token is of another version or purpose"))?;
+        let footer = footer_of(rest)?;
+        let keys = Arc::clone(&self.ring.load());
+        let key = keys.find(footer::kid(&footer)?.as_deref());
+        let key = key.ok_or_else(|| Rejection::invalid("no key of the ring has this kid"))?;
+        let payload = P::open(key.material(), token, &footer, &self.assertion);
+        let payload = payload.ok_or_else(|| Rejection::invalid("the token is not by its key"))?;
+        Ok(Opened { payload, keys })
+    }
+
+    fn seal(&self, payload: &[u8]) -> Result<String, IssueError> {
+        let keys = self.ring.load();
+        let key = keys.active();
+        let mut footer = self.members.clone();
+        footer.insert("kid".to_owned(), key.kid().into());
+        let footer = Value::Object(footer).to_string();
+        let token = P::seal(key.material(), payload, footer.as_bytes(), &self.assertion)?;
+        if token.len() > MAX_BYTES {
+            return Err(IssueError::TooLarge {
+                bytes: token.len(),
+                limit: MAX_BYTES,
+            });
+        }
+        Ok(token)
+    }
+}
+
+/// The footer of a token that was verified.
+pub(super) fn read_footer(token: &str) -> Result<Footer, Rejection> {
+    let body_and_footer = token.splitn(3, '.').nth(2).unwrap_or_default();
+    Footer::read(footer_of(body_and_footer)?)
+}
+
+/// The bytes of the footer behind a body, none where there is no fourth part.
+fn footer_of(body_and_footer: &str) -> Result<Vec<u8>, Rejection> {
+    let Some((_, footer)) = body_and_footer.split_once('.') else {
+        return Ok(Vec::new());
+    };
+    // An empty one would be a second spelling of the token without.
+    if footer.is_empty() {
+        return Err(Rejection::invalid("the token's fourth part is empty"));
+    }
+    if footer.contains('.') {
+        return Err(Rejection::invalid("the token has more than four parts"));
+    }
+    if footer.len() > MAX_FOOTER_BYTES {
+        return Err(Rejection::invalid(
+            "the token's footer is longer than 1 KiB",
+        ));
+    }
+    let decoded = URL_SAFE_NO_PAD.decode_to_vec(footer);
+    decoded.map_err(|_| Rejection::invalid("the token's footer is not base64url"))
+}
+
+impl<V: 'static, P: Purpose<V>> fmt::Debug for Sealing<V, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealing")
+            .field("tokens", &P::HEADER)
+            .field("ring", &self.ring)
+            .finish_non_exhaustive()
+    }
+}
+
+/// In base64url. It is looked at before anything is known of the token, for a `kid` and nothing else.
+const MAX_FOOTER_BYTES: usize = 1024;

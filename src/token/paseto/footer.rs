@@ -1,0 +1,106 @@
+//! The part of a token that is authenticated and not encrypted.
+
+use std::{borrow::Cow, fmt};
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::{
+    rejection::Rejection,
+    token::json::{self, Names, Skipped, Text},
+};
+
+/// The footer of a token that was verified. See [`Paseto::footer`](crate::Paseto::footer).
+#[derive(Clone)]
+pub struct Footer {
+    text: String,
+    members: Map<String, Value>,
+}
+
+impl Footer {
+    /// The text as it stands in the token, empty where there is no footer.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The member called `name`, where the footer is a JSON object.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
+    /// Reads a footer that was found to be authentic.
+    pub(super) fn read(bytes: Vec<u8>) -> Result<Self, Rejection> {
+        let members = match is_json(&bytes) {
+            true => json::parse(&bytes).map_err(|error| refused(&error))?,
+            false => Map::new(),
+        };
+        let text = String::from_utf8(bytes);
+        let text = text.map_err(|_| Rejection::invalid("the token's footer is not UTF-8"))?;
+        Ok(Self { text, members })
+    }
+}
+
+/// The `kid` of a footer that nothing is known of yet, for looking a key up and for nothing else.
+pub(super) fn kid(footer: &[u8]) -> Result<Option<Cow<'_, str>>, Rejection> {
+    if !is_json(footer) {
+        return Ok(None);
+    }
+    let Kid(kid) = json::parse(footer).map_err(|error| refused(&error))?;
+    Ok(kid)
+}
+
+/// As the specification's guide on payload processing tells a footer of JSON from others.
+fn is_json(footer: &[u8]) -> bool {
+    footer.first() == Some(&b'{')
+}
+
+fn refused(error: &serde_json::Error) -> Rejection {
+    // serde_json quotes the input in some messages, so only the place is kept.
+    Rejection::invalid("the token's footer is not an acceptable JSON object")
+        .because(format!("at column {}", error.column()))
+}
+
+/// Shows nothing of it.
+impl fmt::Debug for Footer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Footer")
+            .field("bytes", &self.text.len())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Kid<'a>(Option<Cow<'a, str>>);
+
+impl<'de> Deserialize<'de> for Kid<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(KidVisitor)
+    }
+}
+
+struct KidVisitor;
+
+impl<'de> Visitor<'de> for KidVisitor {
+    type Value = Kid<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a footer")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kid<'de>, A::Error> {
+        let (mut kid, mut names) = (None, Names::new());
+        while let Some(Text(name)) = map.next_key()? {
+            match &*name {
+                "kid" => kid = Some(map.next_value::<Text<'de>>()?.0),
+                // A key that came with the token, wrapped or not, is never one to verify it with.
+                "wpk" => return Err(A::Error::custom("a wrapped key")),
+                _ => {
+                    map.next_value::<Skipped>()?;
+                }
+            }
+            names.add(name).map_err(A::Error::custom)?;
+        }
+        Ok(Kid(kid))
+    }
+}

@@ -1,0 +1,15 @@
+//! Accounts: their routes, what happens between them, and what is left by whoever vanishes.
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "in a test it is an assertion, and modules are private"
+)]
+#![cfg(unix)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod change;
+mod edges;
+mod routes;
+mod world;

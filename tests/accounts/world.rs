@@ -1,0 +1,271 @@
+//! An application with accounts, and requests to it.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{HeaderMap, Request, header},
+    routing::get,
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use tower_jam::{
+    Accounts, Algorithm, AuthUser, Claims, Clock, Jwt, Key, KeyRing, MasterSecret, Passwords,
+    Secret, Sessions, SystemClock, Throttle, TokenPairs,
+    account::{self, Cost, Credentials, Origin, RoutesBuilder, StoreUsers, Users},
+    event::{Event, EventKind, Events},
+    layer::AuthLayer,
+    store::{MemoryStore, Store},
+    testing::ManualClock,
+};
+
+pub const PASSWORD: &str = "correct horse, battery";
+pub const WRONG: &str = "incorrect horse, battery";
+
+/// An application with alice in it.
+pub struct World {
+    pub clock: Arc<ManualClock>,
+    pub users: Arc<StoreUsers<Claims>>,
+    pub alice: String,
+    pub accounts: Accounts<Claims>,
+    pub passwords: Passwords,
+    pub sessions: Sessions<Claims>,
+    pub events: Arc<Mutex<Vec<Event>>>,
+    pub shared: Shared,
+}
+
+/// The least that argon2 takes, so that a hundred logins are quick.
+pub fn passwords() -> Passwords {
+    let cost = Cost::Argon2id {
+        memory_kib: 8,
+        passes: 1,
+        lanes: 1,
+    };
+    Passwords::builder().dangerous_cost(cost).build().unwrap()
+}
+
+pub async fn world_on(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> World {
+    let passwords = passwords();
+    let users = StoreUsers::new(store.clone());
+    let hash = passwords.check_new(PASSWORD).await.unwrap();
+    let hash = passwords.hash(&hash).await.unwrap();
+    let claims = Claims::new().with("name", "Alice").unwrap();
+    let alice = users
+        .add("alice", hash.expose(), ["editor"], claims)
+        .await
+        .unwrap()
+        .unwrap();
+    let shared = Shared {
+        secret: MasterSecret::generate(),
+        ring: KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()),
+        alice,
+        clock,
+        events: Arc::default(),
+    };
+    shared.node(&store, |users| users)
+}
+
+/// What the nodes of an application share, the store aside.
+#[derive(Clone)]
+pub struct Shared {
+    pub secret: MasterSecret,
+    ring: KeyRing,
+    alice: String,
+    clock: Arc<ManualClock>,
+    pub events: Arc<Mutex<Vec<Event>>>,
+}
+
+impl Shared {
+    /// A node of the application, whose accounts see the users through `seen`.
+    pub fn node(
+        &self,
+        store: &Arc<dyn Store>,
+        seen: impl FnOnce(Arc<dyn Users<Claims>>) -> Arc<dyn Users<Claims>>,
+    ) -> World {
+        let (clock, passwords) = (self.clock.clone(), passwords());
+        let users = Arc::new(StoreUsers::new(store.clone()));
+        let heard = Arc::clone(&self.events);
+        let told = Events::to(move |event: &Event| heard.lock().unwrap().push(event.clone()));
+        let jwt = Jwt::builder(self.ring.clone())
+            .issuer("https://auth.acme.dev")
+            .audience("api")
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        let found = seen(users.clone());
+        let reread = account::reread(found.clone());
+        let pairs = TokenPairs::builder(jwt, store.clone(), &self.secret, reread)
+            .events(told.clone())
+            .build()
+            .unwrap();
+        let sessions = Sessions::builder(store.clone(), &self.secret)
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        let throttle = Throttle::builder(store.clone(), &self.secret)
+            .clock(clock.clone())
+            .events(told.clone())
+            .build();
+        let accounts = Accounts::builder(found, passwords.clone(), throttle, pairs)
+            .sessions(sessions.clone())
+            .events(told)
+            .clock(clock.clone())
+            .build();
+        World {
+            clock,
+            users,
+            alice: self.alice.clone(),
+            accounts,
+            passwords,
+            sessions,
+            events: Arc::clone(&self.events),
+            shared: self.clone(),
+        }
+    }
+}
+
+pub async fn world() -> World {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
+    world_on(store, clock).await
+}
+
+impl World {
+    pub fn app(&self) -> Router {
+        self.mount(account::routes(self.accounts.clone()))
+    }
+
+    pub fn with_cookie(&self) -> Router {
+        let routes = RoutesBuilder::new(self.accounts.clone());
+        self.mount(Router::new().nest("/auth", routes.refresh_cookie("/auth").unwrap().build()))
+    }
+
+    pub fn mount(&self, routes: Router) -> Router {
+        let me = get(|user: AuthUser<Claims>| async { axum::Json(user) });
+        let access = AuthLayer::new(self.accounts.pairs().clone());
+        Router::new()
+            .route("/me", me)
+            .route_layer(access)
+            .merge(routes)
+    }
+
+    pub fn count(&self, kind: EventKind) -> usize {
+        let events = self.events.lock().unwrap();
+        events.iter().filter(|event| event.kind == kind).count()
+    }
+
+    pub fn asked(&self, password: &str) -> Credentials {
+        Credentials {
+            name: "alice".to_owned(),
+            password: Secret::new(password.to_owned()),
+        }
+    }
+
+    pub async fn login(&self) -> Pair {
+        let answer = post(&self.app(), "/login", &[], login("alice", PASSWORD)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        Pair::of(&answer)
+    }
+}
+
+pub struct Pair {
+    pub bearer: String,
+    pub refresh: String,
+}
+
+impl Pair {
+    pub fn of(answer: &Answer) -> Self {
+        let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
+        Self {
+            bearer: format!("Bearer {}", text("access_token")),
+            refresh: text("refresh_token"),
+        }
+    }
+
+    pub fn authorization(&self) -> [(&str, &str); 1] {
+        [("authorization", &self.bearer)]
+    }
+
+    pub fn body(&self) -> Value {
+        json!({ "refresh_token": self.refresh })
+    }
+}
+
+#[derive(PartialEq, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{}", self.text))
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        let mut lines = self.headers.get_all(header::SET_COOKIE).iter();
+        let line = lines.find(|line| line.to_str().unwrap().starts_with(&format!("{name}=")))?;
+        Some(line.to_str().unwrap().to_owned())
+    }
+}
+
+pub fn login(name: &str, password: &str) -> Value {
+    json!({ "username": name, "password": password })
+}
+
+pub async fn send(
+    app: &Router,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> Answer {
+    send_from(app, Some("192.0.2.1:9"), method, path, headers, body).await
+}
+
+pub async fn send_from(
+    app: &Router,
+    peer: Option<&str>,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut request = request.body(Body::from(body)).unwrap();
+    if let Some(peer) = peer {
+        let peer: SocketAddr = peer.parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+    }
+    let response = app.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        text: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+pub async fn post(app: &Router, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+    let mut headers = headers.to_vec();
+    headers.push(("content-type", "application/json"));
+    send(app, "POST", path, &headers, body.to_string()).await
+}
+
+pub fn origin() -> Origin {
+    Origin {
+        address: "192.0.2.1".parse().unwrap(),
+        device: None,
+    }
+}

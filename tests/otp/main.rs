@@ -1,0 +1,33 @@
+//! One-time codes: what is right once, what locks, what a race, a failing store and a vanished caller leave behind, and
+//! how a code is asked for in front of a route.
+#![cfg(all(
+    feature = "otp",
+    feature = "jwt",
+    feature = "session",
+    feature = "testing"
+))]
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "in a test it is an assertion, and modules are private"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cancelled;
+mod failures;
+mod guard;
+mod life;
+#[cfg(all(
+    unix,
+    feature = "store-file",
+    feature = "store-redis",
+    feature = "store-postgres"
+))]
+mod races;
+mod remembered;
+mod secrets;
+mod settings;
+mod vectors;
+mod world;
