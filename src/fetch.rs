@@ -66,16 +66,16 @@ impl Fetch {
             .parse()
             .map_err(|_| FetchError::new("the URL is not one of HTTP"))?;
         *request.headers_mut() = headers;
-        request
-            .headers_mut()
-            .insert(header::ACCEPT, JSON);
+        request.headers_mut().insert(header::ACCEPT, JSON);
         let answer = self.send(request).await?;
         match answer.status() {
             StatusCode::OK => Ok(answer),
-            status if status.is_redirection() => {
-                Err(FetchError::new("the server redirects, which is not followed"))
-            }
-            _ => Err(FetchError::new("the server answered with another status than 200")),
+            status if status.is_redirection() => Err(FetchError::new(
+                "the server redirects, which is not followed",
+            )),
+            _ => Err(FetchError::new(
+                "the server answered with another status than 200",
+            )),
         }
     }
 
@@ -84,10 +84,13 @@ impl Fetch {
         &self,
         request: Request<Vec<u8>>,
     ) -> Result<Response<Bytes>, FetchError> {
-        let request =
-            reqwest::Request::try_from(request).map_err(|_| FetchError::new("no request of HTTP"))?;
+        let request = reqwest::Request::try_from(request)
+            .map_err(|_| FetchError::new("no request of HTTP"))?;
         let mut answer = self.client.execute(request).await.map_err(of)?;
-        if answer.content_length().is_some_and(|length| length > MAX_BYTES as u64) {
+        if answer
+            .content_length()
+            .is_some_and(|length| length > MAX_BYTES as u64)
+        {
             return Err(FetchError::new(TOO_LARGE));
         }
         let mut body = Vec::new();

@@ -39,6 +39,8 @@ pub mod account;
 #[cfg(any(feature = "jwt", feature = "session"))]
 mod cache;
 pub mod store;
+#[cfg(feature = "jwks")]
+mod fetch;
 mod clock;
 mod secret;
 mod error;

@@ -102,7 +102,10 @@ impl Jwks {
 impl Shared {
     /// One caller in an interval is told yes.
     fn may_ask(&self) -> bool {
-        let mut next = self.next_asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self
+            .next_asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if now < *next {
             return false;
@@ -211,9 +214,7 @@ impl JwksBuilder {
         let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
             ConfigError::new("jwks_url", "keys are refreshed on a tokio runtime").because(error)
         })?;
-        let task = runtime
-            .spawn(Arc::clone(&shared).keep(life))
-            .abort_handle();
+        let task = runtime.spawn(Arc::clone(&shared).keep(life)).abort_handle();
         Ok(Jwks {
             inner: Arc::new(Inner { shared, task }),
         })
@@ -244,7 +245,8 @@ fn life(headers: &HeaderMap) -> Duration {
         .filter_map(|directive| directive.trim().split_once('='))
         .find(|(name, _)| name.eq_ignore_ascii_case("max-age"))
         .and_then(|(_, seconds)| seconds.trim_matches('"').parse().ok());
-    max_age.map_or(DEFAULT_LIFE, Duration::from_secs)
+    max_age
+        .map_or(DEFAULT_LIFE, Duration::from_secs)
         .clamp(SHORTEST_LIFE, LONGEST_LIFE)
 }
 
