@@ -63,100 +63,6 @@ impl Provider {
         ProviderBuilder::new(name, issuer, client_id)
     }
 
-    /// GitHub: no ID token, so the user is read from its API. Scopes: `read:user user:email`.
-    pub fn github(client_id: &str, client_secret: &str) -> ProviderBuilder {
-        let mut github = ProviderBuilder::new("github", "https://github.com", client_id)
-            .client_secret(client_secret)
-            .scopes(["read:user", "user:email"])
-            .authorize_url("https://github.com/login/oauth/authorize")
-            .token_url("https://github.com/login/oauth/access_token")
-            .device_url("https://github.com/login/device/code")
-            .userinfo_url("https://api.github.com/user");
-        github.emails = Some("https://api.github.com/user/emails".to_owned());
-        github.fields = Fields::GITHUB;
-        github
-    }
-
-    /// GitLab's own service, by OpenID Connect. Scopes: `openid profile email`.
-    pub fn gitlab(client_id: &str, client_secret: &str) -> ProviderBuilder {
-        ProviderBuilder::new("gitlab", "https://gitlab.com", client_id)
-            .client_secret(client_secret)
-            .scopes(OPENID)
-            .authorize_url("https://gitlab.com/oauth/authorize")
-            .token_url("https://gitlab.com/oauth/token")
-            .device_url("https://gitlab.com/oauth/authorize_device")
-            .revoke_url("https://gitlab.com/oauth/revoke")
-            .userinfo_url("https://gitlab.com/oauth/userinfo")
-            .jwks_url("https://gitlab.com/oauth/discovery/keys")
-    }
-
-    /// Google, by OpenID Connect. Scopes: `openid profile email`.
-    pub fn google(client_id: &str, client_secret: &str) -> ProviderBuilder {
-        ProviderBuilder::new("google", "https://accounts.google.com", client_id)
-            .client_secret(client_secret)
-            .scopes(OPENID)
-            .authorize_url("https://accounts.google.com/o/oauth2/v2/auth")
-            .token_url("https://oauth2.googleapis.com/token")
-            .device_url("https://oauth2.googleapis.com/device/code")
-            .revoke_url("https://oauth2.googleapis.com/revoke")
-            .userinfo_url("https://openidconnect.googleapis.com/v1/userinfo")
-            .jwks_url("https://www.googleapis.com/oauth2/v3/certs")
-    }
-
-    /// Yandex: no ID token, so the user is read from its API. Scopes: `login:info login:email`.
-    pub fn yandex(client_id: &str, client_secret: &str) -> ProviderBuilder {
-        let mut yandex = ProviderBuilder::new("yandex", "https://oauth.yandex.ru", client_id)
-            .client_secret(client_secret)
-            .scopes(["login:info", "login:email"])
-            .authorize_url("https://oauth.yandex.ru/authorize")
-            .token_url("https://oauth.yandex.ru/token")
-            .device_url("https://oauth.yandex.ru/device/code")
-            .revoke_url("https://oauth.yandex.ru/revoke_token")
-            .userinfo_url("https://login.yandex.ru/info?format=json");
-        yandex.fields = Fields::YANDEX;
-        yandex
-    }
-
-    /// Microsoft's Entra ID, by OpenID Connect, for the users of one `tenant`, named by its id: with `common` no
-    /// issuer could be expected. Scopes: `openid profile email`.
-    pub fn microsoft(tenant: &str, client_id: &str, client_secret: &str) -> ProviderBuilder {
-        let at = |path: &str| format!("https://login.microsoftonline.com/{tenant}/{path}");
-        let mut microsoft = ProviderBuilder::new("microsoft", &at("v2.0"), client_id)
-            .client_secret(client_secret)
-            .scopes(OPENID)
-            .authorize_url(&at("oauth2/v2.0/authorize"))
-            .token_url(&at("oauth2/v2.0/token"))
-            .device_url(&at("oauth2/v2.0/devicecode"))
-            .userinfo_url("https://graph.microsoft.com/oidc/userinfo")
-            .jwks_url(&at("discovery/v2.0/keys"));
-        let is_one = !["", "common", "organizations", "consumers"].contains(&tenant)
-            && tenant
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
-        if !is_one {
-            microsoft.refuse("tenant", "is not the id of one tenant");
-        }
-        microsoft
-    }
-
-    /// Apple, by OpenID Connect. The client's secret is a token that `key` signs (ES256, with the key's id as `kid`);
-    /// Apple answers by a form that its page posts. Scopes: `openid name email`.
-    #[must_use]
-    pub fn apple(client_id: &str, team_id: &str, key: crate::token::Key) -> ProviderBuilder {
-        let mut apple = ProviderBuilder::new("apple", "https://appleid.apple.com", client_id)
-            .scopes(["openid", "name", "email"])
-            .authorize_url("https://appleid.apple.com/auth/authorize")
-            .token_url("https://appleid.apple.com/auth/token")
-            .revoke_url("https://appleid.apple.com/auth/revoke")
-            .jwks_url("https://appleid.apple.com/auth/keys")
-            .post_form();
-        apple.secret = ClientSecret::Apple {
-            team_id: team_id.to_owned(),
-            key,
-        };
-        apple
-    }
-
     /// What the routes call it.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -203,7 +109,7 @@ pub struct ProviderBuilder {
 }
 
 impl ProviderBuilder {
-    fn new(name: &str, issuer: &str, client_id: &str) -> Self {
+    pub(super) fn new(name: &str, issuer: &str, client_id: &str) -> Self {
         Self {
             name: name.to_owned(),
             issuer: issuer.to_owned(),
@@ -367,7 +273,9 @@ impl ProviderBuilder {
             device: optional("device_url", &self.device)?,
             revoke: optional("revoke_url", &self.revoke)?,
             jwks: optional("jwks_url", &self.jwks)?,
-            auth: self.secret.build(&self.client_id, &self.token, self.in_body)?,
+            auth: self
+                .secret
+                .build(&self.client_id, &self.token, self.in_body)?,
             fetch: Fetch::new(self.timeout)?,
             name: self.name,
             issuer: self.issuer,
@@ -419,7 +327,6 @@ impl fmt::Debug for ProviderBuilder {
     }
 }
 
-const OPENID: [&str; 3] = ["openid", "profile", "email"];
 /// Longer than a healthy provider takes by far; a user waits for it.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The parameters of RFC 6749, RFC 7636, RFC 8707 and OpenID Connect Core that this crate sets itself.
