@@ -129,8 +129,12 @@ mod body;
 mod builder;
 mod caller;
 mod change;
+#[cfg(feature = "oauth2")]
+mod external;
 mod login;
 mod mount;
+#[cfg(feature = "oauth2")]
+mod oauth;
 mod password;
 mod proof;
 mod routes;
@@ -147,5 +151,10 @@ pub use self::{
     proof::Proved,
     throttle::{Attempt, Budget, Throttle, ThrottleBuilder, TrustedProxies},
     users::{StoreUsers, User, Users},
+};
+#[cfg(feature = "oauth2")]
+pub use self::{
+    external::LinkUser,
+    oauth::{OAuthRoutes, oauth_routes},
 };
 pub use self::{mount::RoutesBuilder, routes::routes};

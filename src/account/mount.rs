@@ -87,10 +87,7 @@ where
     ///
     /// When `prefix` is no path.
     pub fn refresh_cookie(mut self, prefix: &str) -> Result<Self, ConfigError> {
-        let cookie = CookieSpec::new("__Secure-refresh")?
-            .with_path(prefix)?
-            .with_same_site(SameSite::Strict)?;
-        self.0.refresh_cookie = Some(cookie);
+        self.0.refresh_cookie = Some(refresh_cookie(prefix)?);
         Ok(self)
     }
 
@@ -163,7 +160,14 @@ impl<U> Mount<U> {
     }
 }
 
-fn add_cookie(
+/// The cookie of a refresh token, for the routes under `prefix`.
+pub(super) fn refresh_cookie(prefix: &str) -> Result<CookieSpec, ConfigError> {
+    CookieSpec::new("__Secure-refresh")?
+        .with_path(prefix)?
+        .with_same_site(SameSite::Strict)
+}
+
+pub(super) fn add_cookie(
     answer: &mut Response,
     cookie: Result<HeaderValue, ConfigError>,
 ) -> Result<(), Rejection> {

@@ -2,8 +2,6 @@
 
 use std::{fmt, time::Duration};
 
-use serde::Deserialize;
-
 use super::{
     client::{Core, OAuth2},
     error::{self, OAuthError},
@@ -14,7 +12,7 @@ use super::{
 use crate::secret::Secret;
 
 /// What a provider sends a browser back with: the parameters of the callback's query, or of its form.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Callback {
     /// What is exchanged for tokens.
@@ -30,14 +28,31 @@ pub struct Callback {
 }
 
 impl Callback {
-    /// A callback with a code.
-    #[must_use]
-    pub fn new(code: impl Into<String>, state: impl Into<String>) -> Self {
-        Self {
-            code: Some(code.into()),
-            state: Some(state.into()),
-            ..Self::default()
+    /// Reads the parameters. Those that are not of the protocol are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`OAuthError::Malformed`] when one of the protocol's comes twice (RFC 6749 section 3.1).
+    pub fn read(
+        parameters: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, OAuthError> {
+        let mut callback = Self::default();
+        for (name, value) in parameters {
+            let field = match &*name {
+                "code" => &mut callback.code,
+                "state" => &mut callback.state,
+                "iss" => &mut callback.iss,
+                "error" => &mut callback.error,
+                "user" => &mut callback.user,
+                _ => continue,
+            };
+            if field.replace(value).is_some() {
+                return Err(OAuthError::Malformed(
+                    "a parameter of the answer comes twice",
+                ));
+            }
         }
+        Ok(callback)
     }
 }
 

@@ -1,6 +1,6 @@
 //! An application that logs users in with the test's provider.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use tower_jam::{
@@ -92,13 +92,7 @@ impl World {
 }
 
 pub fn callback(url: &Url) -> Callback {
-    let mut query: HashMap<_, _> = url.query_pairs().into_owned().collect();
-    let mut callback = Callback::default();
-    callback.code = query.remove("code");
-    callback.state = query.remove("state");
-    callback.iss = query.remove("iss");
-    callback.error = query.remove("error");
-    callback
+    Callback::read(url.query_pairs().into_owned()).unwrap()
 }
 
 pub fn cookie_value(line: &HeaderValue) -> String {
