@@ -5,8 +5,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
 use super::{
-    authorize::Authorize, error::OAuthError, flight::Flights, id_token::IdTokens,
-    provider::Provider, return_to::is_own_path, tokens::ProviderTokens, wire::Wire,
+    authorize::Authorize,
+    error::OAuthError,
+    flight::{Flights, Name},
+    id_token::IdTokens,
+    provider::Provider,
+    return_to::is_own_path,
+    tokens::ProviderTokens,
+    wire::Wire,
 };
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
@@ -117,7 +123,7 @@ impl OAuth2 {
             return Ok(tokens);
         }
         // The machine has slept, which its timers do not count.
-        core.credentials.forget(&name);
+        core.credentials.forget(|known, _| *known == name);
         core.credentials.join(name, request).await
     }
 
@@ -127,7 +133,17 @@ impl OAuth2 {
     ///
     /// [`OAuthError::Unsupported`] when the provider has no such endpoint, and whatever goes wrong on the way.
     pub async fn revoke(&self, token: &Secret<String>) -> Result<(), OAuthError> {
-        self.core.wire.revoke(token).await
+        let ended = self.core.wire.revoke(token).await;
+        // What stands for a while would be handed out dead. That holds if the answer was lost, too.
+        let asked_by = secret::hash([token.expose().as_bytes()]);
+        let is_of = |name: &Name, tokens: &ProviderTokens| {
+            *name == asked_by
+                || tokens.access_token == *token
+                || tokens.refresh_token.as_ref() == Some(token)
+        };
+        self.core.refreshes.forget(is_of);
+        self.core.credentials.forget(is_of);
+        ended
     }
 }
 

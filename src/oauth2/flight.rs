@@ -58,15 +58,18 @@ impl Flights {
         )
     }
 
-    /// Lets an outcome stand no longer. A request under way has other callers, and goes on.
-    pub(super) fn forget(&self, name: &Name) {
-        let mut flights = lock(&self.shared);
-        if let Some(flight) = flights.get(name)
-            && flight.landed.borrow().is_some()
-        {
-            flight.task.abort();
-            flights.remove(name);
-        }
+    /// Lets those outcomes stand no longer. A request under way has other callers, and goes on.
+    pub(super) fn forget(&self, is_meant: impl Fn(&Name, &ProviderTokens) -> bool) {
+        lock(&self.shared).retain(|name, flight| {
+            let is_gone = match &*flight.landed.borrow() {
+                Some((Ok(tokens), _)) => is_meant(name, tokens),
+                _ => false,
+            };
+            if is_gone {
+                flight.task.abort();
+            }
+            !is_gone
+        });
     }
 
     fn find_or_start<F>(&self, name: Name, make: impl FnOnce() -> F) -> Landing

@@ -12,6 +12,7 @@ mod log;
 mod support;
 
 mod browser;
+mod certified;
 mod device;
 mod faults;
 mod id_tokens;

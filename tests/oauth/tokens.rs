@@ -122,6 +122,29 @@ async fn a_token_that_lives_shortly_is_not_kept() {
     }
 }
 
+/// A server that does not rotate refresh tokens showed it: a token that was revoked went on being handed out.
+#[tokio::test]
+async fn what_is_revoked_is_not_handed_out_again() {
+    let world = world().await;
+    let token = secret("refresh-swordfish-1");
+    let own = world.oauth.client_credentials(["a"]).await.unwrap();
+    for which in 0..3 {
+        let tokens = world.oauth.refresh(&token).await.unwrap();
+        let before = world.token_requests();
+        world.oauth.refresh(&token).await.unwrap();
+        assert_eq!(world.token_requests(), before, "its answer stands");
+        let new = tokens.refresh_token.unwrap();
+        let ended = [&token, &tokens.access_token, &new][which];
+        world.oauth.revoke(ended).await.unwrap();
+        world.oauth.refresh(&token).await.unwrap();
+        assert_eq!(world.token_requests(), before + 1);
+    }
+    let before = world.token_requests();
+    world.oauth.revoke(&own.access_token).await.unwrap();
+    world.oauth.client_credentials(["a"]).await.unwrap();
+    assert_eq!(world.token_requests(), before + 1);
+}
+
 #[tokio::test]
 async fn a_token_is_ended_at_the_provider() {
     let world = world().await;
