@@ -79,6 +79,12 @@
 //!
 //! The last two are there if the accounts have [sessions](AccountsBuilder::sessions).
 //!
+//! With the feature `oauth2`, `oauth_routes` mounts logins with providers: GET `/oauth/{provider}/login?return_to=` sends a browser
+//! to the provider, and GET or, from a form, POST `/oauth/{provider}/callback` into a session or, with `OAuthRoutes::refresh_cookie`, to a refresh
+//! token in a cookie. Both answer 303; what is not good is 400, an unknown provider 404, a user without an account 403, and a provider
+//! or store that is away 503, each as a problem or as a page of yours. `LinkUser` says which user somebody is; that user must
+//! be one whom [`Users::read`] knows, and is read after the epochs are.
+//!
 //! With [`refresh_cookie`](RoutesBuilder::refresh_cookie) the refresh token is in a cookie instead of the body, which browsers
 //! send to these routes alone and scripts cannot read.
 //!

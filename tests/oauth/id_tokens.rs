@@ -103,6 +103,31 @@ async fn a_login_without_the_id_token_that_was_asked_for_is_refused() {
 }
 
 #[tokio::test]
+async fn a_token_of_another_kind_is_no_id_token() {
+    let world = world().await;
+    for typ in [
+        "at+jwt",
+        "application/at+jwt",
+        "logout+jwt",
+        "secevent+jwt",
+        "dpop+jwt",
+    ] {
+        world.provider.change(|it| it.typ = Some(typ));
+        let refused = world.logs_in().await.unwrap_err();
+        assert!(
+            matches!(refused, OAuthError::IdToken(_)),
+            "{typ}: {refused:?}"
+        );
+    }
+    // A logout token without a type of its own, as older providers send it: it has no nonce (section 2.4 of its standard).
+    let event = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
+    world.provider.change(|it| it.typ = None);
+    let logout = json!({ "events": event, "nonce": null, "jti": "1" });
+    let refused = with(&world, logout).await.unwrap_err();
+    assert!(matches!(refused, OAuthError::IdToken(_)), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_broken_key_loses_no_other() {
     let world = world().await;
     let broken = json!({ "kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA", "kid": "broken" });

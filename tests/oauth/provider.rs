@@ -50,6 +50,8 @@ pub struct Changes {
     pub id_token: Option<String>,
     /// What comes instead of the tokens.
     pub tokens: Option<Value>,
+    /// The `typ` of the ID token.
+    pub typ: Option<&'static str>,
     /// The key that it signs with.
     pub signs_by: Signer,
     /// What it publishes as keys.
@@ -322,7 +324,7 @@ impl Shared {
                 value => claims[name] = value.clone(),
             }
         }
-        sign(&claims, changes.signs_by)
+        sign(&claims, changes)
     }
 
     fn metadata(&self) -> Value {
@@ -371,10 +373,11 @@ fn at_hash(token: &str) -> String {
     URL_SAFE_NO_PAD.encode_to_string(&hash.as_ref()[..16])
 }
 
-fn sign(claims: &Value, signer: Signer) -> String {
+fn sign(claims: &Value, changes: &Changes) -> String {
     let mut header = Header::new(jsonwebtoken::Algorithm::ES256);
     header.kid = Some("own".to_owned());
-    let key = match signer {
+    header.typ = Some(changes.typ.unwrap_or("JWT").to_owned());
+    let key = match changes.signs_by {
         Signer::Own => EncodingKey::from_ec_pem(OWN.as_bytes()).unwrap(),
         Signer::Other => {
             let other = Key::generate(Algorithm::Es256).unwrap().to_pkcs8_pem();

@@ -84,7 +84,7 @@ async fn a_refresh_that_failed_is_tried_anew() {
 async fn a_token_for_the_application_is_asked_for_once() {
     let world = world().await;
     let asked = async |scopes: &[&str]| {
-        let scopes: Vec<_> = scopes.iter().copied().collect();
+        let scopes = scopes.to_vec();
         world.oauth.client_credentials(scopes).await.unwrap()
     };
     let all = tokio::join!(asked(&["a"]), asked(&["a"]), asked(&["a"]));
