@@ -15,8 +15,8 @@ impl Provider {
             .authorize_url("https://github.com/login/oauth/authorize")
             .token_url("https://github.com/login/oauth/access_token")
             .device_url("https://github.com/login/device/code")
-            .userinfo_url("https://api.github.com/user");
-        github.emails = Some("https://api.github.com/user/emails".to_owned());
+            .userinfo_url("https://api.github.com/user")
+            .emails_url("https://api.github.com/user/emails");
         github.fields = Fields::GITHUB;
         github
     }
@@ -98,6 +98,15 @@ impl Provider {
             key,
         };
         apple
+    }
+}
+
+impl ProviderBuilder {
+    /// Where the user's addresses are told as GitHub tells them, of which the primary one is taken if it is verified. To be set
+    /// after [`userinfo_url`](Self::userinfo_url), for a GitHub of your own.
+    pub fn emails_url(mut self, url: &str) -> Self {
+        self.emails = Some(url.to_owned());
+        self
     }
 }
 

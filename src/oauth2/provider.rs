@@ -181,9 +181,11 @@ impl ProviderBuilder {
         self
     }
 
-    /// The user info endpoint (OpenID Connect Core section 5.3), or what the provider has in its place.
+    /// The user info endpoint (OpenID Connect Core section 5.3), or what the provider has in its place. One of your own has
+    /// addresses of its own, too: no token for it goes to the preset's.
     pub fn userinfo_url(mut self, url: &str) -> Self {
         self.userinfo = Some(url.to_owned());
+        self.emails = None;
         self
     }
 

@@ -15,14 +15,15 @@ impl Core {
         let provider = &*self.provider.inner;
         if let Some(url) = &provider.userinfo {
             let told = self.wire.read(url, &tokens.access_token).await?;
-            let Value::Object(told) = told else {
+            let Some(Value::Object(told)) = told else {
                 return Err(OAuthError::Answer("what it says of the user is no object"));
             };
             add(&mut claims, told)?;
         }
         if let Some(url) = &provider.emails {
+            // GitHub says 404 where `user:email` was not granted.
             let told = self.wire.read(url, &tokens.access_token).await?;
-            add_primary(&mut claims, &told);
+            add_primary(&mut claims, &told.unwrap_or_default());
         }
         Profile::read(&provider.issuer, &provider.fields, claims).ok_or(OAuthError::Answer(
             "what it says of the user has no id of the user",

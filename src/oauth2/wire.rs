@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use base64_simd::STANDARD;
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, DeviceAuthorizationUrl,
     EndpointMaybeSet, EndpointNotSet, EndpointSet, ExtraTokenFields, PkceCodeVerifier, RedirectUrl,
@@ -215,24 +215,32 @@ impl Wire {
         Err(OAuthError::Refused { code })
     }
 
-    /// Reads a JSON document that an access token opens.
+    /// Reads a JSON document that an access token opens. `None`: it does not open this one, or there is none.
     pub(super) async fn read(
         &self,
         url: &Url,
         access_token: &Secret<String>,
-    ) -> Result<Value, OAuthError> {
+    ) -> Result<Option<Value>, OAuthError> {
         let bearer = format!("Bearer {}", access_token.expose());
         let mut bearer = HeaderValue::try_from(bearer)
             .map_err(|_| OAuthError::Answer("the access token is no text for a header"))?;
         bearer.set_sensitive(true);
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, bearer);
-        // GitHub answers nobody who does not say what it is.
-        headers.insert(header::USER_AGENT, HeaderValue::from_static("tower-jam"));
-        let answer = self.provider.fetch.get(url, headers).await;
+        let request = Request::get(url.as_str())
+            .header(header::AUTHORIZATION, bearer)
+            .header(header::ACCEPT, "application/json")
+            // GitHub answers nobody who does not say what it is.
+            .header(header::USER_AGENT, "tower-jam")
+            .body(Vec::new())
+            .map_err(|_| OAuthError::Answer("the address of the user is no URL of HTTP"))?;
+        let answer = self.http.send(request).await;
         let answer = answer.map_err(OAuthError::unreachable)?;
-        serde_json::from_slice(answer.body())
-            .map_err(|_| OAuthError::Answer("what it says of the user is not JSON"))
+        match answer.status() {
+            StatusCode::OK => serde_json::from_slice(answer.body())
+                .map(Some)
+                .map_err(|_| OAuthError::Answer("what it says of the user is not JSON")),
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(OAuthError::Answer("it tells nothing of the user")),
+        }
     }
 
     async fn client(&self) -> Result<(Protocol, Presented), OAuthError> {

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     browser::location,
-    provider::{CLIENT, OWN, SECRET},
+    provider::{CLIENT, Fault, OWN, SECRET},
     world::{self, callback, cookie_value, world, world_with},
 };
 
@@ -221,4 +221,44 @@ async fn a_provider_without_id_tokens_is_asked_who_it_is() {
     // How old the login is nobody says.
     let started = world.oauth.authorize().max_age(Duration::from_secs(60));
     assert!(started.await.is_err());
+}
+
+#[tokio::test]
+async fn a_user_of_github_has_the_address_that_github_has_verified() {
+    let world = world_with(|known| {
+        let own = known.build().unwrap();
+        let at = |path: &str| format!("{}{path}", own.issuer());
+        let github = Provider::github(CLIENT, SECRET).authorize_url(&at("/authorize"));
+        let github = github.token_url(&at("/token")).userinfo_url(&at("/user"));
+        github
+            .emails_url(&at("/emails"))
+            .insecure_http_on_loopback()
+    })
+    .await;
+    world.provider.change(|it| {
+        it.iss = Some("https://github.com".to_owned());
+        it.user = Some(json!({
+            "id": 583_231, "login": "octocat", "name": "Octo Cat", "email": "shown@acme.dev", "type": "User",
+        }));
+        it.emails = Some(json!([
+            { "email": "old@acme.dev", "primary": false, "verified": true, "visibility": null },
+            { "email": "octo@acme.dev", "primary": true, "verified": true, "visibility": "private" },
+        ]));
+    });
+    let login = world.logs_in().await.unwrap();
+    assert_eq!(login.profile.key(), ("https://github.com", "583231"));
+    assert_eq!(login.profile.username.as_deref(), Some("octocat"));
+    assert_eq!(login.profile.email.as_deref(), Some("octo@acme.dev"));
+    assert!(login.profile.email_verified);
+    let user: GitHubUser = login.profile.details().unwrap();
+    assert_eq!((user.id, user.kind.as_deref()), (583_231, Some("User")));
+    assert!(
+        world.provider.seen("/user")[0]
+            .headers
+            .contains_key("user-agent")
+    );
+    assert!(!world.provider.seen("/token")[0].form.contains_key("nonce"));
+    // Without `user:email` there is none to tell.
+    world.provider.fail("/emails", Fault::Status(404));
+    assert_eq!(world.logs_in().await.unwrap().profile.email, None);
 }
