@@ -32,6 +32,8 @@ pub mod session;
 pub mod refresh;
 #[cfg(feature = "otp")]
 pub mod otp;
+#[cfg(feature = "oauth2")]
+pub mod oauth2;
 #[cfg(feature = "account")]
 pub mod account;
 
@@ -39,6 +41,8 @@ pub mod account;
 #[cfg(any(feature = "jwt", feature = "session"))]
 mod cache;
 pub mod store;
+#[cfg(feature = "jwks")]
+mod fetch;
 mod clock;
 mod secret;
 mod error;
@@ -65,6 +69,8 @@ pub use crate::{
 pub use crate::account::{Accounts, Passwords, Throttle};
 #[cfg(any(feature = "jwt", feature = "session"))]
 pub use crate::grant::Grant;
+#[cfg(feature = "oauth2")]
+pub use crate::oauth2::OAuth2;
 #[cfg(feature = "refresh")]
 pub use crate::refresh::{TokenPair, TokenPairs};
 #[cfg(feature = "jwt")]

@@ -140,7 +140,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let user = self.check(found.and(again), &asked.password).await?;
         let device_account = budget(Some(&user), &asked.name);
         Ok(Proved {
-            is_second_due: self.is_second_due(&user, origin).await?,
+            is_second_due: self
+                .is_second_due(&user, origin.remembered.as_ref())
+                .await?,
             grant: user.grant.factor_at(Factor::Password, inner.clock.now()),
             device_account,
             remembered_account: None,

@@ -92,6 +92,12 @@
 //! Those of sessions and of one-time codes are there if the accounts have [sessions](AccountsBuilder::sessions) and
 //! [one-time codes](AccountsBuilder::otp). A fresh code comes in the header `X-OTP`, or came less than five minutes ago.
 //!
+//! With the feature `oauth2`, `oauth_routes` mounts logins with providers: GET `/oauth/{provider}/login?return_to=` sends a browser
+//! to the provider, and GET or, from a form, POST `/oauth/{provider}/callback` into a session or, with `OAuthRoutes::refresh_cookie`, to a refresh
+//! token in a cookie. Both answer 303; what is not good is 400, an unknown provider 404, a user without an account 403, and a provider
+//! or store that is away 503, each as a problem or as a page of yours. `LinkUser` says which user somebody is; that user must
+//! be one whom [`Users::read`] knows, and is read after the epochs are.
+//!
 //! With [`refresh_cookie`](RoutesBuilder::refresh_cookie) the refresh token is in a cookie instead of the body, which browsers
 //! send to these routes alone and scripts cannot read.
 //!
@@ -143,8 +149,13 @@ mod builder;
 mod caller;
 mod challenge;
 mod change;
+mod cookies;
+#[cfg(feature = "oauth2")]
+mod external;
 mod login;
 mod mount;
+#[cfg(feature = "oauth2")]
+mod oauth;
 mod password;
 mod proof;
 mod routes;
@@ -164,5 +175,10 @@ pub use self::{
     proof::Proved,
     throttle::{Attempt, Budget, Throttle, ThrottleBuilder, TrustedProxies},
     users::{StoreUsers, User, Users},
+};
+#[cfg(feature = "oauth2")]
+pub use self::{
+    external::LinkUser,
+    oauth::{OAuthRoutes, oauth_routes},
 };
 pub use self::{mount::RoutesBuilder, routes::routes};

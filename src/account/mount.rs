@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{
     answer::{Answer, Problem},
     caller::Caller,
+    cookies,
     login::Accounts,
     routes,
     throttle::TrustedProxies,
@@ -33,6 +34,7 @@ pub(super) struct Mount<U> {
     pub(super) password_field: String,
     pub(super) device_cookie: CookieSpec,
     pub(super) remember_cookie: CookieSpec,
+    pub(super) challenge_cookie: CookieSpec,
     refresh_cookie: Option<CookieSpec>,
 }
 
@@ -46,17 +48,15 @@ where
 {
     /// The routes of `accounts`, with the defaults.
     ///
-    /// # Panics
-    ///
-    /// Never: the names of the cookies are good ones.
     pub fn new(accounts: Accounts<U>) -> Self {
         Self(Mount {
             accounts,
             proxies: TrustedProxies::new(0),
             name_field: "username".to_owned(),
             password_field: "password".to_owned(),
-            device_cookie: strict("__Host-device"),
-            remember_cookie: strict("__Host-remembered"),
+            device_cookie: cookies::device(),
+            remember_cookie: cookies::remembered(),
+            challenge_cookie: cookies::challenge(),
             refresh_cookie: None,
         })
     }
@@ -87,10 +87,7 @@ where
     ///
     /// When `prefix` is no path.
     pub fn refresh_cookie(mut self, prefix: &str) -> Result<Self, ConfigError> {
-        let cookie = CookieSpec::new("__Secure-refresh")?
-            .with_path(prefix)?
-            .with_same_site(SameSite::Strict)?;
-        self.0.refresh_cookie = Some(cookie);
+        self.0.refresh_cookie = Some(refresh_cookie(prefix)?);
         Ok(self)
     }
 
@@ -174,14 +171,14 @@ impl<U> Mount<U> {
     }
 }
 
-/// A cookie that no other site has sent.
-fn strict(name: &str) -> CookieSpec {
-    CookieSpec::new(name)
-        .and_then(|cookie| cookie.with_same_site(SameSite::Strict))
-        .expect("a fixed name, as the prefix wants it")
+/// The cookie of a refresh token, for the routes under `prefix`.
+pub(super) fn refresh_cookie(prefix: &str) -> Result<CookieSpec, ConfigError> {
+    CookieSpec::new("__Secure-refresh")?
+        .with_path(prefix)?
+        .with_same_site(SameSite::Strict)
 }
 
-fn add_cookie(
+pub(super) fn add_cookie(
     answer: &mut Response,
     cookie: Result<HeaderValue, ConfigError>,
 ) -> Result<(), Rejection> {
@@ -201,6 +198,7 @@ impl<U> Clone for Mount<U> {
             password_field: self.password_field.clone(),
             device_cookie: self.device_cookie.clone(),
             remember_cookie: self.remember_cookie.clone(),
+            challenge_cookie: self.challenge_cookie.clone(),
             refresh_cookie: self.refresh_cookie.clone(),
         }
     }

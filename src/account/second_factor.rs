@@ -5,8 +5,9 @@ use std::{fmt, time::Duration};
 use serde::Serialize;
 
 use super::{
-    attempt::{LoginError, NewDevice, Origin},
+    attempt::{LoginError, NewDevice},
     challenge::Waiting,
+    cookies::CHALLENGE_LIFE,
     login::Accounts,
     proof::{Proved, budget},
     throttle::device::DeviceTokens,
@@ -24,7 +25,6 @@ use crate::{
 /// The one-time codes of accounts.
 pub(super) struct SecondFactor {
     pub(super) otp: Otp,
-    pub(super) challenge_life: Duration,
     /// The tokens of devices that give no code, if there may be any.
     pub(super) remembered: Option<DeviceTokens>,
 }
@@ -33,7 +33,6 @@ impl SecondFactor {
     pub(super) const fn new(otp: Otp) -> Self {
         Self {
             otp,
-            challenge_life: DEFAULT_CHALLENGE_LIFE,
             remembered: None,
         }
     }
@@ -115,13 +114,13 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     pub(super) async fn is_second_due(
         &self,
         user: &User<U>,
-        origin: &Origin,
-    ) -> Result<bool, LoginError> {
+        remembered: Option<&Secret<String>>,
+    ) -> Result<bool, Rejection> {
         if !user.has_second_factor {
             return Ok(false);
         }
         let second = self.second_factor()?;
-        let (Some(tokens), Some(token)) = (&second.remembered, &origin.remembered) else {
+        let (Some(tokens), Some(token)) = (&second.remembered, remembered) else {
             return Ok(true);
         };
         let Some(account) = second.remembered_account(user).await? else {
@@ -140,7 +139,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let second = self.second_factor()?;
         let now = self.inner.clock.now();
         let epochs = (proved.pairs_epoch, proved.sessions_epoch);
-        let expires_at = now.after(second.challenge_life);
+        let expires_at = now.after(CHALLENGE_LIFE);
         let proofs = proved.grant.proofs(now);
         let waiting = Waiting::new(proved.grant.subject(), proofs, epochs, device, expires_at);
         let challenge = waiting.store(second.store()).await?;
@@ -259,13 +258,10 @@ impl fmt::Debug for SecondFactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecondFactor")
             .field("otp", &self.otp)
-            .field("challenge_life", &self.challenge_life)
             .finish_non_exhaustive()
     }
 }
 
-/// Time to find the telephone, and short enough for a text that is worth a password.
-const DEFAULT_CHALLENGE_LIFE: Duration = Duration::from_secs(5 * 60);
 /// How old a proof may be for what only its owner should do.
 pub(super) const FRESH: Duration = Duration::from_secs(5 * 60);
 /// A one-time code has eight digits at most, a recovery code 24 characters.

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{
     answer::{Answer, Problem},
     body::Body,
+    caller::Caller,
     mount::Mount,
     second_factor::FRESH,
 };
@@ -21,6 +22,7 @@ use crate::{
     layer::{AuthLayer, OtpGuard},
     otp::{Otp, RecoveryCodes},
     rejection::Rejection,
+    secret::Secret,
     session::Session,
 };
 
@@ -60,7 +62,7 @@ where
 
 #[derive(Deserialize)]
 struct SecondStep {
-    challenge: String,
+    challenge: Option<String>,
     code: String,
     #[serde(default)]
     mode: Mode,
@@ -80,6 +82,7 @@ enum Mode {
 async fn second_step<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     session: Option<Extension<Session>>,
+    caller: Caller,
     Body(form): Body<SecondStep>,
 ) -> Answer {
     let accounts = &mount.accounts;
@@ -88,7 +91,12 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
         (Mode::Session, Some(Extension(session))) => Some(session),
         (Mode::Session, None) => return Err(Problem::unprocessable("there are no sessions here")),
     };
-    let (proved, device) = accounts.prove_second(&form.challenge, &form.code).await?;
+    let kept = caller.cookie(mount.challenge_cookie.cookie_name())?;
+    let is_kept = kept.is_some();
+    let challenge = form.challenge.map(Secret::new).or(kept);
+    let challenge = challenge.ok_or_else(|| Problem::unprocessable("a challenge is needed"))?;
+    let proved = accounts.prove_second(challenge.expose(), &form.code);
+    let (proved, device) = proved.await?;
     let known = accounts.device_token(&proved);
     let remembered = match form.remember {
         true => accounts.remember_token(&proved),
@@ -101,7 +109,11 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
         }
         None => mount.pair_answer(&accounts.finish_login(proved, device).await?)?,
     };
-    let answer = mount.knowing(answer, &known)?;
+    let mut answer = mount.knowing(answer, &known)?;
+    if is_kept {
+        let over = mount.challenge_cookie.clear();
+        answer.headers_mut().append(header::SET_COOKIE, over);
+    }
     match remembered {
         Some(token) => mount.remembering(answer, token),
         None => Ok(answer),
@@ -122,7 +134,7 @@ async fn enroll<U: Serialize + Send + Sync + 'static>(
     let account = form.and_then(|Body(form)| form.account);
     let caller = with_code(&mount, caller, &headers).await?;
     let begun = mount.accounts.enroll_otp(&caller, account.as_deref()).await;
-    Ok(secret(Json(begun?)))
+    Ok(unstored(Json(begun?)))
 }
 
 #[derive(Deserialize)]
@@ -178,10 +190,10 @@ fn otp<U: Serialize + Send + Sync + 'static>(mount: &Mount<U>) -> Result<&Otp, R
 }
 
 fn shown(codes: &RecoveryCodes) -> Response {
-    secret(Json(json!({ "recovery_codes": codes })))
+    unstored(Json(json!({ "recovery_codes": codes })))
 }
 
-fn secret(answer: impl IntoResponse) -> Response {
+fn unstored(answer: impl IntoResponse) -> Response {
     let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     ([no_store], answer).into_response()
 }

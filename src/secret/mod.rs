@@ -18,14 +18,19 @@
 //! # Ok::<(), tower_jam::ConfigError>(())
 //! ```
 
-#[cfg(any(feature = "session", feature = "otp"))]
+#[cfg(any(feature = "session", feature = "otp", feature = "oauth2"))]
 pub(crate) mod seal;
 #[cfg(any(feature = "session", feature = "refresh"))]
 pub(crate) mod tag;
 
 use std::fmt;
 
-#[cfg(any(feature = "session", feature = "refresh", feature = "otp"))]
+#[cfg(any(
+    feature = "session",
+    feature = "refresh",
+    feature = "otp",
+    feature = "oauth2"
+))]
 use aws_lc_rs::hkdf;
 use aws_lc_rs::{constant_time, digest, rand};
 use zeroize::{Zeroize, Zeroizing};
@@ -114,7 +119,12 @@ impl MasterSecret {
     }
 
     /// The keys for the purpose named by `label`, the active one first.
-    #[cfg(any(feature = "session", feature = "refresh", feature = "otp"))]
+    #[cfg(any(
+        feature = "session",
+        feature = "refresh",
+        feature = "otp",
+        feature = "oauth2"
+    ))]
     pub(crate) fn derive(&self, label: &str) -> Vec<Secret<[u8; 32]>> {
         std::iter::once(&self.active)
             .chain(&self.accepted)
@@ -124,13 +134,23 @@ impl MasterSecret {
 }
 
 /// HKDF-SHA-256 without salt: `input` must already be uniformly random.
-#[cfg(any(feature = "session", feature = "refresh", feature = "otp"))]
+#[cfg(any(
+    feature = "session",
+    feature = "refresh",
+    feature = "otp",
+    feature = "oauth2"
+))]
 pub(crate) fn derive_key(input: &[u8], label: &str) -> Secret<[u8; 32]> {
     derive_key_of(input, label, &[])
 }
 
 /// The same for one of many things of a purpose. `thing` has the same length for each of them.
-#[cfg(any(feature = "session", feature = "refresh", feature = "otp"))]
+#[cfg(any(
+    feature = "session",
+    feature = "refresh",
+    feature = "otp",
+    feature = "oauth2"
+))]
 pub(crate) fn derive_key_of(input: &[u8], label: &str, thing: &[u8]) -> Secret<[u8; 32]> {
     let mut key = [0; 32];
     hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
@@ -161,6 +181,18 @@ pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
     hash
+}
+
+/// The hash of the SHA-2 family with so many bits.
+#[cfg(feature = "oauth2")]
+pub(crate) fn sha2(bits: u16, text: &[u8]) -> Option<digest::Digest> {
+    let algorithm = match bits {
+        256 => &digest::SHA256,
+        384 => &digest::SHA384,
+        512 => &digest::SHA512,
+        _ => return None,
+    };
+    Some(digest::digest(algorithm, text))
 }
 
 /// Whether two byte strings are the same, in time that depends on their length alone.

@@ -40,6 +40,7 @@ pub(crate) fn open(
 }
 
 /// How many bytes sealing adds.
+#[cfg(any(test, feature = "session", feature = "otp"))]
 pub(crate) const OVERHEAD: usize = NONCE_LEN + 16;
 
 fn cipher(key: &Secret<[u8; 32]>) -> LessSafeKey {

@@ -76,6 +76,8 @@ mod handle;
 mod issue;
 mod json;
 mod jwk;
+#[cfg(feature = "jwks")]
+pub mod jwks;
 mod jws;
 mod jwt;
 mod key;

@@ -1,0 +1,30 @@
+//! The cookies of logins, the session's and the refresh token's aside.
+
+use std::time::Duration;
+
+use crate::cookie::{CookieSpec, SameSite};
+
+/// By which a device is known, so that its attempts are counted apart.
+pub(super) fn device() -> CookieSpec {
+    strict("__Host-device")
+}
+
+/// By which a device gives no one-time code for a while.
+pub(super) fn remembered() -> CookieSpec {
+    strict("__Host-remembered")
+}
+
+/// In which a login waits for its second step, where a browser came back from a provider.
+pub(super) fn challenge() -> CookieSpec {
+    strict("__Host-challenge")
+}
+
+/// How long a challenge is good: time to find the telephone, and short enough for a text that is worth a password.
+pub(super) const CHALLENGE_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// A cookie that comes only with what this site's own pages ask for.
+fn strict(name: &str) -> CookieSpec {
+    CookieSpec::new(name)
+        .and_then(|cookie| cookie.with_same_site(SameSite::Strict))
+        .expect("a fixed name, as the prefix wants it")
+}

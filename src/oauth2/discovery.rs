@@ -1,0 +1,164 @@
+//! What a provider publishes of itself (OpenID Connect Discovery 1.0, RFC 8414).
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+    time::Duration,
+};
+
+use http::HeaderMap;
+use serde::Deserialize;
+
+use super::provider::{Provider, ProviderBuilder};
+use crate::{
+    error::ConfigError,
+    fetch::{Fetch, Scheme},
+};
+
+/// A provider about to be asked; `.await` gives its settings. See [`Provider::discover`].
+#[must_use = "nobody is asked until this is awaited"]
+#[derive(Clone)]
+pub struct Discover {
+    name: String,
+    issuer: String,
+    client_id: String,
+    timeout: Duration,
+    scheme: Scheme,
+}
+
+impl Provider {
+    /// Asks an OpenID provider for its addresses. What it publishes must name `issuer` exactly.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), tower_jam::ConfigError> {
+    /// use tower_jam::oauth2::Provider;
+    ///
+    /// let builder = Provider::discover("acme", "https://id.acme.dev", "client-id").await?;
+    /// let provider = builder.client_secret("client-secret").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn discover(name: &str, issuer: &str, client_id: &str) -> Discover {
+        Discover {
+            name: name.to_owned(),
+            issuer: issuer.to_owned(),
+            client_id: client_id.to_owned(),
+            timeout: DEFAULT_TIMEOUT,
+            scheme: Scheme::Https,
+        }
+    }
+}
+
+impl Discover {
+    /// How long each answer of the provider may take, at most half a minute. Default: five seconds.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Allows plain HTTP to a provider on this machine, for tests and development.
+    pub const fn insecure_http_on_loopback(mut self) -> Self {
+        self.scheme = Scheme::HttpOnLoopback;
+        self
+    }
+
+    async fn ask(self) -> Result<ProviderBuilder, ConfigError> {
+        let fetch = Fetch::new(self.timeout)?;
+        let metadata = discover(&fetch, self.scheme, &self.issuer).await?;
+        let missing = |what| ConfigError::new("issuer", what);
+        let mut builder = Provider::builder(&self.name, &self.issuer, &self.client_id)
+            .scopes(["openid", "profile", "email"])
+            .timeout(self.timeout)
+            .authorize_url(
+                &metadata
+                    .authorization_endpoint
+                    .ok_or_else(|| missing("publishes no authorization endpoint"))?,
+            )
+            .token_url(
+                &metadata
+                    .token_endpoint
+                    .ok_or_else(|| missing("publishes no token endpoint"))?,
+            );
+        if self.scheme == Scheme::HttpOnLoopback {
+            builder = builder.insecure_http_on_loopback();
+        }
+        if let Some(url) = &metadata.jwks_uri {
+            builder = builder.jwks_url(url);
+        }
+        if let Some(url) = &metadata.userinfo_endpoint {
+            builder = builder.userinfo_url(url);
+        }
+        if let Some(url) = &metadata.device_authorization_endpoint {
+            builder = builder.device_url(url);
+        }
+        if let Some(url) = &metadata.revocation_endpoint {
+            builder = builder.revoke_url(url);
+        }
+        if metadata.authorization_response_iss_parameter_supported {
+            builder = builder.require_issuer();
+        }
+        let takes = |method: &str| {
+            let methods = &metadata.token_endpoint_auth_methods_supported;
+            methods.iter().any(|known| known == method)
+        };
+        if takes("client_secret_post") && !takes("client_secret_basic") {
+            builder = builder.secret_in_body();
+        }
+        Ok(builder)
+    }
+}
+
+impl IntoFuture for Discover {
+    type Output = Result<ProviderBuilder, ConfigError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.ask())
+    }
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    userinfo_endpoint: Option<String>,
+    jwks_uri: Option<String>,
+    device_authorization_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+    #[serde(default)]
+    token_endpoint_auth_methods_supported: Vec<String>,
+}
+
+async fn discover(fetch: &Fetch, scheme: Scheme, issuer: &str) -> Result<Metadata, ConfigError> {
+    let url = format!("{}{WELL_KNOWN}", issuer.trim_end_matches('/'));
+    let url = scheme.url("issuer", &url)?;
+    let answer = fetch.get(&url, HeaderMap::new()).await;
+    let answer = answer.map_err(|error| {
+        ConfigError::new("issuer", "publishes nothing of itself").because(error)
+    })?;
+    let metadata: Metadata = serde_json::from_slice(answer.body())
+        .map_err(|_| ConfigError::new("issuer", "publishes something else than its addresses"))?;
+    // OpenID Connect Discovery section 4.3: else one provider could speak for another.
+    if metadata.issuer != issuer {
+        return Err(ConfigError::new(
+            "issuer",
+            "is another than the one that is published there",
+        ));
+    }
+    Ok(metadata)
+}
+
+impl fmt::Debug for Discover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Discover")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,176 @@
+//! ID tokens (OpenID Connect Core section 3.1.3.7).
+
+use std::{sync::Arc, time::Duration};
+
+use base64_simd::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::{error::OAuthError, provider::Settings};
+use crate::{
+    clock::{Clock, Timestamp},
+    error::ConfigError,
+    fetch::Scheme,
+    secret::{self, Secret},
+    token::{Claims, Jwt, jwks::Jwks},
+};
+
+/// What verifies the ID tokens of one provider.
+pub(super) struct IdTokens {
+    jwks: Jwks,
+    jwt: Jwt<Claims>,
+    client_id: String,
+}
+
+/// What a login was begun with.
+#[derive(Default)]
+pub(super) struct Expected<'a> {
+    pub(super) nonce: Option<&'a str>,
+    pub(super) max_age: Option<Duration>,
+}
+
+impl IdTokens {
+    /// Reads the provider's keys.
+    pub(super) async fn open(
+        provider: &Settings,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, OAuthError> {
+        let url = provider.jwks.as_ref();
+        let url = url.ok_or(OAuthError::Unsupported("keys of ID tokens"))?;
+        let mut keys = Jwks::builder(url.as_str()).timeout(provider.fetch.timeout());
+        if provider.scheme == Scheme::HttpOnLoopback {
+            keys = keys.insecure_http_on_loopback();
+        }
+        let jwks = keys.fetch().await.map_err(OAuthError::unreachable)?;
+        let jwt = Jwt::builder(jwks.keys().clone())
+            .issuer(&provider.issuer)
+            .audience(&provider.client_id)
+            .types(["JWT"])
+            .accept_untyped()
+            .clock(Arc::clone(clock))
+            .build()
+            .map_err(|error: ConfigError| OAuthError::unreachable(error))?;
+        Ok(Self {
+            jwks,
+            jwt,
+            client_id: provider.client_id.clone(),
+        })
+    }
+
+    /// The claims of a token, once it is found to be from the provider, for this application, and of this very login.
+    pub(super) async fn verify(
+        &self,
+        token: &Secret<String>,
+        access_token: &Secret<String>,
+        expected: &Expected<'_>,
+        now: Timestamp,
+    ) -> Result<Map<String, Value>, OAuthError> {
+        let token = token.expose();
+        let mut verified = self.jwt.verify(token).await;
+        // The provider may have a new key.
+        if verified.is_err() && self.jwks.refresh_for_unknown().await {
+            verified = self.jwt.verify(token).await;
+        }
+        let refuse = |reason: &str| OAuthError::IdToken(reason.to_owned().into());
+        let verified = verified.map_err(|refused| refuse(refused.reason()))?;
+        let claims = verified.user().map(|user| serde_json::to_value(&**user));
+        let Some(Ok(Value::Object(claims))) = claims else {
+            return Err(refuse("it is not an object"));
+        };
+        self.judge(&claims, expected, now).map_err(refuse)?;
+        if let Some(stated) = claims.get("at_hash") {
+            let hash = left_half(algorithm(token).as_deref(), access_token.expose());
+            let is_same =
+                |stated: &str, hash: &str| secret::equal(stated.as_bytes(), hash.as_bytes());
+            let (Some(stated), Some(hash)) = (stated.as_str(), hash) else {
+                return Err(refuse("its hash of the access token is of no known form"));
+            };
+            if !is_same(stated, &hash) {
+                return Err(refuse("it is of another access token"));
+            }
+        }
+        Ok(claims)
+    }
+
+    /// What is left to judge of a token that `Jwt` takes.
+    fn judge(
+        &self,
+        claims: &Map<String, Value>,
+        expected: &Expected<'_>,
+        now: Timestamp,
+    ) -> Result<(), &'static str> {
+        let has_several = claims
+            .get("aud")
+            .and_then(Value::as_array)
+            .is_some_and(|audiences| audiences.len() > 1);
+        match claims.get("azp") {
+            None if has_several => return Err("it has several audiences and no `azp`"),
+            Some(party) if *party != *self.client_id => {
+                return Err("it was issued to another client");
+            }
+            _ => {}
+        }
+        if claims.get("iat").is_none() {
+            return Err("it has no `iat`");
+        }
+        if let Some(nonce) = expected.nonce {
+            let stated = claims.get("nonce").and_then(Value::as_str);
+            let stated = stated.ok_or("it has no nonce")?;
+            if !secret::equal(stated.as_bytes(), nonce.as_bytes()) {
+                return Err("it is of another login: its nonce differs");
+            }
+        }
+        if let Some(age) = expected.max_age {
+            let at = claims.get("auth_time").and_then(Value::as_f64);
+            let at = at.and_then(|at| Duration::try_from_secs_f64(at).ok());
+            let at = at.ok_or("it does not say when the user logged in")?;
+            let at = Timestamp::from_millis(0).after(at);
+            if at.after(age).after(LEEWAY) < now {
+                return Err("the login at the provider is older than was asked for");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The algorithm of a token that was verified, so that it is the key's too.
+fn algorithm(token: &str) -> Option<String> {
+    let header = token.split('.').next()?;
+    let header = URL_SAFE_NO_PAD.decode_to_vec(header).ok()?;
+    let header: Value = serde_json::from_slice(&header).ok()?;
+    header.get("alg")?.as_str().map(str::to_owned)
+}
+
+/// The left half of the hash that goes with an algorithm (OpenID Connect Core section 3.1.3.6).
+fn left_half(algorithm: Option<&str>, text: &str) -> Option<String> {
+    let hash = match algorithm? {
+        "EdDSA" => secret::sha2(512, text.as_bytes())?,
+        name => secret::sha2(name.get(2..)?.parse().ok()?, text.as_bytes())?,
+    };
+    let hash = hash.as_ref();
+    Some(URL_SAFE_NO_PAD.encode_to_string(&hash[..hash.len() / 2]))
+}
+
+/// As long as the clocks of provider and application may differ for `Jwt`.
+const LEEWAY: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_an_access_token_is_that_of_the_standard() {
+        // OpenID Connect Core, appendix A.3: an ID token by RS256, and its access token.
+        let hash = left_half(Some("RS256"), "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y");
+        assert_eq!(hash.as_deref(), Some("77QmUPtjPfzWtF2AnpK9RQ"));
+        assert_eq!(
+            left_half(Some("EdDSA"), "a").map(|hash| hash.len()),
+            Some(43)
+        );
+        assert_eq!(
+            left_half(Some("ES384"), "a").map(|hash| hash.len()),
+            Some(32)
+        );
+        assert_eq!(left_half(Some("none"), "a"), None);
+        assert_eq!(left_half(None, "a"), None);
+    }
+}

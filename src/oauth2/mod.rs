@@ -1,0 +1,94 @@
+//! Logins with identity providers: OAuth 2.0 by the best practice of RFC 9700, and OpenID Connect.
+//!
+//! An [`OAuth2`] is the client of one [`Provider`]. [`OAuth2::authorize`] begins a login, [`OAuth2::finish`] ends it and says who
+//! it is. With the feature `account`, `account::oauth_routes` does both, for axum.
+//!
+//! # Rules for logins
+//!
+//! * **The authorization code flow with PKCE S256, and no other**, whatever the provider says of itself. `state`, verifier
+//!   and, with `openid`, `nonce` have 256 random bits each.
+//! * **Bound to the browser, used once.** What is remembered of a login lies in the store under a key of provider, `state` and the
+//!   browser's own secret, which is in the cookie `__Host-oauth`. So somebody else's `state` finds nothing and uses nothing
+//!   up. It is sealed, taken before anything else happens, and good for ten minutes, on every node.
+//! * **Providers that post a form** ([`post_form`](ProviderBuilder::post_form), Apple) need a cookie that browsers send from
+//!   another site: `__Host-oauth-post`, `SameSite=None`.
+//! * **Several providers cannot be mixed up.** Each has its own redirect URL and its own records. An `iss` (RFC 9207) that is
+//!   there must be the provider's; [`require_issuer`](ProviderBuilder::require_issuer) demands it, and discovery sets that where a
+//!   provider publishes it.
+//! * **The redirect URL is the configured one**; nothing of a request goes into it.
+//! * **Return-to is a path on this origin**: it begins with one slash, is visible ASCII without a backslash, and has at most 2048
+//!   bytes. Anything else becomes the default page.
+//! * **A provider is asked nothing** for a `state` that is not good, an answer with `error`, or a code that is empty or longer
+//!   than 4 KB.
+//!
+//! # Rules for users
+//!
+//! * **ID tokens** are verified by [`Jwt`](crate::Jwt) through the provider's published keys: signature, issuer, audience, times; then `azp`,
+//!   `nonce`, `at_hash` and `max_age` as OpenID Connect Core section 3.1.3.7 says. With `openid` one is required. Keys are read at
+//!   the first login, so a provider that is away stops no start.
+//! * **The user info** must be of the same subject. It adds claims and changes none.
+//! * **Users are known by issuer and subject** ([`Profile::key`]), never by e-mail. GitHub's address is the primary one, if verified.
+//!
+//! # Rules for requests
+//!
+//! * **TLS**, except to this machine where that is allowed by name; no redirect is followed; five seconds and a megabyte at most.
+//! * **The client's secret** is in the `Authorization` header, or the body where asked ([`secret_in_body`](ProviderBuilder::secret_in_body)); or
+//!   a signed token takes its place ([`private_key`](ProviderBuilder::private_key)). Nothing secret is in a URL, an error, a log or `Debug`.
+//! * **One request for all who ask.** [`refresh`](OAuth2::refresh) with one token is one request, whose answer stands for ten seconds
+//!   more; a token for the application itself ([`client_credentials`](OAuth2::client_credentials)) is kept until a minute
+//!   before it expires. Each within one process.
+//!
+//! # Caveats
+//!
+//! Beginning a login writes a record, for whoever asks. Put a limit of requests by address in front of public routes.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tower_jam::{MasterSecret, OAuth2, oauth2::Provider, store::MemoryStore};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let github = Provider::github("client-id", "client-secret").build()?;
+//! let oauth = OAuth2::builder(github, Arc::new(MemoryStore::new()), &MasterSecret::generate())
+//!     .redirect_url("https://acme.dev/oauth/github/callback")
+//!     .build()?;
+//!
+//! // Send the browser to `url`, with 303 and `set_cookie`. Its answer and its cookie go to `finish`.
+//! let started = oauth.authorize().return_to("/cart").await?;
+//! assert!(started.url.starts_with("https://github.com/login/oauth/authorize?response_type=code&client_id=client-id&state="));
+//! assert!(started.set_cookie.to_str()?.starts_with("__Host-oauth="));
+//! # Ok(())
+//! # }
+//! ```
+
+mod authorize;
+mod client;
+mod details;
+mod device;
+mod discovery;
+mod error;
+mod finish;
+mod flight;
+mod http;
+mod id_token;
+mod presets;
+mod profile;
+mod provider;
+mod return_to;
+mod secret;
+mod tokens;
+mod user_info;
+mod wire;
+
+pub use self::{
+    authorize::{Authorize, Started},
+    client::{OAuth2, OAuth2Builder},
+    details::{AppleUser, GitHubUser, GitLabUser, GoogleUser, MicrosoftUser, YandexUser},
+    device::DeviceCode,
+    discovery::Discover,
+    error::OAuthError,
+    finish::{Callback, Login},
+    profile::Profile,
+    provider::{Provider, ProviderBuilder},
+    tokens::ProviderTokens,
+};

@@ -1,0 +1,115 @@
+//! How this application proves to a provider who it is.
+
+use std::{borrow::Cow, time::Duration};
+
+use crate::{
+    error::{ConfigError, IssueError},
+    grant::Grant,
+    secret::Secret,
+    token::{Claims, Jwt, Key, KeyRing},
+};
+
+/// What the application has, as it is stated.
+#[derive(Clone)]
+pub(super) enum ClientSecret {
+    None,
+    Shared(Secret<String>),
+    PrivateKey(Key),
+    Apple { team_id: String, key: Key },
+}
+
+/// What the application sends (RFC 6749 section 2.3.1, RFC 7523 section 2.2).
+#[derive(Clone)]
+pub(super) enum ClientAuth {
+    None,
+    Basic(Secret<String>),
+    Body(Secret<String>),
+    /// A signed token in place of a secret.
+    Assertion(Jwt<Claims>),
+    /// A signed token as the secret.
+    SignedSecret(Jwt<Claims>),
+}
+
+impl ClientSecret {
+    pub(super) fn shared(secret: &str) -> Self {
+        Self::Shared(Secret::new(secret.to_owned()))
+    }
+
+    pub(super) fn build(
+        self,
+        client_id: &str,
+        token_url: &Option<String>,
+        in_body: bool,
+    ) -> Result<ClientAuth, ConfigError> {
+        let signing = |key: Key, issuer: &str, audience: &str| {
+            if !key.can_sign() {
+                return Err(ConfigError::new("private_key", "it can only verify"));
+            }
+            Jwt::builder(KeyRing::new(key))
+                .issuer(issuer)
+                .audience(audience)
+                .types(["JWT"])
+                .ttl(ASSERTION_TTL)
+                .build()
+        };
+        Ok(match self {
+            Self::None => ClientAuth::None,
+            Self::Shared(secret) if secret.expose().is_empty() => {
+                return Err(ConfigError::new("client_secret", "is empty"));
+            }
+            Self::Shared(secret) if in_body => ClientAuth::Body(secret),
+            Self::Shared(secret) => ClientAuth::Basic(secret),
+            Self::PrivateKey(key) => {
+                let audience = token_url.as_deref().unwrap_or_default();
+                ClientAuth::Assertion(signing(key, client_id, audience)?)
+            }
+            Self::Apple { team_id, key } => {
+                ClientAuth::SignedSecret(signing(key, &team_id, "https://appleid.apple.com")?)
+            }
+        })
+    }
+}
+
+impl ClientAuth {
+    /// The secret to send as one, and further parameters of a request.
+    pub(super) async fn present(&self, client_id: &str) -> Result<Presented, IssueError> {
+        let mint = async |jwt: &Jwt<Claims>| jwt.issue(Grant::new(client_id, Claims::new())).await;
+        Ok(match self {
+            Self::None => Presented::default(),
+            Self::Basic(secret) => Presented {
+                secret: Some(secret.clone()),
+                ..Presented::default()
+            },
+            Self::Body(secret) => Presented {
+                secret: Some(secret.clone()),
+                in_body: true,
+                ..Presented::default()
+            },
+            Self::SignedSecret(jwt) => Presented {
+                secret: Some(mint(jwt).await?),
+                in_body: true,
+                ..Presented::default()
+            },
+            Self::Assertion(jwt) => Presented {
+                in_body: true,
+                parameters: vec![
+                    ("client_assertion_type", Cow::Borrowed(JWT_BEARER)),
+                    ("client_assertion", mint(jwt).await?.expose().clone().into()),
+                ],
+                ..Presented::default()
+            },
+        })
+    }
+}
+
+/// What one request carries of the client's proof.
+#[derive(Default)]
+pub(super) struct Presented {
+    pub(super) secret: Option<Secret<String>>,
+    pub(super) in_body: bool,
+    pub(super) parameters: Vec<(&'static str, Cow<'static, str>)>,
+}
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// It is used at once, and may meet a clock that is late.
+const ASSERTION_TTL: Duration = Duration::from_secs(5 * 60);

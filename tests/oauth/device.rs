@@ -1,0 +1,103 @@
+//! Logins on devices without a browser.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tower_jam::oauth2::{DeviceCode, Login, OAuthError};
+
+use crate::world::{World, world};
+
+fn error(code: &str) -> serde_json::Value {
+    json!({ "error": code })
+}
+
+/// Polls while the clock of the timers runs as fast as requests are answered; tells after how many seconds of it each
+/// request came.
+async fn poll(world: &World, device: DeviceCode) -> (Result<Login, OAuthError>, Vec<u64>) {
+    let task = tokio::spawn(async move { device.poll().await });
+    let (mut passed, mut at) = (0, Vec::new());
+    while !task.is_finished() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        at.resize(world.token_requests(), passed);
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::resume();
+        passed += 1;
+    }
+    at.resize(world.token_requests(), passed);
+    (task.await.unwrap(), at)
+}
+
+#[tokio::test]
+async fn a_device_waits_as_long_as_it_is_told_to() {
+    let world = crate::world::world_with(|it| it.timeout(Duration::from_secs(30))).await;
+    world.provider.change(|it| {
+        it.interval = 3;
+        it.device = vec![
+            error("authorization_pending"),
+            error("authorization_pending"),
+            error("slow_down"),
+            error("authorization_pending"),
+        ];
+    });
+    let device = world.oauth.device().await.unwrap();
+    assert_eq!(device.user_code, "WDJB-MJHT");
+    assert!(device.verification_uri.ends_with("/activate"));
+    assert!(!format!("{device:?}").contains("WDJB"));
+    let (login, at) = poll(&world, device).await;
+    assert_eq!(login.unwrap().profile.subject, "user-1");
+    let pauses: Vec<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(pauses.len(), 4);
+    for (pause, least) in pauses.iter().zip([3, 3, 8, 8]) {
+        // A tick may pass before the client has read its answer.
+        assert!((least..least + 3).contains(pause), "{pauses:?}");
+    }
+    let asked = &world.provider.seen("/token")[0].form;
+    assert_eq!(asked["device_code"], "device-swordfish");
+}
+
+#[tokio::test]
+async fn a_user_who_says_no_on_a_device_ends_it() {
+    for code in ["access_denied", "expired_token", "invalid_grant"] {
+        let world = world().await;
+        world.provider.change(|it| it.device = vec![error(code)]);
+        let device = world.oauth.device().await.unwrap();
+        let refused = device.poll().await.unwrap_err();
+        assert!(
+            matches!(&refused, OAuthError::Refused { code: told } if told == code),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_expires_ends_the_waiting() {
+    let world = crate::world::world_with(|it| it.timeout(Duration::from_secs(30))).await;
+    world.provider.change(|it| {
+        it.expires_in = Some(7);
+        it.device = vec![error("authorization_pending"); 100];
+    });
+    let device = world.oauth.device().await.unwrap();
+    let (refused, at) = poll(&world, device).await;
+    let refused = refused.unwrap_err();
+    assert!(matches!(&refused, OAuthError::Refused { code } if code == "expired_token"));
+    assert!(at.len() <= 8, "an interval of none is a second: {at:?}");
+}
+
+#[tokio::test]
+async fn a_provider_without_devices_says_so() {
+    let world = world().await;
+    let apple = tower_jam::oauth2::Provider::apple;
+    let key = tower_jam::Key::generate(tower_jam::Algorithm::Es256).unwrap();
+    let known = apple("client", "team", key).build().unwrap();
+    let oauth = tower_jam::OAuth2::builder(
+        known,
+        world.store.clone(),
+        &tower_jam::MasterSecret::generate(),
+    );
+    let oauth = oauth.redirect_url(crate::world::CALLBACK).build().unwrap();
+    assert!(matches!(
+        oauth.device().await,
+        Err(OAuthError::Unsupported(_))
+    ));
+}

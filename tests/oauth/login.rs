@@ -1,0 +1,264 @@
+//! A login from its beginning to its end.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tower_jam::{
+    Algorithm, Key,
+    oauth2::{GitHubUser, Provider},
+};
+use url::Url;
+
+use crate::{
+    browser::location,
+    provider::{CLIENT, Fault, OWN, SECRET},
+    world::{self, callback, cookie_value, world, world_with},
+};
+
+#[tokio::test]
+async fn a_user_logs_in_with_a_provider() {
+    let world = world().await;
+    let started = world.oauth.authorize().return_to("/cart").await.unwrap();
+    let returned = world.goes_on(started).await;
+    let cookie = Some(returned.cookie.as_str());
+    let login = world.oauth.finish(returned.callback, cookie).await.unwrap();
+    assert_eq!(login.return_to, "/cart");
+    assert_eq!(login.profile.key(), (world.provider.url.as_str(), "user-1"));
+    assert_eq!(login.profile.name.as_deref(), Some("Ada"));
+    assert_eq!(login.profile.username.as_deref(), Some("ada"));
+    assert_eq!(login.profile.email.as_deref(), Some("ada@acme.dev"));
+    assert!(login.profile.email_verified);
+    assert!(login.profile.authenticated_at().is_some());
+    assert_eq!(login.tokens.scopes, ["openid", "profile"]);
+    assert!(login.tokens.expires_at.is_some() && login.tokens.refresh_token.is_some());
+
+    let asked = &world.provider.seen("/token")[0];
+    assert_eq!(asked.method, "POST");
+    assert_eq!(asked.uri, "/token", "nothing is in the URL");
+    assert_eq!(asked.form["redirect_uri"], world::CALLBACK);
+    assert!(
+        !asked.form.contains_key("client_secret"),
+        "it is in the header"
+    );
+}
+
+#[tokio::test]
+async fn code_flow_with_s256_is_all_there_is() {
+    let world = world().await;
+    let url = Url::parse(&world.oauth.authorize().await.unwrap().url).unwrap();
+    let get = |name: &str| {
+        let mut all = url.query_pairs().filter(|(known, _)| known == name);
+        let value = all.next().map(|(_, value)| value.into_owned());
+        assert!(all.next().is_none(), "{name} is there once");
+        value
+    };
+    assert_eq!(get("response_type").as_deref(), Some("code"));
+    assert_eq!(get("code_challenge_method").as_deref(), Some("S256"));
+    assert_eq!(get("scope").as_deref(), Some("openid profile"));
+    assert_eq!(get("client_id").as_deref(), Some(CLIENT));
+    assert_eq!(get("redirect_uri").as_deref(), Some(world::CALLBACK));
+    for name in ["state", "nonce", "code_challenge"] {
+        assert_eq!(get(name).map(|value| value.len()), Some(43), "{name}");
+    }
+    for name in ["client_secret", "code_verifier", "max_age", "response_mode"] {
+        assert_eq!(get(name), None);
+    }
+    // What is the protocol's own cannot be set by a parameter.
+    for name in [
+        "response_type",
+        "code_challenge_method",
+        "state",
+        "redirect_uri",
+    ] {
+        let settings = world::settings(&world.provider).parameter(name, "token");
+        assert!(settings.build().is_err(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_logins_repeat_neither_state_nor_verifier() {
+    let world = world().await;
+    let mut seen = std::collections::HashSet::new();
+    let mut urls = Vec::new();
+    for _ in 0..1_000 {
+        let started = world.oauth.authorize().await.unwrap();
+        let url = Url::parse(&started.url).unwrap();
+        let answer = world.browser.get(&started.url).await;
+        let back = Url::parse(&location(&answer).unwrap()).unwrap();
+        for (name, value) in url.query_pairs() {
+            if ["state", "nonce", "code_challenge"].contains(&&*name) {
+                assert!(seen.insert(value.into_owned()), "{name} came before");
+            }
+        }
+        let cookie = cookie_value(&started.set_cookie);
+        assert!(seen.insert(cookie.clone()), "a cookie came before");
+        urls.extend([started.url, back.to_string()]);
+        let login = world.oauth.finish(callback(&back), Some(&cookie)).await;
+        login.unwrap();
+    }
+    let asked = world.provider.seen("/token");
+    assert_eq!(asked.len(), 1_000);
+    urls.extend(world.provider.all_seen().into_iter().map(|seen| seen.uri));
+    let urls = urls.join("\n");
+    for asked in asked {
+        let verifier = &asked.form["code_verifier"];
+        assert_eq!(verifier.len(), 43);
+        assert!(seen.insert(verifier.clone()), "a verifier came before");
+        assert!(!urls.contains(verifier), "a verifier is in a URL");
+    }
+    assert!(!urls.contains("swordfish:") && !urls.contains(SECRET));
+}
+
+#[tokio::test]
+async fn two_tabs_of_a_browser_log_in_side_by_side() {
+    let world = world().await;
+    let first = world.oauth.authorize().return_to("/a").await.unwrap();
+    let kept = cookie_value(&first.set_cookie);
+    let second = world.oauth.authorize().return_to("/b").cookie(&kept);
+    let second = second.await.unwrap();
+    assert_eq!(cookie_value(&second.set_cookie), kept);
+    for (started, page) in [(first, "/a"), (second, "/b")] {
+        let returned = world.goes_on(started).await;
+        let login = world.oauth.finish(returned.callback, Some(&kept)).await;
+        assert_eq!(login.unwrap().return_to, page);
+    }
+    // What a browser presents instead of such a value is not taken over.
+    for odd in ["", "a", &"a".repeat(44), &"!".repeat(43)] {
+        let started = world.oauth.authorize().cookie(odd).await.unwrap();
+        assert_ne!(cookie_value(&started.set_cookie), odd);
+    }
+}
+
+#[tokio::test]
+async fn the_cookie_is_for_this_host_and_for_no_script() {
+    let line =
+        |started: tower_jam::oauth2::Started| started.set_cookie.to_str().unwrap().to_owned();
+    let lax = line(world().await.oauth.authorize().await.unwrap());
+    let attributes = "; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure";
+    assert!(
+        lax.starts_with("__Host-oauth=") && lax.ends_with(attributes),
+        "{lax}"
+    );
+    // A form that the provider's page posts comes from another site.
+    let posting = world_with(|it| it.post_form()).await;
+    let started = posting.oauth.authorize().await.unwrap();
+    assert!(started.url.contains("response_mode=form_post"));
+    let none = line(started);
+    let attributes = attributes.replace("Lax", "None");
+    assert!(
+        none.starts_with("__Host-oauth-post=") && none.ends_with(&attributes),
+        "{none}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_proves_itself_by_body_or_by_a_signed_token() {
+    let world = world_with(|it| it.secret_in_body()).await;
+    world.logs_in().await.unwrap();
+    let asked = &world.provider.seen("/token")[0];
+    assert_eq!(asked.form["client_secret"], SECRET);
+    assert!(!asked.headers.contains_key("authorization"));
+
+    let key = Key::from_pem(Algorithm::Es256, OWN.as_bytes()).unwrap();
+    let world = world_with(|it| it.private_key(key)).await;
+    world.logs_in().await.unwrap();
+    world.logs_in().await.unwrap();
+    let asked = world.provider.seen("/token");
+    let assertion = |at: usize| asked[at].form["client_assertion"].clone();
+    assert_ne!(assertion(0), assertion(1));
+    assert_eq!(
+        asked[0].form["client_assertion_type"],
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    );
+    let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
+    rules.set_audience(&[world.provider.at("/token")]);
+    rules.set_issuer(&[CLIENT]);
+    rules.sub = Some(CLIENT.to_owned());
+    rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+    let public = std::fs::read("tests/keys/p256.spki.pem").unwrap();
+    let public = jsonwebtoken::DecodingKey::from_ec_pem(&public).unwrap();
+    let read = jsonwebtoken::decode::<serde_json::Value>(assertion(0), &public, &rules);
+    assert!(read.unwrap().claims["jti"].is_string());
+}
+
+#[tokio::test]
+async fn a_provider_tells_its_own_addresses() {
+    let world = world().await;
+    let url = &world.provider.url;
+    let asked = Provider::discover("acme", url, CLIENT).insecure_http_on_loopback();
+    let found = asked.await.unwrap().client_secret(SECRET).build().unwrap();
+    assert_eq!(found.issuer(), url);
+    // The issuer must be the very same, also where the address is.
+    for other in [format!("{url}/"), url.replace("127.0.0.1", "localhost")] {
+        let asked = Provider::discover("acme", &other, CLIENT).insecure_http_on_loopback();
+        let refused = asked.await.unwrap_err().to_string();
+        assert!(refused.contains("another than the one"), "{refused}");
+    }
+    let asked = Provider::discover("acme", url, CLIENT).await;
+    assert_eq!(
+        asked.unwrap_err().setting(),
+        "issuer",
+        "plain HTTP is asked for by name"
+    );
+}
+
+#[tokio::test]
+async fn a_provider_without_id_tokens_is_asked_who_it_is() {
+    let world = world_with(|it| it.scopes(["read:user"])).await;
+    world.provider.change(|it| {
+        it.tokens = Some(json!({
+            "access_token": "access-token-swordfish", "token_type": "bearer", "scope": "read:user,user:email",
+        }));
+    });
+    let login = world.logs_in().await.unwrap();
+    assert_eq!(login.profile.subject, "user-1");
+    assert_eq!(login.tokens.scopes, ["read:user", "user:email"]);
+    assert!(login.tokens.expires_at.is_none());
+    assert!(
+        login.profile.details::<GitHubUser>().is_none(),
+        "it has no `login`"
+    );
+    // How old the login is nobody says.
+    let started = world.oauth.authorize().max_age(Duration::from_secs(60));
+    assert!(started.await.is_err());
+}
+
+#[tokio::test]
+async fn a_user_of_github_has_the_address_that_github_has_verified() {
+    let world = world_with(|known| {
+        let own = known.build().unwrap();
+        let at = |path: &str| format!("{}{path}", own.issuer());
+        let github = Provider::github(CLIENT, SECRET).authorize_url(&at("/authorize"));
+        let github = github.token_url(&at("/token")).userinfo_url(&at("/user"));
+        github
+            .emails_url(&at("/emails"))
+            .insecure_http_on_loopback()
+    })
+    .await;
+    world.provider.change(|it| {
+        it.iss = Some("https://github.com".to_owned());
+        it.user = Some(json!({
+            "id": 583_231, "login": "octocat", "name": "Octo Cat", "email": "shown@acme.dev", "type": "User",
+        }));
+        it.emails = Some(json!([
+            { "email": "old@acme.dev", "primary": false, "verified": true, "visibility": null },
+            { "email": "octo@acme.dev", "primary": true, "verified": true, "visibility": "private" },
+        ]));
+    });
+    let login = world.logs_in().await.unwrap();
+    assert_eq!(login.profile.key(), ("https://github.com", "583231"));
+    assert_eq!(login.profile.username.as_deref(), Some("octocat"));
+    assert_eq!(login.profile.email.as_deref(), Some("octo@acme.dev"));
+    assert!(login.profile.email_verified);
+    let user: GitHubUser = login.profile.details().unwrap();
+    assert_eq!((user.id, user.kind.as_deref()), (583_231, Some("User")));
+    assert!(
+        world.provider.seen("/user")[0]
+            .headers
+            .contains_key("user-agent")
+    );
+    assert!(!world.provider.seen("/token")[0].form.contains_key("nonce"));
+    // Without `user:email` there is none to tell.
+    world.provider.fail("/emails", Fault::Status(404));
+    assert_eq!(world.logs_in().await.unwrap().profile.email, None);
+}

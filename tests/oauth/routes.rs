@@ -1,0 +1,303 @@
+//! The routes, as a browser walks them.
+
+use std::collections::HashMap;
+
+use reqwest::Response;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::{
+    browser::{Browser, location},
+    site::{Site, Terms, USUAL, site},
+};
+
+/// Goes to the provider and stops before the callback.
+async fn before_callback(site: &Site, login: &str) -> Url {
+    let begun = site.browser.get(&site.at(login)).await;
+    assert_eq!(begun.status(), 303);
+    let there = site.browser.get(&location(&begun).unwrap()).await;
+    Url::parse(&location(&there).unwrap()).unwrap()
+}
+
+async fn json(answer: Response) -> Value {
+    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+}
+
+fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+    answer.headers()[name].to_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_browser_is_led_to_the_provider_and_back_into_a_session() {
+    let site = site(USUAL).await;
+    assert_eq!(site.browser.get(&site.at("/me")).await.status(), 401);
+    let page = site
+        .browser
+        .visit(&site.at("/oauth/acme/login?return_to=/cart"))
+        .await;
+    assert_eq!(page.url().path(), "/cart");
+    let me = json(site.browser.get(&site.at("/me")).await).await;
+    assert_eq!(me["name"], "Ada");
+    let sessions = site.sessions.list(&site.ada).await.unwrap();
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions[0].factors()[0].0.as_amr(), "fed");
+    // A second login keeps the session, under a new id.
+    let first = site.session().unwrap();
+    let page = site.browser.visit(&site.at("/oauth/acme/login")).await;
+    assert_eq!((page.url().path(), page.status().as_u16()), ("/me", 200));
+    assert_ne!(site.session().unwrap(), first);
+    assert_eq!(site.sessions.list(&site.ada).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn every_step_is_a_303_that_nobody_keeps() {
+    let site = site(USUAL).await;
+    let begun = site.browser.get(&site.at("/oauth/acme/login")).await;
+    let back = before_callback(&site, "/oauth/acme/login").await;
+    let ended = site.browser.get(back.as_str()).await;
+    for answer in [begun, ended] {
+        assert_eq!(answer.status(), 303);
+        assert_eq!(header(&answer, "cache-control"), "no-store");
+        assert_eq!(header(&answer, "referrer-policy"), "no-referrer");
+        assert!(answer.headers().contains_key("set-cookie"));
+    }
+}
+
+#[tokio::test]
+async fn a_login_can_end_in_a_refresh_token_in_a_cookie() {
+    let site = site(Terms {
+        routes: |it| it.refresh_cookie("/auth").unwrap(),
+        ..USUAL
+    })
+    .await;
+    let page = site
+        .browser
+        .visit(&site.at("/oauth/acme/login?return_to=/cart"))
+        .await;
+    assert_eq!(
+        page.url().as_str(),
+        site.at("/cart"),
+        "no token is in the URL"
+    );
+    assert!(site.session().is_none());
+    let token = site.browser.cookie(&site.url, "__Secure-refresh").unwrap();
+    let visited = site.browser.visited.lock().unwrap().join("\n");
+    assert!(!visited.contains(&token));
+    let pair = site
+        .browser
+        .post(&site.at("/auth/refresh"), &HashMap::new())
+        .await;
+    assert_eq!(pair.status(), 200);
+    assert!(json(pair).await["access_token"].is_string());
+}
+
+#[tokio::test]
+async fn a_form_that_the_provider_posts_ends_a_login() {
+    let site = site(Terms {
+        provider: |it| it.post_form(),
+        ..USUAL
+    })
+    .await;
+    let begun = site
+        .browser
+        .get(&site.at("/oauth/acme/login?return_to=/cart"))
+        .await;
+    let page = json(site.browser.get(&location(&begun).unwrap()).await).await;
+    let mut fields: HashMap<String, String> =
+        serde_json::from_value(page["fields"].clone()).unwrap();
+    fields.insert("user".to_owned(), json!({ "name": {} }).to_string());
+    let action = page["action"].as_str().unwrap();
+    // Somebody else's form finds nothing, and uses nothing up.
+    let foreign = Browser::new().post(action, &fields).await;
+    assert_eq!(foreign.status(), 400);
+    let ended = site.browser.post(action, &fields).await;
+    assert_eq!(
+        (ended.status().as_u16(), location(&ended).unwrap().as_str()),
+        (303, "/cart")
+    );
+    assert_eq!(site.browser.get(&site.at("/me")).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_callback_that_is_not_good_is_a_400_and_makes_no_session() {
+    let site = site(USUAL).await;
+    let good = before_callback(&site, "/oauth/acme/login").await;
+    let with = |name: &str, value: Option<&str>| {
+        let kept: Vec<(String, String)> = good
+            .query_pairs()
+            .into_owned()
+            .filter(|(known, _)| known != name)
+            .collect();
+        let mut url = good.clone();
+        url.query_pairs_mut().clear().extend_pairs(kept);
+        if let Some(value) = value {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        url
+    };
+    let mut twice = good.clone();
+    twice.query_pairs_mut().append_pair("state", "a");
+    for url in [
+        with("state", None),
+        with("state", Some("")),
+        with("state", Some(&"a".repeat(43))),
+        twice,
+    ] {
+        let refused = site.browser.get(url.as_str()).await;
+        assert_eq!(refused.status(), 400, "{url}");
+        assert_eq!(header(&refused, "content-type"), "application/problem+json");
+        assert_eq!(header(&refused, "cache-control"), "no-store");
+    }
+    // Another browser, with the victim's own address.
+    assert_eq!(Browser::new().get(good.as_str()).await.status(), 400);
+    assert!(site.is_untouched().await);
+    assert!(site.session().is_none());
+    // Those have used nothing up; these do.
+    for (name, value) in [
+        ("error", Some("access_denied")),
+        ("code", None),
+        ("code", Some("")),
+        ("code", Some(&*"a".repeat(4097))),
+        ("iss", Some("https://evil.dev")),
+    ] {
+        let back = before_callback(&site, "/oauth/acme/login").await;
+        let changed = with(name, value);
+        let state = back
+            .query_pairs()
+            .find(|(name, _)| name == "state")
+            .unwrap()
+            .1
+            .into_owned();
+        let kept: Vec<(String, String)> = changed
+            .query_pairs()
+            .into_owned()
+            .map(|(name, value)| match &*name {
+                "state" => (name, state.clone()),
+                _ => (name, value),
+            })
+            .collect();
+        let mut url = back.clone();
+        url.query_pairs_mut().clear().extend_pairs(kept);
+        let refused = site.browser.get(url.as_str()).await;
+        assert_eq!(refused.status(), 400, "{name}");
+        let again = site.browser.get(back.as_str()).await;
+        assert_eq!(again.status(), 400, "{name}: the state is used up");
+    }
+    assert!(site.is_untouched().await);
+    assert_eq!(site.browser.visit(good.as_str()).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_browser_is_never_sent_to_another_origin() {
+    let site = site(USUAL).await;
+    for page in [
+        "//evil.dev",
+        "/\\evil.dev",
+        "https://evil.dev",
+        "/%0d%0aevil",
+        "%09//evil.dev",
+        "",
+        "/cart&return_to=/cart",
+    ] {
+        let back = before_callback(&site, &format!("/oauth/acme/login?return_to={page}")).await;
+        let ended = site.browser.get(back.as_str()).await;
+        assert_eq!(location(&ended).as_deref(), Some("/me"), "{page:?}");
+    }
+    // Where the provider sends the browser back to is not taken from the request.
+    let begun = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let begun = begun.build().unwrap().get(site.at("/oauth/acme/login"));
+    let begun = begun
+        .header("host", "evil.dev")
+        .header("x-forwarded-host", "evil.dev");
+    let to = location(&begun.send().await.unwrap()).unwrap();
+    assert!(!to.contains("evil"), "{to}");
+}
+
+#[tokio::test]
+async fn whoever_has_no_account_or_may_not_log_in_gets_no_session() {
+    let site = site(USUAL).await;
+    // Another subject with the same address is another person.
+    site.provider.change(|it| {
+        it.claims = Some(json!({ "sub": "user-2", "email": "ada@acme.dev" }));
+        it.user = Some(json!({ "sub": "user-2" }));
+    });
+    let refused = site.browser.visit(&site.at("/oauth/acme/login")).await;
+    assert_eq!(refused.status(), 403);
+    assert!(site.session().is_none());
+    site.provider.heal();
+    assert!(site.users.set_disabled(&site.ada, true).await.unwrap());
+    let refused = site.browser.visit(&site.at("/oauth/acme/login")).await;
+    assert_eq!(refused.status(), 403);
+    assert!(site.session().is_none() && site.sessions.list(&site.ada).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_failure_can_have_a_page() {
+    let site = site(Terms {
+        routes: |it| it.failure_page("/sign-in?by=acme"),
+        ..USUAL
+    })
+    .await;
+    let refused = site
+        .browser
+        .get(&site.at("/oauth/acme/callback?state=a"))
+        .await;
+    assert_eq!(refused.status(), 303);
+    assert_eq!(
+        location(&refused).as_deref(),
+        Some("/sign-in?by=acme&error=state")
+    );
+    site.provider
+        .change(|it| it.error = Some("access_denied".to_owned()));
+    let back = before_callback(&site, "/oauth/acme/login").await;
+    let refused = site.browser.get(back.as_str()).await;
+    assert_eq!(
+        location(&refused).as_deref(),
+        Some("/sign-in?by=acme&error=denied")
+    );
+}
+
+#[tokio::test]
+async fn a_provider_or_a_store_that_is_away_is_a_503() {
+    let site = site(USUAL).await;
+    site.provider
+        .fail("/token", crate::provider::Fault::Status(500));
+    let failed = site.browser.visit(&site.at("/oauth/acme/login")).await;
+    assert_eq!(
+        (failed.status().as_u16(), header(&failed, "retry-after")),
+        (503, "5")
+    );
+    let back = before_callback(&site, "/oauth/acme/login").await;
+    site.store.set_down(true);
+    for url in [site.at("/oauth/acme/login"), back.to_string()] {
+        let failed = site.browser.get(&url).await;
+        assert_eq!(failed.status(), 503);
+        assert!(failed.headers().contains_key("retry-after"));
+    }
+    site.store.set_down(false);
+    assert!(site.sessions.list(&site.ada).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn another_provider_or_method_is_not_there() {
+    let site = site(USUAL).await;
+    for path in [
+        "/oauth/other/login",
+        "/oauth/other/callback?state=a",
+        "/oauth/ACME/login",
+    ] {
+        assert_eq!(
+            site.browser.get(&site.at(path)).await.status(),
+            404,
+            "{path}"
+        );
+    }
+    let form = HashMap::new();
+    for path in ["/oauth/acme/login", "/oauth/acme/callback"] {
+        assert_eq!(
+            site.browser.post(&site.at(path), &form).await.status(),
+            405,
+            "{path}"
+        );
+    }
+}

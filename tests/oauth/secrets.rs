@@ -1,0 +1,129 @@
+//! What must not be seen is not seen.
+
+use std::time::Duration;
+
+use tower_jam::Secret;
+use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*};
+
+use crate::{
+    log::Log,
+    provider::{Fault, SECRET},
+    world::{world, world_with},
+};
+
+#[tokio::test]
+async fn no_secret_is_in_a_log_an_error_a_debug_or_the_store() {
+    let log = Log::default();
+    let layer = fmt::layer()
+        .with_writer(log.clone())
+        .with_filter(LevelFilter::TRACE);
+    let _guard = tracing_subscriber::registry().with(layer).set_default();
+
+    let world = world_with(|it| it.timeout(Duration::from_millis(300))).await;
+    let mut shown = String::new();
+    let started = world.oauth.authorize().return_to("/cart").await.unwrap();
+    shown.push_str(&format!(
+        "{started:?} {:?} {:?}",
+        world.oauth,
+        world.oauth.authorize()
+    ));
+    let returned = world.goes_on(started).await;
+    shown.push_str(&format!("{:?}", returned.callback));
+    let login = world
+        .oauth
+        .finish(returned.callback.clone(), Some(&returned.cookie));
+    let login = login.await.unwrap();
+    shown.push_str(&format!("{login:?}"));
+    let token = login.tokens.refresh_token.clone().unwrap();
+    world.oauth.refresh(&token).await.unwrap();
+    world.oauth.client_credentials(["a"]).await.unwrap();
+    world.oauth.revoke(&token).await.unwrap();
+    for fault in [
+        Fault::Status(400),
+        Fault::Body("swordfish"),
+        Fault::Hang,
+        Fault::Cut,
+    ] {
+        world.provider.fail("/token", fault);
+        let failed = world.logs_in().await.unwrap_err();
+        shown.push_str(&format!("{failed} {failed:?}"));
+        let failed = world
+            .oauth
+            .refresh(&Secret::new("swordfish".to_owned()))
+            .await;
+        shown.push_str(&format!("{:?}", failed.unwrap_err()));
+    }
+    shown.push_str(&format!("{:?}", crate::world::settings(&world.provider)));
+
+    let verifiers = world.provider.seen("/token");
+    let verifiers = verifiers
+        .iter()
+        .filter_map(|seen| seen.form.get("code_verifier"));
+    let mut secrets: Vec<String> = verifiers.cloned().collect();
+    secrets.push(returned.cookie.clone());
+    secrets.extend([
+        returned.callback.state.unwrap(),
+        "swordfish".to_owned(),
+        SECRET.to_owned(),
+    ]);
+    let log = log.text();
+    assert!(log.contains("TRACE"), "there is a log");
+    for secret in &secrets {
+        assert!(!shown.contains(secret), "{secret} is shown");
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+    for value in world.store.written() {
+        let text = String::from_utf8_lossy(&value);
+        for secret in secrets.iter().chain([&"/cart".to_owned()]) {
+            assert!(!text.contains(secret), "{secret} is in the store");
+        }
+    }
+    // Neither a token nor the client's secret is in any address that was asked for.
+    for seen in world.provider.all_seen() {
+        let is_hidden = !seen.uri.contains("swordfish") && !seen.uri.contains("code=");
+        assert!(is_hidden, "{}", seen.uri);
+    }
+}
+
+#[tokio::test]
+async fn settings_that_would_be_a_hole_are_refused() {
+    let world = world().await;
+    let good = || crate::world::settings(&world.provider);
+    for (setting, builder) in [
+        ("token_url", good().token_url("http://id.acme.dev/token")),
+        (
+            "authorize_url",
+            good().authorize_url("http://id.acme.dev/authorize"),
+        ),
+        (
+            "userinfo_url",
+            good().userinfo_url("ftp://id.acme.dev/user"),
+        ),
+        (
+            "jwks_url",
+            good().jwks_url("https://user:password@id.acme.dev/keys"),
+        ),
+        ("client_secret", good().client_secret("")),
+        ("timeout", good().timeout(Duration::from_secs(31))),
+        ("timeout", good().timeout(Duration::ZERO)),
+    ] {
+        assert_eq!(builder.build().unwrap_err().setting(), setting);
+    }
+    let secret = tower_jam::MasterSecret::generate();
+    let client =
+        || tower_jam::OAuth2::builder(good().build().unwrap(), world.store.clone(), &secret);
+    for url in [
+        "http://acme.dev/callback",
+        "/callback",
+        "https://acme.dev/#a",
+        "javascript:a",
+    ] {
+        let refused = client().redirect_url(url).build().unwrap_err();
+        assert_eq!(refused.setting(), "redirect_url", "{url}");
+    }
+    assert_eq!(client().build().unwrap_err().setting(), "redirect_url");
+    let refused = client()
+        .redirect_url(crate::world::CALLBACK)
+        .default_page("//evil.dev");
+    assert_eq!(refused.build().unwrap_err().setting(), "default_page");
+}

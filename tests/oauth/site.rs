@@ -1,0 +1,123 @@
+//! A site with accounts, at its own address, whose users come by way of the provider.
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{Router, routing::get};
+use tower_jam::{
+    Accounts, Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, OAuth2, Passwords,
+    Secret, SessionLayer, Sessions, StoreError, Throttle, TokenPairs,
+    account::{self, OAuthRoutes, RoutesBuilder, StoreUsers, Users},
+    oauth2::{Login, ProviderBuilder},
+    store::MemoryStore,
+};
+
+use crate::{browser::Browser, provider::Provider, support::ProbeStore, world::settings};
+
+pub struct Site {
+    pub url: String,
+    pub provider: Provider,
+    pub store: Arc<ProbeStore>,
+    pub sessions: Sessions<Claims>,
+    pub users: Arc<StoreUsers<Claims>>,
+    /// Ada's id here.
+    pub ada: String,
+    pub browser: Browser,
+}
+
+/// How a site differs from the usual one.
+pub struct Terms {
+    pub provider: fn(ProviderBuilder) -> ProviderBuilder,
+    pub routes: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims>,
+}
+
+pub const USUAL: Terms = Terms {
+    provider: |it| it,
+    routes: |it| it,
+};
+
+pub async fn site(terms: Terms) -> Site {
+    let provider = Provider::start().await;
+    let store = Arc::new(ProbeStore::new(MemoryStore::new()));
+    let secret = MasterSecret::generate();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+
+    let users = Arc::new(StoreUsers::new(store.clone()));
+    let claims = Claims::new().with("name", "Ada").unwrap();
+    let ada = users
+        .add("ada", "", ["editor"], claims)
+        .await
+        .unwrap()
+        .unwrap();
+    // An identity is known by its issuer and subject.
+    let known = HashMap::from([((provider.url.clone(), "user-1".to_owned()), ada.clone())]);
+    let link = move |login: Login| {
+        let (issuer, subject) = login.profile.key();
+        let user = known.get(&(issuer.to_owned(), subject.to_owned())).cloned();
+        async move { Ok::<_, StoreError>(user) }
+    };
+
+    let found: Arc<dyn Users<Claims>> = users.clone();
+    let ring = KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap());
+    let jwt = Jwt::builder(ring)
+        .issuer("https://auth.acme.dev")
+        .audience("api");
+    let reread = account::reread(found.clone());
+    let pairs = TokenPairs::builder(jwt.build().unwrap(), store.clone(), &secret, reread);
+    let sessions = Sessions::builder(store.clone(), &secret).build().unwrap();
+    let throttle = Throttle::builder(store.clone(), &secret).build();
+    let passwords = Passwords::builder().build().unwrap();
+    let accounts = Accounts::builder(found, passwords, throttle, pairs.build().unwrap())
+        .sessions(sessions.clone())
+        .build();
+
+    let oauth = (terms.provider)(settings(&provider)).build().unwrap();
+    let oauth = OAuth2::builder(oauth, store.clone(), &secret)
+        .redirect_url(&format!("{url}/oauth/acme/callback"))
+        .default_page("/me")
+        .build()
+        .unwrap();
+    let me = get(|user: AuthUser<Claims>| async { axum::Json(user) });
+    let routes = OAuthRoutes::new(accounts.clone(), [oauth], link);
+    let app = Router::new()
+        .route("/me", me)
+        .route_layer(SessionLayer::new(sessions.clone()))
+        .route("/cart", get(|| async { "the cart" }))
+        .merge((terms.routes)(routes).build().unwrap())
+        .nest(
+            "/auth",
+            RoutesBuilder::new(accounts)
+                .refresh_cookie("/auth")
+                .unwrap()
+                .build(),
+        );
+    let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Site {
+        url,
+        provider,
+        store,
+        sessions,
+        users,
+        ada,
+        browser: Browser::new(),
+    }
+}
+
+impl Site {
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    pub fn session(&self) -> Option<Secret<String>> {
+        self.browser
+            .cookie(&self.url, "__Host-sid")
+            .map(Secret::new)
+    }
+
+    /// Nobody is logged in, and the provider was not asked for a token.
+    pub async fn is_untouched(&self) -> bool {
+        let sessions = self.sessions.list(&self.ada).await.unwrap();
+        sessions.is_empty() && self.provider.seen("/token").is_empty()
+    }
+}

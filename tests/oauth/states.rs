@@ -1,0 +1,246 @@
+//! What is refused before the provider is asked anything.
+
+use std::sync::Arc;
+
+use tower_jam::{
+    Clock, MasterSecret, OAuth2, SystemClock,
+    oauth2::{Callback, OAuthError},
+    store::{MemoryStore, Store},
+    testing::ManualClock,
+};
+
+use crate::{
+    provider::Provider,
+    world::{CALLBACK, Returned, World, settings, world, world_with},
+};
+
+async fn refused(world: &World, callback: Callback, cookie: Option<&str>) -> OAuthError {
+    let before = world.token_requests();
+    let refused = world.oauth.finish(callback, cookie).await.unwrap_err();
+    assert_eq!(
+        world.token_requests(),
+        before,
+        "the token endpoint is not asked"
+    );
+    refused
+}
+
+#[tokio::test]
+async fn a_state_that_is_wrong_missing_or_foreign_is_refused_and_uses_nothing_up() {
+    let world = world().await;
+    let Returned { callback, cookie } = world.goes().await;
+    let other = world.goes().await;
+    let with = |state: Option<&str>| {
+        let mut changed = callback.clone();
+        changed.state = state.map(str::to_owned);
+        changed
+    };
+    let state = callback.state.clone().unwrap();
+    let swapped: String = state.chars().rev().collect();
+    for wrong in [
+        None,
+        Some(""),
+        Some("x"),
+        Some(&*swapped),
+        Some(&state[1..]),
+        other.callback.state.as_deref(),
+    ] {
+        let refused = refused(&world, with(wrong), Some(&cookie)).await;
+        assert!(
+            matches!(refused, OAuthError::UnknownState),
+            "{wrong:?}: {refused}"
+        );
+        assert_eq!((refused.status().as_u16(), refused.code()), (400, "state"));
+    }
+    // The state of this browser in another one, as an attacker has it who sends a link.
+    for foreign in [None, Some(""), Some(&*other.cookie), Some("a; b")] {
+        let refused = refused(&world, callback.clone(), foreign).await;
+        assert!(
+            matches!(refused, OAuthError::UnknownState),
+            "{foreign:?}: {refused}"
+        );
+    }
+    world.oauth.finish(callback, Some(&cookie)).await.unwrap();
+    let theirs = Some(other.cookie.as_str());
+    world.oauth.finish(other.callback, theirs).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_state_is_good_once_whatever_comes_of_it() {
+    let world = world().await;
+    let Returned { callback, cookie } = world.goes().await;
+    let cookie = Some(cookie.as_str());
+    world.oauth.finish(callback.clone(), cookie).await.unwrap();
+    let again = refused(&world, callback, cookie).await;
+    assert!(matches!(again, OAuthError::UnknownState));
+
+    let Returned { callback, cookie } = world.goes().await;
+    let cookie = Some(cookie.as_str());
+    let finish = || world.oauth.finish(callback.clone(), cookie);
+    let (a, b, c) = tokio::join!(finish(), finish(), finish());
+    let ended = [a, b, c].iter().filter(|ended| ended.is_ok()).count();
+    assert_eq!(ended, 1);
+}
+
+#[tokio::test]
+async fn a_user_who_says_no_is_not_logged_in() {
+    let world = world().await;
+    for (error, told) in [
+        ("access_denied", "access_denied"),
+        ("Swordfish <b>", "unknown"),
+    ] {
+        world
+            .provider
+            .change(|it| it.error = Some(error.to_owned()));
+        let Returned {
+            mut callback,
+            cookie,
+        } = world.goes().await;
+        // An error beside a code is an error.
+        callback.code = Some("code".to_owned());
+        let refused = refused(&world, callback.clone(), Some(&cookie)).await;
+        assert!(
+            matches!(&refused, OAuthError::Denied { code } if code == told),
+            "{refused}"
+        );
+        assert_eq!((refused.status().as_u16(), refused.code()), (400, "denied"));
+        let again = world.oauth.finish(callback, Some(&cookie)).await;
+        assert!(matches!(again, Err(OAuthError::UnknownState)));
+    }
+}
+
+#[tokio::test]
+async fn an_absurd_code_reaches_nobody() {
+    let world = world().await;
+    let long = "a".repeat(4097);
+    for code in [None, Some(""), Some(&*long)] {
+        let Returned {
+            mut callback,
+            cookie,
+        } = world.goes().await;
+        callback.code = code.map(str::to_owned);
+        let refused = refused(&world, callback, Some(&cookie)).await;
+        assert_eq!(
+            (refused.status().as_u16(), refused.code()),
+            (400, "malformed")
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_another_issuer_is_refused() {
+    let world = world_with(|it| it.require_issuer()).await;
+    for iss in [
+        None,
+        Some(""),
+        Some("https://evil.dev"),
+        Some("http://127.0.0.1"),
+    ] {
+        let Returned {
+            mut callback,
+            cookie,
+        } = world.goes().await;
+        callback.iss = iss.map(str::to_owned);
+        let refused = refused(&world, callback, Some(&cookie)).await;
+        assert_eq!(
+            (refused.status().as_u16(), refused.code()),
+            (400, "issuer"),
+            "{iss:?}"
+        );
+    }
+    world.logs_in().await.unwrap();
+    // One that states none is believed where none is asked for, and one that is wrong is not.
+    let world = crate::world::world().await;
+    let Returned {
+        mut callback,
+        cookie,
+    } = world.goes().await;
+    callback.iss = None;
+    world.oauth.finish(callback, Some(&cookie)).await.unwrap();
+    let Returned {
+        mut callback,
+        cookie,
+    } = world.goes().await;
+    callback.iss = Some("https://evil.dev".to_owned());
+    assert_eq!(
+        refused(&world, callback, Some(&cookie)).await.code(),
+        "issuer"
+    );
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_becomes_the_default_page() {
+    let world = world().await;
+    for (asked, page) in [
+        ("/cart?a=b#c", "/cart?a=b#c"),
+        ("//evil.dev", "/"),
+        ("/\\evil.dev", "/"),
+        ("https://evil.dev/", "/"),
+        ("/\t/evil.dev", "/"),
+        ("/a\r\nset-cookie: a=b", "/"),
+        ("javascript:alert(1)", "/"),
+        ("", "/"),
+    ] {
+        let started = world.oauth.authorize().return_to(asked).await.unwrap();
+        assert!(!started.url.contains("evil"), "{}", started.url);
+        let Returned { callback, cookie } = world.goes_on(started).await;
+        let login = world.oauth.finish(callback, Some(&cookie)).await.unwrap();
+        assert_eq!(login.return_to, page, "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_ends_within_ten_minutes_on_any_node_and_across_a_new_secret() {
+    let provider = Provider::start().await;
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let old = MasterSecret::generate();
+    let new = MasterSecret::generate().accept(&old);
+    let known = settings(&provider).build().unwrap();
+    let node = |secret: &MasterSecret, store: &Arc<dyn Store>| {
+        let builder = OAuth2::builder(known.clone(), store.clone(), secret);
+        builder
+            .redirect_url(CALLBACK)
+            .clock(clock.clone())
+            .build()
+            .unwrap()
+    };
+    let world = |oauth: OAuth2| World {
+        provider: provider.clone(),
+        store: Arc::new(crate::support::ProbeStore::new(MemoryStore::new())),
+        oauth,
+        browser: crate::browser::Browser::new(),
+    };
+    let first = world(node(&old, &store));
+    let Returned { callback, cookie } = first.goes().await;
+    let login = node(&new, &store).finish(callback, Some(&cookie)).await;
+    login.unwrap();
+    // A secret that is none of theirs opens nothing, also with the store in hand.
+    let Returned { callback, cookie } = first.goes().await;
+    let stranger = node(&MasterSecret::generate(), &store);
+    let refused = stranger.finish(callback, Some(&cookie)).await.unwrap_err();
+    assert!(matches!(refused, OAuthError::UnknownState));
+    // The store's clock stands still: the deadline is in the record.
+    let Returned { callback, cookie } = first.goes().await;
+    clock.advance(std::time::Duration::from_secs(600));
+    let late = node(&old, &store).finish(callback, Some(&cookie)).await;
+    assert!(matches!(late, Err(OAuthError::UnknownState)));
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_lets_nobody_in() {
+    let world = world().await;
+    let Returned { callback, cookie } = world.goes().await;
+    world.store.set_down(true);
+    let refused = refused(&world, callback.clone(), Some(&cookie)).await;
+    assert_eq!(
+        (refused.status().as_u16(), refused.code()),
+        (503, "unavailable")
+    );
+    assert!(matches!(
+        world.oauth.authorize().await,
+        Err(OAuthError::Store(_))
+    ));
+    world.store.set_down(false);
+    world.oauth.finish(callback, Some(&cookie)).await.unwrap();
+}

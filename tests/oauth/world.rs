@@ -1,0 +1,102 @@
+//! An application that logs users in with the test's provider.
+
+use std::{sync::Arc, time::Duration};
+
+use http::HeaderValue;
+use tower_jam::{
+    MasterSecret, OAuth2,
+    oauth2::{Callback, Login, OAuthError, ProviderBuilder, Started},
+    store::MemoryStore,
+};
+use url::Url;
+
+use crate::{
+    browser::{Browser, location},
+    provider::{CLIENT, Provider, SECRET},
+    support::ProbeStore,
+};
+
+pub const CALLBACK: &str = "https://app.acme.dev/oauth/acme/callback";
+
+pub struct World {
+    pub provider: Provider,
+    pub store: Arc<ProbeStore>,
+    pub oauth: OAuth2,
+    pub browser: Browser,
+}
+
+/// How the application knows the provider.
+pub fn settings(provider: &Provider) -> ProviderBuilder {
+    tower_jam::oauth2::Provider::builder("acme", &provider.url, CLIENT)
+        .client_secret(SECRET)
+        .scopes(["openid", "profile"])
+        .authorize_url(&provider.at("/authorize"))
+        .token_url(&provider.at("/token"))
+        .userinfo_url(&provider.at("/user"))
+        .jwks_url(&provider.at("/keys"))
+        .device_url(&provider.at("/device"))
+        .revoke_url(&provider.at("/revoke"))
+        .timeout(Duration::from_secs(5))
+        .insecure_http_on_loopback()
+}
+
+pub async fn world() -> World {
+    world_with(|it| it).await
+}
+
+pub async fn world_with(change: impl FnOnce(ProviderBuilder) -> ProviderBuilder) -> World {
+    let provider = Provider::start().await;
+    let store = Arc::new(ProbeStore::new(MemoryStore::new()));
+    let known = change(settings(&provider)).build().unwrap();
+    let oauth = OAuth2::builder(known, store.clone(), &MasterSecret::generate())
+        .redirect_url(CALLBACK)
+        .build()
+        .unwrap();
+    World {
+        provider,
+        store,
+        oauth,
+        browser: Browser::new(),
+    }
+}
+
+/// A login that the browser has come back from.
+pub struct Returned {
+    pub callback: Callback,
+    pub cookie: String,
+}
+
+impl World {
+    /// Goes to the provider and back.
+    pub async fn goes(&self) -> Returned {
+        self.goes_on(self.oauth.authorize().await.unwrap()).await
+    }
+
+    pub async fn goes_on(&self, started: Started) -> Returned {
+        let answer = self.browser.get(&started.url).await;
+        let to = Url::parse(&location(&answer).expect("the provider sends the browser back"));
+        Returned {
+            callback: callback(&to.unwrap()),
+            cookie: cookie_value(&started.set_cookie),
+        }
+    }
+
+    pub async fn logs_in(&self) -> Result<Login, OAuthError> {
+        let Returned { callback, cookie } = self.goes().await;
+        self.oauth.finish(callback, Some(&cookie)).await
+    }
+
+    pub fn token_requests(&self) -> usize {
+        self.provider.seen("/token").len()
+    }
+}
+
+pub fn callback(url: &Url) -> Callback {
+    Callback::read(url.query_pairs().into_owned()).unwrap()
+}
+
+pub fn cookie_value(line: &HeaderValue) -> String {
+    let line = line.to_str().unwrap();
+    let (_, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+    value.to_owned()
+}
