@@ -5,8 +5,8 @@ use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 use super::{
     jws::{self, Types},
     jwt::{Jws, Jwt},
+    key_source::KeySource,
     list::TokenList,
-    ring::KeyRing,
     settings::{Expected, Settings, settings},
 };
 use crate::{clock::Clock, error::ConfigError};
@@ -15,7 +15,7 @@ use crate::{clock::Clock, error::ConfigError};
 #[must_use]
 pub struct JwtBuilder<U> {
     settings: Settings,
-    ring: KeyRing,
+    keys: KeySource,
     types: Vec<String>,
     untyped: bool,
     user: PhantomData<fn() -> U>,
@@ -24,10 +24,10 @@ pub struct JwtBuilder<U> {
 settings!(JwtBuilder<U>);
 
 impl<U> JwtBuilder<U> {
-    pub(super) fn new(ring: KeyRing) -> Self {
+    pub(super) fn new(keys: KeySource) -> Self {
         Self {
             settings: Settings::new(),
-            ring,
+            keys,
             types: vec![jws::DEFAULT_TYPE.to_owned()],
             untyped: false,
             user: PhantomData,
@@ -70,13 +70,13 @@ impl<U> JwtBuilder<U> {
             ));
         }
         let envelope = Jws {
-            ring: self.ring.clone(),
+            keys: self.keys.clone(),
             types: Types {
                 accepted,
                 untyped: self.untyped,
             },
         };
-        Ok(Jwt::new(self.settings.build(envelope)?, self.ring))
+        Ok(Jwt::new(self.settings.build(envelope)?, self.keys.ring))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Jwt`](super::Jwt) and a [`Paseto`](super::Paseto) are this engine with an [`Envelope`] each.
 
-use std::{any::Any, fmt, sync::Arc, time::Duration};
+use std::{any::Any, error::Error, fmt, pin::Pin, sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
 
@@ -31,6 +31,11 @@ pub(super) trait Envelope: fmt::Debug + Send + Sync + 'static {
     /// Whether the keys are still those.
     fn is_current(&self, keys: &Keys) -> bool;
 
+    /// Asks for keys that are not there yet, where such may be had, and says whether that was worth it.
+    fn learn(&self) -> Option<Pin<Box<dyn Future<Output = bool> + Send + '_>>> {
+        None
+    }
+
     /// The payload of `token`, once it is found to be from a key of the ring.
     fn open(&self, token: &str) -> Result<Opened, Rejection>;
 
@@ -46,6 +51,24 @@ pub(super) struct Opened {
 
 /// The keys of a ring at one moment, known by their place in memory.
 pub(super) type Keys = Arc<dyn Any + Send + Sync>;
+
+/// The cause of a refusal for want of a key that the token names and that may be a new one.
+#[derive(Debug)]
+pub(super) struct UnknownKey;
+
+impl UnknownKey {
+    fn caused(rejection: &Rejection) -> bool {
+        rejection.source().is_some_and(|cause| cause.is::<Self>())
+    }
+}
+
+impl fmt::Display for UnknownKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it may be a new one")
+    }
+}
+
+impl Error for UnknownKey {}
 
 /// An engine for tokens of one kind. It is a handle.
 pub(crate) struct Engine<U> {
@@ -108,13 +131,33 @@ impl<U> Engine<U> {
 impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
     pub(crate) async fn verify(&self, token: &str) -> Result<Verified<U>, Rejection> {
         let now = self.core.clock.now();
-        let known = self.judge(token, now)?;
+        let known = match self.judge(token, now) {
+            Err(rejection) if UnknownKey::caused(&rejection) => {
+                self.judge_again(token, rejection).await?
+            }
+            verdict => verdict?,
+        };
         if let (Some(list), Some(asked)) = (&self.core.list, &known.asked) {
             // Boxed, so that an engine without a list does not carry this future.
             Box::pin(list.pass(asked)).await?;
         }
         let identity = known.identity.clone().checked_again_at(now);
         Ok(Verified::new(identity, Arc::clone(&known.user)))
+    }
+
+    /// What a token says whose key is unknown, once new keys were asked for.
+    async fn judge_again(
+        &self,
+        token: &str,
+        rejection: Rejection,
+    ) -> Result<Arc<Known<U>>, Rejection> {
+        let Some(learning) = self.core.envelope.learn() else {
+            return Err(rejection);
+        };
+        match learning.await {
+            true => self.judge(token, self.core.clock.now()),
+            false => Err(rejection),
+        }
     }
 
     /// What a token says that is good at `now`, whatever its list says.

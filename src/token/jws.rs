@@ -13,6 +13,8 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::{
     MAX_BYTES,
+    algorithm::Algorithm,
+    engine::UnknownKey,
     json::{self, Names},
     key::Key,
     ring::Ring,
@@ -60,7 +62,7 @@ pub(super) fn verify(token: &str, keys: &Ring<Key>, types: &Types) -> Result<Vec
                 return Err(Rejection::invalid("the token is of another type"));
             }
             let key = keys.find(header.kid.as_deref());
-            let key = key.ok_or_else(|| Rejection::invalid("no key of the ring has this kid"))?;
+            let key = key.ok_or_else(|| header.without_key())?;
             // The algorithm is the key's; the header must agree (RFC 8725 section 3.1).
             if key.algorithm().name() != header.alg {
                 return Err(Rejection::invalid(
@@ -154,6 +156,18 @@ impl<'a> Header<'a> {
                 .because(format!("at column {}", error.column()))
         };
         json::parse(decoded).map_err(refuse)
+    }
+
+    /// Only for a token that a new key could have made is a new key worth asking for.
+    fn without_key(&self) -> Rejection {
+        let rejection = Rejection::invalid("no key of the ring has this kid");
+        let algorithm = Algorithm::from_name(&self.alg);
+        match algorithm {
+            Some(algorithm) if self.kid.is_some() && !algorithm.is_symmetric() => {
+                rejection.because(UnknownKey)
+            }
+            _ => rejection,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The engine for signed JSON Web Tokens.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, pin::Pin, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -12,6 +12,7 @@ use super::{
     handle::handle,
     issue::Issue,
     jws::{self, Types},
+    key_source::KeySource,
     list::{TokenId, TokenList},
     ring::KeyRing,
 };
@@ -33,9 +34,9 @@ pub struct Jwt<U = Claims> {
 }
 
 impl<U> Jwt<U> {
-    /// An engine with the keys of `ring`. Issuer and audience must be set.
-    pub fn builder(ring: KeyRing) -> JwtBuilder<U> {
-        JwtBuilder::new(ring)
+    /// An engine with these keys: a [`KeyRing`], or a `Jwks` that another party publishes. Issuer and audience must be set.
+    pub fn builder(keys: impl Into<KeySource>) -> JwtBuilder<U> {
+        JwtBuilder::new(keys.into())
     }
 
     pub(super) const fn new(engine: Engine<U>, ring: KeyRing) -> Self {
@@ -74,7 +75,7 @@ handle!(Jwt);
 /// The compact form of RFC 7515, by the keys of a ring.
 #[derive(Debug)]
 pub(super) struct Jws {
-    pub(super) ring: KeyRing,
+    pub(super) keys: KeySource,
     pub(super) types: Types,
 }
 
@@ -84,17 +85,26 @@ impl Envelope for Jws {
     }
 
     fn is_current(&self, keys: &Keys) -> bool {
-        self.ring.is_at(keys)
+        self.keys.ring.is_at(keys)
+    }
+
+    fn learn(&self) -> Option<Pin<Box<dyn Future<Output = bool> + Send + '_>>> {
+        let keys = &self.keys;
+        keys.can_refresh().then(|| Box::pin(keys.refresh()) as _)
     }
 
     fn open(&self, token: &str) -> Result<Opened, Rejection> {
-        let keys = Arc::clone(&self.ring.load());
+        let keys = Arc::clone(&self.keys.ring.load());
         let payload = jws::verify(token, &keys, &self.types)?;
         Ok(Opened { payload, keys })
     }
 
     fn seal(&self, payload: &[u8]) -> Result<String, IssueError> {
-        jws::sign(payload, self.ring.load().active(), &self.types.accepted[0])
+        jws::sign(
+            payload,
+            self.keys.ring.load().active(),
+            &self.types.accepted[0],
+        )
     }
 }
 

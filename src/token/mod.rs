@@ -81,6 +81,7 @@ pub mod jwks;
 mod jws;
 mod jwt;
 mod key;
+mod key_source;
 pub mod list;
 mod load;
 mod material;
@@ -100,6 +101,8 @@ pub(crate) use self::engine::Engine;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "jwks")]
+pub use self::jwks::{Jwks, JwksBuilder};
 #[cfg(feature = "paseto")]
 pub use self::paseto::{Paseto, PasetoKey};
 pub use self::{
@@ -109,6 +112,7 @@ pub use self::{
     issue::Issue,
     jwt::Jwt,
     key::Key,
+    key_source::KeySource,
     list::{TokenId, TokenList, TokenListBuilder},
     ring::{KeyRing, RingKey},
 };

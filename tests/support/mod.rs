@@ -10,6 +10,8 @@ pub mod hub;
 #[cfg(all(unix, feature = "store-postgres"))]
 pub mod postgres;
 pub mod process;
+#[cfg(feature = "jwks")]
+pub mod provider;
 #[cfg(feature = "store-redis")]
 pub mod redis;
 #[cfg(all(
