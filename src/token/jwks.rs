@@ -161,8 +161,7 @@ impl Shared {
     }
 
     /// Runs until it is aborted.
-    async fn keep(self: Arc<Self>, life: Duration) {
-        let mut next = Instant::now() + life;
+    async fn keep(self: Arc<Self>, mut next: Instant) {
         loop {
             tokio::select! {
                 () = sleep_until(next) => {}
@@ -266,7 +265,9 @@ impl Jwks {
         let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
             ConfigError::new("jwks_url", "keys are refreshed on a tokio runtime").because(error)
         })?;
-        let task = runtime.spawn(Arc::clone(&shared).keep(life)).abort_handle();
+        let task = runtime
+            .spawn(Arc::clone(&shared).keep(Instant::now() + life))
+            .abort_handle();
         Ok(Self {
             inner: Arc::new(Inner { shared, task }),
         })
