@@ -3,6 +3,7 @@
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use super::{
+    claim_map::ClaimMap,
     jws::{self, Types},
     jwt::{Jws, Jwt},
     key_source::KeySource,
@@ -25,8 +26,12 @@ settings!(JwtBuilder<U>);
 
 impl<U> JwtBuilder<U> {
     pub(super) fn new(keys: KeySource) -> Self {
+        Self::with_settings(keys, Settings::new())
+    }
+
+    pub(super) fn with_settings(keys: KeySource, settings: Settings) -> Self {
         Self {
-            settings: Settings::new(),
+            settings,
             keys,
             types: vec![jws::DEFAULT_TYPE.to_owned()],
             untyped: false,
@@ -45,6 +50,12 @@ impl<U> JwtBuilder<U> {
     /// Also accepts tokens without `typ`, as older issuers mint them.
     pub fn accept_untyped(mut self) -> Self {
         self.untyped = true;
+        self
+    }
+
+    /// Where another party's tokens say what their subject may do. Default: the claims `roles` and `scope`.
+    pub fn claim_map(mut self, map: ClaimMap) -> Self {
+        self.settings.foreign.map = Some(map);
         self
     }
 

@@ -7,6 +7,7 @@ use std::{any::Any, error::Error, fmt, pin::Pin, sync::Arc, time::Duration};
 use serde::de::DeserializeOwned;
 
 use super::{
+    claim_map::Foreign,
     claims::{Registered, Rules, Validity},
     date::Dates,
     issue::Issue,
@@ -82,6 +83,7 @@ pub(super) struct Core {
     pub(super) ttl: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) list: Option<TokenList>,
+    pub(super) foreign: Option<Foreign>,
 }
 
 /// A token that was good when it was seen last, by the keys of that moment.
@@ -186,11 +188,14 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
         let core = &*self.core;
         let Opened { payload, keys } = core.envelope.open(token)?;
         let dates = core.envelope.dates();
-        let (claims, user) = payload::read::<U>(&payload, dates).map_err(|error| {
+        let (mut claims, user) = payload::read::<U>(&payload, dates).map_err(|error| {
             // serde_json quotes the input in some messages, so only the place is kept.
             Rejection::invalid("the claims are not an acceptable JSON object")
                 .because(format!("at column {}", error.column()))
         })?;
+        if let Some(foreign) = &core.foreign {
+            foreign.apply(&payload, &mut claims)?;
+        }
         core.rules.check(&claims, now)?;
         let Validity {
             issued_at,

@@ -332,8 +332,8 @@ impl std::error::Error for JwksError {
     }
 }
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
 /// Nobody means to ask another party more often.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const DEFAULT_LIFE: Duration = Duration::from_secs(60 * 60);

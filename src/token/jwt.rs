@@ -4,6 +4,8 @@ use std::{fmt, pin::Pin, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
+#[cfg(feature = "jwks")]
+use super::from_issuer::FromIssuer;
 use super::{
     builder::JwtBuilder,
     claims::Claims,
@@ -37,6 +39,13 @@ impl<U> Jwt<U> {
     /// An engine with these keys: a [`KeyRing`], or a `Jwks` that another party publishes. Issuer and audience must be set.
     pub fn builder(keys: impl Into<KeySource>) -> JwtBuilder<U> {
         JwtBuilder::new(keys.into())
+    }
+
+    /// An engine for the access tokens of another party's issuer, such as `https://id.acme.dev`: see
+    /// [`from_issuer`](super::from_issuer). The audience must be set.
+    #[cfg(feature = "jwks")]
+    pub fn from_issuer(issuer: &str) -> FromIssuer<U> {
+        FromIssuer::new(issuer)
     }
 
     pub(super) const fn new(engine: Engine<U>, ring: KeyRing) -> Self {

@@ -68,12 +68,16 @@
 mod algorithm;
 mod asymmetric;
 mod builder;
+pub mod claim_map;
 mod claims;
 mod date;
 mod der;
 mod engine;
+#[cfg(feature = "jwks")]
+pub mod from_issuer;
 mod handle;
 mod issue;
+pub mod issuers;
 mod json;
 mod jwk;
 #[cfg(feature = "jwks")]
@@ -101,20 +105,25 @@ pub(crate) use self::engine::Engine;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "jwks")]
-pub use self::jwks::{Jwks, JwksBuilder};
 #[cfg(feature = "paseto")]
 pub use self::paseto::{Paseto, PasetoKey};
 pub use self::{
     algorithm::Algorithm,
     builder::JwtBuilder,
+    claim_map::ClaimMap,
     claims::Claims,
     issue::Issue,
+    issuers::Issuers,
     jwt::Jwt,
     key::Key,
     key_source::KeySource,
     list::{TokenId, TokenList, TokenListBuilder},
     ring::{KeyRing, RingKey},
+};
+#[cfg(feature = "jwks")]
+pub use self::{
+    from_issuer::FromIssuer,
+    jwks::{Jwks, JwksBuilder},
 };
 
 /// The most that servers take in one header line by default.

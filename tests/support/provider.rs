@@ -26,6 +26,8 @@ pub struct Provider {
 /// What goes wrong, whatever is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
+    /// Status 404. It is no fault where another document is looked for next.
+    Missing,
     /// Status 500.
     Failing,
     /// No answer for thirty seconds.
@@ -303,6 +305,7 @@ async fn fail(fault: Fault, issuer: &str) -> Response {
     let json = |body: Body| ([(header::CONTENT_TYPE, "application/json")], body).into_response();
     let huge = || format!("{{\"keys\":[\"{}\"]}}", "x".repeat(2 << 20));
     match fault {
+        Fault::Missing => StatusCode::NOT_FOUND.into_response(),
         Fault::Failing => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Fault::Slow => {
             tokio::time::sleep(Duration::from_secs(30)).await;
