@@ -32,8 +32,8 @@ pub(super) trait Envelope: fmt::Debug + Send + Sync + 'static {
     /// Whether the keys are still those.
     fn is_current(&self, keys: &Keys) -> bool;
 
-    /// Asks for keys that are not there yet, where such may be had, and says whether that was worth it.
-    fn learn(&self) -> Option<Pin<Box<dyn Future<Output = bool> + Send + '_>>> {
+    /// Asks for keys that are not there yet, where such may be had.
+    fn learn(&self) -> Option<Learning<'_>> {
         None
     }
 
@@ -43,6 +43,9 @@ pub(super) trait Envelope: fmt::Debug + Send + Sync + 'static {
     /// The token for a payload, by the ring's active key.
     fn seal(&self, payload: &[u8]) -> Result<String, IssueError>;
 }
+
+/// Says in the end whether a token whose key was unknown is worth judging again.
+pub(super) type Learning<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
 /// What was in an envelope, and the keys of that moment.
 pub(super) struct Opened {

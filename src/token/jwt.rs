@@ -1,6 +1,6 @@
 //! The engine for signed JSON Web Tokens.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -10,7 +10,7 @@ use super::{
     builder::JwtBuilder,
     claims::Claims,
     date::Dates,
-    engine::{Engine, Envelope, Keys, Opened},
+    engine::{Engine, Envelope, Keys, Learning, Opened},
     handle::handle,
     issue::Issue,
     jws::{self, Types},
@@ -97,9 +97,8 @@ impl Envelope for Jws {
         self.keys.ring.is_at(keys)
     }
 
-    fn learn(&self) -> Option<Pin<Box<dyn Future<Output = bool> + Send + '_>>> {
-        let keys = &self.keys;
-        keys.can_refresh().then(|| Box::pin(keys.refresh()) as _)
+    fn learn(&self) -> Option<Learning<'_>> {
+        self.keys.learn()
     }
 
     fn open(&self, token: &str) -> Result<Opened, Rejection> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 #[cfg(feature = "jwks")]
 use super::jwks::Jwks;
-use super::ring::KeyRing;
+use super::{engine::Learning, ring::KeyRing};
 
 /// The keys of a [`Jwt`](super::Jwt): a [`KeyRing`], or a `Jwks` that another party publishes.
 #[derive(Clone)]
@@ -15,20 +15,13 @@ pub struct KeySource {
 }
 
 impl KeySource {
-    /// Asks for keys that the ring does not have, and says whether a token that names one is worth judging again.
-    pub(super) async fn refresh(&self) -> bool {
+    /// Asks for keys that the ring does not have, where such may be had.
+    pub(super) fn learn(&self) -> Option<Learning<'_>> {
         #[cfg(feature = "jwks")]
         if let Some(jwks) = &self.jwks {
-            return jwks.refresh_for_unknown().await;
+            return Some(Box::pin(jwks.refresh_for_unknown()));
         }
-        false
-    }
-
-    pub(super) const fn can_refresh(&self) -> bool {
-        #[cfg(feature = "jwks")]
-        return self.jwks.is_some();
-        #[cfg(not(feature = "jwks"))]
-        false
+        None
     }
 }
 
