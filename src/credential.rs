@@ -5,6 +5,7 @@
 //!
 //! * **Bearer** (RFC 6750 section 2.1): one `Authorization` header; the scheme is compared without case,
 //!   one token68 follows. Another scheme, such as `Basic`, is absence. Two headers are malformed.
+//! * **DPoP** (RFC 9449 section 7.1): as Bearer, with the scheme `DPoP`; the engine is handed the header `DPoP` too.
 //! * **Cookie**: one cookie by its exact name. Two of the name that differ are malformed.
 //! * **Header**: the whole value of a named header. **Bearer in a header**: as Bearer, elsewhere.
 //! * **Custom**: a closure. What it finds is held to be sent by the browser on its own, as a cookie is,
@@ -55,6 +56,8 @@ pub struct Credential {
     method: Method,
     uri: Uri,
     outer: Option<Identity>,
+    /// Those that the source was told to hand on.
+    headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) memory: Option<Arc<dyn RememberProof>>,
 }
 
@@ -75,6 +78,13 @@ impl Credential {
     #[must_use]
     pub const fn uri(&self) -> &Uri {
         &self.uri
+    }
+
+    /// The values of a header that the source was told to hand on: see
+    /// [`with_header`](CredentialSource::with_header).
+    pub fn header<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a HeaderValue> {
+        let named = self.headers.iter().filter(move |(known, _)| known == name);
+        named.map(|(_, value)| value)
     }
 
     /// Who an outer layer says that the caller is.
@@ -127,12 +137,20 @@ impl fmt::Debug for Credential {
 pub struct CredentialSource {
     /// Headers before cookies.
     places: Arc<[Place]>,
+    /// What else of a request goes to the engine.
+    headers: Arc<[HeaderName]>,
 }
 
 impl CredentialSource {
     /// The `Authorization` header with the scheme `Bearer`.
     pub fn bearer() -> Self {
         Self::one(Place::Bearer(AUTHORIZATION))
+    }
+
+    /// The `Authorization` header with the scheme `DPoP`, for a token that is bound to a key, with the proof of the key in the
+    /// header `DPoP` (RFC 9449 section 7.1).
+    pub fn dpop() -> Self {
+        Self::one(Place::Dpop).with_header(HeaderName::from_static("dpop"))
     }
 
     /// The cookie called `name`.
@@ -162,6 +180,15 @@ impl CredentialSource {
         Self::one(Place::Custom(Custom(Arc::new(find))))
     }
 
+    /// Hands the engine what the header called `name` says as well, beside the credential: a proof that belongs to it, for
+    /// instance.
+    pub fn with_header(mut self, name: HeaderName) -> Self {
+        if !self.headers.contains(&name) {
+            self.headers = self.headers.iter().cloned().chain([name]).collect();
+        }
+        self
+    }
+
     /// Looks in the places of both.
     pub fn or(self, other: Self) -> Self {
         let sources = [self, other];
@@ -171,9 +198,9 @@ impl CredentialSource {
         let is_cookie = |place: &Place| matches!(place, Place::Cookie(_));
         let (cookies, mut places): (Vec<_>, Vec<_>) = places.partition(is_cookie);
         places.extend(cookies);
-        Self {
-            places: places.into(),
-        }
+        let [mut both, other] = sources.clone();
+        both.places = places.into();
+        other.headers.iter().cloned().fold(both, Self::with_header)
     }
 
     /// Finds the credential of a request.
@@ -191,6 +218,7 @@ impl CredentialSource {
                     method: request.method.clone(),
                     uri: request.uri.clone(),
                     outer: None,
+                    headers: self.headers_of(request),
                     memory: None,
                 }));
             }
@@ -209,9 +237,20 @@ impl CredentialSource {
         places.any(|place| matches!(place, Place::Cookie(known) if known == name))
     }
 
+    fn headers_of(&self, request: &Parts) -> Vec<(HeaderName, HeaderValue)> {
+        let values = |name: &HeaderName| {
+            let values = request.headers.get_all(name).iter();
+            values
+                .map(|value| (name.clone(), value.clone()))
+                .collect::<Vec<_>>()
+        };
+        self.headers.iter().flat_map(values).collect()
+    }
+
     fn one(place: Place) -> Self {
         Self {
             places: Arc::new([place]),
+            headers: Arc::default(),
         }
     }
 }
@@ -219,6 +258,7 @@ impl CredentialSource {
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Place {
     Bearer(HeaderName),
+    Dpop,
     Header(HeaderName),
     Cookie(CookieName),
     Custom(Custom),
@@ -227,7 +267,8 @@ enum Place {
 impl Place {
     fn find(&self, request: &Parts) -> Result<Option<Text>, Rejection> {
         let found = match self {
-            Self::Bearer(name) => bearer(&request.headers, name)?,
+            Self::Bearer(name) => token68(&request.headers, name, b"bearer")?,
+            Self::Dpop => token68(&request.headers, &AUTHORIZATION, b"dpop")?,
             Self::Header(name) => {
                 sole(&request.headers, name)?.map(|value| (value, 0..value.len()))
             }
@@ -253,10 +294,11 @@ fn sole<'a>(
     Ok(first)
 }
 
-/// `auth-scheme 1*SP token68` of RFC 9110 section 11.4, with the scheme `Bearer`.
-fn bearer<'a>(
+/// `auth-scheme 1*SP token68` of RFC 9110 section 11.4, with this scheme.
+fn token68<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
+    expected: &[u8],
 ) -> Result<Option<(&'a HeaderValue, Range<usize>)>, Rejection> {
     let Some(header) = sole(headers, name)? else {
         return Ok(None);
@@ -269,7 +311,7 @@ fn bearer<'a>(
     if scheme == 0 {
         return Err(Rejection::malformed("no authentication scheme"));
     }
-    if !bytes[..scheme].eq_ignore_ascii_case(b"bearer") {
+    if !bytes[..scheme].eq_ignore_ascii_case(expected) {
         return Ok(None);
     }
     let spaces = bytes[scheme..]

@@ -41,6 +41,18 @@ pub struct Rejection {
     kind: RejectionKind,
     reason: Cow<'static, str>,
     source: Option<BoxError>,
+    dpop: Option<Box<Dpop>>,
+}
+
+/// What a challenge of the scheme `DPoP` says more (RFC 9449 sections 7.1 and 9).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dpop {
+    /// The signature algorithms of proofs, with spaces between.
+    pub(crate) algs: Cow<'static, str>,
+    /// The error code, where it is one of proofs.
+    pub(crate) error: Option<&'static str>,
+    /// What the next proof must state.
+    pub(crate) nonce: Option<String>,
 }
 
 /// What the caller is told.
@@ -145,6 +157,7 @@ impl Rejection {
             kind: RejectionKind::Misconfigured,
             reason: reason.into(),
             source: None,
+            dpop: None,
         }
     }
 
@@ -153,6 +166,19 @@ impl Rejection {
     pub fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Has a challenge of the scheme `DPoP` in place of `Bearer`.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn for_dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = Some(Box::new(dpop));
+        self
+    }
+
+    /// The value of the header `DPoP-Nonce` (RFC 9449 section 8), which the next proof must state.
+    #[must_use]
+    pub fn dpop_nonce(&self) -> Option<&str> {
+        self.dpop.as_ref()?.nonce.as_deref()
     }
 
     /// What the caller is told.
@@ -179,10 +205,11 @@ impl Rejection {
         self.kind.terms().grpc_code
     }
 
-    /// The error code of RFC 6750 section 3.1 or RFC 9470 section 3, where there is one.
+    /// The error code of RFC 6750 section 3.1, RFC 9470 section 3 or RFC 9449 section 7.1, where there is one.
     #[must_use]
-    pub const fn error_code(&self) -> Option<&'static str> {
-        self.kind.terms().error_code
+    pub fn error_code(&self) -> Option<&'static str> {
+        let of_proof = self.dpop.as_ref().and_then(|dpop| dpop.error);
+        of_proof.or(self.kind.terms().error_code)
     }
 
     /// One sentence for the caller, the same for every rejection of this kind.
@@ -208,6 +235,7 @@ impl Rejection {
             kind,
             reason: Cow::Borrowed(reason),
             source: None,
+            dpop: None,
         }
     }
 }

@@ -20,12 +20,17 @@
 
 #[cfg(any(feature = "session", feature = "otp"))]
 pub(crate) mod seal;
-#[cfg(any(feature = "session", feature = "refresh"))]
+#[cfg(any(feature = "session", feature = "refresh", feature = "dpop"))]
 pub(crate) mod tag;
 
 use std::fmt;
 
-#[cfg(any(feature = "session", feature = "refresh", feature = "otp"))]
+#[cfg(any(
+    feature = "session",
+    feature = "refresh",
+    feature = "otp",
+    feature = "dpop"
+))]
 use aws_lc_rs::hkdf;
 use aws_lc_rs::{constant_time, digest, rand};
 use zeroize::{Zeroize, Zeroizing};
@@ -114,7 +119,12 @@ impl MasterSecret {
     }
 
     /// The keys for the purpose named by `label`, the active one first.
-    #[cfg(any(feature = "session", feature = "refresh", feature = "otp"))]
+    #[cfg(any(
+        feature = "session",
+        feature = "refresh",
+        feature = "otp",
+        feature = "dpop"
+    ))]
     pub(crate) fn derive(&self, label: &str) -> Vec<Secret<[u8; 32]>> {
         std::iter::once(&self.active)
             .chain(&self.accepted)
@@ -124,13 +134,23 @@ impl MasterSecret {
 }
 
 /// HKDF-SHA-256 without salt: `input` must already be uniformly random.
-#[cfg(any(feature = "session", feature = "refresh", feature = "otp"))]
+#[cfg(any(
+    feature = "session",
+    feature = "refresh",
+    feature = "otp",
+    feature = "dpop"
+))]
 pub(crate) fn derive_key(input: &[u8], label: &str) -> Secret<[u8; 32]> {
     derive_key_of(input, label, &[])
 }
 
 /// The same for one of many things of a purpose. `thing` has the same length for each of them.
-#[cfg(any(feature = "session", feature = "refresh", feature = "otp"))]
+#[cfg(any(
+    feature = "session",
+    feature = "refresh",
+    feature = "otp",
+    feature = "dpop"
+))]
 pub(crate) fn derive_key_of(input: &[u8], label: &str, thing: &[u8]) -> Secret<[u8; 32]> {
     let mut key = [0; 32];
     hkdf::Salt::new(hkdf::HKDF_SHA256, &[])

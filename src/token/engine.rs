@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     claim_map::Foreign,
-    claims::{Registered, Rules, Validity},
+    claims::{Binding, Registered, Rules, Validity},
     date::Dates,
     issue::Issue,
     list::{Asked, TokenList},
@@ -95,6 +95,7 @@ pub(super) struct Known<U> {
     pub(super) validity: Validity,
     pub(super) identity: Identity,
     user: Arc<U>,
+    binding: Option<Binding>,
     /// What is asked of the list, if the engine has one.
     asked: Option<Asked>,
 }
@@ -135,6 +136,15 @@ impl<U> Engine<U> {
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
     pub(crate) async fn verify(&self, token: &str) -> Result<Verified<U>, Rejection> {
+        self.verify_held(token, None).await
+    }
+
+    /// Verifies a token that is presented by whoever has proved to hold the key with this thumbprint, if any.
+    pub(crate) async fn verify_held(
+        &self,
+        token: &str,
+        held: Option<&str>,
+    ) -> Result<Verified<U>, Rejection> {
         let now = self.core.clock.now();
         let known = match self.judge(token, now) {
             Err(rejection) if UnknownKey::caused(&rejection) => {
@@ -142,6 +152,8 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
             }
             verdict => verdict?,
         };
+        // On each request, since a token is remembered whoever presented it.
+        Binding::check(known.binding.as_ref(), held)?;
         if let (Some(list), Some(asked)) = (&self.core.list, &known.asked) {
             // Boxed, so that an engine without a list does not carry this future.
             Box::pin(list.pass(asked)).await?;
@@ -213,6 +225,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
             validity: claims.validity,
             identity: identity(&claims, now),
             user: Arc::new(user),
+            binding: claims.binding,
             asked,
         })
     }

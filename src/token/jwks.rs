@@ -346,17 +346,17 @@ mod tests {
 
     #[test]
     fn cache_control_is_followed_within_bounds() {
-        let life = |value: &'static str| {
+        let read = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::CACHE_CONTROL, value.parse().unwrap());
-            super::life(&headers).as_secs()
+            life(&headers).as_secs()
         };
-        assert_eq!(life("public, max-age=7200, must-revalidate"), 7200);
-        assert_eq!(life("Max-Age=\"7200\""), 7200);
-        assert_eq!(life("max-age=1"), 300);
-        assert_eq!(life("max-age=99999999"), 86_400);
-        assert_eq!(life("no-store"), 3600);
-        assert_eq!(life("max-age=99999999999999999999999"), 3600);
-        assert_eq!(super::life(&HeaderMap::new()), DEFAULT_LIFE);
+        assert_eq!(read("public, max-age=7200, must-revalidate"), 7200);
+        assert_eq!(read("Max-Age=\"7200\""), 7200);
+        assert_eq!(read("max-age=1"), 300);
+        assert_eq!(read("max-age=99999999"), 86_400);
+        assert_eq!(read("no-store"), 3600);
+        assert_eq!(read("max-age=99999999999999999999999"), 3600);
+        assert_eq!(life(&HeaderMap::new()), DEFAULT_LIFE);
     }
 }

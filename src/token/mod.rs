@@ -72,6 +72,8 @@ pub mod claim_map;
 mod claims;
 mod date;
 mod der;
+#[cfg(feature = "dpop")]
+pub mod dpop;
 mod engine;
 #[cfg(feature = "jwks")]
 pub mod from_issuer;
@@ -105,6 +107,8 @@ pub(crate) use self::engine::Engine;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "dpop")]
+pub use self::dpop::Dpop;
 #[cfg(feature = "paseto")]
 pub use self::paseto::{Paseto, PasetoKey};
 pub use self::{
