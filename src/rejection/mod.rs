@@ -15,7 +15,8 @@
 //! | [`Unavailable`](RejectionKind::Unavailable) | 503 | – | 14 |
 //! | [`Misconfigured`](RejectionKind::Misconfigured) | 500 | – | 13 |
 //!
-//! The challenges are those of RFC 6750 section 3 and RFC 9470 section 3.
+//! The challenges are those of RFC 6750 section 3 and RFC 9470 section 3; in front of tokens that are bound to keys they are of the scheme
+//! `DPoP` (RFC 9449 section 7.1).
 //!
 //! ```
 //! use tower_jam::{Rejection, RejectionKind};
