@@ -73,6 +73,16 @@ async fn a_wrong_proof_is_refused_and_says_so_in_the_challenge() {
         let header = with(&client.header(), &changes);
         wrong.push((changes.to_string(), seal(&client.key, &header, &good())));
     }
+    let (careless, jwk) = careless();
+    let careless_token = world.token(&careless).await;
+    let header = with(&careless.header(), &json!({ "jwk": jwk }));
+    let proof = seal(&careless.key, &header, &world.claims(&careless_token));
+    let answer = ask(protect(), "DPoP", &careless_token, &[&proof]).await;
+    assert_eq!(answer.verdict(), INVALID, "a private key that fits");
+    let proof = careless.prove(&world.claims(&careless_token));
+    let answer = ask(protect(), "DPoP", &careless_token, &[&proof]).await;
+    assert_eq!(answer.verdict(), (200, ""), "its public half");
+
     let proof = client.prove(&good());
     let (signed, signature) = proof.rsplit_once('.').unwrap();
     for text in [
@@ -104,6 +114,18 @@ async fn a_wrong_proof_is_refused_and_says_so_in_the_challenge() {
         INVALID
     );
     assert_eq!(ask(protect(), "DPoP", &token, &[]).await.verdict(), INVALID);
+}
+
+/// A client that shows its private key: the one of RFC 7515 appendix A.3.
+fn careless() -> (Client, Value) {
+    let jwk = json!({
+        "kty": "EC", "crv": "P-256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        "d": "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI",
+    });
+    let key = Key::from_jwk(&jwk.to_string()).unwrap();
+    (Client { key }, jwk)
 }
 
 #[tokio::test]
