@@ -6,6 +6,7 @@
 //! ```no_run
 //! use tower_jam::{Claims, Jwt, layer::AuthLayer, token::Issuers};
 //!
+//! # #[cfg(feature = "jwks")]
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let staff = Jwt::<Claims>::from_issuer("https://id.acme.dev").audience("orders").await?;
 //! let partners = Jwt::<Claims>::from_issuer("https://login.partner.example").audience("https://acme.dev/orders").await?;
