@@ -5,6 +5,7 @@
 //!
 //! * **Bearer** (RFC 6750 section 2.1): one `Authorization` header; the scheme is compared without case,
 //!   one token68 follows. Another scheme, such as `Basic`, is absence. Two headers are malformed.
+//! * **DPoP** (RFC 9449 section 7.1): as Bearer, with the scheme `DPoP`; the engine is handed the header `DPoP` too.
 //! * **Cookie**: one cookie by its exact name. Two of the name that differ are malformed.
 //! * **Header**: the whole value of a named header. **Bearer in a header**: as Bearer, elsewhere.
 //! * **Custom**: a closure. What it finds is held to be sent by the browser on its own, as a cookie is,
@@ -31,17 +32,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::{fmt, ops::Range, sync::Arc};
+mod place;
 
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Uri, header::AUTHORIZATION, request::Parts,
-};
+use std::{fmt, sync::Arc};
 
+use http::{HeaderName, HeaderValue, Method, Uri, header::AUTHORIZATION, request::Parts};
+
+use self::place::{Custom, Place, Text};
 use crate::{
-    cookie::{CookieName, is_token},
-    error::ConfigError,
-    identity::Identity,
-    proof::RememberProof,
+    cookie::CookieName, error::ConfigError, identity::Identity, proof::RememberProof,
     rejection::Rejection,
 };
 
@@ -55,6 +54,8 @@ pub struct Credential {
     method: Method,
     uri: Uri,
     outer: Option<Identity>,
+    /// Those that the source was told to hand on.
+    headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) memory: Option<Arc<dyn RememberProof>>,
 }
 
@@ -75,6 +76,13 @@ impl Credential {
     #[must_use]
     pub const fn uri(&self) -> &Uri {
         &self.uri
+    }
+
+    /// The values of a header that the source was told to hand on: see
+    /// [`with_header`](CredentialSource::with_header).
+    pub fn header<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a HeaderValue> {
+        let named = self.headers.iter().filter(move |(known, _)| known == name);
+        named.map(|(_, value)| value)
     }
 
     /// Who an outer layer says that the caller is.
@@ -127,12 +135,20 @@ impl fmt::Debug for Credential {
 pub struct CredentialSource {
     /// Headers before cookies.
     places: Arc<[Place]>,
+    /// What else of a request goes to the engine.
+    headers: Arc<[HeaderName]>,
 }
 
 impl CredentialSource {
     /// The `Authorization` header with the scheme `Bearer`.
     pub fn bearer() -> Self {
         Self::one(Place::Bearer(AUTHORIZATION))
+    }
+
+    /// The `Authorization` header with the scheme `DPoP`, for a token that is bound to a key, with the proof of the key in the
+    /// header `DPoP` (RFC 9449 section 7.1).
+    pub fn dpop() -> Self {
+        Self::one(Place::Dpop).with_header(HeaderName::from_static("dpop"))
     }
 
     /// The cookie called `name`.
@@ -162,6 +178,15 @@ impl CredentialSource {
         Self::one(Place::Custom(Custom(Arc::new(find))))
     }
 
+    /// Hands the engine what the header called `name` says as well, beside the credential: a proof that belongs to it, for
+    /// instance.
+    pub fn with_header(mut self, name: HeaderName) -> Self {
+        if !self.headers.contains(&name) {
+            self.headers = self.headers.iter().cloned().chain([name]).collect();
+        }
+        self
+    }
+
     /// Looks in the places of both.
     pub fn or(self, other: Self) -> Self {
         let sources = [self, other];
@@ -171,9 +196,9 @@ impl CredentialSource {
         let is_cookie = |place: &Place| matches!(place, Place::Cookie(_));
         let (cookies, mut places): (Vec<_>, Vec<_>) = places.partition(is_cookie);
         places.extend(cookies);
-        Self {
-            places: places.into(),
-        }
+        let [mut both, other] = sources.clone();
+        both.places = places.into();
+        other.headers.iter().cloned().fold(both, Self::with_header)
     }
 
     /// Finds the credential of a request.
@@ -191,6 +216,7 @@ impl CredentialSource {
                     method: request.method.clone(),
                     uri: request.uri.clone(),
                     outer: None,
+                    headers: self.headers_of(request),
                     memory: None,
                 }));
             }
@@ -209,139 +235,21 @@ impl CredentialSource {
         places.any(|place| matches!(place, Place::Cookie(known) if known == name))
     }
 
+    fn headers_of(&self, request: &Parts) -> Vec<(HeaderName, HeaderValue)> {
+        let values = |name: &HeaderName| {
+            let values = request.headers.get_all(name).iter();
+            values
+                .map(|value| (name.clone(), value.clone()))
+                .collect::<Vec<_>>()
+        };
+        self.headers.iter().flat_map(values).collect()
+    }
+
     fn one(place: Place) -> Self {
         Self {
             places: Arc::new([place]),
+            headers: Arc::default(),
         }
-    }
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Place {
-    Bearer(HeaderName),
-    Header(HeaderName),
-    Cookie(CookieName),
-    Custom(Custom),
-}
-
-impl Place {
-    fn find(&self, request: &Parts) -> Result<Option<Text>, Rejection> {
-        let found = match self {
-            Self::Bearer(name) => bearer(&request.headers, name)?,
-            Self::Header(name) => {
-                sole(&request.headers, name)?.map(|value| (value, 0..value.len()))
-            }
-            Self::Cookie(name) => name.find(&request.headers)?,
-            Self::Custom(custom) => return custom.find(request),
-        };
-        found
-            .map(|(header, range)| Text::new(header.clone(), range))
-            .transpose()
-    }
-}
-
-/// The one header called `name`.
-fn sole<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> Result<Option<&'a HeaderValue>, Rejection> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    if values.next().is_some() {
-        return Err(Rejection::malformed("two headers of the credential's name"));
-    }
-    Ok(first)
-}
-
-/// `auth-scheme 1*SP token68` of RFC 9110 section 11.4, with the scheme `Bearer`.
-fn bearer<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> Result<Option<(&'a HeaderValue, Range<usize>)>, Rejection> {
-    let Some(header) = sole(headers, name)? else {
-        return Ok(None);
-    };
-    let bytes = header.as_bytes();
-    let scheme = bytes
-        .iter()
-        .position(|byte| !is_token(*byte))
-        .unwrap_or(bytes.len());
-    if scheme == 0 {
-        return Err(Rejection::malformed("no authentication scheme"));
-    }
-    if !bytes[..scheme].eq_ignore_ascii_case(b"bearer") {
-        return Ok(None);
-    }
-    let spaces = bytes[scheme..]
-        .iter()
-        .take_while(|byte| **byte == b' ')
-        .count();
-    let token = scheme + spaces..bytes.len();
-    if spaces == 0 || !is_token68(&bytes[token.clone()]) {
-        return Err(Rejection::malformed("not one token after the scheme"));
-    }
-    Ok(Some((header, token)))
-}
-
-fn is_token68(bytes: &[u8]) -> bool {
-    let padding = bytes.iter().rev().take_while(|byte| **byte == b'=').count();
-    let body = &bytes[..bytes.len() - padding];
-    let allowed = |byte: u8| {
-        byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
-    };
-    // Looking at every byte, rather than stopping at the first odd one, compiles to vector instructions.
-    !body.is_empty() && body.iter().fold(true, |all, byte| all & allowed(*byte))
-}
-
-/// A part of a header value, shared with the request rather than copied, and known to be UTF-8.
-#[derive(Clone)]
-struct Text {
-    header: HeaderValue,
-    range: Range<usize>,
-}
-
-impl Text {
-    fn new(header: HeaderValue, range: Range<usize>) -> Result<Self, Rejection> {
-        if std::str::from_utf8(&header.as_bytes()[range.clone()]).is_err() {
-            return Err(Rejection::malformed("the credential is not UTF-8"));
-        }
-        Ok(Self { header, range })
-    }
-
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.header.as_bytes()[self.range.clone()])
-            .expect("`new` is the only way to make one and checks it")
-    }
-}
-
-type FindFn = dyn Fn(&Parts) -> Result<Option<String>, Rejection> + Send + Sync;
-
-#[derive(Clone)]
-struct Custom(Arc<FindFn>);
-
-impl Custom {
-    fn find(&self, request: &Parts) -> Result<Option<Text>, Rejection> {
-        let Some(text) = (self.0)(request)? else {
-            return Ok(None);
-        };
-        let header = HeaderValue::try_from(text)
-            .map_err(|_| Rejection::malformed("the credential has a control character"))?;
-        let range = 0..header.len();
-        Text::new(header, range).map(Some)
-    }
-}
-
-impl PartialEq for Custom {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Custom {}
-
-impl fmt::Debug for Custom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Custom(..)")
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct Fetch {
 #[derive(Debug)]
 pub(crate) struct FetchError {
     reason: &'static str,
+    is_absent: bool,
     source: Option<BoxError>,
 }
 
@@ -73,9 +74,10 @@ impl Fetch {
             status if status.is_redirection() => Err(FetchError::new(
                 "the server redirects, which is not followed",
             )),
-            _ => Err(FetchError::new(
-                "the server answered with another status than 200",
-            )),
+            status => Err(FetchError {
+                is_absent: status.is_client_error(),
+                ..FetchError::new("the server answered with another status than 200")
+            }),
         }
     }
 
@@ -119,8 +121,14 @@ impl FetchError {
     const fn new(reason: &'static str) -> Self {
         Self {
             reason,
+            is_absent: false,
             source: None,
         }
+    }
+
+    /// Whether the server has nothing there, by what it says.
+    pub(crate) const fn is_absent(&self) -> bool {
+        self.is_absent
     }
 }
 
@@ -145,6 +153,7 @@ fn of(error: reqwest::Error) -> FetchError {
     };
     FetchError {
         reason,
+        is_absent: false,
         source: Some(error.without_url().into()),
     }
 }

@@ -42,6 +42,8 @@ pub mod account;
 mod cache;
 pub mod store;
 #[cfg(feature = "jwks")]
+mod discovery;
+#[cfg(feature = "jwks")]
 mod fetch;
 mod clock;
 mod secret;

@@ -96,6 +96,25 @@ pub use self::{
 #[cfg(feature = "jwt")]
 pub type JwtLayer<U = crate::token::Claims, R = HttpResponder> = AuthLayer<crate::token::Jwt<U>, R>;
 
+#[cfg(feature = "jwks")]
+impl<U> AuthLayer<crate::token::Jwt<U>> {
+    /// A layer for the access tokens of another party's issuer, such as `https://id.acme.dev`: see
+    /// [`from_issuer`](crate::token::from_issuer). The audience must be set.
+    pub fn from_issuer(issuer: &str) -> crate::token::FromIssuer<U, Self> {
+        crate::token::FromIssuer::new(issuer)
+    }
+}
+
+#[cfg(feature = "jwt")]
+impl<U> From<crate::token::Jwt<U>> for JwtLayer<U>
+where
+    crate::token::Jwt<U>: crate::Authenticate,
+{
+    fn from(jwt: crate::token::Jwt<U>) -> Self {
+        Self::new(jwt)
+    }
+}
+
 /// Authenticates by a PASETO, from the `Authorization` header unless told otherwise.
 #[cfg(feature = "paseto")]
 pub type PasetoLayer<U = crate::token::Claims, R = HttpResponder> =

@@ -232,6 +232,10 @@ fn add_advice(headers: &mut HeaderMap, rejection: &Rejection, realm: &str) {
         let challenge = HeaderValue::try_from(challenge).expect("a challenge is visible ASCII");
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
+    let nonce = rejection.dpop_nonce().map(HeaderValue::try_from);
+    if let Some(Ok(nonce)) = nonce {
+        headers.insert(DPOP_NONCE, nonce);
+    }
     if let Some(seconds) = rejection.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -248,4 +252,5 @@ struct Problem {
 }
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");

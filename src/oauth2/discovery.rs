@@ -1,4 +1,4 @@
-//! What a provider publishes of itself (OpenID Connect Discovery 1.0, RFC 8414).
+//! A provider whose addresses are asked for.
 
 use std::{
     fmt,
@@ -7,11 +7,9 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderMap;
-use serde::Deserialize;
-
 use super::provider::{Provider, ProviderBuilder};
 use crate::{
+    discovery::discover,
     error::ConfigError,
     fetch::{Fetch, Scheme},
 };
@@ -71,29 +69,31 @@ impl Discover {
             .scopes(["openid", "profile", "email"])
             .timeout(self.timeout)
             .authorize_url(
-                &metadata
+                metadata
                     .authorization_endpoint
-                    .ok_or_else(|| missing("publishes no authorization endpoint"))?,
+                    .ok_or_else(|| missing("publishes no authorization endpoint"))?
+                    .as_str(),
             )
             .token_url(
-                &metadata
+                metadata
                     .token_endpoint
-                    .ok_or_else(|| missing("publishes no token endpoint"))?,
+                    .ok_or_else(|| missing("publishes no token endpoint"))?
+                    .as_str(),
             );
         if self.scheme == Scheme::HttpOnLoopback {
             builder = builder.insecure_http_on_loopback();
         }
         if let Some(url) = &metadata.jwks_uri {
-            builder = builder.jwks_url(url);
+            builder = builder.jwks_url(url.as_str());
         }
         if let Some(url) = &metadata.userinfo_endpoint {
-            builder = builder.userinfo_url(url);
+            builder = builder.userinfo_url(url.as_str());
         }
         if let Some(url) = &metadata.device_authorization_endpoint {
-            builder = builder.device_url(url);
+            builder = builder.device_url(url.as_str());
         }
         if let Some(url) = &metadata.revocation_endpoint {
-            builder = builder.revoke_url(url);
+            builder = builder.revoke_url(url.as_str());
         }
         if metadata.authorization_response_iss_parameter_supported {
             builder = builder.require_issuer();
@@ -118,40 +118,6 @@ impl IntoFuture for Discover {
     }
 }
 
-#[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
-    authorization_endpoint: Option<String>,
-    token_endpoint: Option<String>,
-    userinfo_endpoint: Option<String>,
-    jwks_uri: Option<String>,
-    device_authorization_endpoint: Option<String>,
-    revocation_endpoint: Option<String>,
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
-    #[serde(default)]
-    token_endpoint_auth_methods_supported: Vec<String>,
-}
-
-async fn discover(fetch: &Fetch, scheme: Scheme, issuer: &str) -> Result<Metadata, ConfigError> {
-    let url = format!("{}{WELL_KNOWN}", issuer.trim_end_matches('/'));
-    let url = scheme.url("issuer", &url)?;
-    let answer = fetch.get(&url, HeaderMap::new()).await;
-    let answer = answer.map_err(|error| {
-        ConfigError::new("issuer", "publishes nothing of itself").because(error)
-    })?;
-    let metadata: Metadata = serde_json::from_slice(answer.body())
-        .map_err(|_| ConfigError::new("issuer", "publishes something else than its addresses"))?;
-    // OpenID Connect Discovery section 4.3: else one provider could speak for another.
-    if metadata.issuer != issuer {
-        return Err(ConfigError::new(
-            "issuer",
-            "is another than the one that is published there",
-        ));
-    }
-    Ok(metadata)
-}
-
 impl fmt::Debug for Discover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Discover")
@@ -160,5 +126,4 @@ impl fmt::Debug for Discover {
     }
 }
 
-const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);

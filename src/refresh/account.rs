@@ -75,6 +75,8 @@ pub enum Bind {
 pub(super) struct Presented {
     pub(super) family: Hash,
     pub(super) generation: u32,
+    /// The thumbprint of the key that whoever asks has proved to hold.
+    pub(super) key: Option<String>,
 }
 
 /// What the server's state says to a refresh.
@@ -91,6 +93,9 @@ pub(super) enum Turn {
     Reused { device: Device },
     /// A token of a generation that was never recorded. The device is ended.
     Ahead { device: Device },
+    /// The device is bound to a key, and nobody proved to hold it. Nothing changes: whoever has the token alone can do no
+    /// harm with it.
+    Unproved,
     /// There is no such device, or not any more.
     Gone,
 }
@@ -175,6 +180,9 @@ impl Account {
             return Turn::Gone;
         };
         let device = &self.devices[at];
+        if device.key.is_some() && device.key != presented.key {
+            return Turn::Unproved;
+        }
         let is_foreign = terms.bind != Bind::Ignore && !device.is_bound_to(fingerprints);
         let is_refused = is_foreign && terms.bind == Bind::Refuse;
         let is_same_client = terms.bind == Bind::Ignore || device.was_rotated_by(fingerprints);

@@ -3,6 +3,8 @@
 use serde::de::DeserializeOwned;
 
 use super::{builder::Blacklist, engine::TokenPairs, record};
+#[cfg(feature = "dpop")]
+use crate::token::dpop::VerifyBound;
 use crate::{
     authenticate::{Authenticate, Verified},
     credential::{Credential, CredentialSource},
@@ -18,7 +20,15 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
     /// Those of [`Jwt::verify`](crate::Jwt::verify); with [`Blacklist::Both`] also an invalid [`Rejection`] when the
     /// token's device has ended, and an unavailable one when the store does not answer.
     pub async fn verify(&self, access_token: &str) -> Result<Verified<U>, Rejection> {
-        let verified = self.inner.access.verify(access_token).await?;
+        self.verify_held(access_token, None).await
+    }
+
+    async fn verify_held(
+        &self,
+        access_token: &str,
+        held: Option<&str>,
+    ) -> Result<Verified<U>, Rejection> {
+        let verified = self.inner.access.verify_held(access_token, held).await?;
         if self.inner.blacklist == Blacklist::Both {
             let identity = verified.identity();
             let identity = identity.ok_or_else(|| Rejection::invalid("a token without a user"))?;
@@ -48,6 +58,15 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
             }
         }
         Err(ended())
+    }
+}
+
+#[cfg(feature = "dpop")]
+impl<U: DeserializeOwned + Send + Sync + 'static> VerifyBound for TokenPairs<U> {
+    type User = U;
+
+    async fn verify_bound(&self, token: &str, held: &str) -> Result<Verified<U>, Rejection> {
+        self.verify_held(token, Some(held)).await
     }
 }
 

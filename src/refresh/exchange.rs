@@ -12,6 +12,8 @@ use super::{
     record::{self, Device},
     token::{FAMILY_BYTES, RefreshToken},
 };
+#[cfg(feature = "dpop")]
+use crate::token::dpop::ProofKey;
 use crate::{
     error::{IssueError, StoreError},
     event::EventKind,
@@ -31,12 +33,38 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
     /// # Errors
     ///
     /// An invalid [`Rejection`] for a token that is not ours, that was replaced, whose device has ended, whose user is
-    /// gone or may not log in, or that comes with another fingerprint where that is refused. An unavailable one when a
+    /// gone or may not log in, that comes with another fingerprint where that is refused, or whose device is bound to a key. An unavailable one when a
     /// store does not answer; the token is then still good.
     pub async fn refresh(
         &self,
         refresh_token: &str,
         fingerprint: Option<&Fingerprint>,
+    ) -> Result<TokenPair, Rejection> {
+        self.exchange(refresh_token, fingerprint, None).await
+    }
+
+    /// The same by whoever has proved to hold `key`: the only way for a device that is bound to it. See
+    /// [`Dpop::verify`](crate::token::Dpop::verify).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`refresh`](Self::refresh), and an invalid [`Rejection`] for a device that is bound to another key.
+    #[cfg(feature = "dpop")]
+    pub async fn refresh_bound(
+        &self,
+        refresh_token: &str,
+        fingerprint: Option<&Fingerprint>,
+        key: &ProofKey,
+    ) -> Result<TokenPair, Rejection> {
+        let key = Some(key.thumbprint());
+        self.exchange(refresh_token, fingerprint, key).await
+    }
+
+    async fn exchange(
+        &self,
+        refresh_token: &str,
+        fingerprint: Option<&Fingerprint>,
+        key: Option<&str>,
     ) -> Result<TokenPair, Rejection> {
         let inner = &*self.inner;
         let token = self.read(refresh_token)?;
@@ -51,7 +79,7 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
                 "a user was read with another subject than asked for",
             ));
         }
-        let turn = self.turn(&token, fingerprint).await?;
+        let turn = self.turn(&token, fingerprint, key).await?;
         self.told_of(&turn, &subject);
         let device = match turn {
             Turn::Rotated { device, .. } | Turn::Repeated { device } => device,
@@ -59,6 +87,7 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
             Turn::Foreign { .. } => return Err(Rejection::invalid("another fingerprint")),
             Turn::Reused { .. } => return Err(Rejection::invalid("a refresh token used again")),
             Turn::Ahead { .. } => return Err(Rejection::invalid("a refresh token never recorded")),
+            Turn::Unproved => return Err(Rejection::invalid("no proof of the device's key")),
             Turn::Gone => return Err(gone()),
         };
         Ok(self
@@ -70,9 +99,11 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
         &self,
         token: &RefreshToken,
         fingerprint: Option<&Fingerprint>,
+        key: Option<&str>,
     ) -> Result<Turn, StoreError> {
         let inner = &*self.inner;
-        let presented = token.presented();
+        let mut presented = token.presented();
+        presented.key = key.map(str::to_owned);
         let fingerprints = inner.fingerprints.hash(fingerprint);
         swap(&*inner.store, &*inner.clock, &token.account, |entry| {
             let Some(entry) = entry else {
@@ -105,7 +136,7 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
             }
             Turn::Reused { device } => self.tell(EventKind::ReuseDetected, subject, Some(device)),
             Turn::Ahead { device } => self.tell(EventKind::StateLost, subject, Some(device)),
-            Turn::Repeated { .. } | Turn::Late | Turn::Gone => {}
+            Turn::Repeated { .. } | Turn::Late | Turn::Unproved | Turn::Gone => {}
         }
     }
 
@@ -136,10 +167,16 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
         let refresh_expires_in = device.absolute_at.since(inner.clock.now());
         let expires_in = inner.access.ttl().min(refresh_expires_in.max(A_SECOND));
         let access = inner.access.issue(grant).session_id(device.id());
+        let access = access.confirmed_by(device.key.clone());
+        let token_type = match device.key {
+            Some(_) => "DPoP",
+            None => "Bearer",
+        };
         let access_token = access.ttl(expires_in).await?;
         Ok(TokenPair {
             access_token,
             refresh_token,
+            token_type,
             expires_in,
             session_id: device.id(),
             refresh_expires_in,

@@ -16,6 +16,8 @@ use super::{
     record::{self, Device, Hash},
     token::FAMILY_BYTES,
 };
+#[cfg(feature = "dpop")]
+use crate::token::dpop::ProofKey;
 use crate::{
     clock::Timestamp,
     error::IssueError,
@@ -34,6 +36,7 @@ pub struct NewPair<'a, U> {
     user_agent: Option<String>,
     fingerprint: Option<Fingerprint>,
     since: Option<Epoch>,
+    key: Option<String>,
 }
 
 impl<'a, U> NewPair<'a, U> {
@@ -45,6 +48,7 @@ impl<'a, U> NewPair<'a, U> {
             user_agent: None,
             fingerprint: None,
             since: None,
+            key: None,
         }
     }
 
@@ -65,6 +69,14 @@ impl<'a, U> NewPair<'a, U> {
     /// Notes what the client says of itself, to be compared at each refresh.
     pub fn fingerprint(mut self, fingerprint: Fingerprint) -> Self {
         self.fingerprint = Some(fingerprint);
+        self
+    }
+
+    /// Binds the device to a key: its access tokens are good only with a proof of it, and so is each refresh (RFC 9449
+    /// sections 5 and 6.1).
+    #[cfg(feature = "dpop")]
+    pub fn bound_to(mut self, key: &ProofKey) -> Self {
+        self.key = Some(key.thumbprint().to_owned());
         self
     }
 
@@ -150,6 +162,7 @@ impl<U: Serialize + Send + Sync + 'static> NewPair<'_, U> {
             user_agent: self.user_agent.clone(),
             fingerprint: fingerprints.first().copied(),
             rotated_by: None,
+            key: self.key.clone(),
         }
     }
 }
@@ -167,10 +180,12 @@ impl<U> fmt::Debug for NewPair<'_, U> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TokenPair {
-    /// For each request, in a `Bearer` header.
+    /// For each request, in an `Authorization` header of the scheme [`token_type`](Self::token_type).
     pub access_token: Secret<String>,
     /// For the next pair, and for nothing else. Whoever has it has the login.
     pub refresh_token: Secret<String>,
+    /// `Bearer`, or `DPoP` for a token that is bound to a key.
+    pub token_type: &'static str,
     /// How long the access token lives.
     pub expires_in: Duration,
     /// The public id of the device.
@@ -184,7 +199,7 @@ impl Serialize for TokenPair {
         let mut answer = serializer.serialize_struct("TokenPair", 4)?;
         answer.serialize_field("access_token", self.access_token.expose())?;
         answer.serialize_field("refresh_token", self.refresh_token.expose())?;
-        answer.serialize_field("token_type", "Bearer")?;
+        answer.serialize_field("token_type", self.token_type)?;
         answer.serialize_field("expires_in", &self.expires_in.as_secs())?;
         answer.end()
     }

@@ -22,6 +22,8 @@
 //! * **Logging out** takes any token of the device, also one that was replaced. With [`Blacklist::Both`], the default,
 //!   the device's access tokens are refused at once and everywhere.
 //! * **A store that is away** is 503: no token is lost by it, and nobody is let in.
+//! * **Devices that are bound to a key** (feature `dpop`): after a login with [`bound_to`](NewPair), each access token is good only with a
+//!   proof of the key, and each refresh is by `refresh_bound`. Whoever has the refresh token alone gets nothing, and ends nothing.
 //! * **Limits.** A user has at most [`max_devices`](TokenPairsBuilder::max_devices) devices, at any instant.
 //!
 //! The store holds no token: of each device the hash of a random id that only its tokens carry, times, proofs, what it

@@ -44,6 +44,9 @@ pub(super) struct Device {
     /// What the client said of itself at the last rotation, whatever it is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) rotated_by: Option<Hash>,
+    /// The thumbprint of the key that each refresh must be proved with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<String>,
 }
 
 impl Device {

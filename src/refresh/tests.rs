@@ -49,6 +49,7 @@ fn device(family: u8, now: Timestamp, terms: &Terms) -> Device {
         user_agent: None,
         fingerprint: None,
         rotated_by: None,
+        key: None,
     }
 }
 
@@ -63,7 +64,11 @@ fn account(terms: &Terms) -> Account {
 
 fn present(account: &mut Account, generation: u32, terms: &Terms, now: Timestamp) -> Turn {
     let family = Hash::of(&[1]);
-    let presented = Presented { family, generation };
+    let presented = Presented {
+        family,
+        generation,
+        key: None,
+    };
     account.turn(&presented, &[], KID, terms, now)
 }
 
@@ -149,7 +154,11 @@ fn a_refresh_without_a_fingerprint_unbinds_nothing() {
     account.enter(bound, None, &terms, at(0));
     let mut turn = |generation, fingerprints: &[Hash], second| {
         let family = Hash::of(&[1]);
-        let presented = Presented { family, generation };
+        let presented = Presented {
+            family,
+            generation,
+            key: None,
+        };
         account.turn(&presented, fingerprints, KID, &terms, at(second))
     };
     let foreign = |turn: Turn| {
@@ -269,6 +278,7 @@ fn a_fingerprint_is_ignored_reported_or_required() {
         let presented = Presented {
             family: Hash::of(&[1]),
             generation: 0,
+            key: None,
         };
         let given: Vec<_> = given.into_iter().collect();
         let outcome = match account.turn(&presented, &given, KID, &terms, at(1)) {
@@ -312,6 +322,7 @@ fn too_many_devices_give_way_by_policy() {
         let third = Presented {
             family: Hash::of(&[3]),
             generation: 0,
+            key: None,
         };
         account.turn(&third, &[], KID, &terms, at(60));
         let entry = account.enter(device(4, at(100), &terms), None, &terms, at(100));
@@ -374,6 +385,7 @@ fn others_are_ended_by_the_current_token_of_ones_own_device_alone() {
     let token = |family: u8, generation| Presented {
         family: Hash::of(&[family]),
         generation,
+        key: None,
     };
     present(&mut account, 0, &terms, at(100));
     present(&mut account, 1, &terms, at(200));

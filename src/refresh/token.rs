@@ -27,6 +27,7 @@ impl RefreshToken {
         Presented {
             family: Hash::of(self.family.expose()),
             generation: self.generation,
+            key: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The challenge of a refusal: RFC 6750 section 3, RFC 9470 section 3.
+//! The challenge of a refusal: RFC 6750 section 3, RFC 9470 section 3, RFC 9449 section 7.1.
 
 use std::fmt;
 
@@ -11,7 +11,12 @@ impl Rejection {
         if !self.kind.terms().challenged {
             return None;
         }
-        let mut challenge = format!("Bearer realm={}", Quoted(realm));
+        let scheme = if self.dpop.is_some() {
+            "DPoP"
+        } else {
+            "Bearer"
+        };
+        let mut challenge = format!("{scheme} realm={}", Quoted(realm));
         let mut add = |name: &str, value: &dyn fmt::Display| {
             challenge.push_str(&format!(", {name}={value}"));
         };
@@ -32,6 +37,9 @@ impl Rejection {
                 }
             }
             _ => {}
+        }
+        if let Some(dpop) = &self.dpop {
+            add("algs", &Quoted(&dpop.algs));
         }
         Some(challenge)
     }

@@ -15,7 +15,8 @@
 //! | [`Unavailable`](RejectionKind::Unavailable) | 503 | – | 14 |
 //! | [`Misconfigured`](RejectionKind::Misconfigured) | 500 | – | 13 |
 //!
-//! The challenges are those of RFC 6750 section 3 and RFC 9470 section 3.
+//! The challenges are those of RFC 6750 section 3 and RFC 9470 section 3; in front of tokens that are bound to keys they are of the scheme
+//! `DPoP` (RFC 9449 section 7.1).
 //!
 //! ```
 //! use tower_jam::{Rejection, RejectionKind};
@@ -28,6 +29,7 @@
 //! ```
 
 mod challenge;
+mod terms;
 
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
@@ -41,6 +43,18 @@ pub struct Rejection {
     kind: RejectionKind,
     reason: Cow<'static, str>,
     source: Option<BoxError>,
+    dpop: Option<Box<Dpop>>,
+}
+
+/// What a challenge of the scheme `DPoP` says more (RFC 9449 sections 7.1 and 9).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dpop {
+    /// The signature algorithms of proofs, with spaces between.
+    pub(crate) algs: Cow<'static, str>,
+    /// The error code, where it is one of proofs.
+    pub(crate) error: Option<&'static str>,
+    /// What the next proof must state.
+    pub(crate) nonce: Option<String>,
 }
 
 /// What the caller is told.
@@ -145,6 +159,7 @@ impl Rejection {
             kind: RejectionKind::Misconfigured,
             reason: reason.into(),
             source: None,
+            dpop: None,
         }
     }
 
@@ -153,6 +168,19 @@ impl Rejection {
     pub fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Has a challenge of the scheme `DPoP` in place of `Bearer`.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn for_dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = Some(Box::new(dpop));
+        self
+    }
+
+    /// The value of the header `DPoP-Nonce` (RFC 9449 section 8), which the next proof must state.
+    #[must_use]
+    pub fn dpop_nonce(&self) -> Option<&str> {
+        self.dpop.as_ref()?.nonce.as_deref()
     }
 
     /// What the caller is told.
@@ -179,10 +207,11 @@ impl Rejection {
         self.kind.terms().grpc_code
     }
 
-    /// The error code of RFC 6750 section 3.1 or RFC 9470 section 3, where there is one.
+    /// The error code of RFC 6750 section 3.1, RFC 9470 section 3 or RFC 9449 section 7.1, where there is one.
     #[must_use]
-    pub const fn error_code(&self) -> Option<&'static str> {
-        self.kind.terms().error_code
+    pub fn error_code(&self) -> Option<&'static str> {
+        let of_proof = self.dpop.as_ref().and_then(|dpop| dpop.error);
+        of_proof.or(self.kind.terms().error_code)
     }
 
     /// One sentence for the caller, the same for every rejection of this kind.
@@ -208,87 +237,7 @@ impl Rejection {
             kind,
             reason: Cow::Borrowed(reason),
             source: None,
-        }
-    }
-}
-
-/// What a kind means on the wire.
-struct Terms {
-    status: StatusCode,
-    grpc_code: u8,
-    challenged: bool,
-    error_code: Option<&'static str>,
-    message: &'static str,
-}
-
-impl RejectionKind {
-    const fn terms(&self) -> Terms {
-        use StatusCode as S;
-        let (status, grpc_code, challenged, error_code, message) = match self {
-            Self::Missing => (
-                S::UNAUTHORIZED,
-                16,
-                true,
-                None,
-                "authentication is required",
-            ),
-            Self::Malformed => (
-                S::BAD_REQUEST,
-                3,
-                true,
-                Some("invalid_request"),
-                "the credential is not in the expected form",
-            ),
-            Self::Invalid => (
-                S::UNAUTHORIZED,
-                16,
-                true,
-                Some("invalid_token"),
-                "the credential is not valid",
-            ),
-            Self::Insufficient { .. } => (
-                S::FORBIDDEN,
-                7,
-                true,
-                Some("insufficient_scope"),
-                "this identity may not do this",
-            ),
-            Self::CrossSite => (
-                S::FORBIDDEN,
-                7,
-                false,
-                None,
-                "cross-site requests are refused",
-            ),
-            Self::StepUp { .. } => (
-                S::UNAUTHORIZED,
-                16,
-                true,
-                Some("insufficient_user_authentication"),
-                "a stronger or more recent authentication is required",
-            ),
-            Self::Throttled { .. } => (S::TOO_MANY_REQUESTS, 8, false, None, "too many attempts"),
-            Self::Unavailable => (
-                S::SERVICE_UNAVAILABLE,
-                14,
-                false,
-                None,
-                "authentication is unavailable for the moment",
-            ),
-            Self::Misconfigured => (
-                S::INTERNAL_SERVER_ERROR,
-                13,
-                false,
-                None,
-                "the service is not set up correctly",
-            ),
-        };
-        Terms {
-            status,
-            grpc_code,
-            challenged,
-            error_code,
-            message,
+            dpop: None,
         }
     }
 }

@@ -20,7 +20,7 @@
 
 #[cfg(any(feature = "session", feature = "otp", feature = "oauth2"))]
 pub(crate) mod seal;
-#[cfg(any(feature = "session", feature = "refresh"))]
+#[cfg(any(feature = "session", feature = "refresh", feature = "dpop"))]
 pub(crate) mod tag;
 
 use std::fmt;
@@ -29,7 +29,8 @@ use std::fmt;
     feature = "session",
     feature = "refresh",
     feature = "otp",
-    feature = "oauth2"
+    feature = "oauth2",
+    feature = "dpop"
 ))]
 use aws_lc_rs::hkdf;
 use aws_lc_rs::{constant_time, digest, rand};
@@ -123,7 +124,8 @@ impl MasterSecret {
         feature = "session",
         feature = "refresh",
         feature = "otp",
-        feature = "oauth2"
+        feature = "oauth2",
+        feature = "dpop"
     ))]
     pub(crate) fn derive(&self, label: &str) -> Vec<Secret<[u8; 32]>> {
         std::iter::once(&self.active)
@@ -138,7 +140,8 @@ impl MasterSecret {
     feature = "session",
     feature = "refresh",
     feature = "otp",
-    feature = "oauth2"
+    feature = "oauth2",
+    feature = "dpop"
 ))]
 pub(crate) fn derive_key(input: &[u8], label: &str) -> Secret<[u8; 32]> {
     derive_key_of(input, label, &[])
@@ -149,7 +152,8 @@ pub(crate) fn derive_key(input: &[u8], label: &str) -> Secret<[u8; 32]> {
     feature = "session",
     feature = "refresh",
     feature = "otp",
-    feature = "oauth2"
+    feature = "oauth2",
+    feature = "dpop"
 ))]
 pub(crate) fn derive_key_of(input: &[u8], label: &str, thing: &[u8]) -> Secret<[u8; 32]> {
     let mut key = [0; 32];

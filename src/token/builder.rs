@@ -3,10 +3,11 @@
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use super::{
+    claim_map::ClaimMap,
     jws::{self, Types},
     jwt::{Jws, Jwt},
+    key_source::KeySource,
     list::TokenList,
-    ring::KeyRing,
     settings::{Expected, Settings, settings},
 };
 use crate::{clock::Clock, error::ConfigError};
@@ -15,7 +16,7 @@ use crate::{clock::Clock, error::ConfigError};
 #[must_use]
 pub struct JwtBuilder<U> {
     settings: Settings,
-    ring: KeyRing,
+    keys: KeySource,
     types: Vec<String>,
     untyped: bool,
     user: PhantomData<fn() -> U>,
@@ -24,10 +25,14 @@ pub struct JwtBuilder<U> {
 settings!(JwtBuilder<U>);
 
 impl<U> JwtBuilder<U> {
-    pub(super) fn new(ring: KeyRing) -> Self {
+    pub(super) fn new(keys: KeySource) -> Self {
+        Self::with_settings(keys, Settings::new())
+    }
+
+    pub(super) fn with_settings(keys: KeySource, settings: Settings) -> Self {
         Self {
-            settings: Settings::new(),
-            ring,
+            settings,
+            keys,
             types: vec![jws::DEFAULT_TYPE.to_owned()],
             untyped: false,
             user: PhantomData,
@@ -45,6 +50,12 @@ impl<U> JwtBuilder<U> {
     /// Also accepts tokens without `typ`, as older issuers mint them.
     pub fn accept_untyped(mut self) -> Self {
         self.untyped = true;
+        self
+    }
+
+    /// Where another party's tokens say what their subject may do. Default: the claims `roles` and `scope`.
+    pub fn claim_map(mut self, map: ClaimMap) -> Self {
+        self.settings.foreign.map = Some(map);
         self
     }
 
@@ -70,13 +81,13 @@ impl<U> JwtBuilder<U> {
             ));
         }
         let envelope = Jws {
-            ring: self.ring.clone(),
+            keys: self.keys.clone(),
             types: Types {
                 accepted,
                 untyped: self.untyped,
             },
         };
-        Ok(Jwt::new(self.settings.build(envelope)?, self.ring))
+        Ok(Jwt::new(self.settings.build(envelope)?, self.keys.ring))
     }
 }
 

@@ -105,7 +105,30 @@ pub(super) struct Registered<'de> {
     pub(super) context: Option<Cow<'de, str>>,
     pub(super) authenticated_at: Option<Timestamp>,
     pub(super) proofs: Vec<(Factor, Timestamp)>,
-    pub(super) is_bound: bool,
+    pub(super) binding: Option<Binding>,
+}
+
+/// What whoever presents a token has yet to prove (`cnf`, RFC 7800 section 3.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Binding {
+    /// That it holds the key of this thumbprint (RFC 9449 section 6.1).
+    Key(String),
+    /// Something that nothing here checks.
+    Other,
+}
+
+impl Binding {
+    /// Judges whether a token may be presented by whoever has proved to hold the key `held`, if any.
+    pub(super) fn check(binding: Option<&Self>, held: Option<&str>) -> Result<(), Rejection> {
+        let reason = match (binding, held) {
+            (None, None) => return Ok(()),
+            (Some(Self::Key(key)), Some(held)) if key == held => return Ok(()),
+            (Some(Self::Key(_)), Some(_)) => "the token is bound to another key",
+            (None, Some(_)) => "the token is bound to no key",
+            (Some(_), _) => "the token is bound to a key, and nothing here checks that",
+        };
+        Err(Rejection::invalid(reason))
+    }
 }
 
 /// The times between which a token is good.
@@ -201,10 +224,6 @@ impl Rules {
         }
         if claims.subject.as_deref().is_none_or(str::is_empty) {
             return refuse("the token has no `sub`");
-        }
-        if claims.is_bound {
-            // RFC 7800: whoever holds such a token has yet to prove that it holds the key too.
-            return refuse("the token is bound to a key, and nothing here checks that");
         }
         Ok(())
     }
@@ -311,8 +330,20 @@ mod tests {
     }
 
     #[test]
-    fn a_token_bound_to_a_key_is_refused() {
-        assert!(check(|claims| claims.is_bound = true).is_err());
+    fn a_token_bound_to_a_key_is_for_whoever_proved_to_hold_it() {
+        let key = Binding::Key("one".to_owned());
+        for (binding, held, is_good) in [
+            (None, None, true),
+            (None, Some("one"), false),
+            (Some(&key), None, false),
+            (Some(&key), Some("one"), true),
+            (Some(&key), Some("two"), false),
+            (Some(&Binding::Other), None, false),
+            (Some(&Binding::Other), Some("one"), false),
+        ] {
+            let verdict = Binding::check(binding, held);
+            assert_eq!(verdict.is_ok(), is_good, "{binding:?} {held:?}");
+        }
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //!
 //! A [`Jwt`](super::Jwt) and a [`Paseto`](super::Paseto) are this engine with an [`Envelope`] each.
 
-use std::{any::Any, fmt, sync::Arc, time::Duration};
+use std::{any::Any, error::Error, fmt, pin::Pin, sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
 
 use super::{
-    claims::{Registered, Rules, Validity},
+    claim_map::Foreign,
+    claims::{Binding, Registered, Rules, Validity},
     date::Dates,
     issue::Issue,
     list::{Asked, TokenList},
@@ -31,12 +32,20 @@ pub(super) trait Envelope: fmt::Debug + Send + Sync + 'static {
     /// Whether the keys are still those.
     fn is_current(&self, keys: &Keys) -> bool;
 
+    /// Asks for keys that are not there yet, where such may be had.
+    fn learn(&self) -> Option<Learning<'_>> {
+        None
+    }
+
     /// The payload of `token`, once it is found to be from a key of the ring.
     fn open(&self, token: &str) -> Result<Opened, Rejection>;
 
     /// The token for a payload, by the ring's active key.
     fn seal(&self, payload: &[u8]) -> Result<String, IssueError>;
 }
+
+/// Says in the end whether a token whose key was unknown is worth judging again.
+pub(super) type Learning<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
 /// What was in an envelope, and the keys of that moment.
 pub(super) struct Opened {
@@ -46,6 +55,24 @@ pub(super) struct Opened {
 
 /// The keys of a ring at one moment, known by their place in memory.
 pub(super) type Keys = Arc<dyn Any + Send + Sync>;
+
+/// The cause of a refusal for want of a key that the token names and that may be a new one.
+#[derive(Debug)]
+pub(super) struct UnknownKey;
+
+impl UnknownKey {
+    fn caused(rejection: &Rejection) -> bool {
+        rejection.source().is_some_and(|cause| cause.is::<Self>())
+    }
+}
+
+impl fmt::Display for UnknownKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it may be a new one")
+    }
+}
+
+impl Error for UnknownKey {}
 
 /// An engine for tokens of one kind. It is a handle.
 pub(crate) struct Engine<U> {
@@ -59,6 +86,7 @@ pub(super) struct Core {
     pub(super) ttl: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) list: Option<TokenList>,
+    pub(super) foreign: Option<Foreign>,
 }
 
 /// A token that was good when it was seen last, by the keys of that moment.
@@ -67,6 +95,7 @@ pub(super) struct Known<U> {
     pub(super) validity: Validity,
     pub(super) identity: Identity,
     user: Arc<U>,
+    binding: Option<Binding>,
     /// What is asked of the list, if the engine has one.
     asked: Option<Asked>,
 }
@@ -107,14 +136,45 @@ impl<U> Engine<U> {
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
     pub(crate) async fn verify(&self, token: &str) -> Result<Verified<U>, Rejection> {
+        self.verify_held(token, None).await
+    }
+
+    /// Verifies a token that is presented by whoever has proved to hold the key with this thumbprint, if any.
+    pub(crate) async fn verify_held(
+        &self,
+        token: &str,
+        held: Option<&str>,
+    ) -> Result<Verified<U>, Rejection> {
         let now = self.core.clock.now();
-        let known = self.judge(token, now)?;
+        let known = match self.judge(token, now) {
+            Err(rejection) if UnknownKey::caused(&rejection) => {
+                self.judge_again(token, rejection).await?
+            }
+            verdict => verdict?,
+        };
+        // On each request, since a token is remembered whoever presented it.
+        Binding::check(known.binding.as_ref(), held)?;
         if let (Some(list), Some(asked)) = (&self.core.list, &known.asked) {
             // Boxed, so that an engine without a list does not carry this future.
             Box::pin(list.pass(asked)).await?;
         }
         let identity = known.identity.clone().checked_again_at(now);
         Ok(Verified::new(identity, Arc::clone(&known.user)))
+    }
+
+    /// What a token says whose key is unknown, once new keys were asked for.
+    async fn judge_again(
+        &self,
+        token: &str,
+        rejection: Rejection,
+    ) -> Result<Arc<Known<U>>, Rejection> {
+        let Some(learning) = self.core.envelope.learn() else {
+            return Err(rejection);
+        };
+        match learning.await {
+            true => self.judge(token, self.core.clock.now()),
+            false => Err(rejection),
+        }
     }
 
     /// What a token says that is good at `now`, whatever its list says.
@@ -143,11 +203,14 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
         let core = &*self.core;
         let Opened { payload, keys } = core.envelope.open(token)?;
         let dates = core.envelope.dates();
-        let (claims, user) = payload::read::<U>(&payload, dates).map_err(|error| {
+        let (mut claims, user) = payload::read::<U>(&payload, dates).map_err(|error| {
             // serde_json quotes the input in some messages, so only the place is kept.
             Rejection::invalid("the claims are not an acceptable JSON object")
                 .because(format!("at column {}", error.column()))
         })?;
+        if let Some(foreign) = &core.foreign {
+            foreign.apply(&payload, &mut claims)?;
+        }
         core.rules.check(&claims, now)?;
         let Validity {
             issued_at,
@@ -162,6 +225,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
             validity: claims.validity,
             identity: identity(&claims, now),
             user: Arc::new(user),
+            binding: claims.binding,
             asked,
         })
     }

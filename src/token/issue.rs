@@ -10,6 +10,8 @@ use std::{
 use base64_simd::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
+#[cfg(feature = "dpop")]
+use super::dpop::ProofKey;
 use super::{
     date::LAST_SECOND,
     engine::{Core, Engine},
@@ -33,6 +35,7 @@ pub struct Issue<'a, U> {
     not_before: Option<Duration>,
     audience: Option<String>,
     session_id: Option<String>,
+    key: Option<String>,
 }
 
 impl<'a, U> Issue<'a, U> {
@@ -44,6 +47,7 @@ impl<'a, U> Issue<'a, U> {
             not_before: None,
             audience: None,
             session_id: None,
+            key: None,
         }
     }
 }
@@ -72,6 +76,20 @@ impl<U: Serialize> Issue<'_, U> {
     #[cfg(feature = "refresh")]
     pub(crate) fn session_id(mut self, id: impl Into<String>) -> Self {
         self.session_id = Some(id.into());
+        self
+    }
+
+    /// As [`bound_to`](Self::bound_to), by the thumbprint of a key, if any.
+    #[cfg(feature = "refresh")]
+    pub(crate) fn confirmed_by(mut self, key: Option<String>) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// Is good only with a proof of this key (`cnf`, RFC 9449 section 6.1).
+    #[cfg(feature = "dpop")]
+    pub fn bound_to(mut self, key: &ProofKey) -> Self {
+        self.key = Some(key.thumbprint().to_owned());
         self
     }
 
@@ -125,6 +143,7 @@ impl<U: Serialize> Issue<'_, U> {
             issued_at,
             id,
             session_id: self.session_id.as_deref(),
+            key: self.key.as_deref(),
             scopes: &self.grant.scopes,
             roles: &self.grant.roles,
             proofs: &self.grant.proofs(now),

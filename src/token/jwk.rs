@@ -237,6 +237,13 @@ impl<'a> Jwk<'a> {
         })
     }
 
+    /// Whether there is what only its holder may know (RFC 7518 sections 6.2.2, 6.3.2 and 6.4).
+    #[cfg(feature = "dpop")]
+    pub(super) fn has_private_members(&self) -> bool {
+        let mut private = RSA_PRIVATE.iter().chain(&["oth", "k"]);
+        private.any(|name| self.has(name))
+    }
+
     fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }

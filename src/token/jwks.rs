@@ -7,27 +7,31 @@
 //! * **Warm before the first request.** [`JwksBuilder::fetch`] answers once keys are there, or says why there are none.
 //! * **Refreshed in the background**, when the answer's `Cache-Control: max-age` is over, between five minutes and a day; every
 //!   hour where it says nothing.
-//! * **An unknown `kid` asks for a refresh**, at most one in half a minute however many tokens name one. Whoever presented it
-//!   waits for that refresh and is then judged anew; nobody whose key is known waits. In between, an unknown `kid` is refused
-//!   at once.
+//! * **An unknown `kid` asks for a refresh**, at most one in half a minute, those of the background included, however many
+//!   tokens name one. Whoever presents such a token while a refresh is under way waits for its end and is judged anew; after
+//!   it, an unknown `kid` is refused at once until the interval is over. Nobody whose key is known waits, ever.
+//! * **Only what a new key could have made asks:** a token of the right form and type, by a signature algorithm with key pairs.
+//!   Nothing of it is sent.
 //! * **While the party is away, its old keys stay.** They are asked for again after half a minute.
 //! * **One bad key loses one key.** Keys that cannot be used are left out ([`KeyRing::from_jwks`]); a set without a usable
 //!   one is an error, and the old keys stay.
-//! * **A key that the set no longer has is retired** with the next refresh.
+//! * **A key that the set no longer has is retired** with the next refresh, and with it the tokens that were verified by it. A
+//!   refresh that finds the same keys changes nothing.
+//! * **Another party is asked by https**, no redirect is followed, and an answer has at most a megabyte.
 //!
 //! ```no_run
 //! use tower_jam::{Claims, Jwt, token::Jwks};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let jwks = Jwks::builder("https://auth.acme.dev/keys").fetch().await?;
-//! let jwt = Jwt::<Claims>::builder(jwks.keys().clone()).issuer("https://auth.acme.dev").audience("api").build()?;
+//! let jwt = Jwt::<Claims>::builder(jwks).issuer("https://auth.acme.dev").audience("api").build()?;
 //! # Ok(())
 //! # }
 //! ```
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -61,11 +65,26 @@ struct Shared {
     fetch: Fetch,
     ring: KeyRing,
     interval: Duration,
-    /// When the next refresh for an unknown key may begin.
-    next_asked: Mutex<Instant>,
+    asking: Mutex<Asking>,
     asked: Notify,
     /// Counts the refreshes that have ended, well or not.
     ended: watch::Sender<u64>,
+}
+
+/// Whether there is anything to wait for.
+struct Asking {
+    /// Before that no refresh begins for an unknown key.
+    next: Instant,
+    /// One is under way, or about to be.
+    is_under_way: bool,
+}
+
+/// What somebody whose key is unknown is to do.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    Ask,
+    Join,
+    Leave,
 }
 
 impl Jwks {
@@ -85,52 +104,70 @@ impl Jwks {
         &self.inner.shared.ring
     }
 
-    /// Waits for a refresh on behalf of a token whose key is unknown. `false`, at once, when the last such refresh was
-    /// less than an interval ago, or it takes too long.
+    /// Waits for a refresh on behalf of a token whose key is unknown. `false`, at once, when the last refresh was less
+    /// than an interval ago; or when it takes too long.
     pub(crate) async fn refresh_for_unknown(&self) -> bool {
         let shared = &*self.inner.shared;
+        // Before the look at what is under way, so that its end is not missed.
         let mut ended = shared.ended.subscribe();
-        if !shared.may_ask() {
-            return false;
+        match shared.turn() {
+            Turn::Ask => shared.asked.notify_one(),
+            Turn::Join => {}
+            Turn::Leave => return ended.has_changed().unwrap_or(false),
         }
-        shared.asked.notify_one();
         let waited = timeout(shared.fetch.timeout(), ended.changed()).await;
         matches!(waited, Ok(Ok(())))
     }
 }
 
 impl Shared {
-    /// One caller in an interval is told yes.
-    fn may_ask(&self) -> bool {
-        let mut next = self
-            .next_asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if now < *next {
-            return false;
+    /// One caller in an interval is told to ask.
+    fn turn(&self) -> Turn {
+        let mut asking = self.asking();
+        if asking.is_under_way {
+            return Turn::Join;
         }
-        *next = now + self.interval;
-        true
+        if Instant::now() < asking.next {
+            return Turn::Leave;
+        }
+        asking.is_under_way = true;
+        Turn::Ask
+    }
+
+    fn begin(&self) {
+        self.asking().is_under_way = true;
+    }
+
+    fn end(&self) {
+        let next = Instant::now() + self.interval;
+        *self.asking() = Asking {
+            next,
+            is_under_way: false,
+        };
+        self.ended.send_modify(|ended| *ended += 1);
+    }
+
+    fn asking(&self) -> MutexGuard<'_, Asking> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn refresh(&self) -> Result<Duration, JwksError> {
         let (ring, life) = read(&self.fetch, &self.url).await?;
-        let keys = ring.load();
-        let mut keys = keys.iter().cloned();
-        let active = keys.next().ok_or(JwksError::Empty)?;
-        self.ring.replace(active, keys).map_err(JwksError::Keys)?;
+        // Tokens verified by a ring are verified again by another, so one of the same keys stays.
+        if !ring.has_the_keys_of(&self.ring) {
+            self.ring.take_over(&ring);
+        }
         Ok(life)
     }
 
     /// Runs until it is aborted.
-    async fn keep(self: Arc<Self>, life: Duration) {
-        let mut next = Instant::now() + life;
+    async fn keep(self: Arc<Self>, mut next: Instant) {
         loop {
             tokio::select! {
                 () = sleep_until(next) => {}
                 () = self.asked.notified() => {}
             }
+            self.begin();
             let pause = match self.refresh().await {
                 Ok(life) => life,
                 Err(error) => {
@@ -139,7 +176,7 @@ impl Shared {
                 }
             };
             next = Instant::now() + pause;
-            self.ended.send_modify(|ended| *ended += 1);
+            self.end();
         }
     }
 }
@@ -192,13 +229,24 @@ impl JwksBuilder {
     ///
     /// # Errors
     ///
-    /// When the URL is not an https URL, the interval is zero, there is no tokio runtime, or no keys are had.
+    /// When the URL is not an https URL, the interval is not between a second and a day, there is no tokio runtime, or no keys are had.
     pub async fn fetch(self) -> Result<Jwks, ConfigError> {
-        if self.interval.is_zero() {
-            return Err(ConfigError::new("interval", "is zero"));
-        }
         let url = self.scheme.url("jwks_url", &self.url)?;
         let fetch = Fetch::new(self.timeout)?;
+        Jwks::start(url, fetch, self.interval).await
+    }
+}
+
+impl Jwks {
+    pub(super) async fn start(
+        url: Url,
+        fetch: Fetch,
+        interval: Duration,
+    ) -> Result<Self, ConfigError> {
+        if !(SHORTEST_INTERVAL..=LONGEST_LIFE).contains(&interval) {
+            let reason = "is not between a second and a day";
+            return Err(ConfigError::new("interval", reason));
+        }
         let (ring, life) = read(&fetch, &url).await.map_err(|error| {
             ConfigError::new("jwks_url", "no keys are had from there").because(error)
         })?;
@@ -206,16 +254,21 @@ impl JwksBuilder {
             url,
             fetch,
             ring,
-            interval: self.interval,
-            next_asked: Mutex::new(Instant::now()),
+            interval,
+            asking: Mutex::new(Asking {
+                next: Instant::now(),
+                is_under_way: false,
+            }),
             asked: Notify::new(),
             ended: watch::Sender::new(0),
         });
         let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
             ConfigError::new("jwks_url", "keys are refreshed on a tokio runtime").because(error)
         })?;
-        let task = runtime.spawn(Arc::clone(&shared).keep(life)).abort_handle();
-        Ok(Jwks {
+        let task = runtime
+            .spawn(Arc::clone(&shared).keep(Instant::now() + life))
+            .abort_handle();
+        Ok(Self {
             inner: Arc::new(Inner { shared, task }),
         })
     }
@@ -279,8 +332,10 @@ impl std::error::Error for JwksError {
     }
 }
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
+/// Nobody means to ask another party more often.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const DEFAULT_LIFE: Duration = Duration::from_secs(60 * 60);
 const SHORTEST_LIFE: Duration = Duration::from_secs(5 * 60);
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -291,17 +346,17 @@ mod tests {
 
     #[test]
     fn cache_control_is_followed_within_bounds() {
-        let life = |value: &'static str| {
+        let read = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::CACHE_CONTROL, value.parse().unwrap());
-            super::life(&headers).as_secs()
+            life(&headers).as_secs()
         };
-        assert_eq!(life("public, max-age=7200, must-revalidate"), 7200);
-        assert_eq!(life("Max-Age=\"7200\""), 7200);
-        assert_eq!(life("max-age=1"), 300);
-        assert_eq!(life("max-age=99999999"), 86_400);
-        assert_eq!(life("no-store"), 3600);
-        assert_eq!(life("max-age=99999999999999999999999"), 3600);
-        assert_eq!(super::life(&HeaderMap::new()), DEFAULT_LIFE);
+        assert_eq!(read("public, max-age=7200, must-revalidate"), 7200);
+        assert_eq!(read("Max-Age=\"7200\""), 7200);
+        assert_eq!(read("max-age=1"), 300);
+        assert_eq!(read("max-age=99999999"), 86_400);
+        assert_eq!(read("no-store"), 3600);
+        assert_eq!(read("max-age=99999999999999999999999"), 3600);
+        assert_eq!(life(&HeaderMap::new()), DEFAULT_LIFE);
     }
 }

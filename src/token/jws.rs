@@ -9,10 +9,15 @@
 use std::{borrow::Cow, fmt};
 
 use base64_simd::{Out, URL_SAFE_NO_PAD};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
 
 use super::{
     MAX_BYTES,
+    algorithm::Algorithm,
+    engine::UnknownKey,
     json::{self, Names},
     key::Key,
     ring::Ring,
@@ -60,7 +65,7 @@ pub(super) fn verify(token: &str, keys: &Ring<Key>, types: &Types) -> Result<Vec
                 return Err(Rejection::invalid("the token is of another type"));
             }
             let key = keys.find(header.kid.as_deref());
-            let key = key.ok_or_else(|| Rejection::invalid("no key of the ring has this kid"))?;
+            let key = key.ok_or_else(|| header.without_key())?;
             // The algorithm is the key's; the header must agree (RFC 8725 section 3.1).
             if key.algorithm().name() != header.alg {
                 return Err(Rejection::invalid(
@@ -77,6 +82,23 @@ pub(super) fn verify(token: &str, keys: &Ring<Key>, types: &Types) -> Result<Vec
         return Err(Rejection::invalid("the signature is wrong"));
     }
     decode(payload, "the token's payload is not base64url")
+}
+
+/// The `iss` of a token, of which nothing is verified. It may choose who judges the token, and nothing else.
+pub(super) fn unverified_issuer(token: &str) -> Result<String, Rejection> {
+    let refuse = || Rejection::invalid("the token states no issuer");
+    if token.len() > MAX_BYTES {
+        return Err(Rejection::invalid("the token is longer than 8 KiB"));
+    }
+    let payload = token.split('.').nth(1).ok_or_else(refuse)?;
+    let payload = decode(payload, "the token's payload is not base64url")?;
+    let stated: Stated = json::parse(&payload).map_err(|_| refuse())?;
+    Ok(stated.iss)
+}
+
+#[derive(Deserialize)]
+struct Stated {
+    iss: String,
 }
 
 /// Signs `payload` with `key`.
@@ -154,6 +176,18 @@ impl<'a> Header<'a> {
                 .because(format!("at column {}", error.column()))
         };
         json::parse(decoded).map_err(refuse)
+    }
+
+    /// Only for a token that a new key could have made is a new key worth asking for.
+    fn without_key(&self) -> Rejection {
+        let rejection = Rejection::invalid("no key of the ring has this kid");
+        let algorithm = Algorithm::from_name(&self.alg);
+        match algorithm {
+            Some(algorithm) if self.kid.is_some() && !algorithm.is_symmetric() => {
+                rejection.because(UnknownKey)
+            }
+            _ => rejection,
+        }
     }
 }
 

@@ -4,14 +4,17 @@ use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
+#[cfg(feature = "jwks")]
+use super::from_issuer::FromIssuer;
 use super::{
     builder::JwtBuilder,
     claims::Claims,
     date::Dates,
-    engine::{Engine, Envelope, Keys, Opened},
+    engine::{Engine, Envelope, Keys, Learning, Opened},
     handle::handle,
     issue::Issue,
     jws::{self, Types},
+    key_source::KeySource,
     list::{TokenId, TokenList},
     ring::KeyRing,
 };
@@ -33,9 +36,16 @@ pub struct Jwt<U = Claims> {
 }
 
 impl<U> Jwt<U> {
-    /// An engine with the keys of `ring`. Issuer and audience must be set.
-    pub fn builder(ring: KeyRing) -> JwtBuilder<U> {
-        JwtBuilder::new(ring)
+    /// An engine with these keys: a [`KeyRing`], or a `Jwks` that another party publishes. Issuer and audience must be set.
+    pub fn builder(keys: impl Into<KeySource>) -> JwtBuilder<U> {
+        JwtBuilder::new(keys.into())
+    }
+
+    /// An engine for the access tokens of another party's issuer, such as `https://id.acme.dev`: see
+    /// [`from_issuer`](super::from_issuer). The audience must be set.
+    #[cfg(feature = "jwks")]
+    pub fn from_issuer(issuer: &str) -> FromIssuer<U> {
+        FromIssuer::new(issuer)
     }
 
     pub(super) const fn new(engine: Engine<U>, ring: KeyRing) -> Self {
@@ -74,7 +84,7 @@ handle!(Jwt);
 /// The compact form of RFC 7515, by the keys of a ring.
 #[derive(Debug)]
 pub(super) struct Jws {
-    pub(super) ring: KeyRing,
+    pub(super) keys: KeySource,
     pub(super) types: Types,
 }
 
@@ -84,17 +94,25 @@ impl Envelope for Jws {
     }
 
     fn is_current(&self, keys: &Keys) -> bool {
-        self.ring.is_at(keys)
+        self.keys.ring.is_at(keys)
+    }
+
+    fn learn(&self) -> Option<Learning<'_>> {
+        self.keys.learn()
     }
 
     fn open(&self, token: &str) -> Result<Opened, Rejection> {
-        let keys = Arc::clone(&self.ring.load());
+        let keys = Arc::clone(&self.keys.ring.load());
         let payload = jws::verify(token, &keys, &self.types)?;
         Ok(Opened { payload, keys })
     }
 
     fn seal(&self, payload: &[u8]) -> Result<String, IssueError> {
-        jws::sign(payload, self.ring.load().active(), &self.types.accepted[0])
+        jws::sign(
+            payload,
+            self.keys.ring.load().active(),
+            &self.types.accepted[0],
+        )
     }
 }
 

@@ -23,13 +23,15 @@
 //!   `cty: JWT` are refused. `jwk`, `jku`, `x5u` and `x5c` choose no key and fetch nothing.
 //! * **Claims.** `iss`, `aud`, `exp` and `sub` are required; `nbf` and `iat` must not lie in the future. Dates are
 //!   numbers from 1970 to 9999. The leeway is 30 seconds, at most 60; a token is expired from `exp` plus leeway on. One with
-//!   `cnf` is bound to a key (RFC 7800) and refused.
+//!   `cnf` is bound to a key (RFC 7800), and refused where nothing checks that: with the feature `dpop`, `Dpop` does.
 //! * **Identity.** `roles` and `amr` (RFC 8176) are a string or a list of strings, `scope` is a string of words (RFC 8693
 //!   section 4.2) or a list of them, `auth_time` is the time of the first factor and our claim `proofs` the time of each. What has
 //!   another form, alone or in a list, grants nothing.
 //! * **User.** The rest is the application's `U`, a struct whose fields are claims. A field with the name of a registered claim
 //!   is filled on reading; on minting `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti` and `cnf` are the engine's alone, and
 //!   any other claim stated by both grant and user is an error.
+//! * **Other issuers.** With the feature `jwks`, `Jwt::from_issuer` accepts the access tokens of an identity provider, by the keys that it
+//!   publishes; [`Issuers`] accepts those of several, [`ClaimMap`] says where they write roles.
 //! * **Calling back.** Without a [list] a token is good until it expires.
 //!
 //! # Example
@@ -68,12 +70,18 @@
 mod algorithm;
 mod asymmetric;
 mod builder;
+pub mod claim_map;
 mod claims;
 mod date;
 mod der;
+#[cfg(feature = "dpop")]
+pub mod dpop;
 mod engine;
+#[cfg(feature = "jwks")]
+pub mod from_issuer;
 mod handle;
 mod issue;
+pub mod issuers;
 mod json;
 mod jwk;
 #[cfg(feature = "jwks")]
@@ -81,6 +89,7 @@ pub mod jwks;
 mod jws;
 mod jwt;
 mod key;
+mod key_source;
 pub mod list;
 mod load;
 mod material;
@@ -100,17 +109,27 @@ pub(crate) use self::engine::Engine;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "dpop")]
+pub use self::dpop::Dpop;
 #[cfg(feature = "paseto")]
 pub use self::paseto::{Paseto, PasetoKey};
 pub use self::{
     algorithm::Algorithm,
     builder::JwtBuilder,
+    claim_map::ClaimMap,
     claims::Claims,
     issue::Issue,
+    issuers::Issuers,
     jwt::Jwt,
     key::Key,
+    key_source::KeySource,
     list::{TokenId, TokenList, TokenListBuilder},
     ring::{KeyRing, RingKey},
+};
+#[cfg(feature = "jwks")]
+pub use self::{
+    from_issuer::FromIssuer,
+    jwks::{Jwks, JwksBuilder},
 };
 
 /// The most that servers take in one header line by default.

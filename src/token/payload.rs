@@ -16,7 +16,7 @@ use serde::{
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    claims::Registered,
+    claims::{Binding, Registered},
     date::{self, Dates, numeric_date},
     json::{self, Names, Skipped, Text},
 };
@@ -287,8 +287,7 @@ impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
             }
             Field::Proofs => claims.proofs = proofs(&Value::deserialize(deserializer)?),
             Field::Confirmation => {
-                Skipped::deserialize(deserializer)?;
-                claims.is_bound = true;
+                claims.binding = Some(binding(&Value::deserialize(deserializer)?));
             }
         }
         Ok(())
@@ -303,6 +302,15 @@ fn date<'de, D: Deserializer<'de>>(dates: Dates, deserializer: D) -> Result<Time
         Dates::Text => date::moment(&<Text<'_> as de::Deserialize>::deserialize(deserializer)?.0)
             .ok_or_else(|| D::Error::custom("no date and time of RFC 3339")),
     }
+}
+
+/// A member beside `jkt` asks for another proof as well.
+fn binding(confirmation: &Value) -> Binding {
+    let members = confirmation
+        .as_object()
+        .filter(|members| members.len() == 1);
+    let key = members.and_then(|members| members.get("jkt")?.as_str());
+    key.map_or(Binding::Other, |key| Binding::Key(key.to_owned()))
 }
 
 fn proofs(value: &Value) -> Vec<(Factor, Timestamp)> {

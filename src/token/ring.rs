@@ -101,6 +101,20 @@ impl<K: RingKey> KeyRing<K> {
         Ok(())
     }
 
+    /// Exchanges all keys for those of another ring.
+    #[cfg(feature = "jwks")]
+    pub(super) fn take_over(&self, other: &Self) {
+        self.0.store(other.0.load_full());
+    }
+
+    /// Whether both have the same keys in the same order.
+    #[cfg(feature = "jwks")]
+    pub(super) fn has_the_keys_of(&self, other: &Self) -> bool {
+        let (keys, others) = (self.load(), other.load());
+        keys.accepted.len() == others.accepted.len()
+            && keys.iter().zip(others.iter()).all(|(a, b)| a.is_same(b))
+    }
+
     /// The key that signs at this moment.
     #[must_use]
     pub fn active(&self) -> K {

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    claim_map::Foreign,
     claims::Rules,
     engine::{Core, Engine, Envelope},
     list::TokenList,
@@ -20,6 +21,7 @@ pub(super) struct Settings {
     pub(super) ttl: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) list: Option<TokenList>,
+    pub(super) foreign: Foreign,
 }
 
 /// A claim that must be said to matter or said not to.
@@ -27,6 +29,15 @@ pub(super) enum Expected<T> {
     Unset,
     Any,
     This(T),
+}
+
+impl<T> Expected<T> {
+    fn stated(self) -> Option<T> {
+        match self {
+            Self::This(value) => Some(value),
+            Self::Unset | Self::Any => None,
+        }
+    }
 }
 
 impl Settings {
@@ -38,6 +49,7 @@ impl Settings {
             ttl: DEFAULT_TTL,
             clock: Arc::new(SystemClock),
             list: None,
+            foreign: Foreign::default(),
         }
     }
 
@@ -48,42 +60,49 @@ impl Settings {
         }
     }
 
-    /// Checks the settings, and makes an engine of them.
-    pub(super) fn build<U>(self, envelope: impl Envelope) -> Result<Engine<U>, ConfigError> {
-        let issuer = match self.issuer {
+    /// Whether an engine can be made of them.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        match &self.issuer {
             Expected::Unset => return Err(ConfigError::new("issuer", "is not set")),
             Expected::This(issuer) if issuer.is_empty() => {
                 return Err(ConfigError::new("issuer", "is empty"));
             }
-            Expected::This(issuer) => Some(issuer),
-            Expected::Any => None,
-        };
-        let audiences = match self.audiences {
+            _ => {}
+        }
+        match &self.audiences {
             Expected::Unset => return Err(ConfigError::new("audience", "is not set")),
             Expected::This(all) if all.iter().any(String::is_empty) => {
                 return Err(ConfigError::new("audience", "is empty"));
             }
-            Expected::This(all) => Some(all),
-            Expected::Any => None,
-        };
+            _ => {}
+        }
         if self.leeway > MAX_LEEWAY {
             return Err(ConfigError::new("leeway", "is more than 60 seconds"));
         }
         if self.ttl < Duration::from_secs(1) {
             return Err(ConfigError::new("ttl", "is less than one second"));
         }
-        if let Some(list) = &self.list {
-            if issuer.as_deref() != Some(list.issuer()) {
-                return Err(ConfigError::new("list", "is of another issuer"));
-            }
-            if self.leeway < Duration::from_secs(1) {
-                let reason = "is less than a second, by which a list may date a token ahead";
-                return Err(ConfigError::new("leeway", reason));
-            }
-            if self.ttl > list.longest() {
-                return Err(ConfigError::new("ttl", "is longer than the list remembers"));
-            }
+        let Some(list) = &self.list else {
+            return Ok(());
+        };
+        if !matches!(&self.issuer, Expected::This(issuer) if issuer == list.issuer()) {
+            return Err(ConfigError::new("list", "is of another issuer"));
         }
+        if self.leeway < Duration::from_secs(1) {
+            let reason = "is less than a second, by which a list may date a token ahead";
+            return Err(ConfigError::new("leeway", reason));
+        }
+        if self.ttl > list.longest() {
+            return Err(ConfigError::new("ttl", "is longer than the list remembers"));
+        }
+        Ok(())
+    }
+
+    /// Checks the settings, and makes an engine of them.
+    pub(super) fn build<U>(self, envelope: impl Envelope) -> Result<Engine<U>, ConfigError> {
+        self.check()?;
+        let issuer = self.issuer.stated();
+        let audiences = self.audiences.stated();
         Ok(Engine::new(Core {
             envelope: Box::new(envelope),
             rules: Rules {
@@ -94,6 +113,7 @@ impl Settings {
             ttl: self.ttl,
             clock: self.clock,
             list: self.list,
+            foreign: Some(self.foreign).filter(|foreign| !foreign.is_idle()),
         }))
     }
 }

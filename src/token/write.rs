@@ -22,6 +22,8 @@ pub(super) struct Minted<'a, U> {
     pub(super) issued_at: u64,
     pub(super) id: &'a str,
     pub(super) session_id: Option<&'a str>,
+    /// The thumbprint of the key that it is bound to.
+    pub(super) key: Option<&'a str>,
     pub(super) scopes: &'a [String],
     pub(super) roles: &'a [String],
     pub(super) proofs: &'a [(Factor, Timestamp)],
@@ -50,6 +52,9 @@ impl<U: Serialize> Serialize for Minted<'_, U> {
         claims.add("jti", self.id)?;
         if let Some(session_id) = self.session_id {
             claims.add("sid", session_id)?;
+        }
+        if let Some(key) = self.key {
+            claims.add("cnf", &serde_json::json!({ "jkt": key }))?;
         }
         if !self.scopes.is_empty() {
             claims.add("scope", &self.scopes.join(" "))?;

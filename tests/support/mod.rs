@@ -12,6 +12,8 @@ pub mod postgres;
 pub mod process;
 #[cfg(unix)]
 pub mod proxy;
+#[cfg(feature = "jwks")]
+pub mod provider;
 #[cfg(feature = "store-redis")]
 pub mod redis;
 #[cfg(all(

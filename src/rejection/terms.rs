@@ -1,0 +1,86 @@
+//! What each kind of rejection means on the wire, in one table.
+
+use http::StatusCode;
+
+use super::RejectionKind;
+
+/// What a kind means on the wire.
+pub(super) struct Terms {
+    pub(super) status: StatusCode,
+    pub(super) grpc_code: u8,
+    pub(super) challenged: bool,
+    pub(super) error_code: Option<&'static str>,
+    pub(super) message: &'static str,
+}
+
+impl RejectionKind {
+    pub(super) const fn terms(&self) -> Terms {
+        use StatusCode as S;
+        let (status, grpc_code, challenged, error_code, message) = match self {
+            Self::Missing => (
+                S::UNAUTHORIZED,
+                16,
+                true,
+                None,
+                "authentication is required",
+            ),
+            Self::Malformed => (
+                S::BAD_REQUEST,
+                3,
+                true,
+                Some("invalid_request"),
+                "the credential is not in the expected form",
+            ),
+            Self::Invalid => (
+                S::UNAUTHORIZED,
+                16,
+                true,
+                Some("invalid_token"),
+                "the credential is not valid",
+            ),
+            Self::Insufficient { .. } => (
+                S::FORBIDDEN,
+                7,
+                true,
+                Some("insufficient_scope"),
+                "this identity may not do this",
+            ),
+            Self::CrossSite => (
+                S::FORBIDDEN,
+                7,
+                false,
+                None,
+                "cross-site requests are refused",
+            ),
+            Self::StepUp { .. } => (
+                S::UNAUTHORIZED,
+                16,
+                true,
+                Some("insufficient_user_authentication"),
+                "a stronger or more recent authentication is required",
+            ),
+            Self::Throttled { .. } => (S::TOO_MANY_REQUESTS, 8, false, None, "too many attempts"),
+            Self::Unavailable => (
+                S::SERVICE_UNAVAILABLE,
+                14,
+                false,
+                None,
+                "authentication is unavailable for the moment",
+            ),
+            Self::Misconfigured => (
+                S::INTERNAL_SERVER_ERROR,
+                13,
+                false,
+                None,
+                "the service is not set up correctly",
+            ),
+        };
+        Terms {
+            status,
+            grpc_code,
+            challenged,
+            error_code,
+            message,
+        }
+    }
+}

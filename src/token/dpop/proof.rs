@@ -1,0 +1,187 @@
+//! One proof: its form, its key and its signature (RFC 9449 sections 4.2 and 4.3).
+
+use std::{fmt, sync::LazyLock};
+
+use base64_simd::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde_json::value::RawValue;
+
+use crate::{
+    clock::Timestamp,
+    error::ConfigError,
+    rejection::Rejection,
+    token::{
+        MAX_BYTES, algorithm::Algorithm, date::numeric_date, json, jwk::Jwk,
+        jws::strip_application, key::Key,
+    },
+};
+
+/// A key that somebody has proved to hold, by its thumbprint.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ProofKey(String);
+
+impl ProofKey {
+    /// The key with this SHA-256 thumbprint (RFC 7638) in base64url, the `jkt` of RFC 9449.
+    ///
+    /// # Errors
+    ///
+    /// When it is not 256 bits in base64url without padding.
+    pub fn from_thumbprint(thumbprint: &str) -> Result<Self, ConfigError> {
+        let bytes = URL_SAFE_NO_PAD.decode_to_vec(thumbprint).ok();
+        if bytes.is_none_or(|bytes| bytes.len() != 32) {
+            return Err(ConfigError::new("jkt", "is not 256 bits in base64url"));
+        }
+        Ok(Self(thumbprint.to_owned()))
+    }
+
+    /// The SHA-256 thumbprint of RFC 7638, in base64url.
+    #[must_use]
+    pub fn thumbprint(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ProofKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProofKey(..)")
+    }
+}
+
+/// What a proof says whose signature is good.
+pub(super) struct Proof {
+    pub(super) key: ProofKey,
+    pub(super) id: String,
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) issued_at: Timestamp,
+    pub(super) token_hash: Option<[u8; 32]>,
+    pub(super) nonce: Option<String>,
+}
+
+impl Proof {
+    pub(super) fn read(text: &str) -> Result<Self, Rejection> {
+        let refuse = |reason| Rejection::invalid(reason);
+        if text.len() > MAX_BYTES {
+            return Err(refuse("the proof is longer than 8 KiB"));
+        }
+        let mut parts = text.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(refuse("the proof has not three parts"));
+        };
+        let key = Header::key(&decode(header)?)?;
+        let signed = &text.as_bytes()[..header.len() + 1 + payload.len()];
+        if !key.verify(signed, &decode(signature)?) {
+            return Err(refuse("the proof's signature is wrong"));
+        }
+        let payload = decode(payload)?;
+        let claims: Claims = json::parse(&payload)
+            .map_err(|_| refuse("the claims of the proof are not those of one"))?;
+        claims.checked(ProofKey(key.thumbprint().to_owned()))
+    }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
+    URL_SAFE_NO_PAD
+        .decode_to_vec(part)
+        .map_err(|_| Rejection::invalid("the proof is not base64url"))
+}
+
+/// The members that matter. Those that change what the rest means are there to be refused.
+#[derive(Deserialize)]
+struct Header {
+    typ: String,
+    alg: String,
+    jwk: Box<RawValue>,
+    #[serde(default)]
+    crit: Present,
+    #[serde(default)]
+    b64: Present,
+    #[serde(default)]
+    zip: Present,
+    #[serde(default)]
+    enc: Present,
+}
+
+/// Whether a member is there, whatever it says.
+#[derive(Default)]
+struct Present(bool);
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
+}
+
+impl Header {
+    /// The key that a proof is by: the one place where a token's own key is looked at, because it opens nothing.
+    fn key(header: &[u8]) -> Result<Key, Rejection> {
+        let refuse = |reason| Rejection::invalid(reason);
+        let header: Self = json::parse(header)
+            .map_err(|_| refuse("the header of the proof is not that of one"))?;
+        if !strip_application(&header.typ).eq_ignore_ascii_case("dpop+jwt") {
+            return Err(refuse("the proof is of another type"));
+        }
+        let others = [header.crit, header.b64, header.zip, header.enc];
+        if others.iter().any(|Present(is_there)| *is_there) {
+            return Err(refuse("the proof's payload is not plain"));
+        }
+        let algorithm = Algorithm::from_name(&header.alg).filter(|known| !known.is_symmetric());
+        let algorithm =
+            algorithm.ok_or_else(|| refuse("the proof is by no algorithm with key pairs"))?;
+        let unusable = |_| refuse("the key of the proof is not usable");
+        let jwk = Jwk::parse("jwk", header.jwk.get()).map_err(unusable)?;
+        if jwk.has_private_members() {
+            return Err(refuse("the proof shows a private key"));
+        }
+        let key = Key::of_jwk(algorithm, &jwk).map_err(unusable)?;
+        Ok(key.verifying())
+    }
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    jti: String,
+    htm: String,
+    htu: String,
+    iat: f64,
+    ath: Option<String>,
+    nonce: Option<String>,
+}
+
+impl Claims {
+    fn checked(self, key: ProofKey) -> Result<Proof, Rejection> {
+        let refuse = |reason| Rejection::invalid(reason);
+        if !(1..=MAX_ID_BYTES).contains(&self.jti.len()) {
+            return Err(refuse("the proof has no usable `jti`"));
+        }
+        let issued_at = numeric_date(self.iat).ok_or_else(|| refuse("the proof's date is none"))?;
+        let hash = |ath: String| {
+            let bytes = URL_SAFE_NO_PAD.decode_to_vec(&ath).ok();
+            let hash = bytes.and_then(|bytes| bytes.try_into().ok());
+            hash.ok_or_else(|| refuse("the proof's `ath` is no hash"))
+        };
+        Ok(Proof {
+            key,
+            id: self.jti,
+            method: self.htm,
+            url: self.htu,
+            issued_at,
+            token_hash: self.ath.map(hash).transpose()?,
+            nonce: self.nonce,
+        })
+    }
+}
+
+/// What a proof may be signed with, as a challenge says it.
+pub(super) fn algorithms() -> &'static str {
+    static NAMES: LazyLock<String> = LazyLock::new(|| {
+        let all = Algorithm::ALL.iter().filter(|known| !known.is_symmetric());
+        all.map(|known| known.name()).collect::<Vec<_>>().join(" ")
+    });
+    &NAMES
+}
+
+/// Four times the longest that anybody makes.
+const MAX_ID_BYTES: usize = 256;

@@ -1,0 +1,52 @@
+//! Where an engine has its keys from.
+
+use std::fmt;
+
+#[cfg(feature = "jwks")]
+use super::jwks::Jwks;
+use super::{engine::Learning, ring::KeyRing};
+
+/// The keys of a [`Jwt`](super::Jwt): a [`KeyRing`], or a `Jwks` that another party publishes.
+#[derive(Clone)]
+pub struct KeySource {
+    pub(super) ring: KeyRing,
+    #[cfg(feature = "jwks")]
+    pub(super) jwks: Option<Jwks>,
+}
+
+impl KeySource {
+    /// Asks for keys that the ring does not have, where such may be had.
+    pub(super) fn learn(&self) -> Option<Learning<'_>> {
+        #[cfg(feature = "jwks")]
+        if let Some(jwks) = &self.jwks {
+            return Some(Box::pin(jwks.refresh_for_unknown()));
+        }
+        None
+    }
+}
+
+impl From<KeyRing> for KeySource {
+    fn from(ring: KeyRing) -> Self {
+        Self {
+            ring,
+            #[cfg(feature = "jwks")]
+            jwks: None,
+        }
+    }
+}
+
+#[cfg(feature = "jwks")]
+impl From<Jwks> for KeySource {
+    fn from(jwks: Jwks) -> Self {
+        Self {
+            ring: jwks.keys().clone(),
+            jwks: Some(jwks),
+        }
+    }
+}
+
+impl fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeySource").field(&self.ring).finish()
+    }
+}

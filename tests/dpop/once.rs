@@ -1,0 +1,91 @@
+//! A proof is good once, on all nodes together, and a store that is away is no answer.
+
+use std::sync::Arc;
+
+use tokio::sync::Barrier;
+use tower_jam::{Clock, store::Store};
+
+use super::{
+    support::{ProbeStore, shared, stores},
+    world::{Client, World, ask},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_fifty_uses_of_one_proof_on_two_nodes_one_passes() {
+    let world = Arc::new(World::new());
+    let redis = stores::redis(&(world.clock.clone() as Arc<dyn Clock>)).await;
+    let memory = world.memory();
+    for nodes in [[Arc::clone(&memory), memory], redis.nodes.clone()] {
+        for round in 0..10 {
+            let client = Client::new();
+            let token = world.token(&client).await;
+            let proof = client.prove(&world.claims(&token));
+            let barrier = Arc::new(Barrier::new(50));
+            let mut uses = tokio::task::JoinSet::new();
+            for number in 0..50 {
+                let dpop = world.node(&nodes[number % 2]);
+                let (world, barrier) = (Arc::clone(&world), Arc::clone(&barrier));
+                let (token, proof) = (token.clone(), proof.clone());
+                uses.spawn(async move {
+                    barrier.wait().await;
+                    let engine = dpop.protect(world.jwt.clone());
+                    let answer = ask(engine, "DPoP", &token, &[&proof]).await;
+                    let (status, code) = answer.verdict();
+                    (status, code.to_owned())
+                });
+            }
+            let verdicts = uses.join_all().await;
+            let passed = verdicts.iter().filter(|(status, _)| *status == 200);
+            assert_eq!(passed.count(), 1, "round {round}");
+            let replayed = (401, "invalid_dpop_proof".to_owned());
+            let refused = verdicts.iter().filter(|verdict| **verdict == replayed);
+            assert_eq!(refused.count(), 49, "round {round}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_proof_is_not_good_again_while_its_time_lasts_nor_after_it() {
+    let world = World::new();
+    let store = world.memory();
+    let client = Client::new();
+    let token = world.token(&client).await;
+    let proof = client.prove(&world.claims(&token));
+    let verdict = async || {
+        let engine = world.node(&store).protect(world.jwt.clone());
+        ask(engine, "DPoP", &token, &[&proof]).await.status.as_u16()
+    };
+    assert_eq!(verdict().await, 200);
+    for _ in 0..70 {
+        assert_eq!(verdict().await, 401);
+        world.clock.advance(std::time::Duration::from_secs(1));
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_503_and_uses_no_proof_up() {
+    let world = World::new();
+    let clock = world.clock.clone();
+    let memory = tower_jam::store::MemoryStore::new().with_clock(clock);
+    let (probe, store): (_, Arc<dyn Store>) = shared(ProbeStore::new(memory));
+    let client = Client::new();
+    let token = world.token(&client).await;
+    let proof = client.prove(&world.claims(&token));
+    let verdict = async || {
+        let engine = world.node(&store).protect(world.jwt.clone());
+        ask(engine, "DPoP", &token, &[&proof]).await.status.as_u16()
+    };
+    probe.set_down(true);
+    assert_eq!(verdict().await, 503);
+    probe.set_down(false);
+    assert_eq!(verdict().await, 200);
+    // What is wrong in the proof or the token is found without the store.
+    let calls = probe.calls();
+    let wrong = Client::new().prove(&world.claims(&token));
+    let engine = world.node(&store).protect(world.jwt.clone());
+    assert_eq!(
+        ask(engine, "DPoP", &token, &[&wrong]).await.status.as_u16(),
+        401
+    );
+    assert_eq!(probe.calls(), calls);
+}
