@@ -17,6 +17,8 @@ pub(super) enum Problem {
     Told(StatusCode, String),
     /// 401 with a stable code for programs, and what the next step needs.
     Coded(&'static str, &'static str, Option<Challenge>),
+    /// 401 for a service that did not prove who it is, with the challenge of RFC 7617.
+    UnknownService,
 }
 
 impl Problem {
@@ -69,6 +71,11 @@ impl IntoResponse for Problem {
         let (status, detail, code, challenge) = match self {
             Self::Rejected(rejection) => return rejection.into_response(),
             Self::Told(status, detail) => (status, detail, None, None),
+            Self::UnknownService => {
+                let basic = HeaderValue::from_static(r#"Basic realm="introspection""#);
+                let told = Self::new(StatusCode::UNAUTHORIZED, "a known service must ask");
+                return ([(header::WWW_AUTHENTICATE, basic)], told).into_response();
+            }
             Self::Coded(code, detail, challenge) => (
                 StatusCode::UNAUTHORIZED,
                 detail.to_owned(),

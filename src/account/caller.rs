@@ -2,12 +2,16 @@
 
 use std::{convert::Infallible, net::SocketAddr};
 
+#[cfg(feature = "dpop")]
+use axum::http::Method;
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
 
 use super::{attempt::Origin, mount::Mount};
+#[cfg(feature = "dpop")]
+use crate::token::dpop::ProofKey;
 use crate::{cookie::CookieName, rejection::Rejection, secret::Secret};
 
 /// The head of a request, before anything of it is believed.
@@ -15,6 +19,10 @@ pub(super) struct Caller {
     peer: Option<SocketAddr>,
     headers: HeaderMap,
     pub(super) user_agent: Option<String>,
+    #[cfg(feature = "dpop")]
+    method: Method,
+    #[cfg(feature = "dpop")]
+    path: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
@@ -28,6 +36,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             peer: peer.map(|ConnectInfo(address)| *address),
             user_agent: user_agent.map(str::to_owned),
             headers: parts.headers.clone(),
+            #[cfg(feature = "dpop")]
+            method: parts.method.clone(),
+            #[cfg(feature = "dpop")]
+            path: parts.uri.path().to_owned(),
         })
     }
 }
@@ -46,6 +58,25 @@ impl Caller {
             device: self.cookie(mount.device_cookie.cookie_name())?,
             remembered: self.cookie(mount.remember_cookie.cookie_name())?,
         })
+    }
+
+    /// The key that the request proves to hold, where proofs are looked at.
+    #[cfg(feature = "dpop")]
+    pub(super) async fn proof<U>(&self, mount: &Mount<U>) -> Result<Option<ProofKey>, Rejection> {
+        let Some(dpop) = &mount.dpop else {
+            return Ok(None);
+        };
+        let mut proofs = self.headers.get_all("dpop").iter();
+        let Some(proof) = proofs.next() else {
+            return Ok(None);
+        };
+        if proofs.next().is_some() {
+            return Err(Rejection::malformed("two proofs of keys"));
+        }
+        let proof = proof
+            .to_str()
+            .map_err(|_| Rejection::malformed("a proof that is no text"))?;
+        dpop.verify(proof, &self.method, &self.path).await.map(Some)
     }
 
     /// The cookie of this name; two that differ are refused.

@@ -71,6 +71,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(Some(Proved {
             is_second_due: self.is_second_due(&user, remembered).await?,
             remembered_account: None,
+            #[cfg(feature = "dpop")]
+            key: None,
             grant: user.grant.factor_at(FEDERATED, at),
             device_account,
             pairs_epoch,

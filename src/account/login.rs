@@ -47,6 +47,12 @@ pub fn reread<U: Send + 'static>(users: Arc<dyn Users<U>>) -> impl ReadUser<U> {
     ReadFrom(users)
 }
 
+impl<U> Accounts<U> {
+    pub(super) fn pairs_of_any(&self) -> &TokenPairs<U> {
+        &self.inner.pairs
+    }
+}
+
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// Accounts of `users`, whose attempts are limited by `throttle`, and who get tokens of `pairs`. Build `pairs` with
     /// [`reread`] of the same users.
@@ -146,6 +152,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             grant: user.grant.factor_at(Factor::Password, inner.clock.now()),
             device_account,
             remembered_account: None,
+            #[cfg(feature = "dpop")]
+            key: None,
             pairs_epoch,
             sessions_epoch,
         })
@@ -170,6 +178,10 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             .pairs
             .issue(proved.grant)
             .since(proved.pairs_epoch);
+        #[cfg(feature = "dpop")]
+        if let Some(key) = &proved.key {
+            pair = pair.bound_to(key);
+        }
         if let Some(name) = device.name {
             pair = pair.device_name(name);
         }

@@ -89,8 +89,11 @@
 //! | DELETE `/otp` | Bearer and a fresh code | 204 |
 //! | POST `/otp/recovery_codes` | Bearer and a fresh code | 200 `{recovery_codes}` |
 //!
+//! | POST `/introspect` `token` (a form) | the Basic credentials of a [service](RoutesBuilder::service) | 200 `{active, sub, exp, …}` (RFC 7662) · 401 |
+//! | POST `/revoke` `token` (a form) | the same | 200, also for a token that is worth nothing (RFC 7009) · 401 |
+//!
 //! Those of sessions and of one-time codes are there if the accounts have [sessions](AccountsBuilder::sessions) and
-//! [one-time codes](AccountsBuilder::otp). A fresh code comes in the header `X-OTP`, or came less than five minutes ago.
+//! [one-time codes](AccountsBuilder::otp), those for services if there are any. A fresh code comes in the header `X-OTP`, or came less than five minutes ago.
 //!
 //! With the feature `oauth2`, `oauth_routes` mounts logins with providers: GET `/oauth/{provider}/login?return_to=` sends a browser
 //! to the provider, and GET or, from a form, POST `/oauth/{provider}/callback` into a session or, with `OAuthRoutes::refresh_cookie`, to a refresh
@@ -161,6 +164,7 @@ mod proof;
 mod routes;
 mod second_factor;
 mod second_routes;
+mod service_routes;
 mod throttle;
 mod users;
 

@@ -16,8 +16,11 @@ use super::{
     cookies,
     login::Accounts,
     routes,
+    service_routes::Service,
     throttle::TrustedProxies,
 };
+#[cfg(feature = "dpop")]
+use crate::token::Dpop;
 use crate::{
     cookie::{CookieSpec, SameSite},
     error::ConfigError,
@@ -35,6 +38,9 @@ pub(super) struct Mount<U> {
     pub(super) device_cookie: CookieSpec,
     pub(super) remember_cookie: CookieSpec,
     pub(super) challenge_cookie: CookieSpec,
+    pub(super) services: Vec<Service>,
+    #[cfg(feature = "dpop")]
+    pub(super) dpop: Option<Dpop>,
     refresh_cookie: Option<CookieSpec>,
 }
 
@@ -57,6 +63,9 @@ where
             device_cookie: cookies::device(),
             remember_cookie: cookies::remembered(),
             challenge_cookie: cookies::challenge(),
+            services: Vec::new(),
+            #[cfg(feature = "dpop")]
+            dpop: None,
             refresh_cookie: None,
         })
     }
@@ -89,6 +98,28 @@ where
     pub fn refresh_cookie(mut self, prefix: &str) -> Result<Self, ConfigError> {
         self.0.refresh_cookie = Some(refresh_cookie(prefix)?);
         Ok(self)
+    }
+
+    /// Lets a service that is shown tokens ask what they are worth at `/introspect`, and end them at `/revoke`. It proves who
+    /// it is by HTTP Basic with `id` and `secret`. May be called again for another service. Default: there is none, and
+    /// neither are the routes.
+    ///
+    /// # Errors
+    ///
+    /// When the id is empty, the secret is shorter than 32 bytes, or either has other characters than letters, digits and
+    /// `-._~`.
+    pub fn service(mut self, id: &str, secret: &Secret<String>) -> Result<Self, ConfigError> {
+        self.0.services.push(Service::new(id, secret)?);
+        Ok(self)
+    }
+
+    /// Binds logins that come with a proof of a key in the header `DPoP` to that key (RFC 9449), and takes their tokens under
+    /// `Authorization: DPoP` beside those of `Bearer`. Build it for the URL that these routes are reached under, with the path that a
+    /// router that nests them takes away. Default: such a header is not looked at.
+    #[cfg(feature = "dpop")]
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.0.dpop = Some(dpop);
+        self
     }
 
     /// The routes, for a router of any state.
@@ -151,7 +182,7 @@ impl<U> Mount<U> {
         };
         let body = json!({
             "access_token": pair.access_token.expose(),
-            "token_type": "Bearer",
+            "token_type": pair.token_type,
             "expires_in": pair.expires_in.as_secs(),
         });
         let mut answer = ([no_store], Json(body)).into_response();
@@ -199,6 +230,9 @@ impl<U> Clone for Mount<U> {
             device_cookie: self.device_cookie.clone(),
             remember_cookie: self.remember_cookie.clone(),
             challenge_cookie: self.challenge_cookie.clone(),
+            services: self.services.clone(),
+            #[cfg(feature = "dpop")]
+            dpop: self.dpop.clone(),
             refresh_cookie: self.refresh_cookie.clone(),
         }
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::{attempt::LoginError, throttle::Attempt, users::User};
+#[cfg(feature = "dpop")]
+use crate::token::dpop::ProofKey;
 use crate::{grant::Grant, refresh, secret, session};
 
 /// A user whose password was right, on the way to what follows.
@@ -16,6 +18,19 @@ pub struct Proved<U> {
     pub(super) is_second_due: bool,
     pub(super) pairs_epoch: refresh::Epoch,
     pub(super) sessions_epoch: Option<session::Epoch>,
+    /// The key that the tokens are bound to.
+    #[cfg(feature = "dpop")]
+    pub(super) key: Option<ProofKey>,
+}
+
+#[cfg(feature = "dpop")]
+impl<U> Proved<U> {
+    /// Binds the tokens of this login to `key`: they open nothing without a proof of it (RFC 9449).
+    #[must_use]
+    pub fn bound_to(mut self, key: ProofKey) -> Self {
+        self.key = Some(key);
+        self
+    }
 }
 
 /// Whose attempts count together: those on one user under its present password, however its name is spelt; those on a

@@ -18,8 +18,10 @@ use super::{
     caller::Caller,
     login::Accounts,
     mount::{Mount, RoutesBuilder},
-    second_routes,
+    second_routes, service_routes,
 };
+#[cfg(feature = "dpop")]
+use crate::authenticate::Authenticate;
 use crate::{
     clock::Timestamp,
     identity::Identity,
@@ -48,13 +50,12 @@ where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
     S: Clone + Send + Sync + 'static,
 {
-    let access = AuthLayer::new(mount.accounts.pairs().clone());
     let of_tokens = DefaultBodyLimit::max(MAX_TOKEN_BODY_BYTES);
     let cross_site = CsrfLayer::new().with_rejection_response(|error: ProtectionError| {
         let refused = Rejection::cross_site("the request was caused by another site");
         refused.because(error).into_response()
     });
-    let members = Router::new()
+    let members: Router<S> = Router::new()
         .route("/logout_all", post(logout_all::<U>))
         .route("/active_sessions", get(active_sessions::<U>))
         .route("/active_sessions/{id}", delete(revoke::<U>))
@@ -63,13 +64,14 @@ where
             post(revoke_other::<U>).layer(of_tokens),
         )
         .route("/password", post(password::<U>))
-        .merge(second_routes::members(&mount))
-        .route_layer(access);
+        .merge(second_routes::members(&mount));
+    let members = with_access(&mount, members);
     let mut guests = Router::new()
         .route("/login", post(login::<U>))
         .route("/refresh", post(refresh::<U>).layer(of_tokens))
         .route("/logout", post(logout::<U>).layer(of_tokens))
-        .merge(second_routes::guests(&mount));
+        .merge(second_routes::guests(&mount))
+        .merge(service_routes::router(&mount));
     if let Some(sessions) = mount.accounts.sessions() {
         let cookie = AuthLayer::new(sessions.clone());
         let enter = post(session_login::<U>).route_layer(cookie.clone().optional());
@@ -82,6 +84,21 @@ where
         .merge(members)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(mount))
+}
+
+/// Only for whoever has an access token; one that is bound to a key comes with a proof of it.
+fn with_access<U, S>(mount: &Mount<U>, members: Router<S>) -> Router<S>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    let pairs = mount.accounts.pairs();
+    #[cfg(feature = "dpop")]
+    if let Some(dpop) = &mount.dpop {
+        let bound = dpop.protect(pairs.clone());
+        return members.route_layer(AuthLayer::new(pairs.clone().or(bound)));
+    }
+    members.route_layer(AuthLayer::new(pairs.clone()))
 }
 
 async fn login<U: Serialize + Send + Sync + 'static>(
@@ -98,6 +115,11 @@ async fn login<U: Serialize + Send + Sync + 'static>(
     device.check()?;
     let accounts = &mount.accounts;
     let proved = accounts.prove(&asked, &caller.origin(&mount)?).await?;
+    #[cfg(feature = "dpop")]
+    let proved = match caller.proof(&mount).await? {
+        Some(key) => proved.bound_to(key),
+        None => proved,
+    };
     let known = accounts.device_token(&proved);
     let pair = accounts.finish_login(proved, device).await?;
     mount.knowing(mount.pair_answer(&pair)?, &known)
@@ -152,6 +174,11 @@ async fn refresh<U: Serialize + Send + Sync + 'static>(
     let token = mount.refresh_token(&caller, form.refresh_token)?;
     let fingerprint = fingerprint(form.fingerprint.as_ref())?;
     let pairs = mount.accounts.pairs();
+    #[cfg(feature = "dpop")]
+    if let Some(key) = caller.proof(&mount).await? {
+        let pair = pairs.refresh_bound(token.expose(), fingerprint.as_ref(), &key);
+        return mount.pair_answer(&pair.await?);
+    }
     let pair = pairs.refresh(token.expose(), fingerprint.as_ref()).await?;
     mount.pair_answer(&pair)
 }

@@ -104,6 +104,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             device_account,
             remembered_account,
             is_second_due: false,
+            #[cfg(feature = "dpop")]
+            key: None,
             pairs_epoch,
             sessions_epoch,
         };

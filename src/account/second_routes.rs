@@ -97,6 +97,11 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
     let challenge = challenge.ok_or_else(|| Problem::unprocessable("a challenge is needed"))?;
     let proved = accounts.prove_second(challenge.expose(), &form.code);
     let (proved, device) = proved.await?;
+    #[cfg(feature = "dpop")]
+    let proved = match caller.proof(&mount).await? {
+        Some(key) => proved.bound_to(key),
+        None => proved,
+    };
     let known = accounts.device_token(&proved);
     let remembered = match form.remember {
         true => accounts.remember_token(&proved),

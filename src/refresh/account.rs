@@ -259,6 +259,20 @@ impl Account {
         Some(ended.into_iter().filter(|it| it.is_live(now)).collect())
     }
 
+    /// The device that a token is good for at this moment, be it by the grace of the window.
+    pub(super) fn holder(
+        &self,
+        presented: &Presented,
+        terms: &Terms,
+        now: Timestamp,
+    ) -> Option<&Device> {
+        let device = &self.devices[self.find(&presented.family, now)?];
+        let is_last = presented.generation + 1 == device.generation;
+        let is_good = presented.generation == device.generation
+            || (is_last && terms.is_in_grace(device, now));
+        is_good.then_some(device)
+    }
+
     /// Ends everything, logins under way included.
     pub(super) fn clear(&mut self) -> Vec<Device> {
         self.epoch = u64::from_be_bytes(secret::random());

@@ -38,7 +38,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
     }
 
     /// The device must be in the record: a record that was lost logs out, and lets nobody in.
-    async fn check_device(&self, identity: &Identity) -> Result<(), Rejection> {
+    pub(super) async fn check_device(&self, identity: &Identity) -> Result<(), Rejection> {
         let ended = || Rejection::invalid("the device has ended");
         let id = identity.session_id().ok_or_else(ended)?;
         let key = self.key(identity.subject().id());

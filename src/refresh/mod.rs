@@ -67,6 +67,7 @@ mod engine;
 mod exchange;
 mod fingerprint;
 mod info;
+mod introspect;
 mod issue;
 mod record;
 #[cfg(test)]
@@ -80,6 +81,7 @@ pub use self::{
     engine::{Epoch, TokenPairs},
     fingerprint::Fingerprint,
     info::DeviceInfo,
+    introspect::TokenInfo,
     issue::{NewPair, TokenPair},
 };
 

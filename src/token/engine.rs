@@ -100,6 +100,15 @@ pub(super) struct Known<U> {
     asked: Option<Asked>,
 }
 
+/// What a token says to somebody who does not present it.
+#[cfg(feature = "refresh")]
+pub(crate) struct Inspected {
+    pub(crate) identity: Identity,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) issued_at: Option<Timestamp>,
+    pub(crate) key: Option<String>,
+}
+
 impl<U> Engine<U> {
     pub(super) fn new(core: Core) -> Self {
         Self {
@@ -160,6 +169,28 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
         }
         let identity = known.identity.clone().checked_again_at(now);
         Ok(Verified::new(identity, Arc::clone(&known.user)))
+    }
+
+    /// What a token says that is good now, for somebody whom its holder has shown it to. The last is the thumbprint of the
+    /// key that its holder must prove to hold.
+    #[cfg(feature = "refresh")]
+    pub(crate) async fn inspect(&self, token: &str) -> Result<Inspected, Rejection> {
+        let now = self.core.clock.now();
+        let known = self.judge(token, now)?;
+        if let (Some(list), Some(asked)) = (&self.core.list, &known.asked) {
+            list.pass(asked).await?;
+        }
+        let key = match &known.binding {
+            None => None,
+            Some(Binding::Key(key)) => Some(key.clone()),
+            Some(Binding::Other) => return Err(Rejection::invalid("bound to something unknown")),
+        };
+        Ok(Inspected {
+            identity: known.identity.clone().checked_again_at(now),
+            expires_at: known.validity.expires_at,
+            issued_at: known.validity.issued_at,
+            key,
+        })
     }
 
     /// What a token says whose key is unknown, once new keys were asked for.

@@ -13,4 +13,5 @@ mod change;
 mod edges;
 mod routes;
 mod second;
+mod services;
 mod world;

@@ -4,6 +4,11 @@ use std::collections::HashMap;
 
 use reqwest::Response;
 use serde_json::{Value, json};
+use tower_jam::{
+    Claims, Clock, SystemClock, Timestamp,
+    account::{OAuthRoutes, Users},
+    otp::Totp,
+};
 use url::Url;
 
 use crate::{
@@ -47,6 +52,92 @@ async fn a_browser_is_led_to_the_provider_and_back_into_a_session() {
     assert_eq!((page.url().path(), page.status().as_u16()), ("/me", 200));
     assert_ne!(site.session().unwrap(), first);
     assert_eq!(site.sessions.list(&site.ada).await.unwrap().len(), 1);
+}
+
+/// The provider's word is one factor: whoever has a second one here gives its code too, in a session or in a pair, and until
+/// then has nothing.
+#[tokio::test]
+async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
+    let second_page: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims> =
+        |it| it.second_step_page("/cart");
+    let pair: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims> = |it| {
+        it.refresh_cookie("/auth")
+            .unwrap()
+            .second_step_page("/cart")
+    };
+    for (routes, mode) in [
+        (second_page, "session"),
+        (pair, "tokens"),
+        (USUAL.routes, "session"),
+    ] {
+        let site = site(Terms { routes, ..USUAL }).await;
+        let enrollment = site.otp.enroll(&site.ada).await.unwrap();
+        let code = |period: u64| {
+            let at = SystemClock.now().as_secs() + 30 * period - 30;
+            Totp::new()
+                .code(enrollment.secret(), Timestamp::from_secs(at))
+                .expose()
+                .clone()
+        };
+        drop(site.otp.confirm(&site.ada, &code(0)).await.unwrap());
+        assert!(site.users.set_second_factor(&site.ada, true).await.unwrap());
+
+        let page = site.browser.visit(&site.at("/oauth/acme/login")).await;
+        assert!(site.sessions.list(&site.ada).await.unwrap().is_empty());
+        assert!(site.session().is_none());
+        let mut body = json!({ "code": code(1), "mode": mode });
+        let mut cookie = String::new();
+        match page.status().as_u16() {
+            200 => {
+                assert_eq!(
+                    page.url().as_str(),
+                    site.at("/cart"),
+                    "the challenge is in no URL"
+                );
+                let challenge = site.browser.cookie(&site.url, "__Host-challenge").unwrap();
+                cookie = format!("__Host-challenge={challenge}");
+            }
+            status => {
+                assert_eq!(status, 401);
+                let problem = json(page).await;
+                assert_eq!(problem["error"], "otp_required");
+                body["challenge"] = problem["challenge"].clone();
+            }
+        }
+        let post = async |body: &Value| {
+            let client = reqwest::Client::new();
+            let request = client
+                .post(site.at("/auth/login/otp"))
+                .header("cookie", &cookie);
+            let request = request.header("content-type", "application/json");
+            request.body(body.to_string()).send().await.unwrap()
+        };
+        let answer = post(&body).await;
+        let cookies = answer.headers().get_all("set-cookie").iter();
+        let cookies: Vec<_> = cookies.map(|it| it.to_str().unwrap().to_owned()).collect();
+        let has = |name: &str| cookies.iter().any(|line| line.starts_with(name));
+        match mode {
+            "session" => {
+                assert_eq!(answer.status(), 204);
+                assert!(has("__Host-sid="), "{cookies:?}");
+                let sessions = site.sessions.list(&site.ada).await.unwrap();
+                let factors: Vec<_> = sessions[0]
+                    .factors()
+                    .iter()
+                    .map(|it| it.0.as_amr())
+                    .collect();
+                assert_eq!(factors, ["fed", "otp"]);
+            }
+            _ => {
+                assert_eq!(answer.status(), 200);
+                assert!(has("__Secure-refresh="), "{cookies:?}");
+            }
+        }
+        if !cookie.is_empty() {
+            assert!(has("__Host-challenge=; "), "it is taken away: {cookies:?}");
+        }
+        assert_eq!(post(&body).await.status(), 401, "a challenge is good once");
+    }
 }
 
 #[tokio::test]

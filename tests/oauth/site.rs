@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::{Router, routing::get};
 use tower_jam::{
-    Accounts, Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, OAuth2, Passwords,
+    Accounts, Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, OAuth2, Otp, Passwords,
     Secret, SessionLayer, Sessions, StoreError, Throttle, TokenPairs,
     account::{self, OAuthRoutes, RoutesBuilder, StoreUsers, Users},
     oauth2::{Login, ProviderBuilder},
@@ -19,6 +19,7 @@ pub struct Site {
     pub store: Arc<ProbeStore>,
     pub sessions: Sessions<Claims>,
     pub users: Arc<StoreUsers<Claims>>,
+    pub otp: Otp,
     /// Ada's id here.
     pub ada: String,
     pub browser: Browser,
@@ -66,9 +67,13 @@ pub async fn site(terms: Terms) -> Site {
     let pairs = TokenPairs::builder(jwt.build().unwrap(), store.clone(), &secret, reread);
     let sessions = Sessions::builder(store.clone(), &secret).build().unwrap();
     let throttle = Throttle::builder(store.clone(), &secret).build();
+    let otp = Otp::builder(store.clone(), &secret, "Acme")
+        .build()
+        .unwrap();
     let passwords = Passwords::builder().build().unwrap();
     let accounts = Accounts::builder(found, passwords, throttle, pairs.build().unwrap())
         .sessions(sessions.clone())
+        .otp(otp.clone())
         .build();
 
     let oauth = (terms.provider)(settings(&provider)).build().unwrap();
@@ -99,6 +104,7 @@ pub async fn site(terms: Terms) -> Site {
         store,
         sessions,
         users,
+        otp,
         ada,
         browser: Browser::new(),
     }

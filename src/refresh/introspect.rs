@@ -1,0 +1,166 @@
+//! What a token is worth, for services that were shown one (RFC 7662), and its end at their word (RFC 7009).
+
+use std::fmt;
+
+use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap};
+
+use super::{builder::Blacklist, engine::TokenPairs, record};
+use crate::{
+    clock::Timestamp,
+    error::StoreError,
+    identity::Identity,
+    rejection::{Rejection, RejectionKind},
+};
+
+/// What is known of a token that is good.
+///
+/// It serialises as the answer of RFC 7662 section 2.2, with times in seconds since 1970.
+#[non_exhaustive]
+pub struct TokenInfo {
+    /// Whom it is for.
+    pub subject: String,
+    /// Who issued it.
+    pub issuer: String,
+    /// The public id of its device.
+    pub session_id: Option<String>,
+    /// The id of an access token.
+    pub token_id: Option<String>,
+    /// What was granted.
+    pub scopes: Vec<String>,
+    /// When it expires; of a refresh token, when its device ends if it is not used.
+    pub expires_at: Option<Timestamp>,
+    /// When an access token was issued.
+    pub issued_at: Option<Timestamp>,
+    /// The thumbprint of the key that its holder must prove to hold (RFC 9449 section 6.2).
+    pub key: Option<String>,
+    /// Whether it is an access token.
+    pub is_access: bool,
+}
+
+impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
+    /// What an access or refresh token is worth now; `None` for one that is worth nothing, for whatever reason.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn introspect(&self, token: &str) -> Result<Option<TokenInfo>, StoreError> {
+        match self.inner.keys.decode(token) {
+            Some(_) => self.introspect_refresh(token).await,
+            None => self.introspect_access(token).await,
+        }
+    }
+
+    /// Ends the device that an access or refresh token is for; `false` for one that is worth nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn revoke_token(&self, token: &str) -> Result<bool, StoreError> {
+        if self.inner.keys.decode(token).is_some() {
+            return only_unavailable(self.logout(token).await).map(|ended| ended == Some(true));
+        }
+        let Some(info) = self.introspect_access(token).await? else {
+            return Ok(false);
+        };
+        match &info.session_id {
+            Some(id) => self.revoke(&info.subject, id).await,
+            None => Ok(false),
+        }
+    }
+
+    async fn introspect_access(&self, token: &str) -> Result<Option<TokenInfo>, StoreError> {
+        let Some(inspected) = only_unavailable(self.inner.access.inspect(token).await)? else {
+            return Ok(None);
+        };
+        let identity: &Identity = &inspected.identity;
+        if self.inner.blacklist == Blacklist::Both
+            && only_unavailable(self.check_device(identity).await)?.is_none()
+        {
+            return Ok(None);
+        }
+        Ok(Some(TokenInfo {
+            subject: identity.subject().id().to_owned(),
+            issuer: identity.subject().issuer().to_owned(),
+            session_id: identity.session_id().map(str::to_owned),
+            token_id: identity.token_id().map(str::to_owned),
+            scopes: identity.scopes().to_vec(),
+            expires_at: inspected.expires_at,
+            issued_at: inspected.issued_at,
+            key: inspected.key,
+            is_access: true,
+        }))
+    }
+
+    async fn introspect_refresh(&self, token: &str) -> Result<Option<TokenInfo>, StoreError> {
+        let inner = &*self.inner;
+        let Some(token) = inner.keys.decode(token) else {
+            return Ok(None);
+        };
+        let Some(entry) = inner.store.get(&token.account).await? else {
+            return Ok(None);
+        };
+        let account = record::decode(&entry.value)?;
+        let device = account.holder(&token.presented(), &inner.terms, inner.clock.now());
+        Ok(device.map(|device| TokenInfo {
+            subject: account.subject.clone(),
+            issuer: inner.issuer.clone(),
+            session_id: Some(device.id()),
+            token_id: None,
+            scopes: Vec::new(),
+            expires_at: Some(device.idle_at),
+            issued_at: None,
+            key: device.key.clone(),
+            is_access: false,
+        }))
+    }
+}
+
+/// A token that is refused is worth nothing; a store that is away says nothing about it.
+fn only_unavailable<T>(outcome: Result<T, Rejection>) -> Result<Option<T>, StoreError> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(rejection) if *rejection.kind() == RejectionKind::Unavailable => {
+            Err(StoreError::Unavailable(rejection.into()))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+impl Serialize for TokenInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut answer = serializer.serialize_map(None)?;
+        answer.serialize_entry("active", &true)?;
+        answer.serialize_entry("sub", &self.subject)?;
+        answer.serialize_entry("iss", &self.issuer)?;
+        if self.is_access {
+            let is_bound = self.key.is_some();
+            answer.serialize_entry("token_type", if is_bound { "DPoP" } else { "Bearer" })?;
+        }
+        if !self.scopes.is_empty() {
+            answer.serialize_entry("scope", &self.scopes.join(" "))?;
+        }
+        for (name, at) in [("exp", self.expires_at), ("iat", self.issued_at)] {
+            if let Some(at) = at {
+                answer.serialize_entry(name, &at.as_secs())?;
+            }
+        }
+        for (name, id) in [("jti", &self.token_id), ("sid", &self.session_id)] {
+            if let Some(id) = id {
+                answer.serialize_entry(name, id)?;
+            }
+        }
+        if let Some(key) = &self.key {
+            answer.serialize_entry("cnf", &serde_json::json!({ "jkt": key }))?;
+        }
+        answer.end()
+    }
+}
+
+impl fmt::Debug for TokenInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenInfo")
+            .field("is_access", &self.is_access)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
