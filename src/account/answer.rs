@@ -11,6 +11,12 @@ use crate::{account::password::NewPasswordError, error::StoreError, rejection::R
 
 pub(super) type Answer = Result<Response, Problem>;
 
+/// An answer that nobody on the way may keep.
+pub(super) fn unstored(answer: impl IntoResponse) -> Response {
+    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    ([no_store], answer).into_response()
+}
+
 /// A refusal: the library's own, or one of the routes', each as `application/problem+json` (RFC 9457).
 pub(super) enum Problem {
     Rejected(Rejection),

@@ -5,13 +5,13 @@ use std::{fmt, time::Duration};
 use axum::{
     Json, Router,
     http::{HeaderValue, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Problem},
+    answer::{Answer, Problem, unstored},
     caller::Caller,
     cookies,
     login::Accounts,
@@ -176,16 +176,15 @@ impl<U> Mount<U> {
     }
 
     pub(super) fn pair_answer(&self, pair: &TokenPair) -> Answer {
-        let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let Some(cookie) = &self.refresh_cookie else {
-            return Ok(([no_store], Json(pair)).into_response());
+            return Ok(unstored(Json(pair)));
         };
         let body = json!({
             "access_token": pair.access_token.expose(),
             "token_type": pair.token_type,
             "expires_in": pair.expires_in.as_secs(),
         });
-        let mut answer = ([no_store], Json(body)).into_response();
+        let mut answer = unstored(Json(body));
         let cookie = cookie.set(pair.refresh_token.expose(), pair.refresh_expires_in);
         add_cookie(&mut answer, cookie)?;
         Ok(answer)

@@ -3,7 +3,7 @@
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Extension, Path},
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::IntoResponse,
     routing::{delete, get, post},
 };
@@ -12,7 +12,7 @@ use serde_json::Value;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use super::{
-    answer::{Answer, Problem},
+    answer::{Answer, Problem, unstored},
     attempt::{Credentials, NewDevice},
     body::{Body, Fields},
     caller::Caller,
@@ -243,8 +243,7 @@ async fn active_sessions<U: Serialize + Send + Sync + 'static>(
     let shown: Vec<_> = devices
         .map(|device| Shown::new(device, caller.session_id()))
         .collect();
-    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(([no_store], Json(shown)).into_response())
+    Ok(unstored(Json(shown)))
 }
 
 async fn revoke<U: Serialize + Send + Sync + 'static>(

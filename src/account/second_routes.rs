@@ -3,7 +3,7 @@
 use axum::{
     Json, Router,
     extract::Extension,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{delete, post},
 };
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Problem},
+    answer::{Answer, Problem, unstored},
     body::Body,
     caller::Caller,
     mount::Mount,
@@ -196,11 +196,6 @@ fn otp<U: Serialize + Send + Sync + 'static>(mount: &Mount<U>) -> Result<&Otp, R
 
 fn shown(codes: &RecoveryCodes) -> Response {
     unstored(Json(json!({ "recovery_codes": codes })))
-}
-
-fn unstored(answer: impl IntoResponse) -> Response {
-    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    ([no_store], answer).into_response()
 }
 
 const X_OTP: HeaderName = HeaderName::from_static("x-otp");

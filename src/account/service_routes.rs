@@ -3,8 +3,7 @@
 use axum::{
     Form, Json, Router,
     extract::{Extension, rejection::FormRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode, header},
     routing::post,
 };
 use base64_simd::STANDARD;
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Problem},
+    answer::{Answer, Problem, unstored},
     mount::Mount,
 };
 use crate::{
@@ -133,11 +132,6 @@ fn is_known(services: &[Service], headers: &HeaderMap) -> bool {
         let is_it = secret::equal(&service.secret, &secret) & (service.id == id);
         known | is_it
     })
-}
-
-fn unstored(answer: impl IntoResponse) -> Response {
-    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    ([no_store], answer).into_response()
 }
 
 const MIN_SECRET_BYTES: usize = 32;
