@@ -77,6 +77,48 @@ async fn a_revocation_that_was_dropped_is_made_or_not_and_asking_again_makes_it(
     }
 }
 
+/// Of many at once some are made and others are not; asking again makes the rest, and nothing else is touched.
+#[tokio::test]
+async fn a_revocation_of_many_that_was_dropped_is_finished_by_asking_again() {
+    for mode in BOTH {
+        let mut dropped = 0;
+        for polls in 0..POLLS {
+            let (app, store, jwt) = world(mode);
+            let mut tokens = Vec::new();
+            for _ in 0..5 {
+                tokens.push(issue(&jwt, "alice").await);
+            }
+            let kept = issue(&jwt, "alice").await;
+            let first = abandon_after(polls, jwt.revoke_all(&tokens));
+            dropped += usize::from(first.is_none());
+            if first.is_none() {
+                // What was not reached is still good, and can be called back; what was is none of those any more.
+                let mut left = Vec::new();
+                for token in &tokens {
+                    if is_good(&jwt, token).await {
+                        left.push(token.clone());
+                    }
+                }
+                drop(abandon_after(polls, jwt.revoke_all(&left)));
+                for token in &left {
+                    if is_good(&jwt, token).await {
+                        jwt.revoke(token).await.unwrap();
+                    }
+                }
+            }
+            let other = app.node(mode, &store);
+            for token in &tokens {
+                assert!(!is_good(&other, token).await, "{polls}");
+            }
+            assert!(is_good(&other, &kept).await, "{polls}");
+        }
+        assert!(
+            (1..POLLS).contains(&dropped),
+            "{dropped} were dropped under way"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_check_that_was_dropped_changes_no_later_one() {
     for mode in BOTH {
