@@ -37,6 +37,10 @@ pub mod oauth2;
 #[cfg(feature = "account")]
 pub mod account;
 
+// The same without async.
+#[cfg(feature = "blocking")]
+pub mod blocking;
+
 // What they stand on.
 #[cfg(any(feature = "jwt", feature = "session"))]
 mod cache;
