@@ -52,7 +52,7 @@ mod fetch;
 mod clock;
 mod secret;
 mod error;
-#[cfg(any(feature = "refresh", feature = "otp"))]
+#[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
 pub mod event;
 
 #[cfg(any(test, feature = "testing"))]
