@@ -216,6 +216,8 @@ impl Events {
             true => tracing::warn!(code, "authentication event"),
             false => tracing::info!(code, "authentication event"),
         }
+        #[cfg(feature = "metrics")]
+        crate::metrics::told(code);
         if let Some(hook) = &self.0 {
             hook(event);
         }

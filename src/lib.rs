@@ -54,6 +54,8 @@ mod secret;
 mod error;
 #[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
 pub mod event;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
