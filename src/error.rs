@@ -143,7 +143,7 @@ pub enum StoreError {
     Corrupt(BoxError),
 }
 
-#[cfg(any(feature = "jwt", feature = "session"))]
+#[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
 impl StoreError {
     /// What this error means after a write whose answer was lost: that one may have been made.
     pub(crate) fn in_doubt(self) -> Self {
