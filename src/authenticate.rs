@@ -70,6 +70,13 @@ pub trait Authenticate: Clone + Send + Sync + 'static {
         Err(Rejection::missing())
     }
 
+    /// What logs and metrics call the engine: a short fixed word. `presented` is what it is about to verify, by which one that
+    /// chooses among others names the one it chooses.
+    fn name(&self, presented: Option<&Credential>) -> &'static str {
+        let _ = presented;
+        "custom"
+    }
+
     /// Looks for this engine's credential in another place.
     fn read_from(self, source: CredentialSource) -> ReadFrom<Self> {
         ReadFrom {
@@ -236,6 +243,10 @@ impl<A: Authenticate> Authenticate for ReadFrom<A> {
     fn absent(&self, outer: Option<&Identity>) -> Result<Verified<Self::User>, Rejection> {
         self.engine.absent(outer)
     }
+
+    fn name(&self, presented: Option<&Credential>) -> &'static str {
+        self.engine.name(presented)
+    }
 }
 
 /// See [`Authenticate::or`].
@@ -279,6 +290,15 @@ where
                 self.second.absent(outer)
             }
             verdict => verdict,
+        }
+    }
+
+    fn name(&self, presented: Option<&Credential>) -> &'static str {
+        let [first, second] = &self.sources;
+        match presented {
+            Some(it) if it.came_from(first) => self.first.name(presented),
+            Some(it) if it.came_from(second) => self.second.name(presented),
+            _ => "any",
         }
     }
 }

@@ -154,6 +154,20 @@ impl StoreError {
     }
 }
 
+#[cfg(feature = "metrics")]
+impl StoreError {
+    /// The stable name, for counting.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Full => "full",
+            Self::Unknown(_) => "unknown",
+            Self::Contended => "contended",
+            Self::Corrupt(_) => "corrupt",
+        }
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

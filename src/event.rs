@@ -5,6 +5,9 @@
 //! name, no id, nothing secret. A hook is told who it was about, never a credential.
 //!
 //! An event is told after the change it tells of was committed, and once, by the node that made the change.
+//! Two engines that take part in one act each tell of their own part, under a code of their own: `Accounts` of a
+//! `login_succeeded`, and `Sessions` of a `session_started`.
+//!
 //! Hooks are called where the request runs, so they must be quick: send to a channel, and work elsewhere. The codes are
 //! stable.
 //!
@@ -104,6 +107,24 @@ pub enum EventKind {
     SessionEnded,
     /// Everything of a user was ended.
     AllSessionsEnded,
+    /// Somebody logged in to a server-side session, a new one or one that goes on under a new id.
+    SessionStarted,
+    /// A user's server-side session got a new id: at the user's wish, for a proof, or for other roles.
+    SessionRenewed,
+    /// A user's server-side session was ended by whoever held it.
+    SessionLoggedOut,
+    /// A user's server-side session was ended by its public id, from elsewhere.
+    SessionRevoked,
+    /// All server-side sessions of a user were ended.
+    SessionsCleared,
+    /// A token was called back by its id.
+    TokenRevoked,
+    /// Every token of a user was called back.
+    SubjectRevoked,
+    /// A provider has identified somebody. The subject is the provider's name for the user.
+    ProviderLoginSucceeded,
+    /// A login with a provider came to nothing.
+    ProviderLoginFailed,
     /// A user's password was changed.
     PasswordChanged,
     /// An attempt was refused unread because there had been too many.
@@ -144,6 +165,15 @@ impl EventKind {
             Self::TooManyDevices => "too_many_devices",
             Self::SessionEnded => "session_ended",
             Self::AllSessionsEnded => "all_sessions_ended",
+            Self::SessionStarted => "session_started",
+            Self::SessionRenewed => "session_renewed",
+            Self::SessionLoggedOut => "session_logged_out",
+            Self::SessionRevoked => "session_revoked",
+            Self::SessionsCleared => "sessions_cleared",
+            Self::TokenRevoked => "token_revoked",
+            Self::SubjectRevoked => "subject_revoked",
+            Self::ProviderLoginSucceeded => "provider_login_succeeded",
+            Self::ProviderLoginFailed => "provider_login_failed",
             Self::PasswordChanged => "password_changed",
             Self::Throttled => "throttled",
             Self::OtpEnrolled => "otp_enrolled",
@@ -186,6 +216,8 @@ impl Events {
             true => tracing::warn!(code, "authentication event"),
             false => tracing::info!(code, "authentication event"),
         }
+        #[cfg(feature = "metrics")]
+        crate::metrics::told(code);
         if let Some(hook) = &self.0 {
             hook(event);
         }

@@ -52,7 +52,7 @@ use crate::{
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        crate::layer::log(&self);
+        crate::layer::log("handler", &self);
         HttpResponder::new().respond(&self, &Asked::default())
     }
 }

@@ -37,6 +37,10 @@ pub mod oauth2;
 #[cfg(feature = "account")]
 pub mod account;
 
+// The same without async.
+#[cfg(feature = "blocking")]
+pub mod blocking;
+
 // What they stand on.
 #[cfg(any(feature = "jwt", feature = "session"))]
 mod cache;
@@ -48,8 +52,10 @@ mod fetch;
 mod clock;
 mod secret;
 mod error;
-#[cfg(any(feature = "refresh", feature = "otp"))]
+#[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
 pub mod event;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

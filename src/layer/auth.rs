@@ -11,8 +11,10 @@ use std::{
 use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
+use tracing::Instrument;
 
 use super::{
+    check::Check,
     cross_site,
     respond::{Asked, HttpResponder, Respond},
 };
@@ -146,10 +148,12 @@ where
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             let asked = Asked::of(&parts);
-            let hook = match layer.admit(&mut parts).await {
+            let mut check = Check::begin();
+            let span = check.span();
+            let hook = match layer.admit(&mut parts, &mut check).instrument(span).await {
                 Ok(hook) => hook,
                 Err(rejection) => {
-                    super::log(&rejection);
+                    check.refused(&rejection);
                     return Ok(layer.responder.respond(&rejection, &asked));
                 }
             };
@@ -168,7 +172,11 @@ type Hook = Option<Arc<dyn OnResponse>>;
 
 impl<A: Authenticate, R> AuthLayer<A, R> {
     /// Puts what the engine establishes into the request, or refuses it.
-    async fn admit(&self, request: &mut http::request::Parts) -> Result<Hook, Rejection> {
+    async fn admit(
+        &self,
+        request: &mut http::request::Parts,
+        check: &mut Check,
+    ) -> Result<Hook, Rejection> {
         let outer = request.extensions.get::<Identity>().cloned();
         let memory = outer.as_ref().and_then(|outer| outer.memory);
         let mut presented = self.policy.source.find(request)?;
@@ -181,9 +189,11 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
         if let (Some(credential), Some(memory)) = (&mut presented, memory) {
             credential.memory = memory.find(&request.extensions);
         }
+        check.by(self.engine.name(presented.as_ref()));
         let verified = self.verify(presented, outer).await?;
         let is_known =
             verified.identity().is_some() || request.extensions.get::<Identity>().is_some();
+        check.passed(verified.identity().is_some());
         let hook = verified.enter(&mut request.extensions);
         if !is_known {
             request.extensions.insert(Anonymous);

@@ -12,7 +12,10 @@ use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::respond::{Asked, HttpResponder, Respond};
+use super::{
+    check,
+    respond::{Asked, HttpResponder, Respond},
+};
 use crate::{
     guard::Guard,
     identity::{Anonymous, Identity},
@@ -103,7 +106,7 @@ where
         let Err(rejection) = decide(&*self.layer.guard, request.extensions()) else {
             return GuardFuture(Step::Inner(self.inner.call(request)));
         };
-        super::log(&rejection);
+        check::refused_by_guard(&rejection);
         let asked = Asked::of_request(&request);
         GuardFuture(Step::Refused(Some(
             self.layer.responder.respond(&rejection, &asked),

@@ -78,14 +78,13 @@
 //! ```
 
 mod auth;
+mod check;
 mod cross_site;
 mod guard;
 mod respond;
 
-use std::{error::Error, fmt};
-
-use crate::rejection::{Rejection, RejectionKind};
-
+#[cfg(feature = "axum")]
+pub(crate) use self::check::log;
 pub use self::{
     auth::{AuthLayer, AuthService},
     guard::{GuardFuture, GuardLayer, GuardService},
@@ -145,33 +144,5 @@ impl<R> AuthLayer<crate::otp::Otp, R> {
     /// Default: the engine's [`fresh`](crate::otp::OtpBuilder::fresh).
     pub fn within(self, within: std::time::Duration) -> Self {
         self.map_engine(|otp| otp.taking_proofs_within(within))
-    }
-}
-
-/// Writes a refusal to the log: what is ours to mend as an error, what the caller did for debugging.
-pub(crate) fn log(rejection: &Rejection) {
-    let source = rejection
-        .source()
-        .map(|source| tracing::field::display(Causes(source)));
-    let (reason, status) = (rejection.reason(), rejection.status().as_u16());
-    match rejection.kind() {
-        RejectionKind::Misconfigured => tracing::error!(status, source, "{reason}"),
-        RejectionKind::Unavailable => tracing::error!(status, source, "request refused: {reason}"),
-        _ => tracing::debug!(status, source, "request refused: {reason}"),
-    }
-}
-
-/// An error and all that led to it, since none of ours repeats its cause.
-struct Causes<'a>(&'a dyn Error);
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::OnceCell;
 use super::{
     authorize::Authorize,
     error::OAuthError,
+    finish::Login,
     flight::{Flights, Name},
     id_token::IdTokens,
     provider::Provider,
@@ -18,6 +19,7 @@ use crate::{
     clock::{Clock, SystemClock, Timestamp},
     cookie::{CookieSpec, SameSite},
     error::ConfigError,
+    event::{Event, EventKind, Events},
     fetch::Scheme,
     secret::{self, MasterSecret, Secret},
     store::Store,
@@ -35,6 +37,7 @@ pub(super) struct Core {
     pub(super) provider: Provider,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
+    events: Events,
     /// What records of logins under way are sealed by, the active one first.
     pub(super) seals: Vec<Secret<[u8; 32]>>,
     pub(super) cookie: CookieSpec,
@@ -60,6 +63,7 @@ impl OAuth2 {
             redirect_url: None,
             default_page: "/".to_owned(),
             clock: Arc::new(SystemClock),
+            events: Events::default(),
         }
     }
 
@@ -147,6 +151,21 @@ impl OAuth2 {
     }
 }
 
+impl Core {
+    /// Tells how a login has ended.
+    pub(super) fn told(&self, ended: Result<Login, OAuthError>) -> Result<Login, OAuthError> {
+        let now = self.clock.now();
+        self.events.tell(&match &ended {
+            Ok(login) => {
+                let (_, subject) = login.profile.key();
+                Event::new(EventKind::ProviderLoginSucceeded, now).of(subject)
+            }
+            Err(_) => Event::new(EventKind::ProviderLoginFailed, now),
+        });
+        ended
+    }
+}
+
 /// The settings of [`OAuth2`].
 #[must_use]
 #[derive(Clone)]
@@ -157,6 +176,7 @@ pub struct OAuth2Builder {
     redirect_url: Option<String>,
     default_page: String,
     clock: Arc<dyn Clock>,
+    events: Events,
 }
 
 impl OAuth2Builder {
@@ -176,6 +196,12 @@ impl OAuth2Builder {
     /// Goes by `clock`. Default: the operating system's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Where it is told how logins end. Default: `tracing` alone.
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
         self
     }
 
@@ -208,6 +234,7 @@ impl OAuth2Builder {
                 provider: self.provider,
                 store: self.store,
                 clock: self.clock,
+                events: self.events,
                 seals: self.seals,
                 cookie,
                 default_page: self.default_page,

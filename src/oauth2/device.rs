@@ -50,6 +50,11 @@ impl DeviceCode {
     ///
     /// [`OAuthError::Refused`] with the code `access_denied` or `expired_token`, and whatever goes wrong on the way.
     pub async fn poll(&self) -> Result<Login, OAuthError> {
+        let ended = self.finish().await;
+        self.client.core.told(ended)
+    }
+
+    async fn finish(&self) -> Result<Login, OAuthError> {
         let core = &self.client.core;
         let asked = core.wire.device_tokens(&self.codes);
         let tokens = tokio::time::timeout(self.codes.expires_in(), asked).await;

@@ -81,12 +81,18 @@ impl OAuth2 {
         callback: Callback,
         cookie: Option<&str>,
     ) -> Result<Login, OAuthError> {
-        let core = &*self.core;
-        let provider = &*core.provider.inner;
+        let ended = self.core.finish(callback, cookie).await;
+        self.core.told(ended)
+    }
+}
+
+impl Core {
+    async fn finish(&self, callback: Callback, cookie: Option<&str>) -> Result<Login, OAuthError> {
+        let provider = &*self.provider.inner;
         let (Some(state), Some(cookie)) = (&callback.state, cookie) else {
             return Err(OAuthError::UnknownState);
         };
-        let record = core.take(state, cookie).await?;
+        let record = self.take(state, cookie).await?;
         let record = record.ok_or(OAuthError::UnknownState)?;
         match &callback.iss {
             Some(issuer) if *issuer != provider.issuer => return Err(OAuthError::Issuer),
@@ -103,12 +109,12 @@ impl OAuth2 {
             return Err(OAuthError::Malformed(reason));
         }
         let verifier = Secret::new(record.verifier.clone());
-        let tokens = core.wire.exchange(code, &verifier).await?;
+        let tokens = self.wire.exchange(code, &verifier).await?;
         let expected = Expected {
             nonce: record.nonce.as_deref(),
             max_age: record.max_age.map(Duration::from_secs),
         };
-        let mut profile = core.identify(&tokens, &expected).await?;
+        let mut profile = self.identify(&tokens, &expected).await?;
         if let Some(user) = &callback.user {
             profile.name_by_form(user);
         }
@@ -118,9 +124,7 @@ impl OAuth2 {
             return_to: record.return_to.clone(),
         })
     }
-}
 
-impl Core {
     /// Who the tokens are of.
     pub(super) async fn identify(
         &self,

@@ -20,6 +20,10 @@ impl Authenticate for Otp {
         CredentialSource::header(HEADER)
     }
 
+    fn name(&self, _: Option<&Credential>) -> &'static str {
+        "otp"
+    }
+
     async fn authenticate(&self, presented: Credential) -> Result<Verified<()>, Rejection> {
         let outer = self.outer(presented.outer())?;
         let verdict = self.verify(outer.subject().id(), presented.expose()).await;

@@ -77,6 +77,10 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for TokenPairs<U>
         CredentialSource::bearer()
     }
 
+    fn name(&self, _: Option<&Credential>) -> &'static str {
+        "pairs"
+    }
+
     async fn authenticate(&self, presented: Credential) -> Result<Verified<U>, Rejection> {
         self.verify(presented.expose()).await
     }

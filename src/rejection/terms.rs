@@ -14,6 +14,22 @@ pub(super) struct Terms {
 }
 
 impl RejectionKind {
+    /// The stable name, for logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::Invalid => "invalid",
+            Self::Insufficient { .. } => "insufficient",
+            Self::CrossSite => "cross_site",
+            Self::StepUp { .. } => "step_up",
+            Self::Throttled { .. } => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Misconfigured => "misconfigured",
+        }
+    }
+
     pub(super) const fn terms(&self) -> Terms {
         use StatusCode as S;
         let (status, grpc_code, challenged, error_code, message) = match self {

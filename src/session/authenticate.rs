@@ -31,6 +31,10 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for Sessions<U> {
         CredentialSource::of_cookie(self.core.cookie.cookie_name())
     }
 
+    fn name(&self, _: Option<&Credential>) -> &'static str {
+        "sessions"
+    }
+
     async fn authenticate(&self, presented: Credential) -> Result<Verified<U>, Rejection> {
         let known = match self.recognise(presented.expose()).await? {
             Lookup::Live(known) => known,

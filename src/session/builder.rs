@@ -12,6 +12,7 @@ use crate::{
     clock::{Clock, SystemClock},
     cookie::CookieSpec,
     error::ConfigError,
+    event::Events,
     secret::MasterSecret,
     store::Store,
 };
@@ -26,6 +27,7 @@ pub struct SessionsBuilder<U> {
     issuer: String,
     is_plain: bool,
     clock: Arc<dyn Clock>,
+    events: Events,
     user: PhantomData<fn() -> U>,
 }
 
@@ -42,6 +44,7 @@ impl<U: 'static> SessionsBuilder<U> {
             issuer: "self".to_owned(),
             is_plain: false,
             clock: Arc::new(SystemClock),
+            events: Events::default(),
             user: PhantomData,
         }
     }
@@ -78,6 +81,12 @@ impl<U: 'static> SessionsBuilder<U> {
         self
     }
 
+    /// Where it is told of logins, new ids and endings. Default: `tracing` alone.
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
     /// Stores users and values as readable JSON, for debugging. Whoever reads the store reads them.
     pub const fn dangerous_plain_records(mut self) -> Self {
         self.is_plain = true;
@@ -106,6 +115,7 @@ impl<U: 'static> SessionsBuilder<U> {
         let core = Core {
             store: self.store,
             clock: self.clock,
+            events: self.events,
             tags: self.tags,
             cookie,
             lifetime: self.lifetime,

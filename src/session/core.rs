@@ -8,12 +8,13 @@ use std::{any::TypeId, sync::Arc, time::Duration};
 use super::{
     lookup::{Lookup, Opened, UNDER_WAY},
     record::{Head, Lifetime, Owner, Record, moved},
-    token::{TagKeys, Token},
+    token::{TagKeys, Token, public_id},
 };
 use crate::{
     clock::Clock,
     cookie::CookieSpec,
     error::StoreError,
+    event::{Event, EventKind, Events},
     secret::Secret,
     store::{Key, Store, Version, When, Write},
 };
@@ -21,6 +22,7 @@ use crate::{
 pub(super) struct Core {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: Events,
     pub(super) tags: TagKeys,
     pub(super) cookie: CookieSpec,
     pub(super) lifetime: Lifetime,
@@ -154,7 +156,15 @@ impl Core {
     /// Ends the session that `token` is for. Another holder's new secret is no protection: who held the
     /// session a moment ago may end it.
     pub(super) async fn end(&self, token: &Token) -> Result<bool, StoreError> {
-        Ok(self.store.take(&token.key()).await?.is_some())
+        let key = token.key();
+        let Some(entry) = self.store.take(&key).await? else {
+            return Ok(false);
+        };
+        // What does not read is gone all the same, and has nobody to tell of.
+        if let Ok(Some(Head { owner, .. })) = Head::decode(&entry.value) {
+            self.tell(EventKind::SessionLoggedOut, owner.as_ref(), &key);
+        }
+        Ok(true)
     }
 
     /// Ends the session that was `left` for another, hands over its last state, and leaves a note of the
@@ -196,7 +206,32 @@ impl Core {
         self.store
             .put(&self.epoch_key(subject), write, When::Always)
             .await?;
-        self.store.remove_group(&self.group(subject)).await
+        let ended = self.store.remove_group(&self.group(subject)).await?;
+        let cleared = Event::new(EventKind::SessionsCleared, self.clock.now());
+        self.events.tell(&cleared.of(subject));
+        Ok(ended)
+    }
+
+    /// Ends the session under `key`, which is one of `list`.
+    pub(super) async fn revoke(&self, key: &Key, head: &Head) -> Result<bool, StoreError> {
+        let is_ended = self.store.take(key).await?.is_some();
+        if is_ended {
+            self.tell(EventKind::SessionRevoked, head.owner.as_ref(), key);
+        }
+        Ok(is_ended)
+    }
+
+    pub(super) fn told(&self, kind: EventKind, opened: &Opened) {
+        self.tell(kind, opened.owner(), &opened.key);
+    }
+
+    /// Tells of a user's session; what nobody is logged in to is not worth it.
+    pub(super) fn tell(&self, kind: EventKind, owner: Option<&Owner>, key: &Key) {
+        let Some(owner) = owner else {
+            return;
+        };
+        let event = Event::new(kind, self.clock.now()).of(owner.id.as_str());
+        self.events.tell(&event.in_session(public_id(key)));
     }
 
     /// The live records of `subject`, each with its key.

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     cache::Cache,
     error::{IssueError, StoreError},
+    event::EventKind,
     grant::Grant,
     secret::{MasterSecret, Secret},
     store::Store,
@@ -64,7 +65,10 @@ impl<U: Send + Sync + 'static> Sessions<U> {
         };
         let keep_all = |_: &mut Record| Ok::<_, StoreError>(());
         let changed = self.core.change(&token, NewId::Renew, keep_all).await?;
-        Ok(changed.map(|((), opened)| self.core.text(&opened.token)))
+        Ok(changed.map(|((), opened)| {
+            self.core.told(EventKind::SessionRenewed, &opened);
+            self.core.text(&opened.token)
+        }))
     }
 
     /// The live sessions of `subject`, the most recently used first.
@@ -89,9 +93,9 @@ impl<U: Send + Sync + 'static> Sessions<U> {
     ///
     /// When the store does not answer.
     pub async fn revoke(&self, subject: &str, id: &str) -> Result<bool, StoreError> {
-        for (key, _) in self.core.list(subject).await? {
+        for (key, head) in self.core.list(subject).await? {
             if public_id(&key) == id {
-                return Ok(self.core.store.take(&key).await?.is_some());
+                return self.core.revoke(&key, &head).await;
             }
         }
         Ok(false)
@@ -113,9 +117,9 @@ impl<U: Send + Sync + 'static> Sessions<U> {
     /// When the store does not answer; sessions may then be left, so ask again.
     pub async fn clear_others(&self, subject: &str, keep: &str) -> Result<u64, StoreError> {
         let mut ended = 0;
-        for (key, _) in self.core.list(subject).await? {
+        for (key, head) in self.core.list(subject).await? {
             if public_id(&key) != keep {
-                ended += u64::from(self.core.store.take(&key).await?.is_some());
+                ended += u64::from(self.core.revoke(&key, &head).await?);
             }
         }
         Ok(ended)

@@ -10,7 +10,7 @@ use super::{
     lookup::Opened,
     record::{Body, Head, Owner, Record},
 };
-use crate::{error::IssueError, grant::Grant, identity::Factor};
+use crate::{error::IssueError, event::EventKind, grant::Grant, identity::Factor};
 
 /// A grant in the form of a record.
 pub(super) struct Entrant {
@@ -79,7 +79,7 @@ impl Core {
             .insert(self.record_of(entrant, current.as_ref()))
             .await?;
         if self.epoch(&subject).await? != seen {
-            self.end(&entered.token).await?;
+            self.store.take(&entered.key).await?;
             return Err(IssueError::Withdrawn);
         }
         match current {
@@ -129,6 +129,7 @@ impl Core {
         let Some(last) = self.retire(&left).await? else {
             return Ok(entered);
         };
+        self.told(EventKind::SessionLoggedOut, &left);
         if !is_anonymous || last.body.values == left.record.body.values {
             return Ok(entered);
         }

@@ -21,6 +21,7 @@ use crate::{
     authenticate::{OnResponse, Verified},
     credential::CredentialSource,
     error::StoreError,
+    event::EventKind,
     grant::Grant,
     identity::Factor,
     rejection::Rejection,
@@ -271,6 +272,7 @@ impl Session {
             .change(&opened.token, NewId::Renew, edit)
             .await?;
         let ((), opened) = changed.ok_or_else(ended)?;
+        self.shared.core.told(EventKind::SessionRenewed, &opened);
         Ok(self.adopt(opened))
     }
 

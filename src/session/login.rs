@@ -16,7 +16,7 @@ use super::{
     info::NewSession,
     lookup::Opened,
 };
-use crate::{error::IssueError, grant::Grant, secret::Secret};
+use crate::{error::IssueError, event::EventKind, grant::Grant, secret::Secret};
 
 /// A login about to happen; `.await` makes it. See [`Session::login`] and
 /// [`Sessions::create`](super::Sessions::create).
@@ -75,6 +75,7 @@ impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for Login<'a, U> {
             let entrant = core.entrant(&grant, device.as_deref())?;
             let current = session.and_then(Session::opened);
             let opened = core.enter(current, entrant, since).await?;
+            core.told(EventKind::SessionStarted, &opened);
             let id = opened.id();
             let token = core.text(&opened.token);
             let set_cookie = core.set_cookie(&opened, &token);

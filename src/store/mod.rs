@@ -52,6 +52,8 @@ mod file;
 mod hashing;
 mod key;
 mod memory;
+#[cfg(feature = "metrics")]
+mod metered;
 #[cfg(feature = "near-cache")]
 pub mod near;
 #[cfg(feature = "store-postgres")]
@@ -76,6 +78,8 @@ pub use self::file::{FileStore, FileStoreBuilder};
 pub(crate) use self::key::GLANCED;
 pub(crate) use self::key::THROTTLE;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "metrics")]
+pub use self::metered::Metered;
 #[cfg(feature = "near-cache")]
 pub use self::near::{NearCache, NearCacheBuilder};
 #[cfg(feature = "store-postgres")]

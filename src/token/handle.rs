@@ -2,7 +2,7 @@
 
 /// Gives a type whose field `engine` is an [`Engine`](super::engine::Engine) the methods of that engine.
 macro_rules! handle {
-    ($Handle:ident) => {
+    ($Handle:ident, $name:literal) => {
         impl<U> $Handle<U> {
             /// The list by which tokens are called back, if there is one.
             #[must_use]
@@ -60,6 +60,10 @@ macro_rules! handle {
 
             fn source(&self) -> CredentialSource {
                 CredentialSource::bearer()
+            }
+
+            fn name(&self, _: Option<&Credential>) -> &'static str {
+                $name
             }
 
             async fn authenticate(&self, presented: Credential) -> Result<Verified<U>, Rejection> {

@@ -80,6 +80,10 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for Issuers<U> {
         CredentialSource::bearer()
     }
 
+    fn name(&self, _: Option<&Credential>) -> &'static str {
+        "issuers"
+    }
+
     async fn authenticate(&self, presented: Credential) -> Result<Verified<U>, Rejection> {
         self.verify(presented.expose()).await
     }

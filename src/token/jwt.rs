@@ -79,7 +79,7 @@ impl<U: Serialize> Jwt<U> {
     }
 }
 
-handle!(Jwt);
+handle!(Jwt, "jwt");
 
 /// The compact form of RFC 7515, by the keys of a ring.
 #[derive(Debug)]

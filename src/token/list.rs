@@ -84,6 +84,7 @@ use self::{
 use crate::{
     clock::Timestamp,
     error::StoreError,
+    event::{Event, EventKind},
     store::{
         Store, Write,
         swap::{Step, swap},
@@ -117,19 +118,23 @@ impl TokenList {
     pub async fn add(&self, token: &TokenId) -> Result<(), StoreError> {
         let inner = &*self.inner;
         let expires_at = token.kept_until();
-        swap(
+        let is_new = swap(
             &*inner.store,
             &*inner.clock,
             &self.id_key(&token.id),
             |entry| {
                 let is_kept = entry.is_some_and(|entry| entry.expires_at >= expires_at);
-                Ok(match is_kept || inner.clock.now() >= expires_at {
-                    true => Step::Keep(()),
-                    false => Step::Swap(Write::new(PRESENT, expires_at), ()),
+                Ok::<_, StoreError>(match is_kept || inner.clock.now() >= expires_at {
+                    true => Step::Keep(false),
+                    false => Step::Swap(Write::new(PRESENT, expires_at), entry.is_none()),
                 })
             },
         )
-        .await
+        .await?;
+        if is_new && inner.mode == Mode::Black {
+            self.tell(EventKind::TokenRevoked, None);
+        }
+        Ok(())
     }
 
     /// Takes a token off the list, and says whether it was on it. On a white list this ends the token.
@@ -139,6 +144,9 @@ impl TokenList {
     /// When the store fails. Asking again is safe.
     pub async fn remove(&self, token: &TokenId) -> Result<bool, StoreError> {
         let taken = self.inner.store.take(&self.id_key(&token.id)).await?;
+        if taken.is_some() && self.inner.mode == Mode::White {
+            self.tell(EventKind::TokenRevoked, None);
+        }
         Ok(taken.is_some())
     }
 
@@ -199,13 +207,15 @@ impl TokenList {
             |entry| {
                 let mark = Mark::read(entry)?;
                 let raised = mark.raised(inner.clock.now());
-                Ok(match raised == mark {
+                Ok::<_, StoreError>(match raised == mark {
                     true => Step::Keep(()),
                     false => Step::Swap(raised.write(entry, inner.longest), ()),
                 })
             },
         )
-        .await
+        .await?;
+        self.tell(EventKind::SubjectRevoked, Some(subject));
+        Ok(())
     }
 
     /// The mark of `subject`: tokens with an `iat` up to this second, which is a whole one, are refused. `None` when the
@@ -231,6 +241,12 @@ impl TokenList {
             Mode::White => Ok(None),
             Mode::Black => Ok(Some(Timestamp::from_secs(self.born().await?))),
         }
+    }
+
+    fn tell(&self, kind: EventKind, subject: Option<&str>) {
+        let mut event = Event::new(kind, self.inner.clock.now());
+        event.subject = subject.map(str::to_owned);
+        self.inner.events.tell(&event);
     }
 
     /// Whose tokens are listed.

@@ -83,6 +83,8 @@ mod handle;
 mod issue;
 pub mod issuers;
 mod json;
+#[cfg(feature = "jwe")]
+pub mod jwe;
 mod jwk;
 #[cfg(feature = "jwks")]
 pub mod jwks;

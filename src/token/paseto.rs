@@ -221,7 +221,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Paseto<U> {
     }
 }
 
-handle!(Paseto);
+handle!(Paseto, "paseto");
 
 impl<U> Clone for Paseto<U> {
     fn clone(&self) -> Self {

@@ -14,6 +14,7 @@ mod support;
 mod browser;
 mod certified;
 mod device;
+mod events;
 mod faults;
 mod id_tokens;
 mod login;

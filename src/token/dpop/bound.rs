@@ -82,6 +82,10 @@ impl<A: VerifyBound> Authenticate for Bound<A> {
         CredentialSource::dpop()
     }
 
+    fn name(&self, _: Option<&Credential>) -> &'static str {
+        "dpop"
+    }
+
     async fn authenticate(&self, presented: Credential) -> Result<Verified<A::User>, Rejection> {
         let (verified, proof) = self.verify(&presented).await?;
         let nonces = &self.dpop.inner.nonces;

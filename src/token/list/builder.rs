@@ -12,6 +12,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     error::ConfigError,
+    event::Events,
     store::Store,
 };
 
@@ -24,6 +25,7 @@ pub struct TokenListBuilder {
     issuer: Option<String>,
     longest: Duration,
     clock: Arc<dyn Clock>,
+    events: Events,
 }
 
 impl TokenListBuilder {
@@ -34,6 +36,7 @@ impl TokenListBuilder {
             issuer: None,
             longest: DEFAULT_LONGEST,
             clock: Arc::new(SystemClock),
+            events: Events::default(),
         }
     }
 
@@ -57,6 +60,12 @@ impl TokenListBuilder {
         self
     }
 
+    /// Where it is told of what is called back. Default: `tracing` alone.
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
     /// Checks the settings. The store is not asked yet.
     ///
     /// # Errors
@@ -72,6 +81,7 @@ impl TokenListBuilder {
         let inner = Inner {
             store: self.store,
             clock: self.clock,
+            events: self.events,
             mode: self.mode,
             issuer,
             longest: self.longest,

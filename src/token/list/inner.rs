@@ -12,6 +12,7 @@ use super::{TokenList, mark::Birth};
 use crate::{
     clock::Clock,
     error::StoreError,
+    event::Events,
     store::{
         Key, Store,
         swap::{Step, swap},
@@ -21,6 +22,7 @@ use crate::{
 pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: Events,
     pub(super) mode: Mode,
     pub(super) issuer: String,
     pub(super) longest: Duration,

@@ -1,13 +1,4 @@
-//! What tests of code built on this crate need (feature `testing`).
-//!
-//! ```
-//! use std::{sync::Arc, time::Duration};
-//! use tower_jam::{Clock, Timestamp, testing::ManualClock};
-//!
-//! let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_000)));
-//! clock.advance(Duration::from_secs(60));
-//! assert_eq!(clock.now(), Timestamp::from_secs(1_060));
-//! ```
+//! A clock that tests move.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

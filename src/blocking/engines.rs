@@ -1,0 +1,261 @@
+//! The engines' methods, waiting.
+
+use super::{Blocking, BlockingError};
+use crate::secret::Secret;
+
+/// What is sent to the thread is wiped there.
+fn owned(text: &str) -> Secret<String> {
+    Secret::new(text.to_owned())
+}
+
+#[cfg(feature = "session")]
+mod sessions {
+    use serde::{Serialize, de::DeserializeOwned};
+
+    use super::{Blocking, BlockingError, owned};
+    use crate::{
+        error::{IssueError, StoreError},
+        grant::Grant,
+        secret::Secret,
+        session::{NewSession, SessionData, SessionInfo, Sessions},
+    };
+
+    /// The methods of [`Sessions`], and their errors.
+    #[allow(clippy::missing_errors_doc, reason = "they are those of the engine")]
+    impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Blocking<Sessions<U>> {
+        /// See [`Sessions::create`].
+        pub fn create(&self, grant: Grant<U>) -> Result<NewSession, BlockingError<IssueError>> {
+            self.run(async move |sessions| sessions.create(grant).await)
+        }
+
+        /// See [`Sessions::get`].
+        #[allow(clippy::type_complexity, reason = "it is that of the engine")]
+        pub fn get(
+            &self,
+            token: &str,
+        ) -> Result<Option<(SessionInfo, SessionData<U>)>, BlockingError<StoreError>> {
+            let token = owned(token);
+            self.run(async move |sessions| sessions.get(token.expose()).await)
+        }
+
+        /// See [`Sessions::update`].
+        pub fn update<T: Send + 'static>(
+            &self,
+            token: &str,
+            change: impl FnMut(&mut SessionData<U>) -> T + Send + 'static,
+        ) -> Result<Option<T>, BlockingError<IssueError>> {
+            let token = owned(token);
+            self.run(async move |sessions| sessions.update(token.expose(), change).await)
+        }
+
+        /// See [`Sessions::rework`].
+        pub fn rework(
+            &self,
+            token: &str,
+        ) -> Result<Option<Secret<String>>, BlockingError<StoreError>> {
+            let token = owned(token);
+            self.run(async move |sessions| sessions.rework(token.expose()).await)
+        }
+
+        /// See [`Sessions::delete`].
+        pub fn delete(&self, token: &str) -> Result<bool, BlockingError<StoreError>> {
+            let token = owned(token);
+            self.run(async move |sessions| sessions.delete(token.expose()).await)
+        }
+
+        /// See [`Sessions::list`].
+        pub fn list(&self, subject: &str) -> Result<Vec<SessionInfo>, BlockingError<StoreError>> {
+            let subject = subject.to_owned();
+            self.run(async move |sessions| sessions.list(&subject).await)
+        }
+
+        /// See [`Sessions::revoke`].
+        pub fn revoke(&self, subject: &str, id: &str) -> Result<bool, BlockingError<StoreError>> {
+            let (subject, id) = (subject.to_owned(), id.to_owned());
+            self.run(async move |sessions| sessions.revoke(&subject, &id).await)
+        }
+
+        /// See [`Sessions::clear`].
+        pub fn clear(&self, subject: &str) -> Result<u64, BlockingError<StoreError>> {
+            let subject = subject.to_owned();
+            self.run(async move |sessions| sessions.clear(&subject).await)
+        }
+    }
+}
+
+#[cfg(feature = "jwt")]
+mod tokens {
+    use serde::{Serialize, de::DeserializeOwned};
+
+    use super::{Blocking, BlockingError, owned};
+    use crate::{
+        authenticate::Verified,
+        error::{IssueError, StoreError},
+        grant::Grant,
+        rejection::Rejection,
+        secret::Secret,
+        token::{Jwt, TokenId, TokenList},
+    };
+
+    /// The methods of [`Jwt`], and their errors.
+    #[allow(clippy::missing_errors_doc, reason = "they are those of the engine")]
+    impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Blocking<Jwt<U>> {
+        /// See [`Jwt::issue`].
+        pub fn issue(&self, grant: Grant<U>) -> Result<Secret<String>, BlockingError<IssueError>> {
+            self.run(async move |jwt| jwt.issue(grant).await)
+        }
+
+        /// See [`Jwt::verify`].
+        pub fn verify(&self, token: &str) -> Result<Verified<U>, BlockingError<Rejection>> {
+            let token = owned(token);
+            self.run(async move |jwt| jwt.verify(token.expose()).await)
+        }
+
+        /// See [`Jwt::revoke`].
+        pub fn revoke(&self, token: &str) -> Result<(), BlockingError<Rejection>> {
+            let token = owned(token);
+            self.run(async move |jwt| jwt.revoke(token.expose()).await)
+        }
+    }
+
+    /// The methods of [`TokenList`], and their errors.
+    #[allow(clippy::missing_errors_doc, reason = "they are those of the engine")]
+    impl Blocking<TokenList> {
+        /// See [`TokenList::add`].
+        pub fn add(&self, token: &TokenId) -> Result<(), BlockingError<StoreError>> {
+            let token = token.clone();
+            self.run(async move |list| list.add(&token).await)
+        }
+
+        /// See [`TokenList::remove`].
+        pub fn remove(&self, token: &TokenId) -> Result<bool, BlockingError<StoreError>> {
+            let token = token.clone();
+            self.run(async move |list| list.remove(&token).await)
+        }
+
+        /// See [`TokenList::check`].
+        pub fn check(&self, token: &TokenId) -> Result<bool, BlockingError<StoreError>> {
+            let token = token.clone();
+            self.run(async move |list| list.check(&token).await)
+        }
+
+        /// See [`TokenList::revoke_subject`].
+        pub fn revoke_subject(&self, subject: &str) -> Result<(), BlockingError<StoreError>> {
+            let subject = subject.to_owned();
+            self.run(async move |list| list.revoke_subject(&subject).await)
+        }
+    }
+}
+
+#[cfg(feature = "refresh")]
+mod pairs {
+    use serde::{Serialize, de::DeserializeOwned};
+
+    use super::{Blocking, BlockingError, owned};
+    use crate::{
+        authenticate::Verified,
+        error::{IssueError, StoreError},
+        grant::Grant,
+        refresh::{DeviceInfo, TokenPair, TokenPairs},
+        rejection::Rejection,
+    };
+
+    /// The methods of [`TokenPairs`], and their errors.
+    #[allow(clippy::missing_errors_doc, reason = "they are those of the engine")]
+    impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Blocking<TokenPairs<U>> {
+        /// See [`TokenPairs::issue`].
+        pub fn issue(&self, grant: Grant<U>) -> Result<TokenPair, BlockingError<IssueError>> {
+            self.run(async move |pairs| pairs.issue(grant).await)
+        }
+
+        /// See [`TokenPairs::verify`].
+        pub fn verify(&self, access_token: &str) -> Result<Verified<U>, BlockingError<Rejection>> {
+            let token = owned(access_token);
+            self.run(async move |pairs| pairs.verify(token.expose()).await)
+        }
+
+        /// See [`TokenPairs::refresh`]; without a fingerprint.
+        pub fn refresh(&self, refresh_token: &str) -> Result<TokenPair, BlockingError<Rejection>> {
+            let token = owned(refresh_token);
+            self.run(async move |pairs| pairs.refresh(token.expose(), None).await)
+        }
+
+        /// See [`TokenPairs::logout`].
+        pub fn logout(&self, refresh_token: &str) -> Result<bool, BlockingError<Rejection>> {
+            let token = owned(refresh_token);
+            self.run(async move |pairs| pairs.logout(token.expose()).await)
+        }
+
+        /// See [`TokenPairs::logout_all`].
+        pub fn logout_all(&self, subject: &str) -> Result<usize, BlockingError<StoreError>> {
+            let subject = subject.to_owned();
+            self.run(async move |pairs| pairs.logout_all(&subject).await)
+        }
+
+        /// See [`TokenPairs::active_sessions`].
+        pub fn active_sessions(
+            &self,
+            subject: &str,
+        ) -> Result<Vec<DeviceInfo>, BlockingError<StoreError>> {
+            let subject = subject.to_owned();
+            self.run(async move |pairs| pairs.active_sessions(&subject).await)
+        }
+    }
+}
+
+#[cfg(feature = "otp")]
+mod otp {
+    use super::{Blocking, BlockingError, owned};
+    use crate::{
+        clock::Timestamp,
+        error::StoreError,
+        otp::{Enrollment, Otp, RecoveryCodes},
+        rejection::Rejection,
+    };
+
+    /// The methods of [`Otp`], and their errors.
+    #[allow(clippy::missing_errors_doc, reason = "they are those of the engine")]
+    impl Blocking<Otp> {
+        /// See [`Otp::enroll`].
+        pub fn enroll(&self, subject: &str) -> Result<Enrollment, BlockingError<Rejection>> {
+            let subject = subject.to_owned();
+            self.run(async move |otp| otp.enroll(&subject).await)
+        }
+
+        /// See [`Otp::confirm`].
+        pub fn confirm(
+            &self,
+            subject: &str,
+            code: &str,
+        ) -> Result<RecoveryCodes, BlockingError<Rejection>> {
+            let (subject, code) = (subject.to_owned(), owned(code));
+            self.run(async move |otp| otp.confirm(&subject, code.expose()).await)
+        }
+
+        /// See [`Otp::verify`].
+        pub fn verify(
+            &self,
+            subject: &str,
+            code: &str,
+        ) -> Result<Timestamp, BlockingError<Rejection>> {
+            let (subject, code) = (subject.to_owned(), owned(code));
+            self.run(async move |otp| otp.verify(&subject, code.expose()).await)
+        }
+
+        /// See [`Otp::use_recovery_code`].
+        pub fn use_recovery_code(
+            &self,
+            subject: &str,
+            code: &str,
+        ) -> Result<(Timestamp, usize), BlockingError<Rejection>> {
+            let (subject, code) = (subject.to_owned(), owned(code));
+            self.run(async move |otp| otp.use_recovery_code(&subject, code.expose()).await)
+        }
+
+        /// See [`Otp::is_enrolled`].
+        pub fn is_enrolled(&self, subject: &str) -> Result<bool, BlockingError<StoreError>> {
+            let subject = subject.to_owned();
+            self.run(async move |otp| otp.is_enrolled(&subject).await)
+        }
+    }
+}

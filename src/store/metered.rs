@@ -1,0 +1,75 @@
+//! A store whose calls are counted and timed.
+
+use std::{future::Future, sync::Arc, time::Instant};
+
+use super::{Entry, Glance, Key, Store, StoreFuture, When, Write};
+use crate::{clock::Timestamp, error::StoreError};
+
+/// Passes every call on, and counts and times it: see [`metrics`](crate::metrics).
+///
+/// Around a [`NearCache`](crate::store) it shows what engines wait for, inside one what reaches the network.
+#[derive(Debug)]
+pub struct Metered {
+    inner: Arc<dyn Store>,
+}
+
+impl Metered {
+    /// The calls of `inner`, counted.
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner }
+    }
+}
+
+/// `call` must do nothing before it is polled, or the time of what it does is not in.
+async fn measured<T>(
+    verb: &'static str,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let began = Instant::now();
+    let answer = call.await;
+    let outcome = answer.as_ref().map_or_else(StoreError::code, |_| "ok");
+    crate::metrics::called(verb, outcome, began.elapsed());
+    answer
+}
+
+impl Store for Metered {
+    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        Box::pin(measured("get", async move { self.inner.get(key).await }))
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+        Box::pin(measured("put", async move {
+            self.inner.put(key, write, when).await
+        }))
+    }
+
+    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        Box::pin(measured("take", async move { self.inner.take(key).await }))
+    }
+
+    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+        Box::pin(measured(
+            "list",
+            async move { self.inner.list(group).await },
+        ))
+    }
+
+    fn glance<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Glance> {
+        Box::pin(measured(
+            "glance",
+            async move { self.inner.glance(key).await },
+        ))
+    }
+
+    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
+        Box::pin(measured("add", async move {
+            self.inner.add(key, delta, expires_at).await
+        }))
+    }
+
+    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+        Box::pin(measured("remove_group", async move {
+            self.inner.remove_group(group).await
+        }))
+    }
+}

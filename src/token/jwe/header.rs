@@ -1,0 +1,133 @@
+//! The header of an encrypted token (RFC 7516 section 4, RFC 7518 section 4.6.1).
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
+
+use crate::{
+    rejection::Rejection,
+    token::{
+        json::{self, Names, Text},
+        jwk, jws,
+    },
+};
+
+/// The members that matter.
+pub(super) struct Header<'a> {
+    pub(super) alg: Cow<'a, str>,
+    pub(super) enc: Cow<'a, str>,
+    pub(super) kid: Option<Cow<'a, str>>,
+    pub(super) epk: Option<EphemeralKey<'a>>,
+    /// Whether the content is said to be a token (`cty`).
+    pub(super) is_nested: bool,
+    /// Who agrees on a key with whom, as it goes into the key (`apu`, `apv`).
+    pub(super) parties: [Vec<u8>; 2],
+}
+
+/// A public key that is used once. Members of which this has no need are skipped.
+#[derive(Deserialize)]
+pub(super) struct EphemeralKey<'a> {
+    #[serde(borrow)]
+    kty: Cow<'a, str>,
+    #[serde(borrow)]
+    crv: Cow<'a, str>,
+    #[serde(borrow)]
+    x: Cow<'a, str>,
+    #[serde(borrow)]
+    y: Cow<'a, str>,
+}
+
+impl EphemeralKey<'_> {
+    /// The point with both coordinates (SEC 1 section 2.3.3), of which nobody has checked yet that it is on the curve.
+    pub(super) fn point(&self) -> Option<Vec<u8>> {
+        if self.kty != "EC" || self.crv != "P-256" {
+            return None;
+        }
+        point(&self.x, &self.y)
+    }
+}
+
+/// An uncompressed point of P-256.
+pub(super) fn point(x: &str, y: &str) -> Option<Vec<u8>> {
+    let mut point = vec![UNCOMPRESSED];
+    for coordinate in [x, y] {
+        let bytes = jwk::decode(coordinate)?;
+        if bytes.len() != COORDINATE_BYTES {
+            return None;
+        }
+        point.extend_from_slice(&bytes);
+    }
+    Some(point)
+}
+
+impl<'a> Header<'a> {
+    pub(super) fn parse(decoded: &'a [u8]) -> Result<Self, Rejection> {
+        let refuse = |error: serde_json::Error| {
+            // serde_json quotes the input in some messages, so only the place is kept.
+            Rejection::invalid("the token's header is not an acceptable JSON object")
+                .because(format!("at column {}", error.column()))
+        };
+        json::parse(decoded).map_err(refuse)
+    }
+}
+
+impl<'de> Deserialize<'de> for Header<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(HeaderVisitor)
+    }
+}
+
+struct HeaderVisitor;
+
+impl<'de> Visitor<'de> for HeaderVisitor {
+    type Value = Header<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JOSE header")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header<'de>, A::Error> {
+        let (mut alg, mut enc, mut kid, mut cty, mut epk) = (None, None, None, None, None);
+        let mut parties = [Vec::new(), Vec::new()];
+        let mut names = Names::new();
+        while let Some(Text(name)) = map.next_key()? {
+            match &*name {
+                "alg" => alg = Some(map.next_value::<Text<'de>>()?.0),
+                "enc" => enc = Some(map.next_value::<Text<'de>>()?.0),
+                "kid" => kid = Some(map.next_value::<Text<'de>>()?.0),
+                "cty" => cty = Some(map.next_value::<Text<'de>>()?.0),
+                "epk" => epk = Some(map.next_value()?),
+                "apu" => parties[0] = party(&map.next_value::<Text<'de>>()?.0)?,
+                "apv" => parties[1] = party(&map.next_value::<Text<'de>>()?.0)?,
+                "crit" => return Err(A::Error::custom("`crit` names what is not understood")),
+                "zip" => return Err(A::Error::custom("the payload is compressed")),
+                _ => {
+                    map.next_value::<json::Skipped>()?;
+                }
+            }
+            names.add(name).map_err(A::Error::custom)?;
+        }
+        let is_token = |cty: Cow<'_, str>| jws::strip_application(&cty).eq_ignore_ascii_case("JWT");
+        Ok(Header {
+            alg: alg.ok_or_else(|| A::Error::missing_field("alg"))?,
+            enc: enc.ok_or_else(|| A::Error::missing_field("enc"))?,
+            kid,
+            is_nested: cty.is_some_and(is_token),
+            epk,
+            parties,
+        })
+    }
+}
+
+fn party<E: serde::de::Error>(text: &str) -> Result<Vec<u8>, E> {
+    let bytes = jwk::decode(text).filter(|bytes| bytes.len() <= LONGEST_PARTY);
+    let bytes = bytes.ok_or_else(|| E::custom("a party's name is not base64url, or too long"))?;
+    Ok(bytes.to_vec())
+}
+
+const UNCOMPRESSED: u8 = 4;
+const COORDINATE_BYTES: usize = 32;
+const LONGEST_PARTY: usize = 256;

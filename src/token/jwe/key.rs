@@ -1,0 +1,324 @@
+//! Keys for encrypting tokens, each bound to one way of doing it.
+
+use std::{fmt, sync::Arc};
+
+use aws_lc_rs::{
+    agreement::{self, ECDH_P256},
+    key_wrap::{AES_256, AesKek, KeyWrap},
+    rsa::{
+        OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
+        PrivateDecryptingKey, PublicEncryptingKey,
+    },
+};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::{
+    agree::{agree, agree_anew},
+    compact::ContentKey,
+    header::{Header, point},
+};
+use crate::{
+    error::{ConfigError, IssueError},
+    secret::{self, Secret},
+    token::{
+        algorithm::Algorithm,
+        der::Encoding,
+        key::Key,
+        pem,
+        ring::{RingKey, sealed::Sealed},
+    },
+};
+
+/// How the key of the content is found (RFC 7518 section 4). The content's encryption is A256GCM in each.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum JweAlgorithm {
+    /// It is encrypted with an RSA key, by OAEP with SHA-256 (section 4.3).
+    RsaOaep256,
+    /// It is agreed on with a key on P-256 (section 4.6), directly.
+    EcdhEs,
+    /// It is wrapped with a shared secret of 256 bits (section 4.4).
+    A256Kw,
+}
+
+impl JweAlgorithm {
+    /// The value of the `alg` parameter.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RsaOaep256 => "RSA-OAEP-256",
+            Self::EcdhEs => "ECDH-ES",
+            Self::A256Kw => "A256KW",
+        }
+    }
+
+    /// What signs with such a key elsewhere: the same checks hold for it here.
+    const fn twin(self) -> Algorithm {
+        match self {
+            Self::RsaOaep256 => Algorithm::Rs256,
+            Self::EcdhEs => Algorithm::Es256,
+            Self::A256Kw => Algorithm::Hs256,
+        }
+    }
+}
+
+impl fmt::Display for JweAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A key for encrypting tokens, and with its private half for decrypting them.
+///
+/// Use it for nothing else, above all not for signing. Its id is its RFC 7638 thumbprint, unless
+/// [`with_kid`](Self::with_kid) says otherwise.
+#[derive(Clone)]
+pub struct JweKey {
+    algorithm: JweAlgorithm,
+    /// The same key as one that signs, which has been checked and knows its forms.
+    twin: Key,
+    material: Arc<Material>,
+}
+
+enum Material {
+    Rsa(OaepPublicEncryptingKey, Option<OaepPrivateDecryptingKey>),
+    /// The point, and the private half.
+    Ec(Vec<u8>, Option<agreement::PrivateKey>),
+    Shared(Secret<[u8; 32]>),
+}
+
+/// A fresh key of a content, and what its reader finds it by.
+pub(super) struct Wrapped {
+    pub(super) content: ContentKey,
+    pub(super) encrypted: Vec<u8>,
+    pub(super) epk: Option<Value>,
+}
+
+impl JweKey {
+    /// A shared secret of 32 random bytes, for [`JweAlgorithm::A256Kw`].
+    ///
+    /// # Errors
+    ///
+    /// When it has another length, is one repeated byte, or text or DER of a key.
+    pub fn a256kw(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        let bytes = secret.as_ref();
+        let exact: [u8; 32] = bytes.try_into().map_err(|_| {
+            let reason = format!("{} bytes, and A256KW takes 32 random bytes", bytes.len());
+            ConfigError::new("secret_key", reason)
+        })?;
+        Ok(Self {
+            algorithm: JweAlgorithm::A256Kw,
+            twin: Key::hs256(bytes)?,
+            material: Arc::new(Material::Shared(Secret::new(exact))),
+        })
+    }
+
+    /// Makes a new key. RSA keys get 2048 bits.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptographic library fails, for want of randomness or memory.
+    pub fn generate(algorithm: JweAlgorithm) -> Result<Self, ConfigError> {
+        if algorithm == JweAlgorithm::A256Kw {
+            let secret = Secret::new(secret::random::<32>());
+            return Self::a256kw(secret.expose());
+        }
+        let pem = Key::generate(algorithm.twin())?.to_pkcs8_pem();
+        let pem = pem.ok_or_else(|| ConfigError::new("private_key", "it has no form in PEM"))?;
+        Self::from_pem(algorithm, pem.expose())
+    }
+
+    /// Reads the one private or public key of a PEM text (RFC 7468): what [`Key::from_pem`] takes, but for `RSA PUBLIC KEY`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Key::from_pem`].
+    pub fn from_pem(algorithm: JweAlgorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        let text = pem.as_ref();
+        let twin = Key::from_pem(algorithm.twin(), text)?;
+        let unfit = || {
+            let reason = format!("{algorithm} cannot be done with this key");
+            ConfigError::new("private_key", reason)
+        };
+        // In one form, whichever it was written in.
+        let private = match twin.to_pkcs8_pem() {
+            Some(pkcs8) => Some(pem::read(pkcs8.expose().as_bytes())?.der),
+            None => None,
+        };
+        let material = match (algorithm, private) {
+            (JweAlgorithm::RsaOaep256, Some(der)) => {
+                let key = PrivateDecryptingKey::from_pkcs8(&der).map_err(|_| unfit())?;
+                let public = OaepPublicEncryptingKey::new(key.public_key());
+                let private = OaepPrivateDecryptingKey::new(key).map_err(|_| unfit())?;
+                Material::Rsa(public.map_err(|_| unfit())?, Some(private))
+            }
+            (JweAlgorithm::RsaOaep256, None) => {
+                let block = pem::read(text)?;
+                if block.encoding != Encoding::Spki {
+                    let reason = "it is in the form `RSA PUBLIC KEY`; write it as `PUBLIC KEY`";
+                    return Err(ConfigError::new("public_key", reason));
+                }
+                let key = PublicEncryptingKey::from_der(&block.der).map_err(|_| unfit())?;
+                let public = OaepPublicEncryptingKey::new(key).map_err(|_| unfit())?;
+                Material::Rsa(public, None)
+            }
+            (_, private) => {
+                let public = twin.public_jwk().ok_or_else(unfit)?;
+                let coordinate = |name| public[name].as_str().unwrap_or_default();
+                let point = point(coordinate("x"), coordinate("y")).ok_or_else(unfit)?;
+                let read = |der: Zeroizing<Vec<u8>>| {
+                    agreement::PrivateKey::from_private_key_der(&ECDH_P256, &der)
+                };
+                let private = private.map(read).transpose().map_err(|_| unfit())?;
+                Material::Ec(point, private)
+            }
+        };
+        Ok(Self {
+            algorithm,
+            twin,
+            material: Arc::new(material),
+        })
+    }
+
+    /// Gives the key this id, the value of `kid`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Key::with_kid`].
+    pub fn with_kid(self, kid: impl Into<String>) -> Result<Self, ConfigError> {
+        let twin = self.twin.with_kid(kid)?;
+        Ok(Self { twin, ..self })
+    }
+
+    /// The one algorithm that this key is used with.
+    #[must_use]
+    pub const fn algorithm(&self) -> JweAlgorithm {
+        self.algorithm
+    }
+
+    /// The key's id.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        self.twin.kid()
+    }
+
+    /// Whether it holds what decrypting takes.
+    #[must_use]
+    pub fn can_decrypt(&self) -> bool {
+        match &*self.material {
+            Material::Rsa(_, private) => private.is_some(),
+            Material::Ec(_, private) => private.is_some(),
+            Material::Shared(_) => true,
+        }
+    }
+
+    /// The public half as a JSON Web Key for others to encrypt with; `None` for a shared secret.
+    #[must_use]
+    pub fn public_jwk(&self) -> Option<Value> {
+        let mut public = self.twin.public_jwk()?;
+        public["alg"] = self.algorithm.name().into();
+        public["use"] = "enc".into();
+        Some(public)
+    }
+
+    /// The private key as PKCS#8 in PEM, to be kept for the next start; `None` for a shared secret and where there is no
+    /// private half.
+    #[must_use]
+    pub fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
+        self.twin.to_pkcs8_pem()
+    }
+
+    /// Makes the key of a content that this key's holder can find.
+    pub(super) fn wrap(&self) -> Result<Wrapped, IssueError> {
+        match &*self.material {
+            Material::Rsa(public, _) => {
+                let content = fresh();
+                let mut encrypted = vec![0; public.ciphertext_size()];
+                let written = public
+                    .encrypt(&OAEP_SHA256_MGF1SHA256, &*content, &mut encrypted, None)
+                    .map_err(|_| IssueError::Crypto)?
+                    .len();
+                encrypted.truncate(written);
+                Ok(Wrapped::new(content, encrypted))
+            }
+            Material::Shared(secret) => {
+                let content = fresh();
+                let mut encrypted = vec![0; content.len() + WRAP_BYTES];
+                AesKek::new(&AES_256, secret.expose())
+                    .and_then(|kek| kek.wrap(&*content, &mut encrypted).map(drop))
+                    .map_err(|_| IssueError::Crypto)?;
+                Ok(Wrapped::new(content, encrypted))
+            }
+            Material::Ec(point, _) => agree_anew(point).ok_or(IssueError::Crypto),
+        }
+    }
+
+    /// Finds the key of a content; `None` whatever the reason (RFC 7516 section 11.5).
+    pub(super) fn unwrap(&self, header: &Header<'_>, encrypted: &[u8]) -> Option<ContentKey> {
+        match &*self.material {
+            Material::Rsa(_, private) => {
+                let private = private.as_ref()?;
+                let mut buffer = Zeroizing::new(vec![0; private.min_output_size()]);
+                let key = private.decrypt(&OAEP_SHA256_MGF1SHA256, encrypted, &mut buffer, None);
+                exact(key.ok()?)
+            }
+            Material::Shared(secret) => {
+                let mut buffer = Zeroizing::new(vec![0; encrypted.len()]);
+                let kek = AesKek::new(&AES_256, secret.expose()).ok()?;
+                exact(kek.unwrap(encrypted, &mut buffer).ok()?)
+            }
+            Material::Ec(_, private) => {
+                // Agreed on directly: there is no encrypted key (RFC 7516 section 5.2, step 10).
+                if !encrypted.is_empty() {
+                    return None;
+                }
+                let point = header.epk.as_ref()?.point()?;
+                agree(private.as_ref()?, &point, &header.parties)
+            }
+        }
+    }
+}
+
+impl Wrapped {
+    const fn new(content: ContentKey, encrypted: Vec<u8>) -> Self {
+        Self {
+            content,
+            encrypted,
+            epk: None,
+        }
+    }
+}
+
+fn fresh() -> ContentKey {
+    Zeroizing::new(secret::random::<32>())
+}
+
+fn exact(bytes: &[u8]) -> Option<ContentKey> {
+    bytes.try_into().ok().map(Zeroizing::new)
+}
+
+impl RingKey for JweKey {
+    fn kid(&self) -> &str {
+        self.kid()
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.twin.is_same(&other.twin)
+    }
+}
+
+impl Sealed for JweKey {}
+
+impl fmt::Debug for JweKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JweKey")
+            .field("algorithm", &self.algorithm)
+            .field("kid", &self.kid())
+            .field("can_decrypt", &self.can_decrypt())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What AES Key Wrap adds (RFC 3394 section 2.2.1).
+const WRAP_BYTES: usize = 8;

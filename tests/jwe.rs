@@ -1,0 +1,345 @@
+//! Tokens that are signed and then encrypted: what comes back, what is refused, and what others make of them.
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
+#![cfg(all(feature = "jwe", feature = "testing", feature = "session"))]
+
+use std::convert::Infallible;
+
+use aws_lc_rs::aead;
+use base64_simd::URL_SAFE_NO_PAD as BASE64;
+use http::{Request, Response};
+use jwt_simple::prelude::{
+    A256KWKey, Claims as SimpleClaims, Duration, EncryptionOptions, NoCustomClaims,
+};
+use serde_json::{Value, json};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower_jam::{
+    Algorithm, Authenticate, Claims, CredentialSource, Grant, IssueError, Key, KeyRing,
+    layer::AuthLayer,
+    testing::{Foreign, TestJam, bearer},
+    token::jwe::{Jwe, JweAlgorithm, JweKey},
+};
+
+const ALL: [JweAlgorithm; 3] = [
+    JweAlgorithm::RsaOaep256,
+    JweAlgorithm::EcdhEs,
+    JweAlgorithm::A256Kw,
+];
+
+fn engine(jam: &TestJam, key: JweKey) -> Jwe<Claims> {
+    Jwe::new(jam.jwt().clone(), KeyRing::new(key))
+}
+
+fn alice() -> Grant<Claims> {
+    Grant::new("alice", Claims::new())
+}
+
+fn header(token: &str) -> Value {
+    let part = token.split('.').next().unwrap();
+    serde_json::from_slice(&BASE64.decode_to_vec(part).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_sealed_opens_to_the_same_token() {
+    let jam = TestJam::<Claims>::new();
+    for algorithm in ALL {
+        let jwe = engine(&jam, JweKey::generate(algorithm).unwrap());
+        let signed = jam.token(alice()).await;
+        let (one, two) = (jwe.seal(signed.expose()), jwe.seal(signed.expose()));
+        let (one, two) = (one.unwrap(), two.unwrap());
+        assert_ne!(one, two, "each has a key of its own");
+        assert_eq!(jwe.open(one.expose()).unwrap(), signed);
+        let verified = jwe.verify(two.expose()).await.unwrap();
+        assert_eq!(verified.identity().unwrap().subject().id(), "alice");
+        let header = header(one.expose());
+        assert_eq!(header["alg"], algorithm.name());
+        assert_eq!(
+            (&header["enc"], &header["cty"]),
+            (&"A256GCM".into(), &"JWT".into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_inside_is_verified_as_any_token() {
+    let jam = TestJam::<Claims>::new();
+    let jwe = engine(&jam, JweKey::generate(JweAlgorithm::A256Kw).unwrap());
+    let mut bad = vec![jam.expired_token(alice()).await];
+    for foreign in [Foreign::Key, Foreign::Audience, Foreign::Issuer] {
+        bad.push(jam.foreign_token(alice(), foreign).await);
+    }
+    for token in bad {
+        let sealed = jwe.seal(token.expose()).unwrap();
+        assert_eq!(jwe.verify(sealed.expose()).await.unwrap_err().status(), 401);
+    }
+    // Anybody can encrypt to a public key, so claims alone say nothing, and neither does a second envelope.
+    let claims = jwe.seal(r#"{"sub":"alice","exp":99999999999}"#).unwrap();
+    assert!(jwe.verify(claims.expose()).await.is_err());
+    let signed = jam.token(alice()).await;
+    let twice = jwe
+        .seal(jwe.seal(signed.expose()).unwrap().expose())
+        .unwrap();
+    assert!(jwe.verify(twice.expose()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_change_of_any_part_is_refused() {
+    let jam = TestJam::<Claims>::new();
+    for algorithm in ALL {
+        let jwe = engine(&jam, JweKey::generate(algorithm).unwrap());
+        let sealed = jwe.seal(jam.token(alice()).await.expose()).unwrap();
+        let parts: Vec<_> = sealed.expose().split('.').map(str::to_owned).collect();
+        for at in 0..5 {
+            let mut bytes = BASE64.decode_to_vec(&parts[at]).unwrap();
+            match bytes.last_mut() {
+                Some(last) => *last ^= 1,
+                None => bytes.push(7),
+            }
+            for with in [
+                BASE64.encode_to_string(&bytes),
+                String::new(),
+                "A".to_owned(),
+                format!("{}=", parts[at]),
+            ] {
+                let mut changed = parts.clone();
+                changed[at].clone_from(&with);
+                if changed != parts {
+                    let refused = jwe.open(&changed.join(".")).unwrap_err();
+                    assert_eq!(refused.status(), 401, "{algorithm} part {at}");
+                }
+            }
+        }
+        for count in [1, 3, 4] {
+            assert!(jwe.open(&parts[..count].join(".")).is_err());
+        }
+        assert!(
+            jwe.open(&format!("{}.", sealed.expose())).is_err(),
+            "six parts"
+        );
+        // A tag that was cut is not compared in part.
+        let mut cut = parts.clone();
+        cut[4].truncate(16);
+        assert!(jwe.open(&cut.join(".")).is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_token_for_another_key_or_another_algorithm_is_refused() {
+    let jam = TestJam::<Claims>::new();
+    let signed = jam.token(alice()).await;
+    for own in ALL {
+        for other in ALL {
+            let key = JweKey::generate(own).unwrap().with_kid("same").unwrap();
+            let foreign = JweKey::generate(other).unwrap().with_kid("same").unwrap();
+            let sealed = engine(&jam, foreign).seal(signed.expose()).unwrap();
+            let refused = engine(&jam, key).open(sealed.expose()).unwrap_err();
+            let expected = match own == other {
+                true => "the token does not decrypt",
+                false => "the token names another algorithm than its key",
+            };
+            assert_eq!(refused.reason(), expected, "{own} {other}");
+        }
+    }
+}
+
+/// Seals `plain` with a header of the test's own, directly under the point of the engine's key.
+fn forged(header: &str, key: &[u8; 32], plain: &[u8]) -> String {
+    let header = BASE64.encode_to_string(header);
+    let cipher = aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_256_GCM, key).unwrap());
+    let mut content = plain.to_vec();
+    let nonce = aead::Nonce::assume_unique_for_key([7; 12]);
+    let aad = aead::Aad::from(header.as_bytes());
+    let tag = cipher
+        .seal_in_place_separate_tag(nonce, aad, &mut content)
+        .unwrap();
+    let parts: [&[u8]; 4] = [&[], &[7; 12], &content, tag.as_ref()];
+    let rest = parts.map(|part| BASE64.encode_to_string(part));
+    format!("{header}.{}", rest.join("."))
+}
+
+#[tokio::test]
+async fn headers_that_mean_two_things_are_refused_unread() {
+    let jam = TestJam::<Claims>::new();
+    let key = JweKey::generate(JweAlgorithm::EcdhEs)
+        .unwrap()
+        .with_kid("k")
+        .unwrap();
+    let jwe = engine(&jam, key);
+    let epk = json!({"kty": "EC", "crv": "P-256", "x": BASE64.encode_to_string([1; 32]), "y": BASE64.encode_to_string([2; 32])});
+    let unacceptable = "the token's header is not an acceptable JSON object";
+    for (header, reason) in [
+        (
+            r#"{"alg":"ECDH-ES","enc":"A256GCM","cty":"JWT","kid":"k","crit":[]}"#,
+            unacceptable,
+        ),
+        (
+            r#"{"alg":"ECDH-ES","enc":"A256GCM","cty":"JWT","kid":"k","zip":"DEF"}"#,
+            unacceptable,
+        ),
+        (
+            r#"{"alg":"ECDH-ES","alg":"dir","enc":"A256GCM","cty":"JWT","kid":"k"}"#,
+            unacceptable,
+        ),
+        (
+            r#"{"alg":"ECDH-ES","enc":"A256GCM","cty":"JWT","kid":"k","x":1,"x":2}"#,
+            unacceptable,
+        ),
+        (
+            r#"{"alg":"ECDH-ES","enc":"A256GCM","cty":"JWT","kid":"k","epk":[]}"#,
+            unacceptable,
+        ),
+        (r#"{"enc":"A256GCM","cty":"JWT","kid":"k"}"#, unacceptable),
+        (
+            r#"{"alg":"dir","enc":"A256GCM","cty":"JWT","kid":"k"}"#,
+            "the token names another algorithm than its key",
+        ),
+        (
+            r#"{"alg":"ECDH-ES","enc":"A128GCM","cty":"JWT","kid":"k"}"#,
+            "the token names another algorithm than its key",
+        ),
+        (
+            r#"{"alg":"ECDH-ES","enc":"A256GCM","cty":"JWT","kid":"K"}"#,
+            "no key of the ring has this kid",
+        ),
+        (
+            r#"{"alg":"ECDH-ES","enc":"A256GCM","cty":"JWT","kid":"k"}"#,
+            "the token does not decrypt",
+        ),
+    ] {
+        let refused = jwe.open(&forged(header, &[0; 32], b"x")).unwrap_err();
+        assert_eq!(refused.reason(), reason, "{header}");
+    }
+    // A point that is not on the curve would tell of the private key (RFC 7518 section 4.6, the invalid curve attack).
+    let header = json!({"alg": "ECDH-ES", "enc": "A256GCM", "cty": "JWT", "kid": "k", "epk": epk});
+    let refused = jwe
+        .open(&forged(&header.to_string(), &[0; 32], b"x"))
+        .unwrap_err();
+    assert_eq!(refused.reason(), "the token does not decrypt");
+}
+
+#[tokio::test]
+async fn a_public_key_encrypts_and_does_not_decrypt() {
+    let jam = TestJam::<Claims>::new();
+    let signed = jam.token(alice()).await;
+    for (algorithm, twin) in [
+        (JweAlgorithm::RsaOaep256, Algorithm::Rs256),
+        (JweAlgorithm::EcdhEs, Algorithm::Es256),
+    ] {
+        let pair = Key::generate(twin).unwrap().to_pkcs8_pem().unwrap();
+        let whole = JweKey::from_pem(algorithm, pair.expose()).unwrap();
+        assert!(whole.can_decrypt());
+        let again = JweKey::from_pem(algorithm, whole.to_pkcs8_pem().unwrap().expose()).unwrap();
+        assert_eq!(again.kid(), whole.kid());
+        let jwk = whole.public_jwk().unwrap();
+        assert_eq!(
+            (&jwk["use"], &jwk["alg"]),
+            (&"enc".into(), &algorithm.name().into())
+        );
+        assert!(jwk.get("d").is_none());
+        assert!(
+            Key::from_jwk(&jwk.to_string()).is_err(),
+            "it is not for signatures"
+        );
+        let sealed = engine(&jam, whole.clone()).seal(signed.expose()).unwrap();
+        assert_eq!(engine(&jam, again).open(sealed.expose()).unwrap(), signed);
+        for other in ALL.into_iter().filter(|other| *other != algorithm) {
+            assert!(JweKey::from_pem(other, pair.expose()).is_err(), "{other}");
+        }
+    }
+}
+
+#[test]
+fn weak_secrets_are_refused_and_none_is_shown() {
+    for bad in [
+        &[7_u8; 32][..],
+        &[1, 2, 3],
+        b"0123456789abcdef0123456789abcdef0",
+    ] {
+        let error = JweKey::a256kw(bad).unwrap_err().to_string();
+        assert!(error.starts_with("setting `secret_key`"), "{error}");
+    }
+    let secret = b"swordfish swordfish swordfish 32";
+    let key = JweKey::a256kw(secret).unwrap();
+    assert!(!format!("{key:?}").contains("swordfish"));
+    assert!(key.public_jwk().is_none() && key.to_pkcs8_pem().is_none());
+}
+
+#[tokio::test]
+async fn keys_rotate_while_serving() {
+    let jam = TestJam::<Claims>::new();
+    let old = JweKey::generate(JweAlgorithm::A256Kw).unwrap();
+    let jwe = engine(&jam, old.clone());
+    let sealed = jwe.seal(jam.token(alice()).await.expose()).unwrap();
+    jwe.keys()
+        .rotate(JweKey::generate(JweAlgorithm::EcdhEs).unwrap())
+        .unwrap();
+    assert!(jwe.open(sealed.expose()).is_ok());
+    assert!(jwe.keys().retire(old.kid()));
+    assert!(jwe.open(sealed.expose()).is_err());
+}
+
+#[tokio::test]
+async fn the_layer_takes_encrypted_tokens_and_no_others() {
+    let jam = TestJam::<Claims>::new();
+    let jwe = engine(&jam, JweKey::generate(JweAlgorithm::EcdhEs).unwrap());
+    let ok =
+        service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Vec::<u8>::new())));
+    let service = ServiceBuilder::new()
+        .layer(AuthLayer::new(jwe.clone()))
+        .service(ok);
+    let signed = jam.token(alice()).await;
+    let sealed = jwe.seal(signed.expose()).unwrap();
+    let status = async |token: &str| {
+        let request = bearer(token).body(()).unwrap();
+        service
+            .clone()
+            .oneshot(request)
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    assert_eq!(status(sealed.expose()).await, 200);
+    assert_eq!(status(signed.expose()).await, 401);
+    assert!(
+        jam.jwt().verify(sealed.expose()).await.is_err(),
+        "nor does the other way pass"
+    );
+    assert_eq!(jwe.source(), CredentialSource::bearer());
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_not_made() {
+    let jam = TestJam::<Claims>::new();
+    let jwe = engine(&jam, JweKey::generate(JweAlgorithm::A256Kw).unwrap());
+    let error = jwe.seal(&"a".repeat(8_000)).unwrap_err();
+    assert!(
+        matches!(error, IssueError::TooLarge { limit: 8192, .. }),
+        "{error}"
+    );
+    assert!(jwe.open(&"a".repeat(9_000)).is_err());
+}
+
+/// jwt-simple has one way in common with this crate, and reads claims, not tokens, in it.
+#[tokio::test]
+async fn jwt_simple_reads_what_is_sealed_here_and_the_reverse() {
+    let jam = TestJam::<Claims>::new();
+    let bytes: Vec<u8> = (0..32).collect();
+    let jwe = engine(&jam, JweKey::a256kw(&bytes).unwrap().with_kid("k").unwrap());
+    let simple = A256KWKey::from_bytes(&bytes).unwrap().with_key_id("k");
+
+    let claims = SimpleClaims::create(Duration::from_secs(60)).with_subject("alice");
+    let options = EncryptionOptions {
+        content_type: Some("JWT".to_owned()),
+        ..EncryptionOptions::default()
+    };
+    let theirs = simple.encrypt_with_options(claims, &options).unwrap();
+    let opened = jwe.open(&theirs).unwrap();
+    let claims: Value = serde_json::from_str(opened.expose()).unwrap();
+    assert_eq!(claims["sub"], "alice");
+
+    let ours = jwe.seal(opened.expose()).unwrap();
+    let read = simple
+        .decrypt_token::<NoCustomClaims>(ours.expose(), None)
+        .unwrap();
+    assert_eq!(read.subject.as_deref(), Some("alice"));
+}
