@@ -37,6 +37,12 @@ pub mod oauth2;
 #[cfg(feature = "account")]
 pub mod account;
 
+// All of them from one file.
+#[cfg(feature = "config")]
+pub mod config;
+#[cfg(feature = "config")]
+mod jam;
+
 // What they stand on.
 #[cfg(any(feature = "jwt", feature = "session"))]
 mod cache;
@@ -71,6 +77,8 @@ pub use crate::{
 pub use crate::account::{Accounts, Passwords, Throttle};
 #[cfg(any(feature = "jwt", feature = "session"))]
 pub use crate::grant::Grant;
+#[cfg(feature = "config")]
+pub use crate::jam::{Jam, Payload};
 #[cfg(feature = "oauth2")]
 pub use crate::oauth2::OAuth2;
 #[cfg(feature = "refresh")]
