@@ -25,7 +25,8 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// Says which setting an engine could not be built with, and why.
 #[derive(Debug)]
 pub struct ConfigError {
-    setting: &'static str,
+    setting: Cow<'static, str>,
+    file: Option<Box<str>>,
     reason: Cow<'static, str>,
     source: Option<BoxError>,
 }
@@ -33,9 +34,13 @@ pub struct ConfigError {
 impl ConfigError {
     /// An error about `setting`. The reason must not quote a secret.
     #[must_use]
-    pub fn new(setting: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(
+        setting: impl Into<Cow<'static, str>>,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
-            setting,
+            setting: setting.into(),
+            file: None,
             reason: reason.into(),
             source: None,
         }
@@ -48,16 +53,35 @@ impl ConfigError {
         self
     }
 
-    /// The setting's name, as the builder method and the configuration file spell it.
+    /// The setting's name, as the builder method and the configuration file spell it. Of a file it is the whole path,
+    /// such as `jam.jwt.alg`.
     #[must_use]
-    pub const fn setting(&self) -> &'static str {
-        self.setting
+    pub fn setting(&self) -> &str {
+        &self.setting
+    }
+
+    /// The configuration file, if the setting is from one.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    /// The same about a setting of another name, and of a file if there is one.
+    #[cfg(feature = "config")]
+    pub(crate) fn at(mut self, setting: impl Into<String>, file: Option<&str>) -> Self {
+        self.setting = Cow::Owned(setting.into());
+        self.file = file.map(Into::into);
+        self
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "setting `{}`: {}", self.setting, self.reason)
+        match &self.file {
+            Some(file) if self.setting.is_empty() => write!(f, "{file}: {}", self.reason),
+            Some(file) => write!(f, "{file}: `{}`: {}", self.setting, self.reason),
+            None => write!(f, "setting `{}`: {}", self.setting, self.reason),
+        }
     }
 }
 

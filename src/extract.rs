@@ -110,6 +110,23 @@ impl<S: Sync> OptionalFromRequestParts<S> for crate::session::Session {
     }
 }
 
+/// The facade that `axum::Extension` put into the request.
+#[cfg(feature = "config")]
+impl<S: Sync, U: Send + Sync + 'static> FromRequestParts<S> for crate::jam::Jam<U> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let jam = parts.extensions.get::<Self>().cloned();
+        jam.ok_or_else(|| {
+            let wanted = type_name::<Self>();
+            let reason = format!(
+                "a handler takes {wanted} and the request has none: put `Extension(jam)` around it"
+            );
+            Rejection::misconfigured(reason)
+        })
+    }
+}
+
 fn user<U: Send + Sync + 'static>(parts: &Parts) -> Result<Option<AuthUser<U>>, Rejection> {
     if let Some(user) = parts.extensions.get::<AuthUser<U>>() {
         return Ok(Some(user.clone()));

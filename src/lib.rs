@@ -40,6 +40,11 @@ pub mod account;
 // The same without async.
 #[cfg(feature = "blocking")]
 pub mod blocking;
+// All of them from one file.
+#[cfg(feature = "config")]
+pub mod config;
+#[cfg(feature = "config")]
+mod jam;
 
 // What they stand on.
 #[cfg(any(feature = "jwt", feature = "session"))]
@@ -77,6 +82,8 @@ pub use crate::{
 pub use crate::account::{Accounts, Passwords, Throttle};
 #[cfg(any(feature = "jwt", feature = "session"))]
 pub use crate::grant::Grant;
+#[cfg(feature = "config")]
+pub use crate::jam::{Jam, Payload};
 #[cfg(feature = "oauth2")]
 pub use crate::oauth2::OAuth2;
 #[cfg(feature = "refresh")]

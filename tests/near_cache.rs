@@ -536,7 +536,8 @@ fn without_a_runtime_it_says_so() {
 #[tokio::test]
 async fn settings_that_mean_nothing_are_refused() {
     let hub = || Arc::new(Hub::new(Arc::new(ManualClock::default())));
-    let error = |built: Result<NearCache, tower_jam::ConfigError>| built.unwrap_err().setting();
+    let error =
+        |built: Result<NearCache, tower_jam::ConfigError>| built.unwrap_err().setting().to_owned();
     assert_eq!(
         error(NearCache::builder(hub()).with_capacity(0).build()),
         "capacity"

@@ -331,7 +331,7 @@ async fn nothing_secret_is_shown() {
 
 #[test]
 fn settings_that_weaken_are_refused() {
-    let setting = |builder: PasswordsBuilder| builder.build().unwrap_err().setting();
+    let setting = |builder: PasswordsBuilder| builder.build().unwrap_err().setting().to_owned();
     assert_eq!(setting(Passwords::builder().cost(CHEAP)), "cost");
     let weak = [
         Cost::Bcrypt { log_rounds: 9 },

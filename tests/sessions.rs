@@ -970,8 +970,9 @@ async fn a_user_of_another_form_has_to_log_in_again() {
 async fn settings_that_contradict_each_other_are_refused_by_name() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let builder = || Sessions::<User>::builder(Arc::clone(&store), &MasterSecret::generate());
-    let setting =
-        |built: Result<Sessions<User>, tower_jam::ConfigError>| built.unwrap_err().setting();
+    let setting = |built: Result<Sessions<User>, tower_jam::ConfigError>| {
+        built.unwrap_err().setting().to_owned()
+    };
     assert_eq!(setting(builder().idle(Duration::ZERO).build()), "idle");
     assert_eq!(
         setting(builder().absolute(Duration::from_secs(60)).build()),

@@ -65,7 +65,7 @@ fn names(text: &str, word: &str) -> bool {
 
 #[test]
 fn each_foreign_crate_has_one_home() {
-    let homes: [(&str, &[&str]); 25] = [
+    let homes: [(&str, &[&str]); 28] = [
         ("tower", &[]),
         ("tower_layer", &["layer/"]),
         ("tower_service", &["layer/"]),
@@ -107,7 +107,12 @@ fn each_foreign_crate_has_one_home() {
         // It is the name of a module, too, which `account` imports.
         (
             "oauth2",
-            &["oauth2/", "account/external.rs", "account/oauth.rs"],
+            &[
+                "oauth2/",
+                "account/external.rs",
+                "account/oauth.rs",
+                "config/build/providers.rs",
+            ],
         ),
         ("fred", &["store/redis"]),
         ("sqlx", &["store/postgres", "account/users/postgres.rs"]),
@@ -132,6 +137,9 @@ fn each_foreign_crate_has_one_home() {
             ],
         ),
         ("reqwest", &["fetch.rs"]),
+        ("toml", &["config/load.rs"]),
+        ("serde_saphyr", &["config/load.rs"]),
+        ("schemars", &["config/settings/", "config/reference.rs"]),
         (
             "url",
             &[
@@ -257,6 +265,20 @@ fn imports_point_one_way() {
                     "{file} imports {module}"
                 );
             }
+        }
+    }
+}
+
+/// `config → all`, and nothing but the facade knows of it.
+#[test]
+fn only_the_facade_knows_the_configuration() {
+    for (file, text) in sources() {
+        let may = ["config/", "jam", "cli/", "bin/", "lib.rs", "extract.rs"];
+        let is_outside = !may.iter().any(|place| file.starts_with(place));
+        let code = code(&text);
+        for module in ["config", "jam"] {
+            let is_named = code.contains(&format!("crate::{module}::"));
+            assert!(!(is_outside && is_named), "{file} imports {module}");
         }
     }
 }

@@ -29,7 +29,7 @@ fn an_engine_and_its_list_agree() {
     let list = || app.list(Mode::Black, &app.store());
     let other = list().issuer("https://other").build().unwrap();
     let refused = |engine: tower_jam::token::JwtBuilder<Claims>, list: TokenList| {
-        engine.list(list).build().unwrap_err().setting()
+        engine.list(list).build().unwrap_err().setting().to_owned()
     };
     let ours = list().build().unwrap();
     assert_eq!(refused(app.engine(), other), "list");

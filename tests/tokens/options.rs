@@ -144,7 +144,7 @@ fn an_engine_is_built_with_issuer_audience_types_and_times_that_mean_something()
         build(shared())
             .build()
             .map(|_| ())
-            .map_err(|error| error.setting())
+            .map_err(|error| &*error.setting().to_owned().leak())
     };
     let full: Build = |ring| Jwt::builder(ring).issuer(ISSUER).audience(AUDIENCE);
     assert_eq!(setting(full), Ok(()));

@@ -1,0 +1,166 @@
+//! Keys and secrets, from the settings or from the files that they name.
+
+use std::{fs, io::ErrorKind};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    config::{
+        place::Place,
+        settings::{Hidden, Many, Material},
+    },
+    error::ConfigError,
+    secret::MasterSecret,
+    token::{Algorithm, Key},
+};
+
+/// The key that `table` states.
+pub(super) fn key(
+    stated: &Material<'_>,
+    table: &str,
+    place: &Place,
+    usual: Option<Algorithm>,
+) -> Result<Key, ConfigError> {
+    let (name, text) = one(stated, table, place)?;
+    let at = |name: &str| format!("{table}.{name}");
+    let about = |error: ConfigError| {
+        let setting = match error.setting() {
+            "alg" => "alg",
+            "kid" => "kid",
+            _ => name,
+        };
+        place.name(error, &at(setting))
+    };
+    let algorithm = stated.alg.map(|alg| alg.0).or(usual);
+    let is_secret = name.starts_with("secret");
+    if let Some(algorithm) = algorithm
+        && algorithm.is_symmetric() != is_secret
+    {
+        let needed = match is_secret {
+            true => "a key pair, and a secret is set",
+            false => "a `secret_key`, and a key pair is set",
+        };
+        let reason = format!("{} takes {needed}", algorithm.name());
+        return Err(place.error(&at("alg"), reason));
+    }
+    let unsaid = || place.error(&at("alg"), "is not set, and the key does not say it");
+    let is_jwk = !is_secret && text.trim_ascii_start().starts_with(b"{");
+    let key = match (is_jwk, algorithm) {
+        (true, _) => {
+            let text = str::from_utf8(&text);
+            let text = text.map_err(|_| place.error(&at(name), "is not UTF-8"))?;
+            algorithm.map_or_else(
+                || Key::from_jwk(text),
+                |algorithm| Key::from_jwk_as(algorithm, text),
+            )
+        }
+        (false, Some(Algorithm::Hs256)) => Key::hs256(&*text),
+        (false, Some(Algorithm::Hs384)) => Key::hs384(&*text),
+        (false, Some(Algorithm::Hs512)) => Key::hs512(&*text),
+        (false, Some(algorithm)) => Key::from_pem(algorithm, &*text),
+        (false, None) => return Err(unsaid()),
+    };
+    let key = key.map_err(about)?;
+    if name.starts_with("public") && key.can_sign() {
+        return Err(place.error(&at(name), "is a private key"));
+    }
+    if name.starts_with("private") && !key.can_sign() {
+        return Err(place.error(&at(name), "is a public key"));
+    }
+    match stated.kid {
+        Some(kid) => key.with_kid(kid).map_err(about),
+        None => Ok(key),
+    }
+}
+
+/// The one key that is stated, and the name of its setting.
+fn one(
+    stated: &Material<'_>,
+    table: &str,
+    place: &Place,
+) -> Result<(&'static str, Zeroizing<Vec<u8>>), ConfigError> {
+    let inline = stated.inline.iter().filter(|(_, text)| text.is_some());
+    let files = stated.files.iter().filter(|(_, file)| file.is_some());
+    let mut names = inline
+        .map(|(name, _)| *name)
+        .chain(files.map(|(name, _)| *name));
+    let Some(name) = names.next() else {
+        let reason = "has no key: set `secret_key`, `private_key`, `public_key`, or one of them with `_file`";
+        return Err(place.error(table, reason));
+    };
+    if let Some(other) = names.next() {
+        let reason = format!("contradicts `{name}`: one key is to be set");
+        return Err(place.error(&format!("{table}.{other}"), reason));
+    }
+    let inline = stated.inline.iter().find_map(|(_, text)| *text);
+    let file = stated.files.iter().find_map(|(_, file)| *file);
+    let text = match (inline, file) {
+        (Some(text), _) => Zeroizing::new(text.expose().as_bytes().to_vec()),
+        (None, file) => read(file.unwrap_or_default(), &format!("{table}.{name}"), place)?,
+    };
+    Ok((name, text))
+}
+
+/// A key's file. One that holds a secret and that everybody may read is told of.
+pub(super) fn read(
+    file: &str,
+    setting: &str,
+    place: &Place,
+) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let path = place.path(file);
+    let failed = |error: std::io::Error| {
+        let reason = match error.kind() {
+            ErrorKind::NotFound => "there is no such file",
+            ErrorKind::PermissionDenied => "the file may not be read",
+            _ => "the file cannot be read",
+        };
+        place.error(setting, reason).because(error)
+    };
+    let text = Zeroizing::new(fs::read(&path).map_err(failed)?);
+    #[cfg(unix)]
+    if !setting.contains("public") {
+        use std::os::unix::fs::PermissionsExt;
+
+        let mode = fs::metadata(&path).map_err(failed)?.permissions().mode();
+        if mode & 0o004 != 0 {
+            tracing::warn!(
+                setting,
+                "everybody on this machine may read the file of this key"
+            );
+        }
+    }
+    // Editors end a file with a line end, which is no part of a secret.
+    let end = text.trim_ascii_end().len();
+    Ok(Zeroizing::new(text[..end].to_vec()))
+}
+
+/// The master secret: `None` if none is set.
+pub(super) fn master_secret(
+    inline: Option<&Many<Hidden>>,
+    files: Option<&Many<String>>,
+    place: &Place,
+) -> Result<Option<MasterSecret>, ConfigError> {
+    let (name, texts) = match (inline, files) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => return Err(place.error("secret_file", "contradicts `secret`")),
+        (Some(Many(texts)), None) => {
+            let texts = texts.iter();
+            let texts = texts.map(|text| Ok(Zeroizing::new(text.expose().as_bytes().to_vec())));
+            ("secret", texts.collect::<Result<Vec<_>, _>>())
+        }
+        (None, Some(Many(files))) => {
+            let read = |file: &String| read(file, "secret_file", place);
+            ("secret_file", files.iter().map(read).collect())
+        }
+    };
+    let mut secrets = Vec::new();
+    for (at, text) in texts?.iter().enumerate() {
+        let about = |error| place.name(error, &format!("{name}[{at}]"));
+        secrets.push(MasterSecret::new(text).map_err(about)?);
+    }
+    let mut secrets = secrets.into_iter();
+    let active = secrets
+        .next()
+        .ok_or_else(|| place.error(name, "is empty"))?;
+    Ok(Some(secrets.fold(active, |all, older| all.accept(&older))))
+}

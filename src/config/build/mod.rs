@@ -1,0 +1,277 @@
+//! The composition root: from settings to engines.
+
+#[cfg(feature = "refresh")]
+mod accounts;
+mod keys;
+mod logins;
+#[cfg(feature = "oauth2")]
+mod providers;
+mod store;
+mod tokens;
+
+use std::{fmt, sync::Arc};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Config, place::Place, settings::Settings};
+#[cfg(feature = "account")]
+use crate::account::Users;
+#[cfg(any(feature = "refresh", feature = "otp"))]
+use crate::event::Events;
+#[cfg(feature = "refresh")]
+use crate::refresh::ReadUser;
+use crate::{
+    clock::{Clock, SystemClock},
+    config::settings::{FormatKind, Span, StoreKind},
+    error::ConfigError,
+    jam::{Engines, Jam, Read},
+    secret::MasterSecret,
+    store::Store,
+};
+
+/// Builds a [`Jam`] from a [`Config`] and from what no file can say.
+#[must_use]
+pub struct JamBuilder<U> {
+    config: Config,
+    store: Option<Arc<dyn Store>>,
+    clock: Arc<dyn Clock>,
+    #[cfg(any(feature = "refresh", feature = "otp"))]
+    events: Events,
+    #[cfg(feature = "refresh")]
+    reader: Option<Arc<dyn ReadUser<U>>>,
+    #[cfg(feature = "account")]
+    users: Option<Arc<dyn Users<U>>>,
+    user: std::marker::PhantomData<fn() -> U>,
+}
+
+impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            config,
+            store: None,
+            clock: Arc::new(SystemClock),
+            #[cfg(any(feature = "refresh", feature = "otp"))]
+            events: Events::default(),
+            #[cfg(feature = "refresh")]
+            reader: None,
+            #[cfg(feature = "account")]
+            users: None,
+            user: std::marker::PhantomData,
+        }
+    }
+
+    /// A store of the application's own, in place of the table `store`.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// The source of time of all engines. Default: the operating system.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where the events of all engines go. Default: to `tracing` alone.
+    #[cfg(any(feature = "refresh", feature = "otp"))]
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// Reads a user anew for each refresh. Not needed where there are [`users`](Self::users).
+    #[cfg(feature = "refresh")]
+    pub fn read_user(mut self, users: impl ReadUser<U>) -> Self {
+        self.reader = Some(Arc::new(users));
+        self
+    }
+
+    /// The application's users. Default: [`StoreUsers`](crate::account::StoreUsers) in the store.
+    #[cfg(feature = "account")]
+    pub fn users(mut self, users: Arc<dyn Users<U>>) -> Self {
+        self.users = Some(users);
+        self
+    }
+
+    /// Opens the store and builds the engines.
+    ///
+    /// # Errors
+    ///
+    /// When a setting does not fit an engine, contradicts another, needs a feature that is not compiled in, names a file that
+    /// cannot be read, or the store does not start.
+    pub async fn build(self) -> Result<Jam<U>, ConfigError> {
+        let Config { settings, place } = &self.config;
+        compiled_in(settings, place)?;
+        let host = settings.issuer.as_deref().and_then(host);
+        let store = match (&self.store, &settings.store) {
+            (Some(_), Some(_)) => {
+                let reason = "contradicts the store that the program gives";
+                return Err(place.error("store", reason));
+            }
+            (Some(store), None) => Arc::clone(store),
+            (None, stated) => {
+                let stated = stated.clone().unwrap_or_default();
+                store::store(&stated, place, &self.clock, host).await?
+            }
+        };
+        let secret = self.secret()?;
+        let parts = Parts {
+            settings,
+            place,
+            store: &store,
+            clock: &self.clock,
+            #[cfg(any(feature = "refresh", feature = "otp"))]
+            events: &self.events,
+        };
+        let mut engines = Engines::new(Arc::clone(&store), Arc::clone(&self.clock), &place.table);
+        let ttl = access_ttl(settings, place)?;
+        let (jwt_ttl, paseto_ttl) = match settings.refresh.as_ref().map(|refresh| refresh.format) {
+            Some(FormatKind::Paseto) => (None, ttl),
+            _ => (ttl, None),
+        };
+        if let Some(jwt) = &settings.jwt {
+            let source = parts.source("jwt", jwt.cookie.as_deref(), jwt.header.as_deref())?;
+            engines.jwt = Some(Read::new(parts.jwt(jwt, jwt_ttl)?, source));
+        }
+        #[cfg(feature = "paseto")]
+        if let Some(paseto) = &settings.paseto {
+            let (cookie, header) = (paseto.cookie.as_deref(), paseto.header.as_deref());
+            let source = parts.source("paseto", cookie, header)?;
+            engines.paseto = Some(Read::new(parts.paseto(paseto, paseto_ttl)?, source));
+        }
+        let _ = paseto_ttl;
+        if let Some(session) = &settings.session {
+            let (cookie, header) = (session.cookie.as_deref(), session.header.as_deref());
+            // The cookie is the engine's own place; a header takes its place in the layer.
+            if cookie.is_some() && header.is_some() {
+                return Err(place.error("session.header", "contradicts `cookie`"));
+            }
+            let source = parts.source("session", None, header)?;
+            engines.sessions = Some(Read::new(parts.sessions(session, &secret)?, source));
+        }
+        #[cfg(feature = "otp")]
+        if let Some(otp) = &settings.otp {
+            engines.otp = Some(parts.otp(otp, &secret)?);
+        }
+        #[cfg(feature = "oauth2")]
+        for (name, provider) in settings.oauth2.iter().flat_map(|table| &table.providers) {
+            let client = parts.provider(name, provider, &secret).await?;
+            engines.providers.insert(name.clone(), client);
+        }
+        #[cfg(feature = "refresh")]
+        self.add_pairs(&parts, &secret, &mut engines)?;
+        Ok(Jam::new(engines))
+    }
+
+    fn secret(&self) -> Result<MasterSecret, ConfigError> {
+        let Config { settings, place } = &self.config;
+        let (inline, files) = (settings.secret.as_ref(), settings.secret_file.as_ref());
+        if let Some(secret) = keys::master_secret(inline, files, place)? {
+            return Ok(secret);
+        }
+        let kind = settings.store.as_ref().map(|store| store.r#type);
+        let is_lasting = self.store.is_some() || kind.is_some_and(|kind| kind != StoreKind::Memory);
+        match is_lasting {
+            true => Err(place.error(
+                "secret",
+                "is not set, and what the store keeps outlives the process",
+            )),
+            false => Ok(MasterSecret::generate()),
+        }
+    }
+}
+
+impl<U> fmt::Debug for JamBuilder<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JamBuilder")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the engines are made of.
+pub(super) struct Parts<'a> {
+    settings: &'a Settings,
+    place: &'a Place,
+    store: &'a Arc<dyn Store>,
+    clock: &'a Arc<dyn Clock>,
+    #[cfg(any(feature = "refresh", feature = "otp"))]
+    events: &'a Events,
+}
+
+impl Parts<'_> {
+    #[cfg(feature = "otp")]
+    fn host(&self) -> Option<&str> {
+        self.settings.issuer.as_deref().and_then(host)
+    }
+}
+
+fn host(issuer: &str) -> Option<&str> {
+    let (_, rest) = issuer.split_once("://")?;
+    rest.split(['/', ':'])
+        .next()
+        .filter(|host| !host.is_empty())
+}
+
+/// Refuses tables whose engine is not there.
+fn compiled_in(settings: &Settings, place: &Place) -> Result<(), ConfigError> {
+    let tables = [
+        (
+            "refresh",
+            settings.refresh.is_some(),
+            "refresh",
+            cfg!(feature = "refresh"),
+        ),
+        (
+            "passwords",
+            settings.passwords.is_some(),
+            "account",
+            cfg!(feature = "account"),
+        ),
+        (
+            "throttle",
+            settings.throttle.is_some(),
+            "account",
+            cfg!(feature = "account"),
+        ),
+        ("otp", settings.otp.is_some(), "otp", cfg!(feature = "otp")),
+        (
+            "paseto",
+            settings.paseto.is_some(),
+            "paseto",
+            cfg!(feature = "paseto"),
+        ),
+        (
+            "oauth2",
+            settings.oauth2.is_some(),
+            "oauth2",
+            cfg!(feature = "oauth2"),
+        ),
+    ];
+    for (table, is_stated, feature, is_there) in tables {
+        if is_stated && !is_there {
+            let reason = format!("needs the feature `{feature}` of tower-jam");
+            return Err(place.error(table, reason));
+        }
+    }
+    Ok(())
+}
+
+/// One lifetime, from wherever it is stated.
+fn access_ttl(settings: &Settings, place: &Place) -> Result<Option<Span>, ConfigError> {
+    let Some(refresh) = &settings.refresh else {
+        return Ok(None);
+    };
+    let (table, other) = match refresh.format {
+        FormatKind::Jwt => ("jwt", settings.jwt.as_ref().and_then(|jwt| jwt.ttl)),
+        FormatKind::Paseto => (
+            "paseto",
+            settings.paseto.as_ref().and_then(|table| table.ttl),
+        ),
+    };
+    if refresh.access_ttl.is_some() && other.is_some() {
+        let reason = format!("contradicts `{table}.ttl`: one of them is to be set");
+        return Err(place.error("refresh.access_ttl", reason));
+    }
+    Ok(refresh.access_ttl)
+}

@@ -1,0 +1,209 @@
+//! The store of the table `store`.
+
+use std::sync::Arc;
+
+use crate::{
+    clock::Clock,
+    config::{
+        place::Place,
+        settings::{StoreKind, StoreSettings},
+    },
+    error::ConfigError,
+    store::{MemoryStore, Store},
+};
+
+/// Opens or connects the store.
+#[cfg_attr(
+    not(any(feature = "store-redis", feature = "store-postgres")),
+    allow(clippy::unused_async, reason = "only servers are waited for")
+)]
+pub(super) async fn store(
+    settings: &StoreSettings,
+    place: &Place,
+    clock: &Arc<dyn Clock>,
+    host: Option<&str>,
+) -> Result<Arc<dyn Store>, ConfigError> {
+    check(settings, place)?;
+    let _ = host;
+    match settings.r#type {
+        StoreKind::Memory => {
+            let mut store = MemoryStore::new().with_clock(Arc::clone(clock));
+            if let Some(capacity) = settings.capacity {
+                store = store.with_capacity(capacity);
+            }
+            Ok(Arc::new(store))
+        }
+        #[cfg(feature = "store-file")]
+        StoreKind::File => file(settings, place, clock),
+        #[cfg(feature = "store-redis")]
+        StoreKind::Redis => redis(settings, place, clock, host).await,
+        #[cfg(feature = "store-postgres")]
+        StoreKind::Postgres => postgres(settings, place, clock).await,
+        #[cfg(not(all(
+            feature = "store-file",
+            feature = "store-redis",
+            feature = "store-postgres"
+        )))]
+        kind => {
+            let name = format!("{kind:?}").to_ascii_lowercase();
+            let reason = format!("`{name}` needs the feature `store-{name}` of tower-jam");
+            Err(place.error("store.type", reason))
+        }
+    }
+}
+
+/// Refuses what is for another store than the chosen one.
+fn check(settings: &StoreSettings, place: &Place) -> Result<(), ConfigError> {
+    use StoreKind::{File, Memory, Postgres, Redis};
+    let stated: [(&str, bool, &[StoreKind]); 11] = [
+        ("capacity", settings.capacity.is_some(), &[Memory]),
+        ("path", settings.path.is_some(), &[File]),
+        ("url", settings.url.is_some(), &[Redis, Postgres]),
+        ("prefix", settings.prefix.is_some(), &[Redis, Postgres]),
+        ("schema", settings.schema.is_some(), &[Postgres]),
+        ("connections", settings.connections.is_some(), &[Postgres]),
+        (
+            "connect_timeout",
+            settings.connect_timeout.is_some(),
+            &[Redis],
+        ),
+        (
+            "command_timeout",
+            settings.command_timeout.is_some(),
+            &[Redis, Postgres],
+        ),
+        ("ca_file", settings.ca_file.is_some(), &[Redis]),
+        (
+            "dangerous_allow_eviction",
+            settings.dangerous_allow_eviction,
+            &[Redis],
+        ),
+        (
+            "near_cache",
+            settings.near_cache.is_some(),
+            &[File, Redis, Postgres],
+        ),
+    ];
+    for (name, is_stated, kinds) in stated {
+        if is_stated && !kinds.contains(&settings.r#type) {
+            let reason = format!("contradicts `type`, which is {:?}", settings.r#type);
+            return Err(place.error(&format!("store.{name}"), reason.to_ascii_lowercase()));
+        }
+    }
+    if settings.near_cache.is_some() && cfg!(not(feature = "near-cache")) {
+        let reason = "needs the feature `near-cache` of tower-jam";
+        return Err(place.error("store.near_cache", reason));
+    }
+    Ok(())
+}
+
+#[cfg(any(feature = "store-redis", feature = "store-postgres"))]
+fn url<'a>(settings: &'a StoreSettings, place: &Place) -> Result<&'a str, ConfigError> {
+    let url = settings.url.as_ref().map(|url| url.expose());
+    url.ok_or_else(|| place.error("store.url", "is not set"))
+}
+
+#[cfg(feature = "store-file")]
+fn file(
+    settings: &StoreSettings,
+    place: &Place,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, ConfigError> {
+    let path = settings.path.as_deref();
+    let path = path.ok_or_else(|| place.error("store.path", "is not set"))?;
+    let store = crate::store::FileStore::builder(place.path(path)).with_clock(Arc::clone(clock));
+    let store: Arc<dyn Store> =
+        Arc::new(store.open().map_err(|error| place.engine("store", error))?);
+    #[cfg(feature = "near-cache")]
+    if let Some(near) = &settings.near_cache {
+        return cached(crate::store::NearCache::alone(store), near, place, clock);
+    }
+    Ok(store)
+}
+
+#[cfg(feature = "store-redis")]
+async fn redis(
+    settings: &StoreSettings,
+    place: &Place,
+    clock: &Arc<dyn Clock>,
+    host: Option<&str>,
+) -> Result<Arc<dyn Store>, ConfigError> {
+    let mut builder = crate::store::RedisStore::builder(url(settings, place)?);
+    builder = builder.with_clock(Arc::clone(clock));
+    if let Some(prefix) = settings.prefix.as_deref().or(host) {
+        builder = builder.prefix(prefix);
+    }
+    if let Some(timeout) = settings.connect_timeout {
+        builder = builder.connect_timeout(timeout.0);
+    }
+    if let Some(timeout) = settings.command_timeout {
+        builder = builder.command_timeout(timeout.0);
+    }
+    if let Some(file) = &settings.ca_file {
+        builder = builder.ca_file(place.path(file));
+    }
+    if settings.dangerous_allow_eviction {
+        builder = builder.dangerous_allow_eviction();
+    }
+    let store = builder.connect().await;
+    let store = Arc::new(store.map_err(|error| place.engine("store", error))?);
+    match &settings.near_cache {
+        Some(near) => cached(crate::store::NearCache::builder(store), near, place, clock),
+        None => Ok(store),
+    }
+}
+
+#[cfg(feature = "store-postgres")]
+async fn postgres(
+    settings: &StoreSettings,
+    place: &Place,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, ConfigError> {
+    let mut builder = crate::store::PostgresStore::builder(url(settings, place)?);
+    builder = builder.with_clock(Arc::clone(clock));
+    if let Some(prefix) = &settings.prefix {
+        builder = builder.table_prefix(prefix);
+    }
+    if let Some(schema) = &settings.schema {
+        builder = builder.schema(schema);
+    }
+    if let Some(connections) = settings.connections {
+        builder = builder.connections(connections);
+    }
+    if let Some(limit) = settings.command_timeout {
+        builder = builder.time_limit(limit.0);
+    }
+    let store = builder.connect().await;
+    let store = Arc::new(store.map_err(|error| place.engine("store", error))?);
+    match &settings.near_cache {
+        Some(near) => cached(crate::store::NearCache::builder(store), near, place, clock),
+        None => Ok(store),
+    }
+}
+
+#[cfg(all(
+    feature = "near-cache",
+    any(
+        feature = "store-file",
+        feature = "store-redis",
+        feature = "store-postgres"
+    )
+))]
+fn cached(
+    mut builder: crate::store::NearCacheBuilder,
+    settings: &crate::config::settings::NearCacheSettings,
+    place: &Place,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, ConfigError> {
+    builder = builder.with_clock(Arc::clone(clock));
+    if let Some(capacity) = settings.capacity {
+        builder = builder.with_capacity(capacity);
+    }
+    if let Some(age) = settings.max_age {
+        builder = builder.with_max_age(age.0);
+    }
+    let cache = builder.build();
+    Ok(Arc::new(cache.map_err(|error| {
+        place.engine("store.near_cache", error)
+    })?))
+}

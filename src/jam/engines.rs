@@ -1,0 +1,81 @@
+//! What a facade holds.
+
+use std::sync::Arc;
+
+use crate::{
+    authenticate::Authenticate, clock::Clock, credential::CredentialSource, layer::AuthLayer,
+    session::Sessions, store::Store, token::Jwt,
+};
+
+/// The engines that are configured.
+pub(crate) struct Engines<U> {
+    /// The table of the instance.
+    pub(crate) table: String,
+    pub(crate) store: Arc<dyn Store>,
+    #[cfg_attr(not(feature = "otp"), allow(dead_code, reason = "codes are of a time"))]
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) jwt: Option<Read<Jwt<U>>>,
+    pub(crate) sessions: Option<Read<Sessions<U>>>,
+    #[cfg(feature = "paseto")]
+    pub(crate) paseto: Option<Read<crate::token::Paseto<U>>>,
+    #[cfg(feature = "refresh")]
+    pub(crate) pairs: Option<crate::refresh::TokenPairs<U>>,
+    #[cfg(feature = "otp")]
+    pub(crate) otp: Option<crate::otp::Otp>,
+    #[cfg(feature = "account")]
+    pub(crate) passwords: Option<crate::account::Passwords>,
+    #[cfg(feature = "account")]
+    pub(crate) throttle: Option<crate::account::Throttle>,
+    #[cfg(feature = "account")]
+    pub(crate) accounts: Option<crate::account::Accounts<U>>,
+    #[cfg(feature = "oauth2")]
+    pub(crate) providers: std::collections::BTreeMap<String, crate::oauth2::OAuth2>,
+}
+
+impl<U> Engines<U> {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, table: &str) -> Self {
+        Self {
+            table: table.to_owned(),
+            store,
+            clock,
+            jwt: None,
+            sessions: None,
+            #[cfg(feature = "paseto")]
+            paseto: None,
+            #[cfg(feature = "refresh")]
+            pairs: None,
+            #[cfg(feature = "otp")]
+            otp: None,
+            #[cfg(feature = "account")]
+            passwords: None,
+            #[cfg(feature = "account")]
+            throttle: None,
+            #[cfg(feature = "account")]
+            accounts: None,
+            #[cfg(feature = "oauth2")]
+            providers: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+/// An engine, and where its layer looks if not in the engine's own place.
+pub(crate) struct Read<A> {
+    pub(crate) engine: A,
+    source: Option<CredentialSource>,
+}
+
+impl<A> Read<A> {
+    pub(crate) const fn new(engine: A, source: Option<CredentialSource>) -> Self {
+        Self { engine, source }
+    }
+}
+
+impl<A: Authenticate> Read<A> {
+    pub(super) fn layer(&self) -> AuthLayer<A> {
+        let layer = AuthLayer::new(self.engine.clone());
+        match &self.source {
+            Some(source) => layer.read_from(source.clone()),
+            None => layer,
+        }
+    }
+}
