@@ -45,6 +45,9 @@ pub mod blocking;
 pub mod config;
 #[cfg(feature = "config")]
 mod jam;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 
 // What they stand on.
 #[cfg(any(feature = "jwt", feature = "session"))]
