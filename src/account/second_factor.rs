@@ -220,11 +220,16 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let caller = caller.clone().checked_again_at(self.inner.clock.now());
         let user = self.inner.users.read(caller.subject().id()).await?;
         let user = user.ok_or_else(|| Rejection::invalid("the user is gone"))?;
-        let factor = match user.has_second_factor {
-            true => Factor::Otp,
-            false => Factor::Password,
-        };
-        self.require(&caller, &factor)?;
+        // By whatever the login was, a provider's word included, which no password renews.
+        let mut factors = caller.factors().iter();
+        let logged_in = factors.any(|(factor, _)| caller.is_fresh(factor, FRESH));
+        if user.has_second_factor || !logged_in {
+            let factor = match user.has_second_factor {
+                true => Factor::Otp,
+                false => Factor::Password,
+            };
+            self.require(&caller, &factor)?;
+        }
         Ok(caller)
     }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::{sync::Barrier, task::JoinSet};
 use tower_jam::{
     Clock, SystemClock,
+    account::NewDevice,
     event::EventKind,
     otp::{OtpSecret, Totp},
     store::MemoryStore,
@@ -452,6 +453,27 @@ async fn the_first_enrolment_takes_a_recent_login() {
         answer.status, 401,
         "a refreshed token is no fresher than its login"
     );
+}
+
+/// Whoever logs in by a provider alone has no password to give again.
+#[tokio::test]
+async fn a_login_with_a_provider_enrols_as_a_password_does() {
+    let world = world().await;
+    let now = world.clock.now();
+    let proved = world.accounts.prove_external(&world.alice, now, None).await;
+    let device = NewDevice::default();
+    let issued = world
+        .accounts
+        .finish_login(proved.unwrap().unwrap(), device);
+    let issued = issued.await.unwrap();
+    let pair = Pair {
+        bearer: format!("Bearer {}", issued.access_token.expose()),
+        refresh: issued.refresh_token.expose().clone(),
+    };
+    enroll(&world, &pair, &[]).await;
+    first_step(&world, "/login").await;
+    let late = post(&world.app(), "/otp/enroll", &headers_of(&pair), json!({})).await;
+    assert_eq!(late.status, 401, "from now on it takes a code");
 }
 
 #[tokio::test]
