@@ -66,6 +66,13 @@ impl ConfigError {
         self.file.as_deref()
     }
 
+    /// The same about what is in the file that the setting names.
+    #[cfg(feature = "config")]
+    pub(crate) fn inside(mut self, path: &std::path::Path) -> Self {
+        self.reason = Cow::Owned(format!("{}: {}", path.display(), self.reason));
+        self
+    }
+
     /// The same about a setting of another name, and of a file if there is one.
     #[cfg(feature = "config")]
     pub(crate) fn at(mut self, setting: impl Into<String>, file: Option<&str>) -> Self {

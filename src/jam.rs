@@ -211,6 +211,12 @@ impl<U> Jam<U> {
         accounts.ok_or_else(|| self.missing(table))
     }
 
+    /// The clients of all tables `oauth2.providers.NAME`, by name, as [`account::oauth_routes`](crate::account::oauth_routes) takes them.
+    #[cfg(feature = "oauth2")]
+    pub fn oauth2_clients(&self) -> impl Iterator<Item = &OAuth2> {
+        self.engines.providers.values()
+    }
+
     /// The client of the table `oauth2.providers.NAME`.
     ///
     /// # Errors

@@ -37,6 +37,10 @@ pub mod oauth2;
 #[cfg(feature = "account")]
 pub mod account;
 
+// `jam serve` is the application of an example, which names this crate as a stranger does.
+#[cfg(feature = "cli")]
+extern crate self as tower_jam;
+
 // The same without async.
 #[cfg(feature = "blocking")]
 pub mod blocking;

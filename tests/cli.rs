@@ -3,56 +3,12 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
-use std::{
-    env, fs,
-    io::Write,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::fs;
 
-use serde_json::Value;
+#[path = "support/command.rs"]
+mod command;
 
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap()
-    }
-}
-
-fn jam(arguments: &[&str], input: &str) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_jam"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that reads nothing has gone before this arrives.
-    child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
-    let output = child.wait_with_output().unwrap();
-    Ran {
-        code: output.status.code().unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-fn done(arguments: &[&str], input: &str) -> Ran {
-    let ran = jam(arguments, input);
-    assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
-    ran
-}
-
-fn folder(name: &str) -> PathBuf {
-    let folder = env::temp_dir().join(format!("tower-jam-cli-{}-{name}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
+use command::{done, folder, jam};
 
 #[test]
 fn each_command_has_help_and_a_wrong_argument_is_two() {
@@ -63,6 +19,7 @@ fn each_command_has_help_and_a_wrong_argument_is_two() {
         "token",
         "sessions",
         "check",
+        "serve",
         "schema",
         "completions",
     ];
@@ -171,64 +128,4 @@ fn codes_are_made_and_verified() {
             .unwrap()
             .contains("<svg")
     );
-}
-
-#[test]
-fn tokens_sessions_and_the_configuration_are_looked_at() {
-    let folder = folder("configured");
-    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    done(&["keys", "ed25519", "--out", &path("key.pem")], "");
-    done(&["keys", "symmetric", "--out", &path("secret")], "");
-    let config = path("jam.toml");
-    let text = "[jam]\nissuer = 'https://auth.acme.dev'\naudience = 'api'\nsecret_file = 'secret'\n\
-        [jam.store]\ntype = 'file'\npath = 'store.redb'\n[jam.jwt]\nalg = 'EdDSA'\nprivate_key_file = 'key.pem'\n\
-        [jam.session]\n";
-    fs::write(&config, text).unwrap();
-    let with = |arguments: &[&str], input: &str| {
-        let mut all = arguments.to_vec();
-        all.extend(["--config", &config, "--json"]);
-        jam(&all, input)
-    };
-
-    let minted = with(
-        &["token", "mint", "alice", "--role", "admin", "--ttl", "60"],
-        "",
-    )
-    .json();
-    let token = minted["token"].as_str().unwrap();
-    let verified = with(&["token", "verify"], token).json();
-    assert_eq!(
-        (&verified["verified"], &verified["claims"]["sub"]),
-        (&true.into(), &"alice".into())
-    );
-    let (head, rest) = token.rsplit_once('.').unwrap();
-    let forged = format!("{head}.{}", rest.chars().rev().collect::<String>());
-    let refused = with(&["token", "verify"], &forged);
-    assert_eq!(refused.code, 1);
-    assert!(!refused.err.contains(head));
-    let seen = done(&["token", "inspect", "--json"], &forged);
-    assert!(seen.err.contains("NOTHING WAS VERIFIED"));
-    assert_eq!(
-        (&seen.json()["verified"], &seen.json()["claims"]["sub"]),
-        (&false.into(), &"alice".into())
-    );
-    assert_eq!(jam(&["token", "inspect"], "no token").code, 2);
-
-    assert_eq!(
-        with(&["sessions", "list", "alice"], "").json(),
-        Value::Array(Vec::new())
-    );
-    assert_eq!(with(&["sessions", "clear", "alice"], "").json()["ended"], 0);
-    let checked = done(&["check", &config], "").out;
-    assert!(
-        checked.contains("jwt: mints and verifies EdDSA with the key "),
-        "{checked}"
-    );
-
-    fs::write(&config, text.replace("alg =", "algo =")).unwrap();
-    let wrong = jam(&["check", &config], "");
-    let words =
-        format!("jam: {config}: `jam.jwt.algo`: there is no such setting; the nearest is `alg`");
-    assert_eq!((wrong.code, wrong.err.trim()), (2, &*words));
-    fs::remove_dir_all(folder).unwrap();
 }

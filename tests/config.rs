@@ -299,7 +299,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "secret_key": null, "secret_key_file": "/nowhere/key" })),
-            "setting `jwt.secret_key_file`: there is no such file",
+            "setting `jwt.secret_key_file`: /nowhere/key: there is no such file",
         ),
         (
             jwt(json!({ "alg": "ES384", "secret_key": null, "public_key": pem })),

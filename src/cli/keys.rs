@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -154,8 +154,21 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options
-        .open(path)
-        .and_then(|mut file| file.write_all(format!("{}\n", text.trim_end()).as_bytes()));
+    let written = options.open(path).and_then(|mut file| {
+        file.write_all(format!("{}\n", text.trim_end()).as_bytes())?;
+        file.sync_all()
+    });
     written.map_err(|error| Failure::Wrong(format!("{}: {error}", path.display())))
+}
+
+/// Puts a new shared secret in the place of the one in this file, which must be there. At no moment is there none.
+pub(super) fn replace(path: &Path) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::Wrong(format!("{}: {error}", path.display()));
+    fs::metadata(path).map_err(failed)?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let made = shared(&secret::random::<32>());
+    write(&beside, made.private.expose())?;
+    fs::rename(&beside, path).map_err(failed)
 }

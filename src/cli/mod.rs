@@ -7,10 +7,11 @@ mod keys;
 mod otp;
 mod output;
 mod password;
+mod serve;
 mod sessions;
 mod token;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
@@ -19,7 +20,7 @@ use crate::{config::Config, jam::Jam, token::Claims};
 
 /// Keys, passwords, one-time codes, tokens and sessions of tower-jam.
 #[derive(Parser, Debug)]
-#[command(name = "jam", version)]
+#[command(name = "jam", version, after_help = MANUAL)]
 struct Command {
     /// Prints JSON, for programs.
     #[arg(long, global = true)]
@@ -27,6 +28,14 @@ struct Command {
     #[command(subcommand)]
     task: Task,
 }
+
+const MANUAL: &str = "\
+Begin with:
+  jam keys ed25519 --out ed25519.pem
+  jam keys symmetric --out secret
+  jam check jam.toml
+
+It exits with 0 for done or yes, 1 for no (a wrong password, code or token), 2 for a mistake in arguments, configuration or files.";
 
 #[derive(Subcommand, Debug)]
 enum Task {
@@ -44,8 +53,10 @@ enum Task {
     /// Lists or ends the sessions of a user.
     #[command(subcommand)]
     Sessions(sessions::Sessions),
-    /// Says what a configuration would do, or what is wrong with it. Its store is opened.
+    /// Says what a configuration would do, or what is wrong with it.
     Check(check::Check),
+    /// Serves the example application on a configuration.
+    Serve(serve::Serve),
     /// Prints the JSON Schema of a configuration.
     Schema,
     /// Prints a completion script.
@@ -67,12 +78,16 @@ struct Configured {
 }
 
 impl Configured {
-    async fn jam(&self) -> Result<Jam<Claims>, Failure> {
+    fn load(&self) -> Result<Config, Failure> {
         let mut loader = Config::file(&self.config);
         if let Some(table) = &self.table {
             loader = loader.table(table);
         }
-        Ok(Jam::builder(loader.load()?).build().await?)
+        Ok(loader.load()?)
+    }
+
+    async fn jam(&self) -> Result<Jam<Claims>, Failure> {
+        Ok(Jam::builder(self.load()?).build().await?)
     }
 }
 
@@ -81,7 +96,8 @@ impl Configured {
 pub fn main() -> ExitCode {
     let command = Command::parse();
     let output = Output::new(command.json);
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    log(&command.task);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let done = match runtime {
@@ -97,6 +113,21 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Warnings go to standard error, and what a server reports, too.
+fn log(task: &Task) {
+    let log = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false);
+    match task {
+        Task::Serve(_) => log.init(),
+        _ => log
+            .with_max_level(tracing::Level::WARN)
+            .with_target(false)
+            .without_time()
+            .init(),
+    }
+}
+
 async fn run(task: Task, output: &Output) -> Result<(), Failure> {
     match task {
         Task::Keys(task) => task.run(output),
@@ -105,6 +136,11 @@ async fn run(task: Task, output: &Output) -> Result<(), Failure> {
         Task::Token(task) => task.run(output).await,
         Task::Sessions(task) => task.run(output).await,
         Task::Check(task) => task.run(output).await,
+        Task::Serve(_) | Task::Completions { .. } if output.is_json() => {
+            let reason = "this command prints no JSON";
+            Err(Failure::Wrong(reason.to_owned()))
+        }
+        Task::Serve(task) => task.run().await,
         Task::Schema => {
             let schema = crate::config::schema();
             output.say(&schema, &format!("{schema:#}"))

@@ -24,6 +24,10 @@ impl Output {
         Self { is_json }
     }
 
+    pub(super) const fn is_json(&self) -> bool {
+        self.is_json
+    }
+
     /// Prints a result, for people or for programs.
     pub(super) fn say(&self, value: &Value, text: &str) -> Result<(), Failure> {
         match self.is_json {

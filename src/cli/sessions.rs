@@ -4,9 +4,10 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
-    Configured,
+    Configured, keys,
     output::{Failure, Output},
 };
+use crate::config::Config;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Sessions {
@@ -17,10 +18,14 @@ pub(super) enum Sessions {
         #[command(flatten)]
         configured: Configured,
     },
-    /// Ends the sessions of a user.
+    /// Ends the sessions of a user, or of everybody.
     Clear {
         /// The user's id.
-        user: String,
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        user: Option<String>,
+        /// Ends every session: puts another secret into the file `session.secret_file`. Each server does so as it restarts.
+        #[arg(long)]
+        all: bool,
         #[command(flatten)]
         configured: Configured,
     },
@@ -49,14 +54,29 @@ impl Sessions {
                 };
                 output.say(&Value::Array(rows.collect()), &text)
             }
-            Self::Clear { user, configured } => {
-                let jam = configured.jam().await?;
-                let ended = jam.session_clear(&user).await?;
-                output.say(
-                    &json!({ "ended": ended }),
-                    &format!("{ended} sessions ended"),
-                )
-            }
+            Self::Clear {
+                user, configured, ..
+            } => match user {
+                Some(user) => {
+                    let ended = configured.jam().await?.session_clear(&user).await?;
+                    let text = format!("{ended} sessions ended");
+                    output.say(&json!({ "ended": ended }), &text)
+                }
+                None => retire(&configured.load()?, output),
+            },
         }
     }
+}
+
+/// Another secret in the place of the one that all sessions are made with.
+fn retire(config: &Config, output: &Output) -> Result<(), Failure> {
+    let Some(file) = config.session_secret_file() else {
+        let reason = "`session.secret_file` is not set: sessions share `secret` with all else, and would not end alone";
+        return Err(Failure::Wrong(reason.to_owned()));
+    };
+    keys::replace(&file)?;
+    let file = file.display().to_string();
+    let text =
+        format!("{file} has another secret: restart each server, and every session has ended");
+    output.say(&json!({ "file": file, "ended": "all" }), &text)
 }

@@ -49,11 +49,14 @@ impl Token {
                 let grant = Grant::new(subject, Claims::new()).roles(role);
                 let payload = jam.jwt_make_payload(ttl.map(Duration::from_secs), grant);
                 let token = jam.jwt_create_token(payload).await?;
+                // Whoever reads this at the other end of a pipe may want the store.
+                drop(jam);
                 output.say(&json!({ "token": token.expose() }), token.expose())
             }
             Self::Verify { configured } => {
+                let token = secret("token")?;
                 let jam = configured.jam().await?;
-                let verified = jam.jwt_verify_token(secret("token")?.expose()).await?;
+                let verified = jam.jwt_verify_token(token.expose()).await?;
                 let claims = serde_json::to_value(verified.user().map(|user| &**user));
                 let claims = claims.map_err(|error| Failure::Because(error.into()))?;
                 output.say(

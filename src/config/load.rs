@@ -118,14 +118,18 @@ impl Loader {
         };
         let mut table = select(document, self.table.as_deref(), &mut place)?;
         let variables = self.variables.unwrap_or_else(environment);
-        let settings = vars::override_with(&mut table, &self.prefix, &variables)
-            .and_then(|()| {
-                let mut table = Value::Object(table);
-                vars::expand(&mut table, &variables)?;
-                Settings::deserialize(Node(&table))
-            })
-            .map_err(|fault| place.fault(fault))?;
-        Ok(Config { settings, place })
+        let read = vars::override_with(&mut table, &self.prefix, &variables).and_then(|()| {
+            let mut table = Value::Object(table);
+            vars::expand(&mut table, &variables)?;
+            Ok((Settings::deserialize(Node(&table))?, table))
+        });
+        let (settings, _table) = read.map_err(|fault| place.fault(fault))?;
+        Ok(Config {
+            settings,
+            place,
+            #[cfg(feature = "cli")]
+            stated: super::explain::redacted(&_table),
+        })
     }
 }
 

@@ -48,6 +48,8 @@
 #![doc = include_str!("reference.md")]
 
 mod build;
+#[cfg(feature = "cli")]
+mod explain;
 mod load;
 mod nearest;
 mod node;
@@ -79,6 +81,9 @@ pub use self::{
 pub struct Config {
     settings: settings::Settings,
     place: place::Place,
+    /// What was stated, without what is secret.
+    #[cfg(feature = "cli")]
+    stated: serde_json::Value,
 }
 
 impl Config {

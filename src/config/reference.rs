@@ -75,7 +75,7 @@ fn append(page: &mut String, text: &str) {
     page.write_str(text).expect("a string takes any text");
 }
 
-fn below(path: &str, name: &str) -> String {
+pub(super) fn below(path: &str, name: &str) -> String {
     match path {
         "" => name.to_owned(),
         path => format!("{path}.{name}"),
@@ -83,7 +83,7 @@ fn below(path: &str, name: &str) -> String {
 }
 
 /// The table that a property is, or is a list or a map of.
-fn inner(property: &Value) -> Option<(&'static str, &Value)> {
+pub(super) fn inner(property: &Value) -> Option<(&'static str, &Value)> {
     if let Some(choices) = property["anyOf"].as_array() {
         return choices.iter().find_map(inner);
     }
@@ -100,7 +100,7 @@ fn inner(property: &Value) -> Option<(&'static str, &Value)> {
 }
 
 /// What a property means, and its default.
-fn described(property: &Value) -> (String, String) {
+pub(super) fn described(property: &Value) -> (String, String) {
     let text = property["description"].as_str().unwrap_or_default();
     let text = text.replace('\n', " ");
     let (meaning, default) = text.split_once("Default: ").unwrap_or((&text, ""));

@@ -24,7 +24,9 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         secret: &MasterSecret,
         engines: &mut Engines<U>,
     ) -> Result<(), ConfigError> {
-        let Config { settings, place } = &self.config;
+        let Config {
+            settings, place, ..
+        } = &self.config;
         #[cfg(feature = "account")]
         let users: Arc<dyn Users<U>> = self.users.clone().unwrap_or_else(|| {
             let users = StoreUsers::new(Arc::clone(parts.store));
@@ -79,7 +81,9 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         engines: &mut Engines<U>,
         users: &Arc<dyn Users<U>>,
     ) -> Result<(), ConfigError> {
-        let Config { settings, place } = &self.config;
+        let Config {
+            settings, place, ..
+        } = &self.config;
         let Some(stated) = &settings.passwords else {
             return match settings.throttle {
                 Some(_) => Err(place.error("throttle", "needs the table `passwords`")),

@@ -29,6 +29,10 @@ pub(super) fn key(
             "kid" => "kid",
             _ => name,
         };
+        let error = match stated.file() {
+            Some(file) if setting == name => error.inside(&place.path(file)),
+            _ => error,
+        };
         place.name(error, &at(setting))
     };
     let algorithm = stated.alg.map(|alg| alg.0).or(usual);
@@ -93,8 +97,7 @@ fn one(
         return Err(place.error(&format!("{table}.{other}"), reason));
     }
     let inline = stated.inline.iter().find_map(|(_, text)| *text);
-    let file = stated.files.iter().find_map(|(_, file)| *file);
-    let text = match (inline, file) {
+    let text = match (inline, stated.file()) {
         (Some(text), _) => Zeroizing::new(text.expose().as_bytes().to_vec()),
         (None, file) => read(file.unwrap_or_default(), &format!("{table}.{name}"), place)?,
     };
@@ -114,7 +117,8 @@ pub(super) fn read(
             ErrorKind::PermissionDenied => "the file may not be read",
             _ => "the file cannot be read",
         };
-        place.error(setting, reason).because(error)
+        let error = ConfigError::new("", reason).because(error);
+        place.name(error.inside(&path), setting)
     };
     let text = Zeroizing::new(fs::read(&path).map_err(failed)?);
     #[cfg(unix)]
@@ -125,6 +129,7 @@ pub(super) fn read(
         if mode & 0o004 != 0 {
             tracing::warn!(
                 setting,
+                file = %path.display(),
                 "everybody on this machine may read the file of this key"
             );
         }
@@ -140,27 +145,38 @@ pub(super) fn master_secret(
     files: Option<&Many<String>>,
     place: &Place,
 ) -> Result<Option<MasterSecret>, ConfigError> {
-    let (name, texts) = match (inline, files) {
+    let (name, secrets) = match (inline, files) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => return Err(place.error("secret_file", "contradicts `secret`")),
         (Some(Many(texts)), None) => {
-            let texts = texts.iter();
-            let texts = texts.map(|text| Ok(Zeroizing::new(text.expose().as_bytes().to_vec())));
-            ("secret", texts.collect::<Result<Vec<_>, _>>())
+            let texts = texts.iter().enumerate();
+            let secrets = texts.map(|(at, text)| {
+                let about = |error| place.name(error, &format!("secret[{at}]"));
+                MasterSecret::new(text.expose().as_bytes()).map_err(about)
+            });
+            ("secret", secrets.collect::<Result<Vec<_>, _>>()?)
         }
         (None, Some(Many(files))) => {
-            let read = |file: &String| read(file, "secret_file", place);
-            ("secret_file", files.iter().map(read).collect())
+            let files = files.iter().enumerate();
+            let secrets =
+                files.map(|(at, file)| secret_in(file, &format!("secret_file[{at}]"), place));
+            ("secret_file", secrets.collect::<Result<Vec<_>, _>>()?)
         }
     };
-    let mut secrets = Vec::new();
-    for (at, text) in texts?.iter().enumerate() {
-        let about = |error| place.name(error, &format!("{name}[{at}]"));
-        secrets.push(MasterSecret::new(text).map_err(about)?);
-    }
     let mut secrets = secrets.into_iter();
     let active = secrets
         .next()
         .ok_or_else(|| place.error(name, "is empty"))?;
     Ok(Some(secrets.fold(active, |all, older| all.accept(&older))))
+}
+
+/// The secret in one file.
+pub(super) fn secret_in(
+    file: &str,
+    setting: &str,
+    place: &Place,
+) -> Result<MasterSecret, ConfigError> {
+    let text = read(file, setting, place)?;
+    let about = |error: ConfigError| place.name(error.inside(&place.path(file)), setting);
+    MasterSecret::new(&text).map_err(about)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Parts;
+use super::{Parts, keys};
 use crate::{
     config::settings::SessionSettings, cookie::CookieSpec, error::ConfigError,
     secret::MasterSecret, session::Sessions,
@@ -25,7 +25,10 @@ impl Parts<'_> {
         secret: &MasterSecret,
     ) -> Result<Sessions<U>, ConfigError> {
         let about = |error| self.place.engine("session", error);
-        let mut builder = Sessions::builder(Arc::clone(self.store), secret);
+        let own = settings.secret_file.as_deref();
+        let own = own.map(|file| keys::secret_in(file, "session.secret_file", self.place));
+        let own = own.transpose()?;
+        let mut builder = Sessions::builder(Arc::clone(self.store), own.as_ref().unwrap_or(secret));
         builder = builder.clock(Arc::clone(self.clock));
         if let Some(issuer) = &self.settings.issuer {
             builder = builder.issuer(issuer);

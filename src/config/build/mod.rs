@@ -26,7 +26,7 @@ use crate::{
     error::ConfigError,
     jam::{Engines, Jam, Read},
     secret::MasterSecret,
-    store::Store,
+    store::{MemoryStore, Store},
 };
 
 /// Builds a [`Jam`] from a [`Config`] and from what no file can say.
@@ -41,6 +41,8 @@ pub struct JamBuilder<U> {
     reader: Option<Arc<dyn ReadUser<U>>>,
     #[cfg(feature = "account")]
     users: Option<Arc<dyn Users<U>>>,
+    /// Whether the table `store` is read, and its store left alone.
+    is_offline: bool,
     user: std::marker::PhantomData<fn() -> U>,
 }
 
@@ -56,8 +58,16 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             reader: None,
             #[cfg(feature = "account")]
             users: None,
+            is_offline: false,
             user: std::marker::PhantomData,
         }
+    }
+
+    /// Leaves the table `store` alone, and keeps what there is to keep in memory.
+    #[cfg(feature = "cli")]
+    pub(crate) fn offline(mut self) -> Self {
+        self.is_offline = true;
+        self
     }
 
     /// A store of the application's own, in place of the table `store`.
@@ -100,7 +110,9 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
     /// When a setting does not fit an engine, contradicts another, needs a feature that is not compiled in, names a file that
     /// cannot be read, or the store does not start.
     pub async fn build(self) -> Result<Jam<U>, ConfigError> {
-        let Config { settings, place } = &self.config;
+        let Config {
+            settings, place, ..
+        } = &self.config;
         compiled_in(settings, place)?;
         let host = settings.issuer.as_deref().and_then(host);
         let store = match (&self.store, &settings.store) {
@@ -109,6 +121,10 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
                 return Err(place.error("store", reason));
             }
             (Some(store), None) => Arc::clone(store),
+            (None, stated) if self.is_offline => {
+                store::check(&stated.clone().unwrap_or_default(), place)?;
+                Arc::new(MemoryStore::new())
+            }
             (None, stated) => {
                 let stated = stated.clone().unwrap_or_default();
                 store::store(&stated, place, &self.clock, host).await?
@@ -164,7 +180,9 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
     }
 
     fn secret(&self) -> Result<MasterSecret, ConfigError> {
-        let Config { settings, place } = &self.config;
+        let Config {
+            settings, place, ..
+        } = &self.config;
         let (inline, files) = (settings.secret.as_ref(), settings.secret_file.as_ref());
         if let Some(secret) = keys::master_secret(inline, files, place)? {
             return Ok(secret);

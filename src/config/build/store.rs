@@ -52,8 +52,8 @@ pub(super) async fn store(
     }
 }
 
-/// Refuses what is for another store than the chosen one.
-fn check(settings: &StoreSettings, place: &Place) -> Result<(), ConfigError> {
+/// Refuses what is for another store than the chosen one, and the lack of what it needs.
+pub(super) fn check(settings: &StoreSettings, place: &Place) -> Result<(), ConfigError> {
     use StoreKind::{File, Memory, Postgres, Redis};
     let stated: [(&str, bool, &[StoreKind]); 11] = [
         ("capacity", settings.capacity.is_some(), &[Memory]),
@@ -90,6 +90,15 @@ fn check(settings: &StoreSettings, place: &Place) -> Result<(), ConfigError> {
             return Err(place.error(&format!("store.{name}"), reason.to_ascii_lowercase()));
         }
     }
+    let needed = [
+        ("path", settings.path.is_some(), &[File][..]),
+        ("url", settings.url.is_some(), &[Redis, Postgres]),
+    ];
+    for (name, is_stated, kinds) in needed {
+        if !is_stated && kinds.contains(&settings.r#type) {
+            return Err(place.error(&format!("store.{name}"), "is not set"));
+        }
+    }
     if settings.near_cache.is_some() && cfg!(not(feature = "near-cache")) {
         let reason = "needs the feature `near-cache` of tower-jam";
         return Err(place.error("store.near_cache", reason));
@@ -98,9 +107,8 @@ fn check(settings: &StoreSettings, place: &Place) -> Result<(), ConfigError> {
 }
 
 #[cfg(any(feature = "store-redis", feature = "store-postgres"))]
-fn url<'a>(settings: &'a StoreSettings, place: &Place) -> Result<&'a str, ConfigError> {
-    let url = settings.url.as_ref().map(|url| url.expose());
-    url.ok_or_else(|| place.error("store.url", "is not set"))
+fn url(settings: &StoreSettings) -> &str {
+    settings.url.as_ref().map_or("", |url| url.expose())
 }
 
 #[cfg(feature = "store-file")]
@@ -109,8 +117,7 @@ fn file(
     place: &Place,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
-    let path = settings.path.as_deref();
-    let path = path.ok_or_else(|| place.error("store.path", "is not set"))?;
+    let path = settings.path.as_deref().unwrap_or_default();
     let store = crate::store::FileStore::builder(place.path(path)).with_clock(Arc::clone(clock));
     let store: Arc<dyn Store> =
         Arc::new(store.open().map_err(|error| place.engine("store", error))?);
@@ -128,7 +135,7 @@ async fn redis(
     clock: &Arc<dyn Clock>,
     host: Option<&str>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
-    let mut builder = crate::store::RedisStore::builder(url(settings, place)?);
+    let mut builder = crate::store::RedisStore::builder(url(settings));
     builder = builder.with_clock(Arc::clone(clock));
     if let Some(prefix) = settings.prefix.as_deref().or(host) {
         builder = builder.prefix(prefix);
@@ -159,7 +166,7 @@ async fn postgres(
     place: &Place,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
-    let mut builder = crate::store::PostgresStore::builder(url(settings, place)?);
+    let mut builder = crate::store::PostgresStore::builder(url(settings));
     builder = builder.with_clock(Arc::clone(clock));
     if let Some(prefix) = &settings.prefix {
         builder = builder.table_prefix(prefix);

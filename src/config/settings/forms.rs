@@ -86,7 +86,7 @@ impl JsonSchema for Hidden {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string" })
+        json_schema!({ "type": "string", "writeOnly": true })
     }
 }
 
@@ -156,7 +156,7 @@ impl From<String> for Hidden {
     }
 }
 
-impl<T> JsonSchema for Many<T> {
+impl<T: JsonSchema> JsonSchema for Many<T> {
     fn schema_name() -> Cow<'static, str> {
         "texts".into()
     }
@@ -165,7 +165,9 @@ impl<T> JsonSchema for Many<T> {
         true
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let item = T::json_schema(generator);
+        let is_secret = item.get("writeOnly").is_some();
+        json_schema!({ "type": ["string", "array"], "items": item, "writeOnly": is_secret })
     }
 }

@@ -80,6 +80,9 @@ pub(crate) struct SessionSettings {
     pub(crate) cookie: Option<String>,
     /// The header that the layer reads the session from, in place of the cookie. Default: none.
     pub(crate) header: Option<String>,
+    /// A file with a secret that only sessions use, so that all of them can be ended and nothing else, by another one in its
+    /// place. Default: none, and their keys are derived from `secret`.
+    pub(crate) secret_file: Option<String>,
     /// Stores users and values as readable JSON. Default: `false`.
     pub(crate) dangerous_plain_records: bool,
 }

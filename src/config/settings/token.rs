@@ -23,6 +23,13 @@ pub(crate) struct Material<'a> {
     pub(crate) files: [(&'static str, Option<&'a str>); 3],
 }
 
+impl<'a> Material<'a> {
+    /// The file that the key is in.
+    pub(crate) fn file(&self) -> Option<&'a str> {
+        self.files.iter().find_map(|(_, file)| *file)
+    }
+}
+
 /// A table that states a key, and more.
 macro_rules! keyed {
     ($(#[$table:meta])* $Name:ident { $($(#[$field:meta])* $name:ident: $Type:ty,)* }) => {

@@ -1,0 +1,337 @@
+//! The command `jam` on a configuration: tokens, sessions, what a check says, and a server.
+
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+use tower_jam::{Claims, Grant, Jam};
+
+#[path = "support/command.rs"]
+mod command;
+
+use command::{Ran, done, folder, jam};
+
+/// A folder with keys and a configuration.
+struct Place {
+    folder: PathBuf,
+    config: String,
+}
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let folder = folder(name);
+        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        done(&["keys", "ed25519", "--out", &path("key.pem")], "");
+        done(&["keys", "symmetric", "--out", &path("secret")], "");
+        done(&["keys", "symmetric", "--out", &path("sessions")], "");
+        let config = path("jam.toml");
+        fs::write(&config, TEXT).unwrap();
+        Self { folder, config }
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut all = arguments.to_vec();
+        all.extend(["--config", &self.config, "--json"]);
+        jam(&all, input)
+    }
+
+    async fn jam(&self) -> Jam {
+        Jam::from_file(&self.config).unwrap().build().await.unwrap()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+const TEXT: &str = "[jam]
+issuer = 'https://auth.acme.dev'
+audience = 'api'
+secret_file = 'secret'
+[jam.store]
+type = 'file'
+path = 'store.redb'
+[jam.jwt]
+alg = 'EdDSA'
+private_key_file = 'key.pem'
+[jam.refresh]
+[jam.session]
+secret_file = 'sessions'
+[jam.passwords]
+[jam.otp]
+";
+
+#[test]
+fn tokens_are_minted_verified_and_looked_into() {
+    let place = Place::new("tokens");
+    let minted = place
+        .run(
+            &["token", "mint", "alice", "--role", "admin", "--ttl", "60"],
+            "",
+        )
+        .json();
+    let token = minted["token"].as_str().unwrap();
+    let verified = place.run(&["token", "verify"], token).json();
+    assert_eq!(
+        (&verified["verified"], &verified["claims"]["sub"]),
+        (&true.into(), &"alice".into())
+    );
+    let (head, rest) = token.rsplit_once('.').unwrap();
+    let forged = format!("{head}.{}", rest.chars().rev().collect::<String>());
+    let refused = place.run(&["token", "verify"], &forged);
+    assert_eq!(refused.code, 1);
+    assert!(!refused.err.contains(head));
+    let seen = done(&["token", "inspect", "--json"], &forged);
+    assert!(seen.err.contains("NOTHING WAS VERIFIED"));
+    assert_eq!(
+        (&seen.json()["verified"], &seen.json()["claims"]["sub"]),
+        (&false.into(), &"alice".into())
+    );
+    assert_eq!(jam(&["token", "inspect"], "no token").code, 2);
+}
+
+/// The store is one file that one process opens: both ends of a pipe want it, one after the other.
+#[cfg(unix)]
+#[test]
+fn a_token_goes_through_a_pipe() {
+    let place = Place::new("pipe");
+    let line = format!(
+        "{0} token mint alice -c {1} | {0} token verify -c {1} --json",
+        env!("CARGO_BIN_EXE_jam"),
+        place.config
+    );
+    for _ in 0..10 {
+        let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{text}");
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(value["claims"]["sub"], "alice");
+    }
+    // Whoever reads may have read enough.
+    let line = format!(
+        "{} keys rsa 2>/dev/null | head -c 1",
+        env!("CARGO_BIN_EXE_jam")
+    );
+    let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+    assert_eq!((output.stdout, output.stderr), (b"-".to_vec(), Vec::new()));
+}
+
+#[tokio::test]
+async fn the_sessions_of_one_user_end_and_those_of_everybody() {
+    let place = Place::new("sessions");
+    let grant = |user: &str| Grant::new(user, Claims::new());
+    let one = place.jam().await;
+    for user in ["alice", "alice", "bob"] {
+        one.session_create(grant(user)).await.unwrap();
+    }
+    let bob = one.session_create(grant("bob")).await.unwrap();
+    // The file is open in one process at a time.
+    let refused = place.run(&["sessions", "list", "alice"], "");
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.err.contains("in use by another process"),
+        "{}",
+        refused.err
+    );
+    drop(one);
+
+    let list = place.run(&["sessions", "list", "alice"], "").json();
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    assert_eq!(
+        place.run(&["sessions", "clear", "alice"], "").json()["ended"],
+        2
+    );
+    assert_eq!(
+        place.run(&["sessions", "list", "alice"], "").json(),
+        Value::Array(Vec::new())
+    );
+    let is_live = async |token: &str| {
+        let jam = place.jam().await;
+        jam.session_get(token).await.unwrap().is_some()
+    };
+    assert!(is_live(bob.token.expose()).await);
+
+    // Neither or both is no answer to whom.
+    for wrong in [
+        &["sessions", "clear"][..],
+        &["sessions", "clear", "bob", "--all"],
+    ] {
+        assert_eq!(place.run(wrong, "").code, 2);
+    }
+    let file = place.folder.join("sessions");
+    let before = fs::read(&file).unwrap();
+    let ended = place.run(&["sessions", "clear", "--all"], "").json();
+    assert_eq!(ended["ended"], "all");
+    assert!(!is_live(bob.token.expose()).await);
+    assert_ne!(fs::read(&file).unwrap(), before);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    // Where sessions have no secret of their own, nothing is replaced.
+    let shared = TEXT.replace("secret_file = 'sessions'", "");
+    fs::write(&place.config, shared).unwrap();
+    let refused = place.run(&["sessions", "clear", "--all"], "");
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.err.contains("`session.secret_file` is not set"),
+        "{}",
+        refused.err
+    );
+}
+
+#[tokio::test]
+async fn a_check_says_what_a_configuration_would_do() {
+    let place = Place::new("check");
+    let inline = format!(
+        "{}[jam.store]\ntype = 'redis'\nurl = 'redis://:hunter2@127.0.0.1:1'\n",
+        TEXT.replace("[jam.store]\ntype = 'file'\npath = 'store.redb'\n", "")
+            .replace(
+                "secret_file = 'secret'",
+                "secret = 'correct horse battery staple, and more'"
+            )
+            .replace("[jam.refresh]", "[jam.refresh]\nrotate = false")
+    );
+    let said = done(&["check", &place.config], "").out;
+    let words: Vec<String> = said
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    for line in [
+        "issuer = https://auth.acme.dev",
+        "jwt: mints and verifies EdDSA with the key",
+        "private_key_file = key.pem",
+        "ttl 15m",
+        "refresh: access tokens with refresh tokens that end with their device",
+        "rotate true",
+        "passwords: logins with passwords",
+        "otp: codes by the time, each good once",
+    ] {
+        assert!(words.iter().any(|said| said.starts_with(line)), "{said}");
+    }
+    // With the file open elsewhere, and with a server that is away.
+    let running = place.jam().await;
+    assert_eq!(jam(&["check", &place.config], "").code, 2);
+    done(&["check", "--offline", &place.config], "");
+    drop(running);
+    fs::write(&place.config, inline).unwrap();
+    let away = jam(&["check", &place.config], "");
+    assert_eq!(away.code, 2);
+    assert!(away.err.contains("`jam.store.url`"), "{}", away.err);
+    let ran = done(&["check", "--offline", "--json", &place.config], "");
+    for secret in ["hunter2", "battery"] {
+        assert!(!format!("{} {} {}", ran.out, ran.err, away.err).contains(secret));
+    }
+    let value = ran.json();
+    let store = &value["tables"]["store"];
+    assert_eq!(store["url"]["value"], "(not shown)");
+    assert_eq!(store["command_timeout"]["stated"], false);
+    assert_eq!(value["tables"][""]["secret"]["value"], "(not shown)");
+    assert_eq!(value["warnings"][0]["setting"], "refresh.rotate");
+    assert!(
+        ran.err.contains("warning: `refresh.rotate`: "),
+        "{}",
+        ran.err
+    );
+
+    for (text, words) in [
+        (
+            TEXT.replace("alg =", "algo ="),
+            "`jam.jwt.algo`: there is no such setting; the nearest is `alg`",
+        ),
+        (
+            TEXT.replace("type = 'file'", "type = 'redis'"),
+            "`jam.store.path`: contradicts `type`, which is redis",
+        ),
+        (
+            TEXT.replace("path = 'store.redb'", ""),
+            "`jam.store.path`: is not set",
+        ),
+    ] {
+        fs::write(&place.config, text).unwrap();
+        for arguments in [&["check"][..], &["check", "--offline"]] {
+            let mut arguments = arguments.to_vec();
+            arguments.push(&place.config);
+            let wrong = jam(&arguments, "");
+            let words = format!("jam: {}: {words}", place.config);
+            assert_eq!((wrong.code, wrong.err.trim()), (2, &*words));
+        }
+    }
+}
+
+/// A server that ends with its test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_example_application_is_served() {
+    let place = Place::new("serve");
+    let mut server = Server(
+        Command::new(env!("CARGO_BIN_EXE_jam"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "root"])
+            .args(["--config", &place.config])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let mut line = String::new();
+    let mut greeting = BufReader::new(server.0.stdout.take().unwrap());
+    greeting.read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on http://").unwrap();
+    let ask = |head: &str, body: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        write!(stream, "{head} HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().to_owned();
+        (status, body.to_owned())
+    };
+    let root = r#"{"username":"root","password":"correct horse"}"#;
+    assert_eq!(ask("POST /register", root).0, "201");
+    let (status, body) = ask("POST /login", root);
+    assert_eq!(status, "200");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["token_type"], "Bearer");
+    for (path, status) in [
+        ("/readyz", "200"),
+        ("/.well-known/jwks.json", "200"),
+        ("/admin", "401"),
+        ("/vault", "401"),
+        ("/session/me", "401"),
+    ] {
+        assert_eq!(ask(&format!("GET {path}"), "").0, status, "{path}");
+    }
+    let pid = server.0.id().to_string();
+    let killed = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(killed.success() && server.0.wait().unwrap().success());
+
+    // Without logins there is nothing to serve.
+    fs::write(&place.config, TEXT.replace("[jam.passwords]", "")).unwrap();
+    let refused = jam(&["serve", "--config", &place.config], "");
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("`jam.passwords`"), "{}", refused.err);
+    assert_eq!(place.run(&["serve"], "").code, 2);
+}
