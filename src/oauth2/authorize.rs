@@ -144,13 +144,12 @@ pub(super) struct Record {
 }
 
 impl Core {
-    /// The browser's secret is part of the key: with the state alone nothing is found, and nothing is used up.
+    /// The browser's secret is part of the key: with the state alone nothing is found, and nothing is used up. So is the
+    /// provider: a login that began with one ends with no other.
     fn key(&self, state: &str, cookie: &str) -> Key {
-        let name = self.provider.name();
-        Key::new(
-            "oauth-flow",
-            &[name.as_bytes(), state.as_bytes(), cookie.as_bytes()],
-        )
+        let (name, issuer) = (self.provider.name(), self.provider.issuer());
+        let parts = [name, issuer, state, cookie];
+        Key::new("oauth-flow", &parts.map(str::as_bytes))
     }
 
     async fn keep(&self, record: &Record, state: &str, cookie: &str) -> Result<(), OAuthError> {

@@ -7,9 +7,10 @@ use super::{
 };
 
 impl Provider {
-    /// GitHub: no ID token, so the user is read from its API. Scopes: `read:user user:email`.
+    /// GitHub: no ID token, so the user is read from its API. Scopes: `read:user user:email`. A GitHub of your own has an
+    /// [issuer](ProviderBuilder::issuer) of its own, too.
     pub fn github(client_id: &str, client_secret: &str) -> ProviderBuilder {
-        let mut github = ProviderBuilder::new("github", "https://github.com", client_id)
+        let mut github = ProviderBuilder::new("github", GITHUB, client_id)
             .client_secret(client_secret)
             .scopes(["read:user", "user:email"])
             .authorize_url("https://github.com/login/oauth/authorize")
@@ -18,7 +19,7 @@ impl Provider {
             .userinfo_url("https://api.github.com/user")
             .emails_url("https://api.github.com/user/emails");
         github.fields = Fields::GITHUB;
-        github
+        github.known()
     }
 
     /// GitLab's own service, by OpenID Connect. Scopes: `openid profile email`.
@@ -58,12 +59,13 @@ impl Provider {
             .revoke_url("https://oauth.yandex.ru/revoke_token")
             .userinfo_url("https://login.yandex.ru/info?format=json");
         yandex.fields = Fields::YANDEX;
-        yandex
+        yandex.known()
     }
 
-    /// Microsoft's Entra ID, by OpenID Connect, for the users of one `tenant`, named by its id: with `common` no
-    /// issuer could be expected. Scopes: `openid profile email`.
+    /// Microsoft's Entra ID, by OpenID Connect, for the users of one `tenant`, named by its id, a GUID: that is what its issuer
+    /// says, whichever name leads there, and with `common` none could be expected. Scopes: `openid profile email`.
     pub fn microsoft(tenant: &str, client_id: &str, client_secret: &str) -> ProviderBuilder {
+        let tenant = tenant.to_ascii_lowercase();
         let at = |path: &str| format!("https://login.microsoftonline.com/{tenant}/{path}");
         let mut microsoft = ProviderBuilder::new("microsoft", &at("v2.0"), client_id)
             .client_secret(client_secret)
@@ -73,10 +75,11 @@ impl Provider {
             .device_url(&at("oauth2/v2.0/devicecode"))
             .userinfo_url("https://graph.microsoft.com/oidc/userinfo")
             .jwks_url(&at("discovery/v2.0/keys"));
-        let is_one = !["", "common", "organizations", "consumers"].contains(&tenant)
-            && tenant
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
+        let is_one = tenant.len() == 36
+            && tenant.bytes().enumerate().all(|(at, byte)| match at {
+                8 | 13 | 18 | 23 => byte == b'-',
+                _ => byte.is_ascii_hexdigit(),
+            });
         if !is_one {
             microsoft.refuse("tenant", "is not the id of one tenant");
         }
@@ -110,4 +113,6 @@ impl ProviderBuilder {
     }
 }
 
+/// What GitHub says of itself in its answers (RFC 9207) and in its metadata.
+const GITHUB: &str = "https://github.com/login/oauth";
 const OPENID: [&str; 3] = ["openid", "profile", "email"];

@@ -22,7 +22,7 @@ use crate::{
 /// use tower_jam::oauth2::Provider;
 ///
 /// let github = Provider::github("client-id", "client-secret").scopes(["read:user", "user:email"]).build()?;
-/// assert_eq!((github.name(), github.issuer()), ("github", "https://github.com"));
+/// assert_eq!((github.name(), github.issuer()), ("github", "https://github.com/login/oauth"));
 /// # Ok::<(), tower_jam::ConfigError>(())
 /// ```
 #[derive(Clone)]
@@ -105,6 +105,8 @@ pub struct ProviderBuilder {
     pub(super) fields: Fields,
     pub(super) timeout: Duration,
     pub(super) scheme: Scheme,
+    /// The addresses that say who a user is, as a preset without ID tokens knows them together with its issuer.
+    known: Option<[Option<String>; 3]>,
     refused: Option<(&'static str, &'static str)>,
 }
 
@@ -130,8 +132,37 @@ impl ProviderBuilder {
             fields: Fields::OPENID,
             timeout: DEFAULT_TIMEOUT,
             scheme: Scheme::Https,
+            known: None,
             refused: None,
         }
+    }
+
+    /// What a preset knows: with its addresses goes its issuer.
+    pub(super) fn known(mut self) -> Self {
+        self.known = Some(self.witnesses());
+        self
+    }
+
+    fn witnesses(&self) -> [Option<String>; 3] {
+        [
+            self.authorize.clone(),
+            self.token.clone(),
+            self.userinfo.clone(),
+        ]
+    }
+
+    /// Whose its users are, an https URL: with their `subject` it names one person. A preset whose addresses are replaced, such
+    /// as those of a GitHub of your own, needs another one, or two people would have one name. Default: the preset's.
+    pub fn issuer(mut self, issuer: &str) -> Self {
+        issuer.clone_into(&mut self.issuer);
+        self.known = None;
+        self
+    }
+
+    /// What the routes call it, 1 to 32 of `a` to `z`, `0` to `9` and `-`. Default: the preset's.
+    pub fn name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
     }
 
     /// The secret by which the provider knows this application. Default: none, as for a public client.
@@ -235,8 +266,8 @@ impl ProviderBuilder {
     ///
     /// # Errors
     ///
-    /// When a needed address is missing, an address is not an https URL, a name is not one for a path, or `openid` is
-    /// asked for without an address of keys.
+    /// When a needed address is missing, an address is not an https URL, a name is not one for a path, `openid` is
+    /// asked for without an address of keys, or a preset's addresses were replaced and its issuer was not.
     pub fn build(self) -> Result<Provider, ConfigError> {
         if let Some((setting, reason)) = self.refused {
             return Err(ConfigError::new(setting, reason));
@@ -252,6 +283,12 @@ impl ProviderBuilder {
             return Err(ConfigError::new("client_id", "is empty"));
         }
         self.scheme.url("issuer", &self.issuer)?;
+        if self.known.as_ref().is_some_and(|known| *known != self.witnesses()) {
+            return Err(ConfigError::new(
+                "issuer",
+                "is the preset's, and the addresses are others: say whose their users are",
+            ));
+        }
         let wants_id_token = self.scopes.iter().any(|scope| scope == "openid");
         if wants_id_token && self.jwks.is_none() {
             return Err(ConfigError::new(

@@ -230,13 +230,16 @@ async fn a_user_of_github_has_the_address_that_github_has_verified() {
         let at = |path: &str| format!("{}{path}", own.issuer());
         let github = Provider::github(CLIENT, SECRET).authorize_url(&at("/authorize"));
         let github = github.token_url(&at("/token")).userinfo_url(&at("/user"));
+        let preset = Provider::github(CLIENT, SECRET).build().unwrap();
         github
+            .issuer(preset.issuer())
             .emails_url(&at("/emails"))
             .insecure_http_on_loopback()
     })
     .await;
     world.provider.change(|it| {
-        it.iss = Some("https://github.com".to_owned());
+        // As its documentation of discovery says.
+        it.iss = Some("https://github.com/login/oauth".to_owned());
         it.user = Some(json!({
             "id": 583_231, "login": "octocat", "name": "Octo Cat", "email": "shown@acme.dev", "type": "User",
         }));
@@ -246,7 +249,10 @@ async fn a_user_of_github_has_the_address_that_github_has_verified() {
         ]));
     });
     let login = world.logs_in().await.unwrap();
-    assert_eq!(login.profile.key(), ("https://github.com", "583231"));
+    assert_eq!(
+        login.profile.key(),
+        ("https://github.com/login/oauth", "583231")
+    );
     assert_eq!(login.profile.username.as_deref(), Some("octocat"));
     assert_eq!(login.profile.email.as_deref(), Some("octo@acme.dev"));
     assert!(login.profile.email_verified);

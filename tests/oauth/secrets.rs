@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_jam::Secret;
+use tower_jam::{Secret, oauth2::Provider};
 use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*};
 
 use crate::{
@@ -106,9 +106,30 @@ async fn settings_that_would_be_a_hole_are_refused() {
         ("client_secret", good().client_secret("")),
         ("timeout", good().timeout(Duration::from_secs(31))),
         ("timeout", good().timeout(Duration::ZERO)),
+        // Number 42 of another GitHub would be number 42 of this one.
+        (
+            "issuer",
+            Provider::github("id", "secret").userinfo_url("https://git.acme.dev/api/v3/user"),
+        ),
+        (
+            "issuer",
+            Provider::yandex("id", "secret").token_url("https://id.acme.dev/token"),
+        ),
+        ("tenant", Provider::microsoft("common", "id", "secret")),
+        (
+            "tenant",
+            Provider::microsoft("acme.onmicrosoft.com", "id", "secret"),
+        ),
     ] {
         assert_eq!(builder.build().unwrap_err().setting(), setting);
     }
+    let own = Provider::github("id", "secret").userinfo_url("https://git.acme.dev/api/v3/user");
+    let own = own.issuer("https://git.acme.dev").name("acme").build();
+    assert_eq!(own.unwrap().issuer(), "https://git.acme.dev");
+    let tenant = "72F988BF-86F1-41AF-91AB-2D7CD011DB47";
+    let microsoft = Provider::microsoft(tenant, "id", "secret").build().unwrap();
+    let small = tenant.to_ascii_lowercase();
+    assert!(microsoft.issuer().contains(&small), "as its tokens say it");
     let secret = tower_jam::MasterSecret::generate();
     let client =
         || tower_jam::OAuth2::builder(good().build().unwrap(), world.store.clone(), &secret);

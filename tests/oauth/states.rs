@@ -82,6 +82,28 @@ async fn a_state_is_good_once_whatever_comes_of_it() {
     assert_eq!(ended, 1);
 }
 
+/// Two clients with one secret and one store: neither ends what the other has begun, whether name or issuer tells them apart.
+#[tokio::test]
+async fn a_login_that_began_with_one_provider_ends_with_no_other() {
+    let world = world().await;
+    let secret = MasterSecret::generate();
+    let client = |name: &str, issuer: &str| {
+        let known = settings(&world.provider).name(name).issuer(issuer);
+        let store: Arc<dyn Store> = world.store.clone();
+        let client = OAuth2::builder(known.build().unwrap(), store, &secret);
+        client.redirect_url(CALLBACK).build().unwrap()
+    };
+    let own = world.provider.url.as_str();
+    let began = client("acme", own);
+    for other in [client("other", own), client("acme", "https://id.acme.dev")] {
+        let started = began.authorize().await.unwrap();
+        let Returned { callback, cookie } = world.goes_on(started).await;
+        let mixed_up = other.finish(callback.clone(), Some(&cookie)).await;
+        assert!(matches!(mixed_up, Err(OAuthError::UnknownState)));
+        began.finish(callback, Some(&cookie)).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_user_who_says_no_is_not_logged_in() {
     let world = world().await;

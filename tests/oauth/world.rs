@@ -46,7 +46,8 @@ pub async fn world() -> World {
 
 pub async fn world_with(change: impl FnOnce(ProviderBuilder) -> ProviderBuilder) -> World {
     let provider = Provider::start().await;
-    let store = Arc::new(ProbeStore::new(MemoryStore::new()));
+    // It pauses at each call, so that what runs at once runs in between.
+    let store = Arc::new(ProbeStore::pausing(MemoryStore::new()));
     let known = change(settings(&provider)).build().unwrap();
     let oauth = OAuth2::builder(known, store.clone(), &MasterSecret::generate())
         .redirect_url(CALLBACK)

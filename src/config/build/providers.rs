@@ -89,8 +89,9 @@ impl Parts<'_> {
             return Err(self.place.error(&at("client_secret"), reason));
         }
         let is_preset = PRESETS.contains(&name);
-        if is_preset && settings.issuer.is_some() {
-            let reason = "contradicts the preset of this name";
+        let has_others = settings.token_url.is_some();
+        if is_preset && settings.issuer.is_some() && !has_others {
+            let reason = "contradicts the preset of this name, whose addresses are not replaced";
             return Err(self.place.error(&at("issuer"), reason));
         }
         if name == "apple" {
@@ -121,6 +122,10 @@ impl Parts<'_> {
                     }
                 }
             }
+        };
+        let builder = match &settings.issuer {
+            Some(issuer) if is_preset => builder.issuer(issuer),
+            _ => builder,
         };
         Ok(match key {
             Some(key) => builder.private_key(key),
