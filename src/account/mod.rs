@@ -96,7 +96,9 @@
 //! [one-time codes](AccountsBuilder::otp), those for services if there are any. A fresh code comes in the header `X-OTP`, or came less than five minutes ago.
 //!
 //! With the feature `oauth2`, `oauth_routes` mounts logins with providers: GET `/oauth/{provider}/login?return_to=` sends a browser
-//! to the provider, and GET or, from a form, POST `/oauth/{provider}/callback` into a session or, with `OAuthRoutes::refresh_cookie`, to a refresh
+//! to the provider, with `max_age=` seconds for a login that is not older, as step-up asks for. Such a login is a proof (`fed`) of
+//! the time that the ID token states (`auth_time`), and where none is stated, of an unknown time, which is fresh for nothing.
+//! GET or, from a form, POST `/oauth/{provider}/callback` ends it in a session or, with `OAuthRoutes::refresh_cookie`, in a refresh
 //! token in a cookie. Both answer 303; what is not good is 400, an unknown provider 404, a user without an account 403, and a provider
 //! or store that is away 503, each as a problem or as a page of yours. `LinkUser` says which user somebody is; that user must
 //! be one whom [`Users::read`] knows, and is read after the epochs are.

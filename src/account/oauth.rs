@@ -1,6 +1,6 @@
 //! The routes of logins with providers, for axum.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Form, Router,
@@ -22,6 +22,7 @@ use super::{
     mount::{add_cookie, refresh_cookie},
 };
 use crate::{
+    clock::Timestamp,
     cookie::CookieSpec,
     error::ConfigError,
     layer::AuthLayer,
@@ -59,6 +60,7 @@ struct Mount<U> {
     failure_page: Option<String>,
     second_step_page: Option<String>,
     refresh_cookie: Option<CookieSpec>,
+    login_is_proof: bool,
 }
 
 impl<U> OAuthRoutes<U>
@@ -78,6 +80,7 @@ where
             failure_page: None,
             second_step_page: None,
             refresh_cookie: None,
+            login_is_proof: false,
         })
     }
 
@@ -106,6 +109,15 @@ where
     pub fn refresh_cookie(mut self, prefix: &str) -> Result<Self, ConfigError> {
         self.0.refresh_cookie = Some(refresh_cookie(prefix)?);
         Ok(self)
+    }
+
+    /// Counts a login with a provider that does not say when its user gave a proof, such as GitHub, as a proof of this moment.
+    /// Default: its age is unknown, and it is fresh for nothing, since such a provider sends whoever sits at an unlocked
+    /// browser back without a question. Users who have neither a password nor a provider that tells can then not enrol an
+    /// authenticator.
+    pub fn dangerous_login_is_proof(mut self) -> Self {
+        self.0.login_is_proof = true;
+        self
     }
 
     /// The routes, for a router of any state.
@@ -163,11 +175,23 @@ async fn begin<U: Serialize + Send + Sync + 'static>(
 ) -> Answer {
     let oauth = mount.provider(&provider)?;
     let mut login = oauth.authorize();
-    // Two are none: the default page.
     let parameters = parameters.map(|Form(all)| all).unwrap_or_default();
-    let mut pages = parameters.iter().filter(|(name, _)| name == "return_to");
-    if let (Some((_, page)), None) = (pages.next(), pages.next()) {
+    // Two are none: the default page.
+    let one = |wanted: &str| {
+        let mut values = parameters.iter().filter(|(name, _)| name == wanted);
+        match (values.next(), values.next()) {
+            (Some((_, value)), None) => Some(value),
+            _ => None,
+        }
+    };
+    if let Some(page) = one("return_to") {
         login = login.return_to(page);
+    }
+    if let Some(age) = one("max_age").filter(|_| oauth.provider().tells_age()) {
+        let seconds = age.parse();
+        let seconds = seconds
+            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "max_age is a number of seconds"))?;
+        login = login.max_age(Duration::from_secs(seconds));
     }
     if let Ok(Some(cookie)) = caller.cookie(oauth.cookie().cookie_name()) {
         login = login.cookie(cookie.expose());
@@ -203,7 +227,10 @@ async fn finish<U: Serialize + Send + Sync + 'static>(
         Err(error) => return mount.failed(&error),
     };
     let authenticated_at = login.profile.authenticated_at();
-    let at = authenticated_at.unwrap_or_else(|| mount.accounts.inner.clock.now());
+    let at = authenticated_at.unwrap_or_else(|| match mount.login_is_proof {
+        true => mount.accounts.inner.clock.now(),
+        false => Timestamp::from_secs(0),
+    });
     let return_to = login.return_to.clone();
     let user = mount.link.link(login).await.map_err(Rejection::from)?;
     let Some(user) = user else {
@@ -331,6 +358,7 @@ impl<U> Clone for Mount<U> {
             failure_page: self.failure_page.clone(),
             second_step_page: self.second_step_page.clone(),
             refresh_cookie: self.refresh_cookie.clone(),
+            login_is_proof: self.login_is_proof,
         }
     }
 }

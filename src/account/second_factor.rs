@@ -221,14 +221,18 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let user = self.inner.users.read(caller.subject().id()).await?;
         let user = user.ok_or_else(|| Rejection::invalid("the user is gone"))?;
         // By whatever the login was, a provider's word included, which no password renews.
-        let mut factors = caller.factors().iter();
-        let logged_in = factors.any(|(factor, _)| caller.is_fresh(factor, FRESH));
-        if user.has_second_factor || !logged_in {
-            let factor = match user.has_second_factor {
-                true => Factor::Otp,
-                false => Factor::Password,
+        let factors = || caller.factors().iter().map(|(factor, _)| factor);
+        let logged_in = factors().any(|factor| caller.is_fresh(factor, FRESH));
+        if user.has_second_factor {
+            self.require(&caller, &Factor::Otp)?;
+        } else if !logged_in {
+            // What it has proved itself by it can do again.
+            let has_password = factors().any(|factor| *factor == Factor::Password);
+            let again = match has_password {
+                true => &Factor::Password,
+                false => factors().next().unwrap_or(&Factor::Password),
             };
-            self.require(&caller, &factor)?;
+            self.require(&caller, again)?;
         }
         Ok(caller)
     }

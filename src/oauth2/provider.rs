@@ -75,6 +75,12 @@ impl Provider {
         &self.inner.issuer
     }
 
+    /// Whether its ID tokens can say how old a login is, and a younger one can be asked for.
+    #[cfg(feature = "account")]
+    pub(crate) fn tells_age(&self) -> bool {
+        self.inner.wants_id_token()
+    }
+
     /// Whether its answers come as a form that its page posts, so that the callback is a POST from another site.
     #[must_use]
     pub fn posts_form(&self) -> bool {
@@ -283,7 +289,11 @@ impl ProviderBuilder {
             return Err(ConfigError::new("client_id", "is empty"));
         }
         self.scheme.url("issuer", &self.issuer)?;
-        if self.known.as_ref().is_some_and(|known| *known != self.witnesses()) {
+        if self
+            .known
+            .as_ref()
+            .is_some_and(|known| *known != self.witnesses())
+        {
             return Err(ConfigError::new(
                 "issuer",
                 "is the preset's, and the addresses are others: say whose their users are",

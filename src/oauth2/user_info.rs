@@ -46,6 +46,10 @@ fn add(claims: &mut Map<String, Value>, mut told: Map<String, Value>) -> Result<
     } else {
         claims.remove("email_verified");
     }
+    // How and when the user gave a proof is what the ID token says, or nobody.
+    for name in ["auth_time", "amr", "acr"] {
+        told.remove(name);
+    }
     for (name, value) in told {
         claims.entry(name).or_insert(value);
     }

@@ -140,6 +140,86 @@ async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
     }
 }
 
+/// A provider may send whoever sits at an unlocked browser back without a question. Unless it says when its user gave a proof,
+/// nobody knows.
+#[tokio::test]
+async fn a_login_of_unknown_age_is_fresh_for_nothing() {
+    let enroll = async |site: &Site| {
+        let client = reqwest::Client::new();
+        let cookie = site.browser.cookie(&site.url, "__Secure-refresh").unwrap();
+        let refresh = client
+            .post(site.at("/auth/refresh"))
+            .header("cookie", format!("__Secure-refresh={cookie}"));
+        let pair = json(
+            refresh
+                .header("content-type", "application/json")
+                .body("{}")
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await;
+        let enroll = client
+            .post(site.at("/auth/otp/enroll"))
+            .bearer_auth(pair["access_token"].as_str().unwrap());
+        enroll
+            .header("content-type", "application/json")
+            .body("{}")
+            .send()
+            .await
+            .unwrap()
+    };
+    let pair: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims> =
+        |it| it.refresh_cookie("/auth").unwrap();
+    let world = site(Terms {
+        routes: pair,
+        ..USUAL
+    })
+    .await;
+    let unsaid = json!({ "auth_time": null });
+    world.provider.change(|it| {
+        it.claims = Some(unsaid.clone());
+        // The user info is not signed, and says nothing of proofs.
+        it.user = Some(json!({ "sub": "user-1", "auth_time": 4_000_000_000_u64 }));
+    });
+    world.browser.visit(&world.at("/oauth/acme/login")).await;
+    let stepped = enroll(&world).await;
+    assert_eq!(stepped.status(), 401);
+    let challenge = header(&stepped, "www-authenticate");
+    assert!(
+        challenge.contains("insufficient_user_authentication")
+            && challenge.contains(r#"acr_values="fed""#),
+        "{challenge}"
+    );
+    // What the challenge asks for.
+    world.provider.change(|it| it.claims = None);
+    let again = world.at("/oauth/acme/login?max_age=300");
+    world.browser.visit(&again).await;
+    let asked = world.provider.seen("/authorize");
+    assert!(asked[1].uri.contains("max_age=300"), "{}", asked[1].uri);
+    assert_eq!(enroll(&world).await.status(), 200);
+    let nonsense = world.at("/oauth/acme/login?max_age=soon");
+    assert_eq!(world.browser.get(&nonsense).await.status(), 400);
+
+    let trusting = site(Terms {
+        routes: |it| {
+            it.refresh_cookie("/auth")
+                .unwrap()
+                .dangerous_login_is_proof()
+        },
+        ..USUAL
+    })
+    .await;
+    trusting
+        .provider
+        .change(|it| it.claims = Some(unsaid.clone()));
+    trusting
+        .browser
+        .visit(&trusting.at("/oauth/acme/login"))
+        .await;
+    assert_eq!(enroll(&trusting).await.status(), 200);
+}
+
 #[tokio::test]
 async fn every_step_is_a_303_that_nobody_keeps() {
     let site = site(USUAL).await;
