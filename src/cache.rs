@@ -5,7 +5,7 @@
 //! key ring, the store) is asked each time by the caller of this cache.
 //!
 //! * Successes only: a text that was refused is never remembered, so nothing is gained by sending many.
-//! * Texts are found by a keyed hash of their end and compared whole, in constant time.
+//! * Texts are found by a keyed hash of the end of what differs in each, and compared whole, in constant time.
 //! * At most a fixed number of entries; when a shard is full, some entry of it gives way.
 
 use std::{
@@ -21,6 +21,8 @@ use crate::secret::{Secret, equal};
 pub(crate) struct Cache<V> {
     shards: Box<[Mutex<Shard<V>>]>,
     hashing: RandomState,
+    /// Where in a text that ends which nobody can choose: a signature or a keyed tag.
+    end: fn(&str) -> usize,
 }
 
 type Shard<V> = HashMap<u64, Seen<V>, BuildHasherDefault<AsItIs>>;
@@ -31,10 +33,17 @@ struct Seen<V> {
 }
 
 impl<V> Cache<V> {
+    /// Of texts that end in what nobody can choose.
     pub(crate) fn new() -> Self {
+        Self::ending(str::len)
+    }
+
+    /// Of texts in which that ends elsewhere, with the same behind it in many of them.
+    pub(crate) fn ending(end: fn(&str) -> usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hashing: RandomState::new(),
+            end,
         }
     }
 
@@ -61,11 +70,10 @@ impl<V> Cache<V> {
         self.shard(hash).remove(&hash);
     }
 
-    /// Of the end of the text alone: there stands what nobody can choose, a signature or a keyed tag.
     fn hash(&self, text: &str) -> u64 {
-        let text = text.as_bytes();
-        self.hashing
-            .hash_one(&text[text.len().saturating_sub(HASHED_BYTES)..])
+        let end = (self.end)(text);
+        let hashed = &text.as_bytes()[end.saturating_sub(HASHED_BYTES)..end];
+        self.hashing.hash_one(hashed)
     }
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<V>> {
@@ -121,6 +129,20 @@ mod tests {
         assert_eq!(cache.find("alice's cookie").as_deref(), Some(&2));
         cache.forget("alice's cookie");
         assert!(cache.find("alice's cookie").is_none());
+    }
+
+    /// As PASETOs of one key do: each ends in a footer that names the key.
+    #[test]
+    fn texts_with_one_end_do_not_drive_each_other_out() {
+        let footer = "f".repeat(HASHED_BYTES);
+        let cache = Cache::ending(|text| text.find('.').unwrap_or(text.len()));
+        for number in 0..100 {
+            cache.remember(&format!("{number}.{footer}"), Arc::new(number));
+        }
+        for number in 0..100 {
+            let found = cache.find(&format!("{number}.{footer}"));
+            assert_eq!(found.as_deref(), Some(&number));
+        }
     }
 
     #[test]

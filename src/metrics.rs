@@ -11,7 +11,7 @@
 //! | [`STORE_SECONDS`] | histogram | `verb` | how long they took |
 //! | [`EVENTS`] | counter | `code` | [events](crate::event) by their code |
 //!
-//! * `engine` is the [name](crate::Authenticate::name) of the engine that was asked: `jwt`, `paseto`, `sessions`, `otp`, `pairs`, `issuers`,
+//! * `engine` is the [name](crate::Authenticate::name) of the engine that was asked: `jwt`, `jwe`, `paseto`, `sessions`, `otp`, `pairs`, `issuers`,
 //!   `dpop`, `any` where a request of `a.or(b)` brought nothing to either, `custom` for one of yours without a name; `guard` for a guard
 //!   that refused, and `none` where no engine was asked.
 //! * `outcome` of a request is `authenticated`, `anonymous` or `refused`; `reason` is the [code](crate::RejectionKind::code) of

@@ -11,7 +11,7 @@ use axum::{
 
 use super::{attempt::Origin, mount::Mount};
 #[cfg(feature = "dpop")]
-use crate::token::dpop::ProofKey;
+use crate::token::dpop::Unused;
 use crate::{cookie::CookieName, rejection::Rejection, secret::Secret};
 
 /// The head of a request, before anything of it is believed.
@@ -60,9 +60,9 @@ impl Caller {
         })
     }
 
-    /// The key that the request proves to hold, where proofs are looked at.
+    /// The proof of a key that came along, where proofs are looked at. It is good, and not yet noted as used.
     #[cfg(feature = "dpop")]
-    pub(super) async fn proof<U>(&self, mount: &Mount<U>) -> Result<Option<ProofKey>, Rejection> {
+    pub(super) fn proof<U>(&self, mount: &Mount<U>) -> Result<Option<Unused>, Rejection> {
         let Some(dpop) = &mount.dpop else {
             return Ok(None);
         };
@@ -76,7 +76,7 @@ impl Caller {
         let proof = proof
             .to_str()
             .map_err(|_| Rejection::malformed("a proof that is no text"))?;
-        dpop.verify(proof, &self.method, &self.path).await.map(Some)
+        dpop.look_at(proof, &self.method, &self.path).map(Some)
     }
 
     /// The cookie of this name; two that differ are refused.

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::attempt::NewDevice;
+#[cfg(feature = "dpop")]
+use crate::token::dpop::ProofKey;
 use crate::{
     clock::Timestamp,
     error::StoreError,
@@ -50,6 +52,9 @@ pub(super) struct Waiting {
     device_name: Option<String>,
     user_agent: Option<String>,
     fingerprint: Option<Value>,
+    /// The thumbprint of the key that the login is bound to.
+    #[serde(default)]
+    pub(super) key: Option<String>,
     expires_at: Timestamp,
 }
 
@@ -73,8 +78,22 @@ impl Waiting {
             device_name: device.name,
             user_agent: device.user_agent,
             fingerprint: device.fingerprint.map(|it| it.as_json()),
+            key: None,
             expires_at,
         }
+    }
+
+    #[cfg(feature = "dpop")]
+    pub(super) fn bound_to(mut self, key: Option<ProofKey>) -> Self {
+        self.key = key.map(|key| key.thumbprint().to_owned());
+        self
+    }
+
+    #[cfg(feature = "dpop")]
+    pub(super) fn key(&self) -> Result<Option<ProofKey>, StoreError> {
+        let key = self.key.as_deref().map(ProofKey::from_thumbprint);
+        key.transpose()
+            .map_err(|error| StoreError::Corrupt(error.into()))
     }
 
     pub(super) fn proofs(&self) -> impl Iterator<Item = (Factor, Timestamp)> {

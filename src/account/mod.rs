@@ -89,7 +89,7 @@
 //! | DELETE `/otp` | Bearer and a fresh code | 204 |
 //! | POST `/otp/recovery_codes` | Bearer and a fresh code | 200 `{recovery_codes}` |
 //!
-//! | POST `/introspect` `token` (a form) | the Basic credentials of a [service](RoutesBuilder::service) | 200 `{active, sub, exp, …}` (RFC 7662) · 401 |
+//! | POST `/introspect` `token` (a form) | the Basic credentials of a [service](RoutesBuilder::service) | 200 `{active, sub, aud, exp, …}` (RFC 7662), for refresh tokens with `token_type_hint=refresh_token` alone · 401 |
 //! | POST `/revoke` `token` (a form) | the same | 200, also for a token that is worth nothing (RFC 7009) · 401 |
 //!
 //! Those of sessions and of one-time codes are there if the accounts have [sessions](AccountsBuilder::sessions) and

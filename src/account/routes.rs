@@ -114,10 +114,12 @@ async fn login<U: Serialize + Send + Sync + 'static>(
     };
     device.check()?;
     let accounts = &mount.accounts;
+    #[cfg(feature = "dpop")]
+    let proof = caller.proof(&mount)?;
     let proved = accounts.prove(&asked, &caller.origin(&mount)?).await?;
     #[cfg(feature = "dpop")]
-    let proved = match caller.proof(&mount).await? {
-        Some(key) => proved.bound_to(key),
+    let proved = match proof {
+        Some(proof) => proved.bound_to(proof.use_up().await?),
         None => proved,
     };
     let known = accounts.device_token(&proved);
@@ -175,7 +177,12 @@ async fn refresh<U: Serialize + Send + Sync + 'static>(
     let fingerprint = fingerprint(form.fingerprint.as_ref())?;
     let pairs = mount.accounts.pairs();
     #[cfg(feature = "dpop")]
-    if let Some(key) = caller.proof(&mount).await? {
+    if let Some(proof) = caller.proof(&mount)? {
+        // Nobody fills the store with proofs who has no refresh token.
+        let key = match pairs.is_ours(token.expose()) {
+            true => proof.use_up().await?,
+            false => proof.key().clone(),
+        };
         let pair = pairs.refresh_bound(token.expose(), fingerprint.as_ref(), &key);
         return mount.pair_answer(&pair.await?);
     }

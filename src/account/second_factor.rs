@@ -68,10 +68,41 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         challenge: &str,
         code: &str,
     ) -> Result<(Proved<U>, NewDevice), LoginError> {
-        let inner = &*self.inner;
         let second = self.second_factor()?;
-        let waiting = Waiting::find(second.store(), challenge, inner.clock.now()).await?;
-        let waiting = waiting.ok_or(LoginError::ChallengeOver)?;
+        let waiting = self.waiting(second, challenge).await?;
+        self.prove_waiting(second, waiting, challenge, code).await
+    }
+
+    /// The same for a request that proves to hold the key with this thumbprint. A login that began with a key goes on with it.
+    pub(super) async fn prove_second_holding(
+        &self,
+        challenge: &str,
+        code: &str,
+        held: Option<&str>,
+    ) -> Result<(Proved<U>, NewDevice), LoginError> {
+        let second = self.second_factor()?;
+        let waiting = self.waiting(second, challenge).await?;
+        if waiting.key.is_some() && waiting.key.as_deref() != held {
+            let reason = "the login began with a proof of another key";
+            return Err(LoginError::Rejected(Rejection::invalid(reason)));
+        }
+        self.prove_waiting(second, waiting, challenge, code).await
+    }
+
+    async fn waiting(&self, second: &SecondFactor, challenge: &str) -> Result<Waiting, LoginError> {
+        let now = self.inner.clock.now();
+        let waiting = Waiting::find(second.store(), challenge, now).await?;
+        waiting.ok_or(LoginError::ChallengeOver)
+    }
+
+    async fn prove_waiting(
+        &self,
+        second: &SecondFactor,
+        waiting: Waiting,
+        challenge: &str,
+        code: &str,
+    ) -> Result<(Proved<U>, NewDevice), LoginError> {
+        let inner = &*self.inner;
         let user = inner.users.read(&waiting.subject).await?;
         let user = user.ok_or(LoginError::ChallengeOver)?;
         let verdict = match code.len() > LONGEST_CODE {
@@ -105,7 +136,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             remembered_account,
             is_second_due: false,
             #[cfg(feature = "dpop")]
-            key: None,
+            key: waiting.key()?,
             pairs_epoch,
             sessions_epoch,
         };
@@ -144,6 +175,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let expires_at = now.after(CHALLENGE_LIFE);
         let proofs = proved.grant.proofs(now);
         let waiting = Waiting::new(proved.grant.subject(), proofs, epochs, device, expires_at);
+        #[cfg(feature = "dpop")]
+        let waiting = waiting.bound_to(proved.key);
         let challenge = waiting.store(second.store()).await?;
         Ok(LoginError::OtpRequired(challenge))
     }
@@ -170,9 +203,13 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         account: Option<&str>,
     ) -> Result<Enrollment, Rejection> {
         let second = self.second_factor()?;
-        let caller = self.owner(caller).await?;
+        let (caller, has_second_factor) = self.owner(caller).await?;
         let subject = caller.subject().id();
         let mut enrollment = second.otp.enroll(subject).replacing(&caller);
+        if !has_second_factor {
+            // An authenticator of whom no code is asked is what an enrolment has left that did not come to its end.
+            enrollment = enrollment.replacing_what_is_left();
+        }
         if let Some(account) = account {
             enrollment = enrollment.account(account);
         }
@@ -190,7 +227,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         code: &str,
     ) -> Result<RecoveryCodes, LoginError> {
         let second = self.second_factor()?;
-        let caller = self.owner(caller).await?;
+        let (caller, _) = self.owner(caller).await?;
         let subject = caller.subject().id();
         let codes = second.otp.confirm(subject, code).await;
         let codes = codes.map_err(|refusal| match refusal.kind() {
@@ -209,14 +246,17 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     pub async fn disable_otp(&self, caller: &Identity) -> Result<(), Rejection> {
         let second = self.second_factor()?;
         self.require(caller, &Factor::Otp)?;
+        // Whatever is asked of the proof is asked now: a refusal half way would leave the flag away.
+        let subject = second.otp.proved(caller)?;
         // In this order: a flag without a record would lock its owner out.
-        self.set_second_factor(caller.subject().id(), false).await?;
-        second.otp.disable(caller).await?;
+        self.set_second_factor(subject, false).await?;
+        second.otp.dangerous_disable(subject).await?;
         Ok(())
     }
 
-    /// The caller, if it may change its second factor: by a login of a moment ago, and by a code where it has one.
-    async fn owner(&self, caller: &Identity) -> Result<Identity, Rejection> {
+    /// The caller, if it may change its second factor: by a login of a moment ago, and by a code where it has one, which the
+    /// second half says.
+    async fn owner(&self, caller: &Identity) -> Result<(Identity, bool), Rejection> {
         let caller = caller.clone().checked_again_at(self.inner.clock.now());
         let user = self.inner.users.read(caller.subject().id()).await?;
         let user = user.ok_or_else(|| Rejection::invalid("the user is gone"))?;
@@ -234,7 +274,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             };
             self.require(&caller, again)?;
         }
-        Ok(caller)
+        Ok((caller, user.has_second_factor))
     }
 
     fn require(&self, caller: &Identity, factor: &Factor) -> Result<(), Rejection> {

@@ -95,11 +95,18 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
     let is_kept = kept.is_some();
     let challenge = form.challenge.map(Secret::new).or(kept);
     let challenge = challenge.ok_or_else(|| Problem::unprocessable("a challenge is needed"))?;
-    let proved = accounts.prove_second(challenge.expose(), &form.code);
+    // Before a code is used up, as a client may have to send its proof again with a nonce.
+    #[cfg(feature = "dpop")]
+    let proof = caller.proof(&mount)?;
+    #[cfg(feature = "dpop")]
+    let held = proof.as_ref().map(|proof| proof.key().thumbprint());
+    #[cfg(not(feature = "dpop"))]
+    let held = None;
+    let proved = accounts.prove_second_holding(challenge.expose(), &form.code, held);
     let (proved, device) = proved.await?;
     #[cfg(feature = "dpop")]
-    let proved = match caller.proof(&mount).await? {
-        Some(key) => proved.bound_to(key),
+    let proved = match proof {
+        Some(proof) => proved.bound_to(proof.use_up().await?),
         None => proved,
     };
     let known = accounts.device_token(&proved);
@@ -181,11 +188,16 @@ async fn with_code<U: Serialize + Send + Sync + 'static>(
     caller: Identity,
     headers: &HeaderMap,
 ) -> Result<Identity, Problem> {
-    let Some(code) = headers.get(X_OTP) else {
+    let mut codes = headers.get_all(X_OTP).iter();
+    let Some(code) = codes.next() else {
         return Ok(caller);
     };
-    let code = code.to_str().unwrap_or_default();
-    let at = otp(mount)?.verify(caller.subject().id(), code).await?;
+    if codes.next().is_some() {
+        return Err(Rejection::malformed("two one-time codes").into());
+    }
+    let (otp, code) = (otp(mount)?, code.to_str().unwrap_or_default());
+    let verdict = otp.verify(caller.subject().id(), code).await;
+    let at = verdict.map_err(|refusal| otp.asks_again(refusal))?;
     Ok(caller.with_factor(Factor::Otp, at))
 }
 

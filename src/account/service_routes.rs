@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     error::ConfigError,
+    refresh::TokenInfo,
     rejection::Rejection,
     secret::{self, Secret},
 };
@@ -65,9 +66,9 @@ where
 #[derive(Deserialize)]
 struct Asked {
     token: String,
+    token_type_hint: Option<String>,
 }
 
-/// A hint at the kind of token may come along; each is known by its form.
 type AskedForm = Result<Form<Asked>, FormRejection>;
 
 async fn introspect<U: DeserializeOwned + Send + Sync + 'static>(
@@ -75,10 +76,14 @@ async fn introspect<U: DeserializeOwned + Send + Sync + 'static>(
     headers: HeaderMap,
     form: AskedForm,
 ) -> Answer {
-    let token = asked(&mount, &headers, form)?;
+    let (token, hint) = asked(&mount, &headers, form)?;
     let pairs = mount.accounts.pairs_of_any();
     let info = pairs.introspect(token.expose()).await;
-    let answer = match info.map_err(Rejection::from)? {
+    let info = info.map_err(Rejection::from)?;
+    // A service that lets in whatever is active must not be shown a refresh token as an access token.
+    let is_asked_for =
+        |info: &TokenInfo| info.is_access || hint.as_deref() == Some("refresh_token");
+    let answer = match info.filter(is_asked_for) {
         Some(info) => Json(json!(info)),
         None => Json(json!({ "active": false })),
     };
@@ -90,7 +95,8 @@ async fn revoke<U: DeserializeOwned + Send + Sync + 'static>(
     headers: HeaderMap,
     form: AskedForm,
 ) -> Answer {
-    let token = asked(&mount, &headers, form)?;
+    // By its form alone is known which kind of token it is.
+    let (token, _) = asked(&mount, &headers, form)?;
     let pairs = mount.accounts.pairs_of_any();
     let revoked = pairs.revoke_token(token.expose()).await;
     // Of a token that is worth nothing there is nothing to end (RFC 7009 section 2.2).
@@ -98,12 +104,12 @@ async fn revoke<U: DeserializeOwned + Send + Sync + 'static>(
     Ok(unstored(StatusCode::OK))
 }
 
-/// The token that a known service asks about.
+/// The token that a known service asks about, and the kind that it takes it for.
 fn asked<U>(
     mount: &Mount<U>,
     headers: &HeaderMap,
     form: AskedForm,
-) -> Result<Secret<String>, Problem> {
+) -> Result<(Secret<String>, Option<String>), Problem> {
     if !is_known(&mount.services, headers) {
         return Err(Problem::UnknownService);
     }
@@ -111,7 +117,7 @@ fn asked<U>(
         let detail = "a form with a `token` is needed";
         Problem::new(StatusCode::BAD_REQUEST, detail)
     })?;
-    Ok(Secret::new(asked.token))
+    Ok((Secret::new(asked.token), asked.token_type_hint))
 }
 
 /// By HTTP Basic (RFC 7617). Every service is compared, and in constant time.

@@ -66,7 +66,7 @@ impl Otp {
     }
 
     /// A wrong code leaves the outer credential as good as it was: `invalid_token` would make clients throw it away.
-    fn asks_again(&self, refusal: Rejection) -> Rejection {
+    pub(crate) fn asks_again(&self, refusal: Rejection) -> Rejection {
         match refusal.kind() {
             RejectionKind::Invalid => super::step_up(self.within, "no right code was given"),
             _ => refusal,

@@ -270,7 +270,7 @@ impl Otp {
     }
 
     /// The caller's id, if it has given a code just now.
-    fn proved<'a>(&self, caller: &'a Identity) -> Result<&'a str, Rejection> {
+    pub(crate) fn proved<'a>(&self, caller: &'a Identity) -> Result<&'a str, Rejection> {
         let subject = caller.subject().id();
         match self.is_proof(caller, subject) {
             true => Ok(subject),

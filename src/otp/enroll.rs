@@ -25,6 +25,7 @@ pub struct NewEnrollment<'a> {
     account: Option<&'a str>,
     secret: Option<OtpSecret>,
     caller: Option<&'a Identity>,
+    replaces: bool,
 }
 
 impl<'a> NewEnrollment<'a> {
@@ -35,6 +36,7 @@ impl<'a> NewEnrollment<'a> {
             account: None,
             secret: None,
             caller: None,
+            replaces: false,
         }
     }
 
@@ -57,13 +59,21 @@ impl<'a> NewEnrollment<'a> {
         self
     }
 
+    /// Takes the place of whatever is there.
+    #[cfg(feature = "account")]
+    pub(crate) const fn replacing_what_is_left(mut self) -> Self {
+        self.replaces = true;
+        self
+    }
+
     async fn begin(self) -> Result<Enrollment, Rejection> {
         let (otp, inner) = (self.otp, &*self.otp.inner);
         let secret = self.secret;
         let secret = secret.unwrap_or_else(|| OtpSecret::of_length(inner.secret_bytes));
         let uri = otp.uri(&secret, self.account.unwrap_or(self.subject))?;
         let caller = self.caller;
-        let is_proved = caller.is_some_and(|caller| otp.is_proof(caller, self.subject));
+        let is_proved =
+            self.replaces || caller.is_some_and(|caller| otp.is_proof(caller, self.subject));
         let key = otp.key(self.subject);
         let is_begun = swap(&*inner.store, &*inner.clock, &key, |entry| {
             let mut record = otp.read(&key, entry)?;

@@ -244,6 +244,12 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
 }
 
 impl<U> TokenPairs<U> {
+    /// Whether this text is a refresh token that was made here, be it of a device that has ended.
+    #[cfg(all(feature = "account", feature = "dpop"))]
+    pub(crate) fn is_ours(&self, token: &str) -> bool {
+        self.inner.keys.decode(token).is_some()
+    }
+
     pub(super) fn new(inner: Inner<U>) -> Self {
         Self {
             inner: Arc::new(inner),

@@ -25,6 +25,8 @@ pub struct TokenInfo {
     pub session_id: Option<String>,
     /// The id of an access token.
     pub token_id: Option<String>,
+    /// For whom an access token is.
+    pub audience: Vec<String>,
     /// What was granted.
     pub scopes: Vec<String>,
     /// When it expires; of a refresh token, when its device ends if it is not used.
@@ -38,7 +40,8 @@ pub struct TokenInfo {
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
-    /// What an access or refresh token is worth now; `None` for one that is worth nothing, for whatever reason.
+    /// What an access or refresh token is worth now; `None` for one that is worth nothing, for whatever reason. Whoever asks
+    /// in order to let a request in must look at [`is_access`](TokenInfo::is_access): a refresh token opens nothing.
     ///
     /// # Errors
     ///
@@ -83,6 +86,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
             issuer: identity.subject().issuer().to_owned(),
             session_id: identity.session_id().map(str::to_owned),
             token_id: identity.token_id().map(str::to_owned),
+            audience: inspected.audience,
             scopes: identity.scopes().to_vec(),
             expires_at: inspected.expires_at,
             issued_at: inspected.issued_at,
@@ -106,6 +110,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
             issuer: inner.issuer.clone(),
             session_id: Some(device.id()),
             token_id: None,
+            audience: Vec::new(),
             scopes: Vec::new(),
             expires_at: Some(device.idle_at),
             issued_at: None,
@@ -135,6 +140,11 @@ impl Serialize for TokenInfo {
         if self.is_access {
             let is_bound = self.key.is_some();
             answer.serialize_entry("token_type", if is_bound { "DPoP" } else { "Bearer" })?;
+        }
+        match &*self.audience {
+            [] => {}
+            [one] => answer.serialize_entry("aud", one)?,
+            several => answer.serialize_entry("aud", several)?,
         }
         if !self.scopes.is_empty() {
             answer.serialize_entry("scope", &self.scopes.join(" "))?;

@@ -23,7 +23,8 @@
 //!   the device's access tokens are refused at once and everywhere.
 //! * **A store that is away** is 503: no token is lost by it, and nobody is let in.
 //! * **Devices that are bound to a key** (feature `dpop`): after a login with [`bound_to`](NewPair), each access token is good only with a
-//!   proof of the key, and each refresh is by `refresh_bound`. Whoever has the refresh token alone gets nothing, and ends nothing.
+//!   proof of the key, and each refresh is by `refresh_bound`. Whoever has the refresh token alone gets nothing by it, and can do no more than log the
+//!   device out.
 //! * **Limits.** A user has at most [`max_devices`](TokenPairsBuilder::max_devices) devices, at any instant.
 //!
 //! The store holds no token: of each device the hash of a random id that only its tokens carry, times, proofs, what it

@@ -149,10 +149,10 @@ impl Registered<'_> {
             .filter(|word| !word.is_empty())
     }
 
-    /// The factors, each with the time that the token states for it. A time that is not stated, or not
-    /// yet come, is not made up: such a proof is never fresh. The authentication context (`acr`) is a factor of its
+    /// The factors, each with the time that the token states for it, be it yet to come: no time is made up, and a proof
+    /// without one is never fresh. The authentication context (`acr`) is a factor of its
     /// name, so that a guard can ask for whatever an issuer promises (RFC 9470 section 5).
-    pub(super) fn factors(&self, now: Timestamp) -> Vec<(Factor, Timestamp)> {
+    pub(super) fn factors(&self) -> Vec<(Factor, Timestamp)> {
         let unknown = Timestamp::from_millis(0);
         let stated = |factor: &Factor| {
             let proof = self
@@ -169,7 +169,7 @@ impl Registered<'_> {
             .clone()
             .chain(context.filter(is_news))
             .map(Factor::from_amr)
-            .map(|factor| (stated(&factor).min(now), factor))
+            .map(|factor| (stated(&factor), factor))
             .map(|(at, factor)| (factor, at))
             .collect()
     }
@@ -355,14 +355,14 @@ mod tests {
         };
         let unknown = Timestamp::from_millis(0);
         assert_eq!(
-            claims.factors(NOW),
+            claims.factors(),
             [(Factor::Password, unknown), (Factor::Otp, unknown)]
         );
         claims.authenticated_at = Some(early);
         claims.proofs = vec![(Factor::Otp, Timestamp::NEVER)];
         assert_eq!(
-            claims.factors(NOW),
-            [(Factor::Password, early), (Factor::Otp, NOW)]
+            claims.factors(),
+            [(Factor::Password, early), (Factor::Otp, Timestamp::NEVER)]
         );
     }
 
@@ -377,11 +377,11 @@ mod tests {
         };
         let silver = Factor::Other("urn:example:silver".into());
         assert_eq!(
-            claims.factors(NOW),
+            claims.factors(),
             [(Factor::Password, login), (silver, login)]
         );
         claims.context = Some("pwd".into());
-        assert_eq!(claims.factors(NOW), [(Factor::Password, login)]);
+        assert_eq!(claims.factors(), [(Factor::Password, login)]);
     }
 
     #[test]

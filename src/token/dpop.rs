@@ -12,8 +12,9 @@
 //!   the caller writes.
 //! * **For this token.** `ath` is the hash of the access token, whose `cnf.jkt` is the thumbprint of the proof's key (RFC 7638).
 //! * **Now.** `iat` is at most a minute away.
-//! * **Once.** A proof is good for one request on all nodes together: its `jti` is kept in the store until its time is over. A store
-//!   that is away is 503. On a store that can lose a write in a failover, a proof of the last minute may be good once more.
+//! * **Once.** A proof is good for one request on all nodes together, whose clocks may differ by a minute: its `jti` is kept in the
+//!   store until its time is over on each. A store that is away is 503. On a store that can lose a write in a failover, a proof of
+//!   the last minute may be good once more.
 //! * **Nonces** of the server are asked for with [`require_nonce`](DpopBuilder::require_nonce), so that no proof is made in advance: a
 //!   refusal with `use_dpop_nonce` brings one in the header `DPoP-Nonce`. They follow from the application's secret, change
 //!   every five minutes and are good for two such spans; all nodes know them without a store. A nonce that a proof states
@@ -116,9 +117,21 @@ impl Dpop {
         method: &Method,
         path: &str,
     ) -> Result<ProofKey, Rejection> {
+        self.look_at(proof, method, path)?.use_up().await
+    }
+
+    /// The proof of a request that presents no access token, good but not yet noted as used.
+    pub(crate) fn look_at(
+        &self,
+        proof: &str,
+        method: &Method,
+        path: &str,
+    ) -> Result<Unused, Rejection> {
         let proof = self.read(proof, method, path, None)?;
-        self.use_up(&proof).await?;
-        Ok(proof.key)
+        Ok(Unused {
+            dpop: self.clone(),
+            proof,
+        })
     }
 
     /// A nonce for a proof to come, for a header `DPoP-Nonce` on any answer (RFC 9449 section 8.2).
@@ -169,8 +182,9 @@ impl Dpop {
         let inner = &*self.inner;
         let parts = [proof.key.thumbprint().as_bytes(), proof.id.as_bytes()];
         let key = Key::new(NAMESPACE, &parts);
-        // A second more than it is good for, so that no rounding lets it in again.
-        let expires_at = proof.issued_at.after(inner.window).after(A_SECOND);
+        // As long as a node may find it fresh whose clock is behind: it is forgotten by this node's time.
+        let from = proof.issued_at.max(inner.clock.now());
+        let expires_at = from.after(inner.window).after(SKEW);
         let write = Write::new(PRESENT, expires_at);
         match inner.store.put(&key, write, When::Absent).await {
             Ok(true) => Ok(()),
@@ -202,6 +216,24 @@ impl Dpop {
     }
 }
 
+/// A good proof that nobody has used so far as is known.
+pub(crate) struct Unused {
+    dpop: Dpop,
+    proof: Proof,
+}
+
+impl Unused {
+    pub(crate) const fn key(&self) -> &ProofKey {
+        &self.proof.key
+    }
+
+    /// Notes that it is used now.
+    pub(crate) async fn use_up(self) -> Result<ProofKey, Rejection> {
+        self.dpop.use_up(&self.proof).await?;
+        Ok(self.proof.key)
+    }
+}
+
 impl fmt::Debug for Dpop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dpop")
@@ -214,4 +246,5 @@ impl fmt::Debug for Dpop {
 
 const NAMESPACE: &str = "dpop";
 const PRESENT: &[u8] = b"1";
-const A_SECOND: Duration = Duration::from_secs(1);
+/// As far as clocks may differ where a leeway is stated for it.
+const SKEW: Duration = Duration::from_secs(60);

@@ -29,6 +29,11 @@ pub(super) trait Envelope: fmt::Debug + Send + Sync + 'static {
     /// How dates are written in it.
     fn dates(&self) -> Dates;
 
+    /// Where in a token that ends which differs in each.
+    fn end(&self) -> fn(&str) -> usize {
+        str::len
+    }
+
     /// Whether the keys are still those.
     fn is_current(&self, keys: &Keys) -> bool;
 
@@ -106,14 +111,36 @@ pub(crate) struct Inspected {
     pub(crate) identity: Identity,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) issued_at: Option<Timestamp>,
+    pub(crate) audience: Vec<String>,
     pub(crate) key: Option<String>,
+}
+
+/// For whom a token is that was found good.
+#[cfg(feature = "refresh")]
+fn audience(payload: &[u8]) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum Words {
+        One(String),
+        Many(Vec<String>),
+    }
+    #[derive(serde::Deserialize)]
+    struct Audience {
+        aud: Option<Words>,
+    }
+    let read = serde_json::from_slice(payload).ok();
+    match read.and_then(|Audience { aud }| aud) {
+        Some(Words::One(name)) => vec![name],
+        Some(Words::Many(names)) => names,
+        None => Vec::new(),
+    }
 }
 
 impl<U> Engine<U> {
     pub(super) fn new(core: Core) -> Self {
         Self {
+            seen: Arc::new(Cache::ending(core.envelope.end())),
             core: Arc::new(core),
-            seen: Arc::new(Cache::new()),
         }
     }
 
@@ -189,6 +216,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
             identity: known.identity.clone().checked_again_at(now),
             expires_at: known.validity.expires_at,
             issued_at: known.validity.issued_at,
+            audience: audience(&self.core.envelope.open(token)?.payload),
             key,
         })
     }
@@ -268,7 +296,7 @@ fn identity(claims: &Registered<'_>, now: Timestamp) -> Identity {
     let mut identity = Identity::new(Subject::new(issuer, subject), now)
         .with_roles(claims.roles.list.iter().map(String::as_str))
         .with_scopes(claims.scopes());
-    for (factor, at) in claims.factors(now) {
+    for (factor, at) in claims.factors() {
         identity = identity.with_factor(factor, at);
     }
     if let Some(id) = &claims.id {

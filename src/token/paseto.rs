@@ -17,7 +17,7 @@
 //!
 //! * **Form.** At most 8 KiB before anything is decoded; the version and purpose of the engine, a body, and a footer or none. An
 //!   empty fourth part, a fifth one, padding, white space and unused bits that are set are refused.
-//! * **Footer.** At most 1 KiB. It is authenticated and not encrypted. Of one that begins with `{`, a strict JSON object, `kid` is read
+//! * **Footer.** At most 768 bytes. It is authenticated and not encrypted. Of one that begins with `{`, a strict JSON object, `kid` is read
 //!   before anything is verified, as an exact lookup in the ring and for nothing else; `wpk`, a key that comes with the token,
 //!   is refused. Another text, or none, has no `kid`, which may be missing only if the ring has one key.
 //! * **Implicit assertion.** Versions 3 and 4 bind a token to bytes that it does not hold; they must be the same where it is verified.

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tokio::{sync::Barrier, task::JoinSet};
 use tower_jam::{
-    Clock, SystemClock,
-    account::NewDevice,
+    Accounts, Claims, Clock, Otp, SystemClock, Throttle,
+    account::{NewDevice, Users},
     event::EventKind,
     otp::{OtpSecret, Totp},
-    store::MemoryStore,
+    store::{MemoryStore, Store},
     testing::ManualClock,
 };
 
@@ -19,14 +19,14 @@ use super::{
 };
 
 /// What alice's telephone shows, and her recovery codes.
-struct Phone {
+pub struct Phone {
     secret: OtpSecret,
     recovery: Vec<String>,
 }
 
 impl Phone {
     /// A code that was not used yet: the next time step begins.
-    fn code(&self, world: &World) -> String {
+    pub fn code(&self, world: &World) -> String {
         world.clock.advance(Duration::from_secs(30));
         Totp::new()
             .code(&self.secret, world.clock.now())
@@ -36,7 +36,7 @@ impl Phone {
 }
 
 /// Alice enrols by the routes, as a client does.
-async fn enroll(world: &World, pair: &Pair, headers: &[(&str, &str)]) -> Phone {
+pub async fn enroll(world: &World, pair: &Pair, headers: &[(&str, &str)]) -> Phone {
     let headers = [&pair.authorization()[..], headers].concat();
     let begun = post(
         &world.app(),
@@ -368,6 +368,14 @@ async fn what_protects_an_account_is_changed_only_with_a_code() {
     let answer = post(&world.app(), "/otp/confirm", &headers_of(&pair), confirm).await;
     assert_eq!(asks(&answer), 401);
 
+    // A wrong code leaves the token as good as it was, and two are none.
+    let wrong = [headers_of(&pair)[0], ("x-otp", "12345")];
+    let answer = post(&world.app(), "/otp/enroll", &wrong, json!({})).await;
+    assert_eq!(asks(&answer), 401);
+    let two = [wrong[0], wrong[1], wrong[1]];
+    let answer = post(&world.app(), "/otp/enroll", &two, json!({})).await;
+    assert_eq!(answer.status, 400);
+
     // With a code it begins, and until it is confirmed the old secret works.
     let code = old.code(&world);
     let headers = [headers_of(&pair)[0], ("x-otp", code.as_str())];
@@ -436,6 +444,57 @@ async fn a_lost_enrolment_refuses_instead_of_opening() {
     assert_eq!(answer.status, 401);
     let answer = post(&world.app(), "/otp/enroll", &headers_of(&pair), json!({})).await;
     assert_eq!(answer.status, 401, "{}", answer.text);
+}
+
+/// The record was written, the user's flag was not, and nobody has seen the recovery codes: no login asks for a code of such
+/// an authenticator, so it keeps nobody from enrolling.
+#[tokio::test]
+async fn an_enrolment_that_did_not_come_to_its_end_is_begun_anew() {
+    let world = world().await;
+    let begun = world.otp.enroll(&world.alice).await.unwrap();
+    let code = Totp::new().code(begun.secret(), world.clock.now());
+    let _codes = world
+        .otp
+        .confirm(&world.alice, code.expose())
+        .await
+        .unwrap();
+    let pair = world.login().await;
+    let phone = enroll(&world, &pair, &[]).await;
+    let challenge = first_step(&world, "/login").await;
+    let answer = second_step(&world, &challenge, &phone.code(&world), json!({})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
+/// Accounts and codes may have two minds about how old a code may be: the stricter one speaks first.
+#[tokio::test]
+async fn a_code_that_is_too_old_takes_nothing_away() {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
+    let world = world_on(store.clone(), clock.clone()).await;
+    let pair = world.login().await;
+    let phone = enroll(&world, &pair, &[]).await;
+    let secret = &world.shared.secret;
+    let strict = Otp::builder(store.clone(), secret, "Acme")
+        .issuer("https://auth.acme.dev")
+        .clock(clock.clone())
+        .fresh(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    let users: Arc<dyn Users<Claims>> = world.users.clone();
+    let throttle = Throttle::builder(store, secret).build();
+    let pairs = world.accounts.pairs().clone();
+    let accounts = Accounts::builder(users, world.passwords.clone(), throttle, pairs)
+        .otp(strict)
+        .clock(clock);
+    let accounts = accounts.build();
+    let challenge = first_step(&world, "/login").await;
+    let pair = Pair::of(&second_step(&world, &challenge, &phone.code(&world), json!({})).await);
+    let token = pair.bearer.strip_prefix("Bearer ").unwrap();
+    let verified = accounts.pairs().verify(token).await.unwrap();
+    world.clock.advance(Duration::from_secs(120));
+    let refused = accounts.disable_otp(verified.identity().unwrap()).await;
+    assert_eq!(refused.unwrap_err().status(), 401);
+    first_step(&world, "/login").await;
 }
 
 /// A login of an hour ago is no reason to enrol somebody's telephone.

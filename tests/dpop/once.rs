@@ -1,13 +1,19 @@
 //! A proof is good once, on all nodes together, and a store that is away is no answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use http::Method;
+use serde_json::json;
 use tokio::sync::Barrier;
-use tower_jam::{Clock, store::Store};
+use tower_jam::{
+    Clock,
+    store::{MemoryStore, Store},
+    testing::ManualClock,
+};
 
 use super::{
     support::{ProbeStore, shared, stores},
-    world::{Client, World, ask},
+    world::{Client, URL, World, ask, with},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -58,7 +64,37 @@ async fn a_proof_is_not_good_again_while_its_time_lasts_nor_after_it() {
     assert_eq!(verdict().await, 200);
     for _ in 0..70 {
         assert_eq!(verdict().await, 401);
-        world.clock.advance(std::time::Duration::from_secs(1));
+        world.clock.advance(Duration::from_secs(1));
+    }
+}
+
+/// What one node notes is forgotten by that node's time, and another node's clock may be behind.
+#[tokio::test]
+async fn a_proof_is_good_once_for_nodes_whose_clocks_differ() {
+    let world = World::new();
+    let ahead = Arc::new(ManualClock::at(
+        world.clock.now().after(Duration::from_secs(20)),
+    ));
+    let node = |clock: &Arc<ManualClock>, store: &Arc<dyn Store>| {
+        world.builder(store).clock(clock.clone()).build().unwrap()
+    };
+    // The store forgets by the time of the node that is ahead.
+    let memory = MemoryStore::new().with_clock(ahead.clone());
+    let store: Arc<dyn Store> = Arc::new(memory);
+    let client = Client::new();
+    let proof = client.prove(&with(
+        &world.claims(""),
+        &json!({ "htm": "POST", "htu": format!("{URL}/login"), "ath": null }),
+    ));
+    let uses = async |clock: &Arc<ManualClock>| {
+        let dpop = node(clock, &store);
+        dpop.verify(&proof, &Method::POST, "/login").await.is_ok()
+    };
+    assert!(uses(&ahead).await);
+    for _ in 0..70 {
+        assert!(!uses(&world.clock).await && !uses(&ahead).await);
+        world.clock.advance(Duration::from_secs(1));
+        ahead.advance(Duration::from_secs(1));
     }
 }
 
@@ -66,7 +102,7 @@ async fn a_proof_is_not_good_again_while_its_time_lasts_nor_after_it() {
 async fn a_store_that_is_away_is_503_and_uses_no_proof_up() {
     let world = World::new();
     let clock = world.clock.clone();
-    let memory = tower_jam::store::MemoryStore::new().with_clock(clock);
+    let memory = MemoryStore::new().with_clock(clock);
     let (probe, store): (_, Arc<dyn Store>) = shared(ProbeStore::new(memory));
     let client = Client::new();
     let token = world.token(&client).await;

@@ -475,6 +475,6 @@ const KEY: &str = "the token is not by its key";
 const KID: &str = "no key of the ring has this kid";
 const FOOTER: &str = "the token's footer is not an acceptable JSON object";
 const FOOTER_BASE64: &str = "the token's footer is not base64url";
-const FOOTER_SIZE: &str = "the token's footer is longer than 1 KiB";
+const FOOTER_SIZE: &str = "the token's footer is longer than 768 bytes";
 const CLAIMS: &str = "the claims are not an acceptable JSON object";
 const SIZE: &str = "the token is longer than 8 KiB";

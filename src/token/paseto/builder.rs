@@ -81,8 +81,11 @@ impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
         let members = &self.sealing.members;
         let footer = crate::token::json::write(members)
             .map_err(|error| ConfigError::new("footer", "is nested too deeply").because(error))?;
-        if footer.len() > MAX_MEMBERS_BYTES || members.len() > MAX_MEMBERS {
+        if footer.len() > MAX_MEMBERS_BYTES {
             return Err(ConfigError::new("footer", "is longer than 512 bytes"));
+        }
+        if members.len() > MAX_MEMBERS {
+            return Err(ConfigError::new("footer", "has more than 63 members"));
         }
         Ok(Paseto {
             engine: self.settings.build(self.sealing)?,
@@ -108,7 +111,7 @@ impl<U, V: 'static, P: Purpose<V>> fmt::Debug for PasetoBuilder<U, V, P> {
     }
 }
 
-/// With the longest `kid` it is within what verifiers take.
+/// With the longest `kid` of letters it is within what verifiers take.
 const MAX_MEMBERS_BYTES: usize = 512;
 /// One less than verifiers take.
 const MAX_MEMBERS: usize = 63;

@@ -34,6 +34,10 @@ impl<V: 'static, P: Purpose<V>> Envelope for Sealing<V, P> {
         Dates::Text
     }
 
+    fn end(&self) -> fn(&str) -> usize {
+        before_footer
+    }
+
     fn is_current(&self, keys: &Keys) -> bool {
         self.ring.is_at(keys)
     }
@@ -60,6 +64,13 @@ impl<V: 'static, P: Purpose<V>> Envelope for Sealing<V, P> {
         let mut footer = self.members.clone();
         footer.insert("kid".to_owned(), key.kid().into());
         let footer = Value::Object(footer).to_string();
+        if footer.len() > MAX_FOOTER_BYTES / 4 * 3 {
+            // A `kid` of quotes has twice its length here.
+            return Err(IssueError::TooLarge {
+                bytes: footer.len(),
+                limit: MAX_FOOTER_BYTES / 4 * 3,
+            });
+        }
         let token = P::seal(key.material(), payload, footer.as_bytes(), &self.assertion)?;
         if token.len() > MAX_BYTES {
             return Err(IssueError::TooLarge {
@@ -77,6 +88,14 @@ pub(super) fn read_footer(token: &str) -> Result<Footer, Rejection> {
     Footer::read(footer_of(body_and_footer)?)
 }
 
+/// Where the body of a token ends: what is behind it is the same in all tokens of a key.
+fn before_footer(token: &str) -> usize {
+    let header = token.match_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
+    token[header..]
+        .find('.')
+        .map_or(token.len(), |body| header + body)
+}
+
 /// The bytes of the footer behind a body, none where there is no fourth part.
 fn footer_of(body_and_footer: &str) -> Result<Vec<u8>, Rejection> {
     let Some((_, footer)) = body_and_footer.split_once('.') else {
@@ -91,7 +110,7 @@ fn footer_of(body_and_footer: &str) -> Result<Vec<u8>, Rejection> {
     }
     if footer.len() > MAX_FOOTER_BYTES {
         return Err(Rejection::invalid(
-            "the token's footer is longer than 1 KiB",
+            "the token's footer is longer than 768 bytes",
         ));
     }
     let decoded = URL_SAFE_NO_PAD.decode_to_vec(footer);
@@ -107,5 +126,22 @@ impl<V: 'static, P: Purpose<V>> fmt::Debug for Sealing<V, P> {
     }
 }
 
-/// In base64url. It is looked at before anything is known of the token, for a `kid` and nothing else.
+/// In base64url, of 768 bytes. It is looked at before anything is known of the token, for a `kid` and nothing else.
 const MAX_FOOTER_BYTES: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_in_each_token_ends_before_the_footer() {
+        for (token, end) in [
+            ("v4.local.abc", 12),
+            ("v4.local.abc.eyJraWQiOiIxIn0", 12),
+            ("v4.public.abc.x", 13),
+            ("", 0),
+        ] {
+            assert_eq!(before_footer(token), end, "{token}");
+        }
+    }
+}

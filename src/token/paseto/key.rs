@@ -122,26 +122,36 @@ where
     ///
     /// When they are not 32, or the same byte all over.
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        let bytes = bytes.as_ref();
-        let key = Self::of(bytes);
-        let key = key.ok_or_else(|| ConfigError::new("key", "a shared key has 32 bytes"))?;
-        match bytes.iter().all(|byte| *byte == bytes[0]) {
-            true => Err(ConfigError::new("key", "the same byte all over")),
-            false => Ok(key),
-        }
+        let key = Self::of(bytes.as_ref());
+        key.ok_or_else(|| ConfigError::new("key", "a shared key has 32 bytes"))?
+            .varied()
     }
 
     /// Reads a key from its PASERK, `k4.local.…` for version 4.
     ///
     /// # Errors
     ///
-    /// When it is of another version or type, or not a key in every character.
+    /// When it is of another version or type, not a key in every character, or the same byte all over.
     pub fn from_paserk(text: &str) -> Result<Self, ConfigError> {
         let version = <Local as Cipher<V>>::VERSION;
-        let bytes = paserk::decode(version, "local", text);
-        bytes
-            .and_then(|bytes| Self::of(&bytes))
-            .ok_or_else(|| ConfigError::new("key", format!("is not a PASERK `k{version}.local`")))
+        let key = Self::read(text);
+        key.ok_or_else(|| ConfigError::new("key", format!("is not a PASERK `k{version}.local`")))?
+            .varied()
+    }
+
+    /// Reads whatever is a key in form.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let bytes = paserk::decode(<Local as Cipher<V>>::VERSION, "local", text)?;
+        Self::of(&bytes)
+    }
+
+    /// Refuses a key that everybody knows.
+    fn varied(self) -> Result<Self, ConfigError> {
+        let bytes = self.secret().unwrap_or_default();
+        match bytes.iter().all(|byte| *byte == bytes[0]) {
+            true => Err(ConfigError::new("key", "the same byte all over")),
+            false => Ok(self),
+        }
     }
 
     /// The key as its PASERK, to be kept for the next start.
@@ -185,7 +195,7 @@ where
     /// Reads a key pair from the PASERK of its private half, or the public half alone from its own: `k4.secret.…` and
     /// `k4.public.…` for version 4.
     ///
-    /// A point must be on its curve, and the halves must fit. A seed of zeroes, which PASERK's own vectors have, is read
+    /// A point of P-384 must be on its curve, and the halves must fit. A seed of zeroes, which PASERK's own vectors have, is read
     /// and signs nothing.
     ///
     /// # Errors
