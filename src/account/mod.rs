@@ -161,6 +161,8 @@ mod login;
 mod mount;
 #[cfg(feature = "oauth2")]
 mod oauth;
+#[cfg(feature = "oauth2")]
+mod oauth_mount;
 mod password;
 mod proof;
 mod routes;
@@ -185,6 +187,6 @@ pub use self::{
 #[cfg(feature = "oauth2")]
 pub use self::{
     external::LinkUser,
-    oauth::{OAuthRoutes, oauth_routes},
+    oauth_mount::{OAuthRoutes, oauth_routes},
 };
 pub use self::{mount::RoutesBuilder, routes::routes};

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::provider::{Provider, ProviderBuilder};
+use super::{builder::ProviderBuilder, provider::Provider};
 use crate::{
     discovery::discover,
     error::ConfigError,

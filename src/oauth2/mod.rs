@@ -62,6 +62,7 @@
 //! ```
 
 mod authorize;
+mod builder;
 mod client;
 mod details;
 mod device;
@@ -82,6 +83,7 @@ mod wire;
 
 pub use self::{
     authorize::{Authorize, Started},
+    builder::ProviderBuilder,
     client::{OAuth2, OAuth2Builder},
     details::{AppleUser, GitHubUser, GitLabUser, GoogleUser, MicrosoftUser, YandexUser},
     device::DeviceCode,
@@ -89,6 +91,6 @@ pub use self::{
     error::OAuthError,
     finish::{Callback, Login},
     profile::Profile,
-    provider::{Provider, ProviderBuilder},
+    provider::Provider,
     tokens::ProviderTokens,
 };

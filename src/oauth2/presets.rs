@@ -1,10 +1,6 @@
 //! Providers whose addresses are known.
 
-use super::{
-    profile::Fields,
-    provider::{Provider, ProviderBuilder},
-    secret::ClientSecret,
-};
+use super::{builder::ProviderBuilder, profile::Fields, provider::Provider, secret::ClientSecret};
 
 impl Provider {
     /// GitHub: no ID token, so the user is read from its API. Scopes: `read:user user:email`. A GitHub of your own has an
