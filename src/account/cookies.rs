@@ -9,9 +9,10 @@ pub(super) fn device() -> CookieSpec {
     strict("__Host-device")
 }
 
-/// By which a device gives no one-time code for a while.
+/// By which a device gives no one-time code for a while. It comes with a browser that a provider sends back, too: alone it
+/// opens nothing.
 pub(super) fn remembered() -> CookieSpec {
-    strict("__Host-remembered")
+    CookieSpec::new("__Host-remembered").expect("a fixed name, as the prefix wants it")
 }
 
 /// In which a login waits for its second step, where a browser came back from a provider.

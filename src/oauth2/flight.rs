@@ -88,7 +88,9 @@ impl Flights {
         let own = landed.clone();
         let task = tokio::spawn(async move {
             let outcome = request.await;
-            let until = Instant::now() + outcome.as_ref().map_or(Duration::ZERO, stands);
+            // No clock has room for whatever a provider says.
+            let stands = outcome.as_ref().map_or(Duration::ZERO, stands).min(A_DAY);
+            let until = Instant::now() + stands;
             tell.send_replace(Some((outcome, until)));
             // What is in it is secret, so it goes when it is of no use any more.
             sleep_until(until).await;
@@ -129,3 +131,6 @@ impl Drop for Flights {
 fn lock(flights: &Mutex<HashMap<Name, Flight>>) -> MutexGuard<'_, HashMap<Name, Flight>> {
     flights.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Longer than any provider's tokens that are worth keeping.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);

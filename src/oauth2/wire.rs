@@ -16,6 +16,7 @@ use oauth2::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::watch;
 use url::{Url, form_urlencoded};
 
 use super::{
@@ -150,7 +151,12 @@ impl Wire {
             .map_err(|_| OAuthError::Unsupported("device authorization endpoint"))?
             .add_scopes(self.provider.scopes.iter().cloned().map(Scope::new));
         let request = with_parameters!(request, presented);
-        request.request_async(&self.http).await.map_err(of)
+        let codes: StandardDeviceAuthorizationResponse =
+            request.request_async(&self.http).await.map_err(of)?;
+        match codes.interval() > LONGEST_INTERVAL {
+            true => Err(OAuthError::Answer("it is to be asked too seldom")),
+            false => Ok(codes),
+        }
     }
 
     /// Asks for a device's tokens until there are some, as often as the provider allows (RFC 8628 section 3.4).
@@ -158,11 +164,30 @@ impl Wire {
         &self,
         codes: &StandardDeviceAuthorizationResponse,
     ) -> Result<ProviderTokens, OAuthError> {
-        let (client, presented) = self.client().await?;
-        let request = with_parameters!(client.exchange_device_access_token(codes), presented);
-        let pause = |interval: Duration| tokio::time::sleep(interval.max(SHORTEST_INTERVAL));
-        let answer = request.request_async(&self.http, pause, None).await;
-        self.tokens(&answer.map_err(of)?, &self.provider.scopes)
+        // The crate would send one proof of the client with every request, which is good once and for minutes: so each of
+        // its pauses is the end of a request here, and another one begins.
+        let mut interval = codes.interval();
+        loop {
+            let (client, presented) = self.client().await?;
+            let request = with_parameters!(client.exchange_device_access_token(codes), presented);
+            let (tell, mut told) = watch::channel(None);
+            let pause = |asked: Duration| {
+                tell.send_replace(Some(asked));
+                std::future::pending()
+            };
+            let answer = tokio::select! {
+                answer = request.request_async(&self.http, pause, None) => Some(answer),
+                _ = told.changed() => None,
+            };
+            if let Some(answer) = answer {
+                return self.tokens(&answer.map_err(of)?, &self.provider.scopes);
+            }
+            // More than was asked for at first is what was added.
+            let asked = told.borrow().unwrap_or_default();
+            let added = asked.saturating_sub(codes.interval());
+            interval = interval.saturating_add(added).min(LONGEST_INTERVAL);
+            tokio::time::sleep(interval.max(SHORTEST_INTERVAL)).await;
+        }
     }
 
     /// Ends a token (RFC 7009). The crate's own request takes no plain HTTP, not even to this machine.
@@ -284,4 +309,5 @@ impl Wire {
 }
 
 /// What a provider that states none, or nonsense, is asked at most this often.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(5 * 60);
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);

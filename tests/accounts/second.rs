@@ -551,7 +551,7 @@ async fn a_remembered_device_gives_no_code_until_password_or_authenticator_chang
     for attribute in [
         "HttpOnly",
         "Secure",
-        "SameSite=Strict",
+        "SameSite=Lax",
         "Path=/",
         "Max-Age=2592000",
     ] {

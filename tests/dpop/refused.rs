@@ -73,6 +73,20 @@ async fn a_wrong_proof_is_refused_and_says_so_in_the_challenge() {
         let header = with(&client.header(), &changes);
         wrong.push((changes.to_string(), seal(&client.key, &header, &good())));
     }
+    // Lists whose items are what the members would be, in their order.
+    let claims = good();
+    let list = json!([
+        claims["jti"],
+        claims["htm"],
+        claims["htu"],
+        claims["iat"],
+        claims["ath"],
+        null,
+    ]);
+    wrong.push(("claims in a list".to_owned(), client.prove(&list)));
+    let list = json!(["dpop+jwt", "ES256", client.jwk()]);
+    let proof = seal(&client.key, &list, &good());
+    wrong.push(("a header in a list".to_owned(), proof));
     let (careless, jwk) = careless();
     let careless_token = world.token(&careless).await;
     let header = with(&careless.header(), &json!({ "jwk": jwk }));

@@ -56,6 +56,36 @@ async fn a_device_waits_as_long_as_it_is_told_to() {
     assert_eq!(asked["device_code"], "device-swordfish");
 }
 
+/// A signed proof of the client is good once and for minutes, and a user may take longer.
+#[tokio::test]
+async fn each_question_of_a_device_has_its_own_proof_of_the_client() {
+    let key = tower_jam::Key::generate(tower_jam::Algorithm::Es256).unwrap();
+    let world = crate::world::world_with(|it| it.private_key(key)).await;
+    world.provider.change(|it| {
+        it.interval = 1;
+        it.device = vec![
+            error("authorization_pending"),
+            error("authorization_pending"),
+        ];
+    });
+    let device = world.oauth.device().await.unwrap();
+    device.poll().await.unwrap();
+    let asked = world.provider.seen("/token");
+    let proofs: std::collections::HashSet<_> = asked
+        .iter()
+        .map(|seen| seen.form["client_assertion"].clone())
+        .collect();
+    assert_eq!((asked.len(), proofs.len()), (3, 3));
+}
+
+#[tokio::test]
+async fn a_provider_cannot_ask_for_an_absurd_pause() {
+    let world = world().await;
+    world.provider.change(|it| it.interval = u64::MAX);
+    let refused = world.oauth.device().await.unwrap_err();
+    assert!(matches!(refused, OAuthError::Answer(_)), "{refused}");
+}
+
 #[tokio::test]
 async fn a_user_who_says_no_on_a_device_ends_it() {
     for code in ["access_denied", "expired_token", "invalid_grant"] {

@@ -181,3 +181,12 @@ async fn a_token_is_ended_at_the_provider() {
         assert!(matches!(failed, OAuthError::Unreachable(_)), "{failed:?}");
     }
 }
+
+/// No clock has room for such a life, and nobody is told of a panic instead of a token.
+#[tokio::test]
+async fn a_token_that_lives_for_ever_is_handed_out() {
+    let world = world().await;
+    world.provider.change(|it| it.expires_in = Some(u64::MAX));
+    let tokens = world.oauth.client_credentials(["a"]).await.unwrap();
+    assert!(!tokens.access_token.expose().is_empty());
+}

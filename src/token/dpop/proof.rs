@@ -76,10 +76,16 @@ impl Proof {
             return Err(refuse("the proof's signature is wrong"));
         }
         let payload = decode(payload)?;
-        let claims: Claims = json::parse(&payload)
-            .map_err(|_| refuse("the claims of the proof are not those of one"))?;
+        let claims: Claims = object(&payload)
+            .ok_or_else(|| refuse("the claims of the proof are not those of one"))?;
         claims.checked(ProofKey(key.thumbprint().to_owned()))
     }
+}
+
+/// A JSON object, and not a list whose items would pass for its members in their order.
+fn object<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Option<T> {
+    let is_object = text.trim_ascii_start().starts_with(b"{");
+    is_object.then(|| json::parse(text).ok()).flatten()
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
@@ -118,8 +124,8 @@ impl Header {
     /// The key that a proof is by: the one place where a token's own key is looked at, because it opens nothing.
     fn key(header: &[u8]) -> Result<Key, Rejection> {
         let refuse = |reason| Rejection::invalid(reason);
-        let header: Self = json::parse(header)
-            .map_err(|_| refuse("the header of the proof is not that of one"))?;
+        let header: Self =
+            object(header).ok_or_else(|| refuse("the header of the proof is not that of one"))?;
         if !strip_application(&header.typ).eq_ignore_ascii_case("dpop+jwt") {
             return Err(refuse("the proof is of another type"));
         }
