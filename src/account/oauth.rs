@@ -94,15 +94,18 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
         false => Timestamp::from_secs(0),
     });
     let return_to = login.return_to.clone();
-    let user = mount.link.link(login).await.map_err(Rejection::from)?;
-    let Some(user) = user else {
-        return mount.unknown_user();
+    let user = match mount.link.link(login).await {
+        Ok(Some(user)) => user,
+        Ok(None) => return mount.unknown_user(),
+        Err(error) => return mount.stuck(Rejection::from(error)),
     };
     let remembered = caller.cookie(cookies::remembered().cookie_name())?;
     let accounts = &mount.accounts;
     let proved = accounts.prove_external(&user, at, remembered.as_ref());
-    let Some(proved) = proved.await? else {
-        return mount.unknown_user();
+    let proved = match proved.await {
+        Ok(Some(proved)) => proved,
+        Ok(None) => return mount.unknown_user(),
+        Err(refusal) => return mount.stuck(refusal),
     };
     let mut answer = see_other(&return_to)?;
     if let Some(cookie) = &mount.refresh_cookie {
@@ -112,7 +115,8 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
         };
         let pair = match mount.accounts.finish_login(proved, device).await {
             Err(LoginError::OtpRequired(challenge)) => return mount.second_step(challenge),
-            finished => finished?,
+            Err(error) => return mount.stuck(error),
+            Ok(pair) => pair,
         };
         let cookie = cookie.set(pair.refresh_token.expose(), pair.refresh_expires_in);
         add_cookie(&mut answer, cookie)?;
@@ -123,7 +127,8 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
     };
     match mount.accounts.finish_session(proved, &session).await {
         Err(LoginError::OtpRequired(challenge)) => mount.second_step(challenge),
-        finished => finished.map(|_| answer).map_err(Into::into),
+        Err(error) => mount.stuck(error),
+        Ok(_) => Ok(answer),
     }
 }
 
@@ -177,6 +182,12 @@ impl<U> OAuthMount<U> {
                 .insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         Ok(answer)
+    }
+
+    /// The provider has said who it is, and then something of ours failed.
+    fn stuck(&self, error: impl Into<Problem>) -> Answer {
+        let failure = self.failure("unavailable");
+        failure.unwrap_or_else(|| Err(error.into()))
     }
 
     fn unknown_user(&self) -> Answer {

@@ -1,6 +1,6 @@
 //! How a login ends.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     client::{Core, OAuth2},
@@ -137,7 +137,10 @@ impl Core {
             let token = tokens.id_token.as_ref();
             let token = token.ok_or(OAuthError::IdToken("there is none".into()))?;
             let open = || IdTokens::open(provider, &self.clock);
-            let id_tokens = self.id_tokens.get_or_try_init(open).await?;
+            // All who wait try one after another, so the wait has an end for each of them.
+            let opened = self.id_tokens.get_or_try_init(open);
+            let opened = tokio::time::timeout(provider.fetch.timeout(), opened).await;
+            let id_tokens = opened.map_err(|late| OAuthError::Unreachable(Arc::new(late)))??;
             claims = id_tokens
                 .verify(token, &tokens.access_token, expected, self.clock.now())
                 .await?;

@@ -7,7 +7,7 @@ use tower_jam::oauth2::OAuthError;
 
 use crate::{
     provider::{Fault, Provider},
-    world::{World, world, world_with},
+    world::{Returned, World, world, world_with},
 };
 
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -62,6 +62,25 @@ async fn every_fault_of_a_provider_ends_in_a_clear_error_within_the_time_out() {
         }
     }
     assert!(other.all_seen().is_empty(), "no redirect is followed");
+}
+
+/// Keys are read once for all, and nobody waits for the attempts of others one after another.
+#[tokio::test]
+async fn logins_that_wait_for_keys_together_end_together() {
+    let world = impatient().await;
+    world.provider.fail("/keys", Fault::Hang);
+    let mut logins = tokio::task::JoinSet::new();
+    let mut returned = Vec::new();
+    for _ in 0..10 {
+        returned.push(world.goes().await);
+    }
+    let began = Instant::now();
+    for Returned { callback, cookie } in returned {
+        let oauth = world.oauth.clone();
+        logins.spawn(async move { oauth.finish(callback, Some(&cookie)).await.is_err() });
+    }
+    assert!(logins.join_all().await.into_iter().all(|refused| refused));
+    assert!(began.elapsed() < TIMEOUT * 4, "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -426,6 +426,15 @@ async fn a_failure_can_have_a_page() {
         location(&refused).as_deref(),
         Some("/sign-in?by=acme&error=denied")
     );
+    // The provider was asked and has answered; what fails is the store, at the first question after the state.
+    site.provider.change(|it| it.error = None);
+    let back = before_callback(&site, "/oauth/acme/login").await;
+    site.store.fail_at(2, false);
+    let failed = site.browser.get(back.as_str()).await;
+    assert_eq!(
+        location(&failed).as_deref(),
+        Some("/sign-in?by=acme&error=unavailable")
+    );
 }
 
 #[tokio::test]
