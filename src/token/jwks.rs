@@ -82,8 +82,7 @@ struct Asking {
 /// What somebody whose key is unknown is to do.
 #[derive(PartialEq, Eq)]
 enum Turn {
-    Ask,
-    Join,
+    Wait,
     Leave,
 }
 
@@ -104,16 +103,15 @@ impl Jwks {
         &self.inner.shared.ring
     }
 
-    /// Waits for a refresh on behalf of a token whose key is unknown. `false`, at once, when the last refresh was less
-    /// than an interval ago; or when it takes too long.
+    /// Waits for a refresh on behalf of a token whose key is unknown. `false` when it takes too long. `true`, at once, when the
+    /// last one was less than an interval ago: it may have ended since the keys were looked at.
     pub(crate) async fn refresh_for_unknown(&self) -> bool {
         let shared = &*self.inner.shared;
         // Before the look at what is under way, so that its end is not missed.
         let mut ended = shared.ended.subscribe();
         match shared.turn() {
-            Turn::Ask => shared.asked.notify_one(),
-            Turn::Join => {}
-            Turn::Leave => return ended.has_changed().unwrap_or(false),
+            Turn::Wait => {}
+            Turn::Leave => return true,
         }
         let waited = timeout(shared.fetch.timeout(), ended.changed()).await;
         matches!(waited, Ok(Ok(())))
@@ -121,27 +119,29 @@ impl Jwks {
 }
 
 impl Shared {
-    /// One caller in an interval is told to ask.
+    /// One caller in an interval asks, before anybody else can look.
     fn turn(&self) -> Turn {
         let mut asking = self.asking();
         if asking.is_under_way {
-            return Turn::Join;
+            return Turn::Wait;
         }
         if Instant::now() < asking.next {
             return Turn::Leave;
         }
         asking.is_under_way = true;
-        Turn::Ask
+        self.asked.notify_one();
+        Turn::Wait
     }
 
     fn begin(&self) {
         self.asking().is_under_way = true;
     }
 
+    /// Told under the lock: whoever finds nothing under way has been told of this end, or looks at what it has brought.
     fn end(&self) {
-        let next = Instant::now() + self.interval;
-        *self.asking() = Asking {
-            next,
+        let mut asking = self.asking();
+        *asking = Asking {
+            next: Instant::now() + self.interval,
             is_under_way: false,
         };
         self.ended.send_modify(|ended| *ended += 1);
@@ -176,6 +176,12 @@ impl Shared {
                 }
             };
             next = Instant::now() + pause;
+            // Somebody may have asked as the time came, and has been answered.
+            tokio::select! {
+                biased;
+                () = self.asked.notified() => {}
+                () = std::future::ready(()) => {}
+            }
             self.end();
         }
     }
