@@ -4,7 +4,8 @@
 //! hook, and writes it to `tracing` as `info` (or `warn`, where somebody should look) with its code alone: no
 //! name, no id, nothing secret. A hook is told who it was about, never a credential.
 //!
-//! An event is told after the change it tells of was committed, and once, by the node that made the change.
+//! An event is told after the change it tells of was committed, and at most once, by the node that made the change: what was
+//! committed as its caller left, such as a wrong code whose sender hung up, may go untold.
 //! Two engines that take part in one act each tell of their own part, under a code of their own: `Accounts` of a
 //! `login_succeeded`, and `Sessions` of a `session_started`.
 //!

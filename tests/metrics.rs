@@ -24,7 +24,7 @@ use tower_jam::{
     guard::role,
     layer::{AuthLayer, GuardLayer},
     metrics::{CHECK_SECONDS, EVENTS, REQUESTS, STORE_CALLS, STORE_SECONDS, describe},
-    store::Metered,
+    store::{MemoryStore, Metered},
     testing::{Failure, TestJam, bearer},
 };
 
@@ -211,7 +211,7 @@ fn a_metered_store_counts_calls_by_verb_and_outcome() {
 #[test]
 fn a_metered_store_passes_the_contract() {
     let clock = Arc::new(tower_jam::testing::ManualClock::default());
-    let memory = tower_jam::store::MemoryStore::new().with_clock(clock.clone());
+    let memory = MemoryStore::new().with_clock(clock.clone());
     let store = Arc::new(Metered::new(Arc::new(memory)));
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     runtime.block_on(tower_jam::store::contract::run(store, &clock));
@@ -225,4 +225,45 @@ fn every_name_is_described() {
     let mut names = [REQUESTS, CHECK_SECONDS, STORE_CALLS, STORE_SECONDS, EVENTS];
     names.sort_unstable();
     assert_eq!(described, names);
+}
+
+#[test]
+fn each_verb_of_a_store_is_counted_under_its_name() {
+    use tower_jam::{
+        Timestamp,
+        store::{Key as StoreKey, Store, When, Write},
+    };
+
+    run(async |book| {
+        let store = Metered::new(Arc::new(MemoryStore::new()));
+        let (key, group) = (StoreKey::new("a", &[b"1"]), StoreKey::new("g", &[b"1"]));
+        let write = || Write::new(b"x".to_vec(), Timestamp::NEVER).in_group(group.clone());
+        let counter = StoreKey::new("n", &[b"1"]);
+        let verbs = async {
+            store.put(&key, write(), When::Absent).await?;
+            store.get(&key).await?;
+            store.glance(&key).await?;
+            store.list(&group).await?;
+            store.add(&counter, 1, Timestamp::NEVER).await?;
+            store.take(&key).await?;
+            store.remove_group(&group).await
+        };
+        verbs.await.unwrap();
+        let names = [
+            "add",
+            "get",
+            "glance",
+            "list",
+            "put",
+            "remove_group",
+            "take",
+        ];
+        let mut expected = Vec::new();
+        for name in names {
+            expected.push(row(STORE_CALLS, &format!("verb={name} outcome=ok")));
+            expected.push(row(STORE_SECONDS, &format!("verb={name}")));
+        }
+        expected.sort();
+        assert_eq!(book.take(), expected);
+    });
 }
