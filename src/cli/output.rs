@@ -81,6 +81,15 @@ pub(super) fn secret(prompt: &str) -> Result<Secret<String>, Failure> {
     }
 }
 
+/// The same for one that is new, typed twice at a prompt: nobody sees a slip of the finger.
+pub(super) fn new_secret(prompt: &str) -> Result<Secret<String>, Failure> {
+    let given = secret(prompt)?;
+    if io::stdin().is_terminal() && given != secret("again")? {
+        return Err(Failure::Wrong("the two are not the same".to_owned()));
+    }
+    Ok(given)
+}
+
 /// Why nothing came of it.
 #[derive(Debug)]
 pub(super) enum Failure {

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::output::{Failure, Output, secret};
+use super::output::{Failure, Output, new_secret, secret};
 use crate::account::{Outcome, Passwords};
 
 #[derive(Subcommand, Debug)]
@@ -20,9 +20,9 @@ pub(super) enum Password {
 impl Password {
     pub(super) async fn run(self, output: &Output) -> Result<(), Failure> {
         let passwords = Passwords::builder().build()?;
-        let password = secret("password")?;
         match self {
             Self::Hash => {
+                let password = new_secret("password")?;
                 let checked = passwords.check_new(password.expose()).await;
                 let checked = checked.map_err(|error| Failure::No(error.to_string()))?;
                 let hash = passwords.hash(&checked).await?;
@@ -30,6 +30,7 @@ impl Password {
                 output.say(&json!({ "hash": hash }), hash)
             }
             Self::Verify { hash } => {
+                let password = secret("password")?;
                 match passwords.verify(password.expose(), Some(&hash)).await? {
                     Outcome::Wrong => Err(Failure::No("the password is wrong".to_owned())),
                     Outcome::Verified { .. } => {

@@ -19,6 +19,9 @@ pub(super) enum Sessions {
         configured: Configured,
     },
     /// Ends the sessions of a user, or of everybody.
+    #[command(
+        override_usage = "jam sessions clear [OPTIONS] <USER>\n       jam sessions clear [OPTIONS] --all"
+    )]
     Clear {
         /// The user's id.
         #[arg(required_unless_present = "all", conflicts_with = "all")]
