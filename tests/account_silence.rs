@@ -100,6 +100,10 @@ async fn a_day(probe: &ProbeStore, app: &Router) -> Vec<String> {
         pair["access_token"].as_str().unwrap().to_owned(),
         pair["refresh_token"].as_str().unwrap().to_owned(),
     ));
+    // What does not fit is quoted by whoever reads it, and may be a secret that a client wrote as a number.
+    let number = json!({ "refresh_token": 481_516_234_213_u64 });
+    assert_eq!(send(app, "POST", "/refresh", "", &number).await.0, 422);
+    secrets.push("481516234213".to_owned());
     for fails_at in 1..4 {
         probe.fail_at(fails_at, true);
         send(app, "POST", "/refresh", "", &body).await;

@@ -322,6 +322,8 @@ async fn registration_says_what_it_takes() {
                 "{what} at {path}: {}",
                 answer.text
             );
+            answer.is_problem();
+            assert!(!answer.text.contains("12345678"), "{}", answer.text);
         }
     }
     let long = json!({ "username": "carol", "password": "a".repeat(17 * 1024) });

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, DefaultBodyLimit, State},
+    extract::{ConnectInfo, DefaultBodyLimit, State, rejection::JsonRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -72,8 +72,10 @@ pub(crate) fn router(jam: &Jam, admin: Option<String>) -> Result<Router, ConfigE
 async fn register(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Json(asked): Json<Form>,
+    asked: Result<Json<Form>, JsonRejection>,
 ) -> Result<Response, Failure> {
+    // axum's own answer quotes what does not fit, which may be the password.
+    let Json(asked) = asked.map_err(|refused| Failure::Unreadable(refused.status()))?;
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '+');
     if !(1..=64).contains(&asked.username.len()) || !asked.username.chars().all(is_name) {
         return Err(Failure::Unprocessable(
@@ -170,6 +172,7 @@ const NO_PASSWORD: &str = "";
 
 enum Failure {
     Conflict,
+    Unreadable(StatusCode),
     Unprocessable(String),
     Rejected(Rejection),
 }
@@ -178,6 +181,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, detail) = match self {
             Self::Conflict => (StatusCode::CONFLICT, "this username is taken".to_owned()),
+            Self::Unreadable(status) => (status, "a name and a password are needed".to_owned()),
             Self::Unprocessable(detail) => (StatusCode::UNPROCESSABLE_ENTITY, detail),
             Self::Rejected(rejection) => return rejection.into_response(),
         };

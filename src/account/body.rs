@@ -6,7 +6,6 @@ use axum::{
     Form, Json, RequestExt,
     extract::{FromRequest, OptionalFromRequest, Request},
     http::{StatusCode, header},
-    response::IntoResponse,
 };
 use serde::{
     Deserialize, Deserializer,
@@ -36,12 +35,12 @@ where
         {
             Some("application/json") => match request.extract::<Json<T>, _>().await {
                 Ok(Json(body)) => Ok(Self(body)),
-                Err(refused) => Err(of(refused.into_response().status())),
+                Err(refused) => Err(of(refused.status())),
             },
             Some("application/x-www-form-urlencoded") => {
                 match request.extract::<Form<T>, _>().await {
                     Ok(Form(body)) => Ok(Self(body)),
-                    Err(refused) => Err(of(refused.into_response().status())),
+                    Err(refused) => Err(of(refused.status())),
                 }
             }
             _ => Err(Problem::new(
