@@ -33,13 +33,8 @@ struct Seen<V> {
 }
 
 impl<V> Cache<V> {
-    /// Of texts that end in what nobody can choose.
-    pub(crate) fn new() -> Self {
-        Self::ending(str::len)
-    }
-
-    /// Of texts in which that ends elsewhere, with the same behind it in many of them.
-    pub(crate) fn ending(end: fn(&str) -> usize) -> Self {
+    /// Of texts in which that ends where `end` says. Behind it may be the same in many of them.
+    pub(crate) fn new(end: fn(&str) -> usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hashing: RandomState::new(),
@@ -120,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_text_finds_its_own_value_and_no_other() {
-        let cache = Cache::new();
+        let cache = Cache::new(str::len);
         cache.remember("alice's cookie", Arc::new(1));
         assert_eq!(cache.find("alice's cookie").as_deref(), Some(&1));
         assert!(cache.find("alice's cookiE").is_none());
@@ -135,7 +130,7 @@ mod tests {
     #[test]
     fn texts_with_one_end_do_not_drive_each_other_out() {
         let footer = "f".repeat(HASHED_BYTES);
-        let cache = Cache::ending(|text| text.find('.').unwrap_or(text.len()));
+        let cache = Cache::new(|text| text.find('.').unwrap_or(text.len()));
         for number in 0..100 {
             cache.remember(&format!("{number}.{footer}"), Arc::new(number));
         }
@@ -147,7 +142,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_new_texts_find_room() {
-        let cache = Cache::new();
+        let cache = Cache::new(str::len);
         for number in 0..100_000_u32 {
             cache.remember(&number.to_string(), Arc::new(number));
             assert_eq!(cache.find(&number.to_string()).as_deref(), Some(&number));
@@ -163,7 +158,7 @@ mod tests {
 
     #[test]
     fn two_texts_of_one_hash_do_not_answer_for_each_other() {
-        let cache = Cache::new();
+        let cache = Cache::new(str::len);
         let hash = cache.hash("bob");
         let seen = Seen {
             text: Secret::new("alice".to_owned()),

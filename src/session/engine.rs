@@ -212,7 +212,7 @@ impl<U> Sessions<U> {
     pub(super) fn new(core: Core) -> Self {
         Self {
             core: Arc::new(core),
-            seen: Arc::new(Cache::new()),
+            seen: Arc::new(Cache::new(str::len)),
         }
     }
 }

@@ -223,6 +223,7 @@ pub(crate) struct Unused {
 }
 
 impl Unused {
+    #[cfg(feature = "account")]
     pub(crate) const fn key(&self) -> &ProofKey {
         &self.proof.key
     }

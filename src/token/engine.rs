@@ -139,7 +139,7 @@ fn audience(payload: &[u8]) -> Vec<String> {
 impl<U> Engine<U> {
     pub(super) fn new(core: Core) -> Self {
         Self {
-            seen: Arc::new(Cache::ending(core.envelope.end())),
+            seen: Arc::new(Cache::new(core.envelope.end())),
             core: Arc::new(core),
         }
     }
