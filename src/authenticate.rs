@@ -70,6 +70,13 @@ pub trait Authenticate: Clone + Send + Sync + 'static {
         Err(Rejection::missing())
     }
 
+    /// Whether it adds to an identity that a layer outside has established, as a one-time code does. Behind a layer that let
+    /// somebody pass without one (`optional`), such an engine is not asked: the answer is that of a missing credential. Default:
+    /// `false`.
+    fn builds_on_outer(&self) -> bool {
+        false
+    }
+
     /// What logs and metrics call the engine: a short fixed word. `presented` is what it is about to verify, by which one that
     /// chooses among others names the one it chooses.
     fn name(&self, presented: Option<&Credential>) -> &'static str {
@@ -242,6 +249,10 @@ impl<A: Authenticate> Authenticate for ReadFrom<A> {
 
     fn absent(&self, outer: Option<&Identity>) -> Result<Verified<Self::User>, Rejection> {
         self.engine.absent(outer)
+    }
+
+    fn builds_on_outer(&self) -> bool {
+        self.engine.builds_on_outer()
     }
 
     fn name(&self, presented: Option<&Credential>) -> &'static str {

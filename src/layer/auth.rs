@@ -179,6 +179,10 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
     ) -> Result<Hook, Rejection> {
         let outer = request.extensions.get::<Identity>().cloned();
         let memory = outer.as_ref().and_then(|outer| outer.memory);
+        let is_nobody = outer.is_none() && request.extensions.get::<Anonymous>().is_some();
+        if is_nobody && self.engine.builds_on_outer() {
+            return Err(Rejection::missing());
+        }
         let mut presented = self.policy.source.find(request)?;
         if let Some(credential) = &presented
             && credential.is_ambient()

@@ -20,6 +20,10 @@ impl Authenticate for Otp {
         CredentialSource::header(HEADER)
     }
 
+    fn builds_on_outer(&self) -> bool {
+        true
+    }
+
     fn name(&self, _: Option<&Credential>) -> &'static str {
         "otp"
     }

@@ -208,6 +208,24 @@ async fn layers_that_are_stacked_wrongly_are_500() {
     }
 }
 
+/// Whoever an optional layer let pass without a credential is asked for one, and no error of the program's.
+#[tokio::test]
+async fn nobody_behind_an_optional_layer_is_asked_to_log_in() {
+    let shop = Shop::open().await;
+    let outer = jwt(&shop.app, ISSUER);
+    let routes = pay(OtpGuard::new(shop.otp.clone())).route_layer(JwtLayer::new(outer).optional());
+    let code = shop.app.code(&shop.secret);
+    let calls = shop.probe.calls();
+    for headers in [&[][..], &[("x-otp", &*code)]] {
+        let refused = ask(&routes, headers).await;
+        assert_eq!(
+            (refused.status, &*refused.challenge),
+            (401, "Bearer realm=\"api\"")
+        );
+    }
+    assert_eq!(shop.probe.calls(), calls);
+}
+
 #[tokio::test]
 async fn the_header_can_be_another_one_and_there_is_one_of_it() {
     let shop = Shop::open().await;
