@@ -48,6 +48,7 @@
 #![doc = include_str!("reference.md")]
 
 mod build;
+mod json;
 mod load;
 mod nearest;
 mod node;

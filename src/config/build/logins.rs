@@ -26,7 +26,9 @@ impl Parts<'_> {
     ) -> Result<Sessions<U>, ConfigError> {
         let about = |error| self.place.engine("session", error);
         let mut builder = Sessions::builder(Arc::clone(self.store), secret);
-        builder = builder.clock(Arc::clone(self.clock));
+        builder = builder
+            .events(self.events.clone())
+            .clock(Arc::clone(self.clock));
         if let Some(issuer) = &self.settings.issuer {
             builder = builder.issuer(issuer);
         }
