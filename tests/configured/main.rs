@@ -1,0 +1,13 @@
+//! What configurations build, with the servers, the providers and the clients that they name.
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "in a test it is an assertion, and modules are private"
+)]
+#![cfg(all(unix, feature = "full"))]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod stores;
+mod world;
