@@ -9,5 +9,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../oauth/browser.rs"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod browser;
+#[path = "../oauth/provider.rs"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod provider;
+
+mod events;
+mod pasetos;
+mod providers;
 mod stores;
 mod world;

@@ -3,12 +3,13 @@
 use std::{error::Error, sync::LazyLock};
 
 use axum::{Router, body::Body, routing::get};
-use http::{Request, StatusCode, header};
+use http::{Request, StatusCode, header, request::Builder};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_jam::{
-    Claims, ConfigError, Grant, Jam, PasetoKey,
+    Authenticate, Claims, ConfigError, Grant, Jam, PasetoKey,
     config::Config,
+    layer::AuthLayer,
     token::paseto::{Local, V4},
 };
 
@@ -54,10 +55,15 @@ pub fn alice() -> Grant<Claims> {
 
 /// What a page behind the layer of sessions answers to whoever has this session.
 pub async fn visit(jam: &Jam, session: &str) -> StatusCode {
+    let request = Request::get("/").header(header::COOKIE, format!("__Host-sid={session}"));
+    status_of(jam.session_layer().unwrap(), request).await
+}
+
+/// What a page behind this layer answers.
+pub async fn status_of<A: Authenticate>(layer: AuthLayer<A>, request: Builder) -> StatusCode {
     let app: Router = Router::new()
         .route("/", get(|| async {}))
-        .route_layer(jam.session_layer().unwrap());
-    let request = Request::get("/").header(header::COOKIE, format!("__Host-sid={session}"));
+        .route_layer(layer);
     let request = request.body(Body::empty()).unwrap();
     app.oneshot(request).await.unwrap().status()
 }
