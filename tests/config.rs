@@ -459,6 +459,106 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
             "setting `throttle.account.window`: is not set",
         ),
         (
+            json!({ "passwords": { "min_length": 0 } }),
+            "setting `passwords.min_length`: is not 1 to 64 characters",
+        ),
+        (
+            json!({ "passwords": { "max_length": 5000 } }),
+            "setting `passwords.max_length`: is not 256 to 4096 bytes",
+        ),
+        (
+            json!({ "passwords": { "max_running": 0 } }),
+            "setting `passwords.max_running`: is not 1 to 65536",
+        ),
+        (
+            json!({ "passwords": { "max_waiting": 65537 } }),
+            "setting `passwords.max_waiting`: is more than 65536",
+        ),
+        (
+            json!({ "otp": { "service": "a:b" } }),
+            "setting `otp.service`: is not 1 to 64 bytes without a colon",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "secret_bits": 100 } }),
+            "setting `otp.secret_bits`: is not 128 to 1024 in whole bytes",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "window": 6 } }),
+            "setting `otp.window`: is more than 5 periods",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "type": "hotp", "look_ahead": 21 } }),
+            "setting `otp.look_ahead`: is more than 20 codes",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "look_ahead": 5 } }),
+            "setting `otp.look_ahead`: contradicts `type`, which is totp",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "type": "hotp", "window": 1 } }),
+            "setting `otp.window`: contradicts `type`, which is hotp",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "interval": 0 } }),
+            "setting `otp.interval`: is not a whole number of seconds from one to a day",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "max_failures": 11 } }),
+            "setting `otp.max_failures`: is not 1 to 10",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "lock": "1s" } }),
+            "setting `otp.lock`: is not a minute to a day",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "pending": "2d" } }),
+            "setting `otp.pending`: is not a minute to a day",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "fresh": "0s" } }),
+            "setting `otp.fresh`: is zero",
+        ),
+        (
+            jwt(json!({ "typ": [] })),
+            "setting `jwt.typ`: needs at least one media type, in visible ASCII",
+        ),
+        (
+            jwt(json!({ "cookie": "a b" })),
+            "setting `jwt.cookie`: the name is not a token of RFC 9110",
+        ),
+        (
+            jwt(json!({ "header": "a b" })),
+            "setting `jwt.header`: is no name of a header",
+        ),
+        (
+            jwt(json!({ "list": "black", "list_longest": "1m" })),
+            "setting `jwt.ttl`: is longer than the list remembers",
+        ),
+        (
+            jwt(json!({ "list": "black", "list_longest": "400d" })),
+            "setting `jwt.list_longest`: is not between a second and a year",
+        ),
+        (
+            jwt(json!({ "list": "white", "leeway": "0s" })),
+            "setting `jwt.leeway`: is less than a second, by which a list may date a token ahead",
+        ),
+        (
+            with(jwt(json!({})), json!({ "audience": [] })),
+            "setting `audience`: is not set",
+        ),
+        (
+            with(jwt(json!({})), json!({ "issuer": "" })),
+            "setting `issuer`: is empty",
+        ),
+        (
+            json!({ "session": { "cookie": "a;b" } }),
+            "setting `session.cookie`: the name is not a token of RFC 9110",
+        ),
+        (
+            json!({ "session": { "idle": "5ms" } }),
+            "setting `session.idle`: is less than one second",
+        ),
+        (
             json!({ "passwords": { "schemes": ["md5"] } }),
             "setting `passwords.schemes[0]`: is none of argon2id, bcrypt, scrypt, pbkdf2_sha256, pbkdf2_sha512",
         ),

@@ -9,6 +9,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../accounts/world.rs"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod account;
 #[path = "../oauth/browser.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod browser;
@@ -16,8 +19,11 @@ mod browser;
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod provider;
 
+mod accounts;
 mod events;
 mod pasetos;
 mod providers;
+mod python;
+mod settings;
 mod stores;
 mod world;
