@@ -6,6 +6,8 @@
 )]
 #![cfg(all(unix, feature = "full"))]
 
+#[path = "../support/log.rs"]
+mod log;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -21,6 +23,8 @@ mod provider;
 
 mod accounts;
 mod events;
+mod files;
+mod grpc;
 mod pasetos;
 mod providers;
 mod python;
