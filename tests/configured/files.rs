@@ -115,6 +115,19 @@ fn what_is_deep_wide_or_long_ends_with_an_error() {
             assert!(said.contains(": see line 1"), "{depth} {format:?}: {said}");
         }
     }
+    let key = "x".repeat(1_000_000);
+    for (text, format) in [
+        (format!("{key} = 1"), Format::Toml),
+        (format!("{{\"{key}\": 1}}"), Format::Json),
+    ] {
+        let began = Instant::now();
+        assert!(said(&text, format).contains("there is no such setting"));
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            began.elapsed()
+        );
+    }
     // A billion of them.
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for n in 1..10 {

@@ -65,10 +65,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
                 Read::new(pairs, paseto.source.clone())
             }
             #[cfg(not(feature = "paseto"))]
-            FormatKind::Paseto => {
-                let reason = "`paseto` needs the feature `paseto` of tower-jam";
-                return Err(place.error("refresh.format", reason));
-            }
+            FormatKind::Paseto => return Err(missing("paseto")),
         };
         engines.pairs = Some(pairs);
         #[cfg(feature = "account")]

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "refresh")]
 mod accounts;
+mod features;
 mod keys;
 mod logins;
 #[cfg(feature = "paseto")]
@@ -99,7 +100,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
     /// cannot be read, or the store does not start.
     pub async fn build(self) -> Result<Jam<U>, ConfigError> {
         let Config { settings, place } = &self.config;
-        compiled_in(settings, place)?;
+        features::check(settings, place)?;
         let host = settings.issuer.as_deref().and_then(host);
         let store = match (&self.store, &settings.store) {
             (Some(_), Some(_)) => {
@@ -206,48 +207,4 @@ fn host(issuer: &str) -> Option<&str> {
         false => host.find(':').unwrap_or(host.len()),
     };
     Some(&host[..end]).filter(|host| !host.is_empty())
-}
-
-/// Refuses tables whose engine is not there.
-fn compiled_in(settings: &Settings, place: &Place) -> Result<(), ConfigError> {
-    let tables = [
-        (
-            "refresh",
-            settings.refresh.is_some(),
-            "refresh",
-            cfg!(feature = "refresh"),
-        ),
-        (
-            "passwords",
-            settings.passwords.is_some(),
-            "account",
-            cfg!(feature = "account"),
-        ),
-        (
-            "throttle",
-            settings.throttle.is_some(),
-            "account",
-            cfg!(feature = "account"),
-        ),
-        ("otp", settings.otp.is_some(), "otp", cfg!(feature = "otp")),
-        (
-            "paseto",
-            settings.paseto.is_some(),
-            "paseto",
-            cfg!(feature = "paseto"),
-        ),
-        (
-            "oauth2",
-            settings.oauth2.is_some(),
-            "oauth2",
-            cfg!(feature = "oauth2"),
-        ),
-    ];
-    for (table, is_stated, feature, is_there) in tables {
-        if is_stated && !is_there {
-            let reason = format!("needs the feature `{feature}` of tower-jam");
-            return Err(place.error(table, reason));
-        }
-    }
-    Ok(())
 }
