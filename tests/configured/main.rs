@@ -22,6 +22,7 @@ mod browser;
 mod provider;
 
 mod accounts;
+mod behaviours;
 mod events;
 mod files;
 mod grpc;
