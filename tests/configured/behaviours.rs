@@ -67,6 +67,9 @@ const BASIC: Texts = Texts {
 /// What an instance must be made of: the algorithm, and the second audience; or what it says instead.
 type Expected = Result<(Algorithm, &'static str), &'static str>;
 
+/// What it is about, the texts, the variables, and what is expected.
+type Case<'a> = (&'a str, Texts, &'a [(&'a str, &'a str)], Expected);
+
 #[tokio::test]
 async fn variables_are_put_in_their_places_in_every_format() {
     let server = redis::Server::start();
@@ -78,7 +81,7 @@ async fn variables_are_put_in_their_places_in_every_format() {
         ("REDIS_PORT", &port),
     ];
     let (hs256, hs512) = (Algorithm::Hs256, Algorithm::Hs512);
-    let cases: [(&str, Texts, &[(&str, &str)], Expected); 9] = [
+    let cases: [Case<'_>; 9] = [
         ("a short form", BASIC, &[], Ok((hs256, "admin"))),
         (
             "a form with braces",

@@ -457,9 +457,8 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
     ];
     let mut wrong = Vec::new();
     for (store, words) in cases {
-        let error = match build(&instance(json!({ "store": store }))).await {
-            Ok(_) => panic!("it starts: {words}"),
-            Err(error) => error,
+        let Err(error) = build(&instance(json!({ "store": store }))).await else {
+            panic!("it starts: {words}");
         };
         if !error.to_string().starts_with(&format!("setting {words}")) {
             wrong.push(format!("said     {error}\nexpected setting {words}"));

