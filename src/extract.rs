@@ -110,7 +110,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for crate::session::Session {
     }
 }
 
-/// The facade that `axum::Extension` put into the request.
+/// The facade that its layer `Jam::extension`, or `axum::Extension`, put into the request.
 #[cfg(feature = "config")]
 impl<S: Sync, U: Send + Sync + 'static> FromRequestParts<S> for crate::jam::Jam<U> {
     type Rejection = Rejection;
@@ -120,7 +120,7 @@ impl<S: Sync, U: Send + Sync + 'static> FromRequestParts<S> for crate::jam::Jam<
         jam.ok_or_else(|| {
             let wanted = type_name::<Self>();
             let reason = format!(
-                "a handler takes {wanted} and the request has none: put `Extension(jam)` around it"
+                "a handler takes {wanted} and the request has none: put `.layer(jam.extension())` around it"
             );
             Rejection::misconfigured(reason)
         })

@@ -33,8 +33,22 @@ use crate::{
 /// It is a handle: cloning it is cheap. An engine whose table the configuration lacks is an error that names the table; take engines
 /// and layers once, at the start, and such an error ends the start.
 ///
-/// In axum, put it around the routes with `axum::Extension(jam)` and take it as an argument of a handler; in tonic, insert it into
-/// the request's extensions with an interceptor.
+/// [`extension`](Self::extension) is a layer that brings it to handlers. In axum a handler then takes it as an argument, `jam: Jam`; in
+/// tonic a method finds it in `request.extensions()`, with the layers around the server, refusals in gRPC's dialect:
+///
+/// ```
+/// # async fn run(jam: tower_jam::Jam) -> Result<(), tower_jam::ConfigError> {
+/// use tower_jam::layer::GrpcResponder;
+///
+/// let server = tonic::transport::Server::builder()
+///     .layer(jam.extension())
+///     .layer(jam.jwt_layer()?.respond_with(GrpcResponder::new()));
+/// # drop(server);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Engines and layers by themselves:
 ///
 /// ```
 /// use tower_jam::{Claims, Grant, Jam, config::Config};
@@ -129,6 +143,11 @@ impl<U> Jam<U> {
             .ok_or_else(|| self.missing("session"))
     }
 
+    /// A layer that puts this handle into the extensions of every request.
+    pub fn extension(&self) -> crate::layer::ExtensionLayer<Self> {
+        crate::layer::ExtensionLayer::new(self.clone())
+    }
+
     fn missing(&self, table: &str) -> ConfigError {
         let path = match &*self.engines.table {
             "" => table.to_owned(),
@@ -159,7 +178,7 @@ impl<U> Jam<U> {
     /// When there is no such table.
     #[cfg(feature = "refresh")]
     pub fn pairs(&self) -> Result<&TokenPairs<U>, ConfigError> {
-        let pairs = self.engines.pairs.as_ref();
+        let pairs = self.engines.pairs.as_ref().map(|pairs| &pairs.engine);
         pairs.ok_or_else(|| self.missing("refresh"))
     }
 
@@ -265,15 +284,18 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Jam<U> {
             .ok_or_else(|| self.missing("paseto"))
     }
 
-    /// A layer for the access tokens of the table `refresh`, which end with their device.
+    /// A layer for the access tokens of the table `refresh`, which end with their device, read from where the table of their
+    /// format says.
     ///
     /// # Errors
     ///
     /// When there is no such table.
     #[cfg(feature = "refresh")]
     pub fn pairs_layer(&self) -> Result<crate::layer::AuthLayer<TokenPairs<U>>, ConfigError> {
-        self.pairs()
-            .map(|pairs| crate::layer::AuthLayer::new(pairs.clone()))
+        let pairs = self.engines.pairs.as_ref();
+        pairs
+            .map(Read::layer)
+            .ok_or_else(|| self.missing("refresh"))
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tower_jam::{
     Algorithm, Claims, ConfigError, Grant, Jam, Key, PasetoKey,
     config::{Config, Format, Loader},
-    token::paseto::{Local, V4},
+    token::paseto::{Local, Public, V4},
 };
 
 #[path = "support/log.rs"]
@@ -55,6 +55,21 @@ fn jwt(more: Value) -> Value {
     };
     jwt.as_object_mut().unwrap().extend(more);
     json!({ "issuer": "https://auth.acme.dev", "audience": "api", "jwt": jwt })
+}
+
+/// One table more.
+fn with(mut config: Value, more: Value) -> Value {
+    let Value::Object(more) = more else {
+        panic!("settings are a table");
+    };
+    config.as_object_mut().unwrap().extend(more);
+    config
+}
+
+/// A provider's table, good but for `more`.
+fn provider(name: &str, more: Value) -> Value {
+    let good = json!({ "client_id": "id", "client_secret": "s", "redirect_url": "https://acme.dev/callback" });
+    json!({ "oauth2": { "providers": { (name): with(good, more) } } })
 }
 
 #[tokio::test]
@@ -210,12 +225,14 @@ async fn numbers_and_truth_may_be_texts() {
 /// Each of these ends the start, and is told in exactly these words.
 #[tokio::test]
 async fn a_setting_that_does_not_fit_ends_the_start() {
-    let rsa = Key::generate(Algorithm::Es256).unwrap();
-    let pem = rsa.to_pkcs8_pem().unwrap().expose().clone();
+    let pair = Key::generate(Algorithm::Es256).unwrap();
+    let pem = pair.to_pkcs8_pem().unwrap().expose().clone();
+    let public = pair.public_jwk().unwrap().to_string();
     let paserk = PasetoKey::<V4, Local>::generate()
         .to_paserk()
         .expose()
         .clone();
+    let verifying = PasetoKey::<V4, Public>::generate().unwrap().public_paserk();
     let cases = [
         (
             jwt(json!({ "leway": 1 })),
@@ -382,6 +399,58 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
             "setting `refresh.format`: needs the table `jwt`",
         ),
         (
+            json!({ "refresh": { "format": "paseto" } }),
+            "setting `refresh.format`: needs the table `paseto`",
+        ),
+        (
+            with(
+                jwt(json!({ "ttl": "5m" })),
+                json!({ "refresh": { "access_ttl": "5m" } }),
+            ),
+            "setting `refresh.access_ttl`: contradicts `jwt.ttl`: one of them is to be set",
+        ),
+        (
+            with(
+                jwt(json!({})),
+                json!({ "refresh": { "access_ttl": "5ms" } }),
+            ),
+            "setting `refresh.access_ttl`: is less than one second",
+        ),
+        (
+            with(
+                jwt(json!({ "alg": "ES256", "secret_key": null, "public_key": public })),
+                json!({ "refresh": {} }),
+            ),
+            "setting `refresh.format`: needs a key that signs, and that of the table only verifies",
+        ),
+        (
+            with(jwt(json!({})), json!({ "refresh": { "max_devices": 0 } })),
+            "setting `refresh.max_devices`: is not 1 to 100",
+        ),
+        (
+            with(jwt(json!({})), json!({ "refresh": { "grace": "61s" } })),
+            "setting `refresh.grace`: is more than 60 seconds",
+        ),
+        (
+            with(
+                jwt(json!({})),
+                json!({ "refresh": {}, "passwords": { "remember_devices": "30d" } }),
+            ),
+            "setting `passwords.remember_devices`: there is no `otp`",
+        ),
+        (
+            json!({ "passwords": { "remember_devices": "30d" } }),
+            "setting `passwords.remember_devices`: needs the table `refresh`",
+        ),
+        (
+            json!({ "passwords": { "schemes": [] } }),
+            "setting `passwords.schemes`: no scheme is listed",
+        ),
+        (
+            json!({ "passwords": {}, "throttle": { "address": { "attempts": 0, "window": "1m" } } }),
+            "setting `throttle.address.attempts`: is not 1 to 1000000",
+        ),
+        (
             json!({ "throttle": {} }),
             "setting `throttle`: needs the table `passwords`",
         ),
@@ -390,12 +459,121 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
             "setting `throttle.account.window`: is not set",
         ),
         (
+            json!({ "passwords": { "min_length": 0 } }),
+            "setting `passwords.min_length`: is not 1 to 64 characters",
+        ),
+        (
+            json!({ "passwords": { "max_length": 5000 } }),
+            "setting `passwords.max_length`: is not 256 to 4096 bytes",
+        ),
+        (
+            json!({ "passwords": { "max_running": 0 } }),
+            "setting `passwords.max_running`: is not 1 to 65536",
+        ),
+        (
+            json!({ "passwords": { "max_waiting": 65537 } }),
+            "setting `passwords.max_waiting`: is more than 65536",
+        ),
+        (
+            json!({ "otp": { "service": "a:b" } }),
+            "setting `otp.service`: is not 1 to 64 bytes without a colon",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "secret_bits": 100 } }),
+            "setting `otp.secret_bits`: is not 128 to 1024 in whole bytes",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "window": 6 } }),
+            "setting `otp.window`: is more than 5 periods",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "type": "hotp", "look_ahead": 21 } }),
+            "setting `otp.look_ahead`: is more than 20 codes",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "look_ahead": 5 } }),
+            "setting `otp.look_ahead`: contradicts `type`, which is totp",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "type": "hotp", "window": 1 } }),
+            "setting `otp.window`: contradicts `type`, which is hotp",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "interval": 0 } }),
+            "setting `otp.interval`: is not a whole number of seconds from one to a day",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "max_failures": 11 } }),
+            "setting `otp.max_failures`: is not 1 to 10",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "lock": "1s" } }),
+            "setting `otp.lock`: is not a minute to a day",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "pending": "2d" } }),
+            "setting `otp.pending`: is not a minute to a day",
+        ),
+        (
+            json!({ "otp": { "service": "acme", "fresh": "0s" } }),
+            "setting `otp.fresh`: is zero",
+        ),
+        (
+            jwt(json!({ "typ": [] })),
+            "setting `jwt.typ`: needs at least one media type, in visible ASCII",
+        ),
+        (
+            jwt(json!({ "cookie": "a b" })),
+            "setting `jwt.cookie`: the name is not a token of RFC 9110",
+        ),
+        (
+            jwt(json!({ "header": "a b" })),
+            "setting `jwt.header`: is no name of a header",
+        ),
+        (
+            jwt(json!({ "list": "black", "list_longest": "1m" })),
+            "setting `jwt.ttl`: is longer than the list remembers",
+        ),
+        (
+            jwt(json!({ "list": "black", "list_longest": "400d" })),
+            "setting `jwt.list_longest`: is not between a second and a year",
+        ),
+        (
+            jwt(json!({ "list": "white", "leeway": "0s" })),
+            "setting `jwt.leeway`: is less than a second, by which a list may date a token ahead",
+        ),
+        (
+            with(jwt(json!({})), json!({ "audience": [] })),
+            "setting `audience`: is not set",
+        ),
+        (
+            with(jwt(json!({})), json!({ "issuer": "" })),
+            "setting `issuer`: is empty",
+        ),
+        (
+            json!({ "session": { "cookie": "a;b" } }),
+            "setting `session.cookie`: the name is not a token of RFC 9110",
+        ),
+        (
+            json!({ "session": { "idle": "5ms" } }),
+            "setting `session.idle`: is less than one second",
+        ),
+        (
             json!({ "passwords": { "schemes": ["md5"] } }),
             "setting `passwords.schemes[0]`: is none of argon2id, bcrypt, scrypt, pbkdf2_sha256, pbkdf2_sha512",
         ),
         (
             json!({ "issuer": "i", "audience": "a", "paseto": { "purpose": "public", "key": paserk } }),
             "setting `paseto.key`: is not a PASERK `k4.secret` or `k4.public`",
+        ),
+        (
+            json!({ "issuer": "i", "audience": "a", "refresh": { "format": "paseto" },
+                "paseto": { "purpose": "public", "key": verifying } }),
+            "setting `refresh.format`: needs a key that signs, and that of the table only verifies",
+        ),
+        (
+            json!({ "issuer": "i", "audience": "a", "paseto": { "key": paserk, "key_file": "x" } }),
+            "setting `paseto.key_file`: contradicts `key`",
         ),
         (
             json!({ "issuer": "i", "audience": "a", "paseto": {} }),
@@ -412,6 +590,72 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         (
             json!({ "oauth2": { "providers": { "github": { "client_id": "x", "client_secret": "y", "tenant": "z" } } } }),
             "setting `oauth2.providers.github.tenant`: is for another provider",
+        ),
+        (
+            provider("github", json!({ "alg": "ES256" })),
+            "setting `oauth2.providers.github.alg`: needs `private_key`",
+        ),
+        (
+            provider("github", json!({ "kid": "1" })),
+            "setting `oauth2.providers.github.kid`: needs `private_key`",
+        ),
+        (
+            provider("github", json!({ "issuer": "https://github.com" })),
+            "setting `oauth2.providers.github.issuer`: contradicts the preset of this name, whose addresses are not replaced",
+        ),
+        (
+            provider("github", json!({ "private_key": pem })),
+            "setting `oauth2.providers.github.client_secret`: contradicts the private key: one proof is to be set",
+        ),
+        (
+            provider("github", json!({ "parameters": { "state": "x" } })),
+            "setting `oauth2.providers.github.parameters`: this parameter is the protocol's own",
+        ),
+        (
+            provider("github", json!({ "timeout": "31s" })),
+            "setting `oauth2.providers.github.timeout`: is not between a millisecond and half a minute",
+        ),
+        (
+            provider("github", json!({ "default_page": "https://evil.example" })),
+            "setting `oauth2.providers.github.default_page`: is not a path on this origin",
+        ),
+        (
+            provider("github", json!({ "redirect_url": "http://acme.dev" })),
+            "setting `oauth2.providers.github.redirect_url`: is not an https URL",
+        ),
+        (
+            provider(
+                "Acme",
+                json!({ "issuer": "https://id.acme.dev", "authorize_url": "https://id.acme.dev/a",
+                "token_url": "https://id.acme.dev/t", "userinfo_url": "https://id.acme.dev/u" }),
+            ),
+            "setting `oauth2.providers.Acme`: is not 1 to 32 of a to z, 0 to 9 and `-`",
+        ),
+        (
+            provider(
+                "acme",
+                json!({ "issuer": "https://id.acme.dev", "authorize_url": "https://id.acme.dev/a" }),
+            ),
+            "setting `oauth2.providers.acme.token_url`: is not set",
+        ),
+        (
+            provider(
+                "acme",
+                json!({ "client_secret": null, "secret_in_body": true }),
+            ),
+            "setting `oauth2.providers.acme.secret_in_body`: needs `client_secret`",
+        ),
+        (
+            provider("microsoft", json!({})),
+            "setting `oauth2.providers.microsoft.tenant`: is not set",
+        ),
+        (
+            provider("apple", json!({ "client_secret": null })),
+            "setting `oauth2.providers.apple.team_id`: is not set",
+        ),
+        (
+            provider("apple", json!({ "client_secret": null, "team_id": "T" })),
+            "setting `oauth2.providers.apple.private_key`: is not set",
         ),
         (
             json!({ "oauth2": { "providers": { "acme": { "client_id": "x" } } } }),
@@ -559,8 +803,7 @@ async fn a_private_key_that_everybody_may_read_is_warned_of() {
     for (mode, is_warned) in [(0o600, false), (0o644, true)] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let log = Log::default();
-        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
+        let _guard = log.listen(tracing::Level::INFO);
         built(Config::value(&value)).await.unwrap();
         let text = log.text();
         assert_eq!(

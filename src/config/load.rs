@@ -1,8 +1,9 @@
 //! From a file, a text or a value to settings.
 
 use std::{
-    env, fmt, fs,
-    io::ErrorKind,
+    env, fmt,
+    fs::File,
+    io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
@@ -11,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Config,
+    json::Unambiguous,
     node::{Fault, Node},
     place::Place,
     settings::Settings,
@@ -99,6 +101,8 @@ impl Loader {
     /// When the source cannot be read, or a setting is unknown, of a wrong type, or names a variable that is not set.
     pub fn load(self) -> Result<Config, ConfigError> {
         let mut place = Place::default();
+        // In a value of the program's, nothing stands for what is not set.
+        let is_text = !matches!(self.source, Source::Value(_));
         let document = match self.source {
             Source::File(path) => {
                 place.file = Some(path.display().to_string());
@@ -120,6 +124,9 @@ impl Loader {
         let variables = self.variables.unwrap_or_else(environment);
         let read = vars::override_with(&mut table, &self.prefix, &variables).and_then(|()| {
             let mut table = Value::Object(table);
+            if is_text {
+                refuse_empty(&table)?;
+            }
             vars::expand(&mut table, &variables)?;
             Ok((Settings::deserialize(Node(&table))?, table))
         });
@@ -159,19 +166,27 @@ fn read(path: &Path, place: &Place) -> Result<Value, ConfigError> {
             return Err(place.fault(Fault::new(reason)));
         }
     };
-    let text = fs::read_to_string(path).map_err(|error| {
-        let reason = match error.kind() {
-            ErrorKind::NotFound => "there is no such file",
-            ErrorKind::InvalidData => "is not UTF-8",
-            _ => "cannot be read",
-        };
-        place.fault(Fault::new(reason)).because(error)
-    })?;
+    let mut text = String::new();
+    let file = File::open(path).map(|file| file.take(MAX_BYTES + 1));
+    file.and_then(|mut file| file.read_to_string(&mut text))
+        .map_err(|error| {
+            let reason = match error.kind() {
+                ErrorKind::NotFound => "there is no such file",
+                ErrorKind::PermissionDenied => "may not be read",
+                ErrorKind::IsADirectory => "is a folder",
+                ErrorKind::InvalidData => "is not UTF-8",
+                _ => "cannot be read",
+            };
+            place.fault(Fault::new(reason)).because(error)
+        })?;
     parse(&text, format).map_err(|fault| place.fault(fault))
 }
 
 /// The parsers' own words quote the text, so only the line is told.
 fn parse(text: &str, format: Format) -> Result<Value, Fault> {
+    if text.len() as u64 > MAX_BYTES {
+        return Err(Fault::new("is longer than 1 MiB"));
+    }
     let (name, line) = match format {
         Format::Toml => match toml::from_str(text) {
             Ok(value) => return Ok(value),
@@ -189,11 +204,27 @@ fn parse(text: &str, format: Format) -> Result<Value, Fault> {
             }
         },
         Format::Json => match serde_json::from_str(text) {
-            Ok(value) => return Ok(value),
+            Ok(Unambiguous(value)) => return Ok(value),
             Err(error) => ("JSON", error.line()),
         },
     };
     Err(Fault::new(format!("is not {name}: see line {line}")))
+}
+
+/// Refuses a key with nothing after it, by which one reader means the defaults and another none at all.
+fn refuse_empty(value: &Value) -> Result<(), Fault> {
+    match value {
+        Value::Null => Err(Fault::new(
+            "is empty: give it a value, `{}` for a table of defaults, or leave it out",
+        )),
+        Value::Array(items) => items.iter().enumerate().try_for_each(|(at, item)| {
+            refuse_empty(item).map_err(|it| it.below(format!("[{at}]")))
+        }),
+        Value::Object(table) => table
+            .iter()
+            .try_for_each(|(key, item)| refuse_empty(item).map_err(|it| it.below(key))),
+        _ => Ok(()),
+    }
 }
 
 fn select(
@@ -222,3 +253,6 @@ fn select(
     }
     Ok(table)
 }
+
+/// A hundred times what the longest configuration has.
+const MAX_BYTES: u64 = 1 << 20;

@@ -33,11 +33,14 @@
 //! * **The table** of an instance is `jam` if there is one, otherwise the whole document; [`Loader::table`] names another, so two
 //!   instances live in one file, and so do the settings of other programs.
 //! * **Variables** stand in any text: `$VAR`, `${VAR}`, and `${VAR:-default}` where it is not set or empty. `$$` is a dollar. What a
-//!   variable holds is not looked at again.
+//!   variable holds is not looked at again, and a key is what it says.
 //! * **The environment overrides**: `JAM__JWT__ALG` is `jwt.alg` of the chosen table. A list is written as JSON.
 //! * **Texts for numbers.** A number, and `true` or `false`, may be a text, as variables are.
+//! * **Nothing means two things.** A key that stands twice is refused, and so is one with nothing after it, by which one reader means
+//!   the defaults and another none at all. In a [value](Config::value) it is not set.
 //! * **Spans of time** are a whole number and `ms`, `s`, `m`, `h` or `d`.
-//! * **Files** are relative to the configuration's folder. One with a secret that everybody may read is warned of.
+//! * **Files** are relative to the configuration's folder. One with a secret that everybody may read is warned of. The last line end of a
+//!   text is no part of the secret in it; what is not UTF-8 is taken whole. A configuration has 1 MiB at most, a key 64 KiB.
 //! * **Errors** name the file, the path of the setting and the reason; none quotes a value.
 //!
 //! # Caveats
@@ -50,6 +53,7 @@
 mod build;
 #[cfg(feature = "cli")]
 mod explain;
+mod json;
 mod load;
 mod nearest;
 mod node;

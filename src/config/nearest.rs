@@ -2,25 +2,36 @@
 
 /// The known word that `word` is nearest to, unless all are far.
 pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    // Nobody mistypes so much, and the distance takes time.
+    if word.len() > LONGEST {
+        return None;
+    }
     let distances = known.iter().map(|other| (distance(word, other), *other));
     let (distance, near) = distances.min()?;
     (distance <= word.len().max(3) / 2).then_some(near)
 }
 
-/// How many letters must be added, taken away or changed.
+/// How many letters must be added, taken away, changed, or swapped with the next one.
 fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut last: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let changed = row[j] + usize::from(x != y);
+            let mut least = changed.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                least = least.min(last[j - 1] + 1);
+            }
+            next.push(least);
         }
+        last = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }
+
+const LONGEST: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -31,6 +42,8 @@ mod tests {
         let known = ["alg", "leeway", "list"];
         assert_eq!(nearest("leway", &known), Some("leeway"));
         assert_eq!(nearest("algo", &known), Some("alg"));
+        assert_eq!(nearest("agl", &known), Some("alg"));
+        assert_eq!(nearest("lsit", &known), Some("list"));
         assert_eq!(nearest("certificate", &known), None);
     }
 }

@@ -42,6 +42,9 @@ impl Place {
             "longest" => format!("{table}.list_longest"),
             "time_limit" => format!("{table}.command_timeout"),
             "table_prefix" => format!("{table}.prefix"),
+            "parameter" => format!("{table}.parameters"),
+            // A provider's name is the table's.
+            "name" => table.to_owned(),
             name => format!("{table}.{name}"),
         };
         self.name(error, &key)

@@ -19,7 +19,7 @@ pub(crate) struct Engines<U> {
     #[cfg(feature = "paseto")]
     pub(crate) paseto: Option<Read<crate::token::Paseto<U>>>,
     #[cfg(feature = "refresh")]
-    pub(crate) pairs: Option<crate::refresh::TokenPairs<U>>,
+    pub(crate) pairs: Option<Read<crate::refresh::TokenPairs<U>>>,
     #[cfg(feature = "otp")]
     pub(crate) otp: Option<crate::otp::Otp>,
     #[cfg(feature = "account")]
@@ -61,7 +61,7 @@ impl<U> Engines<U> {
 /// An engine, and where its layer looks if not in the engine's own place.
 pub(crate) struct Read<A> {
     pub(crate) engine: A,
-    source: Option<CredentialSource>,
+    pub(crate) source: Option<CredentialSource>,
 }
 
 impl<A> Read<A> {

@@ -80,6 +80,7 @@
 mod auth;
 mod check;
 mod cross_site;
+mod extension;
 mod guard;
 mod respond;
 
@@ -87,6 +88,7 @@ mod respond;
 pub(crate) use self::check::log;
 pub use self::{
     auth::{AuthLayer, AuthService},
+    extension::{ExtensionLayer, ExtensionService},
     guard::{GuardFuture, GuardLayer, GuardService},
     respond::{Asked, FromBytes, GrpcResponder, HttpResponder, Respond, WithBody},
 };

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tower_jam::{Secret, oauth2::Provider};
-use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*};
 
 use crate::{
     log::Log,
@@ -14,10 +13,7 @@ use crate::{
 #[tokio::test]
 async fn no_secret_is_in_a_log_an_error_a_debug_or_the_store() {
     let log = Log::default();
-    let layer = fmt::layer()
-        .with_writer(log.clone())
-        .with_filter(LevelFilter::TRACE);
-    let _guard = tracing_subscriber::registry().with(layer).set_default();
+    let _guard = log.listen(tracing::Level::TRACE);
 
     let world = world_with(|it| it.timeout(Duration::from_millis(300))).await;
     let mut shown = String::new();

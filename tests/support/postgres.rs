@@ -151,7 +151,12 @@ impl Server {
             .spawn();
         self.keeper = Some(keeper.unwrap());
         let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline && !self.log().contains("FATAL") {
+        // Clients that have waited for it are told so while it starts, which is no failure.
+        let has_failed = |log: String| {
+            let mut lines = log.lines();
+            lines.any(|line| line.contains("FATAL") && !line.contains("the database system is"))
+        };
+        while Instant::now() < deadline && !has_failed(self.log()) {
             let state = fs::read_to_string(self.data().join("postmaster.pid"));
             if state.is_ok_and(|state| {
                 state

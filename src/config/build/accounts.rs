@@ -11,8 +11,8 @@ use crate::{
     config::{Config, settings::FormatKind},
     error::ConfigError,
     grant::Grant,
-    jam::Engines,
-    refresh::{ReadUser, TokenPairs},
+    jam::{Engines, Read},
+    refresh::ReadUser,
     secret::MasterSecret,
     store::StoreFuture,
 };
@@ -54,15 +54,17 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             let reason = format!("needs the table `{table}`");
             place.error("refresh.format", reason)
         };
-        let pairs: TokenPairs<U> = match refresh.format {
+        let pairs = match refresh.format {
             FormatKind::Jwt => {
                 let jwt = engines.jwt.as_ref().ok_or_else(|| missing("jwt"))?;
-                parts.pairs(refresh, jwt.engine.clone(), secret, reader)?
+                let pairs = parts.pairs(refresh, jwt.engine.clone(), secret, reader)?;
+                Read::new(pairs, jwt.source.clone())
             }
             #[cfg(feature = "paseto")]
             FormatKind::Paseto => {
                 let paseto = engines.paseto.as_ref().ok_or_else(|| missing("paseto"))?;
-                parts.pairs(refresh, paseto.engine.clone(), secret, reader)?
+                let pairs = parts.pairs(refresh, paseto.engine.clone(), secret, reader)?;
+                Read::new(pairs, paseto.source.clone())
             }
             #[cfg(not(feature = "paseto"))]
             FormatKind::Paseto => return Err(missing("paseto")),
@@ -98,7 +100,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
                 Arc::clone(users),
                 passwords.clone(),
                 throttle.clone(),
-                pairs.clone(),
+                pairs.engine.clone(),
             );
             let mut builder = builder
                 .events(self.events.clone())
@@ -114,6 +116,8 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
                 builder = builder.remember_devices(secret, life.0).map_err(about)?;
             }
             engines.accounts = Some(builder.build());
+        } else if stated.remember_devices.is_some() {
+            return Err(place.error("passwords.remember_devices", "needs the table `refresh`"));
         }
         engines.passwords = Some(passwords);
         engines.throttle = Some(throttle);

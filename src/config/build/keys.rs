@@ -1,6 +1,9 @@
 //! Keys and secrets, from the settings or from the files that they name.
 
-use std::{fs, io::ErrorKind};
+use std::{
+    fs::File,
+    io::{ErrorKind, Read},
+};
 
 use zeroize::Zeroizing;
 
@@ -115,28 +118,57 @@ pub(super) fn read(
         let reason = match error.kind() {
             ErrorKind::NotFound => "there is no such file",
             ErrorKind::PermissionDenied => "the file may not be read",
+            ErrorKind::IsADirectory => "is a folder",
             _ => "the file cannot be read",
         };
         let error = ConfigError::new("", reason).because(error);
         place.name(error.inside(&path), setting)
     };
-    let text = Zeroizing::new(fs::read(&path).map_err(failed)?);
-    #[cfg(unix)]
-    if !setting.contains("public") {
-        use std::os::unix::fs::PermissionsExt;
-
-        let mode = fs::metadata(&path).map_err(failed)?.permissions().mode();
-        if mode & 0o004 != 0 {
-            tracing::warn!(
-                setting,
-                file = %path.display(),
-                "everybody on this machine may read the file of this key"
-            );
-        }
+    let file = File::open(&path).map_err(failed)?;
+    // In one piece, since a buffer that grows leaves copies behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
+    let mut some = (&file).take(MAX_BYTES as u64 + 1);
+    some.read_to_end(&mut text).map_err(failed)?;
+    if text.len() > MAX_BYTES {
+        let error = ConfigError::new("", "is longer than 64 KiB");
+        return Err(place.name(error.inside(&path), setting));
     }
-    // Editors end a file with a line end, which is no part of a secret.
-    let end = text.trim_ascii_end().len();
-    Ok(Zeroizing::new(text[..end].to_vec()))
+    let is_public = setting.ends_with(".public_key_file") || is_public_paserk(&text);
+    if !is_public && is_readable_by_all(&file).map_err(failed)? {
+        let named = place.error(setting, "");
+        tracing::warn!(
+            setting = named.setting(),
+            file = %path.display(),
+            "everybody on this machine may read the file of this key"
+        );
+    }
+    // Editors end a text with a line end, which is no part of a secret. Random bytes are no text.
+    let end = match str::from_utf8(&text) {
+        Ok(text) => text
+            .strip_suffix('\n')
+            .map_or(text, |line| line.strip_suffix('\r').unwrap_or(line))
+            .len(),
+        Err(_) => text.len(),
+    };
+    text.truncate(end);
+    Ok(text)
+}
+
+#[cfg(unix)]
+fn is_readable_by_all(file: &File) -> std::io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt;
+
+    Ok(file.metadata()?.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_readable_by_all(_: &File) -> std::io::Result<bool> {
+    Ok(false)
+}
+
+/// Whether it is `k4.public.…`, of any version.
+pub(super) fn is_public_paserk(text: &[u8]) -> bool {
+    text.get(2..10) == Some(b".public.")
 }
 
 /// The master secret: `None` if none is set.
@@ -180,3 +212,6 @@ pub(super) fn secret_in(
     let about = |error: ConfigError| place.name(error.inside(&place.path(file)), setting);
     MasterSecret::new(&text).map_err(about)
 }
+
+/// A JWK of RSA with 16384 bits has 16 KiB.
+const MAX_BYTES: usize = 64 * 1024;

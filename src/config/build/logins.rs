@@ -29,7 +29,9 @@ impl Parts<'_> {
         let own = own.map(|file| keys::secret_in(file, "session.secret_file", self.place));
         let own = own.transpose()?;
         let mut builder = Sessions::builder(Arc::clone(self.store), own.as_ref().unwrap_or(secret));
-        builder = builder.clock(Arc::clone(self.clock));
+        builder = builder
+            .events(self.events.clone())
+            .clock(Arc::clone(self.clock));
         if let Some(issuer) = &self.settings.issuer {
             builder = builder.issuer(issuer);
         }

@@ -2,8 +2,11 @@
 
 #[cfg(feature = "refresh")]
 mod accounts;
+mod features;
 mod keys;
 mod logins;
+#[cfg(feature = "paseto")]
+mod pasetos;
 #[cfg(feature = "oauth2")]
 mod providers;
 mod store;
@@ -16,14 +19,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Config, place::Place, settings::Settings};
 #[cfg(feature = "account")]
 use crate::account::Users;
-#[cfg(any(feature = "refresh", feature = "otp"))]
-use crate::event::Events;
 #[cfg(feature = "refresh")]
 use crate::refresh::ReadUser;
 use crate::{
     clock::{Clock, SystemClock},
-    config::settings::{FormatKind, Span, StoreKind},
+    config::settings::StoreKind,
     error::ConfigError,
+    event::Events,
     jam::{Engines, Jam, Read},
     secret::MasterSecret,
     store::{MemoryStore, Store},
@@ -35,7 +37,6 @@ pub struct JamBuilder<U> {
     config: Config,
     store: Option<Arc<dyn Store>>,
     clock: Arc<dyn Clock>,
-    #[cfg(any(feature = "refresh", feature = "otp"))]
     events: Events,
     #[cfg(feature = "refresh")]
     reader: Option<Arc<dyn ReadUser<U>>>,
@@ -52,7 +53,6 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             config,
             store: None,
             clock: Arc::new(SystemClock),
-            #[cfg(any(feature = "refresh", feature = "otp"))]
             events: Events::default(),
             #[cfg(feature = "refresh")]
             reader: None,
@@ -83,7 +83,6 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
     }
 
     /// Where the events of all engines go. Default: to `tracing` alone.
-    #[cfg(any(feature = "refresh", feature = "otp"))]
     pub fn events(mut self, events: Events) -> Self {
         self.events = events;
         self
@@ -113,7 +112,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         let Config {
             settings, place, ..
         } = &self.config;
-        compiled_in(settings, place)?;
+        features::check(settings, place)?;
         let host = settings.issuer.as_deref().and_then(host);
         let store = match (&self.store, &settings.store) {
             (Some(_), Some(_)) => {
@@ -136,26 +135,19 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             place,
             store: &store,
             clock: &self.clock,
-            #[cfg(any(feature = "refresh", feature = "otp"))]
             events: &self.events,
         };
         let mut engines = Engines::new(Arc::clone(&store), Arc::clone(&self.clock), &place.table);
-        let ttl = access_ttl(settings, place)?;
-        let (jwt_ttl, paseto_ttl) = match settings.refresh.as_ref().map(|refresh| refresh.format) {
-            Some(FormatKind::Paseto) => (None, ttl),
-            _ => (ttl, None),
-        };
         if let Some(jwt) = &settings.jwt {
             let source = parts.source("jwt", jwt.cookie.as_deref(), jwt.header.as_deref())?;
-            engines.jwt = Some(Read::new(parts.jwt(jwt, jwt_ttl)?, source));
+            engines.jwt = Some(Read::new(parts.jwt(jwt)?, source));
         }
         #[cfg(feature = "paseto")]
         if let Some(paseto) = &settings.paseto {
             let (cookie, header) = (paseto.cookie.as_deref(), paseto.header.as_deref());
             let source = parts.source("paseto", cookie, header)?;
-            engines.paseto = Some(Read::new(parts.paseto(paseto, paseto_ttl)?, source));
+            engines.paseto = Some(Read::new(parts.paseto(paseto)?, source));
         }
-        let _ = paseto_ttl;
         if let Some(session) = &settings.session {
             let (cookie, header) = (session.cookie.as_deref(), session.header.as_deref());
             // The cookie is the engine's own place; a header takes its place in the layer.
@@ -213,7 +205,6 @@ pub(super) struct Parts<'a> {
     place: &'a Place,
     store: &'a Arc<dyn Store>,
     clock: &'a Arc<dyn Clock>,
-    #[cfg(any(feature = "refresh", feature = "otp"))]
     events: &'a Events,
 }
 
@@ -224,72 +215,14 @@ impl Parts<'_> {
     }
 }
 
+/// The host of a URL, without a user before it and a port behind it.
 fn host(issuer: &str) -> Option<&str> {
     let (_, rest) = issuer.split_once("://")?;
-    rest.split(['/', ':'])
-        .next()
-        .filter(|host| !host.is_empty())
-}
-
-/// Refuses tables whose engine is not there.
-fn compiled_in(settings: &Settings, place: &Place) -> Result<(), ConfigError> {
-    let tables = [
-        (
-            "refresh",
-            settings.refresh.is_some(),
-            "refresh",
-            cfg!(feature = "refresh"),
-        ),
-        (
-            "passwords",
-            settings.passwords.is_some(),
-            "account",
-            cfg!(feature = "account"),
-        ),
-        (
-            "throttle",
-            settings.throttle.is_some(),
-            "account",
-            cfg!(feature = "account"),
-        ),
-        ("otp", settings.otp.is_some(), "otp", cfg!(feature = "otp")),
-        (
-            "paseto",
-            settings.paseto.is_some(),
-            "paseto",
-            cfg!(feature = "paseto"),
-        ),
-        (
-            "oauth2",
-            settings.oauth2.is_some(),
-            "oauth2",
-            cfg!(feature = "oauth2"),
-        ),
-    ];
-    for (table, is_stated, feature, is_there) in tables {
-        if is_stated && !is_there {
-            let reason = format!("needs the feature `{feature}` of tower-jam");
-            return Err(place.error(table, reason));
-        }
-    }
-    Ok(())
-}
-
-/// One lifetime, from wherever it is stated.
-fn access_ttl(settings: &Settings, place: &Place) -> Result<Option<Span>, ConfigError> {
-    let Some(refresh) = &settings.refresh else {
-        return Ok(None);
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let end = match host.starts_with('[') {
+        true => host.find(']')? + 1,
+        false => host.find(':').unwrap_or(host.len()),
     };
-    let (table, other) = match refresh.format {
-        FormatKind::Jwt => ("jwt", settings.jwt.as_ref().and_then(|jwt| jwt.ttl)),
-        FormatKind::Paseto => (
-            "paseto",
-            settings.paseto.as_ref().and_then(|table| table.ttl),
-        ),
-    };
-    if refresh.access_ttl.is_some() && other.is_some() {
-        let reason = format!("contradicts `{table}.ttl`: one of them is to be set");
-        return Err(place.error("refresh.access_ttl", reason));
-    }
-    Ok(refresh.access_ttl)
+    Some(&host[..end]).filter(|host| !host.is_empty())
 }

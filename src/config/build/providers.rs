@@ -52,7 +52,9 @@ impl Parts<'_> {
         }
         let provider = builder.build().map_err(about)?;
         let store = Arc::clone(self.store);
-        let mut builder = OAuth2::builder(provider, store, secret).clock(Arc::clone(self.clock));
+        let mut builder = OAuth2::builder(provider, store, secret)
+            .events(self.events.clone())
+            .clock(Arc::clone(self.clock));
         if let Some(url) = &settings.redirect_url {
             builder = builder.redirect_url(url);
         }
@@ -87,6 +89,9 @@ impl Parts<'_> {
         if key.is_some() && client_secret.is_some() {
             let reason = "contradicts the private key: one proof is to be set";
             return Err(self.place.error(&at("client_secret"), reason));
+        }
+        if settings.secret_in_body && client_secret.is_none() {
+            return Err(self.unused(table, "secret_in_body", "client_secret"));
         }
         let is_preset = PRESETS.contains(&name);
         let has_others = settings.token_url.is_some();
@@ -133,6 +138,12 @@ impl Parts<'_> {
         })
     }
 
+    /// A setting says how another one is used, which is not there.
+    fn unused(&self, table: &str, name: &str, other: &str) -> ConfigError {
+        let reason = format!("needs `{other}`");
+        self.place.error(&format!("{table}.{name}"), reason)
+    }
+
     async fn discover(
         &self,
         name: &str,
@@ -157,7 +168,14 @@ impl Parts<'_> {
         settings: &ProviderSettings,
     ) -> Result<Option<Key>, ConfigError> {
         if settings.private_key.is_none() && settings.private_key_file.is_none() {
-            return Ok(None);
+            let is_stated = [
+                ("alg", settings.alg.is_some()),
+                ("kid", settings.kid.is_some()),
+            ];
+            return match is_stated.into_iter().find(|(_, is_stated)| *is_stated) {
+                Some((name, _)) => Err(self.unused(table, name, "private_key")),
+                None => Ok(None),
+            };
         }
         let stated = Material {
             alg: settings.alg.or(Some(Alg(Algorithm::Es256))),

@@ -99,7 +99,9 @@ pub(super) fn check(settings: &StoreSettings, place: &Place) -> Result<(), Confi
             return Err(place.error(&format!("store.{name}"), "is not set"));
         }
     }
-    if settings.near_cache.is_some() && cfg!(not(feature = "near-cache")) {
+    // The stores on servers bring that feature along.
+    let is_file = settings.r#type == File;
+    if is_file && settings.near_cache.is_some() && cfg!(not(feature = "near-cache")) {
         let reason = "needs the feature `near-cache` of tower-jam";
         return Err(place.error("store.near_cache", reason));
     }

@@ -1,4 +1,4 @@
-//! The engines of the tables `jwt` and `paseto`, and what their layers read.
+//! The engine of the table `jwt`, and what it has in common with that of `paseto`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use http::HeaderName;
 
 use super::{Parts, keys};
 use crate::{
-    config::settings::{JwtSettings, ListKind, Span},
+    config::settings::{FormatKind, JwtSettings, ListKind, RefreshSettings, Span},
     credential::CredentialSource,
     error::ConfigError,
     token::{Jwt, KeyRing, TokenList},
@@ -14,7 +14,7 @@ use crate::{
 
 impl Parts<'_> {
     /// What a token table without an issuer or an audience leaves open.
-    fn party(&self, table: &str) -> Result<(&str, &[String]), ConfigError> {
+    pub(super) fn party(&self, table: &str) -> Result<(&str, &[String]), ConfigError> {
         let missing = |name: &str| {
             let reason = format!("is not set, and the table `{table}` needs it");
             self.place.error(name, reason)
@@ -27,13 +27,10 @@ impl Parts<'_> {
         ))
     }
 
-    pub(super) fn jwt<U>(
-        &self,
-        jwt: &JwtSettings,
-        ttl: Option<Span>,
-    ) -> Result<Jwt<U>, ConfigError> {
+    pub(super) fn jwt<U>(&self, jwt: &JwtSettings) -> Result<Jwt<U>, ConfigError> {
         let (issuer, audiences) = self.party("jwt")?;
         let active = keys::key(&jwt.material(), "jwt", self.place, None)?;
+        let refresh = self.refresh(FormatKind::Jwt, active.can_sign())?;
         let ring = KeyRing::new(active.clone());
         for (at, further) in jwt.accept.iter().enumerate() {
             let table = format!("jwt.accept[{at}]");
@@ -57,17 +54,53 @@ impl Parts<'_> {
         if let Some(leeway) = jwt.leeway {
             builder = builder.leeway(leeway.0);
         }
-        if let Some(ttl) = ttl.or(jwt.ttl) {
+        let (ttl, lifetime) = self.lifetime("jwt", jwt.ttl, refresh)?;
+        if let Some(ttl) = ttl {
             builder = builder.ttl(ttl.0);
         }
         if let Some(list) = self.list("jwt", issuer, jwt.list, jwt.list_longest)? {
             builder = builder.list(list);
         }
-        let built = builder.build();
-        built.map_err(|error| self.place.engine("jwt", error))
+        builder.build().map_err(|error| match error.setting() {
+            "ttl" => self.place.name(error, &lifetime),
+            _ => self.place.engine("jwt", error),
+        })
     }
 
-    fn list(
+    /// The table `refresh`, if its access tokens are of this format.
+    pub(super) fn refresh(
+        &self,
+        format: FormatKind,
+        can_sign: bool,
+    ) -> Result<Option<&RefreshSettings>, ConfigError> {
+        let refresh = self.settings.refresh.as_ref();
+        let refresh = refresh.filter(|refresh| refresh.format == format);
+        if refresh.is_some() && !can_sign {
+            let reason = "needs a key that signs, and that of the table only verifies";
+            return Err(self.place.error("refresh.format", reason));
+        }
+        Ok(refresh)
+    }
+
+    /// How long the tokens of `table` live, and the setting that says so.
+    pub(super) fn lifetime(
+        &self,
+        table: &str,
+        own: Option<Span>,
+        refresh: Option<&RefreshSettings>,
+    ) -> Result<(Option<Span>, String), ConfigError> {
+        let own_name = format!("{table}.ttl");
+        match (own, refresh.and_then(|refresh| refresh.access_ttl)) {
+            (Some(_), Some(_)) => {
+                let reason = format!("contradicts `{own_name}`: one of them is to be set");
+                Err(self.place.error("refresh.access_ttl", reason))
+            }
+            (None, Some(ttl)) => Ok((Some(ttl), "refresh.access_ttl".to_owned())),
+            (own, None) => Ok((own, own_name)),
+        }
+    }
+
+    pub(super) fn list(
         &self,
         table: &str,
         issuer: &str,
@@ -88,6 +121,7 @@ impl Parts<'_> {
             .issuer(issuer)
             .longest(longest)
             .clock(Arc::clone(self.clock))
+            .events(self.events.clone())
             .build();
         let list = list.map_err(|error| self.place.engine(table, error))?;
         Ok(Some(list))
@@ -113,101 +147,6 @@ impl Parts<'_> {
                 let name = HeaderName::try_from(name);
                 let name = name.map_err(|_| self.place.error(&at, "is no name of a header"))?;
                 Ok(Some(CredentialSource::header(name)))
-            }
-        }
-    }
-}
-
-#[cfg(feature = "paseto")]
-mod paseto {
-    use std::sync::Arc;
-
-    use super::{Parts, keys};
-    use crate::{
-        config::settings::{Hidden, PasetoSettings, PurposeKind, Span, VersionKind},
-        error::ConfigError,
-        token::{KeyRing, Paseto, PasetoKey, paseto as version},
-    };
-
-    impl Parts<'_> {
-        pub(in crate::config::build) fn paseto<U>(
-            &self,
-            settings: &PasetoSettings,
-            ttl: Option<Span>,
-        ) -> Result<Paseto<U>, ConfigError> {
-            use {PurposeKind::*, VersionKind::*};
-            macro_rules! build {
-                ($constructor:ident, $Version:ty, $Purpose:ty) => {{
-                    let key = |table: &str, inline, file, kid: &Option<String>| {
-                        let text = self.paserk(table, inline, file)?;
-                        let about = |error| self.place.engine(table, error);
-                        let key =
-                            PasetoKey::<$Version, $Purpose>::from_paserk(&text).map_err(about)?;
-                        match kid {
-                            Some(kid) => key.with_kid(kid).map_err(about),
-                            None => Ok(key),
-                        }
-                    };
-                    let (inline, file) = (settings.key.as_ref(), settings.key_file.as_deref());
-                    let ring = KeyRing::new(key("paseto", inline, file, &settings.kid)?);
-                    for (at, further) in settings.accept.iter().enumerate() {
-                        let table = format!("paseto.accept[{at}]");
-                        let (inline, file) = (further.key.as_ref(), further.key_file.as_deref());
-                        let key = key(&table, inline, file, &further.kid)?;
-                        let about = |error| self.place.engine(&table, error);
-                        ring.accept(key).map_err(about)?;
-                    }
-                    let (issuer, audiences) = self.party("paseto")?;
-                    let mut builder = Paseto::$constructor(ring)
-                        .issuer(issuer)
-                        .clock(Arc::clone(self.clock));
-                    for audience in audiences {
-                        builder = builder.audience(audience);
-                    }
-                    if let Some(leeway) = settings.leeway {
-                        builder = builder.leeway(leeway.0);
-                    }
-                    if let Some(ttl) = ttl.or(settings.ttl) {
-                        builder = builder.ttl(ttl.0);
-                    }
-                    let list = self.list("paseto", issuer, settings.list, settings.list_longest)?;
-                    if let Some(list) = list {
-                        builder = builder.list(list);
-                    }
-                    builder.build()
-                }};
-            }
-            let built = match (settings.version, settings.purpose) {
-                (V4, Local) => build!(v4_local, version::V4, version::Local),
-                (V4, Public) => build!(v4_public, version::V4, version::Public),
-                (V3, Local) => build!(v3_local, version::V3, version::Local),
-                (V3, Public) => build!(v3_public, version::V3, version::Public),
-                (V2, Local) => build!(legacy_v2_local, version::V2, version::Local),
-                (V2, Public) => build!(legacy_v2_public, version::V2, version::Public),
-            };
-            built.map_err(|error| self.place.engine("paseto", error))
-        }
-
-        fn paserk(
-            &self,
-            table: &str,
-            inline: Option<&Hidden>,
-            file: Option<&str>,
-        ) -> Result<zeroize::Zeroizing<String>, ConfigError> {
-            let at = format!("{table}.key_file");
-            match (inline, file) {
-                (Some(_), Some(_)) => Err(self.place.error(&at, "contradicts `key`")),
-                (Some(text), None) => Ok(zeroize::Zeroizing::new(text.expose().to_owned())),
-                (None, Some(file)) => {
-                    let bytes = keys::read(file, &at, self.place)?;
-                    let text = str::from_utf8(&bytes);
-                    let text = text.map_err(|_| self.place.error(&at, "is not UTF-8"))?;
-                    Ok(zeroize::Zeroizing::new(text.to_owned()))
-                }
-                (None, None) => {
-                    let reason = "has no key: set `key` or `key_file`";
-                    Err(self.place.error(table, reason))
-                }
             }
         }
     }

@@ -30,7 +30,7 @@ pub(crate) struct StoreSettings {
     /// none, and they need one.
     pub(crate) url: Option<Hidden>,
     /// What every key of `redis` begins with, or every table of `postgres`; no two applications may share one. Default:
-    /// the host of the issuer for `redis`, nothing for `postgres`.
+    /// for `redis` the host of the issuer, or `tower-jam` without one, and nothing for `postgres`.
     pub(crate) prefix: Option<String>,
     /// The schema of `postgres`. Default: `tower_jam`.
     pub(crate) schema: Option<String>,

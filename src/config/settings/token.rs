@@ -41,7 +41,7 @@ macro_rules! keyed {
             pub(crate) alg: Option<Alg>,
             /// The secret of HS256, HS384 or HS512: random bytes, as text. Default: none.
             pub(crate) secret_key: Option<Hidden>,
-            /// A file with such a secret; its last line end is no part of it. Default: none.
+            /// A file with such a secret; the last line end of a text is no part of it. Default: none.
             pub(crate) secret_key_file: Option<String>,
             /// A private key, PEM or JWK. Default: none.
             pub(crate) private_key: Option<Hidden>,

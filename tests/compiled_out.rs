@@ -1,0 +1,86 @@
+//! Tables and stores whose feature is not compiled in: each is refused with the feature's name.
+//!
+//! Run as `cargo test --features config --test compiled_out`; with the features there is nothing to see here. The crate is a
+//! dev-dependency of itself, with `account` and what that brings, so these are there.
+#![cfg(all(
+    feature = "config",
+    not(any(
+        feature = "paseto",
+        feature = "oauth2",
+        feature = "near-cache",
+        feature = "store-redis",
+        feature = "store-postgres"
+    ))
+))]
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
+
+use serde_json::json;
+use tower_jam::{Claims, Jam, config::Config};
+
+#[tokio::test]
+async fn what_is_not_compiled_in_is_named_with_its_feature() {
+    let cases = [
+        (
+            json!({ "paseto": {} }),
+            "setting `paseto`: needs the feature `paseto` of tower-jam",
+        ),
+        (
+            json!({ "paseto": { "key": "k4.local.x", "version": "v4" }, "session": {} }),
+            "setting `paseto`: needs the feature `paseto` of tower-jam",
+        ),
+        (
+            json!({ "jwt": {}, "refresh": { "format": "paseto" } }),
+            "setting `refresh.format`: needs the feature `paseto` of tower-jam",
+        ),
+        (
+            json!({ "oauth2": { "providers": { "github": { "client_id": "x" } } } }),
+            "setting `oauth2`: needs the feature `oauth2` of tower-jam",
+        ),
+        (
+            json!({ "oauth2": {} }),
+            "setting `oauth2`: needs the feature `oauth2` of tower-jam",
+        ),
+        (
+            json!({ "store": { "type": "redis", "url": "redis://localhost" } }),
+            "setting `store.type`: `redis` needs the feature `store-redis` of tower-jam",
+        ),
+        (
+            json!({ "store": { "type": "postgres", "url": "postgres://localhost" } }),
+            "setting `store.type`: `postgres` needs the feature `store-postgres` of tower-jam",
+        ),
+        (
+            json!({ "store": { "type": "redis", "url": "redis://localhost", "near_cache": {} } }),
+            "setting `store.type`: `redis` needs the feature `store-redis` of tower-jam",
+        ),
+        (
+            json!({ "store": { "type": "file", "path": "x.redb", "near_cache": {} } }),
+            "setting `store.near_cache`: needs the feature `near-cache` of tower-jam",
+        ),
+        // What a table may not say is told before it is missed.
+        (
+            json!({ "paseto": { "kye": "x" } }),
+            "setting `paseto.kye`: there is no such setting; the nearest is `key`",
+        ),
+        (
+            json!({ "store": { "type": "redis", "path": "x" } }),
+            "setting `store.path`: contradicts `type`, which is redis",
+        ),
+    ];
+    for (tables, words) in cases {
+        let said = match Config::value(&tables).load() {
+            Ok(config) => Jam::<Claims>::builder(config).build().await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(said.to_string(), words);
+        assert!(!std::path::Path::new("x.redb").exists());
+    }
+}
+
+/// What is there is built all the same.
+#[tokio::test]
+async fn the_rest_is_built() {
+    let config = json!({ "session": {}, "passwords": {}, "otp": { "service": "Acme" } });
+    let config = Config::value(&config).load().unwrap();
+    let jam: Jam = Jam::builder(config).build().await.unwrap();
+    assert!(jam.sessions().is_ok() && jam.passwords().is_ok() && jam.otp().is_ok());
+}
