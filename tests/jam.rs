@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Extension, Json, Router, routing::get};
+use axum::{Json, Router, routing::get};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tower_jam::{
@@ -156,19 +156,24 @@ async fn layers_read_cookies_and_headers_as_the_tables_say() {
                 get(|| async { "in" }).route_layer(jam.session_layer().unwrap()),
             )
             .route("/login", get(login))
-            .layer(Extension(jam.clone()))
+            .layer(jam.extension())
     };
     let mut config = everything();
     let app_by_default = app(&built(&config).await);
     config["jwt"]["cookie"] = json!("jwt");
     config["session"] = json!({ "header": "X-Session" });
     let app_by_table = app(&built(&config).await);
+    config["jwt"]["cookie"] = Value::Null;
+    config["jwt"]["header"] = json!("X-Token");
+    config["session"] = json!({ "cookie": "sid" });
+    let app_by_others = app(&built(&config).await);
     for (app, places) in [
         (
             app_by_default,
             [("authorization", "Bearer "), ("cookie", "__Host-sid=")],
         ),
         (app_by_table, [("cookie", "jwt="), ("x-session", "")]),
+        (app_by_others, [("x-token", ""), ("cookie", "sid=")]),
     ] {
         let login = Request::get("/login").body(String::new()).unwrap();
         let (_, body) = answer(&app, login).await;

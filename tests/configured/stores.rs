@@ -32,6 +32,11 @@ async fn nodes_share_sessions(store: &Value) {
     let (_, data) = one.session_get(token).await.unwrap().unwrap();
     assert_eq!(data.values["visits"], 1, "{store}");
 
+    let renewed = other.session_rework(token).await.unwrap().unwrap();
+    assert!(one.session_get(token).await.unwrap().is_none(), "{store}");
+    let token = renewed.expose();
+    assert_eq!(visit(&other, token).await, StatusCode::OK, "{store}");
+
     assert!(one.session_delete(token).await.unwrap());
     assert!(other.session_get(token).await.unwrap().is_none(), "{store}");
     // A near-cache hears of it.
@@ -142,7 +147,7 @@ async fn a_server_that_stops_is_503_until_it_is_back() {
                 tokio::task::yield_now().await;
             }
         }
-        assert!(redis.run());
+        redis::until("Redis has its port again", || redis.run());
         postgres.restart();
         for (jam, session) in &nodes {
             until_ready_is(jam, true).await;
