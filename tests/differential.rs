@@ -11,9 +11,10 @@ use std::time::Duration;
 use jsonwebtoken as peer;
 use jwt_simple::prelude as simple;
 use jwt_simple::prelude::{
-    ECDSAP256KeyPairLike as _, ECDSAP256PublicKeyLike as _, ECDSAP384KeyPairLike as _,
-    ECDSAP384PublicKeyLike as _, EdDSAKeyPairLike as _, EdDSAPublicKeyLike as _, MACLike as _,
-    RSAKeyPairLike as _, RSAPublicKeyLike as _,
+    ECDSAP256KeyPairLike as _, ECDSAP256PublicKeyLike as _, ECDSAP256kKeyPairLike as _,
+    ECDSAP256kPublicKeyLike as _, ECDSAP384KeyPairLike as _, ECDSAP384PublicKeyLike as _,
+    EdDSAKeyPairLike as _, EdDSAPublicKeyLike as _, MACLike as _, RSAKeyPairLike as _,
+    RSAPublicKeyLike as _,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -168,7 +169,7 @@ async fn jsonwebtoken_reads_our_tokens_and_we_read_its() {
         }
         ran.push(algorithm.name());
     }
-    // It has no ES512.
+    // It has neither ES512 nor ES256K.
     assert_eq!(ran.len(), 12, "{ran:?}");
 }
 
@@ -235,6 +236,7 @@ async fn jwt_simple_reads_our_tokens_and_we_read_its() {
             Algorithm::Ps512 => simple_pair!(simple::PS512KeyPair, shared),
             Algorithm::Es256 => simple_pair!(simple::ES256KeyPair, shared),
             Algorithm::Es384 => simple_pair!(simple::ES384KeyPair, shared),
+            Algorithm::Es256k => simple_pair!(simple::ES256kKeyPair, shared),
             Algorithm::EdDsa => simple_pair!(simple::Ed25519KeyPair, shared),
             _ => continue,
         };
@@ -260,7 +262,7 @@ async fn jwt_simple_reads_our_tokens_and_we_read_its() {
         ran.push(algorithm.name());
     }
     // It has no ES512.
-    assert_eq!(ran.len(), 12, "{ran:?}");
+    assert_eq!(ran.len(), 13, "{ran:?}");
 }
 
 /// What `/.well-known/jwks.json` holds is enough for another party to verify with.
@@ -307,6 +309,7 @@ async fn every_change_of_one_character_is_refused() {
         Algorithm::Ps256,
         Algorithm::Es256,
         Algorithm::Es512,
+        Algorithm::Es256k,
         Algorithm::EdDsa,
     ] {
         let shared = Shared::new(algorithm);

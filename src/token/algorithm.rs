@@ -1,4 +1,4 @@
-//! The signature algorithms of RFC 7518 section 3 and RFC 8037 section 3.1, and what each stands for.
+//! The signature algorithms of RFC 7518 section 3, RFC 8037 section 3.1 and RFC 8812 section 3.2, and what each stands for.
 
 use std::fmt;
 
@@ -40,6 +40,8 @@ pub enum Algorithm {
     Es384,
     /// ECDSA on P-521 with SHA-512 (RFC 7518 section 3.4).
     Es512,
+    /// ECDSA on secp256k1 with SHA-256 (RFC 8812 section 3.2).
+    Es256k,
     /// EdDSA on Ed25519 (RFC 8037 section 3.1). Ed448 is not offered.
     EdDsa,
 }
@@ -59,10 +61,11 @@ impl Algorithm {
         Self::Es256,
         Self::Es384,
         Self::Es512,
+        Self::Es256k,
         Self::EdDsa,
     ];
 
-    /// The value of the `alg` parameter (RFC 7518 section 3.1, RFC 8037 section 3.1).
+    /// The value of the `alg` parameter (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 8812 section 3.2).
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -78,6 +81,7 @@ impl Algorithm {
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
             Self::Es512 => "ES512",
+            Self::Es256k => "ES256K",
             Self::EdDsa => "EdDSA",
         }
     }
@@ -130,6 +134,7 @@ impl Algorithm {
             Self::Es256 => Family::Ec(&P256),
             Self::Es384 => Family::Ec(&P384),
             Self::Es512 => Family::Ec(&P521),
+            Self::Es256k => Family::Ec(&SECP256K1),
             Self::EdDsa => Family::Ed25519,
         }
     }
@@ -155,7 +160,7 @@ pub(super) struct Rsa {
     pub(super) sign: &'static RsaSignatureEncoding,
 }
 
-/// A curve of RFC 7518 section 6.2.1.1 with the hash that its algorithm fixes.
+/// A curve of RFC 7518 section 6.2.1.1 or RFC 8812 section 3.1 with the hash that its algorithm fixes.
 pub(super) struct Curve {
     pub(super) name: &'static str,
     /// What an error asks for.
@@ -169,7 +174,7 @@ pub(super) struct Curve {
 
 impl Curve {
     pub(super) fn from_name(name: &str) -> Option<&'static Self> {
-        [&P256, &P384, &P521]
+        [&P256, &P384, &P521, &SECP256K1]
             .into_iter()
             .find(|curve| curve.name == name)
     }
@@ -202,6 +207,15 @@ static P521: Curve = Curve {
     sign: &signature::ECDSA_P521_SHA512_FIXED_SIGNING,
 };
 
+static SECP256K1: Curve = Curve {
+    name: "secp256k1",
+    wanted: "an EC key on secp256k1",
+    algorithm: Algorithm::Es256k,
+    bytes: 32,
+    verify: &signature::ECDSA_P256K1_SHA256_FIXED,
+    sign: &signature::ECDSA_P256K1_SHA256_FIXED_SIGNING,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,9 +227,9 @@ mod tests {
             assert_eq!(algorithm.to_string(), algorithm.name());
             assert_eq!(Algorithm::from_name(&algorithm.name().to_lowercase()), None);
         }
-        assert_eq!(Algorithm::ALL.len(), 13);
+        assert_eq!(Algorithm::ALL.len(), 14);
         for name in [
-            "", "none", "None", "NONE", "HS256 ", "RSA1_5", "ES256K", "HS1", "EdDSA\0",
+            "", "none", "None", "NONE", "HS256 ", "RSA1_5", "ES256k", "HS1", "EdDSA\0",
         ] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }

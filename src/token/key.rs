@@ -27,7 +27,7 @@ use crate::{
 /// * Shared secrets have at least the bytes of the hash (RFC 7518 section 3.2) and are none of what
 ///   others may know: PEM, DER, JWK and SSH keys are refused.
 /// * RSA keys have 2048 to 8192 bits (RFC 7518 section 3.3) and a public exponent of at least 65537.
-/// * EC keys are on the algorithm's curve (RFC 7518 section 3.4), private and public members fit.
+/// * EC keys are on the algorithm's curve (RFC 7518 section 3.4, RFC 8812 section 3.2), private and public members fit.
 ///
 /// The key's id is its RFC 7638 thumbprint, which is the same wherever it is computed, unless the
 /// JWK has one of its own or [`with_kid`](Self::with_kid) says otherwise.

@@ -49,6 +49,11 @@ fn pairs() -> Vec<(&'static [Algorithm], Vec<&'static str>, Vec<&'static str>)> 
             vec![file!("p521.spki")],
         ),
         (
+            &[Algorithm::Es256k],
+            vec![file!("secp256k1.pkcs8"), file!("secp256k1.sec1")],
+            vec![file!("secp256k1.spki")],
+        ),
+        (
             &[Algorithm::EdDsa],
             vec![file!("ed25519.pkcs8")],
             vec![file!("ed25519.spki")],
@@ -58,9 +63,6 @@ fn pairs() -> Vec<(&'static [Algorithm], Vec<&'static str>, Vec<&'static str>)> 
 
 fn others() -> Vec<&'static str> {
     vec![
-        file!("secp256k1.pkcs8"),
-        file!("secp256k1.sec1"),
-        file!("secp256k1.spki"),
         file!("x25519.pkcs8"),
         file!("x25519.spki"),
         file!("rsa1024.pkcs8"),
@@ -122,6 +124,7 @@ fn an_exported_key_is_what_openssl_writes() {
         (Algorithm::Es256, file!("p256.pkcs8")),
         (Algorithm::Es384, file!("p384.pkcs8")),
         (Algorithm::Es512, file!("p521.pkcs8")),
+        (Algorithm::Es256k, file!("secp256k1.pkcs8")),
         (Algorithm::EdDsa, file!("ed25519.pkcs8")),
     ] {
         let exported = Key::from_pem(algorithm, pem)
@@ -356,12 +359,10 @@ fn a_key_or_certificate_is_no_shared_secret() {
         }
     }
     // The end of the document is the uncompressed point.
-    let spki = der(file!("p256.spki"));
-    refused(
-        Key::hs256(&spki[spki.len() - 65..]),
-        "secret_key",
-        "asymmetric key",
-    );
+    for spki in [der(file!("p256.spki")), der(file!("secp256k1.spki"))] {
+        let point = &spki[spki.len() - 65..];
+        refused(Key::hs256(point), "secret_key", "asymmetric key");
+    }
     let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG2cQTvpAlxcXOHv1ux0r1c2jgvG2YJ0dM1Ym3Ff0kZb";
     refused(Key::hs256(ssh), "secret_key", "SSH");
     let json = r#"{"some":"object of settings that is not a key"}"#;

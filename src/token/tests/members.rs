@@ -146,6 +146,21 @@ fn kty_and_crv_fit_the_algorithm() {
         "jwk",
         "`kty` is missing",
     );
+    // Two curves of one length, and a point is on one of them at most.
+    for (own, other) in [
+        (Algorithm::Es256, Algorithm::Es256k),
+        (Algorithm::Es256k, Algorithm::Es256),
+    ] {
+        let mut jwk = Key::generate(own).unwrap().public_jwk().unwrap();
+        jwk.as_object_mut().unwrap().remove("alg");
+        assert_eq!(Key::from_jwk(&jwk.to_string()).unwrap().algorithm(), own);
+        refused(read(other, &jwk), "jwk", "`crv`");
+        let name = Key::generate(other).unwrap().public_jwk().unwrap()["crv"].take();
+        jwk["crv"] = name;
+        refused(read(other, &jwk), "jwk", "not a usable one");
+        jwk["alg"] = own.name().into();
+        refused(read(other, &jwk), "jwk", "`alg` is another");
+    }
     let x25519 = json!({"kty": "OKP", "crv": "X25519", "x": encoded(&[9; 32])});
     refused(Key::from_jwk(&x25519.to_string()), "jwk", "`crv`");
 }

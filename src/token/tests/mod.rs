@@ -7,6 +7,7 @@ use super::{Algorithm, Key, KeyRing};
 mod encodings;
 mod members;
 mod rings;
+mod signatures;
 mod vectors;
 
 const MESSAGE: &[u8] = b"header.claims";
@@ -38,7 +39,7 @@ fn every_algorithm_signs_what_it_verifies_and_nothing_else() {
         let length = match algorithm {
             Algorithm::Hs256 => 32,
             Algorithm::Hs384 => 48,
-            Algorithm::Hs512 | Algorithm::Es256 | Algorithm::EdDsa => 64,
+            Algorithm::Hs512 | Algorithm::Es256 | Algorithm::Es256k | Algorithm::EdDsa => 64,
             Algorithm::Es384 => 96,
             Algorithm::Es512 => 132,
             _ => 256,
