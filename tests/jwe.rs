@@ -13,7 +13,7 @@ use jwt_simple::prelude::{
 use serde_json::{Value, json};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_jam::{
-    Algorithm, Authenticate, Claims, CredentialSource, Grant, IssueError, Key, KeyRing,
+    Algorithm, Authenticate, Claims, CredentialSource, Grant, IssueError, Jwt, Key, KeyRing,
     layer::AuthLayer,
     testing::{Foreign, TestJam, bearer},
     token::jwe::{Jwe, JweAlgorithm, JweKey},
@@ -317,6 +317,35 @@ async fn what_is_too_long_is_not_made() {
         "{error}"
     );
     assert!(jwe.open(&"a".repeat(9_000)).is_err());
+}
+
+/// A third on top of a signature of 4627 bytes is too much; the shorter ones have room.
+#[tokio::test]
+async fn tokens_of_ml_dsa_are_sealed_as_far_as_they_fit() {
+    for (algorithm, fits) in [
+        (Algorithm::MlDsa44, true),
+        (Algorithm::MlDsa65, true),
+        (Algorithm::MlDsa87, false),
+    ] {
+        let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(algorithm).unwrap()))
+            .issuer("https://auth.acme.dev")
+            .audience("api")
+            .build()
+            .unwrap();
+        let signed = jwt.issue(alice()).await.unwrap();
+        assert!(jwt.verify(signed.expose()).await.is_ok());
+        let key = JweKey::generate(JweAlgorithm::A256Kw).unwrap();
+        let jwe = Jwe::new(jwt, KeyRing::new(key));
+        match jwe.seal(signed.expose()) {
+            Ok(sealed) => assert!(fits && jwe.verify(sealed.expose()).await.is_ok()),
+            Err(error) => {
+                assert!(
+                    !fits && matches!(error, IssueError::TooLarge { .. }),
+                    "{error}"
+                );
+            }
+        }
+    }
 }
 
 /// jwt-simple has one way in common with this crate, and reads claims, not tokens, in it.

@@ -1,12 +1,13 @@
-//! The signature algorithms of RFC 7518 section 3, RFC 8037 section 3.1 and RFC 8812 section 3.2, and what each stands for.
+//! The signature algorithms of RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2 and RFC 9964, and what
+//! each stands for.
 
 use std::fmt;
 
 use aws_lc_rs::{
     hmac,
     signature::{
-        self, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, RsaParameters,
-        RsaSignatureEncoding,
+        self, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, PqdsaSigningAlgorithm,
+        PqdsaVerificationAlgorithm, RsaParameters, RsaSignatureEncoding,
     },
 };
 
@@ -44,6 +45,12 @@ pub enum Algorithm {
     Es256k,
     /// EdDSA on Ed25519 (RFC 8037 section 3.1). Ed448 is not offered.
     EdDsa,
+    /// ML-DSA-44 (FIPS 204, RFC 9964), which no known quantum algorithm breaks. A signature has 2420 bytes.
+    MlDsa44,
+    /// ML-DSA-65 (FIPS 204, RFC 9964). A signature has 3309 bytes: a token of it fits into no cookie.
+    MlDsa65,
+    /// ML-DSA-87 (FIPS 204, RFC 9964). A signature has 4627 bytes, which leaves a token 1.5 KiB for its claims.
+    MlDsa87,
 }
 
 impl Algorithm {
@@ -63,9 +70,12 @@ impl Algorithm {
         Self::Es512,
         Self::Es256k,
         Self::EdDsa,
+        Self::MlDsa44,
+        Self::MlDsa65,
+        Self::MlDsa87,
     ];
 
-    /// The value of the `alg` parameter (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 8812 section 3.2).
+    /// The value of the `alg` parameter, as IANA has it in its registry of JOSE algorithms.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -83,6 +93,9 @@ impl Algorithm {
             Self::Es512 => "ES512",
             Self::Es256k => "ES256K",
             Self::EdDsa => "EdDSA",
+            Self::MlDsa44 => "ML-DSA-44",
+            Self::MlDsa65 => "ML-DSA-65",
+            Self::MlDsa87 => "ML-DSA-87",
         }
     }
 
@@ -136,6 +149,9 @@ impl Algorithm {
             Self::Es512 => Family::Ec(&P521),
             Self::Es256k => Family::Ec(&SECP256K1),
             Self::EdDsa => Family::Ed25519,
+            Self::MlDsa44 => Family::MlDsa(&ML_DSA_44),
+            Self::MlDsa65 => Family::MlDsa(&ML_DSA_65),
+            Self::MlDsa87 => Family::MlDsa(&ML_DSA_87),
         }
     }
 }
@@ -152,6 +168,7 @@ pub(super) enum Family {
     Rsa(Rsa),
     Ec(&'static Curve),
     Ed25519,
+    MlDsa(&'static ParameterSet),
 }
 
 #[derive(Clone, Copy)]
@@ -170,6 +187,8 @@ pub(super) struct Curve {
     pub(super) bytes: usize,
     pub(super) verify: &'static EcdsaVerificationAlgorithm,
     pub(super) sign: &'static EcdsaSigningAlgorithm,
+    /// The order, where others take of the two values that s can have the lower one alone.
+    pub(super) order: Option<&'static [u8; 32]>,
 }
 
 impl Curve {
@@ -187,6 +206,7 @@ static P256: Curve = Curve {
     bytes: 32,
     verify: &signature::ECDSA_P256_SHA256_FIXED,
     sign: &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+    order: None,
 };
 
 static P384: Curve = Curve {
@@ -196,6 +216,7 @@ static P384: Curve = Curve {
     bytes: 48,
     verify: &signature::ECDSA_P384_SHA384_FIXED,
     sign: &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
+    order: None,
 };
 
 static P521: Curve = Curve {
@@ -205,6 +226,7 @@ static P521: Curve = Curve {
     bytes: 66,
     verify: &signature::ECDSA_P521_SHA512_FIXED,
     sign: &signature::ECDSA_P521_SHA512_FIXED_SIGNING,
+    order: None,
 };
 
 static SECP256K1: Curve = Curve {
@@ -214,6 +236,47 @@ static SECP256K1: Curve = Curve {
     bytes: 32,
     verify: &signature::ECDSA_P256K1_SHA256_FIXED,
     sign: &signature::ECDSA_P256K1_SHA256_FIXED_SIGNING,
+    order: Some(&[
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xfe, 0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36,
+        0x41, 0x41,
+    ]),
+};
+
+/// A parameter set of FIPS 204 section 4.
+pub(super) struct ParameterSet {
+    /// What an error asks for.
+    pub(super) wanted: &'static str,
+    /// Its object identifier (RFC 9881 section 2).
+    pub(super) identifier: &'static [u8],
+    /// Length of the public key, in bytes.
+    pub(super) public_bytes: usize,
+    pub(super) verify: &'static PqdsaVerificationAlgorithm,
+    pub(super) sign: &'static PqdsaSigningAlgorithm,
+}
+
+static ML_DSA_44: ParameterSet = ParameterSet {
+    wanted: "an ML-DSA-44 key",
+    identifier: &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11],
+    public_bytes: 1312,
+    verify: &signature::ML_DSA_44,
+    sign: &signature::ML_DSA_44_SIGNING,
+};
+
+static ML_DSA_65: ParameterSet = ParameterSet {
+    wanted: "an ML-DSA-65 key",
+    identifier: &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x12],
+    public_bytes: 1952,
+    verify: &signature::ML_DSA_65,
+    sign: &signature::ML_DSA_65_SIGNING,
+};
+
+static ML_DSA_87: ParameterSet = ParameterSet {
+    wanted: "an ML-DSA-87 key",
+    identifier: &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x13],
+    public_bytes: 2592,
+    verify: &signature::ML_DSA_87,
+    sign: &signature::ML_DSA_87_SIGNING,
 };
 
 #[cfg(test)]
@@ -227,7 +290,7 @@ mod tests {
             assert_eq!(algorithm.to_string(), algorithm.name());
             assert_eq!(Algorithm::from_name(&algorithm.name().to_lowercase()), None);
         }
-        assert_eq!(Algorithm::ALL.len(), 14);
+        assert_eq!(Algorithm::ALL.len(), 17);
         for name in [
             "", "none", "None", "NONE", "HS256 ", "RSA1_5", "ES256k", "HS1", "EdDSA\0",
         ] {

@@ -1,25 +1,20 @@
-//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) and their thumbprints (RFC 7638).
+//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2, RFC 9964) and their thumbprints (RFC 7638).
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+mod kinds;
+mod members;
 
-use aws_lc_rs::{
-    digest,
-    error::KeyRejected,
-    rsa::KeyPairComponents,
-    signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair, RsaPublicKeyComponents},
-};
+use std::{borrow::Cow, collections::BTreeMap};
+
+use aws_lc_rs::digest;
 use base64_simd::URL_SAFE_NO_PAD;
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor},
-};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use self::members::Members;
 use crate::{
     error::ConfigError,
     token::{
-        algorithm::{Algorithm, Curve, Family, Rsa},
+        algorithm::{Algorithm, Curve, Family},
         asymmetric::Builder,
         material::{Check, Parts},
         symmetric,
@@ -80,6 +75,10 @@ impl<'a> Jwk<'a> {
                 self.expect("crv", "Ed25519", algorithm)?;
                 self.ed25519(&build)?
             }
+            Family::MlDsa(set) => {
+                self.expect("kty", "AKP", algorithm)?;
+                self.ml_dsa(&build, set)?
+            }
         };
         self.restrict(parts, &uses)
     }
@@ -96,6 +95,7 @@ impl<'a> Jwk<'a> {
             ("EC" | "OKP", _) => {
                 return Err(self.refuse("its `crv` is missing or of no known algorithm"));
             }
+            ("AKP", _) => return Err(self.refuse("its `alg` is missing")),
             _ => None,
         })
     }
@@ -178,69 +178,11 @@ impl<'a> Jwk<'a> {
         }
     }
 
-    /// RFC 7518 section 6.3.
-    fn rsa(&self, build: &Builder, rsa: Rsa) -> Result<Parts, ConfigError> {
-        let (n, e) = (self.bytes("n")?, self.bytes("e")?);
-        let public = build.rsa_components(rsa, &n, &e)?;
-        if self.has("oth") {
-            return Err(self.refuse("RSA keys of more than two primes are not taken"));
-        }
-        if !RSA_PRIVATE.iter().any(|name| self.has(name)) {
-            return Ok(public);
-        }
-        if let Some(missing) = RSA_PRIVATE.iter().find(|name| !self.has(name)) {
-            let reason = format!(
-                "its `{missing}` is missing: an RSA private key is taken with all of d, p, q, dp, dq, qi"
-            );
-            return Err(self.refuse(reason));
-        }
-        let pair = RsaKeyPair::from_components(&KeyPairComponents {
-            public_key: RsaPublicKeyComponents { n: &**n, e: &**e },
-            d: &**self.bytes("d")?,
-            p: &**self.bytes("p")?,
-            q: &**self.bytes("q")?,
-            dP: &**self.bytes("dp")?,
-            dQ: &**self.bytes("dq")?,
-            qInv: &**self.bytes("qi")?,
-        });
-        build.rsa_pair(rsa, self.consistent(pair)?)
-    }
-
-    /// RFC 7518 section 6.2.
-    fn ec(&self, build: &Builder, curve: &'static Curve) -> Result<Parts, ConfigError> {
-        let mut point = vec![UNCOMPRESSED];
-        for name in ["x", "y"] {
-            point.extend_from_slice(&self.bytes_of(name, curve.bytes)?);
-        }
-        if !self.has("d") {
-            return build.ec_public(curve, &point);
-        }
-        let d = self.bytes_of("d", curve.bytes)?;
-        let pair = EcdsaKeyPair::from_private_key_and_public_key(curve.sign, &d, &point);
-        build.ec_pair(curve, self.consistent(pair)?)
-    }
-
-    /// RFC 8037 section 2.
-    fn ed25519(&self, build: &Builder) -> Result<Parts, ConfigError> {
-        let x = self.bytes_of("x", 32)?;
-        if !self.has("d") {
-            return build.ed25519_public(&x);
-        }
-        let pair = Ed25519KeyPair::from_seed_and_public_key(&self.bytes_of("d", 32)?, &x);
-        build.ed25519_pair(self.consistent(pair)?)
-    }
-
-    fn consistent<T>(&self, pair: Result<T, KeyRejected>) -> Result<T, ConfigError> {
-        pair.map_err(|error| {
-            self.refuse("its private and public members do not make one key")
-                .because(error)
-        })
-    }
-
-    /// Whether there is what only its holder may know (RFC 7518 sections 6.2.2, 6.3.2 and 6.4).
+    /// Whether there is what only its holder may know (RFC 7518 sections 6.2.2, 6.3.2 and 6.4,
+    /// RFC 9964).
     #[cfg(feature = "dpop")]
     pub(super) fn has_private_members(&self) -> bool {
-        let mut private = RSA_PRIVATE.iter().chain(&["oth", "k"]);
+        let mut private = RSA_PRIVATE.iter().chain(&["oth", "k", "priv"]);
         private.any(|name| self.has(name))
     }
 
@@ -313,35 +255,4 @@ pub(super) fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok().map(Zeroizing::new)
 }
 
-struct Members<'a>(BTreeMap<String, &'a RawValue>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Distinct;
-
-        impl<'de> Visitor<'de> for Distinct {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    if members.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a name occurs twice"));
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Distinct)
-    }
-}
-
 const RSA_PRIVATE: [&str; 6] = ["d", "p", "q", "dp", "dq", "qi"];
-
-/// First byte of a point with both coordinates (SEC 1 section 2.3.3).
-const UNCOMPRESSED: u8 = 4;

@@ -7,7 +7,10 @@ use aws_lc_rs::{
     error::Unspecified,
     hmac,
     rand::SystemRandom,
-    signature::{EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey, RsaKeyPair, RsaSignatureEncoding},
+    signature::{
+        EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey, PqdsaKeyPair, RsaKeyPair,
+        RsaSignatureEncoding,
+    },
 };
 use pem_rfc7468::LineEnding;
 
@@ -65,8 +68,10 @@ impl Check {
 pub(super) enum Signer {
     Hmac(Arc<hmac::Key>),
     Rsa(RsaKeyPair, &'static RsaSignatureEncoding),
-    Ec(EcdsaKeyPair),
+    Ec(EcdsaKeyPair, Option<&'static [u8; 32]>),
     Ed25519(Ed25519KeyPair),
+    /// One that knows its seed.
+    MlDsa(PqdsaKeyPair),
 }
 
 impl Signer {
@@ -82,8 +87,20 @@ impl Signer {
                 pair.sign(*encoding, &random, message, &mut signature)?;
                 out.append(&mut signature);
             }
-            Self::Ec(pair) => out.extend_from_slice(pair.sign(&random, message)?.as_ref()),
+            Self::Ec(pair, order) => {
+                let start = out.len();
+                out.extend_from_slice(pair.sign(&random, message)?.as_ref());
+                if let Some(order) = order {
+                    let middle = start + (out.len() - start) / 2;
+                    lower(&mut out[middle..], order);
+                }
+            }
             Self::Ed25519(pair) => out.extend_from_slice(pair.try_sign(message)?.as_ref()),
+            Self::MlDsa(pair) => {
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                pair.sign(message, &mut signature)?;
+                out.append(&mut signature);
+            }
         }
         Ok(())
     }
@@ -93,11 +110,27 @@ impl Signer {
         let text = match self {
             Self::Hmac(_) => None,
             Self::Rsa(pair, _) => pem(AsDer::<Pkcs8V1Der<'_>>::as_der(pair).ok()?.as_ref()),
-            Self::Ec(pair) => pem(pair.to_pkcs8v1().ok()?.as_ref()),
+            Self::Ec(pair, _) => pem(pair.to_pkcs8v1().ok()?.as_ref()),
             // Version 1, which OpenSSL reads, unlike version 2 with the public key beside it.
             Self::Ed25519(pair) => pem(pair.to_pkcs8v1().ok()?.as_ref()),
+            Self::MlDsa(pair) => pem(pair.to_pkcs8v1().ok()?.as_ref()),
         };
         text.map(Secret::new)
+    }
+}
+
+/// Takes the lower of s and n − s. Both verify, but what comes from the world of Bitcoin refuses the higher one (BIP 146),
+/// and the library makes either.
+fn lower(s: &mut [u8], order: &[u8; 32]) {
+    let mut other = *order;
+    let mut borrow = false;
+    for (digit, taken) in other.iter_mut().zip(s.iter()).rev() {
+        let (rest, is_below) = digit.overflowing_sub(*taken);
+        let (rest, is_below_then) = rest.overflowing_sub(borrow.into());
+        (*digit, borrow) = (rest, is_below || is_below_then);
+    }
+    if other.as_slice() < &*s {
+        s.copy_from_slice(&other);
     }
 }
 

@@ -95,6 +95,7 @@ mod key_source;
 pub mod list;
 mod load;
 mod material;
+mod ml_dsa;
 #[cfg(feature = "paseto")]
 pub mod paseto;
 mod payload;
