@@ -14,7 +14,7 @@ use crate::{
         asymmetric::Builder,
         jws,
         material::{Check, Members, Parts, Signer},
-        symmetric,
+        private, symmetric,
     },
 };
 
@@ -175,11 +175,29 @@ impl Key {
         Some(object.into())
     }
 
-    /// The private key as PKCS#8 (RFC 5208) in PEM, to be kept for the next start; `None` for a shared
+    /// The private key as PKCS#8 (RFC 5208) in PEM, without its id, to be kept for the next start; `None` for a shared
     /// secret and where there is no private half.
     #[must_use]
     pub fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
         self.signer.as_ref()?.to_pkcs8_pem()
+    }
+
+    /// The whole key as a JSON Web Key (RFC 7517) that [`from_jwk`](Self::from_jwk) reads, to be kept for the next start;
+    /// `None` where there is nothing to sign with.
+    #[must_use]
+    pub fn to_private_jwk(&self) -> Option<Secret<String>> {
+        let private = self.signer.as_ref()?.private_members()?;
+        let about = [
+            ("alg", self.algorithm().name()),
+            ("use", "sig"),
+            ("kid", self.kid()),
+        ];
+        let mut public = about.to_vec();
+        match &self.verifier.members {
+            Some(members) => public.extend(members.iter().map(|(name, text)| (*name, &**text))),
+            None => public.push(("kty", "oct")),
+        }
+        private::jwk(&public, &private, !self.can_verify())
     }
 
     /// The same key without its private half, under the same id; `None` for a shared secret.

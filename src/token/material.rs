@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aws_lc_rs::{
-    encoding::{AsDer, Pkcs8V1Der},
     error::Unspecified,
     hmac,
     rand::SystemRandom,
@@ -12,7 +11,6 @@ use aws_lc_rs::{
         RsaSignatureEncoding,
     },
 };
-use pem_rfc7468::LineEnding;
 
 use crate::{secret::Secret, token::jwk};
 
@@ -66,7 +64,8 @@ impl Check {
 }
 
 pub(super) enum Signer {
-    Hmac(Arc<hmac::Key>),
+    /// The key as it is computed with, and as it was given.
+    Hmac(Arc<hmac::Key>, Secret<Vec<u8>>),
     Rsa(RsaKeyPair, &'static RsaSignatureEncoding),
     Ec(EcdsaKeyPair, Option<&'static [u8; 32]>),
     Ed25519(Ed25519KeyPair),
@@ -78,7 +77,7 @@ impl Signer {
     pub(super) fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Unspecified> {
         let random = SystemRandom::new();
         match self {
-            Self::Hmac(key) => {
+            Self::Hmac(key, _) => {
                 let mut tag = [0; LONGEST_TAG];
                 out.extend_from_slice(hmac::sign_to_buffer(key, message, &mut tag)?);
             }
@@ -103,19 +102,6 @@ impl Signer {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
-        let pem = |der: &[u8]| pem_rfc7468::encode_string("PRIVATE KEY", LineEnding::LF, der).ok();
-        let text = match self {
-            Self::Hmac(_) => None,
-            Self::Rsa(pair, _) => pem(AsDer::<Pkcs8V1Der<'_>>::as_der(pair).ok()?.as_ref()),
-            Self::Ec(pair, _) => pem(pair.to_pkcs8v1().ok()?.as_ref()),
-            // Version 1, which OpenSSL reads, unlike version 2 with the public key beside it.
-            Self::Ed25519(pair) => pem(pair.to_pkcs8v1().ok()?.as_ref()),
-            Self::MlDsa(pair) => pem(pair.to_pkcs8v1().ok()?.as_ref()),
-        };
-        text.map(Secret::new)
     }
 }
 

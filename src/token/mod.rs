@@ -100,6 +100,7 @@ mod ml_dsa;
 pub mod paseto;
 mod payload;
 mod pem;
+mod private;
 mod revoke;
 mod ring;
 mod settings;

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::ConfigError,
+    secret::Secret,
     token::{
         algorithm::Algorithm,
         der, jwk,
@@ -45,7 +46,7 @@ pub(super) fn parts(
         thumbprint: jwk::thumbprint(&[("k", &encoded), ("kty", "oct")]),
         members: None,
         check: Check::Hmac(Arc::clone(&key)),
-        signer: Some(Signer::Hmac(key)),
+        signer: Some(Signer::Hmac(key, Secret::new(secret.to_vec()))),
     })
 }
 

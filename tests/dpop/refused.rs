@@ -82,7 +82,9 @@ async fn a_wrong_proof_is_refused_and_says_so_in_the_challenge() {
     let proof = seal(&post_quantum.key, &header, &world.claims(&its_token));
     let answer = ask(protect(), "DPoP", &its_token, &[&proof]).await;
     assert_eq!(answer.verdict(), (200, ""));
-    jwk["priv"] = "AAAA".into();
+    let private = post_quantum.key.to_private_jwk().unwrap();
+    let private: Value = serde_json::from_str(private.expose()).unwrap();
+    jwk["priv"] = private["priv"].clone();
     let header = json!({ "typ": "dpop+jwt", "alg": "ML-DSA-44", "jwk": jwk });
     let proof = seal(&post_quantum.key, &header, &world.claims(&its_token));
     let answer = ask(protect(), "DPoP", &its_token, &[&proof]).await;

@@ -6,6 +6,7 @@ use super::{Algorithm, Key, KeyRing};
 
 mod encodings;
 mod members;
+mod private;
 mod rings;
 mod signatures;
 mod vectors;
