@@ -206,6 +206,15 @@ impl Key {
         self.verifier.members.as_ref().map(|_| self.verifying())
     }
 
+    /// The secret of a key that does both, signing and verifying, with it.
+    #[cfg(feature = "jwt-simple")]
+    pub(super) fn shared_secret(&self) -> Option<&[u8]> {
+        match self.signer.as_deref()? {
+            Signer::Hmac(_, secret) if self.can_verify() => Some(secret.expose()),
+            _ => None,
+        }
+    }
+
     /// The same key, unable to sign.
     pub(super) fn verifying(&self) -> Self {
         Self {
