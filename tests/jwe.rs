@@ -247,6 +247,183 @@ async fn a_public_key_encrypts_and_does_not_decrypt() {
     }
 }
 
+fn members(key: &JweKey) -> Value {
+    serde_json::from_str(key.to_private_jwk().unwrap().expose()).unwrap()
+}
+
+fn with(jwk: &Value, changes: Value) -> Result<JweKey, tower_jam::ConfigError> {
+    let mut jwk = jwk.clone();
+    for (name, value) in changes.as_object().unwrap() {
+        jwk[name] = value.clone();
+    }
+    jwk.as_object_mut().unwrap().retain(|_, it| !it.is_null());
+    JweKey::from_jwk(&jwk.to_string())
+}
+
+#[tokio::test]
+async fn a_jwk_is_read_as_the_key_that_it_was_written_from() {
+    let jam = TestJam::<Claims>::new();
+    let signed = jam.token(alice()).await;
+    for algorithm in ALL {
+        let key = JweKey::generate(algorithm).unwrap().with_kid("k").unwrap();
+        let read = JweKey::from_jwk(key.to_private_jwk().unwrap().expose()).unwrap();
+        assert_eq!((read.kid(), read.algorithm()), ("k", algorithm));
+        assert_eq!(read.to_private_jwk(), key.to_private_jwk());
+        assert!(read.can_decrypt());
+        let jwk = members(&key);
+        assert_eq!(
+            (&jwk["use"], &jwk["alg"]),
+            (&"enc".into(), &algorithm.name().into())
+        );
+        assert!(
+            Key::from_jwk(&jwk.to_string()).is_err(),
+            "it is not for signatures"
+        );
+        let sealed = engine(&jam, key.clone()).seal(signed.expose()).unwrap();
+        assert_eq!(engine(&jam, read).open(sealed.expose()).unwrap(), signed);
+        let nameless = with(&jwk, json!({ "kid": null })).unwrap();
+        assert_eq!(nameless.kid().len(), 43, "it is the thumbprint");
+
+        let Some(public) = key.public_jwk() else {
+            continue;
+        };
+        let public = JweKey::from_jwk(&public.to_string()).unwrap();
+        assert!(!public.can_decrypt() && public.to_private_jwk().is_none());
+        assert_eq!(public.public_jwk(), key.public_jwk());
+        let sealed = engine(&jam, public.clone()).seal(signed.expose()).unwrap();
+        assert!(engine(&jam, public).open(sealed.expose()).is_err());
+        assert_eq!(engine(&jam, key).open(sealed.expose()).unwrap(), signed);
+    }
+}
+
+#[test]
+fn a_public_key_of_any_form_is_taken() {
+    let spki = include_str!("keys/rsa2048.spki.pem");
+    let pkcs1 = include_str!("keys/rsa2048.pkcs1-public.pem");
+    let [spki, pkcs1] = [spki, pkcs1].map(|pem| {
+        let key = JweKey::from_pem(JweAlgorithm::RsaOaep256, pem).unwrap();
+        assert!(!key.can_decrypt());
+        key.public_jwk()
+    });
+    assert_eq!(spki, pkcs1);
+}
+
+#[test]
+fn a_jwk_for_something_else_is_refused() {
+    let refused = |jwk: &Value, changes: Value, reason: &str| {
+        let error = with(jwk, changes).unwrap_err();
+        assert_eq!(error.setting(), "jwk");
+        assert!(error.to_string().contains(reason), "{error}");
+    };
+    for algorithm in ALL {
+        let jwk = members(&JweKey::generate(algorithm).unwrap());
+        for usage in ["sig", "ENC", ""] {
+            refused(&jwk, json!({ "use": usage }), "`use` is not `enc`");
+        }
+        for alg in [
+            "RS256",
+            "ES256",
+            "HS256",
+            "RSA-OAEP",
+            "ECDH-ES+A256KW",
+            "A128KW",
+            "dir",
+            "",
+        ] {
+            refused(&jwk, json!({ "alg": alg }), "its `alg` is of no encryption");
+        }
+        for other in ALL.into_iter().filter(|other| *other != algorithm) {
+            assert!(with(&jwk, json!({ "alg": other.name() })).is_err());
+        }
+        let unsaid = with(&jwk, json!({ "alg": null, "use": null }));
+        assert_eq!(unsaid.is_ok(), algorithm == JweAlgorithm::EcdhEs);
+        for wrong in [
+            json!(["sign", "verify"]),
+            json!(["encrypt", "encrypt"]),
+            json!("encrypt"),
+        ] {
+            refused(&jwk, json!({ "key_ops": wrong }), "`key_ops`");
+        }
+    }
+    let secret = members(&JweKey::generate(JweAlgorithm::A256Kw).unwrap());
+    for k in [vec![], vec![7_u8; 16], (0..33).collect(), (0..64).collect()] {
+        let k = BASE64.encode_to_string(k);
+        refused(&secret, json!({ "k": k }), "`k` is not of 32 bytes");
+    }
+    refused(
+        &secret,
+        json!({ "k": BASE64.encode_to_string([7; 32]) }),
+        "the same byte",
+    );
+    let ec = members(&JweKey::generate(JweAlgorithm::EcdhEs).unwrap());
+    let other = members(&JweKey::generate(JweAlgorithm::EcdhEs).unwrap());
+    refused(&ec, json!({ "d": other["d"] }), "do not make one key");
+    refused(&ec, json!({ "y": other["y"] }), "do not make one key");
+    refused(&ec, json!({ "crv": "P-384" }), "`crv`");
+}
+
+#[test]
+fn the_operations_of_a_jwk_are_kept_to() {
+    let decrypts = |jwk: &Value, operations: Value| {
+        with(jwk, json!({ "key_ops": operations }))
+            .ok()
+            .map(|key| key.can_decrypt())
+    };
+    let rsa = JweKey::generate(JweAlgorithm::RsaOaep256).unwrap();
+    let (private, public) = (members(&rsa), rsa.public_jwk().unwrap());
+    for (operations, of_private, of_public) in [
+        (json!(["decrypt", "unwrapKey"]), Some(true), None),
+        (json!(["decrypt"]), Some(true), None),
+        (json!(["unwrapKey", "encrypt"]), Some(true), Some(false)),
+        (json!(["encrypt", "wrapKey"]), Some(false), Some(false)),
+        (json!(["wrapKey"]), Some(false), Some(false)),
+        (json!(["deriveKey"]), None, None),
+        (json!([]), None, None),
+    ] {
+        assert_eq!(
+            decrypts(&private, operations.clone()),
+            of_private,
+            "{operations}"
+        );
+        assert_eq!(
+            decrypts(&public, operations.clone()),
+            of_public,
+            "{operations}"
+        );
+    }
+    let ec = JweKey::generate(JweAlgorithm::EcdhEs).unwrap();
+    let (private, public) = (members(&ec), ec.public_jwk().unwrap());
+    for (operations, of_private, of_public) in [
+        (json!(["deriveKey", "deriveBits"]), Some(true), Some(false)),
+        (json!(["deriveBits"]), Some(true), Some(false)),
+        (json!([]), None, Some(false)),
+        (json!(["encrypt", "decrypt"]), None, None),
+    ] {
+        assert_eq!(
+            decrypts(&private, operations.clone()),
+            of_private,
+            "{operations}"
+        );
+        assert_eq!(
+            decrypts(&public, operations.clone()),
+            of_public,
+            "{operations}"
+        );
+    }
+    let secret = members(&JweKey::generate(JweAlgorithm::A256Kw).unwrap());
+    assert_eq!(
+        decrypts(&secret, json!(["wrapKey", "unwrapKey"])),
+        Some(true)
+    );
+    for one_way in [
+        json!(["wrapKey"]),
+        json!(["unwrapKey"]),
+        json!(["encrypt", "decrypt"]),
+    ] {
+        assert_eq!(decrypts(&secret, one_way), None);
+    }
+}
+
 #[test]
 fn weak_secrets_are_refused_and_none_is_shown() {
     for bad in [

@@ -14,9 +14,11 @@
 //! * **The [`Jwt`] itself refuses** a token of five parts, as it always does: whoever wants to accept both says so with
 //!   `jwe.or(jwt.read_from(..))`.
 //! * **One answer** for whatever does not decrypt: key, tag, or length (RFC 7516 section 11.5).
-//! * **8 KiB** is the limit as for every token; encryption adds a third and some 300 bytes.
+//! * **8 KiB** is the limit as for every token; encryption adds a third and some 300 bytes, so that one
+//!   signed by ML-DSA-87 does not fit.
 //!
-//! Keys rotate in a [`KeyRing`], by exact `kid`, as those that sign.
+//! Keys come from PEM ([`JweKey::from_pem`]) and JWK ([`JweKey::from_jwk`]), go back into both, and rotate in a [`KeyRing`], by exact
+//! `kid`, as those that sign.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -41,6 +43,7 @@ mod agree;
 mod compact;
 mod header;
 mod key;
+mod load;
 #[cfg(test)]
 mod tests;
 

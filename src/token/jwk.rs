@@ -52,35 +52,39 @@ impl<'a> Jwk<'a> {
             return Err(self.refuse(format!("its `alg` is another than {algorithm}")));
         }
         let uses = self.uses()?;
+        self.restrict(self.read(algorithm)?, &uses)
+    }
+
+    /// What the members make as a key of this algorithm, whatever the key is said to be for.
+    pub(super) fn read(&self, algorithm: Algorithm) -> Result<Parts, ConfigError> {
         let build = Builder {
             setting: self.setting,
             algorithm,
         };
-        let parts = match algorithm.family() {
+        match algorithm.family() {
             Family::Hmac(hash) => {
                 self.expect("kty", "oct", algorithm)?;
-                symmetric::parts(self.setting, algorithm, hash, &self.bytes("k")?)?
+                symmetric::parts(self.setting, algorithm, hash, &self.bytes("k")?)
             }
             Family::Rsa(rsa) => {
                 self.expect("kty", "RSA", algorithm)?;
-                self.rsa(&build, rsa)?
+                self.rsa(&build, rsa)
             }
             Family::Ec(curve) => {
                 self.expect("kty", "EC", algorithm)?;
                 self.expect("crv", curve.name, algorithm)?;
-                self.ec(&build, curve)?
+                self.ec(&build, curve)
             }
             Family::Ed25519 => {
                 self.expect("kty", "OKP", algorithm)?;
                 self.expect("crv", "Ed25519", algorithm)?;
-                self.ed25519(&build)?
+                self.ed25519(&build)
             }
             Family::MlDsa(set) => {
                 self.expect("kty", "AKP", algorithm)?;
-                self.ml_dsa(&build, set)?
+                self.ml_dsa(&build, set)
             }
-        };
-        self.restrict(parts, &uses)
+        }
     }
 
     /// The algorithm that `alg` names or, without one, the only one there is for the curve.
@@ -107,14 +111,34 @@ impl<'a> Jwk<'a> {
 
     /// RFC 7517 sections 4.2 and 4.3.
     pub(super) fn uses(&self) -> Result<Uses, ConfigError> {
-        if self.text("use")?.is_some_and(|usage| usage != "sig") {
-            return Err(self.refuse("its `use` is not `sig`"));
-        }
-        let Some(listed) = self.members.get("key_ops") else {
+        self.expect_use("sig")?;
+        let Some(operations) = self.operations()? else {
             return Ok(Uses {
                 sign: true,
                 verify: true,
             });
+        };
+        let allows = |operation: &str| operations.iter().any(|listed| listed == operation);
+        Ok(Uses {
+            sign: allows("sign"),
+            verify: allows("verify"),
+        })
+    }
+
+    /// `use` may be left out; if it is there it must say this (RFC 7517 section 4.2).
+    pub(super) fn expect_use(&self, usage: &str) -> Result<(), ConfigError> {
+        match self.text("use")? {
+            Some(other) if other != usage => {
+                Err(self.refuse(format!("its `use` is not `{usage}`")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The operations that `key_ops` lists, each once (RFC 7517 section 4.3).
+    pub(super) fn operations(&self) -> Result<Option<Vec<String>>, ConfigError> {
+        let Some(listed) = self.members.get("key_ops") else {
+            return Ok(None);
         };
         let Ok(mut operations) = serde_json::from_str::<Vec<String>>(listed.get()) else {
             return Err(self.refuse("its `key_ops` is not an array of strings"));
@@ -125,11 +149,7 @@ impl<'a> Jwk<'a> {
         if operations.len() != count {
             return Err(self.refuse("its `key_ops` names an operation twice"));
         }
-        let allows = |operation: &str| operations.iter().any(|listed| listed == operation);
-        Ok(Uses {
-            sign: allows("sign"),
-            verify: allows("verify"),
-        })
+        Ok(Some(operations))
     }
 
     pub(super) fn kid(&self) -> Result<Option<String>, ConfigError> {
@@ -199,12 +219,12 @@ impl<'a> Jwk<'a> {
         )))
     }
 
-    fn required(&self, name: &str) -> Result<String, ConfigError> {
+    pub(super) fn required(&self, name: &str) -> Result<String, ConfigError> {
         self.text(name)?
             .ok_or_else(|| self.refuse(format!("its `{name}` is missing")))
     }
 
-    fn text(&self, name: &str) -> Result<Option<String>, ConfigError> {
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, ConfigError> {
         let parsed = self
             .members
             .get(name)
@@ -224,7 +244,11 @@ impl<'a> Jwk<'a> {
     }
 
     /// RFC 7518 sections 6.2.1.2 and 6.2.2.1: leading zeros are not left out.
-    fn bytes_of(&self, name: &str, length: usize) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    pub(super) fn bytes_of(
+        &self,
+        name: &str,
+        length: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
         let bytes = self.bytes(name)?;
         if bytes.len() != length {
             return Err(self.refuse(format!("its `{name}` is not of {length} bytes")));

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+#[cfg(feature = "jwe")]
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::{hmac, rand};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -186,12 +188,13 @@ impl Key {
     /// `None` where there is nothing to sign with.
     #[must_use]
     pub fn to_private_jwk(&self) -> Option<Secret<String>> {
+        self.private_jwk_for(self.algorithm().name(), "sig")
+    }
+
+    /// The same, said to be for another algorithm and use.
+    pub(super) fn private_jwk_for(&self, alg: &str, usage: &str) -> Option<Secret<String>> {
         let private = self.signer.as_ref()?.private_members()?;
-        let about = [
-            ("alg", self.algorithm().name()),
-            ("use", "sig"),
-            ("kid", self.kid()),
-        ];
+        let about = [("alg", alg), ("use", usage), ("kid", self.kid())];
         let mut public = about.to_vec();
         match &self.verifier.members {
             Some(members) => public.extend(members.iter().map(|(name, text)| (*name, &**text))),
@@ -204,6 +207,15 @@ impl Key {
     #[must_use]
     pub fn public_only(&self) -> Option<Self> {
         self.verifier.members.as_ref().map(|_| self.verifying())
+    }
+
+    /// The public half as `SubjectPublicKeyInfo` (RFC 5280 section 4.1).
+    #[cfg(feature = "jwe")]
+    pub(super) fn public_der(&self) -> Option<PublicKeyX509Der<'_>> {
+        match &self.verifier.check {
+            Check::Public(key) => key.as_der().ok(),
+            _ => None,
+        }
     }
 
     /// The secret of a key that does both, signing and verifying, with it.
