@@ -251,7 +251,7 @@ fn members(key: &JweKey) -> Value {
     serde_json::from_str(key.to_private_jwk().unwrap().expose()).unwrap()
 }
 
-fn with(jwk: &Value, changes: Value) -> Result<JweKey, tower_jam::ConfigError> {
+fn with(jwk: &Value, changes: &Value) -> Result<JweKey, tower_jam::ConfigError> {
     let mut jwk = jwk.clone();
     for (name, value) in changes.as_object().unwrap() {
         jwk[name] = value.clone();
@@ -281,7 +281,7 @@ async fn a_jwk_is_read_as_the_key_that_it_was_written_from() {
         );
         let sealed = engine(&jam, key.clone()).seal(signed.expose()).unwrap();
         assert_eq!(engine(&jam, read).open(sealed.expose()).unwrap(), signed);
-        let nameless = with(&jwk, json!({ "kid": null })).unwrap();
+        let nameless = with(&jwk, &json!({ "kid": null })).unwrap();
         assert_eq!(nameless.kid().len(), 43, "it is the thumbprint");
 
         let Some(public) = key.public_jwk() else {
@@ -311,7 +311,7 @@ fn a_public_key_of_any_form_is_taken() {
 #[test]
 fn a_jwk_for_something_else_is_refused() {
     let refused = |jwk: &Value, changes: Value, reason: &str| {
-        let error = with(jwk, changes).unwrap_err();
+        let error = with(jwk, &changes).unwrap_err();
         assert_eq!(error.setting(), "jwk");
         assert!(error.to_string().contains(reason), "{error}");
     };
@@ -333,9 +333,9 @@ fn a_jwk_for_something_else_is_refused() {
             refused(&jwk, json!({ "alg": alg }), "its `alg` is of no encryption");
         }
         for other in ALL.into_iter().filter(|other| *other != algorithm) {
-            assert!(with(&jwk, json!({ "alg": other.name() })).is_err());
+            assert!(with(&jwk, &json!({ "alg": other.name() })).is_err());
         }
-        let unsaid = with(&jwk, json!({ "alg": null, "use": null }));
+        let unsaid = with(&jwk, &json!({ "alg": null, "use": null }));
         assert_eq!(unsaid.is_ok(), algorithm == JweAlgorithm::EcdhEs);
         for wrong in [
             json!(["sign", "verify"]),
@@ -365,7 +365,7 @@ fn a_jwk_for_something_else_is_refused() {
 #[test]
 fn the_operations_of_a_jwk_are_kept_to() {
     let decrypts = |jwk: &Value, operations: Value| {
-        with(jwk, json!({ "key_ops": operations }))
+        with(jwk, &json!({ "key_ops": operations }))
             .ok()
             .map(|key| key.can_decrypt())
     };
