@@ -8,6 +8,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use base64_simd::URL_SAFE_NO_PAD as BASE64;
 use serde_json::Value;
 
 use tower_jam::{
@@ -335,6 +336,15 @@ async fn the_tokens_of_rfc_9964_come_out_as_published() {
         };
         let token = vector["token"].as_str().expect("has a token");
         let forged = format!("{}{}", &token[..token.len() - 8], "AAAAAAAA");
+        let (message, signature) = token.rsplit_once('.').expect("has three parts");
+        let mut longer = BASE64.decode_to_vec(signature).expect("is base64url");
+        longer.push(0);
+        let longer = format!("{message}.{}", BASE64.encode_to_string(longer));
+        let own = ring(vector["alg"].as_str().expect("has an algorithm"));
+        let Outcome::Refused(reason) = outcome(&own, &longer).await else {
+            panic!("a signature with a byte more was accepted");
+        };
+        assert_eq!(reason, "the signature has no possible length");
         for algorithm in ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "EdDSA"] {
             let is_own = vector["alg"] == algorithm;
             let verdict = outcome(&ring(algorithm), token).await;

@@ -114,6 +114,14 @@ impl Algorithm {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
 
+    /// No signature has more bytes than this.
+    pub(super) fn longest_signature(self) -> usize {
+        match self.family() {
+            Family::MlDsa(set) => set.sign.signature_len(),
+            _ => RSA_SIGNATURE_BYTES,
+        }
+    }
+
     pub(super) fn family(self) -> Family {
         let rsa = |verify, sign| Family::Rsa(Rsa { verify, sign });
         match self {
@@ -161,6 +169,9 @@ impl fmt::Display for Algorithm {
         f.write_str(self.name())
     }
 }
+
+/// A signature by the longest RSA key accepted, 8192 bits.
+pub(super) const RSA_SIGNATURE_BYTES: usize = 1024;
 
 /// What an algorithm computes with, by kind of key.
 pub(super) enum Family {
