@@ -296,6 +296,72 @@ async fn a_jwk_is_read_as_the_key_that_it_was_written_from() {
     }
 }
 
+/// Keys of RFC 8037 appendix A.6, the private half of which is in RFC 7748 section 6.1.
+fn x25519() -> Value {
+    json!({
+        "kty": "OKP", "crv": "X25519", "x": "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08",
+        "d": "XasIfmJKikt54X-Lg4AO5m87sSkmGLb9HC-LJ_-I4Os",
+    })
+}
+
+#[tokio::test]
+async fn a_key_on_x25519_comes_from_a_jwk() {
+    let jam = TestJam::<Claims>::new();
+    let signed = jam.token(alice()).await;
+    let key = JweKey::from_jwk(&x25519().to_string()).unwrap();
+    assert_eq!(key.algorithm(), JweAlgorithm::EcdhEs);
+    assert!(key.can_decrypt() && key.to_pkcs8_pem().is_none());
+    let again = JweKey::from_jwk(key.to_private_jwk().unwrap().expose()).unwrap();
+    assert_eq!(again.to_private_jwk(), key.to_private_jwk());
+    let public = JweKey::from_jwk(&key.public_jwk().unwrap().to_string()).unwrap();
+    assert!(!public.can_decrypt() && public.to_private_jwk().is_none());
+    assert_eq!(public.kid(), key.kid());
+    assert!(Key::from_jwk(&key.public_jwk().unwrap().to_string()).is_err());
+
+    let sealed = engine(&jam, public.clone()).seal(signed.expose()).unwrap();
+    let written = header(sealed.expose());
+    assert_eq!(written["epk"]["crv"], "X25519");
+    assert_eq!(
+        engine(&jam, key.clone()).open(sealed.expose()).unwrap(),
+        signed
+    );
+    assert!(engine(&jam, public).open(sealed.expose()).is_err());
+    // A key on the other curve under the same id.
+    let other = JweKey::generate(JweAlgorithm::EcdhEs).unwrap();
+    let other = other.with_kid(key.kid()).unwrap();
+    assert!(engine(&jam, other.clone()).open(sealed.expose()).is_err());
+    let sealed = engine(&jam, other).seal(signed.expose()).unwrap();
+    assert!(engine(&jam, key).open(sealed.expose()).is_err());
+
+    for (changes, reason) in [
+        (json!({ "crv": "Ed25519" }), "`crv`"),
+        (json!({ "crv": "X448" }), "`crv`"),
+        (json!({ "crv": null }), "`crv` is missing"),
+        (json!({ "x": "AAAA" }), "`x` is not of 32 bytes"),
+        (json!({ "d": "AAAA" }), "`d` is not of 32 bytes"),
+        (
+            json!({ "d": BASE64.encode_to_string([1; 32]) }),
+            "do not make one key",
+        ),
+        // Points of low order, with which everybody agrees on the same.
+        (
+            json!({ "x": BASE64.encode_to_string([0; 32]), "d": null }),
+            "nobody can agree",
+        ),
+        (json!({ "use": "sig" }), "`use` is not `enc`"),
+        (json!({ "alg": "EdDSA" }), "`alg`"),
+        (json!({ "key_ops": [] }), "`key_ops`"),
+        (json!({ "key_ops": ["sign"] }), "`key_ops`"),
+    ] {
+        let error = with(&x25519(), &changes).unwrap_err();
+        assert!(error.to_string().contains(reason), "{changes}: {error}");
+    }
+    let ops = json!({ "key_ops": ["deriveBits"] });
+    assert!(with(&x25519(), &ops).unwrap().can_decrypt());
+    let public = with(&x25519(), &json!({ "key_ops": [], "d": null })).unwrap();
+    assert!(!public.can_decrypt());
+}
+
 #[test]
 fn a_public_key_of_any_form_is_taken() {
     let spki = include_str!("keys/rsa2048.spki.pem");

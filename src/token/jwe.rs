@@ -5,7 +5,7 @@
 //!
 //! # Rules
 //!
-//! * **The key says how** ([`JweAlgorithm`]): `RSA-OAEP-256`, `ECDH-ES` on P-256, or `A256KW`, each with `A256GCM`. The header's `alg` and
+//! * **The key says how** ([`JweAlgorithm`]): `RSA-OAEP-256`, `ECDH-ES` on P-256 or X25519, or `A256KW`, each with `A256GCM`. The header's `alg` and
 //!   `enc` are compared with that and choose nothing. `RSA1_5` and the modes with CBC are not offered.
 //! * **The form is strict**: five parts in base64url without padding, a header of distinct members, `cty: JWT`. A header with `crit` or `zip`
 //!   is refused: what is compressed before it is encrypted tells of itself by its length.

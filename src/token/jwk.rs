@@ -206,7 +206,7 @@ impl<'a> Jwk<'a> {
         private.any(|name| self.has(name))
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }
 

@@ -16,7 +16,8 @@ use crate::{
         asymmetric::Builder,
         jws,
         material::{Check, Members, Parts, Signer},
-        private, symmetric,
+        private::{self, PrivateMembers},
+        symmetric,
     },
 };
 
@@ -194,13 +195,24 @@ impl Key {
     /// The same, said to be for another algorithm and use.
     pub(super) fn private_jwk_for(&self, alg: &str, usage: &str) -> Option<Secret<String>> {
         let private = self.signer.as_ref()?.private_members()?;
+        self.jwk_with(&private, alg, usage, !self.can_verify())
+    }
+
+    /// A JWK of the public members and these.
+    pub(super) fn jwk_with(
+        &self,
+        private: &PrivateMembers,
+        alg: &str,
+        usage: &str,
+        signs_only: bool,
+    ) -> Option<Secret<String>> {
         let about = [("alg", alg), ("use", usage), ("kid", self.kid())];
         let mut public = about.to_vec();
         match &self.verifier.members {
             Some(members) => public.extend(members.iter().map(|(name, text)| (*name, &**text))),
             None => public.push(("kty", "oct")),
         }
-        private::jwk(&public, &private, !self.can_verify())
+        private::jwk(&public, private, signs_only)
     }
 
     /// The same key without its private half, under the same id; `None` for a shared secret.

@@ -27,14 +27,21 @@ pub(super) type Members = Vec<(&'static str, String)>;
 
 impl Parts {
     pub(super) fn public(members: Members, key: ParsedPublicKey) -> Self {
-        let required: Vec<_> = members
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
         Self {
-            thumbprint: jwk::thumbprint(&required),
+            thumbprint: thumbprint(&members),
             members: Some(members),
             check: Check::Public(key),
+            signer: None,
+        }
+    }
+
+    /// A key that neither signs nor verifies.
+    #[cfg(feature = "jwe")]
+    pub(super) fn silent(members: Members) -> Self {
+        Self {
+            thumbprint: thumbprint(&members),
+            members: Some(members),
+            check: Check::Never,
             signer: None,
         }
     }
@@ -45,6 +52,14 @@ impl Parts {
             ..self
         }
     }
+}
+
+fn thumbprint(members: &Members) -> String {
+    let required: Vec<_> = members
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    jwk::thumbprint(&required)
 }
 
 pub(super) enum Check {

@@ -7,6 +7,7 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 
+use super::agree::Point;
 use crate::{
     rejection::Rejection,
     token::{
@@ -37,30 +38,17 @@ pub(super) struct EphemeralKey<'a> {
     #[serde(borrow)]
     x: Cow<'a, str>,
     #[serde(borrow)]
-    y: Cow<'a, str>,
+    y: Option<Cow<'a, str>>,
 }
 
 impl EphemeralKey<'_> {
-    /// The point with both coordinates (SEC 1 section 2.3.3), of which nobody has checked yet that it is on the curve.
-    pub(super) fn point(&self) -> Option<Vec<u8>> {
-        if self.kty != "EC" || self.crv != "P-256" {
-            return None;
+    pub(super) fn point(&self) -> Option<Point> {
+        match (&*self.kty, &*self.crv) {
+            ("EC", "P-256") => Point::p256(&self.x, self.y.as_deref()?),
+            ("OKP", "X25519") => Point::x25519(&self.x),
+            _ => None,
         }
-        point(&self.x, &self.y)
     }
-}
-
-/// An uncompressed point of P-256.
-pub(super) fn point(x: &str, y: &str) -> Option<Vec<u8>> {
-    let mut point = vec![UNCOMPRESSED];
-    for coordinate in [x, y] {
-        let bytes = jwk::decode(coordinate)?;
-        if bytes.len() != COORDINATE_BYTES {
-            return None;
-        }
-        point.extend_from_slice(&bytes);
-    }
-    Some(point)
 }
 
 impl<'a> Header<'a> {
@@ -128,6 +116,4 @@ fn party<E: serde::de::Error>(text: &str) -> Result<Vec<u8>, E> {
     Ok(bytes.to_vec())
 }
 
-const UNCOMPRESSED: u8 = 4;
-const COORDINATE_BYTES: usize = 32;
 const LONGEST_PARTY: usize = 256;

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use aws_lc_rs::{
     agreement,
+    encoding::{AsBigEndian as _, Curve25519SeedBin},
     key_wrap::{AES_256, AesKek, KeyWrap},
     rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey},
 };
@@ -11,7 +12,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
-    agree::{agree, agree_anew},
+    agree::{Curve, Point, agree, agree_anew},
     compact::ContentKey,
     header::Header,
 };
@@ -20,6 +21,7 @@ use crate::{
     secret::{self, Secret},
     token::{
         algorithm::Algorithm,
+        jwk,
         key::Key,
         ring::{RingKey, sealed::Sealed},
     },
@@ -31,7 +33,8 @@ use crate::{
 pub enum JweAlgorithm {
     /// It is encrypted with an RSA key, by OAEP with SHA-256 (section 4.3).
     RsaOaep256,
-    /// It is agreed on with a key on P-256 (section 4.6), directly.
+    /// It is agreed on with a key on P-256 (section 4.6) or X25519 (RFC 8037 section 3.2), directly. Keys on X25519 come from
+    /// JWKs alone.
     EcdhEs,
     /// It is wrapped with a shared secret of 256 bits (section 4.4).
     A256Kw,
@@ -84,8 +87,7 @@ pub struct JweKey {
 
 pub(super) enum Material {
     Rsa(OaepPublicEncryptingKey, Option<OaepPrivateDecryptingKey>),
-    /// The point, and the private half.
-    Ec(Vec<u8>, Option<agreement::PrivateKey>),
+    Ec(Point, Option<agreement::PrivateKey>),
     Shared(ContentKey),
 }
 
@@ -178,11 +180,19 @@ impl JweKey {
     /// there is nothing to decrypt with.
     #[must_use]
     pub fn to_private_jwk(&self) -> Option<Secret<String>> {
-        self.twin.private_jwk_for(self.algorithm.name(), "enc")
+        let name = self.algorithm.name();
+        match &*self.material {
+            Material::Ec(point, private) if point.curve == Curve::X25519 => {
+                let seed: Curve25519SeedBin<'_> = private.as_ref()?.as_be_bytes().ok()?;
+                let d = Zeroizing::new(jwk::encode(seed.as_ref()));
+                self.twin.jwk_with(&vec![("d", d)], name, "enc", false)
+            }
+            _ => self.twin.private_jwk_for(name, "enc"),
+        }
     }
 
-    /// The private key as PKCS#8 in PEM, to be kept for the next start; `None` for a shared secret and where there is no
-    /// private half.
+    /// The private key as PKCS#8 in PEM, to be kept for the next start; `None` for a shared secret, for X25519, and where there
+    /// is no private half.
     #[must_use]
     pub fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
         self.twin.to_pkcs8_pem()
@@ -227,12 +237,15 @@ impl JweKey {
                 let kek = AesKek::new(&AES_256, secret.as_slice()).ok()?;
                 exact(kek.unwrap(encrypted, &mut buffer).ok()?)
             }
-            Material::Ec(_, private) => {
+            Material::Ec(own, private) => {
                 // Agreed on directly: there is no encrypted key (RFC 7516 section 5.2, step 10).
                 if !encrypted.is_empty() {
                     return None;
                 }
                 let point = header.epk.as_ref()?.point()?;
+                if point.curve != own.curve {
+                    return None;
+                }
                 agree(private.as_ref()?, &point, &header.parties)
             }
         }

@@ -1,7 +1,7 @@
 //! Keys from the forms in which others write them: PEM and JWK.
 
 use aws_lc_rs::{
-    agreement::{self, ECDH_P256},
+    agreement::{self, ECDH_P256, X25519},
     rsa::{
         OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
         PublicEncryptingKey,
@@ -10,12 +10,17 @@ use aws_lc_rs::{
 use zeroize::Zeroizing;
 
 use super::{
-    header::point,
+    agree::{Point, agree_anew},
     key::{JweAlgorithm, JweKey, Material, exact},
 };
 use crate::{
     error::ConfigError,
-    token::{jwk::Jwk, key::Key, pem},
+    token::{
+        jwk::{self, Jwk},
+        key::Key,
+        material::Parts,
+        pem,
+    },
 };
 
 impl JweKey {
@@ -28,10 +33,11 @@ impl JweKey {
         Self::of(algorithm, Key::from_pem(algorithm.twin(), pem)?)
     }
 
-    /// Reads a JSON Web Key (RFC 7517), private or public, and takes the algorithm from its `alg`; an EC key may leave it out.
+    /// Reads a JSON Web Key (RFC 7517), private or public, and takes the algorithm from its `alg`; an EC or OKP key
+    /// may leave it out.
     ///
     /// `use` and `key_ops` are kept to: a private key whose `key_ops` lists what its public half does and nothing that
-    /// decrypts only encrypts. That is `decrypt` or `unwrapKey` for RSA, `deriveKey` or `deriveBits` for EC; a shared
+    /// decrypts only encrypts. That is `decrypt` or `unwrapKey` for RSA, `deriveKey` or `deriveBits` for EC and OKP; a shared
     /// secret needs both `wrapKey` and `unwrapKey`.
     ///
     /// # Errors
@@ -46,12 +52,14 @@ impl JweKey {
             JweAlgorithm::A256Kw => Some(jwk.bytes_of("k", 32)?),
             _ => None,
         };
-        let twin = Key::new(algorithm.twin(), jwk.read(algorithm.twin())?);
-        let twin = match jwk.kid()? {
-            Some(kid) => twin.with_kid(kid)?,
-            None => twin,
+        if algorithm == JweAlgorithm::EcdhEs && jwk.required("kty")? == "OKP" {
+            return x25519(&jwk);
+        }
+        let twin = named(&jwk, algorithm, jwk.read(algorithm.twin())?)?;
+        let twin = match keeps_private(&jwk, algorithm, twin.can_sign())? {
+            true => twin,
+            false => twin.verifying(),
         };
-        let twin = restrict(&jwk, algorithm, twin)?;
         let Some(secret) = secret else {
             return Self::of(algorithm, twin);
         };
@@ -87,7 +95,7 @@ fn rsa(twin: &Key) -> Option<Material> {
 
 fn ec(twin: &Key) -> Option<Material> {
     let public = twin.public_jwk()?;
-    let point = point(public["x"].as_str()?, public["y"].as_str()?)?;
+    let point = Point::p256(public["x"].as_str()?, public["y"].as_str()?)?;
     let private =
         |der: Zeroizing<Vec<u8>>| agreement::PrivateKey::from_private_key_der(&ECDH_P256, &der);
     let private = pkcs8(twin).map(private).transpose().ok()?;
@@ -108,25 +116,74 @@ fn algorithm(jwk: &Jwk<'_>) -> Result<JweAlgorithm, ConfigError> {
     match jwk.text("alg")? {
         Some(name) => JweAlgorithm::from_name(&name)
             .ok_or_else(|| jwk.refuse("its `alg` is of no encryption offered here")),
-        None if jwk.required("kty")? == "EC" => Ok(JweAlgorithm::EcdhEs),
+        None if ["EC", "OKP"].contains(&&*jwk.required("kty")?) => Ok(JweAlgorithm::EcdhEs),
         None => Err(jwk.refuse("it has no `alg`")),
     }
 }
 
-/// Takes away what the key was not meant for (RFC 7517 section 4.3).
-fn restrict(jwk: &Jwk<'_>, algorithm: JweAlgorithm, twin: Key) -> Result<Key, ConfigError> {
+/// Whether the private half may be used, if there is one (RFC 7517 section 4.3).
+fn keeps_private(
+    jwk: &Jwk<'_>,
+    algorithm: JweAlgorithm,
+    is_private: bool,
+) -> Result<bool, ConfigError> {
     let Some(operations) = jwk.operations()? else {
-        return Ok(twin);
+        return Ok(is_private);
     };
     let allows = |names: [&str; 2]| operations.iter().any(|it| names.contains(&it.as_str()));
-    let is_private = twin.can_sign();
     match algorithm {
-        JweAlgorithm::RsaOaep256 if is_private && allows(["decrypt", "unwrapKey"]) => Ok(twin),
-        JweAlgorithm::RsaOaep256 if allows(["encrypt", "wrapKey"]) => Ok(twin.verifying()),
+        JweAlgorithm::RsaOaep256 if is_private && allows(["decrypt", "unwrapKey"]) => Ok(true),
+        JweAlgorithm::RsaOaep256 if allows(["encrypt", "wrapKey"]) => Ok(false),
         // Browsers say no operation of a public key, because it takes part in what the private one does.
-        JweAlgorithm::EcdhEs if !is_private && operations.is_empty() => Ok(twin),
-        JweAlgorithm::EcdhEs if allows(["deriveKey", "deriveBits"]) => Ok(twin),
-        JweAlgorithm::A256Kw if allows(["wrapKey"; 2]) && allows(["unwrapKey"; 2]) => Ok(twin),
+        JweAlgorithm::EcdhEs if !is_private && operations.is_empty() => Ok(false),
+        JweAlgorithm::EcdhEs if allows(["deriveKey", "deriveBits"]) => Ok(is_private),
+        JweAlgorithm::A256Kw if allows(["wrapKey"; 2]) && allows(["unwrapKey"; 2]) => Ok(true),
         _ => Err(jwk.refuse("its `key_ops` allows neither to encrypt nor to decrypt")),
     }
+}
+
+/// What knows the id and the forms of a key made of `parts`.
+fn named(jwk: &Jwk<'_>, algorithm: JweAlgorithm, parts: Parts) -> Result<Key, ConfigError> {
+    let twin = Key::new(algorithm.twin(), parts);
+    match jwk.kid()? {
+        Some(kid) => twin.with_kid(kid),
+        None => Ok(twin),
+    }
+}
+
+/// RFC 8037 section 2. Nothing signs with such a key.
+fn x25519(jwk: &Jwk<'_>) -> Result<JweKey, ConfigError> {
+    let algorithm = JweAlgorithm::EcdhEs;
+    if jwk.required("crv")? != "X25519" {
+        return Err(jwk.refuse("its `crv` is not `X25519`, as ECDH-ES needs"));
+    }
+    let public = jwk.bytes_of("x", 32)?;
+    let x = jwk::encode(&public);
+    let point = Point::x25519(&x).filter(|point| agree_anew(point).is_some());
+    let point = point.ok_or_else(|| jwk.refuse("with its `x` nobody can agree on a secret"))?;
+    let private = match jwk.has("d") {
+        true => Some(fitting(jwk, &public)?),
+        false => None,
+    };
+    let keeps = keeps_private(jwk, algorithm, private.is_some())?;
+    let members = vec![
+        ("crv", "X25519".to_owned()),
+        ("kty", "OKP".to_owned()),
+        ("x", x),
+    ];
+    let twin = named(jwk, algorithm, Parts::silent(members))?;
+    let material = Material::Ec(point, private.filter(|_| keeps));
+    Ok(JweKey::new(algorithm, twin, material))
+}
+
+/// The private half, whose public half must be this.
+fn fitting(jwk: &Jwk<'_>, public: &[u8]) -> Result<agreement::PrivateKey, ConfigError> {
+    let d = jwk.bytes_of("d", 32)?;
+    let private = agreement::PrivateKey::from_private_key(&X25519, &d).ok();
+    let fits = |private: &agreement::PrivateKey| {
+        let own = private.compute_public_key();
+        own.is_ok_and(|own| own.as_ref() == public)
+    };
+    let refuse = || jwk.refuse("its private and public members do not make one key");
+    private.filter(fits).ok_or_else(refuse)
 }

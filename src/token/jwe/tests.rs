@@ -4,9 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use aws_lc_rs::agreement;
+use serde_json::{Value, json};
 
-use super::{JweKey, agree::derive, compact};
+use super::{
+    JweKey,
+    agree::{Point, agree, derive},
+    compact,
+};
 use crate::token::{KeyRing, jwk};
 
 /// RFC 7518 appendix C.
@@ -25,6 +30,43 @@ fn the_key_of_the_rfc_comes_out_as_published() {
     )
     .unwrap();
     assert_eq!(jwk::encode(&key), "VqqN6vgjbSBcIijNcacQGg");
+}
+
+/// RFC 7748 section 6.1, and the same keys as RFC 8037 appendix A.6 writes them.
+#[test]
+fn the_secret_of_the_rfc_is_agreed_on_with_x25519() {
+    let d = [
+        0x5d, 0xab, 0x08, 0x7e, 0x62, 0x4a, 0x8a, 0x4b, 0x79, 0xe1, 0x7f, 0x8b, 0x83, 0x80, 0x0e,
+        0xe6, 0x6f, 0x3b, 0xb1, 0x29, 0x26, 0x18, 0xb6, 0xfd, 0x1c, 0x2f, 0x8b, 0x27, 0xff, 0x88,
+        0xe0, 0xeb,
+    ];
+    let shared = [
+        0x4a, 0x5d, 0x9d, 0x5b, 0xa4, 0xce, 0x2d, 0xe1, 0x72, 0x8e, 0x3b, 0xf4, 0x80, 0x35, 0x0f,
+        0x25, 0xe0, 0x7e, 0x21, 0xc9, 0x47, 0xd1, 0x9e, 0x33, 0x76, 0xf0, 0x9b, 0x3c, 0x1e, 0x16,
+        0x17, 0x42,
+    ];
+    let x = "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08";
+    let bob = json!({ "kty": "OKP", "crv": "X25519", "kid": "Bob", "x": x, "d": jwk::encode(&d) });
+    let key = JweKey::from_jwk(&bob.to_string()).unwrap();
+    assert!(key.can_decrypt() && key.kid() == "Bob");
+    let written = key.to_private_jwk().unwrap();
+    let written: Value = serde_json::from_str(written.expose()).unwrap();
+    assert_eq!((&written["d"], &written["x"]), (&bob["d"], &bob["x"]));
+
+    let alice = Point::x25519("hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo").unwrap();
+    let bob = agreement::PrivateKey::from_private_key(&agreement::X25519, &d).unwrap();
+    let parties = [b"Alice".to_vec(), b"Bob".to_vec()];
+    let mut expected = [0; 32];
+    derive(&shared, "A256GCM", &parties, &mut expected).unwrap();
+    assert_eq!(*agree(&bob, &alice, &parties).unwrap(), expected);
+
+    // With a point of low order the secret would be the same for everybody.
+    let mut one = [0; 32];
+    one[0] = 1;
+    for x in [[0; 32], one] {
+        let point = Point::x25519(&jwk::encode(&x)).unwrap();
+        assert!(agree(&bob, &point, &parties).is_none());
+    }
 }
 
 /// What decrypts is what the vector says, and nothing that is invalid does.
