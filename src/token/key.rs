@@ -31,6 +31,7 @@ use crate::{
 ///   others may know: PEM, DER, JWK and SSH keys are refused.
 /// * RSA keys have 2048 to 8192 bits (RFC 7518 section 3.3) and a public exponent of at least 65537.
 /// * EC keys are on the algorithm's curve (RFC 7518 section 3.4, RFC 8812 section 3.2), private and public members fit.
+/// * ML-DSA keys have their seed, from which all else follows (RFC 9881 section 6).
 ///
 /// The key's id is its RFC 7638 thumbprint, which is the same wherever it is computed, unless the
 /// JWK has one of its own or [`with_kid`](Self::with_kid) says otherwise.
