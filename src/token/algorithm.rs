@@ -49,7 +49,7 @@ pub enum Algorithm {
     MlDsa44,
     /// ML-DSA-65 (FIPS 204, RFC 9964). A signature has 3309 bytes: a token of it fits into no cookie.
     MlDsa65,
-    /// ML-DSA-87 (FIPS 204, RFC 9964). A signature has 4627 bytes, which leaves a token 1.5 KiB for its claims.
+    /// ML-DSA-87 (FIPS 204, RFC 9964). A signature has 4627 bytes, which leaves a token 1.4 KiB for its claims.
     MlDsa87,
 }
 
