@@ -5,6 +5,8 @@
 
 use std::fs;
 
+use tower_jam::Key;
+
 #[path = "support/command.rs"]
 mod command;
 
@@ -47,6 +49,11 @@ fn keys_of_every_kind_are_made_and_their_files_are_private() {
         "ec",
         "es384",
         "es512",
+        "es256k",
+        "ml-dsa-44",
+        "ml-dsa-65",
+        "ml-dsa-87",
+        "ml-dsa",
         "ed25519",
         "paseto",
         "paseto-public",
@@ -73,6 +80,49 @@ fn keys_of_every_kind_are_made_and_their_files_are_private() {
     assert_eq!(jam(&["keys", "ed25519", "--out", to], "").code, 2);
     assert_eq!(fs::read(&path).unwrap(), before);
     fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn keys_are_written_as_jwks_where_that_is_asked_for() {
+    for (kind, algorithm) in [
+        ("symmetric", "HS256"),
+        ("hs384", "HS384"),
+        ("hs512", "HS512"),
+        ("rsa", "RS256"),
+        ("ec", "ES256"),
+        ("es384", "ES384"),
+        ("es512", "ES512"),
+        ("es256k", "ES256K"),
+        ("ed25519", "EdDSA"),
+        ("ml-dsa-44", "ML-DSA-44"),
+        ("ml-dsa", "ML-DSA-65"),
+        ("ml-dsa-87", "ML-DSA-87"),
+    ] {
+        let made = done(&["keys", kind, "--format", "jwk", "--json"], "").json();
+        let key = Key::from_jwk(made["private"].as_str().unwrap()).unwrap();
+        assert!(
+            key.can_sign() && key.algorithm().name() == algorithm,
+            "{kind}"
+        );
+        assert_eq!(made["id"], key.kid());
+        assert_eq!(made["public"], key.public_jwk().unwrap_or_default());
+        let is_shared = algorithm.starts_with("HS");
+        assert_eq!(made["public"].is_null(), is_shared);
+        if is_shared {
+            assert_eq!(jam(&["keys", kind, "--format", "pem"], "").code, 2);
+        } else {
+            let pem = done(&["keys", kind, "--format", "pem"], "").out;
+            assert!(Key::from_pem(key.algorithm(), pem).unwrap().can_sign());
+        }
+    }
+    for wrong in [
+        ["keys", "paseto", "--format", "jwk"],
+        ["keys", "paseto-public", "--format", "pem"],
+        ["keys", "ec", "--format", "der"],
+    ] {
+        let ran = jam(&wrong, "");
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{wrong:?}");
+    }
 }
 
 #[test]

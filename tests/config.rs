@@ -276,7 +276,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "alg": "none" })),
-            "setting `jwt.alg`: is none of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
+            "setting `jwt.alg`: is none of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, ES256K, EdDSA, ML-DSA-44, ML-DSA-65, ML-DSA-87",
         ),
         (
             jwt(json!({ "list": "grey" })),

@@ -1,4 +1,4 @@
-//! Proves that the tokens of Wycheproof and of RFC 7515 and 8037 come out as published, through
+//! Proves that the tokens of Wycheproof and of RFC 7515, 8037 and 9964 come out as published, through
 //! [`Jwt::verify`] and from the files, and that none is left out.
 //!
 //! Most payloads are no JSON, so a token whose signature is good is one that is refused for its claims
@@ -8,6 +8,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use base64_simd::URL_SAFE_NO_PAD as BASE64;
 use serde_json::Value;
 
 use tower_jam::{
@@ -314,6 +315,52 @@ async fn the_tokens_of_rfc_7515_and_rfc_8037_come_out_as_published() {
         ran,
         BTreeMap::from([("claims", 3), ("none", 1), ("text", 2)])
     );
+}
+
+/// They are a sentence and no claims, under a header without `typ`.
+#[tokio::test]
+async fn the_tokens_of_rfc_9964_come_out_as_published() {
+    let file = vectors!("rfc/rfc9964_jws.json");
+    let vectors = file["vectors"].as_array().expect("has vectors");
+    assert_eq!(vectors.len(), 3);
+    for vector in vectors {
+        let ring = |algorithm| {
+            let key = match vector["alg"] == algorithm {
+                true => Key::from_jwk(&vector["jwk"].to_string()).expect("is a key"),
+                false => Key::generate(Algorithm::from_name(algorithm).expect("is one"))
+                    .expect("makes a key")
+                    .with_kid(vector["jwk"]["kid"].as_str().expect("has an id"))
+                    .expect("is an id"),
+            };
+            KeyRing::new(key)
+        };
+        let token = vector["token"].as_str().expect("has a token");
+        let forged = format!("{}{}", &token[..token.len() - 8], "AAAAAAAA");
+        let (message, signature) = token.rsplit_once('.').expect("has three parts");
+        let mut longer = BASE64.decode_to_vec(signature).expect("is base64url");
+        longer.push(0);
+        let longer = format!("{message}.{}", BASE64.encode_to_string(longer));
+        let own = ring(vector["alg"].as_str().expect("has an algorithm"));
+        let Outcome::Refused(reason) = outcome(&own, &longer).await else {
+            panic!("a signature with a byte more was accepted");
+        };
+        assert_eq!(reason, "the signature has no possible length");
+        for algorithm in ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "EdDSA"] {
+            let is_own = vector["alg"] == algorithm;
+            let verdict = outcome(&ring(algorithm), token).await;
+            assert_eq!(matches!(verdict, Outcome::Verified), is_own, "{algorithm}");
+            let Outcome::Refused(reason) = outcome(&ring(algorithm), &forged).await else {
+                panic!("a forged token was accepted under {algorithm}");
+            };
+            let other = "the token names another algorithm than its key";
+            let expected = if is_own {
+                "the signature is wrong"
+            } else {
+                other
+            };
+            assert_eq!(reason, expected, "{algorithm}");
+        }
+    }
 }
 
 /// The reasons that are given only once the signature was found to be good.

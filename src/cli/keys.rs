@@ -26,6 +26,17 @@ pub(super) struct Keys {
     /// Where the secret part goes, a new file that only its owner may read. Default: standard output.
     #[arg(long, short)]
     out: Option<PathBuf>,
+    /// How the secret part is written. Default: a key pair in PEM, a shared secret in hexadecimal, a PASETO key as PASERK.
+    #[arg(long)]
+    format: Option<Format>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Format {
+    /// PKCS#8 in PEM, for key pairs.
+    Pem,
+    /// A JSON Web Key with its algorithm and id, for key pairs and shared secrets.
+    Jwk,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -36,7 +47,7 @@ enum Kind {
     Hs384,
     /// A shared secret for HS512.
     Hs512,
-    /// A key pair for RS256 and PS256, 2048 bits.
+    /// A key pair of 2048 bits for RS256 and PS256; as a JWK for RS256 alone.
     Rsa,
     /// A key pair for ES256, P-256.
     Ec,
@@ -44,8 +55,19 @@ enum Kind {
     Es384,
     /// A key pair for ES512, P-521.
     Es512,
+    /// A key pair for ES256K, secp256k1.
+    Es256k,
     /// A key pair for EdDSA.
     Ed25519,
+    /// A key pair for ML-DSA-44.
+    #[value(name = "ml-dsa-44")]
+    MlDsa44,
+    /// A key pair for ML-DSA-65.
+    #[value(name = "ml-dsa-65", alias = "ml-dsa")]
+    MlDsa65,
+    /// A key pair for ML-DSA-87.
+    #[value(name = "ml-dsa-87")]
+    MlDsa87,
     /// A shared key for v4.local.
     Paseto,
     /// A key pair for v4.public.
@@ -65,7 +87,7 @@ struct Made {
 
 impl Keys {
     pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
-        let made = self.kind.make()?;
+        let made = self.kind.make(self.format)?;
         let private = made.private.expose();
         let mut value = json!({ "id": made.id, "public": made.public });
         let public = made.public.as_ref().map(ToString::to_string);
@@ -84,16 +106,39 @@ impl Keys {
 }
 
 impl Kind {
-    fn make(self) -> Result<Made, Failure> {
+    fn make(self, format: Option<Format>) -> Result<Made, Failure> {
+        match self.algorithm() {
+            Some(algorithm) if format == Some(Format::Jwk) => jwk(algorithm),
+            Some(algorithm) if !algorithm.is_symmetric() => pair(algorithm),
+            _ if format.is_some() => Err(Failure::Wrong(NO_SUCH_FORM.to_owned())),
+            _ => self.make_text(),
+        }
+    }
+
+    /// What signs tokens with it; `None` for PASETO.
+    const fn algorithm(self) -> Option<Algorithm> {
         match self {
-            Self::Symmetric => Ok(shared(&secret::random::<32>())),
+            Self::Symmetric => Some(Algorithm::Hs256),
+            Self::Hs384 => Some(Algorithm::Hs384),
+            Self::Hs512 => Some(Algorithm::Hs512),
+            Self::Rsa => Some(Algorithm::Rs256),
+            Self::Ec => Some(Algorithm::Es256),
+            Self::Es384 => Some(Algorithm::Es384),
+            Self::Es512 => Some(Algorithm::Es512),
+            Self::Es256k => Some(Algorithm::Es256k),
+            Self::Ed25519 => Some(Algorithm::EdDsa),
+            Self::MlDsa44 => Some(Algorithm::MlDsa44),
+            Self::MlDsa65 => Some(Algorithm::MlDsa65),
+            Self::MlDsa87 => Some(Algorithm::MlDsa87),
+            Self::Paseto | Self::PasetoPublic | Self::PasetoV3 | Self::PasetoV3Public => None,
+        }
+    }
+
+    /// A shared secret in hexadecimal, a PASETO key as PASERK.
+    fn make_text(self) -> Result<Made, Failure> {
+        match self {
             Self::Hs384 => Ok(shared(&secret::random::<48>())),
             Self::Hs512 => Ok(shared(&secret::random::<64>())),
-            Self::Rsa => pair(Algorithm::Rs256),
-            Self::Ec => pair(Algorithm::Es256),
-            Self::Es384 => pair(Algorithm::Es384),
-            Self::Es512 => pair(Algorithm::Es512),
-            Self::Ed25519 => pair(Algorithm::EdDsa),
             Self::Paseto => {
                 let key = PasetoKey::<V4, Local>::generate();
                 Ok(paserk(key.to_paserk(), None, key.id()))
@@ -116,6 +161,7 @@ impl Kind {
                     .expect("a new key pair has a secret half");
                 Ok(paserk(private, Some(key.public_paserk()), key.public_id()))
             }
+            _ => Ok(shared(&secret::random::<32>())),
         }
     }
 }
@@ -135,6 +181,17 @@ fn pair(algorithm: Algorithm) -> Result<Made, Failure> {
         private: key
             .to_pkcs8_pem()
             .expect("a new key pair has a private half"),
+        public: key.public_jwk(),
+        id: Some(key.kid().to_owned()),
+    })
+}
+
+fn jwk(algorithm: Algorithm) -> Result<Made, Failure> {
+    let key = Key::generate(algorithm)?;
+    Ok(Made {
+        private: key
+            .to_private_jwk()
+            .expect("a new key has what signing takes"),
         public: key.public_jwk(),
         id: Some(key.kid().to_owned()),
     })
@@ -172,3 +229,5 @@ pub(super) fn replace(path: &Path) -> Result<(), Failure> {
     write(&beside, made.private.expose())?;
     fs::rename(&beside, path).map_err(failed)
 }
+
+const NO_SUCH_FORM: &str = "`--format pem` is for key pairs, `--format jwk` for them and shared secrets, and PASETO keys are written as PASERK";

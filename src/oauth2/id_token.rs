@@ -144,6 +144,7 @@ fn algorithm(token: &str) -> Option<String> {
 fn left_half(algorithm: Option<&str>, text: &str) -> Option<String> {
     let hash = match algorithm? {
         "EdDSA" => secret::sha2(512, text.as_bytes())?,
+        "ES256K" => secret::sha2(256, text.as_bytes())?,
         name => secret::sha2(name.get(2..)?.parse().ok()?, text.as_bytes())?,
     };
     let hash = hash.as_ref();
@@ -170,6 +171,12 @@ mod tests {
             left_half(Some("ES384"), "a").map(|hash| hash.len()),
             Some(32)
         );
+        assert_eq!(
+            left_half(Some("ES256K"), "a"),
+            left_half(Some("RS256"), "a")
+        );
+        // No standard names the hash that goes with these.
+        assert_eq!(left_half(Some("ML-DSA-44"), "a"), None);
         assert_eq!(left_half(Some("none"), "a"), None);
         assert_eq!(left_half(None, "a"), None);
     }

@@ -1,12 +1,13 @@
-//! The signature algorithms of RFC 7518 section 3 and RFC 8037 section 3.1, and what each stands for.
+//! The signature algorithms of RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2 and RFC 9964, and what
+//! each stands for.
 
 use std::fmt;
 
 use aws_lc_rs::{
     hmac,
     signature::{
-        self, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, RsaParameters,
-        RsaSignatureEncoding,
+        self, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, PqdsaSigningAlgorithm,
+        PqdsaVerificationAlgorithm, RsaParameters, RsaSignatureEncoding,
     },
 };
 
@@ -40,8 +41,16 @@ pub enum Algorithm {
     Es384,
     /// ECDSA on P-521 with SHA-512 (RFC 7518 section 3.4).
     Es512,
+    /// ECDSA on secp256k1 with SHA-256 (RFC 8812 section 3.2).
+    Es256k,
     /// EdDSA on Ed25519 (RFC 8037 section 3.1). Ed448 is not offered.
     EdDsa,
+    /// ML-DSA-44 (FIPS 204, RFC 9964), which no known quantum algorithm breaks. A signature has 2420 bytes.
+    MlDsa44,
+    /// ML-DSA-65 (FIPS 204, RFC 9964). A signature has 3309 bytes: a token of it fits into no cookie.
+    MlDsa65,
+    /// ML-DSA-87 (FIPS 204, RFC 9964). A signature has 4627 bytes, which leaves a token 1.4 KiB for its claims.
+    MlDsa87,
 }
 
 impl Algorithm {
@@ -59,10 +68,14 @@ impl Algorithm {
         Self::Es256,
         Self::Es384,
         Self::Es512,
+        Self::Es256k,
         Self::EdDsa,
+        Self::MlDsa44,
+        Self::MlDsa65,
+        Self::MlDsa87,
     ];
 
-    /// The value of the `alg` parameter (RFC 7518 section 3.1, RFC 8037 section 3.1).
+    /// The value of the `alg` parameter, as IANA has it in its registry of JOSE algorithms.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -78,7 +91,11 @@ impl Algorithm {
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
             Self::Es512 => "ES512",
+            Self::Es256k => "ES256K",
             Self::EdDsa => "EdDSA",
+            Self::MlDsa44 => "ML-DSA-44",
+            Self::MlDsa65 => "ML-DSA-65",
+            Self::MlDsa87 => "ML-DSA-87",
         }
     }
 
@@ -95,6 +112,14 @@ impl Algorithm {
     #[must_use]
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    }
+
+    /// No signature has more bytes than this.
+    pub(super) fn longest_signature(self) -> usize {
+        match self.family() {
+            Family::MlDsa(set) => set.sign.signature_len(),
+            _ => RSA_SIGNATURE_BYTES,
+        }
     }
 
     pub(super) fn family(self) -> Family {
@@ -130,7 +155,11 @@ impl Algorithm {
             Self::Es256 => Family::Ec(&P256),
             Self::Es384 => Family::Ec(&P384),
             Self::Es512 => Family::Ec(&P521),
+            Self::Es256k => Family::Ec(&SECP256K1),
             Self::EdDsa => Family::Ed25519,
+            Self::MlDsa44 => Family::MlDsa(&ML_DSA_44),
+            Self::MlDsa65 => Family::MlDsa(&ML_DSA_65),
+            Self::MlDsa87 => Family::MlDsa(&ML_DSA_87),
         }
     }
 }
@@ -141,12 +170,16 @@ impl fmt::Display for Algorithm {
     }
 }
 
+/// A signature by the longest RSA key accepted, 8192 bits.
+pub(super) const RSA_SIGNATURE_BYTES: usize = 1024;
+
 /// What an algorithm computes with, by kind of key.
 pub(super) enum Family {
     Hmac(hmac::Algorithm),
     Rsa(Rsa),
     Ec(&'static Curve),
     Ed25519,
+    MlDsa(&'static ParameterSet),
 }
 
 #[derive(Clone, Copy)]
@@ -155,7 +188,7 @@ pub(super) struct Rsa {
     pub(super) sign: &'static RsaSignatureEncoding,
 }
 
-/// A curve of RFC 7518 section 6.2.1.1 with the hash that its algorithm fixes.
+/// A curve of RFC 7518 section 6.2.1.1 or RFC 8812 section 3.1 with the hash that its algorithm fixes.
 pub(super) struct Curve {
     pub(super) name: &'static str,
     /// What an error asks for.
@@ -165,11 +198,13 @@ pub(super) struct Curve {
     pub(super) bytes: usize,
     pub(super) verify: &'static EcdsaVerificationAlgorithm,
     pub(super) sign: &'static EcdsaSigningAlgorithm,
+    /// The order, where others take of the two values that s can have the lower one alone.
+    pub(super) order: Option<&'static [u8; 32]>,
 }
 
 impl Curve {
     pub(super) fn from_name(name: &str) -> Option<&'static Self> {
-        [&P256, &P384, &P521]
+        [&P256, &P384, &P521, &SECP256K1]
             .into_iter()
             .find(|curve| curve.name == name)
     }
@@ -182,6 +217,7 @@ static P256: Curve = Curve {
     bytes: 32,
     verify: &signature::ECDSA_P256_SHA256_FIXED,
     sign: &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+    order: None,
 };
 
 static P384: Curve = Curve {
@@ -191,6 +227,7 @@ static P384: Curve = Curve {
     bytes: 48,
     verify: &signature::ECDSA_P384_SHA384_FIXED,
     sign: &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
+    order: None,
 };
 
 static P521: Curve = Curve {
@@ -200,6 +237,57 @@ static P521: Curve = Curve {
     bytes: 66,
     verify: &signature::ECDSA_P521_SHA512_FIXED,
     sign: &signature::ECDSA_P521_SHA512_FIXED_SIGNING,
+    order: None,
+};
+
+static SECP256K1: Curve = Curve {
+    name: "secp256k1",
+    wanted: "an EC key on secp256k1",
+    algorithm: Algorithm::Es256k,
+    bytes: 32,
+    verify: &signature::ECDSA_P256K1_SHA256_FIXED,
+    sign: &signature::ECDSA_P256K1_SHA256_FIXED_SIGNING,
+    order: Some(&[
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xfe, 0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36,
+        0x41, 0x41,
+    ]),
+};
+
+/// A parameter set of FIPS 204 section 4.
+pub(super) struct ParameterSet {
+    /// What an error asks for.
+    pub(super) wanted: &'static str,
+    /// Its object identifier (RFC 9881 section 2).
+    pub(super) identifier: &'static [u8],
+    /// Length of the public key, in bytes.
+    pub(super) public_bytes: usize,
+    pub(super) verify: &'static PqdsaVerificationAlgorithm,
+    pub(super) sign: &'static PqdsaSigningAlgorithm,
+}
+
+static ML_DSA_44: ParameterSet = ParameterSet {
+    wanted: "an ML-DSA-44 key",
+    identifier: &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11],
+    public_bytes: 1312,
+    verify: &signature::ML_DSA_44,
+    sign: &signature::ML_DSA_44_SIGNING,
+};
+
+static ML_DSA_65: ParameterSet = ParameterSet {
+    wanted: "an ML-DSA-65 key",
+    identifier: &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x12],
+    public_bytes: 1952,
+    verify: &signature::ML_DSA_65,
+    sign: &signature::ML_DSA_65_SIGNING,
+};
+
+static ML_DSA_87: ParameterSet = ParameterSet {
+    wanted: "an ML-DSA-87 key",
+    identifier: &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x13],
+    public_bytes: 2592,
+    verify: &signature::ML_DSA_87,
+    sign: &signature::ML_DSA_87_SIGNING,
 };
 
 #[cfg(test)]
@@ -213,9 +301,9 @@ mod tests {
             assert_eq!(algorithm.to_string(), algorithm.name());
             assert_eq!(Algorithm::from_name(&algorithm.name().to_lowercase()), None);
         }
-        assert_eq!(Algorithm::ALL.len(), 13);
+        assert_eq!(Algorithm::ALL.len(), 17);
         for name in [
-            "", "none", "None", "NONE", "HS256 ", "RSA1_5", "ES256K", "HS1", "EdDSA\0",
+            "", "none", "None", "NONE", "HS256 ", "RSA1_5", "ES256k", "HS1", "EdDSA\0",
         ] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }

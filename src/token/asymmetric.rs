@@ -6,7 +6,7 @@ use aws_lc_rs::{
     encoding::AsDer,
     rsa::KeySize,
     signature::{
-        ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, RsaKeyPair,
+        ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, PqdsaKeyPair, RsaKeyPair,
         RsaPublicKeyComponents, RsaSubjectPublicKey, VerificationAlgorithm,
     },
 };
@@ -55,6 +55,7 @@ impl Builder {
             Family::Rsa(_) => der::RSA,
             Family::Ec(_) => der::EC,
             Family::Ed25519 => der::ED25519,
+            Family::MlDsa(set) => set.identifier,
         };
         if outline
             .key_type
@@ -89,6 +90,8 @@ impl Builder {
                 self.ed25519_pair(self.parse(Ed25519KeyPair::from_pkcs8(bytes))?)
             }
             (Family::Ed25519, Encoding::Spki) => self.ed25519_public(bytes),
+            (Family::MlDsa(set), Encoding::Pkcs8) => self.ml_dsa_pkcs8(set, bytes),
+            (Family::MlDsa(set), Encoding::Spki) => self.ml_dsa_public(set, bytes),
             _ => Err(self.unfit()),
         }
     }
@@ -105,6 +108,9 @@ impl Builder {
                 self.ec_pair(curve, EcdsaKeyPair::generate(curve.sign).map_err(failed)?)
             }
             Family::Ed25519 => self.ed25519_pair(Ed25519KeyPair::generate().map_err(failed)?),
+            Family::MlDsa(set) => {
+                self.ml_dsa_pair(set, PqdsaKeyPair::generate(set.sign).map_err(failed)?)
+            }
         }
     }
 
@@ -183,7 +189,7 @@ impl Builder {
         pair: EcdsaKeyPair,
     ) -> Result<Parts, ConfigError> {
         let public = self.ec_public(curve, pair.public_key().as_ref())?;
-        Ok(public.with_signer(Signer::Ec(pair)))
+        Ok(public.with_signer(Signer::Ec(pair, curve.order)))
     }
 
     /// Takes a `SubjectPublicKeyInfo` or an uncompressed point, which must be on the curve.
@@ -231,7 +237,7 @@ impl Builder {
         Ok(Parts::public(members, key))
     }
 
-    fn parsed(
+    pub(super) fn parsed(
         &self,
         with: &'static dyn VerificationAlgorithm,
         key: &[u8],
@@ -247,12 +253,13 @@ impl Builder {
         outcome.map_err(|error| self.unfit().because(error))
     }
 
-    fn unfit(&self) -> ConfigError {
+    pub(super) fn unfit(&self) -> ConfigError {
         let wanted = match self.algorithm.family() {
             Family::Hmac(_) => return self.symmetric(),
             Family::Rsa(_) => "an RSA key of 2048 to 8192 bits",
             Family::Ec(curve) => curve.wanted,
             Family::Ed25519 => "an Ed25519 key",
+            Family::MlDsa(set) => set.wanted,
         };
         self.refuse(format!(
             "{} takes {wanted}, and this is not a usable one",

@@ -78,6 +78,34 @@ pub(super) fn outline(der: &[u8]) -> Option<Outline<'_>> {
     Some(Outline { encoding, key_type })
 }
 
+/// What the private key of a PKCS#8 document holds, in the form of its own kind.
+pub(super) fn private_key(der: &[u8]) -> Option<&[u8]> {
+    let members = elements(content(der)?)?;
+    match members[..] {
+        [(INTEGER, _), (SEQUENCE, _), (OCTET_STRING, key), ..] => Some(key),
+        _ => None,
+    }
+}
+
+/// The numbers of a SEQUENCE of them, without the zero that keeps a number from being negative.
+pub(super) fn integers(der: &[u8]) -> Option<Vec<&[u8]>> {
+    let members = elements(content(der)?)?;
+    let numbers = members.into_iter().map(|member| match member {
+        (INTEGER, [0, rest @ ..]) if !rest.is_empty() => Some(rest),
+        (INTEGER, bytes) => Some(bytes),
+        _ => None,
+    });
+    numbers.collect()
+}
+
+/// The content of the one element that `der` is.
+pub(super) fn content(der: &[u8]) -> Option<&[u8]> {
+    match element(der)? {
+        (_, content, []) => Some(content),
+        _ => None,
+    }
+}
+
 /// The elements that `content` consists of, each as tag and content.
 fn elements(mut content: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     let mut found = Vec::new();

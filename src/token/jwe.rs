@@ -5,7 +5,7 @@
 //!
 //! # Rules
 //!
-//! * **The key says how** ([`JweAlgorithm`]): `RSA-OAEP-256`, `ECDH-ES` on P-256, or `A256KW`, each with `A256GCM`. The header's `alg` and
+//! * **The key says how** ([`JweAlgorithm`]): `RSA-OAEP-256`, `ECDH-ES` on P-256 or X25519, or `A256KW`, each with `A256GCM`. The header's `alg` and
 //!   `enc` are compared with that and choose nothing. `RSA1_5` and the modes with CBC are not offered.
 //! * **The form is strict**: five parts in base64url without padding, a header of distinct members, `cty: JWT`. A header with `crit` or `zip`
 //!   is refused: what is compressed before it is encrypted tells of itself by its length.
@@ -14,9 +14,11 @@
 //! * **The [`Jwt`] itself refuses** a token of five parts, as it always does: whoever wants to accept both says so with
 //!   `jwe.or(jwt.read_from(..))`.
 //! * **One answer** for whatever does not decrypt: key, tag, or length (RFC 7516 section 11.5).
-//! * **8 KiB** is the limit as for every token; encryption adds a third and some 300 bytes.
+//! * **8 KiB** is the limit as for every token; encryption adds a third and some 300 bytes, so that one
+//!   signed by ML-DSA-87 does not fit.
 //!
-//! Keys rotate in a [`KeyRing`], by exact `kid`, as those that sign.
+//! Keys come from PEM ([`JweKey::from_pem`]) and JWK ([`JweKey::from_jwk`]), go back into both, and rotate in a [`KeyRing`], by exact
+//! `kid`, as those that sign.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -41,6 +43,7 @@ mod agree;
 mod compact;
 mod header;
 mod key;
+mod load;
 #[cfg(test)]
 mod tests;
 

@@ -1,25 +1,20 @@
-//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) and their thumbprints (RFC 7638).
+//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2, RFC 9964) and their thumbprints (RFC 7638).
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+mod kinds;
+mod members;
 
-use aws_lc_rs::{
-    digest,
-    error::KeyRejected,
-    rsa::KeyPairComponents,
-    signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair, RsaPublicKeyComponents},
-};
+use std::{borrow::Cow, collections::BTreeMap};
+
+use aws_lc_rs::digest;
 use base64_simd::URL_SAFE_NO_PAD;
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor},
-};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use self::members::Members;
 use crate::{
     error::ConfigError,
     token::{
-        algorithm::{Algorithm, Curve, Family, Rsa},
+        algorithm::{Algorithm, Curve, Family},
         asymmetric::Builder,
         material::{Check, Parts},
         symmetric,
@@ -57,31 +52,39 @@ impl<'a> Jwk<'a> {
             return Err(self.refuse(format!("its `alg` is another than {algorithm}")));
         }
         let uses = self.uses()?;
+        self.restrict(self.read(algorithm)?, &uses)
+    }
+
+    /// What the members make as a key of this algorithm, whatever the key is said to be for.
+    pub(super) fn read(&self, algorithm: Algorithm) -> Result<Parts, ConfigError> {
         let build = Builder {
             setting: self.setting,
             algorithm,
         };
-        let parts = match algorithm.family() {
+        match algorithm.family() {
             Family::Hmac(hash) => {
                 self.expect("kty", "oct", algorithm)?;
-                symmetric::parts(self.setting, algorithm, hash, &self.bytes("k")?)?
+                symmetric::parts(self.setting, algorithm, hash, &self.bytes("k")?)
             }
             Family::Rsa(rsa) => {
                 self.expect("kty", "RSA", algorithm)?;
-                self.rsa(&build, rsa)?
+                self.rsa(&build, rsa)
             }
             Family::Ec(curve) => {
                 self.expect("kty", "EC", algorithm)?;
                 self.expect("crv", curve.name, algorithm)?;
-                self.ec(&build, curve)?
+                self.ec(&build, curve)
             }
             Family::Ed25519 => {
                 self.expect("kty", "OKP", algorithm)?;
                 self.expect("crv", "Ed25519", algorithm)?;
-                self.ed25519(&build)?
+                self.ed25519(&build)
             }
-        };
-        self.restrict(parts, &uses)
+            Family::MlDsa(set) => {
+                self.expect("kty", "AKP", algorithm)?;
+                self.ml_dsa(&build, set)
+            }
+        }
     }
 
     /// The algorithm that `alg` names or, without one, the only one there is for the curve.
@@ -96,6 +99,7 @@ impl<'a> Jwk<'a> {
             ("EC" | "OKP", _) => {
                 return Err(self.refuse("its `crv` is missing or of no known algorithm"));
             }
+            ("AKP", _) => return Err(self.refuse("its `alg` is missing")),
             _ => None,
         })
     }
@@ -107,14 +111,34 @@ impl<'a> Jwk<'a> {
 
     /// RFC 7517 sections 4.2 and 4.3.
     pub(super) fn uses(&self) -> Result<Uses, ConfigError> {
-        if self.text("use")?.is_some_and(|usage| usage != "sig") {
-            return Err(self.refuse("its `use` is not `sig`"));
-        }
-        let Some(listed) = self.members.get("key_ops") else {
+        self.expect_use("sig")?;
+        let Some(operations) = self.operations()? else {
             return Ok(Uses {
                 sign: true,
                 verify: true,
             });
+        };
+        let allows = |operation: &str| operations.iter().any(|listed| listed == operation);
+        Ok(Uses {
+            sign: allows("sign"),
+            verify: allows("verify"),
+        })
+    }
+
+    /// `use` may be left out; if it is there it must say this (RFC 7517 section 4.2).
+    pub(super) fn expect_use(&self, usage: &str) -> Result<(), ConfigError> {
+        match self.text("use")? {
+            Some(other) if other != usage => {
+                Err(self.refuse(format!("its `use` is not `{usage}`")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The operations that `key_ops` lists, each once (RFC 7517 section 4.3).
+    pub(super) fn operations(&self) -> Result<Option<Vec<String>>, ConfigError> {
+        let Some(listed) = self.members.get("key_ops") else {
+            return Ok(None);
         };
         let Ok(mut operations) = serde_json::from_str::<Vec<String>>(listed.get()) else {
             return Err(self.refuse("its `key_ops` is not an array of strings"));
@@ -125,11 +149,7 @@ impl<'a> Jwk<'a> {
         if operations.len() != count {
             return Err(self.refuse("its `key_ops` names an operation twice"));
         }
-        let allows = |operation: &str| operations.iter().any(|listed| listed == operation);
-        Ok(Uses {
-            sign: allows("sign"),
-            verify: allows("verify"),
-        })
+        Ok(Some(operations))
     }
 
     pub(super) fn kid(&self) -> Result<Option<String>, ConfigError> {
@@ -178,73 +198,15 @@ impl<'a> Jwk<'a> {
         }
     }
 
-    /// RFC 7518 section 6.3.
-    fn rsa(&self, build: &Builder, rsa: Rsa) -> Result<Parts, ConfigError> {
-        let (n, e) = (self.bytes("n")?, self.bytes("e")?);
-        let public = build.rsa_components(rsa, &n, &e)?;
-        if self.has("oth") {
-            return Err(self.refuse("RSA keys of more than two primes are not taken"));
-        }
-        if !RSA_PRIVATE.iter().any(|name| self.has(name)) {
-            return Ok(public);
-        }
-        if let Some(missing) = RSA_PRIVATE.iter().find(|name| !self.has(name)) {
-            let reason = format!(
-                "its `{missing}` is missing: an RSA private key is taken with all of d, p, q, dp, dq, qi"
-            );
-            return Err(self.refuse(reason));
-        }
-        let pair = RsaKeyPair::from_components(&KeyPairComponents {
-            public_key: RsaPublicKeyComponents { n: &**n, e: &**e },
-            d: &**self.bytes("d")?,
-            p: &**self.bytes("p")?,
-            q: &**self.bytes("q")?,
-            dP: &**self.bytes("dp")?,
-            dQ: &**self.bytes("dq")?,
-            qInv: &**self.bytes("qi")?,
-        });
-        build.rsa_pair(rsa, self.consistent(pair)?)
-    }
-
-    /// RFC 7518 section 6.2.
-    fn ec(&self, build: &Builder, curve: &'static Curve) -> Result<Parts, ConfigError> {
-        let mut point = vec![UNCOMPRESSED];
-        for name in ["x", "y"] {
-            point.extend_from_slice(&self.bytes_of(name, curve.bytes)?);
-        }
-        if !self.has("d") {
-            return build.ec_public(curve, &point);
-        }
-        let d = self.bytes_of("d", curve.bytes)?;
-        let pair = EcdsaKeyPair::from_private_key_and_public_key(curve.sign, &d, &point);
-        build.ec_pair(curve, self.consistent(pair)?)
-    }
-
-    /// RFC 8037 section 2.
-    fn ed25519(&self, build: &Builder) -> Result<Parts, ConfigError> {
-        let x = self.bytes_of("x", 32)?;
-        if !self.has("d") {
-            return build.ed25519_public(&x);
-        }
-        let pair = Ed25519KeyPair::from_seed_and_public_key(&self.bytes_of("d", 32)?, &x);
-        build.ed25519_pair(self.consistent(pair)?)
-    }
-
-    fn consistent<T>(&self, pair: Result<T, KeyRejected>) -> Result<T, ConfigError> {
-        pair.map_err(|error| {
-            self.refuse("its private and public members do not make one key")
-                .because(error)
-        })
-    }
-
-    /// Whether there is what only its holder may know (RFC 7518 sections 6.2.2, 6.3.2 and 6.4).
+    /// Whether there is what only its holder may know (RFC 7518 sections 6.2.2, 6.3.2 and 6.4,
+    /// RFC 9964).
     #[cfg(feature = "dpop")]
     pub(super) fn has_private_members(&self) -> bool {
-        let mut private = RSA_PRIVATE.iter().chain(&["oth", "k"]);
+        let mut private = RSA_PRIVATE.iter().chain(&["oth", "k", "priv"]);
         private.any(|name| self.has(name))
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }
 
@@ -257,12 +219,12 @@ impl<'a> Jwk<'a> {
         )))
     }
 
-    fn required(&self, name: &str) -> Result<String, ConfigError> {
+    pub(super) fn required(&self, name: &str) -> Result<String, ConfigError> {
         self.text(name)?
             .ok_or_else(|| self.refuse(format!("its `{name}` is missing")))
     }
 
-    fn text(&self, name: &str) -> Result<Option<String>, ConfigError> {
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, ConfigError> {
         let parsed = self
             .members
             .get(name)
@@ -282,7 +244,11 @@ impl<'a> Jwk<'a> {
     }
 
     /// RFC 7518 sections 6.2.1.2 and 6.2.2.1: leading zeros are not left out.
-    fn bytes_of(&self, name: &str, length: usize) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    pub(super) fn bytes_of(
+        &self,
+        name: &str,
+        length: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
         let bytes = self.bytes(name)?;
         if bytes.len() != length {
             return Err(self.refuse(format!("its `{name}` is not of {length} bytes")));
@@ -313,35 +279,4 @@ pub(super) fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok().map(Zeroizing::new)
 }
 
-struct Members<'a>(BTreeMap<String, &'a RawValue>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Distinct;
-
-        impl<'de> Visitor<'de> for Distinct {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    if members.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a name occurs twice"));
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Distinct)
-    }
-}
-
 const RSA_PRIVATE: [&str; 6] = ["d", "p", "q", "dp", "dq", "qi"];
-
-/// First byte of a point with both coordinates (SEC 1 section 2.3.3).
-const UNCOMPRESSED: u8 = 4;

@@ -16,7 +16,7 @@ use serde::{
 
 use super::{
     MAX_BYTES,
-    algorithm::Algorithm,
+    algorithm::{Algorithm, RSA_SIGNATURE_BYTES},
     engine::UnknownKey,
     json::{self, Names},
     key::Key,
@@ -75,10 +75,11 @@ pub(super) fn verify(token: &str, keys: &Ring<Key>, types: &Types) -> Result<Vec
             key
         }
     };
-    let mut buffer = [0; MAX_SIGNATURE_BYTES];
-    let signature = decode_signature(signature, &mut buffer)?;
+    let mut buffer = [0; RSA_SIGNATURE_BYTES];
+    let longest = key.algorithm().longest_signature();
+    let signature = decode_signature(signature, longest, &mut buffer)?;
     let signed = &token.as_bytes()[..header.len() + 1 + payload.len()];
-    if !key.verify(signed, signature) {
+    if !key.verify(signed, &signature) {
         return Err(Rejection::invalid("the signature is wrong"));
     }
     decode(payload, "the token's payload is not base64url")
@@ -146,19 +147,23 @@ fn decode(part: &str, reason: &'static str) -> Result<Vec<u8>, Rejection> {
 
 fn decode_signature<'a>(
     part: &str,
-    buffer: &'a mut [u8; MAX_SIGNATURE_BYTES],
-) -> Result<&'a [u8], Rejection> {
+    longest: usize,
+    buffer: &'a mut [u8; RSA_SIGNATURE_BYTES],
+) -> Result<Cow<'a, [u8]>, Rejection> {
     let wrong = |reason| move |_| Rejection::invalid(reason);
     let length = URL_SAFE_NO_PAD
         .decoded_length(part.as_bytes())
         .map_err(wrong("the signature is not base64url"))?;
-    if length == 0 || length > MAX_SIGNATURE_BYTES {
+    if length == 0 || length > longest {
         return Err(Rejection::invalid("the signature has no possible length"));
+    }
+    if length > buffer.len() {
+        return decode(part, "the signature is not base64url").map(Cow::Owned);
     }
     let decoded = URL_SAFE_NO_PAD
         .decode(part.as_bytes(), Out::from_slice(buffer))
         .map_err(wrong("the signature is not base64url"))?;
-    Ok(decoded)
+    Ok(Cow::Borrowed(decoded))
 }
 
 /// The members of a JOSE header that matter.
@@ -237,8 +242,5 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 
 /// The type of access tokens (RFC 9068 section 2.1), minted unless told otherwise.
 pub(super) const DEFAULT_TYPE: &str = "at+jwt";
-
-/// An RSA signature by the longest key accepted, 8192 bits.
-const MAX_SIGNATURE_BYTES: usize = 1024;
 
 const APPLICATION: &str = "application/";

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+#[cfg(feature = "jwe")]
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::{hmac, rand};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -14,6 +16,7 @@ use crate::{
         asymmetric::Builder,
         jws,
         material::{Check, Members, Parts, Signer},
+        private::{self, PrivateMembers},
         symmetric,
     },
 };
@@ -27,7 +30,8 @@ use crate::{
 /// * Shared secrets have at least the bytes of the hash (RFC 7518 section 3.2) and are none of what
 ///   others may know: PEM, DER, JWK and SSH keys are refused.
 /// * RSA keys have 2048 to 8192 bits (RFC 7518 section 3.3) and a public exponent of at least 65537.
-/// * EC keys are on the algorithm's curve (RFC 7518 section 3.4), private and public members fit.
+/// * EC keys are on the algorithm's curve (RFC 7518 section 3.4, RFC 8812 section 3.2), private and public members fit.
+/// * ML-DSA keys have their seed, from which all else follows (RFC 9881 section 6).
 ///
 /// The key's id is its RFC 7638 thumbprint, which is the same wherever it is computed, unless the
 /// JWK has one of its own or [`with_kid`](Self::with_kid) says otherwise.
@@ -175,17 +179,65 @@ impl Key {
         Some(object.into())
     }
 
-    /// The private key as PKCS#8 (RFC 5208) in PEM, to be kept for the next start; `None` for a shared
+    /// The private key as PKCS#8 (RFC 5208) in PEM, without its id, to be kept for the next start; `None` for a shared
     /// secret and where there is no private half.
     #[must_use]
     pub fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
         self.signer.as_ref()?.to_pkcs8_pem()
     }
 
+    /// The whole key as a JSON Web Key (RFC 7517) that [`from_jwk`](Self::from_jwk) reads, to be kept for the next start;
+    /// `None` where there is nothing to sign with.
+    #[must_use]
+    pub fn to_private_jwk(&self) -> Option<Secret<String>> {
+        self.private_jwk_for(self.algorithm().name(), "sig")
+    }
+
+    /// The same, said to be for another algorithm and use.
+    pub(super) fn private_jwk_for(&self, alg: &str, usage: &str) -> Option<Secret<String>> {
+        let private = self.signer.as_ref()?.private_members()?;
+        self.jwk_with(&private, alg, usage, !self.can_verify())
+    }
+
+    /// A JWK of the public members and these.
+    pub(super) fn jwk_with(
+        &self,
+        private: &PrivateMembers,
+        alg: &str,
+        usage: &str,
+        signs_only: bool,
+    ) -> Option<Secret<String>> {
+        let about = [("alg", alg), ("use", usage), ("kid", self.kid())];
+        let mut public = about.to_vec();
+        match &self.verifier.members {
+            Some(members) => public.extend(members.iter().map(|(name, text)| (*name, &**text))),
+            None => public.push(("kty", "oct")),
+        }
+        private::jwk(&public, private, signs_only)
+    }
+
     /// The same key without its private half, under the same id; `None` for a shared secret.
     #[must_use]
     pub fn public_only(&self) -> Option<Self> {
         self.verifier.members.as_ref().map(|_| self.verifying())
+    }
+
+    /// The public half as `SubjectPublicKeyInfo` (RFC 5280 section 4.1).
+    #[cfg(feature = "jwe")]
+    pub(super) fn public_der(&self) -> Option<PublicKeyX509Der<'_>> {
+        match &self.verifier.check {
+            Check::Public(key) => key.as_der().ok(),
+            _ => None,
+        }
+    }
+
+    /// The secret of a key that does both, signing and verifying, with it.
+    #[cfg(feature = "jwt-simple")]
+    pub(super) fn shared_secret(&self) -> Option<&[u8]> {
+        match self.signer.as_deref()? {
+            Signer::Hmac(_, secret) if self.can_verify() => Some(secret.expose()),
+            _ => None,
+        }
     }
 
     /// The same key, unable to sign.

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use aws_lc_rs::{
-    encoding::{AsDer, Pkcs8V1Der},
     error::Unspecified,
     hmac,
     rand::SystemRandom,
-    signature::{EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey, RsaKeyPair, RsaSignatureEncoding},
+    signature::{
+        EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey, PqdsaKeyPair, RsaKeyPair,
+        RsaSignatureEncoding,
+    },
 };
-use pem_rfc7468::LineEnding;
 
 use crate::{secret::Secret, token::jwk};
 
@@ -26,14 +27,21 @@ pub(super) type Members = Vec<(&'static str, String)>;
 
 impl Parts {
     pub(super) fn public(members: Members, key: ParsedPublicKey) -> Self {
-        let required: Vec<_> = members
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
         Self {
-            thumbprint: jwk::thumbprint(&required),
+            thumbprint: thumbprint(&members),
             members: Some(members),
             check: Check::Public(key),
+            signer: None,
+        }
+    }
+
+    /// A key that neither signs nor verifies.
+    #[cfg(feature = "jwe")]
+    pub(super) fn silent(members: Members) -> Self {
+        Self {
+            thumbprint: thumbprint(&members),
+            members: Some(members),
+            check: Check::Never,
             signer: None,
         }
     }
@@ -44,6 +52,14 @@ impl Parts {
             ..self
         }
     }
+}
+
+fn thumbprint(members: &Members) -> String {
+    let required: Vec<_> = members
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    jwk::thumbprint(&required)
 }
 
 pub(super) enum Check {
@@ -63,17 +79,20 @@ impl Check {
 }
 
 pub(super) enum Signer {
-    Hmac(Arc<hmac::Key>),
+    /// The key as it is computed with, and as it was given.
+    Hmac(Arc<hmac::Key>, Secret<Vec<u8>>),
     Rsa(RsaKeyPair, &'static RsaSignatureEncoding),
-    Ec(EcdsaKeyPair),
+    Ec(EcdsaKeyPair, Option<&'static [u8; 32]>),
     Ed25519(Ed25519KeyPair),
+    /// One that knows its seed.
+    MlDsa(PqdsaKeyPair),
 }
 
 impl Signer {
     pub(super) fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Unspecified> {
         let random = SystemRandom::new();
         match self {
-            Self::Hmac(key) => {
+            Self::Hmac(key, _) => {
                 let mut tag = [0; LONGEST_TAG];
                 out.extend_from_slice(hmac::sign_to_buffer(key, message, &mut tag)?);
             }
@@ -82,22 +101,37 @@ impl Signer {
                 pair.sign(*encoding, &random, message, &mut signature)?;
                 out.append(&mut signature);
             }
-            Self::Ec(pair) => out.extend_from_slice(pair.sign(&random, message)?.as_ref()),
+            Self::Ec(pair, order) => {
+                let start = out.len();
+                out.extend_from_slice(pair.sign(&random, message)?.as_ref());
+                if let Some(order) = order {
+                    let middle = start + (out.len() - start) / 2;
+                    lower(&mut out[middle..], order);
+                }
+            }
             Self::Ed25519(pair) => out.extend_from_slice(pair.try_sign(message)?.as_ref()),
+            Self::MlDsa(pair) => {
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                pair.sign(message, &mut signature)?;
+                out.append(&mut signature);
+            }
         }
         Ok(())
     }
+}
 
-    pub(super) fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
-        let pem = |der: &[u8]| pem_rfc7468::encode_string("PRIVATE KEY", LineEnding::LF, der).ok();
-        let text = match self {
-            Self::Hmac(_) => None,
-            Self::Rsa(pair, _) => pem(AsDer::<Pkcs8V1Der<'_>>::as_der(pair).ok()?.as_ref()),
-            Self::Ec(pair) => pem(pair.to_pkcs8v1().ok()?.as_ref()),
-            // Version 1, which OpenSSL reads, unlike version 2 with the public key beside it.
-            Self::Ed25519(pair) => pem(pair.to_pkcs8v1().ok()?.as_ref()),
-        };
-        text.map(Secret::new)
+/// Takes the lower of s and n − s. Both verify, but what comes from the world of Bitcoin refuses the higher one (BIP 146),
+/// and the library makes either.
+fn lower(s: &mut [u8], order: &[u8; 32]) {
+    let mut other = *order;
+    let mut borrow = false;
+    for (digit, taken) in other.iter_mut().zip(s.iter()).rev() {
+        let (rest, is_below) = digit.overflowing_sub(*taken);
+        let (rest, is_below_then) = rest.overflowing_sub(borrow.into());
+        (*digit, borrow) = (rest, is_below || is_below_then);
+    }
+    if other.as_slice() < &*s {
+        s.copy_from_slice(&other);
     }
 }
 

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::ConfigError,
+    secret::Secret,
     token::{
         algorithm::Algorithm,
         der, jwk,
@@ -45,7 +46,7 @@ pub(super) fn parts(
         thumbprint: jwk::thumbprint(&[("k", &encoded), ("kty", "oct")]),
         members: None,
         check: Check::Hmac(Arc::clone(&key)),
-        signer: Some(Signer::Hmac(key)),
+        signer: Some(Signer::Hmac(key, Secret::new(secret.to_vec()))),
     })
 }
 
@@ -85,10 +86,11 @@ fn is_jwk(bytes: &[u8]) -> bool {
 }
 
 fn is_der(bytes: &[u8]) -> bool {
-    let curves: [&'static dyn VerificationAlgorithm; 3] = [
+    let curves: [&'static dyn VerificationAlgorithm; 4] = [
         &signature::ECDSA_P256_SHA256_FIXED,
         &signature::ECDSA_P384_SHA384_FIXED,
         &signature::ECDSA_P521_SHA512_FIXED,
+        &signature::ECDSA_P256K1_SHA256_FIXED,
     ];
     // Uncompressed points only: of random bytes of a compressed point's length every 256th would be one.
     let is_point = || {

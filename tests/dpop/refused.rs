@@ -87,6 +87,23 @@ async fn a_wrong_proof_is_refused_and_says_so_in_the_challenge() {
     let list = json!(["dpop+jwt", "ES256", client.jwk()]);
     let proof = seal(&client.key, &list, &good());
     wrong.push(("a header in a list".to_owned(), proof));
+    let post_quantum = Client {
+        key: Key::generate(Algorithm::MlDsa44).unwrap(),
+    };
+    let its_token = world.token(&post_quantum).await;
+    let mut jwk = post_quantum.key.public_jwk().unwrap();
+    let header = json!({ "typ": "dpop+jwt", "alg": "ML-DSA-44", "jwk": jwk });
+    let proof = seal(&post_quantum.key, &header, &world.claims(&its_token));
+    let answer = ask(protect(), "DPoP", &its_token, &[&proof]).await;
+    assert_eq!(answer.verdict(), (200, ""));
+    let private = post_quantum.key.to_private_jwk().unwrap();
+    let private: Value = serde_json::from_str(private.expose()).unwrap();
+    jwk["priv"] = private["priv"].clone();
+    let header = json!({ "typ": "dpop+jwt", "alg": "ML-DSA-44", "jwk": jwk });
+    let proof = seal(&post_quantum.key, &header, &world.claims(&its_token));
+    let answer = ask(protect(), "DPoP", &its_token, &[&proof]).await;
+    assert_eq!(answer.verdict(), INVALID, "it shows a private member");
+
     let (careless, jwk) = careless();
     let careless_token = world.token(&careless).await;
     let header = with(&careless.header(), &json!({ "jwk": jwk }));
@@ -120,6 +137,8 @@ async fn a_wrong_proof_is_refused_and_says_so_in_the_challenge() {
         assert!(challenge.starts_with("DPoP realm=\"api\""), "{challenge}");
         assert!(challenge.contains("algs=\"RS256 "), "{challenge}");
         assert!(!challenge.contains("HS"), "{challenge}");
+        // Of ML-DSA-65 and 87, key and signature are longer together than a proof may be.
+        assert!(challenge.contains(" ML-DSA-44\""), "{challenge}");
     }
     let proofs = [client.prove(&good()), client.prove(&good())];
     let twice = [proofs[0].as_str(), proofs[1].as_str()];

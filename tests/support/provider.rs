@@ -227,16 +227,26 @@ pub fn sign(key: &Key, typ: Option<&str>, claims: &Value) -> String {
 pub fn seal(key: &Key, header: &Value, claims: &Value) -> String {
     use aws_lc_rs::{
         rand::SystemRandom,
-        signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
+        signature::{
+            ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, ML_DSA_44_SIGNING, PqdsaKeyPair,
+        },
     };
     use base64_simd::URL_SAFE_NO_PAD;
 
     let pem = key.to_pkcs8_pem().unwrap();
     let (_, der) = pem_rfc7468::decode_vec(pem.expose().as_bytes()).unwrap();
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).unwrap();
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode_to_string(value.to_string());
     let message = format!("{}.{}", encode(header), encode(claims));
-    let signature = pair.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
+    let signature = if key.algorithm() == Algorithm::MlDsa44 {
+        let pair = PqdsaKeyPair::from_pkcs8(&ML_DSA_44_SIGNING, &der).unwrap();
+        let mut signature = vec![0; ML_DSA_44_SIGNING.signature_len()];
+        pair.sign(message.as_bytes(), &mut signature).unwrap();
+        signature
+    } else {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).unwrap();
+        let signature = pair.sign(&SystemRandom::new(), message.as_bytes());
+        signature.unwrap().as_ref().to_vec()
+    };
     format!("{message}.{}", URL_SAFE_NO_PAD.encode_to_string(signature))
 }
 

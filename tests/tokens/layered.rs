@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use tower_jam::{Claims, CredentialSource, Jwt, JwtLayer};
+use tower_jam::{Algorithm, Claims, CredentialSource, Grant, Jwt, JwtLayer, Key, KeyRing};
 
 use super::{
     attacks::{self, Category},
@@ -242,5 +242,26 @@ async fn a_bearer_header_has_one_form() {
             usize::from(status == StatusCode::OK),
             "{shown:?}"
         );
+    }
+}
+
+/// The longest signatures have 4627 bytes, and what a token of them carries besides is still 1.4 KiB.
+#[tokio::test]
+async fn a_token_of_every_algorithm_passes_the_layer_and_once_more_from_memory() {
+    for algorithm in Algorithm::ALL {
+        let builder = Jwt::builder(KeyRing::new(Key::generate(*algorithm).unwrap()));
+        let builder = builder.issuer("https://auth.acme.dev").audience("api");
+        let jwt: Jwt<Claims> = builder.build().unwrap();
+        let claims = Claims::new().with("text", "x".repeat(1_000)).unwrap();
+        let token = jwt.issue(Grant::new("alice", claims)).await.unwrap();
+        for _ in 0..2 {
+            let layer = JwtLayer::new(jwt.clone());
+            let answer = ask(layer, bearer(token.expose())).await;
+            assert_eq!(
+                (answer.status, answer.calls),
+                (StatusCode::OK, 1),
+                "{algorithm}"
+            );
+        }
     }
 }

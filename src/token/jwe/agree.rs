@@ -1,7 +1,7 @@
-//! Agreeing on the key of a content (RFC 7518 section 4.6), directly.
+//! Agreeing on the key of a content (RFC 7518 section 4.6, RFC 8037 section 3.2), directly.
 
 use aws_lc_rs::{
-    agreement::{self, ECDH_P256, UnparsedPublicKey},
+    agreement::{self, ECDH_P256, UnparsedPublicKey, X25519},
     kdf::{SskdfDigestAlgorithmId, get_sskdf_digest_algorithm, sskdf_digest},
 };
 use serde_json::json;
@@ -10,12 +10,65 @@ use zeroize::Zeroizing;
 use super::{compact::ContentKey, key::Wrapped};
 use crate::token::jwk;
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Curve {
+    P256,
+    X25519,
+}
+
+impl Curve {
+    pub(super) const fn algorithm(self) -> &'static agreement::Algorithm {
+        match self {
+            Self::P256 => &ECDH_P256,
+            Self::X25519 => &X25519,
+        }
+    }
+}
+
+/// A public key, of which nobody has checked yet that it is on the curve.
+pub(super) struct Point {
+    pub(super) curve: Curve,
+    /// With both coordinates (SEC 1 section 2.3.3) on P-256, as RFC 7748 section 5 has it on X25519.
+    bytes: Vec<u8>,
+}
+
+impl Point {
+    pub(super) fn p256(x: &str, y: &str) -> Option<Self> {
+        let mut bytes = vec![UNCOMPRESSED];
+        for coordinate in [x, y] {
+            bytes.extend_from_slice(&coordinate_of(coordinate)?);
+        }
+        let curve = Curve::P256;
+        Some(Self { curve, bytes })
+    }
+
+    pub(super) fn x25519(x: &str) -> Option<Self> {
+        let bytes = coordinate_of(x)?.to_vec();
+        let curve = Curve::X25519;
+        Some(Self { curve, bytes })
+    }
+}
+
+fn coordinate_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    jwk::decode(text).filter(|bytes| bytes.len() == COORDINATE_BYTES)
+}
+
 /// Agrees with the holder of `point` by a key that is used this once.
-pub(super) fn agree_anew(point: &[u8]) -> Option<Wrapped> {
-    let ephemeral = agreement::PrivateKey::generate(&ECDH_P256).ok()?;
+pub(super) fn agree_anew(point: &Point) -> Option<Wrapped> {
+    let ephemeral = agreement::PrivateKey::generate(point.curve.algorithm()).ok()?;
     let public = ephemeral.compute_public_key().ok()?;
-    let (x, y) = public.as_ref().get(1..)?.split_at_checked(32)?;
-    let epk = json!({ "crv": "P-256", "kty": "EC", "x": jwk::encode(x), "y": jwk::encode(y) });
+    let epk = match point.curve {
+        Curve::P256 => {
+            let (x, y) = public
+                .as_ref()
+                .get(1..)?
+                .split_at_checked(COORDINATE_BYTES)?;
+            json!({ "crv": "P-256", "kty": "EC", "x": jwk::encode(x), "y": jwk::encode(y) })
+        }
+        Curve::X25519 => {
+            json!({ "crv": "X25519", "kty": "OKP", "x": jwk::encode(public.as_ref()) })
+        }
+    };
     Some(Wrapped {
         content: agree(&ephemeral, point, &Default::default())?,
         encrypted: Vec::new(),
@@ -23,13 +76,14 @@ pub(super) fn agree_anew(point: &[u8]) -> Option<Wrapped> {
     })
 }
 
-/// The key that two parties agree on. The library refuses a point that is not on the curve.
+/// The key that two parties agree on. The library refuses a point that is not on the curve, and one of X25519 that makes the
+/// key the same for everybody (RFC 7748 section 6.1).
 pub(super) fn agree(
     private: &agreement::PrivateKey,
-    point: &[u8],
+    point: &Point,
     parties: &[Vec<u8>; 2],
 ) -> Option<ContentKey> {
-    let peer = UnparsedPublicKey::new(&ECDH_P256, point);
+    let peer = UnparsedPublicKey::new(point.curve.algorithm(), &point.bytes);
     agreement::agree(private, peer, (), |shared| {
         let mut key = Zeroizing::new([0; 32]);
         derive(shared, "A256GCM", parties, &mut *key).ok_or(())?;
@@ -54,3 +108,7 @@ pub(super) fn derive(
     let sha256 = get_sskdf_digest_algorithm(SskdfDigestAlgorithmId::Sha256)?;
     sskdf_digest(sha256, shared, &info, key).ok()
 }
+
+/// First byte of a point with both coordinates.
+const UNCOMPRESSED: u8 = 4;
+const COORDINATE_BYTES: usize = 32;

@@ -7,6 +7,7 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 
+use super::agree::Point;
 use crate::{
     rejection::Rejection,
     token::{
@@ -27,40 +28,23 @@ pub(super) struct Header<'a> {
     pub(super) parties: [Vec<u8>; 2],
 }
 
-/// A public key that is used once. Members of which this has no need are skipped.
-#[derive(Deserialize)]
+/// A public key that is used once: an object of distinct members, without a private one. Those of which this has no need are
+/// skipped.
 pub(super) struct EphemeralKey<'a> {
-    #[serde(borrow)]
     kty: Cow<'a, str>,
-    #[serde(borrow)]
     crv: Cow<'a, str>,
-    #[serde(borrow)]
     x: Cow<'a, str>,
-    #[serde(borrow)]
-    y: Cow<'a, str>,
+    y: Option<Cow<'a, str>>,
 }
 
 impl EphemeralKey<'_> {
-    /// The point with both coordinates (SEC 1 section 2.3.3), of which nobody has checked yet that it is on the curve.
-    pub(super) fn point(&self) -> Option<Vec<u8>> {
-        if self.kty != "EC" || self.crv != "P-256" {
-            return None;
+    pub(super) fn point(&self) -> Option<Point> {
+        match (&*self.kty, &*self.crv) {
+            ("EC", "P-256") => Point::p256(&self.x, self.y.as_deref()?),
+            ("OKP", "X25519") => Point::x25519(&self.x),
+            _ => None,
         }
-        point(&self.x, &self.y)
     }
-}
-
-/// An uncompressed point of P-256.
-pub(super) fn point(x: &str, y: &str) -> Option<Vec<u8>> {
-    let mut point = vec![UNCOMPRESSED];
-    for coordinate in [x, y] {
-        let bytes = jwk::decode(coordinate)?;
-        if bytes.len() != COORDINATE_BYTES {
-            return None;
-        }
-        point.extend_from_slice(&bytes);
-    }
-    Some(point)
 }
 
 impl<'a> Header<'a> {
@@ -122,12 +106,50 @@ impl<'de> Visitor<'de> for HeaderVisitor {
     }
 }
 
+impl<'de> Deserialize<'de> for EphemeralKey<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EphemeralVisitor)
+    }
+}
+
+struct EphemeralVisitor;
+
+impl<'de> Visitor<'de> for EphemeralVisitor {
+    type Value = EphemeralKey<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a public key")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EphemeralKey<'de>, A::Error> {
+        let (mut kty, mut crv, mut x, mut y) = (None, None, None, None);
+        let mut names = Names::new();
+        while let Some(Text(name)) = map.next_key()? {
+            match &*name {
+                "kty" => kty = Some(map.next_value::<Text<'de>>()?.0),
+                "crv" => crv = Some(map.next_value::<Text<'de>>()?.0),
+                "x" => x = Some(map.next_value::<Text<'de>>()?.0),
+                "y" => y = Some(map.next_value::<Text<'de>>()?.0),
+                "d" => return Err(A::Error::custom("the key is a private one")),
+                _ => {
+                    map.next_value::<json::Skipped>()?;
+                }
+            }
+            names.add(name).map_err(A::Error::custom)?;
+        }
+        Ok(EphemeralKey {
+            kty: kty.ok_or_else(|| A::Error::missing_field("kty"))?,
+            crv: crv.ok_or_else(|| A::Error::missing_field("crv"))?,
+            x: x.ok_or_else(|| A::Error::missing_field("x"))?,
+            y,
+        })
+    }
+}
+
 fn party<E: serde::de::Error>(text: &str) -> Result<Vec<u8>, E> {
     let bytes = jwk::decode(text).filter(|bytes| bytes.len() <= LONGEST_PARTY);
     let bytes = bytes.ok_or_else(|| E::custom("a party's name is not base64url, or too long"))?;
     Ok(bytes.to_vec())
 }
 
-const UNCOMPRESSED: u8 = 4;
-const COORDINATE_BYTES: usize = 32;
 const LONGEST_PARTY: usize = 256;

@@ -3,29 +3,26 @@
 use std::{fmt, sync::Arc};
 
 use aws_lc_rs::{
-    agreement::{self, ECDH_P256},
+    agreement,
+    encoding::{AsBigEndian as _, Curve25519SeedBin},
     key_wrap::{AES_256, AesKek, KeyWrap},
-    rsa::{
-        OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
-        PrivateDecryptingKey, PublicEncryptingKey,
-    },
+    rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey},
 };
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
-    agree::{agree, agree_anew},
+    agree::{Curve, Point, agree, agree_anew},
     compact::ContentKey,
-    header::{Header, point},
+    header::Header,
 };
 use crate::{
     error::{ConfigError, IssueError},
     secret::{self, Secret},
     token::{
         algorithm::Algorithm,
-        der::Encoding,
+        jwk,
         key::Key,
-        pem,
         ring::{RingKey, sealed::Sealed},
     },
 };
@@ -36,7 +33,8 @@ use crate::{
 pub enum JweAlgorithm {
     /// It is encrypted with an RSA key, by OAEP with SHA-256 (section 4.3).
     RsaOaep256,
-    /// It is agreed on with a key on P-256 (section 4.6), directly.
+    /// It is agreed on with a key on P-256 (section 4.6) or X25519 (RFC 8037 section 3.2), directly. Keys on X25519 come from
+    /// JWKs alone.
     EcdhEs,
     /// It is wrapped with a shared secret of 256 bits (section 4.4).
     A256Kw,
@@ -53,8 +51,14 @@ impl JweAlgorithm {
         }
     }
 
+    /// The algorithm of this name; the case counts.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::RsaOaep256, Self::EcdhEs, Self::A256Kw];
+        all.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
     /// What signs with such a key elsewhere: the same checks hold for it here.
-    const fn twin(self) -> Algorithm {
+    pub(super) const fn twin(self) -> Algorithm {
         match self {
             Self::RsaOaep256 => Algorithm::Rs256,
             Self::EcdhEs => Algorithm::Es256,
@@ -81,11 +85,10 @@ pub struct JweKey {
     material: Arc<Material>,
 }
 
-enum Material {
+pub(super) enum Material {
     Rsa(OaepPublicEncryptingKey, Option<OaepPrivateDecryptingKey>),
-    /// The point, and the private half.
-    Ec(Vec<u8>, Option<agreement::PrivateKey>),
-    Shared(Secret<[u8; 32]>),
+    Ec(Point, Option<agreement::PrivateKey>),
+    Shared(ContentKey),
 }
 
 /// A fresh key of a content, and what its reader finds it by.
@@ -103,15 +106,20 @@ impl JweKey {
     /// When it has another length, is one repeated byte, or text or DER of a key.
     pub fn a256kw(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let bytes = secret.as_ref();
-        let exact: [u8; 32] = bytes.try_into().map_err(|_| {
+        let secret = exact(bytes).ok_or_else(|| {
             let reason = format!("{} bytes, and A256KW takes 32 random bytes", bytes.len());
             ConfigError::new("secret_key", reason)
         })?;
-        Ok(Self {
-            algorithm: JweAlgorithm::A256Kw,
-            twin: Key::hs256(bytes)?,
-            material: Arc::new(Material::Shared(Secret::new(exact))),
-        })
+        let (twin, material) = (Key::hs256(bytes)?, Material::Shared(secret));
+        Ok(Self::new(JweAlgorithm::A256Kw, twin, material))
+    }
+
+    pub(super) fn new(algorithm: JweAlgorithm, twin: Key, material: Material) -> Self {
+        Self {
+            algorithm,
+            twin,
+            material: Arc::new(material),
+        }
     }
 
     /// Makes a new key. RSA keys get 2048 bits.
@@ -124,61 +132,7 @@ impl JweKey {
             let secret = Secret::new(secret::random::<32>());
             return Self::a256kw(secret.expose());
         }
-        let pem = Key::generate(algorithm.twin())?.to_pkcs8_pem();
-        let pem = pem.ok_or_else(|| ConfigError::new("private_key", "it has no form in PEM"))?;
-        Self::from_pem(algorithm, pem.expose())
-    }
-
-    /// Reads the one private or public key of a PEM text (RFC 7468): what [`Key::from_pem`] takes, but for `RSA PUBLIC KEY`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Key::from_pem`].
-    pub fn from_pem(algorithm: JweAlgorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        let text = pem.as_ref();
-        let twin = Key::from_pem(algorithm.twin(), text)?;
-        let unfit = || {
-            let reason = format!("{algorithm} cannot be done with this key");
-            ConfigError::new("private_key", reason)
-        };
-        // In one form, whichever it was written in.
-        let private = match twin.to_pkcs8_pem() {
-            Some(pkcs8) => Some(pem::read(pkcs8.expose().as_bytes())?.der),
-            None => None,
-        };
-        let material = match (algorithm, private) {
-            (JweAlgorithm::RsaOaep256, Some(der)) => {
-                let key = PrivateDecryptingKey::from_pkcs8(&der).map_err(|_| unfit())?;
-                let public = OaepPublicEncryptingKey::new(key.public_key());
-                let private = OaepPrivateDecryptingKey::new(key).map_err(|_| unfit())?;
-                Material::Rsa(public.map_err(|_| unfit())?, Some(private))
-            }
-            (JweAlgorithm::RsaOaep256, None) => {
-                let block = pem::read(text)?;
-                if block.encoding != Encoding::Spki {
-                    let reason = "it is in the form `RSA PUBLIC KEY`; write it as `PUBLIC KEY`";
-                    return Err(ConfigError::new("public_key", reason));
-                }
-                let key = PublicEncryptingKey::from_der(&block.der).map_err(|_| unfit())?;
-                let public = OaepPublicEncryptingKey::new(key).map_err(|_| unfit())?;
-                Material::Rsa(public, None)
-            }
-            (_, private) => {
-                let public = twin.public_jwk().ok_or_else(unfit)?;
-                let coordinate = |name| public[name].as_str().unwrap_or_default();
-                let point = point(coordinate("x"), coordinate("y")).ok_or_else(unfit)?;
-                let read = |der: Zeroizing<Vec<u8>>| {
-                    agreement::PrivateKey::from_private_key_der(&ECDH_P256, &der)
-                };
-                let private = private.map(read).transpose().map_err(|_| unfit())?;
-                Material::Ec(point, private)
-            }
-        };
-        Ok(Self {
-            algorithm,
-            twin,
-            material: Arc::new(material),
-        })
+        Self::of(algorithm, Key::generate(algorithm.twin())?)
     }
 
     /// Gives the key this id, the value of `kid`.
@@ -222,8 +176,23 @@ impl JweKey {
         Some(public)
     }
 
-    /// The private key as PKCS#8 in PEM, to be kept for the next start; `None` for a shared secret and where there is no
-    /// private half.
+    /// The whole key as a JSON Web Key that [`from_jwk`](Self::from_jwk) reads, to be kept for the next start; `None` where
+    /// there is nothing to decrypt with.
+    #[must_use]
+    pub fn to_private_jwk(&self) -> Option<Secret<String>> {
+        let name = self.algorithm.name();
+        match &*self.material {
+            Material::Ec(point, private) if point.curve == Curve::X25519 => {
+                let seed: Curve25519SeedBin<'_> = private.as_ref()?.as_be_bytes().ok()?;
+                let d = Zeroizing::new(jwk::encode(seed.as_ref()));
+                self.twin.jwk_with(&vec![("d", d)], name, "enc", false)
+            }
+            _ => self.twin.private_jwk_for(name, "enc"),
+        }
+    }
+
+    /// The private key as PKCS#8 in PEM, to be kept for the next start; `None` for a shared secret, for X25519, and where there
+    /// is no private half.
     #[must_use]
     pub fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
         self.twin.to_pkcs8_pem()
@@ -245,7 +214,7 @@ impl JweKey {
             Material::Shared(secret) => {
                 let content = fresh();
                 let mut encrypted = vec![0; content.len() + WRAP_BYTES];
-                AesKek::new(&AES_256, secret.expose())
+                AesKek::new(&AES_256, secret.as_slice())
                     .and_then(|kek| kek.wrap(&*content, &mut encrypted).map(drop))
                     .map_err(|_| IssueError::Crypto)?;
                 Ok(Wrapped::new(content, encrypted))
@@ -265,15 +234,18 @@ impl JweKey {
             }
             Material::Shared(secret) => {
                 let mut buffer = Zeroizing::new(vec![0; encrypted.len()]);
-                let kek = AesKek::new(&AES_256, secret.expose()).ok()?;
+                let kek = AesKek::new(&AES_256, secret.as_slice()).ok()?;
                 exact(kek.unwrap(encrypted, &mut buffer).ok()?)
             }
-            Material::Ec(_, private) => {
+            Material::Ec(own, private) => {
                 // Agreed on directly: there is no encrypted key (RFC 7516 section 5.2, step 10).
                 if !encrypted.is_empty() {
                     return None;
                 }
                 let point = header.epk.as_ref()?.point()?;
+                if point.curve != own.curve {
+                    return None;
+                }
                 agree(private.as_ref()?, &point, &header.parties)
             }
         }
@@ -294,7 +266,7 @@ fn fresh() -> ContentKey {
     Zeroizing::new(secret::random::<32>())
 }
 
-fn exact(bytes: &[u8]) -> Option<ContentKey> {
+pub(super) fn exact(bytes: &[u8]) -> Option<ContentKey> {
     bytes.try_into().ok().map(Zeroizing::new)
 }
 

@@ -1,4 +1,4 @@
-//! PEM and DER, with keys made by OpenSSL.
+//! PEM and DER, with keys made by OpenSSL, and those of RFC 9881 appendix C.
 
 use super::*;
 
@@ -49,18 +49,35 @@ fn pairs() -> Vec<(&'static [Algorithm], Vec<&'static str>, Vec<&'static str>)> 
             vec![file!("p521.spki")],
         ),
         (
+            &[Algorithm::Es256k],
+            vec![file!("secp256k1.pkcs8"), file!("secp256k1.sec1")],
+            vec![file!("secp256k1.spki")],
+        ),
+        (
             &[Algorithm::EdDsa],
             vec![file!("ed25519.pkcs8")],
             vec![file!("ed25519.spki")],
+        ),
+        (
+            &[Algorithm::MlDsa44],
+            vec![file!("ml-dsa-44-seed.pkcs8"), file!("ml-dsa-44-both.pkcs8")],
+            vec![file!("ml-dsa-44.spki")],
+        ),
+        (
+            &[Algorithm::MlDsa65],
+            vec![file!("ml-dsa-65-seed.pkcs8")],
+            vec![file!("ml-dsa-65.spki")],
+        ),
+        (
+            &[Algorithm::MlDsa87],
+            vec![file!("ml-dsa-87-seed.pkcs8")],
+            vec![file!("ml-dsa-87.spki")],
         ),
     ]
 }
 
 fn others() -> Vec<&'static str> {
     vec![
-        file!("secp256k1.pkcs8"),
-        file!("secp256k1.sec1"),
-        file!("secp256k1.spki"),
         file!("x25519.pkcs8"),
         file!("x25519.spki"),
         file!("rsa1024.pkcs8"),
@@ -76,6 +93,10 @@ fn others() -> Vec<&'static str> {
         file!("rsa2048.legacy-encrypted"),
         file!("p256.certificate"),
         file!("rsa2048.certificate"),
+        file!("ml-dsa-44-expanded.pkcs8"),
+        file!("ml-dsa-44-bad1.pkcs8"),
+        file!("ml-dsa-44-bad2.pkcs8"),
+        file!("ml-dsa-44-bad3.pkcs8"),
     ]
 }
 
@@ -116,13 +137,17 @@ fn every_form_of_a_key_is_the_same_key() {
 }
 
 #[test]
-fn an_exported_key_is_what_openssl_writes() {
+fn an_exported_key_is_what_others_write() {
     for (algorithm, pem) in [
         (Algorithm::Rs256, file!("rsa2048.pkcs8")),
         (Algorithm::Es256, file!("p256.pkcs8")),
         (Algorithm::Es384, file!("p384.pkcs8")),
         (Algorithm::Es512, file!("p521.pkcs8")),
+        (Algorithm::Es256k, file!("secp256k1.pkcs8")),
         (Algorithm::EdDsa, file!("ed25519.pkcs8")),
+        (Algorithm::MlDsa44, file!("ml-dsa-44-seed.pkcs8")),
+        (Algorithm::MlDsa65, file!("ml-dsa-65-seed.pkcs8")),
+        (Algorithm::MlDsa87, file!("ml-dsa-87-seed.pkcs8")),
     ] {
         let exported = Key::from_pem(algorithm, pem)
             .unwrap()
@@ -187,6 +212,12 @@ fn keys_that_are_not_offered_fit_no_algorithm() {
         "public_key",
         "openssl x509",
     );
+    let ml_dsa_44 = |pem| Key::from_pem(Algorithm::MlDsa44, pem);
+    let expanded = file!("ml-dsa-44-expanded.pkcs8");
+    refused(ml_dsa_44(expanded), "private_key", "without its seed");
+    // Seed and expanded key of two keys (RFC 9881 appendix C.4).
+    let two = file!("ml-dsa-44-bad1.pkcs8");
+    refused(ml_dsa_44(two), "private_key", "not a usable one");
     refused(rs256(file!("rsa1024.spki")), "public_key", "1024 bits");
     refused(rs256(file!("rsa1024.pkcs8")), "private_key", "2048");
     refused(rs256(file!("rsa2048-e3.pkcs8")), "private_key", "65537");
@@ -299,6 +330,7 @@ fn no_changed_byte_makes_a_panic_or_a_pair_that_does_not_fit() {
         (Algorithm::EdDsa, file!("ed25519.pkcs8")),
         (Algorithm::Es256, file!("p256.spki")),
         (Algorithm::EdDsa, file!("ed25519.spki")),
+        (Algorithm::MlDsa44, file!("ml-dsa-44-seed.pkcs8")),
     ] {
         let whole = der(last_block(pem));
         for index in 0..whole.len() {
@@ -356,12 +388,10 @@ fn a_key_or_certificate_is_no_shared_secret() {
         }
     }
     // The end of the document is the uncompressed point.
-    let spki = der(file!("p256.spki"));
-    refused(
-        Key::hs256(&spki[spki.len() - 65..]),
-        "secret_key",
-        "asymmetric key",
-    );
+    for spki in [der(file!("p256.spki")), der(file!("secp256k1.spki"))] {
+        let point = &spki[spki.len() - 65..];
+        refused(Key::hs256(point), "secret_key", "asymmetric key");
+    }
     let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG2cQTvpAlxcXOHv1ux0r1c2jgvG2YJ0dM1Ym3Ff0kZb";
     refused(Key::hs256(ssh), "secret_key", "SSH");
     let json = r#"{"some":"object of settings that is not a key"}"#;

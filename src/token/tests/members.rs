@@ -85,6 +85,21 @@ fn the_algorithm_is_alg_or_what_the_curve_has() {
             algorithm
         );
     }
+    for algorithm in [Algorithm::MlDsa44, Algorithm::MlDsa65, Algorithm::MlDsa87] {
+        // Here it is part of the key (RFC 9964).
+        assert!(with(algorithm, "alg", algorithm.name()).is_ok());
+        let mut jwk = example(algorithm);
+        jwk.as_object_mut().unwrap().remove("alg");
+        refused(Key::from_jwk(&jwk.to_string()), "jwk", "`alg` is missing");
+        refused(read(algorithm, &jwk), "jwk", "`alg` is missing");
+        let other = match algorithm {
+            Algorithm::MlDsa44 => Algorithm::MlDsa65,
+            _ => Algorithm::MlDsa44,
+        };
+        refused(read(other, &example(algorithm)), "jwk", "`alg` is another");
+        jwk["alg"] = other.name().into();
+        refused(read(other, &jwk), "jwk", "`pub` is not of");
+    }
     for algorithm in [Algorithm::Hs256, Algorithm::Rs256] {
         let jwk = example(algorithm);
         refused(Key::from_jwk(&jwk.to_string()), "jwk", "Key::from_jwk_as");
@@ -146,6 +161,21 @@ fn kty_and_crv_fit_the_algorithm() {
         "jwk",
         "`kty` is missing",
     );
+    // Two curves of one length, and a point is on one of them at most.
+    for (own, other) in [
+        (Algorithm::Es256, Algorithm::Es256k),
+        (Algorithm::Es256k, Algorithm::Es256),
+    ] {
+        let mut jwk = Key::generate(own).unwrap().public_jwk().unwrap();
+        jwk.as_object_mut().unwrap().remove("alg");
+        assert_eq!(Key::from_jwk(&jwk.to_string()).unwrap().algorithm(), own);
+        refused(read(other, &jwk), "jwk", "`crv`");
+        let name = Key::generate(other).unwrap().public_jwk().unwrap()["crv"].take();
+        jwk["crv"] = name;
+        refused(read(other, &jwk), "jwk", "not a usable one");
+        jwk["alg"] = own.name().into();
+        refused(read(other, &jwk), "jwk", "`alg` is another");
+    }
     let x25519 = json!({"kty": "OKP", "crv": "X25519", "x": encoded(&[9; 32])});
     refused(Key::from_jwk(&x25519.to_string()), "jwk", "`crv`");
 }
@@ -167,7 +197,13 @@ fn use_and_key_ops_are_kept_to() {
         let key = with(algorithm, "key_ops", operations)?;
         Ok::<_, ConfigError>((key.can_sign(), key.can_verify()))
     };
-    for algorithm in [Algorithm::Hs256, rs256, Algorithm::Es256, Algorithm::EdDsa] {
+    for algorithm in [
+        Algorithm::Hs256,
+        rs256,
+        Algorithm::Es256,
+        Algorithm::EdDsa,
+        Algorithm::MlDsa44,
+    ] {
         assert_eq!(
             uses(algorithm, json!(["sign", "verify"])).unwrap(),
             (true, true)
@@ -246,6 +282,7 @@ fn members_are_exactly_as_the_rfc_has_them() {
         (Algorithm::Es256, &["x", "y", "d"]),
         (Algorithm::Es512, &["x", "y", "d"]),
         (Algorithm::EdDsa, &["x", "d"]),
+        (Algorithm::MlDsa44, &["pub", "priv"]),
     ] {
         let jwk = example(algorithm);
         for name in names {
@@ -270,7 +307,7 @@ fn members_are_exactly_as_the_rfc_has_them() {
                     "{error}"
                 );
             }
-            if *name != "d" || algorithm.name().starts_with("RS") {
+            if !["d", "priv"].contains(name) || algorithm.name().starts_with("RS") {
                 assert!(without(algorithm, &[name]).is_err(), "{algorithm} {name}");
             } else {
                 assert!(!without(algorithm, &[name]).unwrap().can_sign());
@@ -289,6 +326,9 @@ fn coordinates_have_the_length_of_the_curve() {
         (Algorithm::Es256, ["x", "y", "d"].as_slice()),
         (Algorithm::Es512, &["x", "y", "d"]),
         (Algorithm::EdDsa, &["x", "d"]),
+        (Algorithm::MlDsa44, &["pub", "priv"]),
+        (Algorithm::MlDsa65, &["pub", "priv"]),
+        (Algorithm::MlDsa87, &["pub", "priv"]),
     ] {
         for name in names {
             let bytes = decoded(&example(algorithm), name);
@@ -353,6 +393,14 @@ fn private_and_public_members_make_one_key() {
                 "do not make one key",
             );
         }
+    }
+    for algorithm in [Algorithm::MlDsa44, Algorithm::MlDsa65, Algorithm::MlDsa87] {
+        let seed = encoded(&[1; 32]);
+        refused(with(algorithm, "priv", seed), "jwk", "do not make one key");
+        let mut public = decoded(&example(algorithm), "pub");
+        public[100] ^= 1;
+        let public = encoded(&public);
+        refused(with(algorithm, "pub", public), "jwk", "do not make one key");
     }
     for name in ["d", "p", "q", "dp", "dq", "qi"] {
         let mut bytes = decoded(&example(Algorithm::Rs256), name);

@@ -6,7 +6,9 @@ use super::{Algorithm, Key, KeyRing};
 
 mod encodings;
 mod members;
+mod private;
 mod rings;
+mod signatures;
 mod vectors;
 
 const MESSAGE: &[u8] = b"header.claims";
@@ -38,9 +40,12 @@ fn every_algorithm_signs_what_it_verifies_and_nothing_else() {
         let length = match algorithm {
             Algorithm::Hs256 => 32,
             Algorithm::Hs384 => 48,
-            Algorithm::Hs512 | Algorithm::Es256 | Algorithm::EdDsa => 64,
+            Algorithm::Hs512 | Algorithm::Es256 | Algorithm::Es256k | Algorithm::EdDsa => 64,
             Algorithm::Es384 => 96,
             Algorithm::Es512 => 132,
+            Algorithm::MlDsa44 => 2420,
+            Algorithm::MlDsa65 => 3309,
+            Algorithm::MlDsa87 => 4627,
             _ => 256,
         };
         assert_eq!(signature.len(), length, "{algorithm}");
@@ -78,6 +83,20 @@ fn an_ecdsa_signature_in_der_is_refused() {
     let der = pair.sign(&SystemRandom::new(), MESSAGE).unwrap();
     assert!(!key.verify(MESSAGE, der.as_ref()));
     assert!(key.verify(MESSAGE, &sign(&key)));
+}
+
+/// Half of what the library signs has the higher s, which libsecp256k1 and k256 refuse.
+#[test]
+fn signatures_on_secp256k1_have_the_lower_s() {
+    let key = Key::generate(Algorithm::Es256k).unwrap();
+    for _ in 0..64 {
+        let mut signature = b"before".to_vec();
+        key.sign(MESSAGE, &mut signature).unwrap();
+        let signature = signature.strip_prefix(b"before").unwrap();
+        // Half of the order starts with 0x7f and 15 bytes 0xff; none of these comes near it.
+        assert!(signature[32] < 0x80, "{signature:?}");
+        assert!(key.verify(MESSAGE, signature));
+    }
 }
 
 #[test]
@@ -123,6 +142,7 @@ fn a_public_jwk_holds_public_members_only() {
             &["alg", "crv", "kid", "kty", "use", "x", "y"],
         ),
         (Algorithm::EdDsa, &["alg", "crv", "kid", "kty", "use", "x"]),
+        (Algorithm::MlDsa44, &["alg", "kid", "kty", "pub", "use"]),
     ] {
         let jwk = Key::generate(algorithm).unwrap().public_jwk().unwrap();
         let members: Vec<&str> = jwk
@@ -206,7 +226,7 @@ fn nothing_of_a_key_is_shown() {
         let key = Key::from_jwk_as(algorithm, &jwk["jwk"].to_string()).unwrap();
         let shown = format!("{key:?} {key:#?} {:?}", KeyRing::new(key.clone()));
         assert!(shown.contains("can_sign: true"), "{shown}");
-        for name in ["k", "d", "p", "q", "dp", "dq", "qi"] {
+        for name in ["k", "d", "p", "q", "dp", "dq", "qi", "priv"] {
             if let Some(secret) = jwk["jwk"][name].as_str() {
                 assert_hidden(
                     &shown,

@@ -1,4 +1,4 @@
-//! Published keys: RFC 7515, 7638, 8037, and Wycheproof.
+//! Published keys: RFC 7515, 7638, 8037, 9964, and Wycheproof.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,15 @@ macro_rules! vectors {
     };
 }
 
-/// The signing keys of RFC 7515 appendices A.1 to A.4 and RFC 8037 appendix A, with their `alg`.
+/// The signing keys of RFC 7515 appendices A.1 to A.4, RFC 8037 appendix A and RFC 9964, with their `alg`.
 pub(super) fn private_jwks() -> Vec<Value> {
-    let file = vectors!("rfc/rfc7515_rfc8037_jws.json");
-    let all = file["vectors"].as_array().unwrap().iter();
+    let files = [
+        vectors!("rfc/rfc7515_rfc8037_jws.json"),
+        vectors!("rfc/rfc9964_jws.json"),
+    ];
+    let all = files
+        .iter()
+        .flat_map(|file| file["vectors"].as_array().unwrap());
     all.filter(|vector| vector["alg"] != "none")
         .cloned()
         .collect()
@@ -38,7 +43,7 @@ fn split(token: &str) -> (&str, Vec<u8>) {
 #[test]
 fn the_signatures_of_the_rfcs_verify() {
     let vectors = private_jwks();
-    assert_eq!(vectors.len(), 5);
+    assert_eq!(vectors.len(), 8);
     for vector in vectors {
         let algorithm = Algorithm::from_name(vector["alg"].as_str().unwrap()).unwrap();
         let key = Key::from_jwk_as(algorithm, &vector["jwk"].to_string()).unwrap();
@@ -72,6 +77,13 @@ fn the_thumbprints_of_the_rfcs_are_ours() {
             key.kid(),
             vector["jwk"]["kid"].as_str().unwrap_or(key.thumbprint())
         );
+    }
+    for vector in vectors!("rfc/rfc9964_jws.json")["vectors"]
+        .as_array()
+        .unwrap()
+    {
+        let key = Key::from_jwk(&vector["jwk"].to_string()).unwrap();
+        assert_eq!(key.thumbprint(), vector["jwk"]["kid"]);
     }
     // Computed apart from this crate, over {"k":"...","kty":"oct"} and {"crv":"P-256",...}.
     for (algorithm, thumbprint) in [
