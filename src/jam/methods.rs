@@ -281,17 +281,36 @@ impl<U> Jam<U> {
     }
 }
 
+/// Under the status that the error has.
 #[cfg(feature = "oauth2")]
 fn refused(error: crate::oauth2::OAuthError) -> Rejection {
-    use crate::oauth2::OAuthError::{Client, Store, Unreachable};
+    use http::StatusCode;
 
-    match error {
-        error @ Client(_) => {
-            Rejection::misconfigured("the client's own proof was not signed").because(error)
-        }
-        error @ (Store(_) | Unreachable(_)) => {
+    match error.status() {
+        StatusCode::SERVICE_UNAVAILABLE => {
             crate::error::StoreError::Unavailable(error.into()).into()
         }
-        error => Rejection::invalid("the provider's login is not good").because(error),
+        status if status.is_server_error() => {
+            Rejection::misconfigured("the client of this provider cannot do that").because(error)
+        }
+        _ => Rejection::invalid("the provider's login is not good").because(error),
+    }
+}
+
+#[cfg(all(test, feature = "oauth2"))]
+mod tests {
+    use super::*;
+    use crate::oauth2::OAuthError;
+
+    #[test]
+    fn a_provider_that_fails_is_no_wrong_login() {
+        for (error, status) in [
+            (OAuthError::Answer("what it says is no JSON"), 503),
+            (OAuthError::Unsupported("revocation endpoint"), 500),
+            (OAuthError::UnknownState, 401),
+            (OAuthError::Malformed("no code"), 401),
+        ] {
+            assert_eq!(refused(error).status().as_u16(), status);
+        }
     }
 }
