@@ -130,6 +130,7 @@ fn each_foreign_crate_has_one_home() {
                 "cli/mod.rs",
                 "oauth2/client.rs",
                 "oauth2/device.rs",
+                "oauth2/finish.rs",
                 "oauth2/flight.rs",
                 "oauth2/wire.rs",
                 "store/contract",
