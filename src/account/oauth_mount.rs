@@ -72,7 +72,7 @@ where
     }
 
     /// Sends a browser whose login failed to this path, with `?error=` and a word for the reason: those of
-    /// [`OAuthError::code`], and `unknown_user`. Default: the answer is a problem of RFC 9457.
+    /// [`OAuthError::code`](crate::oauth2::OAuthError::code), and `unknown_user`. Default: the answer is a problem of RFC 9457.
     pub fn failure_page(mut self, path: &str) -> Self {
         self.0.failure_page = Some(path.to_owned());
         self
