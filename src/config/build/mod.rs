@@ -113,6 +113,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             settings, place, ..
         } = &self.config;
         features::check(settings, place)?;
+        cookies(settings, place)?;
         let host = settings.issuer.as_deref().and_then(host);
         let store = match (&self.store, &settings.store) {
             (Some(_), Some(_)) => {
@@ -189,6 +190,25 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             false => Ok(MasterSecret::generate()),
         }
     }
+}
+
+/// Two engines cannot share a cookie: what one has written is a bad credential to the other.
+fn cookies(settings: &Settings, place: &Place) -> Result<(), ConfigError> {
+    let (jwt, paseto) = (settings.jwt.as_ref(), settings.paseto.as_ref());
+    let session = settings.session.as_ref();
+    let stated = [
+        ("jwt", jwt.and_then(|table| table.cookie.as_deref())),
+        ("paseto", paseto.and_then(|table| table.cookie.as_deref())),
+        ("session", session.and_then(|table| table.cookie.as_deref())),
+    ];
+    for (at, (table, name)) in stated.iter().enumerate() {
+        let same = stated[..at].iter().find(|(_, other)| other == name);
+        if let (Some(_), Some((other, _))) = (name, same) {
+            let reason = format!("is the name of `{other}.cookie`, too");
+            return Err(place.error(&format!("{table}.cookie"), reason));
+        }
+    }
+    Ok(())
 }
 
 impl<U> fmt::Debug for JamBuilder<U> {
