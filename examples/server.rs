@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let config = match &options.config {
         Some(file) => Config::file(file).load()?,
-        None => kept_in(&options.data)?,
+        None => kept_in(options.data.as_deref().unwrap_or(Path::new(".jam")))?,
     };
     let jam = Jam::builder(config).build().await?;
     let router = app::router(&jam, options.admin)?;
@@ -82,19 +82,22 @@ fn keep(
         return Ok(());
     }
     let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let text = make()?;
-    let written = options
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
+    // Under its name it is there whole or not at all, whenever the process ends.
+    let (text, beside) = (make()?, path.with_extension("new"));
+    let written = options.open(&beside).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    });
     Ok(written.map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
 struct Options {
     listen: SocketAddr,
-    data: PathBuf,
+    data: Option<PathBuf>,
     config: Option<PathBuf>,
     admin: Option<String>,
 }
@@ -103,7 +106,7 @@ impl Options {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
         let mut options = Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
-            data: PathBuf::from(".jam"),
+            data: None,
             config: None,
             admin: None,
         };
@@ -119,7 +122,7 @@ impl Options {
                         .parse()
                         .map_err(|error| format!("--listen {value}: {error}"))?;
                 }
-                "--data" => options.data = PathBuf::from(value()?),
+                "--data" => options.data = Some(PathBuf::from(value()?)),
                 "--config" => options.config = Some(PathBuf::from(value()?)),
                 "--admin" => options.admin = Some(value()?),
                 _ => {
@@ -130,6 +133,9 @@ impl Options {
                 }
             }
         }
-        Ok(options)
+        match (&options.data, &options.config) {
+            (Some(_), Some(_)) => Err("--data and --config are one or the other".into()),
+            _ => Ok(options),
+        }
     }
 }

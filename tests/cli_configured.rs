@@ -214,7 +214,7 @@ async fn a_check_says_what_a_configuration_would_do() {
         "jwt: mints and verifies EdDSA with the key",
         "private_key_file = key.pem",
         "ttl 15m",
-        "refresh: access tokens with refresh tokens that end with their device",
+        "refresh: access tokens with refresh tokens, for each device",
         "rotate true",
         "passwords: logins with passwords",
         "otp: codes by the time, each good once",

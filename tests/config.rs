@@ -388,6 +388,11 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
             "setting `session.cookie`: is the name of `jwt.cookie`, too",
         ),
         (
+            json!({ "issuer": "i", "audience": "a", "session": {},
+                "jwt": { "alg": "HS256", "secret_key": SECRET, "cookie": "__Host-sid" } }),
+            "setting `session.cookie`: is the name of `jwt.cookie`, too",
+        ),
+        (
             json!({ "otp": {} }),
             "setting `otp.service`: is not set, and there is no issuer to take it from",
         ),

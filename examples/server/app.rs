@@ -154,7 +154,8 @@ async fn link(
     // Nobody can register this name: it has a space in it.
     let name = format!("{issuer} {subject}");
     let shown = login.profile.name.as_deref().unwrap_or("somebody");
-    let claims = Claims::new().with("username", shown);
+    // What somebody is called elsewhere is no username here.
+    let claims = Claims::new().with("name", shown);
     let claims = claims.map_err(|error| StoreError::Unavailable(error.into()))?;
     if users.find(&name).await?.is_none() {
         // Of two first logins at once one makes the user.

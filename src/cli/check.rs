@@ -64,10 +64,10 @@ fn engines(jam: &Jam<Claims>, is_offline: bool) -> Vec<(String, String)> {
         does("jwt", format!("{use_} {algorithm} with the key {id}"));
     }
     if jam.paseto().is_ok() {
-        does("paseto", "mints and verifies".to_owned());
+        does("paseto", "encrypted or signed tokens".to_owned());
     }
     if jam.pairs().is_ok() {
-        let text = "access tokens with refresh tokens that end with their device";
+        let text = "access tokens with refresh tokens, for each device";
         does("refresh", text.to_owned());
     }
     if jam.sessions().is_ok() {

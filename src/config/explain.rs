@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Config,
     reference::{below, described, inner, schema},
-    settings::{BlacklistKind, ListKind, Settings, StoreKind, VersionKind},
+    settings::{BlacklistKind, FormatKind, ListKind, Settings, StoreKind, VersionKind},
 };
 
 /// One setting of a table that is there.
@@ -66,7 +66,7 @@ impl Config {
 fn weak(settings: &Settings) -> Vec<(&'static str, bool, &'static str)> {
     let store = settings.store.as_ref();
     let in_memory = store.is_none_or(|store| store.r#type == StoreKind::Memory);
-    let is_refreshed = settings.refresh.is_some();
+    let refreshed = settings.refresh.as_ref().map(|refresh| refresh.format);
     let (jwt, paseto) = (settings.jwt.as_ref(), settings.paseto.as_ref());
     let (refresh, session) = (settings.refresh.as_ref(), settings.session.as_ref());
     let is_bare = |name: &String| !name.starts_with("__Host-");
@@ -83,7 +83,7 @@ fn weak(settings: &Settings) -> Vec<(&'static str, bool, &'static str)> {
         ),
         (
             "jwt.list",
-            !is_refreshed && jwt.is_some_and(|jwt| jwt.list == ListKind::None),
+            refreshed != Some(FormatKind::Jwt) && jwt.is_some_and(|jwt| jwt.list == ListKind::None),
             "a token is good until it expires: nothing calls it back",
         ),
         (
@@ -93,7 +93,8 @@ fn weak(settings: &Settings) -> Vec<(&'static str, bool, &'static str)> {
         ),
         (
             "paseto.list",
-            !is_refreshed && paseto.is_some_and(|paseto| paseto.list == ListKind::None),
+            refreshed != Some(FormatKind::Paseto)
+                && paseto.is_some_and(|paseto| paseto.list == ListKind::None),
             "a token is good until it expires: nothing calls it back",
         ),
         (

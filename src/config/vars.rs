@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::node::Fault;
+use super::{json::Unambiguous, node::Fault};
 
 /// The variables of the environment, or those of a test.
 pub(super) type Variables = BTreeMap<String, String>;
@@ -99,7 +99,11 @@ pub(super) fn override_with(
         };
         let is_list = value.trim_start().starts_with('[');
         let value = match is_list {
-            true => serde_json::from_str(value).map_err(|_| failed("is no list in JSON"))?,
+            true => {
+                serde_json::from_str::<Unambiguous>(value)
+                    .map_err(|_| failed("is no list in JSON"))?
+                    .0
+            }
             false => Value::String(value.clone()),
         };
         place(table, &keys, literal(value)).map_err(failed)?;

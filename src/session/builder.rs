@@ -36,7 +36,7 @@ impl<U: 'static> SessionsBuilder<U> {
         Self {
             store,
             tags: TagKeys::new(secret),
-            cookie: CookieSpec::new("__Host-sid"),
+            cookie: CookieSpec::new(DEFAULT_COOKIE),
             lifetime: Lifetime {
                 idle: DEFAULT_IDLE,
                 absolute: DEFAULT_ABSOLUTE,
@@ -140,3 +140,6 @@ impl<U> fmt::Debug for SessionsBuilder<U> {
 const DEFAULT_IDLE: Duration = Duration::from_secs(30 * 60);
 /// A working day.
 const DEFAULT_ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// The name of the cookie, unless another one is stated.
+pub(crate) const DEFAULT_COOKIE: &str = "__Host-sid";

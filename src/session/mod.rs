@@ -75,6 +75,8 @@ mod record;
 mod remember;
 mod token;
 
+#[cfg(feature = "config")]
+pub(crate) use self::builder::DEFAULT_COOKIE;
 pub use self::{
     builder::SessionsBuilder,
     core::Epoch,

@@ -28,6 +28,7 @@ use crate::{
     event::Events,
     jam::{Engines, Jam, Read},
     secret::MasterSecret,
+    session::DEFAULT_COOKIE,
     store::{MemoryStore, Store},
 };
 
@@ -199,7 +200,14 @@ fn cookies(settings: &Settings, place: &Place) -> Result<(), ConfigError> {
     let stated = [
         ("jwt", jwt.and_then(|table| table.cookie.as_deref())),
         ("paseto", paseto.and_then(|table| table.cookie.as_deref())),
-        ("session", session.and_then(|table| table.cookie.as_deref())),
+        (
+            "session",
+            session.and_then(|table| match (&table.cookie, &table.header) {
+                (Some(name), _) => Some(name.as_str()),
+                (None, None) => Some(DEFAULT_COOKIE),
+                (None, Some(_)) => None,
+            }),
+        ),
     ];
     for (at, (table, name)) in stated.iter().enumerate() {
         let same = stated[..at].iter().find(|(_, other)| other == name);

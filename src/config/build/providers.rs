@@ -102,9 +102,13 @@ impl Parts<'_> {
         if name == "apple" {
             let team = required("team_id", &settings.team_id)?;
             let unset = || self.place.error(&at("private_key"), "is not set");
-            return Ok(Provider::apple(&client_id, &team, key.ok_or_else(unset)?));
+            let apple = Provider::apple(&client_id, &team, key.ok_or_else(unset)?);
+            return Ok(match &settings.issuer {
+                Some(issuer) => apple.issuer(issuer),
+                None => apple,
+            });
         }
-        if is_preset && name != "apple" && key.is_none() && client_secret.is_none() {
+        if is_preset && key.is_none() && client_secret.is_none() {
             return Err(self.place.error(&at("client_secret"), "is not set"));
         }
         let builder = match name {
