@@ -3,9 +3,12 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
-use std::fs;
+use std::{fs, time::Duration};
 
-use tower_jam::Key;
+use tower_jam::{
+    Clock, Key, SystemClock,
+    otp::{OtpSecret, Totp},
+};
 
 #[path = "support/command.rs"]
 mod command;
@@ -163,13 +166,19 @@ fn codes_are_made_and_verified() {
     );
     let code = done(&["otp", "code"], secret).out;
     done(&["otp", "verify", code.trim()], secret);
-    let wrong = if code.trim() == "000000" {
-        "000001"
-    } else {
-        "000000"
-    };
-    // One of three codes may be the wrong one, too, once in some 300,000 runs.
-    assert!(jam(&["otp", "verify", wrong], secret).code <= 1);
+    // None of those that are good now, before, after, or by the time that the command looks.
+    let known = OtpSecret::from_base32(secret).unwrap();
+    let now = SystemClock.now();
+    let good = (0..5).map(|period| {
+        let at = now
+            .before(Duration::from_secs(60))
+            .after(Duration::from_secs(30 * period));
+        Totp::new().code(&known, at).expose().clone()
+    });
+    let good: Vec<String> = good.collect();
+    let mut wrong = (0..6).map(|digit| format!("00000{digit}"));
+    let wrong = wrong.find(|wrong| !good.contains(wrong)).unwrap();
+    assert_eq!(jam(&["otp", "verify", &wrong], secret).code, 1);
     assert_eq!(jam(&["otp", "verify", "12"], secret).code, 1);
     assert!(done(&["otp", "qr"], secret).out.contains('█'));
     assert!(

@@ -169,6 +169,15 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
         assert_eq!(place.run(wrong, "").code, 2);
     }
     let file = place.folder.join("sessions");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        // The server's group may read it, and it is reached by a link.
+        let real = place.folder.join("real");
+        fs::rename(&file, &real).unwrap();
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&real, &file).unwrap();
+    }
     let before = fs::read(&file).unwrap();
     let ended = place.run(&["sessions", "clear", "--all"], "").json();
     assert_eq!(ended["ended"], "all");
@@ -177,8 +186,9 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
+        assert!(fs::symlink_metadata(&file).unwrap().is_symlink());
         let mode = fs::metadata(&file).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(mode & 0o777, 0o640);
     }
     // Where sessions have no secret of their own, nothing is replaced.
     let shared = TEXT.replace("secret_file = 'sessions'", "");

@@ -405,6 +405,18 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
             "setting `otp.interval`: contradicts `type`, which is hotp",
         ),
         (
+            {
+                let mut all = jwt(json!({}));
+                all["refresh"] = json!({ "rotate": false, "grace": "10s" });
+                all
+            },
+            "setting `refresh.grace`: contradicts `rotate`, which is false",
+        ),
+        (
+            json!({ "passwords": {}, "throttle": { "device_life": "0s" } }),
+            "setting `throttle.device_life`: is nothing, and no device would be known",
+        ),
+        (
             json!({ "refresh": {} }),
             "setting `refresh.format`: needs the table `jwt`",
         ),

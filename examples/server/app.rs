@@ -82,8 +82,8 @@ async fn register(
             "a username is 1 to 64 letters, digits or any of . _ - @ +".to_owned(),
         ));
     }
-    // A hash costs as much here as at a login, so it counts as an attempt of this address until it is one.
-    let attempt = app.jam.throttle()?.attempt_from(peer.ip()).await?;
+    // Each one stays, and costs a hash: so it counts as an attempt of this address, and is not given back.
+    let _counted = app.jam.throttle()?.attempt_from(peer.ip()).await?;
     let passwords = app.jam.passwords()?;
     let password = passwords.check_new(&asked.password).await?;
     let hash = passwords.hash(&password).await?;
@@ -94,7 +94,6 @@ async fn register(
         .add(&asked.username, hash.expose(), roles, user)
         .await?;
     let id = id.ok_or(Failure::Conflict)?;
-    attempt.give_back().await;
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
 }
 

@@ -108,8 +108,10 @@ impl Keys {
 impl Kind {
     fn make(self, format: Option<Format>) -> Result<Made, Failure> {
         match self.algorithm() {
-            Some(algorithm) if format == Some(Format::Jwk) => jwk(algorithm),
-            Some(algorithm) if !algorithm.is_symmetric() => pair(algorithm),
+            Some(algorithm) if format == Some(Format::Jwk) => {
+                signing(algorithm, Key::to_private_jwk)
+            }
+            Some(algorithm) if !algorithm.is_symmetric() => signing(algorithm, Key::to_pkcs8_pem),
             _ if format.is_some() => Err(Failure::Wrong(NO_SUCH_FORM.to_owned())),
             _ => self.make_text(),
         }
@@ -175,23 +177,14 @@ fn shared(bytes: &[u8]) -> Made {
     }
 }
 
-fn pair(algorithm: Algorithm) -> Result<Made, Failure> {
+/// A key for tokens, in one of the forms that have its private half.
+fn signing(
+    algorithm: Algorithm,
+    form: fn(&Key) -> Option<Secret<String>>,
+) -> Result<Made, Failure> {
     let key = Key::generate(algorithm)?;
     Ok(Made {
-        private: key
-            .to_pkcs8_pem()
-            .expect("a new key pair has a private half"),
-        public: key.public_jwk(),
-        id: Some(key.kid().to_owned()),
-    })
-}
-
-fn jwk(algorithm: Algorithm) -> Result<Made, Failure> {
-    let key = Key::generate(algorithm)?;
-    Ok(Made {
-        private: key
-            .to_private_jwk()
-            .expect("a new key has what signing takes"),
+        private: form(&key).expect("a new key has what signing takes"),
         public: key.public_jwk(),
         id: Some(key.kid().to_owned()),
     })
@@ -218,16 +211,34 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     written.map_err(|error| Failure::Wrong(format!("{}: {error}", path.display())))
 }
 
-/// Puts a new shared secret in the place of the one in this file, which must be there. At no moment is there none.
+/// Puts a new shared secret in the place of the one in this file, which must be there, for the same readers. At no moment is
+/// there none. Behind a link it is the file that is replaced, and not the link.
 pub(super) fn replace(path: &Path) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::Wrong(format!("{}: {error}", path.display()));
-    fs::metadata(path).map_err(failed)?;
-    let mut beside = path.as_os_str().to_owned();
+    let path = fs::canonicalize(path).map_err(failed)?;
+    let mut beside = path.clone().into_os_string();
     beside.push(".new");
     let beside = PathBuf::from(beside);
     let made = shared(&secret::random::<32>());
     write(&beside, made.private.expose())?;
-    fs::rename(&beside, path).map_err(failed)
+    let replaced = same_readers(&path, &beside).and_then(|()| fs::rename(&beside, &path));
+    replaced.map_err(|error| {
+        // Nobody has used it, and the next attempt would find it in its way.
+        fs::remove_file(&beside).ok();
+        failed(error)
+    })
+}
+
+/// Whoever restarts a server is seldom who the server runs as.
+fn same_readers(old: &Path, new: &Path) -> io::Result<()> {
+    let known = fs::metadata(old)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, chown};
+
+        chown(new, Some(known.uid()), Some(known.gid()))?;
+    }
+    fs::set_permissions(new, known.permissions())
 }
 
 const NO_SUCH_FORM: &str = "`--format pem` is for key pairs, `--format jwk` for them and shared secrets, and PASETO keys are written as PASERK";

@@ -73,6 +73,10 @@ mod refresh {
             secret: &MasterSecret,
             users: impl ReadUser<U>,
         ) -> Result<TokenPairs<U>, ConfigError> {
+            if settings.rotate == Some(false) && settings.grace.is_some() {
+                let reason = "contradicts `rotate`, which is false";
+                return Err(self.place.error("refresh.grace", reason));
+            }
             let store = Arc::clone(self.store);
             let mut builder = TokenPairs::builder(access, store, secret, users);
             let span = |span: Span| -> Duration { span.0 };
@@ -240,6 +244,10 @@ mod account {
                 builder = builder.device(budget("device", stated)?);
             }
             if let Some(life) = settings.device_life {
+                if life.0.is_zero() {
+                    let reason = "is nothing, and no device would be known";
+                    return Err(self.place.error("throttle.device_life", reason));
+                }
                 builder = builder.device_life(life.0);
             }
             Ok(builder.build())
