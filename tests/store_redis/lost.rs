@@ -220,7 +220,6 @@ async fn a_change_that_landed_is_recognised_by_the_engines() {
         .unwrap()
         .refresh_token;
     direct.take(&key(1)).await.unwrap();
-    let (mut recognised, mut recovered) = (0, 0);
     for round in 1..=20 {
         // The session is read, its place in the list is written, and then itself.
         proxy.cut_later_answer(2, 0);
@@ -231,7 +230,7 @@ async fn a_change_that_landed_is_recognised_by_the_engines() {
             .await;
         assert!(proxy.has_cut());
         connected_again(&cut).await;
-        recognised += usize::from(changed.is_ok());
+        changed.expect("the change is found on the next connection");
         let (_, data) = sessions.get(token.expose()).await.unwrap().unwrap();
         assert_eq!(data.user, Some(round), "it is made once");
 
@@ -240,19 +239,13 @@ async fn a_change_that_landed_is_recognised_by_the_engines() {
         let next = pairs.refresh(refresh.expose(), None).await;
         assert!(proxy.has_cut());
         connected_again(&cut).await;
-        recovered += usize::from(next.is_ok());
+        let next = next.expect("the change is found on the next connection");
         let again = pairs
             .refresh(refresh.expose(), None)
             .await
             .unwrap()
             .refresh_token;
-        if let Ok(next) = next {
-            assert_eq!(next.refresh_token, again);
-        }
+        assert_eq!(next.refresh_token, again);
         refresh = again;
     }
-    assert!(
-        recognised > 15 && recovered > 15,
-        "{recognised} {recovered}"
-    );
 }

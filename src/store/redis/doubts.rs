@@ -30,9 +30,12 @@ impl Doubts {
         });
     }
 
-    /// Whether a write of the key was in doubt until now.
-    pub(super) fn forget(&self, key: &Key) -> bool {
-        self.count.load(Ordering::Acquire) != 0 && self.change(|keys| keys.remove(key))
+    /// The doubt about a write of the key, if there is one: one caller's to settle.
+    pub(super) fn take<'a>(&'a self, key: &'a Key) -> Option<Doubt<'a>> {
+        let is_doubted =
+            self.count.load(Ordering::Acquire) != 0 && self.change(|keys| keys.remove(key));
+        // Made only then: dropping one notes it.
+        is_doubted.then(|| Doubt { doubts: self, key })
     }
 
     fn change(&self, change: impl FnOnce(&mut HashSet<Key>) -> bool) -> bool {
@@ -40,6 +43,24 @@ impl Doubts {
         let outcome = change(&mut keys);
         self.count.store(keys.len(), Ordering::Release);
         outcome
+    }
+}
+
+/// Is back among the others when it is dropped, so that a caller who goes away half-way settles nothing.
+pub(super) struct Doubt<'a> {
+    doubts: &'a Doubts,
+    key: &'a Key,
+}
+
+impl Doubt<'_> {
+    pub(super) fn settle(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        self.doubts.note(self.key);
     }
 }
 
@@ -53,11 +74,17 @@ mod tests {
     fn a_doubt_is_settled_once_and_their_number_is_bounded() {
         let doubts = Doubts::default();
         let key = |number: usize| Key::new("example", &[&number.to_be_bytes()]);
-        assert!(!doubts.forget(&key(0)));
-        doubts.note(&key(0));
-        assert!(!doubts.forget(&key(1)));
-        assert!(doubts.forget(&key(0)));
-        assert!(!doubts.forget(&key(0)));
+        let (first, second) = (key(0), key(1));
+        assert!(doubts.take(&first).is_none());
+        doubts.note(&first);
+        assert!(doubts.take(&second).is_none());
+        let taken = doubts.take(&first).unwrap();
+        assert!(doubts.take(&first).is_none(), "it is one caller's");
+        drop(taken);
+        doubts.take(&first).unwrap().settle();
+        assert!(doubts.take(&first).is_none());
+        let left = doubts.count.load(Ordering::Acquire);
+        assert_eq!(left, 0, "to ask is not to doubt");
         for number in 0..2 * MOST {
             doubts.note(&key(number));
         }

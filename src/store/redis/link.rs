@@ -66,14 +66,6 @@ impl Link {
         self.client.is_connected() && !self.task.is_finished()
     }
 
-    /// Waits until there is a connection, for as long as a command may take.
-    pub(super) async fn await_connection(&self) {
-        if !self.is_connected() {
-            let connected = self.client.wait_for_connect();
-            drop(tokio::time::timeout(self.command_timeout, connected).await);
-        }
-    }
-
     /// Reads a string. The name is not shared with a second attempt, which costs an allocation and is rare.
     pub(super) async fn get(&self, name: impl Fn() -> Bytes) -> Result<Option<Bytes>, StoreError> {
         if !self.is_connected() {

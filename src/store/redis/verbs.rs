@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     Shared,
+    doubts::Doubt,
     format::{
         corrupt, decode, encode, group_field, is_in_group, member, parse_member, score,
         time_to_live,
@@ -27,9 +28,9 @@ use crate::{
 
 impl Shared {
     pub(super) async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
-        let found = match self.doubts.forget(key) {
-            true => Box::pin(self.get_doubted(key)).await?,
-            false => self.main.get(|| self.names.entry(key)).await?,
+        let found = match self.doubts.take(key) {
+            Some(doubt) => Box::pin(self.get_doubted(key, doubt)).await?,
+            None => self.main.get(|| self.names.entry(key)).await?,
         };
         match found {
             Some(bytes) => self.live(&bytes),
@@ -39,25 +40,23 @@ impl Shared {
 
     /// Reads what became of a write whose answer was lost with its connection: on the next one, and only once what is
     /// found is as safe as an answer would have been.
-    async fn get_doubted(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+    async fn get_doubted(&self, key: &Key, doubt: Doubt<'_>) -> Result<Option<Bytes>, StoreError> {
         let (name, deadline) = (self.names.entry(key), self.main.deadline());
         let reading = async {
-            // It may still meet the old connection, of which nobody has noticed that it is gone.
-            let first = self.main.get(|| name.clone()).await;
-            if first.is_ok() {
-                return first;
+            loop {
+                // It may still meet the old connection, of which nobody has noticed that it is gone.
+                match self.main.get(|| name.clone()).await {
+                    Err(StoreError::Unavailable(_)) => tokio::time::sleep(LOOK_AGAIN).await,
+                    found => return found,
+                }
             }
-            self.main.await_connection().await;
-            self.main.get(|| name.clone()).await
         };
         let late = |_| Err(StoreError::Unavailable("no answer in time".into()));
         let found = tokio::time::timeout_at(deadline, reading).await;
-        let found = found.unwrap_or_else(late);
-        match &found {
-            Ok(_) => self.follow(&name).await,
-            Err(_) => self.doubts.note(key),
-        }
-        found
+        let found = found.unwrap_or_else(late)?;
+        self.follow(&name).await;
+        doubt.settle();
+        Ok(found)
     }
 
     /// The entry that was read, if it is alive.
@@ -308,3 +307,5 @@ fn score_text(score: f64) -> Value {
 const ODD_MEMBERS: &str = "a group's index has odd members";
 /// How much longer than its entry a member stays in the index.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(3_600);
+/// Longer than fred needs to notice that a connection is gone, and shorter than it needs for another.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
