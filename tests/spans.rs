@@ -17,6 +17,7 @@ use tower_jam::{
     testing::{Failure, TestJam, bearer},
 };
 use tracing::{Level, subscriber::with_default};
+use tracing_subscriber::fmt::format::FmtSpan;
 
 use self::log::Log;
 
@@ -27,6 +28,7 @@ fn a_check_names_engine_outcome_and_code_and_no_credential() {
         .with_max_level(Level::TRACE)
         .with_ansi(false)
         .with_writer(log.clone())
+        .with_span_events(FmtSpan::CLOSE)
         .finish();
     let secrets = with_default(subscriber, || {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -47,6 +49,13 @@ fn a_check_names_engine_outcome_and_code_and_no_credential() {
                 && code.is_none_or(|code| line.contains(&format!("code=\"{code}\"")))
         });
         assert!(is_said, "{outcome} {engine} {code:?} in {text}");
+        let code = code.map_or(String::new(), |code| format!(" code=\"{code}\""));
+        let span =
+            format!("authenticate{{engine=\"{engine}\" outcome=\"{outcome}\"{code}}}: tower_jam");
+        let is_kept = text
+            .lines()
+            .any(|line| line.contains(&span) && line.contains(": close"));
+        assert!(is_kept, "{span} in {text}");
     }
     for secret in secrets {
         assert!(!text.contains(&secret), "{secret} in {text}");

@@ -18,7 +18,12 @@ impl Check {
     pub(super) fn begin() -> Self {
         Self {
             engine: "none",
-            span: tracing::debug_span!("authenticate", engine = Empty),
+            span: tracing::debug_span!(
+                "authenticate",
+                engine = Empty,
+                outcome = Empty,
+                code = Empty
+            ),
             #[cfg(feature = "metrics")]
             began: std::time::Instant::now(),
         }
@@ -41,12 +46,15 @@ impl Check {
             true => "authenticated",
             false => "anonymous",
         };
+        self.span.record("outcome", outcome);
         tracing::debug!(engine = self.engine, outcome, "request let through");
         #[cfg(feature = "metrics")]
         crate::metrics::checked(self.engine, outcome, "none", self.began.elapsed());
     }
 
     pub(super) fn refused(&self, rejection: &Rejection) {
+        self.span.record("outcome", "refused");
+        self.span.record("code", rejection.kind().code());
         log(self.engine, rejection);
         #[cfg(feature = "metrics")]
         crate::metrics::checked(
