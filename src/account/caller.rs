@@ -8,6 +8,7 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
+use serde::Serialize;
 
 use super::{attempt::Origin, mount::Mount};
 #[cfg(feature = "dpop")]
@@ -45,14 +46,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 impl Caller {
-    pub(super) fn origin<U>(&self, mount: &Mount<U>) -> Result<Origin, Rejection> {
+    pub(super) fn origin<U>(&self, mount: &Mount<U>) -> Result<Origin, Rejection>
+    where
+        U: Serialize + Send + Sync + 'static,
+    {
         let peer = self.peer.ok_or_else(|| {
             Rejection::misconfigured(
                 "the client's address is not known: serve the application by \
                  `into_make_service_with_connect_info::<SocketAddr>()`",
             )
         })?;
-        let address = mount.proxies.client_address(peer.ip(), &self.headers);
+        let throttle = mount.accounts.throttle();
+        let address = throttle.client_address(peer.ip(), &self.headers);
         Ok(Origin {
             address,
             device: self.cookie(mount.device_cookie.cookie_name())?,

@@ -17,7 +17,6 @@ use super::{
     login::Accounts,
     routes,
     service_routes::Service,
-    throttle::TrustedProxies,
 };
 #[cfg(feature = "dpop")]
 use crate::token::Dpop;
@@ -32,7 +31,6 @@ use crate::{
 /// What the handlers share.
 pub(super) struct Mount<U> {
     pub(super) accounts: Accounts<U>,
-    pub(super) proxies: TrustedProxies,
     pub(super) name_field: String,
     pub(super) password_field: String,
     pub(super) device_cookie: CookieSpec,
@@ -53,11 +51,9 @@ where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
     /// The routes of `accounts`, with the defaults.
-    ///
     pub fn new(accounts: Accounts<U>) -> Self {
         Self(Mount {
             accounts,
-            proxies: TrustedProxies::new(0),
             name_field: "username".to_owned(),
             password_field: "password".to_owned(),
             device_cookie: cookies::device(),
@@ -68,13 +64,6 @@ where
             dpop: None,
             refresh_cookie: None,
         })
-    }
-
-    /// How many proxies stand before the server, each adding its client's address to `X-Forwarded-For`. Default:
-    /// none, so that the header is not looked at.
-    pub const fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
-        self.0.proxies = proxies;
-        self
     }
 
     /// The field of a login's name. Default: `username`.
@@ -223,7 +212,6 @@ impl<U> Clone for Mount<U> {
     fn clone(&self) -> Self {
         Self {
             accounts: self.accounts.clone(),
-            proxies: self.proxies,
             name_field: self.name_field.clone(),
             password_field: self.password_field.clone(),
             device_cookie: self.device_cookie.clone(),

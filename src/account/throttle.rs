@@ -7,6 +7,8 @@ pub(super) mod device;
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
+use http::HeaderMap;
+
 pub use self::{address::TrustedProxies, budget::Budget, builder::ThrottleBuilder};
 use self::{address::network, device::DeviceTokens};
 use crate::{
@@ -32,6 +34,7 @@ struct Inner {
     account: Budget,
     address: Budget,
     device: Budget,
+    proxies: TrustedProxies,
     devices: DeviceTokens,
 }
 
@@ -39,6 +42,13 @@ impl Throttle {
     /// A throttle whose counters are in `store`, and whose device tokens are made with a key from `secret`.
     pub fn builder(store: Arc<dyn Store>, secret: &MasterSecret) -> ThrottleBuilder {
         ThrottleBuilder::new(store, secret)
+    }
+
+    /// The client's address, of a request with these headers that `peer` has sent: its own, or what the
+    /// [trusted proxies](ThrottleBuilder::trusted_proxies) say.
+    #[must_use]
+    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        self.0.proxies.client_address(peer, headers)
     }
 
     /// Takes one attempt from every budget it falls under, before the password is looked at.

@@ -8,8 +8,10 @@ use std::{
 use serde_json::json;
 use tokio::{sync::Barrier, task::JoinSet};
 use tower_jam::{
-    Claims, Clock, Secret, SystemClock,
-    account::{Credentials, LoginError, NewDevice, Origin, RoutesBuilder, TrustedProxies, Users},
+    Claims, Clock, MasterSecret, Secret, SystemClock,
+    account::{
+        self, Accounts, Credentials, LoginError, NewDevice, Origin, Throttle, TrustedProxies, Users,
+    },
     event::EventKind,
     store::{MemoryStore, Store},
     testing::ManualClock,
@@ -196,8 +198,13 @@ async fn what_another_site_caused_is_refused_with_a_problem() {
 #[tokio::test]
 async fn an_address_that_the_client_made_up_is_not_counted_by() {
     let world = world().await;
-    let routes = RoutesBuilder::new(world.accounts.clone()).trusted_proxies(TrustedProxies::new(1));
-    let app = world.mount(routes.build());
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let throttle = Throttle::builder(store, &MasterSecret::generate())
+        .trusted_proxies(TrustedProxies::new(1))
+        .build();
+    let (users, pairs) = (world.users.clone(), world.accounts.pairs().clone());
+    let accounts = Accounts::builder(users, world.passwords.clone(), throttle, pairs).build();
+    let app = world.mount(account::routes(accounts));
     let mut refused = 0;
     for number in 0..110 {
         let forged = format!("203.0.113.{}, 198.51.100.7", number % 250);

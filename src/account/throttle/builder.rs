@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Budget, Inner, Throttle, device::DeviceTokens};
+use super::{Budget, Inner, Throttle, TrustedProxies, device::DeviceTokens};
 use crate::{
     clock::{Clock, SystemClock},
     event::Events,
@@ -22,6 +22,7 @@ pub struct ThrottleBuilder {
     address: Budget,
     device: Budget,
     device_life: Duration,
+    proxies: TrustedProxies,
 }
 
 impl ThrottleBuilder {
@@ -36,6 +37,7 @@ impl ThrottleBuilder {
             address: Budget::of(100),
             device: Budget::of(10),
             device_life: DEFAULT_DEVICE_LIFE,
+            proxies: TrustedProxies::new(0),
         }
     }
 
@@ -63,6 +65,13 @@ impl ThrottleBuilder {
     /// for that long, and nothing else.
     pub const fn device_life(mut self, life: Duration) -> Self {
         self.device_life = life;
+        self
+    }
+
+    /// How many proxies of one's own stand before the server, each adding its client's address to `X-Forwarded-For`. Default:
+    /// none, so that the header is not looked at. Behind a proxy that is not counted here, all clients are one address.
+    pub const fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = proxies;
         self
     }
 
@@ -96,6 +105,7 @@ impl ThrottleBuilder {
             account: self.account,
             address: self.address,
             device: self.device,
+            proxies: self.proxies,
             devices: DeviceTokens::new(&self.secret, "tower-jam device token", self.device_life),
         }))
     }
