@@ -235,7 +235,18 @@ async fn a_check_says_what_a_configuration_would_do() {
     let running = place.jam().await;
     assert_eq!(jam(&["check", &place.config], "").code, 2);
     done(&["check", "--offline", &place.config], "");
+    // A provider is not asked for its addresses either.
+    let provider = "[jam.oauth2.providers.acme]\nissuer = 'https://127.0.0.1:1'\nclient_id = 'x'\n";
+    fs::write(&place.config, format!("{TEXT}{provider}")).unwrap();
+    done(&["check", "--offline", &place.config], "");
     drop(running);
+    let away = jam(&["check", &place.config], "");
+    assert_eq!(away.code, 2);
+    assert!(
+        away.err.contains("`jam.oauth2.providers.acme.issuer`"),
+        "{}",
+        away.err
+    );
     fs::write(&place.config, inline).unwrap();
     let away = jam(&["check", &place.config], "");
     assert_eq!(away.code, 2);
@@ -342,6 +353,12 @@ fn the_example_application_is_served() {
     fs::write(&place.config, TEXT.replace("[jam.passwords]", "")).unwrap();
     let refused = jam(&["serve", "--config", &place.config], "");
     assert_eq!(refused.code, 2);
-    assert!(refused.err.contains("`jam.passwords`"), "{}", refused.err);
+    assert!(
+        refused.err.contains("`jam.refresh`") && refused.err.contains("`passwords`"),
+        "{}",
+        refused.err
+    );
+    // The other commands know such a configuration, whose users are the application's own.
+    done(&["check", "--offline", &place.config], "");
     assert_eq!(place.run(&["serve"], "").code, 2);
 }

@@ -181,7 +181,7 @@ async fn the_environment_overrides() {
     let error = with(&[("JAM__JWT__TTL", "3m"), ("JAM__JWT__LEWAY", "3m")]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "setting `jwt.leway`: there is no such setting; the nearest is `leeway`"
+        "JAM__JWT__LEWAY: `jwt.leway`: there is no such setting; the nearest is `leeway`"
     );
     let error = with(&[("JAM__ISSUER__NAME", "x")]).unwrap_err();
     assert_eq!(
@@ -419,6 +419,10 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         (
             json!({ "refresh": {} }),
             "setting `refresh.format`: needs the table `jwt`",
+        ),
+        (
+            with(jwt(json!({})), json!({ "refresh": {} })),
+            "setting `refresh`: needs to read users: call `JamBuilder::users` or `JamBuilder::read_user`, or add the table `passwords`",
         ),
         (
             json!({ "refresh": { "format": "paseto" } }),
@@ -827,6 +831,28 @@ async fn a_private_key_that_everybody_may_read_is_warned_of() {
         let log = Log::default();
         let _guard = log.listen(tracing::Level::INFO);
         built(Config::value(&value)).await.unwrap();
+        let text = log.text();
+        assert_eq!(
+            text.contains("everybody on this machine may read"),
+            is_warned,
+            "{text}"
+        );
+        assert!(!text.contains(SECRET));
+    }
+    // The same of a configuration that states a secret itself; of a variable only the name is there.
+    let path = folder.join("jam.json");
+    for (key, mode, is_warned) in [
+        (SECRET, 0o600, false),
+        (SECRET, 0o644, true),
+        ("$JWT_SECRET", 0o644, false),
+    ] {
+        let value = jwt(json!({ "secret_key": key }));
+        fs::write(&path, value.to_string()).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let log = Log::default();
+        let _guard = log.listen(tracing::Level::INFO);
+        let loader = Config::file(&path).variables([("JWT_SECRET", SECRET)]);
+        built(loader).await.unwrap();
         let text = log.text();
         assert_eq!(
             text.contains("everybody on this machine may read"),

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{ConnectInfo, DefaultBodyLimit, State, rejection::JsonRejection},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -72,6 +72,7 @@ pub(crate) fn router(jam: &Jam, admin: Option<String>) -> Result<Router, ConfigE
 async fn register(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     asked: Result<Json<Form>, JsonRejection>,
 ) -> Result<Response, Failure> {
     // axum's own answer quotes what does not fit, which may be the password.
@@ -83,7 +84,9 @@ async fn register(
         ));
     }
     // Each one stays, and costs a hash: so it counts as an attempt of this address, and is not given back.
-    let _counted = app.jam.throttle()?.attempt_from(peer.ip()).await?;
+    let throttle = app.jam.throttle()?;
+    let address = throttle.client_address(peer.ip(), &headers);
+    let _counted = throttle.attempt_from(address).await?;
     let passwords = app.jam.passwords()?;
     let password = passwords.check_new(&asked.password).await?;
     let hash = passwords.hash(&password).await?;

@@ -10,6 +10,8 @@ use super::{
 use crate::{config::Config, jam::Jam, otp::Scheme, token::Claims};
 
 /// Says what a configuration would do, setting by setting, or what is wrong with it.
+///
+/// It opens the store as a server would, and makes it where there is none yet; a provider is asked for its addresses.
 #[derive(Args, Debug)]
 pub(super) struct Check {
     /// The configuration file.
@@ -17,7 +19,7 @@ pub(super) struct Check {
     /// The table of the instance in it.
     #[arg(long)]
     table: Option<String>,
-    /// Leaves the store alone, such as a file that a running server has open.
+    /// Leaves the store and the providers alone, such as a file that a running server has open.
     #[arg(long)]
     offline: bool,
 }
@@ -29,7 +31,7 @@ impl Check {
             table: self.table,
         };
         let config = configured.load()?;
-        let mut builder = Jam::builder(config.clone());
+        let mut builder = super::builder(config.clone());
         if self.offline {
             builder = builder.offline();
         }
@@ -130,7 +132,7 @@ fn text(config: &Config, engines: &[(String, String)]) -> String {
             text.push_str(&format!("\n{table}: {does}\n"));
         }
     }
-    text.push_str("\n= is stated in the configuration; all else is the default.\n");
+    text.push_str("\n= is stated in the configuration or a variable; all else is the default.\n");
     text.trim_start().to_owned()
 }
 

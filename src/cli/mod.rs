@@ -16,7 +16,11 @@ use std::{io, process::ExitCode};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use self::output::{Failure, Output};
-use crate::{config::Config, jam::Jam, token::Claims};
+use crate::{
+    config::{Config, JamBuilder},
+    jam::Jam,
+    token::Claims,
+};
 
 /// Keys, passwords, one-time codes, tokens and sessions of tower-jam.
 #[derive(Parser, Debug)]
@@ -87,8 +91,13 @@ impl Configured {
     }
 
     async fn jam(&self) -> Result<Jam<Claims>, Failure> {
-        Ok(Jam::builder(self.load()?).build().await?)
+        Ok(builder(self.load()?).build().await?)
     }
+}
+
+/// For the commands, none of which refreshes: who the users are, the application's program may know alone.
+fn builder(config: Config) -> JamBuilder<Claims> {
+    Jam::builder(config).read_user(|_: String| async { Ok(None) })
 }
 
 /// Runs the command with the arguments of the process.

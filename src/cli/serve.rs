@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::{Configured, output::Failure};
+use crate::jam::Jam;
 
 /// Serves registration, logins, devices, sessions and one-time codes, by a configuration with passwords and refresh.
 #[derive(Args, Debug)]
@@ -27,7 +28,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let jam = self.configured.jam().await?;
+        let jam = Jam::builder(self.configured.load()?).build().await?;
         let router = app::router(&jam, self.admin)?;
         Ok(listen::listen(self.listen, router).await?)
     }

@@ -35,6 +35,10 @@ impl Config {
             .filter(|(_, is_so, _)| *is_so)
             .map(|(setting, _, reason)| (setting.to_owned(), reason))
             .chain(self.unencrypted())
+            .chain(self.is_exposed.then(|| {
+                let reason = "everybody on this machine may read this file, and a secret in it";
+                ("the configuration".to_owned(), reason)
+            }))
             .collect()
     }
 

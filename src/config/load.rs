@@ -1,6 +1,7 @@
 //! From a file, a text or a value to settings.
 
 use std::{
+    collections::BTreeMap,
     env, fmt,
     fs::File,
     io::{ErrorKind, Read},
@@ -12,9 +13,11 @@ use serde_json::{Map, Value};
 
 use super::{
     Config,
+    exposed::{holds_secret, is_readable_by_all},
     json::Unambiguous,
     node::{Fault, Node},
     place::Place,
+    reference::schema,
     settings::Settings,
     vars::{self, Variables},
 };
@@ -103,13 +106,16 @@ impl Loader {
         let mut place = Place::default();
         // In a value of the program's, nothing stands for what is not set.
         let is_text = !matches!(self.source, Source::Value(_));
+        let mut is_exposed = false;
         let document = match self.source {
             Source::File(path) => {
                 place.file = Some(path.display().to_string());
                 path.parent()
                     .unwrap_or(Path::new(""))
                     .clone_into(&mut place.folder);
-                read(&path, &place)?
+                let (document, is_readable) = read(&path, &place)?;
+                is_exposed = is_readable;
+                document
             }
             Source::Text(text, format) => {
                 parse(&text, format).map_err(|fault| place.fault(fault))?
@@ -122,7 +128,20 @@ impl Loader {
         };
         let mut table = select(document, self.table.as_deref(), &mut place)?;
         let variables = self.variables.unwrap_or_else(environment);
-        let read = vars::override_with(&mut table, &self.prefix, &variables).and_then(|()| {
+        if is_exposed {
+            is_exposed = holds_secret(&Value::Object(table.clone()), &schema());
+        }
+        if is_exposed {
+            let file = place.file.as_deref();
+            tracing::warn!(
+                file,
+                "everybody on this machine may read this configuration, and a secret in it"
+            );
+        }
+        let mut overrides = BTreeMap::new();
+        let written = vars::override_with(&mut table, &self.prefix, &variables, &mut overrides);
+        place.overrides = overrides;
+        let read = written.and_then(|()| {
             let mut table = Value::Object(table);
             if is_text {
                 refuse_empty(&table)?;
@@ -136,6 +155,8 @@ impl Loader {
             place,
             #[cfg(feature = "cli")]
             stated: super::explain::redacted(&_table),
+            #[cfg(feature = "cli")]
+            is_exposed,
         })
     }
 }
@@ -155,7 +176,8 @@ fn environment() -> Variables {
         .collect()
 }
 
-fn read(path: &Path, place: &Place) -> Result<Value, ConfigError> {
+/// What the file says, and whether everybody may read it.
+fn read(path: &Path, place: &Place) -> Result<(Value, bool), ConfigError> {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let format = match extension {
         Some("toml") => Format::Toml,
@@ -167,19 +189,23 @@ fn read(path: &Path, place: &Place) -> Result<Value, ConfigError> {
         }
     };
     let mut text = String::new();
-    let file = File::open(path).map(|file| file.take(MAX_BYTES + 1));
-    file.and_then(|mut file| file.read_to_string(&mut text))
-        .map_err(|error| {
-            let reason = match error.kind() {
-                ErrorKind::NotFound => "there is no such file",
-                ErrorKind::PermissionDenied => "may not be read",
-                ErrorKind::IsADirectory => "is a folder",
-                ErrorKind::InvalidData => "is not UTF-8",
-                _ => "cannot be read",
-            };
-            place.fault(Fault::new(reason)).because(error)
-        })?;
-    parse(&text, format).map_err(|fault| place.fault(fault))
+    let opened = File::open(path).and_then(|file| {
+        let is_exposed = is_readable_by_all(&file)?;
+        file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+        Ok(is_exposed)
+    });
+    let is_exposed = opened.map_err(|error| {
+        let reason = match error.kind() {
+            ErrorKind::NotFound => "there is no such file",
+            ErrorKind::PermissionDenied => "may not be read",
+            ErrorKind::IsADirectory => "is a folder",
+            ErrorKind::InvalidData => "is not UTF-8",
+            _ => "cannot be read",
+        };
+        place.fault(Fault::new(reason)).because(error)
+    })?;
+    let document = parse(&text, format).map_err(|fault| place.fault(fault))?;
+    Ok((document, is_exposed))
 }
 
 /// The parsers' own words quote the text, so only the line is told.

@@ -31,28 +31,33 @@
 //!
 //! * **Formats** go by the extension: `.toml`, `.yaml` or `.yml`, `.json`.
 //! * **The table** of an instance is `jam` if there is one, otherwise the whole document; [`Loader::table`] names another, so two
-//!   instances live in one file, and so do the settings of other programs.
+//!   instances live in one file, and so do the settings of other programs. In one Redis or PostgreSQL such an instance keeps what it
+//!   keeps under a `prefix` with its table's name, so that sessions and tokens of one are none of another.
 //! * **Variables** stand in any text: `$VAR`, `${VAR}`, and `${VAR:-default}` where it is not set or empty. `$$` is a dollar. What a
 //!   variable holds is not looked at again, and a key is what it says.
-//! * **The environment overrides**: `JAM__JWT__ALG` is `jwt.alg` of the chosen table. A list is written as JSON.
+//! * **The environment overrides**: `JAM__JWT__ALG` is `jwt.alg` of the chosen table, and an error about it names the variable. A list is
+//!   written as JSON.
 //! * **Texts for numbers.** A number, and `true` or `false`, may be a text, as variables are.
 //! * **Nothing means two things.** A key that stands twice is refused, and so is one with nothing after it, by which one reader means
 //!   the defaults and another none at all. In a [value](Config::value) it is not set.
 //! * **Spans of time** are a whole number and `ms`, `s`, `m`, `h` or `d`.
-//! * **Files** are relative to the configuration's folder. One with a secret that everybody may read is warned of. The last line end of a
+//! * **Files** are relative to the configuration's folder. One with a secret that everybody may read is warned of, and so is a
+//!   configuration that states a secret itself. The last line end of a
 //!   text is no part of the secret in it; what is not UTF-8 is taken whole. A configuration has 1 MiB at most, a key 64 KiB.
 //! * **Errors** name the file, the path of the setting and the reason; none quotes a value.
 //!
 //! # Caveats
 //!
 //! The text of a configuration is not wiped from memory; keys are, once they are made of it. An override reaches every instance
-//! with its [prefix](Loader::overrides).
+//! with its [prefix](Loader::overrides). Two instances that state one `prefix`, or are given one store by the program, share what is
+//! in it: with the same secret, whoever is logged in to one is logged in to both.
 #![doc = "\n"]
 #![doc = include_str!("reference.md")]
 
 mod build;
 #[cfg(feature = "cli")]
 mod explain;
+mod exposed;
 mod json;
 mod load;
 mod nearest;
@@ -88,6 +93,9 @@ pub struct Config {
     /// What was stated, without what is secret.
     #[cfg(feature = "cli")]
     stated: serde_json::Value,
+    /// Whether everybody may read the file, and a secret in it.
+    #[cfg(feature = "cli")]
+    is_exposed: bool,
 }
 
 impl Config {

@@ -1,6 +1,9 @@
 //! Where settings are from, for errors that say so.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::node::Fault;
 use crate::error::ConfigError;
@@ -12,6 +15,8 @@ pub(super) struct Place {
     /// What the paths in it are relative to.
     pub(super) folder: PathBuf,
     pub(super) table: String,
+    /// The settings that variables have overridden, with these variables' names.
+    pub(super) overrides: BTreeMap<String, String>,
 }
 
 impl Place {
@@ -31,7 +36,18 @@ impl Place {
             true => "config".to_owned(),
             false => path,
         };
-        error.at(path, self.file.as_deref())
+        error.at(path, self.said_by(key).or(self.file.as_deref()))
+    }
+
+    /// The variable that says what is at `key`.
+    fn said_by(&self, key: &str) -> Option<&str> {
+        let is_within = |path: &str| {
+            let rest = key.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let mut overrides = self.overrides.iter();
+        let found = overrides.find(|(path, _)| is_within(path));
+        found.map(|(_, variable)| &**variable)
     }
 
     /// What an engine says of a setting, about the setting of `table` that it was given.

@@ -80,11 +80,12 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Puts `JAM__JWT__ALG` in the place of `jwt.alg`, for every variable with the prefix `JAM__`.
+/// Puts `JAM__JWT__ALG` in the place of `jwt.alg`, for every variable with the prefix `JAM__`, and notes which it was.
 pub(super) fn override_with(
     table: &mut Map<String, Value>,
     prefix: &str,
     variables: &Variables,
+    overridden: &mut BTreeMap<String, String>,
 ) -> Result<(), Fault> {
     let prefix = format!("{prefix}__");
     for (name, value) in variables {
@@ -107,6 +108,7 @@ pub(super) fn override_with(
             false => Value::String(value.clone()),
         };
         place(table, &keys, literal(value)).map_err(failed)?;
+        overridden.insert(keys.join("."), name.clone());
     }
     Ok(())
 }

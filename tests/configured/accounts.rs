@@ -107,6 +107,26 @@ impl Site {
     }
 }
 
+/// Behind a proxy that the table `throttle` counts, each of its clients is an address of its own.
+#[tokio::test]
+async fn the_clients_of_a_proxy_are_told_apart() {
+    for (proxies, status) in [("0", 429), ("1", 401)] {
+        let site = site_with(&[("JAM__THROTTLE__TRUSTED_PROXIES", proxies)]).await;
+        for number in 0..6 {
+            let client = format!("198.51.100.{number}");
+            let headers = [("x-forwarded-for", client.as_str())];
+            let guess = login(&format!("nobody {number}"), WRONG);
+            let answer = post(&site.app, "/login", &headers, guess).await;
+            let is_last = number == 5;
+            assert_eq!(
+                answer.status,
+                if is_last { status } else { 401 },
+                "{proxies}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_pair_lives_from_its_login_to_its_logout() {
     let site = site().await;

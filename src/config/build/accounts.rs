@@ -69,6 +69,13 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             #[cfg(not(feature = "paseto"))]
             FormatKind::Paseto => return Err(missing("paseto")),
         };
+        // Without either of these every refresh would ask a store in which nobody is.
+        #[cfg(feature = "account")]
+        if settings.passwords.is_none() && self.users.is_none() && self.reader.is_none() {
+            let reason = "needs to read users: call `JamBuilder::users` or `JamBuilder::read_user`, \
+                          or add the table `passwords`";
+            return Err(place.error("refresh", reason));
+        }
         engines.pairs = Some(pairs);
         #[cfg(feature = "account")]
         self.add_accounts(parts, secret, engines, &users)?;

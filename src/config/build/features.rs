@@ -3,7 +3,7 @@
 use crate::{
     config::{
         place::Place,
-        settings::{FormatKind, Settings},
+        settings::{FormatKind, Settings, StoreKind},
     },
     error::ConfigError,
 };
@@ -26,6 +26,7 @@ struct Need {
 
 fn needed(settings: &Settings) -> impl Iterator<Item = Need> {
     let format = settings.refresh.as_ref().map(|refresh| refresh.format);
+    let store = settings.store.as_ref().map(|store| store.r#type);
     macro_rules! needs {
         ($($setting:literal, $is_stated:expr => $feature:literal;)*) => {
             [$(($is_stated, Need {
@@ -43,6 +44,9 @@ fn needed(settings: &Settings) -> impl Iterator<Item = Need> {
         "otp", settings.otp.is_some() => "otp";
         "paseto", settings.paseto.is_some() => "paseto";
         "oauth2", settings.oauth2.is_some() => "oauth2";
+        "store.type", store == Some(StoreKind::File) => "store-file";
+        "store.type", store == Some(StoreKind::Redis) => "store-redis";
+        "store.type", store == Some(StoreKind::Postgres) => "store-postgres";
     };
     all.into_iter()
         .filter_map(|(is_stated, need)| is_stated.then_some(need))
@@ -74,6 +78,11 @@ mod tests {
             ("oauth2", "oauth2"),
         ] {
             assert_eq!(needs(&json!({ (table): {} })), [(table, feature)]);
+        }
+        for kind in ["file", "redis", "postgres"] {
+            let feature = format!("store-{kind}");
+            let store = json!({ "store": { "type": kind } });
+            assert_eq!(needs(&store), [("store.type", &*feature)]);
         }
         for table in ["store", "jwt", "session"] {
             assert_eq!(needs(&json!({ (table): {} })), []);

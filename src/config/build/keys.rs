@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     config::{
+        exposed::is_readable_by_all,
         place::Place,
         settings::{Hidden, Many, Material},
     },
@@ -152,18 +153,6 @@ pub(super) fn read(
     };
     text.truncate(end);
     Ok(text)
-}
-
-#[cfg(unix)]
-fn is_readable_by_all(file: &File) -> std::io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt;
-
-    Ok(file.metadata()?.permissions().mode() & 0o004 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_readable_by_all(_: &File) -> std::io::Result<bool> {
-    Ok(false)
 }
 
 /// Whether it is `k4.public.…`, of any version.

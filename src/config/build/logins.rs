@@ -190,7 +190,7 @@ mod account {
 
     use super::Parts;
     use crate::{
-        account::{Budget, Passwords, Scheme, Throttle},
+        account::{Budget, Passwords, Scheme, Throttle, TrustedProxies},
         config::settings::{BudgetSettings, PasswordsSettings, SchemeKind, ThrottleSettings},
         error::ConfigError,
         secret::MasterSecret,
@@ -242,6 +242,9 @@ mod account {
             }
             if let Some(stated) = &settings.device {
                 builder = builder.device(budget("device", stated)?);
+            }
+            if let Some(proxies) = settings.trusted_proxies {
+                builder = builder.trusted_proxies(TrustedProxies::new(proxies));
             }
             if let Some(life) = settings.device_life {
                 if life.0.is_zero() {

@@ -43,7 +43,7 @@ pub struct JamBuilder<U> {
     reader: Option<Arc<dyn ReadUser<U>>>,
     #[cfg(feature = "account")]
     users: Option<Arc<dyn Users<U>>>,
-    /// Whether the table `store` is read, and its store left alone.
+    /// Whether stores and providers are left alone.
     is_offline: bool,
     user: std::marker::PhantomData<fn() -> U>,
 }
@@ -64,7 +64,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         }
     }
 
-    /// Leaves the table `store` alone, and keeps what there is to keep in memory.
+    /// Leaves stores and providers alone, and keeps what there is to keep in memory.
     #[cfg(feature = "cli")]
     pub(crate) fn offline(mut self) -> Self {
         self.is_offline = true;
@@ -138,6 +138,8 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             store: &store,
             clock: &self.clock,
             events: &self.events,
+            #[cfg(feature = "oauth2")]
+            is_offline: self.is_offline,
         };
         let mut engines = Engines::new(Arc::clone(&store), Arc::clone(&self.clock), &place.table);
         if let Some(jwt) = &settings.jwt {
@@ -165,8 +167,9 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         }
         #[cfg(feature = "oauth2")]
         for (name, provider) in settings.oauth2.iter().flat_map(|table| &table.providers) {
-            let client = parts.provider(name, provider, &secret).await?;
-            engines.providers.insert(name.clone(), client);
+            if let Some(client) = parts.provider(name, provider, &secret).await? {
+                engines.providers.insert(name.clone(), client);
+            }
         }
         #[cfg(feature = "refresh")]
         self.add_pairs(&parts, &secret, &mut engines)?;
@@ -234,6 +237,8 @@ pub(super) struct Parts<'a> {
     store: &'a Arc<dyn Store>,
     clock: &'a Arc<dyn Clock>,
     events: &'a Events,
+    #[cfg(feature = "oauth2")]
+    is_offline: bool,
 }
 
 impl Parts<'_> {

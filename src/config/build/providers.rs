@@ -12,15 +12,18 @@ use crate::{
 };
 
 impl Parts<'_> {
+    /// The client of a provider; none where it would have to be asked for its addresses, and no network is to be used.
     pub(super) async fn provider(
         &self,
         name: &str,
         settings: &ProviderSettings,
         secret: &MasterSecret,
-    ) -> Result<OAuth2, ConfigError> {
+    ) -> Result<Option<OAuth2>, ConfigError> {
         let table = format!("oauth2.providers.{name}");
         let about = |error| self.place.engine(&table, error);
-        let mut builder = self.preset(name, &table, settings).await?;
+        let Some(mut builder) = self.preset(name, &table, settings).await? else {
+            return Ok(None);
+        };
         if let Some(secret) = &settings.client_secret {
             builder = builder.client_secret(secret.expose());
         }
@@ -61,7 +64,7 @@ impl Parts<'_> {
         if let Some(page) = &settings.default_page {
             builder = builder.default_page(page);
         }
-        builder.build().map_err(about)
+        builder.build().map(Some).map_err(about)
     }
 
     async fn preset(
@@ -69,7 +72,7 @@ impl Parts<'_> {
         name: &str,
         table: &str,
         settings: &ProviderSettings,
-    ) -> Result<ProviderBuilder, ConfigError> {
+    ) -> Result<Option<ProviderBuilder>, ConfigError> {
         let at = |name: &str| format!("{table}.{name}");
         let required = |name: &str, value: &Option<String>| {
             let value = value.clone();
@@ -103,10 +106,10 @@ impl Parts<'_> {
             let team = required("team_id", &settings.team_id)?;
             let unset = || self.place.error(&at("private_key"), "is not set");
             let apple = Provider::apple(&client_id, &team, key.ok_or_else(unset)?);
-            return Ok(match &settings.issuer {
+            return Ok(Some(match &settings.issuer {
                 Some(issuer) => apple.issuer(issuer),
                 None => apple,
-            });
+            }));
         }
         if is_preset && key.is_none() && client_secret.is_none() {
             return Err(self.place.error(&at("client_secret"), "is not set"));
@@ -125,6 +128,7 @@ impl Parts<'_> {
                 let is_told = settings.authorize_url.is_some() || settings.token_url.is_some();
                 match is_told {
                     true => Provider::builder(name, &issuer, &client_id),
+                    false if self.is_offline => return Ok(None),
                     false => {
                         self.discover(name, table, &issuer, &client_id, settings)
                             .await?
@@ -136,10 +140,10 @@ impl Parts<'_> {
             Some(issuer) if is_preset => builder.issuer(issuer),
             _ => builder,
         };
-        Ok(match key {
+        Ok(Some(match key {
             Some(key) => builder.private_key(key),
             None => builder,
-        })
+        }))
     }
 
     /// A setting says how another one is used, which is not there.

@@ -44,11 +44,7 @@ pub(super) async fn store(
             feature = "store-redis",
             feature = "store-postgres"
         )))]
-        kind => {
-            let name = format!("{kind:?}").to_ascii_lowercase();
-            let reason = format!("`{name}` needs the feature `store-{name}` of tower-jam");
-            Err(place.error("store.type", reason))
-        }
+        _ => Err(place.error("store.type", "is not compiled in")),
     }
 }
 
@@ -108,6 +104,22 @@ pub(super) fn check(settings: &StoreSettings, place: &Place) -> Result<(), Confi
     Ok(())
 }
 
+/// The table of an instance that is not the only one: what it keeps is not to be found by another.
+#[cfg(any(feature = "store-redis", feature = "store-postgres"))]
+fn instance(place: &Place) -> Option<&str> {
+    Some(&*place.table).filter(|table| !matches!(*table, "" | "jam"))
+}
+
+#[cfg(feature = "store-redis")]
+fn prefix(settings: &StoreSettings, place: &Place, host: Option<&str>) -> Option<String> {
+    let own = match (host, instance(place)) {
+        (host, None) => host.map(str::to_owned),
+        (None, Some(table)) => Some(format!("tower-jam/{table}")),
+        (Some(host), Some(table)) => Some(format!("{host}/{table}")),
+    };
+    settings.prefix.clone().or(own)
+}
+
 #[cfg(any(feature = "store-redis", feature = "store-postgres"))]
 fn url(settings: &StoreSettings) -> &str {
     settings.url.as_ref().map_or("", |url| url.expose())
@@ -139,7 +151,7 @@ async fn redis(
 ) -> Result<Arc<dyn Store>, ConfigError> {
     let mut builder = crate::store::RedisStore::builder(url(settings));
     builder = builder.with_clock(Arc::clone(clock));
-    if let Some(prefix) = settings.prefix.as_deref().or(host) {
+    if let Some(prefix) = prefix(settings, place, host) {
         builder = builder.prefix(prefix);
     }
     if let Some(timeout) = settings.connect_timeout {
@@ -170,7 +182,8 @@ async fn postgres(
 ) -> Result<Arc<dyn Store>, ConfigError> {
     let mut builder = crate::store::PostgresStore::builder(url(settings));
     builder = builder.with_clock(Arc::clone(clock));
-    if let Some(prefix) = &settings.prefix {
+    let own = instance(place).map(|table| format!("{}_", table.replace('.', "_")));
+    if let Some(prefix) = settings.prefix.clone().or(own) {
         builder = builder.table_prefix(prefix);
     }
     if let Some(schema) = &settings.schema {

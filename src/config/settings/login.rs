@@ -48,7 +48,7 @@ pub(crate) enum BindKind {
 pub(crate) struct RefreshSettings {
     /// What access tokens are, by the table of that name. Default: `jwt`.
     pub(crate) format: FormatKind,
-    /// How long an access token lives, in place of the token table's `ttl`. Default: `15m`.
+    /// How long an access token lives, in place of the token table's `ttl`. Default: that one, `15m` where it is not stated.
     pub(crate) access_ttl: Option<Span>,
     /// How long a device may be logged in, whatever it does. Default: `7d`.
     pub(crate) absolute: Option<Span>,
@@ -134,6 +134,9 @@ pub(crate) struct ThrottleSettings {
     pub(crate) device: Option<BudgetSettings>,
     /// How long a device is remembered after a login. Default: `180d`.
     pub(crate) device_life: Option<Span>,
+    /// How many proxies of your own stand before the server, each adding its client's address to `X-Forwarded-For`. Default: 0, so
+    /// that the header is not looked at: behind a proxy all clients are one address then.
+    pub(crate) trusted_proxies: Option<u8>,
 }
 
 /// So many attempts in so much time.

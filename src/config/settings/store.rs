@@ -22,7 +22,7 @@ pub(crate) enum StoreKind {
 pub(crate) struct StoreSettings {
     /// Where it is: `file` and `redis` and `postgres` need the feature of that store. Default: `memory`.
     pub(crate) r#type: StoreKind,
-    /// How many entries of one kind `memory` holds. Default: that of `MemoryStore`.
+    /// How many entries of one kind `memory` holds. Default: 262144.
     pub(crate) capacity: Option<usize>,
     /// The file of `file`, relative to this one. Default: none, and `file` needs one.
     pub(crate) path: Option<String>,
@@ -30,7 +30,8 @@ pub(crate) struct StoreSettings {
     /// none, and they need one.
     pub(crate) url: Option<Hidden>,
     /// What every key of `redis` begins with, or every table of `postgres`; no two applications may share one. Default:
-    /// for `redis` the host of the issuer, or `tower-jam` without one, and nothing for `postgres`.
+    /// for `redis` the host of the issuer, or `tower-jam` without one, and nothing for `postgres`; behind it the name of the
+    /// instance's table, unless that is `jam`, so that two instances of one file are apart.
     pub(crate) prefix: Option<String>,
     /// The schema of `postgres`. Default: `tower_jam`.
     pub(crate) schema: Option<String>,
@@ -54,6 +55,6 @@ pub(crate) struct StoreSettings {
 pub(crate) struct NearCacheSettings {
     /// How many entries are remembered. Default: 65536.
     pub(crate) capacity: Option<usize>,
-    /// How long an entry is remembered at most. Default: that of `NearCache`.
+    /// How long an entry is remembered at most, `60s` at the longest. Default: `10s`.
     pub(crate) max_age: Option<Span>,
 }
