@@ -376,7 +376,11 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             json!({ "session": { "idle": "2h", "absolute": "1h" } }),
-            "setting `session.absolute`: is less than `idle`",
+            "setting `session.absolute`: is 3600 seconds, less than `idle`",
+        ),
+        (
+            json!({ "session": { "idle": "1d" } }),
+            "setting `session.absolute`: is 43200 seconds, less than `idle`",
         ),
         (
             json!({ "session": { "cookie": "sid", "header": "X-Session" } }),
@@ -686,6 +690,10 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         (
             json!({ "oauth2": { "providers": { "acme": { "client_id": "x" } } } }),
             "setting `oauth2.providers.acme.issuer`: is not set",
+        ),
+        (
+            json!({ "oauth2": { "providers": { "githb": { "client_id": "x" } } } }),
+            "setting `oauth2.providers.githb.issuer`: is not set; the nearest provider without one is `github`",
         ),
         (json!([]), "setting `config`: is no table"),
         (json!({ "jam": 1 }), "setting `jam`: is no table"),

@@ -267,3 +267,27 @@ fn each_verb_of_a_store_is_counted_under_its_name() {
         assert_eq!(book.take(), expected);
     });
 }
+
+/// The store that a configuration names is metered without anybody's doing.
+#[cfg(feature = "config")]
+#[test]
+fn the_store_of_a_configuration_is_counted() {
+    use tower_jam::{Jam, config::Config};
+
+    run(async |book| {
+        let settings = serde_json::json!({ "session": {} });
+        let config = Config::value(&settings).load().unwrap();
+        let jam: Jam = Jam::builder(config).build().await.unwrap();
+        book.take();
+        let none = jam.session_get("no session").await.unwrap();
+        assert!(none.is_none());
+        jam.ready().await.unwrap();
+        let counted = book.take();
+        assert!(
+            counted
+                .iter()
+                .any(|(name, _)| name.starts_with(STORE_CALLS)),
+            "{counted:?}"
+        );
+    });
+}

@@ -167,7 +167,9 @@ impl<U> TokenPairsBuilder<U> {
             return Err(ConfigError::new("idle", "is less than one second"));
         }
         if absolute < idle {
-            return Err(ConfigError::new("absolute", "is less than `idle`"));
+            // It may be the default that is told of.
+            let reason = format!("is {} seconds, less than `idle`", absolute.as_secs());
+            return Err(ConfigError::new("absolute", reason));
         }
         if grace > MAX_GRACE {
             return Err(ConfigError::new("grace", "is more than 60 seconds"));

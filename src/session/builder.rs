@@ -105,7 +105,9 @@ impl<U: 'static> SessionsBuilder<U> {
             return Err(ConfigError::new("idle", "is less than one second"));
         }
         if absolute < idle {
-            return Err(ConfigError::new("absolute", "is less than `idle`"));
+            // It may be the default that is told of.
+            let reason = format!("is {} seconds, less than `idle`", absolute.as_secs());
+            return Err(ConfigError::new("absolute", reason));
         }
         if self.issuer.is_empty() {
             return Err(ConfigError::new("issuer", "is empty"));

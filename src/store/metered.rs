@@ -1,14 +1,14 @@
 //! A store whose calls are counted and timed.
 
-use std::{future::Future, sync::Arc, time::Instant};
+use std::{fmt, future::Future, sync::Arc, time::Instant};
 
 use super::{Entry, Glance, Key, Store, StoreFuture, When, Write};
 use crate::{clock::Timestamp, error::StoreError};
 
 /// Passes every call on, and counts and times it: see [`metrics`](crate::metrics).
 ///
-/// Around a [`NearCache`](crate::store) it shows what engines wait for, inside one what reaches the network.
-#[derive(Debug)]
+/// It goes around whatever the engines are given, a [`NearCache`](crate::store) included, and shows what they wait for.
+/// [`Jam`](crate) puts it around the store of the table `store`.
 pub struct Metered {
     inner: Arc<dyn Store>,
 }
@@ -17,6 +17,12 @@ impl Metered {
     /// The calls of `inner`, counted.
     pub fn new(inner: Arc<dyn Store>) -> Self {
         Self { inner }
+    }
+}
+
+impl fmt::Debug for Metered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
     }
 }
 

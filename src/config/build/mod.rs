@@ -128,7 +128,10 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             }
             (None, stated) => {
                 let stated = stated.clone().unwrap_or_default();
-                store::store(&stated, place, &self.clock, host).await?
+                let store = store::store(&stated, place, &self.clock, host).await?;
+                #[cfg(feature = "metrics")]
+                let store: Arc<dyn Store> = Arc::new(crate::store::Metered::new(store));
+                store
             }
         };
         let secret = self.secret()?;

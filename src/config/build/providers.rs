@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::{Parts, keys};
 use crate::{
-    config::settings::{Alg, Hidden, Material, ProviderSettings},
+    config::{
+        nearest::nearest,
+        settings::{Alg, Hidden, Material, ProviderSettings},
+    },
     error::ConfigError,
     oauth2::{OAuth2, Provider, ProviderBuilder},
     secret::MasterSecret,
@@ -124,6 +127,13 @@ impl Parts<'_> {
                 Provider::microsoft(&tenant, &client_id, known)
             }
             _ => {
+                if settings.issuer.is_none()
+                    && let Some(preset) = nearest(name, &PRESETS)
+                {
+                    let reason =
+                        format!("is not set; the nearest provider without one is `{preset}`");
+                    return Err(self.place.error(&at("issuer"), reason));
+                }
                 let issuer = required("issuer", &settings.issuer)?;
                 let is_told = settings.authorize_url.is_some() || settings.token_url.is_some();
                 match is_told {
