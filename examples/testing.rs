@@ -15,7 +15,7 @@ use tower_jam::{
     layer::{AuthLayer, GuardLayer},
 };
 
-/// The application. In `main` its engines come from the configuration, in the tests from a `TestJam`.
+/// The application. In a program its engines come from the configuration; here, as in the tests, from a `TestJam`.
 fn app(jwt: Jwt<Claims>, sessions: Sessions<Claims>) -> Router {
     let pages = Router::new()
         .route("/me", get(|user: AuthUser<Claims>| async { Json(user) }))

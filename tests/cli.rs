@@ -181,6 +181,23 @@ fn codes_are_made_and_verified() {
     assert_eq!(jam(&["otp", "verify", &wrong], secret).code, 1);
     assert_eq!(jam(&["otp", "verify", "12"], secret).code, 1);
     assert!(done(&["otp", "qr"], secret).out.contains('█'));
+    // Codes of another shape are no codes of this one.
+    let shape = ["--digits", "8", "--digest", "sha256", "--interval", "60"];
+    let with = |arguments: &[&'static str]| [arguments, &shape].concat();
+    let code = done(&with(&["otp", "code"]), secret).out;
+    assert_eq!(code.trim().len(), 8);
+    let verify = |code: &str| {
+        let mut arguments = vec!["otp", "verify", code];
+        arguments.extend(shape);
+        jam(&arguments, secret).code
+    };
+    assert_eq!(verify(code.trim()), 0);
+    assert_eq!(jam(&["otp", "verify", code.trim()], secret).code, 1);
+    let uri = done(&with(&["otp", "new", "--json"]), "").json()["uri"].to_string();
+    for part in ["digits=8", "algorithm=SHA256", "period=60"] {
+        assert!(uri.contains(part), "{uri}");
+    }
+    assert_eq!(jam(&["otp", "code", "--digits", "9"], secret).code, 2);
     assert!(
         done(&["otp", "qr", "--json"], secret).json()["svg"]
             .as_str()

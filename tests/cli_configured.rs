@@ -72,6 +72,40 @@ secret_file = 'sessions'
 ";
 
 #[test]
+fn passwords_are_hashed_as_a_configuration_says() {
+    let place = Place::new("passwords");
+    let peppered = TEXT.replace("[jam.passwords]", "[jam.passwords]\npepper = true");
+    fs::write(&place.config, peppered).unwrap();
+    let with = ["--config", &place.config];
+    let hash = done(
+        &[&["password", "hash"][..], &with].concat(),
+        "correct horse\n",
+    )
+    .out;
+    let verify = [&["password", "verify", hash.trim()][..], &with].concat();
+    done(&verify, "correct horse\n");
+    assert_eq!(jam(&verify, "battery staple\n").code, 1);
+    for hash in [hash.trim(), "no hash"] {
+        let refused = jam(&["password", "verify", hash], "correct horse\n");
+        assert_eq!(refused.code, 2);
+        assert!(refused.err.contains("pepper"), "{}", refused.err);
+    }
+    // No file was made for it: the store is left alone.
+    assert!(!place.folder.join("store.redb").exists());
+    // Sessions in memory are not those of the server.
+    let memory = TEXT.replace("type = 'file'\npath = 'store.redb'", "");
+    fs::write(&place.config, memory).unwrap();
+    for arguments in [
+        &["sessions", "list", "alice"],
+        &["sessions", "clear", "alice"],
+    ] {
+        let refused = place.run(arguments, "");
+        assert_eq!(refused.code, 2);
+        assert!(refused.err.contains("in memory"), "{}", refused.err);
+    }
+}
+
+#[test]
 fn tokens_are_minted_verified_and_looked_into() {
     let place = Place::new("tokens");
     let minted = place

@@ -7,7 +7,7 @@ use super::{
     Configured, keys,
     output::{Failure, Output},
 };
-use crate::config::Config;
+use crate::{config::Config, jam::Jam, token::Claims};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Sessions {
@@ -38,7 +38,7 @@ impl Sessions {
     pub(super) async fn run(self, output: &Output) -> Result<(), Failure> {
         match self {
             Self::List { user, configured } => {
-                let jam = configured.jam().await?;
+                let jam = kept(&configured).await?;
                 let sessions = jam.sessions()?.list(&user).await?;
                 let rows = sessions.iter().map(|session| {
                     json!({ "id": session.id, "device": session.device, "created_at": session.created_at.as_secs(),
@@ -61,7 +61,7 @@ impl Sessions {
                 user, configured, ..
             } => match user {
                 Some(user) => {
-                    let ended = configured.jam().await?.session_clear(&user).await?;
+                    let ended = kept(&configured).await?.session_clear(&user).await?;
                     let text = format!("{ended} sessions ended");
                     output.say(&json!({ "ended": ended }), &text)
                 }
@@ -69,6 +69,15 @@ impl Sessions {
             },
         }
     }
+}
+
+/// The instance, if its sessions are where another process finds them.
+async fn kept(configured: &Configured) -> Result<Jam<Claims>, Failure> {
+    if configured.load()?.is_in_memory() {
+        let reason = "the store is in memory: only the server's own process sees its sessions";
+        return Err(Failure::Wrong(reason.to_owned()));
+    }
+    configured.jam().await
 }
 
 /// Another secret in the place of the one that all sessions are made with.

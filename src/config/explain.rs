@@ -42,6 +42,12 @@ impl Config {
             .collect()
     }
 
+    /// Whether what is kept ends with the process.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        let store = self.settings.store.as_ref();
+        store.is_none_or(|store| store.r#type == StoreKind::Memory)
+    }
+
     /// The file of the secret that only sessions use.
     pub(crate) fn session_secret_file(&self) -> Option<PathBuf> {
         let session = self.settings.session.as_ref()?;
