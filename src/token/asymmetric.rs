@@ -16,7 +16,7 @@ use crate::{
     token::{
         algorithm::{Algorithm, Curve, Family, Rsa},
         der::{self, Encoding},
-        jwk,
+        jwk, low_order,
         material::{Parts, Signer},
         pem,
     },
@@ -221,7 +221,7 @@ impl Builder {
         Ok(public.with_signer(Signer::Ed25519(pair)))
     }
 
-    /// Takes a `SubjectPublicKeyInfo` or the 32 bytes of RFC 8032 section 5.1.5.
+    /// Takes a `SubjectPublicKeyInfo` or the 32 bytes of RFC 8032 section 5.1.5. The library looks at their length alone.
     pub(super) fn ed25519_public(&self, key: &[u8]) -> Result<Parts, ConfigError> {
         let key = self.parsed(&ED25519, key)?;
         let der = self.parse(key.as_der())?;
@@ -229,6 +229,9 @@ impl Builder {
             .as_ref()
             .split_last_chunk::<32>()
             .ok_or_else(|| self.unfit())?;
+        if low_order::is_of_low_order(x) {
+            return Err(self.refuse("with its point anybody can sign"));
+        }
         let members = vec![
             ("crv", "Ed25519".to_owned()),
             ("kty", "OKP".to_owned()),

@@ -50,8 +50,9 @@ impl Key {
     /// # Errors
     ///
     /// When it is not a JWK in every member (exact lengths, base64url without padding, no name twice,
-    /// a point on the curve, halves that fit), when its `use` or `key_ops` is for something else, and
-    /// when it says no algorithm; see [`from_jwk_as`](Self::from_jwk_as).
+    /// an EC point on its curve, no Ed25519 point by which anybody can sign, halves that fit), when its
+    /// `use` or `key_ops` is for something else, and when it says no algorithm; see
+    /// [`from_jwk_as`](Self::from_jwk_as).
     pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
         let jwk = Jwk::parse("jwk", json)?;
         let silent = || jwk.refuse("it has no `alg`; say which with `Key::from_jwk_as`");
