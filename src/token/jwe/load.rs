@@ -130,6 +130,12 @@ fn keeps_private(
     let Some(operations) = jwk.operations()? else {
         return Ok(is_private);
     };
+    if operations
+        .iter()
+        .any(|it| ["sign", "verify"].contains(&it.as_str()))
+    {
+        return Err(jwk.refuse("its `key_ops` is for signing, and one key does not do both"));
+    }
     let allows = |names: [&str; 2]| operations.iter().any(|it| names.contains(&it.as_str()));
     match algorithm {
         JweAlgorithm::RsaOaep256 if is_private && allows(["decrypt", "unwrapKey"]) => Ok(true),
