@@ -40,7 +40,7 @@ use crate::{
 /// use tower_jam::{Algorithm, Key};
 ///
 /// // Made once with `openssl rand -hex 32` and kept out of the source code.
-/// let shared = Key::hs256(b"6f1a3c0cd1d6f4a9d3f4b1f8f2a7e0b95c3d8e7f6a1b2c4d")?;
+/// let shared = Key::hs256(b"6f1a3c0cd1d6f4a9d3f4b1f8f2a7e0b95c3d8e7f6a1b2c4d5381932757cb5eb8")?;
 /// assert_eq!(shared.algorithm(), Algorithm::Hs256);
 ///
 /// let pair = Key::generate(Algorithm::EdDsa)?.with_kid("2026-01")?;
@@ -261,8 +261,8 @@ impl Key {
             .map_err(|_| IssueError::Crypto)
     }
 
-    /// Whether `signature` is this key's signature of `message`, in exactly the form that
-    /// [`sign`](Self::sign) gives it.
+    /// Whether `signature` is this key's signature of `message`, of the form that [`sign`](Self::sign) gives it. Of the two values
+    /// that the s of ECDSA can have either is good, also with ES256K, whose signatures get the lower one.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.verifier.check.verify(message, signature)
     }
