@@ -200,7 +200,7 @@ impl<'a> Jwk<'a> {
 
     /// Whether there is what only its holder may know (RFC 7518 sections 6.2.2, 6.3.2 and 6.4,
     /// RFC 9964).
-    #[cfg(feature = "dpop")]
+    #[cfg(any(feature = "dpop", feature = "config"))]
     pub(super) fn has_private_members(&self) -> bool {
         let mut private = RSA_PRIVATE.iter().chain(&["oth", "k", "priv"]);
         private.any(|name| self.has(name))

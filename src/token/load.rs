@@ -69,6 +69,27 @@ impl Key {
         Self::of_jwk(algorithm, &Jwk::parse("jwk", json)?)
     }
 
+    /// The same for the algorithm that the key says of itself or, where it says none, for the usual one.
+    #[cfg(feature = "config")]
+    pub(crate) fn from_jwk_or(usual: Option<Algorithm>, json: &str) -> Result<Self, ConfigError> {
+        let jwk = Jwk::parse("jwk", json)?;
+        let algorithm = jwk.algorithm()?.or(usual);
+        let silent = || jwk.refuse("it has no `alg`, and none is set");
+        Self::of_jwk(algorithm.ok_or_else(silent)?, &jwk)
+    }
+
+    /// Whether this is a key, whatever of.
+    #[cfg(feature = "config")]
+    pub(crate) fn is_jwk(json: &str) -> bool {
+        Jwk::parse("jwk", json).is_ok_and(|jwk| jwk.has("kty"))
+    }
+
+    /// Whether it has what only its holder may know, be it of use or not.
+    #[cfg(feature = "config")]
+    pub(crate) fn is_private_jwk(json: &str) -> bool {
+        Jwk::parse("jwk", json).is_ok_and(|jwk| jwk.has_private_members())
+    }
+
     pub(super) fn of_jwk(algorithm: Algorithm, jwk: &Jwk<'_>) -> Result<Self, ConfigError> {
         let key = Self::new(algorithm, jwk.parts(algorithm)?);
         match jwk.kid()? {

@@ -26,6 +26,7 @@ mod behaviours;
 mod events;
 mod files;
 mod grpc;
+mod jwks;
 mod pasetos;
 mod providers;
 mod python;
