@@ -26,6 +26,8 @@ use crate::{
 pub(super) struct Builder {
     pub(super) setting: &'static str,
     pub(super) algorithm: Algorithm,
+    /// What errors call the algorithm.
+    pub(super) name: &'static str,
 }
 
 impl Builder {
@@ -266,14 +268,14 @@ impl Builder {
         };
         self.refuse(format!(
             "{} takes {wanted}, and this is not a usable one",
-            self.algorithm
+            self.name
         ))
     }
 
     fn symmetric(&self) -> ConfigError {
         let reason = format!(
             "{} takes a shared secret, as `Key::hs256` does, and no key pair",
-            self.algorithm
+            self.name
         );
         ConfigError::new("alg", reason)
     }

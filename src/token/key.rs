@@ -105,6 +105,7 @@ impl Key {
         let build = Builder {
             setting: "private_key",
             algorithm,
+            name: algorithm.name(),
         };
         Ok(Self::new(algorithm, build.generate()?))
     }
@@ -272,7 +273,7 @@ impl Key {
     pub(crate) fn weak_hs256(secret: &[u8]) -> Self {
         let mut parts = symmetric::parts(
             "secret_key",
-            Algorithm::Hs256,
+            Algorithm::Hs256.name(),
             hmac::HMAC_SHA256,
             &[1, 2].repeat(16),
         )
@@ -288,8 +289,15 @@ impl Key {
     ) -> Result<Self, ConfigError> {
         Ok(Self::new(
             algorithm,
-            symmetric::parts("secret_key", algorithm, hash, secret)?,
+            symmetric::parts("secret_key", algorithm.name(), hash, secret)?,
         ))
+    }
+
+    /// What [`hs256`](Self::hs256) takes, for something else of this name.
+    #[cfg(feature = "jwe")]
+    pub(super) fn shared_for(name: &'static str, secret: &[u8]) -> Result<Self, ConfigError> {
+        let parts = symmetric::parts("secret_key", name, hmac::HMAC_SHA256, secret)?;
+        Ok(Self::new(Algorithm::Hs256, parts))
     }
 
     pub(super) fn new(algorithm: Algorithm, parts: Parts) -> Self {

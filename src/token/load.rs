@@ -15,10 +15,20 @@ impl Key {
     /// the key does not fit the algorithm. The setting is `private_key`, `public_key`, or `alg` for an
     /// algorithm that takes no key pair.
     pub fn from_pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        let block = pem::read(pem.as_ref())?;
+        Self::from_pem_for(algorithm.name(), algorithm, pem.as_ref())
+    }
+
+    /// The same, and errors call the algorithm by this name.
+    pub(super) fn from_pem_for(
+        name: &'static str,
+        algorithm: Algorithm,
+        pem: &[u8],
+    ) -> Result<Self, ConfigError> {
+        let block = pem::read(pem)?;
         let build = Builder {
             setting: "public_key",
             algorithm,
+            name,
         };
         Ok(Self::new(
             algorithm,
@@ -36,6 +46,7 @@ impl Key {
         let build = Builder {
             setting: "public_key",
             algorithm,
+            name: algorithm.name(),
         };
         Ok(Self::new(algorithm, build.der(der.as_ref(), None)?))
     }

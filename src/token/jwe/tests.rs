@@ -242,6 +242,31 @@ fn the_parties_that_a_header_names_go_into_the_key() {
 }
 
 #[test]
+fn errors_name_the_algorithm_that_was_asked_for() {
+    let pem = include_str!("../../../tests/keys/ed25519.spki.pem");
+    for algorithm in [
+        JweAlgorithm::RsaOaep256,
+        JweAlgorithm::EcdhEs,
+        JweAlgorithm::A256Kw,
+    ] {
+        let jwk = json!({ "kty": "AKP", "alg": algorithm.name(), "k": jwk::encode(&[1; 32]) });
+        for error in [
+            JweKey::from_pem(algorithm, pem).unwrap_err(),
+            JweKey::from_jwk(&jwk.to_string()).unwrap_err(),
+        ] {
+            let text = error.to_string();
+            assert!(text.contains(algorithm.name()), "{text}");
+            assert!(!text.contains(algorithm.twin().name()), "{text}");
+        }
+    }
+    let error = JweKey::a256kw([1; 32]).unwrap_err().to_string();
+    assert!(
+        error.contains("A256KW") && !error.contains("HS256"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_key_for_signing_encrypts_nothing_whatever_else_it_is_for() {
     for algorithm in [
         JweAlgorithm::RsaOaep256,
