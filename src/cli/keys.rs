@@ -8,6 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::output::{Failure, Output};
 use crate::{
@@ -139,8 +140,8 @@ impl Kind {
     /// A shared secret in hexadecimal, a PASETO key as PASERK.
     fn make_text(self) -> Result<Made, Failure> {
         match self {
-            Self::Hs384 => Ok(shared(&secret::random::<48>())),
-            Self::Hs512 => Ok(shared(&secret::random::<64>())),
+            Self::Hs384 => Ok(shared::<48>()),
+            Self::Hs512 => Ok(shared::<64>()),
             Self::Paseto => {
                 let key = PasetoKey::<V4, Local>::generate();
                 Ok(paserk(key.to_paserk(), None, key.id()))
@@ -163,13 +164,20 @@ impl Kind {
                     .expect("a new key pair has a secret half");
                 Ok(paserk(private, Some(key.public_paserk()), key.public_id()))
             }
-            _ => Ok(shared(&secret::random::<32>())),
+            _ => Ok(shared::<32>()),
         }
     }
 }
 
-fn shared(bytes: &[u8]) -> Made {
-    let text = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+/// That many random bytes in hexadecimal.
+fn shared<const N: usize>() -> Made {
+    let bytes = Zeroizing::new(secret::random::<N>());
+    // In one piece, since a text that grows leaves copies behind.
+    let mut text = String::with_capacity(2 * N);
+    for byte in bytes.iter() {
+        let digits = [byte >> 4, byte & 0xf];
+        text.extend(digits.map(|digit| char::from(DIGITS[usize::from(digit)])));
+    }
     Made {
         private: Secret::new(text),
         public: None,
@@ -200,15 +208,43 @@ fn paserk(private: Secret<String>, public: Option<String>, id: &str) -> Made {
 
 /// Never replaces a file: a key that was in it would be lost.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    create(path, |file| {
+        file.write_all(text.trim_end().as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()
+    })
+}
+
+/// A new file, or none: half a key would be taken for one, and be in the way of the next attempt.
+fn create(path: &Path, fill: impl FnOnce(&mut fs::File) -> io::Result<()>) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::Wrong(format!("{}: {error}", path.display()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| {
-        file.write_all(format!("{}\n", text.trim_end()).as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(|error| Failure::Wrong(format!("{}: {error}", path.display())))
+    let mut file = options.open(path).map_err(failed)?;
+    let filled = fill(&mut file);
+    drop(file);
+    filled.map_err(|error| {
+        fs::remove_file(path).ok();
+        failed(error)
+    })?;
+    keep_names(path);
+    Ok(())
+}
+
+/// Has the names in the folder of this file outlive a loss of power, where the file system can do that.
+fn keep_names(path: &Path) {
+    #[cfg(unix)]
+    {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = fs::File::open(folder.unwrap_or(Path::new(".")));
+        folder.and_then(|folder| folder.sync_all()).ok();
+    }
+    #[cfg(not(unix))]
+    let _ = path;
 }
 
 /// Puts a new shared secret in the place of the one in this file, which must be there, for the same readers. At no moment is
@@ -219,14 +255,16 @@ pub(super) fn replace(path: &Path) -> Result<(), Failure> {
     let mut beside = path.clone().into_os_string();
     beside.push(".new");
     let beside = PathBuf::from(beside);
-    let made = shared(&secret::random::<32>());
+    let made = shared::<32>();
     write(&beside, made.private.expose())?;
     let replaced = same_readers(&path, &beside).and_then(|()| fs::rename(&beside, &path));
     replaced.map_err(|error| {
         // Nobody has used it, and the next attempt would find it in its way.
         fs::remove_file(&beside).ok();
         failed(error)
-    })
+    })?;
+    keep_names(&path);
+    Ok(())
 }
 
 /// Whoever restarts a server is seldom who the server runs as.
@@ -242,3 +280,35 @@ fn same_readers(old: &Path, new: &Path) -> io::Result<()> {
 }
 
 const NO_SUCH_FORM: &str = "`--format pem` is for key pairs, `--format jwk` for them and shared secrets, and PASETO keys are written as PASERK";
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_could_not_be_written_is_not_left_behind() {
+        let name = format!("tower-jam-half-a-key-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let full = create(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert!(full.is_err() && !path.exists());
+        write(&path, "key").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "key\n");
+        assert!(write(&path, "other").is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "key\n");
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_shared_secret_is_in_hexadecimal() {
+        let made = shared::<48>();
+        let text = made.private.expose();
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        assert!(text.len() == 96 && text.bytes().all(is_digit));
+        assert_ne!(text, shared::<48>().private.expose());
+    }
+}

@@ -43,7 +43,7 @@ pub enum Algorithm {
     Es512,
     /// ECDSA on secp256k1 with SHA-256 (RFC 8812 section 3.2).
     Es256k,
-    /// EdDSA on Ed25519 (RFC 8037 section 3.1). Ed448 is not offered.
+    /// EdDSA on Ed25519 (RFC 8037 section 3.1), written `EdDSA` and read as `Ed25519` too (RFC 9864). Ed448 is not offered.
     EdDsa,
     /// ML-DSA-44 (FIPS 204, RFC 9964), which no known quantum algorithm breaks. A signature has 2420 bytes.
     MlDsa44,
@@ -99,9 +99,14 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this name; the case counts (RFC 7515 section 4.1.1).
+    /// The algorithm of this name; the case counts (RFC 7515 section 4.1.1). `Ed25519`, which RFC 9864 has put in the place of
+    /// `EdDSA`, is [`EdDsa`](Self::EdDsa) as well.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
+        let name = match name {
+            "Ed25519" => Self::EdDsa.name(),
+            name => name,
+        };
         Self::ALL
             .iter()
             .copied()
@@ -303,9 +308,11 @@ mod tests {
         }
         assert_eq!(Algorithm::ALL.len(), 17);
         for name in [
-            "", "none", "None", "NONE", "HS256 ", "RSA1_5", "ES256k", "HS1", "EdDSA\0",
+            "", "none", "None", "NONE", "HS256 ", "RSA1_5", "ES256k", "HS1", "EdDSA\0", "Ed448",
+            "ed25519", "ED25519", "Ed25519 ",
         ] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }
+        assert_eq!(Algorithm::from_name("Ed25519"), Some(Algorithm::EdDsa));
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     token::{
         algorithm::{Algorithm, Curve, Family, Rsa},
         der::{self, Encoding},
-        jwk,
+        jwk, low_order,
         material::{Parts, Signer},
         pem,
     },
@@ -26,6 +26,8 @@ use crate::{
 pub(super) struct Builder {
     pub(super) setting: &'static str,
     pub(super) algorithm: Algorithm,
+    /// What errors call the algorithm.
+    pub(super) name: &'static str,
 }
 
 impl Builder {
@@ -221,7 +223,7 @@ impl Builder {
         Ok(public.with_signer(Signer::Ed25519(pair)))
     }
 
-    /// Takes a `SubjectPublicKeyInfo` or the 32 bytes of RFC 8032 section 5.1.5.
+    /// Takes a `SubjectPublicKeyInfo` or the 32 bytes of RFC 8032 section 5.1.5. The library looks at their length alone.
     pub(super) fn ed25519_public(&self, key: &[u8]) -> Result<Parts, ConfigError> {
         let key = self.parsed(&ED25519, key)?;
         let der = self.parse(key.as_der())?;
@@ -229,6 +231,9 @@ impl Builder {
             .as_ref()
             .split_last_chunk::<32>()
             .ok_or_else(|| self.unfit())?;
+        if low_order::is_of_low_order(x) {
+            return Err(self.refuse("with its point anybody can sign"));
+        }
         let members = vec![
             ("crv", "Ed25519".to_owned()),
             ("kty", "OKP".to_owned()),
@@ -263,14 +268,14 @@ impl Builder {
         };
         self.refuse(format!(
             "{} takes {wanted}, and this is not a usable one",
-            self.algorithm
+            self.name
         ))
     }
 
     fn symmetric(&self) -> ConfigError {
         let reason = format!(
             "{} takes a shared secret, as `Key::hs256` does, and no key pair",
-            self.algorithm
+            self.name
         );
         ConfigError::new("alg", reason)
     }

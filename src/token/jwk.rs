@@ -52,36 +52,41 @@ impl<'a> Jwk<'a> {
             return Err(self.refuse(format!("its `alg` is another than {algorithm}")));
         }
         let uses = self.uses()?;
-        self.restrict(self.read(algorithm)?, &uses)
+        self.restrict(self.read(algorithm, algorithm.name())?, &uses)
     }
 
-    /// What the members make as a key of this algorithm, whatever the key is said to be for.
-    pub(super) fn read(&self, algorithm: Algorithm) -> Result<Parts, ConfigError> {
+    /// What the members make as a key of this algorithm, whatever the key is said to be for. Errors call it by `name`.
+    pub(super) fn read(
+        &self,
+        algorithm: Algorithm,
+        name: &'static str,
+    ) -> Result<Parts, ConfigError> {
         let build = Builder {
             setting: self.setting,
             algorithm,
+            name,
         };
         match algorithm.family() {
             Family::Hmac(hash) => {
-                self.expect("kty", "oct", algorithm)?;
-                symmetric::parts(self.setting, algorithm, hash, &self.bytes("k")?)
+                self.expect("kty", "oct", name)?;
+                symmetric::parts(self.setting, name, hash, &self.bytes("k")?)
             }
             Family::Rsa(rsa) => {
-                self.expect("kty", "RSA", algorithm)?;
+                self.expect("kty", "RSA", name)?;
                 self.rsa(&build, rsa)
             }
             Family::Ec(curve) => {
-                self.expect("kty", "EC", algorithm)?;
-                self.expect("crv", curve.name, algorithm)?;
+                self.expect("kty", "EC", name)?;
+                self.expect("crv", curve.name, name)?;
                 self.ec(&build, curve)
             }
             Family::Ed25519 => {
-                self.expect("kty", "OKP", algorithm)?;
-                self.expect("crv", "Ed25519", algorithm)?;
+                self.expect("kty", "OKP", name)?;
+                self.expect("crv", "Ed25519", name)?;
                 self.ed25519(&build)
             }
             Family::MlDsa(set) => {
-                self.expect("kty", "AKP", algorithm)?;
+                self.expect("kty", "AKP", name)?;
                 self.ml_dsa(&build, set)
             }
         }
@@ -200,7 +205,7 @@ impl<'a> Jwk<'a> {
 
     /// Whether there is what only its holder may know (RFC 7518 sections 6.2.2, 6.3.2 and 6.4,
     /// RFC 9964).
-    #[cfg(feature = "dpop")]
+    #[cfg(any(feature = "dpop", feature = "config"))]
     pub(super) fn has_private_members(&self) -> bool {
         let mut private = RSA_PRIVATE.iter().chain(&["oth", "k", "priv"]);
         private.any(|name| self.has(name))
@@ -210,7 +215,7 @@ impl<'a> Jwk<'a> {
         self.members.contains_key(name)
     }
 
-    fn expect(&self, name: &str, value: &str, algorithm: Algorithm) -> Result<(), ConfigError> {
+    fn expect(&self, name: &str, value: &str, algorithm: &str) -> Result<(), ConfigError> {
         if self.required(name)? == value {
             return Ok(());
         }

@@ -67,7 +67,7 @@ pub(super) fn verify(token: &str, keys: &Ring<Key>, types: &Types) -> Result<Vec
             let key = keys.find(header.kid.as_deref());
             let key = key.ok_or_else(|| header.without_key())?;
             // The algorithm is the key's; the header must agree (RFC 8725 section 3.1).
-            if key.algorithm().name() != header.alg {
+            if Algorithm::from_name(&header.alg) != Some(key.algorithm()) {
                 return Err(Rejection::invalid(
                     "the token names another algorithm than its key",
                 ));
@@ -244,3 +244,35 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 pub(super) const DEFAULT_TYPE: &str = "at+jwt";
 
 const APPLICATION: &str = "application/";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::{Algorithm, KeyRing};
+
+    /// RFC 9864 has put it in the place of `EdDSA`.
+    #[test]
+    fn the_header_may_name_ed25519_for_a_key_of_it_and_of_no_other() {
+        let types = Types {
+            accepted: vec![DEFAULT_TYPE.to_owned()],
+            untyped: false,
+        };
+        for (algorithm, alg, is_good) in [
+            (Algorithm::EdDsa, "EdDSA", true),
+            (Algorithm::EdDsa, "Ed25519", true),
+            (Algorithm::EdDsa, "Ed448", false),
+            (Algorithm::EdDsa, "ed25519", false),
+            (Algorithm::EdDsa, "ES256", false),
+            (Algorithm::EdDsa, "none", false),
+            (Algorithm::Es256, "Ed25519", false),
+        ] {
+            let key = Key::generate(algorithm).unwrap();
+            let mut token = encoded_header(alg, key.kid(), DEFAULT_TYPE) + ".e30";
+            let mut signature = Vec::new();
+            key.sign(token.as_bytes(), &mut signature).unwrap();
+            token = format!("{token}.{}", URL_SAFE_NO_PAD.encode_to_string(&signature));
+            let verified = verify(&token, &KeyRing::new(key).load(), &types);
+            assert_eq!(verified.is_ok(), is_good, "{algorithm} {alg}");
+        }
+    }
+}

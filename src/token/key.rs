@@ -40,7 +40,7 @@ use crate::{
 /// use tower_jam::{Algorithm, Key};
 ///
 /// // Made once with `openssl rand -hex 32` and kept out of the source code.
-/// let shared = Key::hs256(b"6f1a3c0cd1d6f4a9d3f4b1f8f2a7e0b95c3d8e7f6a1b2c4d")?;
+/// let shared = Key::hs256(b"6f1a3c0cd1d6f4a9d3f4b1f8f2a7e0b95c3d8e7f6a1b2c4d5381932757cb5eb8")?;
 /// assert_eq!(shared.algorithm(), Algorithm::Hs256);
 ///
 /// let pair = Key::generate(Algorithm::EdDsa)?.with_kid("2026-01")?;
@@ -105,6 +105,7 @@ impl Key {
         let build = Builder {
             setting: "private_key",
             algorithm,
+            name: algorithm.name(),
         };
         Ok(Self::new(algorithm, build.generate()?))
     }
@@ -261,8 +262,8 @@ impl Key {
             .map_err(|_| IssueError::Crypto)
     }
 
-    /// Whether `signature` is this key's signature of `message`, in exactly the form that
-    /// [`sign`](Self::sign) gives it.
+    /// Whether `signature` is this key's signature of `message`, of the form that [`sign`](Self::sign) gives it. Of the two values
+    /// that the s of ECDSA can have either is good, also with ES256K, whose signatures get the lower one.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.verifier.check.verify(message, signature)
     }
@@ -272,7 +273,7 @@ impl Key {
     pub(crate) fn weak_hs256(secret: &[u8]) -> Self {
         let mut parts = symmetric::parts(
             "secret_key",
-            Algorithm::Hs256,
+            Algorithm::Hs256.name(),
             hmac::HMAC_SHA256,
             &[1, 2].repeat(16),
         )
@@ -288,8 +289,15 @@ impl Key {
     ) -> Result<Self, ConfigError> {
         Ok(Self::new(
             algorithm,
-            symmetric::parts("secret_key", algorithm, hash, secret)?,
+            symmetric::parts("secret_key", algorithm.name(), hash, secret)?,
         ))
+    }
+
+    /// What [`hs256`](Self::hs256) takes, for something else of this name.
+    #[cfg(feature = "jwe")]
+    pub(super) fn shared_for(name: &'static str, secret: &[u8]) -> Result<Self, ConfigError> {
+        let parts = symmetric::parts("secret_key", name, hmac::HMAC_SHA256, secret)?;
+        Ok(Self::new(Algorithm::Hs256, parts))
     }
 
     pub(super) fn new(algorithm: Algorithm, parts: Parts) -> Self {

@@ -15,10 +15,20 @@ impl Key {
     /// the key does not fit the algorithm. The setting is `private_key`, `public_key`, or `alg` for an
     /// algorithm that takes no key pair.
     pub fn from_pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        let block = pem::read(pem.as_ref())?;
+        Self::from_pem_for(algorithm.name(), algorithm, pem.as_ref())
+    }
+
+    /// The same, and errors call the algorithm by this name.
+    pub(super) fn from_pem_for(
+        name: &'static str,
+        algorithm: Algorithm,
+        pem: &[u8],
+    ) -> Result<Self, ConfigError> {
+        let block = pem::read(pem)?;
         let build = Builder {
             setting: "public_key",
             algorithm,
+            name,
         };
         Ok(Self::new(
             algorithm,
@@ -36,6 +46,7 @@ impl Key {
         let build = Builder {
             setting: "public_key",
             algorithm,
+            name: algorithm.name(),
         };
         Ok(Self::new(algorithm, build.der(der.as_ref(), None)?))
     }
@@ -50,8 +61,9 @@ impl Key {
     /// # Errors
     ///
     /// When it is not a JWK in every member (exact lengths, base64url without padding, no name twice,
-    /// a point on the curve, halves that fit), when its `use` or `key_ops` is for something else, and
-    /// when it says no algorithm; see [`from_jwk_as`](Self::from_jwk_as).
+    /// an EC point on its curve, no Ed25519 point by which anybody can sign, halves that fit), when its
+    /// `use` or `key_ops` is for something else, and when it says no algorithm; see
+    /// [`from_jwk_as`](Self::from_jwk_as).
     pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
         let jwk = Jwk::parse("jwk", json)?;
         let silent = || jwk.refuse("it has no `alg`; say which with `Key::from_jwk_as`");
@@ -66,6 +78,27 @@ impl Key {
     /// As [`from_jwk`](Self::from_jwk), and when the key's own `alg` is another.
     pub fn from_jwk_as(algorithm: Algorithm, json: &str) -> Result<Self, ConfigError> {
         Self::of_jwk(algorithm, &Jwk::parse("jwk", json)?)
+    }
+
+    /// The same for the algorithm that the key says of itself or, where it says none, for the usual one.
+    #[cfg(feature = "config")]
+    pub(crate) fn from_jwk_or(usual: Option<Algorithm>, json: &str) -> Result<Self, ConfigError> {
+        let jwk = Jwk::parse("jwk", json)?;
+        let algorithm = jwk.algorithm()?.or(usual);
+        let silent = || jwk.refuse("it has no `alg`, and none is set");
+        Self::of_jwk(algorithm.ok_or_else(silent)?, &jwk)
+    }
+
+    /// Whether this is a key, whatever of.
+    #[cfg(feature = "config")]
+    pub(crate) fn is_jwk(json: &str) -> bool {
+        Jwk::parse("jwk", json).is_ok_and(|jwk| jwk.has("kty"))
+    }
+
+    /// Whether it has what only its holder may know, be it of use or not.
+    #[cfg(feature = "config")]
+    pub(crate) fn is_private_jwk(json: &str) -> bool {
+        Jwk::parse("jwk", json).is_ok_and(|jwk| jwk.has_private_members())
     }
 
     pub(super) fn of_jwk(algorithm: Algorithm, jwk: &Jwk<'_>) -> Result<Self, ConfigError> {

@@ -97,6 +97,7 @@ mod key;
 mod key_source;
 pub mod list;
 mod load;
+mod low_order;
 mod material;
 mod ml_dsa;
 #[cfg(feature = "paseto")]

@@ -165,8 +165,8 @@ impl KeyRing<Key> {
     ///
     /// # Errors
     ///
-    /// When it is not a set, when no key in it can be used, when two usable keys have one id, and when
-    /// there are shared secrets among public keys.
+    /// When it is not a set, when no key in it can be used, when two keys that are meant for
+    /// verifying have one id, be one of them malformed, and when there are shared secrets among public keys.
     pub fn from_jwks(json: &str) -> Result<Self, ConfigError> {
         let set = Jwk::parse("jwks", json)?;
         let (mut keys, mut kids) = (Vec::new(), Vec::new());

@@ -13,16 +13,15 @@ use crate::{
     error::ConfigError,
     secret::Secret,
     token::{
-        algorithm::Algorithm,
         der, jwk,
         material::{Check, Parts, Signer},
     },
 };
 
-/// Takes `secret` as an HMAC key for signing and verifying.
+/// Takes `secret` as an HMAC key for signing and verifying. Errors call it by the name of `algorithm`.
 pub(super) fn parts(
     setting: &'static str,
-    algorithm: Algorithm,
+    algorithm: &str,
     hash: hmac::Algorithm,
     secret: &[u8],
 ) -> Result<Parts, ConfigError> {

@@ -27,6 +27,7 @@ mod events;
 mod files;
 mod grpc;
 mod instances;
+mod jwks;
 mod pasetos;
 mod providers;
 mod python;

@@ -39,37 +39,37 @@ pub(super) fn key(
         };
         place.name(error, &at(setting))
     };
-    let algorithm = stated.alg.map(|alg| alg.0).or(usual);
+    let alg = stated.alg.map(|alg| alg.0);
     let is_secret = name.starts_with("secret");
-    if let Some(algorithm) = algorithm
-        && algorithm.is_symmetric() != is_secret
-    {
+    let jwk = jwk(&text, is_secret).map_err(|reason| place.error(&at(name), reason))?;
+    let fits = |algorithm: Algorithm, setting: &str| {
         let needed = match is_secret {
+            _ if algorithm.is_symmetric() == is_secret => return Ok(()),
             true => "a key pair, and a secret is set",
             false => "a `secret_key`, and a key pair is set",
         };
         let reason = format!("{} takes {needed}", algorithm.name());
-        return Err(place.error(&at("alg"), reason));
+        Err(place.error(&at(setting), reason))
+    };
+    // A JWK may say another than the usual one of itself.
+    let algorithm = alg.or(usual.filter(|_| jwk.is_none()));
+    if let Some(algorithm) = algorithm {
+        fits(algorithm, "alg")?;
     }
     let unsaid = || place.error(&at("alg"), "is not set, and the key does not say it");
-    let is_jwk = !is_secret && text.trim_ascii_start().starts_with(b"{");
-    let key = match (is_jwk, algorithm) {
-        (true, _) => {
-            let text = str::from_utf8(&text);
-            let text = text.map_err(|_| place.error(&at(name), "is not UTF-8"))?;
-            algorithm.map_or_else(
-                || Key::from_jwk(text),
-                |algorithm| Key::from_jwk_as(algorithm, text),
-            )
-        }
-        (false, Some(Algorithm::Hs256)) => Key::hs256(&*text),
-        (false, Some(Algorithm::Hs384)) => Key::hs384(&*text),
-        (false, Some(Algorithm::Hs512)) => Key::hs512(&*text),
-        (false, Some(algorithm)) => Key::from_pem(algorithm, &*text),
-        (false, None) => return Err(unsaid()),
+    let key = match (jwk, algorithm) {
+        (Some(jwk), Some(algorithm)) => Key::from_jwk_as(algorithm, jwk),
+        (Some(jwk), None) => Key::from_jwk_or(usual, jwk),
+        (None, Some(Algorithm::Hs256)) => Key::hs256(&*text),
+        (None, Some(Algorithm::Hs384)) => Key::hs384(&*text),
+        (None, Some(Algorithm::Hs512)) => Key::hs512(&*text),
+        (None, Some(algorithm)) => Key::from_pem(algorithm, &*text),
+        (None, None) => return Err(unsaid()),
     };
     let key = key.map_err(about)?;
-    if name.starts_with("public") && key.can_sign() {
+    fits(key.algorithm(), name)?;
+    let is_private = key.can_sign() || jwk.is_some_and(Key::is_private_jwk);
+    if name.starts_with("public") && is_private {
         return Err(place.error(&at(name), "is a private key"));
     }
     if name.starts_with("private") && !key.can_sign() {
@@ -78,6 +78,19 @@ pub(super) fn key(
     match stated.kid {
         Some(kid) => key.with_kid(kid).map_err(about),
         None => Ok(key),
+    }
+}
+
+/// The text, if it is a JWK. A secret is one only if it is in every member: random bytes may begin as an object does.
+fn jwk(text: &[u8], is_secret: bool) -> Result<Option<&str>, &'static str> {
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Ok(None);
+    }
+    match str::from_utf8(text) {
+        Ok(text) if is_secret => Ok(Key::is_jwk(text).then_some(text)),
+        Ok(text) => Ok(Some(text)),
+        Err(_) if is_secret => Ok(None),
+        Err(_) => Err("is not UTF-8"),
     }
 }
 

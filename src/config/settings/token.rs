@@ -39,11 +39,11 @@ macro_rules! keyed {
         pub(crate) struct $Name {
             /// The algorithm that the key is used with. Default: what a JWK says of itself, or the first key's.
             pub(crate) alg: Option<Alg>,
-            /// The secret of HS256, HS384 or HS512: random bytes, as text. Default: none.
+            /// The secret of HS256, HS384 or HS512: random bytes, as text, or a JWK of them. Default: none.
             pub(crate) secret_key: Option<Hidden>,
-            /// A file with such a secret; the last line end of a text is no part of it. Default: none.
+            /// A file with such a secret or JWK; the last line end of a text is no part of it. Default: none.
             pub(crate) secret_key_file: Option<String>,
-            /// A private key, PEM or JWK. Default: none.
+            /// A private key, PEM or JWK; never a shared secret. Default: none.
             pub(crate) private_key: Option<Hidden>,
             /// A file with a private key. Default: none.
             pub(crate) private_key_file: Option<String>,
@@ -51,7 +51,7 @@ macro_rules! keyed {
             pub(crate) public_key: Option<Hidden>,
             /// A file with a public key. Default: none.
             pub(crate) public_key_file: Option<String>,
-            /// The key's id. Default: its thumbprint (RFC 7638).
+            /// The key's id. Default: a JWK's own `kid`, or the thumbprint (RFC 7638).
             pub(crate) kid: Option<String>,
             $($(#[$field])* pub(crate) $name: $Type,)*
         }

@@ -110,7 +110,10 @@ impl JweKey {
             let reason = format!("{} bytes, and A256KW takes 32 random bytes", bytes.len());
             ConfigError::new("secret_key", reason)
         })?;
-        let (twin, material) = (Key::hs256(bytes)?, Material::Shared(secret));
+        let (twin, material) = (
+            Key::shared_for(JweAlgorithm::A256Kw.name(), bytes)?,
+            Material::Shared(secret),
+        );
         Ok(Self::new(JweAlgorithm::A256Kw, twin, material))
     }
 

@@ -30,7 +30,8 @@ impl JweKey {
     ///
     /// As [`Key::from_pem`].
     pub fn from_pem(algorithm: JweAlgorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        Self::of(algorithm, Key::from_pem(algorithm.twin(), pem)?)
+        let twin = Key::from_pem_for(algorithm.name(), algorithm.twin(), pem.as_ref())?;
+        Self::of(algorithm, twin)
     }
 
     /// Reads a JSON Web Key (RFC 7517), private or public, and takes the algorithm from its `alg`; an EC or OKP key
@@ -55,7 +56,8 @@ impl JweKey {
         if algorithm == JweAlgorithm::EcdhEs && jwk.required("kty")? == "OKP" {
             return x25519(&jwk);
         }
-        let twin = named(&jwk, algorithm, jwk.read(algorithm.twin())?)?;
+        let parts = jwk.read(algorithm.twin(), algorithm.name())?;
+        let twin = named(&jwk, algorithm, parts)?;
         let twin = match keeps_private(&jwk, algorithm, twin.can_sign())? {
             true => twin,
             false => twin.verifying(),
@@ -130,6 +132,12 @@ fn keeps_private(
     let Some(operations) = jwk.operations()? else {
         return Ok(is_private);
     };
+    if operations
+        .iter()
+        .any(|it| ["sign", "verify"].contains(&it.as_str()))
+    {
+        return Err(jwk.refuse("its `key_ops` is for signing, and one key does not do both"));
+    }
     let allows = |names: [&str; 2]| operations.iter().any(|it| names.contains(&it.as_str()));
     match algorithm {
         JweAlgorithm::RsaOaep256 if is_private && allows(["decrypt", "unwrapKey"]) => Ok(true),

@@ -4,11 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::agreement;
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    agreement, digest,
+    encoding::{AsBigEndian, Curve25519SeedBin, EcPrivateKeyBin},
+};
 use serde_json::{Value, json};
 
 use super::{
-    JweKey,
+    JweAlgorithm, JweKey,
     agree::{Point, agree, derive},
     compact,
     header::Header,
@@ -110,6 +114,181 @@ fn a_point_of_p256_that_is_not_on_the_curve_agrees_with_nobody() {
     let mut off = y.to_vec();
     off[31] ^= 1;
     assert!(!agrees(&off) && !agrees(&[0; 32]) && !agrees(&[0xff; 32]));
+}
+
+/// A private key of somebody for this, and both halves as a JWK.
+fn party_on(curve: &'static agreement::Algorithm) -> (agreement::PrivateKey, Value) {
+    let key = agreement::PrivateKey::generate(curve).unwrap();
+    let public = key.compute_public_key().unwrap();
+    let jwk = match public.as_ref() {
+        [4, point @ ..] => {
+            let (x, y) = point.split_at(32);
+            json!({ "kty": "EC", "crv": "P-256", "x": jwk::encode(x), "y": jwk::encode(y) })
+        }
+        x => json!({ "kty": "OKP", "crv": "X25519", "x": jwk::encode(x) }),
+    };
+    (key, jwk)
+}
+
+/// The Concat KDF of NIST SP 800-56A for one block of SHA-256, as RFC 7518 section 4.6.2 has it, by no code of the crate.
+fn concat(shared: &[u8], parties: [&str; 2]) -> [u8; 32] {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(&[0, 0, 0, 1]);
+    hash.update(shared);
+    for field in ["A256GCM", parties[0], parties[1]] {
+        hash.update(&u32::try_from(field.len()).unwrap().to_be_bytes());
+        hash.update(field.as_bytes());
+    }
+    hash.update(&256_u32.to_be_bytes());
+    hash.finish().as_ref().try_into().unwrap()
+}
+
+/// A token whose header has these members besides its own.
+fn sealed_with(key: &[u8; 32], epk: &Value, parties: &Value) -> String {
+    let mut header = json!({ "alg": "ECDH-ES", "enc": "A256GCM", "kid": "bob", "epk": epk });
+    let members = header.as_object_mut().unwrap();
+    members.extend(parties.as_object().unwrap().clone());
+    let header = jwk::encode(header.to_string().as_bytes());
+    let mut content = b"hello".to_vec();
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).unwrap());
+    let nonce = Nonce::assume_unique_for_key([7; 12]);
+    let tag = key
+        .seal_in_place_separate_tag(nonce, Aad::from(header.as_bytes()), &mut content)
+        .unwrap();
+    let [nonce, content, tag] = [&[7; 12], &*content, tag.as_ref()].map(jwk::encode);
+    format!("{header}..{nonce}.{content}.{tag}")
+}
+
+/// RFC 7518 sections 4.6.1.2 and 4.6.1.3.
+#[test]
+fn the_parties_that_a_header_names_go_into_the_key() {
+    let long = "a".repeat(256);
+    for curve in [&agreement::ECDH_P256, &agreement::X25519] {
+        let (bob, mut own) = party_on(curve);
+        let (alice, epk) = party_on(curve);
+        let d: Vec<u8> = match own["crv"].as_str().unwrap() {
+            "P-256" => AsBigEndian::<EcPrivateKeyBin<'_>>::as_be_bytes(&bob)
+                .unwrap()
+                .as_ref()
+                .into(),
+            _ => AsBigEndian::<Curve25519SeedBin<'_>>::as_be_bytes(&bob)
+                .unwrap()
+                .as_ref()
+                .into(),
+        };
+        (own["d"], own["kid"]) = (jwk::encode(&d).into(), "bob".into());
+        let keys = KeyRing::new(JweKey::from_jwk(&own.to_string()).unwrap());
+        let public = bob.compute_public_key().unwrap();
+        let peer = agreement::UnparsedPublicKey::new(curve, public.as_ref());
+        let key = |parties| {
+            let derived = |shared: &[u8]| Ok::<_, ()>(concat(shared, parties));
+            agreement::agree(&alice, peer, (), derived).unwrap()
+        };
+        let opens = |parties, named: Value| {
+            let opened = compact::decrypt(&sealed_with(&key(parties), &epk, &named), &keys.load());
+            opened.map(|(content, _)| assert_eq!(**content, *b"hello"))
+        };
+        let (alice, bob) = ("QWxpY2U", "Qm9i");
+        for (parties, named, swapped) in [
+            (
+                ["Alice", "Bob"],
+                json!({ "apu": alice, "apv": bob }),
+                json!({ "apu": bob, "apv": alice }),
+            ),
+            (
+                ["Alice", ""],
+                json!({ "apu": alice }),
+                json!({ "apv": alice }),
+            ),
+            (["", "Bob"], json!({ "apv": bob }), json!({ "apu": bob })),
+            (
+                ["", ""],
+                json!({ "apu": "", "apv": "" }),
+                json!({ "apu": alice }),
+            ),
+        ] {
+            opens(parties, named).unwrap();
+            for other in [
+                swapped,
+                json!({ "apu": "Qm9i" }),
+                json!({ "apu": alice, "apv": alice }),
+            ] {
+                if parties == ["", "Bob"] && other == json!({ "apv": bob }) {
+                    continue;
+                }
+                let refused = opens(parties, other).unwrap_err();
+                assert_eq!(refused.reason(), "the token does not decrypt");
+            }
+        }
+        for name in ["apu", "apv"] {
+            let of = |length: usize| json!({ name: jwk::encode(&vec![b'a'; length]) });
+            let parties = match name {
+                "apu" => [&*long, ""],
+                _ => ["", &*long],
+            };
+            opens(parties, of(256)).unwrap();
+            for wrong in [
+                of(257),
+                json!({ name: "Qm8=" }),
+                json!({ name: "Qm9" }),
+                json!({ name: "Qm+/" }),
+            ] {
+                let refused = opens(["", ""], wrong).unwrap_err();
+                let reason = "the token's header is not an acceptable JSON object";
+                assert_eq!(refused.reason(), reason);
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_name_the_algorithm_that_was_asked_for() {
+    let pem = include_str!("../../../tests/keys/ed25519.spki.pem");
+    for algorithm in [
+        JweAlgorithm::RsaOaep256,
+        JweAlgorithm::EcdhEs,
+        JweAlgorithm::A256Kw,
+    ] {
+        let jwk = json!({ "kty": "AKP", "alg": algorithm.name(), "k": jwk::encode(&[1; 32]) });
+        for error in [
+            JweKey::from_pem(algorithm, pem).unwrap_err(),
+            JweKey::from_jwk(&jwk.to_string()).unwrap_err(),
+        ] {
+            let text = error.to_string();
+            assert!(text.contains(algorithm.name()), "{text}");
+            assert!(!text.contains(algorithm.twin().name()), "{text}");
+        }
+    }
+    let error = JweKey::a256kw([1; 32]).unwrap_err().to_string();
+    assert!(
+        error.contains("A256KW") && !error.contains("HS256"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_key_for_signing_encrypts_nothing_whatever_else_it_is_for() {
+    for algorithm in [
+        JweAlgorithm::RsaOaep256,
+        JweAlgorithm::EcdhEs,
+        JweAlgorithm::A256Kw,
+    ] {
+        let key = JweKey::generate(algorithm)
+            .unwrap()
+            .to_private_jwk()
+            .unwrap();
+        let with = |operations: &[&str]| {
+            let mut jwk: Value = serde_json::from_str(key.expose()).unwrap();
+            jwk["key_ops"] = operations.into();
+            JweKey::from_jwk(&jwk.to_string())
+        };
+        let own = ["decrypt", "deriveKey", "wrapKey", "unwrapKey"];
+        assert!(with(&own).is_ok(), "{algorithm}");
+        for signing in ["sign", "verify"] {
+            let error = with(&[&own[..], &[signing]].concat()).unwrap_err();
+            assert!(error.to_string().contains("`key_ops`"), "{error}");
+        }
+    }
 }
 
 /// What decrypts is what the vector says, and nothing that is invalid does.

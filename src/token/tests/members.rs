@@ -114,6 +114,21 @@ fn the_algorithm_is_alg_or_what_the_curve_has() {
         "jwk",
         "`alg` is another",
     );
+    // RFC 9864 has another name for it; what is written stays the old one.
+    let renamed = with(Algorithm::EdDsa, "alg", "Ed25519").unwrap();
+    assert_eq!(renamed.public_jwk().unwrap()["alg"], "EdDSA");
+    refused(
+        with(Algorithm::Es256, "alg", "Ed25519"),
+        "jwk",
+        "`alg` is another",
+    );
+    for unknown in ["Ed448", "ed25519"] {
+        refused(
+            with(Algorithm::EdDsa, "alg", unknown),
+            "jwk",
+            "no signature algorithm",
+        );
+    }
     for unknown in ["none", "rs256", "RSA-OAEP", ""] {
         refused(
             with(Algorithm::Rs256, "alg", unknown),

@@ -5,6 +5,7 @@ use crate::{ConfigError, IssueError};
 use super::{Algorithm, Key, KeyRing};
 
 mod encodings;
+mod low_order;
 mod members;
 mod private;
 mod rings;

@@ -1,7 +1,7 @@
 //! The 79 vectors of PASERK, and keys that are none.
 
 use super::{
-    super::version::sealed::{KeyPair, SharedKey},
+    super::version::sealed::{Cipher, KeyPair, SharedKey},
     *,
 };
 use crate::{ConfigError, token::ring::RingKey as _};
@@ -156,6 +156,41 @@ fn a_seed_of_zeroes_is_read_and_signs_nothing() {
     assert!(!key.can_sign());
     let other = text.replace("KQ", "Kg");
     assert!(PasetoKey::<V4, Public>::from_paserk(&other).is_err());
+}
+
+/// The neutral element as a signature, which a careless verifier takes for every message by a key that is it too. PASERK's own
+/// vectors have a public key of low order, so that such keys are read; nothing is good by them.
+#[test]
+fn by_a_public_key_of_low_order_nothing_is_good() {
+    fn opens<V: 'static>(y: u8, rest: u8, last: u8) -> bool
+    where
+        Public: KeyPair<V>,
+    {
+        let mut point = [rest; 32];
+        (point[0], point[31]) = (y, last);
+        let key = PasetoKey::<V, Public>::from_public_bytes(point).unwrap();
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        // By a point of order 4 the same is good for every fourth message.
+        (0..32).any(|number| {
+            let signed = [format!("{{\"n\":{number}}}").as_bytes(), &signature].concat();
+            let body = base64_simd::URL_SAFE_NO_PAD.encode_to_string(&signed);
+            let token = format!("{}{body}", <Public as Cipher<V>>::HEADER);
+            <Public as Cipher<V>>::open(key.material(), &token, b"", b"").is_some()
+        })
+    }
+    for (y, rest, last) in [
+        (0, 0, 0),
+        (1, 0, 0),
+        (1, 0, 0x80),
+        (0xec, 0xff, 0x7f),
+        (0xed, 0xff, 0x7f),
+        (0xee, 0xff, 0x7f),
+        (0xee, 0xff, 0xff),
+    ] {
+        assert!(!opens::<V4>(y, rest, last), "{y}");
+        assert!(!opens::<V2>(y, rest, last), "{y}");
+    }
 }
 
 #[test]
