@@ -143,7 +143,7 @@ fn algorithm(token: &str) -> Option<String> {
 /// The left half of the hash that goes with an algorithm (OpenID Connect Core section 3.1.3.6).
 fn left_half(algorithm: Option<&str>, text: &str) -> Option<String> {
     let hash = match algorithm? {
-        "EdDSA" => secret::sha2(512, text.as_bytes())?,
+        "EdDSA" | "Ed25519" => secret::sha2(512, text.as_bytes())?,
         "ES256K" => secret::sha2(256, text.as_bytes())?,
         name => secret::sha2(name.get(2..)?.parse().ok()?, text.as_bytes())?,
     };

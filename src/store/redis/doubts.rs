@@ -35,7 +35,11 @@ impl Doubts {
         let is_doubted =
             self.count.load(Ordering::Acquire) != 0 && self.change(|keys| keys.remove(key));
         // Made only then: dropping one notes it.
-        is_doubted.then(|| Doubt { doubts: self, key })
+        is_doubted.then(|| Doubt {
+            doubts: self,
+            key,
+            is_settled: false,
+        })
     }
 
     fn change(&self, change: impl FnOnce(&mut HashSet<Key>) -> bool) -> bool {
@@ -50,17 +54,20 @@ impl Doubts {
 pub(super) struct Doubt<'a> {
     doubts: &'a Doubts,
     key: &'a Key,
+    is_settled: bool,
 }
 
 impl Doubt<'_> {
-    pub(super) fn settle(self) {
-        std::mem::forget(self);
+    pub(super) fn settle(mut self) {
+        self.is_settled = true;
     }
 }
 
 impl Drop for Doubt<'_> {
     fn drop(&mut self) {
-        self.doubts.note(self.key);
+        if !self.is_settled {
+            self.doubts.note(self.key);
+        }
     }
 }
 
