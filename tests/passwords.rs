@@ -432,8 +432,8 @@ async fn callers_who_vanish_leave_their_places() {
 
 /// A caller who waits for an answer that never depends on whether the user exists.
 ///
-/// Each round takes the medians of 200 interleaved samples of both; of three rounds the calmest counts, since
-/// other tests run beside this one. `TOWER_JAM_TIMING=full` takes OWASP's cost instead of a tenth of it.
+/// Each round takes of 200 interleaved samples of both those that a tenth is faster than, and the calmest round of at
+/// most ten counts, since other tests run beside this one. `TOWER_JAM_TIMING=full` takes OWASP's cost instead of a tenth of it.
 #[tokio::test]
 async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
     let is_full = std::env::var_os("TOWER_JAM_TIMING").is_some_and(|value| value == "full");
@@ -455,24 +455,25 @@ async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
         began.elapsed()
     };
     let (mut least, mut seen) = (f64::MAX, Vec::new());
-    for _ in 0..3 {
+    for _ in 0..10 {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         for _ in 0..200 {
             known.push(time(Some(stored.expose().as_str())).await);
             unknown.push(time(None).await);
         }
-        let (known, unknown) = (median(known), median(unknown));
+        let (known, unknown) = (calm(known), calm(unknown));
         let difference = known.abs_diff(unknown).as_secs_f64() / known.as_secs_f64();
         seen.push((known, unknown));
         least = least.min(difference);
-        if least <= 0.01 {
+        if least <= 0.05 {
             break;
         }
     }
     assert!(least <= 0.05, "known and unknown: {seen:?}");
 }
 
-fn median(mut samples: Vec<Duration>) -> Duration {
+/// What nothing held up: a tenth of the samples are faster.
+fn calm(mut samples: Vec<Duration>) -> Duration {
     samples.sort();
-    samples[samples.len() / 2]
+    samples[samples.len() / 10]
 }

@@ -533,9 +533,10 @@ async fn the_vault_opens_with_a_code_and_a_login_takes_two_steps() {
     let begun = server.post("/otp/enroll", &authorized, &json!({})).await;
     assert_eq!(begun.status, 200, "{}", begun.text);
     let secret = OtpSecret::from_base32(begun.json()["secret"].as_str().unwrap()).unwrap();
-    // The codes of three periods are good at a time, and each is good once.
+    // The codes of three periods are good at a time, and each is good once. Of this period and the next: one that was
+    // made a moment ago is good when the period ends meanwhile.
     let code = |offset: u64| {
-        let now = SystemClock.now().as_secs() + 30 * offset - 30;
+        let now = SystemClock.now().as_secs() + 30 * offset;
         Totp::new()
             .code(&secret, Timestamp::from_secs(now))
             .expose()

@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{sync::Barrier, task::JoinSet};
@@ -263,6 +263,11 @@ async fn a_login_that_a_whole_change_overtook_is_judged_by_the_new_hash() {
 /// Once the old password was found right, nobody's going away leaves the change half made.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_whose_caller_vanished_is_made_to_its_end() {
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
     let (mut changed, mut untouched) = (0, 0);
     for polls in 0..60 {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -271,6 +276,7 @@ async fn a_change_whose_caller_vanished_is_made_to_its_end() {
         let pair = log_in(&world, PASSWORD).await.unwrap();
         let caller = identity(&world, pair.access_token.expose()).await;
         let (old, origin) = (Secret::new(PASSWORD.to_owned()), origin());
+        let before = tasks();
         {
             let change = world.accounts.change_password(&caller, &old, NEW, &origin);
             let mut change = Box::pin(change);
@@ -281,15 +287,13 @@ async fn a_change_whose_caller_vanished_is_made_to_its_end() {
                 }
             }
         }
-        // What was begun goes on without its caller.
-        let mut is_changed = false;
-        for _ in 0..50 {
+        // What was begun goes on without its caller, to its end.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while tasks() > before {
+            assert!(Instant::now() < deadline, "{polls}: {} tasks", tasks());
             tokio::time::sleep(Duration::from_millis(1)).await;
-            is_changed = world.count(EventKind::AllSessionsEnded) == 1;
-            if is_changed {
-                break;
-            }
         }
+        let is_changed = world.count(EventKind::AllSessionsEnded) == 1;
         let is_alive = world
             .accounts
             .pairs()

@@ -260,23 +260,42 @@ async fn a_command_takes_no_longer_than_its_timeout() {
     let postgres = postgres::Server::start(&[]);
     execute_create(&postgres).await;
     let quick = json!({ "command_timeout": "200ms" });
-    let stores = [
-        table("redis", &redis.url(), quick.clone()),
-        table("postgres", &postgres.url("jam"), quick),
+    let nodes = [
+        ready_at_last(table("redis", &redis.url(), quick.clone())).await,
+        ready_at_last(table("postgres", &postgres.url("jam"), quick)).await,
     ];
-    let mut nodes = Vec::new();
-    for store in stores {
-        let jam = built(&instance(json!({ "store": store }))).await;
-        jam.ready().await.unwrap();
-        nodes.push(jam);
-    }
-    redis.signal("STOP");
-    postgres.signal("STOP");
     for jam in nodes {
-        let began = Instant::now();
-        jam.ready().await.unwrap_err();
+        // A busy machine may be late once, but not each time; a setting that is ignored is.
+        let mut seen = Vec::new();
         // Unless told otherwise it is a second.
-        assert!(began.elapsed() < Duration::from_millis(900), "{jam:?}");
+        while seen
+            .last()
+            .is_none_or(|it| *it > Duration::from_millis(900))
+        {
+            assert!(seen.len() < 5, "{seen:?}: {jam:?}");
+            until_ready_is(&jam, true).await;
+            redis.signal("STOP");
+            postgres.signal("STOP");
+            let began = Instant::now();
+            jam.ready().await.unwrap_err();
+            seen.push(began.elapsed());
+            redis.signal("CONT");
+            postgres.signal("CONT");
+        }
+    }
+}
+
+/// The time-out of a command is that of the start too, which on a busy machine may take several attempts.
+async fn ready_at_last(store: Value) -> Jam {
+    let config = instance(json!({ "store": store }));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let error = match build(&config).await {
+            Ok(jam) if jam.ready().await.is_ok() => return jam,
+            Ok(_) => "it is not ready".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert!(Instant::now() < deadline, "{error}");
     }
 }
 

@@ -43,27 +43,33 @@ async fn measure(backend: Backend) {
     let rounds =
         std::env::var("JAM_REVOCATION_ROUNDS").map_or(1_000, |rounds| rounds.parse().unwrap());
     let mut delays = Vec::new();
-    let (mut remembered, mut from_memory) = (0, 0);
+    let mut remembered = 0;
     for _ in 0..rounds {
         let token = one
             .create(Grant::new("alice", "Alice".to_owned()))
             .await
             .unwrap()
             .token;
-        for _ in 0..2 {
+        // A memory that is asked nothing is never late.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
             assert_eq!(answer(&two, token.expose()).await, 200);
+            if is_remembered(&backend).await {
+                break;
+            }
+            let name = backend.name;
+            assert!(Instant::now() < deadline, "{name}: it is not remembered");
         }
-        from_memory += usize::from(is_remembered(&backend).await);
-        let began = Instant::now();
         assert!(one.delete(token.expose()).await.unwrap());
         let ended = Instant::now();
-        while answer(&two, token.expose()).await == 200 {
+        loop {
+            let asked = ended.elapsed();
+            if answer(&two, token.expose()).await != 200 {
+                break;
+            }
             remembered += 1;
-            assert!(
-                began.elapsed() < WORST,
-                "{}: it is still let in",
-                backend.name
-            );
+            let name = backend.name;
+            assert!(asked < WORST, "{name}: let in after {asked:?}");
         }
         delays.push(ended.elapsed());
         assert_eq!(answer(&one, token.expose()).await, 401);
@@ -80,12 +86,6 @@ async fn measure(backend: Backend) {
     );
     // Past the test runner, which shows what is printed only when a test fails.
     std::io::stdout().write_all(figures.as_bytes()).unwrap();
-    // A memory that is asked nothing is never late.
-    assert!(
-        from_memory > rounds * 9 / 10,
-        "{}: {from_memory}",
-        backend.name
-    );
 }
 
 /// Whether the second node would answer for alice's one session from memory.

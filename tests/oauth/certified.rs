@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::{
     browser::{Browser, location},
-    support::process::{Folder, Process, free_port},
+    support::process::{Folder, Process},
     world::{callback, cookie_value},
 };
 
@@ -50,24 +50,27 @@ fn client_key() -> Key {
 async fn server() -> Server {
     let folder = Folder::new("certified");
     let log = folder.path().join("log");
-    let port = free_port();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oauth/server.mjs");
     let mut command = Command::new("node");
-    command.arg(script).arg(packages()).arg(port.to_string());
+    command.arg(script).arg(packages());
     let jwks = json!({ "keys": [client_key().public_jwk().unwrap()] });
     command.env("CLIENT_JWKS", jwks.to_string());
     let process = Process::spawn(&mut command, &log);
     let began = Instant::now();
-    loop {
+    let url = loop {
         let text = fs::read_to_string(&log).unwrap();
-        if text.contains("listening") {
-            break;
+        let told = text
+            .lines()
+            .find_map(|line| line.strip_prefix("listening at "));
+        // The line is whole.
+        if let Some(url) = told.filter(|_| text.ends_with('\n')) {
+            break url.to_owned();
         }
         assert!(began.elapsed() < Duration::from_secs(30), "{text}");
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    };
     Server {
-        url: format!("http://127.0.0.1:{port}"),
+        url,
         _process: process,
         _folder: folder,
     }

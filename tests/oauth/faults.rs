@@ -10,7 +10,7 @@ use crate::{
     world::{Returned, World, world, world_with},
 };
 
-const TIMEOUT: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn faults(other: &Provider) -> Vec<(&'static str, Fault)> {
     vec![
@@ -85,7 +85,7 @@ async fn logins_that_wait_for_keys_together_end_together() {
 
 #[tokio::test]
 async fn a_provider_that_is_back_is_used_at_once() {
-    let world = impatient().await;
+    let world = world().await;
     world.provider.fail("/keys", Fault::Status(500));
     world.logs_in().await.unwrap_err();
     world.provider.heal();

@@ -73,7 +73,7 @@ async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
         let site = site(Terms { routes, ..USUAL }).await;
         let enrollment = site.otp.enroll(&site.ada).await.unwrap();
         let code = |period: u64| {
-            let at = SystemClock.now().as_secs() + 30 * period - 30;
+            let at = SystemClock.now().as_secs() + 30 * period;
             Totp::new()
                 .code(enrollment.secret(), Timestamp::from_secs(at))
                 .expose()

@@ -15,7 +15,7 @@ async fn no_secret_is_in_a_log_an_error_a_debug_or_the_store() {
     let log = Log::default();
     let _guard = log.listen(tracing::Level::TRACE);
 
-    let world = world_with(|it| it.timeout(Duration::from_millis(300))).await;
+    let world = world_with(|it| it.timeout(Duration::from_secs(2))).await;
     let mut shown = String::new();
     let started = world.oauth.authorize().return_to("/cart").await.unwrap();
     shown.push_str(&format!(

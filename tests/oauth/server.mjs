@@ -1,14 +1,18 @@
-// A certified OpenID provider (`oidc-provider` of npm) on the loopback interface: `node server.mjs FOLDER PORT`, where FOLDER has
+// A certified OpenID provider (`oidc-provider` of npm) on the loopback interface: `node server.mjs FOLDER`, where FOLDER has
 // its node_modules. Whoever comes is Ada, who says yes to everything.
 import { generateKeyPairSync } from 'node:crypto'
+import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 
-const [folder, port] = process.argv.slice(2)
+const [folder] = process.argv.slice(2)
 const resolved = createRequire(`${folder}/`).resolve('oidc-provider')
 const { default: Provider } = await import(pathToFileURL(resolved))
 
-const issuer = `http://127.0.0.1:${port}`
+// Its name has the port, so the port comes first.
+const server = createServer()
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+const issuer = `http://127.0.0.1:${server.address().port}`
 const grants = [
   'authorization_code', 'refresh_token', 'client_credentials', 'urn:ietf:params:oauth:grant-type:device_code',
 ]
@@ -72,4 +76,5 @@ provider.use(async (ctx, next) => {
   return provider.interactionFinished(ctx.req, ctx.res, { consent: { grantId } }, { mergeWithLastSubmission: true })
 })
 
-provider.listen(Number(port), '127.0.0.1', () => console.log('listening'))
+server.on('request', provider.callback())
+console.log(`listening at ${issuer}`)

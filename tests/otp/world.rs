@@ -28,8 +28,9 @@ pub struct App {
 impl App {
     pub fn new() -> Self {
         // Servers go by their own time. At the beginning of a period, so that a test knows where its window ends.
-        let clock = ManualClock::at(SystemClock.now());
-        let odd = SystemClock.now().as_millis() % 30_000;
+        let now = SystemClock.now();
+        let clock = ManualClock::at(now);
+        let odd = now.as_millis() % 30_000;
         clock.advance(Duration::from_millis(30_000 - odd));
         Self {
             clock: Arc::new(clock),

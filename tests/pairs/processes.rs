@@ -34,9 +34,17 @@ fn app(pem: &str) -> App {
 }
 
 async fn connect(url: &str) -> Arc<dyn Store> {
+    // The longest that is allowed: two processes on a busy machine take their time.
+    let longest = Duration::from_secs(2);
     match url.starts_with("redis") {
-        true => Arc::new(RedisStore::connect(url).await.unwrap()),
-        false => Arc::new(PostgresStore::connect(url).await.unwrap()),
+        true => {
+            let builder = RedisStore::builder(url).connect_timeout(longest);
+            Arc::new(builder.command_timeout(longest).connect().await.unwrap())
+        }
+        false => {
+            let builder = PostgresStore::builder(url).time_limit(longest);
+            Arc::new(builder.connect().await.unwrap())
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The contract on every kind of server.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
     store::{RedisStore, contract},
@@ -12,6 +12,9 @@ use crate::support::redis::{Cluster, Guarded, Server, Shape, valkey_server};
 async fn keeps_the_contract(url: &str) {
     let clock = Arc::new(ManualClock::default());
     let builder = RedisStore::builder(url).with_clock(clock.clone());
+    // It is not about time, of which a busy machine takes its own.
+    let longest = Duration::from_secs(2);
+    let builder = builder.connect_timeout(longest).command_timeout(longest);
     let store = Arc::new(builder.connect().await.unwrap());
     contract::run(store, &clock).await;
 }

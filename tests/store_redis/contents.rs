@@ -1,6 +1,6 @@
 //! What lies in Redis, and what does not belong there.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tower_jam::{
@@ -11,13 +11,13 @@ use tower_jam::{
 
 use crate::{
     support::redis::{Server, reply_to},
-    world::{HOUR, group, hence, key, name, store, write},
+    world::{HOUR, group, hence, key, name, patient, write},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn foreign_bytes_are_corrupt_and_stay() {
     let server = Server::start();
-    let store = store(&server.url()).await;
+    let store = patient(&server.url()).await;
     let put = write("value").in_group(group());
     store.put(&key(1), put.clone(), When::Always).await.unwrap();
     let name = name(&key(1)).into_bytes();
@@ -98,7 +98,7 @@ async fn foreign_bytes_are_corrupt_and_stay() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_foreign_index_is_corrupt() {
     let server = Server::start();
-    let store = store(&server.url()).await;
+    let store = patient(&server.url()).await;
     let command = |words: &[&[u8]]| reply_to(server.port, words).unwrap();
     let is_corrupt = |error: StoreError| matches!(error, StoreError::Corrupt(_));
     let put = write("value").in_group(group());
@@ -121,7 +121,7 @@ async fn a_foreign_index_is_corrupt() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_promises_nothing() {
     let server = Server::start();
-    let store = store(&server.url()).await;
+    let store = patient(&server.url()).await;
     let other = Key::new("account", &[b"bob"]);
     let first = write("first").in_group(group());
     store.put(&key(1), first, When::Absent).await.unwrap();
@@ -143,7 +143,7 @@ async fn an_index_promises_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_frees_what_has_expired() {
     let server = Server::start();
-    let store = store(&server.url()).await;
+    let store = patient(&server.url()).await;
     let ttl = |name: &[u8]| -> i64 {
         let reply = reply_to(server.port, &[b"PTTL", name]).unwrap();
         String::from_utf8(reply)
@@ -185,7 +185,7 @@ async fn redis_frees_what_has_expired() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sums_are_exact_to_the_last_bit() {
     let server = Server::start();
-    let store = store(&server.url()).await;
+    let store = patient(&server.url()).await;
     let seed = std::env::var("TOWER_JAM_SEED").map_or(64, |seed| seed.parse().unwrap());
     let mut random = StdRng::seed_from_u64(seed);
     let edges = [
@@ -254,6 +254,8 @@ async fn a_refused_write_shortens_no_place_in_an_index() {
     let server = Server::start();
     let clock = Arc::new(ManualClock::default());
     let builder = RedisStore::builder(&server.url()).with_clock(clock.clone());
+    let longest = Duration::from_secs(2);
+    let builder = builder.connect_timeout(longest).command_timeout(longest);
     let store = builder.connect().await.unwrap();
     let until = |hours| clock.now().after(HOUR * hours);
     let long = Write::new("long", until(12)).in_group(group());

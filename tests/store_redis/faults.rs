@@ -16,9 +16,9 @@ use tower_jam::{
 use crate::{
     support::{
         abandon_after,
-        redis::{Server, reply},
+        redis::{Server, reply, until},
     },
-    world::{group, hence, key, shared, store, write},
+    world::{group, hence, key, patient, shared, store, write},
 };
 
 /// How long a verb may take at most, on a busy machine.
@@ -98,7 +98,7 @@ async fn a_killed_server_is_missed_and_found_again() {
             begin.elapsed()
         );
         tokio::time::sleep(down).await;
-        assert!(server.run());
+        until("Redis has its port again", || server.run());
         let recovery = recovery(&store, Duration::from_secs(2)).await;
         eprintln!("back after {recovery:?}");
     }
@@ -140,9 +140,13 @@ async fn no_caller_waits_for_another_while_the_server_is_away() {
 async fn a_write_that_was_given_up_does_not_come_late() {
     let mut server = Server::start();
     let store = store(&server.url()).await;
-    server.kill();
+    // First it answers nobody, so that all go away who come; then nobody is there.
+    server.signal("STOP");
     let mut given_up = 0;
     for number in 0..2_000 {
+        if number == 1_000 {
+            server.kill();
+        }
         let key = key(number);
         let put = store.put(&key, write("late"), When::Always);
         given_up += usize::from(abandon_after(2, put).is_none());
@@ -150,9 +154,10 @@ async fn a_write_that_was_given_up_does_not_come_late() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
+    assert!(given_up > 0, "everybody was answered");
     eprintln!("{given_up} were given up");
     tokio::time::sleep(Duration::from_millis(1_200)).await;
-    assert!(server.run());
+    until("Redis has its port again", || server.run());
     let begin = Instant::now();
     while store.get(&key(0)).await.is_err() {
         assert!(begin.elapsed() < Duration::from_secs(3));
@@ -167,7 +172,7 @@ async fn a_write_that_was_given_up_does_not_come_late() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_goes_on_without_its_caller() {
     let server = Server::start();
-    let store = store(&server.url()).await;
+    let store = patient(&server.url()).await;
     drop(store.put(&key(1), write("never polled"), When::Always));
     let polled = key(2);
     let put = store.put(&polled, write("polled").in_group(group()), When::Absent);
@@ -186,7 +191,7 @@ async fn a_write_goes_on_without_its_caller() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_emptied_server_starts_anew() {
     let server = Server::start();
-    let store = store(&server.url()).await;
+    let store = patient(&server.url()).await;
     for what in [&["SCRIPT", "FLUSH"][..], &["FLUSHALL"]] {
         store.add(&key(1), 41, hence()).await.unwrap();
         let put = write("value").in_group(group());
@@ -207,7 +212,7 @@ async fn an_emptied_server_starts_anew() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_server_refuses_and_nothing_else() {
     let server = Server::start();
-    let store = store(&server.url()).await;
+    let store = patient(&server.url()).await;
     store
         .put(&key(1), write("value"), When::Always)
         .await
@@ -315,10 +320,10 @@ async fn a_server_that_was_shut_down_is_missed_and_found_again() {
             "SHUTDOWN" => drop(reply(server.port, &["SHUTDOWN", "NOSAVE"])),
             signal => server.signal(signal),
         }
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        until("the process has ended", || server.has_ended());
         each_verb_fails_in_time(&store, Duration::from_millis(1_500)).await;
         server.kill();
-        assert!(server.run());
+        until("Redis has its port again", || server.run());
         recovery(&store, Duration::from_secs(5)).await;
     }
 }

@@ -13,6 +13,13 @@ pub(crate) async fn store(url: &str) -> RedisStore {
     RedisStore::connect(url).await.unwrap()
 }
 
+/// Where a test is not about time: a busy machine may take its own.
+pub(crate) async fn patient(url: &str) -> RedisStore {
+    let longest = Duration::from_secs(2);
+    let builder = RedisStore::builder(url).connect_timeout(longest);
+    builder.command_timeout(longest).connect().await.unwrap()
+}
+
 pub(crate) async fn shared(url: &str) -> Arc<RedisStore> {
     Arc::new(store(url).await)
 }

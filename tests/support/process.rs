@@ -33,6 +33,10 @@ impl Process {
         assert!(status.success(), "kill -{name}");
     }
 
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.0.try_wait().unwrap().is_some()
     }

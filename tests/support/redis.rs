@@ -114,7 +114,10 @@ impl Server {
                 Some(_) => TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok(),
                 None => {
                     self.shape.password.is_some() && reply(self.port, &["PING"]).is_some()
-                        || reply(self.port, &["PING"]).is_some_and(|pong| pong.starts_with("+PONG"))
+                        || reply(self.port, &["INFO", "server"]).is_some_and(|info| {
+                            // Another test may have started its own on this port.
+                            info.contains(&format!("\r\nprocess_id:{}\r\n", process.id()))
+                        })
                 }
             };
             if is_up {
@@ -131,6 +134,11 @@ impl Server {
 
     pub fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Whether the process has ended, of itself or of a signal.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.as_mut().is_none_or(Process::has_ended)
     }
 
     pub fn signal(&self, name: &str) {
@@ -173,15 +181,19 @@ impl Cluster {
             let epoch = (number + 1).to_string();
             cluster.nodes[number].command(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]);
         }
-        for node in &cluster.nodes[1..] {
-            let port = node.port.to_string();
-            cluster.nodes[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port]);
-        }
+        let knows_all =
+            |node: &Server| node.command(&["CLUSTER", "INFO"]).contains("known_nodes:6");
+        let mut asked = None::<Instant>;
         until("the nodes know each other", || {
-            cluster
-                .nodes
-                .iter()
-                .all(|node| node.command(&["CLUSTER", "INFO"]).contains("known_nodes:6"))
+            // A handshake that takes longer than the time-out of a node is given up.
+            if asked.is_none_or(|asked| asked.elapsed() > Duration::from_secs(2)) {
+                for node in &cluster.nodes[1..] {
+                    let port = node.port.to_string();
+                    cluster.nodes[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port]);
+                }
+                asked = Some(Instant::now());
+            }
+            cluster.nodes.iter().all(knows_all)
         });
         for number in 0..3 {
             let id = cluster.id(number);
@@ -204,7 +216,17 @@ impl Cluster {
                 .count()
                 == 3
         });
+        cluster.misses_after("15000");
         cluster
+    }
+
+    /// How many milliseconds a node may be silent before a replica takes over. So long, unless a test says otherwise,
+    /// that a busy machine does not move a primary.
+    pub fn misses_after(&self, millis: &str) {
+        for node in &self.nodes {
+            let said = node.command(&["CONFIG", "SET", "cluster-node-timeout", millis]);
+            assert!(said.starts_with("+OK"), "{said}");
+        }
     }
 
     /// Names the first node only; the others are found.
@@ -227,8 +249,14 @@ pub struct Guarded {
 
 impl Guarded {
     pub fn start() -> Self {
-        let primary = Server::start();
-        let replica = Server::start();
+        let shape = Shape {
+            arguments: ["--repl-diskless-sync-delay", "0"]
+                .map(str::to_owned)
+                .to_vec(),
+            ..Shape::default()
+        };
+        let primary = Server::with(&shape);
+        let replica = Server::with(&shape);
         let port = primary.port.to_string();
         assert!(
             replica
@@ -238,25 +266,35 @@ impl Guarded {
         let sentinel = Server::launch(&Shape::default(), SENTINEL);
         let monitor = ["SENTINEL", "MONITOR", "main", "127.0.0.1", &port, "1"];
         assert!(sentinel.command(&monitor).starts_with("+OK"));
-        for (name, millis) in [
-            ("down-after-milliseconds", "500"),
-            ("failover-timeout", "3000"),
-        ] {
-            let said = sentinel.command(&["SENTINEL", "SET", "main", name, millis]);
-            assert!(said.starts_with("+OK"), "{said}");
-        }
+        let guarded = Self {
+            servers: [primary, replica],
+            sentinel,
+        };
+        // So long that a busy machine does not move the primary.
+        guarded.set("down-after-milliseconds", "30000");
+        guarded.set("failover-timeout", "3000");
+        let [primary, _] = &guarded.servers;
         until("the replica follows", || {
             primary
                 .command(&["INFO", "replication"])
                 .contains("state=online")
-                && sentinel
+                && guarded
+                    .sentinel
                     .command(&["SENTINEL", "REPLICAS", "main"])
                     .contains("role-reported")
         });
-        Self {
-            servers: [primary, replica],
-            sentinel,
-        }
+        guarded
+    }
+
+    fn set(&self, name: &str, millis: &str) {
+        let set = ["SENTINEL", "SET", "main", name, millis];
+        let said = self.sentinel.command(&set);
+        assert!(said.starts_with("+OK"), "{said}");
+    }
+
+    /// From now on half a second of silence makes the replica the primary.
+    pub fn fails_over(&self) {
+        self.set("down-after-milliseconds", "500");
     }
 
     pub fn url(&self) -> String {

@@ -1,6 +1,6 @@
 //! Every store there is, each with a file or servers of its own.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use tower_jam::{
     Clock,
@@ -130,6 +130,8 @@ async fn sentinel(clock: &Arc<dyn Clock>) -> Backend {
 async fn connect(url: &str, clock: &Arc<dyn Clock>) -> RedisStore {
     RedisStore::builder(url)
         .with_clock(clock.clone())
+        .connect_timeout(LONGEST)
+        .command_timeout(LONGEST)
         .connect()
         .await
         .unwrap()
@@ -140,8 +142,12 @@ pub async fn postgres(clock: &Arc<dyn Clock>) -> Backend {
     let connect = || {
         PostgresStore::builder(&url)
             .with_clock(clock.clone())
+            .time_limit(LONGEST)
             .connect()
     };
     let stores = [connect().await.unwrap(), connect().await.unwrap()];
     Backend::shared("postgres", stores, clock, ())
 }
+
+/// The longest time-out that is allowed: these tests are not about time, of which a busy machine takes its own.
+const LONGEST: Duration = Duration::from_secs(2);
