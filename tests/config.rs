@@ -825,27 +825,34 @@ async fn secrets_are_not_shown() {
     assert_eq!(text, "setting `jwt`: is a text, and a table is needed");
 }
 
+/// What building it says in the log, which has no secret in it.
+#[cfg(unix)]
+async fn heard(loader: Loader) -> String {
+    let log = Log::default();
+    let _guard = log.listen(tracing::Level::INFO);
+    built(loader).await.unwrap();
+    let text = log.text();
+    assert!(!text.contains(SECRET));
+    text
+}
+
 #[cfg(unix)]
 #[tokio::test]
-async fn a_private_key_that_everybody_may_read_is_warned_of() {
+async fn a_secret_that_everybody_may_read_is_warned_of() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = folder("readable");
     let path = folder.join("key");
     fs::write(&path, SECRET).unwrap();
+    let restrict = |path: &std::path::Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let words = "everybody on this machine may read";
     let value = jwt(json!({ "secret_key": null, "secret_key_file": path }));
     for (mode, is_warned) in [(0o600, false), (0o644, true)] {
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let log = Log::default();
-        let _guard = log.listen(tracing::Level::INFO);
-        built(Config::value(&value)).await.unwrap();
-        let text = log.text();
-        assert_eq!(
-            text.contains("everybody on this machine may read"),
-            is_warned,
-            "{text}"
-        );
-        assert!(!text.contains(SECRET));
+        restrict(&path, mode);
+        let text = heard(Config::value(&value)).await;
+        assert_eq!(text.contains(words), is_warned, "{text}");
     }
     // The same of a configuration that states a secret itself; of a variable only the name is there.
     let path = folder.join("jam.json");
@@ -854,20 +861,10 @@ async fn a_private_key_that_everybody_may_read_is_warned_of() {
         (SECRET, 0o644, true),
         ("$JWT_SECRET", 0o644, false),
     ] {
-        let value = jwt(json!({ "secret_key": key }));
-        fs::write(&path, value.to_string()).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let log = Log::default();
-        let _guard = log.listen(tracing::Level::INFO);
-        let loader = Config::file(&path).variables([("JWT_SECRET", SECRET)]);
-        built(loader).await.unwrap();
-        let text = log.text();
-        assert_eq!(
-            text.contains("everybody on this machine may read"),
-            is_warned,
-            "{text}"
-        );
-        assert!(!text.contains(SECRET));
+        fs::write(&path, jwt(json!({ "secret_key": key })).to_string()).unwrap();
+        restrict(&path, mode);
+        let text = heard(Config::file(&path)).await;
+        assert_eq!(text.contains(words), is_warned, "{text}");
     }
     fs::remove_dir_all(folder).unwrap();
 }

@@ -73,11 +73,12 @@ impl Sessions {
 
 /// The instance, if its sessions are where another process finds them.
 async fn kept(configured: &Configured) -> Result<Jam<Claims>, Failure> {
-    if configured.load()?.is_in_memory() {
+    let config = configured.load()?;
+    if config.is_in_memory() {
         let reason = "the store is in memory: only the server's own process sees its sessions";
         return Err(Failure::Wrong(reason.to_owned()));
     }
-    configured.jam().await
+    Ok(super::builder(config).build().await?)
 }
 
 /// Another secret in the place of the one that all sessions are made with.

@@ -12,9 +12,10 @@ use crate::{
 
 async fn are_apart(store: Value) {
     let table = instance(json!({ "store": store }));
-    let document = json!({ "jam": table, "site": table, "auth": { "admin": table } });
+    let document =
+        json!({ "jam": table, "site": table, "auth": { "admin": table }, "auth_admin": table });
     let mut all: Vec<Jam> = Vec::new();
-    for name in ["jam", "site", "auth.admin"] {
+    for name in ["jam", "site", "auth.admin", "auth_admin"] {
         let config = Config::value(&document).table(name).load().unwrap();
         all.push(Jam::builder(config).build().await.unwrap());
     }

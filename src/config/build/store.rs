@@ -182,7 +182,8 @@ async fn postgres(
 ) -> Result<Arc<dyn Store>, ConfigError> {
     let mut builder = crate::store::PostgresStore::builder(url(settings));
     builder = builder.with_clock(Arc::clone(clock));
-    let own = instance(place).map(|table| format!("{}_", table.replace('.', "_")));
+    // No two tables have one prefix: `a.b` and `a_b` are two.
+    let own = instance(place).map(|table| table.replace('_', "__").replace('.', "_0") + "_");
     if let Some(prefix) = settings.prefix.clone().or(own) {
         builder = builder.table_prefix(prefix);
     }

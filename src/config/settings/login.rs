@@ -48,7 +48,7 @@ pub(crate) enum BindKind {
 pub(crate) struct RefreshSettings {
     /// What access tokens are, by the table of that name. Default: `jwt`.
     pub(crate) format: FormatKind,
-    /// How long an access token lives, in place of the token table's `ttl`. Default: that one, `15m` where it is not stated.
+    /// How long an access token lives, in place of the token table's `ttl`. Default: that table's, which is `15m` unless stated.
     pub(crate) access_ttl: Option<Span>,
     /// How long a device may be logged in, whatever it does. Default: `7d`.
     pub(crate) absolute: Option<Span>,
