@@ -180,7 +180,8 @@ impl StoreError {
     pub(crate) fn in_doubt(self) -> Self {
         match self {
             Self::Unavailable(cause) => Self::Unknown(cause),
-            error => error,
+            error @ (Self::Full | Self::Contended) => Self::Unknown(error.into()),
+            error @ (Self::Unknown(_) | Self::Corrupt(_)) => error,
         }
     }
 }

@@ -13,11 +13,11 @@ use axum::{
     Router,
     body::Body,
     extract::Path,
-    http::{Request, Response},
+    http::{HeaderMap, Request, Response},
     routing::post,
 };
 use serde_json::json;
-use support::{ProbeStore, abandon_after, every_interleaving, pause, shared};
+use support::{ProbeStore, abandon_after, every_interleaving, late::LateStore, pause, shared};
 use tokio::sync::Barrier;
 use tower::ServiceExt;
 use tower_jam::{
@@ -570,6 +570,100 @@ async fn an_update_whose_answer_was_lost_counts_once() {
         .await
         .unwrap();
     assert_eq!((updated, calls), (Some(()), 1));
+}
+
+/// A session on a store of which one write will be late.
+async fn late_world() -> (Arc<LateStore>, Engine, tower_jam::Secret<String>) {
+    let store = Arc::new(LateStore::new(MemoryStore::new()));
+    let sessions = engine(store.clone());
+    let token = sessions.create(alice()).await.unwrap().token;
+    (store, sessions, token)
+}
+
+/// The server stood still, the caller saw nothing of its write and tried again, and then the first write was made.
+#[tokio::test]
+async fn a_late_update_is_applied_once() {
+    let (store, sessions, token) = late_world().await;
+    store.hold(1);
+    let updated = sessions.update(token.expose(), |data| {
+        let count = data.values.get("count").and_then(|count| count.as_u64());
+        data.values
+            .insert("count".into(), (count.unwrap_or(0) + 1).into());
+    });
+    assert_eq!(updated.await.unwrap(), Some(()));
+    assert!(store.was_late());
+    let (_, data) = sessions.get(token.expose()).await.unwrap().unwrap();
+    assert_eq!(data.values["count"], 1);
+}
+
+/// The new secret was written late, so the record no longer opens for the old one: that is no end of the session.
+#[tokio::test]
+async fn an_id_that_is_cycled_late_is_the_callers() {
+    let (store, sessions, token) = late_world().await;
+    store.hold(1);
+    let cycled = sessions.rework(token.expose()).await.unwrap();
+    assert!(store.was_late());
+    let cycled = cycled.expect("the session did not end");
+    assert!(sessions.get(cycled.expose()).await.unwrap().is_some());
+    assert!(sessions.get(token.expose()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_session_that_is_created_late_is_there_once() {
+    let (store, sessions, _) = late_world().await;
+    store.hold(1);
+    let created = sessions.create(alice()).await.unwrap();
+    assert!(store.was_late());
+    assert!(
+        sessions
+            .get(created.token.expose())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(sessions.list("alice").await.unwrap().len(), 2);
+}
+
+/// A guest logs in: the note that the guest's session has moved is late, and its cart comes along all the same.
+#[tokio::test]
+async fn a_session_that_moves_late_takes_its_values_along() {
+    let (store, sessions, _) = late_world().await;
+    let login = {
+        let (store, sessions) = (store.clone(), sessions.clone());
+        async move |headers: HeaderMap, session: Session| -> Result<String, Rejection> {
+            // Another tab of the guest's adds to the cart while this request is under way.
+            let cookie = headers["cookie"].to_str().unwrap();
+            let (_, token) = cookie.split_once('=').unwrap();
+            let added = sessions.update(token, |data| {
+                data.values.insert("added".into(), 2.into());
+            });
+            added.await?.unwrap();
+            store.hold(2);
+            session.login(alice()).await?;
+            Ok(session.value::<u32>("added")?.unwrap_or(0).to_string())
+        }
+    };
+    let cart = async |session: Session| session.set("cart", &1).await;
+    let app = Router::new()
+        .route("/cart", post(cart))
+        .route("/login", post(login))
+        .layer(SessionLayer::new(sessions.clone()).optional());
+    let ask = async |path: &str, cookie: Option<String>| {
+        let mut request = Request::post(path);
+        if let Some(cookie) = cookie {
+            request = request.header("cookie", cookie);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        app.clone().oneshot(request).await.unwrap()
+    };
+    let response: Response<Body> = ask("/cart", None).await;
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let response = ask("/login", Some(cookie)).await;
+    assert_eq!(response.status(), 200);
+    assert!(store.was_late());
+    let body = axum::body::to_bytes(response.into_body(), 100).await;
+    assert_eq!(body.unwrap(), "2");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! Every change is one compare-and-swap on one record, made by somebody who holds its current secret.
 //! So a holder of an old secret changes nothing, and what was deleted stays deleted.
 
-use std::{any::TypeId, sync::Arc, time::Duration};
+use std::{any::TypeId, sync::Arc};
 
 use super::{
     lookup::{Lookup, Opened, UNDER_WAY},
@@ -16,7 +16,10 @@ use crate::{
     error::StoreError,
     event::{Event, EventKind, Events},
     secret::Secret,
-    store::{Key, Store, Version, When, Write},
+    store::{
+        Key, Store, Version, When, Write,
+        swap::{Step, swap, swap_once},
+    },
 };
 
 pub(super) struct Core {
@@ -52,21 +55,16 @@ impl Core {
     pub(super) async fn insert(&self, record: Record) -> Result<Opened, StoreError> {
         let token = Token::generate();
         let key = token.key();
-        let write = self.write(&record, &token, &key)?;
-        let version = write.version;
-        match self.store.put(&key, write, When::Absent).await {
-            Ok(true) => {}
-            Ok(false) => {
+        let version = swap(&*self.store, &*self.clock, &key, |entry| {
+            if entry.is_some() {
                 let reason = "128 random bits were taken already";
                 return Err(StoreError::Corrupt(reason.into()));
             }
-            Err(StoreError::Unknown(lost)) => {
-                if !self.is_written(&key, version).await? {
-                    return Err(StoreError::Unknown(lost));
-                }
-            }
-            Err(error) => return Err(error),
-        }
+            let write = self.write(&record, &token, &key)?;
+            let version = write.version;
+            Ok(Step::Swap(write, version))
+        })
+        .await?;
         let record = Arc::new(record);
         Ok(Opened {
             token,
@@ -84,13 +82,15 @@ impl Core {
         new_id: NewId,
         mut edit: impl FnMut(&mut Record) -> Result<T, E>,
     ) -> Result<Option<(T, Opened)>, E> {
-        let deadline = self.clock.monotonic() + DEADLINE;
         let key = token.key();
         let next = match new_id {
             NewId::Keep => token.clone(),
             NewId::Renew => token.renewed(),
         };
-        while let Lookup::Live(opened) = self.read(token.clone()).await? {
+        swap_once(&*self.store, &*self.clock, &key, |entry| {
+            let Lookup::Live(opened) = self.unseal(token, &key, entry)? else {
+                return Ok(Step::Keep(None));
+            };
             let mut record = Record::clone(&opened.record);
             let answer = edit(&mut record)?;
             let now = self.clock.now();
@@ -98,39 +98,16 @@ impl Core {
             if new_id == NewId::Renew {
                 record.head.renewed_at = now;
             }
-            if let Some(changed) = self.replace(&key, &opened, record, &next).await? {
-                return Ok(Some((answer, changed)));
-            }
-            if self.clock.monotonic() > deadline {
-                return Err(StoreError::Contended.into());
-            }
-        }
-        Ok(None)
-    }
-
-    /// Writes `record` if nothing has changed since it was `opened`.
-    async fn replace(
-        &self,
-        key: &Key,
-        opened: &Opened,
-        record: Record,
-        next: &Token,
-    ) -> Result<Option<Opened>, StoreError> {
-        let write = self.write(&record, next, key)?;
-        let version = write.version;
-        let outcome = self
-            .store
-            .put(key, write, When::Unchanged(opened.version))
-            .await;
-        if !self.is_mine(key, version, outcome).await? {
-            return Ok(None);
-        }
-        Ok(Some(Opened {
-            token: next.clone(),
-            key: key.clone(),
-            record: Arc::new(record),
-            version,
-        }))
+            let write = self.write(&record, &next, &key)?;
+            let changed = Opened {
+                token: next.clone(),
+                key: key.clone(),
+                record: Arc::new(record),
+                version: write.version,
+            };
+            Ok(Step::Swap(write, Some((answer, changed))))
+        })
+        .await
     }
 
     /// Notes that the session is in use, at most once per twentieth of its idle time. Losing against
@@ -170,26 +147,17 @@ impl Core {
     /// Ends the session that was `left` for another, hands over its last state, and leaves a note of the
     /// move for requests that are under way.
     pub(super) async fn retire(&self, left: &Opened) -> Result<Option<Arc<Record>>, StoreError> {
-        let deadline = self.clock.monotonic() + DEADLINE;
-        while let Lookup::Live(opened) = self.read(left.token.clone()).await? {
+        let key = &left.key;
+        swap(&*self.store, &*self.clock, key, |entry| {
+            let Lookup::Live(opened) = self.unseal(&left.token, key, entry)? else {
+                return Ok(Step::Keep(None));
+            };
             let now = self.clock.now();
-            let note = self.in_group(
-                &opened.record.head,
-                Write::new(moved(now), now.after(UNDER_WAY)),
-            );
-            let version = note.version;
-            let outcome = self
-                .store
-                .put(&opened.key, note, When::Unchanged(opened.version))
-                .await;
-            if self.is_mine(&opened.key, version, outcome).await? {
-                return Ok(Some(opened.record));
-            }
-            if self.clock.monotonic() > deadline {
-                return Err(StoreError::Contended);
-            }
-        }
-        Ok(None)
+            let note = Write::new(moved(now), now.after(UNDER_WAY));
+            let note = self.in_group(&opened.record.head, note);
+            Ok(Step::Swap(note, Some(opened.record)))
+        })
+        .await
     }
 
     pub(super) async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
@@ -247,25 +215,6 @@ impl Core {
         Ok(live)
     }
 
-    /// Whether a conditional write took effect, also when its answer was lost.
-    async fn is_mine(
-        &self,
-        key: &Key,
-        version: Version,
-        outcome: Result<bool, StoreError>,
-    ) -> Result<bool, StoreError> {
-        match outcome {
-            Err(StoreError::Unknown(_)) => self.is_written(key, version).await,
-            outcome => outcome,
-        }
-    }
-
-    /// Looks for a write whose answer was lost.
-    async fn is_written(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
-        let entry = self.store.get(key).await.map_err(StoreError::in_doubt)?;
-        Ok(entry.is_some_and(|entry| entry.version == version))
-    }
-
     fn write(&self, record: &Record, token: &Token, key: &Key) -> Result<Write, StoreError> {
         let head = &record.head;
         let value = record.encode(token, key, self.is_plain)?;
@@ -294,9 +243,6 @@ impl Core {
 fn group(issuer: &str, subject: &str) -> Key {
     Key::new("session-user", &[issuer.as_bytes(), subject.as_bytes()])
 }
-
-/// A change that loses for this long is given up with 503. Longer than any store's own time-out.
-const DEADLINE: Duration = Duration::from_secs(5);
 
 /// One write per twentieth of the idle time keeps the deadline true to 5 %.
 const TOUCHES_PER_IDLE: u32 = 20;

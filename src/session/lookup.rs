@@ -56,7 +56,7 @@ impl Core {
     pub(super) async fn read(&self, token: Token) -> Result<Lookup<Opened>, StoreError> {
         let key = token.key();
         let entry = self.store.get(&key).await?;
-        self.unseal(&token, &key, entry)
+        self.unseal(&token, &key, entry.as_ref())
     }
 
     /// The session that `text` opens, for a request that only asks whether it lives: `Live(None)` says that it
@@ -83,18 +83,18 @@ impl Core {
         {
             return Ok(Lookup::Live(None));
         }
-        let found = self.unseal(&token, &key, glance.entry)?;
+        let found = self.unseal(&token, &key, glance.entry.as_ref())?;
         if glance.is_remembered && !matches!(found, Lookup::Live(_)) {
             return Ok(self.read(token).await?.map(Some));
         }
         Ok(found.map(Some))
     }
 
-    fn unseal(
+    pub(super) fn unseal(
         &self,
         token: &Token,
         key: &Key,
-        entry: Option<Entry>,
+        entry: Option<&Entry>,
     ) -> Result<Lookup<Opened>, StoreError> {
         let Some(entry) = entry else {
             return Ok(Lookup::Gone);

@@ -69,7 +69,7 @@ mod postgres;
 mod process;
 #[cfg(feature = "store-redis")]
 mod redis;
-#[cfg(any(feature = "jwt", feature = "otp"))]
+#[cfg(any(feature = "jwt", feature = "otp", feature = "session"))]
 pub(crate) mod swap;
 
 #[cfg(feature = "store-file")]

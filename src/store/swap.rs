@@ -24,11 +24,54 @@ pub(crate) async fn swap<T, E: From<StoreError>>(
     store: &dyn Store,
     clock: &dyn Clock,
     key: &Key,
+    decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
+) -> Result<T, E> {
+    run(store, clock, key, Repeats::AreHarmless, decide).await
+}
+
+/// [`swap`] for a change that must not be made twice, such as an addition.
+///
+/// # Errors
+///
+/// Those of [`swap`]; also [`StoreError::Unknown`] when the answer to a write was lost and another write has come since,
+/// before or after it: nobody can tell.
+#[cfg(feature = "session")]
+pub(crate) async fn swap_once<T, E: From<StoreError>>(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    key: &Key,
+    decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
+) -> Result<T, E> {
+    run(store, clock, key, Repeats::Count, decide).await
+}
+
+/// What it means to decide again over the outcome of a decision of one's own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    /// The decision sees in the value what it came to before.
+    AreHarmless,
+    #[cfg(feature = "session")]
+    Count,
+}
+
+/// A write whose answer was lost.
+struct Lost<T> {
+    version: Version,
+    /// What the write was to replace. While that is there, the write has not been made.
+    replaces: Option<Version>,
+    answer: T,
+}
+
+async fn run<T, E: From<StoreError>>(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    key: &Key,
+    repeats: Repeats,
     mut decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
     let deadline = clock.monotonic() + DEADLINE;
     // A lost write may still be made after others were tried, so none is forgotten.
-    let mut unsettled: Vec<(Version, T)> = Vec::new();
+    let mut unsettled: Vec<Lost<T>> = Vec::new();
     loop {
         let entry = match store.get(key).await {
             Err(error) if !unsettled.is_empty() => return Err(error.in_doubt().into()),
@@ -36,28 +79,40 @@ pub(crate) async fn swap<T, E: From<StoreError>>(
         };
         let found = entry.as_ref().map(|entry| entry.version);
         let mut writes = unsettled.iter();
-        if let Some(at) = writes.position(|(version, _)| found == Some(*version)) {
-            return Ok(unsettled.swap_remove(at).1);
+        if let Some(at) = writes.position(|lost| found == Some(lost.version)) {
+            return Ok(unsettled.swap_remove(at).answer);
         }
         let (write, answer) = match decide(entry.as_ref())? {
             Step::Keep(answer) => return Ok(answer),
             Step::Swap(write, answer) => (write, answer),
         };
+        if repeats != Repeats::AreHarmless && unsettled.iter().any(|lost| lost.replaces != found) {
+            return Err(StoreError::Unknown(OVERTAKEN.into()).into());
+        }
         let version = write.version;
         let when = found.map_or(When::Absent, When::Unchanged);
         match store.put(key, write, when).await {
             Ok(true) => return Ok(answer),
             Ok(false) => {}
-            Err(StoreError::Unknown(_)) => unsettled.push((version, answer)),
+            Err(StoreError::Unknown(_)) => unsettled.push(Lost {
+                version,
+                replaces: found,
+                answer,
+            }),
             Err(error) if !unsettled.is_empty() => return Err(error.in_doubt().into()),
             Err(error) => return Err(error.into()),
         }
         if clock.monotonic() > deadline {
-            return Err(StoreError::Contended.into());
+            let error = match unsettled.is_empty() {
+                true => StoreError::Contended,
+                false => StoreError::Contended.in_doubt(),
+            };
+            return Err(error.into());
         }
     }
 }
 
+const OVERTAKEN: &str = "the answer to a write was lost, and another write came since";
 /// Longer than any store's own time-out, shorter than anybody waits for a page.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -81,6 +136,8 @@ mod tests {
         Loses,
         /// The write is made once the next write has been refused or made.
         IsLate,
+        /// The write is made, its answer is lost, and another writer's follows.
+        IsOvertaken,
     }
 
     #[derive(Debug)]
@@ -149,6 +206,12 @@ mod tests {
                     }
                     match turn {
                         Turn::Loses => Err(StoreError::Unknown("lost".into())),
+                        Turn::IsOvertaken => {
+                            if let Some(entry) = &mut *entry {
+                                entry.version = Version::from_stored(0);
+                            }
+                            Err(StoreError::Unknown("lost".into()))
+                        }
                         _ => Ok(is_allowed),
                     }
                 }
@@ -167,10 +230,14 @@ mod tests {
 
     /// Counts up by one, and returns what came of it and how often it was decided.
     async fn count(store: &Scripted) -> (Result<u8, StoreError>, usize) {
+        count_with(store, Repeats::AreHarmless).await
+    }
+
+    async fn count_with(store: &Scripted, repeats: Repeats) -> (Result<u8, StoreError>, usize) {
         let clock = Arc::new(ManualClock::default());
         let mut decisions = 0;
         let key = Key::new("example", &[]);
-        let counted = swap(store, &*clock, &key, |entry| {
+        let counted = run(store, &*clock, &key, repeats, |entry| {
             decisions += 1;
             clock.advance(Duration::from_secs(1));
             let next = entry.map_or(0, |entry| entry.value[0]) + 1;
@@ -214,5 +281,76 @@ mod tests {
         let (counted, decisions) = count(&store).await;
         assert_eq!((counted.unwrap(), decisions), (1, 2));
         assert_eq!(store.entry.lock().unwrap().as_ref().unwrap().value[0], 1);
+    }
+
+    /// The write may be under the other one, or may never have been made.
+    #[cfg(feature = "session")]
+    #[tokio::test]
+    async fn what_must_not_be_made_twice_is_unknown_once_it_was_overtaken() {
+        let turns = [Turn::Works, Turn::IsOvertaken];
+        let store = Scripted::new(turns);
+        let (counted, decisions) = count_with(&store, Repeats::Count).await;
+        assert!(
+            matches!(counted, Err(StoreError::Unknown(_))),
+            "{counted:?}"
+        );
+        assert_eq!(decisions, 2);
+        assert_eq!(store.entry.lock().unwrap().as_ref().unwrap().value[0], 1);
+
+        let (counted, _) = count(&Scripted::new(turns)).await;
+        assert_eq!(counted.unwrap(), 2, "a repeat that is harmless is made");
+    }
+
+    /// Called contended, which means that nothing was done, a client would be told what may not be so.
+    #[tokio::test]
+    async fn a_lost_write_is_still_in_doubt_at_the_deadline() {
+        let store = Scripted::new(
+            [Turn::Works, Turn::Loses]
+                .into_iter()
+                .chain(std::iter::repeat_n(Turn::Works, 20)),
+        );
+        *store.entry.lock().unwrap() = Some(Entry::new(
+            vec![7].into(),
+            Version::from_stored(1),
+            Timestamp::NEVER,
+        ));
+        let refusing = Refusing(store);
+        let clock = ManualClock::default();
+        let key = Key::new("example", &[]);
+        let counted = swap(&refusing, &clock, &key, |_| {
+            clock.advance(Duration::from_secs(2));
+            Ok::<_, StoreError>(Step::Swap(Write::new("", Timestamp::NEVER), ()))
+        });
+        let counted = counted.await;
+        assert!(
+            matches!(counted, Err(StoreError::Unknown(_))),
+            "{counted:?}"
+        );
+    }
+
+    /// Somebody else always comes first, and the first answer is lost.
+    #[derive(Debug)]
+    struct Refusing(Scripted);
+
+    impl Store for Refusing {
+        fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+            self.0.get(key)
+        }
+
+        fn put<'a>(&'a self, _: &'a Key, _: Write, _: When) -> StoreFuture<'a, bool> {
+            let answer = match self.0.turn() {
+                Turn::Loses => Err(StoreError::Unknown("lost".into())),
+                _ => Ok(false),
+            };
+            Box::pin(async { answer })
+        }
+
+        fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+            self.0.take(key)
+        }
+
+        fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+            self.0.list(group)
+        }
     }
 }

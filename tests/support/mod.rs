@@ -7,6 +7,7 @@
 
 #[cfg(feature = "near-cache")]
 pub mod hub;
+pub mod late;
 #[cfg(all(unix, feature = "store-postgres"))]
 pub mod postgres;
 pub mod process;
