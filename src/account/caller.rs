@@ -84,6 +84,11 @@ impl Caller {
         dpop.look_at(proof, &self.method, &self.path).map(Some)
     }
 
+    #[cfg(feature = "oauth2")]
+    pub(super) const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// The cookie of this name; two that differ are refused.
     pub(super) fn cookie(&self, name: &CookieName) -> Result<Option<Secret<String>>, Rejection> {
         let found = name.find(&self.headers)?;

@@ -55,13 +55,14 @@ pub(super) async fn begin<U: Serialize + Send + Sync + 'static>(
             .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "max_age is a number of seconds"))?;
         login = login.max_age(Duration::from_secs(seconds));
     }
-    if let Ok(Some(cookie)) = caller.cookie(oauth.cookie().cookie_name()) {
-        login = login.cookie(cookie.expose());
-    }
+    login = login.cookies(caller.headers());
     match login.await {
         Ok(started) => {
             let mut answer = see_other(&started.url)?;
             let headers = answer.headers_mut();
+            for cookie in started.clear_cookies {
+                headers.append(header::SET_COOKIE, cookie);
+            }
             headers.append(header::SET_COOKIE, started.set_cookie);
             Ok(answer)
         }
@@ -84,8 +85,8 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
             "this provider answers by a redirect",
         ));
     }
-    let login = match mount.login(oauth, &caller, parameters).await {
-        Ok(login) => login,
+    let (login, clear_flow) = match mount.login(oauth, &caller, parameters).await {
+        Ok(ended) => ended,
         Err(error) => return mount.failed(&error),
     };
     let authenticated_at = login.profile.authenticated_at();
@@ -108,6 +109,7 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
         Err(refusal) => return mount.stuck(refusal),
     };
     let mut answer = see_other(&return_to)?;
+    answer.headers_mut().append(header::SET_COOKIE, clear_flow);
     if let Some(cookie) = &mount.refresh_cookie {
         let device = NewDevice {
             user_agent: caller.user_agent.clone(),
@@ -144,15 +146,17 @@ impl<U> OAuthMount<U> {
         oauth: &OAuth2,
         caller: &Caller,
         parameters: Parameters,
-    ) -> Result<Login, OAuthError> {
+    ) -> Result<(Login, HeaderValue), OAuthError> {
         let unreadable = |_| OAuthError::Malformed("the answer is no form");
         let Form(parameters) = parameters.map_err(unreadable)?;
         let callback = Callback::read(parameters)?;
+        let flow_cookie = oauth.flow_cookie(callback.state.as_deref().unwrap_or_default());
         // Two cookies that differ: another domain may have set one.
-        let cookie = caller.cookie(oauth.cookie().cookie_name());
+        let cookie = caller.cookie(flow_cookie.cookie_name());
         let cookie = cookie.map_err(|_| OAuthError::UnknownState)?;
         let cookie = cookie.as_ref().map(|cookie| cookie.expose().as_str());
-        oauth.finish(callback, cookie).await
+        let login = oauth.finish(callback, cookie).await?;
+        Ok((login, flow_cookie.clear()))
     }
 
     /// The page that asks for a code finds the challenge in a cookie, from which `/login/otp` reads it.

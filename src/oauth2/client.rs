@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use http::HeaderValue;
 use tokio::sync::OnceCell;
 
 use super::{
@@ -15,9 +16,10 @@ use super::{
     tokens::ProviderTokens,
     wire::Wire,
 };
+#[cfg(feature = "account")]
+use crate::cookie::CookieSpec;
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
-    cookie::{CookieSpec, SameSite},
     error::ConfigError,
     event::{Event, EventKind, Events},
     fetch::Scheme,
@@ -38,9 +40,10 @@ pub(super) struct Core {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     events: Events,
-    /// What records of logins under way are sealed by, the active one first.
+    /// What logins under way are sealed by, the active one first.
     pub(super) seals: Vec<Secret<[u8; 32]>>,
-    pub(super) cookie: CookieSpec,
+    /// What the names of the cookies of logins under way begin with.
+    pub(super) cookie_prefix: &'static str,
     pub(super) default_page: String,
     pub(super) wire: Arc<Wire>,
     /// Keys are read at the first login, so that a provider that is away stops no start.
@@ -50,7 +53,8 @@ pub(super) struct Core {
 }
 
 impl OAuth2 {
-    /// A client of `provider`. Logins under way are kept in `store`, sealed by a key that is derived from `secret`.
+    /// A client of `provider`. Logins under way are sealed by a key that is derived from `secret`; `store` keeps which of them
+    /// were used.
     pub fn builder(
         provider: Provider,
         store: Arc<dyn Store>,
@@ -73,15 +77,21 @@ impl OAuth2 {
         &self.core.provider
     }
 
-    /// The name of the cookie that binds a login to its browser.
+    /// The name of the cookie that holds the login with this `state`.
     #[must_use]
-    pub fn cookie_name(&self) -> &str {
-        self.core.cookie.name()
+    pub fn cookie_name(&self, state: &str) -> String {
+        self.core.flow_cookie(state).name().to_owned()
+    }
+
+    /// The `Set-Cookie` value that makes a browser forget the login with this `state`, which has ended.
+    #[must_use]
+    pub fn clear_cookie(&self, state: &str) -> HeaderValue {
+        self.core.flow_cookie(state).clear()
     }
 
     #[cfg(feature = "account")]
-    pub(crate) fn cookie(&self) -> &CookieSpec {
-        &self.core.cookie
+    pub(crate) fn flow_cookie(&self, state: &str) -> CookieSpec {
+        self.core.flow_cookie(state)
     }
 
     /// Begins a login; `.await` gives the address to which the browser is to be sent.
@@ -222,10 +232,9 @@ impl OAuth2Builder {
                 "is not a path on this origin",
             ));
         }
-        // Browsers send a cookie with a form that another site posts only if it says so.
-        let cookie = match self.provider.posts_form() {
-            true => CookieSpec::new("__Host-oauth-post")?.with_same_site(SameSite::None)?,
-            false => CookieSpec::new("__Host-oauth")?,
+        let cookie_prefix = match self.provider.posts_form() {
+            true => "__Host-oauth-post-",
+            false => "__Host-oauth-",
         };
         let settings = Arc::clone(&self.provider.inner);
         let wire = Wire::new(settings, Arc::clone(&self.clock), &redirect_url);
@@ -236,7 +245,7 @@ impl OAuth2Builder {
                 clock: self.clock,
                 events: self.events,
                 seals: self.seals,
-                cookie,
+                cookie_prefix,
                 default_page: self.default_page,
                 wire: Arc::new(wire),
                 id_tokens: OnceCell::new(),

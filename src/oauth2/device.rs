@@ -18,6 +18,7 @@ pub struct DeviceCode {
     pub verification_uri_complete: Option<String>,
     /// Until when.
     pub expires_at: Timestamp,
+    started_at: Timestamp,
     client: OAuth2,
     codes: StandardDeviceAuthorizationResponse,
 }
@@ -29,6 +30,7 @@ impl OAuth2 {
     ///
     /// [`OAuthError::Unsupported`] when the provider has no such endpoint, and whatever goes wrong on the way.
     pub async fn device(&self) -> Result<DeviceCode, OAuthError> {
+        let started_at = self.core.clock.now();
         let codes = self.core.wire.device().await?;
         let complete = codes.verification_uri_complete();
         Ok(DeviceCode {
@@ -36,6 +38,7 @@ impl OAuth2 {
             verification_uri: codes.verification_uri().as_str().to_owned(),
             verification_uri_complete: complete.map(|uri| uri.secret().clone()),
             expires_at: self.core.clock.now().after(codes.expires_in()),
+            started_at,
             client: self.clone(),
             codes,
         })
@@ -67,6 +70,7 @@ impl DeviceCode {
             profile,
             tokens,
             return_to: core.default_page.clone(),
+            started_at: self.started_at,
         })
     }
 }

@@ -9,7 +9,7 @@ use super::{
     profile::Profile,
     tokens::ProviderTokens,
 };
-use crate::secret::Secret;
+use crate::clock::Timestamp;
 
 /// What a provider sends a browser back with: the parameters of the callback's query, or of its form.
 #[derive(Clone, Default)]
@@ -66,12 +66,14 @@ pub struct Login {
     pub tokens: ProviderTokens,
     /// Where the browser wants to go: a path on this origin.
     pub return_to: String,
+    /// When it began here: what has ended since then for all of the user's logins must not come back by this one.
+    pub started_at: Timestamp,
 }
 
 impl OAuth2 {
-    /// Ends a login: `cookie` is what the browser keeps under [`cookie_name`](Self::cookie_name). A state is good once, and
-    /// for the browser that began with it; whatever comes of it, it is used up. Nobody is asked anything for a state that is not
-    /// good, or a code that is none.
+    /// Ends a login: `cookie` is what the browser keeps under [`cookie_name`](Self::cookie_name) of the callback's state. A state
+    /// is good once, and for the browser that began with it; whatever comes of it, it is used up. Nobody is asked anything, and
+    /// nothing is written, for a state that is not good.
     ///
     /// # Errors
     ///
@@ -92,8 +94,11 @@ impl Core {
         let (Some(state), Some(cookie)) = (&callback.state, cookie) else {
             return Err(OAuthError::UnknownState);
         };
-        let record = self.take(state, cookie).await?;
-        let record = record.ok_or(OAuthError::UnknownState)?;
+        let flow = self.open_flow(state, cookie);
+        let flow = flow.ok_or(OAuthError::UnknownState)?;
+        if !self.use_up(&flow, state).await? {
+            return Err(OAuthError::UnknownState);
+        }
         match &callback.iss {
             Some(issuer) if *issuer != provider.issuer => return Err(OAuthError::Issuer),
             None if provider.states_issuer => return Err(OAuthError::Issuer),
@@ -108,11 +113,11 @@ impl Core {
             let reason = "the code is missing, or longer than 4 KB";
             return Err(OAuthError::Malformed(reason));
         }
-        let verifier = Secret::new(record.verifier.clone());
-        let tokens = self.wire.exchange(code, &verifier).await?;
+        let tokens = self.wire.exchange(code, &flow.verifier()).await?;
+        let nonce = flow.nonce();
         let expected = Expected {
-            nonce: record.nonce.as_deref(),
-            max_age: record.max_age.map(Duration::from_secs),
+            nonce: Some(nonce.expose()),
+            max_age: flow.max_age.map(Duration::from_secs),
         };
         let mut profile = self.identify(&tokens, &expected).await?;
         if let Some(user) = &callback.user {
@@ -121,7 +126,8 @@ impl Core {
         Ok(Login {
             profile,
             tokens,
-            return_to: record.return_to.clone(),
+            started_at: flow.started_at,
+            return_to: flow.return_to,
         })
     }
 

@@ -7,12 +7,15 @@
 //!
 //! * **The authorization code flow with PKCE S256, and no other**, whatever the provider says of itself. `state`, verifier
 //!   and, with `openid`, `nonce` have 256 random bits each.
-//! * **Bound to the browser, used once.** What is remembered of a login lies in the store under a key of provider, `state` and the
-//!   browser's own secret, which is in the cookie `__Host-oauth`. So somebody else's `state` finds nothing and uses nothing
-//!   up. It is sealed, taken before anything else happens, and good for ten minutes, on every node.
-//! * **Providers that post a form** ([`post_form`](ProviderBuilder::post_form), Apple) need a cookie that browsers send from
-//!   another site: `__Host-oauth-post`, `SameSite=None`.
-//! * **Several providers cannot be mixed up.** Each has its own redirect URL and its own records. An `iss` (RFC 9207) that is
+//! * **Bound to the browser, used once.** A login under way lies in the browser alone, in a cookie of its own whose name begins
+//!   with `__Host-oauth-`: sealed under a key of the master secret, bound to provider, issuer and `state`, and good for ten
+//!   minutes. So beginning one writes nothing, and somebody else's `state` opens nothing and uses nothing up. The store notes
+//!   that a login was used, before anything else happens, so it ends once, on whichever node.
+//! * **Several tabs** do not disturb each other. A browser keeps at most eight logins, and about six kilobytes of them; the
+//!   oldest go first.
+//! * **Providers that post a form** ([`post_form`](ProviderBuilder::post_form), Apple) need cookies that browsers send from
+//!   another site: `__Host-oauth-post-`, `SameSite=None`.
+//! * **Several providers cannot be mixed up.** Each has its own redirect URL and its own seal. An `iss` (RFC 9207) that is
 //!   there must be the provider's; [`require_issuer`](ProviderBuilder::require_issuer) demands it, and discovery sets that where a
 //!   provider publishes it.
 //! * **The redirect URL is the configured one**; nothing of a request goes into it.
@@ -40,7 +43,8 @@
 //!
 //! # Caveats
 //!
-//! Beginning a login writes a record, for whoever asks. Put a limit of requests by address in front of public routes.
+//! The end of a login writes a note of some hundred bytes for eleven minutes, also when the provider refuses the code. Put a
+//! limit of requests by address in front of public routes.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -56,7 +60,7 @@
 //! // Send the browser to `url`, with 303 and `set_cookie`. Its answer and its cookie go to `finish`.
 //! let started = oauth.authorize().return_to("/cart").await?;
 //! assert!(started.url.starts_with("https://github.com/login/oauth/authorize?response_type=code&client_id=client-id&state="));
-//! assert!(started.set_cookie.to_str()?.starts_with("__Host-oauth="));
+//! assert!(started.set_cookie.to_str()?.starts_with("__Host-oauth-"));
 //! # Ok(())
 //! # }
 //! ```
@@ -70,6 +74,7 @@ mod discovery;
 mod error;
 mod finish;
 mod flight;
+mod flow;
 mod http;
 mod id_token;
 mod presets;

@@ -81,6 +81,16 @@ impl Browser {
         panic!("too many redirects")
     }
 
+    /// The names of the cookies that it keeps.
+    pub fn names(&self, url: &str) -> Vec<String> {
+        let host = Url::parse(url).unwrap().authority().to_owned();
+        let jar = self.jar.lock().unwrap();
+        let own = jar.keys().filter(|(owner, _)| *owner == host);
+        let mut names: Vec<_> = own.map(|(_, name)| name.clone()).collect();
+        names.sort();
+        names
+    }
+
     pub fn cookie(&self, url: &str, name: &str) -> Option<String> {
         let host = Url::parse(url).unwrap().authority().to_owned();
         let jar = self.jar.lock().unwrap();

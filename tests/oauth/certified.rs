@@ -173,9 +173,9 @@ async fn a_certified_server_refuses_who_is_not_the_client_and_what_is_used_up() 
     let browser = Browser::new();
     let started = oauth.authorize().await.unwrap();
     let code = callback(&walk(&browser, &started.url).await).code;
-    let cookie = cookie_value(&started.set_cookie);
     // A code of another login, as an attacker injects it: the verifier does not fit.
-    let second = oauth.authorize().cookie(&cookie).await.unwrap();
+    let second = oauth.authorize().await.unwrap();
+    let cookie = cookie_value(&second.set_cookie);
     let mut injected = callback(&walk(&browser, &second.url).await);
     injected.code = code;
     let refused = oauth.finish(injected, Some(&cookie)).await.unwrap_err();

@@ -1,18 +1,22 @@
 //! A login from its beginning to its end.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use http::{HeaderMap, header};
 use serde_json::json;
 use tower_jam::{
-    Algorithm, Key,
-    oauth2::{GitHubUser, Provider},
+    Algorithm, Clock, Key, SystemClock,
+    oauth2::{GitHubUser, OAuthError, Provider},
+    testing::ManualClock,
 };
 use url::Url;
 
 use crate::{
     browser::location,
     provider::{CLIENT, Fault, OWN, SECRET},
-    world::{self, callback, cookie_value, world, world_with},
+    world::{
+        self, Returned, callback, cookie_name, cookie_value, pair, world, world_by, world_with,
+    },
 };
 
 #[tokio::test]
@@ -110,23 +114,113 @@ async fn a_thousand_logins_repeat_neither_state_nor_verifier() {
 }
 
 #[tokio::test]
-async fn two_tabs_of_a_browser_log_in_side_by_side() {
+async fn tabs_of_a_browser_log_in_side_by_side() {
     let world = world().await;
-    let first = world.oauth.authorize().return_to("/a").await.unwrap();
-    let kept = cookie_value(&first.set_cookie);
-    let second = world.oauth.authorize().return_to("/b").cookie(&kept);
-    let second = second.await.unwrap();
-    assert_eq!(cookie_value(&second.set_cookie), kept);
-    for (started, page) in [(first, "/a"), (second, "/b")] {
-        let returned = world.goes_on(started).await;
-        let login = world.oauth.finish(returned.callback, Some(&kept)).await;
+    let mut headers = HeaderMap::new();
+    let mut tabs = Vec::new();
+    for page in ["/a", "/b", "/c"] {
+        let started = world.oauth.authorize().return_to(page).cookies(&headers);
+        let started = started.await.unwrap();
+        assert!(started.clear_cookies.is_empty());
+        headers.append(header::COOKIE, pair(&started.set_cookie));
+        tabs.push((started, page));
+    }
+    let mut names = std::collections::HashSet::new();
+    for (started, page) in tabs {
+        let name = cookie_name(&started.set_cookie);
+        let Returned { callback, cookie } = world.goes_on(started).await;
+        let state = callback.state.as_deref().unwrap();
+        assert_eq!(world.oauth.cookie_name(state), name);
+        let cleared = world.oauth.clear_cookie(state);
+        assert!(cleared.to_str().unwrap().starts_with(&format!("{name}=;")));
+        assert!(names.insert(name));
+        let login = world.oauth.finish(callback, Some(&cookie)).await;
         assert_eq!(login.unwrap().return_to, page);
     }
-    // What a browser presents instead of such a value is not taken over.
-    for odd in ["", "a", &"a".repeat(44), &"!".repeat(43)] {
-        let started = world.oauth.authorize().cookie(odd).await.unwrap();
-        assert_ne!(cookie_value(&started.set_cookie), odd);
+}
+
+/// Whoever lets a browser begin logins without end must not make its requests too long for the server.
+#[tokio::test]
+async fn a_browser_keeps_few_logins_and_the_newest_of_them() {
+    for page in ["/cart".to_owned(), format!("/{}", "\"".repeat(2047))] {
+        let clock = Arc::new(ManualClock::at(SystemClock.now()));
+        let world = world_by(clock.clone()).await;
+        let mut jar: Vec<(String, String)> = vec![("sid".to_owned(), "a".to_owned())];
+        for round in 0..30 {
+            clock.advance(Duration::from_secs(1));
+            let mut headers = HeaderMap::new();
+            let all: Vec<_> = jar
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            headers.insert(header::COOKIE, all.join("; ").parse().unwrap());
+            let started = world.oauth.authorize().return_to(&page).cookies(&headers);
+            let started = started.await.unwrap();
+            for line in &started.clear_cookies {
+                let cleared = cookie_name(line);
+                assert!(line.to_str().unwrap().contains("Max-Age=0"));
+                jar.retain(|(name, _)| *name != cleared);
+            }
+            let newest = cookie_name(&started.set_cookie);
+            jar.push((newest, cookie_value(&started.set_cookie)));
+            let bytes: usize = jar
+                .iter()
+                .map(|(name, value)| name.len() + value.len())
+                .sum();
+            assert!(
+                jar.len() <= 9 && bytes <= 6 * 1024,
+                "{} of {bytes}",
+                jar.len()
+            );
+            assert!(jar.len() > 1 + usize::from(round > 0 && page.len() < 100));
+            assert_eq!(jar[0].0, "sid", "what is no login stays");
+            let returned = world.goes_on(started).await;
+            if round == 29 {
+                let login = world
+                    .oauth
+                    .finish(returned.callback, Some(&returned.cookie));
+                assert_eq!(login.await.unwrap().return_to, page);
+            }
+        }
     }
+}
+
+/// A stranger can begin as many logins as there are requests, and end as many that never began.
+#[tokio::test]
+async fn beginning_a_login_writes_nothing_nor_does_an_end_that_has_no_beginning() {
+    let world = world().await;
+    let mut last = None;
+    for _ in 0..100 {
+        last = Some(world.oauth.authorize().return_to("/cart").await.unwrap());
+    }
+    let Returned { callback, cookie } = world.goes_on(last.unwrap()).await;
+    let mut changed = cookie.clone().into_bytes();
+    changed[20] ^= 1;
+    let changed = String::from_utf8(changed).unwrap();
+    for foreign in [None, Some(""), Some("a"), Some(&*changed)] {
+        let refused = world.oauth.finish(callback.clone(), foreign).await;
+        assert!(matches!(refused, Err(OAuthError::UnknownState)));
+    }
+    assert_eq!(world.store.calls(), 0, "the store is not asked either");
+    world.oauth.finish(callback, Some(&cookie)).await.unwrap();
+    assert_eq!(world.store.calls(), 1);
+    assert_eq!(
+        world.store.written(),
+        [Vec::<u8>::new()],
+        "a note, and nothing in it"
+    );
+}
+
+#[tokio::test]
+async fn a_login_says_when_it_began() {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let world = world_by(clock.clone()).await;
+    let began = clock.now();
+    let started = world.oauth.authorize().await.unwrap();
+    clock.advance(Duration::from_secs(5));
+    let Returned { callback, cookie } = world.goes_on(started).await;
+    let login = world.oauth.finish(callback, Some(&cookie)).await.unwrap();
+    assert_eq!(login.started_at, began);
 }
 
 #[tokio::test]
@@ -136,7 +230,7 @@ async fn the_cookie_is_for_this_host_and_for_no_script() {
     let lax = line(world().await.oauth.authorize().await.unwrap());
     let attributes = "; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure";
     assert!(
-        lax.starts_with("__Host-oauth=") && lax.ends_with(attributes),
+        lax.starts_with("__Host-oauth-") && lax.ends_with(attributes),
         "{lax}"
     );
     // A form that the provider's page posts comes from another site.
@@ -146,7 +240,7 @@ async fn the_cookie_is_for_this_host_and_for_no_script() {
     let none = line(started);
     let attributes = attributes.replace("Lax", "None");
     assert!(
-        none.starts_with("__Host-oauth-post=") && none.ends_with(&attributes),
+        none.starts_with("__Host-oauth-post-") && none.ends_with(&attributes),
         "{none}"
     );
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use tower_jam::{
-    MasterSecret, OAuth2,
+    Clock, MasterSecret, OAuth2, SystemClock,
     oauth2::{Callback, Login, OAuthError, ProviderBuilder, Started},
     store::MemoryStore,
 };
@@ -45,12 +45,24 @@ pub async fn world() -> World {
 }
 
 pub async fn world_with(change: impl FnOnce(ProviderBuilder) -> ProviderBuilder) -> World {
+    world_of(change, Arc::new(SystemClock)).await
+}
+
+pub async fn world_by(clock: Arc<dyn Clock>) -> World {
+    world_of(|it| it, clock).await
+}
+
+async fn world_of(
+    change: impl FnOnce(ProviderBuilder) -> ProviderBuilder,
+    clock: Arc<dyn Clock>,
+) -> World {
     let provider = Provider::start().await;
     // It pauses at each call, so that what runs at once runs in between.
     let store = Arc::new(ProbeStore::pausing(MemoryStore::new()));
     let known = change(settings(&provider)).build().unwrap();
     let oauth = OAuth2::builder(known, store.clone(), &MasterSecret::generate())
         .redirect_url(CALLBACK)
+        .clock(clock)
         .build()
         .unwrap();
     World {
@@ -96,8 +108,18 @@ pub fn callback(url: &Url) -> Callback {
     Callback::read(url.query_pairs().into_owned()).unwrap()
 }
 
-pub fn cookie_value(line: &HeaderValue) -> String {
+/// Name and value, as a browser sends them.
+pub fn pair(line: &HeaderValue) -> HeaderValue {
     let line = line.to_str().unwrap();
-    let (_, value) = line.split(';').next().unwrap().split_once('=').unwrap();
-    value.to_owned()
+    HeaderValue::from_str(line.split(';').next().unwrap()).unwrap()
+}
+
+pub fn cookie_name(line: &HeaderValue) -> String {
+    let pair = pair(line);
+    pair.to_str().unwrap().split_once('=').unwrap().0.to_owned()
+}
+
+pub fn cookie_value(line: &HeaderValue) -> String {
+    let pair = pair(line);
+    pair.to_str().unwrap().split_once('=').unwrap().1.to_owned()
 }
