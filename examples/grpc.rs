@@ -97,7 +97,7 @@ impl wire::Method for Greeter {
 async fn accounts() -> Result<Accounts<Claims>, Box<dyn Error>> {
     let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
     let passwords = Passwords::builder().build()?;
-    let users = StoreUsers::new(store.clone());
+    let users = StoreUsers::new(store.clone(), &secret, ISSUER);
     let hash = passwords
         .hash(&passwords.check_new("correct horse").await?)
         .await?;
@@ -107,14 +107,16 @@ async fn accounts() -> Result<Accounts<Claims>, Box<dyn Error>> {
     }
     let users: Arc<dyn Users<Claims>> = Arc::new(users);
     let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa)?))
-        .issuer("https://auth.acme.dev")
+        .issuer(ISSUER)
         .audience("greeter")
         .build()?;
     let reread = account::reread(users.clone());
     let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reread).build()?;
     let throttle = Throttle::builder(store, &secret).build();
-    Ok(Accounts::builder(users, passwords, throttle, pairs).build())
+    Ok(Accounts::builder(users, passwords, throttle, pairs).build()?)
 }
+
+const ISSUER: &str = "https://auth.acme.dev";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -90,6 +90,8 @@ async fn logout(session: Session) -> Result<impl IntoResponse, Rejection> {
     Ok(Redirect::to("/"))
 }
 
+const ISSUER: &str = "https://acme.dev";
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args()
@@ -111,7 +113,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .build()?;
 
     let people = Arc::new(People::default());
-    let sessions = Sessions::builder(store.clone(), &secret).build()?;
+    let users: Arc<dyn Users<Claims>> = people.clone();
+    let sessions = Sessions::builder(store.clone(), &secret)
+        .issuer(ISSUER)
+        .users(account::reread(users))
+        .build()?;
     let accounts = accounts(people.clone(), store, &secret, sessions.clone())?;
     let link = move |login: Login| {
         let people = people.clone();
@@ -151,13 +157,10 @@ fn accounts(
     sessions: Sessions<Claims>,
 ) -> Result<Accounts<Claims>, Box<dyn Error>> {
     let ring = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
-    let jwt = Jwt::builder(ring)
-        .issuer("https://acme.dev")
-        .audience("acme")
-        .build()?;
+    let jwt = Jwt::builder(ring).issuer(ISSUER).audience("acme").build()?;
     let reread = account::reread(people.clone());
     let pairs = TokenPairs::builder(jwt, store.clone(), secret, reread).build()?;
     let throttle = Throttle::builder(store, secret).build();
     let accounts = Accounts::builder(people, Passwords::builder().build()?, throttle, pairs);
-    Ok(accounts.sessions(sessions).build())
+    Ok(accounts.sessions(sessions).build()?)
 }

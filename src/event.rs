@@ -126,8 +126,17 @@ pub enum EventKind {
     ProviderLoginSucceeded,
     /// A login with a provider came to nothing.
     ProviderLoginFailed,
+    /// A record that grants access does not open: it was damaged, forged or moved, or is sealed under a secret
+    /// that is not accepted. It counts as absent.
+    RecordUnreadable,
     /// A user's password was changed.
     PasswordChanged,
+    /// A user was disabled, and everything of it was revoked.
+    UserDisabled,
+    /// A user may log in again.
+    UserEnabled,
+    /// A user was removed.
+    UserRemoved,
     /// An attempt was refused unread because there had been too many.
     Throttled,
     /// A user confirmed an authenticator, the first one or another in its place.
@@ -175,7 +184,11 @@ impl EventKind {
             Self::SubjectRevoked => "subject_revoked",
             Self::ProviderLoginSucceeded => "provider_login_succeeded",
             Self::ProviderLoginFailed => "provider_login_failed",
+            Self::RecordUnreadable => "record_unreadable",
             Self::PasswordChanged => "password_changed",
+            Self::UserDisabled => "user_disabled",
+            Self::UserEnabled => "user_enabled",
+            Self::UserRemoved => "user_removed",
             Self::Throttled => "throttled",
             Self::OtpEnrolled => "otp_enrolled",
             Self::OtpAccepted => "otp_accepted",
@@ -193,7 +206,11 @@ impl EventKind {
     const fn is_alarming(self) -> bool {
         matches!(
             self,
-            Self::ReuseDetected | Self::StateLost | Self::FingerprintChanged | Self::OtpLocked
+            Self::ReuseDetected
+                | Self::StateLost
+                | Self::FingerprintChanged
+                | Self::RecordUnreadable
+                | Self::OtpLocked
         )
     }
 }

@@ -16,9 +16,14 @@
 //! assert_eq!(grant.subject(), "42");
 //! ```
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use crate::{clock::Timestamp, error::IssueError, identity::Factor};
+use crate::{
+    clock::Timestamp,
+    error::{IssueError, StoreError},
+    identity::Factor,
+    store::StoreFuture,
+};
 
 /// Who has logged in, as the application's own user type, with proofs and permissions.
 #[derive(Clone)]
@@ -107,6 +112,31 @@ impl<U> Grant<U> {
             ));
         }
         Ok(())
+    }
+}
+
+/// Reads a user anew: what a token or session says of its user is as old as the login.
+///
+/// A closure from the subject to a future is one.
+pub trait ReadUser<U>: Send + Sync + 'static {
+    /// The user with this id as a grant; `None` if there is none, or it may not log in any more. Its proofs are
+    /// ignored: those of the login are kept.
+    fn read_user<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Grant<U>>>;
+}
+
+impl<U, F, A> ReadUser<U> for F
+where
+    F: Fn(String) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<Option<Grant<U>>, StoreError>> + Send,
+{
+    fn read_user<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Grant<U>>> {
+        Box::pin(async move { self(subject.to_owned()).await })
+    }
+}
+
+impl<U: 'static> ReadUser<U> for Arc<dyn ReadUser<U>> {
+    fn read_user<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Grant<U>>> {
+        (**self).read_user(subject)
     }
 }
 

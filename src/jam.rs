@@ -215,6 +215,18 @@ impl<U> Jam<U> {
         throttle.ok_or_else(|| self.missing("passwords"))
     }
 
+    /// The users in the store, who register and are found there unless the application has
+    /// [users of its own](JamBuilder::users).
+    ///
+    /// # Errors
+    ///
+    /// When there is no table `passwords`, or the application has users of its own.
+    #[cfg(feature = "account")]
+    pub fn store_users(&self) -> Result<&Arc<crate::account::StoreUsers<U>>, ConfigError> {
+        let users = self.engines.users.as_ref();
+        users.ok_or_else(|| self.missing("passwords"))
+    }
+
     /// Logins, with whatever there is of sessions and one-time codes.
     ///
     /// # Errors

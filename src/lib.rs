@@ -88,7 +88,7 @@ pub use crate::{
 #[cfg(feature = "account")]
 pub use crate::account::{Accounts, Passwords, Throttle};
 #[cfg(any(feature = "jwt", feature = "session"))]
-pub use crate::grant::Grant;
+pub use crate::grant::{Grant, ReadUser};
 #[cfg(feature = "config")]
 pub use crate::jam::{Jam, Payload};
 #[cfg(feature = "oauth2")]

@@ -29,6 +29,7 @@ use tower_jam::{
 };
 use tracing::Level;
 
+const ISSUER: &str = "https://auth.acme.dev";
 const PASSWORDS: [&str; 3] = [
     "swordfish number one",
     "swordfish number two",
@@ -186,7 +187,7 @@ async fn an_application(probe: &ProbeStore, store: &Arc<dyn Store>) -> Vec<Strin
         .pepper(&secret)
         .build()
         .unwrap();
-    let users = StoreUsers::new(store.clone());
+    let users = StoreUsers::new(store.clone(), &secret, ISSUER);
     let hash = passwords.check_new(PASSWORDS[0]).await.unwrap();
     let hash = passwords.hash(&hash).await.unwrap();
     users
@@ -195,7 +196,7 @@ async fn an_application(probe: &ProbeStore, store: &Arc<dyn Store>) -> Vec<Strin
         .unwrap();
     let users: Arc<dyn Users<Claims>> = Arc::new(users);
     let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()))
-        .issuer("https://auth.acme.dev")
+        .issuer(ISSUER)
         .audience("api")
         .build()
         .unwrap();
@@ -209,11 +210,14 @@ async fn an_application(probe: &ProbeStore, store: &Arc<dyn Store>) -> Vec<Strin
         .max_devices(5)
         .build()
         .unwrap();
-    let sessions = Sessions::builder(store.clone(), &secret).build().unwrap();
+    let sessions = Sessions::builder(store.clone(), &secret).issuer(ISSUER);
+    let sessions = sessions.users(account::reread(users.clone()));
+    let sessions = sessions.build().unwrap();
     let throttle = Throttle::builder(store.clone(), &secret).build();
     let accounts = Accounts::builder(users, passwords, throttle, pairs.clone())
         .sessions(sessions)
-        .build();
+        .build()
+        .unwrap();
     let me = get(|_: Identity| async { "you" }).route_layer(AuthLayer::new(pairs));
     let app = Router::new()
         .route("/me", me)

@@ -229,7 +229,11 @@ async fn settings_of_fastapi_simple_jwt_do_something() {
     config["passwords"] = json!({ "schemes": ["bcrypt", "argon2id"] });
     config.as_object_mut().unwrap().remove("otp");
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let users = Arc::new(StoreUsers::new(Arc::clone(&store)));
+    let users = Arc::new(StoreUsers::new(
+        Arc::clone(&store),
+        &MasterSecret::generate(),
+        "self",
+    ));
     let found: Arc<dyn Users<Claims>> = users.clone();
     let config = Config::value(&config).load().unwrap();
     let jam: Jam = Jam::builder(config)

@@ -80,7 +80,7 @@ fn pem_body(pem: &str) -> String {
 async fn engines(shown: &mut Shown) {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let secret = MasterSecret::new(word().expose().as_bytes()).unwrap();
-    let users = Arc::new(StoreUsers::<Claims>::new(store.clone()));
+    let users = Arc::new(StoreUsers::<Claims>::new(store.clone(), &secret, "i"));
     let known: Arc<dyn Users<Claims>> = users.clone();
     let builder = || {
         let ring = KeyRing::new(Key::hs256(word().expose()).unwrap());
@@ -151,7 +151,7 @@ async fn engines(shown: &mut Shown) {
     shown.show(&(&user, &credentials, &origin, NewDevice::default()));
     let accounts = Accounts::builder(known, passwords, throttle.build(), pairs);
     shown.show(&accounts);
-    shown.show(&(accounts.build(), &users));
+    shown.show(&(accounts.build().unwrap(), &users));
     let dpop = Dpop::builder(store.clone(), &secret, "https://api.acme.dev");
     shown.show(&dpop);
     shown.show(&dpop.build().unwrap());

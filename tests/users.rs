@@ -7,7 +7,10 @@ mod support;
 use serde::Deserialize;
 use sqlx::PgPool;
 use support::postgres::{Server, execute};
-use tower_jam::account::{PostgresUsers, PostgresUsersBuilder, Users};
+use tower_jam::{
+    Claims,
+    account::{PostgresUsers, PostgresUsersBuilder, Users},
+};
 
 /// Some columns of the table.
 #[derive(Deserialize)]
@@ -39,7 +42,7 @@ async fn table() -> (String, PgPool) {
     (url, pool)
 }
 
-fn users(pool: PgPool) -> PostgresUsers<Person> {
+fn users_of_persons(pool: PgPool) -> PostgresUsers<Person> {
     settings(pool).build().unwrap()
 }
 
@@ -50,12 +53,13 @@ fn settings(pool: PgPool) -> PostgresUsersBuilder<Person> {
         .password_column("secret_hash")
         .active_column("enabled")
         .roles_column("groups")
+        .user_columns(["full_name", "age"])
 }
 
 #[tokio::test]
 async fn a_user_is_found_by_the_columns_that_were_named() {
     let (_, pool) = table().await;
-    let users = users(pool);
+    let users = users_of_persons(pool);
     let alice = users.find("alice@acme.dev").await.unwrap().unwrap();
     assert_eq!(alice.grant.subject(), "1");
     assert_eq!(alice.password_hash.expose(), "hash of alice");
@@ -128,10 +132,16 @@ async fn an_id_whose_type_is_told_is_found_by_its_index() {
     assert!(plan.join(" ").contains("Index"), "{plan:?}");
 }
 
-/// What handlers get is the row without the hash: it must not come into a token.
+/// A row of a real table has reset tokens, telephone numbers and columns that happen to be called as claims are.
 #[tokio::test]
-async fn the_user_is_the_row_without_its_hash() {
-    let (_, pool) = table().await;
+async fn only_named_columns_are_read_and_only_the_roles_column_grants_roles() {
+    let (url, pool) = table().await;
+    execute(
+        &url,
+        r#"ALTER TABLE app.people ADD roles text[], ADD scope text, ADD reset_token text;
+           UPDATE app.people SET roles = '{root}', scope = 'everything', reset_token = 'swordfish'"#,
+    )
+    .await;
     let jwt = tower_jam::Jwt::builder(tower_jam::KeyRing::new(
         tower_jam::Key::generate(tower_jam::Algorithm::EdDsa).unwrap(),
     ))
@@ -139,35 +149,76 @@ async fn the_user_is_the_row_without_its_hash() {
     .audience("api")
     .build()
     .unwrap();
-    let users: PostgresUsers<tower_jam::Claims> =
-        PostgresUsers::builder(pool.clone(), "app.people")
+    let settings = || {
+        PostgresUsers::<Claims>::builder(pool.clone(), "app.people")
             .id_column("Id")
             .name_column("email")
             .password_column("secret_hash")
-            .roles_column("groups")
-            .build()
-            .unwrap();
-    let alice = users.find("alice@acme.dev").await.unwrap().unwrap();
-    let token = jwt.issue(alice.grant).await.unwrap();
-    let verified = jwt.verify(token.expose()).await.unwrap();
-    let claims = verified.user().unwrap();
-    assert_eq!(claims.claim("full_name").unwrap(), "Alice");
-    assert!(claims.claim("secret_hash").is_none());
-    assert!(verified.identity().unwrap().has_role("admin"));
-    let typed = self::users(pool)
-        .find("alice@acme.dev")
-        .await
-        .unwrap()
-        .unwrap();
+    };
+    let logged_in = async |users: PostgresUsers<Claims>| {
+        let users: std::sync::Arc<dyn Users<Claims>> = std::sync::Arc::new(users);
+        let store = std::sync::Arc::new(tower_jam::store::MemoryStore::new());
+        let secret = tower_jam::MasterSecret::generate();
+        let reread = tower_jam::account::reread(users.clone());
+        let pairs = tower_jam::TokenPairs::builder(jwt.clone(), store, &secret, reread);
+        let pairs = pairs.build().unwrap();
+        let alice = users.find("alice@acme.dev").await.unwrap().unwrap();
+        let pair = pairs.issue(alice.grant).await.unwrap();
+        pairs.verify(pair.access_token.expose()).await.unwrap()
+    };
+
+    let plain = logged_in(settings().build().unwrap()).await;
+    let claims = plain.user().unwrap();
+    assert_eq!(claims.claim("email").unwrap(), "alice@acme.dev");
+    for column in ["full_name", "secret_hash", "reset_token", "roles", "scope"] {
+        assert!(claims.claim(column).is_none(), "{column}");
+    }
+    assert!(!plain.identity().unwrap().has_role("root"));
+
+    // A user who has a role logs in, and a column that is called as a claim grants nothing.
+    let columns = ["full_name", "roles", "scope"];
+    let users = settings().user_columns(columns).roles_column("groups");
+    let named = logged_in(users.build().unwrap()).await;
+    let identity = named.identity().unwrap();
+    assert!(identity.has_role("admin") && !identity.has_role("root"));
+    assert!(identity.scopes().is_empty());
+    assert_eq!(named.user().unwrap().claim("full_name").unwrap(), "Alice");
+
+    let refused = settings().user_columns(["secret_hash"]).build();
+    assert_eq!(refused.unwrap_err().setting(), "user_columns");
+    let typed = users_of_persons(pool.clone()).find("alice@acme.dev").await;
+    let typed = typed.unwrap().unwrap();
     let person = typed.grant.user();
     assert_eq!((person.full_name.as_str(), person.age), ("Alice", 42));
     assert!(person.secret_hash.is_none());
 }
 
 #[tokio::test]
+async fn a_user_is_disabled_by_its_column_and_removed() {
+    let (_, pool) = table().await;
+    let users = users_of_persons(pool.clone());
+    assert!(users.set_disabled("1", true).await.unwrap());
+    assert!(users.read("1").await.unwrap().is_none());
+    assert!(users.set_disabled("1", false).await.unwrap());
+    assert!(users.read("1").await.unwrap().is_some());
+    assert!(!users.set_disabled("99", true).await.unwrap());
+    assert!(users.remove("1").await.unwrap());
+    assert!(!users.remove("1").await.unwrap());
+    assert!(users.find("alice@acme.dev").await.unwrap().is_none());
+
+    let without = PostgresUsers::<Claims>::builder(pool, "app.people").id_column("Id");
+    let without = without.name_column("email").password_column("secret_hash");
+    let refused = without.build().unwrap().set_disabled("2", true).await;
+    assert!(
+        refused.is_err(),
+        "nobody is disabled who is only said to be"
+    );
+}
+
+#[tokio::test]
 async fn of_two_new_hashes_at_once_one_is_stored() {
     let (_, pool) = table().await;
-    let users = std::sync::Arc::new(users(pool));
+    let users = std::sync::Arc::new(users_of_persons(pool));
     for round in 0..50 {
         let old = users.read("1").await.unwrap().unwrap().password_hash;
         let store = |number: usize| {

@@ -57,7 +57,7 @@ pub(crate) fn router(jam: &Jam, admin: Option<String>) -> Result<Router, ConfigE
         router = router.route("/.well-known/jwks.json", get(jwks));
     }
     let app = App {
-        users: Arc::new(StoreUsers::new(Arc::clone(jam.store()))),
+        users: Arc::clone(jam.store_users()?),
         admin: admin.map(Into::into),
         jam: jam.clone(),
     };

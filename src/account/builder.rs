@@ -3,10 +3,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
+    challenge::ChallengeKeys,
     login::{Accounts, Inner},
     password::Passwords,
+    remembered::RememberedDevices,
     second_factor::SecondFactor,
-    throttle::{Throttle, device::DeviceTokens},
+    throttle::Throttle,
     users::Users,
 };
 use crate::{
@@ -15,7 +17,6 @@ use crate::{
     event::Events,
     otp::Otp,
     refresh::TokenPairs,
-    secret::MasterSecret,
     session::Sessions,
 };
 
@@ -30,7 +31,9 @@ impl<U> AccountsBuilder<U> {
         throttle: Throttle,
         pairs: TokenPairs<U>,
     ) -> Self {
+        let challenges = ChallengeKeys::new(pairs.secret(), pairs.issuer());
         Self(Inner {
+            challenges,
             users,
             passwords,
             throttle,
@@ -42,7 +45,10 @@ impl<U> AccountsBuilder<U> {
         })
     }
 
-    /// Also logs in to sessions, and ends those where it ends everything. Default: there are none.
+    /// Also logs in to sessions, and ends those where it ends everything. Build them with the issuer of the
+    /// token pairs, and with [`users`](crate::session::SessionsBuilder::users) of the same users, so that a
+    /// user who is disabled or loses a role does not keep it for the life of a session. Default: there are
+    /// none.
     pub fn sessions(mut self, sessions: Sessions<U>) -> Self {
         self.0.sessions = Some(sessions);
         self
@@ -61,11 +67,8 @@ impl<U> AccountsBuilder<U> {
     /// # Errors
     ///
     /// When there are no one-time codes, or `life` is not an hour to a year.
-    pub fn remember_devices(
-        mut self,
-        secret: &MasterSecret,
-        life: Duration,
-    ) -> Result<Self, ConfigError> {
+    pub fn remember_devices(mut self, life: Duration) -> Result<Self, ConfigError> {
+        let pairs = &self.0.pairs;
         let Some(second) = &mut self.0.second_factor else {
             return Err(ConfigError::new("remember_devices", "there is no `otp`"));
         };
@@ -73,8 +76,8 @@ impl<U> AccountsBuilder<U> {
             let reason = "is not an hour to a year";
             return Err(ConfigError::new("remember_devices", reason));
         }
-        let tokens = DeviceTokens::new(secret, "tower-jam remembered device", life);
-        second.remembered = Some(tokens);
+        let devices = RememberedDevices::new(pairs.secret(), pairs.issuer(), life);
+        second.remembered = Some(devices);
         Ok(self)
     }
 
@@ -90,12 +93,34 @@ impl<U> AccountsBuilder<U> {
         self
     }
 
-    /// The accounts.
-    #[must_use]
-    pub fn build(self) -> Accounts<U> {
-        Accounts {
-            inner: Arc::new(self.0),
+    /// Checks that the engines belong together.
+    ///
+    /// # Errors
+    ///
+    /// When the sessions or one-time codes have another issuer than the token pairs, or the sessions do not
+    /// read their users anew.
+    pub fn build(self) -> Result<Accounts<U>, ConfigError> {
+        let inner = self.0;
+        let issuer = inner.pairs.issuer();
+        if let Some(sessions) = &inner.sessions {
+            if sessions.issuer() != issuer {
+                let reason = "its issuer is not that of the token pairs";
+                return Err(ConfigError::new("sessions", reason));
+            }
+            if !sessions.reads_users() {
+                let reason = "it does not read its users anew: call `SessionsBuilder::users`";
+                return Err(ConfigError::new("sessions", reason));
+            }
         }
+        if let Some(second) = &inner.second_factor
+            && second.otp.issuer() != issuer
+        {
+            let reason = "its issuer is not that of the token pairs";
+            return Err(ConfigError::new("otp", reason));
+        }
+        Ok(Accounts {
+            inner: Arc::new(inner),
+        })
     }
 }
 

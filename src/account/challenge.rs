@@ -1,7 +1,9 @@
 //! A login that waits for its second factor.
 //!
-//! What is known of it so far is stored under the hash of a random text, and sealed under a key that follows from it. So the
-//! text is all that its holder needs, opens nothing but the second step, and cannot be made out of the store.
+//! What is known of it so far is stored under the hash of a random text and the issuer, and sealed under a
+//! key of the master secret and the issuer. So the text is all that its holder needs and opens nothing but
+//! the second step, and a party that can write to the store cannot make such a login: it would stand for
+//! the right password.
 
 use std::fmt;
 
@@ -17,9 +19,12 @@ use crate::{
     error::StoreError,
     identity::Factor,
     refresh::{self, Fingerprint},
-    secret::{self, Secret, derive_key, seal},
+    secret::{
+        self, MasterSecret, Secret,
+        record::{RecordKeys, Unreadable},
+    },
     session,
-    store::{Key, Store, Version, When, Write},
+    store::{Key, Store, When, Write},
 };
 
 /// What `/login` answers when a one-time code is due: with it and a code, the second step makes the login. It is a secret,
@@ -46,9 +51,8 @@ impl fmt::Debug for Challenge {
 pub(super) struct Waiting {
     pub(super) subject: String,
     proofs: Vec<(String, Timestamp)>,
-    pairs_epoch: u64,
-    has_sessions: bool,
-    sessions_epoch: Option<u64>,
+    pairs_epoch: (u64, Timestamp),
+    sessions_epoch: Option<(u64, Timestamp)>,
     device_name: Option<String>,
     user_agent: Option<String>,
     fingerprint: Option<Value>,
@@ -72,9 +76,8 @@ impl Waiting {
             proofs: proofs
                 .map(|(factor, at)| (factor.as_amr().to_owned(), at))
                 .collect(),
-            pairs_epoch: pairs.0,
-            has_sessions: sessions.is_some(),
-            sessions_epoch: sessions.and_then(|epoch| epoch.0).map(Version::as_u64),
+            pairs_epoch: (pairs.id, pairs.revoked_at),
+            sessions_epoch: sessions.map(|epoch| (epoch.revocation, epoch.revoked_at)),
             device_name: device.name,
             user_agent: device.user_agent,
             fingerprint: device.fingerprint.map(|it| it.as_json()),
@@ -102,9 +105,15 @@ impl Waiting {
     }
 
     pub(super) fn epochs(&self) -> (refresh::Epoch, Option<session::Epoch>) {
-        let sessions = session::Epoch(self.sessions_epoch.map(Version::from_stored));
-        let sessions = self.has_sessions.then_some(sessions);
-        (refresh::Epoch(self.pairs_epoch), sessions)
+        let (id, revoked_at) = self.pairs_epoch;
+        let pairs = refresh::Epoch { id, revoked_at };
+        let sessions = self
+            .sessions_epoch
+            .map(|(revocation, revoked_at)| session::Epoch {
+                revocation,
+                revoked_at,
+            });
+        (pairs, sessions)
     }
 
     pub(super) fn device(&self) -> NewDevice {
@@ -117,14 +126,15 @@ impl Waiting {
     }
 
     /// Stores the login, and returns what leads to it.
-    pub(super) async fn store(&self, store: &dyn Store) -> Result<Challenge, StoreError> {
+    pub(super) async fn store(
+        &self,
+        store: &dyn Store,
+        keys: &ChallengeKeys,
+    ) -> Result<Challenge, StoreError> {
         let text = Secret::new(URL_SAFE_NO_PAD.encode_to_string(secret::random::<32>()));
-        let key = key(text.expose());
+        let key = keys.place(text.expose());
         let plain = serde_json::to_vec(self).map_err(|error| StoreError::Corrupt(error.into()))?;
-        let mut value = vec![FORMAT];
-        if !seal::seal(&sealing(text.expose()), key.digest(), &mut value, plain) {
-            return Err(StoreError::Corrupt("it could not be sealed".into()));
-        }
+        let value = keys.records.seal(&key, vec![FORMAT], plain)?;
         let write = Write::new(value, self.expires_at);
         match store.put(&key, write, When::Absent).await? {
             true => Ok(Challenge(text)),
@@ -132,36 +142,64 @@ impl Waiting {
         }
     }
 
-    /// The login that a challenge is for, if it still waits at `now`.
+    /// The login that a challenge is for, if it still waits at `now`. A record that does not open was not
+    /// made here, and counts as absent: the user begins again.
     pub(super) async fn find(
         store: &dyn Store,
+        keys: &ChallengeKeys,
         challenge: &str,
         now: Timestamp,
     ) -> Result<Option<Self>, StoreError> {
-        let key = key(challenge);
+        let key = keys.place(challenge);
         let Some(entry) = store.get(&key).await? else {
             return Ok(None);
         };
-        let corrupt = || StoreError::Corrupt("not a login that waits".into());
-        let (head, sealed) = entry.value.split_at_checked(1).ok_or_else(corrupt)?;
-        let plain = seal::open(&sealing(challenge), key.digest(), head, sealed);
-        let waiting: Self =
-            serde_json::from_slice(&plain.ok_or_else(corrupt)?).map_err(|_| corrupt())?;
-        Ok((now < waiting.expires_at).then_some(waiting))
+        let waiting = match entry.value.split_at_checked(1) {
+            Some((public @ [FORMAT], sealed)) => keys.records.open(&key, public, sealed),
+            _ => Err(Unreadable::Damaged),
+        };
+        let waiting = waiting.and_then(|opened| {
+            let waiting = serde_json::from_slice::<Self>(&opened.plain);
+            waiting.map_err(|_| Unreadable::Damaged)
+        });
+        match waiting {
+            Ok(waiting) => Ok((now < waiting.expires_at).then_some(waiting)),
+            Err(unreadable) => {
+                let reason = unreadable.reason();
+                tracing::error!(reason, "a pending login does not open and counts as absent");
+                Ok(None)
+            }
+        }
     }
 
     /// Ends the wait; `false` if another login has ended it.
-    pub(super) async fn take(store: &dyn Store, challenge: &str) -> Result<bool, StoreError> {
-        Ok(store.take(&key(challenge)).await?.is_some())
+    pub(super) async fn take(
+        store: &dyn Store,
+        keys: &ChallengeKeys,
+        challenge: &str,
+    ) -> Result<bool, StoreError> {
+        Ok(store.take(&keys.place(challenge)).await?.is_some())
     }
 }
 
-fn key(challenge: &str) -> Key {
-    Key::new("login-challenge", &[challenge.as_bytes()])
+/// Where the pending logins of one issuer are, and what seals them.
+pub(super) struct ChallengeKeys {
+    issuer: String,
+    records: RecordKeys,
 }
 
-fn sealing(challenge: &str) -> Secret<[u8; 32]> {
-    derive_key(challenge.as_bytes(), "tower-jam login challenge")
+impl ChallengeKeys {
+    pub(super) fn new(secret: &MasterSecret, issuer: &str) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            records: RecordKeys::new(secret, "tower-jam login challenge", issuer),
+        }
+    }
+
+    fn place(&self, challenge: &str) -> Key {
+        let parts = [self.issuer.as_bytes(), challenge.as_bytes()];
+        Key::new("login-challenge", &parts)
+    }
 }
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;

@@ -8,13 +8,11 @@ use super::{
     attempt::{LoginError, Origin},
     login::Accounts,
     proof::{budget, judged},
-    second_factor::FRESH,
 };
 use crate::{
     error::StoreError,
     event::EventKind,
     identity::{Factor, Identity},
-    rejection::Rejection,
     secret::Secret,
 };
 
@@ -36,15 +34,11 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         origin: &Origin,
     ) -> Result<(), LoginError> {
         let inner = &*self.inner;
-        let proved_at = caller.proved_at(&Factor::Password);
-        let age = proved_at.map(|at| inner.clock.now().since(at));
-        if age.is_none_or(|age| age > FRESH) {
-            return Err(Rejection::step_up(Some(FRESH), None, "the login is too long ago").into());
-        }
+        self.require(caller, &Factor::Password)?;
         let subject = caller.subject().id();
         let user = inner.users.read(subject).await?;
         let attempt = self
-            .attempt(&budget(user.as_ref(), subject), origin)
+            .attempt(&budget(self.issuer(), user.as_ref(), subject), origin)
             .await?;
         let user = judged(attempt, self.check(user, current).await).await?;
         let new = inner

@@ -9,8 +9,14 @@ use super::{
     proof::{Proved, budget},
 };
 use crate::{
-    clock::Timestamp, error::StoreError, identity::Factor, oauth2::Login, rejection::Rejection,
-    secret::Secret, store::StoreFuture,
+    clock::Timestamp,
+    error::{IssueError, StoreError},
+    identity::Factor,
+    oauth2::Login,
+    rejection::Rejection,
+    secret::Secret,
+    session,
+    store::StoreFuture,
 };
 
 /// Finds the user of this application whom a provider has identified.
@@ -47,13 +53,19 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// [`finish_login`](Self::finish_login) or [`finish_session`](Self::finish_session), where a user with a second factor is
     /// asked for a code as after a password. `remembered` is the text of the cookie by which a device gives none.
     ///
+    /// `started_at` is when the login began, with the provider or before: one that began before the last
+    /// [`logout_all`](Self::logout_all) comes to nothing. It is by the clock of the node that began it, so a
+    /// difference of clocks lets in a login that began that much earlier.
+    ///
     /// # Errors
     ///
-    /// An unavailable [`Rejection`] when the store or the table of users does not answer.
+    /// An invalid [`Rejection`] for a login that began before the last `logout_all`, an unavailable one when the
+    /// store or the table of users does not answer.
     pub async fn prove_external(
         &self,
         subject: &str,
         at: Timestamp,
+        started_at: Timestamp,
         remembered: Option<&Secret<String>>,
     ) -> Result<Option<Proved<U>>, Rejection> {
         let inner = &*self.inner;
@@ -62,11 +74,15 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             Some(sessions) => Some(sessions.epoch(subject).await?),
             None => None,
         };
+        let revoked_at = sessions_epoch.map(|epoch: session::Epoch| epoch.revoked_at);
+        if Some(started_at) <= revoked_at || started_at <= pairs_epoch.revoked_at {
+            return Err(IssueError::Withdrawn.into());
+        }
         // The user that counts is one that was read after the epochs, as for a password.
         let Some(user) = inner.users.read(subject).await? else {
             return Ok(None);
         };
-        let device_account = budget(Some(&user), subject);
+        let device_account = budget(self.issuer(), Some(&user), subject);
         let at = at.min(inner.clock.now());
         Ok(Some(Proved {
             is_second_due: self.is_second_due(&user, remembered).await?,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
+    challenge::ChallengeKeys,
     password::{Outcome, Passwords},
     proof::{Proved, budget, judged},
     second_factor::SecondFactor,
@@ -38,6 +39,7 @@ pub(super) struct Inner<U> {
     pub(super) pairs: TokenPairs<U>,
     pub(super) sessions: Option<Sessions<U>>,
     pub(super) second_factor: Option<SecondFactor>,
+    pub(super) challenges: ChallengeKeys,
     pub(super) events: Events,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -63,6 +65,12 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         pairs: TokenPairs<U>,
     ) -> AccountsBuilder<U> {
         AccountsBuilder::new(users, passwords, throttle, pairs)
+    }
+
+    /// Whose users these are: the issuer of the token pairs.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.inner.pairs.issuer()
     }
 
     /// The token pairs.
@@ -119,7 +127,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         origin: &Origin,
     ) -> Result<Proved<U>, LoginError> {
         let found = self.inner.users.find(&asked.name).await?;
-        let budget = budget(found.as_ref(), &asked.name);
+        let budget = budget(self.issuer(), found.as_ref(), &asked.name);
         let attempt = self.attempt(&budget, origin).await?;
         judged(attempt, self.compare(found, asked, origin).await).await
     }
@@ -144,7 +152,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         // the old one in.
         let again = inner.users.read(subject).await?;
         let user = self.check(found.and(again), &asked.password).await?;
-        let device_account = budget(Some(&user), &asked.name);
+        let device_account = budget(self.issuer(), Some(&user), &asked.name);
         Ok(Proved {
             is_second_due: self
                 .is_second_due(&user, origin.remembered.as_ref())
@@ -233,7 +241,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         self.inner.throttle.device_token(&proved.device_account)
     }
 
-    /// Ends every pair and every session of `subject`, logins under way included.
+    /// Ends every pair and every session of `subject`, logins under way included, and asks a one-time code
+    /// again of every device that gave none.
     ///
     /// # Errors
     ///
@@ -250,7 +259,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         if let Some(sessions) = &self.inner.sessions {
             sessions.clear(subject).await?;
         }
-        Ok(())
+        // Last: a device that is remembered from now on is of a login that comes to nothing.
+        self.revoke_all_remembered(subject).await
     }
 
     pub(super) async fn attempt(

@@ -17,6 +17,9 @@
 //!   which of those it has seen.
 //! * **A new password ends everything** of its user: pairs, sessions, logins under way. It takes the present password and a
 //!   login not older than five minutes.
+//! * **Disabling** ([`disable`](Accounts::disable), [`remove`](Accounts::remove)) revokes everything of its user, on every node.
+//!   Sessions read their user anew, five minutes after they did or when [`refresh_user`](Accounts::refresh_user) says so, so
+//!   a user who loses a role in the table does not keep it.
 //! * **Two steps for who has a second factor**, which is a [field of the user](User::has_second_factor). The right password
 //!   then gives a [`Challenge`], good for five minutes and one login, that opens nothing but
 //!   [`prove_second`](Accounts::prove_second); there a one-time code or a recovery code makes the login. An enrolment that
@@ -132,7 +135,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
 //! let passwords = Passwords::builder().build()?;
-//! let users = StoreUsers::new(store.clone());
+//! let users = StoreUsers::new(store.clone(), &secret, "https://auth.acme.dev");
 //! let hash = passwords.hash(&passwords.check_new("correct horse").await?).await?;
 //! users.add("alice", hash.expose(), ["editor"], Claims::new()).await?;
 //!
@@ -140,7 +143,7 @@
 //! let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa)?)).issuer("https://auth.acme.dev").audience("api").build()?;
 //! let pairs = TokenPairs::builder(jwt, store.clone(), &secret, account::reread(users.clone())).build()?;
 //! let throttle = Throttle::builder(store, &secret).build();
-//! let accounts = Accounts::builder(users, passwords, throttle, pairs).build();
+//! let accounts = Accounts::builder(users, passwords, throttle, pairs).build()?;
 //!
 //! let app: axum::Router = axum::Router::new().nest("/auth", account::routes(accounts));
 //! # Ok(())
@@ -165,10 +168,12 @@ mod oauth;
 mod oauth_mount;
 mod password;
 mod proof;
+mod remembered;
 mod routes;
 mod second_factor;
 mod second_routes;
 mod service_routes;
+mod standing;
 mod throttle;
 mod users;
 
@@ -181,6 +186,7 @@ pub use self::{
     login::{Accounts, reread},
     password::{Cost, NewPassword, NewPasswordError, Outcome, Passwords, PasswordsBuilder, Scheme},
     proof::Proved,
+    remembered::RememberedDevice,
     throttle::{Attempt, Budget, Throttle, ThrottleBuilder, TrustedProxies},
     users::{StoreUsers, User, Users},
 };

@@ -94,7 +94,7 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
         true => mount.accounts.inner.clock.now(),
         false => Timestamp::from_secs(0),
     });
-    let return_to = login.return_to.clone();
+    let (return_to, started_at) = (login.return_to.clone(), login.started_at);
     let user = match mount.link.link(login).await {
         Ok(Some(user)) => user,
         Ok(None) => return mount.unknown_user(),
@@ -102,7 +102,7 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
     };
     let remembered = caller.cookie(cookies::remembered().cookie_name())?;
     let accounts = &mount.accounts;
-    let proved = accounts.prove_external(&user, at, remembered.as_ref());
+    let proved = accounts.prove_external(&user, at, started_at, remembered.as_ref());
     let proved = match proved.await {
         Ok(Some(proved)) => proved,
         Ok(None) => return mount.unknown_user(),

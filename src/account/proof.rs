@@ -33,15 +33,20 @@ impl<U> Proved<U> {
     }
 }
 
-/// Whose attempts count together: those on one user under its present password, however its name is spelt; those on a
-/// name that is nobody's.
-pub(super) fn budget<U>(user: Option<&User<U>>, name: &str) -> String {
+/// Whose attempts count together: those on one user of `issuer` under its present password, however its
+/// name is spelt; those on a name that is nobody's.
+pub(super) fn budget<U>(issuer: &str, user: Option<&User<U>>, name: &str) -> String {
+    // With its length, so that no issuer's text runs into a name.
+    let length = issuer.len();
     let Some(user) = user else {
-        return format!("name {name}");
+        return format!("{length} {issuer} name {name}");
     };
     let [a, b, c, d, ..] = secret::hash([user.password_hash.expose().as_bytes()]);
     let password = u32::from_be_bytes([a, b, c, d]);
-    format!("user {password:08x} {}", user.grant.subject())
+    format!(
+        "{length} {issuer} user {password:08x} {}",
+        user.grant.subject()
+    )
 }
 
 /// Gives the attempt back unless a password was found wrong: whoever was turned away for another reason has guessed

@@ -10,7 +10,7 @@ use super::{
     cookies::CHALLENGE_LIFE,
     login::Accounts,
     proof::{Proved, budget},
-    throttle::device::DeviceTokens,
+    remembered::{RememberedDevice, RememberedDevices},
     users::User,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
 pub(super) struct SecondFactor {
     pub(super) otp: Otp,
     /// The tokens of devices that give no code, if there may be any.
-    pub(super) remembered: Option<DeviceTokens>,
+    pub(super) remembered: Option<RememberedDevices>,
 }
 
 impl SecondFactor {
@@ -42,10 +42,14 @@ impl SecondFactor {
     }
 
     /// Which user, password and authenticator a remembered device is for.
-    async fn remembered_account<U>(&self, user: &User<U>) -> Result<Option<String>, StoreError> {
+    async fn remembered_account<U>(
+        &self,
+        issuer: &str,
+        user: &User<U>,
+    ) -> Result<Option<String>, StoreError> {
         let subject = user.grant.subject();
         let enrolment = self.otp.enrolment(subject).await?;
-        Ok(enrolment.map(|number| format!("{number:08x} {}", budget(Some(user), subject))))
+        Ok(enrolment.map(|number| format!("{number:08x} {}", budget(issuer, Some(user), subject))))
     }
 }
 
@@ -91,7 +95,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
 
     async fn waiting(&self, second: &SecondFactor, challenge: &str) -> Result<Waiting, LoginError> {
         let now = self.inner.clock.now();
-        let waiting = Waiting::find(second.store(), challenge, now).await?;
+        let waiting = Waiting::find(second.store(), &self.inner.challenges, challenge, now).await?;
         waiting.ok_or(LoginError::ChallengeOver)
     }
 
@@ -117,12 +121,12 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             _ => LoginError::Rejected(refusal),
         })?;
         // Only now, so that a mistyped code does not ask for the password again.
-        if !Waiting::take(second.store(), challenge).await? {
+        if !Waiting::take(second.store(), &inner.challenges, challenge).await? {
             return Err(LoginError::ChallengeOver);
         }
-        let device_account = budget(Some(&user), &waiting.subject);
+        let device_account = budget(self.issuer(), Some(&user), &waiting.subject);
         let remembered_account = match &second.remembered {
-            Some(_) => second.remembered_account(&user).await?,
+            Some(_) => second.remembered_account(self.issuer(), &user).await?,
             None => None,
         };
         let mut grant = user.grant;
@@ -153,14 +157,16 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             return Ok(false);
         }
         let second = self.second_factor()?;
-        let (Some(tokens), Some(token)) = (&second.remembered, remembered) else {
+        let (Some(devices), Some(token)) = (&second.remembered, remembered) else {
             return Ok(true);
         };
-        let Some(account) = second.remembered_account(user).await? else {
+        let Some(account) = second.remembered_account(self.issuer(), user).await? else {
             return Ok(true);
         };
-        let known = tokens.verify(token.expose(), &account, self.inner.clock.now());
-        Ok(known.is_none())
+        let place = (second.store(), &*self.inner.clock);
+        let subject = user.grant.subject();
+        let is_known = devices.knows(place, subject, &account, token.expose());
+        Ok(!is_known.await?)
     }
 
     /// Has whoever is `proved` wait for the second step.
@@ -177,18 +183,77 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let waiting = Waiting::new(proved.grant.subject(), proofs, epochs, device, expires_at);
         #[cfg(feature = "dpop")]
         let waiting = waiting.bound_to(proved.key);
-        let challenge = waiting.store(second.store()).await?;
+        let challenge = waiting
+            .store(second.store(), &self.inner.challenges)
+            .await?;
         Ok(LoginError::OtpRequired(challenge))
     }
 
-    /// The token by which the device of whoever has given a code gives none for a while, for its cookie; `None` where
-    /// devices are [not remembered](super::AccountsBuilder::remember_devices). A new password and a new authenticator
-    /// end it.
-    #[must_use]
-    pub fn remember_token(&self, proved: &Proved<U>) -> Option<(Secret<String>, Duration)> {
-        let tokens = self.inner.second_factor.as_ref()?.remembered.as_ref()?;
-        let account = proved.remembered_account.as_ref()?;
-        Some((tokens.issue(account, self.inner.clock.now()), tokens.life()))
+    /// Remembers the device of a login that gave a code: for a while it gives none. Returns the token for its
+    /// cookie, and how long it counts; `None` where devices are
+    /// [not remembered](super::AccountsBuilder::remember_devices). A new password, a new authenticator,
+    /// [`logout_all`](Self::logout_all) and [`revoke_remembered`](Self::revoke_remembered) end it.
+    ///
+    /// Call it before the login is finished: one that "log out everywhere" overtakes then remembers nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn remember_device(
+        &self,
+        proved: &Proved<U>,
+        device: &NewDevice,
+    ) -> Result<Option<(Secret<String>, Duration)>, StoreError> {
+        let (Some((store, devices)), Some(account)) =
+            (self.remembered(), &proved.remembered_account)
+        else {
+            return Ok(None);
+        };
+        let place = (store, &*self.inner.clock);
+        let name = device.name.as_deref().or(device.user_agent.as_deref());
+        let token = devices.remember(place, proved.grant.subject(), account, name);
+        Ok(Some((token.await?, devices.life())))
+    }
+
+    /// The devices on which `subject` gives no one-time code, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn remembered_devices(
+        &self,
+        subject: &str,
+    ) -> Result<Vec<RememberedDevice>, StoreError> {
+        let now = self.inner.clock.now();
+        match self.remembered() {
+            Some((store, devices)) => devices.list(store, subject, now).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Asks a code again of the device of `subject` with this public id; `false` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn revoke_remembered(&self, subject: &str, id: &str) -> Result<bool, StoreError> {
+        let place = |store| (store, &*self.inner.clock);
+        match self.remembered() {
+            Some((store, devices)) => devices.revoke(place(store), subject, id).await,
+            None => Ok(false),
+        }
+    }
+
+    pub(super) async fn revoke_all_remembered(&self, subject: &str) -> Result<(), StoreError> {
+        match self.remembered() {
+            Some((store, devices)) => devices.revoke_all(store, subject).await,
+            None => Ok(()),
+        }
+    }
+
+    fn remembered(&self) -> Option<(&dyn Store, &RememberedDevices)> {
+        let second = self.inner.second_factor.as_ref()?;
+        Some((second.store(), second.remembered.as_ref()?))
     }
 
     /// Begins an enrolment of the caller, who must have logged in within five minutes, and who has a second factor
@@ -277,7 +342,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok((caller, user.has_second_factor))
     }
 
-    fn require(&self, caller: &Identity, factor: &Factor) -> Result<(), Rejection> {
+    pub(super) fn require(&self, caller: &Identity, factor: &Factor) -> Result<(), Rejection> {
         let caller = caller.clone().checked_again_at(self.inner.clock.now());
         match caller.is_fresh(factor, FRESH) {
             true => Ok(()),

@@ -2,10 +2,10 @@
 
 use axum::{
     Json, Router,
-    extract::Extension,
+    extract::{Extension, Path},
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{delete, post},
+    routing::{delete, get, post},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
@@ -58,6 +58,8 @@ where
         .route_layer(guard)
         .route("/otp/enroll", post(enroll::<U>))
         .route("/otp/confirm", post(confirm::<U>))
+        .route("/remembered_devices", get(remembered_devices::<U>))
+        .route("/remembered_devices/{id}", delete(revoke_remembered::<U>))
 }
 
 #[derive(Deserialize)]
@@ -111,9 +113,10 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
     };
     let known = accounts.device_token(&proved);
     let remembered = match form.remember {
-        true => accounts.remember_token(&proved),
-        false => None,
+        true => accounts.remember_device(&proved, &device).await,
+        false => Ok(None),
     };
+    let remembered = remembered.map_err(Rejection::from)?;
     let answer = match session {
         Some(session) => {
             accounts.finish_session(proved, &session).await?;
@@ -179,6 +182,46 @@ async fn new_recovery_codes<U: Serialize + Send + Sync + 'static>(
 ) -> Answer {
     let otp = otp(&mount)?;
     Ok(shown(&otp.new_recovery_codes(&caller).await?))
+}
+
+/// A remembered device as its user sees it, with times in seconds since 1970.
+#[derive(Serialize)]
+struct ShownDevice {
+    id: String,
+    name: Option<String>,
+    created_at: u64,
+    expires_at: u64,
+}
+
+async fn remembered_devices<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+) -> Answer {
+    let devices = mount.accounts.remembered_devices(caller.subject().id());
+    let devices = devices.await.map_err(Rejection::from)?.into_iter();
+    let shown = devices.map(|device| ShownDevice {
+        id: device.id,
+        name: device.name,
+        created_at: device.created_at.as_secs(),
+        expires_at: device.expires_at.as_secs(),
+    });
+    Ok(unstored(Json(shown.collect::<Vec<_>>())))
+}
+
+async fn revoke_remembered<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+    Path(id): Path<String>,
+) -> Answer {
+    let accounts = &mount.accounts;
+    let revoked = accounts.revoke_remembered(caller.subject().id(), &id).await;
+    match revoked.map_err(Rejection::from)? {
+        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        false => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "there is no such device of yours",
+        )),
+    }
 }
 
 /// The caller with the code that came in the header, if one did. Not by a guard: whether a code is due depends on whether

@@ -66,6 +66,23 @@ pub trait Users<U>: Send + Sync + 'static {
         let reason = "these users keep no second factor: implement `Users::set_second_factor`";
         Box::pin(async move { Err(StoreError::Unavailable(reason.into())) })
     }
+
+    /// Notes whether the user may log in; `false` if there is no such user. From then on [`find`](Self::find) and
+    /// [`read`](Self::read) find no user who may not. Needed by [`Accounts::disable`](super::Accounts::disable); by
+    /// default it fails.
+    fn set_disabled<'a>(&'a self, id: &'a str, is_disabled: bool) -> StoreFuture<'a, bool> {
+        let _ = (id, is_disabled);
+        let reason = "these users cannot be disabled: implement `Users::set_disabled`";
+        Box::pin(async move { Err(StoreError::Unavailable(reason.into())) })
+    }
+
+    /// Removes the user; `false` if there was none. Needed by [`Accounts::remove`](super::Accounts::remove); by
+    /// default it fails.
+    fn remove<'a>(&'a self, id: &'a str) -> StoreFuture<'a, bool> {
+        let _ = id;
+        let reason = "these users cannot be removed: implement `Users::remove`";
+        Box::pin(async move { Err(StoreError::Unavailable(reason.into())) })
+    }
 }
 
 /// A user as it was found.

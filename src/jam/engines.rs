@@ -26,6 +26,9 @@ pub(crate) struct Engines<U> {
     pub(crate) passwords: Option<crate::account::Passwords>,
     #[cfg(feature = "account")]
     pub(crate) throttle: Option<crate::account::Throttle>,
+    /// The users in the store, unless the application has its own.
+    #[cfg(feature = "account")]
+    pub(crate) users: Option<Arc<crate::account::StoreUsers<U>>>,
     #[cfg(feature = "account")]
     pub(crate) accounts: Option<crate::account::Accounts<U>>,
     #[cfg(feature = "oauth2")]
@@ -50,6 +53,8 @@ impl<U> Engines<U> {
             passwords: None,
             #[cfg(feature = "account")]
             throttle: None,
+            #[cfg(feature = "account")]
+            users: None,
             #[cfg(feature = "account")]
             accounts: None,
             #[cfg(feature = "oauth2")]

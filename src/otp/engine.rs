@@ -60,6 +60,12 @@ impl Otp {
         OtpBuilder::new(store, secret, service.into())
     }
 
+    /// Whose users these are.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.inner.issuer
+    }
+
     /// Begins an enrolment of `subject`; `.await` does it. Nothing changes for the user until
     /// [`confirm`](Self::confirm).
     pub const fn enroll<'a>(&'a self, subject: &'a str) -> NewEnrollment<'a> {

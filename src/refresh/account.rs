@@ -19,6 +19,8 @@ pub(super) struct Account {
     /// Zero, and drawn anew by each "log out everywhere"; a login that began before comes to nothing. Compared,
     /// never ordered.
     pub(super) epoch: u64,
+    /// When that was: a login that began before it comes to nothing, although it knew of no epoch.
+    pub(super) revoked_at: Timestamp,
     pub(super) subject: String,
     pub(super) devices: Vec<Device>,
 }
@@ -115,6 +117,7 @@ impl Account {
     pub(super) fn new(subject: &str) -> Self {
         Self {
             epoch: 0,
+            revoked_at: Timestamp::from_millis(0),
             subject: subject.to_owned(),
             devices: Vec::new(),
         }
@@ -274,8 +277,9 @@ impl Account {
     }
 
     /// Ends everything, logins under way included.
-    pub(super) fn clear(&mut self) -> Vec<Device> {
+    pub(super) fn clear(&mut self, now: Timestamp) -> Vec<Device> {
         self.epoch = u64::from_be_bytes(secret::random());
+        self.revoked_at = now;
         std::mem::take(&mut self.devices)
     }
 

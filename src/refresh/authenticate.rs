@@ -10,6 +10,7 @@ use crate::{
     credential::{Credential, CredentialSource},
     identity::Identity,
     rejection::Rejection,
+    store::{Entry, Key},
 };
 
 impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
@@ -47,7 +48,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
         let mut entry = glance.entry;
         for is_last in [!glance.is_remembered, true] {
             let is_there = match &entry {
-                Some(entry) => record::has_device(&entry.value, id)?,
+                Some(entry) => self.has_device(&key, entry, id),
                 None => false,
             };
             match (is_there, is_last) {
@@ -58,6 +59,14 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
             }
         }
         Err(ended())
+    }
+
+    fn has_device(&self, key: &Key, entry: &Entry, id: &str) -> bool {
+        let found = record::has_device(&self.inner.records, key, &entry.value, id);
+        found.unwrap_or_else(|unreadable| {
+            self.tell_unreadable(unreadable);
+            false
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The settings of token pairs, with their defaults and reasons.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     account::{Bind, OnLimit, Terms},
@@ -9,32 +9,13 @@ use super::{
     token::TokenKeys,
 };
 use crate::{
-    error::{ConfigError, StoreError},
+    error::ConfigError,
     event::Events,
-    grant::Grant,
-    secret::MasterSecret,
-    store::{Store, StoreFuture},
+    grant::ReadUser,
+    secret::{MasterSecret, record::RecordKeys},
+    store::Store,
     token::Engine,
 };
-
-/// Reads a user anew, for each refresh: what the token says is as old as the login.
-///
-/// A closure from the subject to a future is one.
-pub trait ReadUser<U>: Send + Sync + 'static {
-    /// The user with this id as a grant; `None` if there is none, or it may not log in any more. Its proofs are
-    /// not looked at: those of the login are kept.
-    fn read_user<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Grant<U>>>;
-}
-
-impl<U, F, A> ReadUser<U> for F
-where
-    F: Fn(String) -> A + Send + Sync + 'static,
-    A: Future<Output = Result<Option<Grant<U>>, StoreError>> + Send,
-{
-    fn read_user<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Grant<U>>> {
-        Box::pin(async move { self(subject.to_owned()).await })
-    }
-}
 
 /// What the end of a device means for its tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -183,8 +164,11 @@ impl<U> TokenPairsBuilder<U> {
         Ok(TokenPairs::new(Inner {
             issuer: issuer.to_owned(),
             clock: self.access.clock(),
-            keys: TokenKeys::new(&self.secret),
-            fingerprints: FingerprintKeys::new(&self.secret),
+            keys: TokenKeys::new(&self.secret, issuer),
+            records: RecordKeys::new(&self.secret, "tower-jam devices", issuer),
+            fingerprints: FingerprintKeys::new(&self.secret, issuer),
+            #[cfg(feature = "account")]
+            secret: self.secret,
             access: self.access,
             store: self.store,
             users: self.users,

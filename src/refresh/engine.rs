@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     access::AccessTokens,
     account::{Account, Terms},
-    builder::{Blacklist, ReadUser, TokenPairsBuilder},
+    builder::{Blacklist, TokenPairsBuilder},
     fingerprint::FingerprintKeys,
     info::DeviceInfo,
     issue::NewPair,
@@ -18,12 +18,15 @@ use crate::{
     clock::{Clock, Timestamp},
     error::StoreError,
     event::{Event, EventKind, Events},
-    grant::Grant,
+    grant::{Grant, ReadUser},
     identity::Identity,
     rejection::Rejection,
-    secret::MasterSecret,
+    secret::{
+        MasterSecret,
+        record::{RecordKeys, Unreadable},
+    },
     store::{
-        Key, Store, Write,
+        Entry, Key, Store, Write,
         swap::{Step, swap},
     },
     token::{Claims, Engine},
@@ -43,6 +46,9 @@ pub(super) struct Inner<U> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) issuer: String,
     pub(super) keys: TokenKeys,
+    pub(super) records: RecordKeys,
+    #[cfg(feature = "account")]
+    pub(super) secret: MasterSecret,
     pub(super) fingerprints: FingerprintKeys,
     pub(super) terms: Terms,
     pub(super) blacklist: Blacklist,
@@ -51,7 +57,10 @@ pub(super) struct Inner<U> {
 
 /// Which "log out everywhere" a login has seen. See [`TokenPairs::epoch`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Epoch(pub(crate) u64);
+pub struct Epoch {
+    pub(crate) id: u64,
+    pub(crate) revoked_at: Timestamp,
+}
 
 impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// An engine whose access tokens are those of `access`, a [`Jwt`](crate::Jwt) or a `Paseto`, whose records are in `store`, whose refresh tokens are made with
@@ -80,6 +89,9 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
         let family = token.presented().family;
         let ended = self
             .change(&token.account, |account, now| {
+                if !self.is_of(account, &token.account) {
+                    return None;
+                }
                 let device = account.leave(&family, now);
                 device.map(|device| (device, account.subject.clone()))
             })
@@ -105,14 +117,12 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     pub(crate) async fn end_all(&self, subject: &str) -> Result<usize, StoreError> {
         let key = self.key(subject);
         swap(&*self.inner.store, &*self.inner.clock, &key, |entry| {
-            let mut account = match entry {
-                Some(entry) => record::decode(&entry.value)?,
-                None => Account::new(subject),
-            };
+            let account = entry.and_then(|entry| self.account(&key, entry));
+            let mut account = account.unwrap_or_else(|| Account::new(subject));
             let now = self.inner.clock.now();
             let ended = account.live(now).count();
-            account.clear();
-            Ok::<_, StoreError>(Step::Swap(self.write(&account, now)?, ended))
+            account.clear(now);
+            Ok::<_, StoreError>(Step::Swap(self.write(&key, &account, now)?, ended))
         })
         .await
     }
@@ -123,11 +133,10 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     ///
     /// When the store does not answer.
     pub async fn active_sessions(&self, subject: &str) -> Result<Vec<DeviceInfo>, StoreError> {
-        let Some(entry) = self.inner.store.get(&self.key(subject)).await? else {
+        let Some(account) = self.read_account(&self.key(subject)).await? else {
             return Ok(Vec::new());
         };
         let now = self.inner.clock.now();
-        let account = record::decode(&entry.value)?;
         let mut devices: Vec<_> = account.live(now).map(DeviceInfo::new).collect();
         devices.sort_by_key(|device| std::cmp::Reverse(device.last_used_at));
         Ok(devices)
@@ -167,6 +176,9 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
         let terms = &self.inner.terms;
         let ended = self
             .change(&token.account, |account, now| {
+                if account.subject != subject || !self.is_of(account, &token.account) {
+                    return None;
+                }
                 account.end_others(own, &presented, terms, now)
             })
             .await?;
@@ -184,9 +196,12 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     ///
     /// When the store does not answer.
     pub async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
-        let entry = self.inner.store.get(&self.key(subject)).await?;
-        let account = entry.map(|entry| record::decode(&entry.value));
-        Ok(Epoch(account.transpose()?.map_or(0, |it| it.epoch)))
+        let account = self.read_account(&self.key(subject)).await?;
+        let account = account.unwrap_or_else(|| Account::new(subject));
+        Ok(Epoch {
+            id: account.epoch,
+            revoked_at: account.revoked_at,
+        })
     }
 
     /// Changes an account that is there; `None` of `edit` leaves it as it is.
@@ -197,13 +212,13 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     ) -> Result<Option<T>, StoreError> {
         let inner = &*self.inner;
         swap(&*inner.store, &*inner.clock, key, |entry| {
-            let Some(entry) = entry else {
+            let account = entry.and_then(|entry| self.account(key, entry));
+            let Some(mut account) = account else {
                 return Ok(Step::Keep(None));
             };
             let now = inner.clock.now();
-            let mut account = record::decode(&entry.value)?;
             match edit(&mut account, now) {
-                Some(answer) => Ok(Step::Swap(self.write(&account, now)?, Some(answer))),
+                Some(answer) => Ok(Step::Swap(self.write(key, &account, now)?, Some(answer))),
                 None => Ok(Step::Keep(None)),
             }
         })
@@ -224,9 +239,47 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
         )
     }
 
-    pub(super) fn write(&self, account: &Account, now: Timestamp) -> Result<Write, StoreError> {
+    /// The devices under `key` as they were read. A record that does not open counts as absent: its tokens
+    /// are rejected, and the next login replaces it.
+    pub(super) fn account(&self, key: &Key, entry: &Entry) -> Option<Account> {
+        match record::decode(&self.inner.records, key, &entry.value) {
+            Ok(account) => Some(account),
+            Err(unreadable) => {
+                self.tell_unreadable(unreadable);
+                None
+            }
+        }
+    }
+
+    pub(super) async fn read_account(&self, key: &Key) -> Result<Option<Account>, StoreError> {
+        let entry = self.inner.store.get(key).await?;
+        Ok(entry.and_then(|entry| self.account(key, &entry)))
+    }
+
+    pub(super) fn tell_unreadable(&self, unreadable: Unreadable) {
+        let reason = unreadable.reason();
+        tracing::error!(
+            reason,
+            "a record of devices does not open and counts as absent"
+        );
+        let event = Event::new(EventKind::RecordUnreadable, self.inner.clock.now());
+        self.inner.events.tell(&event);
+    }
+
+    /// Whether `key` is where this issuer keeps the devices of the record's subject.
+    pub(super) fn is_of(&self, account: &Account, key: &Key) -> bool {
+        self.key(&account.subject) == *key
+    }
+
+    pub(super) fn write(
+        &self,
+        key: &Key,
+        account: &Account,
+        now: Timestamp,
+    ) -> Result<Write, StoreError> {
         let expires_at = account.expires_at(now);
-        Ok(Write::new(record::encode(account)?, expires_at))
+        let value = record::encode(&self.inner.records, key, account)?;
+        Ok(Write::new(value, expires_at))
     }
 
     pub(super) fn tell(&self, kind: EventKind, subject: &str, device: Option<&Device>) {
@@ -248,6 +301,18 @@ impl<U> TokenPairs<U> {
     #[cfg(all(feature = "account", feature = "dpop"))]
     pub(crate) fn is_ours(&self, token: &str) -> bool {
         self.inner.keys.decode(token).is_some()
+    }
+
+    /// The issuer of the access tokens.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.inner.issuer
+    }
+
+    /// The secret that the keys of the issuer follow from.
+    #[cfg(feature = "account")]
+    pub(crate) fn secret(&self) -> &MasterSecret {
+        &self.inner.secret
     }
 
     pub(super) fn new(inner: Inner<U>) -> Self {

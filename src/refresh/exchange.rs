@@ -9,7 +9,7 @@ use super::{
     engine::TokenPairs,
     fingerprint::Fingerprint,
     issue::TokenPair,
-    record::{self, Device},
+    record::Device,
     token::{FAMILY_BYTES, RefreshToken},
 };
 #[cfg(feature = "dpop")]
@@ -69,8 +69,9 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
         let inner = &*self.inner;
         let token = self.read(refresh_token)?;
         let gone = || Rejection::invalid("the device has ended");
-        let entry = inner.store.get(&token.account).await?.ok_or_else(gone)?;
-        let subject = record::decode(&entry.value)?.subject;
+        let account = self.read_account(&token.account).await?;
+        let account = account.filter(|account| self.is_of(account, &token.account));
+        let subject = account.ok_or_else(gone)?.subject;
         // Before anything is changed: a user table that is away costs nobody a token.
         let user = inner.users.read_user(&subject).await?;
         let user = user.ok_or_else(|| Rejection::invalid("the user may not log in any more"))?;
@@ -106,16 +107,16 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
         presented.key = key.map(str::to_owned);
         let fingerprints = inner.fingerprints.hash(fingerprint);
         swap(&*inner.store, &*inner.clock, &token.account, |entry| {
-            let Some(entry) = entry else {
+            let account = entry.and_then(|entry| self.account(&token.account, entry));
+            let Some(mut account) = account else {
                 return Ok(Step::Keep(Turn::Gone));
             };
             let now = inner.clock.now();
-            let mut account = record::decode(&entry.value)?;
             let kid = inner.keys.active();
             let turn = account.turn(&presented, &fingerprints, kid, &inner.terms, now);
             Ok::<_, StoreError>(match turn {
                 Turn::Rotated { .. } | Turn::Reused { .. } | Turn::Ahead { .. } => {
-                    Step::Swap(self.write(&account, now)?, turn)
+                    Step::Swap(self.write(&token.account, &account, now)?, turn)
                 }
                 turn => Step::Keep(turn),
             })
@@ -168,6 +169,7 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
         let expires_in = inner.access.ttl().min(refresh_expires_in.max(A_SECOND));
         let access = inner.access.issue(grant).session_id(device.id());
         let access = access.confirmed_by(device.key.clone());
+        let access = access.with_authority_of_grant();
         let token_type = match device.key {
             Some(_) => "DPoP",
             None => "Bearer",

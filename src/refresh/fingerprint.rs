@@ -58,8 +58,8 @@ impl fmt::Debug for Fingerprint {
 pub(super) struct FingerprintKeys(Vec<TagKey>);
 
 impl FingerprintKeys {
-    pub(super) fn new(secret: &MasterSecret) -> Self {
-        let keys = secret.derive("tower-jam fingerprint");
+    pub(super) fn new(secret: &MasterSecret, issuer: &str) -> Self {
+        let keys = secret.keys("tower-jam fingerprint", issuer);
         Self(keys.iter().map(TagKey::new).collect())
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap};
 
-use super::{builder::Blacklist, engine::TokenPairs, record};
+use super::{builder::Blacklist, engine::TokenPairs};
 use crate::{
     clock::Timestamp,
     error::StoreError,
@@ -100,10 +100,11 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
         let Some(token) = inner.keys.decode(token) else {
             return Ok(None);
         };
-        let Some(entry) = inner.store.get(&token.account).await? else {
+        let account = self.read_account(&token.account).await?;
+        let account = account.filter(|account| self.is_of(account, &token.account));
+        let Some(account) = account else {
             return Ok(None);
         };
-        let account = record::decode(&entry.value)?;
         let device = account.holder(&token.presented(), &inner.terms, inner.clock.now());
         Ok(device.map(|device| TokenInfo {
             subject: account.subject.clone(),

@@ -13,7 +13,7 @@ use super::{
     account::{Account, Entry},
     engine::{Epoch, TokenPairs},
     fingerprint::Fingerprint,
-    record::{self, Device, Hash},
+    record::{Device, Hash},
     token::FAMILY_BYTES,
 };
 #[cfg(feature = "dpop")]
@@ -111,15 +111,13 @@ impl<U: Serialize + Send + Sync + 'static> NewPair<'_, U> {
         let subject = self.grant.subject();
         let key = pairs.key(subject);
         let entry = swap(&*inner.store, &*inner.clock, &key, |entry| {
-            let mut account = match entry {
-                Some(entry) => record::decode(&entry.value)?,
-                None => Account::new(subject),
-            };
+            let account = entry.and_then(|entry| pairs.account(&key, entry));
+            let mut account = account.unwrap_or_else(|| Account::new(subject));
             let now = inner.clock.now();
-            let since = self.since.map(|Epoch(epoch)| epoch);
+            let since = self.since.map(|epoch| epoch.id);
             let entry = account.enter(device.clone(), since, &inner.terms, now);
             Ok::<_, IssueError>(match entry {
-                Entry::Entered { .. } => Step::Swap(pairs.write(&account, now)?, entry),
+                Entry::Entered { .. } => Step::Swap(pairs.write(&key, &account, now)?, entry),
                 refused => Step::Keep(refused),
             })
         })

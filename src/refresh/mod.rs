@@ -78,13 +78,14 @@ mod token;
 pub use self::{
     access::AccessTokens,
     account::{Bind, OnLimit},
-    builder::{Blacklist, ReadUser, TokenPairsBuilder},
+    builder::{Blacklist, TokenPairsBuilder},
     engine::{Epoch, TokenPairs},
     fingerprint::Fingerprint,
     info::DeviceInfo,
     introspect::TokenInfo,
     issue::{NewPair, TokenPair},
 };
+pub use crate::grant::ReadUser;
 
 /// Where accounts are kept.
 const NAMESPACE: &str = "account";

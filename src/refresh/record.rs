@@ -1,11 +1,13 @@
-//! How an account is stored.
+//! How the devices of a user are stored.
 //!
 //! ```text
-//! format (1 byte) ‖ number of devices (1 byte) ‖ public id of each (16 bytes) ‖ JSON
+//! format (1 byte) ‖ number of devices (1 byte) ‖ public id of each (16 bytes) ‖ sealed JSON
 //! ```
 //!
-//! The ids stand first, so that a request with an access token learns whether its device is there without reading
-//! the rest. The store holds no token, nor anything a token could be made of: of a family's id it has the hash.
+//! The ids come first, so that a request with an access token learns whether its device is there without
+//! parsing the rest. All of it is authenticated with its place in the store ([`RecordKeys`]), so a party
+//! that can write to the store cannot make a device, nor change whose it is. The store holds no token, nor
+//! anything a token could be made of: of a family's id it has the hash.
 
 use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -16,7 +18,11 @@ use crate::{
     clock::Timestamp,
     error::{BoxError, StoreError},
     identity::Factor,
-    secret::{self, equal},
+    secret::{
+        self, equal,
+        record::{RecordKeys, Unreadable},
+    },
+    store::Key,
 };
 
 /// One login that can be refreshed: a family of refresh tokens, one of which is the current one.
@@ -114,23 +120,27 @@ impl<'de> Deserialize<'de> for Hash {
     }
 }
 
-pub(super) fn encode(account: &Account) -> Result<Bytes, StoreError> {
-    let count = u8::try_from(account.devices.len()).map_err(corrupt)?;
-    let mut value = vec![FORMAT, count];
+pub(super) fn encode(keys: &RecordKeys, key: &Key, account: &Account) -> Result<Bytes, StoreError> {
+    let corrupt = |error: BoxError| StoreError::Corrupt(error);
+    let count = u8::try_from(account.devices.len()).map_err(|error| corrupt(error.into()))?;
+    let mut public = vec![FORMAT, count];
     for device in &account.devices {
-        value.extend_from_slice(&device.public_id);
+        public.extend_from_slice(&device.public_id);
     }
-    serde_json::to_writer(&mut value, account).map_err(corrupt)?;
-    Ok(value.into())
+    let json = serde_json::to_vec(account).map_err(|error| corrupt(error.into()))?;
+    Ok(keys.seal(key, public, json)?.into())
 }
 
-pub(super) fn decode(value: &[u8]) -> Result<Account, StoreError> {
-    let (ids, json) = parts(value)?;
-    // serde_json quotes the input in some messages, so only the place is kept.
-    let mut account: Account = serde_json::from_slice(json)
-        .map_err(|error| corrupt(format!("not an account, at column {}", error.column())))?;
+/// # Errors
+///
+/// A record that is not one of ours in this place.
+pub(super) fn decode(keys: &RecordKeys, key: &Key, value: &[u8]) -> Result<Account, Unreadable> {
+    let (ids, public, sealed) = parts(value)?;
+    let opened = keys.open(key, public, sealed)?;
+    let account = serde_json::from_slice(&opened.plain);
+    let mut account: Account = account.map_err(|_| Unreadable::Damaged)?;
     if account.devices.len() != ids.len() {
-        return Err(corrupt("an account with another number of devices"));
+        return Err(Unreadable::Damaged);
     }
     for (device, id) in account.devices.iter_mut().zip(ids) {
         device.public_id = *id;
@@ -138,28 +148,37 @@ pub(super) fn decode(value: &[u8]) -> Result<Account, StoreError> {
     Ok(account)
 }
 
-/// Whether the account has a device with this public id, be it idle for too long.
-pub(super) fn has_device(value: &[u8], id: &str) -> Result<bool, StoreError> {
-    let (ids, _) = parts(value)?;
+/// Whether the account has a device with this public id, also one that was idle for too long.
+///
+/// # Errors
+///
+/// A record that is not one of ours in this place.
+pub(super) fn has_device(
+    keys: &RecordKeys,
+    key: &Key,
+    value: &[u8],
+    id: &str,
+) -> Result<bool, Unreadable> {
+    let (ids, public, sealed) = parts(value)?;
+    keys.open(key, public, sealed)?;
     let Ok(id) = URL_SAFE_NO_PAD.decode_to_vec(id.as_bytes()) else {
         return Ok(false);
     };
     Ok(ids.iter().any(|known| known.as_slice() == id))
 }
 
-fn parts(value: &[u8]) -> Result<(&[[u8; ID_BYTES]], &[u8]), StoreError> {
+type Parts<'a> = (&'a [[u8; ID_BYTES]], &'a [u8], &'a [u8]);
+
+/// The ids, what stands before the sealed part, and the sealed part.
+fn parts(value: &[u8]) -> Result<Parts<'_>, Unreadable> {
     let [FORMAT, count, rest @ ..] = value else {
-        return Err(corrupt("not an account, or of another version"));
+        return Err(Unreadable::Damaged);
     };
-    let ids = rest.get(..usize::from(*count) * ID_BYTES);
-    let ids = ids.ok_or_else(|| corrupt("an account that was cut short"))?;
-    let (ids, _) = ids.as_chunks();
-    Ok((ids, &rest[ids.len() * ID_BYTES..]))
+    let length = usize::from(*count) * ID_BYTES;
+    let ids = rest.get(..length).ok_or(Unreadable::Damaged)?;
+    let (public, sealed) = value.split_at(2 + length);
+    Ok((ids.as_chunks().0, public, sealed))
 }
 
-fn corrupt(error: impl Into<BoxError>) -> StoreError {
-    StoreError::Corrupt(error.into())
-}
-
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 pub(super) const ID_BYTES: usize = 16;

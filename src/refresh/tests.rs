@@ -199,7 +199,7 @@ fn the_mark_of_a_logout_everywhere_outlives_any_login() {
         ..terms()
     };
     let mut account = account(&terms);
-    account.clear();
+    account.clear(at(0));
     assert!(account.expires_at(at(0)) >= at(3_600));
 }
 
@@ -368,7 +368,7 @@ fn a_login_that_began_before_everything_was_ended_comes_to_nothing() {
     let terms = terms();
     let mut account = account(&terms);
     let before = account.epoch;
-    assert_eq!(account.clear().len(), 2);
+    assert_eq!(account.clear(at(0)).len(), 2);
     let entry = account.enter(device(3, at(1), &terms), Some(before), &terms, at(1));
     assert!(matches!(entry, Entry::Withdrawn));
     let since = Some(account.epoch);
@@ -517,18 +517,25 @@ proptest! {
         account.epoch = epoch;
         account.devices[0].generation = generation;
         account.devices[1].name = Some(name);
-        let value = record::encode(&account).unwrap();
-        let read = record::decode(&value).unwrap();
-        prop_assert_eq!(record::encode(&read).unwrap(), &value);
+        let keys = RecordKeys::new(&MasterSecret::generate(), "test", "issuer");
+        let here = Key::new(super::NAMESPACE, &[b"issuer", b"alice"]);
+        let value = record::encode(&keys, &here, &account).unwrap();
+        let read = record::decode(&keys, &here, &value).unwrap();
+        prop_assert_eq!(serde_json::to_value(&read)?, serde_json::to_value(&account)?);
         for device in &account.devices {
-            prop_assert!(record::has_device(&value, &device.id()).unwrap());
+            prop_assert!(record::has_device(&keys, &here, &value, &device.id()).unwrap());
         }
-        prop_assert!(!record::has_device(&value, "AAAAAAAAAAAAAAAAAAAAAA").unwrap());
-        prop_assert!(record::decode(&value[..cut.min(value.len() - 1)]).is_err());
+        let other = "AAAAAAAAAAAAAAAAAAAAAA";
+        prop_assert!(!record::has_device(&keys, &here, &value, other).unwrap());
+        let cut = &value[..cut.min(value.len() - 1)];
+        prop_assert!(record::decode(&keys, &here, cut).is_err());
         let mut damaged = value.to_vec();
         damaged[(flipped / 8) % value.len()] ^= 1 << (flipped % 8);
-        drop(record::decode(&damaged));
-        drop(record::has_device(&damaged, "x"));
+        prop_assert!(record::decode(&keys, &here, &damaged).is_err());
+        let id = account.devices[0].id();
+        prop_assert!(record::has_device(&keys, &here, &damaged, &id).is_err());
+        let there = Key::new(super::NAMESPACE, &[b"issuer", b"bob"]);
+        prop_assert!(record::decode(&keys, &there, &value).is_err(), "moved to another user");
     }
 }
 
@@ -544,7 +551,7 @@ fn token(keys: &TokenKeys, generation: u32) -> (RefreshToken, Secret<String>) {
 
 #[test]
 fn a_token_survives_its_text_and_one_content_is_one_text() {
-    let keys = TokenKeys::new(&MasterSecret::generate());
+    let keys = TokenKeys::new(&MasterSecret::generate(), "issuer");
     for generation in [0, 1, u32::MAX] {
         let (token, text) = token(&keys, generation);
         let read = keys.decode(text.expose()).unwrap();
@@ -557,7 +564,7 @@ fn a_token_survives_its_text_and_one_content_is_one_text() {
 
 #[test]
 fn no_changed_character_of_a_token_is_let_through() {
-    let keys = TokenKeys::new(&MasterSecret::generate());
+    let keys = TokenKeys::new(&MasterSecret::generate(), "issuer");
     let (_, text) = token(&keys, 7);
     for position in 0..text.expose().len() {
         for other in ['A', 'B', '-', '_', '=', '+', '~'] {
@@ -584,8 +591,8 @@ fn no_changed_character_of_a_token_is_let_through() {
 fn a_new_secret_makes_new_tokens_and_reads_old_ones() {
     let old = MasterSecret::generate();
     let (first, second) = (
-        TokenKeys::new(&old),
-        TokenKeys::new(&MasterSecret::generate().accept(&old)),
+        TokenKeys::new(&old, "issuer"),
+        TokenKeys::new(&MasterSecret::generate().accept(&old), "issuer"),
     );
     let (read, text) = token(&first, 1);
     assert!(second.decode(text.expose()).is_some());
@@ -593,7 +600,7 @@ fn a_new_secret_makes_new_tokens_and_reads_old_ones() {
     // Within the grace window the successor is made with the key that made it first.
     assert_eq!(second.encode(&read, first.active()).unwrap(), text);
     assert_ne!(second.encode(&read, second.active()).unwrap(), text);
-    let stranger = TokenKeys::new(&MasterSecret::generate());
+    let stranger = TokenKeys::new(&MasterSecret::generate(), "issuer");
     assert!(stranger.decode(text.expose()).is_none());
     assert!(stranger.encode(&read, first.active()).is_none());
     let kids: BTreeSet<_> = [first.active(), second.active(), stranger.active()].into();

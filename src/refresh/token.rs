@@ -4,8 +4,8 @@
 //! version (1) ‖ kid (4) ‖ digest of the account's key (32) ‖ family (16) ‖ generation (4) ‖ tag (16)
 //! ```
 //!
-//! The tag is HMAC-SHA-256, cut to 128 bits, under a key of the application, and is checked before anything is
-//! read. It is the same for the same content, so the successor of a token can be given out twice and be one token.
+//! The tag is HMAC-SHA-256, cut to 128 bits, under a key of the master secret and the issuer, and is
+//! checked before anything is read. It is the same for the same content, so the successor of a token can be given out twice and be one token.
 
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 
@@ -36,8 +36,8 @@ impl RefreshToken {
 pub(super) struct TokenKeys(Vec<([u8; 4], TagKey)>);
 
 impl TokenKeys {
-    pub(super) fn new(secret: &MasterSecret) -> Self {
-        let keys = secret.derive("tower-jam refresh token");
+    pub(super) fn new(secret: &MasterSecret, issuer: &str) -> Self {
+        let keys = secret.keys("tower-jam refresh token", issuer);
         let named = keys.iter().map(|key| {
             let key = TagKey::new(key);
             let [a, b, c, d, ..] = key.tag(b"kid");

@@ -18,6 +18,8 @@
 //! # Ok::<(), tower_jam::ConfigError>(())
 //! ```
 
+#[cfg(feature = "refresh")]
+pub(crate) mod record;
 #[cfg(any(feature = "session", feature = "otp", feature = "oauth2"))]
 pub(crate) mod seal;
 #[cfg(any(feature = "session", feature = "refresh", feature = "dpop"))]
@@ -119,6 +121,23 @@ impl MasterSecret {
         self
     }
 
+    /// The keys of `issuer` for the purpose named by `label`, the active one first. Two issuers with one
+    /// secret share no key.
+    #[cfg(any(
+        feature = "session",
+        feature = "refresh",
+        feature = "otp",
+        feature = "oauth2",
+        feature = "dpop"
+    ))]
+    pub(crate) fn keys(&self, label: &str, issuer: &str) -> Vec<Secret<[u8; 32]>> {
+        let issuer = [b"\0", issuer.as_bytes()].concat();
+        std::iter::once(&self.active)
+            .chain(&self.accepted)
+            .map(|secret| derive_key_of(secret.expose(), label, &issuer))
+            .collect()
+    }
+
     /// The keys for the purpose named by `label`, the active one first.
     #[cfg(any(
         feature = "session",
@@ -147,7 +166,8 @@ pub(crate) fn derive_key(input: &[u8], label: &str) -> Secret<[u8; 32]> {
     derive_key_of(input, label, &[])
 }
 
-/// The same for one of many things of a purpose. `thing` has the same length for each of them.
+/// The same for one of many things of a purpose. `thing` has the same length for each of them, or begins
+/// with a NUL, which no label has.
 #[cfg(any(
     feature = "session",
     feature = "refresh",

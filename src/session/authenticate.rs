@@ -8,6 +8,7 @@ use super::{
     engine::Sessions,
     handle::Session,
     lookup::{Lookup, Opened},
+    reread::Fresh,
 };
 use crate::{
     authenticate::{Authenticate, Verified},
@@ -69,11 +70,10 @@ impl<U: DeserializeOwned> Sessions<U> {
         let known = seen.as_deref().map(|known| &known.opened);
         let found = self.core.glance(text, known).await?;
         match (found, seen) {
-            (Lookup::Live(None), Some(known)) => Ok(Lookup::Live(known)),
+            (Lookup::Live(None), Some(known)) => self.with_fresh_user(text, known).await,
             (Lookup::Live(Some(opened)), _) => {
-                let known = Arc::new(self.known(opened));
-                self.seen.remember(text, Arc::clone(&known));
-                Ok(Lookup::Live(known))
+                let known = self.remember(text, opened);
+                self.with_fresh_user(text, known).await
             }
             (Lookup::Replaced, _) => {
                 self.seen.forget(text);
@@ -84,6 +84,31 @@ impl<U: DeserializeOwned> Sessions<U> {
                 Ok(Lookup::Gone)
             }
         }
+    }
+
+    /// The same session with its user as of now, where that is due.
+    async fn with_fresh_user(
+        &self,
+        text: &str,
+        known: Arc<Known<U>>,
+    ) -> Result<Lookup<Arc<Known<U>>>, StoreError> {
+        if !self.core.is_reread_due(&known.opened.record.head) {
+            return Ok(Lookup::Live(known));
+        }
+        match self.core.reread(&known.opened).await? {
+            Fresh::AsFound => Ok(Lookup::Live(known)),
+            Fresh::Changed(opened) => Ok(Lookup::Live(self.remember(text, opened))),
+            Fresh::Gone => {
+                self.seen.forget(text);
+                Ok(Lookup::Gone)
+            }
+        }
+    }
+
+    fn remember(&self, text: &str, opened: Opened) -> Arc<Known<U>> {
+        let known = Arc::new(self.known(opened));
+        self.seen.remember(text, Arc::clone(&known));
+        known
     }
 
     fn known(&self, opened: Opened) -> Known<U> {

@@ -2,10 +2,13 @@
 
 use std::{any::TypeId, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
+use serde::Serialize;
+
 use super::{
     core::Core,
     engine::Sessions,
     record::Lifetime,
+    reread::{ReadSnapshot, Reread, Snapshots},
     token::{TEXT_BYTES, TagKeys},
 };
 use crate::{
@@ -13,6 +16,7 @@ use crate::{
     cookie::CookieSpec,
     error::ConfigError,
     event::Events,
+    grant::ReadUser,
     secret::MasterSecret,
     store::Store,
 };
@@ -21,11 +25,13 @@ use crate::{
 #[must_use]
 pub struct SessionsBuilder<U> {
     store: Arc<dyn Store>,
-    tags: TagKeys,
+    secret: MasterSecret,
     cookie: Result<CookieSpec, ConfigError>,
     lifetime: Lifetime,
     issuer: String,
     is_plain: bool,
+    users: Option<Arc<dyn ReadSnapshot>>,
+    user_max_age: Duration,
     clock: Arc<dyn Clock>,
     events: Events,
     user: PhantomData<fn() -> U>,
@@ -35,7 +41,7 @@ impl<U: 'static> SessionsBuilder<U> {
     pub(super) fn new(store: Arc<dyn Store>, secret: &MasterSecret) -> Self {
         Self {
             store,
-            tags: TagKeys::new(secret),
+            secret: secret.clone(),
             cookie: CookieSpec::new(DEFAULT_COOKIE),
             lifetime: Lifetime {
                 idle: DEFAULT_IDLE,
@@ -43,6 +49,8 @@ impl<U: 'static> SessionsBuilder<U> {
             },
             issuer: "self".to_owned(),
             is_plain: false,
+            users: None,
+            user_max_age: DEFAULT_USER_MAX_AGE,
             clock: Arc::new(SystemClock),
             events: Events::default(),
             user: PhantomData,
@@ -68,10 +76,28 @@ impl<U: 'static> SessionsBuilder<U> {
         self
     }
 
-    /// The issuer of the identities. Give it the issuer of your tokens if one route accepts both. Default:
-    /// `self`.
+    /// The issuer of the identities. Sessions of one issuer are absent at every other, also on one store
+    /// with one secret. Give it the issuer of your tokens if one route accepts both; `Accounts` require that. Default: `self`.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = issuer.into();
+        self
+    }
+
+    /// Reads users anew from `users` while their sessions live, so that a user who is disabled or loses a role
+    /// does not keep it until the session ends. Default: a session keeps its user as of the login.
+    pub fn users(mut self, users: impl ReadUser<U>) -> Self
+    where
+        U: Serialize + Send + Sync,
+    {
+        self.users = Some(Arc::new(Snapshots::new(users)));
+        self
+    }
+
+    /// How old the user of a session may be before it is read anew, in the [users](Self::users) that the engine
+    /// was given. Zero reads it at every request. Default: 5 minutes, so that a user table is asked once in a
+    /// while and a lost role is lost soon.
+    pub const fn user_max_age(mut self, max_age: Duration) -> Self {
+        self.user_max_age = max_age;
         self
     }
 
@@ -114,11 +140,13 @@ impl<U: 'static> SessionsBuilder<U> {
         }
         let cookie = self.cookie?;
         cookie.set(&"A".repeat(TEXT_BYTES), absolute)?;
+        let max_age = self.user_max_age;
         let core = Core {
+            reread: self.users.map(|users| Reread::new(users, max_age)),
             store: self.store,
             clock: self.clock,
             events: self.events,
-            tags: self.tags,
+            tags: TagKeys::new(&self.secret, &self.issuer),
             cookie,
             lifetime: self.lifetime,
             issuer: self.issuer,
@@ -142,6 +170,8 @@ impl<U> fmt::Debug for SessionsBuilder<U> {
 const DEFAULT_IDLE: Duration = Duration::from_secs(30 * 60);
 /// A working day.
 const DEFAULT_ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
+
+const DEFAULT_USER_MAX_AGE: Duration = Duration::from_secs(5 * 60);
 
 /// The name of the cookie, unless another one is stated.
 pub(crate) const DEFAULT_COOKIE: &str = "__Host-sid";

@@ -8,6 +8,7 @@ use std::{any::TypeId, sync::Arc};
 use super::{
     lookup::{Lookup, Opened, UNDER_WAY},
     record::{Head, Lifetime, Owner, Record, moved},
+    reread::Reread,
     token::{TagKeys, Token, public_id},
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     event::{Event, EventKind, Events},
     secret::Secret,
     store::{
-        Key, Store, Version, When, Write,
+        Key, Store, When, Write,
         swap::{Step, swap, swap_once},
     },
 };
@@ -31,6 +32,8 @@ pub(super) struct Core {
     pub(super) lifetime: Lifetime,
     pub(super) issuer: String,
     pub(super) is_plain: bool,
+    /// How users are read anew, if they are.
+    pub(super) reread: Option<Reread>,
     /// What the engine's `U` is: a handle that is given another one must say so.
     pub(super) user_type: TypeId,
 }
@@ -41,10 +44,6 @@ pub(super) enum NewId {
     Keep,
     Renew,
 }
-
-/// Which "log out everywhere" a login has seen. See [`Sessions::epoch`](super::Sessions::epoch).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Epoch(pub(crate) Option<Version>);
 
 impl Core {
     pub(super) fn text(&self, token: &Token) -> Secret<String> {
@@ -160,20 +159,11 @@ impl Core {
         .await
     }
 
-    pub(super) async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
-        let entry = self.store.get(&self.epoch_key(subject)).await?;
-        Ok(Epoch(entry.map(|entry| entry.version)))
-    }
-
     /// Ends every session of `subject`, those being created right now included.
     pub(super) async fn clear(&self, subject: &str) -> Result<u64, StoreError> {
         // Whoever logs in compares epochs after writing, so the order matters: a session that this
         // listing misses was written later than the epoch, and its login withdraws it.
-        let expires_at = self.clock.now().after(self.lifetime.absolute);
-        let write = Write::new("", expires_at);
-        self.store
-            .put(&self.epoch_key(subject), write, When::Always)
-            .await?;
+        self.revoke_logins(subject).await?;
         let ended = self.store.remove_group(&self.group(subject)).await?;
         let cleared = Event::new(EventKind::SessionsCleared, self.clock.now());
         self.events.tell(&cleared.of(subject));
@@ -215,13 +205,18 @@ impl Core {
         Ok(live)
     }
 
-    fn write(&self, record: &Record, token: &Token, key: &Key) -> Result<Write, StoreError> {
+    pub(super) fn write(
+        &self,
+        record: &Record,
+        token: &Token,
+        key: &Key,
+    ) -> Result<Write, StoreError> {
         let head = &record.head;
         let value = record.encode(token, key, self.is_plain)?;
         Ok(self.in_group(head, Write::new(value, head.idle_at.min(head.absolute_at))))
     }
 
-    fn in_group(&self, head: &Head, write: Write) -> Write {
+    pub(super) fn in_group(&self, head: &Head, write: Write) -> Write {
         match &head.owner {
             Some(Owner { issuer, id, .. }) => write.in_group(group(issuer, id)),
             None => write,
@@ -230,13 +225,6 @@ impl Core {
 
     fn group(&self, subject: &str) -> Key {
         group(&self.issuer, subject)
-    }
-
-    fn epoch_key(&self, subject: &str) -> Key {
-        Key::new(
-            "session-epoch",
-            &[self.issuer.as_bytes(), subject.as_bytes()],
-        )
     }
 }
 

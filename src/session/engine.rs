@@ -9,11 +9,13 @@ use serde_json::value::to_raw_value;
 use super::{
     authenticate::Known,
     builder::SessionsBuilder,
-    core::{Core, Epoch, NewId},
+    core::{Core, NewId},
+    epoch::Epoch,
     info::{SessionData, SessionInfo},
     login::Login,
     lookup::Lookup,
     record::{Body, Record, unreadable},
+    reread::Fresh,
     token::public_id,
 };
 use crate::{
@@ -125,6 +127,16 @@ impl<U: Send + Sync + 'static> Sessions<U> {
         Ok(ended)
     }
 
+    /// Reads the user of every session of `subject` anew at its next request, on every node. Call it when the
+    /// user has changed, where the [users](SessionsBuilder::users) of the engine find it.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer; sessions may then be left, so ask again.
+    pub async fn refresh_user(&self, subject: &str) -> Result<(), StoreError> {
+        self.core.reread_all(subject).await
+    }
+
     /// Notes which "log out everywhere" `subject` has seen. Take it before the password is looked at and hand it
     /// to the login: one that began before a [`clear`](Self::clear) then comes to nothing.
     ///
@@ -159,9 +171,16 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Sessions<U> {
         &self,
         token: &str,
     ) -> Result<Option<(SessionInfo, SessionData<U>)>, StoreError> {
-        let Lookup::Live(opened) = self.core.open(token).await? else {
+        let Lookup::Live(mut opened) = self.core.open(token).await? else {
             return Ok(None);
         };
+        if self.core.is_reread_due(&opened.record.head) {
+            match self.core.reread(&opened).await? {
+                Fresh::AsFound => {}
+                Fresh::Changed(changed) => opened = changed,
+                Fresh::Gone => return Ok(None),
+            }
+        }
         let info = SessionInfo::new(opened.id(), &opened.record.head, self.core.clock.now());
         Ok(Some((info, data(&opened.record.body)?)))
     }
@@ -209,6 +228,18 @@ fn data<U: DeserializeOwned>(body: &Body) -> Result<SessionData<U>, StoreError> 
 }
 
 impl<U> Sessions<U> {
+    /// Whether users are read anew.
+    #[cfg(feature = "account")]
+    pub(crate) fn reads_users(&self) -> bool {
+        self.core.reread.is_some()
+    }
+
+    /// The issuer of the sessions.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.core.issuer
+    }
+
     pub(super) fn new(core: Core) -> Self {
         Self {
             core: Arc::new(core),

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
-    core::{Core, Epoch, NewId},
+    core::{Core, NewId},
+    epoch::Epoch,
     lookup::Opened,
     record::{Body, Head, Owner, Record},
 };
@@ -103,6 +104,8 @@ impl Core {
                 }
             }
             record.body.user = Some(entrant.user.clone());
+            // The user may have changed since the login read it.
+            record.head.is_reread_due = true;
             Ok(())
         };
         let changed = self.change(&opened.token, NewId::Renew, renew).await?;
@@ -112,6 +115,8 @@ impl Core {
     fn record_of(&self, entrant: Entrant, current: Option<&Opened>) -> Record {
         let mut head = Head::new(&self.lifetime, self.clock.now());
         head.owner = Some(entrant.owner);
+        // The user may have changed since the login read it.
+        head.is_reread_due = true;
         let values = match current {
             Some(opened) if opened.owner().is_none() => opened.record.body.values.clone(),
             _ => serde_json::Map::new(),

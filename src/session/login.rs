@@ -10,12 +10,7 @@ use std::{
 use http::HeaderValue;
 use serde::Serialize;
 
-use super::{
-    core::{Core, Epoch},
-    handle::Session,
-    info::NewSession,
-    lookup::Opened,
-};
+use super::{core::Core, epoch::Epoch, handle::Session, info::NewSession, lookup::Opened};
 use crate::{error::IssueError, event::EventKind, grant::Grant, secret::Secret};
 
 /// A login about to happen; `.await` makes it. See [`Session::login`] and

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     core::Core,
-    record::{Found, Owner, Record},
+    record::{Found, Head, Owner, Record},
     token::{Token, public_id},
 };
 use crate::{
@@ -102,15 +102,25 @@ impl Core {
         let now = self.clock.now();
         let found = Record::decode(&entry.value, token, key, self.is_plain)?;
         Ok(match found {
-            Found::Open(record) if record.head.is_live(now) => Lookup::Live(Opened {
-                token: token.clone(),
-                key: key.clone(),
-                record,
-                version: entry.version,
-            }),
+            Found::Open(record) if record.head.is_live(now) && self.is_ours(&record.head) => {
+                Lookup::Live(Opened {
+                    token: token.clone(),
+                    key: key.clone(),
+                    record,
+                    version: entry.version,
+                })
+            }
             Found::Replaced(at) if now < at.after(UNDER_WAY) => Lookup::Replaced,
             Found::Open(_) | Found::Replaced(_) => Lookup::Gone,
         })
+    }
+}
+
+impl Core {
+    /// Whether the session is of this issuer. The tag of its token says so already.
+    fn is_ours(&self, head: &Head) -> bool {
+        let owner = head.owner.as_ref();
+        owner.is_none_or(|owner| owner.issuer == self.issuer)
     }
 }
 

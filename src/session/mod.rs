@@ -18,6 +18,10 @@
 //! * **Reading writes nothing**, but for a note of use once per twentieth of the idle time, and sets no cookie.
 //! * **Two deadlines**: idle (30 minutes) and absolute (12 hours); nothing extends the second.
 //! * **[`clear`](Sessions::clear)** ends every session of a user, and makes logins come to nothing that began before it.
+//! * **Users are read anew** where the engine knows [how](SessionsBuilder::users): at the first request, then whenever five
+//!   minutes have passed, and at once after [`refresh_user`](Sessions::refresh_user). A user who is gone or disabled is logged
+//!   out; other roles and data hold from then on. The session keeps its id.
+//! * **A session of another issuer** is absent, also on one store with one secret.
 //! * **A cookie that leads to no live session** counts as absent, and is left alone: it must not lock anybody
 //!   out of the page to sign in, and a slow answer must not remove a fresh cookie.
 //! * **A request that a new id overtakes** makes no session of its own for a minute, since a guest's cookie would replace
@@ -67,20 +71,22 @@ mod builder;
 mod core;
 mod engine;
 mod enter;
+mod epoch;
 mod handle;
 mod info;
 mod login;
 mod lookup;
 mod record;
 mod remember;
+mod reread;
 mod token;
 
 #[cfg(feature = "config")]
 pub(crate) use self::builder::DEFAULT_COOKIE;
 pub use self::{
     builder::SessionsBuilder,
-    core::Epoch,
     engine::Sessions,
+    epoch::Epoch,
     handle::Session,
     info::{NewSession, SessionData, SessionInfo},
     login::Login,

@@ -4,11 +4,13 @@
 //! format (1 byte) ‖ hash of the secret (32 bytes) ‖ length of the head (4 bytes) ‖ head ‖ body
 //! ```
 //!
-//! The *head* is JSON that the server needs without the caller: subject, proofs, roles and deadlines. The *body* is the application's: the user and named values, as JSON sealed with
-//! AES-256-GCM under a key that follows from the session's secret. Everything before it and the store key are its
-//! associated data, so a head that was changed in the store, or a record moved to another key, does not open.
+//! The *head* is JSON that the server needs without the caller: subject, proofs, roles and deadlines. The
+//! *body* is the application's: the user and named values, as JSON sealed with AES-256-GCM under a key that
+//! follows from the session's secret. Everything before it and the store key are its associated data, so a
+//! head that was changed in the store, or a record moved to another key, does not open. The highest bit of
+//! the format is a mark that is not sealed: the user must be read anew.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -48,6 +50,11 @@ pub(super) struct Head {
     pub(super) seen_at: Timestamp,
     pub(super) idle_at: Timestamp,
     pub(super) absolute_at: Timestamp,
+    /// When the user was read.
+    pub(super) read_at: Timestamp,
+    /// Whether the user must be read anew whenever that was. Stored outside of the head.
+    #[serde(skip)]
+    pub(super) is_reread_due: bool,
 }
 
 /// Whose session it is. An anonymous one has none.
@@ -113,6 +120,8 @@ impl Head {
             seen_at: now,
             idle_at: now.after(lifetime.idle).min(absolute_at),
             absolute_at,
+            read_at: now,
+            is_reread_due: false,
         }
     }
 
@@ -157,6 +166,9 @@ impl Record {
         } else if !seal::seal(&token.sealing_key(), key.digest(), &mut value, body) {
             return Err(StoreError::Corrupt("sealing failed".into()));
         }
+        if self.head.is_reread_due {
+            value[0] |= REREAD_DUE;
+        }
         Ok(value.into())
     }
 
@@ -182,7 +194,12 @@ impl Record {
         let body = if parts.format == PLAIN && is_plain {
             parts.body
         } else {
-            opened = seal::open(&token.sealing_key(), key.digest(), parts.public, parts.body);
+            opened = seal::open(
+                &token.sealing_key(),
+                key.digest(),
+                &parts.public,
+                parts.body,
+            );
             opened
                 .as_ref()
                 .ok_or_else(|| StoreError::Corrupt("a session record does not open".into()))?
@@ -202,13 +219,23 @@ pub(super) fn moved(now: Timestamp) -> Bytes {
     value.into()
 }
 
+/// The value with the mark that its user must be read anew; `None` where there is no user.
+pub(super) fn with_reread_due(value: &[u8]) -> Option<Vec<u8>> {
+    let (SEALED | PLAIN) = value.first()? & !REREAD_DUE else {
+        return None;
+    };
+    let mut value = value.to_vec();
+    value[0] |= REREAD_DUE;
+    Some(value)
+}
+
 /// A stored record, taken apart and not yet opened.
 struct Parts<'a> {
     format: u8,
     secret_hash: &'a [u8],
     head: Head,
-    /// Everything before the body.
-    public: &'a [u8],
+    /// Everything before the body, as it was sealed: without the mark.
+    public: Cow<'a, [u8]>,
     body: &'a [u8],
 }
 
@@ -218,19 +245,26 @@ impl<'a> Parts<'a> {
         let (prefix, rest) = value
             .split_first_chunk::<PREFIX_BYTES>()
             .ok_or_else(too_short)?;
-        let [format, secret_hash @ .., a, b, c, d] = prefix;
-        if !matches!(*format, SEALED | PLAIN) {
+        let [marked, secret_hash @ .., a, b, c, d] = prefix;
+        let format = *marked & !REREAD_DUE;
+        if !matches!(format, SEALED | PLAIN) {
             return Err(StoreError::Corrupt(
                 "a session record of another version".into(),
             ));
         }
         let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).map_err(corrupt)?;
         let (head, body) = rest.split_at_checked(length).ok_or_else(too_short)?;
+        let mut head: Head = serde_json::from_slice(head).map_err(|error| unreadable(&error))?;
+        let mut public = Cow::Borrowed(&value[..PREFIX_BYTES + length]);
+        if format != *marked {
+            head.is_reread_due = true;
+            public.to_mut()[0] = format;
+        }
         Ok(Self {
-            format: *format,
+            format,
             secret_hash,
-            head: serde_json::from_slice(head).map_err(|error| unreadable(&error))?,
-            public: &value[..PREFIX_BYTES + length],
+            head,
+            public,
             body,
         })
     }
@@ -258,6 +292,8 @@ pub(super) struct Lifetime {
 const SEALED: u8 = 1;
 const PLAIN: u8 = 2;
 const MOVED: u8 = 3;
+/// A mark beside the format, for which no secret is needed.
+const REREAD_DUE: u8 = 0x80;
 const PREFIX_BYTES: usize = 1 + 32 + 4;
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! * The *locator*, 128 random bits, says where the record is. It stays for the session's life.
 //! * The *secret*, 256 random bits, opens it. The store holds its hash alone. A new session id is a new
 //!   secret.
-//! * The *tag*, 128 bits of HMAC-SHA-256 under a key of the application, lets a made-up text be refused
-//!   without asking the store.
+//! * The *tag*, 128 bits of HMAC-SHA-256 under a key of the master secret and the issuer, lets a made-up
+//!   text, and that of another issuer, be rejected without a read of the store.
 
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 
@@ -64,8 +64,8 @@ impl Token {
 pub(super) struct TagKeys(Vec<TagKey>);
 
 impl TagKeys {
-    pub(super) fn new(secret: &MasterSecret) -> Self {
-        let keys = secret.derive("tower-jam session tag");
+    pub(super) fn new(secret: &MasterSecret, issuer: &str) -> Self {
+        let keys = secret.keys("tower-jam session tag", issuer);
         Self(keys.iter().map(TagKey::new).collect())
     }
 
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_token_survives_its_text() {
-        let keys = TagKeys::new(&MasterSecret::generate());
+        let keys = TagKeys::new(&MasterSecret::generate(), "self");
         let token = Token::generate();
         let text = keys.encode(&token);
         let read = keys.decode(text.expose()).expect("it was made here");
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn no_changed_character_is_let_through() {
-        let keys = TagKeys::new(&MasterSecret::generate());
+        let keys = TagKeys::new(&MasterSecret::generate(), "self");
         let text = keys.encode(&Token::generate()).expose().clone();
         for at in 0..text.len() {
             for other in ['A', 'B', '-', '_', '=', '+', '.', '~'] {
@@ -155,14 +155,14 @@ mod tests {
     #[test]
     fn a_retired_secret_opens_nothing_and_an_accepted_one_does() {
         let old = MasterSecret::generate();
-        let text = TagKeys::new(&old).encode(&Token::generate());
+        let text = TagKeys::new(&old, "self").encode(&Token::generate());
         assert!(
-            TagKeys::new(&MasterSecret::generate())
+            TagKeys::new(&MasterSecret::generate(), "self")
                 .decode(text.expose())
                 .is_none()
         );
         assert!(
-            TagKeys::new(&MasterSecret::generate().accept(&old))
+            TagKeys::new(&MasterSecret::generate().accept(&old), "self")
                 .decode(text.expose())
                 .is_some()
         );

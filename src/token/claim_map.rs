@@ -29,6 +29,8 @@ use crate::{error::ConfigError, rejection::Rejection};
 pub struct ClaimMap {
     roles: Vec<String>,
     scopes: Vec<String>,
+    /// The claims that the pointers go through.
+    names: Vec<String>,
     /// Where a token without `aud` says whom it is for.
     audience: Option<&'static str>,
 }
@@ -88,13 +90,20 @@ impl ClaimMap {
     }
 
     fn roles(mut self, pointer: String) -> Self {
+        self.names.extend(first_name(&pointer));
         self.roles.push(pointer);
         self
     }
 
     fn scopes(mut self, pointer: &str) -> Self {
+        self.names.extend(first_name(pointer));
         self.scopes.push(pointer.to_owned());
         self
+    }
+
+    /// The claims in which roles and scopes are looked for.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
     }
 
     fn apply(&self, payload: &Value, claims: &mut Registered<'_>) {
@@ -108,6 +117,12 @@ impl ClaimMap {
             claims.audience = Some(words(payload, &[pointer]));
         }
     }
+}
+
+/// The member of the payload that a pointer begins with.
+fn first_name(pointer: &str) -> Option<String> {
+    let first = pointer.strip_prefix('/')?.split('/').next()?;
+    Some(first.replace("~1", "/").replace("~0", "~"))
 }
 
 /// What a verifier looks for in the tokens of another party, beside what it looks for in its own.

@@ -13,11 +13,12 @@ use serde::Serialize;
 #[cfg(feature = "dpop")]
 use super::dpop::ProofKey;
 use super::{
+    claim_map::ClaimMap,
     date::LAST_SECOND,
     engine::{Core, Engine},
     json,
     list::{TokenId, TokenList},
-    write::Minted,
+    write::{Minted, Withheld},
 };
 use crate::{
     clock::Timestamp,
@@ -36,6 +37,8 @@ pub struct Issue<'a, U> {
     audience: Option<String>,
     session_id: Option<String>,
     key: Option<String>,
+    /// Whether only the grant states what its user may do.
+    is_authority_withheld: bool,
 }
 
 impl<'a, U> Issue<'a, U> {
@@ -48,6 +51,7 @@ impl<'a, U> Issue<'a, U> {
             audience: None,
             session_id: None,
             key: None,
+            is_authority_withheld: false,
         }
     }
 }
@@ -86,6 +90,14 @@ impl<U: Serialize> Issue<'_, U> {
         self
     }
 
+    /// States only what the grant says of roles, scopes and proofs: members of the user with such names, which
+    /// may be columns of a table, are left out.
+    #[cfg(feature = "refresh")]
+    pub(crate) const fn with_authority_of_grant(mut self) -> Self {
+        self.is_authority_withheld = true;
+        self
+    }
+
     /// Is good only with a proof of this key (`cnf`, RFC 9449 section 6.1).
     #[cfg(feature = "dpop")]
     pub fn bound_to(mut self, key: &ProofKey) -> Self {
@@ -113,8 +125,13 @@ impl<U: Serialize> Issue<'_, U> {
 
     fn mint(&self, now: Timestamp, issued_at: u64, id: &str) -> Result<Secret<String>, IssueError> {
         let Core {
-            envelope, rules, ..
+            envelope,
+            rules,
+            foreign,
+            ..
         } = &*self.engine.core;
+        let map = foreign.as_ref().and_then(|foreign| foreign.map.as_ref());
+        let mapped = map.map(ClaimMap::names).unwrap_or_default();
         self.grant.check()?;
         let now_secs = now.as_secs();
         let expires_at = now_secs.saturating_add(self.ttl.as_secs());
@@ -148,6 +165,10 @@ impl<U: Serialize> Issue<'_, U> {
             roles: &self.grant.roles,
             proofs: &self.grant.proofs(now),
             user: &self.grant.user,
+            withheld: match self.is_authority_withheld {
+                true => Withheld::Authority(mapped),
+                false => Withheld::Engine,
+            },
         };
         let payload = json::write(&claims).map_err(|error| IssueError::User(error.into()))?;
         Ok(Secret::new(envelope.seal(&payload)?))

@@ -28,6 +28,17 @@ pub(super) struct Minted<'a, U> {
     pub(super) roles: &'a [String],
     pub(super) proofs: &'a [(Factor, Timestamp)],
     pub(super) user: &'a U,
+    /// Which members of the user are left out, since only the engine says what a user may do.
+    pub(super) withheld: Withheld<'a>,
+}
+
+/// Members of a user that do not become claims.
+#[derive(Clone, Copy)]
+pub(super) enum Withheld<'a> {
+    /// Those that every token has from the engine.
+    Engine,
+    /// Those and all that state authority, by the standards or by what the verifier maps.
+    Authority(&'a [String]),
 }
 
 impl<U: Serialize> Serialize for Minted<'_, U> {
@@ -35,6 +46,7 @@ impl<U: Serialize> Serialize for Minted<'_, U> {
         let mut claims = Members {
             map: serializer.serialize_map(None)?,
             names: Vec::with_capacity(16),
+            withheld: self.withheld,
             key: None,
         };
         if let Some(issuer) = self.issuer {
@@ -99,13 +111,14 @@ impl Serialize for Proofs<'_> {
 }
 
 /// Writes the members of a user into the object of claims.
-struct Members<M> {
+struct Members<'a, M> {
     map: M,
     names: Vec<Cow<'static, str>>,
+    withheld: Withheld<'a>,
     key: Option<String>,
 }
 
-impl<M: SerializeMap> Members<M> {
+impl<M: SerializeMap> Members<'_, M> {
     fn add<T: Serialize + ?Sized>(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -128,7 +141,7 @@ impl<M: SerializeMap> Members<M> {
         name: Cow<'static, str>,
         value: &T,
     ) -> Result<(), M::Error> {
-        if ENGINE_OWNED.contains(&&*name) {
+        if self.withheld.has(&name) {
             return Ok(());
         }
         if self.names.contains(&name) {
@@ -155,7 +168,7 @@ fn is_readable<T: Serialize + ?Sized>(name: &str, value: &T) -> bool {
     }
 }
 
-impl<M: SerializeMap> SerializeStruct for &mut Members<M> {
+impl<M: SerializeMap> SerializeStruct for &mut Members<'_, M> {
     type Ok = ();
     type Error = M::Error;
 
@@ -172,7 +185,7 @@ impl<M: SerializeMap> SerializeStruct for &mut Members<M> {
     }
 }
 
-impl<M: SerializeMap> SerializeMap for &mut Members<M> {
+impl<M: SerializeMap> SerializeMap for &mut Members<'_, M> {
     type Ok = ();
     type Error = M::Error;
 
@@ -207,15 +220,15 @@ macro_rules! refuse {
     };
 }
 
-impl<'a, M: SerializeMap> Serializer for &'a mut Members<M> {
+impl<'a, 'w, M: SerializeMap> Serializer for &'a mut Members<'w, M> {
     type Ok = ();
     type Error = M::Error;
     type SerializeSeq = ser::Impossible<(), M::Error>;
     type SerializeTuple = ser::Impossible<(), M::Error>;
     type SerializeTupleStruct = ser::Impossible<(), M::Error>;
     type SerializeTupleVariant = ser::Impossible<(), M::Error>;
-    type SerializeMap = &'a mut Members<M>;
-    type SerializeStruct = &'a mut Members<M>;
+    type SerializeMap = &'a mut Members<'w, M>;
+    type SerializeStruct = &'a mut Members<'w, M>;
     type SerializeStructVariant = ser::Impossible<(), M::Error>;
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, M::Error> {
@@ -326,6 +339,31 @@ impl<'a, M: SerializeMap> Serializer for &'a mut Members<M> {
 fn not_an_object<E: ser::Error>() -> E {
     E::custom("the user must serialise as a JSON object, or as nothing")
 }
+
+impl Withheld<'_> {
+    fn has(self, name: &str) -> bool {
+        match self {
+            Self::Engine => ENGINE_OWNED.contains(&name),
+            Self::Authority(mapped) => {
+                ENGINE_OWNED.contains(&name)
+                    || AUTHORITY.contains(&name)
+                    || mapped.iter().any(|mapped| mapped == name)
+            }
+        }
+    }
+}
+
+/// Claims that state what a user may do or has proved.
+const AUTHORITY: [&str; 8] = [
+    "roles",
+    "scope",
+    "sid",
+    "amr",
+    "acr",
+    "auth_time",
+    "proofs",
+    "act",
+];
 
 /// Claims that every token has from the engine, and the one by which a token is bound to a key.
 const ENGINE_OWNED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf"];

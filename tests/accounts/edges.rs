@@ -203,7 +203,8 @@ async fn an_address_that_the_client_made_up_is_not_counted_by() {
         .trusted_proxies(TrustedProxies::new(1))
         .build();
     let (users, pairs) = (world.users.clone(), world.accounts.pairs().clone());
-    let accounts = Accounts::builder(users, world.passwords.clone(), throttle, pairs).build();
+    let accounts = Accounts::builder(users, world.passwords.clone(), throttle, pairs);
+    let accounts = accounts.build().unwrap();
     let app = world.mount(account::routes(accounts));
     let mut refused = 0;
     for number in 0..110 {

@@ -82,7 +82,7 @@ async fn enrolled() -> (World, Phone) {
 }
 
 /// The first step; returns its challenge.
-async fn first_step(world: &World, path: &str) -> String {
+pub async fn first_step(world: &World, path: &str) -> String {
     let answer = post(&world.app(), path, &[], login("alice", PASSWORD)).await;
     assert_eq!(answer.status, 401, "{}", answer.text);
     assert_eq!(answer.headers["cache-control"], "no-store");
@@ -486,7 +486,7 @@ async fn a_code_that_is_too_old_takes_nothing_away() {
     let accounts = Accounts::builder(users, world.passwords.clone(), throttle, pairs)
         .otp(strict)
         .clock(clock);
-    let accounts = accounts.build();
+    let accounts = accounts.build().unwrap();
     let challenge = first_step(&world, "/login").await;
     let pair = Pair::of(&second_step(&world, &challenge, &phone.code(&world), json!({})).await);
     let token = pair.bearer.strip_prefix("Bearer ").unwrap();
@@ -519,7 +519,10 @@ async fn the_first_enrolment_takes_a_recent_login() {
 async fn a_login_with_a_provider_enrols_as_a_password_does() {
     let world = world().await;
     let now = world.clock.now();
-    let proved = world.accounts.prove_external(&world.alice, now, None).await;
+    let proved = world
+        .accounts
+        .prove_external(&world.alice, now, now, None)
+        .await;
     let device = NewDevice::default();
     let issued = world
         .accounts

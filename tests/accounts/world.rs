@@ -27,6 +27,7 @@ use tower_jam::{
 };
 
 pub const PASSWORD: &str = "correct horse, battery";
+pub const ISSUER: &str = "https://auth.acme.dev";
 pub const WRONG: &str = "incorrect horse, battery";
 
 /// An application with alice in it.
@@ -37,6 +38,7 @@ pub struct World {
     pub accounts: Accounts<Claims>,
     pub passwords: Passwords,
     pub sessions: Sessions<Claims>,
+    pub store: Arc<dyn Store>,
     pub otp: Otp,
     pub events: Arc<Mutex<Vec<Event>>>,
     pub shared: Shared,
@@ -61,7 +63,8 @@ pub async fn world_on(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> World {
 /// The same with hashes of this cost.
 pub async fn world_at(store: Arc<dyn Store>, clock: Arc<ManualClock>, memory_kib: u32) -> World {
     let passwords = passwords(memory_kib);
-    let users = StoreUsers::new(store.clone());
+    let secret = MasterSecret::generate();
+    let users = StoreUsers::new(store.clone(), &secret, ISSUER);
     let hash = passwords.check_new(PASSWORD).await.unwrap();
     let hash = passwords.hash(&hash).await.unwrap();
     let claims = Claims::new().with("name", "Alice").unwrap();
@@ -71,7 +74,7 @@ pub async fn world_at(store: Arc<dyn Store>, clock: Arc<ManualClock>, memory_kib
         .unwrap()
         .unwrap();
     let shared = Shared {
-        secret: MasterSecret::generate(),
+        secret,
         ring: KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()),
         alice,
         clock,
@@ -100,11 +103,11 @@ impl Shared {
         seen: impl FnOnce(Arc<dyn Users<Claims>>) -> Arc<dyn Users<Claims>>,
     ) -> World {
         let (clock, passwords) = (self.clock.clone(), passwords(self.memory_kib));
-        let users = Arc::new(StoreUsers::new(store.clone()));
+        let users = Arc::new(StoreUsers::new(store.clone(), &self.secret, ISSUER));
         let heard = Arc::clone(&self.events);
         let told = Events::to(move |event: &Event| heard.lock().unwrap().push(event.clone()));
         let jwt = Jwt::builder(self.ring.clone())
-            .issuer("https://auth.acme.dev")
+            .issuer(ISSUER)
             .audience("api")
             .clock(clock.clone())
             .build()
@@ -116,7 +119,8 @@ impl Shared {
             .build()
             .unwrap();
         let sessions = Sessions::builder(store.clone(), &self.secret)
-            .issuer("https://auth.acme.dev")
+            .issuer(ISSUER)
+            .users(account::reread(found.clone()))
             .clock(clock.clone())
             .build()
             .unwrap();
@@ -125,7 +129,7 @@ impl Shared {
             .events(told.clone())
             .build();
         let otp = Otp::builder(store.clone(), &self.secret, "Acme")
-            .issuer("https://auth.acme.dev")
+            .issuer(ISSUER)
             .clock(clock.clone())
             .events(told.clone())
             .build()
@@ -133,12 +137,14 @@ impl Shared {
         let accounts = Accounts::builder(found, passwords.clone(), throttle, pairs)
             .sessions(sessions.clone())
             .otp(otp.clone())
-            .remember_devices(&self.secret, Duration::from_secs(30 * 86_400))
+            .remember_devices(Duration::from_secs(30 * 86_400))
             .unwrap()
             .events(told)
             .clock(clock.clone())
-            .build();
+            .build()
+            .unwrap();
         World {
+            store: store.clone(),
             otp,
             clock,
             users,

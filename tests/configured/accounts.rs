@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
 use tower_jam::{
-    Algorithm, AuthUser, Claims, Clock, Jam, Key, SystemClock,
-    account::{self, StoreUsers},
+    Algorithm, AuthUser, Claims, Clock, Jam, Key, SystemClock, account,
     config::{Config, Format},
     otp::{OtpSecret, Totp},
     testing::ManualClock,
@@ -79,7 +78,7 @@ async fn site_with(changes: &[(&str, &str)]) -> Site {
     let passwords = jam.passwords().unwrap();
     let password = passwords.check_new(PASSWORD).await.unwrap();
     let hash = passwords.hash(&password).await.unwrap();
-    let users = StoreUsers::new(Arc::clone(jam.store())).with_clock(clock.clone());
+    let users = jam.store_users().unwrap();
     for name in ["alice", "bob"] {
         let claims = Claims::new().with("name", name).unwrap();
         let added = users.add(name, hash.expose(), ["editor"], claims).await;

@@ -10,8 +10,7 @@ use axum::{Router, routing::get};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tower_jam::{
-    Algorithm, AuthUser, Claims, Jam, Secret, StoreError,
-    account::{self, StoreUsers},
+    Algorithm, AuthUser, Claims, Jam, Secret, StoreError, account,
     config::Config,
     oauth2::{Callback, Login},
 };
@@ -247,7 +246,7 @@ async fn a_browser_logs_in_by_the_routes() {
     config["passwords"] = json!({});
     let loaded = Config::value(&config).load().unwrap();
     let jam: Jam = Jam::builder(loaded).build().await.unwrap();
-    let users = StoreUsers::<Claims>::new(jam.store().clone());
+    let users = jam.store_users().unwrap();
     let ada = Claims::new().with("name", "Ada").unwrap();
     let ada = users
         .add("ada", "", ["editor"], ada)

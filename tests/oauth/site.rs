@@ -36,6 +36,8 @@ pub const USUAL: Terms = Terms {
     routes: |it| it,
 };
 
+const ISSUER: &str = "https://auth.acme.dev";
+
 pub async fn site(terms: Terms) -> Site {
     let provider = Provider::start().await;
     let store = Arc::new(ProbeStore::new(MemoryStore::new()));
@@ -43,7 +45,7 @@ pub async fn site(terms: Terms) -> Site {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
 
-    let users = Arc::new(StoreUsers::new(store.clone()));
+    let users = Arc::new(StoreUsers::new(store.clone(), &secret, ISSUER));
     let claims = Claims::new().with("name", "Ada").unwrap();
     let ada = users
         .add("ada", "", ["editor"], claims)
@@ -60,21 +62,23 @@ pub async fn site(terms: Terms) -> Site {
 
     let found: Arc<dyn Users<Claims>> = users.clone();
     let ring = KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap());
-    let jwt = Jwt::builder(ring)
-        .issuer("https://auth.acme.dev")
-        .audience("api");
+    let jwt = Jwt::builder(ring).issuer(ISSUER).audience("api");
     let reread = account::reread(found.clone());
     let pairs = TokenPairs::builder(jwt.build().unwrap(), store.clone(), &secret, reread);
-    let sessions = Sessions::builder(store.clone(), &secret).build().unwrap();
+    let sessions = Sessions::builder(store.clone(), &secret).issuer(ISSUER);
+    let sessions = sessions.users(account::reread(found.clone()));
+    let sessions = sessions.build().unwrap();
     let throttle = Throttle::builder(store.clone(), &secret).build();
     let otp = Otp::builder(store.clone(), &secret, "Acme")
+        .issuer(ISSUER)
         .build()
         .unwrap();
     let passwords = Passwords::builder().build().unwrap();
     let accounts = Accounts::builder(found, passwords, throttle, pairs.build().unwrap())
         .sessions(sessions.clone())
         .otp(otp.clone())
-        .build();
+        .build()
+        .unwrap();
 
     let oauth = (terms.provider)(settings(&provider)).build().unwrap();
     let oauth = OAuth2::builder(oauth, store.clone(), &secret)

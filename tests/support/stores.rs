@@ -88,7 +88,7 @@ async fn valkey(clock: &Arc<dyn Clock>) -> Option<Backend> {
     Some(Backend::shared("valkey", stores, clock, server))
 }
 
-fn memory(clock: &Arc<dyn Clock>) -> Backend {
+pub fn memory(clock: &Arc<dyn Clock>) -> Backend {
     let store = MemoryStore::new().with_clock(clock.clone());
     Backend::alone("memory", Arc::new(store), clock, ())
 }

@@ -34,6 +34,20 @@ impl DeviceTokens {
         }
     }
 
+    /// The same of one issuer.
+    pub(in crate::account) fn of_issuer(
+        secret: &MasterSecret,
+        label: &str,
+        issuer: &str,
+        life: Duration,
+    ) -> Self {
+        let keys = secret.keys(label, issuer);
+        Self {
+            keys: keys.iter().map(TagKey::new).collect(),
+            life,
+        }
+    }
+
     pub(in crate::account) const fn life(&self) -> Duration {
         self.life
     }

@@ -15,8 +15,9 @@ use crate::{
 
 /// Reads users from a table that the application has, whatever its table and columns are called.
 ///
-/// A `U` is made of the whole row as JSON, without the column of the password: give it the columns that handlers need,
-/// under their names. The id may be of any type that has a text form, and is compared in that form unless its
+/// Only named columns are read. A `U` is made of the [columns](PostgresUsersBuilder::user_columns) that handlers need, as
+/// a JSON object under their names; what a user may do comes from [`roles_column`](PostgresUsersBuilder::roles_column) alone. The id
+/// may be of any type that has a text form, and is compared in that form unless its
 /// [type](PostgresUsersBuilder::id_type) is told.
 pub struct PostgresUsers<U> {
     pool: PgPool,
@@ -24,6 +25,8 @@ pub struct PostgresUsers<U> {
     read: String,
     replace: String,
     set_second_factor: Option<String>,
+    set_active: Option<String>,
+    remove: String,
     user: PhantomData<fn() -> U>,
 }
 
@@ -40,6 +43,7 @@ impl<U> PostgresUsers<U> {
             active: None,
             roles: None,
             second_factor: None,
+            user_columns: None,
             user: PhantomData,
         }
     }
@@ -57,6 +61,7 @@ pub struct PostgresUsersBuilder<U> {
     active: Option<String>,
     roles: Option<String>,
     second_factor: Option<String>,
+    user_columns: Option<Vec<String>>,
     user: PhantomData<fn() -> U>,
 }
 
@@ -87,7 +92,14 @@ impl<U> PostgresUsersBuilder<U> {
         self
     }
 
-    /// A boolean column that says who may log in. Default: everybody may.
+    /// The columns that a `U` is made of. Their values are in every token and session of the user. Default: that of
+    /// the login name.
+    pub fn user_columns(mut self, columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.user_columns = Some(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// A boolean column that says who may log in. Default: everybody may, and nobody can be disabled.
     pub fn active_column(mut self, column: impl Into<String>) -> Self {
         self.active = Some(column.into());
         self
@@ -109,7 +121,8 @@ impl<U> PostgresUsersBuilder<U> {
     ///
     /// # Errors
     ///
-    /// When a name is not one to 63 ASCII letters, digits and `_`, after a letter or `_`.
+    /// When a name is not one to 63 ASCII letters, digits and `_`, after a letter or `_`, or the password is among
+    /// the [columns of the user](Self::user_columns).
     pub fn build(self) -> Result<PostgresUsers<U>, ConfigError> {
         let parts = self.table.split('.').map(|part| quoted("table", part));
         let table = parts.collect::<Result<Vec<_>, _>>()?;
@@ -130,10 +143,27 @@ impl<U> PostgresUsersBuilder<U> {
         };
         let name = quoted("name_column", &self.name)?;
         let password = quoted("password_column", &self.password)?;
-        let active = match &self.active {
-            Some(active) => format!("t.{}", quoted("active_column", active)?),
+        let active = self.active.as_ref();
+        let active = active.map(|name| quoted("active_column", name));
+        let active = active.transpose()?;
+        let is_active = match &active {
+            Some(column) => format!("t.{column}"),
             None => "true".to_owned(),
         };
+        let user_columns = match &self.user_columns {
+            Some(columns) => columns.as_slice(),
+            None => std::slice::from_ref(&self.name),
+        };
+        let mut members = Vec::with_capacity(user_columns.len());
+        for column in user_columns {
+            if *column == self.password {
+                let reason = "names the column of the password";
+                return Err(ConfigError::new("user_columns", reason));
+            }
+            let quoted = quoted("user_columns", column)?;
+            members.push(format!("'{column}', t.{quoted}"));
+        }
+        let members = members.join(", ");
         let roles = match &self.roles {
             Some(roles) => format!(
                 "coalesce(t.{}, '{{}}')::text[]",
@@ -149,9 +179,8 @@ impl<U> PostgresUsersBuilder<U> {
             None => "false".to_owned(),
         };
         let select = format!(
-            "SELECT t.{id}::text, t.{password}::text, {roles}, (to_jsonb(t) - '{}')::text, \
-             {has_second_factor} FROM {table} t WHERE {active}",
-            self.password
+            "SELECT t.{id}::text, t.{password}::text, {roles}, json_build_object({members})::text, \
+             {has_second_factor} FROM {table} t WHERE {is_active}"
         );
         Ok(PostgresUsers {
             pool: self.pool,
@@ -162,6 +191,9 @@ impl<U> PostgresUsersBuilder<U> {
             ),
             set_second_factor: second_factor
                 .map(|column| format!("UPDATE {table} t SET {column} = $2 WHERE {is_id}")),
+            set_active: active
+                .map(|column| format!("UPDATE {table} t SET {column} = $2 WHERE {is_id}")),
+            remove: format!("DELETE FROM {table} t WHERE {is_id}"),
             user: PhantomData,
         })
     }
@@ -185,6 +217,23 @@ impl<U: DeserializeOwned> PostgresUsers<U> {
             [] => Ok(None),
             _ => Err(StoreError::Corrupt("two users of one name".into())),
         }
+    }
+}
+
+impl<U> PostgresUsers<U> {
+    /// Sets a boolean column of the user, if there is such a column.
+    async fn set(
+        &self,
+        sql: Option<&str>,
+        reason: &'static str,
+        id: &str,
+        is_set: bool,
+    ) -> Result<bool, StoreError> {
+        let sql = sql.ok_or_else(|| unavailable(reason.into()))?;
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(is_set);
+        let query = query.execute(&self.pool);
+        let done = within(query).await.map_err(StoreError::Unknown)?;
+        Ok(done.rows_affected() == 1)
     }
 }
 
@@ -234,15 +283,19 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> 
     }
 
     fn set_second_factor<'a>(&'a self, id: &'a str, is_set: bool) -> StoreFuture<'a, bool> {
+        let reason = "no column for the second factor: see `second_factor_column`";
+        Box::pin(self.set(self.set_second_factor.as_deref(), reason, id, is_set))
+    }
+
+    fn set_disabled<'a>(&'a self, id: &'a str, is_disabled: bool) -> StoreFuture<'a, bool> {
+        let reason = "no column for who may log in: see `active_column`";
+        Box::pin(self.set(self.set_active.as_deref(), reason, id, !is_disabled))
+    }
+
+    fn remove<'a>(&'a self, id: &'a str) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let Some(sql) = &self.set_second_factor else {
-                let reason = "no column for the second factor: see `second_factor_column`";
-                return Err(unavailable(reason.into()));
-            };
-            let query = sqlx::query(AssertSqlSafe(&**sql))
-                .bind(id)
-                .bind(is_set)
-                .execute(&self.pool);
+            let query = sqlx::query(AssertSqlSafe(&*self.remove)).bind(id);
+            let query = query.execute(&self.pool);
             let done = within(query).await.map_err(StoreError::Unknown)?;
             Ok(done.rows_affected() == 1)
         })

@@ -10,19 +10,26 @@ use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::{BoxError, StoreError},
     grant::Grant,
-    secret,
+    secret::{self, MasterSecret, record::RecordKeys},
     store::{
-        Key, Store, StoreFuture, When, Write,
+        Entry, Key, Store, StoreFuture, When, Write,
         swap::{Step, swap},
     },
 };
 
 /// Keeps users in a [`Store`]: a record under a random id, and the name that leads to it.
 ///
+/// Both are sealed under keys of the master secret and the issuer, so a party that can write to the store
+/// makes no user, changes no role or password, and moves no name to another user. Users are of one issuer: another
+/// one on the same store has its own. A user whose record is sealed under a secret that is not accepted any more
+/// cannot log in (503); records are sealed anew under the active secret as their users log in.
+///
 /// Names are compared byte by byte; bring them into one form first (such as lower case) if yours are not.
 pub struct StoreUsers<U> {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    issuer: String,
+    records: RecordKeys,
     user: PhantomData<fn() -> U>,
 }
 
@@ -40,11 +47,13 @@ struct Record<U> {
 }
 
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
-    /// Users in `store`, by the system's clock.
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    /// Users of `issuer` in `store`, sealed with keys from `secret`, by the system's clock.
+    pub fn new(store: Arc<dyn Store>, secret: &MasterSecret, issuer: &str) -> Self {
         Self {
             store,
             clock: Arc::new(SystemClock),
+            issuer: issuer.to_owned(),
+            records: RecordKeys::new(secret, "tower-jam users", issuer),
             user: PhantomData,
         }
     }
@@ -79,18 +88,19 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
             user,
         };
         // The record first: a name that leads nowhere could not be registered by anybody.
-        let write = write(&record)?;
-        self.store.put(&by_id(&id), write, When::Absent).await?;
-        let name = by_name(name);
+        let key = self.by_id(&id);
+        let write = self.write(&key, &record)?;
+        self.store.put(&key, write, When::Absent).await?;
+        let name = self.by_name(name);
         let when = match self.store.get(&name).await? {
             Some(entry) if entry.value.is_empty() => When::Unchanged(entry.version),
             _ => When::Absent,
         };
-        let leads = Write::new(id.clone(), Timestamp::NEVER);
+        let leads = self.write_name(&name, &id)?;
         if self.store.put(&name, leads, when).await? {
             return Ok(Some(id));
         }
-        self.store.take(&by_id(&id)).await?;
+        self.store.take(&key).await?;
         Ok(None)
     }
 
@@ -112,90 +122,116 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         .await
     }
 
-    /// Says whether the user with this id may log in and refresh; `false` if there is none. What it has now ends with
-    /// its access token, or at once with [`TokenPairs::logout_all`](crate::TokenPairs::logout_all).
-    ///
-    /// # Errors
-    ///
-    /// When the store does not answer.
-    pub async fn set_disabled(&self, id: &str, is_disabled: bool) -> Result<bool, StoreError> {
-        self.change(id, |record| {
-            record.is_disabled = is_disabled;
-            true
-        })
-        .await
-    }
-
-    /// Removes the user with this id; `false` if there was none. Its name is free again.
-    ///
-    /// # Errors
-    ///
-    /// When the store does not answer; the name may then lead nowhere, so ask again.
-    pub async fn remove(&self, id: &str) -> Result<bool, StoreError> {
-        let Some(entry) = self.store.get(&by_id(id)).await? else {
-            return Ok(false);
-        };
-        let record: Record<U> = record(&entry.value)?;
-        let name = by_name(&record.name);
-        // Asked again after a failure, the name may be somebody else's by now.
-        if let Some(leads) = self.store.get(&name).await?
-            && leads.value == id.as_bytes()
-        {
-            let nowhere = Write::new(Vec::new(), self.clock.now().after(A_MINUTE));
-            let unchanged = When::Unchanged(leads.version);
-            self.store.put(&name, nowhere, unchanged).await?;
-        }
-        Ok(self.store.take(&by_id(id)).await?.is_some())
-    }
-
     async fn change(
         &self,
         id: &str,
         mut edit: impl FnMut(&mut Record<U>) -> bool,
     ) -> Result<bool, StoreError> {
-        swap(&*self.store, &*self.clock, &by_id(id), |entry| {
+        let key = self.by_id(id);
+        swap(&*self.store, &*self.clock, &key, |entry| {
             let Some(entry) = entry else {
                 return Ok(Step::Keep(false));
             };
-            let mut record: Record<U> = record(&entry.value)?;
+            let (mut record, _) = self.record(&key, &entry.value)?;
             Ok::<_, StoreError>(match edit(&mut record) {
-                true => Step::Swap(write(&record)?, true),
+                true => Step::Swap(self.write(&key, &record)?, true),
                 false => Step::Keep(false),
             })
         })
         .await
+    }
+
+    async fn read_record(&self, id: &str) -> Result<Option<(Record<U>, bool)>, StoreError> {
+        let key = self.by_id(id);
+        let entry = self.store.get(&key).await?;
+        entry
+            .map(|entry| self.record(&key, &entry.value))
+            .transpose()
+    }
+
+    /// The id that a name leads to.
+    fn id_of(&self, name: &Key, entry: &Entry) -> Result<Option<String>, StoreError> {
+        if entry.value.is_empty() {
+            return Ok(None);
+        }
+        let opened = self.records.open(name, &[], &entry.value)?;
+        let id = std::str::from_utf8(&opened.plain).map_err(corrupt)?;
+        Ok(Some(id.to_owned()))
+    }
+
+    fn write(&self, key: &Key, record: &Record<U>) -> Result<Write, StoreError> {
+        let value = serde_json::to_vec(record).map_err(corrupt)?;
+        let value = self.records.seal(key, Vec::new(), value)?;
+        Ok(Write::new(value, Timestamp::NEVER))
+    }
+
+    fn write_name(&self, name: &Key, id: &str) -> Result<Write, StoreError> {
+        let value = self
+            .records
+            .seal(name, Vec::new(), id.as_bytes().to_vec())?;
+        Ok(Write::new(value, Timestamp::NEVER))
+    }
+
+    /// What is stored, and whether the active secret has sealed it. serde_json quotes the input in some messages,
+    /// so only the place is kept.
+    fn record(&self, key: &Key, value: &[u8]) -> Result<(Record<U>, bool), StoreError> {
+        let opened = self.records.open(key, &[], value)?;
+        let record = serde_json::from_slice(&opened.plain)
+            .map_err(|error| corrupt(format!("not a user, at column {}", error.column())))?;
+        Ok((record, opened.is_current))
+    }
+
+    /// Seals a user anew under the active secret. What it is sealed under now is still accepted, so a failure
+    /// waits for the next login.
+    async fn reseal(&self, name: &Key, id: &str) {
+        let resealed = async {
+            self.change(id, |_| true).await?;
+            swap(&*self.store, &*self.clock, name, |entry| {
+                let leads = entry.map(|entry| self.id_of(name, entry)).transpose()?;
+                Ok::<_, StoreError>(match leads.flatten() {
+                    Some(led) if led == id => Step::Swap(self.write_name(name, id)?, ()),
+                    _ => Step::Keep(()),
+                })
+            })
+            .await
+        };
+        if let Err(error) = resealed.await {
+            tracing::warn!(%error, "a user was not sealed anew under the active secret");
+        }
+    }
+
+    fn by_id(&self, id: &str) -> Key {
+        Key::new("user", &[self.issuer.as_bytes(), id.as_bytes()])
+    }
+
+    fn by_name(&self, name: &str) -> Key {
+        Key::new("user-name", &[self.issuer.as_bytes(), name.as_bytes()])
     }
 }
 
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for StoreUsers<U> {
     fn find<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<User<U>>> {
         Box::pin(async move {
-            let leads = self.store.get(&by_name(name)).await?;
-            let id = leads
-                .as_ref()
-                .filter(|entry| !entry.value.is_empty())
-                .map(|entry| std::str::from_utf8(&entry.value).map_err(corrupt))
-                .transpose()?;
+            let key = self.by_name(name);
+            let entry = self.store.get(&key).await?;
+            let id = entry.map(|entry| self.id_of(&key, &entry)).transpose()?;
+            let id = id.flatten();
             // A name that leads nowhere costs what one does that leads to a user.
-            let user = self.read(id.unwrap_or(name)).await?;
-            Ok(id.and(user))
+            let found = self.read_record(id.as_deref().unwrap_or(name)).await?;
+            let (Some(id), Some((record, is_current))) = (id, found) else {
+                return Ok(None);
+            };
+            if !is_current {
+                self.reseal(&key, &id).await;
+            }
+            Ok(user(&id, record))
         })
     }
 
     fn read<'a>(&'a self, id: &'a str) -> StoreFuture<'a, Option<User<U>>> {
         Box::pin(async move {
-            let Some(entry) = self.store.get(&by_id(id)).await? else {
-                return Ok(None);
-            };
-            let record: Record<U> = record(&entry.value)?;
-            if record.is_disabled {
-                return Ok(None);
-            }
-            let grant = Grant::new(id, record.user)
-                .roles(record.roles)
-                .scopes(record.scopes);
-            let user = User::new(grant, record.password_hash);
-            Ok(Some(user.with_second_factor(record.has_second_factor)))
+            let found = self.read_record(id).await?;
+            Ok(found.and_then(|(record, _)| user(id, record)))
         })
     }
 
@@ -220,6 +256,44 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
             true
         }))
     }
+
+    fn set_disabled<'a>(&'a self, id: &'a str, is_disabled: bool) -> StoreFuture<'a, bool> {
+        Box::pin(self.change(id, move |record| {
+            record.is_disabled = is_disabled;
+            true
+        }))
+    }
+
+    /// The name is free again. After a failure it may lead nowhere: ask again.
+    fn remove<'a>(&'a self, id: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let Some((record, _)) = self.read_record(id).await? else {
+                return Ok(false);
+            };
+            let name = self.by_name(&record.name);
+            // Asked again after a failure, the name may be somebody else's by now.
+            if let Some(leads) = self.store.get(&name).await?
+                && self.id_of(&name, &leads)?.as_deref() == Some(id)
+            {
+                let nowhere = Write::new(Vec::new(), self.clock.now().after(A_MINUTE));
+                let unchanged = When::Unchanged(leads.version);
+                self.store.put(&name, nowhere, unchanged).await?;
+            }
+            Ok(self.store.take(&self.by_id(id)).await?.is_some())
+        })
+    }
+}
+
+/// The user of a record, unless it may not log in.
+fn user<U>(id: &str, record: Record<U>) -> Option<User<U>> {
+    if record.is_disabled {
+        return None;
+    }
+    let grant = Grant::new(id, record.user)
+        .roles(record.roles)
+        .scopes(record.scopes);
+    let user = User::new(grant, record.password_hash);
+    Some(user.with_second_factor(record.has_second_factor))
 }
 
 impl<U> fmt::Debug for StoreUsers<U> {
@@ -228,25 +302,6 @@ impl<U> fmt::Debug for StoreUsers<U> {
             .field("store", &self.store)
             .finish_non_exhaustive()
     }
-}
-
-fn by_id(id: &str) -> Key {
-    Key::new("user", &[id.as_bytes()])
-}
-
-fn by_name(name: &str) -> Key {
-    Key::new("user-name", &[name.as_bytes()])
-}
-
-fn write<U: Serialize>(record: &Record<U>) -> Result<Write, StoreError> {
-    let value = serde_json::to_vec(record).map_err(corrupt)?;
-    Ok(Write::new(value, Timestamp::NEVER))
-}
-
-/// serde_json quotes the input in some messages, so only the place is kept.
-fn record<U: DeserializeOwned>(value: &[u8]) -> Result<Record<U>, StoreError> {
-    serde_json::from_slice(value)
-        .map_err(|error| corrupt(format!("not a user, at column {}", error.column())))
 }
 
 fn corrupt(error: impl Into<BoxError>) -> StoreError {

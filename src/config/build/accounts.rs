@@ -10,46 +10,63 @@ use crate::account::{self, Accounts, StoreUsers, Users};
 use crate::{
     config::{Config, settings::FormatKind},
     error::ConfigError,
-    grant::Grant,
+    grant::ReadUser,
     jam::{Engines, Read},
-    refresh::ReadUser,
     secret::MasterSecret,
-    store::StoreFuture,
 };
 
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
+    /// The users that accounts log in: the application's own, or those in the store where there are passwords.
+    #[cfg(feature = "account")]
+    pub(super) fn known_users(
+        &self,
+        parts: &Parts<'_>,
+        secret: &MasterSecret,
+        engines: &mut Engines<U>,
+    ) -> Option<Arc<dyn Users<U>>> {
+        let settings = &self.config.settings;
+        if let Some(users) = &self.users {
+            return Some(Arc::clone(users));
+        }
+        settings.passwords.as_ref()?;
+        let issuer = settings.issuer.as_deref().unwrap_or("self");
+        let users = StoreUsers::new(Arc::clone(parts.store), secret, issuer);
+        let users = Arc::new(users.with_clock(Arc::clone(parts.clock)));
+        engines.users = Some(Arc::clone(&users));
+        Some(users)
+    }
+
+    #[cfg(feature = "account")]
+    pub(super) fn reader(&self, users: &Option<Arc<dyn Users<U>>>) -> Option<Arc<dyn ReadUser<U>>> {
+        let known = || -> Option<Arc<dyn ReadUser<U>>> {
+            let users = users.as_ref()?;
+            Some(Arc::new(account::reread(Arc::clone(users))))
+        };
+        self.reader.clone().or_else(known)
+    }
+
     pub(super) fn add_pairs(
         &self,
         parts: &Parts<'_>,
         secret: &MasterSecret,
         engines: &mut Engines<U>,
+        reader: Option<Arc<dyn ReadUser<U>>>,
     ) -> Result<(), ConfigError> {
         let Config {
             settings, place, ..
         } = &self.config;
-        #[cfg(feature = "account")]
-        let users: Arc<dyn Users<U>> = self.users.clone().unwrap_or_else(|| {
-            let users = StoreUsers::new(Arc::clone(parts.store));
-            Arc::new(users.with_clock(Arc::clone(parts.clock)))
-        });
         let Some(refresh) = &settings.refresh else {
-            #[cfg(feature = "account")]
-            self.add_accounts(parts, secret, engines, &users)?;
             return Ok(());
         };
-        #[cfg(feature = "account")]
-        let reader = self
-            .reader
-            .clone()
-            .unwrap_or_else(|| Arc::new(account::reread(Arc::clone(&users))));
-        #[cfg(not(feature = "account"))]
-        let reader = self.reader.clone().ok_or_else(|| {
-            place.error(
-                "refresh",
-                "needs to read users: call `JamBuilder::read_user`",
-            )
+        // Without it every refresh would ask a store in which nobody is.
+        let reader = reader.ok_or_else(|| {
+            #[cfg(feature = "account")]
+            let reason = "needs to read users: call `JamBuilder::users` or `JamBuilder::read_user`, \
+                          or add the table `passwords`";
+            #[cfg(not(feature = "account"))]
+            let reason = "needs to read users: call `JamBuilder::read_user`";
+            place.error("refresh", reason)
         })?;
-        let reader = Reader(reader);
         let missing = |table: &str| {
             let reason = format!("needs the table `{table}`");
             place.error("refresh.format", reason)
@@ -69,26 +86,17 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             #[cfg(not(feature = "paseto"))]
             FormatKind::Paseto => return Err(missing("paseto")),
         };
-        // Without either of these every refresh would ask a store in which nobody is.
-        #[cfg(feature = "account")]
-        if settings.passwords.is_none() && self.users.is_none() && self.reader.is_none() {
-            let reason = "needs to read users: call `JamBuilder::users` or `JamBuilder::read_user`, \
-                          or add the table `passwords`";
-            return Err(place.error("refresh", reason));
-        }
         engines.pairs = Some(pairs);
-        #[cfg(feature = "account")]
-        self.add_accounts(parts, secret, engines, &users)?;
         Ok(())
     }
 
     #[cfg(feature = "account")]
-    fn add_accounts(
+    pub(super) fn add_accounts(
         &self,
         parts: &Parts<'_>,
         secret: &MasterSecret,
         engines: &mut Engines<U>,
-        users: &Arc<dyn Users<U>>,
+        users: &Option<Arc<dyn Users<U>>>,
     ) -> Result<(), ConfigError> {
         let Config {
             settings, place, ..
@@ -102,7 +110,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         let passwords = parts.passwords(stated, secret)?;
         let limits = settings.throttle.clone().unwrap_or_default();
         let throttle = parts.throttle(&limits, secret)?;
-        if let Some(pairs) = &engines.pairs {
+        if let (Some(pairs), Some(users)) = (&engines.pairs, users) {
             let builder = Accounts::builder(
                 Arc::clone(users),
                 passwords.clone(),
@@ -120,22 +128,15 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             }
             if let Some(life) = stated.remember_devices {
                 let about = |error| place.engine("passwords", error);
-                builder = builder.remember_devices(secret, life.0).map_err(about)?;
+                builder = builder.remember_devices(life.0).map_err(about)?;
             }
-            engines.accounts = Some(builder.build());
+            let about = |error| place.engine("passwords", error);
+            engines.accounts = Some(builder.build().map_err(about)?);
         } else if stated.remember_devices.is_some() {
             return Err(place.error("passwords.remember_devices", "needs the table `refresh`"));
         }
         engines.passwords = Some(passwords);
         engines.throttle = Some(throttle);
         Ok(())
-    }
-}
-
-struct Reader<U>(Arc<dyn ReadUser<U>>);
-
-impl<U: 'static> ReadUser<U> for Reader<U> {
-    fn read_user<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Grant<U>>> {
-        self.0.read_user(subject)
     }
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::{Parts, keys};
 use crate::{
-    config::settings::SessionSettings, cookie::CookieSpec, error::ConfigError,
+    config::settings::SessionSettings, cookie::CookieSpec, error::ConfigError, grant::ReadUser,
     secret::MasterSecret, session::Sessions,
 };
 
@@ -19,10 +21,11 @@ macro_rules! set {
 }
 
 impl Parts<'_> {
-    pub(super) fn sessions<U: Send + Sync + 'static>(
+    pub(super) fn sessions<U: Serialize + Send + Sync + 'static>(
         &self,
         settings: &SessionSettings,
         secret: &MasterSecret,
+        users: Option<Arc<dyn ReadUser<U>>>,
     ) -> Result<Sessions<U>, ConfigError> {
         let about = |error| self.place.engine("session", error);
         let own = settings.secret_file.as_deref();
@@ -45,6 +48,12 @@ impl Parts<'_> {
             let cookie = CookieSpec::new(name);
             let about = |error| self.place.name(error, "session.cookie");
             builder = builder.cookie(cookie.map_err(about)?);
+        }
+        if let Some(users) = users {
+            builder = builder.users(users);
+        }
+        if let Some(max_age) = settings.user_max_age {
+            builder = builder.user_max_age(max_age.0);
         }
         if settings.dangerous_plain_records {
             builder = builder.dangerous_plain_records();

@@ -19,13 +19,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Config, place::Place, settings::Settings};
 #[cfg(feature = "account")]
 use crate::account::Users;
-#[cfg(feature = "refresh")]
-use crate::refresh::ReadUser;
 use crate::{
     clock::{Clock, SystemClock},
     config::settings::StoreKind,
     error::ConfigError,
     event::Events,
+    grant::ReadUser,
     jam::{Engines, Jam, Read},
     secret::MasterSecret,
     session::DEFAULT_COOKIE,
@@ -39,7 +38,6 @@ pub struct JamBuilder<U> {
     store: Option<Arc<dyn Store>>,
     clock: Arc<dyn Clock>,
     events: Events,
-    #[cfg(feature = "refresh")]
     reader: Option<Arc<dyn ReadUser<U>>>,
     #[cfg(feature = "account")]
     users: Option<Arc<dyn Users<U>>>,
@@ -55,7 +53,6 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             store: None,
             clock: Arc::new(SystemClock),
             events: Events::default(),
-            #[cfg(feature = "refresh")]
             reader: None,
             #[cfg(feature = "account")]
             users: None,
@@ -89,14 +86,15 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         self
     }
 
-    /// Reads a user anew for each refresh. Not needed where there are [`users`](Self::users).
-    #[cfg(feature = "refresh")]
+    /// Reads users anew for refreshes and while their sessions live. Not needed where there are
+    /// `users`.
     pub fn read_user(mut self, users: impl ReadUser<U>) -> Self {
         self.reader = Some(Arc::new(users));
         self
     }
 
-    /// The application's users. Default: [`StoreUsers`](crate::account::StoreUsers) in the store.
+    /// The application's users. Default: [`StoreUsers`](crate::account::StoreUsers) in the store, which
+    /// [`Jam::store_users`] hands out.
     #[cfg(feature = "account")]
     pub fn users(mut self, users: Arc<dyn Users<U>>) -> Self {
         self.users = Some(users);
@@ -145,6 +143,12 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             is_offline: self.is_offline,
         };
         let mut engines = Engines::new(Arc::clone(&store), Arc::clone(&self.clock), &place.table);
+        #[cfg(feature = "account")]
+        let users = self.known_users(&parts, &secret, &mut engines);
+        #[cfg(feature = "account")]
+        let reader = self.reader(&users);
+        #[cfg(not(feature = "account"))]
+        let reader = self.reader.clone();
         if let Some(jwt) = &settings.jwt {
             let source = parts.source("jwt", jwt.cookie.as_deref(), jwt.header.as_deref())?;
             engines.jwt = Some(Read::new(parts.jwt(jwt)?, source));
@@ -162,7 +166,8 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
                 return Err(place.error("session.header", "contradicts `cookie`"));
             }
             let source = parts.source("session", None, header)?;
-            engines.sessions = Some(Read::new(parts.sessions(session, &secret)?, source));
+            let sessions = parts.sessions(session, &secret, reader.clone())?;
+            engines.sessions = Some(Read::new(sessions, source));
         }
         #[cfg(feature = "otp")]
         if let Some(otp) = &settings.otp {
@@ -175,7 +180,9 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             }
         }
         #[cfg(feature = "refresh")]
-        self.add_pairs(&parts, &secret, &mut engines)?;
+        self.add_pairs(&parts, &secret, &mut engines, reader)?;
+        #[cfg(feature = "account")]
+        self.add_accounts(&parts, &secret, &mut engines, &users)?;
         Ok(Jam::new(engines))
     }
 

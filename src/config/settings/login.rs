@@ -76,6 +76,9 @@ pub(crate) struct SessionSettings {
     pub(crate) idle: Option<Span>,
     /// How long a session may live in all. Default: `12h`.
     pub(crate) absolute: Option<Span>,
+    /// How old the user of a session may be before it is read anew from the users of the accounts; `0s` reads it at every
+    /// request. Default: `5m`.
+    pub(crate) user_max_age: Option<Span>,
     /// The name of the cookie; `__Host-` and `__Secure-` bring their rules. Default: `__Host-sid`.
     pub(crate) cookie: Option<String>,
     /// The header that the layer reads the session from, in place of the cookie. Default: none.

@@ -1,0 +1,227 @@
+//! Devices on which a user gives no one-time code for a while.
+//!
+//! A device is known by a signed token in a cookie and by an entry in one record per user, so that each can
+//! be listed and revoked, and all of them end with "log out everywhere". The token is for one user, one
+//! password and one authenticator; a change of either ends it, too.
+
+use std::{fmt, time::Duration};
+
+use base64_simd::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::throttle::device::{DeviceId, DeviceTokens};
+use crate::{
+    clock::{Clock, Timestamp},
+    error::StoreError,
+    secret::{
+        self, MasterSecret, Secret,
+        record::{RecordKeys, Unreadable},
+    },
+    store::{
+        Entry, Key, Store, Write,
+        swap::{Step, swap},
+    },
+};
+
+/// A device on which a user gives no one-time code, as it may be shown to that user. It opens nothing.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RememberedDevice {
+    /// The public id, for [`Accounts::revoke_remembered`](super::Accounts::revoke_remembered).
+    pub id: String,
+    /// What the login called the device, or else its `User-Agent`.
+    pub name: Option<String>,
+    /// When it was remembered.
+    pub created_at: Timestamp,
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+}
+
+/// The remembered devices of all users of one issuer.
+pub(super) struct RememberedDevices {
+    tokens: DeviceTokens,
+    records: RecordKeys,
+    issuer: String,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Record {
+    devices: Vec<Device>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Device {
+    id: String,
+    name: Option<String>,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+impl RememberedDevices {
+    pub(super) fn new(secret: &MasterSecret, issuer: &str, life: Duration) -> Self {
+        let label = "tower-jam remembered device";
+        Self {
+            tokens: DeviceTokens::of_issuer(secret, label, issuer, life),
+            records: RecordKeys::new(secret, "tower-jam remembered devices", issuer),
+            issuer: issuer.to_owned(),
+        }
+    }
+
+    pub(super) const fn life(&self) -> Duration {
+        self.tokens.life()
+    }
+
+    /// Remembers a new device of `subject`, and returns its token. `account` is what the token is for.
+    pub(super) async fn remember(
+        &self,
+        (store, clock): (&dyn Store, &dyn Clock),
+        subject: &str,
+        account: &str,
+        name: Option<&str>,
+    ) -> Result<Secret<String>, StoreError> {
+        let now = clock.now();
+        let token = self.tokens.issue(account, now);
+        let id = self.tokens.verify(token.expose(), account, now);
+        let id = id.ok_or_else(|| StoreError::Corrupt("a token of no account".into()))?;
+        let key = self.key(subject);
+        swap(store, clock, &key, |entry| {
+            let mut record = self.read(&key, entry).unwrap_or_default();
+            record.devices.retain(|device| now < device.expires_at);
+            while record.devices.len() >= MAX_DEVICES {
+                record.devices.remove(0);
+            }
+            record.devices.push(Device {
+                id: public_id(&id),
+                name: name.map(str::to_owned),
+                created_at: now,
+                expires_at: now.after(self.life()),
+            });
+            Ok::<_, StoreError>(Step::Swap(self.write(&key, &record, now)?, ()))
+        })
+        .await?;
+        Ok(token)
+    }
+
+    /// Whether `token` is of a device of `subject` that is remembered for `account`.
+    pub(super) async fn knows(
+        &self,
+        (store, clock): (&dyn Store, &dyn Clock),
+        subject: &str,
+        account: &str,
+        token: &str,
+    ) -> Result<bool, StoreError> {
+        let now = clock.now();
+        let Some(id) = self.tokens.verify(token, account, now) else {
+            return Ok(false);
+        };
+        let devices = self.list(store, subject, now).await?;
+        Ok(devices.iter().any(|device| device.id == public_id(&id)))
+    }
+
+    pub(super) async fn list(
+        &self,
+        store: &dyn Store,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<Vec<RememberedDevice>, StoreError> {
+        let key = self.key(subject);
+        let entry = store.get(&key).await?;
+        let record = self.read(&key, entry.as_ref()).unwrap_or_default();
+        let live = record.devices.into_iter();
+        let live = live.filter(|device| now < device.expires_at);
+        Ok(live.map(RememberedDevice::from).collect())
+    }
+
+    /// Forgets the device with this public id; `false` if there is none.
+    pub(super) async fn revoke(
+        &self,
+        (store, clock): (&dyn Store, &dyn Clock),
+        subject: &str,
+        id: &str,
+    ) -> Result<bool, StoreError> {
+        let key = self.key(subject);
+        swap(store, clock, &key, |entry| {
+            let Some(mut record) = self.read(&key, entry) else {
+                return Ok(Step::Keep(false));
+            };
+            let before = record.devices.len();
+            record.devices.retain(|device| device.id != id);
+            Ok::<_, StoreError>(match record.devices.len() < before {
+                true => Step::Swap(self.write(&key, &record, clock.now())?, true),
+                false => Step::Keep(false),
+            })
+        })
+        .await
+    }
+
+    /// Forgets every device of `subject`.
+    pub(super) async fn revoke_all(
+        &self,
+        store: &dyn Store,
+        subject: &str,
+    ) -> Result<(), StoreError> {
+        store.take(&self.key(subject)).await.map(drop)
+    }
+
+    /// A record that does not open counts as absent: its devices give codes again.
+    fn read(&self, key: &Key, entry: Option<&Entry>) -> Option<Record> {
+        let entry = entry?;
+        let opened = match entry.value.split_at_checked(1) {
+            Some((public @ [FORMAT], sealed)) => self.records.open(key, public, sealed),
+            _ => Err(Unreadable::Damaged),
+        };
+        let record = opened.and_then(|opened| {
+            serde_json::from_slice(&opened.plain).map_err(|_| Unreadable::Damaged)
+        });
+        record
+            .inspect_err(|unreadable| {
+                let reason = unreadable.reason();
+                tracing::error!(reason, "a record of remembered devices counts as absent");
+            })
+            .ok()
+    }
+
+    fn write(&self, key: &Key, record: &Record, now: Timestamp) -> Result<Write, StoreError> {
+        let json = serde_json::to_vec(record).map_err(|error| StoreError::Corrupt(error.into()))?;
+        let value = self.records.seal(key, vec![FORMAT], json)?;
+        let last = record.devices.iter().map(|device| device.expires_at).max();
+        Ok(Write::new(value, last.unwrap_or(now)))
+    }
+
+    fn key(&self, subject: &str) -> Key {
+        let parts = [self.issuer.as_bytes(), subject.as_bytes()];
+        Key::new("remembered-devices", &parts)
+    }
+}
+
+impl From<Device> for RememberedDevice {
+    fn from(device: Device) -> Self {
+        let Device {
+            id,
+            name,
+            created_at,
+            expires_at,
+        } = device;
+        Self {
+            id,
+            name,
+            created_at,
+            expires_at,
+        }
+    }
+}
+
+impl fmt::Debug for RememberedDevices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RememberedDevices").finish_non_exhaustive()
+    }
+}
+
+/// Part of a hash of the id that only the token carries.
+fn public_id(id: &DeviceId) -> String {
+    URL_SAFE_NO_PAD.encode_to_string(&secret::hash([id.as_slice()])[..16])
+}
+
+const FORMAT: u8 = 1;
+/// More than anybody uses; the oldest is forgotten.
+const MAX_DEVICES: usize = 20;

@@ -1,0 +1,185 @@
+//! Records that only this application can write: each is sealed for its own place in the store.
+//!
+//! ```text
+//! public part ‖ key id (4 bytes) ‖ nonce (12) ‖ sealed part ‖ tag (16)
+//! ```
+//!
+//! The cipher is AES-256-GCM-SIV (RFC 8452) under a key of the master secret and the issuer. The store
+//! key, the public part and the key id are associated data, so a party that can write to the store can
+//! delete a record or restore an older one, and can neither forge one nor move it. GCM-SIV, since a key
+//! seals many records with random nonces: a repeated nonce reveals only whether two records are equal.
+
+use aws_lc_rs::aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use zeroize::Zeroizing;
+
+use super::{MasterSecret, Secret, derive_key, random};
+use crate::{error::StoreError, store::Key};
+
+/// The keys of one kind of record under one issuer: the first seals, all open.
+pub(crate) struct RecordKeys(Vec<RecordKey>);
+
+struct RecordKey {
+    id: [u8; ID_BYTES],
+    cipher: LessSafeKey,
+}
+
+/// A record that was opened.
+pub(crate) struct OpenedRecord {
+    pub(crate) plain: Zeroizing<Vec<u8>>,
+    /// Whether the key that seals today sealed it.
+    pub(crate) is_current: bool,
+}
+
+/// Says why a record does not open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unreadable {
+    /// It is sealed under a key that is not here: of a retired secret, or of another application.
+    UnknownKey,
+    /// It is not what was written, or not where it was written.
+    Damaged,
+}
+
+impl RecordKeys {
+    /// The keys for the records named by `label`.
+    pub(crate) fn new(secret: &MasterSecret, label: &str, issuer: &str) -> Self {
+        let keys = secret.keys(label, issuer);
+        Self(keys.iter().map(RecordKey::new).collect())
+    }
+
+    /// Appends the sealed `plain` to `public`.
+    pub(crate) fn seal(
+        &self,
+        key: &Key,
+        mut public: Vec<u8>,
+        mut plain: Vec<u8>,
+    ) -> Result<Vec<u8>, StoreError> {
+        let RecordKey { id, cipher } = &self.0[0];
+        let aad = Aad::from([key.digest(), public.as_slice(), id].concat());
+        let nonce = random::<NONCE_LEN>();
+        cipher
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut plain)
+            .map_err(|_| StoreError::Corrupt("a record could not be sealed".into()))?;
+        public.extend_from_slice(id);
+        public.extend_from_slice(&nonce);
+        public.extend_from_slice(&plain);
+        Ok(public)
+    }
+
+    /// Opens what [`seal`](Self::seal) appended to `public`.
+    pub(crate) fn open(
+        &self,
+        key: &Key,
+        public: &[u8],
+        sealed: &[u8],
+    ) -> Result<OpenedRecord, Unreadable> {
+        let (id, sealed) = sealed
+            .split_first_chunk::<ID_BYTES>()
+            .ok_or(Unreadable::Damaged)?;
+        let (nonce, body) = sealed
+            .split_first_chunk::<NONCE_LEN>()
+            .ok_or(Unreadable::Damaged)?;
+        let at = self.0.iter().position(|known| known.id == *id);
+        let at = at.ok_or(Unreadable::UnknownKey)?;
+        let aad = Aad::from([key.digest(), public, id].concat());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let mut plain = Zeroizing::new(body.to_vec());
+        let opened = self.0[at].cipher.open_in_place(nonce, aad, &mut plain);
+        let length = opened.map_err(|_| Unreadable::Damaged)?.len();
+        plain.truncate(length);
+        let is_current = at == 0;
+        Ok(OpenedRecord { plain, is_current })
+    }
+}
+
+impl RecordKey {
+    fn new(key: &Secret<[u8; 32]>) -> Self {
+        let id = derive_key(key.expose(), "tower-jam record key id");
+        let [a, b, c, d, ..] = *id.expose();
+        let cipher = UnboundKey::new(&aead::AES_256_GCM_SIV, key.expose());
+        let cipher = cipher.expect("the key has the 32 bytes that AES-256 takes");
+        Self {
+            id: [a, b, c, d],
+            cipher: LessSafeKey::new(cipher),
+        }
+    }
+}
+
+impl Unreadable {
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::UnknownKey => "it is sealed under a secret that is not accepted here",
+            Self::Damaged => "it was damaged, forged or moved",
+        }
+    }
+}
+
+impl From<Unreadable> for StoreError {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Corrupt(unreadable.reason().into())
+    }
+}
+
+const ID_BYTES: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(secret: &MasterSecret) -> RecordKeys {
+        RecordKeys::new(secret, "test", "https://auth.acme.dev")
+    }
+
+    fn place(name: &str) -> Key {
+        Key::new("account", &[name.as_bytes()])
+    }
+
+    #[test]
+    fn a_record_opens_unchanged_in_its_own_place_or_not_at_all() {
+        let keys = keys(&MasterSecret::generate());
+        let here = place("here");
+        let value = keys
+            .seal(&here, b"head".to_vec(), b"body".to_vec())
+            .unwrap();
+        let open = |key: &Key, value: &[u8]| keys.open(key, &value[..4], &value[4..]);
+        let opened = open(&here, &value).unwrap();
+        assert_eq!(&*opened.plain, b"body");
+        assert!(opened.is_current);
+        assert!(open(&place("there"), &value).is_err(), "moved");
+        for at in 0..value.len() {
+            let mut changed = value.clone();
+            changed[at] ^= 1;
+            assert!(open(&here, &changed).is_err(), "byte {at}");
+        }
+        for length in 4..value.len() {
+            assert!(open(&here, &value[..length]).is_err(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn another_issuer_label_or_secret_is_an_unknown_key() {
+        let secret = MasterSecret::generate();
+        let here = place("here");
+        let value = keys(&secret).seal(&here, Vec::new(), b"body".to_vec());
+        let value = value.unwrap();
+        for other in [
+            RecordKeys::new(&secret, "test", "https://auth.acme.dev/"),
+            RecordKeys::new(&secret, "tes", "https://auth.acme.dev"),
+            keys(&MasterSecret::generate()),
+        ] {
+            let opened = other.open(&here, &[], &value).map(drop);
+            assert_eq!(opened.unwrap_err(), Unreadable::UnknownKey);
+        }
+    }
+
+    #[test]
+    fn an_accepted_secret_opens_and_the_active_one_seals() {
+        let old = MasterSecret::generate();
+        let (old_keys, new_keys) = (keys(&old), keys(&MasterSecret::generate().accept(&old)));
+        let here = place("here");
+        let value = old_keys.seal(&here, Vec::new(), b"body".to_vec()).unwrap();
+        assert!(!new_keys.open(&here, &[], &value).unwrap().is_current);
+        let value = new_keys.seal(&here, Vec::new(), b"body".to_vec()).unwrap();
+        assert!(new_keys.open(&here, &[], &value).unwrap().is_current);
+        assert!(old_keys.open(&here, &[], &value).is_err());
+    }
+}

@@ -1,0 +1,261 @@
+//! A party that can write to the store: what it can delete and bring back, and what it can never make.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use tower_jam::{
+    Clock, StoreError, SystemClock,
+    event::EventKind,
+    store::{Entry, Key, MemoryStore, Store, StoreFuture, When, Write},
+    testing::ManualClock,
+};
+
+use super::{
+    second::{enroll, first_step},
+    world::*,
+};
+
+/// A store whose owner remembers all keys, and changes what is under them.
+#[derive(Debug)]
+struct Owned {
+    inner: MemoryStore,
+    keys: Mutex<Vec<Key>>,
+}
+
+impl Owned {
+    /// Puts `value` under `key` as if it had been there all the time.
+    async fn overwrite(&self, key: &Key, value: Vec<u8>) {
+        let entry = self.inner.get(key).await.unwrap().unwrap();
+        let write = Write::new(value, entry.expires_at);
+        assert!(self.inner.put(key, write, When::Always).await.unwrap());
+    }
+
+    /// The keys of this namespace, in the order of their first use.
+    fn of(&self, namespace: &str) -> Vec<Key> {
+        let keys = self.keys.lock().unwrap();
+        let of_it = keys.iter().filter(|key| key.namespace() == namespace);
+        of_it.cloned().collect()
+    }
+
+    async fn value(&self, key: &Key) -> Vec<u8> {
+        self.inner.get(key).await.unwrap().unwrap().value.to_vec()
+    }
+}
+
+impl Store for Owned {
+    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        self.inner.get(key)
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+        let mut keys = self.keys.lock().unwrap();
+        if !keys.contains(key) {
+            keys.push(key.clone());
+        }
+        drop(keys);
+        self.inner.put(key, write, when)
+    }
+
+    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        self.inner.take(key)
+    }
+
+    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+        self.inner.list(group)
+    }
+
+    fn add<'a>(
+        &'a self,
+        key: &'a Key,
+        delta: i64,
+        expires_at: tower_jam::Timestamp,
+    ) -> StoreFuture<'a, i64> {
+        self.inner.add(key, delta, expires_at)
+    }
+
+    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+        self.inner.remove_group(group)
+    }
+}
+
+async fn owned() -> (Arc<Owned>, World) {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let inner = MemoryStore::new().with_clock(clock.clone());
+    let store = Arc::new(Owned {
+        inner,
+        keys: Mutex::default(),
+    });
+    let world = world_on(store.clone(), clock).await;
+    (store, world)
+}
+
+/// Every single bit, and every cut: none of them is a record.
+fn damages(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let flips = (0..value.len()).map(|at| {
+        let mut changed = value.to_vec();
+        changed[at] ^= 0x20;
+        changed
+    });
+    let cuts = [0, 1, value.len() / 2, value.len() - 1].map(|length| value[..length].to_vec());
+    flips.chain(cuts)
+}
+
+#[tokio::test]
+async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
+    let (store, world) = owned().await;
+    let bob = world
+        .users
+        .add("bob", "", ["admin"], tower_jam::Claims::new())
+        .await
+        .unwrap()
+        .unwrap();
+    let pair = world.login().await;
+    let [alice_key] = &store.of("account")[..] else {
+        panic!("one record");
+    };
+    let genuine = store.value(alice_key).await;
+
+    // Readable as it once was, its subject could be replaced by another user's.
+    let replaced = String::from_utf8_lossy(&genuine).contains(&world.alice);
+    assert!(!replaced, "the subject is not there to be replaced");
+    for damaged in damages(&genuine) {
+        store.overwrite(alice_key, damaged).await;
+        let refused = post(&world.app(), "/refresh", &[], pair.body()).await;
+        assert_eq!(refused.status, 401, "{}", refused.text);
+        let me = send(
+            &world.app(),
+            "GET",
+            "/me",
+            &pair.authorization(),
+            String::new(),
+        )
+        .await;
+        assert_eq!(me.status, 401, "{}", me.text);
+    }
+    assert!(world.count(EventKind::RecordUnreadable) > genuine.len());
+
+    // Bob's record in Alice's place, and hers in his.
+    let grant = tower_jam::Grant::new(bob.as_str(), tower_jam::Claims::new());
+    let his = world.accounts.pairs().issue(grant).await.unwrap();
+    let bob_key = store.of("account").pop().unwrap();
+    assert_ne!(bob_key, *alice_key);
+    let moved = store.value(&bob_key).await;
+    store.overwrite(alice_key, moved).await;
+    store.overwrite(&bob_key, genuine.clone()).await;
+    for token in [pair.refresh.as_str(), his.refresh_token.expose()] {
+        let body = json!({ "refresh_token": token });
+        let refused = post(&world.app(), "/refresh", &[], body).await;
+        assert_eq!(refused.status, 401);
+    }
+    // What is restored is what it was.
+    store.overwrite(alice_key, genuine).await;
+    let kept = post(&world.app(), "/refresh", &[], pair.body()).await;
+    assert_eq!(kept.status, 200, "{}", kept.text);
+}
+
+#[tokio::test]
+async fn a_device_record_that_does_not_open_keeps_nobody_out() {
+    let (store, world) = owned().await;
+    let pair = world.login().await;
+    let key = store.of("account").remove(0);
+    store
+        .overwrite(&key, b"\x01 as an older version wrote".to_vec())
+        .await;
+    let gone = post(&world.app(), "/logout", &[], pair.body()).await;
+    assert_eq!(gone.status, 204, "{}", gone.text);
+    let sessions = world.accounts.pairs().active_sessions(&world.alice).await;
+    assert!(sessions.unwrap().is_empty());
+    let again = world.login().await;
+    let refreshed = post(&world.app(), "/refresh", &[], again.body()).await;
+    assert_eq!(refreshed.status, 200, "{}", refreshed.text);
+
+    store.overwrite(&key, Vec::new()).await;
+    world.accounts.logout_all(&world.alice).await.unwrap();
+    world.login().await;
+}
+
+#[tokio::test]
+async fn a_pending_login_that_was_made_or_changed_in_the_store_is_none() {
+    let (store, world) = owned().await;
+    let pair = world.login().await;
+    let phone = enroll(&world, &pair, &[]).await;
+    let challenge = first_step(&world, "/login").await;
+    let key = store.of("login-challenge").pop().unwrap();
+    let genuine = store.value(&key).await;
+    let code = phone.code(&world);
+    let second = async |challenge: &str| {
+        let body = json!({ "challenge": challenge, "code": code });
+        post(&world.app(), "/login/otp", &[], body).await
+    };
+    for damaged in damages(&genuine) {
+        store.overwrite(&key, damaged).await;
+        let refused = second(&challenge).await;
+        assert_eq!(refused.status, 401, "{}", refused.text);
+        assert_eq!(refused.json()["error"], "challenge_over");
+    }
+    // Somebody's pending login under another text: its place is part of what is sealed.
+    let other = first_step(&world, "/login").await;
+    let place = store.of("login-challenge").pop().unwrap();
+    store.overwrite(&place, genuine.clone()).await;
+    assert_eq!(second(&other).await.json()["error"], "challenge_over");
+    store.overwrite(&key, genuine).await;
+    assert_eq!(second(&challenge).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_user_record_that_was_changed_or_moved_logs_nobody_in() {
+    let (store, world) = owned().await;
+    let bob = world
+        .users
+        .add("bob", "", ["admin"], tower_jam::Claims::new());
+    bob.await.unwrap().unwrap();
+    for namespace in ["user", "user-name"] {
+        let [alice, bob] = &store.of(namespace)[..] else {
+            panic!("two of {namespace}");
+        };
+        let genuine = store.value(alice).await;
+        let shown = String::from_utf8_lossy(&genuine).into_owned();
+        assert!(
+            !shown.contains("editor") && !shown.contains("argon2"),
+            "{namespace}"
+        );
+        let moved = store.value(bob).await;
+        for changed in damages(&genuine).step_by(7).chain([moved]) {
+            if changed.is_empty() {
+                continue;
+            }
+            store.overwrite(alice, changed).await;
+            let refused = post(&world.app(), "/login", &[], login("alice", PASSWORD)).await;
+            assert_eq!(refused.status, 503, "{namespace}: {}", refused.text);
+        }
+        store.overwrite(alice, genuine).await;
+        world.login().await;
+    }
+}
+
+/// A user of a retired secret says so, and one of an accepted secret is sealed anew as it logs in.
+#[tokio::test]
+async fn users_move_to_the_active_secret_as_they_log_in() {
+    use tower_jam::{
+        Claims, MasterSecret,
+        account::{StoreUsers, Users},
+    };
+
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let (old, new) = (MasterSecret::generate(), MasterSecret::generate());
+    let users = |secret: &MasterSecret| StoreUsers::<Claims>::new(store.clone(), secret, ISSUER);
+    let before = users(&old);
+    let alice = before.add("alice", "hash", ["editor"], Claims::new());
+    let alice = alice.await.unwrap().unwrap();
+    let found = users(&new).find("alice").await;
+    assert!(matches!(found, Err(StoreError::Corrupt(_))), "{found:?}");
+
+    let both = users(&new.clone().accept(&old));
+    assert!(both.read(&alice).await.unwrap().is_some());
+    let found = users(&new).read(&alice).await;
+    assert!(found.is_err(), "reading alone writes nothing");
+    assert!(both.find("alice").await.unwrap().is_some());
+    let found = users(&new).find("alice").await.unwrap().unwrap();
+    assert_eq!(found.grant.subject(), alice);
+    assert!(users(&old).find("alice").await.is_err());
+}
