@@ -19,7 +19,7 @@ use crate::{
     refresh::{self, Fingerprint},
     secret::{self, Secret, derive_key, seal},
     session,
-    store::{Key, Store, Version, When, Write},
+    store::{Key, Namespace, Store, Version, When, Write},
 };
 
 /// What `/login` answers when a one-time code is due: with it and a code, the second step makes the login. It is a secret,
@@ -157,11 +157,12 @@ impl Waiting {
 }
 
 fn key(challenge: &str) -> Key {
-    Key::new("login-challenge", &[challenge.as_bytes()])
+    Key::new(NAMESPACE, &[challenge.as_bytes()])
 }
 
 fn sealing(challenge: &str) -> Secret<[u8; 32]> {
     derive_key(challenge.as_bytes(), "tower-jam login challenge")
 }
 
+const NAMESPACE: Namespace = Namespace::new("login-challenge");
 const FORMAT: u8 = 1;

@@ -19,7 +19,7 @@ use crate::{
     clock::Timestamp,
     error::StoreError,
     secret::{self, Secret, seal},
-    store::{Key, When, Write},
+    store::{Key, Namespace, When, Write},
 };
 
 /// A login about to begin; `.await` begins it. See [`OAuth2::authorize`](super::OAuth2::authorize).
@@ -149,7 +149,7 @@ impl Core {
     fn key(&self, state: &str, cookie: &str) -> Key {
         let (name, issuer) = (self.provider.name(), self.provider.issuer());
         let parts = [name, issuer, state, cookie];
-        Key::new("oauth-flow", &parts.map(str::as_bytes))
+        Key::new(NAMESPACE, &parts.map(str::as_bytes))
     }
 
     async fn keep(&self, record: &Record, state: &str, cookie: &str) -> Result<(), OAuthError> {
@@ -228,3 +228,5 @@ impl fmt::Debug for Started {
 
 /// Time to find a password and a second factor at the provider.
 const LIFE: Duration = Duration::from_secs(10 * 60);
+
+const NAMESPACE: Namespace = Namespace::new("oauth-flow");

@@ -10,6 +10,7 @@ use crate::{
     credential::{Credential, CredentialSource},
     identity::Identity,
     rejection::Rejection,
+    store::{Entry, confirmed::confirmed},
 };
 
 impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
@@ -42,22 +43,15 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
         let ended = || Rejection::invalid("the device has ended");
         let id = identity.session_id().ok_or_else(ended)?;
         let key = self.key(identity.subject().id());
-        let store = &*self.inner.store;
-        let glance = store.glance(&key).await?;
-        let mut entry = glance.entry;
-        for is_last in [!glance.is_remembered, true] {
-            let is_there = match &entry {
-                Some(entry) => record::has_device(&entry.value, id)?,
-                None => false,
-            };
-            match (is_there, is_last) {
-                (true, _) => return Ok(()),
-                (false, true) => break,
-                // A near-cache may say yes; a no is the store's own.
-                (false, false) => entry = store.get(&key).await?,
-            }
+        let has_device = |entry: Option<&Entry>| match entry {
+            Some(entry) => record::has_device(&entry.value, id),
+            None => Ok(false),
+        };
+        let found = confirmed(&*self.inner.store, &key, has_device, |is_there| *is_there).await?;
+        match found.answer {
+            true => Ok(()),
+            false => Err(ended()),
         }
-        Err(ended())
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     event::{Event, EventKind, Events},
     secret::Secret,
     store::{
-        Key, Store, Version, When, Write,
+        Key, Namespace, Store, Version, When, Write,
         swap::{Step, swap, swap_once},
     },
 };
@@ -233,16 +233,19 @@ impl Core {
     }
 
     fn epoch_key(&self, subject: &str) -> Key {
-        Key::new(
-            "session-epoch",
-            &[self.issuer.as_bytes(), subject.as_bytes()],
-        )
+        Key::new(EPOCH, &[self.issuer.as_bytes(), subject.as_bytes()])
     }
 }
 
 fn group(issuer: &str, subject: &str) -> Key {
-    Key::new("session-user", &[issuer.as_bytes(), subject.as_bytes()])
+    Key::new(OF_USER, &[issuer.as_bytes(), subject.as_bytes()])
 }
+
+/// A new epoch ends the logins that are under way.
+const EPOCH: Namespace = Namespace::new("session-epoch").revoking();
+
+/// The sessions of a user.
+const OF_USER: Namespace = Namespace::new("session-user").cached();
 
 /// One write per twentieth of the idle time keeps the deadline true to 5 %.
 const TOUCHES_PER_IDLE: u32 = 20;

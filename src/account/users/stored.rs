@@ -12,7 +12,7 @@ use crate::{
     grant::Grant,
     secret,
     store::{
-        Key, Store, StoreFuture, When, Write,
+        Key, Namespace, Store, StoreFuture, When, Write,
         swap::{Step, swap},
     },
 };
@@ -231,11 +231,11 @@ impl<U> fmt::Debug for StoreUsers<U> {
 }
 
 fn by_id(id: &str) -> Key {
-    Key::new("user", &[id.as_bytes()])
+    Key::new(USER, &[id.as_bytes()])
 }
 
 fn by_name(name: &str) -> Key {
-    Key::new("user-name", &[name.as_bytes()])
+    Key::new(NAME, &[name.as_bytes()])
 }
 
 fn write<U: Serialize>(record: &Record<U>) -> Result<Write, StoreError> {
@@ -255,3 +255,6 @@ fn corrupt(error: impl Into<BoxError>) -> StoreError {
 
 /// How long a name that was given up leads nowhere, unless somebody takes it: a store removes nothing on a condition.
 const A_MINUTE: Duration = Duration::from_secs(60);
+
+const USER: Namespace = Namespace::new("user");
+const NAME: Namespace = Namespace::new("user-name");
