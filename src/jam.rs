@@ -24,7 +24,7 @@ use crate::{
     layer::{JwtLayer, SessionLayer},
     rejection::Rejection,
     session::Sessions,
-    store::{Key, Store},
+    store::{Key, Namespace, Store},
     token::{Claims, Jwt},
 };
 
@@ -117,7 +117,7 @@ impl<U> Jam<U> {
     ///
     /// What the store says when it does not.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        let key = Key::new("ready", &[b"ready"]);
+        let key = Key::new(Namespace::new("ready"), &[b"ready"]);
         self.engines.store.get(&key).await.map(|_| ())
     }
 

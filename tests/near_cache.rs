@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use tower::{Layer, ServiceExt};
 use tower_jam::{
     Clock, Grant, MasterSecret, SessionLayer, Sessions, StoreError, SystemClock, Timestamp,
-    store::{Entry, Key, MemoryStore, NearCache, Store, Version, When, Write, contract},
+    store::{Entry, Key, MemoryStore, Namespace, NearCache, Store, Version, When, Write, contract},
     testing::ManualClock,
 };
 
@@ -112,7 +112,7 @@ async fn what_was_read_is_answered_from_memory_absence_too() {
 #[tokio::test(start_paused = true)]
 async fn only_keys_whose_changes_are_announced_are_remembered() {
     let world = world().await;
-    let key = Key::new("throttle", &[b"alice"]);
+    let key = Key::new(Namespace::new("throttle"), &[b"alice"]);
     world.set(&key, "1").await;
     for _ in 0..3 {
         let glance = world.near.glance(&key).await.unwrap();

@@ -24,7 +24,7 @@ use crate::{
         record::{RecordKeys, Unreadable},
     },
     session,
-    store::{Key, Store, When, Write},
+    store::{Key, Namespace, Store, When, Write},
 };
 
 /// What `/login` answers when a one-time code is due: with it and a code, the second step makes the login. It is a secret,
@@ -198,8 +198,9 @@ impl ChallengeKeys {
 
     fn place(&self, challenge: &str) -> Key {
         let parts = [self.issuer.as_bytes(), challenge.as_bytes()];
-        Key::new("login-challenge", &parts)
+        Key::new(NAMESPACE, &parts)
     }
 }
 
+const NAMESPACE: Namespace = Namespace::new("login-challenge");
 const FORMAT: u8 = 2;

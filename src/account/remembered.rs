@@ -18,7 +18,7 @@ use crate::{
         record::{RecordKeys, Unreadable},
     },
     store::{
-        Entry, Key, Store, Write,
+        Entry, Key, Namespace, Store, Write,
         swap::{Step, swap},
     },
 };
@@ -190,7 +190,7 @@ impl RememberedDevices {
 
     fn key(&self, subject: &str) -> Key {
         let parts = [self.issuer.as_bytes(), subject.as_bytes()];
-        Key::new("remembered-devices", &parts)
+        Key::new(NAMESPACE, &parts)
     }
 }
 
@@ -222,6 +222,8 @@ fn public_id(id: &DeviceId) -> String {
     URL_SAFE_NO_PAD.encode_to_string(&secret::hash([id.as_slice()])[..16])
 }
 
+/// What is written may make a device give codes again.
+const NAMESPACE: Namespace = Namespace::new("remembered-devices").revoking();
 const FORMAT: u8 = 1;
 /// More than anybody uses; the oldest is forgotten.
 const MAX_DEVICES: usize = 20;

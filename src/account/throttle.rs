@@ -17,7 +17,7 @@ use crate::{
     event::{Event, EventKind, Events},
     rejection::Rejection,
     secret::{MasterSecret, Secret},
-    store::{self, Key, Store, THROTTLE},
+    store::{self, Key, Namespace, Store},
 };
 
 /// Counts attempts per account, address and device, on all nodes together.
@@ -222,6 +222,9 @@ impl fmt::Debug for Attempt {
             .finish()
     }
 }
+
+/// Counters are evicted where a bounded store is full.
+const THROTTLE: Namespace = Namespace::new("throttle").evictable();
 
 /// A window may end between two readings of the clock.
 const LEAST_WAIT: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ use crate::{
     cookie::{CookieSpec, SameSite},
     error::StoreError,
     secret::{self, Secret, seal},
-    store::{Key, When, Write},
+    store::{Key, Namespace, When, Write},
 };
 
 /// What a login needs when the browser comes back.
@@ -81,7 +81,7 @@ impl Core {
     fn flow_key(&self, state: &str) -> Key {
         let (name, issuer) = (self.provider.name(), self.provider.issuer());
         let parts = [name, issuer, state];
-        Key::new("oauth-used", &parts.map(str::as_bytes))
+        Key::new(USED, &parts.map(str::as_bytes))
     }
 
     /// The cookie of the login with this `state`. Each has its own, so that one tab does not replace another's.
@@ -204,6 +204,8 @@ const SKEW: Duration = Duration::from_secs(60);
 const NO_MAX_AGE: u64 = u64::MAX;
 /// 60 bits, enough to tell the logins of one browser apart.
 const ID_BYTES: usize = 10;
+/// Where it is noted that a login was finished: a failover must not let it be finished again.
+const USED: Namespace = Namespace::new("oauth-used").revoking();
 /// The longest page to return to, with everything else, in base64url.
 const MAX_VALUE_BYTES: usize = 3072;
 /// More tabs than somebody logs in with at one time.

@@ -20,7 +20,7 @@ use crate::{
     rejection::Rejection,
     secret::{MasterSecret, Secret},
     store::{
-        Entry, Key, Store, Write,
+        Entry, Key, Namespace, Store, Write,
         swap::{Step, swap},
     },
 };
@@ -301,7 +301,10 @@ impl Otp {
     }
 
     pub(super) fn key(&self, subject: &str) -> Key {
-        Key::new("otp", &[self.inner.issuer.as_bytes(), subject.as_bytes()])
+        Key::new(
+            NAMESPACE,
+            &[self.inner.issuer.as_bytes(), subject.as_bytes()],
+        )
     }
 
     pub(super) fn read(&self, key: &Key, entry: Option<&Entry>) -> Result<Record, StoreError> {
@@ -341,3 +344,6 @@ impl fmt::Debug for Otp {
 fn absent() -> Rejection {
     Rejection::invalid("no one-time codes are set up for this user")
 }
+
+/// What is written uses a code up, counts a failure or ends an authenticator.
+const NAMESPACE: Namespace = Namespace::new("otp").revoking();

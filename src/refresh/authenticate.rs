@@ -10,7 +10,7 @@ use crate::{
     credential::{Credential, CredentialSource},
     identity::Identity,
     rejection::Rejection,
-    store::{Entry, Key},
+    store::{Entry, Key, confirmed::confirmed},
 };
 
 impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
@@ -43,22 +43,16 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
         let ended = || Rejection::invalid("the device has ended");
         let id = identity.session_id().ok_or_else(ended)?;
         let key = self.key(identity.subject().id());
+        let has_device = |entry: Option<&Entry>| {
+            let found = entry.map(|entry| self.has_device(&key, entry, id));
+            Ok::<_, Rejection>(found.unwrap_or_default())
+        };
         let store = &*self.inner.store;
-        let glance = store.glance(&key).await?;
-        let mut entry = glance.entry;
-        for is_last in [!glance.is_remembered, true] {
-            let is_there = match &entry {
-                Some(entry) => self.has_device(&key, entry, id),
-                None => false,
-            };
-            match (is_there, is_last) {
-                (true, _) => return Ok(()),
-                (false, true) => break,
-                // A near-cache may say yes; a no is the store's own.
-                (false, false) => entry = store.get(&key).await?,
-            }
+        let found = confirmed(store, &key, has_device, |is_there| *is_there).await?;
+        match found.answer {
+            true => Ok(()),
+            false => Err(ended()),
         }
-        Err(ended())
     }
 
     fn has_device(&self, key: &Key, entry: &Entry, id: &str) -> bool {

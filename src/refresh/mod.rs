@@ -86,6 +86,7 @@ pub use self::{
     issue::{NewPair, TokenPair},
 };
 pub use crate::grant::ReadUser;
+use crate::store::Namespace;
 
-/// Where accounts are kept.
-const NAMESPACE: &str = "account";
+/// Where accounts are kept. Every request reads its device, and what is written may end one.
+const NAMESPACE: Namespace = Namespace::new("account").cached().revoking();

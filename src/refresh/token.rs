@@ -80,7 +80,7 @@ impl TokenKeys {
             return None;
         }
         Some(RefreshToken {
-            account: Key::from_digest(super::NAMESPACE, body[5..37].try_into().ok()?),
+            account: Key::from_parts(super::NAMESPACE, body[5..37].try_into().ok()?),
             family: Secret::new(body[37..53].try_into().ok()?),
             generation: u32::from_be_bytes(body[53..57].try_into().ok()?),
         })

@@ -18,7 +18,7 @@ use crate::{
     event::{Event, EventKind, Events},
     secret::Secret,
     store::{
-        Key, Store, When, Write,
+        Key, Namespace, Store, When, Write,
         swap::{Step, swap, swap_once},
     },
 };
@@ -229,8 +229,11 @@ impl Core {
 }
 
 fn group(issuer: &str, subject: &str) -> Key {
-    Key::new("session-user", &[issuer.as_bytes(), subject.as_bytes()])
+    Key::new(OF_USER, &[issuer.as_bytes(), subject.as_bytes()])
 }
+
+/// The sessions of a user.
+const OF_USER: Namespace = Namespace::new("session-user").cached();
 
 /// One write per twentieth of the idle time keeps the deadline true to 5 %.
 const TOUCHES_PER_IDLE: u32 = 20;

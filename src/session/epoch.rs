@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     error::StoreError,
     secret,
-    store::{Key, When, Write},
+    store::{Key, Namespace, When, Write},
 };
 
 /// Which "log out everywhere" a login has seen. See [`Sessions::epoch`](super::Sessions::epoch).
@@ -67,12 +67,12 @@ impl Core {
     }
 
     fn epoch_key(&self, subject: &str) -> Key {
-        Key::new(
-            "session-epoch",
-            &[self.issuer.as_bytes(), subject.as_bytes()],
-        )
+        Key::new(EPOCH, &[self.issuer.as_bytes(), subject.as_bytes()])
     }
 }
+
+/// Where it is kept. What is written ends every session of somebody.
+const EPOCH: Namespace = Namespace::new("session-epoch").revoking();
 
 /// Much longer than any login takes, however short sessions are.
 const SHORTEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);

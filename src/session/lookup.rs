@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     error::StoreError,
-    store::{Entry, Key, Version},
+    store::{Entry, Key, Version, confirmed::confirmed},
 };
 
 /// A record as it was read or written, and the token that opens it.
@@ -74,20 +74,18 @@ impl Core {
             return Ok(Lookup::Gone);
         };
         let key = known.map_or_else(|| token.key(), |known| known.key.clone());
-        let glance = self.store.glance(&key).await?;
-        let version = glance.entry.as_ref().map(|entry| entry.version);
-        let is_same = |known: &&Opened| Some(known.version) == version;
-        if known
-            .filter(is_same)
-            .is_some_and(|known| known.record.head.is_live(self.clock.now()))
-        {
-            return Ok(Lookup::Live(None));
-        }
-        let found = self.unseal(&token, &key, glance.entry.as_ref())?;
-        if glance.is_remembered && !matches!(found, Lookup::Live(_)) {
-            return Ok(self.read(token).await?.map(Some));
-        }
-        Ok(found.map(Some))
+        let judge = |entry: Option<&Entry>| {
+            let version = entry.map(|entry| entry.version);
+            let is_as_known = known.is_some_and(|known| {
+                Some(known.version) == version && known.record.head.is_live(self.clock.now())
+            });
+            match is_as_known {
+                true => Ok(Lookup::Live(None)),
+                false => Ok::<_, StoreError>(self.unseal(&token, &key, entry)?.map(Some)),
+            }
+        };
+        let is_live = |found: &Lookup<_>| matches!(found, Lookup::Live(_));
+        Ok(confirmed(&*self.store, &key, judge, is_live).await?.answer)
     }
 
     pub(super) fn unseal(

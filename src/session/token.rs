@@ -10,7 +10,7 @@ use base64_simd::{Out, URL_SAFE_NO_PAD};
 
 use crate::{
     secret::{self, MasterSecret, Secret, tag::TagKey},
-    store::Key,
+    store::{Key, Namespace},
 };
 
 /// A session's locator and secret, as far as the caller knows them.
@@ -39,7 +39,7 @@ impl Token {
 
     /// Where the record is.
     pub(super) fn key(&self) -> Key {
-        Key::new("session", &[&self.locator])
+        Key::new(SESSION, &[&self.locator])
     }
 
     /// What the store holds of the secret. It has 256 random bits, so a plain hash cannot be searched.
@@ -103,6 +103,9 @@ impl TagKeys {
 pub(super) fn public_id(key: &Key) -> String {
     URL_SAFE_NO_PAD.encode_to_string(&key.digest()[..16])
 }
+
+/// Every request reads its session.
+const SESSION: Namespace = Namespace::new("session").cached();
 
 const LOCATOR_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;

@@ -6,8 +6,8 @@
 //! * **Bounded.** Each namespace holds at most [`with_capacity`](MemoryStore::with_capacity) entries.
 //!   A new key beyond that is refused with [`StoreError::Full`]; what is there can still be read,
 //!   replaced and taken. Nothing live is ever evicted, since that would log somebody out or forget
-//!   a revocation. The one exception is the namespace `throttle`, where the counter nearest to its
-//!   expiry gives way: refusing would let a flood of names keep everybody from signing in.
+//!   a revocation. The one exception are the namespaces of counters, which are
+//!   [evictable](super::Namespace::evictable): refusing would let a flood of names keep everybody from signing in.
 //! * **No background task.** Every write also removes a few entries that have expired, more than it
 //!   adds, so that short-lived keys take the room of those that live at one time.
 //! * **Groups change with their entries.** An entry and its place in a group come and go under one
@@ -48,11 +48,9 @@ use std::{
 
 use self::{
     groups::Groups,
-    shard::{Namespace, Place, Shard, Slot},
+    shard::{Place, Room, Shard, Slot},
 };
-use super::{
-    Entry, Key, Store, StoreFuture, THROTTLE, When, Write, hashing::Seeded, number, permits,
-};
+use super::{Entry, Key, Store, StoreFuture, When, Write, hashing::Seeded, number, permits};
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::StoreError,
@@ -66,7 +64,7 @@ pub struct MemoryStore {
     // Locks are taken in the order of the fields: a shard, then one of the two below it.
     shards: Box<[Mutex<Shard>]>,
     groups: Groups,
-    namespaces: Mutex<Vec<Arc<Namespace>>>,
+    rooms: Mutex<Vec<Arc<Room>>>,
 }
 
 impl MemoryStore {
@@ -84,7 +82,7 @@ impl MemoryStore {
             hashing,
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             groups: Groups::new(hashing),
-            namespaces: Mutex::default(),
+            rooms: Mutex::default(),
         }
     }
 
@@ -119,7 +117,7 @@ impl MemoryStore {
         now: Timestamp,
         mut decide: impl FnMut(Option<&Slot>) -> Result<Option<Write>, StoreError>,
     ) -> Result<bool, StoreError> {
-        let mut room = None;
+        let mut place = None;
         loop {
             let mut shard = self.shard(key);
             shard.purge(now, &self.groups);
@@ -128,42 +126,38 @@ impl MemoryStore {
                 return Ok(false);
             };
             let replaces = current.is_some();
-            let table =
-                shard.table_or_insert(&key.namespace, || (self.namespace(key), self.hashing));
+            let table = shard.table_or_insert(&key.namespace, || (self.room(key), self.hashing));
             if replaces {
                 table.replace(key, write, &self.groups);
                 return Ok(true);
             }
-            if let Some(place) = room
-                .take()
-                .or_else(|| table.namespace.reserve(self.capacity))
-            {
+            if let Some(place) = place.take().or_else(|| table.room.reserve(self.capacity)) {
                 table.insert(key, write, place, &self.groups);
                 return Ok(true);
             }
-            let namespace = Arc::clone(&table.namespace);
+            let room = Arc::clone(&table.room);
             drop(shard);
-            room = Some(self.make_room(&namespace, now)?);
+            place = Some(self.make_room(&room, key, now)?);
         }
     }
 
     /// A place in a namespace that is full: of an expired entry, else of a throttle counter. What it
     /// costs when there is none is one look into each shard.
-    fn make_room(&self, namespace: &Arc<Namespace>, now: Timestamp) -> Result<Place, StoreError> {
+    fn make_room(&self, room: &Arc<Room>, key: &Key, now: Timestamp) -> Result<Place, StoreError> {
         let mut soonest = None;
         for index in 0..self.shards.len() {
             let mut shard = lock(&self.shards[index]);
-            let Some(table) = shard.table(&namespace.name) else {
+            let Some(table) = shard.table(&room.name) else {
                 continue;
             };
             table.purge(now, usize::MAX, &self.groups);
             let first = table.first_expiry().map(|expires_at| (expires_at, index));
             soonest = soonest.into_iter().chain(first).min();
         }
-        if let Some(place) = namespace.reserve(self.capacity) {
+        if let Some(place) = room.reserve(self.capacity) {
             return Ok(place);
         }
-        if namespace.name != THROTTLE {
+        if !key.is_evictable() {
             return Err(StoreError::Full);
         }
         // Others may have emptied the shard meanwhile, so the search goes on behind it.
@@ -171,21 +165,21 @@ impl MemoryStore {
         (start..start + SHARDS)
             .find_map(|index| {
                 let mut shard = lock(&self.shards[index % SHARDS]);
-                shard.table(&namespace.name)?.remove_soonest(&self.groups)
+                shard.table(&room.name)?.remove_soonest(&self.groups)
             })
             .map(|slot| slot.place)
-            .or_else(|| namespace.reserve(self.capacity))
+            .or_else(|| room.reserve(self.capacity))
             .ok_or(StoreError::Full)
     }
 
-    fn namespace(&self, key: &Key) -> Arc<Namespace> {
-        let mut namespaces = lock(&self.namespaces);
-        if let Some(known) = namespaces.iter().find(|known| known.name == key.namespace) {
+    fn room(&self, key: &Key) -> Arc<Room> {
+        let mut rooms = lock(&self.rooms);
+        if let Some(known) = rooms.iter().find(|known| known.name == key.namespace) {
             return Arc::clone(known);
         }
-        let namespace = Arc::new(Namespace::new(key.namespace.clone()));
-        namespaces.push(Arc::clone(&namespace));
-        namespace
+        let room = Arc::new(Room::new(key.namespace.clone()));
+        rooms.push(Arc::clone(&room));
+        room
     }
 
     fn remove(&self, key: &Key, only_of: Option<&Key>) -> Option<Entry> {
@@ -272,9 +266,9 @@ impl Default for MemoryStore {
 /// Counts only: what is kept is nobody's to read.
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries: BTreeMap<_, _> = lock(&self.namespaces)
+        let entries: BTreeMap<_, _> = lock(&self.rooms)
             .iter()
-            .map(|namespace| (namespace.name.clone(), namespace.entries()))
+            .map(|room| (room.name.clone(), room.entries()))
             .collect();
         f.debug_struct("MemoryStore")
             .field("capacity", &self.capacity)

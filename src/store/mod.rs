@@ -44,6 +44,8 @@ use std::{fmt, future::Future, pin::Pin};
 
 use crate::{clock::Timestamp, error::StoreError};
 
+#[cfg(any(feature = "jwt", feature = "session"))]
+pub(crate) mod confirmed;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
 mod entry;
@@ -54,6 +56,7 @@ mod key;
 mod memory;
 #[cfg(feature = "metrics")]
 mod metered;
+mod namespace;
 #[cfg(feature = "near-cache")]
 pub mod near;
 #[cfg(feature = "store-postgres")]
@@ -74,9 +77,6 @@ pub(crate) mod swap;
 
 #[cfg(feature = "store-file")]
 pub use self::file::{FileStore, FileStoreBuilder};
-#[cfg(feature = "store-postgres")]
-pub(crate) use self::key::GLANCED;
-pub(crate) use self::key::THROTTLE;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "metrics")]
 pub use self::metered::Metered;
@@ -89,6 +89,7 @@ pub use self::redis::{RedisStore, RedisStoreBuilder};
 pub use self::{
     entry::{Entry, Glance, Version, When, Write, permits},
     key::Key,
+    namespace::Namespace,
 };
 
 /// The future of a store's verb.

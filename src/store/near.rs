@@ -5,7 +5,7 @@
 //! as any other. Only [`glance`](Store::glance) is answered from memory; every other verb goes to the store. The
 //! rules, each with a test:
 //!
-//! * **Announced keys only.** Only [glanced](Key::is_glanced) keys are remembered, absent ones too, because
+//! * **Announced keys only.** Only [cached](Key::is_cached) keys are remembered, absent ones too, because
 //!   only their changes are announced.
 //! * **A fill that a change overtook is not kept.** If anything was announced while an entry was being read,
 //!   whichever of the two arrived first, the answer goes to the caller and not into memory.
@@ -66,7 +66,7 @@ use crate::{
 /// A store that says what is changed in it, by whomever.
 pub trait Announce: Store {
     /// Connects for announcements, and from then on tells `news` of every change to a
-    /// [glanced](Key::is_glanced) key, those by [quiet](Write::quietly) writes aside.
+    /// [cached](Key::is_announced) key, those by [quiet](Write::quietly) writes aside.
     ///
     /// It must not wait for longer than a command may take. When it fails, the cache asks again and reads
     /// from the store meanwhile.
@@ -162,13 +162,13 @@ impl NearCache {
 
     /// Forgets `key` when the answer is dropped: at the end of a write, or when its caller goes away.
     fn writing<'a>(&'a self, key: &'a Key) -> Option<Forgetting<'a>> {
-        key.is_glanced().then(|| self.memory.forgetting(key))
+        key.is_announced().then(|| self.memory.forgetting(key))
     }
 }
 
 impl Store for NearCache {
     fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
-        if !key.is_glanced() {
+        if !key.is_announced() {
             return self.store.get(key);
         }
         Box::pin(async move {
@@ -179,11 +179,15 @@ impl Store for NearCache {
     }
 
     fn glance<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Glance> {
-        if !key.is_glanced() {
+        if !key.is_announced() {
             return self.store.glance(key);
         }
         if let Some(glance) = self.memory.find(key) {
             return Box::pin(ready(Ok(glance)));
+        }
+        // What is remembered under such a key came by its engine's own, whose changes are announced.
+        if !key.is_cached() {
+            return self.store.glance(key);
         }
         Box::pin(async move { Ok(Glance::fresh(self.fill(key).await?)) })
     }

@@ -128,7 +128,7 @@ impl PostgresStore {
         if write.expires_at <= now {
             return self.remove(key, when, now).await;
         }
-        let announces = key.is_glanced() && !write.is_quiet;
+        let announces = key.is_announced() && !write.is_quiet;
         let sql = &self.shared.sql;
         let query = || {
             let query = match when {
@@ -155,13 +155,13 @@ impl PostgresStore {
         match when {
             When::Absent => Ok(self.shared.get(key).await?.is_none()),
             When::Always => {
-                let query = || named(sql.remove_always.query(key.is_glanced()), key);
+                let query = || named(sql.remove_always.query(key.is_announced()), key);
                 self.shared.run(Effect::Write, query).await?;
                 Ok(true)
             }
             When::Unchanged(version) => {
                 let query = || {
-                    let query = named(sql.remove_unchanged.query(key.is_glanced()), key);
+                    let query = named(sql.remove_unchanged.query(key.is_announced()), key);
                     query.bind(millis(now)).bind(bits(version))
                 };
                 Ok(!self.shared.run(Effect::Write, query).await?.is_empty())
@@ -173,7 +173,7 @@ impl PostgresStore {
         let now = millis(self.shared.clock.now());
         let Write { version, .. } = Write::new("", expires_at);
         let query = || {
-            let query = named(self.shared.sql.add.query(key.is_glanced()), key);
+            let query = named(self.shared.sql.add.query(key.is_announced()), key);
             let query = query.bind(bits(version)).bind(delta);
             query.bind(millis(expires_at)).bind(now)
         };
@@ -198,7 +198,7 @@ impl Store for PostgresStore {
         Box::pin(async move {
             let now = millis(self.shared.clock.now());
             let take = &self.shared.sql.take;
-            let query = || named(take.query(key.is_glanced()), key).bind(now);
+            let query = || named(take.query(key.is_announced()), key).bind(now);
             let rows = self.shared.run(Effect::Write, query).await?;
             rows.first().map(row::entry).transpose()
         })
@@ -222,8 +222,7 @@ impl Store for PostgresStore {
         Box::pin(async move {
             let now = millis(self.shared.clock.now());
             let remove = &self.shared.sql.remove_group;
-            // A group's members may be of any namespace; the statement picks those to announce.
-            let query = || named(remove.query(true), group).bind(now);
+            let query = || named(remove.query(group.is_announced()), group).bind(now);
             let rows = self.shared.run(Effect::Write, query).await?;
             Ok(rows.len() as u64)
         })

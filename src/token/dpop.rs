@@ -73,7 +73,7 @@ use crate::{
     clock::{Clock, Timestamp},
     rejection::{self, Rejection},
     secret::{MasterSecret, hash},
-    store::{Key, Store, When, Write},
+    store::{Key, Namespace, Store, When, Write},
 };
 
 /// Verifies proofs of keys. It is a handle: cloning it is cheap.
@@ -245,7 +245,7 @@ impl fmt::Debug for Dpop {
     }
 }
 
-const NAMESPACE: &str = "dpop";
+const NAMESPACE: Namespace = Namespace::new("dpop");
 const PRESENT: &[u8] = b"1";
 /// As far as clocks may differ where a leeway is stated for it.
 const SKEW: Duration = Duration::from_secs(60);

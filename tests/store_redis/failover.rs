@@ -9,7 +9,7 @@ use std::{
 
 use tower_jam::{
     StoreError,
-    store::{Key, RedisStore, Store, When},
+    store::{Key, Namespace, RedisStore, Store, When},
 };
 
 use crate::{
@@ -188,23 +188,25 @@ fn waits_of(guarded: &Guarded) -> u32 {
 /// before; what does not goes on at once. The replica stands still.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
+    const SESSION: Namespace = Namespace::new("session").cached();
+    const REVOKING: Namespace = Namespace::new("revoking").revoking();
     let guarded = Guarded::start();
     let calm = patient(&guarded.url()).await;
-    let named = |namespace, name: &str| Key::new(namespace, &[name.as_bytes()]);
+    let named = |namespace: Namespace, name: &str| Key::new(namespace, &[name.as_bytes()]);
     for name in ["changed", "taken", "grouped"] {
         let put = write("value").in_group(group());
-        calm.put(&named("session", name), put, When::Always)
+        calm.put(&named(SESSION, name), put, When::Always)
             .await
             .unwrap();
     }
     let version = calm
-        .get(&named("session", "changed"))
+        .get(&named(SESSION, "changed"))
         .await
         .unwrap()
         .unwrap()
         .version;
     guarded.servers[1].signal("STOP");
-    let put = |namespace, name: &'static str, when| {
+    let put = |namespace: Namespace, name: &'static str, when| {
         verb(move |store| async move {
             let key = Key::new(namespace, &[name.as_bytes()]);
             store.put(&key, write("value"), when).await
@@ -212,35 +214,30 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
     };
     let verbs = [
         (
-            "a listed token",
+            "a note that ends something",
             true,
-            put("token-list", "new", When::Absent),
+            put(REVOKING, "new", When::Absent),
         ),
         (
-            "the first mark of an account",
+            "one that replaces another",
             true,
-            put("account", "new", When::Absent),
+            put(REVOKING, "new", When::Always),
         ),
         (
-            "an epoch of sessions",
+            "what nobody has declared",
             true,
-            put("session-epoch", "alice", When::Always),
-        ),
-        (
-            "a code that was used",
-            true,
-            put("otp", "alice", When::Absent),
+            put("bare".into(), "new", When::Absent),
         ),
         (
             "a changed session",
             true,
-            put("session", "changed", When::Unchanged(version)),
+            put(SESSION, "changed", When::Unchanged(version)),
         ),
         (
             "a session that is taken",
             true,
             verb(|store| async move {
-                let key = Key::new("session", &[b"taken"]);
+                let key = Key::new(SESSION, &[b"taken"]);
                 Ok(store.take(&key).await?.is_some())
             }),
         ),
@@ -248,7 +245,7 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
             "one that was taken already",
             true,
             verb(|store| async move {
-                let key = Key::new("session", &[b"taken"]);
+                let key = Key::new(SESSION, &[b"taken"]);
                 Ok(store.take(&key).await?.is_none())
             }),
         ),
@@ -257,13 +254,17 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
             true,
             verb(|store| async move { Ok(store.remove_group(&group()).await? > 0) }),
         ),
-        ("a new session", false, put("session", "new", When::Absent)),
-        ("a user", false, put("user", "new", When::Absent)),
+        ("a new session", false, put(SESSION, "new", When::Absent)),
+        (
+            "a user",
+            false,
+            put(Namespace::new("user"), "new", When::Absent),
+        ),
         (
             "a count",
             false,
             verb(|store| async move {
-                let key = Key::new("throttle", &[b"new"]);
+                let key = Key::new(Namespace::new("throttle"), &[b"new"]);
                 Ok(store.add(&key, 1, hence()).await? == 1)
             }),
         ),
@@ -271,7 +272,7 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
             "a touch",
             false,
             verb(|store| async move {
-                let key = Key::new("session", &[b"new"]);
+                let key = Key::new(SESSION, &[b"new"]);
                 store
                     .put(&key, write("value").quietly(), When::Always)
                     .await

@@ -136,7 +136,7 @@ impl Hub {
     }
 
     fn written(&self, key: &Key, is_quiet: bool) {
-        if key.is_glanced() && !is_quiet && !self.0.is_silent.load(Ordering::SeqCst) {
+        if key.is_announced() && !is_quiet && !self.0.is_silent.load(Ordering::SeqCst) {
             self.announce(key);
         }
     }

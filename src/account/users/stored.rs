@@ -12,7 +12,7 @@ use crate::{
     grant::Grant,
     secret::{self, MasterSecret, record::RecordKeys},
     store::{
-        Entry, Key, Store, StoreFuture, When, Write,
+        Entry, Key, Namespace, Store, StoreFuture, When, Write,
         swap::{Step, swap},
     },
 };
@@ -201,11 +201,11 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
     }
 
     fn by_id(&self, id: &str) -> Key {
-        Key::new("user", &[self.issuer.as_bytes(), id.as_bytes()])
+        Key::new(USER, &[self.issuer.as_bytes(), id.as_bytes()])
     }
 
     fn by_name(&self, name: &str) -> Key {
-        Key::new("user-name", &[self.issuer.as_bytes(), name.as_bytes()])
+        Key::new(NAME, &[self.issuer.as_bytes(), name.as_bytes()])
     }
 }
 
@@ -310,3 +310,7 @@ fn corrupt(error: impl Into<BoxError>) -> StoreError {
 
 /// How long a name that was given up leads nowhere, unless somebody takes it: a store removes nothing on a condition.
 const A_MINUTE: Duration = Duration::from_secs(60);
+
+/// What is written may disable a user, or take a role.
+const USER: Namespace = Namespace::new("user").revoking();
+const NAME: Namespace = Namespace::new("user-name");

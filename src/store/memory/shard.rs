@@ -21,28 +21,28 @@ impl Shard {
     pub(super) fn slot(&self, key: &Key) -> Option<&Slot> {
         let mut tables = self.tables.iter();
         tables
-            .find(|table| table.namespace.name == key.namespace)?
+            .find(|table| table.room.name == key.namespace)?
             .slot(&key.digest)
     }
 
     pub(super) fn table(&mut self, namespace: &str) -> Option<&mut Table> {
         self.tables
             .iter_mut()
-            .find(|table| table.namespace.name == namespace)
+            .find(|table| table.room.name == namespace)
     }
 
     pub(super) fn table_or_insert(
         &mut self,
         namespace: &str,
-        new: impl FnOnce() -> (Arc<Namespace>, Seeded),
+        new: impl FnOnce() -> (Arc<Room>, Seeded),
     ) -> &mut Table {
         let known = self
             .tables
             .iter()
-            .position(|table| table.namespace.name == namespace);
+            .position(|table| table.room.name == namespace);
         let index = known.unwrap_or_else(|| {
-            let (namespace, hashing) = new();
-            self.tables.push(Table::new(namespace, hashing));
+            let (room, hashing) = new();
+            self.tables.push(Table::new(room, hashing));
             self.tables.len() - 1
         });
         &mut self.tables[index]
@@ -77,7 +77,7 @@ impl Shard {
 /// The order costs a write some 100 ns and buys that nothing ever walks over live entries: neither a
 /// purge, nor a put that is refused, nor the choice of the counter that gives way.
 pub(super) struct Table {
-    pub(super) namespace: Arc<Namespace>,
+    pub(super) room: Arc<Room>,
     slots: HashMap<[u8; 32], Slot, Seeded>,
     by_expiry: BTreeSet<(Timestamp, [u8; 32])>,
 }
@@ -90,9 +90,9 @@ pub(super) struct Slot {
 }
 
 impl Table {
-    fn new(namespace: Arc<Namespace>, hashing: Seeded) -> Self {
+    fn new(room: Arc<Room>, hashing: Seeded) -> Self {
         Self {
-            namespace,
+            room,
             slots: HashMap::with_hasher(hashing),
             by_expiry: BTreeSet::new(),
         }
@@ -146,10 +146,7 @@ impl Table {
         let slot = self.slots.remove(digest)?;
         self.by_expiry.remove(&(slot.entry.expires_at, *digest));
         if let Some(group) = &slot.group {
-            let key = Key {
-                namespace: self.namespace.name.clone(),
-                digest: *digest,
-            };
+            let key = Key::from_stored(&self.room.name, *digest);
             groups.leave(group, &key);
         }
         if self.slots.capacity() > SMALL && self.slots.len() < self.slots.capacity() / 8 {
@@ -179,12 +176,12 @@ impl Table {
 }
 
 /// Counts the entries of one namespace in all shards.
-pub(super) struct Namespace {
+pub(super) struct Room {
     pub(super) name: Cow<'static, str>,
     entries: AtomicUsize,
 }
 
-impl Namespace {
+impl Room {
     pub(super) fn new(name: Cow<'static, str>) -> Self {
         Self {
             name,
@@ -207,7 +204,7 @@ impl Namespace {
 }
 
 /// The right to one entry in a namespace. It is given back when dropped, so the count cannot drift.
-pub(super) struct Place(Arc<Namespace>);
+pub(super) struct Place(Arc<Room>);
 
 impl Drop for Place {
     fn drop(&mut self) {

@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{store::Version, testing::ManualClock};
+use crate::{
+    store::{Namespace, Version},
+    testing::ManualClock,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -45,7 +48,7 @@ impl Fixture {
     }
 
     fn counted(&self, namespace: &str) -> usize {
-        let namespaces = lock(&self.store.namespaces);
+        let namespaces = lock(&self.store.rooms);
         namespaces
             .iter()
             .find(|known| known.name == namespace)
@@ -63,6 +66,10 @@ impl Fixture {
 }
 
 fn key(namespace: &'static str, number: usize) -> Key {
+    let namespace = match namespace {
+        "throttle" => Namespace::new(namespace).evictable(),
+        _ => Namespace::new(namespace),
+    };
     Key::new(namespace, &[&number.to_be_bytes()])
 }
 

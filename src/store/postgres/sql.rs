@@ -5,7 +5,6 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, Postgres, postgres::PgArguments, query::Query};
 
 use super::names::Names;
-use crate::store::GLANCED;
 
 /// A statement with its values bound.
 pub(super) type Bound = Query<'static, Postgres, PgArguments>;
@@ -40,11 +39,9 @@ impl Change {
         let inner = inner.collect::<Vec<_>>().join(", ");
         let outer = columns.join(", ");
         let channel = names.channel();
-        let glanced = GLANCED.map(|namespace| format!("'{namespace}'")).join(", ");
         let announced = format!(
             "WITH changed AS ({change} RETURNING {inner}, entry.namespace AS place, entry.digest AS name) \
-             SELECT {outer}, CASE WHEN place IN ({glanced}) \
-             THEN pg_notify('{channel}', place || ' ' || encode(name, 'hex')) END FROM changed"
+             SELECT {outer}, pg_notify('{channel}', place || ' ' || encode(name, 'hex')) FROM changed"
         );
         Self {
             quiet: Text::new(format!("{change} RETURNING {inner}")),

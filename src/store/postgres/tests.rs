@@ -19,7 +19,7 @@ use super::{
 use crate::store::process;
 use crate::{
     clock::Clock,
-    store::{Key, Store, When, Write, near::Watch},
+    store::{Key, Namespace, Store, When, Write, near::Watch},
     testing::ManualClock,
 };
 
@@ -71,7 +71,7 @@ async fn a_heartbeat_has_told_what_was_changed_before() {
     let write = |value: &'static str| Write::new(value, clock.now().after(HOUR));
     let session = Key::new("session", &[b"s"]);
     let account = Key::new("account", &[b"a"]);
-    let other = Key::new("throttle", &[b"t"]);
+    let other = Key::new(Namespace::new("throttle"), &[b"t"]);
     let group = Key::new("sessions-of", &[b"alice"]);
     let told = async |what: &str, keys: &[&Key]| {
         watch.heartbeat().await.unwrap();
@@ -126,9 +126,14 @@ async fn a_heartbeat_has_told_what_was_changed_before() {
     watch.heartbeat().await.unwrap();
     let mut removed = heard.take();
     removed.sort();
-    let mut glanced = vec![Some(session.clone()), Some(account)];
-    glanced.sort();
-    assert_eq!(removed, glanced, "a group");
+    let mut members = vec![Some(session.clone()), Some(account), Some(other.clone())];
+    members.sort();
+    assert_eq!(removed, members, "a group");
+    let uncached = Key::new(Namespace::new("counters-of"), &[b"alice"]);
+    let member = write("member").in_group(uncached.clone());
+    assert!(store.put(&other, member, When::Absent).await.unwrap());
+    assert_eq!(store.remove_group(&uncached).await.unwrap(), 1);
+    told("a group whose members nobody glances at", &[]).await;
 
     assert!(store.put(&session, write("1"), When::Absent).await.unwrap());
     told("a last write", &[&session]).await;

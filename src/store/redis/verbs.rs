@@ -73,8 +73,8 @@ impl Shared {
     ) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let is_over = write.expires_at <= now;
-        let is_change = key.is_glanced() && when != When::Absent;
-        let is_revoking = is_over || (!write.is_quiet && (is_change || key.revokes_when_new()));
+        let is_change = key.is_announced() && when != When::Absent;
+        let is_revoking = is_over || (!write.is_quiet && (is_change || key.is_revoking()));
         let link = self.link(is_revoking);
         let deadline = link.deadline();
         if let Some(group) = &write.group

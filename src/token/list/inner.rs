@@ -14,7 +14,7 @@ use crate::{
     error::StoreError,
     event::Events,
     store::{
-        Key, Store,
+        Key, Namespace, Store,
         swap::{Step, swap},
     },
 };
@@ -81,7 +81,6 @@ impl TokenList {
         self.key("birth", "")
     }
 
-    /// One namespace holds all three kinds, since it is the one whose changes are announced.
     fn key(&self, kind: &str, name: &str) -> Key {
         let mode = match self.inner.mode {
             Mode::Black => "black",
@@ -92,4 +91,4 @@ impl TokenList {
     }
 }
 
-const NAMESPACE: &str = "token-list";
+const NAMESPACE: Namespace = Namespace::new("token-list").cached().revoking();

@@ -12,6 +12,7 @@ use crate::{
     rejection::Rejection,
     store::{
         Entry, Key, When, Write,
+        confirmed::confirmed,
         swap::{Step, swap},
     },
 };
@@ -58,33 +59,25 @@ impl TokenList {
     /// read counts only if the list was there afterwards.
     pub(in crate::token) async fn pass(&self, asked: &Asked) -> Result<(), Rejection> {
         let store = &*self.inner.store;
-        let (id, mark) = join::both(store.glance(&asked.id), store.glance(&asked.mark)).await?;
-        let mut is_remembered = id.is_remembered && mark.is_remembered;
-
-        let mut passes = self.lets_pass(id.entry.is_some());
-        if !passes && id.is_remembered {
-            passes = self.lets_pass(store.get(&asked.id).await?.is_some());
-            is_remembered = false;
-        }
-        if !passes {
+        let lets_pass = |entry: Option<&Entry>| Ok(self.lets_pass(entry.is_some()));
+        let is_after = |entry: Option<&Entry>| Ok(asked.issued_at > Mark::read(entry)?.before);
+        let (passes, is_after) = join::both(
+            Box::pin(confirmed(store, &asked.id, lets_pass, |passes| *passes)),
+            Box::pin(confirmed(store, &asked.mark, is_after, |is_after| {
+                *is_after
+            })),
+        )
+        .await?;
+        if !passes.answer {
             return Err(Rejection::invalid(match self.inner.mode {
                 Mode::Black => "the token was revoked",
                 Mode::White => "the token is not on the list",
             }));
         }
-
-        let is_marked = |mark: Option<&Entry>| -> Result<bool, StoreError> {
-            Ok(asked.issued_at <= Mark::read(mark)?.before)
-        };
-        let mut is_refused = is_marked(mark.entry.as_ref())?;
-        if is_refused && mark.is_remembered {
-            is_refused = is_marked(store.get(&asked.mark).await?.as_ref())?;
-            is_remembered = false;
-        }
-        if is_refused {
+        if !is_after.answer {
             return Err(Rejection::invalid("the subject's tokens were revoked"));
         }
-
+        let is_remembered = passes.is_remembered && is_after.is_remembered;
         if self.inner.mode == Mode::Black {
             if !self.is_younger(asked, is_remembered).await? {
                 return Err(Rejection::invalid("the token is older than its list"));
@@ -94,7 +87,7 @@ impl TokenList {
         Ok(())
     }
 
-    /// Whether the token was issued after the list was made.
+    /// Whether the token was issued after the list was made. A list that is not there is made, so a no is that of [`born`](Self::born).
     async fn is_younger(&self, asked: &Asked, may_remember: bool) -> Result<bool, StoreError> {
         if may_remember
             && let Some(birth) = self.inner.store.glance(&asked.birth).await?.entry
