@@ -64,7 +64,7 @@ fn no_token_claim_or_key_is_in_a_log_a_response_or_an_error() {
         );
     }
     assert!(log.contains("status=401") && log.contains("status=400"));
-    assert!(shown.contains("invalid_token") && shown.contains("at column"));
+    assert!(shown.contains("invalid_token") && shown.contains("at line 1, column "));
     assert!(secrets.len() >= 3000, "{}", secrets.len());
     for secret in &secrets {
         assert!(!log.contains(secret), "the log has {secret:?}");

@@ -15,7 +15,12 @@ use super::{
     mount::refresh_cookie,
     oauth::{begin, finish},
 };
-use crate::{cookie::CookieSpec, error::ConfigError, layer::AuthLayer, oauth2::OAuth2};
+use crate::{
+    cookie::CookieSpec,
+    error::ConfigError,
+    layer::AuthLayer,
+    oauth2::{OAuth2, is_own_path},
+};
 
 /// The routes of logins with `providers`: `/oauth/{provider}/login` and `/oauth/{provider}/callback`. `link` says which user of
 /// this application somebody is. See the [module](super) for the rules; [`OAuthRoutes`] has the settings.
@@ -119,12 +124,11 @@ where
         if names().any(|name| names().filter(|other| *other == name).count() > 1) {
             return Err(ConfigError::new("providers", "two have one name"));
         }
-        let is_path = |path: &String| path.starts_with('/') && !path.starts_with("//");
         for (setting, page) in [
             ("failure_page", &mount.failure_page),
             ("second_step_page", &mount.second_step_page),
         ] {
-            if !page.as_ref().is_none_or(is_path) {
+            if !page.as_deref().is_none_or(is_own_path) {
                 return Err(ConfigError::new(setting, "is not a path on this origin"));
             }
         }

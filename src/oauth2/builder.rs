@@ -21,6 +21,7 @@ pub struct ProviderBuilder {
     pub(super) client_id: String,
     pub(super) secret: ClientSecret,
     pub(super) in_body: bool,
+    assertion_audience: Option<String>,
     pub(super) scopes: Vec<String>,
     pub(super) extra: Vec<(String, String)>,
     pub(super) authorize: Option<String>,
@@ -48,6 +49,7 @@ impl ProviderBuilder {
             client_id: client_id.to_owned(),
             secret: ClientSecret::None,
             in_body: false,
+            assertion_audience: None,
             scopes: Vec::new(),
             extra: Vec::new(),
             authorize: None,
@@ -102,9 +104,18 @@ impl ProviderBuilder {
     }
 
     /// Proves who this application is by a token signed with `key` instead of a secret (`private_key_jwt`, OpenID Connect
-    /// Core section 9).
+    /// Core section 9). Its audience is the issuer and nothing else, at each endpoint: a token for an endpoint could be obtained
+    /// by one provider to be presented at another (FAPI 2.0 section 5.3.3, draft-ietf-oauth-rfc7523bis).
     pub fn private_key(mut self, key: crate::token::Key) -> Self {
         self.secret = ClientSecret::PrivateKey(key);
+        self
+    }
+
+    /// Signs the token of [`private_key`](Self::private_key) for `audience` instead of the issuer, for a provider that takes no
+    /// other, such as one that wants the address of its token endpoint. Whoever can make this application believe that this
+    /// audience is its own gets a proof that is good at the provider.
+    pub fn dangerous_assertion_audience(mut self, audience: &str) -> Self {
+        self.assertion_audience = Some(audience.to_owned());
         self
     }
 
@@ -230,6 +241,13 @@ impl ProviderBuilder {
                 "`openid` is asked for, and without keys no ID token can be verified",
             ));
         }
+        if self.assertion_audience.is_some() && !self.secret.is_private_key() {
+            return Err(ConfigError::new(
+                "dangerous_assertion_audience",
+                "there is no private key to sign with",
+            ));
+        }
+        let audience = self.assertion_audience.as_ref().unwrap_or(&self.issuer);
         let optional = |setting, url: &Option<String>| {
             url.as_ref()
                 .map(|url| self.scheme.url(setting, url))
@@ -246,9 +264,7 @@ impl ProviderBuilder {
             device: optional("device_url", &self.device)?,
             revoke: optional("revoke_url", &self.revoke)?,
             jwks: optional("jwks_url", &self.jwks)?,
-            auth: self
-                .secret
-                .build(&self.client_id, &self.token, self.in_body)?,
+            auth: self.secret.build(&self.client_id, audience, self.in_body)?,
             fetch: Fetch::new(self.timeout)?,
             name: self.name,
             issuer: self.issuer,

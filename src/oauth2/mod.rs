@@ -19,8 +19,9 @@
 //!   there must be the provider's; [`require_issuer`](ProviderBuilder::require_issuer) demands it, and discovery sets that where a
 //!   provider publishes it.
 //! * **The redirect URL is the configured one**; nothing of a request goes into it.
-//! * **Return-to is a path on this origin**: it begins with one slash, is visible ASCII without a backslash, and has at most 2048
-//!   bytes. Anything else becomes the default page.
+//! * **Return-to is a path on this origin**: visible ASCII without a backslash, at most 2048 bytes, and after all decoding, and
+//!   without dot segments, it begins with one slash and has neither backslash nor control character. Anything else becomes the
+//!   default page.
 //! * **A provider is asked nothing** for a `state` that is not good, an answer with `error`, or a code that is empty or longer
 //!   than 4 KB.
 //!
@@ -86,6 +87,8 @@ mod tokens;
 mod user_info;
 mod wire;
 
+#[cfg(feature = "account")]
+pub(crate) use self::return_to::is_own_path;
 pub use self::{
     authorize::{Authorize, Started},
     builder::ProviderBuilder,

@@ -1,18 +1,78 @@
 //! Where a browser goes after a login.
 
-/// Whether `text` is a path on this very origin, and nothing that a browser takes for another (RFC 9700 section 4.11).
-pub(super) fn is_own_path(text: &str) -> bool {
-    let mut bytes = text.bytes();
+use std::borrow::Cow;
+
+/// Whether `text` is a path on this very origin, and nothing that a browser, or a proxy or router that decodes it once more,
+/// takes for another (RFC 9700 section 4.11).
+pub(crate) fn is_own_path(text: &str) -> bool {
     // Browsers read a backslash as a slash, and skip tabs and line breaks.
-    text.len() <= MAX_BYTES
-        && bytes.next() == Some(b'/')
-        && bytes.next() != Some(b'/')
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    if text.len() > MAX_BYTES || !text.bytes().all(is_plain) {
+        return false;
+    }
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    decoded(path).is_some_and(|path| leads_nowhere_else(&path))
+}
+
+/// `path` without percent-encoding, however often it was applied. `None` if there is no end to it, or it is not UTF-8.
+fn decoded(path: &str) -> Option<String> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_ENCODINGS {
+        match decode_once(&path)? {
+            Cow::Borrowed(_) => return Some(path),
+            Cow::Owned(shorter) => path = shorter,
+        }
+    }
+    None
+}
+
+fn decode_once(text: &str) -> Option<Cow<'_, str>> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let octet = bytes.get(at..at + 3).and_then(triplet);
+        decoded.push(octet.unwrap_or(bytes[at]));
+        at += if octet.is_some() { 3 } else { 1 };
+    }
+    match decoded.len() == bytes.len() {
+        true => Some(Cow::Borrowed(text)),
+        false => String::from_utf8(decoded).ok().map(Cow::Owned),
+    }
+}
+
+fn triplet(bytes: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let &[b'%', high, low] = bytes else {
+        return None;
+    };
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+}
+
+/// Judges a path as it is after all decoding: without its dot segments (RFC 3986 section 5.2.4) it begins with one slash.
+fn leads_nowhere_else(path: &str) -> bool {
+    // The wide forms become a slash and a backslash where somebody normalises text (NFKC).
+    let is_no_slash = |c: char| c.is_control() || matches!(c, '\\' | '\u{ff0f}' | '\u{ff3c}');
+    let Some(rest) = path.strip_prefix('/') else {
+        return false;
+    };
+    if rest.contains(is_no_slash) {
+        return false;
+    }
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in rest.split('/') {
+        match segment.trim() {
+            "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    segments.len() < 2 || !segments[0].is_empty()
 }
 
 const MAX_BYTES: usize = 2048;
+/// More often than any honest page encodes.
+const MAX_ENCODINGS: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -25,8 +85,15 @@ mod tests {
             "/cart",
             "/cart?item=1&x=//evil.dev",
             "/a#b",
-            "/%2F/evil.dev",
             "/a//b",
+            "/a/../b",
+            "/..",
+            "/caf%C3%A9/100%25",
+            "/100%",
+            "/files/a%2Fb?x=%5C%0A",
+            "/cart#//evil.dev",
+            "/.well-known/x",
+            "/...//b",
         ] {
             assert!(is_own_path(good), "{good:?}");
         }
@@ -53,6 +120,31 @@ mod tests {
             "/\r\nSet-Cookie: a=b",
             "\t//evil.dev",
             "/\0",
+            "/%5Cevil.test",
+            "/%5cevil.test",
+            "/%2Fevil.test",
+            "/%2f%2fevil.test",
+            "/%2F/evil.dev",
+            "/%252Fevil.test",
+            "/%25252525255Cevil.test",
+            "/%2%35%32Fevil.test",
+            "/%09/evil.test",
+            "/%0d%0aset-cookie:a=b",
+            "/a%00b",
+            "/%7f/evil.test",
+            "/%20/evil.test",
+            "/a%5Cb",
+            "/.//evil.test",
+            "/./%2Fevil.test",
+            "/%2e//evil.test",
+            "/a/..//evil.test",
+            "/a/%2e%2E/%5Cevil.test",
+            "/..//evil.test",
+            "/a%2F..%2F%2Fevil.test",
+            "/%C0%AFevil.test",
+            "/%EF%BC%8Fevil.test",
+            "/%EF%BC%BCevil.test",
+            "%2F/evil.test",
             "/ä",
             "/\u{2215}evil.dev",
             "?x=1",

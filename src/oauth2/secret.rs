@@ -31,6 +31,10 @@ pub(super) enum ClientAuth {
 }
 
 impl ClientSecret {
+    pub(super) const fn is_private_key(&self) -> bool {
+        matches!(self, Self::PrivateKey(_))
+    }
+
     pub(super) fn shared(secret: &str) -> Self {
         Self::Shared(Secret::new(secret.to_owned()))
     }
@@ -38,7 +42,7 @@ impl ClientSecret {
     pub(super) fn build(
         self,
         client_id: &str,
-        token_url: &Option<String>,
+        audience: &str,
         in_body: bool,
     ) -> Result<ClientAuth, ConfigError> {
         let signing = |key: Key, issuer: &str, audience: &str| {
@@ -59,10 +63,7 @@ impl ClientSecret {
             }
             Self::Shared(secret) if in_body => ClientAuth::Body(secret),
             Self::Shared(secret) => ClientAuth::Basic(secret),
-            Self::PrivateKey(key) => {
-                let audience = token_url.as_deref().unwrap_or_default();
-                ClientAuth::Assertion(signing(key, client_id, audience)?)
-            }
+            Self::PrivateKey(key) => ClientAuth::Assertion(signing(key, client_id, audience)?),
             Self::Apple { team_id, key } => {
                 ClientAuth::SignedSecret(signing(key, &team_id, "https://appleid.apple.com")?)
             }

@@ -11,6 +11,7 @@ use super::{
     claims::{Binding, Registered, Rules, Validity},
     date::Dates,
     issue::Issue,
+    json,
     list::{Asked, TokenList},
     payload,
 };
@@ -263,9 +264,8 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
         let Opened { payload, keys } = core.envelope.open(token)?;
         let dates = core.envelope.dates();
         let (mut claims, user) = payload::read::<U>(&payload, dates).map_err(|error| {
-            // serde_json quotes the input in some messages, so only the place is kept.
             Rejection::invalid("the claims are not an acceptable JSON object")
-                .because(format!("at column {}", error.column()))
+                .because(json::place(&error))
         })?;
         if let Some(foreign) = &core.foreign {
             foreign.apply(&payload, &mut claims)?;

@@ -3,33 +3,53 @@
 use std::{borrow::Cow, fmt};
 
 use serde::{
-    de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor},
+    de::{self, Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
     ser::{self, Serialize},
 };
 use serde_json::value::RawValue;
 
-/// Reads one JSON document: in UTF-8, no second one behind it, no byte-order mark, not nested deeper
-/// than [`MAX_DEPTH`].
+/// Reads one JSON document: in UTF-8, no second one behind it, no byte-order mark, no name twice in any object, not nested
+/// deeper than [`MAX_DEPTH`].
 pub(super) fn parse<'de, T: Deserialize<'de>>(text: &'de [u8]) -> serde_json::Result<T> {
-    parse_with(text, |deserializer| T::deserialize(deserializer))
+    read(text, 1, |deserializer| T::deserialize(deserializer))
 }
 
-/// As [`parse`], for what is not a `Deserialize`.
+/// As [`parse`], for what is not a `Deserialize`, and looks for names that stand twice in the outermost object itself.
 pub(super) fn parse_with<'de, T>(
     text: &'de [u8],
-    read: impl FnOnce(
-        &mut serde_json::Deserializer<serde_json::de::StrRead<'de>>,
-    ) -> serde_json::Result<T>,
+    read_value: impl FnOnce(&mut Json<'de>) -> serde_json::Result<T>,
+) -> serde_json::Result<T> {
+    read(text, 2, read_value)
+}
+
+type Json<'de> = serde_json::Deserializer<serde_json::de::StrRead<'de>>;
+
+/// Looks for names that stand twice where there are `looked_at` objects or more.
+fn read<'de, T>(
+    text: &'de [u8],
+    looked_at: usize,
+    read_value: impl FnOnce(&mut Json<'de>) -> serde_json::Result<T>,
 ) -> serde_json::Result<T> {
     if is_too_deep(text) {
         return Err(de::Error::custom("nested too deeply"));
     }
     // In one go, because strings that are skipped are not looked into.
     let text = std::str::from_utf8(text).map_err(de::Error::custom)?;
+    // A reader looks into what it knows and skips the rest, so a pass of its own looks everywhere.
+    let is_listed = text.trim_ascii_start().starts_with(['{', '[']);
+    if is_listed && text.bytes().filter(|byte| *byte == b'{').count() >= looked_at {
+        serde_json::from_str::<Distinct>(text)?;
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = read(&mut deserializer)?;
+    let value = read_value(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
+}
+
+/// Where a text is not what it should be. serde_json quotes the input in some messages, so only the place is kept.
+pub(super) fn place(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    format!("at line {line}, column {column} of its JSON")
 }
 
 /// Writes a document that [`parse`] reads.
@@ -75,7 +95,7 @@ impl<'de> Names<'de> {
 
     pub(super) fn add(&mut self, name: Cow<'de, str>) -> Result<(), &'static str> {
         if self.0.contains(&name) {
-            return Err("a name stands twice");
+            return Err(TWICE);
         }
         if self.0.len() == MAX_NAMES {
             return Err("more than 64 names");
@@ -83,6 +103,55 @@ impl<'de> Names<'de> {
         self.0.push(name);
         Ok(())
     }
+}
+
+/// Any value in whose objects no name stands twice.
+struct Distinct;
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DistinctVisitor)
+    }
+}
+
+struct DistinctVisitor;
+
+impl<'de> Visitor<'de> for DistinctVisitor {
+    type Value = Distinct;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Distinct, A::Error> {
+        let mut names: Vec<Cow<'de, str>> = Vec::new();
+        while let Some(Text(name)) = map.next_key()? {
+            // Of many names, as an attacker may send, each pair would be too many to compare.
+            match names.binary_search(&name) {
+                Ok(_) => return Err(A::Error::custom(TWICE)),
+                Err(at) => names.insert(at, name),
+            }
+            look_into(map.next_value()?)?;
+        }
+        Ok(Distinct)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Distinct, A::Error> {
+        while let Some(item) = items.next_element()? {
+            look_into(item)?;
+        }
+        Ok(Distinct)
+    }
+}
+
+/// What is no object and no list is skipped as a reader skips it.
+fn look_into<E: de::Error>(value: &RawValue) -> Result<(), E> {
+    if !value.get().starts_with(['{', '[']) {
+        return Ok(());
+    }
+    // The place of this error counts from the value's start, so it is left out.
+    let looked_into = serde_json::from_str::<Distinct>(value.get());
+    looked_into.map(drop).map_err(|_| E::custom(TWICE))
 }
 
 /// A string, borrowed unless it has escapes.
@@ -184,6 +253,8 @@ impl<'de> Visitor<'de> for WordsVisitor {
     }
 }
 
+const TWICE: &str = "a name stands twice";
+
 /// Deeper than any claim set in use, shallow enough for every stack.
 const MAX_DEPTH: usize = 32;
 
@@ -205,6 +276,30 @@ mod tests {
         assert!(parse::<Value>(text.as_bytes()).is_ok());
         let wide = format!("[{}[]]", "[],".repeat(500));
         assert!(parse::<Value>(wide.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn no_object_anywhere_has_a_name_twice() {
+        for text in [
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"a":{"b":1,"c":2,"b":1}}"#,
+            r#"{"a":[1,[{"b":1},{"b":1,"b":1}]]}"#,
+            r#"[{"a":{}},{"":1,"":2}]"#,
+        ] {
+            assert!(parse::<Value>(text.as_bytes()).is_err(), "{text}");
+        }
+        for text in [
+            r#"{"a":{"a":{"a":[{"b":1},{"b":1}]}}}"#,
+            r#"{"a":"{\"b\":1,\"b\":1}"}"#,
+            r#"{"a":1e400,"b":1}"#,
+        ] {
+            assert!(parse::<Skipped>(text.as_bytes()).is_ok(), "{text}");
+        }
+        // What a payload's reader does for the outermost object itself, this does for those within.
+        let nested = br#"{"a":{"b":1,"b":1}}"#;
+        let skip = |deserializer: &mut Json<'_>| Skipped::deserialize(deserializer).map(drop);
+        assert!(parse_with(nested, skip).is_err());
     }
 
     #[test]

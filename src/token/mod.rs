@@ -18,7 +18,7 @@
 //! # Rules for JWTs
 //!
 //! * **Form.** At most 8 KiB, of which a signature by ML-DSA takes 3.2 to 6.0; three parts of base64url without padding and with unused bits zero; header and payload are
-//!   JSON objects in UTF-8 with no name twice, at most 64 names, at most 32 levels.
+//!   JSON objects in UTF-8 with no name twice at any depth, at most 64 names, at most 32 levels.
 //! * **Header.** `alg` must be the key's. `kid` is looked up exactly; it may be absent only if the ring has one
 //!   key. `typ` must be one of the engine's, `at+jwt` unless told otherwise. `crit`, `zip`, `enc`, `b64: false` and
 //!   `cty: JWT` are refused. `jwk`, `jku`, `x5u` and `x5c` choose no key and fetch nothing.

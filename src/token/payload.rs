@@ -99,7 +99,7 @@ impl<'de, A: MapAccess<'de>> ClaimsAccess<'_, 'de, A> {
                 continue;
             }
             let raw: &'de RawValue = self.map.next_value()?;
-            reading.deserialize(raw).map_err(A::Error::custom)?;
+            reading.deserialize(raw).map_err(of_claim)?;
             self.value = Some(raw);
             return Ok(Some(name));
         }
@@ -138,10 +138,16 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for ClaimsAccess<'_, 'de, A> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
         match self.value.take() {
-            Some(raw) => seed.deserialize(raw).map_err(A::Error::custom),
+            Some(raw) => seed.deserialize(raw).map_err(of_claim),
             None => self.map.next_value_seed(seed),
         }
     }
+}
+
+/// An error within a claim, at a place that counts from the start of the claim. Without it the place becomes that of the claim
+/// in the payload.
+fn of_claim<E: de::Error>(_: serde_json::Error) -> E {
+    E::custom("a claim is not of its type")
 }
 
 struct ClaimsDeserializer<'a, 'de, A>(ClaimsAccess<'a, 'de, A>);
@@ -318,4 +324,41 @@ fn proofs(value: &Value) -> Vec<(Factor, Timestamp)> {
     members
         .filter_map(|(name, at)| Some((Factor::from_amr(name), numeric_date(at.as_f64()?)?)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::claims::Claims;
+
+    /// The place counts from the start of the payload, also for what goes wrong within a claim.
+    #[test]
+    fn an_error_says_where_it_is_in_the_payload() {
+        #[derive(Debug, serde::Deserialize)]
+        struct User {
+            #[serde(rename = "exp")]
+            _exp: u64,
+            #[serde(rename = "name")]
+            _name: String,
+        }
+        fn place<U: de::DeserializeOwned>(payload: &str) -> (usize, usize) {
+            let read = read::<U>(payload.as_bytes(), Dates::Numeric);
+            let error = read.map(drop).unwrap_err();
+            (error.line(), error.column())
+        }
+        let claim = r#"{"iss":"https://auth.acme.dev","exp":"soon""#;
+        let payload = format!("{claim},\"aud\":\"api\"}}");
+        assert_eq!(place::<Claims>(&payload), (1, claim.len()));
+        assert_eq!(place::<User>(&payload), (1, claim.len()));
+        let user = r#"{"iss":"https://auth.acme.dev","name":5"#;
+        assert_eq!(
+            place::<User>(&format!("{user},\"exp\":1}}")),
+            (1, user.len())
+        );
+        let user = "{\"iss\":\"a\",\n\"exp\":1.5";
+        assert_eq!(place::<User>(&format!("{user},\"name\":\"a\"}}")), (2, 9));
+        let nested = r#"{"iss":"https://auth.acme.dev","x":{"a":1,"a":2}"#;
+        let payload = format!("{nested},\"exp\":1}}");
+        assert_eq!(place::<Claims>(&payload), (1, nested.len()));
+    }
 }

@@ -34,7 +34,7 @@ pub(super) fn parts(
         );
         return Err(ConfigError::new(setting, reason));
     }
-    if let Some(what) = not_a_secret(secret) {
+    if let Some(what) = not_a_secret(secret).or_else(|| not_a_secret(&decoded(secret)?)) {
         let reason =
             format!("it is {what}, and {algorithm} takes random bytes that nobody else knows");
         return Err(ConfigError::new(setting, reason));
@@ -70,12 +70,54 @@ fn not_a_secret(bytes: &[u8]) -> Option<&'static str> {
     if is_jwk(bytes) {
         return Some("a JSON Web Key; `Key::from_jwk` reads those");
     }
-    // A PEM's body without its boundaries is what fits into an environment variable.
-    let decoded = base64_simd::forgiving_decode_to_vec(bytes).map(Zeroizing::new);
-    if is_der(bytes) || decoded.is_ok_and(|decoded| is_der(&decoded)) {
+    if is_der(bytes) {
         return Some("an asymmetric key or certificate");
     }
     None
+}
+
+/// What `text` says in base64, base64url or hexadecimal, with line breaks or without: in this form a key fits into an
+/// environment variable.
+fn decoded(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        rest = match (first, after) {
+            // A line break as configurations write it.
+            (b'\\', [b'n' | b'r', after @ ..]) => after,
+            (b'-', after) => {
+                plain.push(b'+');
+                after
+            }
+            (b'_', after) => {
+                plain.push(b'/');
+                after
+            }
+            (b'=' | b'"' | b'\'', after) => after,
+            (byte, after) => {
+                if !byte.is_ascii_whitespace() {
+                    plain.push(*byte);
+                }
+                after
+            }
+        };
+    }
+    let from_hex = || {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(plain.len() / 2));
+        for pair in plain.chunks(2) {
+            let pair = std::str::from_utf8(pair)
+                .ok()
+                .filter(|pair| pair.len() == 2)?;
+            bytes.push(u8::from_str_radix(pair, 16).ok()?);
+        }
+        Some(bytes)
+    };
+    // Hexadecimal digits are base64 as well, and random bytes in them are no key.
+    from_hex().filter(|bytes| !bytes.is_empty()).or_else(|| {
+        let bytes = base64_simd::forgiving_decode_to_vec(&plain).ok()?;
+        (!bytes.is_empty()).then(|| Zeroizing::new(bytes))
+    })
 }
 
 fn is_jwk(bytes: &[u8]) -> bool {

@@ -264,15 +264,53 @@ async fn a_client_proves_itself_by_body_or_by_a_signed_token() {
         asked[0].form["client_assertion_type"],
         "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     );
+    assert!(claims(&assertion(0), &world.provider.url)["jti"].is_string());
+}
+
+/// What the assertion says, if its audience is `audience` and its client is this one.
+fn claims(assertion: &str, audience: &str) -> serde_json::Value {
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
-    rules.set_audience(&[world.provider.at("/token")]);
+    rules.set_audience(&[audience]);
     rules.set_issuer(&[CLIENT]);
     rules.sub = Some(CLIENT.to_owned());
     rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
     let public = std::fs::read("tests/keys/p256.spki.pem").unwrap();
     let public = jsonwebtoken::DecodingKey::from_ec_pem(&public).unwrap();
-    let read = jsonwebtoken::decode::<serde_json::Value>(assertion(0), &public, &rules);
-    assert!(read.unwrap().claims["jti"].is_string());
+    let read = jsonwebtoken::decode::<serde_json::Value>(assertion, &public, &rules);
+    read.unwrap().claims
+}
+
+#[tokio::test]
+async fn a_signed_proof_is_for_the_issuer_alone_at_every_endpoint() {
+    let key = || Key::from_pem(Algorithm::Es256, OWN.as_bytes()).unwrap();
+    let world = world_with(|it| it.private_key(key())).await;
+    let login = world.logs_in().await.unwrap();
+    let token = login.tokens.refresh_token.unwrap();
+    world.oauth.refresh(&token).await.unwrap();
+    world.oauth.client_credentials(["a"]).await.unwrap();
+    world.oauth.device().await.unwrap();
+    world.oauth.revoke(&token).await.unwrap();
+    for (path, requests) in [("/token", 3), ("/device", 1), ("/revoke", 1)] {
+        let asked = world.provider.seen(path);
+        assert_eq!(asked.len(), requests, "{path}");
+        for seen in asked {
+            let claims = claims(&seen.form["client_assertion"], &world.provider.url);
+            assert_eq!(
+                claims["aud"], world.provider.url,
+                "a text, and no list: {path}"
+            );
+        }
+    }
+    // A provider that wants another audience gets it only by a name that warns.
+    let other = world.provider.at("/token");
+    let world = world_with(|it| it.private_key(key()).dangerous_assertion_audience(&other)).await;
+    world.logs_in().await.unwrap();
+    let asked = &world.provider.seen("/token")[0].form["client_assertion"];
+    assert_eq!(claims(asked, &other)["aud"], other);
+    let keyless = Provider::builder("acme", "https://id.acme.dev", CLIENT);
+    let keyless = keyless.dangerous_assertion_audience("https://id.acme.dev/token");
+    let refused = keyless.build().unwrap_err();
+    assert_eq!(refused.setting(), "dangerous_assertion_audience");
 }
 
 #[tokio::test]

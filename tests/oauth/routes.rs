@@ -368,6 +368,11 @@ async fn a_browser_is_never_sent_to_another_origin() {
         "https://evil.dev",
         "/%0d%0aevil",
         "%09//evil.dev",
+        "/%5Cevil.dev",
+        "/%255Cevil.dev",
+        "/%252Fevil.dev",
+        "/%25252Fevil.dev",
+        "/.//evil.dev",
         "",
         "/cart&return_to=/cart",
     ] {

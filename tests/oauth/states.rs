@@ -200,6 +200,10 @@ async fn a_page_of_another_origin_becomes_the_default_page() {
         ("https://evil.dev/", "/"),
         ("/\t/evil.dev", "/"),
         ("/a\r\nset-cookie: a=b", "/"),
+        ("/%5Cevil.dev", "/"),
+        ("/%2Fevil.dev", "/"),
+        ("/%252Fevil.dev", "/"),
+        ("/.//evil.dev", "/"),
         ("javascript:alert(1)", "/"),
         ("", "/"),
     ] {

@@ -47,6 +47,9 @@ impl Parts<'_> {
             };
         }
         set!(authorize_url token_url userinfo_url device_url revoke_url jwks_url);
+        if let Some(audience) = &settings.dangerous_assertion_audience {
+            builder = builder.dangerous_assertion_audience(audience);
+        }
         if settings.require_issuer {
             builder = builder.require_issuer();
         }

@@ -65,6 +65,8 @@ pub(crate) struct ProviderSettings {
     pub(crate) alg: Option<Alg>,
     /// The id of that key. Default: its thumbprint.
     pub(crate) kid: Option<String>,
+    /// Signs with that key for this audience instead of the issuer, for a provider that takes no other. Default: the issuer.
+    pub(crate) dangerous_assertion_audience: Option<String>,
     /// Speaks http with a provider on this machine. Default: `false`.
     pub(crate) insecure_http_on_loopback: bool,
 }

@@ -15,14 +15,17 @@ impl PublicUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refuse("has a query or a fragment"));
         }
-        let url =
-            normal(url).ok_or_else(|| refuse("is not one of https or http without a user"))?;
+        // What the browsers' rules make of it is what clients are told: a host in Unicode, say, in its form for DNS.
+        let url = normal(url.as_str());
+        let url = url.ok_or_else(|| refuse("is not one of https or http without a user"))?;
         Ok(Self(url.trim_end_matches('/').to_owned()))
     }
 
     /// Whether `stated` is the address of a request for `path` here.
     pub(super) fn is_at(&self, path: &str, stated: &str) -> bool {
-        let normal = |text: &str| Url::parse(text).ok().and_then(normal);
+        if !path.starts_with('/') {
+            return false;
+        }
         // The two are put together first: a path must not climb out of what is before it unnoticed.
         let own = normal(&format!("{}{path}", self.0));
         own.is_some() && own == normal(stated)
@@ -30,16 +33,70 @@ impl PublicUrl {
 }
 
 /// Without query and fragment (RFC 9449 section 4.3), and normalised by RFC 3986 sections 6.2.2 and 6.2.3: the case of scheme
-/// and host, the default port, an empty path and dot segments by the parser, the escapes of the path here.
-fn normal(mut url: Url) -> Option<String> {
-    let is_http = matches!(url.scheme(), "https" | "http") && url.has_host();
-    if !is_http || !url.username().is_empty() || url.password().is_some() {
+/// and host, escapes, dot segments, the default port and an empty path. `None` where it is no URI of http, or has a user.
+///
+/// Browsers have rules of their own (WHATWG), by which a backslash is a slash and a tab is nothing. A proof is no address that
+/// somebody has typed, so those do not apply.
+fn normal(text: &str) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    if !text.bytes().all(is_plain) {
         return None;
     }
-    url.set_query(None);
-    url.set_fragment(None);
-    let origin = url.origin().ascii_serialization();
-    Some(format!("{origin}{}", unescaped(url.path())))
+    let (scheme, rest) = text.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let default_port = match &*scheme {
+        "https" => "443",
+        "http" => "80",
+        _ => return None,
+    };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let path_at = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(path_at);
+    let (host, port) = host_and_port(authority)?;
+    let host = unescaped(host).to_ascii_lowercase();
+    let port = match port {
+        "" => String::new(),
+        port if port == default_port => String::new(),
+        port => format!(":{port}"),
+    };
+    let path = without_dots(&unescaped(path));
+    Some(format!("{scheme}://{host}{port}{path}"))
+}
+
+/// The two parts of an authority without a user (RFC 3986 section 3.2).
+fn host_and_port(authority: &str) -> Option<(&str, &str)> {
+    let host_ends = match authority.starts_with('[') {
+        true => authority.find(']')? + 1,
+        false => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at(host_ends);
+    let port = match port {
+        "" => "",
+        port => port.strip_prefix(':')?,
+    };
+    let is_good = !host.is_empty() && !authority.contains('@');
+    (is_good && port.bytes().all(|byte| byte.is_ascii_digit())).then_some((host, port))
+}
+
+/// RFC 3986 section 5.2.4, for a path that is empty or begins with a slash.
+fn without_dots(path: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    let mut rest = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+    while let Some(segment) = rest.next() {
+        let is_last = rest.peek().is_none();
+        match segment {
+            "." => {}
+            ".." => drop(segments.pop()),
+            segment => {
+                segments.push(segment);
+                continue;
+            }
+        }
+        if is_last {
+            segments.push("");
+        }
+    }
+    format!("/{}", segments.join("/"))
 }
 
 /// RFC 3986 section 6.2.2.2: what needs no escape has none; other escapes are in upper case.
@@ -86,6 +143,11 @@ mod tests {
             "https://api.acme.dev/a/b?x=1#y",
             "https://api.acme.dev/a/./c/../b",
             "https://api.acme.dev/%61/b",
+            "https://api.acme.dev:/a/b",
+            "https://api.acme.dev/a/b#?x",
+            "https://api%2Eacme%2edev/a/b",
+            "https://api.acme.dev/../a/%2E/b",
+            "https://api.acme.dev/a/c/%2e%2E/b",
         ] {
             assert!(here.is_at("/a/b", same), "{same}");
         }
@@ -104,10 +166,42 @@ mod tests {
             "",
             "*",
             "wss://api.acme.dev/a/b",
+            // What browsers take for the same.
+            "https:\\\\api.acme.dev\\a\\b",
+            "https:/api.acme.dev/a/b",
+            "https:///api.acme.dev/a/b",
+            "https:api.acme.dev/a/b",
+            " https://api.acme.dev/a/b",
+            "https://api.acme.dev/a/b ",
+            "https://api.acme.dev/a\t/b",
+            "https://api.acme.dev/a\n/b",
+            "https://\u{ff41}pi.acme.dev/a/b",
+            "https://api\u{3002}acme.dev/a/b",
+            "https://@api.acme.dev/a/b",
+            "https://:@api.acme.dev/a/b",
+            // No URI, or another one.
+            "https://api.acme.dev:x/a/b",
+            "https://api.acme.dev:443:443/a/b",
+            "https://api.acme.dev./a/b",
+            "https://api.acme.dev/a/b/.",
+            "https://api.acme.dev/a/b/c/..",
+            "https://api.acme.dev/a/b%00",
+            "https://",
+            "https://?x",
+            "://api.acme.dev/a/b",
         ] {
             assert!(!here.is_at("/a/b", other), "{other}");
         }
         assert!(here.is_at("/", "https://api.acme.dev"));
+        assert!(here.is_at("/", "https://api.acme.dev?x"));
+        let host = PublicUrl::new("http://127.0.0.1:80").unwrap();
+        assert!(host.is_at("/", "http://127.0.0.1"));
+        for other in ["http://127.1", "http://0x7f.0.0.1", "http://2130706433"] {
+            assert!(!host.is_at("/", other), "{other}");
+        }
+        let host = PublicUrl::new("https://[2001:DB8::1]:8443").unwrap();
+        assert!(host.is_at("/a", "https://[2001:db8::1]:8443/a"));
+        assert!(!host.is_at("/a", "https://[2001:db8::1]/a"));
         assert!(here.is_at(
             "/%7ealice/%c3%a4%2f",
             "https://api.acme.dev/~alice/%C3%A4%2F"

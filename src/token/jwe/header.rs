@@ -50,9 +50,8 @@ impl EphemeralKey<'_> {
 impl<'a> Header<'a> {
     pub(super) fn parse(decoded: &'a [u8]) -> Result<Self, Rejection> {
         let refuse = |error: serde_json::Error| {
-            // serde_json quotes the input in some messages, so only the place is kept.
             Rejection::invalid("the token's header is not an acceptable JSON object")
-                .because(format!("at column {}", error.column()))
+                .because(json::place(&error))
         };
         json::parse(decoded).map_err(refuse)
     }

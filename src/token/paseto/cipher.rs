@@ -12,7 +12,7 @@ use super::version::{
     LOCAL_KEY_BYTES, Local, Public, V2, V3, V4,
     sealed::{Cipher, KeyPair, SharedKey},
 };
-use crate::error::IssueError;
+use crate::{error::IssueError, token::low_order::is_of_low_order};
 
 /// A key pair, or the public half of one.
 #[expect(unnameable_types, reason = "it is what a sealed trait goes by")]
@@ -139,6 +139,9 @@ macro_rules! ed25519 {
     () => {
         |bytes: &[u8]| {
             let (seed, public) = bytes.split_at_checked(SEED_BYTES)?;
+            if !is_usable(public) {
+                return None;
+            }
             if seed.iter().all(|byte| *byte == 0) {
                 Ed25519KeyPair::from_seed_and_public_key(seed, public).ok()?;
                 return Some(Private::Zero(public.to_vec()));
@@ -149,7 +152,7 @@ macro_rules! ed25519 {
 }
 
 local!(V4, 4, "v4.local.", version4, |assertion| (Some(assertion)));
-public!(V4, 4, "v4.public.", version4, |assertion| (Some(assertion)); |_: &_| true; ed25519!());
+public!(V4, 4, "v4.public.", version4, |assertion| (Some(assertion)); |key: &AsymmetricPublicKey<version4::V4>| is_usable(key.as_bytes()); ed25519!());
 
 public!(
     V3, 3, "v3.public.", version3, |assertion| (Some(assertion));
@@ -158,6 +161,13 @@ public!(
 );
 
 local!(V2, 2, "v2.local.", version2, |_assertion| ());
-public!(V2, 2, "v2.public.", version2, |_assertion| (); |_: &_| true; ed25519!());
+public!(V2, 2, "v2.public.", version2, |_assertion| (); |key: &AsymmetricPublicKey<version2::V2>| is_usable(key.as_bytes()); ed25519!());
+
+/// Whether these bytes can be the public key of a pair that somebody has: with a point of low order anybody can sign.
+fn is_usable(public: &[u8]) -> bool {
+    public
+        .try_into()
+        .is_ok_and(|public| !is_of_low_order(public))
+}
 
 const SEED_BYTES: usize = 32;

@@ -57,9 +57,8 @@ fn is_json(footer: &[u8]) -> bool {
 }
 
 fn refused(error: &serde_json::Error) -> Rejection {
-    // serde_json quotes the input in some messages, so only the place is kept.
     Rejection::invalid("the token's footer is not an acceptable JSON object")
-        .because(format!("at column {}", error.column()))
+        .because(json::place(error))
 }
 
 /// Shows nothing of it.

@@ -195,8 +195,8 @@ where
     /// Reads a key pair from the PASERK of its private half, or the public half alone from its own: `k4.secret.…` and
     /// `k4.public.…` for version 4.
     ///
-    /// A point of P-384 must be on its curve, and the halves must fit. A seed of zeroes, which PASERK's own vectors have, is read
-    /// and signs nothing.
+    /// A point of P-384 must be on its curve, one of Ed25519 must not be of low order, and the halves must fit. A seed of zeroes,
+    /// which PASERK's own vectors have, is read and signs nothing.
     ///
     /// # Errors
     ///

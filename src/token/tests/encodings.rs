@@ -348,6 +348,34 @@ fn no_changed_byte_makes_a_panic_or_a_pair_that_does_not_fit() {
     }
 }
 
+/// What keys look like in environment variables and files of settings.
+fn wrapped(der: &[u8]) -> Vec<String> {
+    let standard = base64_simd::STANDARD.encode_to_string(der);
+    let url = base64_simd::URL_SAFE_NO_PAD.encode_to_string(der);
+    let lines = |text: &str, end: &str| {
+        let lines: Vec<_> = text.as_bytes().chunks(64).collect();
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|it| std::str::from_utf8(it).unwrap())
+            .collect();
+        lines.join(end) + end
+    };
+    let hex: String = der.iter().map(|byte| format!("{byte:02x}")).collect();
+    vec![
+        standard.trim_end_matches('=').to_owned(),
+        lines(&standard, "\n"),
+        lines(&standard, "\r\n"),
+        lines(&standard, "\\n"),
+        format!("\u{feff}{standard}"),
+        format!("\"{standard}\""),
+        lines(&url, "\n"),
+        base64_simd::URL_SAFE.encode_to_string(der),
+        url,
+        hex.to_uppercase(),
+        hex,
+    ]
+}
+
 #[test]
 fn a_key_or_certificate_is_no_shared_secret() {
     for pem in pairs()
@@ -366,6 +394,11 @@ fn a_key_or_certificate_is_no_shared_secret() {
         refused(Key::hs256(&der), "secret_key", "asymmetric key");
         let text = base64_simd::STANDARD.encode_to_string(&der);
         refused(Key::hs256(text), "secret_key", "asymmetric key");
+        for text in wrapped(&der) {
+            refused(Key::hs256(&text), "secret_key", "asymmetric key");
+        }
+        let text = base64_simd::STANDARD.encode_to_string(pem);
+        refused(Key::hs256(text), "secret_key", "PEM");
         let body: Vec<&str> = pem.lines().filter(|line| !line.starts_with('-')).collect();
         if !pem.contains("PARAMETERS") {
             refused(Key::hs256(body.join("\n")), "secret_key", "asymmetric key");
@@ -391,6 +424,14 @@ fn a_key_or_certificate_is_no_shared_secret() {
     for spki in [der(file!("p256.spki")), der(file!("secp256k1.spki"))] {
         let point = &spki[spki.len() - 65..];
         refused(Key::hs256(point), "secret_key", "asymmetric key");
+    }
+    for secret in [
+        base64_simd::STANDARD.encode_to_string([7, 1].repeat(32)),
+        base64_simd::URL_SAFE_NO_PAD.encode_to_string([251, 1].repeat(32)),
+        "0123456789abcdef0123456789abcdef".to_owned(),
+        "not base64: ~~~ but thirty-two bytes".to_owned(),
+    ] {
+        assert!(Key::hs256(&secret).is_ok(), "{secret}");
     }
     let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG2cQTvpAlxcXOHv1ux0r1c2jgvG2YJ0dM1Ym3Ff0kZb";
     refused(Key::hs256(ssh), "secret_key", "SSH");

@@ -50,6 +50,23 @@ pub(crate) fn broken(good: &str) -> Vec<(String, Vec<u8>)> {
             "its members in an array",
             format!("[{}]", body.replace("\":", "\",")),
         ),
+        (
+            "a name twice one level down",
+            format!("{{{body},\"x\":{{\"a\":1,\"b\":2,\"a\":1}}}}"),
+        ),
+        (
+            "a name twice one level down, once escaped",
+            format!("{{{body},\"x\":{{\"a\":1,\"\\u0061\":2}}}}"),
+        ),
+        (
+            "a name twice in a list",
+            format!("{{{body},\"x\":[1,[{{\"a\":1,\"a\":2}}]]}}"),
+        ),
+        ("a name twice deep down", nested(20, r#"{"a":{},"a":{}}"#)),
+        (
+            "a name twice in the key that it is bound to",
+            format!("{{{body},\"cnf\":{{\"jkt\":\"a\",\"jkt\":\"b\"}}}}"),
+        ),
         ("a second document", format!("{good}{{}}")),
         ("the same again", format!("{good}{good}")),
         ("the same on the next line", format!("{good}\n{good}")),

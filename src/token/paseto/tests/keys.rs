@@ -83,6 +83,28 @@ where
     is(read.public_id(), pair.public_id())
 }
 
+/// PASERK's vectors take 32 zeroes for a public key of Ed25519. That is a point of order 4, with which anybody can sign, and
+/// this crate takes it for none: it departs from the vectors here, on purpose and nowhere else.
+fn is_of_low_order<V: 'static>(vector: &Value) -> bool
+where
+    Public: KeyPair<V>,
+{
+    let is_ed25519 = <Public as Cipher<V>>::VERSION != 3;
+    let is_zero = !fails(vector) && bytes(vector, "key").iter().all(|byte| *byte == 0);
+    if is_ed25519 && is_zero {
+        public::<V>(vector).unwrap_err();
+    }
+    is_ed25519 && is_zero
+}
+
+fn without_low_order<V: 'static>(vectors: &[Value]) -> Vec<Value>
+where
+    Public: KeyPair<V>,
+{
+    let usable = vectors.iter().filter(|it| !is_of_low_order::<V>(it));
+    usable.cloned().collect()
+}
+
 fn public_text<V: 'static>(vector: &Value) -> Result<(), String>
 where
     Public: KeyPair<V>,
@@ -115,12 +137,13 @@ macro_rules! version {
                 is(pair::<$V>(vector)?.secret_id().unwrap(), &id(vector))
             });
             run(
-                &vectors!("paserk/", $k, ".public.json"),
+                &without_low_order::<$V>(&vectors!("paserk/", $k, ".public.json")),
                 public_count,
                 1,
                 public_text::<$V>,
             );
-            run(&vectors!("paserk/", $k, ".pid.json"), pid, 2, |vector| {
+            let pids = without_low_order::<$V>(&vectors!("paserk/", $k, ".pid.json"));
+            run(&pids, pid, 2, |vector| {
                 is(public::<$V>(vector)?.public_id(), &id(vector))
             });
         }
@@ -132,7 +155,7 @@ version!(
     V2,
     2,
     "k2",
-    [3, 3, 3]
+    [3, 2, 2]
 );
 version!(
     the_25_paserk_vectors_of_version_3_pass,
@@ -146,7 +169,7 @@ version!(
     V4,
     4,
     "k4",
-    [3, 3, 3]
+    [3, 2, 2]
 );
 
 #[test]
@@ -158,29 +181,25 @@ fn a_seed_of_zeroes_is_read_and_signs_nothing() {
     assert!(PasetoKey::<V4, Public>::from_paserk(&other).is_err());
 }
 
-/// The neutral element as a signature, which a careless verifier takes for every message by a key that is it too. PASERK's own
-/// vectors have a public key of low order, so that such keys are read; nothing is good by them.
+/// With such a point the neutral element is a signature for every message, or for every fourth. `Key::from_jwk` refuses them too.
 #[test]
-fn by_a_public_key_of_low_order_nothing_is_good() {
-    fn opens<V: 'static>(y: u8, rest: u8, last: u8) -> bool
+fn a_public_key_of_low_order_is_refused() {
+    fn refuses<V: 'static>(version: u8, point: [u8; 32])
     where
         Public: KeyPair<V>,
     {
-        let mut point = [rest; 32];
-        (point[0], point[31]) = (y, last);
-        let key = PasetoKey::<V, Public>::from_public_bytes(point).unwrap();
-        let mut signature = [0; 64];
-        signature[0] = 1;
-        // By a point of order 4 the same is good for every fourth message.
-        (0..32).any(|number| {
-            let signed = [format!("{{\"n\":{number}}}").as_bytes(), &signature].concat();
-            let body = base64_simd::URL_SAFE_NO_PAD.encode_to_string(&signed);
-            let token = format!("{}{body}", <Public as Cipher<V>>::HEADER);
-            <Public as Cipher<V>>::open(key.material(), &token, b"", b"").is_some()
-        })
+        refused(&PasetoKey::<V, Public>::from_public_bytes(point).unwrap_err());
+        let text = base64_simd::URL_SAFE_NO_PAD.encode_to_string(point);
+        let text = format!("k{version}.public.{text}");
+        refused(&PasetoKey::<V, Public>::from_paserk(&text).unwrap_err());
+        let pair = [[7; 32], point].concat();
+        refused(&PasetoKey::<V, Public>::from_secret_bytes(pair).unwrap_err());
+        let zero = [[0; 32], point].concat();
+        refused(&PasetoKey::<V, Public>::from_secret_bytes(zero).unwrap_err());
     }
     for (y, rest, last) in [
         (0, 0, 0),
+        (0, 0, 0x80),
         (1, 0, 0),
         (1, 0, 0x80),
         (0xec, 0xff, 0x7f),
@@ -188,8 +207,10 @@ fn by_a_public_key_of_low_order_nothing_is_good() {
         (0xee, 0xff, 0x7f),
         (0xee, 0xff, 0xff),
     ] {
-        assert!(!opens::<V4>(y, rest, last), "{y}");
-        assert!(!opens::<V2>(y, rest, last), "{y}");
+        let mut point = [rest; 32];
+        (point[0], point[31]) = (y, last);
+        refuses::<V4>(4, point);
+        refuses::<V2>(2, point);
     }
 }
 
