@@ -79,6 +79,10 @@ impl Timestamp {
     }
 }
 
+/// How far the clocks of two nodes may be apart, where the times of both are compared. Clocks that are kept by NTP
+/// differ by much less. It is the default leeway for tokens, too.
+pub(crate) const SKEW: Duration = Duration::from_secs(30);
+
 /// Tells the time to engines and stores.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The wall clock.

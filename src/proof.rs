@@ -21,7 +21,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use http::Extensions;
 
 use crate::{
-    clock::Timestamp,
+    clock::{SKEW, Timestamp},
     identity::{Factor, Identity},
     rejection::Rejection,
 };
@@ -79,6 +79,3 @@ impl fmt::Debug for Memory {
         f.write_str("Memory(..)")
     }
 }
-
-/// Clocks kept by NTP differ by less.
-const SKEW: Duration = Duration::from_secs(30);

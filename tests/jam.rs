@@ -9,7 +9,7 @@ use axum::{Json, Router, routing::get};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tower_jam::{
-    AuthUser, Claims, Grant, Jam, Rejection, Timestamp,
+    AuthUser, Claims, Grant, Jam, MasterSecret, Rejection, Timestamp,
     account::{StoreUsers, Users},
     config::Config,
     otp::OtpSecret,

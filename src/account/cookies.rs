@@ -20,6 +20,12 @@ pub(super) fn challenge() -> CookieSpec {
     strict("__Host-challenge")
 }
 
+/// In which browsers keep a refresh token. It comes with what this site's own pages ask for, whatever the path:
+/// `__Host-` has no other, and a cookie that a sibling domain can set would log its owner in as somebody else.
+pub(super) fn refresh() -> CookieSpec {
+    strict("__Host-refresh")
+}
+
 /// How long a challenge is good: time to find the telephone, and short enough for a text that is worth a password.
 pub(super) const CHALLENGE_LIFE: Duration = Duration::from_secs(5 * 60);
 

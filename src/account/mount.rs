@@ -21,10 +21,7 @@ use super::{
 #[cfg(feature = "dpop")]
 use crate::token::Dpop;
 use crate::{
-    cookie::{CookieSpec, SameSite},
-    error::ConfigError,
-    refresh::TokenPair,
-    rejection::Rejection,
+    cookie::CookieSpec, error::ConfigError, refresh::TokenPair, rejection::Rejection,
     secret::Secret,
 };
 
@@ -78,15 +75,12 @@ where
         self
     }
 
-    /// Keeps the refresh token in a cookie that only these routes get, and out of the reach of scripts:
-    /// `__Secure-refresh`, `SameSite=Strict`, with the path under which they are nested. Default: it is in the body.
-    ///
-    /// # Errors
-    ///
-    /// When `prefix` is no path.
-    pub fn refresh_cookie(mut self, prefix: &str) -> Result<Self, ConfigError> {
-        self.0.refresh_cookie = Some(refresh_cookie(prefix)?);
-        Ok(self)
+    /// Keeps the refresh token in a cookie, out of the reach of scripts: `__Host-refresh`, `SameSite=Strict`. No
+    /// sibling domain can set a cookie of that name (ASVS 3.3.3); the price is the path `/`, so that browsers send it
+    /// with every request to this host, and only these routes read it. Default: the token is in the body.
+    pub fn refresh_cookie(mut self) -> Self {
+        self.0.refresh_cookie = Some(cookies::refresh());
+        self
     }
 
     /// Lets a service that is shown tokens ask what they are worth at `/introspect`, and end them at `/revoke`. It proves who
@@ -188,13 +182,6 @@ impl<U> Mount<U> {
         }
         answer
     }
-}
-
-/// The cookie of a refresh token, for the routes under `prefix`.
-pub(super) fn refresh_cookie(prefix: &str) -> Result<CookieSpec, ConfigError> {
-    CookieSpec::new("__Secure-refresh")?
-        .with_path(prefix)?
-        .with_same_site(SameSite::Strict)
 }
 
 pub(super) fn add_cookie(

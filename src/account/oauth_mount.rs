@@ -10,9 +10,9 @@ use axum::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
+    cookies,
     external::LinkUser,
     login::Accounts,
-    mount::refresh_cookie,
     oauth::{begin, finish},
 };
 use crate::{
@@ -94,13 +94,9 @@ where
     /// Ends logins in a pair of tokens instead of a session: the refresh token in the cookie of
     /// [`RoutesBuilder::refresh_cookie`](super::RoutesBuilder::refresh_cookie), from which the page gets its first access token.
     /// No token is ever in a URL.
-    ///
-    /// # Errors
-    ///
-    /// When `prefix` is no path.
-    pub fn refresh_cookie(mut self, prefix: &str) -> Result<Self, ConfigError> {
-        self.0.refresh_cookie = Some(refresh_cookie(prefix)?);
-        Ok(self)
+    pub fn refresh_cookie(mut self) -> Self {
+        self.0.refresh_cookie = Some(cookies::refresh());
+        self
     }
 
     /// Counts a login with a provider that does not say when its user gave a proof, such as GitHub, as a proof of this moment.

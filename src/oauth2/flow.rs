@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::client::Core;
 use crate::{
-    clock::Timestamp,
+    clock::{SKEW, Timestamp},
     cookie::{CookieSpec, SameSite},
     error::StoreError,
     secret::{self, Secret, seal},
@@ -198,8 +198,6 @@ fn is_random(text: &str) -> bool {
 
 /// Time to find a password and a second factor at the provider.
 const LIFE: Duration = Duration::from_secs(10 * 60);
-/// The clocks of two nodes differ by less, or neither's tokens are good at the other.
-const SKEW: Duration = Duration::from_secs(60);
 /// No age of a login is that long.
 const NO_MAX_AGE: u64 = u64::MAX;
 /// 60 bits, enough to tell the logins of one browser apart.

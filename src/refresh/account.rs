@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Device, Hash};
+use super::{
+    outages::{Outage, outage_between},
+    record::{Device, Hash},
+};
 use crate::{
-    clock::Timestamp,
+    clock::{SKEW, Timestamp},
     secret::{self, equal},
 };
 
@@ -32,16 +35,40 @@ pub(super) struct Terms {
     pub(super) absolute: Duration,
     pub(super) rotates: bool,
     pub(super) grace: Duration,
+    /// How much time without a store the window does not count, at most.
+    pub(super) outage_grace: Duration,
     pub(super) max_devices: usize,
     pub(super) on_limit: OnLimit,
     pub(super) bind: Bind,
 }
 
+/// When a node decides, and what it knows of time.
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub(super) now: Timestamp,
+    /// Which node it is: another one has another clock.
+    pub(super) node: u64,
+    /// When the store did not answer.
+    pub(super) outages: &'a [Outage],
+}
+
 impl Terms {
     /// Whether the last rotation was so short ago that requests from before it may still arrive: those that were
     /// under way for the whole window included.
-    fn is_in_grace(&self, device: &Device, now: Timestamp) -> bool {
-        !self.grace.is_zero() && now <= device.rotated_at.after(self.grace)
+    ///
+    /// Time in which the store did not answer does not count, and what another node's clock states may be off by
+    /// the [skew](SKEW) that is tolerated everywhere.
+    fn is_in_grace(&self, device: &Device, moment: Moment<'_>) -> bool {
+        if self.grace.is_zero() {
+            return false;
+        }
+        let Moment { now, node, outages } = moment;
+        let skew = match device.rotated_on == node {
+            true => Duration::ZERO,
+            false => SKEW,
+        };
+        let silence = outage_between(outages, device.rotated_at, now).min(self.outage_grace);
+        now <= device.rotated_at.after(self.grace + skew + silence)
     }
 }
 
@@ -177,8 +204,9 @@ impl Account {
         fingerprints: &[Hash],
         kid: [u8; 4],
         terms: &Terms,
-        now: Timestamp,
+        moment: Moment<'_>,
     ) -> Turn {
+        let now = moment.now;
         let Some(at) = self.find(&presented.family, now) else {
             return Turn::Gone;
         };
@@ -189,7 +217,7 @@ impl Account {
         let is_foreign = terms.bind != Bind::Ignore && !device.is_bound_to(fingerprints);
         let is_refused = is_foreign && terms.bind == Bind::Refuse;
         let is_same_client = terms.bind == Bind::Ignore || device.was_rotated_by(fingerprints);
-        let in_grace = terms.is_in_grace(device, now);
+        let in_grace = terms.is_in_grace(device, moment);
         match presented.generation {
             n if n > device.generation => Turn::Ahead {
                 device: self.devices.remove(at),
@@ -202,6 +230,7 @@ impl Account {
                 if terms.rotates {
                     device.generation += 1;
                     device.rotated_at = now;
+                    device.rotated_on = moment.node;
                     device.kid = kid;
                 }
                 // What the client looks like now is what it will look like when it asks again; one that says
@@ -247,11 +276,12 @@ impl Account {
         id: &str,
         presented: &Presented,
         terms: &Terms,
-        now: Timestamp,
+        moment: Moment<'_>,
     ) -> Option<Vec<Device>> {
+        let now = moment.now;
         let at = self.find(&presented.family, now)?;
         let device = &self.devices[at];
-        let in_grace = terms.is_in_grace(device, now);
+        let in_grace = terms.is_in_grace(device, moment);
         let is_current = presented.generation == device.generation
             || (in_grace && presented.generation + 1 == device.generation);
         if !is_current || device.id() != id {
@@ -267,12 +297,12 @@ impl Account {
         &self,
         presented: &Presented,
         terms: &Terms,
-        now: Timestamp,
+        moment: Moment<'_>,
     ) -> Option<&Device> {
-        let device = &self.devices[self.find(&presented.family, now)?];
+        let device = &self.devices[self.find(&presented.family, moment.now)?];
         let is_last = presented.generation + 1 == device.generation;
         let is_good = presented.generation == device.generation
-            || (is_last && terms.is_in_grace(device, now));
+            || (is_last && terms.is_in_grace(device, moment));
         is_good.then_some(device)
     }
 

@@ -47,7 +47,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
             let found = entry.map(|entry| self.has_device(&key, entry, id));
             Ok::<_, Rejection>(found.unwrap_or_default())
         };
-        let store = &*self.inner.store;
+        let store = &*self.inner.cached;
         let found = confirmed(store, &key, has_device, |is_there| *is_there).await?;
         match found.answer {
             true => Ok(()),

@@ -6,13 +6,14 @@ use super::{
     account::{Bind, OnLimit, Terms},
     engine::{Inner, TokenPairs},
     fingerprint::FingerprintKeys,
+    outages::WatchedStore,
     token::TokenKeys,
 };
 use crate::{
     error::ConfigError,
     event::Events,
     grant::ReadUser,
-    secret::{MasterSecret, record::RecordKeys},
+    secret::{MasterSecret, random, record::RecordKeys},
     store::Store,
     token::Engine,
 };
@@ -56,6 +57,7 @@ impl<U> TokenPairsBuilder<U> {
             absolute: DEFAULT_ABSOLUTE,
             rotates: true,
             grace: DEFAULT_GRACE,
+            outage_grace: DEFAULT_OUTAGE_GRACE,
             max_devices: DEFAULT_DEVICES,
             on_limit: OnLimit::default(),
             bind: Bind::default(),
@@ -91,12 +93,24 @@ impl<U> TokenPairsBuilder<U> {
     }
 
     /// How long after a rotation the same request gets the same answer. Default: 10 seconds, longer than a
-    /// browser's retry, or its second tab, takes.
+    /// browser's retry, or its second tab, takes. Time in which the store did not answer
+    /// [does not count](Self::outage_grace); between nodes, whose clocks differ, the window is 30 seconds longer.
     ///
     /// With zero the second of two concurrent refreshes counts as theft and ends the device, the first one's new
     /// token included.
     pub const fn grace(mut self, grace: Duration) -> Self {
         self.terms.grace = grace;
+        self
+    }
+
+    /// How much time the grace window does not count in which the store did not answer, as far as this node knows; at
+    /// most one hour. A client whose refresh ends in 503 tries again with the same token, and the write of its
+    /// first attempt may have been made. Default: 5 minutes.
+    ///
+    /// For as long as the store was away, the window is longer for everybody: also for a thief, who gets
+    /// the same successor as the client.
+    pub const fn outage_grace(mut self, grace: Duration) -> Self {
+        self.terms.outage_grace = grace;
         self
     }
 
@@ -152,6 +166,9 @@ impl<U> TokenPairsBuilder<U> {
             let reason = format!("is {} seconds, less than `idle`", absolute.as_secs());
             return Err(ConfigError::new("absolute", reason));
         }
+        if self.terms.outage_grace > MAX_OUTAGE_GRACE {
+            return Err(ConfigError::new("outage_grace", "is more than one hour"));
+        }
         if grace > MAX_GRACE {
             return Err(ConfigError::new("grace", "is more than 60 seconds"));
         }
@@ -163,6 +180,9 @@ impl<U> TokenPairsBuilder<U> {
         let issuer = issuer.ok_or_else(|| ConfigError::new("issuer", reason))?;
         Ok(TokenPairs::new(Inner {
             issuer: issuer.to_owned(),
+            store: WatchedStore::new(Arc::clone(&self.store), self.access.clock()),
+            cached: self.store,
+            node: u64::from_be_bytes(random()),
             clock: self.access.clock(),
             keys: TokenKeys::new(&self.secret, issuer),
             records: RecordKeys::new(&self.secret, "tower-jam devices", issuer),
@@ -170,7 +190,6 @@ impl<U> TokenPairsBuilder<U> {
             #[cfg(feature = "account")]
             secret: self.secret,
             access: self.access,
-            store: self.store,
             users: self.users,
             terms: self.terms,
             blacklist: self.blacklist,
@@ -191,6 +210,8 @@ impl<U> fmt::Debug for TokenPairsBuilder<U> {
 const DEFAULT_IDLE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 const DEFAULT_ABSOLUTE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+const DEFAULT_OUTAGE_GRACE: Duration = Duration::from_secs(5 * 60);
+const MAX_OUTAGE_GRACE: Duration = Duration::from_secs(60 * 60);
 const MAX_GRACE: Duration = Duration::from_secs(60);
 const DEFAULT_DEVICES: usize = 10;
 /// An account of so many devices is some 40 KB, which is read and written whole.

@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::{
     access::AccessTokens,
-    account::{Account, Terms},
+    account::{Account, Moment, Terms},
     builder::{Blacklist, TokenPairsBuilder},
     fingerprint::FingerprintKeys,
     info::DeviceInfo,
     issue::NewPair,
+    outages::{Outage, WatchedStore},
     record::{self, Device},
     token::{RefreshToken, TokenKeys},
 };
@@ -41,7 +42,11 @@ pub struct TokenPairs<U = Claims> {
 
 pub(super) struct Inner<U> {
     pub(super) access: Engine<U>,
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: WatchedStore,
+    /// What requests with access tokens read from, without being watched.
+    pub(super) cached: Arc<dyn Store>,
+    /// Drawn for this engine, to tell its clock from that of another node.
+    pub(super) node: u64,
     pub(super) users: Arc<dyn ReadUser<U>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) issuer: String,
@@ -53,6 +58,16 @@ pub(super) struct Inner<U> {
     pub(super) terms: Terms,
     pub(super) blacklist: Blacklist,
     pub(super) events: Events,
+}
+
+impl<U> Inner<U> {
+    pub(super) const fn moment<'a>(&self, now: Timestamp, outages: &'a [Outage]) -> Moment<'a> {
+        Moment {
+            now,
+            node: self.node,
+            outages,
+        }
+    }
 }
 
 /// Which "log out everywhere" a login has seen. See [`TokenPairs::epoch`].
@@ -116,7 +131,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// The same, as a part of something else that tells of it.
     pub(crate) async fn end_all(&self, subject: &str) -> Result<usize, StoreError> {
         let key = self.key(subject);
-        swap(&*self.inner.store, &*self.inner.clock, &key, |entry| {
+        swap(&self.inner.store, &*self.inner.clock, &key, |entry| {
             let account = entry.and_then(|entry| self.account(&key, entry));
             let mut account = account.unwrap_or_else(|| Account::new(subject));
             let now = self.inner.clock.now();
@@ -176,10 +191,12 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
         let terms = &self.inner.terms;
         let ended = self
             .change(&token.account, |account, now| {
+                let outages = self.inner.store.outages();
+                let moment = self.inner.moment(now, &outages);
                 if account.subject != subject || !self.is_of(account, &token.account) {
                     return None;
                 }
-                account.end_others(own, &presented, terms, now)
+                account.end_others(own, &presented, terms, moment)
             })
             .await?;
         let ended = ended.ok_or_else(|| Rejection::invalid("not the caller's refresh token"))?;
@@ -211,7 +228,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
         mut edit: impl FnMut(&mut Account, Timestamp) -> Option<T>,
     ) -> Result<Option<T>, StoreError> {
         let inner = &*self.inner;
-        swap(&*inner.store, &*inner.clock, key, |entry| {
+        swap(&inner.store, &*inner.clock, key, |entry| {
             let account = entry.and_then(|entry| self.account(key, entry));
             let Some(mut account) = account else {
                 return Ok(Step::Keep(None));

@@ -106,14 +106,16 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
         let mut presented = token.presented();
         presented.key = key.map(str::to_owned);
         let fingerprints = inner.fingerprints.hash(fingerprint);
-        swap(&*inner.store, &*inner.clock, &token.account, |entry| {
+        swap(&inner.store, &*inner.clock, &token.account, |entry| {
             let account = entry.and_then(|entry| self.account(&token.account, entry));
             let Some(mut account) = account else {
                 return Ok(Step::Keep(Turn::Gone));
             };
             let now = inner.clock.now();
+            let outages = inner.store.outages();
+            let moment = inner.moment(now, &outages);
             let kid = inner.keys.active();
-            let turn = account.turn(&presented, &fingerprints, kid, &inner.terms, now);
+            let turn = account.turn(&presented, &fingerprints, kid, &inner.terms, moment);
             Ok::<_, StoreError>(match turn {
                 Turn::Rotated { .. } | Turn::Reused { .. } | Turn::Ahead { .. } => {
                     Step::Swap(self.write(&token.account, &account, now)?, turn)

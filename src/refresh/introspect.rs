@@ -105,7 +105,9 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
         let Some(account) = account else {
             return Ok(None);
         };
-        let device = account.holder(&token.presented(), &inner.terms, inner.clock.now());
+        let outages = inner.store.outages();
+        let moment = inner.moment(inner.clock.now(), &outages);
+        let device = account.holder(&token.presented(), &inner.terms, moment);
         Ok(device.map(|device| TokenInfo {
             subject: account.subject.clone(),
             issuer: inner.issuer.clone(),

@@ -110,7 +110,7 @@ impl<U: Serialize + Send + Sync + 'static> NewPair<'_, U> {
         let device = self.device(&family, inner.clock.now());
         let subject = self.grant.subject();
         let key = pairs.key(subject);
-        let entry = swap(&*inner.store, &*inner.clock, &key, |entry| {
+        let entry = swap(&inner.store, &*inner.clock, &key, |entry| {
             let account = entry.and_then(|entry| pairs.account(&key, entry));
             let mut account = account.unwrap_or_else(|| Account::new(subject));
             let now = inner.clock.now();
@@ -149,6 +149,7 @@ impl<U: Serialize + Send + Sync + 'static> NewPair<'_, U> {
             generation: 0,
             kid: inner.keys.active(),
             rotated_at: now,
+            rotated_on: inner.node,
             created_at: now,
             used_at: now,
             idle_at: now.after(inner.terms.idle).min(absolute_at),

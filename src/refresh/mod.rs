@@ -70,6 +70,7 @@ mod fingerprint;
 mod info;
 mod introspect;
 mod issue;
+mod outages;
 mod record;
 #[cfg(test)]
 mod tests;

@@ -36,6 +36,8 @@ pub(super) struct Device {
     /// Which key made the current token.
     pub(super) kid: [u8; 4],
     pub(super) rotated_at: Timestamp,
+    /// The node by whose clock that is.
+    pub(super) rotated_on: u64,
     pub(super) created_at: Timestamp,
     pub(super) used_at: Timestamp,
     pub(super) idle_at: Timestamp,

@@ -5,17 +5,28 @@ use std::{collections::BTreeSet, time::Duration};
 use proptest::prelude::*;
 
 use super::{
-    account::{Account, Bind, Entry, OnLimit, Presented, Terms, Turn},
+    account::{Account, Bind, Entry, Moment, OnLimit, Presented, Terms, Turn},
+    outages::Outage,
     record::{self, Device, Hash},
     token::{RefreshToken, TokenKeys},
 };
 use crate::{
-    clock::Timestamp,
-    secret::{self, MasterSecret, Secret},
+    clock::{SKEW, Timestamp},
+    secret::{self, MasterSecret, Secret, record::RecordKeys},
     store::Key,
 };
 
 const KID: [u8; 4] = *b"kid1";
+const NODE: u64 = 1;
+
+/// A decision at the node that has rotated, which knows of no outage.
+const fn moment(now: Timestamp) -> Moment<'static> {
+    Moment {
+        now,
+        node: NODE,
+        outages: &[],
+    }
+}
 
 fn terms() -> Terms {
     Terms {
@@ -23,6 +34,7 @@ fn terms() -> Terms {
         absolute: Duration::from_secs(36_000),
         rotates: true,
         grace: Duration::from_secs(10),
+        outage_grace: Duration::from_secs(300),
         max_devices: 3,
         on_limit: OnLimit::default(),
         bind: Bind::Event,
@@ -40,6 +52,7 @@ fn device(family: u8, now: Timestamp, terms: &Terms) -> Device {
         generation: 0,
         kid: KID,
         rotated_at: now,
+        rotated_on: NODE,
         created_at: now,
         used_at: now,
         idle_at: now.after(terms.idle),
@@ -69,7 +82,7 @@ fn present(account: &mut Account, generation: u32, terms: &Terms, now: Timestamp
         generation,
         key: None,
     };
-    account.turn(&presented, &[], KID, terms, now)
+    account.turn(&presented, &[], KID, terms, moment(now))
 }
 
 fn has_family(account: &Account, family: u8, now: Timestamp) -> bool {
@@ -122,6 +135,78 @@ fn each_generation_meets_its_case() {
     }
 }
 
+fn present_to(account: &mut Account, generation: u32, terms: &Terms, moment: Moment<'_>) -> Turn {
+    let presented = Presented {
+        family: Hash::of(&[1]),
+        generation,
+        key: None,
+    };
+    account.turn(&presented, &[], KID, terms, moment)
+}
+
+/// The window is exact on the node that has rotated, and tolerates the skew of clocks on every other one.
+#[test]
+fn another_node_tolerates_the_skew_of_clocks() {
+    let terms = terms();
+    let mut rotated = account(&terms);
+    assert!(matches!(
+        present(&mut rotated, 0, &terms, at(100)),
+        Turn::Rotated { .. }
+    ));
+    let other = |now| Moment {
+        node: NODE + 1,
+        ..moment(now)
+    };
+    for (moment, is_reuse) in [
+        (moment(at(110)), false),
+        (moment(at(111)), true),
+        (other(at(140)), false),
+        (other(at(141)), true),
+    ] {
+        let turn = present_to(&mut rotated.clone(), 0, &terms, moment);
+        assert_eq!(matches!(turn, Turn::Reused { .. }), is_reuse);
+        assert_eq!(matches!(turn, Turn::Repeated { .. }), !is_reuse);
+    }
+    let hasty = Terms {
+        grace: Duration::ZERO,
+        ..terms
+    };
+    let turn = present_to(&mut rotated, 0, &hasty, other(at(100)));
+    assert!(matches!(turn, Turn::Reused { .. }), "no grace is no grace");
+}
+
+/// Time without a store does not count, as far as it is known, lies behind the rotation, and is not too long.
+#[test]
+fn the_window_stands_still_while_the_store_does_not_answer() {
+    let terms = terms();
+    let mut rotated = account(&terms);
+    assert!(matches!(
+        present(&mut rotated, 0, &terms, at(100)),
+        Turn::Rotated { .. }
+    ));
+    let outage = |from, to| Outage {
+        from: at(from),
+        to: at(to),
+    };
+    for (outages, until) in [
+        (vec![], 110),
+        (vec![outage(100, 113)], 123),
+        (vec![outage(50, 113)], 123),
+        (vec![outage(50, 99)], 110),
+        (vec![outage(101, 103), outage(104, 107)], 115),
+        (vec![outage(100, 1_000)], 410),
+    ] {
+        for (second, is_reuse) in [(until, false), (until + 1, true)] {
+            let moment = Moment {
+                outages: &outages,
+                ..moment(at(second))
+            };
+            let turn = present_to(&mut rotated.clone(), 0, &terms, moment);
+            assert_eq!(matches!(turn, Turn::Reused { .. }), is_reuse, "{outages:?}");
+        }
+    }
+}
+
 /// A login's write is made, its answer is lost, and somebody else's write comes before it is looked for: the login is
 /// decided anew, on a record that has its device.
 #[test]
@@ -159,7 +244,7 @@ fn a_refresh_without_a_fingerprint_unbinds_nothing() {
             generation,
             key: None,
         };
-        account.turn(&presented, fingerprints, KID, &terms, at(second))
+        account.turn(&presented, fingerprints, KID, &terms, moment(at(second)))
     };
     let foreign = |turn: Turn| {
         matches!(
@@ -281,7 +366,7 @@ fn a_fingerprint_is_ignored_reported_or_required() {
             key: None,
         };
         let given: Vec<_> = given.into_iter().collect();
-        let outcome = match account.turn(&presented, &given, KID, &terms, at(1)) {
+        let outcome = match account.turn(&presented, &given, KID, &terms, moment(at(1))) {
             Turn::Rotated {
                 is_foreign: false, ..
             } => "granted",
@@ -294,12 +379,12 @@ fn a_fingerprint_is_ignored_reported_or_required() {
         assert_eq!(outcome, expected, "{bind:?} {}", given.len());
         assert!(has_family(&account, 1, at(1)), "it stays logged in");
         // The retry of whoever was granted is granted, by the way it looks now.
-        let again = account.turn(&presented, &given, KID, &terms, at(2));
+        let again = account.turn(&presented, &given, KID, &terms, moment(at(2)));
         let is_same = matches!(again, Turn::Repeated { .. });
         assert_eq!(is_same, expected != "refused", "{bind:?}");
         // A stranger within the window does not get the successor.
         if bind != Bind::Ignore && expected != "refused" && !given.is_empty() {
-            let stranger = account.turn(&presented, &[Hash::of(b"stranger")], KID, &terms, at(3));
+            let stranger = account.turn(&presented, &[Hash::of(b"stranger")], KID, &terms, moment(at(3)));
             assert!(matches!(stranger, Turn::Late), "{bind:?}");
         }
     }
@@ -324,7 +409,7 @@ fn too_many_devices_give_way_by_policy() {
             generation: 0,
             key: None,
         };
-        account.turn(&third, &[], KID, &terms, at(60));
+        account.turn(&third, &[], KID, &terms, moment(at(60)));
         let entry = account.enter(device(4, at(100), &terms), None, &terms, at(100));
         match gone {
             Some(gone) => {
@@ -398,13 +483,13 @@ fn others_are_ended_by_the_current_token_of_ones_own_device_alone() {
     ] {
         assert!(
             account
-                .end_others(id, &presented, &terms, at(211))
+                .end_others(id, &presented, &terms, moment(at(211)))
                 .is_none()
         );
         assert_eq!(account.devices.len(), 2);
     }
     let ended = account
-        .end_others(&own, &token(1, 2), &terms, at(211))
+        .end_others(&own, &token(1, 2), &terms, moment(at(211)))
         .unwrap();
     assert_eq!(ended.len(), 1);
     assert_eq!(account.devices.len(), 1);
@@ -434,6 +519,38 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     ];
     let rare = prop_oneof![any::<usize>().prop_map(Act::Steal), Just(Act::Logout)];
     prop::collection::vec(prop_oneof![20 => act, 1 => rare], 1..120)
+}
+
+/// A step of a history with two nodes and a store that is not always there.
+#[derive(Clone, Copy, Debug)]
+enum Trial {
+    Wait(u64),
+    Refresh {
+        node: usize,
+        is_lost: bool,
+    },
+    /// The store falls silent as the client asks; as it comes back, the client asks again at the other node.
+    Outage {
+        node: usize,
+        millis: u64,
+    },
+    Steal {
+        node: usize,
+        which: u32,
+    },
+}
+
+fn trials() -> impl Strategy<Value = Vec<Trial>> {
+    let node = 0..2_usize;
+    let trial = prop_oneof![
+        4 => (0..60_000_u64).prop_map(Trial::Wait),
+        4 => (node.clone(), any::<bool>())
+            .prop_map(|(node, is_lost)| Trial::Refresh { node, is_lost }),
+        2 => (node.clone(), 0..200_000_u64)
+            .prop_map(|(node, millis)| Trial::Outage { node, millis }),
+        1 => (node, any::<u32>()).prop_map(|(node, which)| Trial::Steal { node, which }),
+    ];
+    prop::collection::vec(trial, 1..60)
 }
 
 proptest! {
@@ -505,6 +622,95 @@ proptest! {
                 }
             }
             prop_assert_eq!(has_family(&account, 1, time), !is_over);
+        }
+    }
+
+    /// Two nodes whose clocks differ, a store that comes and goes, answers that are lost and writes that are made late:
+    /// a client that tries again as soon as it can stays logged in, and a token that was replaced longer ago than all of
+    /// that can explain is noticed.
+    #[test]
+    fn no_order_of_outage_write_retry_and_theft_takes_a_client_for_a_thief_or_a_thief_for_a_client(
+        trials in trials(), ahead in 0..30_000_u64, is_behind: bool,
+    ) {
+        let terms = terms();
+        let grace = 10_000_u64;
+        let mut account = account(&terms);
+        let offsets = if is_behind { [ahead, 0] } else { [0, ahead] };
+        let mut outages: [Vec<Outage>; 2] = [Vec::new(), Vec::new()];
+        let mut now = at(0).as_millis();
+        // What the client holds, and when the last rotation was, without the outages since.
+        let (mut held, mut since_rotation, mut silence) = (0_u32, u64::MAX / 2, 0_u64);
+        let mut is_over = false;
+        for trial in trials {
+            if is_over || now > at(3_000).as_millis() {
+                break;
+            }
+            let generation = account.devices[0].generation;
+            let is_unanswered = generation > held;
+            let (node, asks) = match trial {
+                Trial::Wait(millis) => {
+                    // An honest client tries again within the window.
+                    let most = grace.saturating_sub(since_rotation);
+                    let millis = if is_unanswered { millis.min(most) } else { millis };
+                    now += millis;
+                    since_rotation = since_rotation.saturating_add(millis);
+                    continue;
+                }
+                Trial::Refresh { node, .. } => (node, held),
+                Trial::Outage { node, millis } => {
+                    let millis = millis.min(300_000_u64.saturating_sub(silence));
+                    // The write of this attempt is made as the store comes back.
+                    if !is_unanswered {
+                        let time = Timestamp::from_millis(now + offsets[node]);
+                        let known = outages[node].clone();
+                        let moment = Moment { now: time, node: node as u64, outages: &known };
+                        let turn = present_to(&mut account, held, &terms, moment);
+                        let is_rotated = matches!(turn, Turn::Rotated { .. });
+                        prop_assert!(is_rotated);
+                        (since_rotation, silence) = (0, 0);
+                    }
+                    for (known, offset) in outages.iter_mut().zip(offsets) {
+                        let (from, to) = (now + offset, now + millis + offset);
+                        let (from, to) = (Timestamp::from_millis(from), Timestamp::from_millis(to));
+                        known.push(Outage { from, to });
+                    }
+                    now += millis;
+                    silence += millis;
+                    (1 - node, held)
+                }
+                Trial::Steal { node, which } => {
+                    // Only where nothing else explains it.
+                    let skew = u64::try_from(SKEW.as_millis()).unwrap();
+                    let is_old = since_rotation > grace + 2 * skew;
+                    let Some(stolen) = held.checked_sub(1 + which % held.max(1)) else { continue };
+                    if !is_old || is_unanswered {
+                        continue;
+                    }
+                    let time = Timestamp::from_millis(now + offsets[node]);
+                    let moment = Moment { now: time, node: node as u64, outages: &outages[node] };
+                    let turn = present_to(&mut account, stolen, &terms, moment);
+                    let is_noticed = matches!(turn, Turn::Reused { .. });
+                    prop_assert!(is_noticed);
+                    is_over = true;
+                    continue;
+                }
+            };
+            let time = Timestamp::from_millis(now + offsets[node]);
+            let moment = Moment { now: time, node: node as u64, outages: &outages[node] };
+            match present_to(&mut account, asks, &terms, moment) {
+                Turn::Rotated { device, .. } => {
+                    prop_assert_eq!(device.generation, asks + 1);
+                    (since_rotation, silence) = (0, 0);
+                    if !matches!(trial, Trial::Refresh { is_lost: true, .. }) {
+                        held = device.generation;
+                    }
+                }
+                Turn::Repeated { device } => {
+                    prop_assert_eq!(device.generation, asks + 1, "one successor");
+                    held = device.generation;
+                }
+                _ => prop_assert!(false, "an honest client was taken for a thief"),
+            }
         }
     }
 

@@ -70,7 +70,7 @@ pub use self::{
 
 use self::{nonce::Nonces, proof::Proof, uri::PublicUrl};
 use crate::{
-    clock::{Clock, Timestamp},
+    clock::{Clock, SKEW, Timestamp},
     rejection::{self, Rejection},
     secret::{MasterSecret, hash},
     store::{Key, Namespace, Store, When, Write},
@@ -247,5 +247,3 @@ impl fmt::Debug for Dpop {
 
 const NAMESPACE: Namespace = Namespace::new("dpop");
 const PRESENT: &[u8] = b"1";
-/// As far as clocks may differ where a leeway is stated for it.
-const SKEW: Duration = Duration::from_secs(60);

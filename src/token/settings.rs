@@ -9,7 +9,7 @@ use super::{
     list::TokenList,
 };
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, SKEW, SystemClock},
     error::ConfigError,
 };
 
@@ -180,7 +180,7 @@ macro_rules! settings {
 pub(super) use settings;
 
 /// Clocks that are kept by NTP differ by less; RFC 8725 speaks of a few minutes at most.
-const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
+const DEFAULT_LEEWAY: Duration = SKEW;
 const MAX_LEEWAY: Duration = Duration::from_secs(60);
 
 /// As long as a token that cannot be called back should be believed.

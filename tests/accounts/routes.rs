@@ -491,25 +491,31 @@ async fn of_a_hundred_guesses_at_once_no_more_are_looked_at_than_the_budget_has(
 }
 
 #[tokio::test]
-async fn a_refresh_token_in_a_cookie_is_for_these_routes_and_no_script() {
+async fn a_refresh_token_in_a_cookie_is_for_no_script_and_no_sibling_domain_can_plant_it() {
     let world = world().await;
     let app = world.with_cookie();
     let answer = post(&app, "/auth/login", &[], login("alice", PASSWORD)).await;
     assert!(answer.json().get("refresh_token").is_none());
-    let cookie = answer.cookie("__Secure-refresh").unwrap();
+    let cookie = answer.cookie("__Host-refresh").unwrap();
     for attribute in [
         "HttpOnly",
         "Secure",
         "SameSite=Strict",
-        "Path=/auth",
+        "Path=/;",
         "Max-Age=604800",
     ] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
+    assert!(!cookie.contains("Domain"), "{cookie}");
+    // A sibling domain can set a cookie of any name but those with `__Host-`.
+    let planted = cookie.replace("__Host-refresh", "__Secure-refresh");
+    let planted = planted.split(';').next().unwrap();
+    let refused = post(&app, "/auth/refresh", &[("cookie", planted)], json!({})).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
     let first = cookie.split(';').next().unwrap().to_owned();
     let answer = post(&app, "/auth/refresh", &[("cookie", &first)], json!({})).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    let second = answer.cookie("__Secure-refresh").unwrap();
+    let second = answer.cookie("__Host-refresh").unwrap();
     let second = second.split(';').next().unwrap();
     assert_ne!(second, first);
 
@@ -539,19 +545,15 @@ async fn a_refresh_token_in_a_cookie_is_for_these_routes_and_no_script() {
     let dead = post(
         &app,
         "/auth/refresh",
-        &[("cookie", "__Secure-refresh=garbage")],
+        &[("cookie", "__Host-refresh=garbage")],
         json!({}),
     )
     .await;
-    assert_eq!((dead.status, dead.cookie("__Secure-refresh")), (401, None));
+    assert_eq!((dead.status, dead.cookie("__Host-refresh")), (401, None));
 
     let out = post(&app, "/auth/logout", &[("cookie", second)], json!({})).await;
     assert_eq!(out.status, 204);
-    assert!(
-        out.cookie("__Secure-refresh")
-            .unwrap()
-            .contains("Max-Age=0")
-    );
+    assert!(out.cookie("__Host-refresh").unwrap().contains("Max-Age=0"));
     assert_eq!(
         post(&app, "/auth/refresh", &[("cookie", second)], json!({}))
             .await

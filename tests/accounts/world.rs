@@ -171,7 +171,7 @@ impl World {
 
     pub fn with_cookie(&self) -> Router {
         let routes = RoutesBuilder::new(self.accounts.clone());
-        self.mount(Router::new().nest("/auth", routes.refresh_cookie("/auth").unwrap().build()))
+        self.mount(Router::new().nest("/auth", routes.refresh_cookie().build()))
     }
 
     pub fn mount(&self, routes: Router) -> Router {

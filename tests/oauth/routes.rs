@@ -61,11 +61,8 @@ async fn a_browser_is_led_to_the_provider_and_back_into_a_session() {
 async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
     let second_page: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims> =
         |it| it.second_step_page("/cart");
-    let pair: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims> = |it| {
-        it.refresh_cookie("/auth")
-            .unwrap()
-            .second_step_page("/cart")
-    };
+    let pair: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims> =
+        |it| it.refresh_cookie().second_step_page("/cart");
     for (routes, mode) in [
         (second_page, "session"),
         (pair, "tokens"),
@@ -131,7 +128,7 @@ async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
             }
             _ => {
                 assert_eq!(answer.status(), 200);
-                assert!(has("__Secure-refresh="), "{cookies:?}");
+                assert!(has("__Host-refresh="), "{cookies:?}");
             }
         }
         if !cookie.is_empty() {
@@ -147,10 +144,10 @@ async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
 async fn a_login_of_unknown_age_is_fresh_for_nothing() {
     let enroll = async |site: &Site| {
         let client = reqwest::Client::new();
-        let cookie = site.browser.cookie(&site.url, "__Secure-refresh").unwrap();
+        let cookie = site.browser.cookie(&site.url, "__Host-refresh").unwrap();
         let refresh = client
             .post(site.at("/auth/refresh"))
-            .header("cookie", format!("__Secure-refresh={cookie}"));
+            .header("cookie", format!("__Host-refresh={cookie}"));
         let pair = json(
             refresh
                 .header("content-type", "application/json")
@@ -170,8 +167,7 @@ async fn a_login_of_unknown_age_is_fresh_for_nothing() {
             .await
             .unwrap()
     };
-    let pair: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims> =
-        |it| it.refresh_cookie("/auth").unwrap();
+    let pair: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims> = |it| it.refresh_cookie();
     let world = site(Terms {
         routes: pair,
         ..USUAL
@@ -203,11 +199,7 @@ async fn a_login_of_unknown_age_is_fresh_for_nothing() {
     assert_eq!(world.browser.get(&nonsense).await.status(), 400);
 
     let trusting = site(Terms {
-        routes: |it| {
-            it.refresh_cookie("/auth")
-                .unwrap()
-                .dangerous_login_is_proof()
-        },
+        routes: |it| it.refresh_cookie().dangerous_login_is_proof(),
         ..USUAL
     })
     .await;
@@ -238,7 +230,7 @@ async fn every_step_is_a_303_that_nobody_keeps() {
 #[tokio::test]
 async fn a_login_can_end_in_a_refresh_token_in_a_cookie() {
     let site = site(Terms {
-        routes: |it| it.refresh_cookie("/auth").unwrap(),
+        routes: |it| it.refresh_cookie(),
         ..USUAL
     })
     .await;
@@ -252,7 +244,7 @@ async fn a_login_can_end_in_a_refresh_token_in_a_cookie() {
         "no token is in the URL"
     );
     assert!(site.session().is_none());
-    let token = site.browser.cookie(&site.url, "__Secure-refresh").unwrap();
+    let token = site.browser.cookie(&site.url, "__Host-refresh").unwrap();
     let visited = site.browser.visited.lock().unwrap().join("\n");
     assert!(!visited.contains(&token));
     let pair = site

@@ -95,10 +95,7 @@ pub async fn site(terms: Terms) -> Site {
         .merge((terms.routes)(routes).build().unwrap())
         .nest(
             "/auth",
-            RoutesBuilder::new(accounts)
-                .refresh_cookie("/auth")
-                .unwrap()
-                .build(),
+            RoutesBuilder::new(accounts).refresh_cookie().build(),
         );
     let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, app).await });

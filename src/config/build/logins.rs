@@ -105,7 +105,7 @@ mod refresh {
                 BindKind::Refuse => Bind::Refuse,
             };
             set!(builder, settings:
-                idle = span, absolute = span, grace = span, rotate = bool::from, max_devices = usize::from,
+                idle = span, absolute = span, grace = span, outage_grace = span, rotate = bool::from, max_devices = usize::from,
                 on_limit = on_limit, blacklist = blacklist, bind = bind);
             builder = builder.events(self.events.clone());
             let built = builder.build();

@@ -58,6 +58,8 @@ pub(crate) struct RefreshSettings {
     pub(crate) rotate: Option<bool>,
     /// How long after a rotation the same request gets the same answer, at most `60s`. Default: `10s`.
     pub(crate) grace: Option<Span>,
+    /// How much time the grace window does not count in which the store did not answer, at most `1h`. Default: `5m`.
+    pub(crate) outage_grace: Option<Span>,
     /// On how many devices a user may be logged in, 1 to 100. Default: 10.
     pub(crate) max_devices: Option<usize>,
     /// What gives way when there are too many. Default: `evict_lru`.
