@@ -53,9 +53,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
                 .replace_hash(&subject, &user.password_hash, &hash)
                 .await
         };
-        let change = tokio::spawn(change).await;
-        change.map_err(|error| StoreError::Unavailable(error.into()))??;
-        Ok(())
+        Ok(to_the_end(change).await?)
     }
 
     /// Ends everything before, so that no failure leaves the new password and the old logins, and after, for the logins
@@ -96,6 +94,14 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             pause *= 2;
         }
     }
+}
+
+/// Does what is begun to its end, on a task of its own, though its caller goes away.
+pub(super) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::spawn(work).await;
+    done.map_err(|error| StoreError::Unavailable(error.into()))?
 }
 
 /// A store that was there a moment ago is mostly there again soon.

@@ -9,7 +9,12 @@ use std::{fmt, time::Duration};
 use base64_simd::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::throttle::device::{DeviceId, DeviceTokens};
+use super::{
+    attempt::NewDevice,
+    login::Accounts,
+    proof::Proved,
+    throttle::device::{DeviceId, DeviceTokens},
+};
 use crate::{
     clock::{Clock, Timestamp},
     error::StoreError,
@@ -191,6 +196,75 @@ impl RememberedDevices {
     fn key(&self, subject: &str) -> Key {
         let parts = [self.issuer.as_bytes(), subject.as_bytes()];
         Key::new(NAMESPACE, &parts)
+    }
+}
+
+impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
+    /// Remembers the device of a login that gave a code: for a while it gives none. Returns the token for its
+    /// cookie, and how long it counts; `None` where devices are
+    /// [not remembered](super::AccountsBuilder::remember_devices). A new password, a new authenticator,
+    /// [`logout_all`](Self::logout_all) and [`revoke_remembered`](Self::revoke_remembered) end it.
+    ///
+    /// Call it before the login is finished: one that "log out everywhere" overtakes then remembers nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn remember_device(
+        &self,
+        proved: &Proved<U>,
+        device: &NewDevice,
+    ) -> Result<Option<(Secret<String>, Duration)>, StoreError> {
+        let (Some((store, devices)), Some(account)) =
+            (self.remembered(), &proved.remembered_account)
+        else {
+            return Ok(None);
+        };
+        let place = (store, &*self.inner.clock);
+        let name = device.name.as_deref().or(device.user_agent.as_deref());
+        let token = devices.remember(place, proved.grant.subject(), account, name);
+        Ok(Some((token.await?, devices.life())))
+    }
+
+    /// The devices on which `subject` gives no one-time code, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn remembered_devices(
+        &self,
+        subject: &str,
+    ) -> Result<Vec<RememberedDevice>, StoreError> {
+        let now = self.inner.clock.now();
+        match self.remembered() {
+            Some((store, devices)) => devices.list(store, subject, now).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Asks a code again of the device of `subject` with this public id; `false` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn revoke_remembered(&self, subject: &str, id: &str) -> Result<bool, StoreError> {
+        let place = |store| (store, &*self.inner.clock);
+        match self.remembered() {
+            Some((store, devices)) => devices.revoke(place(store), subject, id).await,
+            None => Ok(false),
+        }
+    }
+
+    pub(super) async fn revoke_all_remembered(&self, subject: &str) -> Result<(), StoreError> {
+        match self.remembered() {
+            Some((store, devices)) => devices.revoke_all(store, subject).await,
+            None => Ok(()),
+        }
+    }
+
+    fn remembered(&self) -> Option<(&dyn Store, &RememberedDevices)> {
+        let second = self.inner.second_factor.as_ref()?;
+        Some((second.store(), second.remembered.as_ref()?))
     }
 }
 

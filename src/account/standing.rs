@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::login::Accounts;
+use super::{change::to_the_end, login::Accounts};
 use crate::{error::StoreError, event::EventKind};
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
@@ -18,16 +18,15 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// ask again.
     pub async fn disable(&self, subject: &str) -> Result<bool, StoreError> {
         let (accounts, subject) = (self.clone(), subject.to_owned());
-        let disabling = tokio::spawn(async move {
+        to_the_end(async move {
             let is_there = accounts.inner.users.set_disabled(&subject, true).await?;
             accounts.end_all(&subject).await?;
             if is_there {
                 accounts.tell(EventKind::UserDisabled, &subject);
             }
             Ok(is_there)
-        });
-        let disabled = disabling.await;
-        disabled.map_err(|error| StoreError::Unavailable(error.into()))?
+        })
+        .await
     }
 
     /// Lets `subject` log in again. `false` if there is no such user.

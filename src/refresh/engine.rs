@@ -12,7 +12,7 @@ use super::{
     info::DeviceInfo,
     issue::NewPair,
     outages::{Outage, WatchedStore},
-    record::{self, Device},
+    record::Device,
     token::{RefreshToken, TokenKeys},
 };
 use crate::{
@@ -22,12 +22,9 @@ use crate::{
     grant::{Grant, ReadUser},
     identity::Identity,
     rejection::Rejection,
-    secret::{
-        MasterSecret,
-        record::{RecordKeys, Unreadable},
-    },
+    secret::{MasterSecret, record::RecordKeys},
     store::{
-        Entry, Key, Store, Write,
+        Key, Store,
         swap::{Step, swap},
     },
     token::{Claims, Engine},
@@ -132,7 +129,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     pub(crate) async fn end_all(&self, subject: &str) -> Result<usize, StoreError> {
         let key = self.key(subject);
         swap(&self.inner.store, &*self.inner.clock, &key, |entry| {
-            let account = entry.and_then(|entry| self.account(&key, entry));
+            let account = self.account_to_replace(&key, entry);
             let mut account = account.unwrap_or_else(|| Account::new(subject));
             let now = self.inner.clock.now();
             let ended = account.live(now).count();
@@ -213,7 +210,9 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     ///
     /// When the store does not answer.
     pub async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
-        let account = self.read_account(&self.key(subject)).await?;
+        let key = self.key(subject);
+        let entry = self.inner.store.get(&key).await?;
+        let account = self.account_to_replace(&key, entry.as_ref());
         let account = account.unwrap_or_else(|| Account::new(subject));
         Ok(Epoch {
             id: account.epoch,
@@ -229,8 +228,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     ) -> Result<Option<T>, StoreError> {
         let inner = &*self.inner;
         swap(&inner.store, &*inner.clock, key, |entry| {
-            let account = entry.and_then(|entry| self.account(key, entry));
-            let Some(mut account) = account else {
+            let Some(mut account) = self.account(key, entry)? else {
                 return Ok(Step::Keep(None));
             };
             let now = inner.clock.now();
@@ -254,49 +252,6 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
             super::NAMESPACE,
             &[self.inner.issuer.as_bytes(), subject.as_bytes()],
         )
-    }
-
-    /// The devices under `key` as they were read. A record that does not open counts as absent: its tokens
-    /// are rejected, and the next login replaces it.
-    pub(super) fn account(&self, key: &Key, entry: &Entry) -> Option<Account> {
-        match record::decode(&self.inner.records, key, &entry.value) {
-            Ok(account) => Some(account),
-            Err(unreadable) => {
-                self.tell_unreadable(unreadable);
-                None
-            }
-        }
-    }
-
-    pub(super) async fn read_account(&self, key: &Key) -> Result<Option<Account>, StoreError> {
-        let entry = self.inner.store.get(key).await?;
-        Ok(entry.and_then(|entry| self.account(key, &entry)))
-    }
-
-    pub(super) fn tell_unreadable(&self, unreadable: Unreadable) {
-        let reason = unreadable.reason();
-        tracing::error!(
-            reason,
-            "a record of devices does not open and counts as absent"
-        );
-        let event = Event::new(EventKind::RecordUnreadable, self.inner.clock.now());
-        self.inner.events.tell(&event);
-    }
-
-    /// Whether `key` is where this issuer keeps the devices of the record's subject.
-    pub(super) fn is_of(&self, account: &Account, key: &Key) -> bool {
-        self.key(&account.subject) == *key
-    }
-
-    pub(super) fn write(
-        &self,
-        key: &Key,
-        account: &Account,
-        now: Timestamp,
-    ) -> Result<Write, StoreError> {
-        let expires_at = account.expires_at(now);
-        let value = record::encode(&self.inner.records, key, account)?;
-        Ok(Write::new(value, expires_at))
     }
 
     pub(super) fn tell(&self, kind: EventKind, subject: &str, device: Option<&Device>) {

@@ -107,8 +107,7 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
         presented.key = key.map(str::to_owned);
         let fingerprints = inner.fingerprints.hash(fingerprint);
         swap(&inner.store, &*inner.clock, &token.account, |entry| {
-            let account = entry.and_then(|entry| self.account(&token.account, entry));
-            let Some(mut account) = account else {
+            let Some(mut account) = self.account(&token.account, entry)? else {
                 return Ok(Step::Keep(Turn::Gone));
             };
             let now = inner.clock.now();

@@ -111,7 +111,7 @@ impl<U: Serialize + Send + Sync + 'static> NewPair<'_, U> {
         let subject = self.grant.subject();
         let key = pairs.key(subject);
         let entry = swap(&inner.store, &*inner.clock, &key, |entry| {
-            let account = entry.and_then(|entry| pairs.account(&key, entry));
+            let account = pairs.account_to_replace(&key, entry);
             let mut account = account.unwrap_or_else(|| Account::new(subject));
             let now = inner.clock.now();
             let since = self.since.map(|epoch| epoch.id);

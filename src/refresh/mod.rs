@@ -72,6 +72,7 @@ mod introspect;
 mod issue;
 mod outages;
 mod record;
+mod records;
 #[cfg(test)]
 mod tests;
 mod token;

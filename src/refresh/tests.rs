@@ -384,7 +384,13 @@ fn a_fingerprint_is_ignored_reported_or_required() {
         assert_eq!(is_same, expected != "refused", "{bind:?}");
         // A stranger within the window does not get the successor.
         if bind != Bind::Ignore && expected != "refused" && !given.is_empty() {
-            let stranger = account.turn(&presented, &[Hash::of(b"stranger")], KID, &terms, moment(at(3)));
+            let stranger = account.turn(
+                &presented,
+                &[Hash::of(b"stranger")],
+                KID,
+                &terms,
+                moment(at(3)),
+            );
             assert!(matches!(stranger, Turn::Late), "{bind:?}");
         }
     }

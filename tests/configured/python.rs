@@ -81,6 +81,7 @@ async fn shop(changes: &[(&str, &str)]) -> Shop {
             .id_type("bigint")
             .name_column("email")
             .password_column("hashed_password")
+            .user_columns(["id", "email", "full_name"])
             .build()
             .unwrap(),
     );

@@ -12,6 +12,7 @@ mod support;
 
 mod cancelled;
 mod life;
+mod outage;
 mod processes;
 mod races;
 mod refused;

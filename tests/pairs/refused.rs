@@ -19,7 +19,6 @@ async fn what_is_not_our_refresh_token_is_refused_without_a_look_into_the_store(
         MemoryStore::new().with_clock(app.clock.clone()),
     ));
     let pairs = app.node(&store, |pairs| pairs);
-    let pair = pairs.issue(app.alice()).await.unwrap();
     let mut stranger = App::new();
     stranger.key = Arc::clone(&app.key);
     let foreign = stranger
@@ -27,6 +26,8 @@ async fn what_is_not_our_refresh_token_is_refused_without_a_look_into_the_store(
         .issue(app.alice())
         .await
         .unwrap();
+    // Under another secret its record does not open, and this login replaces it.
+    let pair = pairs.issue(app.alice()).await.unwrap();
     let token = pair.refresh_token.expose();
     let flipped = |at: usize| {
         let mut bytes = token.clone().into_bytes();

@@ -58,15 +58,9 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         let Some(refresh) = &settings.refresh else {
             return Ok(());
         };
-        // Without it every refresh would ask a store in which nobody is.
-        let reader = reader.ok_or_else(|| {
-            #[cfg(feature = "account")]
-            let reason = "needs to read users: call `JamBuilder::users` or `JamBuilder::read_user`, \
-                          or add the table `passwords`";
-            #[cfg(not(feature = "account"))]
-            let reason = "needs to read users: call `JamBuilder::read_user`";
-            place.error("refresh", reason)
-        })?;
+        let is_missing = reader.is_none();
+        // Settings that do not fit are named before what the program does not give.
+        let reader = reader.unwrap_or_else(|| Arc::new(async |_: String| Ok(None)));
         let missing = |table: &str| {
             let reason = format!("needs the table `{table}`");
             place.error("refresh.format", reason)
@@ -86,6 +80,14 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             #[cfg(not(feature = "paseto"))]
             FormatKind::Paseto => return Err(missing("paseto")),
         };
+        if is_missing {
+            #[cfg(feature = "account")]
+            let reason = "needs to read users: call `JamBuilder::users` or `JamBuilder::read_user`, \
+                          or add the table `passwords`";
+            #[cfg(not(feature = "account"))]
+            let reason = "needs to read users: call `JamBuilder::read_user`";
+            return Err(place.error("refresh", reason));
+        }
         engines.pairs = Some(pairs);
         Ok(())
     }

@@ -1,0 +1,178 @@
+//! A store that falls silent in the middle of a refresh, and makes the write when it comes back.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::task::JoinSet;
+use tower_jam::{
+    StoreError,
+    event::EventKind,
+    store::{Entry, Key, MemoryStore, RedisStore, Store, StoreFuture, When, Write},
+};
+
+use super::{
+    support::redis,
+    world::{App, refresh},
+};
+
+/// A store that stands still from a write on, as a process does that was stopped: what it was sent is done later.
+#[derive(Debug)]
+struct Freezing {
+    inner: MemoryStore,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    freezes_at_write: bool,
+    is_frozen: bool,
+    held: Option<(Key, Write, When)>,
+}
+
+impl Freezing {
+    fn freeze_at_the_next_write(&self) {
+        self.state.lock().unwrap().freezes_at_write = true;
+    }
+
+    async fn thaw(&self) {
+        let held = {
+            let mut state = self.state.lock().unwrap();
+            state.is_frozen = false;
+            state.held.take()
+        };
+        let (key, write, when) = held.expect("a write was sent");
+        assert!(self.inner.put(&key, write, when).await.unwrap());
+    }
+
+    fn is_frozen(&self) -> bool {
+        self.state.lock().unwrap().is_frozen
+    }
+}
+
+fn silent<T>() -> Result<T, StoreError> {
+    Err(StoreError::Unknown("no answer in time".into()))
+}
+
+impl Store for Freezing {
+    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        match self.is_frozen() {
+            true => Box::pin(async { silent() }),
+            false => self.inner.get(key),
+        }
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+        let mut state = self.state.lock().unwrap();
+        if std::mem::take(&mut state.freezes_at_write) {
+            state.is_frozen = true;
+            state.held = Some((key.clone(), write, when));
+            return Box::pin(async { silent() });
+        }
+        match state.is_frozen {
+            true => Box::pin(async { silent() }),
+            false => self.inner.put(key, write, when),
+        }
+    }
+
+    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        self.inner.take(key)
+    }
+
+    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+        self.inner.list(group)
+    }
+}
+
+#[tokio::test]
+async fn an_outage_longer_than_the_window_takes_no_client_for_a_thief() {
+    let app = App::new();
+    let freezing = Arc::new(Freezing {
+        inner: MemoryStore::new().with_clock(app.clock.clone()),
+        state: Mutex::default(),
+    });
+    let store: Arc<dyn Store> = freezing.clone();
+    let pairs = app.node(&store, |pairs| pairs);
+    let mut reused = 0;
+    for (seconds, is_forgiven) in [(5, true), (13, true), (60, true), (299, true), (400, false)] {
+        let token = pairs.issue(app.alice()).await.unwrap().refresh_token;
+        freezing.freeze_at_the_next_write();
+        assert_eq!(refresh(&pairs, token.expose()).await, Err(503));
+        app.clock.advance(Duration::from_secs(seconds));
+        assert_eq!(refresh(&pairs, token.expose()).await, Err(503));
+        freezing.thaw().await;
+        let again = refresh(&pairs, token.expose()).await;
+        assert_eq!(again.is_ok(), is_forgiven, "{seconds} s: {again:?}");
+        let Ok(successor) = again else {
+            reused += 1;
+            continue;
+        };
+        // The window goes on where it stood still, and ends.
+        app.clock.advance(Duration::from_secs(10));
+        assert_eq!(refresh(&pairs, token.expose()).await, Ok(successor));
+        app.clock.advance(Duration::from_secs(1));
+        assert_eq!(
+            refresh(&pairs, token.expose()).await,
+            Err(401),
+            "{seconds} s"
+        );
+        reused += 1;
+    }
+    assert_eq!(app.count(EventKind::ReuseDetected), reused);
+}
+
+/// A node that was asked nothing while the store was away knows of no outage, and forgives none.
+#[tokio::test]
+async fn what_a_node_does_not_know_it_does_not_forgive() {
+    let app = App::new();
+    let memory = MemoryStore::new().with_clock(app.clock.clone());
+    let store: Arc<dyn Store> = Arc::new(memory);
+    let pairs = app.node(&store, |pairs| pairs);
+    let token = pairs.issue(app.alice()).await.unwrap().refresh_token;
+    refresh(&pairs, token.expose()).await.unwrap();
+    app.clock.advance(Duration::from_secs(11));
+    assert_eq!(refresh(&pairs, token.expose()).await, Err(401));
+    assert_eq!(app.count(EventKind::ReuseDetected), 1);
+}
+
+/// Redis is stopped for three times as long as the window while many clients refresh, and all of them stay logged in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_redis_that_stands_still_logs_no_client_out() {
+    let app = App::new();
+    let server = redis::Server::start();
+    let connect = RedisStore::builder(&server.url()).with_clock(app.clock.clone());
+    let store: Arc<dyn Store> = Arc::new(connect.connect().await.unwrap());
+    let window = Duration::from_secs(1);
+    let pairs = app.node(&store, |pairs| pairs.grace(window).max_devices(100));
+    let mut tokens = Vec::new();
+    for _ in 0..64 {
+        let pair = pairs.issue(app.alice()).await.unwrap();
+        tokens.push(pair.refresh_token.expose().clone());
+    }
+    let barrier = Arc::new(tokio::sync::Barrier::new(tokens.len() + 1));
+    let mut clients = JoinSet::new();
+    for token in tokens {
+        let (pairs, barrier) = (pairs.clone(), barrier.clone());
+        clients.spawn(async move {
+            barrier.wait().await;
+            loop {
+                match refresh(&pairs, &token).await {
+                    Err(503) => tokio::time::sleep(Duration::from_millis(50)).await,
+                    answer => return answer,
+                }
+            }
+        });
+    }
+    barrier.wait().await;
+    server.signal("STOP");
+    for _ in 0..30 {
+        tokio::time::sleep(window / 10).await;
+        app.clock.advance(window / 10);
+    }
+    server.signal("CONT");
+    while let Some(answer) = clients.join_next().await {
+        assert!(answer.unwrap().is_ok());
+    }
+    assert_eq!(app.count(EventKind::ReuseDetected), 0);
+}
