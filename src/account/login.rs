@@ -246,6 +246,20 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         self.inner.throttle.device_token(&proved.device_account)
     }
 
+    /// The same for the user with this id, who has just changed the password; `None` if there is no such user any more.
+    ///
+    /// # Errors
+    ///
+    /// When the users cannot be read.
+    pub async fn device_token_of(
+        &self,
+        subject: &str,
+    ) -> Result<Option<Secret<String>>, StoreError> {
+        let user = self.inner.users.read(subject).await?;
+        let account = user.map(|user| budget(Some(&user), subject));
+        Ok(account.map(|account| self.inner.throttle.device_token(&account)))
+    }
+
     /// Ends every pair and every session of `subject`, logins under way included.
     ///
     /// # Errors
