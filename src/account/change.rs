@@ -36,17 +36,18 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let inner = &*self.inner;
         self.require(caller, &Factor::Password)?;
         let subject = caller.subject().id();
+        let place = self.admit(subject, origin)?;
         let user = inner.users.read(subject).await?;
         let attempt = self
             .attempt(&budget(self.issuer(), user.as_ref(), subject), origin)
             .await?;
-        let user = judged(attempt, self.check(user, current).await).await?;
+        let user = judged(attempt, self.check(&place, user, current).await).await?;
         let new = inner
             .passwords
             .check_new(new)
             .await
             .map_err(LoginError::NewPassword)?;
-        let hash = inner.passwords.hash(&new).await?;
+        let hash = place.hash(&new).await?;
         let (accounts, subject) = (self.clone(), subject.to_owned());
         let change = async move {
             accounts

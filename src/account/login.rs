@@ -8,7 +8,7 @@ use super::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
     challenge::ChallengeKeys,
-    password::{Outcome, Passwords},
+    password::{Admitted, Outcome, Passwords, Whose},
     proof::{Proved, budget, judged},
     second_factor::SecondFactor,
     throttle::{Attempt, Throttle},
@@ -20,7 +20,7 @@ use crate::{
     event::{Event, EventKind, Events},
     identity::Factor,
     refresh::{ReadUser, TokenPair, TokenPairs},
-    rejection::{Rejection, RejectionKind},
+    rejection::Rejection,
     secret::Secret,
     session::{NewSession, Session, Sessions},
 };
@@ -126,14 +126,27 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         asked: &Credentials,
         origin: &Origin,
     ) -> Result<Proved<U>, LoginError> {
+        let name = self.inner.users.canonical(&asked.name);
+        let place = self.admit(&name, origin)?;
         let found = self.inner.users.find(&asked.name).await?;
-        let budget = budget(self.issuer(), found.as_ref(), &asked.name);
+        let budget = budget(self.issuer(), found.as_ref(), &name);
         let attempt = self.attempt(&budget, origin).await?;
-        judged(attempt, self.compare(found, asked, origin).await).await
+        judged(attempt, self.compare(&place, found, asked, origin).await).await
+    }
+
+    /// A place in the queue of hashes, before anything is spent on the request.
+    pub(super) fn admit(&self, account: &str, origin: &Origin) -> Result<Admitted, Rejection> {
+        let inner = &*self.inner;
+        let device = origin.device.as_ref().map(|it| it.expose().as_bytes());
+        let admitted = inner
+            .passwords
+            .admit(Whose::new(account, origin.address, device));
+        admitted.inspect_err(|_| inner.events.tell(&self.event(EventKind::Throttled)))
     }
 
     async fn compare(
         &self,
+        place: &Admitted,
         found: Option<User<U>>,
         asked: &Credentials,
         origin: &Origin,
@@ -151,7 +164,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         // The hash that counts is one that was read after the epochs: a change of password in between would else let
         // the old one in.
         let again = inner.users.read(subject).await?;
-        let user = self.check(found.and(again), &asked.password).await?;
+        let user = self.check(place, found.and(again), &asked.password).await?;
         let device_account = budget(self.issuer(), Some(&user), &asked.name);
         Ok(Proved {
             is_second_due: self
@@ -241,6 +254,20 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         self.inner.throttle.device_token(&proved.device_account)
     }
 
+    /// The same for the user with this id, who has just changed the password; `None` if there is no such user any more.
+    ///
+    /// # Errors
+    ///
+    /// When the users cannot be read.
+    pub async fn device_token_of(
+        &self,
+        subject: &str,
+    ) -> Result<Option<Secret<String>>, StoreError> {
+        let user = self.inner.users.read(subject).await?;
+        let account = user.map(|user| budget(self.issuer(), Some(&user), subject));
+        Ok(account.map(|account| self.inner.throttle.device_token(&account)))
+    }
+
     /// Ends every pair and every session of `subject`, logins under way included, and asks a one-time code
     /// again of every device that gave none.
     ///
@@ -281,6 +308,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// Compares the password, and stores a new hash where the old one is not made as hashes are made now.
     pub(super) async fn check(
         &self,
+        place: &Admitted,
         user: Option<User<U>>,
         password: &Secret<String>,
     ) -> Result<User<U>, LoginError> {
@@ -289,12 +317,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             .as_ref()
             .map(|user| user.password_hash.expose().as_str());
         let stored = stored.filter(|hash| !hash.is_empty());
-        let outcome = inner.passwords.verify(password.expose(), stored).await;
-        let outcome = outcome.inspect_err(|refused| {
-            if matches!(refused.kind(), RejectionKind::Throttled { .. }) {
-                inner.events.tell(&self.event(EventKind::Throttled));
-            }
-        })?;
+        let outcome = place.verify(password.expose(), stored).await?;
         match (user, outcome) {
             (Some(mut user), Outcome::Verified { new_hash }) => {
                 if let Some(new_hash) = new_hash

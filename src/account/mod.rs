@@ -12,7 +12,7 @@
 //!   the same time: the hash is computed for all of them.
 //! * **Attempts are counted before the password is looked at**, by account, by address, and by device where the device has
 //!   logged in before, and given back when it was right. So a hundred guesses at once are no more than the budget, and
-//!   nobody can lock out a user on a device that the user knows.
+//!   nobody can lock out a user on a device that the user has logged in with since the last change of the password.
 //! * **A login that "log out everywhere" overtook comes to nothing**: each engine notes before the password is looked at
 //!   which of those it has seen.
 //! * **A new password ends everything** of its user: pairs, sessions, logins under way. It takes the present password and a
@@ -47,8 +47,10 @@
 //! * **A pepper can be rotated.** A peppered hash begins with `$pepper$` and the id of its key; the rest is as without,
 //!   over HMAC-SHA-256 of the password.
 //! * **Nobody can buy much with a request.** At most as many hashes run as there are processors, 64 wait, and the next
-//!   caller is throttled at once (429). A caller who vanishes while waiting leaves his place; one who vanishes
-//!   later leaves it when his hash is done. A stored hash with an absurd cost is refused unread: over 1 GiB, or some
+//!   caller is throttled at once (429), before anything is counted or read. One account has at most 8 of these places, one device
+//!   4, one network (an IPv4 address, or an IPv6 /48) three quarters, and networks take turns: who floods the queue waits for
+//!   itself. A caller who vanishes while waiting leaves its place; one who vanishes
+//!   later leaves it when its hash is done. A stored hash with an absurd cost is refused unread: over 1 GiB, or some
 //!   seconds of work.
 //! * **An unknown user** ([`verify`](Passwords::verify) with `None`) costs what a wrong password does under the present
 //!   scheme, cost and pepper. A user whose hash is of another scheme differs from that until the next login.
@@ -63,9 +65,16 @@
 //!   the budget has. One whose caller vanishes stays taken.
 //! * **Fixed windows.** A window begins with the first attempt and ends when it ends; an attempt over the budget is
 //!   refused with a read, takes nothing and prolongs nothing. `Retry-After` is what is left of the window.
-//! * **Nobody can be locked out by others.** A device that has logged in to the account carries a signed token, and has
-//!   a budget of its own instead of the account's and the address's. The token is of one account and opens nothing.
-//! * **IPv6 counts per /64**, and an IPv4 address in IPv6 form as IPv4. Behind proxies, [`TrustedProxies`] tells the
+//! * **Work is counted too.** Right passwords spend a budget that only a flood of logins uses up.
+//! * **A known device cannot be locked out by others.** A device that has logged in to the account, or has changed its password,
+//!   carries a signed token, and has a budget of its own instead of the others. The token is of one account and one password, so
+//!   a change of the password makes the user's other devices unknown until they log in. It opens nothing.
+//! * **Of the others, each network has ten attempts** at an account, and all together have a hundred. So strangers who guess
+//!   from ten networks can keep a user from logging in on a *new* device for a quarter of an hour at a time; the user's known
+//!   devices, sessions and refresh tokens are not touched.
+//! * **Names that are nobody's are counted** as [`Users::canonical`] spells them.
+//! * **IPv6 counts per /64, /56 and /48**, with budgets of one, four and sixteen times as much, and an IPv4 address in IPv6 form,
+//!   mapped or behind a NAT64, as IPv4. Behind proxies, [`TrustedProxies`] tells the
 //!   client's address from those that it made up.
 //! * **A store that fails is 503**: nobody guesses for free.
 //!

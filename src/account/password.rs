@@ -9,16 +9,22 @@ mod pool;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod whose;
 mod work;
 
 use std::{error::Error, fmt, sync::Arc};
 
+pub(super) use self::whose::Whose;
 pub use self::{
     builder::PasswordsBuilder,
     cost::{Cost, Scheme},
     new::{NewPassword, NewPasswordError},
 };
-use self::{new::Breached, pool::Pool, work::Work};
+use self::{
+    new::Breached,
+    pool::{Place, Pool},
+    work::Work,
+};
 use crate::{
     error::{BoxError, StoreError},
     rejection::Rejection,
@@ -100,13 +106,7 @@ impl Passwords {
     /// A throttled [`Rejection`] when too many hashes wait already, an unavailable one when there is not memory
     /// enough, a misconfigured one outside a tokio runtime.
     pub async fn hash(&self, password: &NewPassword) -> Result<Secret<String>, Rejection> {
-        let place = self.0.pool.enter().await?;
-        let work = Arc::clone(&self.0.work);
-        let password = password.0.clone();
-        let hash = place
-            .run(move || work.hash(password.expose().as_bytes()))
-            .await?;
-        hash.map_err(|error| StoreError::Unavailable(error.into()).into())
+        self.admit(Whose::nobody())?.hash(password).await
     }
 
     /// Whether `password` is that of the user whose hash is `stored`; `None` for a user that is not known or has no
@@ -120,18 +120,54 @@ impl Passwords {
     /// when its cost is out of bounds: the user's password is neither right nor wrong, and the log tells why. As for
     /// [`hash`](Self::hash) otherwise.
     pub async fn verify(&self, password: &str, stored: Option<&str>) -> Result<Outcome, Rejection> {
+        let admitted = self.admit(Whose::nobody())?;
+        admitted.verify(password, stored).await
+    }
+
+    /// A place in the queue of hashes. It costs nothing yet; without one, nothing else is to be spent on a request.
+    pub(super) fn admit(&self, whose: Whose) -> Result<Admitted, Rejection> {
+        Ok(Admitted {
+            place: Arc::new(self.0.pool.admit(whose)?),
+            work: Arc::clone(&self.0.work),
+        })
+    }
+}
+
+/// A place in the queue of hashes, held until it is dropped and what was begun in it has ended.
+pub(in crate::account) struct Admitted {
+    place: Arc<Place>,
+    work: Arc<Work>,
+}
+
+impl Admitted {
+    /// See [`Passwords::hash`].
+    pub(super) async fn hash(&self, password: &NewPassword) -> Result<Secret<String>, Rejection> {
+        let work = Arc::clone(&self.work);
+        let password = password.0.clone();
+        let hash = Arc::clone(&self.place)
+            .run(move || work.hash(password.expose().as_bytes()))
+            .await?;
+        hash.map_err(|error| StoreError::Unavailable(error.into()).into())
+    }
+
+    /// See [`Passwords::verify`].
+    pub(super) async fn verify(
+        &self,
+        password: &str,
+        stored: Option<&str>,
+    ) -> Result<Outcome, Rejection> {
         if password.len() > MAX_BYTES {
             return Ok(Outcome::Wrong);
         }
-        let place = self.0.pool.enter().await?;
-        let work = Arc::clone(&self.0.work);
+        let work = Arc::clone(&self.work);
         let password = Secret::new(password.to_owned());
         let stored = stored.map(|stored| Secret::new(stored.to_owned()));
         let verify = move || {
             let stored = stored.as_ref().map(|stored| stored.expose().as_str());
             work.verify(password.expose().as_bytes(), stored)
         };
-        place.run(verify).await?.map_err(|error| {
+        let verified = Arc::clone(&self.place).run(verify).await?;
+        verified.map_err(|error| {
             tracing::error!(%error, "a stored password hash cannot be verified");
             StoreError::Corrupt(error.into()).into()
         })

@@ -305,7 +305,16 @@ async fn password<U: Serialize + Send + Sync + 'static>(
     accounts
         .change_password(&identity, &current, new.expose(), &origin)
         .await?;
-    Ok(mount.forgetting(StatusCode::NO_CONTENT.into_response()))
+    let answer = mount.forgetting(StatusCode::NO_CONTENT.into_response());
+    // Known by the old password, the device would be a stranger's now. The password is changed, whatever comes of this.
+    match accounts.device_token_of(identity.subject().id()).await {
+        Ok(Some(known)) => mount.knowing(answer, &known),
+        Ok(None) => Ok(answer),
+        Err(error) => {
+            tracing::warn!(%error, "a device is not known under the new password");
+            Ok(answer)
+        }
+    }
 }
 
 fn fingerprint(value: Option<&Value>) -> Result<Option<Fingerprint>, Rejection> {

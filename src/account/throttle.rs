@@ -9,8 +9,9 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
+pub(super) use self::address::site;
 pub use self::{address::TrustedProxies, budget::Budget, builder::ThrottleBuilder};
-use self::{address::network, device::DeviceTokens};
+use self::{address::networks, device::DeviceTokens};
 use crate::{
     clock::{Clock, Timestamp},
     error::StoreError,
@@ -32,8 +33,10 @@ struct Inner {
     events: Events,
     purpose: &'static str,
     account: Budget,
+    account_network: Budget,
     address: Budget,
     device: Budget,
+    work: Budget,
     proxies: TrustedProxies,
     devices: DeviceTokens,
 }
@@ -68,13 +71,16 @@ impl Throttle {
     ) -> Result<Attempt, Rejection> {
         let now = self.0.clock.now();
         let device = device.and_then(|token| self.0.devices.verify(token, account, now));
-        match device {
-            Some(id) => self.take(vec![self.0.of_device(account, &id)]).await,
+        let counters = match device {
+            Some(id) => vec![self.0.of_device(account, &id)],
             None => {
-                let counters = vec![self.0.of_address(address), self.0.of_account(account)];
-                self.take(counters).await
+                let mut counters = vec![self.0.of_account_network(account, address)];
+                counters.extend(self.0.of_address(address));
+                counters.push(self.0.of_account(account));
+                counters
             }
-        }
+        };
+        self.take(counters, Some(self.0.of_work(account))).await
     }
 
     /// The same for what is about no account yet, such as a registration: only the address counts.
@@ -83,7 +89,7 @@ impl Throttle {
     ///
     /// As for [`attempt`](Self::attempt).
     pub async fn attempt_from(&self, address: IpAddr) -> Result<Attempt, Rejection> {
-        self.take(vec![self.0.of_address(address)]).await
+        self.take(self.0.of_address(address), None).await
     }
 
     /// The token of a device on which `account` has just logged in, to be set as a cookie (`__Host-`, HttpOnly, Secure,
@@ -99,19 +105,28 @@ impl Throttle {
         self.0.devices.life()
     }
 
-    async fn take(&self, mut counters: Vec<Counter>) -> Result<Attempt, Rejection> {
+    async fn take(
+        &self,
+        mut counters: Vec<Counter>,
+        mut work: Option<Counter>,
+    ) -> Result<Attempt, Rejection> {
         // Who is over a budget already costs a read and changes nothing.
         let mut wait = None;
-        for counter in &mut counters {
+        for counter in counters.iter_mut().chain(&mut work) {
             wait = wait.max(self.look(counter).await?);
         }
         if let Some(wait) = wait {
             return Err(self.refuse(wait));
         }
         for at in 0..counters.len() {
-            let counter = &counters[at];
-            let sum = self.0.store.add(&counter.key, 1, counter.ends_at).await?;
-            if sum > i64::from(counter.budget.attempts()) {
+            let sum = match self.count(&mut counters[at]).await {
+                Ok(sum) => sum,
+                Err(error) => {
+                    self.give_all_back(&counters[..at]).await;
+                    return Err(error.into());
+                }
+            };
+            if sum > i64::from(counters[at].budget.attempts()) {
                 for counter in &counters[..=at] {
                     self.give_back(counter).await?;
                 }
@@ -122,6 +137,7 @@ impl Throttle {
         Ok(Attempt {
             throttle: self.clone(),
             counters,
+            work,
         })
     }
 
@@ -138,12 +154,35 @@ impl Throttle {
         Ok(is_used_up.then(|| entry.expires_at.since(now)))
     }
 
-    /// In a window that has ended there is nothing to give back to, and the next one must not begin below zero.
+    /// Adds one, with an expiry that has not passed: the window that was looked at may have ended meanwhile, and an
+    /// addition to it would count nothing. If others have begun the next window, its end was not read: `ends_at` has
+    /// passed then, and nothing will be given back.
+    async fn count(&self, counter: &mut Counter) -> Result<i64, StoreError> {
+        let ends_at = self.0.clock.now().after(counter.budget.window());
+        let sum = self.0.store.add(&counter.key, 1, ends_at).await?;
+        if sum == 1 {
+            counter.ends_at = ends_at;
+        }
+        Ok(sum)
+    }
+
+    /// In a window that has ended there is nothing to give back to, and the next one must not begin below zero. What
+    /// comes to zero is gone: whoever succeeds leaves nothing behind.
     async fn give_back(&self, counter: &Counter) -> Result<(), StoreError> {
-        if self.0.clock.now() < counter.ends_at {
-            self.0.store.add(&counter.key, -1, counter.ends_at).await?;
+        let Counter { key, ends_at, .. } = counter;
+        if self.0.clock.now() < *ends_at && self.0.store.add(key, -1, *ends_at).await? < 0 {
+            self.0.store.add(key, 1, *ends_at).await?;
         }
         Ok(())
+    }
+
+    /// What cannot be given back goes on counting.
+    async fn give_all_back(&self, counters: &[Counter]) {
+        for counter in counters {
+            if let Err(error) = self.give_back(counter).await {
+                tracing::error!(%error, "an attempt that was no failure goes on counting");
+            }
+        }
     }
 
     fn refuse(&self, wait: Duration) -> Rejection {
@@ -158,8 +197,22 @@ impl Inner {
         self.counter(self.account, &[b"account", account.as_bytes()])
     }
 
-    fn of_address(&self, address: IpAddr) -> Counter {
-        self.counter(self.address, &[b"address", &network(address)])
+    fn of_account_network(&self, account: &str, address: IpAddr) -> Counter {
+        let parts: [&[u8]; 3] = [b"account network", account.as_bytes(), &site(address)];
+        self.counter(self.account_network, &parts)
+    }
+
+    fn of_address(&self, address: IpAddr) -> Vec<Counter> {
+        let networks = networks(address).into_iter().zip([1, 4, 16]);
+        networks
+            .map(|(network, factor)| {
+                self.counter(self.address.times(factor), &[b"address", &network])
+            })
+            .collect()
+    }
+
+    fn of_work(&self, account: &str) -> Counter {
+        self.counter(self.work, &[b"work", account.as_bytes()])
     }
 
     fn of_device(&self, account: &str, id: &[u8]) -> Counter {
@@ -181,8 +234,10 @@ impl fmt::Debug for Throttle {
         f.debug_struct("Throttle")
             .field("purpose", &self.0.purpose)
             .field("account", &self.0.account)
+            .field("account_network", &self.0.account_network)
             .field("address", &self.0.address)
             .field("device", &self.0.device)
+            .field("work", &self.0.work)
             .finish_non_exhaustive()
     }
 }
@@ -199,18 +254,21 @@ struct Counter {
 pub struct Attempt {
     throttle: Throttle,
     counters: Vec<Counter>,
+    work: Option<Counter>,
 }
 
 impl Attempt {
-    /// Gives the attempt back when it succeeded, or came to no verdict: only failures count.
+    /// Gives the attempt back when it succeeded, or came to no verdict: only failures count. What it cost is counted by
+    /// itself, against a budget that only a flood uses up.
     ///
     /// A store that fails here fails no login. The attempt then goes on counting until its window ends.
-    pub async fn give_back(self) {
-        for counter in &self.counters {
-            if let Err(error) = self.throttle.give_back(counter).await {
-                tracing::error!(%error, "an attempt that was no failure goes on counting");
-            }
+    pub async fn give_back(mut self) {
+        if let Some(work) = &mut self.work
+            && let Err(error) = self.throttle.count(work).await
+        {
+            tracing::error!(%error, "the work of an attempt was not counted");
         }
+        self.throttle.give_all_back(&self.counters).await;
     }
 }
 

@@ -35,7 +35,7 @@
 mod postgres;
 mod stored;
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 #[cfg(feature = "store-postgres")]
 pub use self::postgres::{PostgresUsers, PostgresUsersBuilder};
@@ -49,6 +49,12 @@ pub trait Users<U>: Send + Sync + 'static {
     /// The user who logs in with `name`, compared as the application compares names. `None` if nobody does, or
     /// the user may not log in (any more).
     fn find<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<User<U>>>;
+
+    /// The spelling of `name` under which [`find`](Self::find) compares it, so that the attempts at a name that is nobody's
+    /// count together however it is spelt. Default: the name as it is, for names that are compared byte by byte.
+    fn canonical<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(name)
+    }
 
     /// The user with this id, the subject of its grant. `None` as for [`find`](Self::find).
     fn read<'a>(&'a self, id: &'a str) -> StoreFuture<'a, Option<User<U>>>;

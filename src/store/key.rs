@@ -43,8 +43,12 @@ impl Key {
     /// announced, a write waited for, and the entry is neither remembered nor evicted.
     #[must_use]
     pub fn from_stored(namespace: &str, digest: [u8; 32]) -> Self {
+        Self::undeclared(Cow::Owned(namespace.to_owned()), digest)
+    }
+
+    pub(super) const fn undeclared(namespace: Cow<'static, str>, digest: [u8; 32]) -> Self {
         Self {
-            namespace: Cow::Owned(namespace.to_owned()),
+            namespace,
             digest,
             traits: None,
         }

@@ -7,7 +7,9 @@
 //!   A new key beyond that is refused with [`StoreError::Full`]; what is there can still be read,
 //!   replaced and taken. Nothing live is ever evicted, since that would log somebody out or forget
 //!   a revocation. The one exception are the namespaces of counters, which are
-//!   [evictable](super::Namespace::evictable): refusing would let a flood of names keep everybody from signing in.
+//!   [evictable](super::Namespace::evictable): refusing would let a flood of names keep everybody from signing in. The
+//!   counter that has counted least goes, of several the one nearest to its expiry. So a flood of counters of one
+//!   evicts itself, and no budget that somebody has used up.
 //! * **No background task.** Every write also removes a few entries that have expired, more than it
 //!   adds, so that short-lived keys take the room of those that live at one time.
 //! * **Groups change with their entries.** An entry and its place in a group come and go under one
@@ -126,9 +128,16 @@ impl MemoryStore {
                 return Ok(false);
             };
             let replaces = current.is_some();
+            let is_over = write.expires_at <= now;
+            if is_over && !replaces {
+                return Ok(true);
+            }
             let table = shard.table_or_insert(&key.namespace, || (self.room(key), self.hashing));
             if replaces {
-                table.replace(key, write, &self.groups);
+                match is_over {
+                    true => drop(table.remove(&key.digest, &self.groups)),
+                    false => table.replace(key, write, &self.groups),
+                }
                 return Ok(true);
             }
             if let Some(place) = place.take().or_else(|| table.room.reserve(self.capacity)) {
@@ -137,35 +146,35 @@ impl MemoryStore {
             }
             let room = Arc::clone(&table.room);
             drop(shard);
-            place = Some(self.make_room(&room, key, now)?);
+            place = Some(self.make_room(&room, now)?);
         }
     }
 
-    /// A place in a namespace that is full: of an expired entry, else of a throttle counter. What it
+    /// A place in a namespace that is full: of an expired entry, else of the counter that has counted least. What it
     /// costs when there is none is one look into each shard.
-    fn make_room(&self, room: &Arc<Room>, key: &Key, now: Timestamp) -> Result<Place, StoreError> {
-        let mut soonest = None;
+    fn make_room(&self, room: &Arc<Room>, now: Timestamp) -> Result<Place, StoreError> {
+        let mut least = None;
         for index in 0..self.shards.len() {
             let mut shard = lock(&self.shards[index]);
             let Some(table) = shard.table(&room.name) else {
                 continue;
             };
             table.purge(now, usize::MAX, &self.groups);
-            let first = table.first_expiry().map(|expires_at| (expires_at, index));
-            soonest = soonest.into_iter().chain(first).min();
+            let first = table.least().map(|least| (least, index));
+            least = least.into_iter().chain(first).min();
         }
         if let Some(place) = room.reserve(self.capacity) {
             return Ok(place);
         }
-        if !key.is_evictable() {
+        if !room.is_evictable {
             return Err(StoreError::Full);
         }
         // Others may have emptied the shard meanwhile, so the search goes on behind it.
-        let start = soonest.map_or(0, |(_, index)| index);
+        let start = least.map_or(0, |(_, index)| index);
         (start..start + SHARDS)
             .find_map(|index| {
                 let mut shard = lock(&self.shards[index % SHARDS]);
-                shard.table(&room.name)?.remove_soonest(&self.groups)
+                shard.table(&room.name)?.remove_least(&self.groups)
             })
             .map(|slot| slot.place)
             .or_else(|| room.reserve(self.capacity))
@@ -177,7 +186,7 @@ impl MemoryStore {
         if let Some(known) = rooms.iter().find(|known| known.name == key.namespace) {
             return Arc::clone(known);
         }
-        let room = Arc::new(Room::new(key.namespace.clone()));
+        let room = Arc::new(Room::new(key.namespace.clone(), key.is_evictable()));
         rooms.push(Arc::clone(&room));
         room
     }
@@ -206,6 +215,9 @@ impl MemoryStore {
                 write.group.clone_from(&slot.group);
             }
             write.value = sum.to_string().into();
+            if sum == 0 {
+                write.expires_at = Timestamp::from_millis(0);
+            }
             Ok(Some(write))
         })?;
         Ok(sum)

@@ -13,7 +13,7 @@
 //! 4. An entry belongs to at most one group, fixed while it lives. [`list`](Store::list) never misses
 //!    a live entry whose write was acknowledged before the call, and lists no key that has since come
 //!    into another group.
-//! 5. [`add`](Store::add) is atomic and keeps the first expiry.
+//! 5. [`add`](Store::add) is atomic and keeps the first expiry; a sum of zero is no entry.
 //! 6. An error means that the store does not know; it is never an answer.
 //!
 //! Keys are hashes ([`Key::new`]), so a stolen table names no user and opens no session.
@@ -124,13 +124,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// an `i64`. The expiry is that of the first addition; later ones do not move it. A number is stored
     /// as decimal text, in no group, and every addition gives it a new version.
     ///
+    /// A sum of zero is stored as no entry, by the same atomic step: what was there is removed, and the next addition is a first
+    /// one. So a counter that has come back to zero leaves nothing.
+    ///
     /// The loop provided gives up as [`StoreError::Contended`], with nothing added, when others keep
     /// coming first.
     fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
         Box::pin(async move {
             for _ in 0..ADD_ATTEMPTS {
                 let current = self.get(key).await?;
-                let (sum, write, when) = match &current {
+                let (sum, mut write, when) = match &current {
+                    None if delta == 0 => return Ok(0),
                     None => (
                         delta,
                         Write::new(delta.to_string(), expires_at),
@@ -142,6 +146,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
                         (sum, write, When::Unchanged(entry.version))
                     }
                 };
+                if sum == 0 {
+                    // A write that is over already is a removal.
+                    write.expires_at = Timestamp::from_millis(0);
+                }
                 if self.put(key, write, when).await? {
                     return Ok(sum);
                 }

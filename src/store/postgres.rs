@@ -172,10 +172,12 @@ impl PostgresStore {
     async fn sum(&self, key: &Key, delta: i64, expires_at: Timestamp) -> Result<i64, StoreError> {
         let now = millis(self.shared.clock.now());
         let Write { version, .. } = Write::new("", expires_at);
+        // A first addition of nothing leaves nothing.
+        let expires_at = if delta == 0 { 0 } else { millis(expires_at) };
         let query = || {
             let query = named(self.shared.sql.add.query(key.is_announced()), key);
             let query = query.bind(bits(version)).bind(delta);
-            query.bind(millis(expires_at)).bind(now)
+            query.bind(expires_at).bind(now)
         };
         let rows = self.shared.run(Effect::Write, query).await?;
         let Some(row) = rows.first() else {

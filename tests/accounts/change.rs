@@ -1,6 +1,7 @@
 //! A change of password against everything that may come between.
 
 use std::{
+    borrow::Cow,
     future::Future,
     pin::Pin,
     sync::{
@@ -10,12 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::json;
 use tokio::{sync::Barrier, task::JoinSet};
 use tower_jam::{
     Claims, Clock, Identity, Secret, SystemClock, TokenPair,
     account::{LoginError, NewDevice, Origin, User, Users},
     event::EventKind,
-    store::{MemoryStore, StoreFuture},
+    store::{MemoryStore, Store, StoreFuture},
     testing::ManualClock,
 };
 
@@ -229,7 +231,7 @@ where
 async fn a_login_that_a_whole_change_overtook_is_judged_by_the_new_hash() {
     for disables in [false, true] {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
-        let store: Arc<dyn tower_jam::store::Store> =
+        let store: Arc<dyn Store> =
             Arc::new(MemoryStore::new().with_clock(clock.clone()));
         let world = Arc::new(world_on(store.clone(), clock).await);
         let pair = log_in(&world, PASSWORD).await.unwrap();
@@ -373,4 +375,77 @@ async fn a_change_during_which_the_store_fails_leaves_one_password() {
         told.contains(&(false, false)) && told.contains(&(true, true)),
         "{told:?}"
     );
+}
+
+/// The device on which the password was changed is known under the new one, too.
+#[tokio::test]
+async fn a_new_password_is_set_on_a_device_that_stays_known() {
+    let world = world().await;
+    let app = world.app();
+    let pair = world.login().await;
+    let body = json!({ "current": PASSWORD, "new": "a new password" });
+    let answer = post(&app, "/password", &pair.authorization(), body).await;
+    assert_eq!(answer.status, 204, "{}", answer.text);
+    let cookie = answer.cookie("__Host-device").expect("the device is known");
+    let cookie = cookie.split(';').next().unwrap();
+    for number in 0..110 {
+        let guess = login("alice", WRONG).to_string();
+        let peer = format!("198.51.100.{}:9", number % 11);
+        let headers = [("content-type", "application/json")];
+        let guess = send_from(&app, Some(&peer), "POST", "/login", &headers, guess).await;
+        assert!([401, 429].contains(&guess.status));
+    }
+    let right = login("alice", "a new password");
+    let stranger = post(&app, "/login", &[], right.clone()).await;
+    assert_eq!(stranger.status, 429, "an unknown device has to wait");
+    let known = post(&app, "/login", &[("cookie", cookie)], right).await;
+    assert_eq!(known.status, 200, "{}", known.text);
+}
+
+/// Users whose names are compared without case.
+struct Folding(Arc<dyn Users<Claims>>);
+
+impl Users<Claims> for Folding {
+    fn find<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<User<Claims>>> {
+        Box::pin(async move { self.0.find(&self.canonical(name)).await })
+    }
+
+    fn canonical<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        Cow::Owned(name.to_lowercase())
+    }
+
+    fn read<'a>(&'a self, id: &'a str) -> StoreFuture<'a, Option<User<Claims>>> {
+        self.0.read(id)
+    }
+
+    fn replace_hash<'a>(
+        &'a self,
+        id: &'a str,
+        old: &'a str,
+        new: &'a str,
+    ) -> StoreFuture<'a, bool> {
+        self.0.replace_hash(id, old, new)
+    }
+}
+
+/// A name that is nobody's has one budget however it is spelt, as a user's name has.
+#[tokio::test]
+async fn every_spelling_of_a_name_is_one_budget() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let world = world_on(store.clone(), clock).await;
+    let node = world.shared.node(&store, |users| Arc::new(Folding(users)));
+    for name in ["nobody", "alice"] {
+        let mut looked_at = 0;
+        for number in 0..1 << name.len() {
+            let upper = |(at, letter): (usize, char)| match number >> at & 1 {
+                1 => letter.to_ascii_uppercase(),
+                _ => letter,
+            };
+            let spelt: String = name.chars().enumerate().map(upper).collect();
+            let answer = post(&node.app(), "/login", &[], login(&spelt, WRONG)).await;
+            looked_at += usize::from(answer.status == 401);
+        }
+        assert_eq!(looked_at, 10, "{name}");
+    }
 }

@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admission;
 mod bound;
 mod change;
 mod edges;

@@ -1,65 +1,244 @@
-//! How many hashes are computed at one time, and how many may wait.
+//! How many hashes are computed at one time, how many may wait, and who goes next.
+//!
+//! A place is taken before anything else is spent on a request, and held until its hash is done. Nobody holds more than a few
+//! of them: an account, a device and a network have bounds of their own. Networks take turns, so that one which floods the
+//! queue waits for itself.
 
-use std::{sync::Arc, time::Duration};
-
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use tokio::{runtime::Handle, sync::oneshot};
+
+use super::whose::{Holder, Whose};
 use crate::{error::StoreError, rejection::Rejection};
 
 /// A bound on the hashes that run, and one on those that run or wait.
-#[derive(Debug)]
-pub(super) struct Pool {
-    admitted: Arc<Semaphore>,
-    running: Arc<Semaphore>,
+pub(super) struct Pool(Arc<Shared>);
+
+struct Shared {
+    limits: Limits,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    running: usize,
+    places: usize,
+}
+
+#[derive(Default)]
+struct State {
+    running: usize,
+    /// How many places are taken, and how many of them by whom.
+    taken: usize,
+    held: HashMap<Holder, usize>,
+    /// Those who wait for their turn, by network.
+    waiting: HashMap<Holder, VecDeque<Waiter>>,
+    /// The networks that wait, in the order of their turns.
+    turns: VecDeque<Holder>,
+    next_id: u64,
+}
+
+struct Waiter {
+    id: u64,
+    turn: oneshot::Sender<Turn>,
 }
 
 impl Pool {
     pub(super) fn new(running: usize, waiting: usize) -> Self {
-        Self {
-            admitted: Arc::new(Semaphore::new(running + waiting)),
-            running: Arc::new(Semaphore::new(running)),
-        }
+        let limits = Limits {
+            running,
+            places: running + waiting,
+        };
+        Self(Arc::new(Shared {
+            limits,
+            state: Mutex::default(),
+        }))
     }
 
-    /// Waits for a turn, in the order of arrival, or is refused at once when too many wait already.
-    pub(super) async fn enter(&self) -> Result<Place, Rejection> {
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned();
-        let admitted =
-            admitted.map_err(|_| Rejection::throttled(RETRY, "too many passwords to be hashed"))?;
-        let running = Arc::clone(&self.running).acquire_owned().await;
-        let running = running.map_err(|error| StoreError::Unavailable(error.into()))?;
+    /// A place in the queue, or a refusal at once when it is full, or full of the same.
+    pub(super) fn admit(&self, whose: Whose) -> Result<Place, Rejection> {
+        let shared = &self.0;
+        let mut state = shared.lock();
+        let is_full = state.taken >= shared.limits.places;
+        let limits = shared.limits;
+        let holds_enough = |holder: &Holder| {
+            let held = state.held.get(holder).copied().unwrap_or(0);
+            held >= limits.of(holder)
+        };
+        if is_full || whose.holders().any(holds_enough) {
+            return Err(Rejection::throttled(
+                RETRY,
+                "too many passwords to be hashed",
+            ));
+        }
+        state.taken += 1;
+        for holder in whose.holders() {
+            *state.held.entry(holder.clone()).or_default() += 1;
+        }
         Ok(Place {
-            _permits: [admitted, running],
+            shared: Arc::clone(shared),
+            whose,
         })
     }
 }
 
-/// The right to compute one hash.
+impl Limits {
+    fn of(self, holder: &Holder) -> usize {
+        let share = match holder {
+            Holder::Account(_) => ACCOUNT.min(self.places.div_ceil(4)),
+            Holder::Device(_) => DEVICE.min(self.places.div_ceil(4)),
+            Holder::Network(_) => self.places - self.places / 4,
+            Holder::Nobody => self.places,
+        };
+        share.max(1)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the next ones run while there is room: one of each network in turn.
+    fn go_on(self: &Arc<Self>, state: &mut State) {
+        while state.running < self.limits.running {
+            let Some(network) = state.turns.pop_front() else {
+                return;
+            };
+            let Some(queue) = state.waiting.get_mut(&network) else {
+                continue;
+            };
+            let next = queue.pop_front();
+            match queue.is_empty() {
+                true => drop(state.waiting.remove(&network)),
+                false => state.turns.push_back(network),
+            }
+            let Some(waiter) = next else { continue };
+            let turn = Turn(Some(Arc::clone(self)));
+            match waiter.turn.send(turn) {
+                Ok(()) => state.running += 1,
+                // Nobody waits there any more. The lock is held, so this turn must not give itself back.
+                Err(mut unused) => drop(unused.0.take()),
+            }
+        }
+    }
+}
+
+/// A place in the queue. It is given back when it and all work begun in it have ended.
 pub(super) struct Place {
-    _permits: [OwnedSemaphorePermit; 2],
+    shared: Arc<Shared>,
+    whose: Whose,
 }
 
 impl Place {
-    /// Works on a thread of the runtime's for blocking work. The place is given back when the work has ended,
-    /// whether or not anybody still waits for it.
+    /// Works on a thread of the runtime's for blocking work, once it is this place's turn. It stays taken until the work has
+    /// ended, whether or not anybody still waits for it.
     pub(super) async fn run<T: Send + 'static>(
-        self,
+        self: Arc<Self>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Rejection> {
+        let turn = self.turn().await?;
         let runtime = Handle::try_current()
             .map_err(|error| Rejection::misconfigured("no tokio runtime").because(error))?;
         let done = runtime.spawn_blocking(move || {
             let answer = work();
-            drop(self);
+            drop((turn, self));
             answer
         });
         let done = done.await;
         done.map_err(|error| StoreError::Unavailable(error.into()).into())
     }
+
+    async fn turn(&self) -> Result<Turn, Rejection> {
+        let (sender, receiver) = oneshot::channel();
+        let waiting = {
+            let mut state = self.shared.lock();
+            let id = state.next_id;
+            state.next_id += 1;
+            let network = self.whose.network.clone();
+            let queue = state.waiting.entry(network.clone()).or_default();
+            let is_first = queue.is_empty();
+            queue.push_back(Waiter { id, turn: sender });
+            if is_first {
+                state.turns.push_back(network);
+            }
+            self.shared.go_on(&mut state);
+            Waiting { place: self, id }
+        };
+        let turn = receiver.await;
+        drop(waiting);
+        turn.map_err(|error| StoreError::Unavailable(error.into()).into())
+    }
 }
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.taken -= 1;
+        for holder in self.whose.holders() {
+            if let Some(held) = state.held.get_mut(holder) {
+                *held -= 1;
+                if *held == 0 {
+                    state.held.remove(holder);
+                }
+            }
+        }
+    }
+}
+
+/// Whoever vanishes while waiting leaves the queue.
+struct Waiting<'a> {
+    place: &'a Place,
+    id: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.place.shared.lock();
+        let network = &self.place.whose.network;
+        let Some(queue) = state.waiting.get_mut(network) else {
+            return;
+        };
+        queue.retain(|waiter| waiter.id != self.id);
+        if queue.is_empty() {
+            state.waiting.remove(network);
+            state.turns.retain(|turn| turn != network);
+        }
+    }
+}
+
+/// The right to compute now. It is given back when dropped.
+struct Turn(Option<Arc<Shared>>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.take() {
+            let mut state = shared.lock();
+            state.running -= 1;
+            shared.go_on(&mut state);
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.lock();
+        f.debug_struct("Pool")
+            .field("limits", &self.0.limits)
+            .field("running", &state.running)
+            .field("taken", &state.taken)
+            .finish()
+    }
+}
+
+/// Nobody types their password in so many windows at once.
+const ACCOUNT: usize = 8;
+const DEVICE: usize = 4;
 
 /// A full queue of hashes at OWASP's cost is worked off in a second or two on two cores.
 const RETRY: Duration = Duration::from_secs(2);
@@ -73,6 +252,30 @@ mod tests {
 
     use super::*;
 
+    fn from(account: &str, address: &str) -> Whose {
+        Whose::new(account, address.parse().unwrap(), None)
+    }
+
+    /// A place at work until the sender is dropped.
+    fn busy(place: Place) -> (tokio::task::JoinHandle<()>, mpsc::Sender<()>) {
+        let (sender, receiver) = mpsc::channel::<()>();
+        let work = move || {
+            let _ = receiver.recv();
+        };
+        let working = tokio::spawn(async move { Arc::new(place).run(work).await.unwrap() });
+        (working, sender)
+    }
+
+    fn admit(pool: &Pool) -> Result<Place, Rejection> {
+        pool.admit(Whose::nobody())
+    }
+
+    async fn until(holds: impl Fn() -> bool) {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Callers come and vanish at every point; what runs is counted inside the work, which ends only when told to.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn no_more_runs_than_the_bound_when_callers_vanish() {
@@ -82,14 +285,14 @@ mod tests {
         for _ in 0..200 {
             let (starts, started) = mpsc::channel();
             let (finish, finishes) = mpsc::channel::<()>();
-            let finishes = Arc::new(std::sync::Mutex::new(finishes));
+            let finishes = Arc::new(Mutex::new(finishes));
             let callers: Vec<_> = (0..12)
                 .map(|_| {
                     let pool = Arc::clone(&pool);
                     let (running, starts) = (Arc::clone(&running), starts.clone());
                     let finishes = Arc::clone(&finishes);
                     tokio::spawn(async move {
-                        let place = pool.enter().await?;
+                        let place = Arc::new(admit(&pool)?);
                         let work = move || {
                             let now = running.fetch_add(1, Ordering::SeqCst) + 1;
                             let _ = starts.send(now);
@@ -109,38 +312,37 @@ mod tests {
                 caller.abort();
                 let _ = caller.await;
             }
-            for _ in 0..BOUND {
-                let late = tokio::time::timeout(Duration::ZERO, pool.enter()).await;
-                assert!(late.is_err(), "a place was free while all were taken");
+            {
+                let state = pool.0.lock();
+                assert_eq!((state.running, state.taken), (BOUND, BOUND));
+                assert!(state.waiting.is_empty() && state.turns.is_empty());
             }
             assert!(started.try_recv().is_err());
             drop(finish);
             // Every place comes back.
-            let mut places = Vec::new();
-            while places.len() < BOUND {
-                places.push(pool.enter().await.unwrap());
-            }
-            assert_eq!(pool.admitted.available_permits(), 5);
+            until(|| pool.0.lock().taken == 0).await;
+            assert_eq!(pool.0.lock().running, 0);
         }
     }
 
     #[tokio::test]
     async fn who_waits_is_served_in_order_and_who_is_too_many_is_not() {
         let pool = Pool::new(1, 1);
-        let place = pool.enter().await.unwrap();
-        let mut waiting = Box::pin(pool.enter());
-        let pending = tokio::time::timeout(Duration::ZERO, &mut waiting).await;
-        assert!(pending.is_err());
-        assert_eq!(pool.enter().await.err().unwrap().status(), 429);
-        drop(place);
-        assert!(waiting.await.is_ok());
+        let (first, finish) = busy(admit(&pool).unwrap());
+        until(|| pool.0.lock().running == 1).await;
+        let (second, finish_second) = busy(admit(&pool).unwrap());
+        until(|| !pool.0.lock().turns.is_empty()).await;
+        assert_eq!(admit(&pool).err().unwrap().status(), 429);
+        drop((finish, finish_second));
+        first.await.unwrap();
+        second.await.unwrap();
     }
 
     #[tokio::test]
     async fn work_that_panics_is_unavailable_and_leaves_its_place() {
         let pool = Pool::new(1, 0);
         for _ in 0..3 {
-            let place = pool.enter().await.unwrap();
+            let place = Arc::new(admit(&pool).unwrap());
             let refused = place.run(|| assert!(pool_is_broken())).await.unwrap_err();
             assert_eq!(refused.status(), 503);
         }
@@ -148,5 +350,64 @@ mod tests {
 
     fn pool_is_broken() -> bool {
         false
+    }
+
+    #[test]
+    fn nobody_takes_more_than_a_share_of_the_places() {
+        let pool = Pool::new(2, 62);
+        let take = |whose: &dyn Fn(usize) -> Whose| {
+            let places: Vec<_> = (0..100).map_while(|n| pool.admit(whose(n)).ok()).collect();
+            places.len()
+        };
+        assert_eq!(take(&|n| from("alice", &format!("192.0.2.{n}"))), ACCOUNT);
+        let device = |_| Whose::new("alice", "192.0.2.1".parse().unwrap(), Some(b"phone"));
+        assert_eq!(take(&device), DEVICE);
+        assert_eq!(take(&|n| from(&format!("{n}"), "192.0.2.1")), 48);
+        let site = |n| from(&format!("{n}"), &format!("2001:db8:1:{n:x}::1"));
+        assert_eq!(take(&site), 48, "a site is one network");
+        let all = |n| from(&format!("{n}"), &format!("192.0.2.{n}"));
+        assert_eq!(take(&all), 64);
+        assert_eq!(pool.0.lock().taken, 0);
+        assert!(pool.0.lock().held.is_empty());
+    }
+
+    #[test]
+    fn a_small_queue_is_nobodys_alone() {
+        let pool = Pool::new(1, 3);
+        let first = pool.admit(from("alice", "192.0.2.1")).unwrap();
+        assert!(pool.admit(from("alice", "192.0.2.2")).is_err());
+        let second = pool.admit(from("bob", "192.0.2.1")).unwrap();
+        drop((first, second));
+        assert!(pool.admit(from("alice", "192.0.2.2")).is_ok());
+    }
+
+    /// Thirty wait from one network when one comes from another: it is the second to run.
+    #[tokio::test]
+    async fn networks_take_turns() {
+        let pool = Pool::new(1, 63);
+        let (working, finish) = busy(admit(&pool).unwrap());
+        until(|| pool.0.lock().running == 1).await;
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut callers = Vec::new();
+        for number in 0..31 {
+            let address = if number == 30 {
+                "198.51.100.1"
+            } else {
+                "192.0.2.1"
+            };
+            let place = Arc::new(pool.admit(from(&format!("{number}"), address)).unwrap());
+            let order = Arc::clone(&order);
+            callers.push(tokio::spawn(async move {
+                place.run(move || order.lock().unwrap().push(number)).await
+            }));
+            let waits = |state: &State| state.waiting.values().map(VecDeque::len).sum::<usize>();
+            until(|| waits(&pool.0.lock()) == number + 1).await;
+        }
+        drop(finish);
+        working.await.unwrap();
+        for caller in callers {
+            caller.await.unwrap().unwrap();
+        }
+        assert_eq!(order.lock().unwrap()[..3], [0, 30, 1]);
     }
 }

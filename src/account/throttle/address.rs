@@ -1,6 +1,6 @@
 //! Where a request came from, as far as that can be believed.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::HeaderMap;
 
@@ -23,13 +23,13 @@ impl TrustedProxies {
     }
 
     /// The client's address, given that of the `peer` that has connected. An IPv4 address in IPv6 form is the IPv4
-    /// address.
+    /// address: mapped (`::ffff:0:0/96`), or behind a NAT64 (`64:ff9b::/96`, RFC 6052).
     ///
     /// The peer's own address when there are fewer entries than proxies, or the one that counts is no address: such
     /// requests share the budget of the proxy they came by, and none is without one.
     #[must_use]
     pub fn client_address(self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let peer = peer.to_canonical();
+        let peer = canonical(peer);
         let Some(hops) = usize::from(self.0).checked_sub(1) else {
             return peer;
         };
@@ -37,7 +37,7 @@ impl TrustedProxies {
         let lines = headers.get_all("x-forwarded-for").iter().rev();
         let mut entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         let entry = entries.nth(hops).and_then(parse);
-        entry.map_or(peer, |address| address.to_canonical())
+        entry.map_or(peer, canonical)
     }
 }
 
@@ -51,13 +51,36 @@ fn parse(entry: &[u8]) -> Option<IpAddr> {
     bare.unwrap_or(text).parse().ok().or_else(with_port)
 }
 
-/// What is counted as one address: of IPv6 the /64 that one customer has.
-pub(super) fn network(address: IpAddr) -> Vec<u8> {
+/// The address that is counted.
+fn canonical(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets()[..8].to_vec(),
+        IpAddr::V6(v6) => match v6.octets().split_last_chunk() {
+            Some((prefix, embedded)) if *prefix == NAT64 => Ipv4Addr::from(*embedded).into(),
+            _ => v6.into(),
+        },
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
+
+/// The networks that an address is counted in, the smallest first. Of IPv6 these are the /64 of one link, the /56 of one
+/// household, and the /48 of one site: whoever has the larger one chooses among as many of the smaller as they like.
+pub(super) fn networks(address: IpAddr) -> Vec<Vec<u8>> {
+    match canonical(address) {
+        IpAddr::V4(address) => vec![address.octets().to_vec()],
+        IpAddr::V6(address) => {
+            let octets = address.octets();
+            [8, 7, 6].map(|bytes| octets[..bytes].to_vec()).into()
+        }
+    }
+}
+
+/// The largest network that is one party's: an IPv4 address, or a /48.
+pub(in crate::account) fn site(address: IpAddr) -> Vec<u8> {
+    networks(address).pop().unwrap_or_default()
+}
+
+/// The well-known prefix of RFC 6052 section 2.1.
+const NAT64: [u8; 12] = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
 
 #[cfg(test)]
 mod tests {
@@ -141,17 +164,37 @@ mod tests {
             ("[2001:db8::1]", "2001:db8::1"),
             ("[2001:db8::1]:443", "2001:db8::1"),
             ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("64:ff9b::192.0.2.7", "192.0.2.7"),
+            ("[64:ff9b::c000:207]:443", "192.0.2.7"),
         ] {
             assert_eq!(client(1, &[entry]), address, "{entry}");
         }
     }
 
     #[test]
-    fn one_customer_is_one_network() {
-        let network = |text: &str| network(text.parse().unwrap());
-        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
-        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
-        assert_eq!(network("::ffff:192.0.2.7"), network("192.0.2.7"));
-        assert_ne!(network("192.0.2.7"), network("192.0.2.8"));
+    fn an_address_is_counted_in_each_network_around_it() {
+        let networks = |text: &str| networks(text.parse().unwrap());
+        let one = networks("2001:db8:1:203::1");
+        for (other, shared) in [
+            ("2001:db8:1:203:ffff::9", 3),
+            ("2001:db8:1:204::1", 2),
+            ("2001:db8:1:ffff::1", 1),
+            ("2001:db8:2:203::1", 0),
+        ] {
+            let other_networks = networks(other);
+            let is_shared = one.iter().zip(&other_networks).filter(|(a, b)| a == b);
+            assert_eq!(is_shared.count(), shared, "{other}");
+        }
+        for same in [
+            "::ffff:192.0.2.7",
+            "64:ff9b::192.0.2.7",
+            "64:ff9b::c000:207",
+        ] {
+            assert_eq!(networks(same), networks("192.0.2.7"), "{same}");
+        }
+        for other in ["192.0.2.8", "64:ff9b::192.0.2.8", "64:ff9b:1::c000:207"] {
+            assert_ne!(networks(other), networks("192.0.2.7"), "{other}");
+        }
+        assert_eq!(site("2001:db8:1:2::1".parse().unwrap()).len(), 6);
     }
 }

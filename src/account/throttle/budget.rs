@@ -39,6 +39,12 @@ impl Budget {
         self.window
     }
 
+    /// The same for a network that holds many.
+    pub(super) const fn times(self, factor: u32) -> Self {
+        let attempts = self.attempts.saturating_mul(factor);
+        Self { attempts, ..self }
+    }
+
     pub(super) const fn of(attempts: u32) -> Self {
         let window = Duration::from_secs(15 * 60);
         Self { attempts, window }

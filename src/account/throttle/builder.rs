@@ -19,8 +19,10 @@ pub struct ThrottleBuilder {
     events: Events,
     purpose: &'static str,
     account: Budget,
+    account_network: Budget,
     address: Budget,
     device: Budget,
+    work: Budget,
     device_life: Duration,
     proxies: TrustedProxies,
 }
@@ -33,23 +35,33 @@ impl ThrottleBuilder {
             secret: secret.clone(),
             events: Events::default(),
             purpose: "login",
-            account: Budget::of(10),
+            account: Budget::of(100),
+            account_network: Budget::of(10),
             address: Budget::of(100),
             device: Budget::of(10),
+            work: Budget::of(1_000),
             device_life: DEFAULT_DEVICE_LIFE,
             proxies: TrustedProxies::new(0),
         }
     }
 
-    /// What one account takes from all devices that have never logged in to it. Default: 10 in 15 minutes, more than
-    /// somebody needs who has three passwords in mind, and 960 guesses a day for everybody else together.
+    /// What one account takes from all devices that have never logged in to it, wherever they are. Default: 100 in 15
+    /// minutes, so that it takes ten networks to lock its owner out of new devices, and 9600 guesses a day are all that a
+    /// crowd of strangers has.
     pub const fn account(mut self, budget: Budget) -> Self {
         self.account = budget;
         self
     }
 
-    /// What one address takes over all accounts; of IPv6 a whole /64, which is what one customer has. Default: 100 in
-    /// 15 minutes, so that an office behind one address can mistype on a Monday morning.
+    /// What one account takes from one network, an IPv4 address or an IPv6 /48, by devices that have never logged in to it.
+    /// Default: 10 in 15 minutes, more than somebody needs who has three passwords in mind.
+    pub const fn account_network(mut self, budget: Budget) -> Self {
+        self.account_network = budget;
+        self
+    }
+
+    /// What one address takes over all accounts. Default: 100 in 15 minutes, so that an office behind one address can mistype
+    /// on a Monday morning. Of IPv6 it is what a /64 takes; a /56 takes four times, a /48 sixteen times as much.
     pub const fn address(mut self, budget: Budget) -> Self {
         self.address = budget;
         self
@@ -58,6 +70,13 @@ impl ThrottleBuilder {
     /// What one device takes that has logged in to the account before. Default: 10 in 15 minutes, as for an account.
     pub const fn device(mut self, budget: Budget) -> Self {
         self.device = budget;
+        self
+    }
+
+    /// How many passwords of one account are compared in all, right ones included, from wherever. Default: 1000 in 15
+    /// minutes, which no user needs and a flood of logins uses up.
+    pub const fn work(mut self, budget: Budget) -> Self {
+        self.work = budget;
         self
     }
 
@@ -103,8 +122,10 @@ impl ThrottleBuilder {
             events: self.events,
             purpose: self.purpose,
             account: self.account,
+            account_network: self.account_network,
             address: self.address,
             device: self.device,
+            work: self.work,
             proxies: self.proxies,
             devices: DeviceTokens::new(&self.secret, "tower-jam device token", self.device_life),
         }))
@@ -116,8 +137,10 @@ impl fmt::Debug for ThrottleBuilder {
         f.debug_struct("ThrottleBuilder")
             .field("purpose", &self.purpose)
             .field("account", &self.account)
+            .field("account_network", &self.account_network)
             .field("address", &self.address)
             .field("device", &self.device)
+            .field("work", &self.work)
             .finish_non_exhaustive()
     }
 }

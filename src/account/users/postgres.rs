@@ -1,6 +1,6 @@
 //! Users in a PostgreSQL table of the application.
 
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::{borrow::Cow, fmt, marker::PhantomData, time::Duration};
 
 use serde::de::DeserializeOwned;
 use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow};
@@ -253,6 +253,12 @@ fn user<U: DeserializeOwned>(row: &PgRow) -> Result<User<U>, StoreError> {
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> {
+    /// The column may compare without case or trailing spaces, by its collation or type. Counted more coarsely than it compares,
+    /// names that are nobody's only share a budget.
+    fn canonical<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        Cow::Owned(name.trim_end().to_lowercase())
+    }
+
     fn find<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<User<U>>> {
         Box::pin(self.one(&self.find, name))
     }

@@ -246,11 +246,17 @@ mod account {
             if let Some(stated) = &settings.account {
                 builder = builder.account(budget("account", stated)?);
             }
+            if let Some(stated) = &settings.account_network {
+                builder = builder.account_network(budget("account_network", stated)?);
+            }
             if let Some(stated) = &settings.address {
                 builder = builder.address(budget("address", stated)?);
             }
             if let Some(stated) = &settings.device {
                 builder = builder.device(budget("device", stated)?);
+            }
+            if let Some(stated) = &settings.work {
+                builder = builder.work(budget("work", stated)?);
             }
             if let Some(proxies) = settings.trusted_proxies {
                 builder = builder.trusted_proxies(TrustedProxies::new(proxies));

@@ -131,12 +131,16 @@ pub(crate) struct PasswordsSettings {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ThrottleSettings {
-    /// What one account takes from devices that have never logged in to it. Default: 10 in `15m`.
+    /// What one account takes from devices that have never logged in to it, wherever they are. Default: 100 in `15m`.
     pub(crate) account: Option<BudgetSettings>,
-    /// What one address takes over all accounts. Default: 100 in `15m`.
+    /// What it takes of that from one network, an IPv4 address or an IPv6 /48. Default: 10 in `15m`.
+    pub(crate) account_network: Option<BudgetSettings>,
+    /// What one address takes over all accounts. Of IPv6 it is what a /64 takes; a /56 takes four, a /48 sixteen times as much. Default: 100 in `15m`.
     pub(crate) address: Option<BudgetSettings>,
     /// What one device takes that has logged in before. Default: 10 in `15m`.
     pub(crate) device: Option<BudgetSettings>,
+    /// How many passwords of one account are compared in all, right ones included. Default: 1000 in `15m`.
+    pub(crate) work: Option<BudgetSettings>,
     /// How long a device is remembered after a login. Default: `180d`.
     pub(crate) device_life: Option<Span>,
     /// How many proxies of your own stand before the server, each adding its client's address to `X-Forwarded-For`. Default: 0, so

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::probe::{HOUR, Probe};
+use super::probe::{HOUR, Probe, race};
 use crate::{
     clock::Clock,
     error::StoreError,
@@ -14,6 +14,8 @@ use crate::{
 pub async fn run(store: &Arc<dyn Store>, clock: &ManualClock) {
     an_absent_number_counts_as_zero(store, clock).await;
     additions_may_be_negative_or_nothing(store, clock).await;
+    a_sum_of_zero_is_no_entry(store, clock).await;
+    additions_that_cancel_out_leave_nothing(store, clock).await;
     the_first_expiry_stays(store, clock).await;
     an_expired_number_starts_anew(store, clock).await;
     a_number_is_kept_as_decimal_text(store, clock).await;
@@ -41,6 +43,52 @@ pub async fn additions_may_be_negative_or_nothing(store: &Arc<dyn Store>, clock:
     for (delta, sum) in [(2, 2), (3, 5), (-1, 4), (0, 4), (-10, -6), (6, 0), (1, 1)] {
         assert_eq!(probe.add(&key, delta).await, sum);
     }
+}
+
+/// A number that comes to zero is gone, and the next addition brings its own expiry.
+pub async fn a_sum_of_zero_is_no_entry(store: &Arc<dyn Store>, clock: &ManualClock) {
+    let probe = Probe::new(store, clock);
+    let (key, grouped, group) = (probe.key("key"), probe.key("grouped"), probe.key("group"));
+    assert_eq!(probe.add(&key, 0).await, 0);
+    assert!(probe.get(&key).await.is_none(), "nothing was added");
+    for steps in [&[1, -1][..], &[-3, 2, 1], &[2, 0, -2]] {
+        for step in steps {
+            probe.add(&key, *step).await;
+        }
+        assert!(probe.get(&key).await.is_none(), "{steps:?}");
+        assert!(probe.take(&key).await.is_none(), "{steps:?}");
+    }
+    let later = probe.hence.after(HOUR);
+    assert_eq!(probe.add_until(&key, 1, later).await, 1);
+    assert_eq!(probe.read(&key).await.expires_at, later);
+    probe.add(&key, -1).await;
+    assert!(probe.put(&key, probe.write("7"), When::Absent).await);
+
+    let write = probe.write("1").in_group(group.clone());
+    probe.set(&grouped, write).await;
+    assert_eq!(probe.add(&grouped, -1).await, 0);
+    let listed = store.list(&group).await.expect("`list` is answered");
+    assert!(listed.is_empty(), "{listed:?}");
+}
+
+/// Sixteen tasks add one and take it back, over and over: nothing is left, and no sum is below zero.
+pub async fn additions_that_cancel_out_leave_nothing(store: &Arc<dyn Store>, clock: &ManualClock) {
+    let probe = Probe::new(store, clock);
+    let key = probe.key("key");
+    let sums = race(16, |_| {
+        let (probe, key) = (probe.clone(), key.clone());
+        async move {
+            let mut sums = Vec::new();
+            for _ in 0..20 {
+                sums.push(probe.add(&key, 1).await);
+                sums.push(probe.add(&key, -1).await);
+            }
+            sums
+        }
+    })
+    .await;
+    assert!(sums.concat().iter().all(|sum| (0..=16).contains(sum)));
+    assert!(probe.get(&key).await.is_none());
 }
 
 /// Additions do not prolong a number's life, or a patient attacker would be locked out for ever and a
@@ -77,7 +125,7 @@ pub async fn a_number_is_kept_as_decimal_text(store: &Arc<dyn Store>, clock: &Ma
     for (delta, text) in [
         (41, "41"),
         (-42, "-1"),
-        (1, "0"),
+        (4, "3"),
         (i64::MAX, "9223372036854775807"),
     ] {
         probe.add(&key, delta).await;

@@ -116,6 +116,9 @@ caught! {
     namespaces_left_out_are_caught: Fault::NamespacesLeftOut => keys::the_namespace_is_part_of_the_key;
     values_trimmed_are_caught: Fault::ValuesTrimmed => keys::a_value_is_bytes_whatever_it_looks_like;
     additions_that_prolong_are_caught: Fault::AddProlongs => counters::the_first_expiry_stays;
+    additions_that_keep_a_zero_are_caught: Fault::AddKeepsZero =>
+        counters::a_sum_of_zero_is_no_entry,
+        counters::additions_that_cancel_out_leave_nothing;
     additions_that_keep_the_version_are_caught: Fault::AddKeepsVersion =>
         counters::an_addition_is_a_write_like_others;
 }
@@ -132,7 +135,9 @@ fn faulty(fault: Fault) -> (Arc<dyn Store>, Arc<ManualClock>) {
         fault,
     };
     match fault {
-        Fault::AddProlongs | Fault::AddKeepsVersion => (Arc::new(FaultyAdd(store)), clock),
+        Fault::AddProlongs | Fault::AddKeepsVersion | Fault::AddKeepsZero => {
+            (Arc::new(FaultyAdd(store)), clock)
+        }
         _ => (Arc::new(store), clock),
     }
 }
@@ -170,6 +175,7 @@ enum Fault {
     ValuesTrimmed,
     AddProlongs,
     AddKeepsVersion,
+    AddKeepsZero,
 }
 
 impl Faulty {
@@ -315,6 +321,7 @@ impl Store for FaultyAdd {
             match (self.0.fault, before) {
                 (Fault::AddKeepsVersion, Some(before)) => again.version = before.version,
                 (Fault::AddProlongs, _) => {}
+                (Fault::AddKeepsZero, _) if sum == 0 => {}
                 _ => return Ok(sum),
             }
             self.put(key, again, When::Always).await?;

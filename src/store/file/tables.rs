@@ -142,6 +142,10 @@ impl<'t> Tables<'t> {
             fresh.expires_at = slot.entry.expires_at;
             group.clone_from(&slot.group);
         }
+        if sum == 0 {
+            self.remove(&id)?;
+            return Ok(0);
+        }
         fresh.value = sum.to_string().into();
         if !group.is_empty() {
             fresh.group = Some(decode(&group)?);

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use super::{Key, SHARDS, Seeded, lock};
+use super::{Key, SHARDS, Seeded, lock, shard::is_sparse};
 
 /// The members of every group. It is changed under the lock of the entry's shard, so that an entry
 /// and its membership cannot be seen apart.
@@ -40,8 +40,15 @@ impl Groups {
             return;
         };
         members.remove(member);
+        if is_sparse(members.len(), members.capacity()) {
+            members.shrink_to(members.len() * 2);
+        }
         if members.is_empty() {
             shard.remove(group);
+        }
+        if is_sparse(shard.len(), shard.capacity()) {
+            let room = shard.len() * 2;
+            shard.shrink_to(room);
         }
     }
 
@@ -57,6 +64,17 @@ impl Groups {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    /// For how many groups, and members of them, there is room.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        let rooms = self.shards.iter().map(|shard| {
+            let shard = lock(shard);
+            let members = shard.values().map(HashSet::capacity);
+            shard.capacity() + members.sum::<usize>()
+        });
+        rooms.sum()
     }
 
     fn shard(&self, group: &Key) -> MutexGuard<'_, Members> {

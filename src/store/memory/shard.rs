@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use super::{Entry, Key, Seeded, Timestamp, Write, groups::Groups};
+use super::{Entry, Key, Seeded, Timestamp, Write, groups::Groups, number};
 
 /// A list and not a map of tables, because a program has a handful of namespaces.
 #[derive(Default)]
@@ -80,7 +80,12 @@ pub(super) struct Table {
     pub(super) room: Arc<Room>,
     slots: HashMap<[u8; 32], Slot, Seeded>,
     by_expiry: BTreeSet<(Timestamp, [u8; 32])>,
+    /// The counters of an evictable namespace by what they have counted.
+    by_count: BTreeSet<(Count, [u8; 32])>,
 }
+
+/// What tells which counter goes first.
+type Count = (i64, Timestamp);
 
 /// An entry and what belongs to it. Dropping the slot gives its place back.
 pub(super) struct Slot {
@@ -95,11 +100,17 @@ impl Table {
             room,
             slots: HashMap::with_hasher(hashing),
             by_expiry: BTreeSet::new(),
+            by_count: BTreeSet::new(),
         }
     }
 
     pub(super) fn slot(&self, digest: &[u8; 32]) -> Option<&Slot> {
         self.slots.get(digest)
+    }
+
+    /// The least that one of the counters has counted.
+    pub(super) fn least(&self) -> Option<Count> {
+        self.by_count.first().map(|(count, _)| *count)
     }
 
     pub(super) fn first_expiry(&self) -> Option<Timestamp> {
@@ -117,6 +128,9 @@ impl Table {
             group: write.group,
             place,
         };
+        if self.room.is_evictable {
+            self.by_count.insert((count(&slot.entry), key.digest));
+        }
         self.slots.insert(key.digest, slot);
     }
 
@@ -138,18 +152,26 @@ impl Table {
                 groups.leave(group, key);
             }
         }
+        let before = count(&slot.entry);
         slot.entry = Entry::new(write.value, write.version, write.expires_at);
         slot.group = write.group;
+        if self.room.is_evictable {
+            self.by_count.remove(&(before, key.digest));
+            self.by_count.insert((count(&slot.entry), key.digest));
+        }
     }
 
     pub(super) fn remove(&mut self, digest: &[u8; 32], groups: &Groups) -> Option<Slot> {
         let slot = self.slots.remove(digest)?;
         self.by_expiry.remove(&(slot.entry.expires_at, *digest));
+        if self.room.is_evictable {
+            self.by_count.remove(&(count(&slot.entry), *digest));
+        }
         if let Some(group) = &slot.group {
-            let key = Key::from_stored(&self.room.name, *digest);
+            let key = Key::undeclared(self.room.name.clone(), *digest);
             groups.leave(group, &key);
         }
-        if self.slots.capacity() > SMALL && self.slots.len() < self.slots.capacity() / 8 {
+        if is_sparse(self.slots.len(), self.slots.capacity()) {
             self.slots.shrink_to(self.slots.len() * 2);
         }
         Some(slot)
@@ -158,6 +180,12 @@ impl Table {
     /// Removes the entry that expires first, live or not.
     pub(super) fn remove_soonest(&mut self, groups: &Groups) -> Option<Slot> {
         let (_, digest) = self.by_expiry.pop_first()?;
+        self.remove(&digest, groups)
+    }
+
+    /// Removes the counter that has counted least.
+    pub(super) fn remove_least(&mut self, groups: &Groups) -> Option<Slot> {
+        let (_, digest) = self.by_count.pop_first()?;
         self.remove(&digest, groups)
     }
 
@@ -178,13 +206,15 @@ impl Table {
 /// Counts the entries of one namespace in all shards.
 pub(super) struct Room {
     pub(super) name: Cow<'static, str>,
+    pub(super) is_evictable: bool,
     entries: AtomicUsize,
 }
 
 impl Room {
-    pub(super) fn new(name: Cow<'static, str>) -> Self {
+    pub(super) fn new(name: Cow<'static, str>, is_evictable: bool) -> Self {
         Self {
             name,
+            is_evictable,
             entries: AtomicUsize::new(0),
         }
     }
@@ -214,6 +244,17 @@ impl Drop for Place {
 
 /// More than the one entry that a write can add, and few enough not to be noticed.
 const PURGED_PER_WRITE: usize = 4;
+
+/// Whether a table is so much larger than what is in it that it should shrink.
+pub(super) fn is_sparse(length: usize, capacity: usize) -> bool {
+    capacity > SMALL && length < capacity / 8
+}
+
+/// What an entry has counted. One that is no number counts most.
+fn count(entry: &Entry) -> Count {
+    let sum = number(&entry.value).unwrap_or(i64::MAX);
+    (sum, entry.expires_at)
+}
 
 /// Below this many slots a table is not worth shrinking.
 const SMALL: usize = 256;

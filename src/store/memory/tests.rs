@@ -181,6 +181,65 @@ async fn the_throttle_counter_nearest_to_its_end_gives_way() {
     );
 }
 
+/// An attacker's flood of counters must not give a guesser a new budget, though that one ends first.
+#[tokio::test]
+async fn a_flood_of_counters_evicts_itself_and_no_used_up_budget() {
+    let fixture = Fixture::with_capacity(50);
+    let now = fixture.clock.now();
+    let victim = key("throttle", 10_000);
+    for count in 1..=10 {
+        let sum = fixture.store.add(&victim, 1, now.after(MINUTE)).await;
+        assert_eq!(sum.unwrap(), count);
+    }
+    for key in keys("throttle", 5_000) {
+        let sum = fixture.store.add(&key, 1, now.after(MINUTE * 15)).await;
+        assert_eq!(sum.unwrap(), 1);
+    }
+    let sum = fixture.store.add(&victim, 1, now.after(MINUTE)).await;
+    assert_eq!(sum.unwrap(), 11);
+}
+
+#[tokio::test]
+async fn a_counter_that_comes_back_to_zero_gives_its_place_back() {
+    let fixture = Fixture::with_capacity(50);
+    let end = fixture.clock.now().after(MINUTE);
+    for key in keys("throttle", 5_000) {
+        fixture.store.add(&key, 1, end).await.unwrap();
+        fixture.store.add(&key, -1, end).await.unwrap();
+    }
+    assert_eq!((fixture.counted("throttle"), fixture.held()), (0, 0));
+}
+
+/// What was needed for a peak is given back after it, of groups too.
+#[tokio::test]
+async fn nothing_stays_of_a_peak() {
+    let fixture = Fixture::with_capacity(1_000_000);
+    let end = fixture.clock.now().after(MINUTE);
+    let member = |number| (key("session", number), key("group", number / 2));
+    for number in 0..100_000 {
+        let (key, group) = member(number);
+        let write = Write::new("", end).in_group(group);
+        fixture.store.put(&key, write, When::Always).await.unwrap();
+    }
+    let one = key("group", 1_000_000);
+    for number in 100_000..200_000 {
+        let write = Write::new("", end).in_group(one.clone());
+        let key = key("session", number);
+        fixture.store.put(&key, write, When::Always).await.unwrap();
+    }
+    assert!(fixture.store.groups.room() > 200_000);
+    for number in 0..199_990 {
+        let key = key("session", number);
+        fixture.store.take(&key).await.unwrap().unwrap();
+    }
+    let room = fixture.store.groups.room();
+    assert!(room <= SHARDS * 256 + 256, "{room}");
+    let slots = (0..SHARDS).map(|at| lock(&fixture.store.shards[at]).room("session"));
+    let slots = slots.sum::<usize>();
+    assert!(slots <= SHARDS * 256, "{slots}");
+    assert_eq!(fixture.store.list(&one).await.unwrap().len(), 10);
+}
+
 #[tokio::test]
 async fn an_expired_throttle_counter_goes_before_a_live_one() {
     let fixture = Fixture::with_capacity(2);

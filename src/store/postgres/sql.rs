@@ -161,7 +161,8 @@ impl Statements {
 }
 
 /// What is no number is in no row of the answer, since the condition of the update fails. It is read by way of
-/// `encode`, which takes any bytes and leaves digits as they are, and the sum as a `numeric`, which has no end.
+/// `encode`, which takes any bytes and leaves digits as they are, and the sum as a `numeric`, which has no end. A sum of zero has
+/// expired at once, so that it is absent by the same statement; the purge removes the row.
 fn add(entries: &str) -> String {
     let (least, most) = (i64::MIN, i64::MAX);
     let text = "encode(entry.value, 'escape')";
@@ -171,7 +172,8 @@ fn add(entries: &str) -> String {
          ON CONFLICT (namespace, digest) DO UPDATE SET version = excluded.version, \
          value = CASE WHEN entry.expires_at <= $6 THEN excluded.value ELSE convert_to(\
          greatest({least}, least({most}, {text}::numeric + $4::bigint))::text, 'UTF8') END, \
-         expires_at = CASE WHEN entry.expires_at <= $6 THEN excluded.expires_at ELSE entry.expires_at END, \
+         expires_at = CASE WHEN entry.expires_at <= $6 THEN excluded.expires_at \
+         WHEN {text}::numeric + $4::bigint = 0 THEN 0 ELSE entry.expires_at END, \
          group_namespace = CASE WHEN entry.expires_at <= $6 THEN NULL ELSE entry.group_namespace END, \
          group_digest = CASE WHEN entry.expires_at <= $6 THEN NULL ELSE entry.group_digest END \
          WHERE CASE WHEN entry.expires_at <= $6 THEN true \

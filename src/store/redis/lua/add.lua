@@ -60,6 +60,9 @@ if fault then
 end
 local version, amount = ARGV[4], ARGV[5]
 if not entry then
+  if amount == '0' then
+    return amount
+  end
   write(KEYS[1], '\1' .. version .. ARGV[3] .. '\0' .. amount, ARGV[2])
   return amount
 end
@@ -70,5 +73,9 @@ if not high then
   return redis.error_reply('CORRUPT not a number')
 end
 local sum = decimal(add(high, low, parse(amount)))
+if sum == '0' then
+  redis.call('DEL', KEYS[1])
+  return sum
+end
 redis.call('SET', KEYS[1], '\1' .. version .. string.sub(entry, 10, 17) .. '\0' .. sum, 'KEEPTTL')
 return sum

@@ -1,0 +1,51 @@
+//! On whose behalf a hash is computed.
+
+use std::net::IpAddr;
+
+use crate::{account::throttle::site, secret};
+
+/// Whom a place in the queue is counted for.
+pub(in crate::account) struct Whose {
+    account: Option<Holder>,
+    device: Option<Holder>,
+    /// Whose turn it is goes by network.
+    pub(super) network: Holder,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum Holder {
+    Account([u8; 32]),
+    Device([u8; 32]),
+    Network(Vec<u8>),
+    /// The application itself, as where it imports users.
+    Nobody,
+}
+
+impl Whose {
+    /// An attempt at `account` from `address`, by a device that is known or is not.
+    pub(in crate::account) fn new(account: &str, address: IpAddr, device: Option<&[u8]>) -> Self {
+        Self {
+            account: Some(Holder::Account(secret::hash([account.as_bytes()]))),
+            device: device.map(|device| Holder::Device(secret::hash([device]))),
+            network: Holder::Network(site(address)),
+        }
+    }
+
+    pub(super) const fn nobody() -> Self {
+        Self {
+            account: None,
+            device: None,
+            network: Holder::Nobody,
+        }
+    }
+
+    pub(super) fn holders(&self) -> impl Iterator<Item = &Holder> {
+        [
+            self.account.as_ref(),
+            self.device.as_ref(),
+            Some(&self.network),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
