@@ -140,6 +140,8 @@ pub enum EventKind {
     OtpReplayed,
     /// A one-time code or a recovery code was wrong once too often: none is looked at for a while.
     OtpLocked,
+    /// A user's record of one-time codes does not open: its secret was retired, or it is damaged. The user cannot give a code.
+    OtpUnreadable,
     /// A counter was found again by two codes in a row.
     OtpResynchronized,
     /// A recovery code was used up.
@@ -182,6 +184,7 @@ impl EventKind {
             Self::OtpRefused => "otp_refused",
             Self::OtpReplayed => "otp_replayed",
             Self::OtpLocked => "otp_locked",
+            Self::OtpUnreadable => "otp_unreadable",
             Self::OtpResynchronized => "otp_resynchronized",
             Self::RecoveryCodeUsed => "recovery_code_used",
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
@@ -193,7 +196,11 @@ impl EventKind {
     const fn is_alarming(self) -> bool {
         matches!(
             self,
-            Self::ReuseDetected | Self::StateLost | Self::FingerprintChanged | Self::OtpLocked
+            Self::ReuseDetected
+                | Self::StateLost
+                | Self::FingerprintChanged
+                | Self::OtpLocked
+                | Self::OtpUnreadable
         )
     }
 }

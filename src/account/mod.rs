@@ -165,6 +165,7 @@ mod oauth;
 mod oauth_mount;
 mod password;
 mod proof;
+mod reset;
 mod routes;
 mod second_factor;
 mod second_routes;

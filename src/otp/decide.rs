@@ -45,7 +45,7 @@ pub(super) enum Attempt<'a> {
 pub(super) enum Verdict {
     /// It is right, and used up.
     Accepted { recovery_left: usize },
-    /// The code was right once, or an older one than the last that was.
+    /// The code was right once, or an older one than the last that was. A recovery code was used.
     Replayed,
     /// It is wrong, and counts. `locks` says that it was one too many.
     Wrong { locks: bool },
@@ -182,8 +182,14 @@ impl Record {
         };
         let before = self.recovery.len();
         self.recovery.retain(|known| !equal(known, &hash));
-        match self.recovery.len() < before {
-            true => Finding::Right,
+        if self.recovery.len() < before {
+            self.used.push(hash);
+            let old = self.used.len().saturating_sub(MAX_USED);
+            self.used.drain(..old);
+            return Finding::Right;
+        }
+        match self.used.iter().any(|known| equal(known, &hash)) {
+            true => Finding::Used,
             false => Finding::Wrong,
         }
     }
@@ -220,3 +226,6 @@ fn factors(
 fn next(last: Option<u64>) -> u64 {
     last.map_or(0, |last| last.saturating_add(1))
 }
+
+/// The codes of two sets: somebody may still send one of those that were replaced.
+const MAX_USED: usize = 20;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     decide::{Attempt, Terms, Verdict},
-    record::{Active, Record, RecordKeys},
+    record::{Active, Record, RecordKeys, Sealed},
     recovery::RecoveryCodes,
     *,
 };
@@ -293,8 +293,20 @@ fn a_recovery_code_works_once_and_a_lock_holds_for_it_too() {
             recovery_left: 9 - n,
         };
         assert_eq!(recover(&mut record, code), left);
-        assert_eq!(recover(&mut record, code), WRONG);
+        // Whoever has lost the telephone tries the list from its top, more than once.
+        for _ in 0..10 {
+            assert_eq!(recover(&mut record, code), Verdict::Replayed);
+        }
+        assert_eq!((record.failures, record.recovery.len()), (0, 9 - n));
     }
+    for _ in 0..4 {
+        assert_eq!(recover(&mut record, &"A".repeat(24)), WRONG);
+    }
+    assert_eq!(
+        recover(&mut record, &"A".repeat(24)),
+        Verdict::Wrong { locks: true },
+        "what was never a code counts"
+    );
     let last = codes.iter().last().unwrap();
     record.locked_until = at(900);
     assert_eq!(
@@ -336,6 +348,8 @@ fn full_record() -> Record {
     let period = Totp::new().with_period(Duration::from_secs(45)).unwrap();
     assert!(record.enroll(period.into(), OtpSecret::generate(), true, &terms(), at(0)));
     record.recovery = RecoveryCodes::generate().hashes();
+    record.used = RecoveryCodes::generate().hashes();
+    record.subject = "älice".to_owned();
     record.failures = 3;
     record.locked_until = at(5);
     record
@@ -354,6 +368,7 @@ fn a_record_comes_back_as_it_was_stored() {
         let pending = |it: &Record| it.pending.as_ref().map(|it| (it.scheme, it.expires_at));
         assert_eq!(pending(&record), pending(&read));
         assert_eq!(read.recovery, record.recovery);
+        assert_eq!((read.used, read.subject), (record.used, record.subject));
         assert_eq!(
             (read.failures, read.locked_until),
             (record.failures, record.locked_until)
@@ -383,9 +398,16 @@ fn a_record_opens_with_an_accepted_secret_and_is_sealed_with_the_active_one() {
         .unwrap();
     let both = RecordKeys::new(&new.clone().accept(&old));
     let record = both.decode(&value, &key()).unwrap();
+    let retired = RecordKeys::new(&new).decode(&value, &key());
+    assert_eq!(retired.err(), Some(Sealed::Retired));
     let value = both.encode(&record, &key()).unwrap();
     assert!(RecordKeys::new(&new).decode(&value, &key()).is_ok());
-    assert!(RecordKeys::new(&old).decode(&value, &key()).is_err());
+    let retired = RecordKeys::new(&old).decode(&value, &key());
+    assert_eq!(retired.err(), Some(Sealed::Retired));
+    // The id of a key is not its secret, nor is it another's.
+    let ids: Vec<_> = both.ids().collect();
+    assert!(ids.len() == 2 && ids[0] != ids[1]);
+    assert_eq!(RecordKeys::id_of(&value), Some(ids[0]));
 }
 
 mod properties {
