@@ -46,10 +46,10 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let attempt = self
             .attempt(&budget(user.as_ref(), subject), origin)
             .await?;
-        let user = judged(attempt, self.check(user, current).await).await?;
+        let user = judged(attempt, self.check(user, current, origin).await).await?;
         let new = inner
             .passwords
-            .check_new(new)
+            .check_new_for(new, [subject, caller.subject().issuer()])
             .await
             .map_err(LoginError::NewPassword)?;
         let hash = inner.passwords.hash(&new).await?;

@@ -19,7 +19,7 @@ use crate::{
     event::{Event, EventKind, Events},
     identity::Factor,
     refresh::{ReadUser, TokenPair, TokenPairs},
-    rejection::{Rejection, RejectionKind},
+    rejection::Rejection,
     secret::Secret,
     session::{NewSession, Session, Sessions},
 };
@@ -143,7 +143,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         // The hash that counts is one that was read after the epochs: a change of password in between would else let
         // the old one in.
         let again = inner.users.read(subject).await?;
-        let user = self.check(found.and(again), &asked.password).await?;
+        let user = self
+            .check(found.and(again), &asked.password, origin)
+            .await?;
         let device_account = budget(Some(&user), &asked.name);
         Ok(Proved {
             is_second_due: self
@@ -273,20 +275,24 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         &self,
         user: Option<User<U>>,
         password: &Secret<String>,
+        origin: &Origin,
     ) -> Result<User<U>, LoginError> {
         let inner = &*self.inner;
+        let guess = self.guess(user.as_ref(), origin).await?;
         let stored = user
             .as_ref()
             .map(|user| user.password_hash.expose().as_str());
-        let stored = stored.filter(|hash| !hash.is_empty());
-        let outcome = inner.passwords.verify(password.expose(), stored).await;
-        let outcome = outcome.inspect_err(|refused| {
-            if matches!(refused.kind(), RejectionKind::Throttled { .. }) {
-                inner.events.tell(&self.event(EventKind::Throttled));
+        let stored = stored.filter(|hash| !hash.is_empty() && !guess.is_one_too_many());
+        let outcome = match inner.passwords.verify(password.expose(), stored).await {
+            Ok(outcome) => outcome,
+            Err(refused) => {
+                self.not_guessed(&guess, &refused).await;
+                return Err(refused.into());
             }
-        })?;
+        };
         match (user, outcome) {
             (Some(mut user), Outcome::Verified { new_hash }) => {
+                self.guessed_right(&user).await;
                 if let Some(new_hash) = new_hash
                     && self.rehash(&user, &new_hash).await
                 {
@@ -297,6 +303,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             (Some(user), Outcome::Wrong) => {
                 let event = self.event(EventKind::WrongPassword);
                 inner.events.tell(&event.of(user.grant.subject()));
+                self.guessed_wrong(&guess, &user);
                 Err(LoginError::WrongCredentials)
             }
             (None, _) => {

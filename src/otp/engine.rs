@@ -185,32 +185,6 @@ impl Otp {
         Ok(is_ended)
     }
 
-    /// Whether `subject` has a confirmed authenticator, also one whose record does not open. This is for showing it: whether a code must be asked for is a
-    /// field of the user, since a record that was lost must not open anything.
-    ///
-    /// # Errors
-    ///
-    /// When the store does not answer.
-    pub async fn is_enrolled(&self, subject: &str) -> Result<bool, StoreError> {
-        let key = self.key(subject);
-        let entry = self.inner.store.get(&key).await?;
-        let read = self.read(&key, entry.as_ref());
-        Ok(read.map_or(true, |record| record.active.is_some()))
-    }
-
-    /// A number that stands for the authenticator that `subject` has: another one has another. One that cannot be read has none.
-    #[cfg(feature = "account")]
-    pub(crate) async fn enrolment(&self, subject: &str) -> Result<Option<u32>, StoreError> {
-        let key = self.key(subject);
-        let entry = self.inner.store.get(&key).await?;
-        let record = self.read(&key, entry.as_ref()).ok();
-        let active = record.and_then(|record| record.active);
-        Ok(active.map(|active| {
-            let [a, b, c, d, ..] = crate::secret::hash([active.secret.expose()]);
-            u32::from_be_bytes([a, b, c, d])
-        }))
-    }
-
     /// The `otpauth://` URI of `secret` as this engine's scheme makes codes; `account` is what authenticators show
     /// beside the service.
     ///
@@ -256,10 +230,13 @@ impl Otp {
                 self.tell(success, subject, at);
                 Ok((at, recovery_left))
             }
-            Verdict::Wrong { locks } => {
+            Verdict::Wrong { locks, caps } => {
                 self.tell(EventKind::OtpRefused, subject, at);
                 if locks {
                     self.tell(EventKind::OtpLocked, subject, at);
+                }
+                if caps {
+                    self.tell(EventKind::OtpCapped, subject, at);
                 }
                 Err(Rejection::invalid("the code is wrong"))
             }
@@ -271,6 +248,9 @@ impl Otp {
                 self.tell(EventKind::Throttled, subject, at);
                 Err(Rejection::throttled(wait, "too many wrong codes in a row"))
             }
+            Verdict::Capped => Err(Rejection::factor_lost(
+                "a hundred codes were wrong in a row: a recovery code is due",
+            )),
             Verdict::Absent => Err(absent()),
         }
     }

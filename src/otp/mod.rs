@@ -12,6 +12,8 @@
 //! * **No verdict leaves before its count is written.** Five wrong codes in a row lock the user for 15 minutes; of any number
 //!   sent at once, five are looked at. Attempts while locked are not looked at, do not count and prolong nothing. What is
 //!   right ends the row. Codes, confirmations and recovery codes count together.
+//! * **A hundred wrong codes in a row**, whatever locks came between, end the authenticator (NIST SP 800-63B-4 section 3.2.2): no
+//!   code of it is right any more, 403, until a recovery code was used or another authenticator is confirmed.
 //! * **A code is as many ASCII digits as it has.** Anything else is a wrong code, with its answer and in its time.
 //! * **A store that is away** is 503, and costs nothing. If it fails after it has written, the code is used up: a failure
 //!   never makes a second use.

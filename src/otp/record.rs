@@ -1,7 +1,7 @@
 //! What the store holds of a user's second factor.
 //!
 //! ```text
-//! format (1 byte) ‖ key id (8) ‖ nonce (12) ‖ sealed: failures (1) ‖ locked until (8) ‖ active ‖ pending ‖ codes ‖ used ‖ subject
+//! format (1 byte) ‖ key id (8) ‖ nonce (12) ‖ sealed: failures (1) ‖ row (1) ‖ locked until (8) ‖ active ‖ pending ‖ codes ‖ used ‖ subject
 //! active:   0, or 1 ‖ scheme (7) ‖ last factor: 0, or 1 ‖ number (8) ‖ secret: length (1) ‖ bytes
 //! pending:  0, or 1 ‖ scheme (7) ‖ expiry (8) ‖ secret: length (1) ‖ bytes
 //! scheme:   kind (1) ‖ digest (1) ‖ digits (1) ‖ period (4)
@@ -34,7 +34,10 @@ use crate::{
 pub(super) struct Record {
     pub(super) active: Option<Active>,
     pub(super) pending: Option<Pending>,
+    /// Since the last lock.
     pub(super) failures: u8,
+    /// Since the last right code, whatever locks came between.
+    pub(super) row: u8,
     pub(super) locked_until: Timestamp,
     /// Of those that were not used yet.
     pub(super) recovery: Vec<Hash>,
@@ -67,6 +70,7 @@ impl Record {
             active: None,
             pending: None,
             failures: 0,
+            row: 0,
             locked_until: Timestamp::from_millis(0),
             recovery: Vec::new(),
             used: Vec::new(),
@@ -87,7 +91,7 @@ impl Record {
         // Large enough for all of it, so that no copy of a secret is left behind by growing.
         let hashes = self.recovery.len() + self.used.len();
         let mut body = Vec::with_capacity(512 + 32 * hashes + self.subject.len());
-        body.push(self.failures);
+        body.extend([self.failures, self.row]);
         put_time(&mut body, self.locked_until);
         body.push(u8::from(self.active.is_some()));
         if let Some(active) = &self.active {
@@ -122,6 +126,7 @@ impl Record {
         let mut reader = Reader(body);
         let mut record = Self::new();
         record.failures = reader.byte()?;
+        record.row = reader.byte()?;
         record.locked_until = reader.time()?;
         if reader.flag()? {
             let scheme = reader.scheme()?;

@@ -82,7 +82,7 @@ pub enum RejectionKind {
         /// The authentication contexts that would do.
         acr_values: Option<Cow<'static, str>>,
     },
-    /// The user has a second factor that the service cannot verify any more: it is to be set up anew.
+    /// The user has a factor that is not accepted any more, or that the service cannot verify: another one is due, or a reset.
     FactorLost,
     /// Too many attempts.
     Throttled {
@@ -149,7 +149,8 @@ impl Rejection {
         )
     }
 
-    /// The user has a second factor that the service cannot verify any more. It is there all the same, so nothing opens.
+    /// The user has a factor that is not accepted any more, or that the service cannot verify. It is there all the same, so nothing
+    /// opens.
     #[must_use]
     pub const fn factor_lost(reason: &'static str) -> Self {
         Self::new(RejectionKind::FactorLost, reason)

@@ -81,7 +81,7 @@ impl RejectionKind {
                 7,
                 false,
                 None,
-                "the second factor must be set up anew",
+                "this factor is not accepted any more: use another one, or have it reset",
             ),
             Self::Throttled { .. } => (S::TOO_MANY_REQUESTS, 8, false, None, "too many attempts"),
             Self::Unavailable => (

@@ -10,6 +10,7 @@
 mod support;
 
 mod bound;
+mod capped;
 mod change;
 mod edges;
 mod routes;
