@@ -91,6 +91,9 @@ pub enum EventKind {
     UnknownUser,
     /// A password was wrong.
     WrongPassword,
+    /// A password was wrong a hundred times in a row, so it is not accepted any more until it is replaced or its user has proved
+    /// in another way who it is.
+    PasswordCapped,
     /// A refresh token was exchanged for its successor.
     Refreshed,
     /// A refresh token was used again when its successor had long been given out: it was stolen, or its successor
@@ -149,6 +152,11 @@ pub enum EventKind {
     OtpReplayed,
     /// A one-time code or a recovery code was wrong once too often: none is looked at for a while.
     OtpLocked,
+    /// A hundred codes were wrong in a row: none is accepted any more until a recovery code was used, or the authenticator is
+    /// replaced.
+    OtpCapped,
+    /// A user's record of one-time codes does not open: its secret was retired, or it is damaged. The user cannot give a code.
+    OtpUnreadable,
     /// A counter was found again by two codes in a row.
     OtpResynchronized,
     /// A recovery code was used up.
@@ -167,6 +175,7 @@ impl EventKind {
             Self::LoginSucceeded => "login_succeeded",
             Self::UnknownUser => "unknown_user",
             Self::WrongPassword => "wrong_password",
+            Self::PasswordCapped => "password_capped",
             Self::Refreshed => "refreshed",
             Self::ReuseDetected => "reuse_detected",
             Self::StateLost => "state_lost",
@@ -195,6 +204,8 @@ impl EventKind {
             Self::OtpRefused => "otp_refused",
             Self::OtpReplayed => "otp_replayed",
             Self::OtpLocked => "otp_locked",
+            Self::OtpCapped => "otp_capped",
+            Self::OtpUnreadable => "otp_unreadable",
             Self::OtpResynchronized => "otp_resynchronized",
             Self::RecoveryCodeUsed => "recovery_code_used",
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
@@ -211,6 +222,9 @@ impl EventKind {
                 | Self::FingerprintChanged
                 | Self::RecordUnreadable
                 | Self::OtpLocked
+                | Self::OtpUnreadable
+                | Self::OtpCapped
+                | Self::PasswordCapped
         )
     }
 }

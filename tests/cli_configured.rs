@@ -161,6 +161,55 @@ fn a_token_goes_through_a_pipe() {
 }
 
 #[tokio::test]
+async fn a_check_before_a_secret_is_retired_names_those_who_need_it() {
+    let place = Place::new("rotation");
+    let enroll = async |jam: Jam, user: &str| {
+        let begun = jam.otp().unwrap().enroll(user).await.unwrap();
+        let code = jam.otp_code(begun.secret(), None).unwrap();
+        let confirmed = jam.otp().unwrap().confirm(user, code.expose()).await;
+        drop(confirmed.unwrap());
+    };
+    enroll(place.jam().await, "alice").await;
+    let check = ["secret", "rotate", "--check"];
+    let ran = place.run(&check, "");
+    assert_eq!(
+        (ran.code, &ran.json()["would_be_lost"]),
+        (0, &serde_json::json!([]))
+    );
+
+    let new = place.folder.join("new");
+    done(&["keys", "symmetric", "--out", new.to_str().unwrap()], "");
+    let text = TEXT.replace("secret_file = 'secret'", "secret_file = ['new', 'secret']");
+    fs::write(&place.config, text).unwrap();
+    enroll(place.jam().await, "bob").await;
+    let ran = place.run(&check, "");
+    let told = ran.json();
+    assert_eq!(
+        (ran.code, &told["would_be_lost"]),
+        (1, &serde_json::json!(["alice"]))
+    );
+    assert_eq!(
+        (&told["secrets"][0]["records"], &told["unreadable"]),
+        (&1.into(), &0.into())
+    );
+    assert!(
+        ran.err.contains("a user needs a secret behind the first"),
+        "{}",
+        ran.err
+    );
+
+    let text = TEXT.replace("secret_file = 'secret'", "secret_file = 'new'");
+    fs::write(&place.config, text).unwrap();
+    let ran = place.run(&check, "");
+    assert_eq!((ran.code, &ran.json()["unreadable"]), (0, &1.into()));
+    assert_eq!(
+        place.run(&check[..2], "").code,
+        2,
+        "there is nothing else to do"
+    );
+}
+
+#[tokio::test]
 async fn the_sessions_of_one_user_end_and_those_of_everybody() {
     let place = Place::new("sessions");
     let grant = |user: &str| Grant::new(user, Claims::new());

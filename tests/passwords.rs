@@ -17,7 +17,12 @@ const CHEAP: Cost = Cost::Argon2id {
     lanes: 1,
 };
 
+/// With whatever passwords a test has at hand.
 fn cheap() -> PasswordsBuilder {
+    strict().dangerous_allow_common()
+}
+
+fn strict() -> PasswordsBuilder {
     Passwords::builder().dangerous_cost(CHEAP)
 }
 
@@ -180,17 +185,70 @@ async fn new_passwords_have_a_length_and_old_ones_need_none() {
 }
 
 #[tokio::test]
+async fn what_is_tried_first_is_no_new_password() {
+    let passwords = strict()
+        .context("https://auth.acme.dev")
+        .context("Tower Jam")
+        .build()
+        .unwrap();
+    for common in [
+        "password1",
+        "PassWord1",
+        "qwertyuiop",
+        "iloveyou",
+        "12345678",
+    ] {
+        let refused = passwords.check_new(common).await.unwrap_err();
+        assert!(
+            matches!(refused, NewPasswordError::Common),
+            "{common}: {refused}"
+        );
+    }
+    let user = ["alice", "alice@example.org"];
+    for made in [
+        "acme-acme",
+        "ACME 2026!",
+        "acme.dev",
+        "tower jam",
+        "towertower1",
+        "alicealice",
+        "Alice1985",
+        "alice@example.org",
+        "acme password1",
+    ] {
+        let refused = passwords.check_new_for(made, user).await.unwrap_err();
+        assert!(
+            matches!(refused, NewPasswordError::Context),
+            "{made}: {refused}"
+        );
+    }
+    for good in [
+        "correct horse, battery",
+        "alice likes the acme towers",
+        "a tower of eight words",
+    ] {
+        assert!(passwords.check_new_for(good, user).await.is_ok(), "{good}");
+    }
+    let lax = cheap().build().unwrap();
+    assert!(lax.check_new("password1").await.is_ok());
+    assert!(
+        lax.check_new("acme 2026!").await.is_ok(),
+        "nobody has named a context"
+    );
+}
+
+#[tokio::test]
 async fn a_breached_password_is_refused_and_a_hook_that_fails_refuses_too() {
     let builder =
         cheap().breached(
             async |password: Secret<String>| match password.expose().as_str() {
-                "password1" => Ok(true),
+                "known to thieves" => Ok(true),
                 "unknowable" => Err("connection refused".into()),
                 _ => Ok(false),
             },
         );
     let passwords = builder.build().unwrap();
-    let refused = passwords.check_new("password1").await.unwrap_err();
+    let refused = passwords.check_new("known to thieves").await.unwrap_err();
     assert!(matches!(refused, NewPasswordError::Breached));
     let refused = passwords.check_new("unknowable").await.unwrap_err();
     assert!(matches!(refused, NewPasswordError::Unchecked(_)));
@@ -313,7 +371,7 @@ async fn a_damaged_hash_is_unavailable_and_quoted_nowhere() {
 #[tokio::test]
 async fn nothing_secret_is_shown() {
     let passwords = cheap().pepper(&MasterSecret::generate()).build().unwrap();
-    let new = passwords.check_new("swordfish").await.unwrap();
+    let new = passwords.check_new("sea swordfish").await.unwrap();
     let stored = passwords.hash(&new).await.unwrap();
     let other = cheap().pepper(&MasterSecret::generate());
     let outcome = verify(
@@ -447,7 +505,7 @@ async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
     };
     let builder = Passwords::builder().dangerous_cost(cost);
     let passwords = builder.pepper(&MasterSecret::generate()).build().unwrap();
-    let stored = hash(&passwords, "swordfish").await;
+    let stored = hash(&passwords, "sea swordfish").await;
     let time = async |stored| {
         let began = Instant::now();
         let outcome = passwords.verify("swordfisH", stored).await.unwrap();

@@ -88,7 +88,9 @@ async fn register(
     let address = throttle.client_address(peer.ip(), &headers);
     let _counted = throttle.attempt_from(address).await?;
     let passwords = app.jam.passwords()?;
-    let password = passwords.check_new(&asked.password).await?;
+    let password = passwords
+        .check_new_for(&asked.password, [asked.username.as_str()])
+        .await?;
     let hash = passwords.hash(&password).await?;
     let user = Claims::new().with("username", &asked.username)?;
     let roles = app.roles(&asked.username);

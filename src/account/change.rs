@@ -41,10 +41,10 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let attempt = self
             .attempt(&budget(self.issuer(), user.as_ref(), subject), origin)
             .await?;
-        let user = judged(attempt, self.check(&place, user, current).await).await?;
+        let user = judged(attempt, self.check(&place, user, current, origin).await).await?;
         let new = inner
             .passwords
-            .check_new(new)
+            .check_new_for(new, [subject, caller.subject().issuer()])
             .await
             .map_err(LoginError::NewPassword)?;
         let hash = place.hash(&new).await?;

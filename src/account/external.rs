@@ -82,6 +82,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let Some(user) = inner.users.read(subject).await? else {
             return Ok(None);
         };
+        // Another way of proving who it is was just taken.
+        self.forget_guesses(&user).await?;
         let device_account = budget(self.issuer(), Some(&user), subject);
         let at = at.min(inner.clock.now());
         Ok(Some(Proved {

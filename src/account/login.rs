@@ -164,7 +164,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         // The hash that counts is one that was read after the epochs: a change of password in between would else let
         // the old one in.
         let again = inner.users.read(subject).await?;
-        let user = self.check(place, found.and(again), &asked.password).await?;
+        let user = self
+            .check(place, found.and(again), &asked.password, origin)
+            .await?;
         let device_account = budget(self.issuer(), Some(&user), &asked.name);
         Ok(Proved {
             is_second_due: self
@@ -311,15 +313,24 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         place: &Admitted,
         user: Option<User<U>>,
         password: &Secret<String>,
+        origin: &Origin,
     ) -> Result<User<U>, LoginError> {
         let inner = &*self.inner;
+        let guess = self.guess(user.as_ref(), origin).await?;
         let stored = user
             .as_ref()
             .map(|user| user.password_hash.expose().as_str());
-        let stored = stored.filter(|hash| !hash.is_empty());
-        let outcome = place.verify(password.expose(), stored).await?;
+        let stored = stored.filter(|hash| !hash.is_empty() && !guess.is_one_too_many());
+        let outcome = match place.verify(password.expose(), stored).await {
+            Ok(outcome) => outcome,
+            Err(refused) => {
+                self.not_guessed(&guess, &refused).await;
+                return Err(refused.into());
+            }
+        };
         match (user, outcome) {
             (Some(mut user), Outcome::Verified { new_hash }) => {
+                self.guessed_right(&user).await;
                 if let Some(new_hash) = new_hash
                     && self.rehash(&user, &new_hash).await
                 {
@@ -330,6 +341,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             (Some(user), Outcome::Wrong) => {
                 let event = self.event(EventKind::WrongPassword);
                 inner.events.tell(&event.of(user.grant.subject()));
+                self.guessed_wrong(&guess, &user);
                 Err(LoginError::WrongCredentials)
             }
             (None, _) => {

@@ -33,6 +33,14 @@
 //!
 //! * **Taken as given.** Nothing is trimmed, normalised or cut off. A new password has 8 characters to 1024 bytes
 //!   ([`check_new`](Passwords::check_new)); more than 4096 bytes are wrong unread, for known and unknown users alike.
+//! * **What is tried first is no new password**: none of the 8,479 most common ones of eight characters or more, and none that is
+//!   made of words of the service ([`context`](PasswordsBuilder::context)) or of its user
+//!   ([`check_new_for`](Passwords::check_new_for)), which count nothing toward its length.
+//! * **A hundred wrong ones in a row end a password** (NIST SP 800-63B-4 section 3.2.2), whatever time lies between: from then on the
+//!   right one is wrong too, and an event tells of it. Devices on which the user has logged in before have a row of their own, so
+//!   strangers take no password from somebody who is where they always are. A right password on such a device ends it, a login
+//!   with a provider, a new password, and [`accept_password_again`](Accounts::accept_password_again), for an application that has
+//!   made sure in another way who it is. Nothing of this is to be seen from the answers.
 //! * **One scheme hashes, all that are listed verify.** Argon2id hashes, at 19 MiB and two passes. Understood are:
 //!   `$argon2id$`, `$argon2i$`, `$argon2d$`; `$2a$`, `$2b$`, `$2y$`; `$bcrypt-sha256$` of passlib; `$scrypt$`;
 //!   `$pbkdf2-sha256$` and `$pbkdf2-sha512$` of PHC and of passlib; `pbkdf2_sha256$` of Django. Not `$2x$`, under which
@@ -169,6 +177,7 @@ mod change;
 mod cookies;
 #[cfg(feature = "oauth2")]
 mod external;
+mod failures;
 mod login;
 mod mount;
 #[cfg(feature = "oauth2")]
@@ -178,6 +187,7 @@ mod oauth_mount;
 mod password;
 mod proof;
 mod remembered;
+mod reset;
 mod routes;
 mod second_factor;
 mod second_routes;

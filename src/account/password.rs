@@ -1,6 +1,8 @@
 //! The handle for passwords.
 
 mod builder;
+mod common;
+mod context;
 mod cost;
 mod derive;
 mod new;
@@ -21,6 +23,8 @@ pub use self::{
     new::{NewPassword, NewPasswordError},
 };
 use self::{
+    common::is_common,
+    context::Context,
     new::Breached,
     pool::{Place, Pool},
     work::Work,
@@ -42,6 +46,8 @@ struct Inner {
     pool: Pool,
     min_length: usize,
     max_length: usize,
+    allows_common: bool,
+    context: Context,
     breached: Option<Breached>,
 }
 
@@ -73,7 +79,8 @@ impl Passwords {
         PasswordsBuilder::new()
     }
 
-    /// Whether `password` may be somebody's from now on: its length, and whether it is known from a breach if a
+    /// Whether `password` may be somebody's from now on: its length; that it is none of the most common ones; that it is not made
+    /// of [words of the service](PasswordsBuilder::context); and that it is not known from a breach, if a
     /// [hook](PasswordsBuilder::breached) says so. It is taken exactly as given: nothing is trimmed or normalised,
     /// and no character is asked for.
     ///
@@ -81,6 +88,20 @@ impl Passwords {
     ///
     /// Why it may not.
     pub async fn check_new(&self, password: &str) -> Result<NewPassword, NewPasswordError> {
+        self.check_new_for(password, []).await
+    }
+
+    /// The same for a user who is known: the password must not be made of the words of `context` either, such as its name and
+    /// its e-mail address.
+    ///
+    /// # Errors
+    ///
+    /// Why it may not.
+    pub async fn check_new_for(
+        &self,
+        password: &str,
+        context: impl IntoIterator<Item = &str> + Send,
+    ) -> Result<NewPassword, NewPasswordError> {
         // A character has a byte at least, so a flood of bytes is not counted.
         if password.len() > self.0.max_length {
             return Err(NewPasswordError::TooLong(self.0.max_length));
@@ -88,6 +109,7 @@ impl Passwords {
         if password.chars().count() < self.0.min_length {
             return Err(NewPasswordError::TooShort(self.0.min_length));
         }
+        self.check_guessable(password, context)?;
         let password = Secret::new(password.to_owned());
         if let Some(breached) = &self.0.breached {
             match breached(password.clone()).await {
@@ -97,6 +119,30 @@ impl Passwords {
             }
         }
         Ok(NewPassword(password))
+    }
+
+    /// Judges whether a password is one of those that are tried first.
+    fn check_guessable<'a>(
+        &self,
+        password: &str,
+        context: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), NewPasswordError> {
+        let is_common = |text: &str| !self.0.allows_common && is_common(text);
+        if is_common(password) {
+            return Err(NewPasswordError::Common);
+        }
+        let mut words = self.0.context.clone();
+        for text in context {
+            words.add(text);
+        }
+        // Such a word is worth nothing: what is beside it must be a password by itself.
+        let rest = words.without(password);
+        let is_weak =
+            |rest: &String| rest.chars().count() < self.0.min_length || is_common(rest.trim());
+        match rest.is_some_and(|rest| is_weak(&rest)) {
+            true => Err(NewPasswordError::Context),
+            false => Ok(()),
+        }
     }
 
     /// The hash of a new password, to be stored with its user.

@@ -105,6 +105,16 @@ impl Throttle {
         self.0.devices.life()
     }
 
+    /// Whether `device` is the token of a device on which `account` has logged in before.
+    pub(super) fn knows(&self, account: &str, device: Option<&str>) -> bool {
+        let now = self.0.clock.now();
+        device.is_some_and(|token| self.0.devices.verify(token, account, now).is_some())
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
     async fn take(
         &self,
         mut counters: Vec<Counter>,

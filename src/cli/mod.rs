@@ -7,6 +7,7 @@ mod keys;
 mod otp;
 mod output;
 mod password;
+mod secret;
 mod serve;
 mod sessions;
 mod token;
@@ -54,6 +55,9 @@ enum Task {
     /// Mints, verifies and looks into tokens.
     #[command(subcommand)]
     Token(token::Token),
+    /// Looks after the master secret.
+    #[command(subcommand)]
+    Secret(secret::Secret),
     /// Lists or ends the sessions of a user.
     #[command(subcommand)]
     Sessions(sessions::Sessions),
@@ -143,6 +147,7 @@ async fn run(task: Task, output: &Output) -> Result<(), Failure> {
         Task::Password(task) => task.run(output).await,
         Task::Otp(task) => task.run(output).await,
         Task::Token(task) => task.run(output).await,
+        Task::Secret(task) => task.run(output).await,
         Task::Sessions(task) => task.run(output).await,
         Task::Check(task) => task.run(output).await,
         Task::Serve(_) | Task::Completions { .. } if output.is_json() => {

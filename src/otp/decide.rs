@@ -45,10 +45,12 @@ pub(super) enum Attempt<'a> {
 pub(super) enum Verdict {
     /// It is right, and used up.
     Accepted { recovery_left: usize },
-    /// The code was right once, or an older one than the last that was.
+    /// The code was right once, or an older one than the last that was. A recovery code was used.
     Replayed,
-    /// It is wrong, and counts. `locks` says that it was one too many.
-    Wrong { locks: bool },
+    /// It is wrong, and counts. `locks` says that it was one too many for now, `caps` that it was for good.
+    Wrong { locks: bool, caps: bool },
+    /// It was not looked at, and none will be: too many were wrong in a row.
+    Capped,
     /// It was not looked at, and none will be for so long.
     Locked(Duration),
     /// There is nothing that it could be for.
@@ -81,6 +83,11 @@ impl Record {
         if now < self.locked_until {
             return Verdict::Locked(self.locked_until.since(now).min(terms.lock));
         }
+        // A recovery code is another authenticator, and the way out; so is a new one.
+        let is_capped = self.row >= MAX_ROW;
+        if is_capped && matches!(attempt, Attempt::Code(_) | Attempt::Pair(_)) {
+            return Verdict::Capped;
+        }
         let finding = match attempt {
             Attempt::Code(code) => self.use_code(code, terms, now),
             Attempt::Confirm { code, recovery } => self.confirm(code, recovery, terms, now),
@@ -89,7 +96,7 @@ impl Record {
         };
         match finding {
             Finding::Right => {
-                self.failures = 0;
+                (self.failures, self.row) = (0, 0);
                 Verdict::Accepted {
                     recovery_left: self.recovery.len(),
                 }
@@ -182,20 +189,28 @@ impl Record {
         };
         let before = self.recovery.len();
         self.recovery.retain(|known| !equal(known, &hash));
-        match self.recovery.len() < before {
-            true => Finding::Right,
+        if self.recovery.len() < before {
+            self.used.push(hash);
+            let old = self.used.len().saturating_sub(MAX_USED);
+            self.used.drain(..old);
+            return Finding::Right;
+        }
+        match self.used.iter().any(|known| equal(known, &hash)) {
+            true => Finding::Used,
             false => Finding::Wrong,
         }
     }
 
     fn count(&mut self, terms: &Terms, now: Timestamp) -> Verdict {
         self.failures += 1;
+        self.row = self.row.saturating_add(1);
         let locks = self.failures >= terms.max_failures;
         if locks {
             self.failures = 0;
             self.locked_until = now.after(terms.lock);
         }
-        Verdict::Wrong { locks }
+        let caps = self.row == MAX_ROW;
+        Verdict::Wrong { locks, caps }
     }
 }
 
@@ -220,3 +235,9 @@ fn factors(
 fn next(last: Option<u64>) -> u64 {
     last.map_or(0, |last| last.saturating_add(1))
 }
+
+/// NIST SP 800-63B-4 section 3.2.2.
+pub(super) const MAX_ROW: u8 = 100;
+
+/// The codes of two sets: somebody may still send one of those that were replaced.
+const MAX_USED: usize = 20;

@@ -6,7 +6,8 @@ use super::{
     builder::OtpBuilder,
     decide::{Attempt, Terms, Verdict},
     enroll::NewEnrollment,
-    record::{Record, RecordKeys},
+    lost::Unread,
+    record::{Record, RecordKeys, Sealed},
     recovery::RecoveryCodes,
     scheme::Scheme,
     secret::OtpSecret,
@@ -93,7 +94,8 @@ impl Otp {
     /// # Errors
     ///
     /// An invalid [`Rejection`] for a code that is wrong, was used before, or has nothing it could be for; all of one
-    /// answer. A throttled one while the user is locked. An unavailable one when the store does not answer.
+    /// answer. A throttled one while the user is locked. One of a [lost factor](crate::RejectionKind::FactorLost) when the record
+    /// does not open. An unavailable one when the store does not answer.
     pub async fn verify(&self, subject: &str, code: &str) -> Result<Timestamp, Rejection> {
         let attempt = Attempt::Code(code);
         let (at, _) = self
@@ -141,8 +143,8 @@ impl Otp {
     ///
     /// # Errors
     ///
-    /// A step-up [`Rejection`] when the caller has not, an invalid one when it has no authenticator, an unavailable one
-    /// when the store does not answer.
+    /// A step-up [`Rejection`] when the caller has not, an invalid one when it has no authenticator, otherwise as
+    /// [`verify`](Self::verify).
     pub async fn new_recovery_codes(&self, caller: &Identity) -> Result<RecoveryCodes, Rejection> {
         let subject = self.proved(caller)?;
         let codes = RecoveryCodes::generate();
@@ -155,9 +157,10 @@ impl Otp {
                 return Ok(Step::Keep(false));
             }
             record.recovery.clone_from(&hashes);
-            Ok::<_, StoreError>(Step::Swap(self.write(&key, &record)?, true))
+            Ok::<_, Unread>(Step::Swap(self.write(&key, subject, record)?, true))
         });
-        if !is_made.await? {
+        let is_made = is_made.await;
+        if !is_made.map_err(|unread| self.refuse_unread(unread, subject))? {
             return Err(absent());
         }
         self.tell(EventKind::RecoveryCodesReplaced, subject, inner.clock.now());
@@ -175,7 +178,7 @@ impl Otp {
     }
 
     /// Takes the second factor of `subject` away without a code, for an operator who has made sure in another way that
-    /// its owner asks; `false` if there was none.
+    /// its owner asks; `false` if there was none. It is the way out for a record that does not open.
     ///
     /// # Errors
     ///
@@ -186,30 +189,6 @@ impl Otp {
             self.tell(EventKind::OtpDisabled, subject, self.inner.clock.now());
         }
         Ok(is_ended)
-    }
-
-    /// Whether `subject` has a confirmed authenticator. This is for showing it: whether a code must be asked for is a
-    /// field of the user, since a record that was lost must not open anything.
-    ///
-    /// # Errors
-    ///
-    /// When the store does not answer.
-    pub async fn is_enrolled(&self, subject: &str) -> Result<bool, StoreError> {
-        let key = self.key(subject);
-        let entry = self.inner.store.get(&key).await?;
-        Ok(self.read(&key, entry.as_ref())?.active.is_some())
-    }
-
-    /// A number that stands for the authenticator that `subject` has: another one has another.
-    #[cfg(feature = "account")]
-    pub(crate) async fn enrolment(&self, subject: &str) -> Result<Option<u32>, StoreError> {
-        let key = self.key(subject);
-        let entry = self.inner.store.get(&key).await?;
-        let active = self.read(&key, entry.as_ref())?.active;
-        Ok(active.map(|active| {
-            let [a, b, c, d, ..] = crate::secret::hash([active.secret.expose()]);
-            u32::from_be_bytes([a, b, c, d])
-        }))
     }
 
     /// The `otpauth://` URI of `secret` as this engine's scheme makes codes; `account` is what authenticators show
@@ -241,25 +220,29 @@ impl Otp {
     ) -> Result<(Timestamp, usize), Rejection> {
         let inner = &*self.inner;
         let key = self.key(subject);
-        let (verdict, at) = swap(&*inner.store, &*inner.clock, &key, |entry| {
+        let judged = swap(&*inner.store, &*inner.clock, &key, |entry| {
             let now = inner.clock.now();
             let mut record = self.read(&key, entry)?;
             let verdict = record.attempt(attempt, &inner.terms, now);
-            Ok::<_, StoreError>(match verdict.is_change() {
-                true => Step::Swap(self.write(&key, &record)?, (verdict, now)),
+            Ok::<_, Unread>(match verdict.is_change() {
+                true => Step::Swap(self.write(&key, subject, record)?, (verdict, now)),
                 false => Step::Keep((verdict, now)),
             })
-        })
-        .await?;
+        });
+        let judged = judged.await;
+        let (verdict, at) = judged.map_err(|unread| self.refuse_unread(unread, subject))?;
         match verdict {
             Verdict::Accepted { recovery_left } => {
                 self.tell(success, subject, at);
                 Ok((at, recovery_left))
             }
-            Verdict::Wrong { locks } => {
+            Verdict::Wrong { locks, caps } => {
                 self.tell(EventKind::OtpRefused, subject, at);
                 if locks {
                     self.tell(EventKind::OtpLocked, subject, at);
+                }
+                if caps {
+                    self.tell(EventKind::OtpCapped, subject, at);
                 }
                 Err(Rejection::invalid("the code is wrong"))
             }
@@ -271,6 +254,9 @@ impl Otp {
                 self.tell(EventKind::Throttled, subject, at);
                 Err(Rejection::throttled(wait, "too many wrong codes in a row"))
             }
+            Verdict::Capped => Err(Rejection::factor_lost(
+                "a hundred codes were wrong in a row: a recovery code is due",
+            )),
             Verdict::Absent => Err(absent()),
         }
     }
@@ -307,16 +293,22 @@ impl Otp {
         )
     }
 
-    pub(super) fn read(&self, key: &Key, entry: Option<&Entry>) -> Result<Record, StoreError> {
+    pub(super) fn read(&self, key: &Key, entry: Option<&Entry>) -> Result<Record, Sealed> {
         match entry {
             Some(entry) => self.inner.keys.decode(&entry.value, key),
             None => Ok(Record::new()),
         }
     }
 
-    pub(super) fn write(&self, key: &Key, record: &Record) -> Result<Write, StoreError> {
-        let value = self.inner.keys.encode(record, key)?;
-        Ok(Write::new(value, record.expires_at()))
+    pub(super) fn write(
+        &self,
+        key: &Key,
+        subject: &str,
+        mut record: Record,
+    ) -> Result<Write, StoreError> {
+        subject.clone_into(&mut record.subject);
+        let value = self.inner.keys.encode(&record, key)?;
+        Ok(Write::new(value, record.expires_at()).in_group(self.group(key)))
     }
 
     fn tell(&self, kind: EventKind, subject: &str, at: Timestamp) {

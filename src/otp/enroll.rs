@@ -8,9 +8,8 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::{engine::Otp, qr, secret::OtpSecret};
+use super::{engine::Otp, lost::Unread, qr, record::Record, secret::OtpSecret};
 use crate::{
-    error::StoreError,
     identity::Identity,
     rejection::Rejection,
     secret::Secret,
@@ -76,16 +75,21 @@ impl<'a> NewEnrollment<'a> {
             self.replaces || caller.is_some_and(|caller| otp.is_proof(caller, self.subject));
         let key = otp.key(self.subject);
         let is_begun = swap(&*inner.store, &*inner.clock, &key, |entry| {
-            let mut record = otp.read(&key, entry)?;
+            let mut record = match otp.read(&key, entry) {
+                // Of whom no code is asked, nothing is lost with it.
+                Err(_) if self.replaces => Record::new(),
+                read => read?,
+            };
             let now = inner.clock.now();
             let secret = secret.clone();
             let is_begun = record.enroll(inner.scheme, secret, is_proved, &inner.terms, now);
-            Ok::<_, StoreError>(match is_begun {
-                true => Step::Swap(otp.write(&key, &record)?, true),
+            Ok::<_, Unread>(match is_begun {
+                true => Step::Swap(otp.write(&key, self.subject, record)?, true),
                 false => Step::Keep(false),
             })
         });
-        match is_begun.await? {
+        let is_begun = is_begun.await;
+        match is_begun.map_err(|unread| otp.refuse_unread(unread, self.subject))? {
             true => Ok(Enrollment { secret, uri }),
             false => Err(super::stale(inner.fresh)),
         }

@@ -12,15 +12,20 @@
 //! * **No verdict leaves before its count is written.** Five wrong codes in a row lock the user for 15 minutes; of any number
 //!   sent at once, five are looked at. Attempts while locked are not looked at, do not count and prolong nothing. What is
 //!   right ends the row. Codes, confirmations and recovery codes count together.
+//! * **A hundred wrong codes in a row**, whatever locks came between, end the authenticator (NIST SP 800-63B-4 section 3.2.2): no
+//!   code of it is right any more, 403, until a recovery code was used or another authenticator is confirmed.
 //! * **A code is as many ASCII digits as it has.** Anything else is a wrong code, with its answer and in its time.
 //! * **A store that is away** is 503, and costs nothing. If it fails after it has written, the code is used up: a failure
 //!   never makes a second use.
 //! * **Enrolling** makes a secret that waits, 15 minutes at most, for its first code. What was there stays until then, and
 //!   is replaced only for somebody who has just given a code of it: [`replacing`](NewEnrollment::replacing).
-//! * **Recovery codes**: ten, shown once, each used once. The store has their hashes. They take the place of a code
-//!   wherever [`use_recovery_code`](Otp::use_recovery_code) is called, and are a [`Factor::Otp`].
+//! * **Recovery codes**: ten, shown once, each used once. The store has their hashes. One that was used is refused and does not
+//!   count as a failure. They take the place of a code wherever [`use_recovery_code`](Otp::use_recovery_code) is called, and are a [`Factor::Otp`].
 //! * **At rest** the whole record is sealed under a key that follows from the [`MasterSecret`](crate::MasterSecret). With an
-//!   accepted old secret records open, and are sealed with the active one when they change.
+//!   accepted old secret records open, and are sealed with the active one when a code is used.
+//! * **A record that does not open** never counts as no second factor, and is no 503: its secret was retired, or it is damaged.
+//!   The rejection is that of a [lost factor](crate::RejectionKind::FactorLost), 403, with the event
+//!   [`OtpUnreadable`](crate::event::EventKind::OtpUnreadable).
 //! * **Each enrolment keeps its scheme**: other digits in the settings leave the authenticators that are there as they are.
 //! * **Whether a user has a second factor** is a field of the user, not the presence of a record. No record means that no
 //!   code is right: what was lost refuses, and opens nothing.
@@ -28,6 +33,22 @@
 //! Two things follow. Somebody who knows a user's password can lock the second factor, for 15 minutes at a time; an event
 //! ([`OtpLocked`](crate::event::EventKind::OtpLocked)) tells of it. And a server clock that was far ahead, and in which
 //! a code was accepted, has to be caught up with: until then recovery codes are the way in.
+//!
+//! # Another master secret
+//!
+//! Records are in the store for years, and so is the secret that they need. Whoever puts another in its place goes in this order:
+//!
+//! 1. Every node *accepts* the new secret, behind the old one, which stays active.
+//! 2. Every node has the new one *active*, with the old one behind it. From now on a record is sealed anew when its user gives a
+//!    code.
+//! 3. `jam secret rotate --check`, or [`Otp::seals`], says whose records still need the old one. Once these are few enough, it is
+//!    *retired* from every node.
+//!
+//! Sessions end at once by a [secret of their own](crate::Sessions::builder), and `Otp` may go on to accept one that all other
+//! engines have retired: each is given its secret when it is built. The user of a record that needed the old one cannot give a
+//! code. Accept the secret again, or make sure in another way who it is, as you would for somebody without telephone and recovery
+//! codes, and take the second factor away: `Accounts::dangerous_reset_second_factor`, or
+//! [`dangerous_disable`](Otp::dangerous_disable) and the field of the user. Then it is enrolled like a first one.
 //!
 //! # Example
 //!
@@ -65,10 +86,12 @@ mod code;
 mod decide;
 mod engine;
 mod enroll;
+mod lost;
 mod qr;
 mod record;
 mod recovery;
 mod scheme;
+mod seals;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -82,6 +105,7 @@ pub use self::{
     enroll::{Enrollment, NewEnrollment},
     recovery::RecoveryCodes,
     scheme::{Digest, Hotp, Scheme, Totp},
+    seals::{SealedUnder, Seals},
     secret::OtpSecret,
 };
 use crate::{identity::Factor, rejection::Rejection};

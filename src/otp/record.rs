@@ -1,16 +1,18 @@
 //! What the store holds of a user's second factor.
 //!
 //! ```text
-//! format (1 byte) ‖ nonce (12) ‖ sealed: failures (1) ‖ locked until (8) ‖ active ‖ pending ‖ recovery codes
+//! format (1 byte) ‖ key id (8) ‖ nonce (12) ‖ sealed: failures (1) ‖ row (1) ‖ locked until (8) ‖ active ‖ pending ‖ codes ‖ used ‖ subject
 //! active:   0, or 1 ‖ scheme (7) ‖ last factor: 0, or 1 ‖ number (8) ‖ secret: length (1) ‖ bytes
 //! pending:  0, or 1 ‖ scheme (7) ‖ expiry (8) ‖ secret: length (1) ‖ bytes
 //! scheme:   kind (1) ‖ digest (1) ‖ digits (1) ‖ period (4)
-//! codes:    number (1) ‖ hashes (32 each)
+//! codes:    of recovery, number (1) ‖ hashes (32 each); those that were used likewise
+//! subject:  length (2) ‖ bytes
 //! ```
 //!
 //! All of it is sealed with AES-256-GCM under a key of this record alone, which follows from the application's secret;
-//! format and store key are its associated data. So who reads the store makes no code, and who writes to it can bring
-//! back an older state and nothing else.
+//! format, key id and store key are its associated data. So who reads the store makes no code, and who writes to it can bring
+//! back an older state and nothing else. The key id follows from the secret and says nothing of it: it tells which secret a
+//! record needs, also once that secret is retired.
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
@@ -22,8 +24,8 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    error::{BoxError, StoreError},
-    secret::{MasterSecret, Secret, derive_key_of, seal},
+    error::StoreError,
+    secret::{MasterSecret, Secret, derive_key, derive_key_of, seal},
     store::Key,
 };
 
@@ -32,10 +34,17 @@ use crate::{
 pub(super) struct Record {
     pub(super) active: Option<Active>,
     pub(super) pending: Option<Pending>,
+    /// Since the last lock.
     pub(super) failures: u8,
+    /// Since the last right code, whatever locks came between.
+    pub(super) row: u8,
     pub(super) locked_until: Timestamp,
     /// Of those that were not used yet.
     pub(super) recovery: Vec<Hash>,
+    /// Of those that were, the last ones: they are told from wrong ones.
+    pub(super) used: Vec<Hash>,
+    /// Whose it is, for an operator who asks which users need a secret that is to be retired.
+    pub(super) subject: String,
 }
 
 /// An authenticator that was confirmed.
@@ -61,8 +70,11 @@ impl Record {
             active: None,
             pending: None,
             failures: 0,
+            row: 0,
             locked_until: Timestamp::from_millis(0),
             recovery: Vec::new(),
+            used: Vec::new(),
+            subject: String::new(),
         }
     }
 
@@ -77,8 +89,9 @@ impl Record {
 
     fn body(&self) -> Vec<u8> {
         // Large enough for all of it, so that no copy of a secret is left behind by growing.
-        let mut body = Vec::with_capacity(512 + 32 * self.recovery.len());
-        body.push(self.failures);
+        let hashes = self.recovery.len() + self.used.len();
+        let mut body = Vec::with_capacity(512 + 32 * hashes + self.subject.len());
+        body.extend([self.failures, self.row]);
         put_time(&mut body, self.locked_until);
         body.push(u8::from(self.active.is_some()));
         if let Some(active) = &self.active {
@@ -95,8 +108,17 @@ impl Record {
             put_time(&mut body, pending.expires_at);
             put_bytes(&mut body, pending.secret.expose());
         }
-        body.push(length(self.recovery.len()));
-        body.extend(self.recovery.iter().flatten());
+        for hashes in [&self.recovery, &self.used] {
+            body.push(length(hashes.len()));
+            body.extend(hashes.iter().flatten());
+        }
+        // It is there to be shown, and one that is too long for that is left out.
+        let subject = match u16::try_from(self.subject.len()) {
+            Ok(length) => (length, self.subject.as_bytes()),
+            Err(_) => (0, &[][..]),
+        };
+        body.extend_from_slice(&subject.0.to_be_bytes());
+        body.extend_from_slice(subject.1);
         body
     }
 
@@ -104,6 +126,7 @@ impl Record {
         let mut reader = Reader(body);
         let mut record = Self::new();
         record.failures = reader.byte()?;
+        record.row = reader.byte()?;
         record.locked_until = reader.time()?;
         if reader.flag()? {
             let scheme = reader.scheme()?;
@@ -125,42 +148,82 @@ impl Record {
                 secret: reader.secret()?,
             });
         }
-        for _ in 0..reader.byte()? {
-            record.recovery.push(reader.array()?);
+        for hashes in [&mut record.recovery, &mut record.used] {
+            for _ in 0..reader.byte()? {
+                hashes.push(reader.array()?);
+            }
         }
+        record.subject = reader.subject()?;
         reader.0.is_empty().then_some(record)
     }
 }
 
 /// The keys under which records are sealed: the first seals, all open. So a record is sealed anew when it changes.
-pub(super) struct RecordKeys(Vec<Secret<[u8; 32]>>);
+pub(super) struct RecordKeys(Vec<RecordKey>);
+
+struct RecordKey {
+    id: KeyId,
+    master: Secret<[u8; 32]>,
+}
+
+/// Names a key, and says nothing of it.
+pub(super) type KeyId = [u8; 8];
+
+/// Why a record does not open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sealed {
+    /// Under a key of no secret that is accepted.
+    Retired,
+    /// It is not what was written.
+    Damaged,
+}
 
 impl RecordKeys {
     pub(super) fn new(secret: &MasterSecret) -> Self {
-        Self(secret.derive("tower-jam otp records"))
+        let keys = secret.derive("tower-jam otp records").into_iter();
+        let named = keys.map(|master| {
+            let derived = derive_key(master.expose(), "tower-jam otp key id");
+            let id = derived.expose().first_chunk().expect("32 bytes have 8");
+            RecordKey { id: *id, master }
+        });
+        Self(named.collect())
+    }
+
+    /// The keys' ids, the active one first.
+    pub(super) fn ids(&self) -> impl Iterator<Item = KeyId> {
+        self.0.iter().map(|key| key.id)
+    }
+
+    /// The id of the key that a record needs.
+    pub(super) fn id_of(value: &[u8]) -> Option<KeyId> {
+        let (FORMAT, rest) = value.split_first().map(|(format, rest)| (*format, rest))? else {
+            return None;
+        };
+        rest.first_chunk().copied()
     }
 
     pub(super) fn encode(&self, record: &Record, key: &Key) -> Result<Bytes, StoreError> {
         let body = record.body();
-        let mut value = Vec::with_capacity(1 + body.len() + seal::OVERHEAD);
+        let active = &self.0[0];
+        let mut value = Vec::with_capacity(HEAD_BYTES + body.len() + seal::OVERHEAD);
         value.push(FORMAT);
-        let sealing_key = sealing_key(&self.0[0], key);
+        value.extend_from_slice(&active.id);
+        let sealing_key = sealing_key(&active.master, key);
         match seal::seal(&sealing_key, key.digest(), &mut value, body) {
             true => Ok(value.into()),
-            false => Err(corrupt("sealing failed")),
+            false => Err(StoreError::Corrupt("sealing failed".into())),
         }
     }
 
-    pub(super) fn decode(&self, value: &[u8], key: &Key) -> Result<Record, StoreError> {
-        let Some((public @ [FORMAT], sealed)) = value.split_at_checked(1) else {
-            return Err(corrupt(
-                "not a record of one-time codes, or of another version",
-            ));
-        };
-        let open = |master| seal::open(&sealing_key(master, key), key.digest(), public, sealed);
-        let body = self.0.iter().find_map(open).map(Zeroizing::new);
-        let body = body.ok_or_else(|| corrupt("a record of one-time codes does not open"))?;
-        Record::read(&body).ok_or_else(|| corrupt("a record of one-time codes that was cut short"))
+    pub(super) fn decode(&self, value: &[u8], key: &Key) -> Result<Record, Sealed> {
+        let id = Self::id_of(value).ok_or(Sealed::Damaged)?;
+        let (public, sealed) = value.split_at(HEAD_BYTES);
+        let known = self.0.iter().find(|known| known.id == id);
+        let known = known.ok_or(Sealed::Retired)?;
+        let sealing_key = sealing_key(&known.master, key);
+        let body = seal::open(&sealing_key, key.digest(), public, sealed).map(Zeroizing::new);
+        let read = body.and_then(|body| Record::read(&body));
+        read.ok_or(Sealed::Damaged)
     }
 }
 
@@ -230,6 +293,13 @@ impl Reader<'_> {
         OtpSecret::new(bytes).ok()
     }
 
+    fn subject(&mut self) -> Option<String> {
+        let length = usize::from(u16::from_be_bytes(self.array()?));
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        String::from_utf8(bytes.to_vec()).ok()
+    }
+
     fn scheme(&mut self) -> Option<Scheme> {
         let [kind, digest, digits @ 6..=8] = self.array()? else {
             return None;
@@ -253,8 +323,6 @@ impl Reader<'_> {
     }
 }
 
-fn corrupt(error: impl Into<BoxError>) -> StoreError {
-    StoreError::Corrupt(error.into())
-}
-
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// Format and key id.
+const HEAD_BYTES: usize = 1 + size_of::<KeyId>();

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use super::{
     decide::{Attempt, Terms, Verdict},
-    record::{Active, Record, RecordKeys},
+    record::{Active, Record, RecordKeys, Sealed},
     recovery::RecoveryCodes,
     *,
 };
 use crate::{clock::Timestamp, secret::MasterSecret, store::Key};
 
 const START: Timestamp = Timestamp::from_secs(1_767_225_600);
-const WRONG: Verdict = Verdict::Wrong { locks: false };
+const WRONG: Verdict = Verdict::Wrong {
+    locks: false,
+    caps: false,
+};
 
 fn terms() -> Terms {
     Terms {
@@ -109,7 +112,13 @@ fn the_fifth_failure_locks_and_nothing_prolongs_the_lock() {
     let mut record = record(Totp::new());
     for n in 1..=5 {
         let verdict = verify(&mut record, "000000", at(0));
-        assert_eq!(verdict, Verdict::Wrong { locks: n == 5 });
+        assert_eq!(
+            verdict,
+            Verdict::Wrong {
+                locks: n == 5,
+                caps: false
+            }
+        );
     }
     let until = record.locked_until;
     assert_eq!(until, at(900));
@@ -293,8 +302,23 @@ fn a_recovery_code_works_once_and_a_lock_holds_for_it_too() {
             recovery_left: 9 - n,
         };
         assert_eq!(recover(&mut record, code), left);
-        assert_eq!(recover(&mut record, code), WRONG);
+        // Whoever has lost the telephone tries the list from its top, more than once.
+        for _ in 0..10 {
+            assert_eq!(recover(&mut record, code), Verdict::Replayed);
+        }
+        assert_eq!((record.failures, record.recovery.len()), (0, 9 - n));
     }
+    for _ in 0..4 {
+        assert_eq!(recover(&mut record, &"A".repeat(24)), WRONG);
+    }
+    assert_eq!(
+        recover(&mut record, &"A".repeat(24)),
+        Verdict::Wrong {
+            locks: true,
+            caps: false
+        },
+        "what was never a code counts"
+    );
     let last = codes.iter().last().unwrap();
     record.locked_until = at(900);
     assert_eq!(
@@ -302,6 +326,42 @@ fn a_recovery_code_works_once_and_a_lock_holds_for_it_too() {
         Verdict::Locked(Duration::from_secs(900))
     );
     assert_eq!(record.recovery.len(), 1);
+}
+
+/// NIST SP 800-63B-4 section 3.2.2. Locks slow a guesser down, and this ends it.
+#[test]
+fn a_hundred_wrong_codes_in_a_row_end_the_codes_and_a_recovery_code_begins_anew() {
+    let codes = RecoveryCodes::generate();
+    let mut record = record(Totp::new());
+    record.recovery = codes.hashes();
+    let mut now = 0;
+    for n in 1..=100 {
+        let verdict = verify(&mut record, "000000", at(now));
+        let (locks, caps) = (n % 5 == 0, n == 100);
+        assert_eq!(verdict, Verdict::Wrong { locks, caps });
+        now += if locks { 900 } else { 0 };
+    }
+    for code in ["000000", &shown(now)] {
+        assert_eq!(verify(&mut record, code, at(now)), Verdict::Capped);
+    }
+    let pair = record.attempt(&Attempt::Pair(["", ""]), &terms(), at(now));
+    assert_eq!(pair, Verdict::Capped);
+    // A wrong recovery code is no way out, and a right one is.
+    let mut recover = |code: &str| record.attempt(&Attempt::Recovery(code), &terms(), at(now));
+    assert_eq!(recover(&"A".repeat(24)), WRONG);
+    assert!(is_accepted(recover(codes.iter().next().unwrap())));
+    assert!(is_accepted(verify(&mut record, &shown(now), at(now))));
+    // So is another authenticator, which only somebody may enrol who has proved it.
+    record.row = 100;
+    let secret = OtpSecret::generate();
+    assert!(record.enroll(Totp::new().into(), secret.clone(), true, &terms(), at(now)));
+    let code = Totp::new().code(&secret, at(now)).expose().clone();
+    let confirm = Attempt::Confirm {
+        code: &code,
+        recovery: &[],
+    };
+    assert!(is_accepted(record.attempt(&confirm, &terms(), at(now))));
+    assert_eq!(record.row, 0);
 }
 
 #[test]
@@ -336,6 +396,8 @@ fn full_record() -> Record {
     let period = Totp::new().with_period(Duration::from_secs(45)).unwrap();
     assert!(record.enroll(period.into(), OtpSecret::generate(), true, &terms(), at(0)));
     record.recovery = RecoveryCodes::generate().hashes();
+    record.used = RecoveryCodes::generate().hashes();
+    record.subject = "älice".to_owned();
     record.failures = 3;
     record.locked_until = at(5);
     record
@@ -354,6 +416,7 @@ fn a_record_comes_back_as_it_was_stored() {
         let pending = |it: &Record| it.pending.as_ref().map(|it| (it.scheme, it.expires_at));
         assert_eq!(pending(&record), pending(&read));
         assert_eq!(read.recovery, record.recovery);
+        assert_eq!((read.used, read.subject), (record.used, record.subject));
         assert_eq!(
             (read.failures, read.locked_until),
             (record.failures, record.locked_until)
@@ -383,9 +446,16 @@ fn a_record_opens_with_an_accepted_secret_and_is_sealed_with_the_active_one() {
         .unwrap();
     let both = RecordKeys::new(&new.clone().accept(&old));
     let record = both.decode(&value, &key()).unwrap();
+    let retired = RecordKeys::new(&new).decode(&value, &key());
+    assert_eq!(retired.err(), Some(Sealed::Retired));
     let value = both.encode(&record, &key()).unwrap();
     assert!(RecordKeys::new(&new).decode(&value, &key()).is_ok());
-    assert!(RecordKeys::new(&old).decode(&value, &key()).is_err());
+    let retired = RecordKeys::new(&old).decode(&value, &key());
+    assert_eq!(retired.err(), Some(Sealed::Retired));
+    // The id of a key is not its secret, nor is it another's.
+    let ids: Vec<_> = both.ids().collect();
+    assert!(ids.len() == 2 && ids[0] != ids[1]);
+    assert_eq!(RecordKeys::id_of(&value), Some(ids[0]));
 }
 
 mod properties {
@@ -437,7 +507,7 @@ mod properties {
                         newest = sent;
                         row = 0;
                     }
-                    Verdict::Wrong { locks } => {
+                    Verdict::Wrong { locks, .. } => {
                         row += 1;
                         prop_assert_eq!(locks, row == 5);
                         if locks {
@@ -446,7 +516,7 @@ mod properties {
                     }
                     Verdict::Replayed => prop_assert!(sent <= newest),
                     Verdict::Locked(_) => {}
-                    Verdict::Absent => prop_assert!(false),
+                    Verdict::Absent | Verdict::Capped => prop_assert!(false),
                 }
             }
         }

@@ -11,6 +11,7 @@
 //! | [`Insufficient`](RejectionKind::Insufficient) | 403 | `insufficient_scope` | 7 |
 //! | [`CrossSite`](RejectionKind::CrossSite) | 403 | – | 7 |
 //! | [`StepUp`](RejectionKind::StepUp) | 401 | `insufficient_user_authentication` | 16 |
+//! | [`FactorLost`](RejectionKind::FactorLost) | 403 | – | 7 |
 //! | [`Throttled`](RejectionKind::Throttled) | 429 | – | 8 |
 //! | [`Unavailable`](RejectionKind::Unavailable) | 503 | – | 14 |
 //! | [`Misconfigured`](RejectionKind::Misconfigured) | 500 | – | 13 |
@@ -81,6 +82,8 @@ pub enum RejectionKind {
         /// The authentication contexts that would do.
         acr_values: Option<Cow<'static, str>>,
     },
+    /// The user has a factor that is not accepted any more, or that the service cannot verify: another one is due, or a reset.
+    FactorLost,
     /// Too many attempts.
     Throttled {
         /// When the next attempt makes sense.
@@ -144,6 +147,13 @@ impl Rejection {
             },
             reason,
         )
+    }
+
+    /// The user has a factor that is not accepted any more, or that the service cannot verify. It is there all the same, so nothing
+    /// opens.
+    #[must_use]
+    pub const fn factor_lost(reason: &'static str) -> Self {
+        Self::new(RejectionKind::FactorLost, reason)
     }
 
     /// Too many attempts; the next one makes sense after `retry_after`.

@@ -24,6 +24,7 @@ impl RejectionKind {
             Self::Insufficient { .. } => "insufficient",
             Self::CrossSite => "cross_site",
             Self::StepUp { .. } => "step_up",
+            Self::FactorLost => "factor_lost",
             Self::Throttled { .. } => "throttled",
             Self::Unavailable => "unavailable",
             Self::Misconfigured => "misconfigured",
@@ -74,6 +75,13 @@ impl RejectionKind {
                 true,
                 Some("insufficient_user_authentication"),
                 "a stronger or more recent authentication is required",
+            ),
+            Self::FactorLost => (
+                S::FORBIDDEN,
+                7,
+                false,
+                None,
+                "this factor is not accepted any more: use another one, or have it reset",
             ),
             Self::Throttled { .. } => (S::TOO_MANY_REQUESTS, 8, false, None, "too many attempts"),
             Self::Unavailable => (

@@ -11,6 +11,7 @@ mod support;
 
 mod admission;
 mod bound;
+mod capped;
 mod change;
 mod edges;
 mod issuers;

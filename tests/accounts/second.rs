@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tokio::{sync::Barrier, task::JoinSet};
 use tower_jam::{
-    Accounts, Claims, Clock, Otp, SystemClock, Throttle,
+    Accounts, Claims, Clock, MasterSecret, Otp, SystemClock, Throttle,
     account::{NewDevice, Users},
     event::EventKind,
     otp::{OtpSecret, Totp},
@@ -444,6 +444,38 @@ async fn a_lost_enrolment_refuses_instead_of_opening() {
     assert_eq!(answer.status, 401);
     let answer = post(&world.app(), "/otp/enroll", &headers_of(&pair), json!({})).await;
     assert_eq!(answer.status, 401, "{}", answer.text);
+}
+
+/// The secret that the record needs is gone. That is no 503, lets nobody in, and ends when an operator has made sure who it is.
+#[tokio::test]
+async fn a_factor_under_a_retired_secret_refuses_until_an_operator_resets_it() {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
+    let old = world_on(store.clone(), clock).await;
+    let pair = old.login().await;
+    let phone = enroll(&old, &pair, &[]).await;
+    let mut shared = old.shared.clone();
+    shared.otp_secret = Some(MasterSecret::generate());
+    let world = shared.node(&store, |users| users);
+    let challenge = first_step(&world, "/login").await;
+    for code in [
+        phone.code(&world),
+        phone.recovery[0].clone(),
+        "000000".to_owned(),
+    ] {
+        let answer = second_step(&world, &challenge, &code, json!({})).await;
+        assert_eq!(answer.status, 403, "{}", answer.text);
+    }
+    assert_eq!(world.count(EventKind::OtpUnreadable), 3);
+    let reset = world.accounts.dangerous_reset_second_factor(&world.alice);
+    assert!(reset.await.unwrap());
+    let pair = world.login().await;
+    let phone = enroll(&world, &pair, &[]).await;
+    let challenge = first_step(&world, "/login").await;
+    let answer = second_step(&world, &challenge, &phone.code(&world), json!({})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let stranger = world.accounts.dangerous_reset_second_factor("nobody");
+    assert!(stranger.await.is_err());
 }
 
 /// The record was written, the user's flag was not, and nobody has seen the recovery codes: no login asks for a code of such

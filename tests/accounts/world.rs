@@ -75,6 +75,7 @@ pub async fn world_at(store: Arc<dyn Store>, clock: Arc<ManualClock>, memory_kib
         .unwrap();
     let shared = Shared {
         secret,
+        otp_secret: None,
         ring: KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()),
         alice,
         clock,
@@ -88,6 +89,8 @@ pub async fn world_at(store: Arc<dyn Store>, clock: Arc<ManualClock>, memory_kib
 #[derive(Clone)]
 pub struct Shared {
     pub secret: MasterSecret,
+    /// Of the one-time codes, if it is another.
+    pub otp_secret: Option<MasterSecret>,
     ring: KeyRing,
     alice: String,
     clock: Arc<ManualClock>,
@@ -128,7 +131,8 @@ impl Shared {
             .clock(clock.clone())
             .events(told.clone())
             .build();
-        let otp = Otp::builder(store.clone(), &self.secret, "Acme")
+        let secret = self.otp_secret.as_ref().unwrap_or(&self.secret);
+        let otp = Otp::builder(store.clone(), secret, "Acme")
             .issuer(ISSUER)
             .clock(clock.clone())
             .events(told.clone())

@@ -45,7 +45,7 @@ const fn case(
     }
 }
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 11] = [
     case(
         "missing",
         401,
@@ -91,6 +91,7 @@ const CASES: [Case; 10] = [
         Some("insufficient_user_authentication"),
         "16",
     ),
+    case("factor-lost", 403, None, None, "7"),
     Case {
         retry_after: Some("2"),
         ..case("throttled", 429, None, None, "8")
@@ -238,14 +239,15 @@ async fn the_table_names_every_kind_that_there_is() {
             RejectionKind::Insufficient { .. } => 3,
             RejectionKind::CrossSite => 4,
             RejectionKind::StepUp { .. } => 5,
-            RejectionKind::Throttled { .. } => 6,
-            RejectionKind::Unavailable => 7,
-            RejectionKind::Misconfigured => 8,
+            RejectionKind::FactorLost => 6,
+            RejectionKind::Throttled { .. } => 7,
+            RejectionKind::Unavailable => 8,
+            RejectionKind::Misconfigured => 9,
             other => panic!("{other:?} has no row"),
         })
         .to_vec();
     kinds.dedup();
-    assert_eq!(kinds, (0..9).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..10).collect::<Vec<_>>());
 }
 
 #[tokio::test]

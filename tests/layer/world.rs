@@ -170,6 +170,7 @@ pub(crate) fn refusal(word: &str) -> Rejection {
             Some("otp".into()),
             "told so",
         ),
+        "factor-lost" => Rejection::factor_lost("told so"),
         "throttled" => Rejection::throttled(Duration::from_millis(1_500), "told so"),
         "unavailable" => StoreError::Unavailable("connection refused".into()).into(),
         "misconfigured" => Rejection::misconfigured("told so"),

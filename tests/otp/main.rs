@@ -27,6 +27,7 @@ mod life;
 ))]
 mod races;
 mod remembered;
+mod rotation;
 mod secrets;
 mod settings;
 mod vectors;

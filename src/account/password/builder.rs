@@ -4,6 +4,7 @@ use std::{fmt, future::Future, sync::Arc, thread};
 
 use super::{
     Inner, Passwords,
+    context::Context,
     cost::{Cost, Scheme},
     new::Breached,
     pepper::Peppers,
@@ -26,6 +27,8 @@ pub struct PasswordsBuilder {
     max_length: usize,
     running: usize,
     waiting: usize,
+    allows_common: bool,
+    context: Context,
     breached: Option<Breached>,
 }
 
@@ -40,6 +43,8 @@ impl PasswordsBuilder {
             max_length: DEFAULT_MAX_LENGTH,
             running: thread::available_parallelism().map_or(1, Into::into),
             waiting: DEFAULT_WAITING,
+            allows_common: false,
+            context: Context::default(),
             breached: None,
         }
     }
@@ -106,6 +111,21 @@ impl PasswordsBuilder {
         self
     }
 
+    /// Lets new passwords pass that are among the most common ones. Default: they are refused, by a list of some 19,700 of which
+    /// 8,479 have eight characters or more (ASVS 6.2.4).
+    pub const fn dangerous_allow_common(mut self) -> Self {
+        self.allows_common = true;
+        self
+    }
+
+    /// Refuses new passwords that are made of `text`: the name of the service, its address, its issuer (ASVS 6.2.11). A word of
+    /// four characters or more counts nothing, and what is beside it must be long enough by itself. Default: none. What is known
+    /// of the user goes to [`check_new_for`](Passwords::check_new_for).
+    pub fn context(mut self, text: &str) -> Self {
+        self.context.add(text);
+        self
+    }
+
     /// Asks `hook` of each new password whether it is known from a breach (ASVS 6.2.12). Default: nobody is asked.
     ///
     /// A hook that fails refuses the password for the moment, as
@@ -159,6 +179,8 @@ impl PasswordsBuilder {
             pool: Pool::new(self.running, self.waiting),
             min_length: self.min_length,
             max_length: self.max_length,
+            allows_common: self.allows_common,
+            context: self.context,
             breached: self.breached,
         })))
     }

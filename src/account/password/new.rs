@@ -22,6 +22,10 @@ pub enum NewPasswordError {
     TooShort(usize),
     /// It has more bytes than this.
     TooLong(usize),
+    /// It is one of the most common ones.
+    Common,
+    /// It is made of the name of the service or of its user.
+    Context,
     /// It is known from a breach.
     Breached,
     /// Nobody could say whether it is known from a breach: a fault of the service, to be answered with 503.
@@ -33,6 +37,10 @@ impl fmt::Display for NewPasswordError {
         match self {
             Self::TooShort(least) => write!(f, "the password has fewer than {least} characters"),
             Self::TooLong(most) => write!(f, "the password has more than {most} bytes"),
+            Self::Common => f.write_str("the password is one of the most common ones"),
+            Self::Context => {
+                f.write_str("the password is made of the name of this service or of its user")
+            }
             Self::Breached => f.write_str("the password is known from a breach"),
             Self::Unchecked(_) => f.write_str("the password could not be checked"),
         }
@@ -43,7 +51,11 @@ impl Error for NewPasswordError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unchecked(source) => Some(source.as_ref()),
-            Self::TooShort(_) | Self::TooLong(_) | Self::Breached => None,
+            Self::TooShort(_)
+            | Self::TooLong(_)
+            | Self::Common
+            | Self::Context
+            | Self::Breached => None,
         }
     }
 }

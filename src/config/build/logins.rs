@@ -221,6 +221,12 @@ mod account {
                     SchemeKind::Pbkdf2Sha512 => Scheme::Pbkdf2Sha512,
                 }));
             }
+            if let Some(issuer) = &self.settings.issuer {
+                builder = builder.context(issuer);
+            }
+            if settings.dangerous_allow_common {
+                builder = builder.dangerous_allow_common();
+            }
             if settings.pepper {
                 builder = builder.pepper(secret);
             }

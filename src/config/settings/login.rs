@@ -115,6 +115,8 @@ pub(crate) struct PasswordsSettings {
     pub(crate) rehash: Option<bool>,
     /// Mixes a key derived from `secret` into each password. Default: `false`.
     pub(crate) pepper: bool,
+    /// Lets new passwords pass that are among the most common ones. Default: `false`.
+    pub(crate) dangerous_allow_common: bool,
     /// How long a new password must be, in characters, 1 to 64. Default: 8.
     pub(crate) min_length: Option<usize>,
     /// How long a new password may be, in bytes, 256 to 4096. Default: 1024.
