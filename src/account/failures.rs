@@ -4,6 +4,8 @@
 //! apart from all others, so that strangers take the password from nobody who is where they always are. A right password begins
 //! both rows anew, and so do another password and a login by another factor.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::{attempt::Origin, login::Accounts, proof::budget, users::User};
@@ -32,8 +34,8 @@ impl Guess {
 }
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Counts a guess at the password of `user`. One at nobody's is counted too, so that the time tells nothing, but comes to
-    /// nothing: a row for each name that somebody makes up would fill the store.
+    /// Counts a guess at the password of `user`. One at nobody's is counted too, in one of a few rows that
+    /// mean nothing, so that it costs the same: a row for each name that somebody makes up would fill the store.
     pub(super) async fn guess(
         &self,
         user: Option<&User<U>>,
@@ -43,7 +45,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let Some(user) = user else {
             let [one, ..] = secret::random::<1>();
             let counter = &counters(&format!("nobody {one}"))[0];
-            throttle.store().add(counter, 0, Timestamp::NEVER).await?;
+            let soon = self.inner.clock.now().after(A_MINUTE);
+            throttle.store().add(counter, 1, soon).await?;
             return Ok(Guess {
                 counters: None,
                 at: 0,
@@ -121,4 +124,6 @@ fn counters(account: &str) -> [Key; 2] {
 }
 
 const NAMESPACE: Namespace = Namespace::new("password-failures");
+/// How long a row that means nothing is kept.
+const A_MINUTE: Duration = Duration::from_secs(60);
 const MAX_FAILURES: i64 = 100;

@@ -8,7 +8,7 @@ use super::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
     challenge::ChallengeKeys,
-    password::{Admitted, Outcome, Passwords, Whose},
+    password::{Admitted, Passwords, Whose},
     proof::{Proved, budget, judged},
     second_factor::SecondFactor,
     throttle::{Attempt, Throttle},
@@ -305,63 +305,6 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             .throttle
             .attempt(account, origin.address, device)
             .await
-    }
-
-    /// Compares the password, and stores a new hash where the old one is not made as hashes are made now.
-    pub(super) async fn check(
-        &self,
-        place: &Admitted,
-        user: Option<User<U>>,
-        password: &Secret<String>,
-        origin: &Origin,
-    ) -> Result<User<U>, LoginError> {
-        let inner = &*self.inner;
-        let guess = self.guess(user.as_ref(), origin).await?;
-        let stored = user
-            .as_ref()
-            .map(|user| user.password_hash.expose().as_str());
-        let stored = stored.filter(|hash| !hash.is_empty() && !guess.is_one_too_many());
-        let outcome = match place.verify(password.expose(), stored).await {
-            Ok(outcome) => outcome,
-            Err(refused) => {
-                self.not_guessed(&guess, &refused).await;
-                return Err(refused.into());
-            }
-        };
-        match (user, outcome) {
-            (Some(mut user), Outcome::Verified { new_hash }) => {
-                self.guessed_right(&user).await;
-                if let Some(new_hash) = new_hash
-                    && self.rehash(&user, &new_hash).await
-                {
-                    user.password_hash = new_hash;
-                }
-                Ok(user)
-            }
-            (Some(user), Outcome::Wrong) => {
-                let event = self.event(EventKind::WrongPassword);
-                inner.events.tell(&event.of(user.grant.subject()));
-                self.guessed_wrong(&guess, &user);
-                Err(LoginError::WrongCredentials)
-            }
-            (None, _) => {
-                inner.events.tell(&self.event(EventKind::UnknownUser));
-                Err(LoginError::WrongCredentials)
-            }
-        }
-    }
-
-    /// The old hash is as good as it was, so a failure waits for the next login.
-    async fn rehash(&self, user: &User<U>, new: &Secret<String>) -> bool {
-        let old = user.password_hash.expose();
-        let replaced = self
-            .inner
-            .users
-            .replace_hash(user.grant.subject(), old, new.expose());
-        replaced.await.unwrap_or_else(|error| {
-            tracing::warn!(error = %error, "a new password hash was not stored");
-            false
-        })
     }
 
     pub(super) fn event(&self, kind: EventKind) -> Event {

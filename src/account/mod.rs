@@ -174,6 +174,7 @@ mod builder;
 mod caller;
 mod challenge;
 mod change;
+mod compare;
 mod cookies;
 #[cfg(feature = "oauth2")]
 mod external;

@@ -66,7 +66,7 @@ impl RememberedDevices {
     pub(super) fn new(secret: &MasterSecret, issuer: &str, life: Duration) -> Self {
         let label = "tower-jam remembered device";
         Self {
-            tokens: DeviceTokens::of_issuer(secret, label, issuer, life),
+            tokens: DeviceTokens::new(secret, label, issuer, life),
             records: RecordKeys::new(secret, "tower-jam remembered devices", issuer),
             issuer: issuer.to_owned(),
         }

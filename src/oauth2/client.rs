@@ -63,7 +63,7 @@ impl OAuth2 {
         OAuth2Builder {
             provider,
             store,
-            seals: secret.derive("tower-jam oauth flow"),
+            secret: secret.clone(),
             redirect_url: None,
             default_page: "/".to_owned(),
             clock: Arc::new(SystemClock),
@@ -182,7 +182,7 @@ impl Core {
 pub struct OAuth2Builder {
     provider: Provider,
     store: Arc<dyn Store>,
-    seals: Vec<Secret<[u8; 32]>>,
+    secret: MasterSecret,
     redirect_url: Option<String>,
     default_page: String,
     clock: Arc<dyn Clock>,
@@ -244,7 +244,10 @@ impl OAuth2Builder {
                 store: self.store,
                 clock: self.clock,
                 events: self.events,
-                seals: self.seals,
+                // The application is known by where browsers come back to.
+                seals: self
+                    .secret
+                    .keys("tower-jam oauth flow", redirect_url.as_str()),
                 cookie_prefix,
                 default_page: self.default_page,
                 wire: Arc::new(wire),

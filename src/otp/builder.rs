@@ -22,7 +22,7 @@ use crate::{
 #[must_use]
 pub struct OtpBuilder {
     store: Arc<dyn Store>,
-    keys: RecordKeys,
+    secret: MasterSecret,
     service: String,
     issuer: String,
     scheme: Scheme,
@@ -37,7 +37,7 @@ impl OtpBuilder {
     pub(super) fn new(store: Arc<dyn Store>, secret: &MasterSecret, service: String) -> Self {
         Self {
             store,
-            keys: RecordKeys::new(secret),
+            secret: secret.clone(),
             service,
             issuer: "self".to_owned(),
             scheme: Scheme::Totp(Totp::new()),
@@ -190,7 +190,7 @@ impl OtpBuilder {
         Ok(Otp::new(Inner {
             store: self.store,
             clock: self.clock,
-            keys: self.keys,
+            keys: RecordKeys::new(&self.secret, &self.issuer),
             service: self.service,
             issuer: self.issuer,
             scheme: self.scheme,

@@ -179,8 +179,8 @@ pub(super) enum Sealed {
 }
 
 impl RecordKeys {
-    pub(super) fn new(secret: &MasterSecret) -> Self {
-        let keys = secret.derive("tower-jam otp records").into_iter();
+    pub(super) fn new(secret: &MasterSecret, issuer: &str) -> Self {
+        let keys = secret.keys("tower-jam otp records", issuer).into_iter();
         let named = keys.map(|master| {
             let derived = derive_key(master.expose(), "tower-jam otp key id");
             let id = derived.expose().first_chunk().expect("32 bytes have 8");

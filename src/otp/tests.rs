@@ -405,7 +405,7 @@ fn full_record() -> Record {
 
 #[test]
 fn a_record_comes_back_as_it_was_stored() {
-    let keys = RecordKeys::new(&MasterSecret::generate());
+    let keys = RecordKeys::new(&MasterSecret::generate(), "issuer");
     for record in [Record::new(), record(Totp::new()), full_record()] {
         let value = keys.encode(&record, &key()).unwrap();
         let read = keys.decode(&value, &key()).unwrap();
@@ -426,7 +426,7 @@ fn a_record_comes_back_as_it_was_stored() {
 
 #[test]
 fn no_flipped_bit_cut_or_move_of_a_record_goes_unnoticed() {
-    let keys = RecordKeys::new(&MasterSecret::generate());
+    let keys = RecordKeys::new(&MasterSecret::generate(), "issuer");
     let value = keys.encode(&full_record(), &key()).unwrap();
     for at in 0..value.len() {
         let mut changed = value.to_vec();
@@ -441,16 +441,20 @@ fn no_flipped_bit_cut_or_move_of_a_record_goes_unnoticed() {
 fn a_record_opens_with_an_accepted_secret_and_is_sealed_with_the_active_one() {
     let old = MasterSecret::generate();
     let new = MasterSecret::generate();
-    let value = RecordKeys::new(&old)
+    let value = RecordKeys::new(&old, "issuer")
         .encode(&full_record(), &key())
         .unwrap();
-    let both = RecordKeys::new(&new.clone().accept(&old));
+    let both = RecordKeys::new(&new.clone().accept(&old), "issuer");
     let record = both.decode(&value, &key()).unwrap();
-    let retired = RecordKeys::new(&new).decode(&value, &key());
+    let retired = RecordKeys::new(&new, "issuer").decode(&value, &key());
     assert_eq!(retired.err(), Some(Sealed::Retired));
     let value = both.encode(&record, &key()).unwrap();
-    assert!(RecordKeys::new(&new).decode(&value, &key()).is_ok());
-    let retired = RecordKeys::new(&old).decode(&value, &key());
+    assert!(
+        RecordKeys::new(&new, "issuer")
+            .decode(&value, &key())
+            .is_ok()
+    );
+    let retired = RecordKeys::new(&old, "issuer").decode(&value, &key());
     assert_eq!(retired.err(), Some(Sealed::Retired));
     // The id of a key is not its secret, nor is it another's.
     let ids: Vec<_> = both.ids().collect();

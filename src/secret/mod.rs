@@ -137,21 +137,6 @@ impl MasterSecret {
             .map(|secret| derive_key_of(secret.expose(), label, &issuer))
             .collect()
     }
-
-    /// The keys for the purpose named by `label`, the active one first.
-    #[cfg(any(
-        feature = "session",
-        feature = "refresh",
-        feature = "otp",
-        feature = "oauth2",
-        feature = "dpop"
-    ))]
-    pub(crate) fn derive(&self, label: &str) -> Vec<Secret<[u8; 32]>> {
-        std::iter::once(&self.active)
-            .chain(&self.accepted)
-            .map(|secret| derive_key(secret.expose(), label))
-            .collect()
-    }
 }
 
 /// HKDF-SHA-256 without salt: `input` must already be uniformly random.
@@ -248,13 +233,15 @@ mod tests {
 
     #[cfg(any(feature = "session", feature = "refresh"))]
     #[test]
-    fn keys_differ_by_label_and_the_active_secret_comes_first() {
+    fn keys_differ_by_label_and_issuer_and_the_active_secret_comes_first() {
         let old = MasterSecret::generate();
         let new = MasterSecret::generate().accept(&old);
-        let keys = new.derive("a");
+        let keys = new.keys("a", "issuer");
         assert_eq!(keys.len(), 2);
-        assert_eq!(keys[1], old.derive("a")[0]);
+        assert_eq!(keys[1], old.keys("a", "issuer")[0]);
         assert_ne!(keys[0], keys[1]);
-        assert_ne!(keys[0], new.derive("b")[0]);
+        assert_ne!(keys[0], new.keys("b", "issuer")[0]);
+        assert_ne!(keys[0], new.keys("a", "issue")[0]);
+        assert_ne!(keys[0], new.keys("ai", "ssuer")[0]);
     }
 }

@@ -14,6 +14,7 @@ mod bound;
 mod capped;
 mod change;
 mod edges;
+mod everywhere;
 mod issuers;
 mod routes;
 mod second;

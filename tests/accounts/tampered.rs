@@ -118,10 +118,17 @@ async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
     // Readable as it once was, its subject could be replaced by another user's.
     let replaced = String::from_utf8_lossy(&genuine).contains(&world.alice);
     assert!(!replaced, "the subject is not there to be replaced");
-    for damaged in damages(&genuine) {
+    // The id of its key, after the format and the id of the one device: another key may be at another node.
+    let of_another_key = 18..22;
+    for (at, damaged) in damages(&genuine).enumerate() {
         store.overwrite(alice_key, damaged).await;
         let refused = post(&world.app(), "/refresh", &[], pair.body()).await;
-        assert_eq!(refused.status, 401, "{}", refused.text);
+        let status = if of_another_key.contains(&at) {
+            503
+        } else {
+            401
+        };
+        assert_eq!(refused.status, status, "byte {at}: {}", refused.text);
         let me = send(
             &world.app(),
             "GET",
@@ -132,7 +139,7 @@ async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
         .await;
         assert_eq!(me.status, 401, "{}", me.text);
     }
-    assert!(world.count(EventKind::RecordUnreadable) > genuine.len());
+    assert!(world.count(EventKind::RecordUnreadable) >= genuine.len());
 
     // Bob's record in Alice's place, and hers in his.
     let grant = tower_jam::Grant::new(bob.as_str(), tower_jam::Claims::new());

@@ -55,6 +55,27 @@ async fn a_browser_is_led_to_the_provider_and_back_into_a_session() {
     assert_eq!(site.sessions.list(&site.ada).await.unwrap().len(), 1);
 }
 
+/// Ten browsers are at the provider as their user logs out everywhere. What they come back with makes no session.
+#[tokio::test]
+async fn a_login_that_is_with_the_provider_as_its_user_logs_out_everywhere_makes_no_session() {
+    let site = site(USUAL).await;
+    let mut callbacks = Vec::new();
+    for _ in 0..10 {
+        let browser = Browser::new();
+        // To the provider, and back again, but for the last step.
+        let begun = browser.get(&site.at("/oauth/acme/login")).await;
+        let back = browser.get(&location(&begun).unwrap()).await;
+        callbacks.push((location(&back).unwrap(), browser));
+    }
+    site.accounts.logout_all(&site.ada).await.unwrap();
+    for (callback, browser) in callbacks {
+        let answer = browser.get(&callback).await;
+        assert_eq!(answer.status(), 401);
+        assert!(browser.cookie(&site.url, "__Host-sid").is_none());
+    }
+    assert!(site.sessions.list(&site.ada).await.unwrap().is_empty());
+}
+
 /// The provider's word is one factor: whoever has a second one here gives its code too, in a session or in a pair, and until
 /// then has nothing.
 #[tokio::test]

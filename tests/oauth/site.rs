@@ -18,6 +18,7 @@ pub struct Site {
     pub provider: Provider,
     pub store: Arc<ProbeStore>,
     pub sessions: Sessions<Claims>,
+    pub accounts: Accounts<Claims>,
     pub users: Arc<StoreUsers<Claims>>,
     pub otp: Otp,
     /// Ada's id here.
@@ -95,7 +96,9 @@ pub async fn site(terms: Terms) -> Site {
         .merge((terms.routes)(routes).build().unwrap())
         .nest(
             "/auth",
-            RoutesBuilder::new(accounts).refresh_cookie().build(),
+            RoutesBuilder::new(accounts.clone())
+                .refresh_cookie()
+                .build(),
         );
     let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -104,6 +107,7 @@ pub async fn site(terms: Terms) -> Site {
         provider,
         store,
         sessions,
+        accounts,
         users,
         otp,
         ada,

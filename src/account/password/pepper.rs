@@ -14,8 +14,9 @@ pub(super) struct Peppers(Vec<(PepperId, hmac::Key)>);
 
 impl Peppers {
     pub(super) fn new(secret: &MasterSecret) -> Self {
-        let keys = secret.derive("tower-jam password pepper");
-        let ids = secret.derive("tower-jam password pepper id");
+        // Of no issuer: hashes belong to the table of users, which may change its issuer or have several.
+        let keys = secret.keys("tower-jam password pepper", "");
+        let ids = secret.keys("tower-jam password pepper id", "");
         let named = ids.iter().zip(&keys).map(|(id, key)| {
             let [a, b, c, d, ..] = *id.expose();
             let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose());

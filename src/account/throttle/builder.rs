@@ -127,7 +127,13 @@ impl ThrottleBuilder {
             device: self.device,
             work: self.work,
             proxies: self.proxies,
-            devices: DeviceTokens::new(&self.secret, "tower-jam device token", self.device_life),
+            // Accounts state their issuer in what a token is for.
+            devices: DeviceTokens::new(
+                &self.secret,
+                "tower-jam device token",
+                self.purpose,
+                self.device_life,
+            ),
         }))
     }
 }

@@ -25,17 +25,8 @@ pub(in crate::account) struct DeviceTokens {
 pub(in crate::account) type DeviceId = [u8; ID_BYTES];
 
 impl DeviceTokens {
-    /// Tokens for the purpose named by `label`.
-    pub(in crate::account) fn new(secret: &MasterSecret, label: &str, life: Duration) -> Self {
-        let keys = secret.derive(label);
-        Self {
-            keys: keys.iter().map(TagKey::new).collect(),
-            life,
-        }
-    }
-
-    /// The same of one issuer.
-    pub(in crate::account) fn of_issuer(
+    /// Tokens of one issuer for the purpose named by `label`.
+    pub(in crate::account) fn new(
         secret: &MasterSecret,
         label: &str,
         issuer: &str,
@@ -109,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_token_is_for_one_account_and_for_its_life() {
-        let tokens = DeviceTokens::new(&MasterSecret::generate(), "a", DAY);
+        let tokens = DeviceTokens::new(&MasterSecret::generate(), "a", "issuer", DAY);
         let token = tokens.issue("alice", NOW);
         let id = |account, now| tokens.verify(token.expose(), account, now);
         assert!(id("alice", NOW).is_some());
@@ -126,7 +117,7 @@ mod tests {
 
     #[test]
     fn no_changed_token_is_taken() {
-        let tokens = DeviceTokens::new(&MasterSecret::generate(), "a", DAY);
+        let tokens = DeviceTokens::new(&MasterSecret::generate(), "a", "issuer", DAY);
         let token = tokens.issue("alice", NOW);
         let bytes = URL_SAFE_NO_PAD.decode_to_vec(token.expose()).unwrap();
         for at in 0..bytes.len() {
@@ -149,10 +140,10 @@ mod tests {
     #[test]
     fn tokens_survive_a_rotation_of_the_secret() {
         let old = MasterSecret::generate();
-        let token = DeviceTokens::new(&old, "a", DAY).issue("alice", NOW);
-        let both = DeviceTokens::new(&MasterSecret::generate().accept(&old), "a", DAY);
+        let token = DeviceTokens::new(&old, "a", "issuer", DAY).issue("alice", NOW);
+        let both = DeviceTokens::new(&MasterSecret::generate().accept(&old), "a", "issuer", DAY);
         assert!(both.verify(token.expose(), "alice", NOW).is_some());
-        let new = DeviceTokens::new(&MasterSecret::generate(), "a", DAY);
+        let new = DeviceTokens::new(&MasterSecret::generate(), "a", "issuer", DAY);
         assert_eq!(new.verify(token.expose(), "alice", NOW), None);
     }
 }

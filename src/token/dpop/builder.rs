@@ -67,7 +67,7 @@ impl DpopBuilder {
         Ok(Dpop {
             inner: Arc::new(Inner {
                 url: PublicUrl::new(&self.public_url)?,
-                nonces: Nonces::new(&self.secret),
+                nonces: Nonces::new(&self.secret, &self.public_url),
                 store: self.store,
                 clock: self.clock,
                 window: self.window,

@@ -11,8 +11,9 @@ use crate::{
 pub(super) struct Nonces(Vec<TagKey>);
 
 impl Nonces {
-    pub(super) fn new(secret: &MasterSecret) -> Self {
-        let keys = secret.derive("tower-jam dpop nonce");
+    /// Nonces of the service at this URL.
+    pub(super) fn new(secret: &MasterSecret, url: &str) -> Self {
+        let keys = secret.keys("tower-jam dpop nonce", url);
         Self(keys.iter().map(TagKey::new).collect())
     }
 
@@ -53,7 +54,10 @@ mod tests {
     #[test]
     fn a_nonce_is_good_for_two_spans_and_of_our_secret_alone() {
         let old = MasterSecret::generate();
-        let (nonces, others) = (Nonces::new(&old), Nonces::new(&MasterSecret::generate()));
+        let (nonces, others) = (
+            Nonces::new(&old, "a"),
+            Nonces::new(&MasterSecret::generate(), "a"),
+        );
         let now = Timestamp::from_secs(1_000 * SPAN_SECONDS);
         let nonce = nonces.current(now);
         let at = |seconds: u64| Timestamp::from_secs(seconds);
@@ -64,7 +68,7 @@ mod tests {
         assert!(nonces.is_good(&nonce, at(start - SPAN_SECONDS)));
         assert!(!nonces.is_good(&nonce, at(start - SPAN_SECONDS - 1)));
         assert!(!others.is_good(&nonce, now));
-        let rotated = Nonces::new(&MasterSecret::generate().accept(&old));
+        let rotated = Nonces::new(&MasterSecret::generate().accept(&old), "a");
         assert!(rotated.is_good(&nonce, now));
         for bad in ["", "x", "AAAA", &nonce[1..], &format!("{nonce}A")] {
             assert!(!nonces.is_good(bad, now), "{bad}");
