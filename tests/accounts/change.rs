@@ -231,8 +231,7 @@ where
 async fn a_login_that_a_whole_change_overtook_is_judged_by_the_new_hash() {
     for disables in [false, true] {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
-        let store: Arc<dyn Store> =
-            Arc::new(MemoryStore::new().with_clock(clock.clone()));
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
         let world = Arc::new(world_on(store.clone(), clock).await);
         let pair = log_in(&world, PASSWORD).await.unwrap();
         let caller = identity(&world, pair.access_token.expose()).await;
