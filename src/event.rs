@@ -119,6 +119,9 @@ pub enum EventKind {
     SessionLoggedOut,
     /// A user's server-side session was ended by its public id, from elsewhere.
     SessionRevoked,
+    /// The record of a server-side session cannot be read: it was damaged, or written under another setting. Its holder is
+    /// logged out.
+    SessionUnreadable,
     /// All server-side sessions of a user were ended.
     SessionsCleared,
     /// A token was called back by its id.
@@ -188,6 +191,7 @@ impl EventKind {
             Self::SessionRenewed => "session_renewed",
             Self::SessionLoggedOut => "session_logged_out",
             Self::SessionRevoked => "session_revoked",
+            Self::SessionUnreadable => "session_unreadable",
             Self::SessionsCleared => "sessions_cleared",
             Self::TokenRevoked => "token_revoked",
             Self::SubjectRevoked => "subject_revoked",

@@ -3,7 +3,10 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -18,7 +21,8 @@ use tower::ServiceExt;
 use tower_jam::{
     AuthUser, Clock, CookieSpec, CredentialSource, Factor, Grant, Identity, MasterSecret,
     Rejection, Session, SessionLayer, Sessions,
-    store::{MemoryStore, Store},
+    event::{EventKind, Events},
+    store::{Key, MemoryStore, Namespace, Store, When, Write},
     testing::ManualClock,
 };
 
@@ -981,4 +985,87 @@ async fn settings_that_contradict_each_other_are_refused_by_name() {
     assert_eq!(setting(builder().issuer("").build()), "issuer");
     let long = CookieSpec::new(&"a".repeat(4090)).unwrap();
     assert_eq!(setting(builder().cookie(long).build()), "cookie");
+}
+
+/// A record that was damaged, or written under another setting, is nobody's session. It must not keep its holder from the
+/// sign-in page until it expires.
+#[tokio::test]
+async fn a_session_that_does_not_read_counts_as_absent_and_is_replaced() {
+    let secret = MasterSecret::generate();
+    for damage in ["plain", "garbage", "a cut record", "a note that is cut"] {
+        let clock = Arc::new(ManualClock::default());
+        let memory = MemoryStore::new().with_clock(clock.clone());
+        let (probe, store) = shared(ProbeStore::new(memory));
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
+        let build = || Sessions::<User>::builder(store.clone(), &secret).clock(clock.clone());
+        let events = Events::to(move |event| heard.lock().unwrap().push(event.kind));
+        let site = Site {
+            app: Site::router(SessionLayer::new(build().events(events).build().unwrap())),
+            sessions: build().build().unwrap(),
+            probe,
+            clock: clock.clone(),
+        };
+        let plain = build().dangerous_plain_records().build().unwrap();
+        let group = Key::new(
+            Namespace::new("session-user").cached(),
+            &[b"self", b"alice"],
+        );
+        let unreadable = async || {
+            let maker = if damage == "plain" {
+                &plain
+            } else {
+                &site.sessions
+            };
+            let made = maker.create(grant("alice")).await.unwrap();
+            let token = made.token.expose().clone();
+            let [(key, entry)] = &site.probe.list(&group).await.unwrap()[..] else {
+                panic!("one session is there")
+            };
+            let value = match damage {
+                "plain" => return token,
+                "garbage" => b"garbage".to_vec(),
+                "a cut record" => entry.value[..60].to_vec(),
+                _ => vec![3, 0, 0],
+            };
+            let write = Write::new(value, entry.expires_at).in_group(group.clone());
+            site.probe.put(key, write, When::Always).await.unwrap();
+            token
+        };
+
+        let cookie = unreadable().await;
+        let answer = site.ask("GET", "/open/who", Some(&cookie)).await;
+        assert_eq!(
+            (answer.status.as_u16(), &*answer.text),
+            (200, "guest"),
+            "{damage}"
+        );
+        assert!(answer.set_cookie.is_none(), "{damage}");
+        let closed = site.ask("GET", "/closed/who", Some(&cookie)).await;
+        assert_eq!(closed.status, 401, "{damage}");
+        let unread = [EventKind::SessionUnreadable; 2];
+        assert_eq!(*told.lock().unwrap(), unread, "{damage}");
+        site.probe.set_down(true);
+        let away = site.ask("GET", "/open/who", Some(&cookie)).await;
+        assert_eq!(away.status, 503, "{damage}");
+        site.probe.set_down(false);
+
+        let next = site.login("alice", Some(&cookie)).await;
+        let who = site.ask("GET", "/closed/who", Some(&next)).await;
+        assert_eq!(who.text, "alice", "{damage}");
+        assert_eq!(site.probe.list(&group).await.unwrap().len(), 1, "{damage}");
+        site.ask("POST", "/closed/logout", Some(&next)).await;
+
+        let cookie = unreadable().await;
+        if damage != "plain" {
+            assert!(site.sessions.list("alice").await.unwrap().is_empty());
+        }
+        let out = site.ask("POST", "/open/logout", Some(&cookie)).await;
+        assert_eq!(out.status, 204, "{damage}");
+        assert!(out.set_cookie.unwrap().contains("Max-Age=0"), "{damage}");
+        assert!(
+            site.probe.list(&group).await.unwrap().is_empty(),
+            "{damage}"
+        );
+    }
 }

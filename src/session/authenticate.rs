@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::{
     engine::Sessions,
     handle::Session,
-    lookup::{Lookup, Opened},
+    lookup::{Lookup, Opened, Unreadable},
     reread::Fresh,
 };
 use crate::{
@@ -40,6 +40,9 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for Sessions<U> {
         let known = match self.recognise(presented.expose()).await? {
             Lookup::Live(known) => known,
             Lookup::Gone => return self.absent(None),
+            Lookup::Unreadable(Unreadable { token, .. }) => {
+                return Ok(Session::unreadable(&self.core, token).enter(Verified::anonymous()));
+            }
             Lookup::Replaced => {
                 return Ok(Session::replaced(&self.core).enter(Verified::anonymous()));
             }
@@ -78,6 +81,10 @@ impl<U: DeserializeOwned> Sessions<U> {
             (Lookup::Replaced, _) => {
                 self.seen.forget(text);
                 Ok(Lookup::Replaced)
+            }
+            (Lookup::Unreadable(unreadable), _) => {
+                self.seen.forget(text);
+                Ok(Lookup::Unreadable(unreadable))
             }
             _ => {
                 self.seen.forget(text);

@@ -87,7 +87,7 @@ impl Core {
             NewId::Renew => token.renewed(),
         };
         swap_once(&*self.store, &*self.clock, &key, |entry| {
-            let Lookup::Live(opened) = self.unseal(token, &key, entry)? else {
+            let Lookup::Live(opened) = self.unseal(token, &key, entry) else {
                 return Ok(Step::Keep(None));
             };
             let mut record = Record::clone(&opened.record);
@@ -148,7 +148,7 @@ impl Core {
     pub(super) async fn retire(&self, left: &Opened) -> Result<Option<Arc<Record>>, StoreError> {
         let key = &left.key;
         swap(&*self.store, &*self.clock, key, |entry| {
-            let Lookup::Live(opened) = self.unseal(&left.token, key, entry)? else {
+            let Lookup::Live(opened) = self.unseal(&left.token, key, entry) else {
                 return Ok(Step::Keep(None));
             };
             let now = self.clock.now();
@@ -192,14 +192,16 @@ impl Core {
         self.events.tell(&event.in_session(public_id(key)));
     }
 
-    /// The live records of `subject`, each with its key.
+    /// The live records of `subject`, each with its key, but for those that do not read.
     pub(super) async fn list(&self, subject: &str) -> Result<Vec<(Key, Head)>, StoreError> {
         let now = self.clock.now();
         let entries = self.store.list(&self.group(subject)).await?;
         let mut live = Vec::with_capacity(entries.len());
         for (key, entry) in entries {
-            if let Some(head) = Head::decode(&entry.value)?.filter(|head| head.is_live(now)) {
-                live.push((key, head));
+            match Head::decode(&entry.value) {
+                Ok(Some(head)) if head.is_live(now) => live.push((key, head)),
+                Ok(_) => {}
+                Err(cause) => self.tell_unreadable(&key, &cause),
             }
         }
         Ok(live)

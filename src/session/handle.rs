@@ -16,6 +16,7 @@ use super::{
     login::Login,
     lookup::Opened,
     record::Record,
+    token::Token,
 };
 use crate::{
     authenticate::{OnResponse, Verified},
@@ -54,6 +55,8 @@ struct State {
     is_replaced: bool,
     /// The request came with the engine's cookie, so a new one will be read.
     is_in_cookie: bool,
+    /// The request came with this token, whose record does not read.
+    unreadable: Option<Token>,
 }
 
 impl Session {
@@ -65,6 +68,13 @@ impl Session {
     /// A session that the request came with.
     pub(super) fn found(core: &Arc<Core>, opened: Opened, is_in_cookie: bool) -> Self {
         Self::new(core, Some(opened), false, is_in_cookie)
+    }
+
+    /// No session, in place of one that does not read: a login or a logout ends that too.
+    pub(super) fn unreadable(core: &Arc<Core>, token: Token) -> Self {
+        let session = Self::none(core);
+        session.state().unreadable = Some(token);
+        session
     }
 
     pub(super) fn replaced(core: &Arc<Core>) -> Self {
@@ -82,6 +92,7 @@ impl Session {
             cookie: None,
             is_replaced,
             is_in_cookie,
+            unreadable: None,
         };
         Self {
             shared: Arc::new(Shared {
@@ -175,6 +186,7 @@ impl Session {
             let answer = change(&mut record.body.values);
             let opened = core.insert(record).await?;
             self.adopt(opened);
+            self.end_unreadable().await;
             return Ok(answer);
         };
         let edit = |record: &mut Record| Ok::<_, StoreError>(change(&mut record.body.values));
@@ -198,10 +210,16 @@ impl Session {
     ///
     /// When the store does not answer: the session may then still be there, so say so.
     pub async fn logout(&self) -> Result<(), Rejection> {
-        if let Some(opened) = self.opened() {
-            self.shared.core.end(&opened.token).await?;
+        let presented = {
+            let state = self.state();
+            let token = state.opened.as_ref().map(|opened| opened.token.clone());
+            token.or_else(|| state.unreadable.clone())
+        };
+        if let Some(token) = presented {
+            self.shared.core.end(&token).await?;
             let mut state = self.state();
             state.opened = None;
+            state.unreadable = None;
             state.cookie = Some(self.shared.core.cookie.clear());
         }
         Ok(())
@@ -287,6 +305,16 @@ impl Session {
         state.cookie = Some(self.shared.core.set_cookie(&opened, &token));
         state.opened = Some(opened);
         token
+    }
+
+    /// Removes what another session has taken the place of. It opens nothing, so a failure leaves it to its expiry.
+    pub(super) async fn end_unreadable(&self) {
+        let unreadable = self.state().unreadable.take();
+        if let Some(token) = unreadable
+            && let Err(error) = self.shared.core.end(&token).await
+        {
+            tracing::warn!(error = %error, "a session that does not read was not removed");
+        }
     }
 
     pub(super) fn core(&self) -> &Core {

@@ -76,6 +76,7 @@ impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for Login<'a, U> {
             let set_cookie = core.set_cookie(&opened, &token);
             if let Some(session) = session {
                 session.adopt(opened);
+                session.end_unreadable().await;
             }
             Ok(NewSession {
                 token,

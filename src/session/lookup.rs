@@ -1,6 +1,6 @@
 //! From the text of a cookie to a live record.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use super::{
     core::Core,
@@ -10,6 +10,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     error::StoreError,
+    event::{Event, EventKind},
     store::{Entry, Key, Version, confirmed::confirmed},
 };
 
@@ -29,8 +30,16 @@ pub(super) enum Lookup<T> {
     /// A session that got a new id a moment ago, so that a request with the old one may still be under
     /// way. Such a request must not make a session of its own: its cookie would replace the new one.
     Replaced,
+    /// A record that does not read. It counts as absent: its holder could else neither log in nor out until it expires.
+    Unreadable(Unreadable),
     /// Nothing, or nothing any more.
     Gone,
+}
+
+/// What is left of a session that does not read.
+pub(super) struct Unreadable {
+    pub(super) token: Token,
+    cause: StoreError,
 }
 
 impl<T> Lookup<T> {
@@ -38,6 +47,7 @@ impl<T> Lookup<T> {
         match self {
             Self::Live(found) => Lookup::Live(change(found)),
             Self::Replaced => Lookup::Replaced,
+            Self::Unreadable(unreadable) => Lookup::Unreadable(unreadable),
             Self::Gone => Lookup::Gone,
         }
     }
@@ -56,7 +66,22 @@ impl Core {
     pub(super) async fn read(&self, token: Token) -> Result<Lookup<Opened>, StoreError> {
         let key = token.key();
         let entry = self.store.get(&key).await?;
-        self.unseal(&token, &key, entry.as_ref())
+        Ok(self.told_of(&key, self.unseal(&token, &key, entry.as_ref())))
+    }
+
+    /// Tells of a record that does not read, once the store itself has said so.
+    fn told_of<T>(&self, key: &Key, found: Lookup<T>) -> Lookup<T> {
+        if let Lookup::Unreadable(Unreadable { cause, .. }) = &found {
+            self.tell_unreadable(key, cause);
+        }
+        found
+    }
+
+    pub(super) fn tell_unreadable(&self, key: &Key, cause: &StoreError) {
+        let session = public_id(key);
+        tracing::error!(session, error = %cause, reason = cause.source(), "a session does not read, and counts as absent");
+        let event = Event::new(EventKind::SessionUnreadable, self.clock.now());
+        self.events.tell(&event.in_session(session));
     }
 
     /// The session that `text` opens, for a request that only asks whether it lives: `Live(None)` says that it
@@ -80,27 +105,22 @@ impl Core {
                 Some(known.version) == version && known.record.head.is_live(self.clock.now())
             });
             match is_as_known {
-                true => Ok(Lookup::Live(None)),
-                false => Ok::<_, StoreError>(self.unseal(&token, &key, entry)?.map(Some)),
+                true => Ok::<_, StoreError>(Lookup::Live(None)),
+                false => Ok(self.unseal(&token, &key, entry).map(Some)),
             }
         };
         let is_live = |found: &Lookup<_>| matches!(found, Lookup::Live(_));
-        Ok(confirmed(&*self.store, &key, judge, is_live).await?.answer)
+        let found = confirmed(&*self.store, &key, judge, is_live).await?;
+        Ok(self.told_of(&key, found.answer))
     }
 
-    pub(super) fn unseal(
-        &self,
-        token: &Token,
-        key: &Key,
-        entry: Option<&Entry>,
-    ) -> Result<Lookup<Opened>, StoreError> {
+    pub(super) fn unseal(&self, token: &Token, key: &Key, entry: Option<&Entry>) -> Lookup<Opened> {
         let Some(entry) = entry else {
-            return Ok(Lookup::Gone);
+            return Lookup::Gone;
         };
         let now = self.clock.now();
-        let found = Record::decode(&entry.value, token, key, self.is_plain)?;
-        Ok(match found {
-            Found::Open(record) if record.head.is_live(now) && self.is_ours(&record.head) => {
+        match Record::decode(&entry.value, token, key, self.is_plain) {
+            Ok(Found::Open(record)) if record.head.is_live(now) && self.is_ours(&record.head) => {
                 Lookup::Live(Opened {
                     token: token.clone(),
                     key: key.clone(),
@@ -108,9 +128,13 @@ impl Core {
                     version: entry.version,
                 })
             }
-            Found::Replaced(at) if now < at.after(UNDER_WAY) => Lookup::Replaced,
-            Found::Open(_) | Found::Replaced(_) => Lookup::Gone,
-        })
+            Ok(Found::Replaced(at)) if now < at.after(UNDER_WAY) => Lookup::Replaced,
+            Ok(Found::Open(_) | Found::Replaced(_)) => Lookup::Gone,
+            Err(cause) => Lookup::Unreadable(Unreadable {
+                token: token.clone(),
+                cause,
+            }),
+        }
     }
 }
 

@@ -27,6 +27,9 @@
 //! * **A request that a new id overtakes** makes no session of its own for a minute, since a guest's cookie would replace
 //!   the member's: what it wants to write is refused (401).
 //! * **A store that fails** is 503: neither a guest nor a member.
+//! * **A record that does not read**, because it was damaged or written under another setting, is no session: its holder is a
+//!   guest, an error is logged and [`SessionUnreadable`](crate::event::EventKind::SessionUnreadable) is told. A login or a logout
+//!   removes it.
 //! * **The number of sessions** a user may have is not limited here; [`list`](Sessions::list) and
 //!   [`revoke`](Sessions::revoke) let an application do it.
 //!

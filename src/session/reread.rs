@@ -161,7 +161,7 @@ impl Core {
     ) -> Result<Option<(Opened, bool)>, StoreError> {
         let key = &opened.key;
         swap(&*self.store, &*self.clock, key, |entry| {
-            let Lookup::Live(current) = self.unseal(&opened.token, key, entry)? else {
+            let Lookup::Live(current) = self.unseal(&opened.token, key, entry) else {
                 return Ok(Step::Keep(None));
             };
             if current.version != opened.version {

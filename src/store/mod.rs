@@ -74,6 +74,8 @@ mod process;
 mod redis;
 #[cfg(any(feature = "jwt", feature = "otp", feature = "session"))]
 pub(crate) mod swap;
+#[cfg(any(feature = "jwt", feature = "otp", feature = "session"))]
+mod turn;
 
 #[cfg(feature = "store-file")]
 pub use self::file::{FileStore, FileStoreBuilder};

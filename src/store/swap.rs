@@ -1,6 +1,6 @@
 //! The one loop of a compare-and-swap.
 
-use super::{Entry, Key, Store, Version, When, Write};
+use super::{Entry, Key, Store, Version, When, Write, turn::Turn};
 use crate::{clock::Clock, error::StoreError};
 
 /// What is to become of a value that was read.
@@ -72,6 +72,8 @@ async fn run<T, E: From<StoreError>>(
     let deadline = clock.monotonic() + DEADLINE;
     // A lost write may still be made after others were tried, so none is forgotten.
     let mut unsettled: Vec<Lost<T>> = Vec::new();
+    // Taken after the first loss, and held to the end.
+    let mut turn = None;
     loop {
         let entry = match store.get(key).await {
             Err(error) if !unsettled.is_empty() => return Err(error.in_doubt().into()),
@@ -108,6 +110,9 @@ async fn run<T, E: From<StoreError>>(
                 false => StoreError::Contended.in_doubt(),
             };
             return Err(error.into());
+        }
+        if turn.is_none() {
+            turn = Some(Turn::wait(store, key).await);
         }
     }
 }

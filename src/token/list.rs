@@ -205,7 +205,11 @@ impl TokenList {
             &*inner.clock,
             &self.mark_key(subject),
             |entry| {
-                let mark = Mark::read(entry)?;
+                // Until then each token of the subject is refused with 503.
+                let mark = Mark::read(entry).unwrap_or_else(|error| {
+                    tracing::error!(%error, "the mark of a subject does not read, and is replaced");
+                    Mark::default()
+                });
                 let raised = mark.raised(inner.clock.now());
                 Ok::<_, StoreError>(match raised == mark {
                     true => Step::Keep(()),
