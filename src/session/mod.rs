@@ -25,8 +25,11 @@
 //! * **A store that fails** is 503: neither a guest nor a member.
 //! * **The number of sessions** a user may have is not limited here; [`list`](Sessions::list) and
 //!   [`revoke`](Sessions::revoke) let an application do it.
+//! * **The values** of one session have at most 64 KiB together, as JSON: more is malformed, and nothing is written.
 //!
-//! To end all sessions of all users, replace the [`MasterSecret`](crate::MasterSecret).
+//! To end all sessions of all users, build `Sessions` with a [`MasterSecret`](crate::MasterSecret) of their own, and put another in its
+//! place. One that other engines have too is replaced in the order that the manual of one-time codes (module `otp`) has: their records
+//! need it for years.
 //!
 //! # Example
 //!
@@ -69,6 +72,7 @@ mod engine;
 mod enter;
 mod handle;
 mod info;
+mod limits;
 mod login;
 mod lookup;
 mod record;

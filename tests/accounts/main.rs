@@ -13,6 +13,7 @@ mod bound;
 mod capped;
 mod change;
 mod edges;
+mod lengths;
 mod routes;
 mod second;
 mod services;
