@@ -160,6 +160,43 @@ fn a_token_goes_through_a_pipe() {
     assert_eq!((output.stdout, output.stderr), (b"-".to_vec(), Vec::new()));
 }
 
+/// Each of them passed without a word.
+fn weak_settings_are_warned_of(place: &Place) {
+    let weak = TEXT
+        .replace(
+            "private_key_file = 'key.pem'",
+            "private_key_file = 'key.pem'\nttl = '36500d'\ntyp = ['JWT']",
+        )
+        .replace(
+            "[jam.refresh]",
+            "[jam.refresh]\nrotate = false\nabsolute = '36500d'\nidle = '36500d'",
+        )
+        .replace("[jam.passwords]", "[jam.passwords]\nmin_length = 1\n[jam.throttle]\n[jam.throttle.account]\nattempts = 1000000\nwindow = '1s'");
+    fs::write(&place.config, weak).unwrap();
+    let ran = done(&["check", "--offline", "--json", &place.config], "");
+    let value = ran.json();
+    let warned = value["warnings"].as_array().unwrap().iter();
+    let warned: Vec<_> = warned.map(|it| it["setting"].as_str().unwrap()).collect();
+    assert_eq!(
+        warned,
+        [
+            "jwt.typ",
+            "jwt.ttl",
+            "refresh.absolute",
+            "refresh.idle",
+            "refresh.rotate",
+            "passwords.min_length",
+            "throttle.account.attempts",
+            "throttle.account.window",
+        ]
+    );
+    let reason = value["warnings"][1]["reason"].as_str().unwrap();
+    assert!(reason.ends_with("at most 1h is recommended"), "{reason}");
+    fs::write(&place.config, TEXT).unwrap();
+    let ran = done(&["check", "--offline", "--json", &place.config], "");
+    assert_eq!(ran.json()["warnings"], serde_json::json!([]));
+}
+
 #[tokio::test]
 async fn a_check_before_a_secret_is_retired_names_those_who_need_it() {
     let place = Place::new("rotation");
@@ -350,6 +387,7 @@ async fn a_check_says_what_a_configuration_would_do() {
         ran.err
     );
 
+    weak_settings_are_warned_of(&place);
     for (text, words) in [
         (
             TEXT.replace("alg =", "algo ="),

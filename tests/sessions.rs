@@ -68,6 +68,7 @@ impl Site {
                 .route("/who", get(who))
                 .route("/cart", get(cart))
                 .route("/add/{item}", post(add))
+                .route("/fill/{bytes}", post(fill))
                 .route("/login/{name}", post(login))
                 .route("/crash/{name}", post(login_and_crash))
                 .route("/rework", post(rework))
@@ -209,6 +210,14 @@ async fn promote(session: Session) -> Result<StatusCode, Rejection> {
     Ok(StatusCode::NO_CONTENT)
 }
 
+async fn fill(
+    session: Session,
+    axum::extract::Path(bytes): axum::extract::Path<usize>,
+) -> Result<StatusCode, Rejection> {
+    session.set("note", &"a".repeat(bytes)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 async fn logout(session: Session) -> Result<StatusCode, Rejection> {
     session.logout().await?;
     Ok(StatusCode::NO_CONTENT)
@@ -244,6 +253,39 @@ async fn stream(session: Session) -> impl IntoResponse {
 fn futures_once<T>(future: impl Future<Output = T>) -> impl tokio_stream::Stream<Item = T> {
     use tokio_stream::StreamExt;
     tokio_stream::once(future).then(|future| future)
+}
+
+/// Each request reads all of it, and a guest needs no password to fill a session.
+#[tokio::test]
+async fn the_values_of_a_session_have_64_kib_at_most() {
+    let site = Site::new();
+    let fits = 64 * 1024 - r#"{"note":""}"#.len();
+    let refused = site
+        .ask("POST", &format!("/open/fill/{}", fits + 1), None)
+        .await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.token.is_none() && site.probe.written().is_empty());
+    let taken = site.ask("POST", &format!("/open/fill/{fits}"), None).await;
+    assert_eq!(taken.status, StatusCode::NO_CONTENT);
+    let guest = taken.token.unwrap();
+    for bytes in [fits + 1, 1_000_000] {
+        let path = format!("/open/fill/{bytes}");
+        let refused = site.ask("POST", &path, Some(&guest)).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    }
+    let smaller = site.ask("POST", "/open/fill/1", Some(&guest)).await;
+    assert_eq!(smaller.status, StatusCode::NO_CONTENT);
+    let refused = site.sessions.update(&guest, |data| {
+        let long = "a".repeat(fits + 1);
+        data.values.insert("note".to_owned(), long.into())
+    });
+    let refused = refused.await.unwrap_err();
+    assert!(
+        matches!(refused, tower_jam::IssueError::TooLarge { .. }),
+        "{refused}"
+    );
+    let longest = site.probe.written().iter().map(Vec::len).max();
+    assert!(longest.unwrap() < 66 * 1024, "{longest:?}");
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ impl Origin {
 pub struct NewDevice {
     /// What the user calls it, in at most 256 bytes.
     pub name: Option<String>,
-    /// Its `User-Agent`.
+    /// Its `User-Agent`, of which 256 bytes are kept.
     pub user_agent: Option<String>,
     /// What it says of itself.
     pub fingerprint: Option<Fingerprint>,
@@ -85,6 +85,18 @@ impl NewDevice {
             _ => Ok(()),
         }
     }
+
+    /// No more than what a record keeps: a login that waits for its second step keeps it too.
+    pub(super) fn within_limits(mut self) -> Result<Self, Rejection> {
+        self.check()?;
+        self.user_agent = self.user_agent.map(|text| cut(&text).to_owned());
+        Ok(self)
+    }
+}
+
+/// The first 256 bytes of `text`, or one to three fewer where a character would be cut in two.
+pub(super) fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_NAME_BYTES)]
 }
 
 impl fmt::Debug for Credentials {

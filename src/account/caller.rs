@@ -10,7 +10,10 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{attempt::Origin, mount::Mount};
+use super::{
+    attempt::{Origin, cut},
+    mount::Mount,
+};
 #[cfg(feature = "dpop")]
 use crate::token::dpop::Unused;
 use crate::{cookie::CookieName, rejection::Rejection, secret::Secret};
@@ -35,7 +38,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         let user_agent = user_agent.and_then(|value| value.to_str().ok());
         Ok(Self {
             peer: peer.map(|ConnectInfo(address)| *address),
-            user_agent: user_agent.map(str::to_owned),
+            user_agent: user_agent.map(|text| cut(text).to_owned()),
             headers: parts.headers.clone(),
             #[cfg(feature = "dpop")]
             method: parts.method.clone(),

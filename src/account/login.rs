@@ -193,6 +193,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         proved: Proved<U>,
         device: NewDevice,
     ) -> Result<TokenPair, LoginError> {
+        let device = device.within_limits()?;
         if proved.is_second_due {
             return Err(self.wait_for_second(proved, device).await?);
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Config,
     reference::{below, described, inner, schema},
-    settings::{BlacklistKind, FormatKind, ListKind, Settings, StoreKind, VersionKind},
+    settings::StoreKind,
 };
 
 /// One setting of a table that is there.
@@ -29,17 +29,12 @@ impl Config {
     }
 
     /// What weakens this instance, each with its setting.
-    pub(crate) fn warnings(&self) -> Vec<(String, &'static str)> {
-        weak(&self.settings)
-            .into_iter()
-            .filter(|(_, is_so, _)| *is_so)
-            .map(|(setting, _, reason)| (setting.to_owned(), reason))
-            .chain(self.unencrypted())
-            .chain(self.is_exposed.then(|| {
-                let reason = "everybody on this machine may read this file, and a secret in it";
-                ("the configuration".to_owned(), reason)
-            }))
-            .collect()
+    pub(crate) fn warnings(&self) -> Vec<(String, String)> {
+        let exposed = self.is_exposed.then(|| {
+            let reason = "everybody on this machine may read this file, and a secret in it";
+            ("the configuration".to_owned(), reason.to_owned())
+        });
+        self.weak().into_iter().chain(exposed).collect()
     }
 
     /// Whether what is kept ends with the process.
@@ -54,87 +49,6 @@ impl Config {
         let file = session.secret_file.as_deref()?;
         Some(self.place.path(file))
     }
-
-    fn unencrypted(&self) -> impl Iterator<Item = (String, &'static str)> {
-        let providers = self
-            .settings
-            .oauth2
-            .iter()
-            .flat_map(|table| &table.providers);
-        let open = providers.filter(|(_, provider)| provider.insecure_http_on_loopback);
-        open.map(|(name, _)| {
-            let setting = format!("oauth2.providers.{name}.insecure_http_on_loopback");
-            (
-                setting,
-                "what is said to this provider is not encrypted: for trying only",
-            )
-        })
-    }
-}
-
-/// The settings that weaken an instance, whether they are so, and what that means.
-fn weak(settings: &Settings) -> Vec<(&'static str, bool, &'static str)> {
-    let store = settings.store.as_ref();
-    let in_memory = store.is_none_or(|store| store.r#type == StoreKind::Memory);
-    let refreshed = settings.refresh.as_ref().map(|refresh| refresh.format);
-    let (jwt, paseto) = (settings.jwt.as_ref(), settings.paseto.as_ref());
-    let (refresh, session) = (settings.refresh.as_ref(), settings.session.as_ref());
-    let is_bare = |name: &String| !name.starts_with("__Host-");
-    vec![
-        (
-            "store",
-            in_memory,
-            "what it keeps ends with the process, and no other node sees it",
-        ),
-        (
-            "store.dangerous_allow_eviction",
-            store.is_some_and(|store| store.dangerous_allow_eviction),
-            "what has been ended may come back",
-        ),
-        (
-            "jwt.list",
-            refreshed != Some(FormatKind::Jwt) && jwt.is_some_and(|jwt| jwt.list == ListKind::None),
-            "a token is good until it expires: nothing calls it back",
-        ),
-        (
-            "jwt.untyped",
-            jwt.is_some_and(|jwt| jwt.untyped),
-            "a JWT of another kind by the same key passes",
-        ),
-        (
-            "paseto.list",
-            refreshed != Some(FormatKind::Paseto)
-                && paseto.is_some_and(|paseto| paseto.list == ListKind::None),
-            "a token is good until it expires: nothing calls it back",
-        ),
-        (
-            "paseto.version",
-            paseto.is_some_and(|paseto| paseto.version == VersionKind::V2),
-            "is legacy",
-        ),
-        (
-            "refresh.rotate",
-            refresh.is_some_and(|refresh| refresh.rotate == Some(false)),
-            "a stolen refresh token is not noticed",
-        ),
-        (
-            "refresh.blacklist",
-            refresh.is_some_and(|refresh| {
-                matches!(refresh.blacklist, Some(BlacklistKind::DangerousNone))
-            }),
-            "a logout ends nothing",
-        ),
-        (
-            "session.cookie",
-            session.is_some_and(|session| session.cookie.as_ref().is_some_and(is_bare)),
-            "without `__Host-` a sibling domain can set this cookie",
-        ),
-        (
-            "session.dangerous_plain_records",
-            session.is_some_and(|session| session.dangerous_plain_records),
-            "whoever reads the store reads what sessions hold",
-        ),
-    ]
 }
 
 /// Adds what is said in one table, and then in those within.

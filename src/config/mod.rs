@@ -64,6 +64,8 @@ mod nearest;
 mod node;
 mod place;
 mod reference;
+#[cfg(feature = "cli")]
+mod rules;
 #[cfg_attr(
     not(feature = "full"),
     allow(
@@ -74,6 +76,8 @@ mod reference;
 )]
 mod settings;
 mod vars;
+#[cfg(feature = "cli")]
+mod weak;
 
 use std::path::Path;
 

@@ -10,6 +10,9 @@ use crate::clock::Timestamp;
 /// A user of a provider.
 ///
 /// **Keep users by [`key`](Self::key)**, never by e-mail: addresses change hands, and a provider may not have verified one.
+///
+/// A subject has at most 255 bytes (OpenID Connect Core section 2), names have 256 and are cut, an address of more than 254 or of a
+/// picture of more than 2048 counts as absent. What else the provider says, up to a megabyte, is in [`claims`](Self::claims).
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Profile {
@@ -65,7 +68,7 @@ impl Profile {
         methods.into_iter().flatten().filter_map(Value::as_str)
     }
 
-    /// Reads the claims by the names that a provider has for them. `None` without a subject.
+    /// Reads the claims by the names that a provider has for them. `None` without a subject, or with one that is too long to be one.
     pub(super) fn read(issuer: &str, fields: &Fields, claims: Map<String, Value>) -> Option<Self> {
         let text = |name: &str| match claims.get(name)? {
             Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -81,15 +84,20 @@ impl Profile {
             Some(Value::String(is_verified)) => is_verified == "true",
             _ => false,
         };
-        let email = text(fields.email);
+        let up_to = |bytes: usize, name: &str| text(name).filter(|text| text.len() <= bytes);
+        let name = |names: &[&str]| {
+            let name = names.iter().find_map(|name| text(name));
+            name.map(cut)
+        };
+        let email = up_to(MAX_EMAIL_BYTES, fields.email);
         Some(Self {
             issuer: issuer.to_owned(),
-            subject: text(fields.subject)?,
-            username: fields.username.iter().find_map(|name| text(name)),
-            name: fields.name.iter().find_map(|name| text(name)),
+            subject: up_to(MAX_SUBJECT_BYTES, fields.subject)?,
+            username: name(fields.username),
+            name: name(fields.name),
             email_verified: email_verified && email.is_some(),
             email,
-            picture: text(fields.picture),
+            picture: up_to(MAX_PICTURE_BYTES, fields.picture),
             claims,
         })
     }
@@ -102,8 +110,13 @@ impl Profile {
         let user: Value = serde_json::from_str(user).unwrap_or_default();
         let part = |part: &str| user["name"][part].as_str().unwrap_or_default();
         let name = format!("{} {}", part("firstName"), part("lastName"));
-        self.name = Some(name.trim().to_owned()).filter(|name| !name.is_empty());
+        self.name = Some(cut(name.trim().to_owned())).filter(|name| !name.is_empty());
     }
+}
+
+fn cut(mut name: String) -> String {
+    name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
+    name
 }
 
 /// What a provider calls the members of a profile.
@@ -156,6 +169,11 @@ impl fmt::Debug for Profile {
 
 /// Longer than any name.
 const MAX_FORM_BYTES: usize = 4096;
+const MAX_NAME_BYTES: usize = 256;
+const MAX_SUBJECT_BYTES: usize = 255;
+/// RFC 5321 section 4.5.3.1.3, without the angle brackets.
+const MAX_EMAIL_BYTES: usize = 254;
+const MAX_PICTURE_BYTES: usize = 2048;
 
 #[cfg(test)]
 mod tests {
@@ -183,6 +201,26 @@ mod tests {
         assert!(read(&Fields::GITHUB, json!({ "id": 1.5 })).is_none());
         let github = read(&Fields::GITHUB, json!({ "id": 583231, "login": "octocat" })).unwrap();
         assert_eq!(github.key(), ("https://id.acme.dev", "583231"));
+    }
+
+    /// A provider's answer has up to a megabyte, and an application stores what is in a profile.
+    #[test]
+    fn texts_of_a_profile_are_short() {
+        let long = "ä".repeat(200_000);
+        assert!(read(&Fields::OPENID, json!({ "sub": long })).is_none());
+        assert!(read(&Fields::OPENID, json!({ "sub": "a".repeat(256) })).is_none());
+        let claims = json!({ "sub": "a".repeat(255), "name": format!("a{long}"), "nickname": long, "email": long,
+            "email_verified": true, "picture": long });
+        let profile = read(&Fields::OPENID, claims).unwrap();
+        let bytes = |text: Option<String>| text.map(|text| text.len());
+        assert_eq!(bytes(profile.name), Some(255), "no character is cut in two");
+        assert_eq!(bytes(profile.username), Some(256));
+        assert_eq!((profile.email, profile.email_verified), (None, false));
+        assert_eq!(profile.picture, None);
+        let mut apple = read(&Fields::OPENID, json!({ "sub": "1" })).unwrap();
+        let name = json!({ "name": { "firstName": "a".repeat(2_000), "lastName": "b" } });
+        apple.name_by_form(&name.to_string());
+        assert_eq!(bytes(apple.name), Some(256));
     }
 
     #[test]

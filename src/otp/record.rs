@@ -6,7 +6,7 @@
 //! pending:  0, or 1 ‖ scheme (7) ‖ expiry (8) ‖ secret: length (1) ‖ bytes
 //! scheme:   kind (1) ‖ digest (1) ‖ digits (1) ‖ period (4)
 //! codes:    of recovery, number (1) ‖ hashes (32 each); those that were used likewise
-//! subject:  length (2) ‖ bytes
+//! subject:  length (1) ‖ bytes
 //! ```
 //!
 //! All of it is sealed with AES-256-GCM under a key of this record alone, which follows from the application's secret;
@@ -112,13 +112,9 @@ impl Record {
             body.push(length(hashes.len()));
             body.extend(hashes.iter().flatten());
         }
-        // It is there to be shown, and one that is too long for that is left out.
-        let subject = match u16::try_from(self.subject.len()) {
-            Ok(length) => (length, self.subject.as_bytes()),
-            Err(_) => (0, &[][..]),
-        };
-        body.extend_from_slice(&subject.0.to_be_bytes());
-        body.extend_from_slice(subject.1);
+        // It is there to be shown, so its beginning is enough.
+        let end = self.subject.floor_char_boundary(MAX_SUBJECT_BYTES);
+        put_bytes(&mut body, &self.subject.as_bytes()[..end]);
         body
     }
 
@@ -256,7 +252,9 @@ fn put_scheme(body: &mut Vec<u8>, scheme: Scheme) {
 }
 
 fn length(length: usize) -> u8 {
-    u8::try_from(length).expect("secrets have at most 128 bytes, and there are ten recovery codes")
+    u8::try_from(length).expect(
+        "secrets have at most 128 bytes, subjects 255 here, and there are twenty codes at most",
+    )
 }
 
 /// Takes a body apart from its front. `None` says that it is too short, or not of the form.
@@ -294,7 +292,7 @@ impl Reader<'_> {
     }
 
     fn subject(&mut self) -> Option<String> {
-        let length = usize::from(u16::from_be_bytes(self.array()?));
+        let length = usize::from(self.byte()?);
         let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         String::from_utf8(bytes.to_vec()).ok()
@@ -324,5 +322,7 @@ impl Reader<'_> {
 }
 
 const FORMAT: u8 = 2;
+/// What a length of one byte can say.
+const MAX_SUBJECT_BYTES: usize = 255;
 /// Format and key id.
 const HEAD_BYTES: usize = 1 + size_of::<KeyId>();

@@ -12,6 +12,7 @@ use super::{
     core::{Core, NewId},
     epoch::Epoch,
     info::{SessionData, SessionInfo},
+    limits,
     login::Login,
     lookup::Lookup,
     record::{Body, Record, unreadable},
@@ -203,6 +204,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Sessions<U> {
         let edit = |record: &mut Record| -> Result<T, IssueError> {
             let mut data = data::<U>(&record.body)?;
             let answer = change(&mut data);
+            limits::check(&data.values)?;
             let user = data.user.as_ref().map(to_raw_value).transpose();
             record.body = Body {
                 user: user.map_err(|error| IssueError::User(error.into()))?,

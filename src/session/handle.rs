@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{
     core::{Core, NewId},
+    limits::bounded,
     login::Login,
     lookup::Opened,
     record::Record,
@@ -172,7 +173,8 @@ impl Session {
     ///
     /// An invalid [`Rejection`] when the session was ended, or given a new id by another request. Where that
     /// was in the last minute, a request that still has the old id does not make a session of its own
-    /// either: its cookie would replace the new one. An unavailable one when the store does not answer.
+    /// either: its cookie would replace the new one. A malformed one for more than 64 KiB of values. An unavailable one when the
+    /// store does not answer.
     pub async fn update<T>(
         &self,
         mut change: impl FnMut(&mut Map<String, Value>) -> T,
@@ -184,12 +186,16 @@ impl Session {
             }
             let mut record = core.anonymous();
             let answer = change(&mut record.body.values);
+            bounded(&record.body.values)?;
             let opened = core.insert(record).await?;
             self.adopt(opened);
             self.end_unreadable().await;
             return Ok(answer);
         };
-        let edit = |record: &mut Record| Ok::<_, StoreError>(change(&mut record.body.values));
+        let edit = |record: &mut Record| {
+            let answer = change(&mut record.body.values);
+            bounded(&record.body.values).map(|()| answer)
+        };
         let changed = core.change(&opened.token, NewId::Keep, edit).await?;
         let (answer, opened) = changed.ok_or_else(ended)?;
         self.keep(opened);

@@ -32,8 +32,11 @@
 //!   removes it.
 //! * **The number of sessions** a user may have is not limited here; [`list`](Sessions::list) and
 //!   [`revoke`](Sessions::revoke) let an application do it.
+//! * **The values** of one session have at most 64 KiB together, as JSON: more is malformed, and nothing is written.
 //!
-//! To end all sessions of all users, replace the [`MasterSecret`](crate::MasterSecret).
+//! To end all sessions of all users, build `Sessions` with a [`MasterSecret`](crate::MasterSecret) of their own, and put another in its
+//! place. One that other engines have too is replaced in the order that the manual of one-time codes (module `otp`) has: their records
+//! need it for years.
 //!
 //! # Example
 //!
@@ -77,6 +80,7 @@ mod enter;
 mod epoch;
 mod handle;
 mod info;
+mod limits;
 mod login;
 mod lookup;
 mod record;

@@ -16,6 +16,7 @@ mod change;
 mod edges;
 mod everywhere;
 mod issuers;
+mod lengths;
 mod routes;
 mod second;
 mod services;

@@ -15,7 +15,7 @@ use crate::{secret::Secret, token::Algorithm};
 pub(crate) struct Span(pub(crate) Duration);
 
 impl Span {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let number: u64 = number.parse().ok()?;
