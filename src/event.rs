@@ -1,8 +1,9 @@
 //! What happened, for whoever watches: an alert, an audit trail, a mail to the user.
 //!
 //! Engines report to an [`Events`], which is given to them when they are built. It hands each [`Event`] to a
-//! hook, and writes it to `tracing` as `info` (or `warn`, where somebody should look) with its code alone: no
-//! name, no id, nothing secret. A hook is told who it was about, never a credential.
+//! hook, and writes it to `tracing` as `info` (or `warn`, where somebody should look) with its code and, of an
+//! attempt to log in, the client's address, its user agent and a keyed hash of the name that was tried (ASVS 16.2.1,
+//! 16.3.1): no name, no id, nothing secret. A hook is also told who it was about, never a credential.
 //!
 //! An event is told after the change it tells of was committed, and at most once, by the node that made the change: what was
 //! committed as its caller left, such as a wrong code whose sender hung up, may go untold.
@@ -26,7 +27,7 @@
 //! # assert_eq!(*seen.lock().unwrap(), ["reuse_detected"]);
 //! ```
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use crate::clock::Timestamp;
 
@@ -42,6 +43,20 @@ pub struct Event {
     pub subject: Option<String>,
     /// The public id of the session or device it is about, which opens nothing.
     pub session_id: Option<String>,
+    /// Where it came from, of an attempt to log in.
+    pub source: EventSource,
+}
+
+/// Where an attempt to log in came from.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventSource {
+    /// The client's address, as the throttle counts it.
+    pub address: Option<IpAddr>,
+    /// What the client calls itself, in at most 256 bytes.
+    pub user_agent: Option<String>,
+    /// A keyed hash of the name that was tried, by which attempts on one name are known as such, and nothing else.
+    pub name_hash: Option<String>,
 }
 
 impl Event {
@@ -53,7 +68,19 @@ impl Event {
             at,
             subject: None,
             session_id: None,
+            source: EventSource {
+                address: None,
+                user_agent: None,
+                name_hash: None,
+            },
         }
+    }
+
+    /// It came from there.
+    #[must_use]
+    pub fn with_source(mut self, source: EventSource) -> Self {
+        self.source = source;
+        self
     }
 
     /// It is about this user.
@@ -68,6 +95,24 @@ impl Event {
     pub fn in_session(mut self, id: impl Into<String>) -> Self {
         self.session_id = Some(id.into());
         self
+    }
+}
+
+#[cfg(feature = "account")]
+impl EventSource {
+    /// Nothing is known but the address.
+    pub(crate) fn of_address(address: IpAddr) -> Self {
+        Self {
+            address: Some(address),
+            ..Self::default()
+        }
+    }
+}
+
+/// Shows nothing: an address is personal data.
+impl fmt::Debug for EventSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventSource").finish_non_exhaustive()
     }
 }
 
@@ -91,6 +136,8 @@ pub enum EventKind {
     UnknownUser,
     /// A password was wrong.
     WrongPassword,
+    /// The second step of a login came with a wrong or used code.
+    WrongCode,
     /// A password was wrong a hundred times in a row, so it is not accepted any more until it is replaced or its user has proved
     /// in another way who it is.
     PasswordCapped,
@@ -178,6 +225,7 @@ impl EventKind {
             Self::LoginSucceeded => "login_succeeded",
             Self::UnknownUser => "unknown_user",
             Self::WrongPassword => "wrong_password",
+            Self::WrongCode => "wrong_code",
             Self::PasswordCapped => "password_capped",
             Self::Refreshed => "refreshed",
             Self::ReuseDetected => "reuse_detected",
@@ -248,9 +296,12 @@ impl Events {
     /// Tells of an event.
     pub fn tell(&self, event: &Event) {
         let code = event.kind.code();
+        let address = event.source.address.map(tracing::field::display);
+        let user_agent = event.source.user_agent.as_deref();
+        let name_hash = event.source.name_hash.as_deref();
         match event.kind.is_alarming() {
-            true => tracing::warn!(code, "authentication event"),
-            false => tracing::info!(code, "authentication event"),
+            true => tracing::warn!(code, address, user_agent, name_hash, "authentication event"),
+            false => tracing::info!(code, address, user_agent, name_hash, "authentication event"),
         }
         #[cfg(feature = "metrics")]
         crate::metrics::told(code);

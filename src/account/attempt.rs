@@ -5,6 +5,7 @@ use std::{error::Error, fmt, net::IpAddr};
 use super::{challenge::Challenge, password::NewPasswordError};
 use crate::{
     error::{IssueError, StoreError},
+    event::EventSource,
     refresh::Fingerprint,
     rejection::Rejection,
     secret::Secret,
@@ -26,6 +27,8 @@ pub struct Credentials {
 pub struct Origin {
     /// The client's address, as [`TrustedProxies`](super::TrustedProxies) made it out.
     pub address: IpAddr,
+    /// What the client calls itself (`User-Agent`), for events. What is beyond 256 bytes is left out.
+    pub user_agent: Option<String>,
     /// The text of the device's own cookie, if it sent one.
     pub device: Option<Secret<String>>,
     /// The text of the cookie by which the device gives no one-time code, if it sent one.
@@ -38,6 +41,7 @@ impl Origin {
     pub const fn new(address: IpAddr) -> Self {
         Self {
             address,
+            user_agent: None,
             device: None,
             remembered: None,
         }
@@ -97,6 +101,18 @@ impl NewDevice {
 /// The first 256 bytes of `text`, or one to three fewer where a character would be cut in two.
 pub(super) fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_NAME_BYTES)]
+}
+
+impl Origin {
+    /// Where an event came from that has this origin.
+    pub(super) fn source(&self) -> EventSource {
+        let user_agent = self.user_agent.as_deref();
+        EventSource {
+            address: Some(self.address),
+            user_agent: user_agent.map(|text| cut(text).to_owned()),
+            ..EventSource::default()
+        }
+    }
 }
 
 impl fmt::Debug for Credentials {

@@ -17,6 +17,7 @@ use crate::{
     event::Events,
     otp::Otp,
     refresh::TokenPairs,
+    secret::tag::TagKey,
     session::Sessions,
 };
 
@@ -32,8 +33,10 @@ impl<U> AccountsBuilder<U> {
         pairs: TokenPairs<U>,
     ) -> Self {
         let challenges = ChallengeKeys::new(pairs.secret(), pairs.issuer());
+        let names = pairs.secret().keys("tower-jam tried names", pairs.issuer());
         Self(Inner {
             challenges,
+            names: TagKey::new(&names[0]),
             users,
             passwords,
             throttle,

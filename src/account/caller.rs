@@ -13,10 +13,15 @@ use serde::Serialize;
 use super::{
     attempt::{Origin, cut},
     mount::Mount,
+    throttle::Throttle,
 };
 #[cfg(feature = "dpop")]
 use crate::token::dpop::Unused;
-use crate::{cookie::CookieName, rejection::Rejection, secret::Secret};
+use crate::{
+    cookie::{CookieName, CookieSpec},
+    rejection::Rejection,
+    secret::Secret,
+};
 
 /// The head of a request, before anything of it is believed.
 pub(super) struct Caller {
@@ -53,19 +58,31 @@ impl Caller {
     where
         U: Serialize + Send + Sync + 'static,
     {
-        let peer = self.peer.ok_or_else(|| {
+        let cookies = [&mount.device_cookie, &mount.remember_cookie];
+        let origin = self.origin_if_known(mount.accounts.throttle(), cookies)?;
+        origin.ok_or_else(|| {
             Rejection::misconfigured(
                 "the client's address is not known: serve the application by \
                  `into_make_service_with_connect_info::<SocketAddr>()`",
             )
-        })?;
-        let throttle = mount.accounts.throttle();
-        let address = throttle.client_address(peer.ip(), &self.headers);
-        Ok(Origin {
-            address,
-            device: self.cookie(mount.device_cookie.cookie_name())?,
-            remembered: self.cookie(mount.remember_cookie.cookie_name())?,
         })
+    }
+
+    /// The same where nothing is counted, so that an address need not be known.
+    pub(super) fn origin_if_known(
+        &self,
+        throttle: &Throttle,
+        [device, remembered]: [&CookieSpec; 2],
+    ) -> Result<Option<Origin>, Rejection> {
+        let Some(peer) = self.peer else {
+            return Ok(None);
+        };
+        Ok(Some(Origin {
+            address: throttle.client_address(peer.ip(), &self.headers),
+            user_agent: self.user_agent.clone(),
+            device: self.cookie(device.cookie_name())?,
+            remembered: self.cookie(remembered.cookie_name())?,
+        }))
     }
 
     /// The proof of a key that came along, where proofs are looked at. It is good, and not yet noted as used.

@@ -36,12 +36,21 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let inner = &*self.inner;
         self.require(caller, &Factor::Password)?;
         let subject = caller.subject().id();
-        let place = self.admit(subject, origin)?;
+        let source = self.source(origin, subject);
+        let place = self.admit(subject, origin, &source)?;
         let user = inner.users.read(subject).await?;
         let attempt = self
-            .attempt(&budget(self.issuer(), user.as_ref(), subject), origin)
+            .attempt(
+                &budget(self.issuer(), user.as_ref(), subject),
+                origin,
+                &source,
+            )
             .await?;
-        let user = judged(attempt, self.check(&place, user, current, origin).await).await?;
+        let user = judged(
+            attempt,
+            self.check(&place, user, current, (origin, &source)).await,
+        )
+        .await?;
         let new = inner
             .passwords
             .check_new_for(new, [subject, caller.subject().issuer()])

@@ -8,7 +8,10 @@ use super::{
     password::{Admitted, Outcome},
     users::User,
 };
-use crate::{event::EventKind, secret::Secret};
+use crate::{
+    event::{EventKind, EventSource},
+    secret::Secret,
+};
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// Compares the password, and stores a new hash where the old one is not made as hashes are made now.
@@ -17,7 +20,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         place: &Admitted,
         user: Option<User<U>>,
         password: &Secret<String>,
-        origin: &Origin,
+        (origin, source): (&Origin, &EventSource),
     ) -> Result<User<U>, LoginError> {
         let inner = &*self.inner;
         let guess = self.guess(user.as_ref(), origin).await?;
@@ -44,12 +47,14 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             }
             (Some(user), Outcome::Wrong) => {
                 let event = self.event(EventKind::WrongPassword);
+                let event = event.with_source(source.clone());
                 inner.events.tell(&event.of(user.grant.subject()));
                 self.guessed_wrong(&guess, &user);
                 Err(LoginError::WrongCredentials)
             }
             (None, _) => {
-                inner.events.tell(&self.event(EventKind::UnknownUser));
+                let event = self.event(EventKind::UnknownUser);
+                inner.events.tell(&event.with_source(source.clone()));
                 Err(LoginError::WrongCredentials)
             }
         }

@@ -5,6 +5,7 @@ use std::{future::Future, sync::Arc};
 use serde::Serialize;
 
 use super::{
+    attempt::Origin,
     login::Accounts,
     proof::{Proved, budget},
 };
@@ -14,7 +15,6 @@ use crate::{
     identity::Factor,
     oauth2::Login,
     rejection::Rejection,
-    secret::Secret,
     session,
     store::StoreFuture,
 };
@@ -51,7 +51,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// Takes another party's word for who somebody is, given at `at`: the user `subject`, with the [factor](Factor) `fed` as
     /// its only proof. `None` if there is no such user, or it may not log in (any more). What follows is
     /// [`finish_login`](Self::finish_login) or [`finish_session`](Self::finish_session), where a user with a second factor is
-    /// asked for a code as after a password. `remembered` is the text of the cookie by which a device gives none.
+    /// asked for a code as after a password. `origin` is where the request comes from, if that is known: it is told of,
+    /// and its cookie may say that the device gives no code.
     ///
     /// `started_at` is when the login began, with the provider or before: one that began before the last
     /// [`logout_all`](Self::logout_all) comes to nothing. It is by the clock of the node that began it, so a
@@ -66,9 +67,10 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         subject: &str,
         at: Timestamp,
         started_at: Timestamp,
-        remembered: Option<&Secret<String>>,
+        origin: Option<&Origin>,
     ) -> Result<Option<Proved<U>>, Rejection> {
         let inner = &*self.inner;
+        let remembered = origin.and_then(|origin| origin.remembered.as_ref());
         let pairs_epoch = inner.pairs.epoch(subject).await?;
         let sessions_epoch = match &inner.sessions {
             Some(sessions) => Some(sessions.epoch(subject).await?),
@@ -95,6 +97,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             device_account,
             pairs_epoch,
             sessions_epoch,
+            source: origin.map(Origin::source).unwrap_or_default(),
         }))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use base64_simd::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use super::{
@@ -17,11 +18,11 @@ use super::{
 use crate::{
     clock::Clock,
     error::StoreError,
-    event::{Event, EventKind, Events},
+    event::{Event, EventKind, EventSource, Events},
     identity::Factor,
     refresh::{ReadUser, TokenPair, TokenPairs},
     rejection::Rejection,
-    secret::Secret,
+    secret::{Secret, tag::TagKey},
     session::{NewSession, Session, Sessions},
 };
 
@@ -40,6 +41,8 @@ pub(super) struct Inner<U> {
     pub(super) sessions: Option<Sessions<U>>,
     pub(super) second_factor: Option<SecondFactor>,
     pub(super) challenges: ChallengeKeys,
+    /// Hashes the names that are tried, for events.
+    pub(super) names: TagKey,
     pub(super) events: Events,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -127,21 +130,41 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         origin: &Origin,
     ) -> Result<Proved<U>, LoginError> {
         let name = self.inner.users.canonical(&asked.name);
-        let place = self.admit(&name, origin)?;
+        let source = self.source(origin, &name);
+        let place = self.admit(&name, origin, &source)?;
         let found = self.inner.users.find(&asked.name).await?;
         let budget = budget(self.issuer(), found.as_ref(), &name);
-        let attempt = self.attempt(&budget, origin).await?;
-        judged(attempt, self.compare(&place, found, asked, origin).await).await
+        let attempt = self.attempt(&budget, origin, &source).await?;
+        let compared = self.compare(&place, found, asked, origin, source).await;
+        judged(attempt, compared).await
     }
 
     /// A place in the queue of hashes, before anything is spent on the request.
-    pub(super) fn admit(&self, account: &str, origin: &Origin) -> Result<Admitted, Rejection> {
+    pub(super) fn admit(
+        &self,
+        account: &str,
+        origin: &Origin,
+        source: &EventSource,
+    ) -> Result<Admitted, Rejection> {
         let inner = &*self.inner;
         let device = origin.device.as_ref().map(|it| it.expose().as_bytes());
         let admitted = inner
             .passwords
             .admit(Whose::new(account, origin.address, device));
-        admitted.inspect_err(|_| inner.events.tell(&self.event(EventKind::Throttled)))
+        admitted.inspect_err(|_| {
+            let throttled = self.event(EventKind::Throttled);
+            inner.events.tell(&throttled.with_source(source.clone()));
+        })
+    }
+
+    /// Where an attempt on `name` comes from. The hash is by a key of the issuer, so nobody who reads a log can try
+    /// names on it.
+    pub(super) fn source(&self, origin: &Origin, name: &str) -> EventSource {
+        let hash = self.inner.names.tag(name.as_bytes());
+        EventSource {
+            name_hash: Some(URL_SAFE_NO_PAD.encode_to_string(hash)),
+            ..origin.source()
+        }
     }
 
     async fn compare(
@@ -150,6 +173,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         found: Option<User<U>>,
         asked: &Credentials,
         origin: &Origin,
+        source: EventSource,
     ) -> Result<Proved<U>, LoginError> {
         let inner = &*self.inner;
         // An unknown user's are read too, so that the time tells nothing.
@@ -165,7 +189,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         // the old one in.
         let again = inner.users.read(subject).await?;
         let user = self
-            .check(place, found.and(again), &asked.password, origin)
+            .check(place, found.and(again), &asked.password, (origin, &source))
             .await?;
         let device_account = budget(self.issuer(), Some(&user), &asked.name);
         Ok(Proved {
@@ -179,6 +203,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             key: None,
             pairs_epoch,
             sessions_epoch,
+            source,
         })
     }
 
@@ -201,7 +226,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             .inner
             .pairs
             .issue(proved.grant)
-            .since(proved.pairs_epoch);
+            .since(proved.pairs_epoch)
+            .source(proved.source);
         #[cfg(feature = "dpop")]
         if let Some(key) = &proved.key {
             pair = pair.bound_to(key);
@@ -234,7 +260,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         }
         let event = self
             .event(EventKind::LoginSucceeded)
-            .of(proved.grant.subject());
+            .of(proved.grant.subject())
+            .with_source(proved.source);
         let mut login = session.login(proved.grant);
         if let Some(epoch) = proved.sessions_epoch {
             login = login.since(epoch);
@@ -297,6 +324,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         &self,
         account: &str,
         origin: &Origin,
+        source: &EventSource,
     ) -> Result<Attempt, Rejection> {
         let device = origin
             .device
@@ -304,7 +332,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             .map(|device| device.expose().as_str());
         self.inner
             .throttle
-            .attempt(account, origin.address, device)
+            .attempt_of(account, origin.address, device, source)
             .await
     }
 

@@ -100,9 +100,10 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
         Ok(None) => return mount.unknown_user(),
         Err(error) => return mount.stuck(Rejection::from(error)),
     };
-    let remembered = caller.cookie(cookies::remembered().cookie_name())?;
     let accounts = &mount.accounts;
-    let proved = accounts.prove_external(&user, at, started_at, remembered.as_ref());
+    let known = [&cookies::device(), &cookies::remembered()];
+    let origin = caller.origin_if_known(accounts.throttle(), known)?;
+    let proved = accounts.prove_external(&user, at, started_at, origin.as_ref());
     let proved = match proved.await {
         Ok(Some(proved)) => proved,
         Ok(None) => return mount.unknown_user(),

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{attempt::LoginError, throttle::Attempt, users::User};
 #[cfg(feature = "dpop")]
 use crate::token::dpop::ProofKey;
-use crate::{grant::Grant, refresh, secret, session};
+use crate::{event::EventSource, grant::Grant, refresh, secret, session};
 
 /// A user whose password was right, on the way to what follows.
 pub struct Proved<U> {
@@ -18,6 +18,8 @@ pub struct Proved<U> {
     pub(super) is_second_due: bool,
     pub(super) pairs_epoch: refresh::Epoch,
     pub(super) sessions_epoch: Option<session::Epoch>,
+    /// Where it came from.
+    pub(super) source: EventSource,
     /// The key that the tokens are bound to.
     #[cfg(feature = "dpop")]
     pub(super) key: Option<ProofKey>,

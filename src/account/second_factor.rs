@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde::Serialize;
 
 use super::{
-    attempt::{LoginError, NewDevice},
+    attempt::{LoginError, NewDevice, Origin},
     challenge::Waiting,
     cookies::CHALLENGE_LIFE,
     login::Accounts,
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
+    event::{EventKind, EventSource},
     identity::{Factor, Identity},
     otp::{Enrollment, Otp, RecoveryCodes},
     rejection::{Rejection, RejectionKind},
@@ -71,10 +72,12 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         &self,
         challenge: &str,
         code: &str,
+        origin: &Origin,
     ) -> Result<(Proved<U>, NewDevice), LoginError> {
         let second = self.second_factor()?;
         let waiting = self.waiting(second, challenge).await?;
-        self.prove_waiting(second, waiting, challenge, code).await
+        let source = origin.source();
+        self.prove_waiting(waiting, challenge, code, source).await
     }
 
     /// The same for a request that proves to hold the key with this thumbprint. A login that began with a key goes on with it.
@@ -82,6 +85,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         &self,
         challenge: &str,
         code: &str,
+        origin: &Origin,
         held: Option<&str>,
     ) -> Result<(Proved<U>, NewDevice), LoginError> {
         let second = self.second_factor()?;
@@ -90,7 +94,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             let reason = "the login began with a proof of another key";
             return Err(LoginError::Rejected(Rejection::invalid(reason)));
         }
-        self.prove_waiting(second, waiting, challenge, code).await
+        let source = origin.source();
+        self.prove_waiting(waiting, challenge, code, source).await
     }
 
     async fn waiting(&self, second: &SecondFactor, challenge: &str) -> Result<Waiting, LoginError> {
@@ -101,12 +106,12 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
 
     async fn prove_waiting(
         &self,
-        second: &SecondFactor,
         waiting: Waiting,
         challenge: &str,
         code: &str,
+        source: EventSource,
     ) -> Result<(Proved<U>, NewDevice), LoginError> {
-        let inner = &*self.inner;
+        let (inner, second) = (&*self.inner, self.second_factor()?);
         let user = inner.users.read(&waiting.subject).await?;
         let user = user.ok_or(LoginError::ChallengeOver)?;
         let verdict = match code.len() > LONGEST_CODE {
@@ -117,7 +122,11 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             false => second.otp.verify(&waiting.subject, code).await,
         };
         let at = verdict.map_err(|refusal| match refusal.kind() {
-            RejectionKind::Invalid => LoginError::WrongCode,
+            RejectionKind::Invalid => {
+                let event = self.event(EventKind::WrongCode).of(&*waiting.subject);
+                inner.events.tell(&event.with_source(source.clone()));
+                LoginError::WrongCode
+            }
             _ => LoginError::Rejected(refusal),
         })?;
         // Only now, so that a mistyped code does not ask for the password again.
@@ -143,6 +152,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             key: waiting.key()?,
             pairs_epoch,
             sessions_epoch,
+            source,
         };
         Ok((proved, waiting.device()))
     }

@@ -104,7 +104,8 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
     let held = proof.as_ref().map(|proof| proof.key().thumbprint());
     #[cfg(not(feature = "dpop"))]
     let held = None;
-    let proved = accounts.prove_second_holding(challenge.expose(), &form.code, held);
+    let origin = caller.origin(&mount)?;
+    let proved = accounts.prove_second_holding(challenge.expose(), &form.code, &origin, held);
     let (proved, device) = proved.await?;
     #[cfg(feature = "dpop")]
     let proved = match proof {

@@ -15,7 +15,7 @@ use self::{address::networks, device::DeviceTokens};
 use crate::{
     clock::{Clock, Timestamp},
     error::StoreError,
-    event::{Event, EventKind, Events},
+    event::{Event, EventKind, EventSource, Events},
     rejection::Rejection,
     secret::{MasterSecret, Secret},
     store::{self, Key, Namespace, Store},
@@ -69,6 +69,18 @@ impl Throttle {
         address: IpAddr,
         device: Option<&str>,
     ) -> Result<Attempt, Rejection> {
+        let source = EventSource::of_address(address);
+        self.attempt_of(account, address, device, &source).await
+    }
+
+    /// The same for an attempt whose source is told of.
+    pub(super) async fn attempt_of(
+        &self,
+        account: &str,
+        address: IpAddr,
+        device: Option<&str>,
+        source: &EventSource,
+    ) -> Result<Attempt, Rejection> {
         let now = self.0.clock.now();
         let device = device.and_then(|token| self.0.devices.verify(token, account, now));
         let counters = match device {
@@ -80,7 +92,8 @@ impl Throttle {
                 counters
             }
         };
-        self.take(counters, Some(self.0.of_work(account))).await
+        let work = Some(self.0.of_work(account));
+        self.take(counters, work, source).await
     }
 
     /// The same for what is about no account yet, such as a registration: only the address counts.
@@ -89,7 +102,8 @@ impl Throttle {
     ///
     /// As for [`attempt`](Self::attempt).
     pub async fn attempt_from(&self, address: IpAddr) -> Result<Attempt, Rejection> {
-        self.take(self.0.of_address(address), None).await
+        let source = EventSource::of_address(address);
+        self.take(self.0.of_address(address), None, &source).await
     }
 
     /// The token of a device on which `account` has just logged in, to be set as a cookie (`__Host-`, HttpOnly, Secure,
@@ -119,6 +133,7 @@ impl Throttle {
         &self,
         mut counters: Vec<Counter>,
         mut work: Option<Counter>,
+        source: &EventSource,
     ) -> Result<Attempt, Rejection> {
         // Who is over a budget already costs a read and changes nothing.
         let mut wait = None;
@@ -126,7 +141,7 @@ impl Throttle {
             wait = wait.max(self.look(counter).await?);
         }
         if let Some(wait) = wait {
-            return Err(self.refuse(wait));
+            return Err(self.refuse(wait, source));
         }
         for at in 0..counters.len() {
             let sum = match self.count(&mut counters[at]).await {
@@ -141,7 +156,7 @@ impl Throttle {
                     self.give_back(counter).await?;
                 }
                 let wait = self.look(&mut counters[at]).await?;
-                return Err(self.refuse(wait.unwrap_or_default()));
+                return Err(self.refuse(wait.unwrap_or_default(), source));
             }
         }
         Ok(Attempt {
@@ -195,9 +210,9 @@ impl Throttle {
         }
     }
 
-    fn refuse(&self, wait: Duration) -> Rejection {
+    fn refuse(&self, wait: Duration, source: &EventSource) -> Rejection {
         let event = Event::new(EventKind::Throttled, self.0.clock.now());
-        self.0.events.tell(&event);
+        self.0.events.tell(&event.with_source(source.clone()));
         Rejection::throttled(wait.max(LEAST_WAIT), "a budget of attempts is used up")
     }
 }

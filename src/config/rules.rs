@@ -175,6 +175,13 @@ pub(super) const RULES: &[(&str, Rule)] = &[
         ),
     ),
     (
+        "refresh.outage_grace",
+        AtMost(
+            "15m",
+            "after an outage, a stolen refresh token that was used is not noticed for so long",
+        ),
+    ),
+    (
         "refresh.max_devices",
         AtMost(
             "20",
@@ -203,6 +210,13 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     (
         "session.absolute",
         AtMost("30d", "whoever has a session need not log in for so long"),
+    ),
+    (
+        "session.user_max_age",
+        AtMost(
+            "15m",
+            "a user who is disabled or loses a role in the table keeps both for so long",
+        ),
     ),
     ("session.cookie", Cookie),
     ("session.header", Safe(Why::Name)),
@@ -238,8 +252,12 @@ pub(super) const RULES: &[(&str, Rule)] = &[
         "passwords.remember_devices",
         AtMost("90d", "a device that was lost gives no code for so long"),
     ),
-    ("throttle.account.attempts", AtMost("20", GUESSES)),
+    ("throttle.account.attempts", AtMost("200", GUESSES)),
     ("throttle.account.window", AtLeast("5m", GUESSES)),
+    ("throttle.account_network.attempts", AtMost("20", GUESSES)),
+    ("throttle.account_network.window", AtLeast("5m", GUESSES)),
+    ("throttle.work.attempts", Safe(Why::Work)),
+    ("throttle.work.window", Safe(Why::Work)),
     ("throttle.address.attempts", AtMost("1000", GUESSES)),
     ("throttle.address.window", AtLeast("5m", GUESSES)),
     ("throttle.device.attempts", AtMost("20", GUESSES)),

@@ -255,9 +255,13 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     }
 
     pub(super) fn tell(&self, kind: EventKind, subject: &str, device: Option<&Device>) {
+        self.inner.events.tell(&self.event(kind, subject, device));
+    }
+
+    pub(super) fn event(&self, kind: EventKind, subject: &str, device: Option<&Device>) -> Event {
         let mut event = Event::new(kind, self.inner.clock.now()).of(subject);
         event.session_id = device.map(Device::id);
-        self.inner.events.tell(&event);
+        event
     }
 }
 

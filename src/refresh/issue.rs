@@ -21,7 +21,7 @@ use crate::token::dpop::ProofKey;
 use crate::{
     clock::Timestamp,
     error::IssueError,
-    event::EventKind,
+    event::{EventKind, EventSource},
     grant::Grant,
     secret::{self, Secret},
     store::swap::{Step, swap},
@@ -37,10 +37,11 @@ pub struct NewPair<'a, U> {
     fingerprint: Option<Fingerprint>,
     since: Option<Epoch>,
     key: Option<String>,
+    source: EventSource,
 }
 
 impl<'a, U> NewPair<'a, U> {
-    pub(super) const fn new(pairs: &'a TokenPairs<U>, grant: Grant<U>) -> Self {
+    pub(super) fn new(pairs: &'a TokenPairs<U>, grant: Grant<U>) -> Self {
         Self {
             pairs,
             grant,
@@ -49,6 +50,7 @@ impl<'a, U> NewPair<'a, U> {
             fingerprint: None,
             since: None,
             key: None,
+            source: EventSource::default(),
         }
     }
 
@@ -77,6 +79,12 @@ impl<'a, U> NewPair<'a, U> {
     #[cfg(feature = "dpop")]
     pub fn bound_to(mut self, key: &ProofKey) -> Self {
         self.key = Some(key.thumbprint().to_owned());
+        self
+    }
+
+    /// Says in events where the login came from. Nothing of it is stored.
+    pub fn source(mut self, source: EventSource) -> Self {
+        self.source = source;
         self
     }
 
@@ -127,7 +135,9 @@ impl<U: Serialize + Send + Sync + 'static> NewPair<'_, U> {
                 for device in &evicted {
                     pairs.tell(EventKind::DeviceEvicted, subject, Some(device));
                 }
-                pairs.tell(EventKind::LoginSucceeded, subject, Some(&device));
+                let event = pairs.event(EventKind::LoginSucceeded, subject, Some(&device));
+                let event = event.with_source(self.source.clone());
+                inner.events.tell(&event);
             }
             Entry::Withdrawn => return Err(IssueError::Withdrawn),
             Entry::Full => {

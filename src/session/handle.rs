@@ -2,12 +2,9 @@
 
 use std::{
     fmt,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
-use http::{HeaderMap, HeaderValue, header};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -17,17 +14,12 @@ use super::{
     login::Login,
     lookup::Opened,
     record::Record,
+    state::{Shared, State},
     token::Token,
 };
 use crate::{
-    authenticate::{OnResponse, Verified},
-    credential::CredentialSource,
-    error::StoreError,
-    event::EventKind,
-    grant::Grant,
-    identity::Factor,
-    rejection::Rejection,
-    secret::Secret,
+    authenticate::Verified, error::StoreError, event::EventKind, grant::Grant, identity::Factor,
+    rejection::Rejection, secret::Secret,
 };
 
 /// The session of a request: an anonymous one until somebody logs in.
@@ -42,22 +34,6 @@ use crate::{
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    core: Arc<Core>,
-    state: Mutex<State>,
-}
-
-struct State {
-    opened: Option<Opened>,
-    cookie: Option<HeaderValue>,
-    /// The request came with an id that was replaced while it was under way.
-    is_replaced: bool,
-    /// The request came with the engine's cookie, so a new one will be read.
-    is_in_cookie: bool,
-    /// The request came with this token, whose record does not read.
-    unreadable: Option<Token>,
 }
 
 impl Session {
@@ -337,31 +313,7 @@ impl Session {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl OnResponse for Shared {
-    fn on_response(
-        self: Arc<Self>,
-        source: &CredentialSource,
-        headers: &mut HeaderMap,
-    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        let (opened, cookie) = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            (state.opened.clone(), state.cookie.take())
-        };
-        if let Some(cookie) = cookie
-            && source.reads_cookie(self.core.cookie.cookie_name())
-        {
-            headers.append(header::SET_COOKIE, cookie);
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
-        let opened = opened.filter(|opened| self.core.needs_touch(opened))?;
-        Some(Box::pin(async move { self.core.touch(&opened).await }))
+        self.shared.state()
     }
 }
 

@@ -86,6 +86,7 @@ mod lookup;
 mod record;
 mod remember;
 mod reread;
+mod state;
 mod token;
 
 #[cfg(feature = "config")]

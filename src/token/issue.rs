@@ -18,7 +18,8 @@ use super::{
     engine::{Core, Engine},
     json,
     list::{TokenId, TokenList},
-    write::{Minted, Withheld},
+    withheld::Withheld,
+    write::Minted,
 };
 use crate::{
     clock::Timestamp,

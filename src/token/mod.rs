@@ -109,6 +109,7 @@ mod revoke;
 mod ring;
 mod settings;
 mod symmetric;
+mod withheld;
 mod write;
 
 #[cfg(feature = "refresh")]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     date::{Date, Dates, numeric_date},
     json::MAX_NAMES,
+    withheld::Withheld,
 };
 use crate::{clock::Timestamp, identity::Factor};
 
@@ -30,15 +31,6 @@ pub(super) struct Minted<'a, U> {
     pub(super) user: &'a U,
     /// Which members of the user are left out, since only the engine says what a user may do.
     pub(super) withheld: Withheld<'a>,
-}
-
-/// Members of a user that do not become claims.
-#[derive(Clone, Copy)]
-pub(super) enum Withheld<'a> {
-    /// Those that every token has from the engine.
-    Engine,
-    /// Those and all that state authority, by the standards or by what the verifier maps.
-    Authority(&'a [String]),
 }
 
 impl<U: Serialize> Serialize for Minted<'_, U> {
@@ -339,31 +331,3 @@ impl<'a, 'w, M: SerializeMap> Serializer for &'a mut Members<'w, M> {
 fn not_an_object<E: ser::Error>() -> E {
     E::custom("the user must serialise as a JSON object, or as nothing")
 }
-
-impl Withheld<'_> {
-    fn has(self, name: &str) -> bool {
-        match self {
-            Self::Engine => ENGINE_OWNED.contains(&name),
-            Self::Authority(mapped) => {
-                ENGINE_OWNED.contains(&name)
-                    || AUTHORITY.contains(&name)
-                    || mapped.iter().any(|mapped| mapped == name)
-            }
-        }
-    }
-}
-
-/// Claims that state what a user may do or has proved.
-const AUTHORITY: [&str; 8] = [
-    "roles",
-    "scope",
-    "sid",
-    "amr",
-    "acr",
-    "auth_time",
-    "proofs",
-    "act",
-];
-
-/// Claims that every token has from the engine, and the one by which a token is bound to a key.
-const ENGINE_OWNED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf"];

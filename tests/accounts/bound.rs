@@ -212,7 +212,10 @@ async fn a_login_in_two_steps_stays_bound_to_its_key() {
     // The method that knows no proofs keeps the key, too.
     let challenge = first(&client).await;
     let code = phone.code(&world);
-    let proved = world.accounts.prove_second(&challenge, &code).await;
+    let proved = world
+        .accounts
+        .prove_second(&challenge, &code, &origin())
+        .await;
     let (proved, device) = proved.unwrap();
     let pair = world.accounts.finish_login(proved, device).await.unwrap();
     assert_eq!(pair.token_type, "DPoP");

@@ -116,7 +116,10 @@ async fn a_login_that_is_overtaken_remembers_no_device() {
     let (world, phone) = enrolled().await;
     let challenge = first_step(&world, "/login").await;
     let code = phone.code(&world);
-    let proved = world.accounts.prove_second(&challenge, &code).await;
+    let proved = world
+        .accounts
+        .prove_second(&challenge, &code, &origin())
+        .await;
     let (proved, device) = proved.unwrap();
     let token = world.accounts.remember_device(&proved, &device).await;
     let (token, _) = token.unwrap().unwrap();

@@ -6,6 +6,8 @@
 )]
 #![cfg(unix)]
 
+#[path = "../support/log.rs"]
+mod log;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -22,4 +24,5 @@ mod second;
 mod services;
 mod standing;
 mod tampered;
+mod told;
 mod world;
