@@ -169,15 +169,26 @@ impl Core {
     pub(super) async fn clear(&self, subject: &str) -> Result<u64, StoreError> {
         // Whoever logs in compares epochs after writing, so the order matters: a session that this
         // listing misses was written later than the epoch, and its login withdraws it.
-        let expires_at = self.clock.now().after(self.lifetime.absolute);
-        let write = Write::new("", expires_at);
-        self.store
-            .put(&self.epoch_key(subject), write, When::Always)
-            .await?;
-        let ended = self.store.remove_group(&self.group(subject)).await?;
+        let is_noted = match self.renew_epoch(subject).await {
+            Ok(()) => true,
+            Err(StoreError::Full) => false,
+            Err(error) => return Err(error),
+        };
+        let mut ended = self.store.remove_group(&self.group(subject)).await?;
+        if !is_noted {
+            // What was removed has made room.
+            self.renew_epoch(subject).await?;
+            ended += self.store.remove_group(&self.group(subject)).await?;
+        }
         let cleared = Event::new(EventKind::SessionsCleared, self.clock.now());
         self.events.tell(&cleared.of(subject));
         Ok(ended)
+    }
+
+    async fn renew_epoch(&self, subject: &str) -> Result<(), StoreError> {
+        let write = Write::new("", self.clock.now().after(self.lifetime.absolute));
+        let key = self.epoch_key(subject);
+        self.store.put(&key, write, When::Always).await.map(drop)
     }
 
     /// Ends the session under `key`, which is one of `list`.
