@@ -18,7 +18,7 @@ use crate::{
     secret::Secret,
     store::{
         Key, Namespace, Store, Version, When, Write,
-        swap::{Step, swap, swap_once},
+        swap::{Step, create, swap, swap_once},
     },
 };
 
@@ -55,7 +55,7 @@ impl Core {
     pub(super) async fn insert(&self, record: Record) -> Result<Opened, StoreError> {
         let token = Token::generate();
         let key = token.key();
-        let version = swap(&*self.store, &*self.clock, &key, |entry| {
+        let version = create(&*self.store, &*self.clock, &key, |entry| {
             if entry.is_some() {
                 let reason = "128 random bits were taken already";
                 return Err(StoreError::Corrupt(reason.into()));

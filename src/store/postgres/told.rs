@@ -34,7 +34,10 @@ impl From<sqlx::Error> for SqlError {
             // Connections and the pool: they have seen no row.
             other => other.to_string(),
         };
-        Self { reason, source: None }
+        Self {
+            reason,
+            source: None,
+        }
     }
 }
 
