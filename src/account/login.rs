@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
-    password::{Admitted, Outcome, Passwords, Whose},
+    password::{Admitted, Outcome, Passwords},
     proof::{Proved, budget, judged},
     second_factor::SecondFactor,
     throttle::{Attempt, Throttle},
@@ -126,16 +126,6 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         judged(attempt, self.compare(&place, found, asked, origin).await).await
     }
 
-    /// A place in the queue of hashes, before anything is spent on the request.
-    pub(super) fn admit(&self, account: &str, origin: &Origin) -> Result<Admitted, Rejection> {
-        let inner = &*self.inner;
-        let device = origin.device.as_ref().map(|it| it.expose().as_bytes());
-        let admitted = inner
-            .passwords
-            .admit(Whose::new(account, origin.address, device));
-        admitted.inspect_err(|_| inner.events.tell(&self.event(EventKind::Throttled)))
-    }
-
     async fn compare(
         &self,
         place: &Admitted,
@@ -244,20 +234,6 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     #[must_use]
     pub fn device_token(&self, proved: &Proved<U>) -> Secret<String> {
         self.inner.throttle.device_token(&proved.device_account)
-    }
-
-    /// The same for the user with this id, who has just changed the password; `None` if there is no such user any more.
-    ///
-    /// # Errors
-    ///
-    /// When the users cannot be read.
-    pub async fn device_token_of(
-        &self,
-        subject: &str,
-    ) -> Result<Option<Secret<String>>, StoreError> {
-        let user = self.inner.users.read(subject).await?;
-        let account = user.map(|user| budget(Some(&user), subject));
-        Ok(account.map(|account| self.inner.throttle.device_token(&account)))
     }
 
     /// Ends every pair and every session of `subject`, logins under way included.
