@@ -271,3 +271,34 @@ async fn a_server_that_is_away_is_an_error_in_time() {
     assert!(users.find("alice").await.is_err());
     assert!(began.elapsed() < std::time::Duration::from_secs(4));
 }
+
+/// PostgreSQL puts the row that it refuses into the DETAIL of its error.
+#[tokio::test]
+async fn an_error_of_the_table_quotes_nothing_of_its_rows() {
+    let (url, pool) = table().await;
+    execute(
+        &url,
+        r#"ALTER TABLE app.people ADD CONSTRAINT short CHECK (length(secret_hash) < 20);
+           CREATE FUNCTION app.loud() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'not %', NEW.secret_hash USING DETAIL = NEW.secret_hash; END $$;
+           CREATE TRIGGER loud BEFORE UPDATE ON app.people FOR EACH ROW WHEN (NEW.email = 'twin@acme.dev')
+             EXECUTE FUNCTION app.loud()"#,
+    )
+    .await;
+    let users = users(pool);
+    let new = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA";
+    for (id, old) in [("1", "hash of alice"), ("4", "a")] {
+        let error = users.replace_hash(id, old, new).await.unwrap_err();
+        let rejection = tower_jam::Rejection::from(error);
+        let mut told = format!("{rejection:?} {rejection}");
+        let mut source = std::error::Error::source(&rejection);
+        while let Some(cause) = source {
+            told = format!("{told} {cause:?} {cause}");
+            source = cause.source();
+        }
+        assert!(told.contains("SQLSTATE"), "{told}");
+        for secret in ["argon2id", "c2FsdA", "aGFzaA", "alice", "Alice"] {
+            assert!(!told.contains(secret), "{secret}: {told}");
+        }
+    }
+}

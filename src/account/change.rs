@@ -66,6 +66,21 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(to_the_end(change).await?)
     }
 
+    /// The token by which a device is known from now on, of the user with this id, who has just changed the password there;
+    /// `None` if there is no such user any more. See [`device_token`](Self::device_token).
+    ///
+    /// # Errors
+    ///
+    /// When the users cannot be read.
+    pub async fn device_token_of(
+        &self,
+        subject: &str,
+    ) -> Result<Option<Secret<String>>, StoreError> {
+        let user = self.inner.users.read(subject).await?;
+        let account = user.map(|user| budget(self.issuer(), Some(&user), subject));
+        Ok(account.map(|account| self.inner.throttle.device_token(&account)))
+    }
+
     /// Ends everything before, so that no failure leaves the new password and the old logins, and after, for the logins
     /// by the old password that came between.
     async fn replace_hash(

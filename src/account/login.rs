@@ -9,7 +9,7 @@ use super::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
     challenge::ChallengeKeys,
-    password::{Admitted, Passwords, Whose},
+    password::{Admitted, Passwords},
     proof::{Proved, budget, judged},
     second_factor::SecondFactor,
     throttle::{Attempt, Throttle},
@@ -139,24 +139,6 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         judged(attempt, compared).await
     }
 
-    /// A place in the queue of hashes, before anything is spent on the request.
-    pub(super) fn admit(
-        &self,
-        account: &str,
-        origin: &Origin,
-        source: &EventSource,
-    ) -> Result<Admitted, Rejection> {
-        let inner = &*self.inner;
-        let device = origin.device.as_ref().map(|it| it.expose().as_bytes());
-        let admitted = inner
-            .passwords
-            .admit(Whose::new(account, origin.address, device));
-        admitted.inspect_err(|_| {
-            let throttled = self.event(EventKind::Throttled);
-            inner.events.tell(&throttled.with_source(source.clone()));
-        })
-    }
-
     /// Where an attempt on `name` comes from. The hash is by a key of the issuer, so nobody who reads a log can try
     /// names on it.
     pub(super) fn source(&self, origin: &Origin, name: &str) -> EventSource {
@@ -282,20 +264,6 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     #[must_use]
     pub fn device_token(&self, proved: &Proved<U>) -> Secret<String> {
         self.inner.throttle.device_token(&proved.device_account)
-    }
-
-    /// The same for the user with this id, who has just changed the password; `None` if there is no such user any more.
-    ///
-    /// # Errors
-    ///
-    /// When the users cannot be read.
-    pub async fn device_token_of(
-        &self,
-        subject: &str,
-    ) -> Result<Option<Secret<String>>, StoreError> {
-        let user = self.inner.users.read(subject).await?;
-        let account = user.map(|user| budget(self.issuer(), Some(&user), subject));
-        Ok(account.map(|account| self.inner.throttle.device_token(&account)))
     }
 
     /// Ends every pair and every session of `subject`, logins under way included, and asks a one-time code

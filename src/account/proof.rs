@@ -2,10 +2,24 @@
 
 use std::fmt;
 
-use super::{attempt::LoginError, throttle::Attempt, users::User};
+use serde::Serialize;
+
+use super::{
+    attempt::{LoginError, Origin},
+    login::Accounts,
+    password::{Admitted, Whose},
+    throttle::Attempt,
+    users::User,
+};
 #[cfg(feature = "dpop")]
 use crate::token::dpop::ProofKey;
-use crate::{event::EventSource, grant::Grant, refresh, secret, session};
+use crate::{
+    event::{EventKind, EventSource},
+    grant::Grant,
+    refresh,
+    rejection::Rejection,
+    secret, session,
+};
 
 /// A user whose password was right, on the way to what follows.
 pub struct Proved<U> {
@@ -32,6 +46,26 @@ impl<U> Proved<U> {
     pub fn bound_to(mut self, key: ProofKey) -> Self {
         self.key = Some(key);
         self
+    }
+}
+
+impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
+    /// A place in the queue of hashes, before anything is spent on the request.
+    pub(super) fn admit(
+        &self,
+        account: &str,
+        origin: &Origin,
+        source: &EventSource,
+    ) -> Result<Admitted, Rejection> {
+        let inner = &*self.inner;
+        let device = origin.device.as_ref().map(|it| it.expose().as_bytes());
+        let admitted = inner
+            .passwords
+            .admit(Whose::new(account, origin.address, device));
+        admitted.inspect_err(|_| {
+            let throttled = self.event(EventKind::Throttled);
+            inner.events.tell(&throttled.with_source(source.clone()));
+        })
     }
 }
 

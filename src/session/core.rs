@@ -19,7 +19,7 @@ use crate::{
     secret::Secret,
     store::{
         Key, Namespace, Store, When, Write,
-        swap::{Step, swap, swap_once},
+        swap::{Step, create, swap, swap_once},
     },
 };
 
@@ -54,7 +54,7 @@ impl Core {
     pub(super) async fn insert(&self, record: Record) -> Result<Opened, StoreError> {
         let token = Token::generate();
         let key = token.key();
-        let version = swap(&*self.store, &*self.clock, &key, |entry| {
+        let version = create(&*self.store, &*self.clock, &key, |entry| {
             if entry.is_some() {
                 let reason = "128 random bits were taken already";
                 return Err(StoreError::Corrupt(reason.into()));
@@ -163,8 +163,17 @@ impl Core {
     pub(super) async fn clear(&self, subject: &str) -> Result<u64, StoreError> {
         // Whoever logs in compares epochs after writing, so the order matters: a session that this
         // listing misses was written later than the epoch, and its login withdraws it.
-        self.revoke_logins(subject).await?;
-        let ended = self.store.remove_group(&self.group(subject)).await?;
+        let is_noted = match self.revoke_logins(subject).await {
+            Ok(()) => true,
+            Err(StoreError::Full) => false,
+            Err(error) => return Err(error),
+        };
+        let mut ended = self.store.remove_group(&self.group(subject)).await?;
+        if !is_noted {
+            // What was removed has made room.
+            self.revoke_logins(subject).await?;
+            ended += self.store.remove_group(&self.group(subject)).await?;
+        }
         let cleared = Event::new(EventKind::SessionsCleared, self.clock.now());
         self.events.tell(&cleared.of(subject));
         Ok(ended)

@@ -18,7 +18,7 @@ use super::{
     token::Token,
 };
 use crate::{
-    authenticate::Verified, error::StoreError, event::EventKind, grant::Grant, identity::Factor,
+    authenticate::Verified, error::StoreError, event::EventKind, grant::Grant,
     rejection::Rejection, secret::Secret,
 };
 
@@ -214,45 +214,6 @@ impl Session {
     /// As [`update`](Self::update).
     pub async fn rework(&self) -> Result<Secret<String>, Rejection> {
         self.renew(|_| {}).await
-    }
-
-    /// Notes that the user has just given one more proof, and gives the session a new id.
-    ///
-    /// # Errors
-    ///
-    /// As [`update`](Self::update), and an invalid [`Rejection`] when nobody is logged in.
-    pub async fn prove(&self, factor: Factor) -> Result<Secret<String>, Rejection> {
-        if self.is_anonymous() {
-            return Err(Rejection::invalid("nobody is logged in"));
-        }
-        let now = self.shared.core.clock.now();
-        self.renew(|record| {
-            if let Some(owner) = &mut record.head.owner {
-                owner.add_proofs([(factor.clone(), now)]);
-            }
-        })
-        .await
-    }
-
-    /// Changes the user's roles, and gives the session a new id.
-    ///
-    /// # Errors
-    ///
-    /// As [`prove`](Self::prove).
-    pub async fn set_roles(
-        &self,
-        roles: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Result<Secret<String>, Rejection> {
-        if self.is_anonymous() {
-            return Err(Rejection::invalid("nobody is logged in"));
-        }
-        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
-        self.renew(|record| {
-            if let Some(owner) = &mut record.head.owner {
-                owner.roles.clone_from(&roles);
-            }
-        })
-        .await
     }
 
     pub(super) async fn renew(

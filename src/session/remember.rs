@@ -1,4 +1,4 @@
-//! A proof that was given within a session, kept for the next requests.
+//! What makes a session worth more: a proof that was given within it, and other roles.
 
 use std::{future::Future, pin::Pin};
 
@@ -9,8 +9,49 @@ use super::{
 };
 use crate::{
     clock::Timestamp, error::StoreError, identity::Factor, proof::RememberProof,
-    rejection::Rejection,
+    rejection::Rejection, secret::Secret,
 };
+
+impl Session {
+    /// Notes that the user has just given one more proof, and gives the session a new id.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update), and an invalid [`Rejection`] when nobody is logged in.
+    pub async fn prove(&self, factor: Factor) -> Result<Secret<String>, Rejection> {
+        if self.is_anonymous() {
+            return Err(Rejection::invalid("nobody is logged in"));
+        }
+        let now = self.core().clock.now();
+        self.renew(|record| {
+            if let Some(owner) = &mut record.head.owner {
+                owner.add_proofs([(factor.clone(), now)]);
+            }
+        })
+        .await
+    }
+
+    /// Changes the user's roles, and gives the session a new id.
+    ///
+    /// # Errors
+    ///
+    /// As [`prove`](Self::prove).
+    pub async fn set_roles(
+        &self,
+        roles: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Secret<String>, Rejection> {
+        if self.is_anonymous() {
+            return Err(Rejection::invalid("nobody is logged in"));
+        }
+        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
+        self.renew(|record| {
+            if let Some(owner) = &mut record.head.owner {
+                owner.roles.clone_from(&roles);
+            }
+        })
+        .await
+    }
+}
 
 impl RememberProof for Session {
     /// Gives the session a new id where the browser will learn it. A caller who sends it in a header would not, and

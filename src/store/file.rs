@@ -20,16 +20,23 @@
 //!   is refused. Dropping the store finishes what waits, closes the file and ends the thread, so it blocks for
 //!   as long as that takes.
 //! * **A full disk refuses, and nothing else.** Writes are [`StoreError::Full`], and nothing of them
-//!   happens; reads go on. After a second the next write tries again, so that no restart is needed once there
+//!   happens; reads go on. What takes no room, removals and entries that become no longer, is still written where the file
+//!   has free pages, so that sessions and devices can be ended; where it has none, free some space on the disk and ask again. After a second the next write tries again, so that no restart is needed once there
 //!   is room. Other failures of the disk are [`StoreError::Unavailable`], or [`StoreError::Unknown`]
 //!   where the write may be in the file; the file is opened again before the next attempt.
-//! * **Damage is an error.** Every page carries a checksum. All are compared when the file is opened, at about
+//! * **A file of something else is left alone**, and so is one of another format: what a file is is read before it is
+//!   opened for writing.
+//! * **Damage is an error when the file is opened.** Every page carries a checksum. All are compared then, at about
 //!   a gigabyte a second, and a file that was changed from outside does not open. A commit is two steps to the
 //!   disk, so that damage is never taken for an unfinished commit, which would bring back an older
 //!   state, with sessions that have been ended. (One bit of the file is beyond that: the one that names the last
-//!   state, if it flips in a file that a crash left behind; then the very last commit is missing.) What turns up
-//!   later is [`StoreError::Corrupt`]. redb may panic on such a file; the panic is caught, so this
-//!   needs a program built with `panic = "unwind"`, the default.
+//!   state, if it flips in a file that a crash left behind; then the very last commit is missing.)
+//! * **Damage under an open file is not always noticed.** The checksums are not compared again when a page is read. What a
+//!   disk changes while the file is open is [`StoreError::Corrupt`] where the page makes no sense any more, and otherwise
+//!   other bytes under a key, or an entry that is not found. Sealed records do not open then. But what access is
+//!   *refused* by, such as the mark of a token on a black list, may be missed. On a disk that is not trusted to return
+//!   what was written, use a file system with checksums, or open the file again now and then. redb may panic on such a
+//!   file; the panic is caught, so this needs a program built with `panic = "unwind"`, the default.
 //! * **Expired entries leave the file.** Every commit removes a few, more than it adds, and opening removes
 //!   some thousands.
 //!
@@ -62,6 +69,7 @@
 mod fault;
 mod job;
 mod opening;
+mod overlay;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -121,7 +129,7 @@ impl FileStore {
     /// Hands a change to the thread at the first poll, and waits for it to be on the disk.
     fn write<'a, T: Send + 'static>(
         &'a self,
-        change: impl FnOnce(&mut Tables<'_>, Timestamp) -> Result<T, Fault> + Send + 'static,
+        change: impl Fn(&mut Tables<'_>, Timestamp) -> Result<T, Fault> + Send + 'static,
     ) -> StoreFuture<'a, T> {
         Box::pin(async move {
             let (task, answer) = Task::with_answer(change);
@@ -174,7 +182,7 @@ impl Store for FileStore {
     fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
         let key = key.clone();
         let fresh = Write::new("", expires_at);
-        self.write(move |tables, now| tables.add(&key, delta, fresh, now))
+        self.write(move |tables, now| tables.add(&key, delta, fresh.clone(), now))
     }
 
     fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {

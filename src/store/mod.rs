@@ -84,6 +84,8 @@ pub use self::memory::MemoryStore;
 pub use self::metered::Metered;
 #[cfg(feature = "near-cache")]
 pub use self::near::{NearCache, NearCacheBuilder};
+#[cfg(all(feature = "account", feature = "store-postgres"))]
+pub(crate) use self::postgres::SqlError;
 #[cfg(feature = "store-postgres")]
 pub use self::postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "store-redis")]

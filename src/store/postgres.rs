@@ -73,6 +73,7 @@ mod sql;
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;
+mod told;
 mod watch;
 
 use std::{fmt, sync::Arc};
@@ -80,6 +81,8 @@ use std::{fmt, sync::Arc};
 use sqlx::PgPool;
 
 pub use self::builder::PostgresStoreBuilder;
+#[cfg(feature = "account")]
+pub(crate) use self::told::SqlError;
 use self::{
     fault::Effect,
     purge::Purge,

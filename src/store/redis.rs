@@ -24,6 +24,9 @@
 //!   [`StoreError::Unknown`] that it may have been: the time-out passed or the connection broke before the answer. No
 //!   command that may have run is sent again. A command that was not answered may run later still, when a server that
 //!   stood still goes on. Memory that is used up is [`StoreError::Full`].
+//! * **Revoking works without memory.** What is taken, and what replaces an entry that is no shorter, is written also when
+//!   `maxmemory` is reached: sessions and devices end, logins fail. A *new* note, such as a token's on a black list, needs some
+//!   memory. Where that fails, raise `maxmemory` (`CONFIG SET maxmemory`) and ask again: nothing else is lost meanwhile.
 //! * **One step per verb.** Every condition is decided by a script on the server, which touches one key. A verb on a
 //!   group is several: the entry's place in its index is written before the entry, and never removed before its
 //!   expiry. So a cluster needs no hash tags, and nothing is alive that a list does not find.

@@ -26,7 +26,27 @@ pub(crate) async fn swap<T, E: From<StoreError>>(
     key: &Key,
     decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
-    run(store, clock, key, Repeats::AreHarmless, decide).await
+    let mode = Mode::default();
+    run(store, clock, key, mode, decide).await
+}
+
+/// [`swap`] for a key that nothing is under, as far as anybody knows: the first write is made without a look.
+///
+/// # Errors
+///
+/// Those of [`swap`].
+#[cfg(feature = "session")]
+pub(crate) async fn create<T, E: From<StoreError>>(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    key: &Key,
+    decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
+) -> Result<T, E> {
+    let mode = Mode {
+        begins_absent: true,
+        ..Mode::default()
+    };
+    run(store, clock, key, mode, decide).await
 }
 
 /// [`swap`] for a change that must not be made twice, such as an addition.
@@ -42,16 +62,20 @@ pub(crate) async fn swap_once<T, E: From<StoreError>>(
     key: &Key,
     decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
-    run(store, clock, key, Repeats::Count, decide).await
+    let mode = Mode {
+        repeats_count: true,
+        ..Mode::default()
+    };
+    run(store, clock, key, mode, decide).await
 }
 
-/// What it means to decide again over the outcome of a decision of one's own.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Repeats {
-    /// The decision sees in the value what it came to before.
-    AreHarmless,
-    #[cfg(feature = "session")]
-    Count,
+#[derive(Clone, Copy, Default)]
+struct Mode {
+    /// Whether nothing is taken to be there at first.
+    begins_absent: bool,
+    /// Whether a decision over the outcome of an earlier one does more, because it does not see in the value what that
+    /// came to.
+    repeats_count: bool,
 }
 
 /// A write whose answer was lost.
@@ -66,7 +90,7 @@ async fn run<T, E: From<StoreError>>(
     store: &dyn Store,
     clock: &dyn Clock,
     key: &Key,
-    repeats: Repeats,
+    mode: Mode,
     mut decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
     let deadline = clock.monotonic() + DEADLINE;
@@ -74,11 +98,16 @@ async fn run<T, E: From<StoreError>>(
     let mut unsettled: Vec<Lost<T>> = Vec::new();
     // Taken after the first loss, and held to the end.
     let mut turn = None;
+    let mut is_read = !mode.begins_absent;
     loop {
-        let entry = match store.get(key).await {
-            Err(error) if !unsettled.is_empty() => return Err(error.in_doubt().into()),
-            answer => answer?,
+        let entry = match is_read {
+            false => None,
+            true => match store.get(key).await {
+                Err(error) if !unsettled.is_empty() => return Err(error.in_doubt().into()),
+                answer => answer?,
+            },
         };
+        is_read = true;
         let found = entry.as_ref().map(|entry| entry.version);
         let mut writes = unsettled.iter();
         if let Some(at) = writes.position(|lost| found == Some(lost.version)) {
@@ -88,7 +117,7 @@ async fn run<T, E: From<StoreError>>(
             Step::Keep(answer) => return Ok(answer),
             Step::Swap(write, answer) => (write, answer),
         };
-        if repeats != Repeats::AreHarmless && unsettled.iter().any(|lost| lost.replaces != found) {
+        if mode.repeats_count && unsettled.iter().any(|lost| lost.replaces != found) {
             return Err(StoreError::Unknown(OVERTAKEN.into()).into());
         }
         let version = write.version;
@@ -235,14 +264,14 @@ mod tests {
 
     /// Counts up by one, and returns what came of it and how often it was decided.
     async fn count(store: &Scripted) -> (Result<u8, StoreError>, usize) {
-        count_with(store, Repeats::AreHarmless).await
+        count_with(store, Mode::default()).await
     }
 
-    async fn count_with(store: &Scripted, repeats: Repeats) -> (Result<u8, StoreError>, usize) {
+    async fn count_with(store: &Scripted, mode: Mode) -> (Result<u8, StoreError>, usize) {
         let clock = Arc::new(ManualClock::default());
         let mut decisions = 0;
         let key = Key::new("example", &[]);
-        let counted = run(store, &*clock, &key, repeats, |entry| {
+        let counted = run(store, &*clock, &key, mode, |entry| {
             decisions += 1;
             clock.advance(Duration::from_secs(1));
             let next = entry.map_or(0, |entry| entry.value[0]) + 1;
@@ -293,8 +322,12 @@ mod tests {
     #[tokio::test]
     async fn what_must_not_be_made_twice_is_unknown_once_it_was_overtaken() {
         let turns = [Turn::Works, Turn::IsOvertaken];
+        let once = Mode {
+            repeats_count: true,
+            ..Mode::default()
+        };
         let store = Scripted::new(turns);
-        let (counted, decisions) = count_with(&store, Repeats::Count).await;
+        let (counted, decisions) = count_with(&store, once).await;
         assert!(
             matches!(counted, Err(StoreError::Unknown(_))),
             "{counted:?}"

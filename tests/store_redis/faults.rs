@@ -9,7 +9,8 @@ use std::{
 };
 
 use tower_jam::{
-    StoreError,
+    Algorithm, Claims, Grant, IssueError, Jwt, Key, KeyRing, MasterSecret, Sessions, StoreError,
+    TokenPairs,
     store::{RedisStore, Store, When, Write},
 };
 
@@ -326,4 +327,53 @@ async fn a_server_that_was_shut_down_is_missed_and_found_again() {
         until("Redis has its port again", || server.run());
         recovery(&store, Duration::from_secs(5)).await;
     }
+}
+
+/// Memory is used up: nobody can log in, and everybody can be logged out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_and_devices_are_revoked_without_memory() {
+    let server = Server::start();
+    let store = shared(&server.url()).await;
+    let secret = MasterSecret::generate();
+    let sessions = Sessions::<Claims>::builder(store.clone(), &secret);
+    let sessions = sessions.build().unwrap();
+    let alice = || Grant::new("alice", Claims::new());
+    let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()))
+        .issuer("https://auth.acme.dev")
+        .audience("api")
+        .build()
+        .unwrap();
+    let reread = |subject: String| {
+        let grant = Grant::new(subject, Claims::new());
+        async move { Ok(Some(grant)) }
+    };
+    let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reread)
+        .build()
+        .unwrap();
+    let mut devices = Vec::new();
+    for _ in 0..4 {
+        devices.push(pairs.issue(alice()).await.unwrap());
+    }
+    let kept = sessions.create(alice()).await.unwrap();
+    let ended = sessions.create(alice()).await.unwrap();
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    let refused = sessions.create(alice()).await.unwrap_err();
+    assert!(
+        matches!(refused, IssueError::Store(StoreError::Full)),
+        "{refused:?}"
+    );
+    assert!(sessions.delete(ended.token.expose()).await.unwrap());
+    let logged_out = pairs.logout(devices[0].refresh_token.expose()).await;
+    logged_out.unwrap();
+    assert!(pairs.revoke("alice", &devices[1].session_id).await.unwrap());
+    assert_eq!(pairs.active_sessions("alice").await.unwrap().len(), 2);
+    pairs.logout_all("alice").await.unwrap();
+    assert!(pairs.active_sessions("alice").await.unwrap().is_empty());
+    // The note for logins under way is new and finds no room; the sessions are ended all the same.
+    let cleared = sessions.clear("alice").await;
+    assert!(matches!(cleared, Err(StoreError::Full)), "{cleared:?}");
+    assert!(sessions.get(kept.token.expose()).await.unwrap().is_none());
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(sessions.clear("alice").await.unwrap(), 0);
+    assert!(sessions.create(alice()).await.is_ok());
 }

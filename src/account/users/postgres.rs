@@ -4,13 +4,13 @@ use std::{borrow::Cow, fmt, marker::PhantomData, time::Duration};
 
 use serde::de::DeserializeOwned;
 use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow};
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 
 use super::{User, Users};
 use crate::{
     error::{BoxError, ConfigError, StoreError},
     grant::Grant,
-    store::StoreFuture,
+    store::{SqlError, StoreFuture},
 };
 
 /// Reads users from a table that the application has, whatever its table and columns are called.
@@ -209,8 +209,8 @@ impl<U: DeserializeOwned> PostgresUsers<U> {
             .bind(wanted)
             .fetch_all(&self.pool);
         let rows = match within(query).await {
-            Err(error) if is_of_no_type(&error) => return Ok(None),
-            answer => answer.map_err(unavailable)?,
+            Err(Failure::Sql(error)) if is_of_no_type(&error) => return Ok(None),
+            answer => answer.map_err(|failure| StoreError::Unavailable(failure.into()))?,
         };
         match rows.as_slice() {
             [row] => Ok(Some(user(row)?)),
@@ -229,16 +229,17 @@ impl<U> PostgresUsers<U> {
         id: &str,
         is_set: bool,
     ) -> Result<bool, StoreError> {
-        let sql = sql.ok_or_else(|| unavailable(reason.into()))?;
+        let sql = sql.ok_or_else(|| StoreError::Unavailable(reason.into()))?;
         let query = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(is_set);
         let query = query.execute(&self.pool);
-        let done = within(query).await.map_err(StoreError::Unknown)?;
+        let done = within(query).await;
+        let done = done.map_err(|failure| StoreError::Unknown(failure.into()))?;
         Ok(done.rows_affected() == 1)
     }
 }
 
 fn user<U: DeserializeOwned>(row: &PgRow) -> Result<User<U>, StoreError> {
-    let corrupt = |error: sqlx::Error| StoreError::Corrupt(error.into());
+    let corrupt = |error: sqlx::Error| StoreError::Corrupt(SqlError::from(error).into());
     let id: String = row.try_get(0).map_err(corrupt)?;
     let hash: Option<String> = row.try_get(1).map_err(corrupt)?;
     let roles: Vec<String> = row.try_get(2).map_err(corrupt)?;
@@ -283,7 +284,8 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> 
                 .bind(old)
                 .bind(new)
                 .execute(&self.pool);
-            let done = within(query).await.map_err(StoreError::Unknown)?;
+            let done = within(query).await;
+            let done = done.map_err(|failure| StoreError::Unknown(failure.into()))?;
             Ok(done.rows_affected() == 1)
         })
     }
@@ -302,7 +304,8 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> 
         Box::pin(async move {
             let query = sqlx::query(AssertSqlSafe(&*self.remove)).bind(id);
             let query = query.execute(&self.pool);
-            let done = within(query).await.map_err(StoreError::Unknown)?;
+            let done = within(query).await;
+            let done = done.map_err(|failure| StoreError::Unknown(failure.into()))?;
             Ok(done.rows_affected() == 1)
         })
     }
@@ -323,24 +326,34 @@ impl<U> fmt::Debug for PostgresUsersBuilder<U> {
 }
 
 /// A pool that waits for a server that is away waits for half a minute; a login does not.
-async fn within<T>(query: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, BoxError> {
+async fn within<T>(query: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Failure> {
     match timeout(TIME_LIMIT, query).await {
-        Ok(answer) => answer.map_err(Into::into),
-        Err(late) => Err(late.into()),
+        Ok(answer) => answer.map_err(Failure::Sql),
+        Err(late) => Err(Failure::Late(late)),
+    }
+}
+
+enum Failure {
+    Sql(sqlx::Error),
+    Late(Elapsed),
+}
+
+/// Of the server's words only what is about no row: they quote hashes.
+impl From<Failure> for BoxError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Sql(error) => SqlError::from(error).into(),
+            Failure::Late(late) => late.into(),
+        }
     }
 }
 
 /// Whether the text that was asked for is no value of the column's type (SQLSTATE class 22), so nobody's.
-fn is_of_no_type(error: &BoxError) -> bool {
-    let error = error.downcast_ref::<sqlx::Error>();
+fn is_of_no_type(error: &sqlx::Error) -> bool {
     let code = error
-        .and_then(sqlx::Error::as_database_error)
+        .as_database_error()
         .and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22"))
-}
-
-fn unavailable(error: BoxError) -> StoreError {
-    StoreError::Unavailable(error)
 }
 
 /// The name in quotes, as it stands: PostgreSQL folds nothing then.

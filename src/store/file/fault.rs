@@ -70,6 +70,10 @@ impl Failure {
         Self { class, cause }
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.class == Class::Full
+    }
+
     pub(super) fn is_damage(&self) -> bool {
         self.class == Class::Corrupt
     }

@@ -16,7 +16,7 @@ pub(super) enum Job {
 
 /// A change that waits for its transaction.
 pub(super) trait Work: Send {
-    /// Decides and writes. An error is the file's, and ends the transaction.
+    /// Decides and writes, again if an earlier transaction came to nothing. An error is the file's, and ends the transaction.
     fn apply(&mut self, tables: &mut Tables<'_>, now: Timestamp) -> Result<(), redb::Error>;
 
     /// Answers, with what was decided or with what came between.
@@ -24,7 +24,7 @@ pub(super) trait Work: Send {
 }
 
 pub(super) struct Task<T, F> {
-    change: Option<F>,
+    change: F,
     decided: Option<Result<T, StoreError>>,
     reply: Reply<T>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Task<T, F> {
 impl<T, F> Task<T, F>
 where
     T: Send + 'static,
-    F: FnOnce(&mut Tables<'_>, Timestamp) -> Result<T, Fault> + Send + 'static,
+    F: Fn(&mut Tables<'_>, Timestamp) -> Result<T, Fault> + Send + 'static,
 {
     /// The work to hand over, and where its answer will be.
     pub(super) fn with_answer(
@@ -40,7 +40,7 @@ where
     ) -> (Box<dyn Work>, oneshot::Receiver<Result<T, StoreError>>) {
         let (reply, answer) = oneshot::channel();
         let task = Self {
-            change: Some(change),
+            change,
             decided: None,
             reply,
         };
@@ -51,13 +51,10 @@ where
 impl<T, F> Work for Task<T, F>
 where
     T: Send,
-    F: FnOnce(&mut Tables<'_>, Timestamp) -> Result<T, Fault> + Send,
+    F: Fn(&mut Tables<'_>, Timestamp) -> Result<T, Fault> + Send,
 {
     fn apply(&mut self, tables: &mut Tables<'_>, now: Timestamp) -> Result<(), redb::Error> {
-        let Some(change) = self.change.take() else {
-            return Ok(());
-        };
-        self.decided = Some(match change(tables, now) {
+        self.decided = Some(match (self.change)(tables, now) {
             Ok(answer) => Ok(answer),
             Err(Fault::Verb(error)) => Err(error),
             Err(Fault::File(error)) => return Err(error),

@@ -11,6 +11,7 @@ use redb::{Builder, Database, ReadableDatabase, TableHandle, backends::FileBacke
 
 use super::{
     fault::{guarded, is_damage, is_full},
+    overlay::Overlay,
     tables,
 };
 use crate::{clock::Timestamp, error::ConfigError};
@@ -21,9 +22,11 @@ pub(super) fn open_or_create(path: &Path, now: Timestamp) -> Result<Database, Co
     if !found.map_err(|error| refusal(path, error.into()))? {
         create(path)?;
     }
-    let database = reopen(path).map_err(|error| refusal(path, error))?;
-    match format_of(&database).map_err(|error| refusal(path, error))? {
+    // Opened for writing, a file may be changed before anybody knows what it is.
+    let format = peek(path).map_err(|error| refusal(path, error))?;
+    match format {
         Some(tables::FORMAT) => {
+            let database = reopen(path).map_err(|error| refusal(path, error))?;
             let purged = guarded(|| tables::purge(&database, now, PURGED));
             purged.map_err(|error| refusal(path, error))?;
             Ok(database)
@@ -40,6 +43,22 @@ pub(super) fn open_or_create(path: &Path, now: Timestamp) -> Result<Database, Co
             let reason = format!("{} is a database of something else", path.display());
             Err(ConfigError::new(SETTING, reason))
         }
+    }
+}
+
+/// The format of a file, which is left as it is.
+fn peek(path: &Path) -> Result<Option<u64>, redb::Error> {
+    let read_only = guarded(|| {
+        let database = Builder::new().open_read_only(path)?;
+        format_of(&database)
+    });
+    match read_only {
+        // It was not closed in order. What is repaired is a copy of its pages in memory.
+        Err(redb::Error::RepairAborted) => guarded(|| {
+            let pages = Overlay::new(OpenOptions::new().read(true).open(path)?)?;
+            format_of(&Builder::new().create_with_backend(pages)?)
+        }),
+        answer => answer,
     }
 }
 
@@ -108,7 +127,7 @@ fn settings() -> Builder {
 }
 
 /// The format that the file says it has; none where it is another program's.
-fn format_of(database: &Database) -> Result<Option<u64>, redb::Error> {
+fn format_of(database: &impl ReadableDatabase) -> Result<Option<u64>, redb::Error> {
     guarded(|| {
         let read = database.begin_read()?;
         let is_ours = read

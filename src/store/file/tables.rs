@@ -24,7 +24,7 @@ pub(super) fn create(database: &Database) -> Result<(), redb::Error> {
     transaction.set_two_phase_commit(true);
     {
         transaction.open_table(META)?.insert(FORMAT_NAME, FORMAT)?;
-        Tables::open(&transaction).map(drop)?;
+        Tables::open(&transaction, false).map(drop)?;
     }
     Ok(transaction.commit()?)
 }
@@ -33,7 +33,7 @@ pub(super) fn create(database: &Database) -> Result<(), redb::Error> {
 pub(super) fn purge(database: &Database, now: Timestamp, limit: usize) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
-    let mut tables = Tables::open(&transaction)?;
+    let mut tables = Tables::open(&transaction, false)?;
     tables.purge(now, limit)?;
     let has_changed = tables.has_changed();
     drop(tables);
@@ -85,15 +85,21 @@ pub(super) struct Tables<'t> {
     groups: Table<'t, Groups, ()>,
     expiries: Table<'t, Expiries, ()>,
     has_changed: bool,
+    /// Whether the disk is full, so that nothing may become larger.
+    is_tight: bool,
 }
 
 impl<'t> Tables<'t> {
-    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
+    pub(super) fn open(
+        transaction: &'t WriteTransaction,
+        is_tight: bool,
+    ) -> Result<Self, redb::Error> {
         Ok(Self {
             entries: transaction.open_table(ENTRIES)?,
             groups: transaction.open_table(GROUPS)?,
             expiries: transaction.open_table(EXPIRIES)?,
             has_changed: false,
+            is_tight,
         })
     }
 
@@ -113,6 +119,7 @@ impl<'t> Tables<'t> {
         let current = find(&self.entries, &id)?;
         let is_permitted = permits(when, current.as_ref().map(|slot| &slot.entry), now);
         if is_permitted {
+            self.check_room(current.as_ref(), write, now)?;
             self.replace(&id, current.as_ref(), write, now)?;
         }
         Ok(is_permitted)
@@ -150,8 +157,23 @@ impl<'t> Tables<'t> {
         if !group.is_empty() {
             fresh.group = Some(decode(&group)?);
         }
+        self.check_room(current.as_ref(), &fresh, now)?;
         self.replace(&id, current.as_ref(), &fresh, now)?;
         Ok(sum)
+    }
+
+    fn check_room(
+        &self,
+        current: Option<&Slot>,
+        write: &Write,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let room = current.map(|slot| slot.entry.value.len());
+        let grows = write.expires_at > now && room.is_none_or(|room| write.value.len() > room);
+        match self.is_tight && grows {
+            true => Err(Fault::Verb(StoreError::Full)),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn remove_group(&mut self, group: &Key, now: Timestamp) -> Result<u64, Fault> {

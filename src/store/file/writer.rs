@@ -180,16 +180,30 @@ impl Writer {
         }
     }
 
-    /// Writes the batch whole, or nothing of it.
+    /// Writes the batch whole, or nothing of it. On a full disk what takes no room is tried by itself.
     fn commit(&mut self, batch: &mut [Box<dyn Work>]) -> Result<(), Failure> {
-        self.check_trouble()?;
-        self.ensure_open()?;
+        match self.check_trouble() {
+            Err(failure) if !failure.is_full() => Err(failure),
+            Err(_) => self.attempt(batch, true),
+            Ok(()) => match self.attempt(batch, false) {
+                Err(failure) if failure.is_full() => self.attempt(batch, true),
+                outcome => outcome,
+            },
+        }
+    }
+
+    fn attempt(&mut self, batch: &mut [Box<dyn Work>], is_tight: bool) -> Result<(), Failure> {
+        if self.shared.with_database(|_| ()).is_none() {
+            self.reopen()?;
+        }
         let now = self.shared.clock.now();
         let mut number = None;
         let transact =
-            |database: &Database| guarded(|| transact(database, batch, now, &mut number));
+            |database: &Database| guarded(|| transact(database, batch, now, is_tight, &mut number));
         let Some(Err(error)) = self.shared.with_database(transact) else {
-            self.trouble = None;
+            if !is_tight {
+                self.trouble = None;
+            }
             return Ok(());
         };
         let failure = Failure::new(&self.shared.path, error);
@@ -289,12 +303,13 @@ fn transact(
     database: &Database,
     batch: &mut [Box<dyn Work>],
     now: Timestamp,
+    is_tight: bool,
     number: &mut Option<u64>,
 ) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
     let purged = 2 * batch.len() + PURGED_AT_LEAST;
-    let mut tables = Tables::open(&transaction)?;
+    let mut tables = Tables::open(&transaction, is_tight)?;
     for work in batch {
         work.apply(&mut tables, now)?;
     }

@@ -2,6 +2,7 @@
 
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
+use super::told::SqlError;
 use crate::error::StoreError;
 
 /// Whether a statement changes anything. If its answer is lost, a read did nothing for certain.
@@ -77,6 +78,7 @@ impl Fault {
     }
 
     pub(super) fn to_error(self, effect: Effect, error: sqlx::Error) -> StoreError {
+        let error = SqlError::from(error);
         match self {
             Self::Contended => StoreError::Contended,
             Self::Full => StoreError::Full,

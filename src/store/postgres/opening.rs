@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{
     names::Names,
     schema::{self, Trouble},
+    told::SqlError,
 };
 use crate::error::ConfigError;
 
@@ -136,9 +137,9 @@ fn refusal(options: &PgConnectOptions, trouble: Trouble) -> ConfigError {
         Trouble::Config(error) => error,
         Trouble::Server(error @ sqlx::Error::Database(_)) => {
             let reason = format!("the tables cannot be made or used on {}", place(options));
-            ConfigError::new("schema", reason).because(error)
+            ConfigError::new("schema", reason).because(SqlError::from(error))
         }
-        Trouble::Server(error) => unreachable(options, error),
+        Trouble::Server(error) => unreachable(options, SqlError::from(error)),
     }
 }
 

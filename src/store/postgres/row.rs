@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use sqlx::{Row, postgres::PgRow};
 
+use super::told::SqlError;
 use crate::{
     clock::Timestamp,
     error::StoreError,
@@ -51,7 +52,7 @@ where
     T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {
     row.try_get(name)
-        .map_err(|error| StoreError::Corrupt(error.into()))
+        .map_err(|error| StoreError::Corrupt(SqlError::from(error).into()))
 }
 
 fn corrupt(what: &str) -> StoreError {

@@ -17,6 +17,7 @@ use super::{
     names::Names,
     row,
     sql::{Bound, Statements},
+    told::SqlError,
 };
 use crate::{
     clock::Clock,
@@ -96,7 +97,7 @@ impl Shared {
         let acquired = timeout_at(deadline, self.pool.acquire()).await;
         let connection = acquired
             .map_err(|_| StoreError::Unavailable("no connection in time".into()))?
-            .map_err(|error| StoreError::Unavailable(error.into()))?;
+            .map_err(|error| StoreError::Unavailable(SqlError::from(error).into()))?;
         Ok(Lease {
             connection: Some(connection),
             is_broken: false,

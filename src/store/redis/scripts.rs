@@ -1,4 +1,4 @@
-//! What Redis runs in one step. Each script touches one key, writes once and as its last act, so an error says that
+//! What Redis runs in one step. Each script touches one key and writes as its last act, so an error says that
 //! nothing was written.
 //!
 //! Lua's numbers are doubles and its order of strings is the locale's. So versions are compared for equality as the

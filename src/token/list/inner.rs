@@ -42,11 +42,8 @@ impl TokenList {
     pub(super) async fn born(&self) -> Result<u64, StoreError> {
         let inner = &*self.inner;
         let (birth, is_new) = swap(&*inner.store, &*inner.clock, &self.birth_key(), |entry| {
-            // A birth that does not read is lost.
-            match entry.map(Birth::read) {
-                Some(Ok(birth)) => return Ok::<_, StoreError>(Step::Keep((birth, false))),
-                Some(Err(error)) => tracing::error!(%error, "the birth of a list does not read"),
-                None => {}
+            if let Some(entry) = entry {
+                return Ok::<_, StoreError>(Step::Keep((Birth::read(entry)?, false)));
             }
             let newest = inner.newest.load(Ordering::Acquire);
             let birth = inner.clock.now().as_secs().max(newest);

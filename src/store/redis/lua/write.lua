@@ -1,10 +1,10 @@
-local function write(key, entry, ttl)
+local function write(key, entry, ttl, run)
+  run = run or redis.call
   if ttl == '' then
-    redis.call('SET', key, entry)
+    return run('SET', key, entry)
   elseif ttl == '0' then
-    redis.call('DEL', key)
-  else
-    redis.call('SET', key, entry, 'PX', ttl)
+    return run('DEL', key)
   end
+  return run('SET', key, entry, 'PX', ttl)
 end
 
