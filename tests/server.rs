@@ -274,6 +274,8 @@ async fn registration_says_what_it_takes() {
         ("<b>", PASSWORD),
         ("bob", "short"),
         ("bob", ""),
+        ("bob", "12345678"),
+        ("robert", "Robert1985"),
         ("bob", &*"a".repeat(1025)),
     ] {
         let body = json!({ "username": name, "password": password });
@@ -285,7 +287,7 @@ async fn registration_says_what_it_takes() {
         .post(
             "/register",
             &[],
-            &json!({ "username": "A.b_c-d@e+f", "password": "12345678" }),
+            &json!({ "username": "A.b_c-d@e+f", "password": "eight ch" }),
         )
         .await;
     assert_eq!(answer.status, StatusCode::CREATED);

@@ -285,7 +285,7 @@ async fn an_error_of_the_table_quotes_nothing_of_its_rows() {
              EXECUTE FUNCTION app.loud()"#,
     )
     .await;
-    let users = users(pool);
+    let users = users_of_persons(pool);
     let new = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA";
     for (id, old) in [("1", "hash of alice"), ("4", "a")] {
         let error = users.replace_hash(id, old, new).await.unwrap_err();

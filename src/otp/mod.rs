@@ -44,7 +44,7 @@
 //! 3. `jam secret rotate --check`, or [`Otp::seals`], says whose records still need the old one. Once these are few enough, it is
 //!    *retired* from every node.
 //!
-//! Sessions end at once by a [secret of their own](crate::Sessions::builder), and `Otp` may go on to accept one that all other
+//! Sessions end at once by a secret of their own (`Sessions::builder`), and `Otp` may go on to accept one that all other
 //! engines have retired: each is given its secret when it is built. The user of a record that needed the old one cannot give a
 //! code. Accept the secret again, or make sure in another way who it is, as you would for somebody without telephone and recovery
 //! codes, and take the second factor away: `Accounts::dangerous_reset_second_factor`, or

@@ -44,6 +44,8 @@ use std::{fmt, future::Future, pin::Pin};
 
 use crate::{clock::Timestamp, error::StoreError};
 
+#[cfg(any(feature = "store-redis", feature = "store-postgres"))]
+mod address;
 #[cfg(any(feature = "jwt", feature = "session"))]
 pub(crate) mod confirmed;
 #[cfg(any(test, feature = "testing"))]

@@ -378,6 +378,23 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
             table("redis", "http://:hunter2@localhost", json!({})),
             "`store.url`: it begins with `redis://`, `rediss://`, or either with `-cluster` or `-sentinel`".to_owned(),
         ),
+        // What is behind the password's own `@` or `/` would be taken for the host, named, and looked up.
+        (
+            table("redis", "redis://:sword@hunter2@localhost", json!({})),
+            format!("`store.url`: {ENCODE}"),
+        ),
+        (
+            table("redis", "rediss-cluster://:sword@hunter2/fish@localhost", json!({})),
+            format!("`store.url`: {ENCODE}"),
+        ),
+        (
+            table("postgres", "postgres://jam:sword@hunter2@localhost/jam", json!({})),
+            format!("`store.url`: {ENCODE}"),
+        ),
+        (
+            table("postgres", "postgres://jam:sword@hunter2/fish@localhost/jam", json!({})),
+            format!("`store.url`: {ENCODE}"),
+        ),
         (
             table("redis", "redis://:hunter2@localhost:99999", json!({})),
             "`store.url`: it is not a URL".to_owned(),
@@ -491,6 +508,9 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+const ENCODE: &str =
+    "special characters in the user, the password or a parameter must be percent-encoded";
 
 fn table(kind: &str, url: &str, more: Value) -> Value {
     let mut table = json!({ "type": kind, "url": url });

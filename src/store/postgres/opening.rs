@@ -13,20 +13,15 @@ use super::{
     schema::{self, Trouble},
     told::SqlError,
 };
-use crate::error::ConfigError;
+use crate::{error::ConfigError, store::address};
 
-/// A password with `/`, `?` or `#` in it ends what is read as the host, which errors name.
 pub(super) fn parse(url: &str, limit: Duration) -> Result<PgConnectOptions, ConfigError> {
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let (scheme, _) = url.split_once("://").unwrap_or_default();
     if !matches!(scheme, "postgres" | "postgresql") {
         let reason = "must begin with `postgres://`";
         return Err(ConfigError::new(URL, reason));
     }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if rest.contains('@') && !authority.contains('@') {
-        let reason = "special characters in the user, the password or a parameter must be percent-encoded, as `@` is by `%40`";
-        return Err(ConfigError::new(URL, reason));
-    }
+    address::check(url)?;
     // The cause may quote a part of the URL, so it is left out.
     let options: Result<PgConnectOptions, _> = url.parse();
     let options = options

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     error::ConfigError,
+    store::address,
 };
 
 /// The settings of a [`RedisStore`].
@@ -142,6 +143,7 @@ impl RedisStoreBuilder {
     /// fred parses the URL, except for what would panic or take from the process what others may have set.
     fn config(&self) -> Result<Config, ConfigError> {
         let (scheme, rest) = self.url.split_once("://").unwrap_or_default();
+        address::check(&self.url)?;
         let is_secure = scheme.starts_with("rediss");
         let kind = scheme
             .strip_prefix("rediss")
