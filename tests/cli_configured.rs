@@ -251,12 +251,22 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
     let place = Place::new("sessions");
     let grant = |user: &str| Grant::new(user, Claims::new());
     let one = place.jam().await;
-    for user in ["alice", "alice", "bob"] {
+    // Of users who are not there no session lives.
+    let mut ids = Vec::new();
+    for name in ["alice", "bob"] {
+        let added = one
+            .store_users()
+            .unwrap()
+            .add(name, "", [""; 0], Claims::new());
+        ids.push(added.await.unwrap().unwrap());
+    }
+    let (alice, bob) = (ids[0].as_str(), ids[1].as_str());
+    for user in [alice, alice, bob] {
         one.session_create(grant(user)).await.unwrap();
     }
-    let bob = one.session_create(grant("bob")).await.unwrap();
+    let session = one.session_create(grant(bob)).await.unwrap();
     // The file is open in one process at a time.
-    let refused = place.run(&["sessions", "list", "alice"], "");
+    let refused = place.run(&["sessions", "list", alice], "");
     assert_eq!(refused.code, 2);
     assert!(
         refused.err.contains("in use by another process"),
@@ -265,26 +275,26 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
     );
     drop(one);
 
-    let list = place.run(&["sessions", "list", "alice"], "").json();
+    let list = place.run(&["sessions", "list", alice], "").json();
     assert_eq!(list.as_array().unwrap().len(), 2);
     assert_eq!(
-        place.run(&["sessions", "clear", "alice"], "").json()["ended"],
+        place.run(&["sessions", "clear", alice], "").json()["ended"],
         2
     );
     assert_eq!(
-        place.run(&["sessions", "list", "alice"], "").json(),
+        place.run(&["sessions", "list", alice], "").json(),
         Value::Array(Vec::new())
     );
     let is_live = async |token: &str| {
         let jam = place.jam().await;
         jam.session_get(token).await.unwrap().is_some()
     };
-    assert!(is_live(bob.token.expose()).await);
+    assert!(is_live(session.token.expose()).await);
 
     // Neither or both is no answer to whom.
     for wrong in [
         &["sessions", "clear"][..],
-        &["sessions", "clear", "bob", "--all"],
+        &["sessions", "clear", bob, "--all"],
     ] {
         assert_eq!(place.run(wrong, "").code, 2);
     }
@@ -301,7 +311,7 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
     let before = fs::read(&file).unwrap();
     let ended = place.run(&["sessions", "clear", "--all"], "").json();
     assert_eq!(ended["ended"], "all");
-    assert!(!is_live(bob.token.expose()).await);
+    assert!(!is_live(session.token.expose()).await);
     assert_ne!(fs::read(&file).unwrap(), before);
     #[cfg(unix)]
     {

@@ -1,14 +1,17 @@
 //! Users in a PostgreSQL table of the application.
 
+mod builder;
+
 use std::{borrow::Cow, fmt, marker::PhantomData, time::Duration};
 
 use serde::de::DeserializeOwned;
 use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow};
 use tokio::time::{error::Elapsed, timeout};
 
+pub use self::builder::PostgresUsersBuilder;
 use super::{User, Users};
 use crate::{
-    error::{BoxError, ConfigError, StoreError},
+    error::{BoxError, StoreError},
     grant::Grant,
     store::{SqlError, StoreFuture},
 };
@@ -33,169 +36,7 @@ pub struct PostgresUsers<U> {
 impl<U> PostgresUsers<U> {
     /// Users in `table` (`users`, or `schema.users`), which `pool` reaches.
     pub fn builder(pool: PgPool, table: impl Into<String>) -> PostgresUsersBuilder<U> {
-        PostgresUsersBuilder {
-            pool,
-            table: table.into(),
-            id: "id".to_owned(),
-            id_type: None,
-            name: "username".to_owned(),
-            password: "password".to_owned(),
-            active: None,
-            roles: None,
-            second_factor: None,
-            user_columns: None,
-            user: PhantomData,
-        }
-    }
-}
-
-/// The names of a [`PostgresUsers`].
-#[must_use]
-pub struct PostgresUsersBuilder<U> {
-    pool: PgPool,
-    table: String,
-    id: String,
-    id_type: Option<String>,
-    name: String,
-    password: String,
-    active: Option<String>,
-    roles: Option<String>,
-    second_factor: Option<String>,
-    user_columns: Option<Vec<String>>,
-    user: PhantomData<fn() -> U>,
-}
-
-impl<U> PostgresUsersBuilder<U> {
-    /// The column that identifies a user for its whole life. Default: `id`.
-    pub fn id_column(mut self, column: impl Into<String>) -> Self {
-        self.id = column.into();
-        self
-    }
-
-    /// The id's type, such as `bigint` or `uuid`, so that its index serves: every refresh reads a user by id. Default: it is
-    /// compared as text, which suits a column of text, and a small table whatever its type.
-    pub fn id_type(mut self, name: impl Into<String>) -> Self {
-        self.id_type = Some(name.into());
-        self
-    }
-
-    /// The column of the login name, which should be unique: of two users of one name neither is found. Default:
-    /// `username`.
-    pub fn name_column(mut self, column: impl Into<String>) -> Self {
-        self.name = column.into();
-        self
-    }
-
-    /// The column of the password's hash. Default: `password`.
-    pub fn password_column(mut self, column: impl Into<String>) -> Self {
-        self.password = column.into();
-        self
-    }
-
-    /// The columns that a `U` is made of. Their values are in every token and session of the user. Default: that of
-    /// the login name.
-    pub fn user_columns(mut self, columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.user_columns = Some(columns.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// A boolean column that says who may log in. Default: everybody may, and nobody can be disabled.
-    pub fn active_column(mut self, column: impl Into<String>) -> Self {
-        self.active = Some(column.into());
-        self
-    }
-
-    /// A `text[]` column of roles. Default: nobody has any.
-    pub fn roles_column(mut self, column: impl Into<String>) -> Self {
-        self.roles = Some(column.into());
-        self
-    }
-
-    /// A boolean column that says whose logins ask for a one-time code. Default: nobody's do, and nobody can enrol.
-    pub fn second_factor_column(mut self, column: impl Into<String>) -> Self {
-        self.second_factor = Some(column.into());
-        self
-    }
-
-    /// Checks the names; the table is first looked at when somebody logs in.
-    ///
-    /// # Errors
-    ///
-    /// When a name is not one to 63 ASCII letters, digits and `_`, after a letter or `_`, or the password is among
-    /// the [columns of the user](Self::user_columns).
-    pub fn build(self) -> Result<PostgresUsers<U>, ConfigError> {
-        let parts = self.table.split('.').map(|part| quoted("table", part));
-        let table = parts.collect::<Result<Vec<_>, _>>()?;
-        if table.len() > 2 {
-            return Err(ConfigError::new(
-                "table",
-                "is not `table` or `schema.table`",
-            ));
-        }
-        let table = table.join(".");
-        let id = quoted("id_column", &self.id)?;
-        let is_id = match &self.id_type {
-            Some(id_type) => {
-                quoted("id_type", id_type)?;
-                format!("t.{id} = $1::text::{id_type}")
-            }
-            None => format!("t.{id}::text = $1"),
-        };
-        let name = quoted("name_column", &self.name)?;
-        let password = quoted("password_column", &self.password)?;
-        let active = self.active.as_ref();
-        let active = active.map(|name| quoted("active_column", name));
-        let active = active.transpose()?;
-        let is_active = match &active {
-            Some(column) => format!("t.{column}"),
-            None => "true".to_owned(),
-        };
-        let user_columns = match &self.user_columns {
-            Some(columns) => columns.as_slice(),
-            None => std::slice::from_ref(&self.name),
-        };
-        let mut members = Vec::with_capacity(user_columns.len());
-        for column in user_columns {
-            if *column == self.password {
-                let reason = "names the column of the password";
-                return Err(ConfigError::new("user_columns", reason));
-            }
-            let quoted = quoted("user_columns", column)?;
-            members.push(format!("'{column}', t.{quoted}"));
-        }
-        let members = members.join(", ");
-        let roles = match &self.roles {
-            Some(roles) => format!(
-                "coalesce(t.{}, '{{}}')::text[]",
-                quoted("roles_column", roles)?
-            ),
-            None => "'{}'::text[]".to_owned(),
-        };
-        let second_factor = self.second_factor.as_ref();
-        let second_factor = second_factor.map(|name| quoted("second_factor_column", name));
-        let second_factor = second_factor.transpose()?;
-        let has_second_factor = match &second_factor {
-            Some(column) => format!("coalesce(t.{column}, false)"),
-            None => "false".to_owned(),
-        };
-        let select = format!(
-            "SELECT t.{id}::text, t.{password}::text, {roles}, json_build_object({members})::text, \
-             {has_second_factor} FROM {table} t WHERE {is_active}"
-        );
-        Ok(PostgresUsers {
-            pool: self.pool,
-            find: format!("{select} AND t.{name}::text = $1 LIMIT 2"),
-            read: format!("{select} AND {is_id} LIMIT 2"),
-            replace: format!(
-                "UPDATE {table} t SET {password} = $3 WHERE {is_id} AND t.{password}::text = $2"
-            ),
-            set_second_factor: second_factor
-                .map(|column| format!("UPDATE {table} t SET {column} = $2 WHERE {is_id}")),
-            set_active: active
-                .map(|column| format!("UPDATE {table} t SET {column} = $2 WHERE {is_id}")),
-            remove: format!("DELETE FROM {table} t WHERE {is_id}"),
-            user: PhantomData,
-        })
+        PostgresUsersBuilder::new(pool, table.into())
     }
 }
 
@@ -317,14 +158,6 @@ impl<U> fmt::Debug for PostgresUsers<U> {
     }
 }
 
-impl<U> fmt::Debug for PostgresUsersBuilder<U> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresUsersBuilder")
-            .field("table", &self.table)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A pool that waits for a server that is away waits for half a minute; a login does not.
 async fn within<T>(query: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Failure> {
     match timeout(TIME_LIMIT, query).await {
@@ -354,17 +187,6 @@ fn is_of_no_type(error: &sqlx::Error) -> bool {
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22"))
-}
-
-/// The name in quotes, as it stands: PostgreSQL folds nothing then.
-fn quoted(setting: &'static str, name: &str) -> Result<String, ConfigError> {
-    let is_first = |c: char| c.is_ascii_alphabetic() || c == '_';
-    let is_rest = |c: char| is_first(c) || c.is_ascii_digit();
-    if name.len() > 63 || !name.starts_with(is_first) || !name.chars().all(is_rest) {
-        let reason = "is not 1 to 63 letters, digits and `_`, after a letter or `_`";
-        return Err(ConfigError::new(setting, reason));
-    }
-    Ok(format!("\"{name}\""))
 }
 
 const TIME_LIMIT: Duration = Duration::from_secs(2);

@@ -39,7 +39,10 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
     #[cfg(feature = "account")]
     pub(super) fn reader(&self, users: &Option<Arc<dyn Users<U>>>) -> Option<Arc<dyn ReadUser<U>>> {
         let known = || -> Option<Arc<dyn ReadUser<U>>> {
-            let users = users.as_ref()?;
+            // Without accounts nobody says that the users of the sessions are those in the store.
+            let has_accounts = self.config.settings.refresh.is_some();
+            let users = users.as_ref();
+            let users = users.filter(|_| has_accounts || self.users.is_some())?;
             Some(Arc::new(account::reread(Arc::clone(users))))
         };
         self.reader.clone().or_else(known)
