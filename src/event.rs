@@ -179,8 +179,8 @@ pub enum EventKind {
     ProviderLoginSucceeded,
     /// A login with a provider came to nothing.
     ProviderLoginFailed,
-    /// A record that grants access does not open: it was damaged, forged or moved, or is sealed under a secret
-    /// that is not accepted. It counts as absent.
+    /// The record of a user's devices does not open: it was damaged, forged or moved, or is sealed under a secret
+    /// that is not accepted. It counts as absent. The log has an error that says why.
     RecordUnreadable,
     /// A user's password was changed.
     PasswordChanged,

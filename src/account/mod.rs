@@ -10,21 +10,23 @@
 //!   [`finish_session`](Accounts::finish_session), which alone know whether a second factor is due.
 //! * **Nobody learns who has an account.** An unknown name, a disabled user and a wrong password are one answer, after
 //!   the same time: the hash is computed for all of them.
-//! * **Attempts are counted before the password is looked at**, by account, by address, and by device where the device has
-//!   logged in before, and given back when it was right. So a hundred guesses at once are no more than the budget, and
-//!   nobody can lock out a user on a device that the user has logged in with since the last change of the password.
+//! * **Attempts are counted before the password is looked at**, by account and network, by account and by address, or by
+//!   device alone where the device has logged in before, and given back when it was right. So a hundred guesses at once are
+//!   no more than the budget, and nobody can lock out a user on a device on which the user has logged in, or has changed
+//!   the password, since the last change of the password.
 //! * **A login that "log out everywhere" overtook comes to nothing**: each engine notes before the password is looked at
 //!   which of those it has seen.
-//! * **A new password ends everything** of its user: pairs, sessions, logins under way. It takes the present password and a
-//!   login not older than five minutes.
+//! * **A new password ends everything** of its user: pairs, sessions, remembered devices, logins under way. It takes the
+//!   present password and a login not older than five minutes.
 //! * **Disabling** ([`disable`](Accounts::disable), [`remove`](Accounts::remove)) revokes everything of its user, on every node.
 //!   Sessions read their user anew, five minutes after they did or when [`refresh_user`](Accounts::refresh_user) says so, so
 //!   a user who loses a role in the table does not keep it.
 //! * **Two steps for who has a second factor**, which is a [field of the user](User::has_second_factor). The right password
 //!   then gives a [`Challenge`], good for five minutes and one login, that opens nothing but
 //!   [`prove_second`](Accounts::prove_second); there a one-time code or a recovery code makes the login. An enrolment that
-//!   was lost lets nobody in. A device may give no code for a while, if
-//!   [that is allowed](AccountsBuilder::remember_devices) and its user wishes so; a new password or authenticator ends that.
+//!   was lost lets nobody in, and one whose record cannot be read is 403. A device may give no code for a while, if
+//!   [that is allowed](AccountsBuilder::remember_devices) and its user wishes so. A new password or authenticator,
+//!   [`logout_all`](Accounts::logout_all) and [`revoke_remembered`](Accounts::revoke_remembered) end that.
 //! * **What protects an account is changed by who has just proved to own it**: the first authenticator takes a login not
 //!   older than five minutes, every change of it a code.
 //! * **Old hashes are replaced** at the next login when scheme, cost or pepper are not those of now.
@@ -94,21 +96,22 @@
 //! | method and path | credential | answer |
 //! |---|---|---|
 //! | POST `/login` `{username, password, device_name?, fingerprint?}` | – | 200 with a pair · 401 · 429; with a second factor 401 with `error: "otp_required"` and `challenge` |
-//! | POST `/login/otp` `{challenge, code, mode?: "tokens" or "session", remember?}` | – | 200 with a pair, or 204 with the session's cookie · 401 `wrong_code`, `challenge_over` · 429 |
+//! | POST `/login/otp` `{challenge, code, mode?: "tokens" or "session", remember?}` | – | 200 with a pair, or 204 with the session's cookie · 401 `wrong_code`, `challenge_over` · 403 the record of codes cannot be read · 429 |
 //! | POST `/refresh` `{refresh_token, fingerprint?}` | – | 200 with a pair · 400 empty · 401 |
 //! | POST `/logout` `{refresh_token}` | – | 204, also for a device that has ended · 400 empty · 401 not ours |
 //! | POST `/logout_all` | Bearer | 204 |
 //! | GET `/active_sessions` | Bearer | 200 `[{id, device_name, user_agent, created_at, last_used_at, current}]` |
 //! | POST `/revoke_other_session` `{refresh_token}` | Bearer | 204 · 401 not the caller's own |
 //! | DELETE `/active_sessions/{id}` | Bearer | 204 · 404, also for another user's |
-//! | POST `/password` `{current, new}` | Bearer, logged in within 5 minutes | 204 · 401 · 422 |
+//! | POST `/password` `{current, new}` | Bearer, logged in within 5 minutes | 204 with the device's cookie · 401 · 422 · 429 |
 //! | POST `/session/login` `{username, password}` | – | 204 with the session's cookie · 401 as for `/login` · 429 |
 //! | POST `/session/logout` | the session's cookie | 204 |
 //! | POST `/otp/enroll` `{account?}` | Bearer, logged in within 5 minutes; with an authenticator already, a fresh code | 200 `{secret, uri, qr_svg}` |
 //! | POST `/otp/confirm` `{code}` | the same | 200 `{recovery_codes}` · 401 |
 //! | DELETE `/otp` | Bearer and a fresh code | 204 |
 //! | POST `/otp/recovery_codes` | Bearer and a fresh code | 200 `{recovery_codes}` |
-//!
+//! | GET `/remembered_devices` | Bearer | 200 `[{id, name, created_at, expires_at}]` |
+//! | DELETE `/remembered_devices/{id}` | Bearer | 204 · 404, also for another user's |
 //! | POST `/introspect` `token` (a form) | the Basic credentials of a [service](RoutesBuilder::service) | 200 `{active, sub, aud, exp, …}` (RFC 7662), for refresh tokens with `token_type_hint=refresh_token` alone · 401 |
 //! | POST `/revoke` `token` (a form) | the same | 200, also for a token that is worth nothing (RFC 7009) · 401 |
 //!
@@ -123,8 +126,9 @@
 //! or store that is away 503, each as a problem or as a page of yours. `LinkUser` says which user somebody is; that user must
 //! be one whom [`Users::read`] knows, and is read after the epochs are.
 //!
-//! With [`refresh_cookie`](RoutesBuilder::refresh_cookie) the refresh token is in a cookie instead of the body, which browsers
-//! send to these routes alone and scripts cannot read.
+//! With [`refresh_cookie`](RoutesBuilder::refresh_cookie) the refresh token is in the cookie `__Host-refresh` instead of the
+//! body. No script can read it and no sibling domain can set it. Its path is `/`, so browsers send it with every request
+//! of this site's own pages to this host, and only these routes read it.
 //!
 //! # Fingerprints
 //!

@@ -36,13 +36,10 @@
 //!
 //! # Another master secret
 //!
-//! Records are in the store for years, and so is the secret that they need. Whoever puts another in its place goes in this order:
-//!
-//! 1. Every node *accepts* the new secret, behind the old one, which stays active.
-//! 2. Every node has the new one *active*, with the old one behind it. From now on a record is sealed anew when its user gives a
-//!    code.
-//! 3. `jam secret rotate --check`, or [`Otp::seals`], says whose records still need the old one. Once these are few enough, it is
-//!    *retired* from every node.
+//! Records are in the store for years, and so is the secret that they need. Another one takes its place in the
+//! [order](crate::MasterSecret#rotation) that [`MasterSecret`](crate::MasterSecret) has. Once the new secret is active, a record is
+//! sealed anew when its user gives a code. `jam secret rotate --check`, or [`Otp::seals`], says whose records still need the old
+//! one; retire it once these are few enough.
 //!
 //! Sessions end at once by a secret of their own (`Sessions::builder`), and `Otp` may go on to accept one that all other
 //! engines have retired: each is given its secret when it is built. The user of a record that needed the old one cannot give a

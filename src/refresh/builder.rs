@@ -148,8 +148,9 @@ impl<U> TokenPairsBuilder<U> {
     ///
     /// # Errors
     ///
-    /// When the idle time is less than a second or exceeds the absolute one, the grace window exceeds a minute,
-    /// the number of devices is not 1 to 100, or the access tokens state no issuer.
+    /// When the idle time is less than a second or exceeds the absolute one, the grace window exceeds a minute or the
+    /// [`outage_grace`](Self::outage_grace) an hour, the number of devices is not 1 to 100, or the access tokens state
+    /// no issuer.
     pub fn build(self) -> Result<TokenPairs<U>, ConfigError> {
         let Terms {
             idle,

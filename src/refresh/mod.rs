@@ -9,10 +9,18 @@
 //!
 //! * **Rotation.** Each refresh gives a successor and replaces the token (RFC 9700 section 2.2.2). Any number of
 //!   concurrent refreshes with one token give one and the same successor: within the *grace window*, ten seconds from
-//!   the rotation, the same request gets the same answer, and nothing can prolong the window.
+//!   the rotation, the same request gets the same answer, and no request prolongs the window.
+//! * **Clocks and outages.** On a node other than the one that rotated the token the window is 30 seconds longer, since
+//!   the clocks of two nodes may be that far apart. Time in which the store did not answer does not count, as far as the
+//!   node has noticed it, up to [five minutes](TokenPairsBuilder::outage_grace): a client whose refresh ended in 503 tries
+//!   again with the same token, and the write of its first attempt may have been made.
 //! * **Reuse.** A token that was replaced longer ago than the window was stolen, or its successor was. The device is
 //!   ended, and one [`ReuseDetected`](crate::event::EventKind::ReuseDetected) tells of it; the user's other devices live
 //!   on. Within the window such a token is refused and nothing else happens: a late tab is no thief.
+//! * **A client whose own network was down** for longer than the window is taken for a thief: the server has rotated
+//!   its token, the answer was lost, and the client comes back with the token that was replaced. No server can tell the two
+//!   apart. The device is revoked and the user logs in again. A longer [`grace`](TokenPairsBuilder::grace) forgives
+//!   more, to a thief as well.
 //! * **A token newer than the record** says that the store has lost a write, by a failover or a restored backup. The
 //!   device is ended, since nobody can tell what else was lost, as [`StateLost`](crate::event::EventKind::StateLost).
 //! * **Two deadlines.** A device ends when it was not used for the idle time, and at its absolute end, which no refresh
@@ -22,6 +30,9 @@
 //! * **Logging out** takes any token of the device, also one that was replaced. With [`Blacklist::Both`], the default,
 //!   the device's access tokens are refused at once and everywhere.
 //! * **A store that is away** is 503: no token is lost by it, and nobody is let in.
+//! * **A record that was damaged, forged or moved** counts as absent: an error is logged,
+//!   [`RecordUnreadable`](crate::event::EventKind::RecordUnreadable) is told, and the user logs in again. For a record under
+//!   a secret that is not accepted here a refresh is 503, since another node may accept it; a login replaces it.
 //! * **Devices that are bound to a key** (feature `dpop`): after a login with [`bound_to`](NewPair), each access token is good only with a
 //!   proof of the key, and each refresh is by `refresh_bound`. Whoever has the refresh token alone gets nothing by it, and can do no more than log the
 //!   device out.

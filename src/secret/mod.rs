@@ -73,6 +73,33 @@ impl<T: Zeroize + AsRef<[u8]>> Eq for Secret<T> {}
 
 /// The application's secret, at least 32 random bytes: one that is active and any number that are
 /// still accepted.
+///
+/// # Rotation
+///
+/// Another secret takes the place of the old one in this order:
+///
+/// 1. **Accept.** Every node accepts the new secret behind the old one, which stays active:
+///    `old.accept(&new)`, in a configuration `secret = ["$OLD", "$NEW"]`.
+/// 2. **Activate.** Every node has the new secret active and the old one behind it:
+///    `new.accept(&old)`. What is written from now on is made and sealed with the new secret.
+/// 3. **Retire.** Every node has the new secret alone. Wait until the longest life of a device and of a
+///    session has passed, until your users have logged in, and until `jam secret rotate --check` names few
+///    users.
+///
+/// Begin a step only when every node has made the one before it: a node that does not accept the new
+/// secret yet answers 503 for a device that is sealed under it.
+///
+/// A record that only a retired secret opens is lost:
+///
+/// | record | moves to the active secret | under a retired secret |
+/// |---|---|---|
+/// | devices | at a refresh or login | 401: the user logs in again |
+/// | sessions | with a new id | absent: the user logs in again |
+/// | users of `StoreUsers` | at a login | 503, until the secret is accepted again |
+/// | one-time codes | at a code | 403: the second factor is lost, until an operator resets it |
+/// | pending logins, logins with a provider | – | the user begins again |
+/// | remembered and known devices | – | a code is asked for again; the device is unknown |
+/// | hashes with a pepper | at a login | 503, until the pepper is accepted again |
 #[derive(Clone, Debug)]
 pub struct MasterSecret {
     active: Secret<Vec<u8>>,

@@ -113,7 +113,8 @@ impl<U: 'static> SessionsBuilder<U> {
         self
     }
 
-    /// Stores users and values as readable JSON, for debugging. Whoever reads the store reads them.
+    /// Stores users and values as readable JSON, for debugging. A party that can read the store reads them, and one that
+    /// can write to it changes them.
     pub const fn dangerous_plain_records(mut self) -> Self {
         self.is_plain = true;
         self

@@ -35,8 +35,8 @@
 //! * **The values** of one session have at most 64 KiB together, as JSON: more is malformed, and nothing is written.
 //!
 //! To end all sessions of all users, build `Sessions` with a [`MasterSecret`](crate::MasterSecret) of their own, and put another in its
-//! place. One that other engines have too is replaced in the order that the manual of one-time codes (module `otp`) has: their records
-//! need it for years.
+//! place. One that other engines have too is replaced in the [order](crate::MasterSecret#rotation) that
+//! [`MasterSecret`](crate::MasterSecret) has: their records need it for years.
 //!
 //! # Example
 //!

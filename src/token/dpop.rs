@@ -12,7 +12,7 @@
 //!   the caller writes.
 //! * **For this token.** `ath` is the hash of the access token, whose `cnf.jkt` is the thumbprint of the proof's key (RFC 7638).
 //! * **Now.** `iat` is at most a minute away.
-//! * **Once.** A proof is good for one request on all nodes together, whose clocks may differ by a minute: its `jti` is kept in the
+//! * **Once.** A proof is good for one request on all nodes together, whose clocks may differ by 30 seconds: its `jti` is kept in the
 //!   store until its time is over on each. A store that is away is 503. On a store that can lose a write in a failover, a proof of
 //!   the last minute may be good once more.
 //! * **Nonces** of the server are asked for with [`require_nonce`](DpopBuilder::require_nonce), so that no proof is made in advance: a

@@ -23,6 +23,8 @@
 //!   mints nor accepts a token that lives longer.
 //! * **Every request asks**, also about a token that was seen before. A near-cache may say yes; a no is the store's own.
 //! * **A store that fails** is 503: neither let in nor revoked.
+//! * **An entry that cannot be read** is 503 as well. A mark is replaced by the next
+//!   [`revoke_subject`](TokenList::revoke_subject); a birth is replaced by removing it in the store.
 //!
 //! # What clocks that differ let through
 //!
