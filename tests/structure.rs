@@ -119,7 +119,7 @@ fn each_foreign_crate_has_one_home() {
             ],
         ),
         ("fred", &["store/redis"]),
-        ("sqlx", &["store/postgres", "account/users/postgres.rs"]),
+        ("sqlx", &["store/postgres", "account/users/postgres"]),
         (
             "tokio",
             &[

@@ -5,13 +5,44 @@ use serde_json::Value;
 use super::{
     Config,
     reference::{below, inner, schema},
-    rules::{
-        RULES,
-        Rule::{self, AtLeast, AtMost, Cookie, Dangerous, Is, Safe, When},
-        Why,
-    },
-    settings::Span,
+    rules::RULES,
+    settings::{Settings, Span},
 };
+
+/// What a setting can do to the security of an instance.
+pub(super) enum Rule {
+    /// Nothing, whatever it is: of that, whoever reads it can say why.
+    Safe(Why),
+    /// Its name says so. It is warned of where it is set.
+    Dangerous(&'static str),
+    /// It is warned of beyond this.
+    AtMost(&'static str, &'static str),
+    /// It is warned of below this.
+    AtLeast(&'static str, &'static str),
+    /// It is warned of where it is, or has, this.
+    Is(&'static str, &'static str),
+    /// A cookie that is warned of where a sibling domain can set it.
+    Cookie,
+    /// It is warned of where this is so, stated or not.
+    When(fn(&Settings) -> bool, &'static str),
+}
+
+/// Why a setting is safe.
+#[derive(Clone, Copy)]
+pub(super) enum Why {
+    /// It names or shows something, and nothing is let in by that.
+    Name,
+    /// It is the material of a key, which is checked where it is read.
+    Key,
+    /// What it may be is bounded where it is read, and all of that is good.
+    Bounded,
+    /// Each choice is good.
+    Choice,
+    /// It says how much work is done, and nobody gets in by that.
+    Work,
+}
+
+use Rule::{AtLeast, AtMost, Cookie, Dangerous, Is, Safe, When};
 
 impl Config {
     /// What weakens this instance, each with its setting, and what is recommended.

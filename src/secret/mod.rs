@@ -149,7 +149,7 @@ impl MasterSecret {
     }
 
     /// The keys of `issuer` for the purpose named by `label`, the active one first. Two issuers with one
-    /// secret share no key.
+    /// secret share no key. An empty issuer is for what belongs to none.
     #[cfg(any(
         feature = "session",
         feature = "refresh",
@@ -158,7 +158,10 @@ impl MasterSecret {
         feature = "dpop"
     ))]
     pub(crate) fn keys(&self, label: &str, issuer: &str) -> Vec<Secret<[u8; 32]>> {
-        let issuer = [b"\0", issuer.as_bytes()].concat();
+        let issuer = match issuer {
+            "" => Vec::new(),
+            issuer => [b"\0", issuer.as_bytes()].concat(),
+        };
         std::iter::once(&self.active)
             .chain(&self.accepted)
             .map(|secret| derive_key_of(secret.expose(), label, &issuer))

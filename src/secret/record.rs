@@ -54,7 +54,7 @@ impl RecordKeys {
         mut plain: Vec<u8>,
     ) -> Result<Vec<u8>, StoreError> {
         let RecordKey { id, cipher } = &self.0[0];
-        let aad = Aad::from([key.digest(), public.as_slice(), id].concat());
+        let aad = associated(key, &public, *id);
         let nonce = random::<NONCE_LEN>();
         cipher
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut plain)
@@ -80,7 +80,7 @@ impl RecordKeys {
             .ok_or(Unreadable::Damaged)?;
         let at = self.0.iter().position(|known| known.id == *id);
         let at = at.ok_or(Unreadable::UnknownKey)?;
-        let aad = Aad::from([key.digest(), public, id].concat());
+        let aad = associated(key, public, *id);
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let mut plain = Zeroizing::new(body.to_vec());
         let opened = self.0[at].cipher.open_in_place(nonce, aad, &mut plain);
@@ -89,6 +89,12 @@ impl RecordKeys {
         let is_current = at == 0;
         Ok(OpenedRecord { plain, is_current })
     }
+}
+
+/// Where a record is, and what stands before its sealed part. A namespace has no NUL.
+fn associated(key: &Key, public: &[u8], id: [u8; ID_BYTES]) -> Aad<Vec<u8>> {
+    let namespace = key.namespace().as_bytes();
+    Aad::from([namespace, b"\0", key.digest(), public, &id].concat())
 }
 
 impl RecordKey {
@@ -145,6 +151,8 @@ mod tests {
         assert_eq!(&*opened.plain, b"body");
         assert!(opened.is_current);
         assert!(open(&place("there"), &value).is_err(), "moved");
+        let other = Key::new("session", &[b"here"]);
+        assert!(open(&other, &value).is_err(), "moved to another namespace");
         for at in 0..value.len() {
             let mut changed = value.clone();
             changed[at] ^= 1;

@@ -47,12 +47,12 @@ pub(super) enum NewId {
 
 impl Core {
     pub(super) fn text(&self, token: &Token) -> Secret<String> {
-        self.tags.encode(token)
+        TagKeys::encode(token)
     }
 
     /// Stores a new record under a new token.
     pub(super) async fn insert(&self, record: Record) -> Result<Opened, StoreError> {
-        let token = Token::generate();
+        let token = self.tags.generate();
         let key = token.key();
         let version = create(&*self.store, &*self.clock, &key, |entry| {
             if entry.is_some() {
@@ -84,7 +84,7 @@ impl Core {
         let key = token.key();
         let next = match new_id {
             NewId::Keep => token.clone(),
-            NewId::Renew => token.renewed(),
+            NewId::Renew => self.tags.renewed(token),
         };
         swap_once(&*self.store, &*self.clock, &key, |entry| {
             let Lookup::Live(opened) = self.unseal(token, &key, entry) else {

@@ -6,7 +6,7 @@
 //!
 //! The *head* is JSON that the server needs without the caller: subject, proofs, roles and deadlines. The
 //! *body* is the application's: the user and named values, as JSON sealed with AES-256-GCM under a key that
-//! follows from the session's secret. Everything before it and the store key are its associated data, so a
+//! follows from the session's secret and from the master secret. Everything before it and the store key are its associated data, so a
 //! head that was changed in the store, or a record moved to another key, does not open. The highest bit of
 //! the format is a mark that is not sealed: the user must be read anew.
 
@@ -298,7 +298,8 @@ const PREFIX_BYTES: usize = 1 + 32 + 4;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::token::TagKeys, *};
+    use crate::secret::MasterSecret;
 
     const LIFETIME: Lifetime = Lifetime {
         idle: Duration::from_secs(1800),
@@ -326,21 +327,27 @@ mod tests {
 
     #[test]
     fn a_sealed_record_opens_for_its_holder_alone() {
-        let token = Token::generate();
+        let keys = TagKeys::new(&MasterSecret::generate(), "self");
+        let token = keys.generate();
         let key = token.key();
         let value = record().encode(&token, &key, false).unwrap();
         let opened = decode(&value, &token, &key).unwrap().unwrap();
         assert_eq!(opened.body.values["cart"], "swordfish");
-        assert!(decode(&value, &token.renewed(), &key).unwrap().is_none());
         assert!(
-            decode(&value, &token, &Token::generate().key()).is_err(),
+            decode(&value, &keys.renewed(&token), &key)
+                .unwrap()
+                .is_none()
+        );
+        assert!(
+            decode(&value, &token, &keys.generate().key()).is_err(),
             "moved to another key"
         );
     }
 
     #[test]
     fn the_store_sees_no_value_unless_told_so() {
-        let token = Token::generate();
+        let keys = TagKeys::new(&MasterSecret::generate(), "self");
+        let token = keys.generate();
         let shown = |value: &Bytes| String::from_utf8_lossy(value).contains("swordfish");
         assert!(!shown(
             &record().encode(&token, &token.key(), false).unwrap()
@@ -350,7 +357,8 @@ mod tests {
 
     #[test]
     fn a_plain_record_is_not_taken_where_records_are_sealed() {
-        let token = Token::generate();
+        let keys = TagKeys::new(&MasterSecret::generate(), "self");
+        let token = keys.generate();
         let key = token.key();
         let plain = record().encode(&token, &key, true).unwrap();
         assert!(decode(&plain, &token, &key).is_err());
@@ -360,7 +368,8 @@ mod tests {
 
     #[test]
     fn no_flipped_bit_goes_unnoticed() {
-        let token = Token::generate();
+        let keys = TagKeys::new(&MasterSecret::generate(), "self");
+        let token = keys.generate();
         let key = token.key();
         let value = record().encode(&token, &key, false).unwrap();
         for at in 0..value.len() {

@@ -6,7 +6,10 @@
 //! * The *tag*, 128 bits of HMAC-SHA-256 under a key of the master secret and the issuer, lets a made-up
 //!   text, and that of another issuer, be rejected without a read of the store.
 
+use std::sync::Arc;
+
 use base64_simd::{Out, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
 
 use crate::{
     secret::{self, MasterSecret, Secret, tag::TagKey},
@@ -18,25 +21,11 @@ use crate::{
 pub(super) struct Token {
     locator: [u8; LOCATOR_BYTES],
     secret: Secret<[u8; SECRET_BYTES]>,
+    /// Of the master secret whose tag it has.
+    keys: Arc<SessionKeys>,
 }
 
 impl Token {
-    /// A token for a new record.
-    pub(super) fn generate() -> Self {
-        Self {
-            locator: secret::random(),
-            secret: Secret::new(secret::random()),
-        }
-    }
-
-    /// A token for the same record with another secret.
-    pub(super) fn renewed(&self) -> Self {
-        Self {
-            locator: self.locator,
-            secret: Secret::new(secret::random()),
-        }
-    }
-
     /// Where the record is.
     pub(super) fn key(&self) -> Key {
         Key::new(SESSION, &[&self.locator])
@@ -47,9 +36,12 @@ impl Token {
         secret::hash([self.secret.expose().as_slice()])
     }
 
-    /// The key that seals the record, which follows from the secret and is stored nowhere.
+    /// The key that seals the record, which is stored nowhere. It follows from the secret, so that a stolen
+    /// store shows nothing, and from the master secret, so that a holder who can write to the store
+    /// does not seal a record of its own making.
     pub(super) fn sealing_key(&self) -> Secret<[u8; 32]> {
-        secret::derive_key(self.secret.expose(), "tower-jam session record")
+        let input = [self.secret.expose().as_slice(), self.keys.record.expose()].concat();
+        secret::derive_key(&Zeroizing::new(input), "tower-jam session record")
     }
 
     fn body(&self) -> [u8; LOCATOR_BYTES + SECRET_BYTES] {
@@ -61,20 +53,48 @@ impl Token {
 }
 
 /// The keys under which tokens are tagged: the first makes tags, all check them.
-pub(super) struct TagKeys(Vec<TagKey>);
+pub(super) struct TagKeys(Vec<Arc<SessionKeys>>);
+
+/// What follows from one master secret.
+struct SessionKeys {
+    tag: TagKey,
+    record: Secret<[u8; 32]>,
+}
 
 impl TagKeys {
     pub(super) fn new(secret: &MasterSecret, issuer: &str) -> Self {
-        let keys = secret.keys("tower-jam session tag", issuer);
-        Self(keys.iter().map(TagKey::new).collect())
+        let tags = secret.keys("tower-jam session tag", issuer);
+        let records = secret.keys("tower-jam session record", issuer);
+        let keys = tags.iter().zip(records).map(|(tag, record)| {
+            let tag = TagKey::new(tag);
+            Arc::new(SessionKeys { tag, record })
+        });
+        Self(keys.collect())
+    }
+
+    /// A token for a new record.
+    pub(super) fn generate(&self) -> Token {
+        Token {
+            locator: secret::random(),
+            secret: Secret::new(secret::random()),
+            keys: Arc::clone(&self.0[0]),
+        }
+    }
+
+    /// A token for the same record with another secret.
+    pub(super) fn renewed(&self, token: &Token) -> Token {
+        Token {
+            locator: token.locator,
+            ..self.generate()
+        }
     }
 
     /// The text for the cookie.
-    pub(super) fn encode(&self, token: &Token) -> Secret<String> {
+    pub(super) fn encode(token: &Token) -> Secret<String> {
         let body = token.body();
         let mut bytes = [0; TOKEN_BYTES];
         bytes[..body.len()].copy_from_slice(&body);
-        bytes[body.len()..].copy_from_slice(&self.0[0].tag(&body));
+        bytes[body.len()..].copy_from_slice(&token.keys.tag.tag(&body));
         Secret::new(URL_SAFE_NO_PAD.encode_to_string(bytes))
     }
 
@@ -88,13 +108,12 @@ impl TagKeys {
             .decode(text.as_bytes(), Out::from_slice(&mut bytes))
             .ok()?;
         let (body, tag) = bytes.split_at(LOCATOR_BYTES + SECRET_BYTES);
-        if !self.0.iter().any(|key| key.is_tag(body, tag)) {
-            return None;
-        }
+        let keys = self.0.iter().find(|keys| keys.tag.is_tag(body, tag))?;
         let (locator, secret) = body.split_at(LOCATOR_BYTES);
         Some(Token {
             locator: locator.try_into().ok()?,
             secret: Secret::new(secret.try_into().ok()?),
+            keys: Arc::clone(keys),
         })
     }
 }
@@ -121,8 +140,8 @@ mod tests {
     #[test]
     fn a_token_survives_its_text() {
         let keys = TagKeys::new(&MasterSecret::generate(), "self");
-        let token = Token::generate();
-        let text = keys.encode(&token);
+        let token = keys.generate();
+        let text = TagKeys::encode(&token);
         let read = keys.decode(text.expose()).expect("it was made here");
         assert_eq!(read.key(), token.key());
         assert_eq!(read.hash(), token.hash());
@@ -131,7 +150,7 @@ mod tests {
     #[test]
     fn no_changed_character_is_let_through() {
         let keys = TagKeys::new(&MasterSecret::generate(), "self");
-        let text = keys.encode(&Token::generate()).expose().clone();
+        let text = TagKeys::encode(&keys.generate()).expose().clone();
         for at in 0..text.len() {
             for other in ['A', 'B', '-', '_', '=', '+', '.', '~'] {
                 let mut changed: Vec<char> = text.chars().collect();
@@ -158,7 +177,8 @@ mod tests {
     #[test]
     fn a_retired_secret_opens_nothing_and_an_accepted_one_does() {
         let old = MasterSecret::generate();
-        let text = TagKeys::new(&old, "self").encode(&Token::generate());
+        let token = TagKeys::new(&old, "self").generate();
+        let text = TagKeys::encode(&token);
         assert!(
             TagKeys::new(&MasterSecret::generate(), "self")
                 .decode(text.expose())
@@ -173,8 +193,9 @@ mod tests {
 
     #[test]
     fn a_renewed_token_finds_the_same_record_with_another_secret() {
-        let token = Token::generate();
-        let renewed = token.renewed();
+        let keys = TagKeys::new(&MasterSecret::generate(), "self");
+        let token = keys.generate();
+        let renewed = keys.renewed(&token);
         assert_eq!(token.key(), renewed.key());
         assert_ne!(token.hash(), renewed.hash());
         assert_ne!(token.sealing_key(), renewed.sealing_key());

@@ -16,7 +16,8 @@
 //! 5. [`add`](Store::add) is atomic and keeps the first expiry; a sum of zero is no entry.
 //! 6. An error means that the store does not know; it is never an answer.
 //!
-//! Keys are hashes ([`Key::new`]), so a stolen table names no user and opens no session.
+//! Keys are hashes ([`Key::new`]), so a stolen table opens no session. What engines store beside them is
+//! sealed or hashed; of a session the store shows subject, roles, times and the name of the device.
 //!
 //! ```
 //! use tower_jam::store::{Key, MemoryStore, Store, When, Write};

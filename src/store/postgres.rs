@@ -23,8 +23,8 @@
 //!
 //! Caveats:
 //!
-//! * **Two applications must not share a schema and a prefix.** Each would accept the other's sessions: an authentication
-//!   bypass. Nodes of one application must share both.
+//! * **Two applications must not share a schema and a prefix.** With one issuer and one master secret each would accept
+//!   the other's sessions: an authentication bypass. Nodes of one application must share both.
 //! * Over a network, say `sslmode=verify-full` in the URL. The default of PostgreSQL clients, `prefer`, does without
 //!   encryption if whoever answers says so.
 //! * Connect to the primary. A standby is refused, since it would show sessions that have ended. With asynchronous

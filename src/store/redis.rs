@@ -12,7 +12,7 @@
 //!   signed by an authority that the system trusts or that is in the [`ca_file`](RedisStoreBuilder::ca_file).
 //!   The password is in no error, log line or `Debug`.
 //! * **One prefix, one application.** Every key begins with the [`prefix`](RedisStoreBuilder::prefix). Two applications
-//!   that share one let each other's users in.
+//!   that share one, with one issuer and one master secret, accept each other's users.
 //! * **It must be there at the start.** [`RedisStore::connect`] fails when the server cannot be reached, is older than
 //!   6.2, a replica, or set to forget: a `maxmemory-policy` other than `noeviction` needs
 //!   [`dangerous_allow_eviction`](RedisStoreBuilder::dangerous_allow_eviction). In a cluster that goes for every primary. The
@@ -33,7 +33,7 @@
 //! * **Begun at the first poll.** A future that was never polled has done nothing. Once it was polled, dropping it loses
 //!   the answer only: the verb goes on, to its end or its time-out.
 //! * **Time is the [`Clock`]'s.** Whether an entry is alive is decided by the clock of whoever asks; the server's own
-//!   expiry only frees memory. An index remembers an hour longer, so the clocks of two processes may differ by as much.
+//!   expiry only frees memory. An index remembers an hour longer, far beyond the 30 seconds by which clocks may differ.
 //! * **No crash-safety but the server's.** What Redis acknowledged may be lost with the machine: within a second with
 //!   `appendonly yes`, all since the last snapshot without. What ends a session, `take`, `remove_group` and the
 //!   changes of sessions, accounts and token lists that are not [quiet](Write::quietly), waits on a connection of its own until a replica has it,

@@ -266,3 +266,124 @@ async fn users_move_to_the_active_secret_as_they_log_in() {
     assert_eq!(found.grant.subject(), alice);
     assert!(users(&old).find("alice").await.is_err());
 }
+
+/// Mallory has a session and can write to the store. The secret of a session is its holder's, so it must not be all
+/// that a record is sealed with.
+#[tokio::test]
+async fn the_holder_of_a_session_makes_no_record_of_another_user() {
+    use aws_lc_rs::{
+        aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+        hkdf,
+    };
+    use base64_simd::URL_SAFE_NO_PAD;
+
+    let (store, world) = owned().await;
+    let answer = post(
+        &world.app(),
+        "/session/login",
+        &[],
+        login("alice", PASSWORD),
+    )
+    .await;
+    let cookie = answer.cookie("__Host-sid").unwrap();
+    let text = cookie.split(['=', ';']).nth(1).unwrap();
+    assert!(world.sessions.get(text).await.unwrap().is_some());
+    let key = store.of("session").pop().unwrap();
+    let mut value = store.value(&key).await;
+    // As the format says: format, hash, length, head, and the sealed rest, without the mark.
+    value[0] &= 0x7f;
+    let length = u32::from_be_bytes(value[33..37].try_into().unwrap()) as usize;
+    let head = String::from_utf8(value[37..37 + length].to_vec()).unwrap();
+    let forged = head
+        .replace(&world.alice, "victim")
+        .replace("editor", "admin");
+    assert_ne!(head, forged);
+    let mut record = value[..33].to_vec();
+    record.extend_from_slice(&u32::try_from(forged.len()).unwrap().to_be_bytes());
+    record.extend_from_slice(forged.as_bytes());
+    let secret = &URL_SAFE_NO_PAD.decode_to_vec(text).unwrap()[16..48];
+    let mut sealing = [0; 32];
+    hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
+        .extract(secret)
+        .expand(&[b"tower-jam session record"], hkdf::HKDF_SHA256)
+        .and_then(|material| material.fill(&mut sealing))
+        .unwrap();
+    let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &sealing).unwrap());
+    let aad = Aad::from([key.digest().as_slice(), &record].concat());
+    let mut body = br#"{"user":{"name":"Victim"},"values":{}}"#.to_vec();
+    let nonce = Nonce::assume_unique_for_key([7; NONCE_LEN]);
+    cipher
+        .seal_in_place_append_tag(nonce, aad, &mut body)
+        .unwrap();
+    record.extend_from_slice(&[7; NONCE_LEN]);
+    record.extend_from_slice(&body);
+    store.overwrite(&key, record).await;
+    assert!(world.sessions.get(text).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_record_of_remembered_devices_that_was_changed_or_moved_remembers_none() {
+    let (store, world) = owned().await;
+    let pair = world.login().await;
+    let phone = enroll(&world, &pair, &[]).await;
+    let challenge = first_step(&world, "/login").await;
+    let body = json!({ "challenge": challenge, "code": phone.code(&world), "remember": true });
+    let answer = post(&world.app(), "/login/otp", &[], body).await;
+    let cookie = answer.cookie("__Host-remembered").unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    let login_again = async || {
+        let headers = [("cookie", cookie)];
+        post(&world.app(), "/login", &headers, login("alice", PASSWORD))
+            .await
+            .status
+    };
+    assert_eq!(login_again().await, 200);
+    let key = store.of("remembered-devices").pop().unwrap();
+    let genuine = store.value(&key).await;
+    for damaged in damages(&genuine).step_by(5) {
+        store.overwrite(&key, damaged).await;
+        assert_eq!(login_again().await, 401);
+    }
+    let another = store.value(&store.of("account").pop().unwrap()).await;
+    store.overwrite(&key, another).await;
+    assert_eq!(login_again().await, 401);
+    store.overwrite(&key, genuine).await;
+    assert_eq!(login_again().await, 200);
+}
+
+/// What the application keeps of a user says nothing of what that user may do, in a token as in a session.
+#[tokio::test]
+async fn a_profile_with_members_of_authority_grants_none() {
+    use tower_jam::{Claims, Grant};
+
+    let (_, world) = owned().await;
+    let mut profile = Claims::new();
+    for (name, value) in [
+        ("roles", json!(["admin"])),
+        ("scope", json!("everything")),
+        ("amr", json!(["otp"])),
+        ("acr", json!("otp")),
+        ("auth_time", json!(4_000_000_000_u64)),
+        ("proofs", json!({ "otp": 4_000_000_000_u64 })),
+        ("sid", json!("another")),
+        ("act", json!({ "sub": "somebody" })),
+        ("cnf", json!({ "jkt": "a key" })),
+    ] {
+        profile = profile.with(name, value).unwrap();
+    }
+    let bob = world.users.add("bob", "", ["reader"], profile);
+    let bob = bob.await.unwrap().unwrap();
+    let found = tower_jam::account::Users::read(&*world.users, &bob).await;
+    let grant: Grant<Claims> = found.unwrap().unwrap().grant;
+    let pair = world.accounts.pairs().issue(grant).await.unwrap();
+    let verified = world
+        .accounts
+        .pairs()
+        .verify(pair.access_token.expose())
+        .await;
+    let verified = verified.unwrap();
+    let identity = verified.identity().unwrap();
+    assert_eq!(identity.roles(), ["reader"]);
+    assert!(identity.scopes().is_empty() && identity.factors().is_empty());
+    assert_eq!(identity.session_id(), Some(&*pair.session_id));
+}
