@@ -57,7 +57,7 @@
 //! * **A pepper can be rotated.** A peppered hash begins with `$pepper$` and the id of its key; the rest is as without,
 //!   over HMAC-SHA-256 of the password.
 //! * **Nobody can buy much with a request.** At most as many hashes run as there are processors, 64 wait, and the next
-//!   caller is throttled at once (429), before anything is counted or read. One account has at most 8 of these places, one device
+//!   caller is throttled at once (429), before anything is counted or read. One account has at most 24 of these places and 8 from one network, one device
 //!   4, one network (an IPv4 address, or an IPv6 /48) three quarters, and networks take turns: who floods the queue waits for
 //!   itself. A caller who vanishes while waiting leaves its place; one who vanishes
 //!   later leaves it when its hash is done. A stored hash with an absurd cost is refused unread: over 1 GiB, or some

@@ -170,13 +170,7 @@ impl MasterSecret {
 }
 
 /// HKDF-SHA-256 without salt: `input` must already be uniformly random.
-#[cfg(any(
-    feature = "session",
-    feature = "refresh",
-    feature = "otp",
-    feature = "oauth2",
-    feature = "dpop"
-))]
+#[cfg(any(feature = "session", feature = "refresh", feature = "otp"))]
 pub(crate) fn derive_key(input: &[u8], label: &str) -> Secret<[u8; 32]> {
     derive_key_of(input, label, &[])
 }

@@ -27,6 +27,7 @@ struct RecordKey {
 pub(crate) struct OpenedRecord {
     pub(crate) plain: Zeroizing<Vec<u8>>,
     /// Whether the key that seals today sealed it.
+    #[cfg(any(test, feature = "account"))]
     pub(crate) is_current: bool,
 }
 
@@ -86,8 +87,11 @@ impl RecordKeys {
         let opened = self.0[at].cipher.open_in_place(nonce, aad, &mut plain);
         let length = opened.map_err(|_| Unreadable::Damaged)?.len();
         plain.truncate(length);
-        let is_current = at == 0;
-        Ok(OpenedRecord { plain, is_current })
+        Ok(OpenedRecord {
+            plain,
+            #[cfg(any(test, feature = "account"))]
+            is_current: at == 0,
+        })
     }
 }
 

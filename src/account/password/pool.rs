@@ -90,7 +90,8 @@ impl Pool {
 impl Limits {
     fn of(self, holder: &Holder) -> usize {
         let share = match holder {
-            Holder::Account(_) => ACCOUNT.min(self.places.div_ceil(4)),
+            Holder::Account(_) => ACCOUNT.min(self.places.div_ceil(2)),
+            Holder::AccountNetwork(_) => ACCOUNT_NETWORK.min(self.places.div_ceil(4)),
             Holder::Device(_) => DEVICE.min(self.places.div_ceil(4)),
             Holder::Network(_) => self.places - self.places / 4,
             Holder::Nobody => self.places,
@@ -237,7 +238,9 @@ impl fmt::Debug for Pool {
 }
 
 /// Nobody types their password in so many windows at once.
-const ACCOUNT: usize = 8;
+const ACCOUNT_NETWORK: usize = 8;
+/// Of all networks together, so that strangers in one do not take every place of somebody elsewhere.
+const ACCOUNT: usize = 24;
 const DEVICE: usize = 4;
 
 /// A full queue of hashes at OWASP's cost is worked off in a second or two on two cores.
@@ -360,6 +363,7 @@ mod tests {
             places.len()
         };
         assert_eq!(take(&|n| from("alice", &format!("192.0.2.{n}"))), ACCOUNT);
+        assert_eq!(take(&|_| from("alice", "192.0.2.1")), ACCOUNT_NETWORK);
         let device = |_| Whose::new("alice", "192.0.2.1".parse().unwrap(), Some(b"phone"));
         assert_eq!(take(&device), DEVICE);
         assert_eq!(take(&|n| from(&format!("{n}"), "192.0.2.1")), 48);
@@ -375,10 +379,12 @@ mod tests {
     fn a_small_queue_is_nobodys_alone() {
         let pool = Pool::new(1, 3);
         let first = pool.admit(from("alice", "192.0.2.1")).unwrap();
-        assert!(pool.admit(from("alice", "192.0.2.2")).is_err());
+        assert!(pool.admit(from("alice", "192.0.2.1")).is_err());
+        let elsewhere = pool.admit(from("alice", "192.0.2.2")).unwrap();
+        assert!(pool.admit(from("alice", "192.0.2.3")).is_err());
         let second = pool.admit(from("bob", "192.0.2.1")).unwrap();
-        drop((first, second));
-        assert!(pool.admit(from("alice", "192.0.2.2")).is_ok());
+        drop((first, elsewhere, second));
+        assert!(pool.admit(from("alice", "192.0.2.1")).is_ok());
     }
 
     /// Thirty wait from one network when one comes from another: it is the second to run.

@@ -7,6 +7,7 @@ use crate::{account::throttle::site, secret};
 /// Whom a place in the queue is counted for.
 pub(in crate::account) struct Whose {
     account: Option<Holder>,
+    account_network: Option<Holder>,
     device: Option<Holder>,
     /// Whose turn it is goes by network.
     pub(super) network: Holder,
@@ -15,6 +16,8 @@ pub(in crate::account) struct Whose {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Holder {
     Account([u8; 32]),
+    /// An account from one network.
+    AccountNetwork([u8; 32]),
     Device([u8; 32]),
     Network(Vec<u8>),
     /// The application itself, as where it imports users.
@@ -24,8 +27,11 @@ pub(super) enum Holder {
 impl Whose {
     /// An attempt at `account` from `address`, by a device that is known or is not.
     pub(in crate::account) fn new(account: &str, address: IpAddr, device: Option<&[u8]>) -> Self {
+        let account_hash = secret::hash([account.as_bytes()]);
+        let from_here = secret::hash([account_hash.as_slice(), &site(address)]);
         Self {
-            account: Some(Holder::Account(secret::hash([account.as_bytes()]))),
+            account: Some(Holder::Account(account_hash)),
+            account_network: Some(Holder::AccountNetwork(from_here)),
             device: device.map(|device| Holder::Device(secret::hash([device]))),
             network: Holder::Network(site(address)),
         }
@@ -34,6 +40,7 @@ impl Whose {
     pub(super) const fn nobody() -> Self {
         Self {
             account: None,
+            account_network: None,
             device: None,
             network: Holder::Nobody,
         }
@@ -42,6 +49,7 @@ impl Whose {
     pub(super) fn holders(&self) -> impl Iterator<Item = &Holder> {
         [
             self.account.as_ref(),
+            self.account_network.as_ref(),
             self.device.as_ref(),
             Some(&self.network),
         ]
