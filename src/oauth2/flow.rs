@@ -202,8 +202,9 @@ const LIFE: Duration = Duration::from_secs(10 * 60);
 const NO_MAX_AGE: u64 = u64::MAX;
 /// 60 bits, enough to tell the logins of one browser apart.
 const ID_BYTES: usize = 10;
-/// Where it is noted that a login was finished: a failover must not let it be finished again.
-const USED: Namespace = Namespace::new("oauth-used").revoking();
+/// Where it is noted that a login was finished: a failover must not let it be finished again. Anybody can finish logins
+/// that they began, so a bounded store that is full forgets the oldest notes; the provider takes a code once, too.
+const USED: Namespace = Namespace::new("oauth-used").revoking().evictable();
 /// The longest page to return to, with everything else, in base64url.
 const MAX_VALUE_BYTES: usize = 3072;
 /// More tabs than somebody logs in with at one time.

@@ -11,7 +11,7 @@ use tower_jam::{
 
 use crate::{
     provider::Provider,
-    world::{CALLBACK, Returned, World, settings, world, world_with},
+    world::{CALLBACK, Returned, World, cookie_value, settings, world, world_with},
 };
 
 async fn refused(world: &World, callback: Callback, cookie: Option<&str>) -> OAuthError {
@@ -63,6 +63,29 @@ async fn a_state_that_is_wrong_missing_or_foreign_is_refused_and_uses_nothing_up
     world.oauth.finish(callback, Some(&cookie)).await.unwrap();
     let theirs = Some(other.cookie.as_str());
     world.oauth.finish(other.callback, theirs).await.unwrap();
+}
+
+/// Anybody can begin logins and come back with a refusal. What is noted of them keeps nobody else out.
+#[tokio::test]
+async fn logins_that_come_to_nothing_do_not_fill_the_store() {
+    let provider = Provider::start().await;
+    let store = Arc::new(MemoryStore::new().with_capacity(16));
+    let known = settings(&provider).build().unwrap();
+    let oauth = OAuth2::builder(known, store, &MasterSecret::generate());
+    let oauth = oauth.redirect_url(CALLBACK).build().unwrap();
+    for _ in 0..200 {
+        let started = oauth.authorize().await.unwrap();
+        let url = url::Url::parse(&started.url).unwrap();
+        let state = url.query_pairs().find(|(name, _)| name == "state");
+        let parameters = [
+            ("state".to_owned(), state.unwrap().1.into_owned()),
+            ("error".to_owned(), "access_denied".to_owned()),
+        ];
+        let callback = Callback::read(parameters).unwrap();
+        let cookie = cookie_value(&started.set_cookie);
+        let refused = oauth.finish(callback, Some(&cookie)).await.unwrap_err();
+        assert_eq!(refused.status().as_u16(), 400, "{refused}");
+    }
 }
 
 #[tokio::test]
