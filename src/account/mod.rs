@@ -39,7 +39,7 @@
 //!   made of words of the service ([`context`](PasswordsBuilder::context)) or of its user
 //!   ([`check_new_for`](Passwords::check_new_for)), which count nothing toward its length.
 //! * **A hundred wrong ones in a row end a password** (NIST SP 800-63B-4 section 3.2.2), whatever time lies between: from then on the
-//!   right one is wrong too, and an event tells of it. Devices on which the user has logged in before have a row of their own, so
+//!   right one is wrong too, and there is an event. Devices on which the user has logged in before have a row of their own, so
 //!   strangers take no password from somebody who is where they always are. A right password on such a device ends it, a login
 //!   with a provider, a new password, and [`accept_password_again`](Accounts::accept_password_again), for an application that has
 //!   made sure in another way who it is. Nothing of this is to be seen from the answers.

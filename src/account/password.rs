@@ -135,7 +135,7 @@ impl Passwords {
         for text in context {
             words.add(text);
         }
-        // Such a word is worth nothing: what is beside it must be a password by itself.
+        // Such a word adds nothing: what is beside it must be a password by itself.
         let rest = words.without(password);
         let is_weak =
             |rest: &String| rest.chars().count() < self.0.min_length || is_common(rest.trim());

@@ -192,7 +192,7 @@ impl Throttle {
     }
 
     /// In a window that has ended there is nothing to give back to, and the next one must not begin below zero. What
-    /// comes to zero is gone: whoever succeeds leaves nothing behind.
+    /// comes to zero is removed, so a success leaves nothing behind.
     async fn give_back(&self, counter: &Counter) -> Result<(), StoreError> {
         let Counter { key, ends_at, .. } = counter;
         if self.0.clock.now() < *ends_at && self.0.store.add(key, -1, *ends_at).await? < 0 {

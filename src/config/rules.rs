@@ -127,7 +127,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("refresh.access_ttl", AtMost("1h", TTL)),
     (
         "refresh.absolute",
-        AtMost("30d", "whoever has a device need not log in for so long"),
+        AtMost("30d", "a stolen device stays logged in for so long"),
     ),
     (
         "refresh.idle",
@@ -179,7 +179,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ),
     (
         "session.absolute",
-        AtMost("30d", "whoever has a session need not log in for so long"),
+        AtMost("30d", "a stolen session stays logged in for so long"),
     ),
     (
         "session.user_max_age",
@@ -193,7 +193,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("session.secret_file", Safe(Why::Key)),
     (
         "session.dangerous_plain_records",
-        Dangerous("whoever reads the store reads what sessions hold"),
+        Dangerous("a party that reads the store reads what sessions hold"),
     ),
     ("passwords.schemes", Safe(Why::Choice)),
     (
@@ -317,6 +317,6 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ),
 ];
 
-const FINAL: &str = "a token is good until it expires: nothing calls it back";
+const FINAL: &str = "a token is good until it expires: nothing revokes it";
 const TTL: &str = "a token that was stolen, or whose user was disabled, is good for so long";
 const GUESSES: &str = "passwords can be guessed faster";

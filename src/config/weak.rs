@@ -11,7 +11,7 @@ use super::{
 
 /// What a setting can do to the security of an instance.
 pub(super) enum Rule {
-    /// Nothing, whatever it is: of that, whoever reads it can say why.
+    /// Nothing at any value, for a stated reason.
     Safe(Why),
     /// Its name says so. It is warned of where it is set.
     Dangerous(&'static str),

@@ -302,7 +302,7 @@ fn a_recovery_code_works_once_and_a_lock_holds_for_it_too() {
             recovery_left: 9 - n,
         };
         assert_eq!(recover(&mut record, code), left);
-        // Whoever has lost the telephone tries the list from its top, more than once.
+        // A user who has lost the telephone tries the list from its top, more than once.
         for _ in 0..10 {
             assert_eq!(recover(&mut record, code), Verdict::Replayed);
         }

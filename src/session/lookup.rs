@@ -69,7 +69,7 @@ impl Core {
         Ok(self.told_of(&key, self.unseal(&token, &key, entry.as_ref())))
     }
 
-    /// Tells of a record that does not read, once the store itself has said so.
+    /// Reports a record that does not read, once the store itself has said so.
     fn told_of<T>(&self, key: &Key, found: Lookup<T>) -> Lookup<T> {
         if let Lookup::Unreadable(Unreadable { cause, .. }) = &found {
             self.tell_unreadable(key, cause);

@@ -194,8 +194,8 @@ impl Core {
         Ok(())
     }
 
-    /// The mark is outside of what is sealed, since only the holder of the session can seal. Whoever takes
-    /// it away in the store gains the age that a user may have anyway.
+    /// The mark is outside of what is sealed, since only the holder of the session can seal. A party that
+    /// removes it in the store gains no more than the age that a user may have anyway.
     async fn mark_reread_due(&self, key: &Key, head: &Head) -> Result<(), StoreError> {
         swap(&*self.store, &*self.clock, key, |entry| {
             let marked = entry.and_then(|entry| Some((entry, with_reread_due(&entry.value)?)));

@@ -33,7 +33,7 @@ struct Limits {
 #[derive(Default)]
 struct State {
     running: usize,
-    /// How many places are taken, and how many of them by whom.
+    /// How many places are taken, and how many of them each holder has.
     taken: usize,
     held: HashMap<Holder, usize>,
     /// Those who wait for their turn, by network.
@@ -192,7 +192,7 @@ impl Drop for Place {
     }
 }
 
-/// Whoever vanishes while waiting leaves the queue.
+/// A caller that disappears while waiting leaves the queue.
 struct Waiting<'a> {
     place: &'a Place,
     id: u64,

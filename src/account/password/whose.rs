@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::{account::throttle::site, secret};
 
-/// Whom a place in the queue is counted for.
+/// The holders that a place in the queue is counted for.
 pub(in crate::account) struct Whose {
     account: Option<Holder>,
     account_network: Option<Holder>,

@@ -63,7 +63,7 @@ fn canonical(address: IpAddr) -> IpAddr {
 }
 
 /// The networks that an address is counted in, the smallest first. Of IPv6 these are the /64 of one link, the /56 of one
-/// household, and the /48 of one site: whoever has the larger one chooses among as many of the smaller as they like.
+/// household, and the /48 of one site: the owner of the larger one has all of the smaller ones.
 pub(super) fn networks(address: IpAddr) -> Vec<Vec<u8>> {
     match canonical(address) {
         IpAddr::V4(address) => vec![address.octets().to_vec()],
