@@ -175,6 +175,31 @@ async fn a_node_without_the_new_secret_says_so_and_ends_nothing() {
     assert!(refresh(&new, &next).await.is_ok());
 }
 
+/// A secret that is replaced at once ends every login, and keeps nobody from the next one.
+#[tokio::test]
+async fn under_a_retired_secret_a_device_is_logged_out_and_logs_in_again() {
+    let (app, store, old) = world();
+    let pair = old.issue(app.alice()).await.unwrap();
+    let replaced = App {
+        secret: MasterSecret::generate(),
+        ..app.clone()
+    };
+    let new = replaced.node(&store, |pairs| pairs);
+    assert_eq!(refresh(&new, pair.refresh_token.expose()).await, Err(401));
+    let refused = new.verify(pair.access_token.expose()).await.unwrap_err();
+    assert_eq!(refused.status().as_u16(), 401);
+    assert_eq!(app.count(EventKind::RecordUnreadable), 1);
+    // Whether it is retired or not here yet, the node cannot tell: it says that it does not know.
+    assert!(new.active_sessions("alice").await.is_err());
+    assert!(new.revoke("alice", &pair.session_id).await.is_err());
+
+    let again = new.issue(app.alice()).await.unwrap();
+    assert!(new.verify(again.access_token.expose()).await.is_ok());
+    assert!(refresh(&new, again.refresh_token.expose()).await.is_ok());
+    assert_eq!(new.active_sessions("alice").await.unwrap().len(), 1);
+    assert_eq!(refresh(&new, pair.refresh_token.expose()).await, Err(401));
+}
+
 #[tokio::test]
 async fn a_thousand_rotations_leave_one_record_of_one_device() {
     let (app, _store, pairs) = world();
