@@ -19,8 +19,8 @@ pub(super) fn is_common(password: &str) -> bool {
 }
 
 /// Some 19,700 passwords, one a line, sorted; 8,479 of them have eight characters or more. It is the list of Django's
-/// `CommonPasswordValidator`, under the licence in `common-passwords.LICENSE` beside it.
-const LIST: &str = include_str!("../../../data/common-passwords.txt");
+/// `CommonPasswordValidator`, under the licence in `common/LICENSE`.
+const LIST: &str = include_str!("common/list.txt");
 
 #[cfg(test)]
 mod tests {
