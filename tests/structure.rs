@@ -19,7 +19,15 @@ fn sources() -> Vec<(String, String)> {
             let path = entry.unwrap().path();
             match path.is_dir() {
                 true => folders.push(path),
-                false => files.push(path),
+                // Code and manuals: a list of words is neither.
+                false
+                    if path
+                        .extension()
+                        .is_some_and(|kind| kind == "rs" || kind == "md") =>
+                {
+                    files.push(path);
+                }
+                false => {}
             }
         }
     }
