@@ -112,8 +112,8 @@ impl ProviderBuilder {
     }
 
     /// Signs the token of [`private_key`](Self::private_key) for `audience` instead of the issuer, for a provider that takes no
-    /// other, such as one that wants the address of its token endpoint. Whoever can make this application believe that this
-    /// audience is its own gets a proof that is good at the provider.
+    /// other, such as one that wants the address of its token endpoint. A party that makes this application
+    /// believe that this audience is its own gets a proof that is good at the provider.
     pub fn dangerous_assertion_audience(mut self, audience: &str) -> Self {
         self.assertion_audience = Some(audience.to_owned());
         self

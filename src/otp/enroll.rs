@@ -76,7 +76,7 @@ impl<'a> NewEnrollment<'a> {
         let key = otp.key(self.subject);
         let is_begun = swap(&*inner.store, &*inner.clock, &key, |entry| {
             let mut record = match otp.read(&key, entry) {
-                // Of whom no code is asked, nothing is lost with it.
+                // The user is asked for no code, so nothing is lost with it.
                 Err(_) if self.replaces => Record::new(),
                 read => read?,
             };

@@ -53,8 +53,8 @@ impl Otp {
         }))
     }
 
-    /// Says that a record does not open, where somebody needs it to. It never counts as no second factor: whoever can damage a
-    /// record, or make an operator retire a secret, must not get in by that.
+    /// Says that a record does not open, where somebody needs it to. It never counts as no second factor: a party that
+    /// can damage a record, or make an operator retire a secret, must not get in by that.
     pub(super) fn refuse_unread(&self, unread: Unread, subject: &str) -> Rejection {
         let sealed = match unread {
             Unread::Store(error) => return error.into(),

@@ -78,7 +78,12 @@ impl WatchedStore {
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let began = self.clock.now();
+        let mut pending = Pending {
+            store: self,
+            began: Some(began),
+        };
         let answer = call.await;
+        pending.began = None;
         match &answer {
             Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => {
                 let mut state = self.state();
@@ -93,10 +98,7 @@ impl WatchedStore {
                 let mut state = self.state();
                 self.is_away.store(false, Ordering::Release);
                 if let Some(from) = state.since.take() {
-                    state.past.push_back(Outage { from, to });
-                }
-                if state.past.len() > MAX_OUTAGES {
-                    state.past.pop_front();
+                    state.push(Outage { from, to });
                 }
             }
             _ => {}
@@ -106,6 +108,39 @@ impl WatchedStore {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call whose caller may go away before it is answered. The time in which it waited is an outage, too: its write
+/// may still be made. Only that time, so that nobody makes an outage by hanging up.
+struct Pending<'a> {
+    store: &'a WatchedStore,
+    began: Option<Timestamp>,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        let Some(began) = self.began else {
+            return;
+        };
+        let to = self.store.clock.now();
+        let mut state = self.store.state();
+        let last = state.past.back().map(|outage| outage.to);
+        let from = last.map_or(began, |last| began.max(last));
+        // What an outage that goes on covers is counted with it.
+        let to = state.since.map_or(to, |since| to.min(since));
+        if from < to {
+            state.push(Outage { from, to });
+        }
+    }
+}
+
+impl State {
+    fn push(&mut self, outage: Outage) {
+        self.past.push_back(outage);
+        if self.past.len() > MAX_OUTAGES {
+            self.past.pop_front();
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex},
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -28,6 +29,8 @@ struct Freezing {
 struct State {
     freezes_at_write: bool,
     is_frozen: bool,
+    /// Calls are not even given up: they wait.
+    is_patient: bool,
     held: Option<(Key, Write, When)>,
 }
 
@@ -68,6 +71,9 @@ impl Store for Freezing {
         if std::mem::take(&mut state.freezes_at_write) {
             state.is_frozen = true;
             state.held = Some((key.clone(), write, when));
+            if state.is_patient {
+                return Box::pin(std::future::pending());
+            }
             return Box::pin(async { silent() });
         }
         match state.is_frozen {
@@ -120,6 +126,34 @@ async fn an_outage_longer_than_the_window_takes_no_client_for_a_thief() {
         reused += 1;
     }
     assert_eq!(app.count(EventKind::ReuseDetected), reused);
+}
+
+/// The client hangs up while the write waits, so nobody is there to see it fail. The time of waiting does not count,
+/// and no more than that.
+#[tokio::test]
+async fn a_client_that_hangs_up_in_an_outage_is_taken_for_no_thief() {
+    let app = App::new();
+    let freezing = Arc::new(Freezing {
+        inner: MemoryStore::new().with_clock(app.clock.clone()),
+        state: Mutex::default(),
+    });
+    freezing.state.lock().unwrap().is_patient = true;
+    let store: Arc<dyn Store> = freezing.clone();
+    let pairs = app.node(&store, |pairs| pairs);
+    for (idle, is_forgiven) in [(9, true), (11, false)] {
+        let token = pairs.issue(app.alice()).await.unwrap().refresh_token;
+        freezing.freeze_at_the_next_write();
+        let mut hung_up = Box::pin(refresh(&pairs, token.expose()));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(hung_up.as_mut().poll(&mut context).is_pending());
+        app.clock.advance(Duration::from_secs(13));
+        drop(hung_up);
+        freezing.thaw().await;
+        app.clock.advance(Duration::from_secs(idle));
+        let again = refresh(&pairs, token.expose()).await;
+        assert_eq!(again.is_ok(), is_forgiven, "{idle} s: {again:?}");
+    }
+    assert_eq!(app.count(EventKind::ReuseDetected), 1);
 }
 
 /// A node that was asked nothing while the store was away knows of no outage, and forgives none.
