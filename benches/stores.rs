@@ -20,8 +20,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fred::prelude::{Builder, ClientLike, Config, KeysInterface, Pool, Value};
-use fred::types::config::UnresponsiveConfig;
+use fred::{
+    prelude::{Builder, ClientLike, Config, KeysInterface, Pool, Value},
+    types::config::UnresponsiveConfig,
+};
 use redb::{Database, ReadableDatabase, TableDefinition};
 use support::{postgres, process::Folder, redis};
 use tower_jam::{

@@ -30,6 +30,7 @@ use tower_jam::{
     Passwords, Rejection, Session, SessionLayer, Sessions, StoreError, Throttle, TokenPairs,
     account::{self, User, Users},
     oauth2::{Login, Provider},
+    routes,
     store::{MemoryStore, Store, StoreFuture},
 };
 
@@ -131,7 +132,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             "/oauth/login",
             get(async move || Redirect::to(&format!("/oauth/{name}/login?return_to=/"))),
         )
-        .merge(account::oauth_routes(accounts, [oauth], link)?);
+        .merge(routes::providers(accounts, [oauth], link)?);
     println!("callback: {callback}\nopen {url}/");
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     Ok(axum::serve(listener, app).await?)

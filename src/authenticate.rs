@@ -38,10 +38,10 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use http::{Extensions, HeaderMap};
 
 use crate::{
-    credential::{Credential, CredentialSource},
     identity::{AuthUser, Chosen, Identity, UserType},
     proof::{Memory, RememberProof},
     rejection::{Rejection, RejectionKind},
+    request::credential::{Credential, CredentialSource},
 };
 
 /// Proves who presents a credential.

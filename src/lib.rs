@@ -10,8 +10,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // From a request to a user, in the order in which a request meets them.
-mod credential;
-mod cookie;
+mod request;
 mod authenticate;
 mod identity;
 mod proof;
@@ -25,6 +24,12 @@ pub mod layer;
 #[cfg(any(feature = "jwt", feature = "session"))]
 mod grant;
 #[cfg(feature = "jwt")]
+mod json;
+#[cfg(feature = "jwt")]
+pub mod key;
+#[cfg(feature = "jwks")]
+pub mod remote;
+#[cfg(feature = "jwt")]
 pub mod token;
 #[cfg(feature = "session")]
 pub mod session;
@@ -35,7 +40,13 @@ pub mod otp;
 #[cfg(feature = "oauth2")]
 pub mod oauth2;
 #[cfg(feature = "account")]
+pub mod password;
+#[cfg(feature = "account")]
+pub mod throttle;
+#[cfg(feature = "account")]
 pub mod account;
+#[cfg(feature = "account")]
+pub mod routes;
 
 // `jam serve` is the application of an example, which names this crate as a stranger does.
 #[cfg(feature = "cli")]
@@ -57,10 +68,6 @@ pub mod cli;
 #[cfg(any(feature = "jwt", feature = "session"))]
 mod cache;
 pub mod store;
-#[cfg(feature = "jwks")]
-mod discovery;
-#[cfg(feature = "jwks")]
-mod fetch;
 mod clock;
 mod secret;
 mod error;
@@ -75,30 +82,32 @@ pub mod testing;
 pub use crate::{
     authenticate::{Authenticate, OnResponse, Or, ReadFrom, Verified},
     clock::{Clock, SystemClock, Timestamp},
-    cookie::{CookieSpec, SameSite},
-    credential::{Credential, CredentialSource},
     error::{BoxError, ConfigError, IssueError, StoreError},
     guard::Guard,
     identity::{AuthUser, Factor, Identity, Subject},
     proof::RememberProof,
     rejection::{Rejection, RejectionKind},
+    request::{
+        cookie::{CookieSpec, SameSite},
+        credential::{Credential, CredentialSource},
+    },
     secret::{MasterSecret, Secret},
 };
 
-#[cfg(feature = "account")]
-pub use crate::account::{Accounts, Passwords, Throttle};
 #[cfg(any(feature = "jwt", feature = "session"))]
 pub use crate::grant::{Grant, ReadUser};
 #[cfg(feature = "config")]
-pub use crate::jam::{Jam, Payload};
+pub use crate::jam::{Jam, JamBuilder, Payload};
 #[cfg(feature = "oauth2")]
 pub use crate::oauth2::OAuth2;
 #[cfg(feature = "refresh")]
 pub use crate::refresh::{TokenPair, TokenPairs};
+#[cfg(feature = "account")]
+pub use crate::{account::Accounts, password::Passwords, throttle::Throttle};
 #[cfg(feature = "jwt")]
 pub use crate::{
-    layer::JwtLayer,
-    token::{Algorithm, Claims, Jwt, Key, KeyRing, TokenList},
+    key::Algorithm, key::Key, key::KeyRing, layer::JwtLayer, token::Claims, token::Jwt,
+    token::TokenList,
 };
 #[cfg(feature = "otp")]
 pub use crate::{layer::OtpGuard, otp::Otp};

@@ -22,9 +22,11 @@ use support::{ProbeStore, postgres, process::Folder, redis, shared};
 use tower::ServiceExt;
 use tower_jam::{
     Accounts, Algorithm, Claims, Grant, Identity, Jwt, Key, KeyRing, MasterSecret, Passwords,
-    Sessions, Throttle, TokenPairs,
-    account::{self, Cost, StoreUsers, Users},
+    Sessions, Throttle, TokenPairs, account,
+    account::{StoreUsers, Users},
     layer::AuthLayer,
+    password::Cost,
+    routes,
     store::{FileStore, MemoryStore, PostgresStore, RedisStore, Store},
 };
 use tracing::Level;
@@ -221,7 +223,7 @@ async fn an_application(probe: &ProbeStore, store: &Arc<dyn Store>) -> Vec<Strin
     let me = get(|_: Identity| async { "you" }).route_layer(AuthLayer::new(pairs));
     let app = Router::new()
         .route("/me", me)
-        .merge(account::routes(accounts));
+        .merge(routes::accounts(accounts));
     let mut secrets = a_day(probe, &app).await;
     // A token that is used again when its successor has long been given out.
     let stolen = hasty.issue(Grant::new("bob", Claims::new())).await.unwrap();

@@ -2,12 +2,14 @@
 #![cfg(feature = "jwt-simple")]
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
-use jwt_simple::prelude as simple;
-use jwt_simple::prelude::{
-    ECDSAP256KeyPairLike as _, ECDSAP256PublicKeyLike as _, ECDSAP256kKeyPairLike as _,
-    ECDSAP256kPublicKeyLike as _, ECDSAP384KeyPairLike as _, ECDSAP384PublicKeyLike as _,
-    EdDSAKeyPairLike as _, EdDSAPublicKeyLike as _, MACLike as _, MLDSAKeyPairLike as _,
-    MLDSAPublicKeyLike as _, RSAKeyPairLike as _, RSAPublicKeyLike as _,
+use jwt_simple::{
+    prelude as simple,
+    prelude::{
+        ECDSAP256KeyPairLike as _, ECDSAP256PublicKeyLike as _, ECDSAP256kKeyPairLike as _,
+        ECDSAP256kPublicKeyLike as _, ECDSAP384KeyPairLike as _, ECDSAP384PublicKeyLike as _,
+        EdDSAKeyPairLike as _, EdDSAPublicKeyLike as _, MACLike as _, MLDSAKeyPairLike as _,
+        MLDSAPublicKeyLike as _, RSAKeyPairLike as _, RSAPublicKeyLike as _,
+    },
 };
 use tower_jam::{Algorithm, Claims, Grant, Jwt, Key, KeyRing};
 

@@ -214,7 +214,7 @@ fn a_metered_store_passes_the_contract() {
     let memory = MemoryStore::new().with_clock(clock.clone());
     let store = Arc::new(Metered::new(Arc::new(memory)));
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
-    runtime.block_on(tower_jam::store::contract::run(store, &clock));
+    runtime.block_on(tower_jam::testing::contract::run(store, &clock));
 }
 
 #[test]

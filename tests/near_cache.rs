@@ -13,8 +13,8 @@ use tokio::time::sleep;
 use tower::{Layer, ServiceExt};
 use tower_jam::{
     Clock, Grant, MasterSecret, SessionLayer, Sessions, StoreError, SystemClock, Timestamp,
-    store::{Entry, Key, MemoryStore, Namespace, NearCache, Store, Version, When, Write, contract},
-    testing::ManualClock,
+    store::{Entry, Key, MemoryStore, Namespace, NearCache, Store, Version, When, Write},
+    testing::{ManualClock, contract},
 };
 
 /// One node's cache before a store that it shares with others.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use proptest::{prelude::*, test_runner::TestRunner};
 use tower_jam::{
     MasterSecret, Passwords, RejectionKind, Secret,
-    account::{Cost, NewPasswordError, Outcome, PasswordsBuilder, Scheme},
+    password::{Cost, NewPasswordError, Outcome, PasswordsBuilder, Scheme},
 };
 
 const CHEAP: Cost = Cost::Argon2id {

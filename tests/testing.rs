@@ -16,8 +16,8 @@ use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
     Claims, Clock, Grant, StoreError,
-    store::{Key, MemoryStore, Store, When, Write, contract},
-    testing::{FailingStore, Failure, Foreign, ManualClock, TestJam, bearer},
+    store::{Key, MemoryStore, Store, When, Write},
+    testing::{FailingStore, Failure, Foreign, ManualClock, TestJam, bearer, contract},
 };
 
 fn alice() -> Grant<Claims> {

@@ -18,10 +18,10 @@ use support::{ProbeStore, abandon_after, shared};
 use tokio::sync::{Barrier, Semaphore, SemaphorePermit};
 use tower_jam::{
     Clock, MasterSecret, Rejection, RejectionKind, Throttle, Timestamp,
-    account::{Attempt, Budget},
     event::{Event, EventKind, Events},
     store::{Entry, Key, MemoryStore, Store, StoreFuture, When, Write},
     testing::ManualClock,
+    throttle::{Attempt, Budget},
 };
 
 struct World {

@@ -15,9 +15,7 @@ use serde_json::{Value, json};
 use tower_http::csrf::CsrfLayer;
 use tower_jam::{
     AuthUser, Claims, ConfigError, Factor, Identity, Jam, Rejection, StoreError,
-    account::{self, NewPasswordError, StoreUsers},
-    guard::role,
-    layer::GuardLayer,
+    account::StoreUsers, guard::role, layer::GuardLayer, password::NewPasswordError, routes,
 };
 
 #[derive(Clone)]
@@ -63,7 +61,7 @@ pub(crate) fn router(jam: &Jam, admin: Option<String>) -> Result<Router, ConfigE
     };
     let router = router
         .layer(DefaultBodyLimit::max(16 * 1024))
-        .merge(account::routes(accounts.clone()));
+        .merge(routes::accounts(accounts.clone()));
     #[cfg(feature = "oauth2")]
     let router = with_providers(router, &app)?;
     Ok(router.with_state(app))
@@ -144,7 +142,7 @@ fn with_providers(router: Router<App>, app: &App) -> Result<Router<App>, ConfigE
     }
     let (accounts, users) = (app.jam.accounts()?.clone(), Arc::clone(&app.users));
     let link = move |login| link(Arc::clone(&users), login);
-    Ok(router.merge(account::oauth_routes(accounts, providers, link)?))
+    Ok(router.merge(routes::providers(accounts, providers, link)?))
 }
 
 #[cfg(feature = "oauth2")]

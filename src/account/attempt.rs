@@ -2,10 +2,11 @@
 
 use std::{error::Error, fmt, net::IpAddr};
 
-use super::{challenge::Challenge, password::NewPasswordError};
+use super::challenge::Challenge;
 use crate::{
     error::{IssueError, StoreError},
     event::EventSource,
+    password::NewPasswordError,
     refresh::Fingerprint,
     rejection::Rejection,
     secret::Secret,
@@ -25,7 +26,7 @@ pub struct Credentials {
 #[derive(Clone)]
 #[allow(clippy::exhaustive_structs, reason = "callers fill in what they know")]
 pub struct Origin {
-    /// The client's address, as [`TrustedProxies`](super::TrustedProxies) made it out.
+    /// The client's address, as [`TrustedProxies`](crate::throttle::TrustedProxies) made it out.
     pub address: IpAddr,
     /// What the client calls itself (`User-Agent`), for events. What is beyond 256 bytes is left out.
     pub user_agent: Option<String>,
@@ -81,7 +82,7 @@ pub enum LoginError {
 
 impl NewDevice {
     /// Before the password is looked at: a name that no record takes is no reason to compute a hash.
-    pub(super) fn check(&self) -> Result<(), Rejection> {
+    pub(crate) fn check(&self) -> Result<(), Rejection> {
         match &self.name {
             Some(name) if name.len() > MAX_NAME_BYTES => Err(Rejection::malformed(
                 "the device's name has more than 256 bytes",
@@ -99,7 +100,7 @@ impl NewDevice {
 }
 
 /// The first 256 bytes of `text`, or one to three fewer where a character would be cut in two.
-pub(super) fn cut(text: &str) -> &str {
+pub(crate) fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_NAME_BYTES)]
 }
 

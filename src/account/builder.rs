@@ -5,10 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{
     challenge::ChallengeKeys,
     login::{Accounts, Inner},
-    password::Passwords,
     remembered::RememberedDevices,
     second_factor::SecondFactor,
-    throttle::Throttle,
     users::Users,
 };
 use crate::{
@@ -16,9 +14,11 @@ use crate::{
     error::ConfigError,
     event::Events,
     otp::Otp,
+    password::Passwords,
     refresh::TokenPairs,
     secret::tag::TagKey,
     session::Sessions,
+    throttle::Throttle,
 };
 
 /// The settings of [`Accounts`].

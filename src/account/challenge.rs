@@ -5,7 +5,7 @@
 //! the second step, and a party that can write to the store cannot make such a login: it would stand for
 //! the right password.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use base64_simd::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -201,6 +201,9 @@ impl ChallengeKeys {
         Key::new(NAMESPACE, &parts)
     }
 }
+
+/// How long a challenge is valid: time to fetch a telephone, and short for a text that replaces a password.
+pub(crate) const CHALLENGE_LIFE: Duration = Duration::from_secs(5 * 60);
 
 const NAMESPACE: Namespace = Namespace::new("login-challenge");
 const FORMAT: u8 = 2;

@@ -5,11 +5,11 @@ use serde::Serialize;
 use super::{
     attempt::{LoginError, Origin},
     login::Accounts,
-    password::{Admitted, Outcome},
     users::User,
 };
 use crate::{
     event::{EventKind, EventSource},
+    password::{Admitted, Outcome},
     secret::Secret,
 };
 

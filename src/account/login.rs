@@ -9,10 +9,8 @@ use super::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
     challenge::ChallengeKeys,
-    password::{Admitted, Passwords},
     proof::{Proved, budget, judged},
     second_factor::SecondFactor,
-    throttle::{Attempt, Throttle},
     users::{ReadFrom, User, Users},
 };
 use crate::{
@@ -20,20 +18,22 @@ use crate::{
     error::StoreError,
     event::{Event, EventKind, EventSource, Events},
     identity::Factor,
+    password::{Admitted, Passwords},
     refresh::{ReadUser, TokenPair, TokenPairs},
     rejection::Rejection,
     secret::{Secret, tag::TagKey},
     session::{NewSession, Session, Sessions},
+    throttle::{Attempt, Throttle},
 };
 
 /// Logs users in by name and password, changes passwords, and logs out everywhere, whichever engines keep what follows.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
 pub struct Accounts<U> {
-    pub(super) inner: Arc<Inner<U>>,
+    pub(crate) inner: Arc<Inner<U>>,
 }
 
-pub(super) struct Inner<U> {
+pub(crate) struct Inner<U> {
     pub(super) users: Arc<dyn Users<U>>,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
@@ -44,7 +44,7 @@ pub(super) struct Inner<U> {
     /// Hashes the names that are tried, for events.
     pub(super) names: TagKey,
     pub(super) events: Events,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// Reads users anew for [`TokenPairs::builder`].
@@ -53,7 +53,7 @@ pub fn reread<U: Send + 'static>(users: Arc<dyn Users<U>>) -> impl ReadUser<U> {
 }
 
 impl<U> Accounts<U> {
-    pub(super) fn pairs_of_any(&self) -> &TokenPairs<U> {
+    pub(crate) fn pairs_of_any(&self) -> &TokenPairs<U> {
         &self.inner.pairs
     }
 }

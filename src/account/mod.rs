@@ -112,21 +112,21 @@
 //! | POST `/otp/recovery_codes` | Bearer and a fresh code | 200 `{recovery_codes}` |
 //! | GET `/remembered_devices` | Bearer | 200 `[{id, name, created_at, expires_at}]` |
 //! | DELETE `/remembered_devices/{id}` | Bearer | 204 · 404, also for another user's |
-//! | POST `/introspect` `token` (a form) | the Basic credentials of a [service](RoutesBuilder::service) | 200 `{active, sub, aud, exp, …}` (RFC 7662), for refresh tokens with `token_type_hint=refresh_token` alone · 401 |
+//! | POST `/introspect` `token` (a form) | the Basic credentials of a [service](AccountRoutes::service) | 200 `{active, sub, aud, exp, …}` (RFC 7662), for refresh tokens with `token_type_hint=refresh_token` alone · 401 |
 //! | POST `/revoke` `token` (a form) | the same | 200, also for a token that is worth nothing (RFC 7009) · 401 |
 //!
 //! Those of sessions and of one-time codes are there if the accounts have [sessions](AccountsBuilder::sessions) and
 //! [one-time codes](AccountsBuilder::otp), those for services if there are any. A fresh code comes in the header `X-OTP`, or came less than five minutes ago.
 //!
-//! With the feature `oauth2`, `oauth_routes` mounts logins with providers: GET `/oauth/{provider}/login?return_to=` sends a browser
+//! With the feature `oauth2`, `providers` mounts logins with providers: GET `/oauth/{provider}/login?return_to=` sends a browser
 //! to the provider, with `max_age=` seconds for a login that is not older, as step-up asks for. Such a login is a proof (`fed`) of
 //! the time that the ID token states (`auth_time`), and where none is stated, of an unknown time, which is fresh for nothing.
-//! GET or, from a form, POST `/oauth/{provider}/callback` ends it in a session or, with `OAuthRoutes::refresh_cookie`, in a refresh
+//! GET or, from a form, POST `/oauth/{provider}/callback` ends it in a session or, with `ProviderRoutes::refresh_cookie`, in a refresh
 //! token in a cookie. Both answer 303; what is not good is 400, an unknown provider 404, a user without an account 403, and a provider
 //! or store that is away 503, each as a problem or as a page of yours. `LinkUser` says which user somebody is; that user must
 //! be one whom [`Users::read`] knows, and is read after the epochs are.
 //!
-//! With [`refresh_cookie`](RoutesBuilder::refresh_cookie) the refresh token is in the cookie `__Host-refresh` instead of the
+//! With [`refresh_cookie`](AccountRoutes::refresh_cookie) the refresh token is in the cookie `__Host-refresh` instead of the
 //! body. No script can read it and no sibling domain can set it. Its path is `/`, so browsers send it with every request
 //! of this site's own pages to this host, and only these routes read it.
 //!
@@ -166,41 +166,29 @@
 //! let throttle = Throttle::builder(store, &secret).build();
 //! let accounts = Accounts::builder(users, passwords, throttle, pairs).build()?;
 //!
-//! let app: axum::Router = axum::Router::new().nest("/auth", account::routes(accounts));
+//! let app: axum::Router = axum::Router::new().nest("/auth", routes::accounts(accounts));
 //! # Ok(())
 //! # }
 //! ```
 
-mod answer;
-mod attempt;
-mod body;
+pub(crate) mod attempt;
 mod builder;
-mod caller;
-mod challenge;
+pub(crate) mod challenge;
 mod change;
 mod compare;
-mod cookies;
 #[cfg(feature = "oauth2")]
-mod external;
+pub(crate) mod external;
 mod failures;
-mod login;
-mod mount;
-#[cfg(feature = "oauth2")]
-mod oauth;
-#[cfg(feature = "oauth2")]
-mod oauth_mount;
-mod password;
+pub(crate) mod login;
 mod proof;
 mod remembered;
 mod reset;
-mod routes;
-mod second_factor;
-mod second_routes;
-mod service_routes;
+pub(crate) mod second_factor;
 mod standing;
-mod throttle;
 mod users;
 
+#[cfg(feature = "oauth2")]
+pub use self::external::LinkUser;
 #[cfg(feature = "store-postgres")]
 pub use self::users::{PostgresUsers, PostgresUsersBuilder};
 pub use self::{
@@ -208,15 +196,7 @@ pub use self::{
     builder::AccountsBuilder,
     challenge::Challenge,
     login::{Accounts, reread},
-    password::{Cost, NewPassword, NewPasswordError, Outcome, Passwords, PasswordsBuilder, Scheme},
     proof::Proved,
     remembered::RememberedDevice,
-    throttle::{Attempt, Budget, Throttle, ThrottleBuilder, TrustedProxies},
     users::{StoreUsers, User, Users},
 };
-#[cfg(feature = "oauth2")]
-pub use self::{
-    external::LinkUser,
-    oauth_mount::{OAuthRoutes, oauth_routes},
-};
-pub use self::{mount::RoutesBuilder, routes::routes};

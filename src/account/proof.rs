@@ -7,8 +7,6 @@ use serde::Serialize;
 use super::{
     attempt::{LoginError, Origin},
     login::Accounts,
-    password::{Admitted, Whose},
-    throttle::Attempt,
     users::User,
 };
 #[cfg(feature = "dpop")]
@@ -16,9 +14,11 @@ use crate::token::dpop::ProofKey;
 use crate::{
     event::{EventKind, EventSource},
     grant::Grant,
+    password::{Admitted, Whose},
     refresh,
     rejection::Rejection,
     secret, session,
+    throttle::Attempt,
 };
 
 /// A user whose password was right, on the way to what follows.

@@ -9,12 +9,7 @@ use std::{fmt, time::Duration};
 use base64_simd::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    attempt::NewDevice,
-    login::Accounts,
-    proof::Proved,
-    throttle::device::{DeviceId, DeviceTokens},
-};
+use super::{attempt::NewDevice, login::Accounts, proof::Proved};
 use crate::{
     clock::{Clock, Timestamp},
     error::StoreError,
@@ -26,6 +21,7 @@ use crate::{
         Entry, Key, Namespace, Store, Write,
         swap::{Step, swap},
     },
+    throttle::device::{DeviceId, DeviceTokens},
 };
 
 /// A device on which a user gives no one-time code, as it may be shown to that user. It opens nothing.

@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::{
     attempt::{LoginError, NewDevice, Origin},
-    challenge::Waiting,
-    cookies::CHALLENGE_LIFE,
+    challenge::{CHALLENGE_LIFE, Waiting},
     login::Accounts,
     proof::{Proved, budget},
     remembered::RememberedDevices,
@@ -81,7 +80,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     }
 
     /// The same for a request that proves to hold the key with this thumbprint. A login that began with a key goes on with it.
-    pub(super) async fn prove_second_holding(
+    pub(crate) async fn prove_second_holding(
         &self,
         challenge: &str,
         code: &str,
@@ -322,6 +321,6 @@ impl fmt::Debug for SecondFactor {
 }
 
 /// How old a proof may be for what only its owner should do.
-pub(super) const FRESH: Duration = Duration::from_secs(5 * 60);
+pub(crate) const FRESH: Duration = Duration::from_secs(5 * 60);
 /// A one-time code has eight digits at most, a recovery code 24 characters.
 const LONGEST_CODE: usize = 12;

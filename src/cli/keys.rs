@@ -12,9 +12,11 @@ use zeroize::Zeroizing;
 
 use super::output::{Failure, Output};
 use crate::{
-    secret::{self, Secret},
+    key::{Algorithm, Key},
+    secret,
+    secret::Secret,
     token::{
-        Algorithm, Key, PasetoKey,
+        PasetoKey,
         paseto::{Local, Public, V3, V4},
     },
 };

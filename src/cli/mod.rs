@@ -18,8 +18,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use self::output::{Failure, Output};
 use crate::{
-    config::{Config, JamBuilder},
-    jam::Jam,
+    config::Config,
+    jam::{Jam, JamBuilder},
     token::Claims,
 };
 

@@ -10,7 +10,7 @@ use super::{
     output::{Failure, Output, new_secret, secret},
 };
 use crate::{
-    account::{Outcome, Passwords},
+    password::{Outcome, Passwords},
     rejection::RejectionKind,
 };
 

@@ -26,7 +26,7 @@ pub(super) fn holds_secret(value: &Value, schema: &Value) -> bool {
 }
 
 #[cfg(unix)]
-pub(super) fn is_readable_by_all(file: &File) -> io::Result<bool> {
+pub(crate) fn is_readable_by_all(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
 
     Ok(file.metadata()?.permissions().mode() & 0o004 != 0)

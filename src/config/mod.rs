@@ -54,15 +54,14 @@
 #![doc = "\n"]
 #![doc = include_str!("reference.md")]
 
-mod build;
 #[cfg(feature = "cli")]
 mod explain;
-mod exposed;
+pub(crate) mod exposed;
 mod json;
 mod load;
-mod nearest;
-mod node;
-mod place;
+pub(crate) mod nearest;
+pub(crate) mod node;
+pub(crate) mod place;
 mod reference;
 #[cfg(feature = "cli")]
 mod rules;
@@ -74,7 +73,7 @@ mod rules;
         reason = "a table whose feature is off is read only to say so"
     )
 )]
-mod settings;
+pub(crate) mod settings;
 mod vars;
 #[cfg(feature = "cli")]
 mod weak;
@@ -84,7 +83,6 @@ use std::path::Path;
 use serde::Serialize;
 
 pub use self::{
-    build::JamBuilder,
     load::{Format, Loader},
     reference::{reference, schema},
 };
@@ -92,8 +90,8 @@ pub use self::{
 /// The settings of one instance, read and not yet built.
 #[derive(Clone, Debug)]
 pub struct Config {
-    settings: settings::Settings,
-    place: place::Place,
+    pub(crate) settings: settings::Settings,
+    pub(crate) place: place::Place,
     /// What was stated, without what is secret.
     #[cfg(feature = "cli")]
     stated: serde_json::Value,

@@ -1,7 +1,7 @@
 //! What somebody may have meant.
 
 /// The known word that `word` is nearest to, unless all are far.
-pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     // Nobody mistypes so much, and the distance takes time.
     if word.len() > LONGEST {
         return None;

@@ -15,11 +15,11 @@ use serde_json::{Map, Value, map};
 use super::nearest::nearest;
 
 /// One value of the text.
-pub(super) struct Node<'a>(pub(super) &'a Value);
+pub(crate) struct Node<'a>(pub(crate) &'a Value);
 
 /// What does not fit, and where: the keys that lead to it, the outermost first.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     pub(super) path: Vec<String>,
     pub(super) reason: String,
 }

@@ -10,23 +10,23 @@ use crate::error::ConfigError;
 
 /// The file and the table of an instance.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub(super) file: Option<String>,
     /// What the paths in it are relative to.
     pub(super) folder: PathBuf,
-    pub(super) table: String,
+    pub(crate) table: String,
     /// The settings that variables have overridden, with these variables' names.
     pub(super) overrides: BTreeMap<String, String>,
 }
 
 impl Place {
     /// The error about the setting at `key`.
-    pub(super) fn error(&self, key: &str, reason: impl Into<String>) -> ConfigError {
+    pub(crate) fn error(&self, key: &str, reason: impl Into<String>) -> ConfigError {
         self.name(ConfigError::new("", reason.into()), key)
     }
 
     /// The same about the setting at `key`.
-    pub(super) fn name(&self, error: ConfigError, key: &str) -> ConfigError {
+    pub(crate) fn name(&self, error: ConfigError, key: &str) -> ConfigError {
         let path = match (self.table.is_empty(), key.is_empty()) {
             (false, false) => format!("{}.{key}", self.table),
             (false, true) => self.table.clone(),
@@ -51,7 +51,7 @@ impl Place {
     }
 
     /// What an engine says of a setting, about the setting of `table` that it was given.
-    pub(super) fn engine(&self, table: &str, error: ConfigError) -> ConfigError {
+    pub(crate) fn engine(&self, table: &str, error: ConfigError) -> ConfigError {
         let key = match error.setting() {
             name @ ("issuer" | "audience" | "secret") if !table.contains('.') => name.to_owned(),
             "period" => format!("{table}.interval"),
@@ -76,7 +76,7 @@ impl Place {
         self.error(&key, fault.reason)
     }
 
-    pub(super) fn path(&self, file: &str) -> PathBuf {
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.folder.join(Path::new(file))
     }
 }

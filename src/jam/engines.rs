@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    authenticate::Authenticate, clock::Clock, credential::CredentialSource, layer::AuthLayer,
-    session::Sessions, store::Store, token::Jwt,
+    authenticate::Authenticate, clock::Clock, layer::AuthLayer,
+    request::credential::CredentialSource, session::Sessions, store::Store, token::Jwt,
 };
 
 /// The engines that are configured.
@@ -23,9 +23,9 @@ pub(crate) struct Engines<U> {
     #[cfg(feature = "otp")]
     pub(crate) otp: Option<crate::otp::Otp>,
     #[cfg(feature = "account")]
-    pub(crate) passwords: Option<crate::account::Passwords>,
+    pub(crate) passwords: Option<crate::password::Passwords>,
     #[cfg(feature = "account")]
-    pub(crate) throttle: Option<crate::account::Throttle>,
+    pub(crate) throttle: Option<crate::throttle::Throttle>,
     /// The users in the store, unless the application has its own.
     #[cfg(feature = "account")]
     pub(crate) users: Option<Arc<crate::account::StoreUsers<U>>>,

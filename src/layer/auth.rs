@@ -15,14 +15,16 @@ use tracing::Instrument;
 
 use super::{
     check::Check,
-    cross_site,
     respond::{Asked, HttpResponder, Respond},
 };
 use crate::{
     authenticate::{Authenticate, OnResponse, Verified},
-    credential::{Credential, CredentialSource},
     identity::{Anonymous, Identity},
     rejection::{Rejection, RejectionKind},
+    request::{
+        credential::{Credential, CredentialSource},
+        cross_site,
+    },
 };
 
 /// Turns the credential of each request into a typed user. See the [module](super) for the rules.

@@ -79,7 +79,6 @@
 
 mod auth;
 mod check;
-mod cross_site;
 mod extension;
 mod guard;
 mod respond;
@@ -100,7 +99,7 @@ pub type JwtLayer<U = crate::token::Claims, R = HttpResponder> = AuthLayer<crate
 #[cfg(feature = "jwks")]
 impl<U> AuthLayer<crate::token::Jwt<U>> {
     /// A layer for the access tokens of another party's issuer, such as `https://id.acme.dev`: see
-    /// [`from_issuer`](crate::token::from_issuer). The audience must be set.
+    /// [`from_issuer`](crate::token::jwt::from_issuer). The audience must be set.
     pub fn from_issuer(issuer: &str) -> crate::token::FromIssuer<U, Self> {
         crate::token::FromIssuer::new(issuer)
     }

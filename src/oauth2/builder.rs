@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::ConfigError,
-    fetch::{Fetch, Scheme},
+    remote::fetch::{Fetch, Scheme},
 };
 
 /// The settings of a [`Provider`].
@@ -106,7 +106,7 @@ impl ProviderBuilder {
     /// Proves who this application is by a token signed with `key` instead of a secret (`private_key_jwt`, OpenID Connect
     /// Core section 9). Its audience is the issuer and nothing else, at each endpoint: a token for an endpoint could be obtained
     /// by one provider to be presented at another (FAPI 2.0 section 5.3.3, draft-ietf-oauth-rfc7523bis).
-    pub fn private_key(mut self, key: crate::token::Key) -> Self {
+    pub fn private_key(mut self, key: crate::key::Key) -> Self {
         self.secret = ClientSecret::PrivateKey(key);
         self
     }

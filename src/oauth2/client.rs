@@ -17,13 +17,14 @@ use super::{
     wire::Wire,
 };
 #[cfg(feature = "account")]
-use crate::cookie::CookieSpec;
+use crate::request::cookie::CookieSpec;
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::ConfigError,
     event::{Event, EventKind, Events},
-    fetch::Scheme,
-    secret::{self, MasterSecret, Secret},
+    remote::fetch::Scheme,
+    secret,
+    secret::{MasterSecret, Secret},
     store::Store,
 };
 

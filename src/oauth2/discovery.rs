@@ -9,9 +9,11 @@ use std::{
 
 use super::{builder::ProviderBuilder, provider::Provider};
 use crate::{
-    discovery::discover,
     error::ConfigError,
-    fetch::{Fetch, Scheme},
+    remote::{
+        discovery::discover,
+        fetch::{Fetch, Scheme},
+    },
 };
 
 /// A provider about to be asked; `.await` gives its settings. See [`Provider::discover`].

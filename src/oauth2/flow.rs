@@ -9,9 +9,10 @@ use zeroize::Zeroizing;
 use super::client::Core;
 use crate::{
     clock::{SKEW, Timestamp},
-    cookie::{CookieSpec, SameSite},
     error::StoreError,
-    secret::{self, Secret, seal},
+    request::cookie::{CookieSpec, SameSite},
+    secret,
+    secret::{Secret, seal},
     store::{Key, Namespace, When, Write},
 };
 

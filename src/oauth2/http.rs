@@ -10,7 +10,7 @@ use oauth2::{
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::error::{self, OAuthError};
-use crate::fetch::{Fetch, FetchError};
+use crate::remote::fetch::{Fetch, FetchError};
 
 /// What the crate sends its requests by.
 pub(super) struct Http(pub(super) Fetch);

@@ -9,9 +9,10 @@ use super::{error::OAuthError, provider::Settings};
 use crate::{
     clock::{Clock, Timestamp},
     error::ConfigError,
-    fetch::Scheme,
-    secret::{self, Secret},
-    token::{Claims, Jwt, jwks::Jwks},
+    remote::{fetch::Scheme, jwks::Jwks},
+    secret,
+    secret::Secret,
+    token::{Claims, Jwt},
 };
 
 /// What verifies the ID tokens of one provider.

@@ -1,7 +1,7 @@
 //! Logins with identity providers: OAuth 2.0 by the best practice of RFC 9700, and OpenID Connect.
 //!
 //! An [`OAuth2`] is the client of one [`Provider`]. [`OAuth2::authorize`] begins a login, [`OAuth2::finish`] ends it and says who
-//! it is. With the feature `account`, `account::oauth_routes` does both, for axum.
+//! it is. With the feature `account`, `routes::providers` does both, for axum.
 //!
 //! # Rules for logins
 //!

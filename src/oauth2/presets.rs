@@ -84,7 +84,7 @@ impl Provider {
 
     /// Apple, by OpenID Connect. The client's secret is a token that `key` signs (ES256, with the key's id as `kid`);
     /// Apple answers by a form that its page posts. Scopes: `openid name email`.
-    pub fn apple(client_id: &str, team_id: &str, key: crate::token::Key) -> ProviderBuilder {
+    pub fn apple(client_id: &str, team_id: &str, key: crate::key::Key) -> ProviderBuilder {
         let mut apple = ProviderBuilder::new("apple", "https://appleid.apple.com", client_id)
             .scopes(["openid", "name", "email"])
             .authorize_url("https://appleid.apple.com/auth/authorize")

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use url::Url;
 
 use super::{builder::ProviderBuilder, profile::Fields, secret::ClientAuth};
-use crate::fetch::{Fetch, Scheme};
+use crate::remote::fetch::{Fetch, Scheme};
 
 /// An identity provider, and how it knows this application. One that exists has good addresses.
 ///

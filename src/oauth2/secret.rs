@@ -5,8 +5,9 @@ use std::{borrow::Cow, time::Duration};
 use crate::{
     error::{ConfigError, IssueError},
     grant::Grant,
+    key::{Key, KeyRing},
     secret::Secret,
-    token::{Claims, Jwt, Key, KeyRing},
+    token::{Claims, Jwt},
 };
 
 /// What the application has, as it is stated.

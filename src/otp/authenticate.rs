@@ -7,9 +7,9 @@ use http::HeaderName;
 use super::engine::Otp;
 use crate::{
     authenticate::{Authenticate, Verified},
-    credential::{Credential, CredentialSource},
     identity::{Factor, Identity},
     rejection::{Rejection, RejectionKind},
+    request::credential::{Credential, CredentialSource},
 };
 
 /// Verifies the code of whom an outer layer has authenticated.

@@ -39,7 +39,7 @@ pub struct Otp {
 
 pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(super) keys: RecordKeys,
     pub(super) service: String,
     pub(super) issuer: String,

@@ -7,9 +7,9 @@ use super::{builder::Blacklist, engine::TokenPairs, record};
 use crate::token::dpop::VerifyBound;
 use crate::{
     authenticate::{Authenticate, Verified},
-    credential::{Credential, CredentialSource},
     identity::Identity,
     rejection::Rejection,
+    request::credential::{Credential, CredentialSource},
     store::{Entry, Key, confirmed::confirmed},
 };
 

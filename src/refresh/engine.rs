@@ -45,7 +45,7 @@ pub(super) struct Inner<U> {
     /// Drawn for this engine, to tell its clock from that of another node.
     pub(super) node: u64,
     pub(super) users: Arc<dyn ReadUser<U>>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(super) issuer: String,
     pub(super) keys: TokenKeys,
     pub(super) records: RecordKeys,

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     authenticate::{Authenticate, Verified},
-    credential::{Credential, CredentialSource},
     error::StoreError,
     identity::Identity,
     rejection::Rejection,
+    request::credential::{Credential, CredentialSource},
 };
 
 /// A session as it was opened last, and what follows from it.

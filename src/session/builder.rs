@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    cookie::CookieSpec,
     error::ConfigError,
     event::Events,
     grant::ReadUser,
+    request::cookie::CookieSpec,
     secret::MasterSecret,
     store::Store,
 };

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    cookie::CookieSpec,
     error::StoreError,
     event::{Event, EventKind, Events},
+    request::cookie::CookieSpec,
     secret::Secret,
     store::{
         Key, Namespace, Store, When, Write,

@@ -298,8 +298,8 @@ const PREFIX_BYTES: usize = 1 + 32 + 4;
 
 #[cfg(test)]
 mod tests {
-    use super::{super::token::TagKeys, *};
-    use crate::secret::MasterSecret;
+    use super::*;
+    use crate::{secret::MasterSecret, session::token::TagKeys};
 
     const LIFETIME: Lifetime = Lifetime {
         idle: Duration::from_secs(1800),

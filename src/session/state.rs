@@ -9,7 +9,7 @@ use std::{
 use http::{HeaderMap, HeaderValue, header};
 
 use super::{core::Core, lookup::Opened, token::Token};
-use crate::{authenticate::OnResponse, credential::CredentialSource};
+use crate::{authenticate::OnResponse, request::credential::CredentialSource};
 
 pub(super) struct Shared {
     pub(super) core: Arc<Core>,

@@ -49,8 +49,6 @@ use crate::{clock::Timestamp, error::StoreError};
 mod address;
 #[cfg(any(feature = "jwt", feature = "session"))]
 pub(crate) mod confirmed;
-#[cfg(any(test, feature = "testing"))]
-pub mod contract;
 mod entry;
 #[cfg(feature = "store-file")]
 mod file;
@@ -82,7 +80,6 @@ mod turn;
 
 #[cfg(feature = "store-file")]
 pub use self::file::{FileStore, FileStoreBuilder};
-pub use self::memory::MemoryStore;
 #[cfg(feature = "metrics")]
 pub use self::metered::Metered;
 #[cfg(feature = "near-cache")]
@@ -96,6 +93,7 @@ pub use self::redis::{RedisStore, RedisStoreBuilder};
 pub use self::{
     entry::{Entry, Glance, Version, When, Write, permits},
     key::Key,
+    memory::MemoryStore,
     namespace::Namespace,
 };
 

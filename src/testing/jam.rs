@@ -9,10 +9,11 @@ use super::{FailingStore, ManualClock, request};
 use crate::{
     clock::{Clock, Timestamp},
     grant::Grant,
+    key::{Algorithm, Key, KeyRing},
     secret::{MasterSecret, Secret},
     session::Sessions,
     store::MemoryStore,
-    token::{Algorithm, Claims, Jwt, JwtBuilder, Key, KeyRing},
+    token::{Claims, Jwt, JwtBuilder},
 };
 
 /// Engines on one store in memory and one clock, with generated keys.

@@ -5,7 +5,7 @@
 //!   tokens that are expired or another party's, and requests that are logged in.
 //! * `Authenticator` (with `otp`) shows the codes of a subject that is enrolled.
 //! * [`FailingStore`] fails when it is told to, with or without having done what it was asked.
-//! * [`contract`](crate::store::contract) is what every store must pass.
+//! * [`contract`](crate::testing::contract) is what every store must pass.
 //!
 //! The engines are the real ones: nothing here accepts what a server would refuse. Hand them to the code under test.
 //!
@@ -40,6 +40,7 @@
 #[cfg(feature = "otp")]
 mod authenticator;
 mod clock;
+pub mod contract;
 #[cfg(all(feature = "jwt", feature = "session"))]
 mod jam;
 mod request;

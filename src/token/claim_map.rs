@@ -20,8 +20,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{claims::Registered, json::Words};
-use crate::{error::ConfigError, rejection::Rejection};
+use super::claims::Registered;
+use crate::{error::ConfigError, json::Words, rejection::Rejection};
 
 /// Says where roles and scopes are.
 #[derive(Clone, Debug, Default)]

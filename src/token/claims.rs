@@ -5,8 +5,8 @@ use std::{borrow::Cow, fmt, time::Duration};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{date, json::Words};
-use crate::{clock::Timestamp, identity::Factor, rejection::Rejection};
+use super::date;
+use crate::{clock::Timestamp, identity::Factor, json::Words, rejection::Rejection};
 
 /// The claims of a token as they stand in it: the user type of those who need no other.
 ///

@@ -11,9 +11,8 @@ use super::{
     claims::{Binding, Registered, Rules, Validity},
     date::Dates,
     issue::Issue,
-    json,
-    list::{Asked, TokenList},
     payload,
+    revocation::{Asked, TokenList},
 };
 use crate::{
     authenticate::Verified,
@@ -22,6 +21,7 @@ use crate::{
     error::IssueError,
     grant::Grant,
     identity::{Identity, Subject},
+    json,
     rejection::Rejection,
 };
 

@@ -17,7 +17,7 @@ macro_rules! handle {
             /// # Errors
             ///
             /// An invalid [`Rejection`] for every token that is not one of ours, for this audience, and alive. With a
-            /// [list](super::list) also for one that it refuses, and an unavailable one when its store does not answer.
+            /// [list](super::revocation) also for one that it refuses, and an unavailable one when its store does not answer.
             pub async fn verify(&self, token: &str) -> Result<Verified<U>, Rejection> {
                 self.engine.verify(token).await
             }
@@ -28,7 +28,7 @@ macro_rules! handle {
             /// # Errors
             ///
             /// An invalid [`Rejection`] for what is no good token, lists aside; an unavailable one when the store fails, after
-            /// which asking again is safe; a misconfigured one when the engine has no [list](super::list).
+            /// which asking again is safe; a misconfigured one when the engine has no [list](super::revocation).
             pub async fn revoke(&self, token: &str) -> Result<(), Rejection> {
                 self.engine.revoke(token).await
             }

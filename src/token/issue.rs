@@ -16,8 +16,7 @@ use super::{
     claim_map::ClaimMap,
     date::LAST_SECOND,
     engine::{Core, Engine},
-    json,
-    list::{TokenId, TokenList},
+    revocation::{TokenId, TokenList},
     withheld::Withheld,
     write::Minted,
 };
@@ -25,6 +24,7 @@ use crate::{
     clock::Timestamp,
     error::IssueError,
     grant::Grant,
+    json,
     secret::{self, Secret},
 };
 

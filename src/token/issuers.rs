@@ -20,12 +20,15 @@ use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-use super::{claims::Claims, jws, jwt::Jwt};
+use super::{
+    claims::Claims,
+    jwt::{Jwt, jws},
+};
 use crate::{
     authenticate::{Authenticate, Verified},
-    credential::{Credential, CredentialSource},
     error::ConfigError,
     rejection::Rejection,
+    request::credential::{Credential, CredentialSource},
 };
 
 /// An engine for the tokens of several issuers. It is a handle.

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use super::engine::Learning;
+use crate::key::ring::KeyRing;
 #[cfg(feature = "jwks")]
-use super::jwks::Jwks;
-use super::{engine::Learning, ring::KeyRing};
+use crate::remote::jwks::Jwks;
 
 /// The keys of a [`Jwt`](super::Jwt): a [`KeyRing`], or a `Jwks` that another party publishes.
 #[derive(Clone)]

@@ -68,47 +68,25 @@
 //! # }
 //! ```
 
-mod algorithm;
-mod asymmetric;
-mod builder;
 pub mod claim_map;
 mod claims;
 mod date;
-mod der;
 #[cfg(feature = "dpop")]
 pub mod dpop;
 mod engine;
-#[cfg(feature = "jwks")]
-pub mod from_issuer;
 mod handle;
 mod issue;
 pub mod issuers;
-mod json;
 #[cfg(feature = "jwe")]
 pub mod jwe;
-mod jwk;
-#[cfg(feature = "jwks")]
-pub mod jwks;
-mod jws;
-mod jwt;
-#[cfg(feature = "jwt-simple")]
-pub mod jwt_simple;
-mod key;
+pub(crate) mod jwt;
 mod key_source;
-pub mod list;
-mod load;
-mod low_order;
-mod material;
-mod ml_dsa;
+pub mod revocation;
 #[cfg(feature = "paseto")]
 pub mod paseto;
 mod payload;
-mod pem;
-mod private;
 mod revoke;
-mod ring;
 mod settings;
-mod symmetric;
 mod withheld;
 mod write;
 
@@ -120,25 +98,18 @@ mod tests;
 
 #[cfg(feature = "dpop")]
 pub use self::dpop::Dpop;
+#[cfg(feature = "jwks")]
+pub use self::jwt::from_issuer::FromIssuer;
 #[cfg(feature = "paseto")]
 pub use self::paseto::{Paseto, PasetoKey};
 pub use self::{
-    algorithm::Algorithm,
-    builder::JwtBuilder,
     claim_map::ClaimMap,
     claims::Claims,
     issue::Issue,
     issuers::Issuers,
-    jwt::Jwt,
-    key::Key,
+    jwt::{Jwt, builder::JwtBuilder},
     key_source::KeySource,
-    list::{TokenId, TokenList, TokenListBuilder},
-    ring::{KeyRing, RingKey},
-};
-#[cfg(feature = "jwks")]
-pub use self::{
-    from_issuer::FromIssuer,
-    jwks::{Jwks, JwksBuilder},
+    revocation::{TokenId, TokenList, TokenListBuilder},
 };
 
 /// The most that servers take in one header line by default.

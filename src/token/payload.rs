@@ -17,10 +17,15 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     claims::{Binding, Registered},
-    date::{self, Dates, numeric_date},
-    json::{self, Names, Skipped, Text},
+    date,
+    date::{Dates, numeric_date},
 };
-use crate::{clock::Timestamp, identity::Factor};
+use crate::{
+    clock::Timestamp,
+    identity::Factor,
+    json,
+    json::{Names, Skipped, Text},
+};
 
 /// Reads a payload, with dates of this form, as registered claims and a `U`.
 pub(super) fn read<'de, U: de::Deserialize<'de>>(

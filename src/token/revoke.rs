@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     engine::Engine,
-    list::{TokenId, TokenList},
+    revocation::{TokenId, TokenList},
 };
 use crate::{clock::Timestamp, rejection::Rejection};
 

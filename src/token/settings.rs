@@ -6,7 +6,7 @@ use super::{
     claim_map::Foreign,
     claims::Rules,
     engine::{Core, Engine, Envelope},
-    list::TokenList,
+    revocation::TokenList,
 };
 use crate::{
     clock::{Clock, SKEW, SystemClock},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What is set so far.
-pub(super) struct Settings {
+pub(crate) struct Settings {
     pub(super) issuer: Expected<String>,
     pub(super) audiences: Expected<Vec<String>>,
     pub(super) leeway: Duration,

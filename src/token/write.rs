@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use super::{
     date::{Date, Dates, numeric_date},
-    json::MAX_NAMES,
     withheld::Withheld,
 };
-use crate::{clock::Timestamp, identity::Factor};
+use crate::{clock::Timestamp, identity::Factor, json::MAX_NAMES};
 
 /// Claims to mint, in seconds where they are times.
 pub(super) struct Minted<'a, U> {

@@ -7,7 +7,7 @@ use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tower_jam::{
     Algorithm, Clock, Key, Secret, SystemClock,
-    account::RoutesBuilder,
+    routes::AccountRoutes,
     store::{MemoryStore, Store},
     testing::ManualClock,
     token::Dpop,
@@ -71,7 +71,7 @@ async fn a_login_with_a_proof_is_bound_to_its_key() {
     let dpop = Dpop::builder(store, &world.shared.secret, "https://auth.acme.dev");
     let dpop = dpop.clock(clock).build().unwrap();
     let secret = Secret::new(SECRET.to_owned());
-    let routes = RoutesBuilder::new(world.accounts.clone()).dpop(dpop);
+    let routes = AccountRoutes::builder(world.accounts.clone()).dpop(dpop);
     let app = world.mount(routes.service("billing", &secret).unwrap().build());
     let (client, thief) = (Client::new(), Client::new());
 
@@ -163,7 +163,7 @@ async fn watched(asks: bool) -> (Arc<ProbeStore>, World, Router) {
     if asks {
         dpop = dpop.require_nonce();
     }
-    let routes = RoutesBuilder::new(world.accounts.clone()).dpop(dpop.build().unwrap());
+    let routes = AccountRoutes::builder(world.accounts.clone()).dpop(dpop.build().unwrap());
     let app = world.mount(routes.build());
     (store, world, app)
 }

@@ -9,12 +9,12 @@ use serde_json::json;
 use tokio::{sync::Barrier, task::JoinSet};
 use tower_jam::{
     Claims, Clock, MasterSecret, Secret, SystemClock,
-    account::{
-        self, Accounts, Credentials, LoginError, NewDevice, Origin, Throttle, TrustedProxies, Users,
-    },
+    account::{Accounts, Credentials, LoginError, NewDevice, Origin, Users},
     event::EventKind,
+    routes,
     store::{MemoryStore, Store},
     testing::ManualClock,
+    throttle::{Throttle, TrustedProxies},
 };
 
 use super::{
@@ -205,7 +205,7 @@ async fn an_address_that_the_client_made_up_is_not_counted_by() {
     let (users, pairs) = (world.users.clone(), world.accounts.pairs().clone());
     let accounts = Accounts::builder(users, world.passwords.clone(), throttle, pairs);
     let accounts = accounts.build().unwrap();
-    let app = world.mount(account::routes(accounts));
+    let app = world.mount(routes::accounts(accounts));
     let mut refused = 0;
     for number in 0..110 {
         let forged = format!("203.0.113.{}, 198.51.100.7", number % 250);

@@ -7,6 +7,7 @@ use serde_json::json;
 use tower_jam::{
     Clock, Factor, Identity, Secret, Sessions, Subject, SystemClock,
     account::{self, LoginError, NewDevice},
+    routes,
     store::MemoryStore,
     testing::ManualClock,
 };
@@ -155,7 +156,7 @@ async fn a_pending_login_comes_to_nothing_however_short_sessions_live() {
     };
     let pair = world.login().await;
     let phone = enroll(&world, &pair, &[]).await;
-    let app = world.mount(account::routes(accounts.clone()));
+    let app = world.mount(routes::accounts(accounts.clone()));
     let waiting = post(&app, "/session/login", &[], login("alice", PASSWORD)).await;
     let challenge = waiting.json()["challenge"].as_str().unwrap().to_owned();
     accounts.logout_all(&world.alice).await.unwrap();

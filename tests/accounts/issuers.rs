@@ -7,10 +7,11 @@ use axum::{Router, routing::get};
 use serde_json::{Value, json};
 use tower_jam::{
     Accounts, Algorithm, Claims, Clock, Grant, Identity, Jwt, Key, KeyRing, MasterSecret, Otp,
-    Sessions, SystemClock, Throttle, TokenPairs,
-    account::{self, RoutesBuilder, User, Users},
+    Sessions, SystemClock, Throttle, TokenPairs, account,
+    account::{User, Users},
     layer::AuthLayer,
     otp::Totp,
+    routes::AccountRoutes,
     store::{Store, StoreFuture},
     testing::ManualClock,
 };
@@ -120,7 +121,7 @@ impl Site {
         let api = Router::new().route("/api", whose);
         let api = api.route_layer(AuthLayer::new(pairs));
         let secret = "0123456789abcdef0123456789abcdef".to_owned();
-        let routes = RoutesBuilder::new(accounts.clone())
+        let routes = AccountRoutes::builder(accounts.clone())
             .service("gateway", &tower_jam::Secret::new(secret))
             .unwrap();
         Self {

@@ -9,9 +9,12 @@ use axum::{
 use serde_json::json;
 use tower_jam::{
     Claims, Clock, Passwords, Secret, Session, SessionLayer, SystemClock,
-    account::{Budget, Cost, Credentials, LoginError, Origin, RoutesBuilder, Scheme, Users},
+    account::{Credentials, LoginError, Origin, Users},
     event::EventKind,
+    password::{Cost, Scheme},
+    routes::AccountRoutes,
     testing::ManualClock,
+    throttle::Budget,
 };
 
 use super::{support::stores, world::*};
@@ -628,7 +631,7 @@ async fn without_the_clients_address_nobody_logs_in_and_the_log_says_why() {
 #[tokio::test]
 async fn fields_have_the_names_they_were_given() {
     let world = world().await;
-    let routes = RoutesBuilder::new(world.accounts.clone())
+    let routes = AccountRoutes::builder(world.accounts.clone())
         .name_field("email")
         .password_field("secret");
     let app = world.mount(routes.build());

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use base64_simd::STANDARD;
 use serde_json::{Value, json};
 use tower_jam::{
-    Clock, Secret, SystemClock, account::RoutesBuilder, store::MemoryStore, testing::ManualClock,
+    Clock, Secret, SystemClock, routes::AccountRoutes, store::MemoryStore, testing::ManualClock,
 };
 
 use super::{support::ProbeStore, world::*};
@@ -15,7 +15,7 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded")
 
 fn with_service(world: &World) -> axum::Router {
     let secret = Secret::new(SECRET.to_owned());
-    let routes = RoutesBuilder::new(world.accounts.clone());
+    let routes = AccountRoutes::builder(world.accounts.clone());
     world.mount(routes.service("billing", &secret).unwrap().build())
 }
 
@@ -166,7 +166,7 @@ async fn only_a_known_service_may_ask() {
     // Without a service there are no such routes.
     assert_eq!(ask(&world.app(), "/introspect", "x").await.status, 404);
     let refused = |id: &str, secret: &str| {
-        let routes = RoutesBuilder::new(world.accounts.clone());
+        let routes = AccountRoutes::builder(world.accounts.clone());
         routes.service(id, &Secret::new(secret.to_owned())).is_err()
     };
     assert!(refused("billing", "short") && refused("", SECRET) && refused("a:b", SECRET));

@@ -18,10 +18,13 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_jam::{
     Accounts, Algorithm, AuthUser, Claims, Clock, Jwt, Key, KeyRing, MasterSecret, Otp, Passwords,
-    Secret, Sessions, SystemClock, Throttle, TokenPairs,
-    account::{self, Cost, Credentials, Origin, RoutesBuilder, StoreUsers, Users},
+    Secret, Sessions, SystemClock, Throttle, TokenPairs, account,
+    account::{Credentials, Origin, StoreUsers, Users},
     event::{Event, EventKind, Events},
     layer::AuthLayer,
+    password::Cost,
+    routes,
+    routes::AccountRoutes,
     store::{MemoryStore, Store},
     testing::ManualClock,
 };
@@ -170,11 +173,11 @@ pub async fn world() -> World {
 
 impl World {
     pub fn app(&self) -> Router {
-        self.mount(account::routes(self.accounts.clone()))
+        self.mount(routes::accounts(self.accounts.clone()))
     }
 
     pub fn with_cookie(&self) -> Router {
-        let routes = RoutesBuilder::new(self.accounts.clone());
+        let routes = AccountRoutes::builder(self.accounts.clone());
         self.mount(Router::new().nest("/auth", routes.refresh_cookie().build()))
     }
 

@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
 use tower_jam::{
-    Algorithm, AuthUser, Claims, Clock, Jam, Key, SystemClock, account,
+    Algorithm, AuthUser, Claims, Clock, Jam, Key, SystemClock,
     config::{Config, Format},
     otp::{OtpSecret, Totp},
+    routes,
     testing::ManualClock,
 };
 
@@ -88,7 +89,7 @@ async fn site_with(changes: &[(&str, &str)]) -> Site {
     let app = Router::new()
         .route("/me", me().route_layer(jam.pairs_layer().unwrap()))
         .route("/page", me().route_layer(jam.session_layer().unwrap()))
-        .merge(account::routes(jam.accounts().unwrap().clone()));
+        .merge(routes::accounts(jam.accounts().unwrap().clone()));
     Site { clock, jam, app }
 }
 

@@ -10,9 +10,10 @@ use axum::{Router, routing::get};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tower_jam::{
-    Algorithm, AuthUser, Claims, Jam, Secret, StoreError, account,
+    Algorithm, AuthUser, Claims, Jam, Secret, StoreError,
     config::Config,
     oauth2::{Callback, Login},
+    routes,
 };
 use url::Url;
 
@@ -265,7 +266,7 @@ async fn a_browser_logs_in_by_the_routes() {
     let app: Router = Router::new()
         .route("/me", me)
         .route_layer(jam.session_layer().unwrap())
-        .merge(account::oauth_routes(accounts, clients, link).unwrap());
+        .merge(routes::providers(accounts, clients, link).unwrap());
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, app).await });
 

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tower_jam::{
     AuthUser, Clock, Jam, SystemClock,
-    account::{self, PostgresUsers, Users},
+    account::{PostgresUsers, Users},
     config::{Config, Format},
+    routes,
     store::PostgresStore,
     testing::ManualClock,
 };
@@ -99,7 +100,7 @@ async fn shop(changes: &[(&str, &str)]) -> Shop {
     let app = Router::new()
         .route("/me", me)
         .route_layer(jam.pairs_layer().unwrap())
-        .merge(account::routes(jam.accounts().unwrap().clone()));
+        .merge(routes::accounts(jam.accounts().unwrap().clone()));
     Shop {
         clock,
         pool,

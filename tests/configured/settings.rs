@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tower_jam::{
-    Algorithm, Claims, Grant, Jam, Key, Timestamp, account::Outcome, config::Config,
-    otp::OtpSecret, store::MemoryStore, testing::ManualClock,
+    Algorithm, Claims, Grant, Jam, Key, Timestamp, config::Config, otp::OtpSecret,
+    password::Outcome, store::MemoryStore, testing::ManualClock,
 };
 
 use crate::{

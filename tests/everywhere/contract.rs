@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use tower_jam::{SystemClock, store::contract, testing::ManualClock};
+use tower_jam::{
+    SystemClock,
+    testing::{ManualClock, contract},
+};
 
 use super::support::stores;
 

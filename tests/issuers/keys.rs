@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 use tower_jam::{
     Algorithm, Claims, ConfigError, Jwt, Key,
-    token::{Jwks, JwksBuilder},
+    remote::{Jwks, JwksBuilder},
 };
 
 use super::support::provider::{FAULTS, Fault, KEYS, Provider, seal, sign};

@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use reqwest::Response;
 use serde_json::{Value, json};
 use tower_jam::{
-    Claims, Clock, SystemClock, Timestamp,
-    account::{OAuthRoutes, Users},
-    otp::Totp,
+    Claims, Clock, SystemClock, Timestamp, account::Users, otp::Totp, routes::ProviderRoutes,
 };
 use url::Url;
 
@@ -80,9 +78,9 @@ async fn a_login_that_is_with_the_provider_as_its_user_logs_out_everywhere_makes
 /// then has nothing.
 #[tokio::test]
 async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
-    let second_page: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims> =
+    let second_page: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims> =
         |it| it.second_step_page("/cart");
-    let pair: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims> =
+    let pair: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims> =
         |it| it.refresh_cookie().second_step_page("/cart");
     for (routes, mode) in [
         (second_page, "session"),
@@ -188,7 +186,7 @@ async fn a_login_of_unknown_age_is_fresh_for_nothing() {
             .await
             .unwrap()
     };
-    let pair: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims> = |it| it.refresh_cookie();
+    let pair: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims> = |it| it.refresh_cookie();
     let world = site(Terms {
         routes: pair,
         ..USUAL

@@ -5,9 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 use axum::{Router, routing::get};
 use tower_jam::{
     Accounts, Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, OAuth2, Otp, Passwords,
-    Secret, SessionLayer, Sessions, StoreError, Throttle, TokenPairs,
-    account::{self, OAuthRoutes, RoutesBuilder, StoreUsers, Users},
+    Secret, SessionLayer, Sessions, StoreError, Throttle, TokenPairs, account,
+    account::{StoreUsers, Users},
     oauth2::{Login, ProviderBuilder},
+    routes::{AccountRoutes, ProviderRoutes},
     store::MemoryStore,
 };
 
@@ -29,7 +30,7 @@ pub struct Site {
 /// How a site differs from the usual one.
 pub struct Terms {
     pub provider: fn(ProviderBuilder) -> ProviderBuilder,
-    pub routes: fn(OAuthRoutes<Claims>) -> OAuthRoutes<Claims>,
+    pub routes: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims>,
 }
 
 pub const USUAL: Terms = Terms {
@@ -88,7 +89,7 @@ pub async fn site(terms: Terms) -> Site {
         .build()
         .unwrap();
     let me = get(|user: AuthUser<Claims>| async { axum::Json(user) });
-    let routes = OAuthRoutes::new(accounts.clone(), [oauth], link);
+    let routes = ProviderRoutes::builder(accounts.clone(), [oauth], link);
     let app = Router::new()
         .route("/me", me)
         .route_layer(SessionLayer::new(sessions.clone()))
@@ -96,7 +97,7 @@ pub async fn site(terms: Terms) -> Site {
         .merge((terms.routes)(routes).build().unwrap())
         .nest(
             "/auth",
-            RoutesBuilder::new(accounts.clone())
+            AccountRoutes::builder(accounts.clone())
                 .refresh_cookie()
                 .build(),
         );

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use sqlx::postgres::PgPoolOptions;
 use tower_jam::{
-    store::{PostgresStore, PostgresStoreBuilder, contract},
-    testing::ManualClock,
+    store::{PostgresStore, PostgresStoreBuilder},
+    testing::{ManualClock, contract},
 };
 
 use crate::{

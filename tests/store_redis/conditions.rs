@@ -8,8 +8,8 @@ use std::{
 use tokio::sync::Barrier;
 use tower_jam::{
     Grant, MasterSecret, Sessions,
-    store::{RedisStore, contract},
-    testing::ManualClock,
+    store::RedisStore,
+    testing::{ManualClock, contract},
 };
 
 use crate::{

@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
-    Algorithm, Claims, Clock, Grant, Jwt, Key, KeyRing, SystemClock, TokenList,
-    store::{self, MemoryStore, Store},
+    Algorithm, Claims, Clock, Grant, Jwt, Key, KeyRing, SystemClock, TokenList, store,
+    store::{MemoryStore, Store},
     testing::ManualClock,
-    token::{JwtBuilder, list::TokenListBuilder},
+    token::{JwtBuilder, revocation::TokenListBuilder},
 };
 
 pub const ISSUER: &str = "https://auth.acme.dev";

@@ -8,7 +8,7 @@ use serde::{
     de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer},
 };
 
-use crate::{secret::Secret, token::Algorithm};
+use crate::{key::Algorithm, secret::Secret};
 
 /// A span of time: `500ms`, `30s`, `15m`, `12h`, `7d`.
 #[derive(Clone, Copy, Debug)]

@@ -7,11 +7,12 @@
 use bytes::Bytes;
 use redb::{Database, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use super::{
-    super::{Entry, Key, Version, When, Write, number, permits},
-    fault::Fault,
+use super::fault::Fault;
+use crate::{
+    clock::Timestamp,
+    error::StoreError,
+    store::{Entry, Key, Version, When, Write, number, permits},
 };
-use crate::{clock::Timestamp, error::StoreError};
 
 /// Version, expiry, key of the group or nothing, value.
 type Row = (u64, u64, &'static [u8], &'static [u8]);

@@ -13,7 +13,7 @@ use super::{
     tables::{COMMITS_NAME, ENTRIES, EXPIRIES, FORMAT, FORMAT_NAME, GROUPS, META},
     *,
 };
-use crate::{store::contract, testing::ManualClock};
+use crate::testing::{ManualClock, contract};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

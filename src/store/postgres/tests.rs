@@ -16,10 +16,9 @@ use super::{
     purge::{self, BATCH, BATCHES},
     watch::PostgresWatch,
 };
-use crate::store::process;
 use crate::{
     clock::Clock,
-    store::{Key, Namespace, Store, When, Write, near::Watch},
+    store::{Key, Namespace, Store, When, Write, near::Watch, process},
     testing::ManualClock,
 };
 

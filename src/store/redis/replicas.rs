@@ -12,7 +12,10 @@ use std::{
 use bytes::Bytes;
 use fred::{
     interfaces::{ClientLike, ClusterInterface, KeysInterface, ServerInterface},
-    types::{ClusterHash, config::Options, config::Server},
+    types::{
+        ClusterHash,
+        config::{Options, Server},
+    },
     util::redis_keyslot,
 };
 use tokio::time::Instant;

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use super::{Dpop, proof::Proof};
 use crate::{
     authenticate::{Authenticate, OnResponse, Verified},
-    credential::{Credential, CredentialSource},
     identity::Identity,
     rejection::Rejection,
+    request::credential::{Credential, CredentialSource},
     token::Jwt,
 };
 

@@ -9,11 +9,10 @@ use serde_json::value::RawValue;
 use crate::{
     clock::Timestamp,
     error::ConfigError,
+    json,
+    key::{algorithm::Algorithm, jwk::Jwk, signing::Key},
     rejection::Rejection,
-    token::{
-        MAX_BYTES, algorithm::Algorithm, date::numeric_date, json, jwk::Jwk,
-        jws::strip_application, key::Key,
-    },
+    token::{MAX_BYTES, date::numeric_date, jwt::jws::strip_application},
 };
 
 /// A key that somebody has proved to hold, by its thumbprint.

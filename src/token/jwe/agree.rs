@@ -8,7 +8,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{compact::ContentKey, key::Wrapped};
-use crate::token::jwk;
+use crate::key::jwk;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Curve {

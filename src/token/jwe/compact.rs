@@ -7,9 +7,11 @@ use zeroize::Zeroizing;
 use super::{header::Header, key::JweKey};
 use crate::{
     error::IssueError,
+    key::{jwk, ring::Ring},
     rejection::Rejection,
-    secret::{self, Secret},
-    token::{MAX_BYTES, jwk, ring::Ring},
+    secret,
+    secret::Secret,
+    token::MAX_BYTES,
 };
 
 /// The key that encrypts one content, and no other.

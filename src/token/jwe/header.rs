@@ -9,11 +9,11 @@ use serde::{
 
 use super::agree::Point;
 use crate::{
+    json,
+    json::{Names, Text},
+    key::jwk,
     rejection::Rejection,
-    token::{
-        json::{self, Names, Text},
-        jwk, jws,
-    },
+    token::jwt::jws,
 };
 
 /// The members that matter.

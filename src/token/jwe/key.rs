@@ -18,13 +18,14 @@ use super::{
 };
 use crate::{
     error::{ConfigError, IssueError},
-    secret::{self, Secret},
-    token::{
+    key::{
         algorithm::Algorithm,
         jwk,
-        key::Key,
         ring::{RingKey, sealed::Sealed},
+        signing::Key,
     },
+    secret,
+    secret::Secret,
 };
 
 /// How the key of the content is found (RFC 7518 section 4). The content's encryption is A256GCM in each.

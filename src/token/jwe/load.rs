@@ -15,12 +15,7 @@ use super::{
 };
 use crate::{
     error::ConfigError,
-    token::{
-        jwk::{self, Jwk},
-        key::Key,
-        material::Parts,
-        pem,
-    },
+    key::{jwk, jwk::Jwk, material::Parts, pem, signing::Key},
 };
 
 impl JweKey {

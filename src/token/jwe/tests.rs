@@ -17,7 +17,7 @@ use super::{
     compact,
     header::Header,
 };
-use crate::token::{KeyRing, jwk};
+use crate::key::{KeyRing, jwk};
 
 /// RFC 7518 appendix C.
 #[test]

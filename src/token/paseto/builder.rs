@@ -14,9 +14,9 @@ use super::{
 use crate::{
     clock::Clock,
     error::ConfigError,
+    key::ring::KeyRing,
     token::{
-        list::TokenList,
-        ring::KeyRing,
+        revocation::TokenList,
         settings::{Expected, Settings, settings},
     },
 };
@@ -79,7 +79,7 @@ impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
             return Err(error);
         }
         let members = &self.sealing.members;
-        let footer = crate::token::json::write(members)
+        let footer = crate::json::write(members)
             .map_err(|error| ConfigError::new("footer", "is nested too deeply").because(error))?;
         if footer.len() > MAX_MEMBERS_BYTES {
             return Err(ConfigError::new("footer", "is longer than 512 bytes"));

@@ -12,7 +12,7 @@ use super::version::{
     LOCAL_KEY_BYTES, Local, Public, V2, V3, V4,
     sealed::{Cipher, KeyPair, SharedKey},
 };
-use crate::{error::IssueError, token::low_order::is_of_low_order};
+use crate::{error::IssueError, key::low_order::is_of_low_order};
 
 /// A key pair, or the public half of one.
 #[expect(unnameable_types, reason = "it is what a sealed trait goes by")]

@@ -12,12 +12,12 @@ use super::{
 };
 use crate::{
     error::IssueError,
+    key::ring::KeyRing,
     rejection::Rejection,
     token::{
         MAX_BYTES,
         date::Dates,
         engine::{Envelope, Keys, Opened},
-        ring::KeyRing,
     },
 };
 

@@ -6,8 +6,9 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::{
+    json,
+    json::{Names, Skipped, Text},
     rejection::Rejection,
-    token::json::{self, Names, Skipped, Text},
 };
 
 /// The footer of a token that was verified. See [`Paseto::footer`](crate::Paseto::footer).

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     error::ConfigError,
-    secret::{self, Secret},
-    token::ring::{RingKey, sealed::Sealed},
+    key::ring::{RingKey, sealed::Sealed},
+    secret,
+    secret::Secret,
 };
 
 /// A key of one version and one purpose of PASETO, for a [`KeyRing`](crate::KeyRing).

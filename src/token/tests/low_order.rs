@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::token::jwk::encode;
+use crate::key::jwk::encode;
 
 /// The y of every point of low order, in hexadecimal; each is tried with either sign of x.
 const Y: [&str; 7] = [

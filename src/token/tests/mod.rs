@@ -2,7 +2,7 @@
 
 use crate::{ConfigError, IssueError};
 
-use super::{Algorithm, Key, KeyRing};
+use crate::key::{Algorithm, Key, KeyRing};
 
 mod encodings;
 mod low_order;

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{
-    super::jws::{self, Types},
-    *,
-};
+use super::*;
+use crate::token::jwt::{jws, jws::Types};
 
 macro_rules! vectors {
     ($path:literal) => {

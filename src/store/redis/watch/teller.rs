@@ -12,7 +12,10 @@ use std::{
 
 use fred::types::{ClusterStateChange, client::Invalidation};
 use tokio::sync::{
-    broadcast::{Receiver, error::RecvError, error::TryRecvError},
+    broadcast::{
+        Receiver,
+        error::{RecvError, TryRecvError},
+    },
     mpsc, oneshot,
 };
 

@@ -1,10 +1,11 @@
 //! The 79 vectors of PASERK, and keys that are none.
 
-use super::{
-    super::version::sealed::{Cipher, KeyPair, SharedKey},
-    *,
+use super::*;
+use crate::{
+    ConfigError,
+    key::ring::RingKey as _,
+    token::paseto::version::sealed::{Cipher, KeyPair, SharedKey},
 };
-use crate::{ConfigError, token::ring::RingKey as _};
 
 /// Runs a file of keys: each `good` one is read as what its `paserk` says, every other is refused.
 #[track_caller]

@@ -1,14 +1,17 @@
 //! `v2.json`, `v3.json` and `v4.json`: 49 tokens, of which 36 are good.
 
-use super::{
-    super::{
-        envelope::Sealing,
-        v3_local,
-        version::sealed::{Cipher, KeyPair, SharedKey},
+use super::*;
+use crate::{
+    secret::Secret,
+    token::{
+        engine::Envelope as _,
+        paseto::{
+            envelope::Sealing,
+            v3_local,
+            version::sealed::{Cipher, KeyPair, SharedKey},
+        },
     },
-    *,
 };
-use crate::{secret::Secret, token::engine::Envelope as _};
 
 /// What became of the vectors of one version.
 #[derive(Default, PartialEq, Eq, Debug)]

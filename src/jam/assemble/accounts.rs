@@ -1,0 +1,147 @@
+//! Token pairs and accounts, which are made of the other engines.
+
+use std::sync::Arc;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{JamBuilder, Parts};
+#[cfg(feature = "account")]
+use crate::account::{self, Accounts, StoreUsers, Users};
+use crate::{
+    config::{Config, settings::FormatKind},
+    error::ConfigError,
+    grant::ReadUser,
+    jam::{Engines, Read},
+    secret::MasterSecret,
+};
+
+impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
+    /// The users that accounts log in: the application's own, or those in the store where there are passwords.
+    #[cfg(feature = "account")]
+    pub(crate) fn known_users(
+        &self,
+        parts: &Parts<'_>,
+        secret: &MasterSecret,
+        engines: &mut Engines<U>,
+    ) -> Option<Arc<dyn Users<U>>> {
+        let settings = &self.config.settings;
+        if let Some(users) = &self.users {
+            return Some(Arc::clone(users));
+        }
+        settings.passwords.as_ref()?;
+        let issuer = settings.issuer.as_deref().unwrap_or("self");
+        let users = StoreUsers::new(Arc::clone(parts.store), secret, issuer);
+        let users = Arc::new(users.with_clock(Arc::clone(parts.clock)));
+        engines.users = Some(Arc::clone(&users));
+        Some(users)
+    }
+
+    #[cfg(feature = "account")]
+    pub(crate) fn reader(&self, users: &Option<Arc<dyn Users<U>>>) -> Option<Arc<dyn ReadUser<U>>> {
+        let known = || -> Option<Arc<dyn ReadUser<U>>> {
+            // Without accounts nobody says that the users of the sessions are those in the store.
+            let has_accounts = self.config.settings.refresh.is_some();
+            let users = users.as_ref();
+            let users = users.filter(|_| has_accounts || self.users.is_some())?;
+            Some(Arc::new(account::reread(Arc::clone(users))))
+        };
+        self.reader.clone().or_else(known)
+    }
+
+    pub(crate) fn add_pairs(
+        &self,
+        parts: &Parts<'_>,
+        secret: &MasterSecret,
+        engines: &mut Engines<U>,
+        reader: Option<Arc<dyn ReadUser<U>>>,
+    ) -> Result<(), ConfigError> {
+        let Config {
+            settings, place, ..
+        } = &self.config;
+        let Some(refresh) = &settings.refresh else {
+            return Ok(());
+        };
+        let is_missing = reader.is_none();
+        // Settings that do not fit are named before what the program does not give.
+        let reader = reader.unwrap_or_else(|| Arc::new(async |_: String| Ok(None)));
+        let missing = |table: &str| {
+            let reason = format!("needs the table `{table}`");
+            place.error("refresh.format", reason)
+        };
+        let pairs = match refresh.format {
+            FormatKind::Jwt => {
+                let jwt = engines.jwt.as_ref().ok_or_else(|| missing("jwt"))?;
+                let pairs = parts.pairs(refresh, jwt.engine.clone(), secret, reader)?;
+                Read::new(pairs, jwt.source.clone())
+            }
+            #[cfg(feature = "paseto")]
+            FormatKind::Paseto => {
+                let paseto = engines.paseto.as_ref().ok_or_else(|| missing("paseto"))?;
+                let pairs = parts.pairs(refresh, paseto.engine.clone(), secret, reader)?;
+                Read::new(pairs, paseto.source.clone())
+            }
+            #[cfg(not(feature = "paseto"))]
+            FormatKind::Paseto => return Err(missing("paseto")),
+        };
+        if is_missing {
+            #[cfg(feature = "account")]
+            let reason = "needs to read users: call `JamBuilder::users` or `JamBuilder::read_user`, \
+                          or add the table `passwords`";
+            #[cfg(not(feature = "account"))]
+            let reason = "needs to read users: call `JamBuilder::read_user`";
+            return Err(place.error("refresh", reason));
+        }
+        engines.pairs = Some(pairs);
+        Ok(())
+    }
+
+    #[cfg(feature = "account")]
+    pub(crate) fn add_accounts(
+        &self,
+        parts: &Parts<'_>,
+        secret: &MasterSecret,
+        engines: &mut Engines<U>,
+        users: &Option<Arc<dyn Users<U>>>,
+    ) -> Result<(), ConfigError> {
+        let Config {
+            settings, place, ..
+        } = &self.config;
+        let Some(stated) = &settings.passwords else {
+            return match settings.throttle {
+                Some(_) => Err(place.error("throttle", "needs the table `passwords`")),
+                None => Ok(()),
+            };
+        };
+        let passwords = parts.passwords(stated, secret)?;
+        let limits = settings.throttle.clone().unwrap_or_default();
+        let throttle = parts.throttle(&limits, secret)?;
+        if let (Some(pairs), Some(users)) = (&engines.pairs, users) {
+            let builder = Accounts::builder(
+                Arc::clone(users),
+                passwords.clone(),
+                throttle.clone(),
+                pairs.engine.clone(),
+            );
+            let mut builder = builder
+                .events(self.events.clone())
+                .clock(Arc::clone(&self.clock));
+            if let Some(sessions) = &engines.sessions {
+                builder = builder.sessions(sessions.engine.clone());
+            }
+            if let Some(otp) = &engines.otp {
+                builder = builder.otp(otp.clone());
+            }
+            if let Some(life) = stated.remember_devices {
+                let about = |error| place.engine("passwords", error);
+                builder = builder.remember_devices(life.0).map_err(about)?;
+            }
+            let about = |error| place.engine("passwords", error);
+            engines.accounts = Some(builder.build().map_err(about)?);
+        } else if stated.remember_devices.is_some() {
+            return Err(place.error("passwords.remember_devices", "needs the table `refresh`"));
+        }
+        engines.passwords = Some(passwords);
+        engines.throttle = Some(throttle);
+        Ok(())
+    }
+}

@@ -1,0 +1,281 @@
+//! The engines of what follows a login and of what precedes it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Parts, keys};
+use crate::{
+    config::settings::SessionSettings, error::ConfigError, grant::ReadUser,
+    request::cookie::CookieSpec, secret::MasterSecret, session::Sessions,
+};
+
+/// Sets on a builder what is set in a table.
+#[cfg(any(feature = "refresh", feature = "otp", feature = "account"))]
+macro_rules! set {
+    ($builder:ident, $settings:ident: $($method:ident = $value:expr),* $(,)?) => {
+        $(if let Some(value) = $settings.$method {
+            $builder = $builder.$method($value(value));
+        })*
+    };
+}
+
+impl Parts<'_> {
+    pub(crate) fn sessions<U: Serialize + Send + Sync + 'static>(
+        &self,
+        settings: &SessionSettings,
+        secret: &MasterSecret,
+        users: Option<Arc<dyn ReadUser<U>>>,
+    ) -> Result<Sessions<U>, ConfigError> {
+        let about = |error| self.place.engine("session", error);
+        let own = settings.secret_file.as_deref();
+        let own = own.map(|file| keys::secret_in(file, "session.secret_file", self.place));
+        let own = own.transpose()?;
+        let mut builder = Sessions::builder(Arc::clone(self.store), own.as_ref().unwrap_or(secret));
+        builder = builder
+            .events(self.events.clone())
+            .clock(Arc::clone(self.clock));
+        if let Some(issuer) = &self.settings.issuer {
+            builder = builder.issuer(issuer);
+        }
+        if let Some(idle) = settings.idle {
+            builder = builder.idle(idle.0);
+        }
+        if let Some(absolute) = settings.absolute {
+            builder = builder.absolute(absolute.0);
+        }
+        if let Some(name) = &settings.cookie {
+            let cookie = CookieSpec::new(name);
+            let about = |error| self.place.name(error, "session.cookie");
+            builder = builder.cookie(cookie.map_err(about)?);
+        }
+        if let Some(users) = users {
+            builder = builder.users(users);
+        }
+        if let Some(max_age) = settings.user_max_age {
+            builder = builder.user_max_age(max_age.0);
+        }
+        if settings.dangerous_plain_records {
+            builder = builder.dangerous_plain_records();
+        }
+        builder.build().map_err(about)
+    }
+}
+
+#[cfg(feature = "refresh")]
+mod refresh {
+    use std::{sync::Arc, time::Duration};
+
+    use super::Parts;
+    use crate::{
+        config::settings::{BindKind, BlacklistKind, LimitKind, RefreshSettings, Span},
+        error::ConfigError,
+        refresh::{AccessTokens, Bind, Blacklist, OnLimit, ReadUser, TokenPairs},
+        secret::MasterSecret,
+    };
+
+    impl Parts<'_> {
+        pub(crate) fn pairs<U: Send + Sync + 'static>(
+            &self,
+            settings: &RefreshSettings,
+            access: impl Into<AccessTokens<U>>,
+            secret: &MasterSecret,
+            users: impl ReadUser<U>,
+        ) -> Result<TokenPairs<U>, ConfigError> {
+            if settings.rotate == Some(false) && settings.grace.is_some() {
+                let reason = "contradicts `rotate`, which is false";
+                return Err(self.place.error("refresh.grace", reason));
+            }
+            let store = Arc::clone(self.store);
+            let mut builder = TokenPairs::builder(access, store, secret, users);
+            let span = |span: Span| -> Duration { span.0 };
+            let on_limit = |kind| match kind {
+                LimitKind::EvictOldest => OnLimit::EvictOldest,
+                LimitKind::EvictLru => OnLimit::EvictLeastRecentlyUsed,
+                LimitKind::Reject => OnLimit::Reject,
+            };
+            let blacklist = |kind| match kind {
+                BlacklistKind::DangerousNone => Blacklist::DangerousNone,
+                BlacklistKind::Refresh => Blacklist::Refresh,
+                BlacklistKind::Both => Blacklist::Both,
+            };
+            let bind = |kind| match kind {
+                BindKind::Ignore => Bind::Ignore,
+                BindKind::Event => Bind::Event,
+                BindKind::Refuse => Bind::Refuse,
+            };
+            set!(builder, settings:
+                idle = span, absolute = span, grace = span, outage_grace = span, rotate = bool::from, max_devices = usize::from,
+                on_limit = on_limit, blacklist = blacklist, bind = bind);
+            builder = builder.events(self.events.clone());
+            let built = builder.build();
+            built.map_err(|error| self.place.engine("refresh", error))
+        }
+    }
+}
+
+#[cfg(feature = "otp")]
+mod otp {
+    use std::{sync::Arc, time::Duration};
+
+    use super::Parts;
+    use crate::{
+        config::settings::{DigestKind, OtpKind, OtpSettings, Span},
+        error::ConfigError,
+        otp::{Digest, Hotp, Otp, Scheme, Totp},
+        secret::MasterSecret,
+    };
+
+    impl Parts<'_> {
+        pub(crate) fn otp(
+            &self,
+            settings: &OtpSettings,
+            secret: &MasterSecret,
+        ) -> Result<Otp, ConfigError> {
+            let about = |error| self.place.engine("otp", error);
+            let service = settings.service.as_deref().or(self.host());
+            let reason = "is not set, and there is no issuer to take it from";
+            let service = service.ok_or_else(|| self.place.error("otp.service", reason))?;
+            let mut builder = Otp::builder(Arc::clone(self.store), secret, service);
+            if let Some(issuer) = &self.settings.issuer {
+                builder = builder.issuer(issuer);
+            }
+            builder = builder.scheme(self.scheme(settings)?);
+            let span = |span: Span| -> Duration { span.0 };
+            set!(builder, settings:
+                secret_bits = usize::from, window = u8::from, look_ahead = u8::from, max_failures = u8::from,
+                lock = span, pending = span, fresh = span);
+            builder = builder
+                .events(self.events.clone())
+                .clock(Arc::clone(self.clock));
+            builder.build().map_err(about)
+        }
+
+        fn scheme(&self, settings: &OtpSettings) -> Result<Scheme, ConfigError> {
+            let about = |error| self.place.engine("otp", error);
+            let digest = match settings.digest {
+                None | Some(DigestKind::Sha1) => Digest::Sha1,
+                Some(DigestKind::Sha256) => Digest::Sha256,
+                Some(DigestKind::Sha512) => Digest::Sha512,
+            };
+            match settings.r#type {
+                OtpKind::Totp => {
+                    if settings.look_ahead.is_some() {
+                        let reason = "contradicts `type`, which is totp";
+                        return Err(self.place.error("otp.look_ahead", reason));
+                    }
+                    let mut totp = Totp::new().with_digest(digest);
+                    if let Some(digits) = settings.digits {
+                        totp = totp.with_digits(digits).map_err(about)?;
+                    }
+                    if let Some(seconds) = settings.interval {
+                        let period = Duration::from_secs(seconds.into());
+                        totp = totp.with_period(period).map_err(about)?;
+                    }
+                    Ok(totp.into())
+                }
+                OtpKind::Hotp => {
+                    let is_stated = [settings.interval.is_some(), settings.window.is_some()];
+                    for (name, is_stated) in ["interval", "window"].into_iter().zip(is_stated) {
+                        if is_stated {
+                            let reason = "contradicts `type`, which is hotp";
+                            return Err(self.place.error(&format!("otp.{name}"), reason));
+                        }
+                    }
+                    let mut hotp = Hotp::new().with_digest(digest);
+                    if let Some(digits) = settings.digits {
+                        hotp = hotp.with_digits(digits).map_err(about)?;
+                    }
+                    Ok(hotp.into())
+                }
+            }
+        }
+    }
+}
+
+#[cfg(feature = "account")]
+mod account {
+    use std::sync::Arc;
+
+    use super::Parts;
+    use crate::{
+        config::settings::{BudgetSettings, PasswordsSettings, SchemeKind, ThrottleSettings},
+        error::ConfigError,
+        password::{Passwords, Scheme},
+        secret::MasterSecret,
+        throttle::{Budget, Throttle, TrustedProxies},
+    };
+
+    impl Parts<'_> {
+        pub(crate) fn passwords(
+            &self,
+            settings: &PasswordsSettings,
+            secret: &MasterSecret,
+        ) -> Result<Passwords, ConfigError> {
+            let mut builder = Passwords::builder();
+            if let Some(schemes) = &settings.schemes {
+                builder = builder.schemes(schemes.iter().map(|scheme| match scheme {
+                    SchemeKind::Argon2id => Scheme::Argon2id,
+                    SchemeKind::Bcrypt => Scheme::Bcrypt,
+                    SchemeKind::Scrypt => Scheme::Scrypt,
+                    SchemeKind::Pbkdf2Sha256 => Scheme::Pbkdf2Sha256,
+                    SchemeKind::Pbkdf2Sha512 => Scheme::Pbkdf2Sha512,
+                }));
+            }
+            if let Some(issuer) = &self.settings.issuer {
+                builder = builder.context(issuer);
+            }
+            if settings.dangerous_allow_common {
+                builder = builder.dangerous_allow_common();
+            }
+            if settings.pepper {
+                builder = builder.pepper(secret);
+            }
+            set!(builder, settings:
+                rehash = bool::from, min_length = usize::from, max_length = usize::from,
+                max_running = usize::from, max_waiting = usize::from);
+            let built = builder.build();
+            built.map_err(|error| self.place.engine("passwords", error))
+        }
+
+        pub(crate) fn throttle(
+            &self,
+            settings: &ThrottleSettings,
+            secret: &MasterSecret,
+        ) -> Result<Throttle, ConfigError> {
+            let budget = |name: &str, stated: &BudgetSettings| {
+                let about = |error| self.place.engine(&format!("throttle.{name}"), error);
+                Budget::new(stated.attempts, stated.window.0).map_err(about)
+            };
+            let mut builder = Throttle::builder(Arc::clone(self.store), secret)
+                .events(self.events.clone())
+                .clock(Arc::clone(self.clock));
+            if let Some(stated) = &settings.account {
+                builder = builder.account(budget("account", stated)?);
+            }
+            if let Some(stated) = &settings.account_network {
+                builder = builder.account_network(budget("account_network", stated)?);
+            }
+            if let Some(stated) = &settings.address {
+                builder = builder.address(budget("address", stated)?);
+            }
+            if let Some(stated) = &settings.device {
+                builder = builder.device(budget("device", stated)?);
+            }
+            if let Some(stated) = &settings.work {
+                builder = builder.work(budget("work", stated)?);
+            }
+            if let Some(proxies) = settings.trusted_proxies {
+                builder = builder.trusted_proxies(TrustedProxies::new(proxies));
+            }
+            if let Some(life) = settings.device_life {
+                if life.0.is_zero() {
+                    let reason = "is nothing, and no device would be known";
+                    return Err(self.place.error("throttle.device_life", reason));
+                }
+                builder = builder.device_life(life.0);
+            }
+            Ok(builder.build())
+        }
+    }
+}

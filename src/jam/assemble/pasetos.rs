@@ -1,0 +1,104 @@
+//! The engine of the table `paseto`.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::{Parts, keys};
+use crate::{
+    config::settings::{FormatKind, Hidden, PasetoSettings, PurposeKind, VersionKind},
+    error::ConfigError,
+    key::KeyRing,
+    token::{Paseto, PasetoKey, paseto as version},
+};
+
+/// A key as it is stated: the name of its setting, and its text.
+type Stated = (&'static str, Zeroizing<String>);
+
+impl Parts<'_> {
+    pub(crate) fn paseto<U>(&self, settings: &PasetoSettings) -> Result<Paseto<U>, ConfigError> {
+        use PurposeKind::*;
+        use VersionKind::*;
+        let active = self.paserk("paseto", settings.key.as_ref(), &settings.key_file)?;
+        let can_sign = !keys::is_public_paserk(active.1.as_bytes());
+        let refresh = self.refresh(FormatKind::Paseto, can_sign)?;
+        let (ttl, lifetime) = self.lifetime("paseto", settings.ttl, refresh)?;
+        let (issuer, audiences) = self.party("paseto")?;
+        macro_rules! build {
+            ($constructor:ident, $Version:ty, $Purpose:ty) => {{
+                let key = |table: &str, (name, text): Stated, kid: &Option<String>| {
+                    let about = |error: ConfigError| match error.setting() {
+                        "key" => self.place.name(error, &format!("{table}.{name}")),
+                        _ => self.place.engine(table, error),
+                    };
+                    let key = PasetoKey::<$Version, $Purpose>::from_paserk(&text).map_err(about)?;
+                    match kid {
+                        Some(kid) => key.with_kid(kid).map_err(about),
+                        None => Ok(key),
+                    }
+                };
+                let ring = KeyRing::new(key("paseto", active, &settings.kid)?);
+                for (at, further) in settings.accept.iter().enumerate() {
+                    let table = format!("paseto.accept[{at}]");
+                    let stated = self.paserk(&table, further.key.as_ref(), &further.key_file)?;
+                    let about = |error| self.place.engine(&table, error);
+                    ring.accept(key(&table, stated, &further.kid)?)
+                        .map_err(about)?;
+                }
+                let mut builder = Paseto::$constructor(ring)
+                    .issuer(issuer)
+                    .clock(Arc::clone(self.clock));
+                for audience in audiences {
+                    builder = builder.audience(audience);
+                }
+                if let Some(leeway) = settings.leeway {
+                    builder = builder.leeway(leeway.0);
+                }
+                if let Some(ttl) = ttl {
+                    builder = builder.ttl(ttl.0);
+                }
+                let list = self.list("paseto", issuer, settings.list, settings.list_longest)?;
+                if let Some(list) = list {
+                    builder = builder.list(list);
+                }
+                builder.build()
+            }};
+        }
+        let built = match (settings.version, settings.purpose) {
+            (V4, Local) => build!(v4_local, version::V4, version::Local),
+            (V4, Public) => build!(v4_public, version::V4, version::Public),
+            (V3, Local) => build!(v3_local, version::V3, version::Local),
+            (V3, Public) => build!(v3_public, version::V3, version::Public),
+            (V2, Local) => build!(legacy_v2_local, version::V2, version::Local),
+            (V2, Public) => build!(legacy_v2_public, version::V2, version::Public),
+        };
+        built.map_err(|error| match error.setting() {
+            "ttl" => self.place.name(error, &lifetime),
+            _ => self.place.engine("paseto", error),
+        })
+    }
+
+    /// The one key that `table` states.
+    fn paserk(
+        &self,
+        table: &str,
+        inline: Option<&Hidden>,
+        file: &Option<String>,
+    ) -> Result<Stated, ConfigError> {
+        let at = format!("{table}.key_file");
+        match (inline, file) {
+            (Some(_), Some(_)) => Err(self.place.error(&at, "contradicts `key`")),
+            (Some(text), None) => Ok(("key", Zeroizing::new(text.expose().to_owned()))),
+            (None, Some(file)) => {
+                let bytes = keys::read(file, &at, self.place)?;
+                let text = str::from_utf8(&bytes);
+                let text = text.map_err(|_| self.place.error(&at, "is not UTF-8"))?;
+                Ok(("key_file", Zeroizing::new(text.trim().to_owned())))
+            }
+            (None, None) => {
+                let reason = "has no key: set `key` or `key_file`";
+                Err(self.place.error(table, reason))
+            }
+        }
+    }
+}

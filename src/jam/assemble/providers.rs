@@ -1,0 +1,219 @@
+//! The clients of the tables `oauth2.providers.NAME`.
+
+use std::sync::Arc;
+
+use super::{Parts, keys};
+use crate::{
+    config::{
+        nearest::nearest,
+        settings::{Alg, Hidden, Material, ProviderSettings},
+    },
+    error::ConfigError,
+    key::{Algorithm, Key},
+    oauth2::{OAuth2, Provider, ProviderBuilder},
+    secret::MasterSecret,
+};
+
+impl Parts<'_> {
+    /// The client of a provider; none where it would have to be asked for its addresses, and no network is to be used.
+    pub(crate) async fn provider(
+        &self,
+        name: &str,
+        settings: &ProviderSettings,
+        secret: &MasterSecret,
+    ) -> Result<Option<OAuth2>, ConfigError> {
+        let table = format!("oauth2.providers.{name}");
+        let about = |error| self.place.engine(&table, error);
+        let Some(mut builder) = self.preset(name, &table, settings).await? else {
+            return Ok(None);
+        };
+        if let Some(secret) = &settings.client_secret {
+            builder = builder.client_secret(secret.expose());
+        }
+        if settings.secret_in_body {
+            builder = builder.secret_in_body();
+        }
+        if let Some(scopes) = &settings.scopes {
+            builder = builder.scopes(scopes);
+        }
+        for (name, value) in &settings.parameters {
+            builder = builder.parameter(name, value);
+        }
+        macro_rules! set {
+            ($($url:ident)*) => {
+                $(if let Some(url) = &settings.$url {
+                    builder = builder.$url(url);
+                })*
+            };
+        }
+        set!(authorize_url token_url userinfo_url device_url revoke_url jwks_url);
+        if let Some(audience) = &settings.dangerous_assertion_audience {
+            builder = builder.dangerous_assertion_audience(audience);
+        }
+        if settings.require_issuer {
+            builder = builder.require_issuer();
+        }
+        if let Some(timeout) = settings.timeout {
+            builder = builder.timeout(timeout.0);
+        }
+        if settings.insecure_http_on_loopback {
+            builder = builder.insecure_http_on_loopback();
+        }
+        let provider = builder.build().map_err(about)?;
+        let store = Arc::clone(self.store);
+        let mut builder = OAuth2::builder(provider, store, secret)
+            .events(self.events.clone())
+            .clock(Arc::clone(self.clock));
+        if let Some(url) = &settings.redirect_url {
+            builder = builder.redirect_url(url);
+        }
+        if let Some(page) = &settings.default_page {
+            builder = builder.default_page(page);
+        }
+        builder.build().map(Some).map_err(about)
+    }
+
+    async fn preset(
+        &self,
+        name: &str,
+        table: &str,
+        settings: &ProviderSettings,
+    ) -> Result<Option<ProviderBuilder>, ConfigError> {
+        let at = |name: &str| format!("{table}.{name}");
+        let required = |name: &str, value: &Option<String>| {
+            let value = value.clone();
+            value.ok_or_else(|| self.place.error(&at(name), "is not set"))
+        };
+        let client_id = required("client_id", &settings.client_id)?;
+        let client_secret = settings.client_secret.as_ref().map(Hidden::expose);
+        let known = client_secret.unwrap_or_default();
+        let key = self.client_key(table, settings)?;
+        let misplaced = |name: &str| self.place.error(&at(name), "is for another provider");
+        if settings.tenant.is_some() && name != "microsoft" {
+            return Err(misplaced("tenant"));
+        }
+        if settings.team_id.is_some() && name != "apple" {
+            return Err(misplaced("team_id"));
+        }
+        if key.is_some() && client_secret.is_some() {
+            let reason = "contradicts the private key: one proof is to be set";
+            return Err(self.place.error(&at("client_secret"), reason));
+        }
+        if settings.secret_in_body && client_secret.is_none() {
+            return Err(self.unused(table, "secret_in_body", "client_secret"));
+        }
+        let is_preset = PRESETS.contains(&name);
+        let has_others = settings.token_url.is_some();
+        if is_preset && settings.issuer.is_some() && !has_others {
+            let reason = "contradicts the preset of this name, whose addresses are not replaced";
+            return Err(self.place.error(&at("issuer"), reason));
+        }
+        if name == "apple" {
+            let team = required("team_id", &settings.team_id)?;
+            let unset = || self.place.error(&at("private_key"), "is not set");
+            let apple = Provider::apple(&client_id, &team, key.ok_or_else(unset)?);
+            return Ok(Some(match &settings.issuer {
+                Some(issuer) => apple.issuer(issuer),
+                None => apple,
+            }));
+        }
+        if is_preset && key.is_none() && client_secret.is_none() {
+            return Err(self.place.error(&at("client_secret"), "is not set"));
+        }
+        let builder = match name {
+            "github" => Provider::github(&client_id, known),
+            "gitlab" => Provider::gitlab(&client_id, known),
+            "google" => Provider::google(&client_id, known),
+            "yandex" => Provider::yandex(&client_id, known),
+            "microsoft" => {
+                let tenant = required("tenant", &settings.tenant)?;
+                Provider::microsoft(&tenant, &client_id, known)
+            }
+            _ => {
+                if settings.issuer.is_none()
+                    && let Some(preset) = nearest(name, &PRESETS)
+                {
+                    let reason =
+                        format!("is not set; the nearest provider without one is `{preset}`");
+                    return Err(self.place.error(&at("issuer"), reason));
+                }
+                let issuer = required("issuer", &settings.issuer)?;
+                let is_told = settings.authorize_url.is_some() || settings.token_url.is_some();
+                match is_told {
+                    true => Provider::builder(name, &issuer, &client_id),
+                    false if self.is_offline => return Ok(None),
+                    false => {
+                        self.discover(name, table, &issuer, &client_id, settings)
+                            .await?
+                    }
+                }
+            }
+        };
+        let builder = match &settings.issuer {
+            Some(issuer) if is_preset => builder.issuer(issuer),
+            _ => builder,
+        };
+        Ok(Some(match key {
+            Some(key) => builder.private_key(key),
+            None => builder,
+        }))
+    }
+
+    /// A setting says how another one is used, which is not there.
+    fn unused(&self, table: &str, name: &str, other: &str) -> ConfigError {
+        let reason = format!("needs `{other}`");
+        self.place.error(&format!("{table}.{name}"), reason)
+    }
+
+    async fn discover(
+        &self,
+        name: &str,
+        table: &str,
+        issuer: &str,
+        client_id: &str,
+        settings: &ProviderSettings,
+    ) -> Result<ProviderBuilder, ConfigError> {
+        let mut asked = Provider::discover(name, issuer, client_id);
+        if let Some(timeout) = settings.timeout {
+            asked = asked.timeout(timeout.0);
+        }
+        if settings.insecure_http_on_loopback {
+            asked = asked.insecure_http_on_loopback();
+        }
+        asked.await.map_err(|error| self.place.engine(table, error))
+    }
+
+    fn client_key(
+        &self,
+        table: &str,
+        settings: &ProviderSettings,
+    ) -> Result<Option<Key>, ConfigError> {
+        if settings.private_key.is_none() && settings.private_key_file.is_none() {
+            let is_stated = [
+                ("alg", settings.alg.is_some()),
+                ("kid", settings.kid.is_some()),
+            ];
+            return match is_stated.into_iter().find(|(_, is_stated)| *is_stated) {
+                Some((name, _)) => Err(self.unused(table, name, "private_key")),
+                None => Ok(None),
+            };
+        }
+        let stated = Material {
+            alg: settings.alg.or(Some(Alg(Algorithm::Es256))),
+            kid: settings.kid.as_deref(),
+            inline: [
+                ("private_key", settings.private_key.as_ref()),
+                ("secret_key", None),
+                ("public_key", None),
+            ],
+            files: [
+                ("private_key_file", settings.private_key_file.as_deref()),
+                ("secret_key_file", None),
+                ("public_key_file", None),
+            ],
+        };
+        keys::key(&stated, table, self.place, None).map(Some)
+    }
+}
+
+const PRESETS: [&str; 6] = ["github", "gitlab", "google", "yandex", "microsoft", "apple"];

@@ -1,0 +1,232 @@
+//! The store of the table `store`.
+
+use std::sync::Arc;
+
+use crate::{
+    clock::Clock,
+    config::{
+        place::Place,
+        settings::{StoreKind, StoreSettings},
+    },
+    error::ConfigError,
+    store::{MemoryStore, Store},
+};
+
+/// Opens or connects the store.
+#[cfg_attr(
+    not(any(feature = "store-redis", feature = "store-postgres")),
+    allow(clippy::unused_async, reason = "only servers are waited for")
+)]
+pub(crate) async fn store(
+    settings: &StoreSettings,
+    place: &Place,
+    clock: &Arc<dyn Clock>,
+    host: Option<&str>,
+) -> Result<Arc<dyn Store>, ConfigError> {
+    check(settings, place)?;
+    let _ = host;
+    match settings.r#type {
+        StoreKind::Memory => {
+            let mut store = MemoryStore::new().with_clock(Arc::clone(clock));
+            if let Some(capacity) = settings.capacity {
+                store = store.with_capacity(capacity);
+            }
+            Ok(Arc::new(store))
+        }
+        #[cfg(feature = "store-file")]
+        StoreKind::File => file(settings, place, clock),
+        #[cfg(feature = "store-redis")]
+        StoreKind::Redis => redis(settings, place, clock, host).await,
+        #[cfg(feature = "store-postgres")]
+        StoreKind::Postgres => postgres(settings, place, clock).await,
+        #[cfg(not(all(
+            feature = "store-file",
+            feature = "store-redis",
+            feature = "store-postgres"
+        )))]
+        _ => Err(place.error("store.type", "is not compiled in")),
+    }
+}
+
+/// Refuses what is for another store than the chosen one, and the lack of what it needs.
+pub(crate) fn check(settings: &StoreSettings, place: &Place) -> Result<(), ConfigError> {
+    use StoreKind::{File, Memory, Postgres, Redis};
+    let stated: [(&str, bool, &[StoreKind]); 11] = [
+        ("capacity", settings.capacity.is_some(), &[Memory]),
+        ("path", settings.path.is_some(), &[File]),
+        ("url", settings.url.is_some(), &[Redis, Postgres]),
+        ("prefix", settings.prefix.is_some(), &[Redis, Postgres]),
+        ("schema", settings.schema.is_some(), &[Postgres]),
+        ("connections", settings.connections.is_some(), &[Postgres]),
+        (
+            "connect_timeout",
+            settings.connect_timeout.is_some(),
+            &[Redis],
+        ),
+        (
+            "command_timeout",
+            settings.command_timeout.is_some(),
+            &[Redis, Postgres],
+        ),
+        ("ca_file", settings.ca_file.is_some(), &[Redis]),
+        (
+            "dangerous_allow_eviction",
+            settings.dangerous_allow_eviction,
+            &[Redis],
+        ),
+        (
+            "near_cache",
+            settings.near_cache.is_some(),
+            &[File, Redis, Postgres],
+        ),
+    ];
+    for (name, is_stated, kinds) in stated {
+        if is_stated && !kinds.contains(&settings.r#type) {
+            let reason = format!("contradicts `type`, which is {:?}", settings.r#type);
+            return Err(place.error(&format!("store.{name}"), reason.to_ascii_lowercase()));
+        }
+    }
+    let needed = [
+        ("path", settings.path.is_some(), &[File][..]),
+        ("url", settings.url.is_some(), &[Redis, Postgres]),
+    ];
+    for (name, is_stated, kinds) in needed {
+        if !is_stated && kinds.contains(&settings.r#type) {
+            return Err(place.error(&format!("store.{name}"), "is not set"));
+        }
+    }
+    // The stores on servers bring that feature along.
+    let is_file = settings.r#type == File;
+    if is_file && settings.near_cache.is_some() && cfg!(not(feature = "near-cache")) {
+        let reason = "needs the feature `near-cache` of tower-jam";
+        return Err(place.error("store.near_cache", reason));
+    }
+    Ok(())
+}
+
+/// The table of an instance that is not the only one: what it keeps is not to be found by another.
+#[cfg(any(feature = "store-redis", feature = "store-postgres"))]
+fn instance(place: &Place) -> Option<&str> {
+    Some(&*place.table).filter(|table| !matches!(*table, "" | "jam"))
+}
+
+#[cfg(feature = "store-redis")]
+fn prefix(settings: &StoreSettings, place: &Place, host: Option<&str>) -> Option<String> {
+    let own = match (host, instance(place)) {
+        (host, None) => host.map(str::to_owned),
+        (None, Some(table)) => Some(format!("tower-jam/{table}")),
+        (Some(host), Some(table)) => Some(format!("{host}/{table}")),
+    };
+    settings.prefix.clone().or(own)
+}
+
+#[cfg(any(feature = "store-redis", feature = "store-postgres"))]
+fn url(settings: &StoreSettings) -> &str {
+    settings.url.as_ref().map_or("", |url| url.expose())
+}
+
+#[cfg(feature = "store-file")]
+fn file(
+    settings: &StoreSettings,
+    place: &Place,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, ConfigError> {
+    let path = settings.path.as_deref().unwrap_or_default();
+    let store = crate::store::FileStore::builder(place.path(path)).with_clock(Arc::clone(clock));
+    let store: Arc<dyn Store> =
+        Arc::new(store.open().map_err(|error| place.engine("store", error))?);
+    #[cfg(feature = "near-cache")]
+    if let Some(near) = &settings.near_cache {
+        return cached(crate::store::NearCache::alone(store), near, place, clock);
+    }
+    Ok(store)
+}
+
+#[cfg(feature = "store-redis")]
+async fn redis(
+    settings: &StoreSettings,
+    place: &Place,
+    clock: &Arc<dyn Clock>,
+    host: Option<&str>,
+) -> Result<Arc<dyn Store>, ConfigError> {
+    let mut builder = crate::store::RedisStore::builder(url(settings));
+    builder = builder.with_clock(Arc::clone(clock));
+    if let Some(prefix) = prefix(settings, place, host) {
+        builder = builder.prefix(prefix);
+    }
+    if let Some(timeout) = settings.connect_timeout {
+        builder = builder.connect_timeout(timeout.0);
+    }
+    if let Some(timeout) = settings.command_timeout {
+        builder = builder.command_timeout(timeout.0);
+    }
+    if let Some(file) = &settings.ca_file {
+        builder = builder.ca_file(place.path(file));
+    }
+    if settings.dangerous_allow_eviction {
+        builder = builder.dangerous_allow_eviction();
+    }
+    let store = builder.connect().await;
+    let store = Arc::new(store.map_err(|error| place.engine("store", error))?);
+    match &settings.near_cache {
+        Some(near) => cached(crate::store::NearCache::builder(store), near, place, clock),
+        None => Ok(store),
+    }
+}
+
+#[cfg(feature = "store-postgres")]
+async fn postgres(
+    settings: &StoreSettings,
+    place: &Place,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, ConfigError> {
+    let mut builder = crate::store::PostgresStore::builder(url(settings));
+    builder = builder.with_clock(Arc::clone(clock));
+    // No two tables have one prefix: `a.b` and `a_b` are two.
+    let own = instance(place).map(|table| table.replace('_', "__").replace('.', "_0") + "_");
+    if let Some(prefix) = settings.prefix.clone().or(own) {
+        builder = builder.table_prefix(prefix);
+    }
+    if let Some(schema) = &settings.schema {
+        builder = builder.schema(schema);
+    }
+    if let Some(connections) = settings.connections {
+        builder = builder.connections(connections);
+    }
+    if let Some(limit) = settings.command_timeout {
+        builder = builder.time_limit(limit.0);
+    }
+    let store = builder.connect().await;
+    let store = Arc::new(store.map_err(|error| place.engine("store", error))?);
+    match &settings.near_cache {
+        Some(near) => cached(crate::store::NearCache::builder(store), near, place, clock),
+        None => Ok(store),
+    }
+}
+
+#[cfg(all(
+    feature = "near-cache",
+    any(
+        feature = "store-file",
+        feature = "store-redis",
+        feature = "store-postgres"
+    )
+))]
+fn cached(
+    mut builder: crate::store::NearCacheBuilder,
+    settings: &crate::config::settings::NearCacheSettings,
+    place: &Place,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, ConfigError> {
+    builder = builder.with_clock(Arc::clone(clock));
+    if let Some(capacity) = settings.capacity {
+        builder = builder.with_capacity(capacity);
+    }
+    if let Some(age) = settings.max_age {
+        builder = builder.with_max_age(age.0);
+    }
+    let cache = builder.build();
+    Ok(Arc::new(cache.map_err(|error| {
+        place.engine("store.near_cache", error)
+    })?))
+}

@@ -1,0 +1,156 @@
+//! The engine of the table `jwt`, and what it has in common with that of `paseto`.
+
+use std::{sync::Arc, time::Duration};
+
+use http::HeaderName;
+
+use super::{Parts, keys};
+use crate::{
+    config::settings::{FormatKind, JwtSettings, ListKind, RefreshSettings, Span},
+    error::ConfigError,
+    key::KeyRing,
+    request::credential::CredentialSource,
+    token::{Jwt, TokenList},
+};
+
+impl Parts<'_> {
+    /// What a token table without an issuer or an audience leaves open.
+    pub(crate) fn party(&self, table: &str) -> Result<(&str, &[String]), ConfigError> {
+        let missing = |name: &str| {
+            let reason = format!("is not set, and the table `{table}` needs it");
+            self.place.error(name, reason)
+        };
+        let issuer = self.settings.issuer.as_deref();
+        let audience = self.settings.audience.as_ref();
+        Ok((
+            issuer.ok_or_else(|| missing("issuer"))?,
+            &audience.ok_or_else(|| missing("audience"))?.0,
+        ))
+    }
+
+    pub(crate) fn jwt<U>(&self, jwt: &JwtSettings) -> Result<Jwt<U>, ConfigError> {
+        let (issuer, audiences) = self.party("jwt")?;
+        let active = keys::key(&jwt.material(), "jwt", self.place, None)?;
+        let refresh = self.refresh(FormatKind::Jwt, active.can_sign())?;
+        let ring = KeyRing::new(active.clone());
+        for (at, further) in jwt.accept.iter().enumerate() {
+            let table = format!("jwt.accept[{at}]");
+            let usual = Some(active.algorithm());
+            let key = keys::key(&further.material(), &table, self.place, usual)?;
+            let about = |error| self.place.engine(&table, error);
+            ring.accept(key).map_err(about)?;
+        }
+        let mut builder = Jwt::builder(ring)
+            .issuer(issuer)
+            .clock(Arc::clone(self.clock));
+        for audience in audiences {
+            builder = builder.audience(audience);
+        }
+        if let Some(types) = &jwt.typ {
+            builder = builder.types(&types.0);
+        }
+        if jwt.untyped {
+            builder = builder.accept_untyped();
+        }
+        if let Some(leeway) = jwt.leeway {
+            builder = builder.leeway(leeway.0);
+        }
+        let (ttl, lifetime) = self.lifetime("jwt", jwt.ttl, refresh)?;
+        if let Some(ttl) = ttl {
+            builder = builder.ttl(ttl.0);
+        }
+        if let Some(list) = self.list("jwt", issuer, jwt.list, jwt.list_longest)? {
+            builder = builder.list(list);
+        }
+        builder.build().map_err(|error| match error.setting() {
+            "ttl" => self.place.name(error, &lifetime),
+            _ => self.place.engine("jwt", error),
+        })
+    }
+
+    /// The table `refresh`, if its access tokens are of this format.
+    pub(crate) fn refresh(
+        &self,
+        format: FormatKind,
+        can_sign: bool,
+    ) -> Result<Option<&RefreshSettings>, ConfigError> {
+        let refresh = self.settings.refresh.as_ref();
+        let refresh = refresh.filter(|refresh| refresh.format == format);
+        if refresh.is_some() && !can_sign {
+            let reason = "needs a key that signs, and that of the table only verifies";
+            return Err(self.place.error("refresh.format", reason));
+        }
+        Ok(refresh)
+    }
+
+    /// How long the tokens of `table` live, and the setting that says so.
+    pub(crate) fn lifetime(
+        &self,
+        table: &str,
+        own: Option<Span>,
+        refresh: Option<&RefreshSettings>,
+    ) -> Result<(Option<Span>, String), ConfigError> {
+        let own_name = format!("{table}.ttl");
+        match (own, refresh.and_then(|refresh| refresh.access_ttl)) {
+            (Some(_), Some(_)) => {
+                let reason = format!("contradicts `{own_name}`: one of them is to be set");
+                Err(self.place.error("refresh.access_ttl", reason))
+            }
+            (None, Some(ttl)) => Ok((Some(ttl), "refresh.access_ttl".to_owned())),
+            (own, None) => Ok((own, own_name)),
+        }
+    }
+
+    pub(crate) fn list(
+        &self,
+        table: &str,
+        issuer: &str,
+        kind: ListKind,
+        longest: Option<Span>,
+    ) -> Result<Option<TokenList>, ConfigError> {
+        let builder = match kind {
+            ListKind::None if longest.is_some() => {
+                let reason = "contradicts `list`, which is none";
+                return Err(self.place.error(&format!("{table}.list_longest"), reason));
+            }
+            ListKind::None => return Ok(None),
+            ListKind::Black => TokenList::black(Arc::clone(self.store)),
+            ListKind::White => TokenList::white(Arc::clone(self.store)),
+        };
+        let longest = longest.map_or(DAY, |span| span.0);
+        let list = builder
+            .issuer(issuer)
+            .longest(longest)
+            .clock(Arc::clone(self.clock))
+            .events(self.events.clone())
+            .build();
+        let list = list.map_err(|error| self.place.engine(table, error))?;
+        Ok(Some(list))
+    }
+
+    /// Where the layer of `table` looks, if it is told.
+    pub(crate) fn source(
+        &self,
+        table: &str,
+        cookie: Option<&str>,
+        header: Option<&str>,
+    ) -> Result<Option<CredentialSource>, ConfigError> {
+        let at = format!("{table}.header");
+        match (cookie, header) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(self.place.error(&at, "contradicts `cookie`")),
+            (Some(name), None) => {
+                let source = CredentialSource::cookie(name);
+                let about = |error| self.place.name(error, &format!("{table}.cookie"));
+                source.map(Some).map_err(about)
+            }
+            (None, Some(name)) => {
+                let name = HeaderName::try_from(name);
+                let name = name.map_err(|_| self.place.error(&at, "is no name of a header"))?;
+                Ok(Some(CredentialSource::header(name)))
+            }
+        }
+    }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);

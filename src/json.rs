@@ -1,0 +1,341 @@
+//! JSON read so that nothing in it means two things.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    de::{self, Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
+    ser::{self, Serialize},
+};
+use serde_json::value::RawValue;
+
+/// Reads one JSON document: in UTF-8, no second one behind it, no byte-order mark, no name twice in any object, not nested
+/// deeper than [`MAX_DEPTH`].
+pub(crate) fn parse<'de, T: Deserialize<'de>>(text: &'de [u8]) -> serde_json::Result<T> {
+    read(text, 1, |deserializer| T::deserialize(deserializer))
+}
+
+/// As [`parse`], for what is not a `Deserialize`, and looks for names that stand twice in the outermost object itself.
+pub(crate) fn parse_with<'de, T>(
+    text: &'de [u8],
+    read_value: impl FnOnce(&mut Json<'de>) -> serde_json::Result<T>,
+) -> serde_json::Result<T> {
+    read(text, 2, read_value)
+}
+
+type Json<'de> = serde_json::Deserializer<serde_json::de::StrRead<'de>>;
+
+/// Looks for names that stand twice where there are `looked_at` objects or more.
+fn read<'de, T>(
+    text: &'de [u8],
+    looked_at: usize,
+    read_value: impl FnOnce(&mut Json<'de>) -> serde_json::Result<T>,
+) -> serde_json::Result<T> {
+    if is_too_deep(text) {
+        return Err(de::Error::custom("nested too deeply"));
+    }
+    // In one go, because strings that are skipped are not looked into.
+    let text = std::str::from_utf8(text).map_err(de::Error::custom)?;
+    // A reader looks into what it knows and skips the rest, so a pass of its own looks everywhere.
+    let is_listed = text.trim_ascii_start().starts_with(['{', '[']);
+    if is_listed && text.bytes().filter(|byte| *byte == b'{').count() >= looked_at {
+        serde_json::from_str::<Distinct>(text)?;
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = read_value(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+/// Where a text is not what it should be. serde_json quotes the input in some messages, so only the place is kept.
+pub(crate) fn place(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    format!("at line {line}, column {column} of its JSON")
+}
+
+/// Writes a document that [`parse`] reads.
+pub(crate) fn write(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let text = serde_json::to_vec(value)?;
+    if is_too_deep(&text) {
+        return Err(ser::Error::custom("nested too deeply"));
+    }
+    Ok(text)
+}
+
+/// Counts opening brackets first, which the compiler turns into a few vector instructions: most tokens
+/// have fewer than could be nested too deeply.
+fn is_too_deep(text: &[u8]) -> bool {
+    let is_open = |byte: &u8| matches!(byte, b'{' | b'[');
+    if text.iter().filter(|byte| is_open(byte)).count() <= MAX_DEPTH {
+        return false;
+    }
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
+/// The member names of one object: none twice, and not too many.
+pub(crate) struct Names<'de>(Vec<Cow<'de, str>>);
+
+impl<'de> Names<'de> {
+    pub(crate) fn new() -> Self {
+        Self(Vec::with_capacity(16))
+    }
+
+    pub(crate) fn add(&mut self, name: Cow<'de, str>) -> Result<(), &'static str> {
+        if self.0.contains(&name) {
+            return Err(TWICE);
+        }
+        if self.0.len() == MAX_NAMES {
+            return Err("more than 64 names");
+        }
+        self.0.push(name);
+        Ok(())
+    }
+}
+
+/// Any value in whose objects no name stands twice.
+struct Distinct;
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DistinctVisitor)
+    }
+}
+
+struct DistinctVisitor;
+
+impl<'de> Visitor<'de> for DistinctVisitor {
+    type Value = Distinct;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Distinct, A::Error> {
+        let mut names: Vec<Cow<'de, str>> = Vec::new();
+        while let Some(Text(name)) = map.next_key()? {
+            // Of many names, as an attacker may send, each pair would be too many to compare.
+            match names.binary_search(&name) {
+                Ok(_) => return Err(A::Error::custom(TWICE)),
+                Err(at) => names.insert(at, name),
+            }
+            look_into(map.next_value()?)?;
+        }
+        Ok(Distinct)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Distinct, A::Error> {
+        while let Some(item) = items.next_element()? {
+            look_into(item)?;
+        }
+        Ok(Distinct)
+    }
+}
+
+/// What is no object and no list is skipped as a reader skips it.
+fn look_into<E: de::Error>(value: &RawValue) -> Result<(), E> {
+    if !value.get().starts_with(['{', '[']) {
+        return Ok(());
+    }
+    // The place of this error counts from the value's start, so it is left out.
+    let looked_into = serde_json::from_str::<Distinct>(value.get());
+    looked_into.map(drop).map_err(|_| E::custom(TWICE))
+}
+
+/// A string, borrowed unless it has escapes.
+pub(crate) struct Text<'de>(pub(crate) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Owned(text.to_owned())))
+    }
+}
+
+/// Any value, checked to be JSON and forgotten.
+pub(crate) type Skipped = de::IgnoredAny;
+
+/// The strings of a value that is one or has some, and whether it was exactly that.
+#[derive(Default)]
+pub(crate) struct Words {
+    pub(crate) list: Vec<String>,
+    pub(crate) is_clean: bool,
+}
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WordsVisitor)
+    }
+}
+
+struct WordsVisitor;
+
+impl<'de> Visitor<'de> for WordsVisitor {
+    type Value = Words;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Words, E> {
+        Ok(Words {
+            list: vec![text.to_owned()],
+            is_clean: true,
+        })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Words, A::Error> {
+        let mut words = Words {
+            list: Vec::new(),
+            is_clean: true,
+        };
+        while let Some(item) = items.next_element::<&'de RawValue>()? {
+            match serde_json::from_str(item.get()) {
+                Ok(text) => words.list.push(text),
+                Err(_) => words.is_clean = false,
+            }
+        }
+        Ok(words)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Words, A::Error> {
+        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
+        Ok(Words::default())
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Words, E> {
+        Ok(Words::default())
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Words, E> {
+        Ok(Words::default())
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Words, E> {
+        Ok(Words::default())
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Words, E> {
+        Ok(Words::default())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Words, E> {
+        Ok(Words::default())
+    }
+}
+
+const TWICE: &str = "a name stands twice";
+
+/// Deeper than any claim set in use, shallow enough for every stack.
+const MAX_DEPTH: usize = 32;
+
+/// More than any claim set in use.
+pub(crate) const MAX_NAMES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn depth_is_bounded_and_brackets_in_strings_do_not_count() {
+        let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
+        assert!(parse::<Value>(&nested(MAX_DEPTH)).is_ok());
+        assert!(parse::<Value>(&nested(MAX_DEPTH + 1)).is_err());
+        assert!(parse::<Value>(&nested(100_000)).is_err());
+        let text = format!("[\"{}\\\"{}\"]", "[".repeat(50), "{".repeat(50));
+        assert!(parse::<Value>(text.as_bytes()).is_ok());
+        let wide = format!("[{}[]]", "[],".repeat(500));
+        assert!(parse::<Value>(wide.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn no_object_anywhere_has_a_name_twice() {
+        for text in [
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"a":{"b":1,"c":2,"b":1}}"#,
+            r#"{"a":[1,[{"b":1},{"b":1,"b":1}]]}"#,
+            r#"[{"a":{}},{"":1,"":2}]"#,
+        ] {
+            assert!(parse::<Value>(text.as_bytes()).is_err(), "{text}");
+        }
+        for text in [
+            r#"{"a":{"a":{"a":[{"b":1},{"b":1}]}}}"#,
+            r#"{"a":"{\"b\":1,\"b\":1}"}"#,
+            r#"{"a":1e400,"b":1}"#,
+        ] {
+            assert!(parse::<Skipped>(text.as_bytes()).is_ok(), "{text}");
+        }
+        // What a payload's reader does for the outermost object itself, this does for those within.
+        let nested = br#"{"a":{"b":1,"b":1}}"#;
+        let skip = |deserializer: &mut Json<'_>| Skipped::deserialize(deserializer).map(drop);
+        assert!(parse_with(nested, skip).is_err());
+    }
+
+    #[test]
+    fn one_document_in_utf_8_without_a_mark() {
+        for text in [
+            &b"{} {}"[..],
+            b"{}x",
+            b"\xef\xbb\xbf{}",
+            b"\"\xff\"",
+            b"{}\0",
+            b"",
+            b"\xff\xfe{\0}\0",
+        ] {
+            assert!(parse::<Value>(text).is_err(), "{text:?}");
+        }
+        assert!(parse::<Value>(b" {} \n").is_ok());
+    }
+
+    #[test]
+    fn words_take_what_is_text_and_say_if_that_was_all() {
+        let words = |text: &str| {
+            parse::<Words>(text.as_bytes())
+                .map(|words| (words.list, words.is_clean))
+                .unwrap()
+        };
+        assert_eq!(words(r#""a b""#), (vec!["a b".to_owned()], true));
+        assert_eq!(
+            words(r#"["a","b"]"#),
+            (vec!["a".to_owned(), "b".to_owned()], true)
+        );
+        assert_eq!(
+            words(r#"["a",1,["b"],{"c":[]}]"#),
+            (vec!["a".to_owned()], false)
+        );
+        for text in ["1", "-1", "1.5", "null", "true", r#"{"a":["b"]}"#] {
+            assert_eq!(words(text), (vec![], false), "{text}");
+        }
+    }
+}

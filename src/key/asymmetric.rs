@@ -1,0 +1,313 @@
+//! Key pairs and public keys, checked and parsed once.
+
+use std::{borrow::Cow, ops::RangeInclusive};
+
+use aws_lc_rs::{
+    encoding::AsDer,
+    rsa::KeySize,
+    signature::{
+        ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, PqdsaKeyPair, RsaKeyPair,
+        RsaPublicKeyComponents, RsaSubjectPublicKey, VerificationAlgorithm,
+    },
+};
+
+use crate::{
+    error::ConfigError,
+    key::{
+        algorithm::{Algorithm, Curve, Family, Rsa},
+        der,
+        der::Encoding,
+        jwk, low_order,
+        material::{Parts, Signer},
+        pem,
+    },
+};
+
+/// Builds keys of one algorithm and says in its errors which setting was wrong.
+pub(crate) struct Builder {
+    pub(crate) setting: &'static str,
+    pub(crate) algorithm: Algorithm,
+    /// What errors call the algorithm.
+    pub(crate) name: &'static str,
+}
+
+impl Builder {
+    /// Reads DER. With `expected` it must be of that encoding.
+    pub(crate) fn der(
+        mut self,
+        bytes: &[u8],
+        expected: Option<Encoding>,
+    ) -> Result<Parts, ConfigError> {
+        let outline = der::outline(bytes);
+        let encoding = expected.or(outline.as_ref().map(|outline| outline.encoding));
+        if encoding.is_some_and(Encoding::is_private) {
+            self.setting = "private_key";
+        }
+        match encoding {
+            Some(Encoding::EncryptedPkcs8) => return Err(self.refuse(pem::ENCRYPTED)),
+            Some(Encoding::Certificate) => return Err(self.refuse(CERTIFICATE)),
+            _ => {}
+        }
+        let outline = outline.ok_or_else(|| self.refuse("it is not one key in DER"))?;
+        if expected.is_some_and(|expected| expected != outline.encoding) {
+            return Err(self.refuse("the PEM label does not fit what the block holds"));
+        }
+
+        let identifier = match self.algorithm.family() {
+            Family::Hmac(_) => return Err(self.symmetric()),
+            Family::Rsa(_) => der::RSA,
+            Family::Ec(_) => der::EC,
+            Family::Ed25519 => der::ED25519,
+            Family::MlDsa(set) => set.identifier,
+        };
+        if outline
+            .key_type
+            .is_some_and(|key_type| key_type != identifier)
+        {
+            return Err(self.unfit());
+        }
+        self.encoded(outline.encoding, bytes)
+    }
+
+    fn encoded(&self, encoding: Encoding, bytes: &[u8]) -> Result<Parts, ConfigError> {
+        match (self.algorithm.family(), encoding) {
+            (Family::Rsa(rsa), Encoding::Pkcs8) => {
+                self.rsa_pair(rsa, self.parse(RsaKeyPair::from_pkcs8(bytes))?)
+            }
+            (Family::Rsa(rsa), Encoding::Pkcs1Private) => {
+                self.rsa_pair(rsa, self.parse(RsaKeyPair::from_der(bytes))?)
+            }
+            (Family::Rsa(rsa), Encoding::Spki | Encoding::Pkcs1Public) => {
+                self.rsa_public(rsa, &self.parse(RsaSubjectPublicKey::from_der(bytes))?)
+            }
+            (Family::Ec(curve), Encoding::Pkcs8) => self.ec_pair(
+                curve,
+                self.parse(EcdsaKeyPair::from_pkcs8(curve.sign, bytes))?,
+            ),
+            (Family::Ec(curve), Encoding::Sec1) => self.ec_pair(
+                curve,
+                self.parse(EcdsaKeyPair::from_private_key_der(curve.sign, bytes))?,
+            ),
+            (Family::Ec(curve), Encoding::Spki) => self.ec_public(curve, bytes),
+            (Family::Ed25519, Encoding::Pkcs8) => {
+                self.ed25519_pair(self.parse(Ed25519KeyPair::from_pkcs8(bytes))?)
+            }
+            (Family::Ed25519, Encoding::Spki) => self.ed25519_public(bytes),
+            (Family::MlDsa(set), Encoding::Pkcs8) => self.ml_dsa_pkcs8(set, bytes),
+            (Family::MlDsa(set), Encoding::Spki) => self.ml_dsa_public(set, bytes),
+            _ => Err(self.unfit()),
+        }
+    }
+
+    /// Makes a key pair.
+    pub(crate) fn generate(&self) -> Result<Parts, ConfigError> {
+        let failed = |_| self.refuse("the cryptographic library could not generate a key");
+        match self.algorithm.family() {
+            Family::Hmac(_) => Err(self.symmetric()),
+            Family::Rsa(rsa) => {
+                self.rsa_pair(rsa, RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?)
+            }
+            Family::Ec(curve) => {
+                self.ec_pair(curve, EcdsaKeyPair::generate(curve.sign).map_err(failed)?)
+            }
+            Family::Ed25519 => self.ed25519_pair(Ed25519KeyPair::generate().map_err(failed)?),
+            Family::MlDsa(set) => {
+                self.ml_dsa_pair(set, PqdsaKeyPair::generate(set.sign).map_err(failed)?)
+            }
+        }
+    }
+
+    pub(crate) fn rsa_pair(&self, rsa: Rsa, pair: RsaKeyPair) -> Result<Parts, ConfigError> {
+        let public = self.rsa_public(rsa, pair.public_key())?;
+        Ok(public.with_signer(Signer::Rsa(pair, rsa.sign)))
+    }
+
+    fn rsa_public(&self, rsa: Rsa, key: &RsaSubjectPublicKey) -> Result<Parts, ConfigError> {
+        let modulus = key.modulus().big_endian_without_leading_zero();
+        self.rsa_components(
+            rsa,
+            modulus,
+            key.exponent().big_endian_without_leading_zero(),
+        )
+    }
+
+    /// Takes modulus and public exponent, both without leading zeros.
+    pub(crate) fn rsa_components(
+        &self,
+        rsa: Rsa,
+        modulus: &[u8],
+        exponent: &[u8],
+    ) -> Result<Parts, ConfigError> {
+        let ([first, ..], [_, ..]) = (modulus, exponent) else {
+            return Err(self.refuse("the modulus or the public exponent is empty"));
+        };
+        if *first == 0 || exponent[0] == 0 {
+            return Err(self.refuse("the modulus or the public exponent starts with a zero byte"));
+        }
+        let bits = modulus.len() * 8 - first.leading_zeros() as usize;
+        if !RSA_BITS.contains(&bits) {
+            let reason = format!(
+                "{bits} bits, and RSA keys have {} to {}",
+                RSA_BITS.start(),
+                RSA_BITS.end()
+            );
+            return Err(self.refuse(reason));
+        }
+        // The upper bound is the library's. Smaller exponents than 65537 (FIPS 186-5 section 5.1) have
+        // let signatures be forged wherever a verifier was careless about the padding.
+        let value = exponent.iter().fold(0_u64, |value, byte| {
+            value.saturating_mul(256).saturating_add((*byte).into())
+        });
+        if !(65537..1 << 33).contains(&value) || value % 2 == 0 {
+            return Err(
+                self.refuse("the public exponent must be odd, at least 65537, and below 2^33")
+            );
+        }
+        if is_roca(modulus) {
+            return Err(self.refuse(ROCA));
+        }
+        let der = self.parse(
+            RsaPublicKeyComponents {
+                n: modulus,
+                e: exponent,
+            }
+            .as_der(),
+        )?;
+        let members = vec![
+            ("e", jwk::encode(exponent)),
+            ("kty", "RSA".to_owned()),
+            ("n", jwk::encode(modulus)),
+        ];
+        // Parsing the DER checks the numbers once more as the library sees them, which taking the
+        // components as they are does not.
+        Ok(Parts::public(
+            members,
+            self.parsed(rsa.verify, der.as_ref())?,
+        ))
+    }
+
+    pub(crate) fn ec_pair(
+        &self,
+        curve: &'static Curve,
+        pair: EcdsaKeyPair,
+    ) -> Result<Parts, ConfigError> {
+        let public = self.ec_public(curve, pair.public_key().as_ref())?;
+        Ok(public.with_signer(Signer::Ec(pair, curve.order)))
+    }
+
+    /// Takes a `SubjectPublicKeyInfo` or an uncompressed point, which must be on the curve.
+    pub(crate) fn ec_public(
+        &self,
+        curve: &'static Curve,
+        key: &[u8],
+    ) -> Result<Parts, ConfigError> {
+        let key = self.parsed(curve.verify, key)?;
+        // The library writes points uncompressed, so the coordinates are the end of the document.
+        let der = self.parse(key.as_der())?;
+        let der = der.as_ref();
+        let start = der
+            .len()
+            .checked_sub(2 * curve.bytes)
+            .ok_or_else(|| self.unfit())?;
+        let (x, y) = der[start..].split_at(curve.bytes);
+        let members = vec![
+            ("crv", curve.name.to_owned()),
+            ("kty", "EC".to_owned()),
+            ("x", jwk::encode(x)),
+            ("y", jwk::encode(y)),
+        ];
+        Ok(Parts::public(members, key))
+    }
+
+    pub(crate) fn ed25519_pair(&self, pair: Ed25519KeyPair) -> Result<Parts, ConfigError> {
+        let public = self.ed25519_public(pair.public_key().as_ref())?;
+        Ok(public.with_signer(Signer::Ed25519(pair)))
+    }
+
+    /// Takes a `SubjectPublicKeyInfo` or the 32 bytes of RFC 8032 section 5.1.5. The library looks at their length alone.
+    pub(crate) fn ed25519_public(&self, key: &[u8]) -> Result<Parts, ConfigError> {
+        let key = self.parsed(&ED25519, key)?;
+        let der = self.parse(key.as_der())?;
+        let (_, x) = der
+            .as_ref()
+            .split_last_chunk::<32>()
+            .ok_or_else(|| self.unfit())?;
+        if low_order::is_of_low_order(x) {
+            return Err(self.refuse("with its point anybody can sign"));
+        }
+        let members = vec![
+            ("crv", "Ed25519".to_owned()),
+            ("kty", "OKP".to_owned()),
+            ("x", jwk::encode(x)),
+        ];
+        Ok(Parts::public(members, key))
+    }
+
+    pub(crate) fn parsed(
+        &self,
+        with: &'static dyn VerificationAlgorithm,
+        key: &[u8],
+    ) -> Result<ParsedPublicKey, ConfigError> {
+        self.parse(ParsedPublicKey::new(with, key))
+    }
+
+    /// Says of what the library refused that it does not fit the algorithm.
+    pub(crate) fn parse<T, E>(&self, outcome: Result<T, E>) -> Result<T, ConfigError>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        outcome.map_err(|error| self.unfit().because(error))
+    }
+
+    pub(crate) fn unfit(&self) -> ConfigError {
+        let wanted = match self.algorithm.family() {
+            Family::Hmac(_) => return self.symmetric(),
+            Family::Rsa(_) => "an RSA key of 2048 to 8192 bits",
+            Family::Ec(curve) => curve.wanted,
+            Family::Ed25519 => "an Ed25519 key",
+            Family::MlDsa(set) => set.wanted,
+        };
+        self.refuse(format!(
+            "{} takes {wanted}, and this is not a usable one",
+            self.name
+        ))
+    }
+
+    fn symmetric(&self) -> ConfigError {
+        let reason = format!(
+            "{} takes a shared secret, as `Key::hs256` does, and no key pair",
+            self.name
+        );
+        ConfigError::new("alg", reason)
+    }
+
+    pub(crate) fn refuse(&self, reason: impl Into<Cow<'static, str>>) -> ConfigError {
+        ConfigError::new(self.setting, reason)
+    }
+}
+
+/// Whether a modulus bears the mark of the smart card library whose primes can be computed from it
+/// (CVE-2017-15361): modulo every small prime it is a power of 65537, which fewer than one in two
+/// hundred million random moduli are.
+fn is_roca(modulus: &[u8]) -> bool {
+    ROCA_PRIMES.iter().all(|prime| {
+        let digits = modulus.iter().map(|byte| u32::from(*byte));
+        let residue = digits.fold(0, |residue, digit| (residue * 256 + digit) % prime);
+        let powers = std::iter::successors(Some(1), |power| Some(power * 65537 % prime));
+        powers.take(*prime as usize).any(|power| power == residue)
+    })
+}
+
+/// RFC 7518 section 3.3 has the lower bound, the library the upper one.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+
+const CERTIFICATE: &str =
+    "it is a certificate; take the public key out with `openssl x509 -in file -noout -pubkey`";
+
+const ROCA: &str =
+    "its primes can be computed from the modulus (CVE-2017-15361); make a new key elsewhere";
+
+const ROCA_PRIMES: [u32; 38] = [
+    3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,
+    101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+];

@@ -1,0 +1,287 @@
+//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2, RFC 9964) and their thumbprints (RFC 7638).
+
+mod kinds;
+mod members;
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use aws_lc_rs::digest;
+use base64_simd::URL_SAFE_NO_PAD;
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use self::members::Members;
+use crate::{
+    error::ConfigError,
+    key::{
+        algorithm::{Algorithm, Curve, Family},
+        asymmetric::Builder,
+        material::{Check, Parts},
+        symmetric,
+    },
+};
+
+/// A JWK or a set of them: the members as they are written, each name once (RFC 7517 section 4).
+///
+/// Errors never show what the JSON library says of a value, because it quotes the value.
+pub(crate) struct Jwk<'a> {
+    setting: &'static str,
+    members: BTreeMap<String, &'a RawValue>,
+}
+
+/// What `use` and `key_ops` allow.
+pub(crate) struct Uses {
+    sign: bool,
+    pub(crate) verify: bool,
+}
+
+impl<'a> Jwk<'a> {
+    pub(crate) fn parse(setting: &'static str, json: &'a str) -> Result<Self, ConfigError> {
+        let Members(members) = serde_json::from_str(json).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let reason =
+                format!("not a JSON object of distinct members (line {line}, column {column})");
+            ConfigError::new(setting, reason)
+        })?;
+        Ok(Self { setting, members })
+    }
+
+    /// The key, bound to `algorithm`, which it must fit in every member.
+    pub(crate) fn parts(&self, algorithm: Algorithm) -> Result<Parts, ConfigError> {
+        if self.named()?.is_some_and(|named| named != algorithm) {
+            return Err(self.refuse(format!("its `alg` is another than {algorithm}")));
+        }
+        let uses = self.uses()?;
+        self.restrict(self.read(algorithm, algorithm.name())?, &uses)
+    }
+
+    /// What the members make as a key of this algorithm, whatever the key is said to be for. Errors call it by `name`.
+    pub(crate) fn read(
+        &self,
+        algorithm: Algorithm,
+        name: &'static str,
+    ) -> Result<Parts, ConfigError> {
+        let build = Builder {
+            setting: self.setting,
+            algorithm,
+            name,
+        };
+        match algorithm.family() {
+            Family::Hmac(hash) => {
+                self.expect("kty", "oct", name)?;
+                symmetric::parts(self.setting, name, hash, &self.bytes("k")?)
+            }
+            Family::Rsa(rsa) => {
+                self.expect("kty", "RSA", name)?;
+                self.rsa(&build, rsa)
+            }
+            Family::Ec(curve) => {
+                self.expect("kty", "EC", name)?;
+                self.expect("crv", curve.name, name)?;
+                self.ec(&build, curve)
+            }
+            Family::Ed25519 => {
+                self.expect("kty", "OKP", name)?;
+                self.expect("crv", "Ed25519", name)?;
+                self.ed25519(&build)
+            }
+            Family::MlDsa(set) => {
+                self.expect("kty", "AKP", name)?;
+                self.ml_dsa(&build, set)
+            }
+        }
+    }
+
+    /// The algorithm that `alg` names or, without one, the only one there is for the curve.
+    pub(crate) fn algorithm(&self) -> Result<Option<Algorithm>, ConfigError> {
+        if let Some(named) = self.named()? {
+            return Ok(Some(named));
+        }
+        let curve = self.text("crv")?;
+        Ok(match (self.required("kty")?.as_str(), curve.as_deref()) {
+            ("EC", Some(curve)) => Curve::from_name(curve).map(|curve| curve.algorithm),
+            ("OKP", Some("Ed25519")) => Some(Algorithm::EdDsa),
+            ("EC" | "OKP", _) => {
+                return Err(self.refuse("its `crv` is missing or of no known algorithm"));
+            }
+            ("AKP", _) => return Err(self.refuse("its `alg` is missing")),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn is_rsa(&self) -> bool {
+        self.text("kty")
+            .is_ok_and(|kty| kty.as_deref() == Some("RSA"))
+    }
+
+    /// RFC 7517 sections 4.2 and 4.3.
+    pub(crate) fn uses(&self) -> Result<Uses, ConfigError> {
+        self.expect_use("sig")?;
+        let Some(operations) = self.operations()? else {
+            return Ok(Uses {
+                sign: true,
+                verify: true,
+            });
+        };
+        let allows = |operation: &str| operations.iter().any(|listed| listed == operation);
+        Ok(Uses {
+            sign: allows("sign"),
+            verify: allows("verify"),
+        })
+    }
+
+    /// `use` may be left out; if it is there it must say this (RFC 7517 section 4.2).
+    pub(crate) fn expect_use(&self, usage: &str) -> Result<(), ConfigError> {
+        match self.text("use")? {
+            Some(other) if other != usage => {
+                Err(self.refuse(format!("its `use` is not `{usage}`")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The operations that `key_ops` lists, each once (RFC 7517 section 4.3).
+    pub(crate) fn operations(&self) -> Result<Option<Vec<String>>, ConfigError> {
+        let Some(listed) = self.members.get("key_ops") else {
+            return Ok(None);
+        };
+        let Ok(mut operations) = serde_json::from_str::<Vec<String>>(listed.get()) else {
+            return Err(self.refuse("its `key_ops` is not an array of strings"));
+        };
+        let count = operations.len();
+        operations.sort_unstable();
+        operations.dedup();
+        if operations.len() != count {
+            return Err(self.refuse("its `key_ops` names an operation twice"));
+        }
+        Ok(Some(operations))
+    }
+
+    pub(crate) fn kid(&self) -> Result<Option<String>, ConfigError> {
+        self.text("kid")
+    }
+
+    /// The keys of a set (RFC 7517 section 5), each as its own JSON.
+    pub(crate) fn keys(&self) -> Result<Vec<&'a RawValue>, ConfigError> {
+        let keys = self
+            .members
+            .get("keys")
+            .map(|keys| serde_json::from_str(keys.get()));
+        keys.and_then(Result::ok)
+            .ok_or_else(|| self.refuse("its `keys` is not an array"))
+    }
+
+    pub(crate) fn refuse(&self, reason: impl Into<Cow<'static, str>>) -> ConfigError {
+        ConfigError::new(self.setting, reason)
+    }
+
+    fn named(&self) -> Result<Option<Algorithm>, ConfigError> {
+        let Some(name) = self.text("alg")? else {
+            return Ok(None);
+        };
+        let unknown = || self.refuse("its `alg` is of no signature algorithm offered here");
+        Algorithm::from_name(&name).map(Some).ok_or_else(unknown)
+    }
+
+    /// Takes away what the key was not meant for.
+    fn restrict(&self, mut parts: Parts, uses: &Uses) -> Result<Parts, ConfigError> {
+        let is_pair = parts.signer.is_some() && parts.members.is_some();
+        if !uses.sign {
+            parts.signer = None;
+        }
+        // The `key_ops` of a private key speak of the private half: `["sign"]` is what a browser
+        // exports, and anybody may verify with the public half.
+        let verifies = uses.verify || is_pair && uses.sign;
+        if !verifies {
+            parts.check = Check::Never;
+        }
+        match (&parts.check, &parts.signer) {
+            (Check::Never, None) => {
+                Err(self.refuse("its `key_ops` allows neither to sign nor to verify"))
+            }
+            _ => Ok(parts),
+        }
+    }
+
+    /// Whether there is what only its holder may know (RFC 7518 sections 6.2.2, 6.3.2 and 6.4,
+    /// RFC 9964).
+    #[cfg(any(feature = "dpop", feature = "config"))]
+    pub(crate) fn has_private_members(&self) -> bool {
+        let mut private = RSA_PRIVATE.iter().chain(&["oth", "k", "priv"]);
+        private.any(|name| self.has(name))
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    fn expect(&self, name: &str, value: &str, algorithm: &str) -> Result<(), ConfigError> {
+        if self.required(name)? == value {
+            return Ok(());
+        }
+        Err(self.refuse(format!(
+            "its `{name}` is not `{value}`, as {algorithm} needs"
+        )))
+    }
+
+    pub(crate) fn required(&self, name: &str) -> Result<String, ConfigError> {
+        self.text(name)?
+            .ok_or_else(|| self.refuse(format!("its `{name}` is missing")))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        let parsed = self
+            .members
+            .get(name)
+            .map(|value| serde_json::from_str(value.get()));
+        parsed
+            .transpose()
+            .map_err(|_| self.refuse(format!("its `{name}` is not a string")))
+    }
+
+    /// Decodes base64url without a copy of the text, which would not be wiped.
+    fn bytes(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+        let Some(value) = self.members.get(name) else {
+            return Err(self.refuse(format!("its `{name}` is missing")));
+        };
+        let decoded = serde_json::from_str(value.get()).ok().and_then(decode);
+        decoded.ok_or_else(|| self.refuse(format!("its `{name}` is not base64url without padding")))
+    }
+
+    /// RFC 7518 sections 6.2.1.2 and 6.2.2.1: leading zeros are not left out.
+    pub(crate) fn bytes_of(
+        &self,
+        name: &str,
+        length: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+        let bytes = self.bytes(name)?;
+        if bytes.len() != length {
+            return Err(self.refuse(format!("its `{name}` is not of {length} bytes")));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The SHA-256 thumbprint of RFC 7638. Takes the required members in the order of their names.
+pub(crate) fn thumbprint(members: &[(&'static str, &str)]) -> String {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    for (index, (name, value)) in members.iter().enumerate() {
+        let open = if index == 0 { "{\"" } else { ",\"" };
+        for piece in [open, name, "\":\"", value, "\""] {
+            hash.update(piece.as_bytes());
+        }
+    }
+    hash.update(b"}");
+    encode(hash.finish().as_ref())
+}
+
+/// Base64url without padding (RFC 7515 section 2).
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode_to_string(bytes)
+}
+
+pub(crate) fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    URL_SAFE_NO_PAD.decode_to_vec(text).ok().map(Zeroizing::new)
+}
+
+const RSA_PRIVATE: [&str; 6] = ["d", "p", "q", "dp", "dq", "qi"];

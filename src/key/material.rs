@@ -1,0 +1,138 @@
+//! What a key is made of: how it verifies, how it signs, and what may be told of it.
+
+use std::sync::Arc;
+
+use aws_lc_rs::{
+    error::Unspecified,
+    hmac,
+    rand::SystemRandom,
+    signature::{
+        EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey, PqdsaKeyPair, RsaKeyPair,
+        RsaSignatureEncoding,
+    },
+};
+
+use crate::{key::jwk, secret::Secret};
+
+/// What a reader of keys found, before it has an id.
+pub(crate) struct Parts {
+    pub(crate) thumbprint: String,
+    /// The public members of its JWK in the order of their names; a shared secret has none.
+    pub(crate) members: Option<Members>,
+    pub(crate) check: Check,
+    pub(crate) signer: Option<Signer>,
+}
+
+pub(crate) type Members = Vec<(&'static str, String)>;
+
+impl Parts {
+    pub(crate) fn public(members: Members, key: ParsedPublicKey) -> Self {
+        Self {
+            thumbprint: thumbprint(&members),
+            members: Some(members),
+            check: Check::Public(key),
+            signer: None,
+        }
+    }
+
+    /// A key that neither signs nor verifies.
+    #[cfg(feature = "jwe")]
+    pub(crate) fn silent(members: Members) -> Self {
+        Self {
+            thumbprint: thumbprint(&members),
+            members: Some(members),
+            check: Check::Never,
+            signer: None,
+        }
+    }
+
+    pub(crate) fn with_signer(self, signer: Signer) -> Self {
+        Self {
+            signer: Some(signer),
+            ..self
+        }
+    }
+}
+
+fn thumbprint(members: &Members) -> String {
+    let required: Vec<_> = members
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    jwk::thumbprint(&required)
+}
+
+pub(crate) enum Check {
+    Hmac(Arc<hmac::Key>),
+    Public(ParsedPublicKey),
+    Never,
+}
+
+impl Check {
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
+            Self::Public(key) => key.verify_sig(message, signature).is_ok(),
+            Self::Never => false,
+        }
+    }
+}
+
+pub(crate) enum Signer {
+    /// The key as it is computed with, and as it was given.
+    Hmac(Arc<hmac::Key>, Secret<Vec<u8>>),
+    Rsa(RsaKeyPair, &'static RsaSignatureEncoding),
+    Ec(EcdsaKeyPair, Option<&'static [u8; 32]>),
+    Ed25519(Ed25519KeyPair),
+    /// One that knows its seed.
+    MlDsa(PqdsaKeyPair),
+}
+
+impl Signer {
+    pub(crate) fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Unspecified> {
+        let random = SystemRandom::new();
+        match self {
+            Self::Hmac(key, _) => {
+                let mut tag = [0; LONGEST_TAG];
+                out.extend_from_slice(hmac::sign_to_buffer(key, message, &mut tag)?);
+            }
+            Self::Rsa(pair, encoding) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(*encoding, &random, message, &mut signature)?;
+                out.append(&mut signature);
+            }
+            Self::Ec(pair, order) => {
+                let start = out.len();
+                out.extend_from_slice(pair.sign(&random, message)?.as_ref());
+                if let Some(order) = order {
+                    let middle = start + (out.len() - start) / 2;
+                    lower(&mut out[middle..], order);
+                }
+            }
+            Self::Ed25519(pair) => out.extend_from_slice(pair.try_sign(message)?.as_ref()),
+            Self::MlDsa(pair) => {
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                pair.sign(message, &mut signature)?;
+                out.append(&mut signature);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes the lower of s and n − s. Both verify, but what comes from the world of Bitcoin refuses the higher one (BIP 146),
+/// and the library makes either.
+fn lower(s: &mut [u8], order: &[u8; 32]) {
+    let mut other = *order;
+    let mut borrow = false;
+    for (digit, taken) in other.iter_mut().zip(s.iter()).rev() {
+        let (rest, is_below) = digit.overflowing_sub(*taken);
+        let (rest, is_below_then) = rest.overflowing_sub(borrow.into());
+        (*digit, borrow) = (rest, is_below || is_below_then);
+    }
+    if other.as_slice() < &*s {
+        s.copy_from_slice(&other);
+    }
+}
+
+const LONGEST_TAG: usize = 64;

@@ -1,0 +1,23 @@
+//! Keys that sign and verify: algorithms, PEM, DER and JWK, and the rings that rotate them.
+
+pub(crate) mod algorithm;
+pub(crate) mod asymmetric;
+pub(crate) mod der;
+pub(crate) mod jwk;
+#[cfg(feature = "jwt-simple")]
+pub mod jwt_simple;
+pub(crate) mod load;
+pub(crate) mod low_order;
+pub(crate) mod material;
+pub(crate) mod ml_dsa;
+pub(crate) mod pem;
+pub(crate) mod private;
+pub(crate) mod ring;
+pub(crate) mod signing;
+pub(crate) mod symmetric;
+
+pub use self::{
+    algorithm::Algorithm,
+    ring::{KeyRing, RingKey},
+    signing::Key,
+};

@@ -1,0 +1,342 @@
+//! A key bound to one algorithm.
+
+use std::{fmt, sync::Arc};
+
+#[cfg(feature = "jwe")]
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+use aws_lc_rs::{hmac, rand};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use crate::{
+    error::{ConfigError, IssueError},
+    key::{
+        algorithm::{Algorithm, Family},
+        asymmetric::Builder,
+        material::{Check, Members, Parts, Signer},
+        private,
+        private::PrivateMembers,
+        symmetric,
+    },
+    secret::Secret,
+    token::jwt::jws,
+};
+
+/// A key for signing tokens, or for verifying them only, bound to one [`Algorithm`].
+///
+/// A token never chooses the algorithm, and the same RSA key under `RS256` and under `PS256` is two
+/// keys (RFC 8725 section 3.1). Keys are checked when they are made, so that one that exists can be
+/// used; a clone shares what was parsed.
+///
+/// * Shared secrets have at least the bytes of the hash (RFC 7518 section 3.2) and are none of what
+///   others may know: PEM, DER, JWK and SSH keys are refused.
+/// * RSA keys have 2048 to 8192 bits (RFC 7518 section 3.3) and a public exponent of at least 65537.
+/// * EC keys are on the algorithm's curve (RFC 7518 section 3.4, RFC 8812 section 3.2), private and public members fit.
+/// * ML-DSA keys have their seed, from which all else follows (RFC 9881 section 6).
+///
+/// The key's id is its RFC 7638 thumbprint, which is the same wherever it is computed, unless the
+/// JWK has one of its own or [`with_kid`](Self::with_kid) says otherwise.
+///
+/// ```
+/// use tower_jam::{Algorithm, Key};
+///
+/// // Made once with `openssl rand -hex 32` and kept out of the source code.
+/// let shared = Key::hs256(b"6f1a3c0cd1d6f4a9d3f4b1f8f2a7e0b95c3d8e7f6a1b2c4d5381932757cb5eb8")?;
+/// assert_eq!(shared.algorithm(), Algorithm::Hs256);
+///
+/// let pair = Key::generate(Algorithm::EdDsa)?.with_kid("2026-01")?;
+/// let public = Key::from_jwk(&pair.public_jwk().expect("a key pair has a public half").to_string())?;
+/// assert_eq!((public.kid(), public.can_sign()), ("2026-01", false));
+/// # Ok::<(), tower_jam::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Key {
+    kid: Arc<str>,
+    header: Arc<str>,
+    verifier: Arc<Verifier>,
+    signer: Option<Arc<Signer>>,
+}
+
+impl Key {
+    /// A shared secret for HMAC with SHA-256: at least 32 random bytes (`openssl rand -hex 32`), never
+    /// a password.
+    ///
+    /// # Errors
+    ///
+    /// When it is shorter, one repeated byte, or text or DER of a key (RFC 8725 section 3.5).
+    pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::shared(Algorithm::Hs256, hmac::HMAC_SHA256, secret.as_ref())
+    }
+
+    /// A shared secret for HMAC with SHA-384: at least 48 random bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`hs256`](Self::hs256).
+    pub fn hs384(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::shared(Algorithm::Hs384, hmac::HMAC_SHA384, secret.as_ref())
+    }
+
+    /// A shared secret for HMAC with SHA-512: at least 64 random bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`hs256`](Self::hs256).
+    pub fn hs512(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::shared(Algorithm::Hs512, hmac::HMAC_SHA512, secret.as_ref())
+    }
+
+    /// Makes a new key.
+    ///
+    /// RSA keys get 2048 bits: NIST SP 800-57 has them good until 2030, every verifier takes them, and
+    /// they verify fastest. Who wants more loads their own. Shared secrets get the bytes of the hash.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptographic library fails, for want of randomness or memory.
+    pub fn generate(algorithm: Algorithm) -> Result<Self, ConfigError> {
+        if let Family::Hmac(hash) = algorithm.family() {
+            let mut secret = Zeroizing::new(vec![0; hash.tag_len()]);
+            let failed = |error| {
+                ConfigError::new("secret_key", "no random bytes were to be had").because(error)
+            };
+            rand::fill(&mut secret).map_err(failed)?;
+            return Self::shared(algorithm, hash, &secret);
+        }
+        let build = Builder {
+            setting: "private_key",
+            algorithm,
+            name: algorithm.name(),
+        };
+        Ok(Self::new(algorithm, build.generate()?))
+    }
+
+    /// Gives the key this id, the value of `kid` (RFC 7515 section 4.1.4).
+    ///
+    /// # Errors
+    ///
+    /// When it is empty, longer than 128 characters, or not of visible ASCII: it goes into every
+    /// token and into logs.
+    pub fn with_kid(self, kid: impl Into<String>) -> Result<Self, ConfigError> {
+        let kid = kid.into();
+        if !(1..=MAXIMUM_KID).contains(&kid.len())
+            || !kid.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            let reason = format!("a key id is 1 to {MAXIMUM_KID} visible ASCII characters");
+            return Err(ConfigError::new("kid", reason));
+        }
+        Ok(Self {
+            header: jws::encoded_header(self.algorithm().name(), &kid, jws::DEFAULT_TYPE).into(),
+            kid: kid.into(),
+            ..self
+        })
+    }
+
+    /// The one algorithm that this key is used with.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.verifier.algorithm
+    }
+
+    /// The key's id.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// Whether it holds what signing takes.
+    #[must_use]
+    pub fn can_sign(&self) -> bool {
+        self.signer.is_some()
+    }
+
+    /// Whether it may verify: always, but for a shared secret whose JWK says that it only signs.
+    #[must_use]
+    pub fn can_verify(&self) -> bool {
+        !matches!(self.verifier.check, Check::Never)
+    }
+
+    /// The SHA-256 thumbprint of RFC 7638, in base64url.
+    #[must_use]
+    pub fn thumbprint(&self) -> &str {
+        &self.verifier.thumbprint
+    }
+
+    /// The public half as a JSON Web Key for others to verify with; `None` for a shared secret.
+    #[must_use]
+    pub fn public_jwk(&self) -> Option<Value> {
+        let members = self.verifier.members.as_ref()?;
+        let about = [
+            ("alg", self.algorithm().name()),
+            ("use", "sig"),
+            ("kid", self.kid()),
+        ];
+        let members = members
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain(about);
+        let object: Map<String, Value> = members
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        Some(object.into())
+    }
+
+    /// The private key as PKCS#8 (RFC 5208) in PEM, without its id, to be kept for the next start; `None` for a shared
+    /// secret and where there is no private half.
+    #[must_use]
+    pub fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
+        self.signer.as_ref()?.to_pkcs8_pem()
+    }
+
+    /// The whole key as a JSON Web Key (RFC 7517) that [`from_jwk`](Self::from_jwk) reads, to be kept for the next start;
+    /// `None` where there is nothing to sign with.
+    #[must_use]
+    pub fn to_private_jwk(&self) -> Option<Secret<String>> {
+        self.private_jwk_for(self.algorithm().name(), "sig")
+    }
+
+    /// The same, said to be for another algorithm and use.
+    pub(crate) fn private_jwk_for(&self, alg: &str, usage: &str) -> Option<Secret<String>> {
+        let private = self.signer.as_ref()?.private_members()?;
+        self.jwk_with(&private, alg, usage, !self.can_verify())
+    }
+
+    /// A JWK of the public members and these.
+    pub(crate) fn jwk_with(
+        &self,
+        private: &PrivateMembers,
+        alg: &str,
+        usage: &str,
+        signs_only: bool,
+    ) -> Option<Secret<String>> {
+        let about = [("alg", alg), ("use", usage), ("kid", self.kid())];
+        let mut public = about.to_vec();
+        match &self.verifier.members {
+            Some(members) => public.extend(members.iter().map(|(name, text)| (*name, &**text))),
+            None => public.push(("kty", "oct")),
+        }
+        private::jwk(&public, private, signs_only)
+    }
+
+    /// The same key without its private half, under the same id; `None` for a shared secret.
+    #[must_use]
+    pub fn public_only(&self) -> Option<Self> {
+        self.verifier.members.as_ref().map(|_| self.verifying())
+    }
+
+    /// The public half as `SubjectPublicKeyInfo` (RFC 5280 section 4.1).
+    #[cfg(feature = "jwe")]
+    pub(crate) fn public_der(&self) -> Option<PublicKeyX509Der<'_>> {
+        match &self.verifier.check {
+            Check::Public(key) => key.as_der().ok(),
+            _ => None,
+        }
+    }
+
+    /// The secret of a key that does both, signing and verifying, with it.
+    #[cfg(feature = "jwt-simple")]
+    pub(crate) fn shared_secret(&self) -> Option<&[u8]> {
+        match self.signer.as_deref()? {
+            Signer::Hmac(_, secret) if self.can_verify() => Some(secret.expose()),
+            _ => None,
+        }
+    }
+
+    /// The same key, unable to sign.
+    pub(crate) fn verifying(&self) -> Self {
+        Self {
+            signer: None,
+            ..self.clone()
+        }
+    }
+
+    /// The header of access tokens that it signs, as it stands in them.
+    pub(crate) fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// Appends the signature of `message`: for ECDSA r and s of equal length (RFC 7518 section 3.4).
+    pub(crate) fn sign(&self, message: &[u8], signature: &mut Vec<u8>) -> Result<(), IssueError> {
+        let signer = self.signer.as_ref().ok_or(IssueError::NoSigningKey)?;
+        signer
+            .sign(message, signature)
+            .map_err(|_| IssueError::Crypto)
+    }
+
+    /// Whether `signature` is this key's signature of `message`, of the form that [`sign`](Self::sign) gives it. Of the two values
+    /// that the s of ECDSA can have either is good, also with ES256K, whose signatures get the lower one.
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verifier.check.verify(message, signature)
+    }
+
+    /// A secret that is refused elsewhere, for published vectors that use one.
+    #[cfg(test)]
+    pub(crate) fn weak_hs256(secret: &[u8]) -> Self {
+        let mut parts = symmetric::parts(
+            "secret_key",
+            Algorithm::Hs256.name(),
+            hmac::HMAC_SHA256,
+            &[1, 2].repeat(16),
+        )
+        .expect("these bytes are taken");
+        parts.check = Check::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret).into());
+        Self::new(Algorithm::Hs256, parts)
+    }
+
+    fn shared(
+        algorithm: Algorithm,
+        hash: hmac::Algorithm,
+        secret: &[u8],
+    ) -> Result<Self, ConfigError> {
+        Ok(Self::new(
+            algorithm,
+            symmetric::parts("secret_key", algorithm.name(), hash, secret)?,
+        ))
+    }
+
+    /// What [`hs256`](Self::hs256) takes, for something else of this name.
+    #[cfg(feature = "jwe")]
+    pub(crate) fn shared_for(name: &'static str, secret: &[u8]) -> Result<Self, ConfigError> {
+        let parts = symmetric::parts("secret_key", name, hmac::HMAC_SHA256, secret)?;
+        Ok(Self::new(Algorithm::Hs256, parts))
+    }
+
+    pub(crate) fn new(algorithm: Algorithm, parts: Parts) -> Self {
+        let Parts {
+            thumbprint,
+            members,
+            check,
+            signer,
+        } = parts;
+        Self {
+            header: jws::encoded_header(algorithm.name(), &thumbprint, jws::DEFAULT_TYPE).into(),
+            kid: thumbprint.as_str().into(),
+            verifier: Arc::new(Verifier {
+                algorithm,
+                thumbprint,
+                members,
+                check,
+            }),
+            signer: signer.map(Arc::new),
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("algorithm", &self.algorithm())
+            .field("kid", &self.kid)
+            .field("can_sign", &self.can_sign())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Verifier {
+    algorithm: Algorithm,
+    thumbprint: String,
+    members: Option<Members>,
+    check: Check,
+}
+
+const MAXIMUM_KID: usize = 128;

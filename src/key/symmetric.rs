@@ -1,0 +1,146 @@
+//! Shared secrets for HMAC, and what is refused as one.
+
+use std::sync::Arc;
+
+use aws_lc_rs::{
+    hmac,
+    signature::{self, ParsedPublicKey, VerificationAlgorithm},
+};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use crate::{
+    error::ConfigError,
+    key::{
+        der, jwk,
+        material::{Check, Parts, Signer},
+    },
+    secret::Secret,
+};
+
+/// Takes `secret` as an HMAC key for signing and verifying. Errors call it by the name of `algorithm`.
+pub(crate) fn parts(
+    setting: &'static str,
+    algorithm: &str,
+    hash: hmac::Algorithm,
+    secret: &[u8],
+) -> Result<Parts, ConfigError> {
+    // RFC 7518 section 3.2: no shorter than the hash.
+    let minimum = hash.tag_len();
+    if secret.len() < minimum {
+        let reason = format!(
+            "{} bytes, and {algorithm} takes at least {minimum} random bytes",
+            secret.len()
+        );
+        return Err(ConfigError::new(setting, reason));
+    }
+    if let Some(what) = not_a_secret(secret).or_else(|| not_a_secret(&decoded(secret)?)) {
+        let reason =
+            format!("it is {what}, and {algorithm} takes random bytes that nobody else knows");
+        return Err(ConfigError::new(setting, reason));
+    }
+    let key = Arc::new(hmac::Key::new(hash, secret));
+    let encoded = Zeroizing::new(jwk::encode(secret));
+    Ok(Parts {
+        thumbprint: jwk::thumbprint(&[("k", &encoded), ("kty", "oct")]),
+        members: None,
+        check: Check::Hmac(Arc::clone(&key)),
+        signer: Some(Signer::Hmac(key, Secret::new(secret.to_vec()))),
+    })
+}
+
+/// Says what `bytes` are when they are anything that others may have.
+///
+/// Whoever verifies with a key pair and takes the algorithm from the token would accept a MAC made
+/// with the public key as its secret (RFC 8725 section 2.1). That cannot happen here, but a public
+/// key that was given as a secret by mistake would be just as open.
+fn not_a_secret(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.iter().all(|byte| *byte == bytes[0]) {
+        return Some("the same byte all over");
+    }
+    if memchr::memmem::find(bytes, b"-----BEGIN").is_some() {
+        return Some("a key or certificate in PEM");
+    }
+    if SSH_PREFIXES
+        .iter()
+        .any(|prefix| bytes.starts_with(prefix.as_bytes()))
+    {
+        return Some("an SSH public key");
+    }
+    if is_jwk(bytes) {
+        return Some("a JSON Web Key; `Key::from_jwk` reads those");
+    }
+    if is_der(bytes) {
+        return Some("an asymmetric key or certificate");
+    }
+    None
+}
+
+/// What `text` says in base64, base64url or hexadecimal, with line breaks or without: in this form a key fits into an
+/// environment variable.
+fn decoded(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        rest = match (first, after) {
+            // A line break as configurations write it.
+            (b'\\', [b'n' | b'r', after @ ..]) => after,
+            (b'-', after) => {
+                plain.push(b'+');
+                after
+            }
+            (b'_', after) => {
+                plain.push(b'/');
+                after
+            }
+            (b'=' | b'"' | b'\'', after) => after,
+            (byte, after) => {
+                if !byte.is_ascii_whitespace() {
+                    plain.push(*byte);
+                }
+                after
+            }
+        };
+    }
+    let from_hex = || {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(plain.len() / 2));
+        for pair in plain.chunks(2) {
+            let pair = std::str::from_utf8(pair)
+                .ok()
+                .filter(|pair| pair.len() == 2)?;
+            bytes.push(u8::from_str_radix(pair, 16).ok()?);
+        }
+        Some(bytes)
+    };
+    // Hexadecimal digits are base64 as well, and random bytes in them are no key.
+    from_hex().filter(|bytes| !bytes.is_empty()).or_else(|| {
+        let bytes = base64_simd::forgiving_decode_to_vec(&plain).ok()?;
+        (!bytes.is_empty()).then(|| Zeroizing::new(bytes))
+    })
+}
+
+fn is_jwk(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    serde_json::from_slice::<Map<String, Value>>(text)
+        .is_ok_and(|object| object.contains_key("kty") || object.contains_key("keys"))
+}
+
+fn is_der(bytes: &[u8]) -> bool {
+    let curves: [&'static dyn VerificationAlgorithm; 4] = [
+        &signature::ECDSA_P256_SHA256_FIXED,
+        &signature::ECDSA_P384_SHA384_FIXED,
+        &signature::ECDSA_P521_SHA512_FIXED,
+        &signature::ECDSA_P256K1_SHA256_FIXED,
+    ];
+    // Uncompressed points only: of random bytes of a compressed point's length every 256th would be one.
+    let is_point = || {
+        bytes.first() == Some(&4)
+            && curves
+                .iter()
+                .any(|curve| ParsedPublicKey::new(*curve, bytes).is_ok())
+    };
+    der::outline(bytes).is_some() || is_point()
+}
+
+const SSH_PREFIXES: [&str; 4] = ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-sha2-"];

@@ -1,0 +1,268 @@
+//! The handle for passwords.
+
+mod builder;
+mod common;
+mod context;
+mod cost;
+mod derive;
+mod new;
+mod pepper;
+mod pool;
+mod stored;
+#[cfg(test)]
+mod tests;
+mod whose;
+mod work;
+
+use std::{error::Error, fmt, sync::Arc};
+
+pub(crate) use self::whose::Whose;
+pub use self::{
+    builder::PasswordsBuilder,
+    cost::{Cost, Scheme},
+    new::{NewPassword, NewPasswordError},
+};
+use self::{
+    common::is_common,
+    context::Context,
+    new::Breached,
+    pool::{Place, Pool},
+    work::Work,
+};
+use crate::{
+    error::{BoxError, StoreError},
+    rejection::Rejection,
+    secret::Secret,
+};
+
+/// Hashes new passwords and verifies them later.
+///
+/// It is a handle: cloning it is cheap. See the [module](super) for the rules.
+#[derive(Clone)]
+pub struct Passwords(Arc<Inner>);
+
+struct Inner {
+    work: Arc<Work>,
+    pool: Pool,
+    min_length: usize,
+    max_length: usize,
+    allows_common: bool,
+    context: Context,
+    breached: Option<Breached>,
+}
+
+/// What became of a password that was presented.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use = "a wrong password is not an error"]
+#[allow(clippy::exhaustive_enums, reason = "a password is right or wrong")]
+pub enum Outcome {
+    /// It is the user's.
+    Verified {
+        /// The hash to store in place of the old one, which is not as hashes are made now.
+        new_hash: Option<Secret<String>>,
+    },
+    /// It is not, or there is no such user.
+    Wrong,
+}
+
+impl Outcome {
+    /// Whether the password is the user's.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        matches!(self, Self::Verified { .. })
+    }
+}
+
+impl Passwords {
+    /// The settings, all with defaults.
+    pub fn builder() -> PasswordsBuilder {
+        PasswordsBuilder::new()
+    }
+
+    /// Whether `password` may be somebody's from now on: its length; that it is none of the most common ones; that it is not made
+    /// of [words of the service](PasswordsBuilder::context); and that it is not known from a breach, if a
+    /// [hook](PasswordsBuilder::breached) says so. It is taken exactly as given: nothing is trimmed or normalised,
+    /// and no character is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Why it may not.
+    pub async fn check_new(&self, password: &str) -> Result<NewPassword, NewPasswordError> {
+        self.check_new_for(password, []).await
+    }
+
+    /// The same for a user who is known: the password must not be made of the words of `context` either, such as its name and
+    /// its e-mail address.
+    ///
+    /// # Errors
+    ///
+    /// Why it may not.
+    pub async fn check_new_for(
+        &self,
+        password: &str,
+        context: impl IntoIterator<Item = &str> + Send,
+    ) -> Result<NewPassword, NewPasswordError> {
+        // A character has a byte at least, so a flood of bytes is not counted.
+        if password.len() > self.0.max_length {
+            return Err(NewPasswordError::TooLong(self.0.max_length));
+        }
+        if password.chars().count() < self.0.min_length {
+            return Err(NewPasswordError::TooShort(self.0.min_length));
+        }
+        self.check_guessable(password, context)?;
+        let password = Secret::new(password.to_owned());
+        if let Some(breached) = &self.0.breached {
+            match breached(password.clone()).await {
+                Ok(false) => {}
+                Ok(true) => return Err(NewPasswordError::Breached),
+                Err(error) => return Err(NewPasswordError::Unchecked(error)),
+            }
+        }
+        Ok(NewPassword(password))
+    }
+
+    /// Judges whether a password is one of those that are tried first.
+    fn check_guessable<'a>(
+        &self,
+        password: &str,
+        context: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), NewPasswordError> {
+        let is_common = |text: &str| !self.0.allows_common && is_common(text);
+        if is_common(password) {
+            return Err(NewPasswordError::Common);
+        }
+        let mut words = self.0.context.clone();
+        for text in context {
+            words.add(text);
+        }
+        // Such a word adds nothing: what is beside it must be a password by itself.
+        let rest = words.without(password);
+        let is_weak =
+            |rest: &String| rest.chars().count() < self.0.min_length || is_common(rest.trim());
+        match rest.is_some_and(|rest| is_weak(&rest)) {
+            true => Err(NewPasswordError::Context),
+            false => Ok(()),
+        }
+    }
+
+    /// The hash of a new password, to be stored with its user.
+    ///
+    /// # Errors
+    ///
+    /// A throttled [`Rejection`] when too many hashes wait already, an unavailable one when there is not memory
+    /// enough, a misconfigured one outside a tokio runtime.
+    pub async fn hash(&self, password: &NewPassword) -> Result<Secret<String>, Rejection> {
+        self.admit(Whose::nobody())?.hash(password).await
+    }
+
+    /// Whether `password` is that of the user whose hash is `stored`; `None` for a user that is not known or has no
+    /// password, which is always wrong and takes as long.
+    ///
+    /// More than 4096 bytes are wrong at once, whoever the user is.
+    ///
+    /// # Errors
+    ///
+    /// An unavailable [`Rejection`] when `stored` is not a hash that is understood, when its pepper is not known, or
+    /// when its cost is out of bounds: the user's password is neither right nor wrong, and the log tells why. As for
+    /// [`hash`](Self::hash) otherwise.
+    pub async fn verify(&self, password: &str, stored: Option<&str>) -> Result<Outcome, Rejection> {
+        let admitted = self.admit(Whose::nobody())?;
+        admitted.verify(password, stored).await
+    }
+
+    /// A place in the queue of hashes. It costs nothing yet; without one, nothing else is to be spent on a request.
+    pub(crate) fn admit(&self, whose: Whose) -> Result<Admitted, Rejection> {
+        Ok(Admitted {
+            place: Arc::new(self.0.pool.admit(whose)?),
+            work: Arc::clone(&self.0.work),
+        })
+    }
+}
+
+/// A place in the queue of hashes, held until it is dropped and what was begun in it has ended.
+pub(crate) struct Admitted {
+    place: Arc<Place>,
+    work: Arc<Work>,
+}
+
+impl Admitted {
+    /// See [`Passwords::hash`].
+    pub(crate) async fn hash(&self, password: &NewPassword) -> Result<Secret<String>, Rejection> {
+        let work = Arc::clone(&self.work);
+        let password = password.0.clone();
+        let hash = Arc::clone(&self.place)
+            .run(move || work.hash(password.expose().as_bytes()))
+            .await?;
+        hash.map_err(|error| StoreError::Unavailable(error.into()).into())
+    }
+
+    /// See [`Passwords::verify`].
+    pub(crate) async fn verify(
+        &self,
+        password: &str,
+        stored: Option<&str>,
+    ) -> Result<Outcome, Rejection> {
+        if password.len() > MAX_BYTES {
+            return Ok(Outcome::Wrong);
+        }
+        let work = Arc::clone(&self.work);
+        let password = Secret::new(password.to_owned());
+        let stored = stored.map(|stored| Secret::new(stored.to_owned()));
+        let verify = move || {
+            let stored = stored.as_ref().map(|stored| stored.expose().as_str());
+            work.verify(password.expose().as_bytes(), stored)
+        };
+        let verified = Arc::clone(&self.place).run(verify).await?;
+        verified.map_err(|error| {
+            tracing::error!(%error, "a stored password hash cannot be verified");
+            StoreError::Corrupt(error.into()).into()
+        })
+    }
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords")
+            .field("work", &self.0.work)
+            .field("pool", &self.0.pool)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Says why a stored hash cannot be verified. It quotes nothing of it.
+#[derive(Debug)]
+struct Damaged {
+    reason: &'static str,
+    source: Option<BoxError>,
+}
+
+impl Damaged {
+    const fn new(reason: &'static str) -> Self {
+        Self {
+            reason,
+            source: None,
+        }
+    }
+
+    fn because(error: impl Into<BoxError>) -> Self {
+        Self {
+            reason: "the hash cannot be computed",
+            source: Some(error.into()),
+        }
+    }
+}
+
+impl fmt::Display for Damaged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason)
+    }
+}
+
+impl Error for Damaged {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The most that is ever hashed, so that nobody can make a hash expensive by its length.
+const MAX_BYTES: usize = 4096;

@@ -1,0 +1,116 @@
+//! What the routes say when they refuse.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::{
+    account::{attempt::LoginError, challenge::Challenge},
+    error::StoreError,
+    password::NewPasswordError,
+    rejection::Rejection,
+};
+
+pub(crate) type Answer = Result<Response, Problem>;
+
+/// An answer that nobody on the way may keep.
+pub(crate) fn unstored(answer: impl IntoResponse) -> Response {
+    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    ([no_store], answer).into_response()
+}
+
+/// A refusal: the library's own, or one of the routes', each as `application/problem+json` (RFC 9457).
+pub(crate) enum Problem {
+    Rejected(Rejection),
+    Told(StatusCode, String),
+    /// 401 with a stable code for programs, and what the next step needs.
+    Coded(&'static str, &'static str, Option<Challenge>),
+    /// 401 for a service that did not prove who it is, with the challenge of RFC 7617.
+    UnknownService,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self::Told(status, detail.into())
+    }
+
+    pub(crate) fn unprocessable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::WrongCredentials => {
+                Self::new(StatusCode::UNAUTHORIZED, "wrong name or password")
+            }
+            LoginError::WrongCode => Self::Coded("wrong_code", "wrong code", None),
+            LoginError::ChallengeOver => {
+                let detail = "the login took too long, or was finished";
+                Self::Coded("challenge_over", detail, None)
+            }
+            LoginError::OtpRequired(challenge) => {
+                Self::Coded("otp_required", "a one-time code is due", Some(challenge))
+            }
+            LoginError::NewPassword(NewPasswordError::Unchecked(source)) => {
+                Self::Rejected(StoreError::Unavailable(source).into())
+            }
+            LoginError::NewPassword(error) => Self::unprocessable(error.to_string()),
+            LoginError::Rejected(rejection) => Self::Rejected(rejection),
+        }
+    }
+}
+
+impl IntoResponse for LoginError {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, detail, code, challenge) = match self {
+            Self::Rejected(rejection) => return rejection.into_response(),
+            Self::Told(status, detail) => (status, detail, None, None),
+            Self::UnknownService => {
+                let basic = HeaderValue::from_static(r#"Basic realm="introspection""#);
+                let told = Self::new(StatusCode::UNAUTHORIZED, "a known service must ask");
+                return ([(header::WWW_AUTHENTICATE, basic)], told).into_response();
+            }
+            Self::Coded(code, detail, challenge) => (
+                StatusCode::UNAUTHORIZED,
+                detail.to_owned(),
+                Some(code),
+                challenge,
+            ),
+        };
+        let mut problem = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "detail": detail,
+        });
+        if let Some(code) = code {
+            problem["error"] = code.into();
+        }
+        if let Some(challenge) = challenge {
+            problem["challenge"] = challenge.expose().into();
+        }
+        let content_type = HeaderValue::from_static("application/problem+json");
+        let no_store = HeaderValue::from_static("no-store");
+        let headers = [
+            (header::CONTENT_TYPE, content_type),
+            (header::CACHE_CONTROL, no_store),
+        ];
+        (status, headers, problem.to_string()).into_response()
+    }
+}

@@ -1,0 +1,128 @@
+//! A body as JSON or as a form, whichever the client sends.
+
+use std::fmt;
+
+use axum::{
+    Form, Json, RequestExt,
+    extract::{FromRequest, OptionalFromRequest, Request},
+    http::{StatusCode, header},
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned, MapAccess, Visitor},
+};
+use serde_json::Value;
+
+use super::answer::Problem;
+
+/// The body of a request. Its answers to a bad one quote nothing of it.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T, S> FromRequest<S> for Body<T>
+where
+    T: DeserializeOwned + 'static,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let essence = content_type.and_then(|value| value.split(';').next());
+        match essence
+            .map(|value| value.trim().to_ascii_lowercase())
+            .as_deref()
+        {
+            Some("application/json") => match request.extract::<Json<T>, _>().await {
+                Ok(Json(body)) => Ok(Self(body)),
+                Err(refused) => Err(of(refused.status())),
+            },
+            Some("application/x-www-form-urlencoded") => {
+                match request.extract::<Form<T>, _>().await {
+                    Ok(Form(body)) => Ok(Self(body)),
+                    Err(refused) => Err(of(refused.status())),
+                }
+            }
+            _ => Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body must be JSON or a form",
+            )),
+        }
+    }
+}
+
+/// A request that says nothing of its body has none.
+impl<T, S> OptionalFromRequest<S> for Body<T>
+where
+    T: DeserializeOwned + 'static,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        if !request.headers().contains_key(header::CONTENT_TYPE) {
+            return Ok(None);
+        }
+        <Self as FromRequest<S>>::from_request(request, state)
+            .await
+            .map(Some)
+    }
+}
+
+fn of(status: StatusCode) -> Problem {
+    let detail = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
+        StatusCode::UNPROCESSABLE_ENTITY => "the body lacks a field, or one is of another type",
+        _ => "the body is not what its content type says",
+    };
+    Problem::new(status, detail)
+}
+
+/// The members of a JSON object, or of a form, whose names are settings. No name comes twice.
+pub(crate) struct Fields(Vec<(String, Value)>);
+
+impl Fields {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        let mut fields = self.0.iter();
+        fields
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value)
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(Value::as_str)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ReadFields)
+    }
+}
+
+struct ReadFields;
+
+impl<'de> Visitor<'de> for ReadFields {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields: Vec<(String, Value)> = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if fields.iter().any(|(known, _)| *known == name) {
+                return Err(de::Error::custom("a name comes twice"));
+            }
+            if fields.len() == MAX_FIELDS {
+                return Err(de::Error::custom("too many names"));
+            }
+            fields.push((name, value));
+        }
+        Ok(Fields(fields))
+    }
+}
+
+/// Many more than a login has.
+const MAX_FIELDS: usize = 32;

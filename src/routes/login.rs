@@ -1,0 +1,332 @@
+//! The routes of an account, for axum.
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Extension, Path},
+    http::StatusCode,
+    response::IntoResponse,
+    routing::{delete, get, post},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+
+use super::{
+    answer::{Answer, Problem, unstored},
+    body::{Body, Fields},
+    caller::Caller,
+    mount::{AccountRoutes, Mount},
+    second, services,
+};
+#[cfg(feature = "dpop")]
+use crate::authenticate::Authenticate;
+use crate::{
+    account::{
+        attempt::{Credentials, NewDevice},
+        login::Accounts,
+    },
+    clock::Timestamp,
+    identity::Identity,
+    layer::AuthLayer,
+    refresh::{DeviceInfo, Fingerprint},
+    rejection::Rejection,
+    secret::Secret,
+    session::Session,
+};
+
+/// The routes of `accounts`, to be nested under a prefix of yours or merged as they are. See the
+/// [module](super) for what each answers; [`AccountRoutes`] has the settings.
+///
+/// Serve the application by `into_make_service_with_connect_info::<SocketAddr>()`: without the client's address
+/// attempts cannot be counted, and logins are refused with 500.
+pub fn accounts<U, S>(accounts: Accounts<U>) -> Router<S>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    AccountRoutes::builder(accounts).build()
+}
+
+pub(crate) fn router<U, S>(mount: Mount<U>) -> Router<S>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    let of_tokens = DefaultBodyLimit::max(MAX_TOKEN_BODY_BYTES);
+    let cross_site = CsrfLayer::new().with_rejection_response(|error: ProtectionError| {
+        let refused = Rejection::cross_site("the request was caused by another site");
+        refused.because(error).into_response()
+    });
+    let members: Router<S> = Router::new()
+        .route("/logout_all", post(logout_all::<U>))
+        .route("/active_sessions", get(active_sessions::<U>))
+        .route("/active_sessions/{id}", delete(revoke::<U>))
+        .route(
+            "/revoke_other_session",
+            post(revoke_other::<U>).layer(of_tokens),
+        )
+        .route("/password", post(password::<U>))
+        .merge(second::members(&mount));
+    let members = with_access(&mount, members);
+    let mut guests = Router::new()
+        .route("/login", post(login::<U>))
+        .route("/refresh", post(refresh::<U>).layer(of_tokens))
+        .route("/logout", post(logout::<U>).layer(of_tokens))
+        .merge(second::guests(&mount))
+        .merge(services::router(&mount));
+    if let Some(sessions) = mount.accounts.sessions() {
+        let cookie = AuthLayer::new(sessions.clone());
+        let enter = post(session_login::<U>).route_layer(cookie.clone().optional());
+        guests = guests
+            .route("/session/login", enter)
+            .route("/session/logout", post(session_logout).route_layer(cookie));
+    }
+    guests
+        .route_layer(cross_site)
+        .merge(members)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(Extension(mount))
+}
+
+/// Only for whoever has an access token; one that is bound to a key comes with a proof of it.
+fn with_access<U, S>(mount: &Mount<U>, members: Router<S>) -> Router<S>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    let pairs = mount.accounts.pairs();
+    #[cfg(feature = "dpop")]
+    if let Some(dpop) = &mount.dpop {
+        let bound = dpop.protect(pairs.clone());
+        return members.route_layer(AuthLayer::new(pairs.clone().or(bound)));
+    }
+    members.route_layer(AuthLayer::new(pairs.clone()))
+}
+
+async fn login<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Caller,
+    Body(form): Body<Fields>,
+) -> Answer {
+    let asked = credentials(&mount, &form)?;
+    let device = NewDevice {
+        name: form.text("device_name").map(str::to_owned),
+        user_agent: caller.user_agent.clone(),
+        fingerprint: fingerprint(form.get("fingerprint"))?,
+    };
+    device.check()?;
+    let accounts = &mount.accounts;
+    #[cfg(feature = "dpop")]
+    let proof = caller.proof(&mount)?;
+    let proved = accounts.prove(&asked, &caller.origin(&mount)?).await?;
+    #[cfg(feature = "dpop")]
+    let proved = match proof {
+        Some(proof) => proved.bound_to(proof.use_up().await?),
+        None => proved,
+    };
+    let known = accounts.device_token(&proved);
+    let pair = accounts.finish_login(proved, device).await?;
+    mount.knowing(mount.pair_answer(&pair)?, &known)
+}
+
+async fn session_login<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    session: Session,
+    caller: Caller,
+    Body(form): Body<Fields>,
+) -> Answer {
+    let asked = credentials(&mount, &form)?;
+    let accounts = &mount.accounts;
+    let proved = accounts.prove(&asked, &caller.origin(&mount)?).await?;
+    let known = accounts.device_token(&proved);
+    accounts.finish_session(proved, &session).await?;
+    mount.knowing(StatusCode::NO_CONTENT.into_response(), &known)
+}
+
+async fn session_logout(session: Session) -> Answer {
+    session.logout().await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn credentials<U>(mount: &Mount<U>, form: &Fields) -> Result<Credentials, Problem> {
+    let (name, password) = (
+        form.text(&mount.name_field),
+        form.text(&mount.password_field),
+    );
+    let (Some(name), Some(password)) = (name, password) else {
+        return Err(Problem::unprocessable(
+            "a name and a password are needed, as texts",
+        ));
+    };
+    Ok(Credentials {
+        name: name.to_owned(),
+        password: Secret::new(password.to_owned()),
+    })
+}
+
+#[derive(Deserialize)]
+struct RefreshForm {
+    refresh_token: Option<String>,
+    fingerprint: Option<Value>,
+}
+
+async fn refresh<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Caller,
+    Body(form): Body<RefreshForm>,
+) -> Answer {
+    let token = mount.refresh_token(&caller, form.refresh_token)?;
+    let fingerprint = fingerprint(form.fingerprint.as_ref())?;
+    let pairs = mount.accounts.pairs();
+    #[cfg(feature = "dpop")]
+    if let Some(proof) = caller.proof(&mount)? {
+        // Nobody fills the store with proofs who has no refresh token.
+        let key = match pairs.is_ours(token.expose()) {
+            true => proof.use_up().await?,
+            false => proof.key().clone(),
+        };
+        let pair = pairs.refresh_bound(token.expose(), fingerprint.as_ref(), &key);
+        return mount.pair_answer(&pair.await?);
+    }
+    let pair = pairs.refresh(token.expose(), fingerprint.as_ref()).await?;
+    mount.pair_answer(&pair)
+}
+
+async fn logout<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Caller,
+    Body(form): Body<RefreshForm>,
+) -> Answer {
+    let token = mount.refresh_token(&caller, form.refresh_token)?;
+    mount.accounts.pairs().logout(token.expose()).await?;
+    Ok(mount.forgetting(StatusCode::NO_CONTENT.into_response()))
+}
+
+async fn logout_all<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+) -> Answer {
+    mount
+        .accounts
+        .logout_all(caller.subject().id())
+        .await
+        .map_err(Rejection::from)?;
+    Ok(mount.forgetting(StatusCode::NO_CONTENT.into_response()))
+}
+
+/// A device as its user sees it, with times in seconds since 1970.
+#[derive(Serialize)]
+struct Shown {
+    id: String,
+    device_name: Option<String>,
+    user_agent: Option<String>,
+    created_at: u64,
+    last_used_at: u64,
+    current: bool,
+}
+
+impl Shown {
+    fn new(device: DeviceInfo, own: Option<&str>) -> Self {
+        let seconds = |at: Timestamp| at.as_secs();
+        Self {
+            current: own == Some(&*device.id),
+            id: device.id,
+            device_name: device.device_name,
+            user_agent: device.user_agent,
+            created_at: seconds(device.created_at),
+            last_used_at: seconds(device.last_used_at),
+        }
+    }
+}
+
+async fn active_sessions<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+) -> Answer {
+    let devices = mount
+        .accounts
+        .pairs()
+        .active_sessions(caller.subject().id())
+        .await;
+    let devices = devices.map_err(Rejection::from)?.into_iter();
+    let shown: Vec<_> = devices
+        .map(|device| Shown::new(device, caller.session_id()))
+        .collect();
+    Ok(unstored(Json(shown)))
+}
+
+async fn revoke<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+    Path(id): Path<String>,
+) -> Answer {
+    let revoked = mount
+        .accounts
+        .pairs()
+        .revoke(caller.subject().id(), &id)
+        .await;
+    match revoked.map_err(Rejection::from)? {
+        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        false => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "there is no such session of yours",
+        )),
+    }
+}
+
+async fn revoke_other<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    identity: Identity,
+    caller: Caller,
+    Body(form): Body<RefreshForm>,
+) -> Answer {
+    let token = mount.refresh_token(&caller, form.refresh_token)?;
+    mount
+        .accounts
+        .pairs()
+        .revoke_other(&identity, token.expose())
+        .await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Deserialize)]
+struct PasswordForm {
+    current: String,
+    new: String,
+}
+
+async fn password<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    identity: Identity,
+    caller: Caller,
+    Body(form): Body<PasswordForm>,
+) -> Answer {
+    let (current, new) = (Secret::new(form.current), Secret::new(form.new));
+    let origin = caller.origin(&mount)?;
+    let accounts = &mount.accounts;
+    accounts
+        .change_password(&identity, &current, new.expose(), &origin)
+        .await?;
+    let answer = mount.forgetting(StatusCode::NO_CONTENT.into_response());
+    // Known by the old password, the device would be a stranger's now. The password is changed, whatever comes of this.
+    match accounts.device_token_of(identity.subject().id()).await {
+        Ok(Some(known)) => mount.knowing(answer, &known),
+        Ok(None) => Ok(answer),
+        Err(error) => {
+            tracing::warn!(%error, "a device is not known under the new password");
+            Ok(answer)
+        }
+    }
+}
+
+fn fingerprint(value: Option<&Value>) -> Result<Option<Fingerprint>, Rejection> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => Fingerprint::new(value).map(Some),
+    }
+}
+
+/// Four fingerprints; a password has four kilobytes at most.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+/// So much that what is sent as a token, however long, is refused as a token.
+const MAX_TOKEN_BODY_BYTES: usize = 128 * 1024;

@@ -1,0 +1,220 @@
+//! The settings of the routes, and the cookies they set.
+
+use std::{fmt, time::Duration};
+
+use axum::{
+    Json, Router,
+    http::{HeaderValue, header},
+    response::Response,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::{
+    answer::{Answer, Problem, unstored},
+    caller::Caller,
+    cookies, login,
+    services::Service,
+};
+#[cfg(feature = "dpop")]
+use crate::token::Dpop;
+use crate::{
+    account::login::Accounts, error::ConfigError, refresh::TokenPair, rejection::Rejection,
+    request::cookie::CookieSpec, secret::Secret,
+};
+
+/// What the handlers share.
+pub(crate) struct Mount<U> {
+    pub(crate) accounts: Accounts<U>,
+    pub(crate) name_field: String,
+    pub(crate) password_field: String,
+    pub(crate) device_cookie: CookieSpec,
+    pub(crate) remember_cookie: CookieSpec,
+    pub(crate) challenge_cookie: CookieSpec,
+    pub(crate) services: Vec<Service>,
+    #[cfg(feature = "dpop")]
+    pub(crate) dpop: Option<Dpop>,
+    refresh_cookie: Option<CookieSpec>,
+}
+
+/// Builds the routes of [`Accounts`].
+#[must_use]
+pub struct AccountRoutes<U>(Mount<U>);
+
+impl<U> AccountRoutes<U>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    /// The routes of `accounts`, with the defaults.
+    pub fn builder(accounts: Accounts<U>) -> Self {
+        Self(Mount {
+            accounts,
+            name_field: "username".to_owned(),
+            password_field: "password".to_owned(),
+            device_cookie: cookies::device(),
+            remember_cookie: cookies::remembered(),
+            challenge_cookie: cookies::challenge(),
+            services: Vec::new(),
+            #[cfg(feature = "dpop")]
+            dpop: None,
+            refresh_cookie: None,
+        })
+    }
+
+    /// The field of a login's name. Default: `username`.
+    pub fn name_field(mut self, name: impl Into<String>) -> Self {
+        self.0.name_field = name.into();
+        self
+    }
+
+    /// The field of a login's password. Default: `password`.
+    pub fn password_field(mut self, name: impl Into<String>) -> Self {
+        self.0.password_field = name.into();
+        self
+    }
+
+    /// Keeps the refresh token in a cookie, out of the reach of scripts: `__Host-refresh`, `SameSite=Strict`. No
+    /// sibling domain can set a cookie of that name (ASVS 3.3.3); the price is the path `/`, so that browsers send it
+    /// with every request to this host, and only these routes read it. Default: the token is in the body.
+    pub fn refresh_cookie(mut self) -> Self {
+        self.0.refresh_cookie = Some(cookies::refresh());
+        self
+    }
+
+    /// Lets a service that is shown tokens ask what they are worth at `/introspect`, and end them at `/revoke`. It proves who
+    /// it is by HTTP Basic with `id` and `secret`. May be called again for another service. Default: there is none, and
+    /// neither are the routes.
+    ///
+    /// # Errors
+    ///
+    /// When the id is empty, the secret is shorter than 32 bytes, or either has other characters than letters, digits and
+    /// `-._~`.
+    pub fn service(mut self, id: &str, secret: &Secret<String>) -> Result<Self, ConfigError> {
+        self.0.services.push(Service::new(id, secret)?);
+        Ok(self)
+    }
+
+    /// Binds logins that come with a proof of a key in the header `DPoP` to that key (RFC 9449), and takes their tokens under
+    /// `Authorization: DPoP` beside those of `Bearer`. Build it for the URL that these routes are reached under, with the path that a
+    /// router that nests them takes away. Default: such a header is not looked at.
+    #[cfg(feature = "dpop")]
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.0.dpop = Some(dpop);
+        self
+    }
+
+    /// The routes, for a router of any state.
+    pub fn build<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        login::router(self.0)
+    }
+}
+
+impl<U> Mount<U> {
+    /// The refresh token of a request: from the body or the cookie, and never from both.
+    pub(crate) fn refresh_token(
+        &self,
+        caller: &Caller,
+        body: Option<String>,
+    ) -> Result<Secret<String>, Problem> {
+        let cookie = match &self.refresh_cookie {
+            Some(cookie) => caller.cookie(cookie.cookie_name())?,
+            None => None,
+        };
+        let token = match (body, cookie) {
+            (Some(_), Some(_)) => {
+                return Err(Rejection::malformed("a refresh token in body and cookie").into());
+            }
+            (Some(body), None) => Secret::new(body),
+            (None, Some(cookie)) => cookie,
+            (None, None) => return Err(Rejection::malformed("no refresh token").into()),
+        };
+        if token.expose().is_empty() {
+            return Err(Rejection::malformed("an empty refresh token").into());
+        }
+        Ok(token)
+    }
+
+    /// Adds the cookie by which the device will be known.
+    pub(crate) fn knowing(&self, mut answer: Response, device: &Secret<String>) -> Answer
+    where
+        U: Serialize + Send + Sync + 'static,
+    {
+        let life = self.accounts.throttle().device_life();
+        let cookie = self.device_cookie.set(device.expose(), life);
+        add_cookie(&mut answer, cookie)?;
+        Ok(answer)
+    }
+
+    /// Adds the cookie by which the device gives no code for a while.
+    pub(crate) fn remembering(
+        &self,
+        mut answer: Response,
+        (token, life): (Secret<String>, Duration),
+    ) -> Answer {
+        let cookie = self.remember_cookie.set(token.expose(), life);
+        add_cookie(&mut answer, cookie)?;
+        Ok(answer)
+    }
+
+    pub(crate) fn pair_answer(&self, pair: &TokenPair) -> Answer {
+        let Some(cookie) = &self.refresh_cookie else {
+            return Ok(unstored(Json(pair)));
+        };
+        let body = json!({
+            "access_token": pair.access_token.expose(),
+            "token_type": pair.token_type,
+            "expires_in": pair.expires_in.as_secs(),
+        });
+        let mut answer = unstored(Json(body));
+        let cookie = cookie.set(pair.refresh_token.expose(), pair.refresh_expires_in);
+        add_cookie(&mut answer, cookie)?;
+        Ok(answer)
+    }
+
+    /// Makes the browser forget the refresh token that was just ended.
+    pub(crate) fn forgetting(&self, mut answer: Response) -> Response {
+        if let Some(cookie) = &self.refresh_cookie {
+            answer
+                .headers_mut()
+                .append(header::SET_COOKIE, cookie.clear());
+        }
+        answer
+    }
+}
+
+pub(crate) fn add_cookie(
+    answer: &mut Response,
+    cookie: Result<HeaderValue, ConfigError>,
+) -> Result<(), Rejection> {
+    let cookie = cookie.map_err(|error| {
+        Rejection::misconfigured("a cookie that browsers would drop").because(error)
+    })?;
+    answer.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(())
+}
+
+impl<U> Clone for Mount<U> {
+    fn clone(&self) -> Self {
+        Self {
+            accounts: self.accounts.clone(),
+            name_field: self.name_field.clone(),
+            password_field: self.password_field.clone(),
+            device_cookie: self.device_cookie.clone(),
+            remember_cookie: self.remember_cookie.clone(),
+            challenge_cookie: self.challenge_cookie.clone(),
+            services: self.services.clone(),
+            #[cfg(feature = "dpop")]
+            dpop: self.dpop.clone(),
+            refresh_cookie: self.refresh_cookie.clone(),
+        }
+    }
+}
+
+impl<U> fmt::Debug for AccountRoutes<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountRoutes")
+            .field("name_field", &self.0.name_field)
+            .field("refresh_cookie", &self.0.refresh_cookie)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,233 @@
+//! The routes of logins with providers, for axum.
+
+use std::time::Duration;
+
+use axum::{
+    Form,
+    extract::{Extension, Path, rejection::FormRejection},
+    http::{HeaderValue, Method, StatusCode, header},
+    response::IntoResponse,
+};
+use serde::Serialize;
+
+use super::{
+    answer::{Answer, Problem},
+    caller::Caller,
+    cookies,
+    mount::add_cookie,
+    provider_mount::ProviderMount,
+};
+use crate::{
+    account::{
+        attempt::{LoginError, NewDevice},
+        challenge::{CHALLENGE_LIFE, Challenge},
+    },
+    clock::Timestamp,
+    oauth2::{Callback, Login, OAuth2, OAuthError},
+    rejection::Rejection,
+    session::Session,
+};
+
+/// The parameters of a query or a form, in their order.
+pub(crate) type Parameters = Result<Form<Vec<(String, String)>>, FormRejection>;
+
+pub(crate) async fn begin<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<ProviderMount<U>>,
+    Path(provider): Path<String>,
+    caller: Caller,
+    parameters: Parameters,
+) -> Answer {
+    let oauth = mount.provider(&provider)?;
+    let mut login = oauth.authorize();
+    let parameters = parameters.map(|Form(all)| all).unwrap_or_default();
+    // Two are none: the default page.
+    let one = |wanted: &str| {
+        let mut values = parameters.iter().filter(|(name, _)| name == wanted);
+        match (values.next(), values.next()) {
+            (Some((_, value)), None) => Some(value),
+            _ => None,
+        }
+    };
+    if let Some(page) = one("return_to") {
+        login = login.return_to(page);
+    }
+    if let Some(age) = one("max_age").filter(|_| oauth.provider().tells_age()) {
+        let seconds = age.parse();
+        let seconds = seconds
+            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "max_age is a number of seconds"))?;
+        login = login.max_age(Duration::from_secs(seconds));
+    }
+    login = login.cookies(caller.headers());
+    match login.await {
+        Ok(started) => {
+            let mut answer = see_other(&started.url)?;
+            let headers = answer.headers_mut();
+            for cookie in started.clear_cookies {
+                headers.append(header::SET_COOKIE, cookie);
+            }
+            headers.append(header::SET_COOKIE, started.set_cookie);
+            Ok(answer)
+        }
+        Err(error) => mount.failed(&error),
+    }
+}
+
+pub(crate) async fn finish<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<ProviderMount<U>>,
+    Path(provider): Path<String>,
+    session: Option<Extension<Session>>,
+    caller: Caller,
+    method: Method,
+    parameters: Parameters,
+) -> Answer {
+    let oauth = mount.provider(&provider)?;
+    if method == Method::POST && !oauth.provider().posts_form() {
+        return Err(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this provider answers by a redirect",
+        ));
+    }
+    let (login, clear_flow) = match mount.login(oauth, &caller, parameters).await {
+        Ok(ended) => ended,
+        Err(error) => return mount.failed(&error),
+    };
+    let authenticated_at = login.profile.authenticated_at();
+    let at = authenticated_at.unwrap_or_else(|| match mount.login_is_proof {
+        true => mount.accounts.inner.clock.now(),
+        false => Timestamp::from_secs(0),
+    });
+    let (return_to, started_at) = (login.return_to.clone(), login.started_at);
+    let user = match mount.link.link(login).await {
+        Ok(Some(user)) => user,
+        Ok(None) => return mount.unknown_user(),
+        Err(error) => return mount.stuck(Rejection::from(error)),
+    };
+    let accounts = &mount.accounts;
+    let known = [&cookies::device(), &cookies::remembered()];
+    let origin = caller.origin_if_known(accounts.throttle(), known)?;
+    let proved = accounts.prove_external(&user, at, started_at, origin.as_ref());
+    let proved = match proved.await {
+        Ok(Some(proved)) => proved,
+        Ok(None) => return mount.unknown_user(),
+        Err(refusal) => return mount.stuck(refusal),
+    };
+    let mut answer = see_other(&return_to)?;
+    answer.headers_mut().append(header::SET_COOKIE, clear_flow);
+    if let Some(cookie) = &mount.refresh_cookie {
+        let device = NewDevice {
+            user_agent: caller.user_agent.clone(),
+            ..NewDevice::default()
+        };
+        let pair = match mount.accounts.finish_login(proved, device).await {
+            Err(LoginError::OtpRequired(challenge)) => return mount.second_step(challenge),
+            Err(error) => return mount.stuck(error),
+            Ok(pair) => pair,
+        };
+        let cookie = cookie.set(pair.refresh_token.expose(), pair.refresh_expires_in);
+        add_cookie(&mut answer, cookie)?;
+        return Ok(answer);
+    }
+    let Some(Extension(session)) = session else {
+        return Err(Rejection::misconfigured("the layer gives no session").into());
+    };
+    match mount.accounts.finish_session(proved, &session).await {
+        Err(LoginError::OtpRequired(challenge)) => mount.second_step(challenge),
+        Err(error) => mount.stuck(error),
+        Ok(_) => Ok(answer),
+    }
+}
+
+impl<U> ProviderMount<U> {
+    fn provider(&self, name: &str) -> Result<&OAuth2, Problem> {
+        let mut providers = self.providers.iter();
+        let found = providers.find(|oauth| oauth.provider().name() == name);
+        found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such provider"))
+    }
+
+    async fn login(
+        &self,
+        oauth: &OAuth2,
+        caller: &Caller,
+        parameters: Parameters,
+    ) -> Result<(Login, HeaderValue), OAuthError> {
+        let unreadable = |_| OAuthError::Malformed("the answer is no form");
+        let Form(parameters) = parameters.map_err(unreadable)?;
+        let callback = Callback::read(parameters)?;
+        let flow_cookie = oauth.flow_cookie(callback.state.as_deref().unwrap_or_default());
+        // Two cookies that differ: another domain may have set one.
+        let cookie = caller.cookie(flow_cookie.cookie_name());
+        let cookie = cookie.map_err(|_| OAuthError::UnknownState)?;
+        let cookie = cookie.as_ref().map(|cookie| cookie.expose().as_str());
+        let login = oauth.finish(callback, cookie).await?;
+        Ok((login, flow_cookie.clear()))
+    }
+
+    /// The page that asks for a code finds the challenge in a cookie, from which `/login/otp` reads it.
+    fn second_step(&self, challenge: Challenge) -> Answer {
+        let Some(page) = &self.second_step_page else {
+            return Err(LoginError::OtpRequired(challenge).into());
+        };
+        let mut answer = see_other(page)?;
+        let cookie = cookies::challenge().set(challenge.expose(), CHALLENGE_LIFE);
+        add_cookie(&mut answer, cookie)?;
+        Ok(answer)
+    }
+
+    fn failed(&self, error: &OAuthError) -> Answer {
+        let status = error.status();
+        match status.is_server_error() {
+            true => tracing::error!(%error, cause = ?error, "a login with a provider failed"),
+            false => tracing::debug!(%error, "a login with a provider is refused"),
+        }
+        if let Some(answer) = self.failure(error.code()) {
+            return answer;
+        }
+        let mut answer = Problem::new(status, error.to_string()).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        Ok(answer)
+    }
+
+    /// The provider has said who it is, and then something of ours failed.
+    fn stuck(&self, error: impl Into<Problem>) -> Answer {
+        let failure = self.failure("unavailable");
+        failure.unwrap_or_else(|| Err(error.into()))
+    }
+
+    fn unknown_user(&self) -> Answer {
+        self.failure("unknown_user").unwrap_or_else(|| {
+            Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "this user of the provider has no account here",
+            ))
+        })
+    }
+
+    fn failure(&self, code: &str) -> Option<Answer> {
+        let page = self.failure_page.as_ref()?;
+        let joint = if page.contains('?') { '&' } else { '?' };
+        Some(see_other(&format!("{page}{joint}error={code}")))
+    }
+}
+
+/// 303: a browser that posted goes on with a GET, and its form to nobody else (RFC 9700 section 4.12). The next page learns
+/// nothing of the address with the code in it.
+fn see_other(to: &str) -> Answer {
+    let to = HeaderValue::try_from(to);
+    let to = to.map_err(|_| Rejection::misconfigured("a page's address is no header"))?;
+    let headers = [
+        (header::LOCATION, to),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
+    ];
+    Ok((StatusCode::SEE_OTHER, headers).into_response())
+}
+
+/// A user can wait for a provider to come back.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");

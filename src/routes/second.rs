@@ -1,0 +1,257 @@
+//! The routes of the second factor.
+
+use axum::{
+    Json, Router,
+    extract::{Extension, Path},
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::{
+    answer::{Answer, Problem, unstored},
+    body::Body,
+    caller::Caller,
+    mount::Mount,
+};
+use crate::{
+    account::second_factor::FRESH,
+    identity::{Factor, Identity},
+    layer::{AuthLayer, OtpGuard},
+    otp::{Otp, RecoveryCodes},
+    rejection::Rejection,
+    secret::Secret,
+    session::Session,
+};
+
+/// What somebody may do who has not logged in yet.
+pub(crate) fn guests<U, S>(mount: &Mount<U>) -> Router<S>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    if mount.accounts.otp().is_none() {
+        return Router::new();
+    }
+    let mut second = post(second_step::<U>);
+    if let Some(sessions) = mount.accounts.sessions() {
+        second = second.route_layer(AuthLayer::new(sessions.clone()).optional());
+    }
+    Router::new().route("/login/otp", second)
+}
+
+/// What its owner may do, inside the layer that authenticates.
+pub(crate) fn members<U, S>(mount: &Mount<U>) -> Router<S>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    let Some(otp) = mount.accounts.otp() else {
+        return Router::new();
+    };
+    let guard = OtpGuard::new(otp.clone()).within(FRESH);
+    Router::new()
+        .route("/otp", delete(disable::<U>))
+        .route("/otp/recovery_codes", post(new_recovery_codes::<U>))
+        .route_layer(guard)
+        .route("/otp/enroll", post(enroll::<U>))
+        .route("/otp/confirm", post(confirm::<U>))
+        .route("/remembered_devices", get(remembered_devices::<U>))
+        .route("/remembered_devices/{id}", delete(revoke_remembered::<U>))
+}
+
+#[derive(Deserialize)]
+struct SecondStep {
+    challenge: Option<String>,
+    code: String,
+    #[serde(default)]
+    mode: Mode,
+    #[serde(default)]
+    remember: bool,
+}
+
+/// What the login gives.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    #[default]
+    Tokens,
+    Session,
+}
+
+async fn second_step<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    session: Option<Extension<Session>>,
+    caller: Caller,
+    Body(form): Body<SecondStep>,
+) -> Answer {
+    let accounts = &mount.accounts;
+    let session = match (form.mode, session) {
+        (Mode::Tokens, _) => None,
+        (Mode::Session, Some(Extension(session))) => Some(session),
+        (Mode::Session, None) => return Err(Problem::unprocessable("there are no sessions here")),
+    };
+    let kept = caller.cookie(mount.challenge_cookie.cookie_name())?;
+    let is_kept = kept.is_some();
+    let challenge = form.challenge.map(Secret::new).or(kept);
+    let challenge = challenge.ok_or_else(|| Problem::unprocessable("a challenge is needed"))?;
+    // Before a code is used up, as a client may have to send its proof again with a nonce.
+    #[cfg(feature = "dpop")]
+    let proof = caller.proof(&mount)?;
+    #[cfg(feature = "dpop")]
+    let held = proof.as_ref().map(|proof| proof.key().thumbprint());
+    #[cfg(not(feature = "dpop"))]
+    let held = None;
+    let origin = caller.origin(&mount)?;
+    let proved = accounts.prove_second_holding(challenge.expose(), &form.code, &origin, held);
+    let (proved, device) = proved.await?;
+    #[cfg(feature = "dpop")]
+    let proved = match proof {
+        Some(proof) => proved.bound_to(proof.use_up().await?),
+        None => proved,
+    };
+    let known = accounts.device_token(&proved);
+    let remembered = match form.remember {
+        true => accounts.remember_device(&proved, &device).await,
+        false => Ok(None),
+    };
+    let remembered = remembered.map_err(Rejection::from)?;
+    let answer = match session {
+        Some(session) => {
+            accounts.finish_session(proved, &session).await?;
+            StatusCode::NO_CONTENT.into_response()
+        }
+        None => mount.pair_answer(&accounts.finish_login(proved, device).await?)?,
+    };
+    let mut answer = mount.knowing(answer, &known)?;
+    if is_kept {
+        let over = mount.challenge_cookie.clear();
+        answer.headers_mut().append(header::SET_COOKIE, over);
+    }
+    match remembered {
+        Some(token) => mount.remembering(answer, token),
+        None => Ok(answer),
+    }
+}
+
+#[derive(Deserialize)]
+struct EnrollForm {
+    account: Option<String>,
+}
+
+async fn enroll<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+    headers: HeaderMap,
+    form: Option<Body<EnrollForm>>,
+) -> Answer {
+    let account = form.and_then(|Body(form)| form.account);
+    let caller = with_code(&mount, caller, &headers).await?;
+    let begun = mount.accounts.enroll_otp(&caller, account.as_deref()).await;
+    Ok(unstored(Json(begun?)))
+}
+
+#[derive(Deserialize)]
+struct ConfirmForm {
+    code: String,
+}
+
+async fn confirm<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+    headers: HeaderMap,
+    Body(form): Body<ConfirmForm>,
+) -> Answer {
+    let caller = with_code(&mount, caller, &headers).await?;
+    let codes = mount.accounts.confirm_otp(&caller, &form.code).await?;
+    Ok(shown(&codes))
+}
+
+async fn disable<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+) -> Answer {
+    mount.accounts.disable_otp(&caller).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn new_recovery_codes<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+) -> Answer {
+    let otp = otp(&mount)?;
+    Ok(shown(&otp.new_recovery_codes(&caller).await?))
+}
+
+/// A remembered device as its user sees it, with times in seconds since 1970.
+#[derive(Serialize)]
+struct ShownDevice {
+    id: String,
+    name: Option<String>,
+    created_at: u64,
+    expires_at: u64,
+}
+
+async fn remembered_devices<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+) -> Answer {
+    let devices = mount.accounts.remembered_devices(caller.subject().id());
+    let devices = devices.await.map_err(Rejection::from)?.into_iter();
+    let shown = devices.map(|device| ShownDevice {
+        id: device.id,
+        name: device.name,
+        created_at: device.created_at.as_secs(),
+        expires_at: device.expires_at.as_secs(),
+    });
+    Ok(unstored(Json(shown.collect::<Vec<_>>())))
+}
+
+async fn revoke_remembered<U: Serialize + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    caller: Identity,
+    Path(id): Path<String>,
+) -> Answer {
+    let accounts = &mount.accounts;
+    let revoked = accounts.revoke_remembered(caller.subject().id(), &id).await;
+    match revoked.map_err(Rejection::from)? {
+        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        false => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "there is no such device of yours",
+        )),
+    }
+}
+
+/// The caller with the code that came in the header, if one did. Not by a guard: whether a code is due depends on whether
+/// there is an authenticator to replace.
+async fn with_code<U: Serialize + Send + Sync + 'static>(
+    mount: &Mount<U>,
+    caller: Identity,
+    headers: &HeaderMap,
+) -> Result<Identity, Problem> {
+    let mut codes = headers.get_all(X_OTP).iter();
+    let Some(code) = codes.next() else {
+        return Ok(caller);
+    };
+    if codes.next().is_some() {
+        return Err(Rejection::malformed("two one-time codes").into());
+    }
+    let (otp, code) = (otp(mount)?, code.to_str().unwrap_or_default());
+    let verdict = otp.verify(caller.subject().id(), code).await;
+    let at = verdict.map_err(|refusal| otp.asks_again(refusal))?;
+    Ok(caller.with_factor(Factor::Otp, at))
+}
+
+fn otp<U: Serialize + Send + Sync + 'static>(mount: &Mount<U>) -> Result<&Otp, Rejection> {
+    let otp = mount.accounts.otp();
+    otp.ok_or_else(|| Rejection::misconfigured("the accounts were built without `otp`"))
+}
+
+fn shown(codes: &RecoveryCodes) -> Response {
+    unstored(Json(json!({ "recovery_codes": codes })))
+}
+
+const X_OTP: HeaderName = HeaderName::from_static("x-otp");

@@ -1,0 +1,143 @@
+//! The routes for services that are shown tokens: what one is worth (RFC 7662), and its end (RFC 7009).
+
+use axum::{
+    Form, Json, Router,
+    extract::{Extension, rejection::FormRejection},
+    http::{HeaderMap, StatusCode, header},
+    routing::post,
+};
+use base64_simd::STANDARD;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::{
+    answer::{Answer, Problem, unstored},
+    mount::Mount,
+};
+use crate::{
+    error::ConfigError,
+    refresh::TokenInfo,
+    rejection::Rejection,
+    secret::{self, Secret},
+};
+
+/// A service that may ask about tokens, and the hash of its secret.
+#[derive(Clone)]
+pub(crate) struct Service {
+    id: String,
+    secret: [u8; 32],
+}
+
+impl Service {
+    /// Both go into a header whose parts have no escapes then (RFC 6749 section 2.3.1).
+    pub(crate) fn new(id: &str, secret: &Secret<String>) -> Result<Self, ConfigError> {
+        let is_plain = |text: &str| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+            !text.is_empty() && text.bytes().all(is_plain)
+        };
+        if !is_plain(id) {
+            let reason = "the id is not letters, digits and `-._~`";
+            return Err(ConfigError::new("service", reason));
+        }
+        if secret.expose().len() < MIN_SECRET_BYTES || !is_plain(secret.expose()) {
+            let reason = "the secret is not 32 or more letters, digits and `-._~`";
+            return Err(ConfigError::new("service", reason));
+        }
+        Ok(Self {
+            id: id.to_owned(),
+            secret: secret::hash([secret.expose().as_bytes()]),
+        })
+    }
+}
+
+pub(crate) fn router<U, S>(mount: &Mount<U>) -> Router<S>
+where
+    U: Serialize + DeserializeOwned + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    if mount.services.is_empty() {
+        return Router::new();
+    }
+    Router::new()
+        .route("/introspect", post(introspect::<U>))
+        .route("/revoke", post(revoke::<U>))
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    token: String,
+    token_type_hint: Option<String>,
+}
+
+type AskedForm = Result<Form<Asked>, FormRejection>;
+
+async fn introspect<U: DeserializeOwned + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    headers: HeaderMap,
+    form: AskedForm,
+) -> Answer {
+    let (token, hint) = asked(&mount, &headers, form)?;
+    let pairs = mount.accounts.pairs_of_any();
+    let info = pairs.introspect(token.expose()).await;
+    let info = info.map_err(Rejection::from)?;
+    // A service that lets in whatever is active must not be shown a refresh token as an access token.
+    let is_asked_for =
+        |info: &TokenInfo| info.is_access || hint.as_deref() == Some("refresh_token");
+    let answer = match info.filter(is_asked_for) {
+        Some(info) => Json(json!(info)),
+        None => Json(json!({ "active": false })),
+    };
+    Ok(unstored(answer))
+}
+
+async fn revoke<U: DeserializeOwned + Send + Sync + 'static>(
+    Extension(mount): Extension<Mount<U>>,
+    headers: HeaderMap,
+    form: AskedForm,
+) -> Answer {
+    // By its form alone is known which kind of token it is.
+    let (token, _) = asked(&mount, &headers, form)?;
+    let pairs = mount.accounts.pairs_of_any();
+    let revoked = pairs.revoke_token(token.expose()).await;
+    // Of a token that is worth nothing there is nothing to end (RFC 7009 section 2.2).
+    revoked.map_err(Rejection::from)?;
+    Ok(unstored(StatusCode::OK))
+}
+
+/// The token that a known service asks about, and the kind that it takes it for.
+fn asked<U>(
+    mount: &Mount<U>,
+    headers: &HeaderMap,
+    form: AskedForm,
+) -> Result<(Secret<String>, Option<String>), Problem> {
+    if !is_known(&mount.services, headers) {
+        return Err(Problem::UnknownService);
+    }
+    let Form(asked) = form.map_err(|_| {
+        let detail = "a form with a `token` is needed";
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    })?;
+    Ok((Secret::new(asked.token), asked.token_type_hint))
+}
+
+/// By HTTP Basic (RFC 7617). Every service is compared, and in constant time.
+fn is_known(services: &[Service], headers: &HeaderMap) -> bool {
+    let presented = || {
+        let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, text) = header.split_once(' ')?;
+        let bytes = STANDARD.decode_to_vec(text.trim_start()).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        let (id, secret) = text.split_once(':')?;
+        let secret = secret::hash([secret.as_bytes()]);
+        (scheme.eq_ignore_ascii_case("basic")).then(|| (id.to_owned(), secret))
+    };
+    let Some((id, secret)) = presented() else {
+        return false;
+    };
+    services.iter().fold(false, |known, service| {
+        let is_it = secret::equal(&service.secret, &secret) & (service.id == id);
+        known | is_it
+    })
+}
+
+const MIN_SECRET_BYTES: usize = 32;

@@ -1,0 +1,100 @@
+//! The settings of the engine for JSON Web Tokens, with their defaults and reasons.
+
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+
+use super::{Jws, Jwt, jws, jws::Types};
+use crate::{
+    clock::Clock,
+    error::ConfigError,
+    token::{
+        claim_map::ClaimMap,
+        key_source::KeySource,
+        revocation::TokenList,
+        settings::{Expected, Settings, settings},
+    },
+};
+
+/// Builds a [`Jwt`].
+#[must_use]
+pub struct JwtBuilder<U> {
+    settings: Settings,
+    keys: KeySource,
+    types: Vec<String>,
+    untyped: bool,
+    user: PhantomData<fn() -> U>,
+}
+
+settings!(JwtBuilder<U>);
+
+impl<U> JwtBuilder<U> {
+    pub(crate) fn new(keys: KeySource) -> Self {
+        Self::with_settings(keys, Settings::new())
+    }
+
+    pub(crate) fn with_settings(keys: KeySource, settings: Settings) -> Self {
+        Self {
+            settings,
+            keys,
+            types: vec![jws::DEFAULT_TYPE.to_owned()],
+            untyped: false,
+            user: PhantomData,
+        }
+    }
+
+    /// The values of `typ` that are accepted, compared without case and without `application/`; the first
+    /// is the one that is minted. Default: `at+jwt` (RFC 9068 section 2.1), so that no ID token or other
+    /// JWT by the same key passes for an access token.
+    pub fn types(mut self, types: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Also accepts tokens without `typ`, as older issuers mint them.
+    pub fn accept_untyped(mut self) -> Self {
+        self.untyped = true;
+        self
+    }
+
+    /// Where another party's tokens say what their subject may do. Default: the claims `roles` and `scope`.
+    pub fn claim_map(mut self, map: ClaimMap) -> Self {
+        self.settings.foreign.map = Some(map);
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// When issuer or audience is unset or empty, `types` is empty or has an odd character, the leeway
+    /// exceeds 60 seconds, or the lifetime is shorter than a second. With a list also when it is of another issuer, the leeway
+    /// is shorter than a second, or the lifetime is longer than what the list remembers.
+    pub fn build(self) -> Result<Jwt<U>, ConfigError> {
+        let accepted: Vec<_> = self
+            .types
+            .iter()
+            .map(|typ| jws::strip_application(typ).to_owned())
+            .collect();
+        let is_type =
+            |typ: &String| !typ.is_empty() && typ.bytes().all(|byte| byte.is_ascii_graphic());
+        if accepted.is_empty() || !accepted.iter().all(is_type) {
+            return Err(ConfigError::new(
+                "typ",
+                "needs at least one media type, in visible ASCII",
+            ));
+        }
+        let envelope = Jws {
+            keys: self.keys.clone(),
+            types: Types {
+                accepted,
+                untyped: self.untyped,
+            },
+        };
+        Ok(Jwt::new(self.settings.build(envelope)?, self.keys.ring))
+    }
+}
+
+impl<U> fmt::Debug for JwtBuilder<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtBuilder").finish_non_exhaustive()
+    }
+}

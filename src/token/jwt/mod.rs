@@ -1,0 +1,136 @@
+//! The engine for signed JSON Web Tokens.
+
+pub(super) mod builder;
+#[cfg(feature = "jwks")]
+pub(super) mod from_issuer;
+pub(crate) mod jws;
+
+use std::{fmt, sync::Arc};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+#[cfg(feature = "jwks")]
+use super::jwt::from_issuer::FromIssuer;
+use super::{
+    claims::Claims,
+    date::Dates,
+    engine::{Engine, Envelope, Keys, Learning, Opened},
+    handle::handle,
+    issue::Issue,
+    jwt::{builder::JwtBuilder, jws::Types},
+    key_source::KeySource,
+    revocation::{TokenId, TokenList},
+};
+use crate::{
+    authenticate::{Authenticate, Verified},
+    error::IssueError,
+    grant::Grant,
+    key::ring::KeyRing,
+    rejection::Rejection,
+    request::credential::{Credential, CredentialSource},
+};
+
+/// Issues and verifies signed JSON Web Tokens (RFC 7519) whose custom claims are a `U`.
+///
+/// It is a handle: cloning it is cheap, and all clones share the key ring. See the
+/// [module](super) for the rules, and [`JwtLayer`](crate::layer::JwtLayer) for its use in a service.
+pub struct Jwt<U = Claims> {
+    pub(crate) engine: Engine<U>,
+    ring: KeyRing,
+}
+
+impl<U> Jwt<U> {
+    /// An engine with these keys: a [`KeyRing`], or a `Jwks` that another party publishes. Issuer and audience must be set.
+    pub fn builder(keys: impl Into<KeySource>) -> JwtBuilder<U> {
+        JwtBuilder::new(keys.into())
+    }
+
+    /// An engine for the access tokens of another party's issuer, such as `https://id.acme.dev`: see
+    /// [`from_issuer`](super::jwt::from_issuer). The audience must be set.
+    #[cfg(feature = "jwks")]
+    pub fn from_issuer(issuer: &str) -> FromIssuer<U> {
+        FromIssuer::new(issuer)
+    }
+
+    pub(super) const fn new(engine: Engine<U>, ring: KeyRing) -> Self {
+        Self { engine, ring }
+    }
+
+    /// The keys in use; replacing them here replaces them for every clone of this engine.
+    #[must_use]
+    pub fn keys(&self) -> &KeyRing {
+        &self.ring
+    }
+}
+
+impl<U: Serialize> Jwt<U> {
+    /// Mints a token for `grant`. It is signed with the ring's active key, and has an `iat`, an `exp` and a
+    /// random `jti` of 128 bits.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tower_jam::{Claims, Grant, Jwt, Key, KeyRing};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(tower_jam::Algorithm::Hs256)?)).issuer("i").audience("a").build()?;
+    /// let token = jwt.issue(Grant::new("alice", Claims::new())).ttl(Duration::from_secs(60)).await?;
+    /// assert_eq!(jwt.verify(token.expose()).await?.identity().unwrap().subject().id(), "alice");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn issue(&self, grant: Grant<U>) -> Issue<'_, U> {
+        self.engine.issue(grant)
+    }
+}
+
+handle!(Jwt, "jwt");
+
+/// The compact form of RFC 7515, by the keys of a ring.
+#[derive(Debug)]
+pub(super) struct Jws {
+    pub(super) keys: KeySource,
+    pub(super) types: Types,
+}
+
+impl Envelope for Jws {
+    fn dates(&self) -> Dates {
+        Dates::Numeric
+    }
+
+    fn is_current(&self, keys: &Keys) -> bool {
+        self.keys.ring.is_at(keys)
+    }
+
+    fn learn(&self) -> Option<Learning<'_>> {
+        self.keys.learn()
+    }
+
+    fn open(&self, token: &str) -> Result<Opened, Rejection> {
+        let keys = Arc::clone(&self.keys.ring.load());
+        let payload = jws::verify(token, &keys, &self.types)?;
+        Ok(Opened { payload, keys })
+    }
+
+    fn seal(&self, payload: &[u8]) -> Result<String, IssueError> {
+        jws::sign(
+            payload,
+            self.keys.ring.load().active(),
+            &self.types.accepted[0],
+        )
+    }
+}
+
+impl<U> Clone for Jwt<U> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            ring: self.ring.clone(),
+        }
+    }
+}
+
+impl<U> fmt::Debug for Jwt<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jwt").field("engine", &self.engine).finish()
+    }
+}

@@ -1,0 +1,240 @@
+//! Encrypted and signed tokens whose algorithm nobody can choose: PASETO, versions 2, 3 and 4.
+//!
+//! [`Paseto`] issues and verifies them; [`PasetoLayer`](crate::layer::PasetoLayer) puts it in front of a service. It is the engine
+//! that a [`Jwt`](crate::Jwt) is, with the same claims, lists, users and key rings, and another envelope.
+//!
+//! # Which one
+//!
+//! * [`v4_local`](Paseto::v4_local) where the servers that read a token may also make it. Nobody else can read it.
+//! * [`v4_public`](Paseto::v4_public) where others verify with the public half. Everybody can read it.
+//! * [`v3_local`](Paseto::v3_local) and [`v3_public`](Paseto::v3_public) where the algorithms must be NIST's.
+//! * [`legacy_v2_local`](Paseto::legacy_v2_local) and [`legacy_v2_public`](Paseto::legacy_v2_public) for systems that have not moved on.
+//!
+//! Version 1 is not offered. A [`PasetoKey`] of one version and purpose is of a type of its own, so that giving it to
+//! another does not compile.
+//!
+//! # Rules
+//!
+//! * **Form.** At most 8 KiB before anything is decoded; the version and purpose of the engine, a body, and a footer or none. An
+//!   empty fourth part, a fifth one, padding, white space and unused bits that are set are refused.
+//! * **Footer.** At most 768 bytes. It is authenticated and not encrypted. Of one that begins with `{`, a strict JSON object, `kid` is read
+//!   before anything is verified, as an exact lookup in the ring and for nothing else; `wpk`, a key that comes with the token,
+//!   is refused. Another text, or none, has no `kid`, which may be missing only if the ring has one key.
+//! * **Implicit assertion.** Versions 3 and 4 bind a token to bytes that it does not hold; they must be the same where it is verified.
+//! * **Claims.** As for a JWT: a strict JSON object in which `iss`, `aud`, `exp` and `sub` are required, and the [leeway](PasetoBuilder::leeway)
+//!   is the same. `exp`, `nbf` and `iat` are dates and times of RFC 3339, any offset, `T` and `Z` in upper case, from
+//!   1970 to 9999; numbers are refused. `auth_time` and `proofs`, which are not of PASETO, are numbers as in a JWT.
+//! * **Type.** PASETO has no `typ`: what a key makes is an access token. Keep a ring, an audience or an implicit assertion for
+//!   each other use.
+//! * **Calling back.** Without a [list](super::revocation) a token is good until it expires.
+//!
+//! # Keys
+//!
+//! They come from [`generate`](PasetoKey::generate), from bytes, and from PASERK text, in which they are kept: `k4.local.…`,
+//! `k4.secret.…` and `k4.public.…`. A key's id is its PASERK id, which tells nothing of the key.
+//!
+//! # Example
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use tower_jam::{Grant, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V4}};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct User { name: String }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = PasetoKey::<V4, Local>::generate();
+//! let ring = KeyRing::new(key.clone());
+//! let engine = |tenant: &str| {
+//!     let builder = Paseto::<User>::v4_local(ring.clone()).issuer("https://auth.acme.dev").audience("api");
+//!     builder.implicit_assertion(tenant).build()
+//! };
+//! let paseto = engine("tenant-1")?;
+//!
+//! let token = paseto.issue(Grant::new("42", User { name: "Alice".into() }).roles(["editor"])).await?;
+//! assert!(token.expose().starts_with("v4.local."));
+//! let verified = paseto.verify(token.expose()).await?;
+//! assert_eq!(verified.user().unwrap().name, "Alice");
+//! assert!(verified.identity().unwrap().has_role("editor"));
+//! assert_eq!(paseto.footer(token.expose())?.member("kid").unwrap(), key.kid());
+//!
+//! // Of another tenant it is no token at all.
+//! assert!(engine("tenant-2")?.verify(token.expose()).await.is_err());
+//!
+//! // Rotation while serving, as for a JWT.
+//! ring.rotate(PasetoKey::<V4, Local>::generate())?;
+//! assert!(paseto.verify(token.expose()).await.is_ok());
+//! assert!(ring.retire(key.kid()));
+//! assert!(paseto.verify(token.expose()).await.is_err());
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod cipher;
+mod envelope;
+mod footer;
+mod key;
+mod paserk;
+mod v3_local;
+mod version;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    claims::Claims,
+    engine::Engine,
+    handle::handle,
+    issue::Issue,
+    revocation::{TokenId, TokenList},
+};
+use crate::{
+    authenticate::{Authenticate, Verified},
+    grant::Grant,
+    key::ring::KeyRing,
+    rejection::Rejection,
+    request::credential::{Credential, CredentialSource},
+};
+
+pub use self::{
+    builder::PasetoBuilder,
+    footer::Footer,
+    key::PasetoKey,
+    version::{ImplicitAssertions, Local, Public, Purpose, V2, V3, V4},
+};
+
+/// Issues and verifies PASETO tokens of one version and purpose, whose custom claims are a `U`.
+///
+/// It is a handle: cloning it is cheap, and all clones share the key ring. See the [module](self) for the rules, and
+/// [`PasetoLayer`](crate::layer::PasetoLayer) for its use in a service.
+pub struct Paseto<U = Claims> {
+    pub(crate) engine: Engine<U>,
+}
+
+impl<U> Paseto<U> {
+    /// Tokens of version 4, encrypted with a shared key: what only servers read that could also make them.
+    ///
+    /// Keys of another version or purpose are of another type:
+    ///
+    /// ```compile_fail,E0308
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Public, V4}};
+    ///
+    /// let signing = PasetoKey::<V4, Public>::generate().unwrap();
+    /// let paseto = Paseto::<Claims>::v4_local(KeyRing::new(signing));
+    /// ```
+    ///
+    /// ```compile_fail,E0308
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V3}};
+    ///
+    /// let older = PasetoKey::<V3, Local>::generate();
+    /// let paseto = Paseto::<Claims>::v4_local(KeyRing::new(older));
+    /// ```
+    pub fn v4_local(ring: KeyRing<PasetoKey<V4, Local>>) -> PasetoBuilder<U, V4, Local> {
+        PasetoBuilder::new(ring)
+    }
+
+    /// Tokens of version 4, signed with Ed25519: what others verify with the public half.
+    ///
+    /// ```compile_fail,E0308
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Public, V2}};
+    ///
+    /// let legacy = PasetoKey::<V2, Public>::generate().unwrap();
+    /// let paseto = Paseto::<Claims>::v4_public(KeyRing::new(legacy));
+    /// ```
+    ///
+    /// ```compile_fail,E0308
+    /// use tower_jam::{Algorithm, Claims, Key, KeyRing, Paseto};
+    ///
+    /// let jwk = Key::generate(Algorithm::EdDsa).unwrap();
+    /// let paseto = Paseto::<Claims>::v4_public(KeyRing::new(jwk));
+    /// ```
+    pub fn v4_public(ring: KeyRing<PasetoKey<V4, Public>>) -> PasetoBuilder<U, V4, Public> {
+        PasetoBuilder::new(ring)
+    }
+
+    /// Tokens of version 3, encrypted with AES-256 and HMAC-SHA-384: for where the algorithms must be NIST's.
+    ///
+    /// ```compile_fail,E0308
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V4}};
+    ///
+    /// let newer = PasetoKey::<V4, Local>::generate();
+    /// let paseto = Paseto::<Claims>::v3_local(KeyRing::new(newer));
+    /// ```
+    pub fn v3_local(ring: KeyRing<PasetoKey<V3, Local>>) -> PasetoBuilder<U, V3, Local> {
+        PasetoBuilder::new(ring)
+    }
+
+    /// Tokens of version 3, signed with ECDSA on P-384: for where the algorithms must be NIST's.
+    ///
+    /// ```compile_fail,E0308
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V3}};
+    ///
+    /// let shared = PasetoKey::<V3, Local>::generate();
+    /// let paseto = Paseto::<Claims>::v3_public(KeyRing::new(shared));
+    /// ```
+    pub fn v3_public(ring: KeyRing<PasetoKey<V3, Public>>) -> PasetoBuilder<U, V3, Public> {
+        PasetoBuilder::new(ring)
+    }
+
+    /// Tokens of version 2, encrypted with a shared key, for systems that have not moved to version 4. They have no
+    /// implicit assertions:
+    ///
+    /// ```compile_fail,E0599
+    /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V2}};
+    ///
+    /// let ring = KeyRing::new(PasetoKey::<V2, Local>::generate());
+    /// let paseto = Paseto::<Claims>::legacy_v2_local(ring).implicit_assertion("tenant");
+    /// ```
+    pub fn legacy_v2_local(ring: KeyRing<PasetoKey<V2, Local>>) -> PasetoBuilder<U, V2, Local> {
+        PasetoBuilder::new(ring)
+    }
+
+    /// Tokens of version 2, signed with Ed25519, for systems that have not moved to version 4.
+    pub fn legacy_v2_public(ring: KeyRing<PasetoKey<V2, Public>>) -> PasetoBuilder<U, V2, Public> {
+        PasetoBuilder::new(ring)
+    }
+}
+
+impl<U: Serialize> Paseto<U> {
+    /// Mints a token for `grant`, with the ring's active key. It has an `iat`, an `exp` and a random `jti` of 128 bits, and
+    /// the key's id in its footer.
+    pub fn issue(&self, grant: Grant<U>) -> Issue<'_, U> {
+        self.engine.issue(grant)
+    }
+}
+
+impl<U: DeserializeOwned + Send + Sync + 'static> Paseto<U> {
+    /// The footer of a token. The token is verified first; what its list says does not matter.
+    ///
+    /// # Errors
+    ///
+    /// An invalid [`Rejection`] for what is no good token, lists aside, and for a footer that is not UTF-8.
+    pub fn footer(&self, token: &str) -> Result<Footer, Rejection> {
+        self.engine.judge(token, self.engine.core.clock.now())?;
+        envelope::read_footer(token)
+    }
+}
+
+handle!(Paseto, "paseto");
+
+impl<U> Clone for Paseto<U> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+        }
+    }
+}
+
+impl<U> fmt::Debug for Paseto<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Paseto")
+            .field("engine", &self.engine)
+            .finish()
+    }
+}

@@ -1,0 +1,97 @@
+//! The settings of a list, with their defaults and reasons.
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use super::{
+    TokenList,
+    inner::{Inner, Mode},
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    error::ConfigError,
+    event::Events,
+    store::Store,
+};
+
+/// Builds a [`TokenList`].
+#[derive(Debug)]
+#[must_use]
+pub struct TokenListBuilder {
+    store: Arc<dyn Store>,
+    mode: Mode,
+    issuer: Option<String>,
+    longest: Duration,
+    clock: Arc<dyn Clock>,
+    events: Events,
+}
+
+impl TokenListBuilder {
+    pub(crate) fn new(store: Arc<dyn Store>, mode: Mode) -> Self {
+        Self {
+            store,
+            mode,
+            issuer: None,
+            longest: DEFAULT_LONGEST,
+            clock: Arc::new(SystemClock),
+            events: Events::default(),
+        }
+    }
+
+    /// Whose tokens are listed, as in their `iss`. Two issuers may give one `jti` to two tokens.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// How long a token may live at most, from `iat` to `exp`; those that live longer are neither minted nor accepted. All nodes
+    /// must say the same, and raising it takes effect once the old time has passed. Default: 24 hours, some
+    /// hundred times what a token lives unless told otherwise; a subject's mark is kept that long.
+    pub const fn longest(mut self, longest: Duration) -> Self {
+        self.longest = longest;
+        self
+    }
+
+    /// The source of time, the same as that of the engine. Default: the operating system.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where it is told of what is called back. Default: `tracing` alone.
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// Checks the settings. The store is not asked yet.
+    ///
+    /// # Errors
+    ///
+    /// When the issuer is unset or empty, or the longest life is shorter than a second or longer than a year.
+    pub fn build(self) -> Result<TokenList, ConfigError> {
+        let issuer = self.issuer.filter(|issuer| !issuer.is_empty());
+        let issuer = issuer.ok_or_else(|| ConfigError::new("issuer", "is not set, or empty"))?;
+        if self.longest < Duration::from_secs(1) || self.longest > YEAR {
+            let reason = "is not between a second and a year";
+            return Err(ConfigError::new("longest", reason));
+        }
+        let inner = Inner {
+            store: self.store,
+            clock: self.clock,
+            events: self.events,
+            mode: self.mode,
+            issuer,
+            longest: self.longest,
+            newest: AtomicU64::new(0),
+        };
+        Ok(TokenList {
+            inner: Arc::new(inner),
+        })
+    }
+}
+
+const DEFAULT_LONGEST: Duration = Duration::from_secs(24 * 3_600);
+const YEAR: Duration = Duration::from_secs(366 * 24 * 3_600);
