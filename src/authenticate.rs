@@ -40,7 +40,7 @@ use http::{Extensions, HeaderMap};
 
 use crate::{
     credential::{Credential, CredentialSource},
-    identity::{AuthUser, Chosen, Identity, UserType},
+    identity::{AuthUser, EngineChosen, Identity, UserType},
     proof::{ProofRecorder, RememberProof},
     rejection::{Rejection, RejectionKind},
 };
@@ -292,10 +292,18 @@ where
     async fn authenticate(&self, presented: Credential) -> Result<Verified<A::User>, Rejection> {
         let [first, second] = &self.sources;
         if presented.came_from(first) {
-            return Ok(self.first.authenticate(presented).await?.attach(Chosen));
+            return Ok(self
+                .first
+                .authenticate(presented)
+                .await?
+                .attach(EngineChosen));
         }
         if presented.came_from(second) {
-            return Ok(self.second.authenticate(presented).await?.attach(Chosen));
+            return Ok(self
+                .second
+                .authenticate(presented)
+                .await?
+                .attach(EngineChosen));
         }
         Err(Rejection::misconfigured(
             "the layer reads a place that neither engine of `a.or(b)` reads: call `read_from` on the engines, not on the layer",

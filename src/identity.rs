@@ -341,7 +341,7 @@ impl UserType {
 /// Marks a request whose caller chose between two engines, so that what the other engine would have
 /// attached is missing through no fault of the service.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Chosen;
+pub(crate) struct EngineChosen;
 
 /// Marks a request that a layer accepted without an identity, so that a guard or an extractor can
 /// distinguish an anonymous caller from a missing layer.

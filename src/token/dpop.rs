@@ -204,7 +204,7 @@ impl Dpop {
     /// Challenges in this scheme, with a nonce where one is required.
     fn challenge(&self, rejection: Rejection, error: Option<&'static str>) -> Rejection {
         let needs_nonce = self.inner.requires_nonce || error == Some("use_dpop_nonce");
-        rejection.for_dpop(rejection::Dpop {
+        rejection.for_dpop(rejection::DpopChallenge {
             algs: proof::algorithms().into(),
             error,
             nonce: needs_nonce.then(|| self.nonce()),
