@@ -123,7 +123,7 @@ async fn a_shared_secret_as_a_jwk_is_a_secret_key_and_no_other() {
     }
     let pair = private(&Key::generate(Algorithm::Es256).unwrap());
     let error = refused(json!({ "secret_key": pair })).await;
-    let reason = "ES256 takes a key pair, and a secret is set";
+    let reason = "ES256 requires a key pair, but a secret is set";
     assert_eq!(error, format!("setting `jwt.secret_key`: {reason}"));
     // Random bytes that begin as a JWK does.
     let secret = format!("{{{}", "5f0c9b".repeat(8));

@@ -429,11 +429,11 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
         ),
         (
             table("redis", "redis://x", json!({ "schema": "auth" })),
-            "`store.schema`: contradicts `type`, which is redis".to_owned(),
+            "`store.schema`: conflicts with `type`, which is redis".to_owned(),
         ),
         (
             table("redis", "redis://x", json!({ "connections": 3 })),
-            "`store.connections`: contradicts `type`, which is redis".to_owned(),
+            "`store.connections`: conflicts with `type`, which is redis".to_owned(),
         ),
         (
             table("postgres", "redis://:hunter2@localhost", json!({})),
@@ -469,7 +469,7 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
         ),
         (
             table("postgres", &database, json!({ "connect_timeout": "1s" })),
-            "`store.connect_timeout`: contradicts `type`, which is postgres".to_owned(),
+            "`store.connect_timeout`: conflicts with `type`, which is postgres".to_owned(),
         ),
         (
             json!({ "type": "file" }),
@@ -485,7 +485,7 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
         ),
         (
             json!({ "near_cache": {} }),
-            "`store.near_cache`: contradicts `type`, which is memory".to_owned(),
+            "`store.near_cache`: conflicts with `type`, which is memory".to_owned(),
         ),
         (
             json!({ "type": "file", "path": format!("{path}/a.redb"), "near_cache": { "capacity": 0 } }),
