@@ -729,17 +729,17 @@ async fn files_are_named_and_nothing_in_them_is_quoted() {
         (
             "a.toml",
             "[jam]\nsecret = hunter2",
-            "a.toml: is not TOML: see line 2",
+            "a.toml: is not valid TOML: see line 2",
         ),
         (
             "a.json",
             "{\n\n\"jam\": hunter2}",
-            "a.json: is not JSON: see line 3",
+            "a.json: is not valid JSON: see line 3",
         ),
         (
             "a.yaml",
             "jam:\n  a: [hunter2\n",
-            "a.yaml: is not YAML: see line",
+            "a.yaml: is not valid YAML: see line",
         ),
         (
             "b.toml",
@@ -847,7 +847,7 @@ async fn a_secret_that_everybody_may_read_is_warned_of() {
     let restrict = |path: &std::path::Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    let words = "everybody on this machine may read";
+    let words = "is readable by every user of this machine";
     let value = jwt(json!({ "secret_key": null, "secret_key_file": path }));
     for (mode, is_warned) in [(0o600, false), (0o644, true)] {
         restrict(&path, mode);

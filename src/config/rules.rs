@@ -94,10 +94,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ),
     (
         "jwt.untyped",
-        Is(
-            "true",
-            "a JWT of another kind with the same key is accepted",
-        ),
+        Is("true", "a JWT of another kind by the same key is accepted"),
     ),
     ("jwt.leeway", Safe(SafeReason::Bounded)),
     ("jwt.ttl", AtMost("1h", TTL)),
@@ -157,10 +154,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ),
     (
         "refresh.max_devices",
-        AtMost(
-            "20",
-            "users do not check so many devices for one of an attacker",
-        ),
+        AtMost("20", "users overlook an attacker among so many devices"),
     ),
     ("refresh.on_limit", Safe(SafeReason::Choice)),
     (
@@ -199,10 +193,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("passwords.schemes", Safe(SafeReason::Choice)),
     (
         "passwords.rehash",
-        Is(
-            "false",
-            "hashes of old schemes and costs are never replaced",
-        ),
+        Is("false", "hashes of old schemes and costs are not replaced"),
     ),
     ("passwords.pepper", Safe(SafeReason::Choice)),
     (
@@ -277,10 +268,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ),
     (
         "otp.pending",
-        AtMost(
-            "1h",
-            "an abandoned enrolment can be completed for that long",
-        ),
+        AtMost("1h", "an abandoned enrolment stays open for that long"),
     ),
     (
         "otp.fresh",
