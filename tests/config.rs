@@ -754,7 +754,7 @@ async fn files_are_named_and_nothing_in_them_is_quoted() {
         (
             "d.toml",
             "[jam.store]\ntype = 'file'\npath = 'x.redb'",
-            "d.toml: `jam.secret`: is not set, and what the store keeps outlives the process",
+            "d.toml: `jam.secret`: is not set, but the data of the store outlives the process",
         ),
     ];
     for (name, text, words) in texts {

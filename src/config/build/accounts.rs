@@ -11,7 +11,7 @@ use crate::{
     config::{Config, settings::FormatKind},
     error::ConfigError,
     grant::ReadUser,
-    jam::{Engines, Read},
+    jam::{EngineWithSource, Engines},
     secret::MasterSecret,
 };
 
@@ -73,13 +73,13 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             FormatKind::Jwt => {
                 let jwt = engines.jwt.as_ref().ok_or_else(|| missing("jwt"))?;
                 let pairs = parts.pairs(refresh, jwt.engine.clone(), secret, reader)?;
-                Read::new(pairs, jwt.source.clone())
+                EngineWithSource::new(pairs, jwt.source.clone())
             }
             #[cfg(feature = "paseto")]
             FormatKind::Paseto => {
                 let paseto = engines.paseto.as_ref().ok_or_else(|| missing("paseto"))?;
                 let pairs = parts.pairs(refresh, paseto.engine.clone(), secret, reader)?;
-                Read::new(pairs, paseto.source.clone())
+                EngineWithSource::new(pairs, paseto.source.clone())
             }
             #[cfg(not(feature = "paseto"))]
             FormatKind::Paseto => return Err(missing("paseto")),

@@ -25,7 +25,7 @@ use crate::{
     error::ConfigError,
     event::Events,
     grant::ReadUser,
-    jam::{Engines, Jam, Read},
+    jam::{EngineWithSource, Engines, Jam},
     secret::MasterSecret,
     session::DEFAULT_COOKIE,
     store::{MemoryStore, Store},
@@ -152,13 +152,13 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         let reader = self.reader.clone();
         if let Some(jwt) = &settings.jwt {
             let source = parts.source("jwt", jwt.cookie.as_deref(), jwt.header.as_deref())?;
-            engines.jwt = Some(Read::new(parts.jwt(jwt)?, source));
+            engines.jwt = Some(EngineWithSource::new(parts.jwt(jwt)?, source));
         }
         #[cfg(feature = "paseto")]
         if let Some(paseto) = &settings.paseto {
             let (cookie, header) = (paseto.cookie.as_deref(), paseto.header.as_deref());
             let source = parts.source("paseto", cookie, header)?;
-            engines.paseto = Some(Read::new(parts.paseto(paseto)?, source));
+            engines.paseto = Some(EngineWithSource::new(parts.paseto(paseto)?, source));
         }
         if let Some(session) = &settings.session {
             let (cookie, header) = (session.cookie.as_deref(), session.header.as_deref());
@@ -168,7 +168,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             }
             let source = parts.source("session", None, header)?;
             let sessions = parts.sessions(session, &secret, reader.clone())?;
-            engines.sessions = Some(Read::new(sessions, source));
+            engines.sessions = Some(EngineWithSource::new(sessions, source));
         }
         #[cfg(feature = "otp")]
         if let Some(otp) = &settings.otp {
