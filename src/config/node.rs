@@ -88,7 +88,6 @@ impl de::Error for NodeError {
 fn plain(expected: &dyn de::Expected) -> String {
     let text = expected.to_string();
     match &*text {
-        "a string" => text,
         "a map" => "a table".to_owned(),
         "a sequence" => "a list".to_owned(),
         _ if text.starts_with("struct ") => "a table".to_owned(),

@@ -108,7 +108,7 @@ impl<S, A: Clone, R: Clone> Layer<S> for AuthLayer<A, R> {
     }
 }
 
-/// The service that [`AuthLayer`] makes.
+/// The service of [`AuthLayer`].
 #[derive(Debug)]
 pub struct AuthService<S, A, R = HttpResponder> {
     inner: S,

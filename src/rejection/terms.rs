@@ -67,7 +67,7 @@ impl RejectionKind {
                 7,
                 false,
                 None,
-                "cross-site requests are refused",
+                "cross-site requests are rejected",
             ),
             Self::StepUp { .. } => (
                 S::UNAUTHORIZED,

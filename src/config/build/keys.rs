@@ -43,10 +43,13 @@ pub(super) fn key(
     let is_secret = name.starts_with("secret");
     let jwk = jwk(&text, is_secret).map_err(|reason| location.error(&at(name), reason))?;
     let fits = |algorithm: Algorithm, setting: &str| {
-        let needed = match is_secret {
-            _ if algorithm.is_symmetric() == is_secret => return Ok(()),
-            true => "a key pair, but a secret is set",
-            false => "a `secret_key`, but a key pair is set",
+        if algorithm.is_symmetric() == is_secret {
+            return Ok(());
+        }
+        let needed = if is_secret {
+            "a key pair, but a secret is set"
+        } else {
+            "a `secret_key`, but a key pair is set"
         };
         let reason = format!("{} requires {needed}", algorithm.name());
         Err(location.error(&at(setting), reason))
