@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Config,
-    reference::{below, described, inner, schema},
+    reference::{below, inner, meaning_and_default, schema},
     settings::StoreKind,
 };
 
@@ -69,7 +69,7 @@ fn explain_table(
                 table: path.to_owned(),
                 name: name.clone(),
                 value: match &stated[name] {
-                    Value::Null => described(property).1,
+                    Value::Null => meaning_and_default(property).1,
                     Value::String(text) => text.clone(),
                     other => other.to_string(),
                 },

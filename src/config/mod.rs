@@ -47,9 +47,9 @@
 //!   the defaults or the absence of the table. In a [value](Config::value), a key without a value
 //!   is unset.
 //! * **Durations** are a whole number and a unit: `ms`, `s`, `m`, `h` or `d`.
-//! * **Files** are relative to the configuration's directory. A file with a secret that every user
-//!   of the machine can read is logged as a warning, and so is a configuration that contains a
-//!   secret. A newline at the end of a text file is not part of the secret; a file that is not
+//! * **Files** are relative to the configuration's directory. A secret in a file that every user of
+//!   the machine can read causes a warning in the log, for a key file as for the configuration
+//!   itself. A newline at the end of a text file is not part of the secret; a file that is not
 //!   UTF-8 is used unchanged. A configuration has at most 1 MiB, a key file at most 64 KiB.
 //! * **Errors** name the file, the path of the setting and the reason. They never quote a value.
 //!

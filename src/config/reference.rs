@@ -48,13 +48,13 @@ fn table(page: &mut String, path: &str, schema: &Value) {
     }
     for (name, property) in properties {
         if !is_table(property) {
-            let (meaning, default) = described(property);
+            let (meaning, default) = meaning_and_default(property);
             append(
                 page,
                 &format!(
                     "| `{}` | {} | {default} | {meaning} |\n",
                     below(path, name),
-                    form(property)
+                    type_of(property)
                 ),
             );
         }
@@ -64,7 +64,7 @@ fn table(page: &mut String, path: &str, schema: &Value) {
             continue;
         };
         let path = format!("{}{suffix}", below(path, name));
-        let (meaning, default) = described(property);
+        let (meaning, default) = meaning_and_default(property);
         append(
             page,
             &format!("\nThe table `{path}`: {meaning} Default: {default}.\n"),
@@ -103,7 +103,7 @@ pub(super) fn inner(property: &Value) -> Option<(&'static str, &Value)> {
 }
 
 /// Returns the meaning of a property, and its default.
-pub(super) fn described(property: &Value) -> (String, String) {
+pub(super) fn meaning_and_default(property: &Value) -> (String, String) {
     let text = property["description"].as_str().unwrap_or_default();
     let text = text.replace('\n', " ");
     let (meaning, default) = text.split_once("Default: ").unwrap_or((&text, ""));
@@ -112,12 +112,12 @@ pub(super) fn described(property: &Value) -> (String, String) {
 }
 
 /// Returns the type of a property, for the reader.
-fn form(property: &Value) -> String {
+fn type_of(property: &Value) -> String {
     if let Some(choices) = property["anyOf"].as_array() {
         let mut choices = choices.iter().filter(|choice| choice["type"] != "null");
-        return choices.next().map(form).unwrap_or_default();
+        return choices.next().map(type_of).unwrap_or_default();
     }
-    let names = words(property);
+    let names = allowed_values(property);
     if !names.is_empty() {
         return names.join(", ");
     }
@@ -128,13 +128,11 @@ fn form(property: &Value) -> String {
         Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
         one => one.as_str().into_iter().collect::<Vec<_>>(),
     };
-    let types = types.into_iter().filter(|form| *form != "null");
-    let types = types.map(|form| match form {
-        "string" => "string".to_owned(),
+    let types = types.into_iter().filter(|name| *name != "null");
+    let types = types.map(|name| match name {
         "integer" => "number".to_owned(),
-        "boolean" => "boolean".to_owned(),
         "object" => "table of strings".to_owned(),
-        "array" => match words(&property["items"]) {
+        "array" => match allowed_values(&property["items"]) {
             names if names.is_empty() => "list of strings".to_owned(),
             names => format!("list of {}", names.join(", ")),
         },
@@ -144,7 +142,7 @@ fn form(property: &Value) -> String {
 }
 
 /// Returns the values that a property is restricted to.
-fn words(property: &Value) -> Vec<String> {
+fn allowed_values(property: &Value) -> Vec<String> {
     let listed = property["enum"].as_array().into_iter().flatten();
     let chosen = property["oneOf"].as_array().into_iter().flatten();
     let chosen = chosen.flat_map(|choice| {

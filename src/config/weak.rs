@@ -48,7 +48,7 @@ impl Config {
     /// Returns what weakens this instance, as pairs of setting and reason with a recommendation.
     pub(super) fn weak(&self) -> Vec<(String, String)> {
         let mut stated = Vec::new();
-        leaves(&mut stated, ["", ""], &schema(), &self.stated);
+        collect_leaves(&mut stated, ["", ""], &schema(), &self.stated);
         let mut warnings = Vec::new();
         for (setting, rule) in RULES {
             if let When(is_so, reason) = rule {
@@ -151,15 +151,15 @@ fn leaves<'a>(
         match (suffix, value) {
             ("[]", Value::Array(items)) => {
                 for (at, item) in items.iter().enumerate() {
-                    leaves(found, [&pattern, &format!("{setting}[{at}]")], schema, item);
+                    collect_leaves(found, [&pattern, &format!("{setting}[{at}]")], schema, item);
                 }
             }
             (".NAME", Value::Object(entries)) => {
                 for (name, entry) in entries {
-                    leaves(found, [&pattern, &below(&setting, name)], schema, entry);
+                    collect_leaves(found, [&pattern, &below(&setting, name)], schema, entry);
                 }
             }
-            (_, Value::Object(_)) => leaves(found, [&pattern, &setting], schema, value),
+            (_, Value::Object(_)) => collect_leaves(found, [&pattern, &setting], schema, value),
             _ => {}
         }
     }

@@ -142,17 +142,18 @@ pub(crate) struct PasswordsSettings {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ThrottleSettings {
-    /// The attempts on one account from devices that have never logged in to it, from all networks.
-    /// Default: 100 in `15m`.
+    /// The limit on attempts at one account by devices that have never logged in to it, from all
+    /// networks. Default: 100 in `15m`.
     pub(crate) account: Option<BudgetSettings>,
-    /// The part of them from one network, an IPv4 address or an IPv6 /48. Default: 10 in `15m`.
+    /// The limit on those attempts from one network, an IPv4 address or an IPv6 /48. Default: 10 in
+    /// `15m`.
     pub(crate) account_network: Option<BudgetSettings>,
-    /// The attempts from one address on all accounts. For IPv6, the limit applies to a /64; a /56
-    /// has four times, a /48 sixteen times as many. Default: 100 in `15m`.
+    /// The limit on attempts from one address at all accounts. For IPv6, it applies to a /64; the
+    /// limit of a /56 is four times, that of a /48 sixteen times as high. Default: 100 in `15m`.
     pub(crate) address: Option<BudgetSettings>,
-    /// The attempts from one device that has logged in before. Default: 10 in `15m`.
+    /// The limit on attempts by one device that has logged in before. Default: 10 in `15m`.
     pub(crate) device: Option<BudgetSettings>,
-    /// The number of passwords compared for one account in total, correct ones included. Default:
+    /// The limit on passwords compared for one account in total, correct ones included. Default:
     /// 1000 in `15m`.
     pub(crate) work: Option<BudgetSettings>,
     /// The time for which a device is recognized after a login. Default: `180d`.
