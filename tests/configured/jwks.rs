@@ -110,7 +110,7 @@ async fn a_shared_secret_as_a_jwk_is_a_secret_key_and_no_other() {
             let token = jam.jwt_create_token(alice()).await.unwrap();
             assert!(jam.jwt_verify_token(token.expose()).await.is_ok());
         }
-        let reason = format!("{algorithm} takes a `secret_key`, and a key pair is set");
+        let reason = format!("{algorithm} requires a `secret_key`, but a key pair is set");
         for (name, value) in [
             ("private_key", json!(jwk)),
             ("public_key", json!(jwk)),
