@@ -25,9 +25,9 @@ pub(crate) struct Cache<V> {
     end: fn(&str) -> usize,
 }
 
-type Shard<V> = HashMap<u64, Seen<V>, BuildHasherDefault<AsItIs>>;
+type Shard<V> = HashMap<u64, CacheEntry<V>, BuildHasherDefault<IdentityHasher>>;
 
-struct Seen<V> {
+struct CacheEntry<V> {
     text: Secret<String>,
     value: Arc<V>,
 }
@@ -42,14 +42,14 @@ impl<V> Cache<V> {
         }
     }
 
-    pub(crate) fn find(&self, text: &str) -> Option<Arc<V>> {
+    pub(crate) fn get(&self, text: &str) -> Option<Arc<V>> {
         let hash = self.hash(text);
         let shard = self.shard(hash);
-        let seen = shard.get(&hash)?;
-        equal(seen.text.expose().as_bytes(), text.as_bytes()).then(|| Arc::clone(&seen.value))
+        let entry = shard.get(&hash)?;
+        equal(entry.text.expose().as_bytes(), text.as_bytes()).then(|| Arc::clone(&entry.value))
     }
 
-    pub(crate) fn remember(&self, text: &str, value: Arc<V>) {
+    pub(crate) fn insert(&self, text: &str, value: Arc<V>) {
         let hash = self.hash(text);
         let text = Secret::new(text.to_owned());
         let mut shard = self.shard(hash);
@@ -57,10 +57,10 @@ impl<V> Cache<V> {
             let some = shard.keys().next().copied();
             some.and_then(|some| shard.remove(&some));
         }
-        shard.insert(hash, Seen { text, value });
+        shard.insert(hash, CacheEntry { text, value });
     }
 
-    pub(crate) fn forget(&self, text: &str) {
+    pub(crate) fn remove(&self, text: &str) {
         let hash = self.hash(text);
         self.shard(hash).remove(&hash);
     }
@@ -88,9 +88,9 @@ impl<V> fmt::Debug for Cache<V> {
 
 /// A hasher for keys that are hashes already.
 #[derive(Default)]
-struct AsItIs(u64);
+struct IdentityHasher(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for IdentityHasher {
     fn write(&mut self, _: &[u8]) {
         debug_assert!(false, "only whole numbers are hashed");
     }
@@ -116,14 +116,14 @@ mod tests {
     #[test]
     fn a_text_finds_its_own_value_and_no_other() {
         let cache = Cache::new(str::len);
-        cache.remember("alice's cookie", Arc::new(1));
-        assert_eq!(cache.find("alice's cookie").as_deref(), Some(&1));
-        assert!(cache.find("alice's cookiE").is_none());
-        assert!(cache.find("").is_none());
-        cache.remember("alice's cookie", Arc::new(2));
-        assert_eq!(cache.find("alice's cookie").as_deref(), Some(&2));
-        cache.forget("alice's cookie");
-        assert!(cache.find("alice's cookie").is_none());
+        cache.insert("alice's cookie", Arc::new(1));
+        assert_eq!(cache.get("alice's cookie").as_deref(), Some(&1));
+        assert!(cache.get("alice's cookiE").is_none());
+        assert!(cache.get("").is_none());
+        cache.insert("alice's cookie", Arc::new(2));
+        assert_eq!(cache.get("alice's cookie").as_deref(), Some(&2));
+        cache.remove("alice's cookie");
+        assert!(cache.get("alice's cookie").is_none());
     }
 
     /// As PASETOs of one key do: each ends in a footer that names the key.
@@ -132,10 +132,10 @@ mod tests {
         let footer = "f".repeat(HASHED_BYTES);
         let cache = Cache::new(|text| text.find('.').unwrap_or(text.len()));
         for number in 0..100 {
-            cache.remember(&format!("{number}.{footer}"), Arc::new(number));
+            cache.insert(&format!("{number}.{footer}"), Arc::new(number));
         }
         for number in 0..100 {
-            let found = cache.find(&format!("{number}.{footer}"));
+            let found = cache.get(&format!("{number}.{footer}"));
             assert_eq!(found.as_deref(), Some(&number));
         }
     }
@@ -144,8 +144,8 @@ mod tests {
     fn it_is_bounded_and_new_texts_find_room() {
         let cache = Cache::new(str::len);
         for number in 0..100_000_u32 {
-            cache.remember(&number.to_string(), Arc::new(number));
-            assert_eq!(cache.find(&number.to_string()).as_deref(), Some(&number));
+            cache.insert(&number.to_string(), Arc::new(number));
+            assert_eq!(cache.get(&number.to_string()).as_deref(), Some(&number));
         }
         let held: usize = cache
             .shards
@@ -160,11 +160,11 @@ mod tests {
     fn two_texts_of_one_hash_do_not_answer_for_each_other() {
         let cache = Cache::new(str::len);
         let hash = cache.hash("bob");
-        let seen = Seen {
+        let entry = CacheEntry {
             text: Secret::new("alice".to_owned()),
             value: Arc::new(1),
         };
-        cache.shard(hash).insert(hash, seen);
-        assert!(cache.find("bob").is_none());
+        cache.shard(hash).insert(hash, entry);
+        assert!(cache.get("bob").is_none());
     }
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::{
     error::ConfigError,
-    fetch::{Fetch, FetchError, Scheme},
+    fetch::{Fetch, FetchError, UrlScheme},
 };
 
 /// The addresses of an issuer, each of them fit to be asked.
@@ -42,7 +42,7 @@ pub(crate) struct Metadata {
 /// that scheme.
 pub(crate) async fn discover(
     fetch: &Fetch,
-    scheme: Scheme,
+    scheme: UrlScheme,
     issuer: &str,
 ) -> Result<Metadata, ConfigError> {
     let url = scheme.url("issuer", issuer)?;
@@ -101,7 +101,7 @@ struct Document {
 }
 
 impl Document {
-    fn check(self, scheme: Scheme, issuer: &str) -> Result<Metadata, ConfigError> {
+    fn check(self, scheme: UrlScheme, issuer: &str) -> Result<Metadata, ConfigError> {
         if self.issuer != issuer {
             let reason = "its metadata are of another issuer";
             return Err(ConfigError::new("issuer", reason));

@@ -68,9 +68,9 @@ impl Fetch {
             .map_err(|_| FetchError::new("the URL is not one of HTTP"))?;
         *request.headers_mut() = headers;
         request.headers_mut().insert(header::ACCEPT, JSON);
-        let answer = self.send(request).await?;
-        match answer.status() {
-            StatusCode::OK => Ok(answer),
+        let response = self.send(request).await?;
+        match response.status() {
+            StatusCode::OK => Ok(response),
             status if status.is_redirection() => Err(FetchError::new(
                 "the server redirects, which is not followed",
             )),
@@ -88,23 +88,23 @@ impl Fetch {
     ) -> Result<Response<Bytes>, FetchError> {
         let request = reqwest::Request::try_from(request)
             .map_err(|_| FetchError::new("no request of HTTP"))?;
-        let mut answer = self.client.execute(request).await.map_err(of)?;
-        if answer
+        let mut received = self.client.execute(request).await.map_err(from_reqwest)?;
+        if received
             .content_length()
             .is_some_and(|length| length > MAX_BYTES as u64)
         {
             return Err(FetchError::new(TOO_LARGE));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(of)? {
+        while let Some(chunk) = received.chunk().await.map_err(from_reqwest)? {
             if body.len() + chunk.len() > MAX_BYTES {
                 return Err(FetchError::new(TOO_LARGE));
             }
             body.extend_from_slice(&chunk);
         }
         let mut response = Response::new(Bytes::from(body));
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = answer.headers().clone();
+        *response.status_mut() = received.status();
+        *response.headers_mut() = received.headers().clone();
         Ok(response)
     }
 }
@@ -145,7 +145,7 @@ impl Error for FetchError {
 }
 
 /// A URL may have secrets in its query, so it is left out.
-fn of(error: reqwest::Error) -> FetchError {
+fn from_reqwest(error: reqwest::Error) -> FetchError {
     let reason = match () {
         () if error.is_timeout() => "the server did not answer in time",
         () if error.is_connect() => "the server is not reached",
@@ -160,14 +160,14 @@ fn of(error: reqwest::Error) -> FetchError {
 
 /// Which URLs may be asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Scheme {
+pub(crate) enum UrlScheme {
     /// `https` alone.
     Https,
     /// `http` too, if the host is `localhost` or an address of the loopback interface.
     HttpOnLoopback,
 }
 
-impl Scheme {
+impl UrlScheme {
     /// Reads a URL that this crate will send requests to, or send browsers to.
     pub(crate) fn url(self, setting: &'static str, text: &str) -> Result<Url, ConfigError> {
         let url = Url::parse(text)
@@ -178,12 +178,12 @@ impl Scheme {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        let is_taken = match url.scheme() {
+        let is_allowed = match url.scheme() {
             "https" => url.has_host(),
             "http" => self == Self::HttpOnLoopback && is_loopback,
             _ => false,
         };
-        if !is_taken {
+        if !is_allowed {
             return Err(ConfigError::new(setting, "is not an https URL"));
         }
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn urls_have_tls_or_are_this_machine() {
-        let ok = |scheme: Scheme, text: &str| scheme.url("url", text).is_ok();
+        let ok = |scheme: UrlScheme, text: &str| scheme.url("url", text).is_ok();
         for (text, https, loopback) in [
             ("https://id.acme.dev/token", true, true),
             ("https://id.acme.dev/token?tenant=1", true, true),
@@ -225,8 +225,8 @@ mod tests {
             ("/token", false, false),
             ("", false, false),
         ] {
-            assert_eq!(ok(Scheme::Https, text), https, "{text}");
-            assert_eq!(ok(Scheme::HttpOnLoopback, text), loopback, "{text}");
+            assert_eq!(ok(UrlScheme::Https, text), https, "{text}");
+            assert_eq!(ok(UrlScheme::HttpOnLoopback, text), loopback, "{text}");
         }
     }
 }

@@ -184,11 +184,11 @@ pub(crate) fn derive_key(input: &[u8], label: &str) -> Secret<[u8; 32]> {
     feature = "oauth2",
     feature = "dpop"
 ))]
-pub(crate) fn derive_key_of(input: &[u8], label: &str, thing: &[u8]) -> Secret<[u8; 32]> {
+pub(crate) fn derive_key_of(input: &[u8], label: &str, context: &[u8]) -> Secret<[u8; 32]> {
     let mut key = [0; 32];
     hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
         .extract(input)
-        .expand(&[label.as_bytes(), thing], hkdf::HKDF_SHA256)
+        .expand(&[label.as_bytes(), context], hkdf::HKDF_SHA256)
         .and_then(|material| material.fill(&mut key))
         .expect("32 bytes are within what HKDF-SHA-256 yields");
     Secret::new(key)

@@ -33,7 +33,7 @@ pub(crate) struct OpenedRecord {
 
 /// Says why a record does not open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Unreadable {
+pub(crate) enum UnsealError {
     /// It is sealed under a key that is not here: of a retired secret, or of another application.
     UnknownKey,
     /// It is not what was written, or not where it was written.
@@ -55,7 +55,7 @@ impl RecordKeys {
         mut plain: Vec<u8>,
     ) -> Result<Vec<u8>, StoreError> {
         let RecordKey { id, cipher } = &self.0[0];
-        let aad = associated(key, &public, *id);
+        let aad = associated_data(key, &public, *id);
         let nonce = random::<NONCE_LEN>();
         cipher
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut plain)
@@ -72,20 +72,20 @@ impl RecordKeys {
         key: &Key,
         public: &[u8],
         sealed: &[u8],
-    ) -> Result<OpenedRecord, Unreadable> {
+    ) -> Result<OpenedRecord, UnsealError> {
         let (id, sealed) = sealed
             .split_first_chunk::<ID_BYTES>()
-            .ok_or(Unreadable::Damaged)?;
+            .ok_or(UnsealError::Damaged)?;
         let (nonce, body) = sealed
             .split_first_chunk::<NONCE_LEN>()
-            .ok_or(Unreadable::Damaged)?;
-        let at = self.0.iter().position(|known| known.id == *id);
-        let at = at.ok_or(Unreadable::UnknownKey)?;
-        let aad = associated(key, public, *id);
+            .ok_or(UnsealError::Damaged)?;
+        let at = self.0.iter().position(|candidate| candidate.id == *id);
+        let at = at.ok_or(UnsealError::UnknownKey)?;
+        let aad = associated_data(key, public, *id);
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let mut plain = Zeroizing::new(body.to_vec());
         let opened = self.0[at].cipher.open_in_place(nonce, aad, &mut plain);
-        let length = opened.map_err(|_| Unreadable::Damaged)?.len();
+        let length = opened.map_err(|_| UnsealError::Damaged)?.len();
         plain.truncate(length);
         Ok(OpenedRecord {
             plain,
@@ -96,7 +96,7 @@ impl RecordKeys {
 }
 
 /// Where a record is, and what stands before its sealed part. A namespace has no NUL.
-fn associated(key: &Key, public: &[u8], id: [u8; ID_BYTES]) -> Aad<Vec<u8>> {
+fn associated_data(key: &Key, public: &[u8], id: [u8; ID_BYTES]) -> Aad<Vec<u8>> {
     let namespace = key.namespace().as_bytes();
     Aad::from([namespace, b"\0", key.digest(), public, &id].concat())
 }
@@ -114,7 +114,7 @@ impl RecordKey {
     }
 }
 
-impl Unreadable {
+impl UnsealError {
     pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::UnknownKey => "it is sealed under a secret that is not accepted here",
@@ -123,9 +123,9 @@ impl Unreadable {
     }
 }
 
-impl From<Unreadable> for StoreError {
-    fn from(unreadable: Unreadable) -> Self {
-        Self::Corrupt(unreadable.reason().into())
+impl From<UnsealError> for StoreError {
+    fn from(error: UnsealError) -> Self {
+        Self::Corrupt(error.reason().into())
     }
 }
 
@@ -139,14 +139,14 @@ mod tests {
         RecordKeys::new(secret, "test", "https://auth.acme.dev")
     }
 
-    fn place(name: &str) -> Key {
+    fn store_key(name: &str) -> Key {
         Key::new("account", &[name.as_bytes()])
     }
 
     #[test]
     fn a_record_opens_unchanged_in_its_own_place_or_not_at_all() {
         let keys = keys(&MasterSecret::generate());
-        let here = place("here");
+        let here = store_key("here");
         let value = keys
             .seal(&here, b"head".to_vec(), b"body".to_vec())
             .unwrap();
@@ -154,7 +154,7 @@ mod tests {
         let opened = open(&here, &value).unwrap();
         assert_eq!(&*opened.plain, b"body");
         assert!(opened.is_current);
-        assert!(open(&place("there"), &value).is_err(), "moved");
+        assert!(open(&store_key("there"), &value).is_err(), "moved");
         let other = Key::new("session", &[b"here"]);
         assert!(open(&other, &value).is_err(), "moved to another namespace");
         for at in 0..value.len() {
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn another_issuer_label_or_secret_is_an_unknown_key() {
         let secret = MasterSecret::generate();
-        let here = place("here");
+        let here = store_key("here");
         let value = keys(&secret).seal(&here, Vec::new(), b"body".to_vec());
         let value = value.unwrap();
         for other in [
@@ -179,7 +179,7 @@ mod tests {
             keys(&MasterSecret::generate()),
         ] {
             let opened = other.open(&here, &[], &value).map(drop);
-            assert_eq!(opened.unwrap_err(), Unreadable::UnknownKey);
+            assert_eq!(opened.unwrap_err(), UnsealError::UnknownKey);
         }
     }
 
@@ -187,7 +187,7 @@ mod tests {
     fn an_accepted_secret_opens_and_the_active_one_seals() {
         let old = MasterSecret::generate();
         let (old_keys, new_keys) = (keys(&old), keys(&MasterSecret::generate().accept(&old)));
-        let here = place("here");
+        let here = store_key("here");
         let value = old_keys.seal(&here, Vec::new(), b"body".to_vec()).unwrap();
         assert!(!new_keys.open(&here, &[], &value).unwrap().is_current);
         let value = new_keys.seal(&here, Vec::new(), b"body".to_vec()).unwrap();

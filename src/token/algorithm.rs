@@ -182,7 +182,7 @@ pub(super) const RSA_SIGNATURE_BYTES: usize = 1024;
 pub(super) enum Family {
     Hmac(hmac::Algorithm),
     Rsa(Rsa),
-    Ec(&'static Curve),
+    Ec(&'static EcdsaCurve),
     Ed25519,
     MlDsa(&'static ParameterSet),
 }
@@ -194,10 +194,10 @@ pub(super) struct Rsa {
 }
 
 /// A curve of RFC 7518 section 6.2.1.1 or RFC 8812 section 3.1 with the hash that its algorithm fixes.
-pub(super) struct Curve {
+pub(super) struct EcdsaCurve {
     pub(super) name: &'static str,
     /// What an error asks for.
-    pub(super) wanted: &'static str,
+    pub(super) expected: &'static str,
     pub(super) algorithm: Algorithm,
     /// Length of a coordinate, and of the private key, in bytes.
     pub(super) bytes: usize,
@@ -207,7 +207,7 @@ pub(super) struct Curve {
     pub(super) order: Option<&'static [u8; 32]>,
 }
 
-impl Curve {
+impl EcdsaCurve {
     pub(super) fn from_name(name: &str) -> Option<&'static Self> {
         [&P256, &P384, &P521, &SECP256K1]
             .into_iter()
@@ -215,9 +215,9 @@ impl Curve {
     }
 }
 
-static P256: Curve = Curve {
+static P256: EcdsaCurve = EcdsaCurve {
     name: "P-256",
-    wanted: "an EC key on P-256",
+    expected: "an EC key on P-256",
     algorithm: Algorithm::Es256,
     bytes: 32,
     verify: &signature::ECDSA_P256_SHA256_FIXED,
@@ -225,9 +225,9 @@ static P256: Curve = Curve {
     order: None,
 };
 
-static P384: Curve = Curve {
+static P384: EcdsaCurve = EcdsaCurve {
     name: "P-384",
-    wanted: "an EC key on P-384",
+    expected: "an EC key on P-384",
     algorithm: Algorithm::Es384,
     bytes: 48,
     verify: &signature::ECDSA_P384_SHA384_FIXED,
@@ -235,9 +235,9 @@ static P384: Curve = Curve {
     order: None,
 };
 
-static P521: Curve = Curve {
+static P521: EcdsaCurve = EcdsaCurve {
     name: "P-521",
-    wanted: "an EC key on P-521",
+    expected: "an EC key on P-521",
     algorithm: Algorithm::Es512,
     bytes: 66,
     verify: &signature::ECDSA_P521_SHA512_FIXED,
@@ -245,9 +245,9 @@ static P521: Curve = Curve {
     order: None,
 };
 
-static SECP256K1: Curve = Curve {
+static SECP256K1: EcdsaCurve = EcdsaCurve {
     name: "secp256k1",
-    wanted: "an EC key on secp256k1",
+    expected: "an EC key on secp256k1",
     algorithm: Algorithm::Es256k,
     bytes: 32,
     verify: &signature::ECDSA_P256K1_SHA256_FIXED,
@@ -262,7 +262,7 @@ static SECP256K1: Curve = Curve {
 /// A parameter set of FIPS 204 section 4.
 pub(super) struct ParameterSet {
     /// What an error asks for.
-    pub(super) wanted: &'static str,
+    pub(super) expected: &'static str,
     /// Its object identifier (RFC 9881 section 2).
     pub(super) identifier: &'static [u8],
     /// Length of the public key, in bytes.
@@ -272,7 +272,7 @@ pub(super) struct ParameterSet {
 }
 
 static ML_DSA_44: ParameterSet = ParameterSet {
-    wanted: "an ML-DSA-44 key",
+    expected: "an ML-DSA-44 key",
     identifier: &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11],
     public_bytes: 1312,
     verify: &signature::ML_DSA_44,
@@ -280,7 +280,7 @@ static ML_DSA_44: ParameterSet = ParameterSet {
 };
 
 static ML_DSA_65: ParameterSet = ParameterSet {
-    wanted: "an ML-DSA-65 key",
+    expected: "an ML-DSA-65 key",
     identifier: &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x12],
     public_bytes: 1952,
     verify: &signature::ML_DSA_65,
@@ -288,7 +288,7 @@ static ML_DSA_65: ParameterSet = ParameterSet {
 };
 
 static ML_DSA_87: ParameterSet = ParameterSet {
-    wanted: "an ML-DSA-87 key",
+    expected: "an ML-DSA-87 key",
     identifier: &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x13],
     public_bytes: 2592,
     verify: &signature::ML_DSA_87,

@@ -14,29 +14,29 @@ use aws_lc_rs::{
 use crate::{
     error::ConfigError,
     token::{
-        algorithm::{Algorithm, Curve, Family, Rsa},
+        algorithm::{Algorithm, EcdsaCurve, Family, Rsa},
         der::{self, Encoding},
         jwk, low_order,
-        material::{Parts, Signer},
+        material::{KeyParts, Signer},
         pem,
     },
 };
 
 /// Builds keys of one algorithm and says in its errors which setting was wrong.
-pub(super) struct Builder {
+pub(super) struct KeyBuilder {
     pub(super) setting: &'static str,
     pub(super) algorithm: Algorithm,
     /// What errors call the algorithm.
     pub(super) name: &'static str,
 }
 
-impl Builder {
+impl KeyBuilder {
     /// Reads DER. With `expected` it must be of that encoding.
     pub(super) fn der(
         mut self,
         bytes: &[u8],
         expected: Option<Encoding>,
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let outline = der::outline(bytes);
         let encoding = expected.or(outline.as_ref().map(|outline| outline.encoding));
         if encoding.is_some_and(Encoding::is_private) {
@@ -68,7 +68,7 @@ impl Builder {
         self.encoded(outline.encoding, bytes)
     }
 
-    fn encoded(&self, encoding: Encoding, bytes: &[u8]) -> Result<Parts, ConfigError> {
+    fn encoded(&self, encoding: Encoding, bytes: &[u8]) -> Result<KeyParts, ConfigError> {
         match (self.algorithm.family(), encoding) {
             (Family::Rsa(rsa), Encoding::Pkcs8) => {
                 self.rsa_pair(rsa, self.parse(RsaKeyPair::from_pkcs8(bytes))?)
@@ -99,7 +99,7 @@ impl Builder {
     }
 
     /// Makes a key pair.
-    pub(super) fn generate(&self) -> Result<Parts, ConfigError> {
+    pub(super) fn generate(&self) -> Result<KeyParts, ConfigError> {
         let failed = |_| self.refuse("the cryptographic library could not generate a key");
         match self.algorithm.family() {
             Family::Hmac(_) => Err(self.symmetric()),
@@ -116,12 +116,12 @@ impl Builder {
         }
     }
 
-    pub(super) fn rsa_pair(&self, rsa: Rsa, pair: RsaKeyPair) -> Result<Parts, ConfigError> {
+    pub(super) fn rsa_pair(&self, rsa: Rsa, pair: RsaKeyPair) -> Result<KeyParts, ConfigError> {
         let public = self.rsa_public(rsa, pair.public_key())?;
         Ok(public.with_signer(Signer::Rsa(pair, rsa.sign)))
     }
 
-    fn rsa_public(&self, rsa: Rsa, key: &RsaSubjectPublicKey) -> Result<Parts, ConfigError> {
+    fn rsa_public(&self, rsa: Rsa, key: &RsaSubjectPublicKey) -> Result<KeyParts, ConfigError> {
         let modulus = key.modulus().big_endian_without_leading_zero();
         self.rsa_components(
             rsa,
@@ -136,7 +136,7 @@ impl Builder {
         rsa: Rsa,
         modulus: &[u8],
         exponent: &[u8],
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let ([first, ..], [_, ..]) = (modulus, exponent) else {
             return Err(self.refuse("the modulus or the public exponent is empty"));
         };
@@ -179,7 +179,7 @@ impl Builder {
         ];
         // Parsing the DER checks the numbers once more as the library sees them, which taking the
         // components as they are does not.
-        Ok(Parts::public(
+        Ok(KeyParts::public(
             members,
             self.parsed(rsa.verify, der.as_ref())?,
         ))
@@ -187,9 +187,9 @@ impl Builder {
 
     pub(super) fn ec_pair(
         &self,
-        curve: &'static Curve,
+        curve: &'static EcdsaCurve,
         pair: EcdsaKeyPair,
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let public = self.ec_public(curve, pair.public_key().as_ref())?;
         Ok(public.with_signer(Signer::Ec(pair, curve.order)))
     }
@@ -197,9 +197,9 @@ impl Builder {
     /// Takes a `SubjectPublicKeyInfo` or an uncompressed point, which must be on the curve.
     pub(super) fn ec_public(
         &self,
-        curve: &'static Curve,
+        curve: &'static EcdsaCurve,
         key: &[u8],
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let key = self.parsed(curve.verify, key)?;
         // The library writes points uncompressed, so the coordinates are the end of the document.
         let der = self.parse(key.as_der())?;
@@ -215,16 +215,16 @@ impl Builder {
             ("x", jwk::encode(x)),
             ("y", jwk::encode(y)),
         ];
-        Ok(Parts::public(members, key))
+        Ok(KeyParts::public(members, key))
     }
 
-    pub(super) fn ed25519_pair(&self, pair: Ed25519KeyPair) -> Result<Parts, ConfigError> {
+    pub(super) fn ed25519_pair(&self, pair: Ed25519KeyPair) -> Result<KeyParts, ConfigError> {
         let public = self.ed25519_public(pair.public_key().as_ref())?;
         Ok(public.with_signer(Signer::Ed25519(pair)))
     }
 
     /// Takes a `SubjectPublicKeyInfo` or the 32 bytes of RFC 8032 section 5.1.5. The library looks at their length alone.
-    pub(super) fn ed25519_public(&self, key: &[u8]) -> Result<Parts, ConfigError> {
+    pub(super) fn ed25519_public(&self, key: &[u8]) -> Result<KeyParts, ConfigError> {
         let key = self.parsed(&ED25519, key)?;
         let der = self.parse(key.as_der())?;
         let (_, x) = der
@@ -239,7 +239,7 @@ impl Builder {
             ("kty", "OKP".to_owned()),
             ("x", jwk::encode(x)),
         ];
-        Ok(Parts::public(members, key))
+        Ok(KeyParts::public(members, key))
     }
 
     pub(super) fn parsed(
@@ -259,15 +259,15 @@ impl Builder {
     }
 
     pub(super) fn unfit(&self) -> ConfigError {
-        let wanted = match self.algorithm.family() {
+        let expected = match self.algorithm.family() {
             Family::Hmac(_) => return self.symmetric(),
             Family::Rsa(_) => "an RSA key of 2048 to 8192 bits",
-            Family::Ec(curve) => curve.wanted,
+            Family::Ec(curve) => curve.expected,
             Family::Ed25519 => "an Ed25519 key",
-            Family::MlDsa(set) => set.wanted,
+            Family::MlDsa(set) => set.expected,
         };
         self.refuse(format!(
-            "{} takes {wanted}, and this is not a usable one",
+            "{} takes {expected}, and this is not a usable one",
             self.name
         ))
     }

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 
 /// How a kind of token writes dates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Dates {
+pub(super) enum DateFormat {
     /// Seconds since the epoch, as a JSON number.
     Numeric,
     /// A JSON string of RFC 3339.
@@ -24,21 +24,21 @@ pub(super) enum Dates {
 }
 
 /// A moment to be written in one of the forms, in seconds.
-pub(super) struct Date(pub(super) Dates, pub(super) u64);
+pub(super) struct Date(pub(super) DateFormat, pub(super) u64);
 
 impl Serialize for Date {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Dates::Numeric => serializer.serialize_u64(self.1),
-            Dates::Text => serializer.serialize_str(&text(self.1)),
+            DateFormat::Numeric => serializer.serialize_u64(self.1),
+            DateFormat::Text => serializer.serialize_str(&format_rfc3339(self.1)),
         }
     }
 }
 
 /// The moment that a claim of either form stands for.
-pub(super) fn of_claim(value: &Value) -> Option<Timestamp> {
+pub(super) fn from_claim(value: &Value) -> Option<Timestamp> {
     match value {
-        Value::String(text) => moment(text),
+        Value::String(text) => parse_rfc3339(text),
         other => numeric_date(other.as_f64()?),
     }
 }
@@ -57,10 +57,10 @@ pub(super) fn numeric_date(seconds: f64) -> Option<Timestamp> {
 }
 
 /// The moment that a date and time of RFC 3339 stands for, from 1970 to 9999 in UTC. What is below a millisecond is cut off.
-pub(super) fn moment(text: &str) -> Option<Timestamp> {
+pub(super) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let (date, rest) = text.as_bytes().split_at_checked(DATE.len())?;
     let (time, rest) = rest.split_at_checked(TIME.len())?;
-    let (date, time) = (fields(date, DATE)?, fields(time, TIME)?);
+    let (date, time) = (parse_digits(date, DATE)?, parse_digits(time, TIME)?);
     let (millis, rest) = match rest {
         [b'.', rest @ ..] => fraction(rest)?,
         rest => (0, rest),
@@ -82,7 +82,7 @@ pub(super) fn moment(text: &str) -> Option<Timestamp> {
 }
 
 /// A moment before the year 10000 in RFC 3339, in UTC with the offset as the specification's examples have it.
-fn text(seconds: u64) -> String {
+fn format_rfc3339(seconds: u64) -> String {
     let (day, rest) = (seconds / 86_400, seconds % 86_400);
     let [year, month, day] = date_of(day);
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
@@ -90,7 +90,7 @@ fn text(seconds: u64) -> String {
 }
 
 /// The numbers in `text`, which has digits where `form` has `0` and elsewhere the same bytes.
-fn fields(text: &[u8], form: &[u8]) -> Option<[i64; 3]> {
+fn parse_digits(text: &[u8], form: &[u8]) -> Option<[i64; 3]> {
     let (mut numbers, mut at) = ([0; 3], 0);
     for (byte, expected) in text.iter().zip(form) {
         match expected {
@@ -127,7 +127,7 @@ fn offset_seconds(text: &[u8]) -> Option<i64> {
     if rest.len() != OFFSET.len() {
         return None;
     }
-    let [hours, minutes, _] = fields(rest, OFFSET)?;
+    let [hours, minutes, _] = parse_digits(rest, OFFSET)?;
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
@@ -220,7 +220,7 @@ mod tests {
             ("0000-01-01T00:00:00Z", -1),
         ] {
             let expected = u64::try_from(millis).ok().map(Timestamp::from_millis);
-            assert_eq!(moment(text), expected, "{text}");
+            assert_eq!(parse_rfc3339(text), expected, "{text}");
         }
     }
 
@@ -267,7 +267,7 @@ mod tests {
             "2026/01/01T00:00:00Z",
             "1767225600",
         ] {
-            assert_eq!(moment(text), None, "{text}");
+            assert_eq!(parse_rfc3339(text), None, "{text}");
         }
     }
 
@@ -276,11 +276,15 @@ mod tests {
         let last = 253_402_300_799 / 86_400;
         for day in 0..=last {
             let seconds = day * 86_400 + day % 86_400;
-            let text = text(seconds);
-            assert_eq!(moment(&text), Some(Timestamp::from_secs(seconds)), "{text}");
+            let text = format_rfc3339(seconds);
+            assert_eq!(
+                parse_rfc3339(&text),
+                Some(Timestamp::from_secs(seconds)),
+                "{text}"
+            );
         }
-        assert_eq!(text(0), "1970-01-01T00:00:00+00:00");
-        assert_eq!(text(1_709_208_000), "2024-02-29T12:00:00+00:00");
-        assert_eq!(text(253_402_300_799), "9999-12-31T23:59:59+00:00");
+        assert_eq!(format_rfc3339(0), "1970-01-01T00:00:00+00:00");
+        assert_eq!(format_rfc3339(1_709_208_000), "2024-02-29T12:00:00+00:00");
+        assert_eq!(format_rfc3339(253_402_300_799), "9999-12-31T23:59:59+00:00");
     }
 }

@@ -50,7 +50,7 @@ use crate::{
     clock::Clock,
     discovery::{Metadata, discover},
     error::ConfigError,
-    fetch::{Fetch, Scheme},
+    fetch::{Fetch, UrlScheme},
 };
 
 /// An engine, or a layer, for the access tokens of another party's issuer; `.await` asks the issuer for its keys.
@@ -60,8 +60,8 @@ pub struct FromIssuer<U, T = Jwt<U>> {
     settings: Settings,
     timeout: Duration,
     interval: Duration,
-    scheme: Scheme,
-    made: PhantomData<fn() -> (U, T)>,
+    scheme: UrlScheme,
+    marker: PhantomData<fn() -> (U, T)>,
 }
 
 impl<U, T> FromIssuer<U, T> {
@@ -74,8 +74,8 @@ impl<U, T> FromIssuer<U, T> {
             settings,
             timeout: DEFAULT_TIMEOUT,
             interval: DEFAULT_INTERVAL,
-            scheme: Scheme::Https,
-            made: PhantomData,
+            scheme: UrlScheme::Https,
+            marker: PhantomData,
         }
     }
 
@@ -117,7 +117,7 @@ impl<U, T> FromIssuer<U, T> {
 
     /// Allows plain HTTP to this machine, for tests and development.
     pub const fn insecure_http_on_loopback(mut self) -> Self {
-        self.scheme = Scheme::HttpOnLoopback;
+        self.scheme = UrlScheme::HttpOnLoopback;
         self
     }
 
@@ -143,11 +143,11 @@ impl<U: 'static, T: From<Jwt<U>> + 'static> IntoFuture for FromIssuer<U, T> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let limit = self.timeout;
-            let late = |_| ConfigError::new("issuer", "it did not answer in time");
+            let timed_out = |_| ConfigError::new("issuer", "it did not answer in time");
             // Two or three requests are made, and all of them together must not take longer.
             let jwt = tokio::time::timeout(limit, self.discover())
                 .await
-                .map_err(late)??;
+                .map_err(timed_out)??;
             Ok(T::from(jwt))
         })
     }

@@ -27,7 +27,7 @@ type Json<'de> = serde_json::Deserializer<serde_json::de::StrRead<'de>>;
 /// Looks for names that stand twice where there are `looked_at` objects or more.
 fn read<'de, T>(
     text: &'de [u8],
-    looked_at: usize,
+    minimum: usize,
     read_value: impl FnOnce(&mut Json<'de>) -> serde_json::Result<T>,
 ) -> serde_json::Result<T> {
     if is_too_deep(text) {
@@ -37,8 +37,8 @@ fn read<'de, T>(
     let text = std::str::from_utf8(text).map_err(de::Error::custom)?;
     // A reader looks into what it knows and skips the rest, so a pass of its own looks everywhere.
     let is_listed = text.trim_ascii_start().starts_with(['{', '[']);
-    if is_listed && text.bytes().filter(|byte| *byte == b'{').count() >= looked_at {
-        serde_json::from_str::<Distinct>(text)?;
+    if is_listed && text.bytes().filter(|byte| *byte == b'{').count() >= minimum {
+        serde_json::from_str::<UniqueNames>(text)?;
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = read_value(&mut deserializer)?;
@@ -47,7 +47,7 @@ fn read<'de, T>(
 }
 
 /// Where a text is not what it should be. serde_json quotes the input in some messages, so only the place is kept.
-pub(super) fn place(error: &serde_json::Error) -> String {
+pub(super) fn position(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     format!("at line {line}, column {column} of its JSON")
 }
@@ -86,16 +86,16 @@ fn is_too_deep(text: &[u8]) -> bool {
 }
 
 /// The member names of one object: none twice, and not too many.
-pub(super) struct Names<'de>(Vec<Cow<'de, str>>);
+pub(super) struct MemberNames<'de>(Vec<Cow<'de, str>>);
 
-impl<'de> Names<'de> {
+impl<'de> MemberNames<'de> {
     pub(super) fn new() -> Self {
         Self(Vec::with_capacity(16))
     }
 
     pub(super) fn add(&mut self, name: Cow<'de, str>) -> Result<(), &'static str> {
         if self.0.contains(&name) {
-            return Err(TWICE);
+            return Err(DUPLICATE_NAME);
         }
         if self.0.len() == MAX_NAMES {
             return Err("more than 64 names");
@@ -106,78 +106,78 @@ impl<'de> Names<'de> {
 }
 
 /// Any value in whose objects no name stands twice.
-struct Distinct;
+struct UniqueNames;
 
-impl<'de> Deserialize<'de> for Distinct {
+impl<'de> Deserialize<'de> for UniqueNames {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DistinctVisitor)
+        deserializer.deserialize_any(UniqueNamesVisitor)
     }
 }
 
-struct DistinctVisitor;
+struct UniqueNamesVisitor;
 
-impl<'de> Visitor<'de> for DistinctVisitor {
-    type Value = Distinct;
+impl<'de> Visitor<'de> for UniqueNamesVisitor {
+    type Value = UniqueNames;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object or a list")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Distinct, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueNames, A::Error> {
         let mut names: Vec<Cow<'de, str>> = Vec::new();
-        while let Some(Text(name)) = map.next_key()? {
+        while let Some(CowStr(name)) = map.next_key()? {
             // Of many names, as an attacker may send, each pair would be too many to compare.
             match names.binary_search(&name) {
-                Ok(_) => return Err(A::Error::custom(TWICE)),
+                Ok(_) => return Err(A::Error::custom(DUPLICATE_NAME)),
                 Err(at) => names.insert(at, name),
             }
-            look_into(map.next_value()?)?;
+            check_nested(map.next_value()?)?;
         }
-        Ok(Distinct)
+        Ok(UniqueNames)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Distinct, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<UniqueNames, A::Error> {
         while let Some(item) = items.next_element()? {
-            look_into(item)?;
+            check_nested(item)?;
         }
-        Ok(Distinct)
+        Ok(UniqueNames)
     }
 }
 
 /// What is no object and no list is skipped as a reader skips it.
-fn look_into<E: de::Error>(value: &RawValue) -> Result<(), E> {
+fn check_nested<E: de::Error>(value: &RawValue) -> Result<(), E> {
     if !value.get().starts_with(['{', '[']) {
         return Ok(());
     }
     // The place of this error counts from the value's start, so it is left out.
-    let looked_into = serde_json::from_str::<Distinct>(value.get());
-    looked_into.map(drop).map_err(|_| E::custom(TWICE))
+    let checked = serde_json::from_str::<UniqueNames>(value.get());
+    checked.map(drop).map_err(|_| E::custom(DUPLICATE_NAME))
 }
 
 /// A string, borrowed unless it has escapes.
-pub(super) struct Text<'de>(pub(super) Cow<'de, str>);
+pub(super) struct CowStr<'de>(pub(super) Cow<'de, str>);
 
-impl<'de> Deserialize<'de> for Text<'de> {
+impl<'de> Deserialize<'de> for CowStr<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(TextVisitor)
+        deserializer.deserialize_str(CowStrVisitor)
     }
 }
 
-struct TextVisitor;
+struct CowStrVisitor;
 
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text<'de>;
+impl<'de> Visitor<'de> for CowStrVisitor {
+    type Value = CowStr<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string")
     }
 
-    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<CowStr<'de>, E> {
+        Ok(CowStr(Cow::Borrowed(text)))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Owned(text.to_owned())))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<CowStr<'de>, E> {
+        Ok(CowStr(Cow::Owned(text.to_owned())))
     }
 }
 
@@ -186,74 +186,74 @@ pub(super) type Skipped = de::IgnoredAny;
 
 /// The strings of a value that is one or has some, and whether it was exactly that.
 #[derive(Default)]
-pub(super) struct Words {
+pub(super) struct StringList {
     pub(super) list: Vec<String>,
-    pub(super) is_clean: bool,
+    pub(super) is_well_formed: bool,
 }
 
-impl<'de> Deserialize<'de> for Words {
+impl<'de> Deserialize<'de> for StringList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WordsVisitor)
+        deserializer.deserialize_any(StringListVisitor)
     }
 }
 
-struct WordsVisitor;
+struct StringListVisitor;
 
-impl<'de> Visitor<'de> for WordsVisitor {
-    type Value = Words;
+impl<'de> Visitor<'de> for StringListVisitor {
+    type Value = StringList;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Words, E> {
-        Ok(Words {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<StringList, E> {
+        Ok(StringList {
             list: vec![text.to_owned()],
-            is_clean: true,
+            is_well_formed: true,
         })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Words, A::Error> {
-        let mut words = Words {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<StringList, A::Error> {
+        let mut words = StringList {
             list: Vec::new(),
-            is_clean: true,
+            is_well_formed: true,
         };
         while let Some(item) = items.next_element::<&'de RawValue>()? {
             match serde_json::from_str(item.get()) {
                 Ok(text) => words.list.push(text),
-                Err(_) => words.is_clean = false,
+                Err(_) => words.is_well_formed = false,
             }
         }
         Ok(words)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Words, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StringList, A::Error> {
         while map.next_entry::<Skipped, Skipped>()?.is_some() {}
-        Ok(Words::default())
+        Ok(StringList::default())
     }
 
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Words, E> {
-        Ok(Words::default())
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<StringList, E> {
+        Ok(StringList::default())
     }
 
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Words, E> {
-        Ok(Words::default())
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<StringList, E> {
+        Ok(StringList::default())
     }
 
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Words, E> {
-        Ok(Words::default())
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<StringList, E> {
+        Ok(StringList::default())
     }
 
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Words, E> {
-        Ok(Words::default())
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<StringList, E> {
+        Ok(StringList::default())
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Words, E> {
-        Ok(Words::default())
+    fn visit_unit<E: de::Error>(self) -> Result<StringList, E> {
+        Ok(StringList::default())
     }
 }
 
-const TWICE: &str = "a name stands twice";
+const DUPLICATE_NAME: &str = "a name stands twice";
 
 /// Deeper than any claim set in use, shallow enough for every stack.
 const MAX_DEPTH: usize = 32;
@@ -321,8 +321,8 @@ mod tests {
     #[test]
     fn words_take_what_is_text_and_say_if_that_was_all() {
         let words = |text: &str| {
-            parse::<Words>(text.as_bytes())
-                .map(|words| (words.list, words.is_clean))
+            parse::<StringList>(text.as_bytes())
+                .map(|words| (words.list, words.is_well_formed))
                 .unwrap()
         };
         assert_eq!(words(r#""a b""#), (vec!["a b".to_owned()], true));

@@ -10,13 +10,13 @@ use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use self::members::Members;
+use self::members::JwkMembers;
 use crate::{
     error::ConfigError,
     token::{
-        algorithm::{Algorithm, Curve, Family},
-        asymmetric::Builder,
-        material::{Check, Parts},
+        algorithm::{Algorithm, EcdsaCurve, Family},
+        asymmetric::KeyBuilder,
+        material::{KeyParts, VerifyingKey},
         symmetric,
     },
 };
@@ -37,7 +37,7 @@ pub(super) struct Uses {
 
 impl<'a> Jwk<'a> {
     pub(super) fn parse(setting: &'static str, json: &'a str) -> Result<Self, ConfigError> {
-        let Members(members) = serde_json::from_str(json).map_err(|error| {
+        let JwkMembers(members) = serde_json::from_str(json).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let reason =
                 format!("not a JSON object of distinct members (line {line}, column {column})");
@@ -47,8 +47,11 @@ impl<'a> Jwk<'a> {
     }
 
     /// The key, bound to `algorithm`, which it must fit in every member.
-    pub(super) fn parts(&self, algorithm: Algorithm) -> Result<Parts, ConfigError> {
-        if self.named()?.is_some_and(|named| named != algorithm) {
+    pub(super) fn parts(&self, algorithm: Algorithm) -> Result<KeyParts, ConfigError> {
+        if self
+            .stated_algorithm()?
+            .is_some_and(|stated| stated != algorithm)
+        {
             return Err(self.refuse(format!("its `alg` is another than {algorithm}")));
         }
         let uses = self.uses()?;
@@ -60,8 +63,8 @@ impl<'a> Jwk<'a> {
         &self,
         algorithm: Algorithm,
         name: &'static str,
-    ) -> Result<Parts, ConfigError> {
-        let build = Builder {
+    ) -> Result<KeyParts, ConfigError> {
+        let build = KeyBuilder {
             setting: self.setting,
             algorithm,
             name,
@@ -94,12 +97,12 @@ impl<'a> Jwk<'a> {
 
     /// The algorithm that `alg` names or, without one, the only one there is for the curve.
     pub(super) fn algorithm(&self) -> Result<Option<Algorithm>, ConfigError> {
-        if let Some(named) = self.named()? {
-            return Ok(Some(named));
+        if let Some(stated) = self.stated_algorithm()? {
+            return Ok(Some(stated));
         }
         let curve = self.text("crv")?;
         Ok(match (self.required("kty")?.as_str(), curve.as_deref()) {
-            ("EC", Some(curve)) => Curve::from_name(curve).map(|curve| curve.algorithm),
+            ("EC", Some(curve)) => EcdsaCurve::from_name(curve).map(|curve| curve.algorithm),
             ("OKP", Some("Ed25519")) => Some(Algorithm::EdDsa),
             ("EC" | "OKP", _) => {
                 return Err(self.refuse("its `crv` is missing or of no known algorithm"));
@@ -175,7 +178,7 @@ impl<'a> Jwk<'a> {
         ConfigError::new(self.setting, reason)
     }
 
-    fn named(&self) -> Result<Option<Algorithm>, ConfigError> {
+    fn stated_algorithm(&self) -> Result<Option<Algorithm>, ConfigError> {
         let Some(name) = self.text("alg")? else {
             return Ok(None);
         };
@@ -184,7 +187,7 @@ impl<'a> Jwk<'a> {
     }
 
     /// Takes away what the key was not meant for.
-    fn restrict(&self, mut parts: Parts, uses: &Uses) -> Result<Parts, ConfigError> {
+    fn restrict(&self, mut parts: KeyParts, uses: &Uses) -> Result<KeyParts, ConfigError> {
         let is_pair = parts.signer.is_some() && parts.members.is_some();
         if !uses.sign {
             parts.signer = None;
@@ -193,10 +196,10 @@ impl<'a> Jwk<'a> {
         // exports, and anybody may verify with the public half.
         let verifies = uses.verify || is_pair && uses.sign;
         if !verifies {
-            parts.check = Check::Never;
+            parts.verifying_key = VerifyingKey::Never;
         }
-        match (&parts.check, &parts.signer) {
-            (Check::Never, None) => {
+        match (&parts.verifying_key, &parts.signer) {
+            (VerifyingKey::Never, None) => {
                 Err(self.refuse("its `key_ops` allows neither to sign nor to verify"))
             }
             _ => Ok(parts),

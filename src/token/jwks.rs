@@ -46,44 +46,44 @@ use url::Url;
 use super::ring::KeyRing;
 use crate::{
     error::ConfigError,
-    fetch::{Fetch, FetchError, Scheme},
+    fetch::{Fetch, FetchError, UrlScheme},
 };
 
 /// The keys that another party publishes. It is a handle; its task ends with the last of them.
 #[derive(Clone)]
 pub struct Jwks {
-    inner: Arc<Inner>,
+    inner: Arc<JwksInner>,
 }
 
-struct Inner {
-    shared: Arc<Shared>,
+struct JwksInner {
+    refresher: Arc<Refresher>,
     task: AbortHandle,
 }
 
-struct Shared {
+struct Refresher {
     url: Url,
     fetch: Fetch,
     ring: KeyRing,
     interval: Duration,
-    asking: Mutex<Asking>,
-    asked: Notify,
+    state: Mutex<RefreshState>,
+    requested: Notify,
     /// Counts the refreshes that have ended, well or not.
-    ended: watch::Sender<u64>,
+    completed: watch::Sender<u64>,
 }
 
 /// Whether there is anything to wait for.
-struct Asking {
+struct RefreshState {
     /// Before that no refresh begins for an unknown key.
-    next: Instant,
+    not_before: Instant,
     /// One is under way, or about to be.
-    is_under_way: bool,
+    is_running: bool,
 }
 
 /// What somebody whose key is unknown is to do.
 #[derive(PartialEq, Eq)]
-enum Turn {
-    Wait,
-    Leave,
+enum RefreshRequest {
+    Pending,
+    TooSoon,
 }
 
 impl Jwks {
@@ -93,83 +93,83 @@ impl Jwks {
             url: url.to_owned(),
             timeout: DEFAULT_TIMEOUT,
             interval: DEFAULT_INTERVAL,
-            scheme: Scheme::Https,
+            scheme: UrlScheme::Https,
         }
     }
 
     /// The keys, which are replaced as the other party replaces them.
     #[must_use]
     pub fn keys(&self) -> &KeyRing {
-        &self.inner.shared.ring
+        &self.inner.refresher.ring
     }
 
     /// Waits for a refresh on behalf of a token whose key is unknown. `false` when it takes too long. `true`, at once, when the
     /// last one was less than an interval ago: it may have ended since the keys were looked at.
     pub(crate) async fn refresh_for_unknown(&self) -> bool {
-        let shared = &*self.inner.shared;
+        let refresher = &*self.inner.refresher;
         // Before the look at what is under way, so that its end is not missed.
-        let mut ended = shared.ended.subscribe();
-        match shared.turn() {
-            Turn::Wait => {}
-            Turn::Leave => return true,
+        let mut completed = refresher.completed.subscribe();
+        match refresher.request_refresh() {
+            RefreshRequest::Pending => {}
+            RefreshRequest::TooSoon => return true,
         }
-        let waited = timeout(shared.fetch.timeout(), ended.changed()).await;
+        let waited = timeout(refresher.fetch.timeout(), completed.changed()).await;
         matches!(waited, Ok(Ok(())))
     }
 }
 
-impl Shared {
+impl Refresher {
     /// One caller in an interval asks, before anybody else can look.
-    fn turn(&self) -> Turn {
-        let mut asking = self.asking();
-        if asking.is_under_way {
-            return Turn::Wait;
+    fn request_refresh(&self) -> RefreshRequest {
+        let mut state = self.state();
+        if state.is_running {
+            return RefreshRequest::Pending;
         }
-        if Instant::now() < asking.next {
-            return Turn::Leave;
+        if Instant::now() < state.not_before {
+            return RefreshRequest::TooSoon;
         }
-        asking.is_under_way = true;
-        self.asked.notify_one();
-        Turn::Wait
+        state.is_running = true;
+        self.requested.notify_one();
+        RefreshRequest::Pending
     }
 
-    fn begin(&self) {
-        self.asking().is_under_way = true;
+    fn mark_started(&self) {
+        self.state().is_running = true;
     }
 
     /// Told under the lock: whoever finds nothing under way has been told of this end, or looks at what it has brought.
-    fn end(&self) {
-        let mut asking = self.asking();
-        *asking = Asking {
-            next: Instant::now() + self.interval,
-            is_under_way: false,
+    fn mark_completed(&self) {
+        let mut state = self.state();
+        *state = RefreshState {
+            not_before: Instant::now() + self.interval,
+            is_running: false,
         };
-        self.ended.send_modify(|ended| *ended += 1);
+        self.completed.send_modify(|completed| *completed += 1);
     }
 
-    fn asking(&self) -> MutexGuard<'_, Asking> {
-        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, RefreshState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn refresh(&self) -> Result<Duration, JwksError> {
-        let (ring, life) = read(&self.fetch, &self.url).await?;
+        let (ring, lifetime) = read(&self.fetch, &self.url).await?;
         // Tokens verified by a ring are verified again by another, so one of the same keys stays.
-        if !ring.has_the_keys_of(&self.ring) {
-            self.ring.take_over(&ring);
+        if !ring.has_same_keys(&self.ring) {
+            self.ring.replace_with(&ring);
         }
-        Ok(life)
+        Ok(lifetime)
     }
 
     /// Runs until it is aborted.
-    async fn keep(self: Arc<Self>, mut next: Instant) {
+    async fn run(self: Arc<Self>, mut next: Instant) {
         loop {
             tokio::select! {
                 () = sleep_until(next) => {}
-                () = self.asked.notified() => {}
+                () = self.requested.notified() => {}
             }
-            self.begin();
+            self.mark_started();
             let pause = match self.refresh().await {
-                Ok(life) => life,
+                Ok(lifetime) => lifetime,
                 Err(error) => {
                     tracing::warn!(%error, cause = ?error, "the keys are not refreshed; the old ones stay");
                     self.interval
@@ -179,15 +179,15 @@ impl Shared {
             // Somebody may have asked as the time came, and has been answered.
             tokio::select! {
                 biased;
-                () = self.asked.notified() => {}
+                () = self.requested.notified() => {}
                 () = std::future::ready(()) => {}
             }
-            self.end();
+            self.mark_completed();
         }
     }
 }
 
-impl Drop for Inner {
+impl Drop for JwksInner {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -196,7 +196,7 @@ impl Drop for Inner {
 impl fmt::Debug for Jwks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Jwks")
-            .field("keys", &self.inner.shared.ring)
+            .field("keys", &self.inner.refresher.ring)
             .finish_non_exhaustive()
     }
 }
@@ -208,7 +208,7 @@ pub struct JwksBuilder {
     url: String,
     timeout: Duration,
     interval: Duration,
-    scheme: Scheme,
+    scheme: UrlScheme,
 }
 
 impl JwksBuilder {
@@ -227,7 +227,7 @@ impl JwksBuilder {
 
     /// Allows plain HTTP to this machine, for tests and development.
     pub const fn insecure_http_on_loopback(mut self) -> Self {
-        self.scheme = Scheme::HttpOnLoopback;
+        self.scheme = UrlScheme::HttpOnLoopback;
         self
     }
 
@@ -249,53 +249,53 @@ impl Jwks {
         fetch: Fetch,
         interval: Duration,
     ) -> Result<Self, ConfigError> {
-        if !(SHORTEST_INTERVAL..=LONGEST_LIFE).contains(&interval) {
+        if !(SHORTEST_INTERVAL..=LONGEST_LIFETIME).contains(&interval) {
             let reason = "is not between a second and a day";
             return Err(ConfigError::new("interval", reason));
         }
-        let (ring, life) = read(&fetch, &url).await.map_err(|error| {
+        let (ring, lifetime) = read(&fetch, &url).await.map_err(|error| {
             ConfigError::new("jwks_url", "no keys are had from there").because(error)
         })?;
-        let shared = Arc::new(Shared {
+        let refresher = Arc::new(Refresher {
             url,
             fetch,
             ring,
             interval,
-            asking: Mutex::new(Asking {
-                next: Instant::now(),
-                is_under_way: false,
+            state: Mutex::new(RefreshState {
+                not_before: Instant::now(),
+                is_running: false,
             }),
-            asked: Notify::new(),
-            ended: watch::Sender::new(0),
+            requested: Notify::new(),
+            completed: watch::Sender::new(0),
         });
         let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
             ConfigError::new("jwks_url", "keys are refreshed on a tokio runtime").because(error)
         })?;
         let task = runtime
-            .spawn(Arc::clone(&shared).keep(Instant::now() + life))
+            .spawn(Arc::clone(&refresher).run(Instant::now() + lifetime))
             .abort_handle();
         Ok(Self {
-            inner: Arc::new(Inner { shared, task }),
+            inner: Arc::new(JwksInner { refresher, task }),
         })
     }
 }
 
 /// Reads a set of keys, and for how long it is good.
 async fn read(fetch: &Fetch, url: &Url) -> Result<(KeyRing, Duration), JwksError> {
-    let answer = fetch
+    let response = fetch
         .get(url, HeaderMap::new())
         .await
         .map_err(JwksError::Fetch)?;
-    let text = std::str::from_utf8(answer.body()).map_err(|_| JwksError::Empty)?;
+    let text = std::str::from_utf8(response.body()).map_err(|_| JwksError::NotText)?;
     let ring = KeyRing::from_jwks(text).map_err(JwksError::Keys)?;
     if ring.load().iter().any(|key| key.algorithm().is_symmetric()) {
-        return Err(JwksError::Shared);
+        return Err(JwksError::SharedSecret);
     }
-    Ok((ring, life(answer.headers())))
+    Ok((ring, lifetime(response.headers())))
 }
 
 /// What `Cache-Control` says, within bounds.
-fn life(headers: &HeaderMap) -> Duration {
+fn lifetime(headers: &HeaderMap) -> Duration {
     let values = headers.get_all(header::CACHE_CONTROL).iter();
     let directives = values
         .filter_map(|value| value.to_str().ok())
@@ -305,16 +305,16 @@ fn life(headers: &HeaderMap) -> Duration {
         .find(|(name, _)| name.eq_ignore_ascii_case("max-age"))
         .and_then(|(_, seconds)| seconds.trim_matches('"').parse().ok());
     max_age
-        .map_or(DEFAULT_LIFE, Duration::from_secs)
-        .clamp(SHORTEST_LIFE, LONGEST_LIFE)
+        .map_or(DEFAULT_LIFETIME, Duration::from_secs)
+        .clamp(SHORTEST_LIFETIME, LONGEST_LIFETIME)
 }
 
 #[derive(Debug)]
 enum JwksError {
     Fetch(FetchError),
     Keys(ConfigError),
-    Empty,
-    Shared,
+    NotText,
+    SharedSecret,
 }
 
 impl fmt::Display for JwksError {
@@ -322,8 +322,8 @@ impl fmt::Display for JwksError {
         f.write_str(match self {
             Self::Fetch(_) => "the keys are not had",
             Self::Keys(_) => "what is published is no set of keys",
-            Self::Empty => "what is published is no text",
-            Self::Shared => "a shared secret is published",
+            Self::NotText => "what is published is no text",
+            Self::SharedSecret => "a shared secret is published",
         })
     }
 }
@@ -333,7 +333,7 @@ impl std::error::Error for JwksError {
         match self {
             Self::Fetch(error) => Some(error),
             Self::Keys(error) => Some(error),
-            Self::Empty | Self::Shared => None,
+            Self::NotText | Self::SharedSecret => None,
         }
     }
 }
@@ -342,9 +342,9 @@ pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
 /// Nobody means to ask another party more often.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-const DEFAULT_LIFE: Duration = Duration::from_secs(60 * 60);
-const SHORTEST_LIFE: Duration = Duration::from_secs(5 * 60);
-const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(60 * 60);
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(5 * 60);
+const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -355,7 +355,7 @@ mod tests {
         let read = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::CACHE_CONTROL, value.parse().unwrap());
-            life(&headers).as_secs()
+            lifetime(&headers).as_secs()
         };
         assert_eq!(read("public, max-age=7200, must-revalidate"), 7200);
         assert_eq!(read("Max-Age=\"7200\""), 7200);
@@ -363,6 +363,6 @@ mod tests {
         assert_eq!(read("max-age=99999999"), 86_400);
         assert_eq!(read("no-store"), 3600);
         assert_eq!(read("max-age=99999999999999999999999"), 3600);
-        assert_eq!(life(&HeaderMap::new()), DEFAULT_LIFE);
+        assert_eq!(lifetime(&HeaderMap::new()), DEFAULT_LIFETIME);
     }
 }

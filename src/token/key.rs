@@ -13,9 +13,9 @@ use crate::{
     secret::Secret,
     token::{
         algorithm::{Algorithm, Family},
-        asymmetric::Builder,
+        asymmetric::KeyBuilder,
         jws,
-        material::{Check, Members, Parts, Signer},
+        material::{KeyParts, PublicMembers, Signer, VerifyingKey},
         private::{self, PrivateMembers},
         symmetric,
     },
@@ -102,7 +102,7 @@ impl Key {
             rand::fill(&mut secret).map_err(failed)?;
             return Self::shared(algorithm, hash, &secret);
         }
-        let build = Builder {
+        let build = KeyBuilder {
             setting: "private_key",
             algorithm,
             name: algorithm.name(),
@@ -152,7 +152,7 @@ impl Key {
     /// Whether it may verify: always, but for a shared secret whose JWK says that it only signs.
     #[must_use]
     pub fn can_verify(&self) -> bool {
-        !matches!(self.verifier.check, Check::Never)
+        !matches!(self.verifier.verifying_key, VerifyingKey::Never)
     }
 
     /// The SHA-256 thumbprint of RFC 7638, in base64url.
@@ -226,8 +226,8 @@ impl Key {
     /// The public half as `SubjectPublicKeyInfo` (RFC 5280 section 4.1).
     #[cfg(feature = "jwe")]
     pub(super) fn public_der(&self) -> Option<PublicKeyX509Der<'_>> {
-        match &self.verifier.check {
-            Check::Public(key) => key.as_der().ok(),
+        match &self.verifier.verifying_key {
+            VerifyingKey::Public(key) => key.as_der().ok(),
             _ => None,
         }
     }
@@ -265,7 +265,7 @@ impl Key {
     /// Whether `signature` is this key's signature of `message`, of the form that [`sign`](Self::sign) gives it. Of the two values
     /// that the s of ECDSA can have either is good, also with ES256K, whose signatures get the lower one.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.verifier.check.verify(message, signature)
+        self.verifier.verifying_key.verify(message, signature)
     }
 
     /// A secret that is refused elsewhere, for published vectors that use one.
@@ -278,7 +278,7 @@ impl Key {
             &[1, 2].repeat(16),
         )
         .expect("these bytes are taken");
-        parts.check = Check::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret).into());
+        parts.verifying_key = VerifyingKey::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret).into());
         Self::new(Algorithm::Hs256, parts)
     }
 
@@ -300,11 +300,11 @@ impl Key {
         Ok(Self::new(Algorithm::Hs256, parts))
     }
 
-    pub(super) fn new(algorithm: Algorithm, parts: Parts) -> Self {
-        let Parts {
+    pub(super) fn new(algorithm: Algorithm, parts: KeyParts) -> Self {
+        let KeyParts {
             thumbprint,
             members,
-            check,
+            verifying_key,
             signer,
         } = parts;
         Self {
@@ -314,7 +314,7 @@ impl Key {
                 algorithm,
                 thumbprint,
                 members,
-                check,
+                verifying_key,
             }),
             signer: signer.map(Arc::new),
         }
@@ -334,8 +334,8 @@ impl fmt::Debug for Key {
 struct Verifier {
     algorithm: Algorithm,
     thumbprint: String,
-    members: Option<Members>,
-    check: Check,
+    members: Option<PublicMembers>,
+    verifying_key: VerifyingKey,
 }
 
 const MAXIMUM_KID: usize = 128;

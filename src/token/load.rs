@@ -1,6 +1,6 @@
 //! Keys from the forms in which others write them: PEM, DER, JWK.
 
-use super::{algorithm::Algorithm, asymmetric::Builder, jwk::Jwk, key::Key, pem};
+use super::{algorithm::Algorithm, asymmetric::KeyBuilder, jwk::Jwk, key::Key, pem};
 use crate::error::ConfigError;
 
 impl Key {
@@ -25,7 +25,7 @@ impl Key {
         pem: &[u8],
     ) -> Result<Self, ConfigError> {
         let block = pem::read(pem)?;
-        let build = Builder {
+        let build = KeyBuilder {
             setting: "public_key",
             algorithm,
             name,
@@ -43,7 +43,7 @@ impl Key {
     ///
     /// As [`from_pem`](Self::from_pem), and when anything follows the key.
     pub fn from_der(algorithm: Algorithm, der: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        let build = Builder {
+        let build = KeyBuilder {
             setting: "public_key",
             algorithm,
             name: algorithm.name(),

@@ -7,20 +7,20 @@ use aws_lc_rs::{
 
 use super::{
     algorithm::ParameterSet,
-    asymmetric::Builder,
+    asymmetric::KeyBuilder,
     jwk,
-    material::{Parts, Signer},
+    material::{KeyParts, Signer},
 };
 use crate::error::ConfigError;
 
-impl Builder {
+impl KeyBuilder {
     /// Takes a private key with its seed, alone or beside the expanded key, which then must be of this seed (RFC 9881
     /// section 6).
     pub(super) fn ml_dsa_pkcs8(
         &self,
         set: &'static ParameterSet,
         bytes: &[u8],
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let pair = self.parse(PqdsaKeyPair::from_pkcs8(set.sign, bytes))?;
         // The seed is what PKCS#8 and a JWK are written from. From the expanded key nobody can tell it.
         if pair.to_pkcs8v1().is_err() {
@@ -33,7 +33,7 @@ impl Builder {
         &self,
         set: &'static ParameterSet,
         pair: PqdsaKeyPair,
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let public = self.ml_dsa_public(set, pair.public_key().as_ref())?;
         Ok(public.with_signer(Signer::MlDsa(pair)))
     }
@@ -43,7 +43,7 @@ impl Builder {
         &self,
         set: &'static ParameterSet,
         key: &[u8],
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let key = self.parsed(set.verify, key)?;
         let der = self.parse(key.as_der())?;
         let der = der.as_ref();
@@ -57,7 +57,7 @@ impl Builder {
             ("kty", "AKP".to_owned()),
             ("pub", jwk::encode(&der[start..])),
         ];
-        Ok(Parts::public(members, key))
+        Ok(KeyParts::public(members, key))
     }
 }
 

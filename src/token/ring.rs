@@ -36,7 +36,7 @@ impl<K: RingKey> KeyRing<K> {
     /// A ring of one key.
     #[must_use]
     pub fn new(active: K) -> Self {
-        Self::of(Ring {
+        Self::from_ring(Ring {
             active,
             accepted: Vec::new(),
         })
@@ -48,7 +48,7 @@ impl<K: RingKey> KeyRing<K> {
     ///
     /// When there is a key of its id.
     pub fn accept(&self, key: K) -> Result<(), ConfigError> {
-        self.change(move |ring| {
+        self.update(move |ring| {
             let accepted = ring.accepted.iter().chain([&key]).cloned().collect();
             Ring::checked(ring.active.clone(), accepted)
         })
@@ -62,7 +62,7 @@ impl<K: RingKey> KeyRing<K> {
     ///
     /// When there is another key of its id.
     pub fn rotate(&self, key: K) -> Result<(), ConfigError> {
-        self.change(move |ring| {
+        self.update(move |ring| {
             let others = ring
                 .iter()
                 .filter(|other| !other.is_same(&key))
@@ -103,13 +103,13 @@ impl<K: RingKey> KeyRing<K> {
 
     /// Exchanges all keys for those of another ring.
     #[cfg(feature = "jwks")]
-    pub(super) fn take_over(&self, other: &Self) {
+    pub(super) fn replace_with(&self, other: &Self) {
         self.0.store(other.0.load_full());
     }
 
     /// Whether both have the same keys in the same order.
     #[cfg(feature = "jwks")]
-    pub(super) fn has_the_keys_of(&self, other: &Self) -> bool {
+    pub(super) fn has_same_keys(&self, other: &Self) -> bool {
         let (keys, others) = (self.load(), other.load());
         keys.accepted.len() == others.accepted.len()
             && keys.iter().zip(others.iter()).all(|(a, b)| a.is_same(b))
@@ -131,12 +131,12 @@ impl<K: RingKey> KeyRing<K> {
         Arc::as_ptr(&self.load()).cast::<()>() == Arc::as_ptr(keys).cast::<()>()
     }
 
-    fn of(ring: Ring<K>) -> Self {
+    fn from_ring(ring: Ring<K>) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(ring)))
     }
 
     /// Stores what `change` makes of the keys, again if others changed them meanwhile.
-    fn change(
+    fn update(
         &self,
         change: impl Fn(&Ring<K>) -> Result<Ring<K>, ConfigError>,
     ) -> Result<(), ConfigError> {
@@ -172,7 +172,7 @@ impl KeyRing<Key> {
         let (mut keys, mut kids) = (Vec::new(), Vec::new());
         let mut read = |json| {
             let jwk = Jwk::parse("jwks", json)?;
-            let algorithm = verifying(&jwk)?;
+            let algorithm = verification_algorithm(&jwk)?;
             // Also of a key that turns out malformed: which of the two was meant is not ours to guess.
             kids.extend(jwk.kid()?);
             Key::of_jwk(algorithm, &jwk)
@@ -183,7 +183,7 @@ impl KeyRing<Key> {
                 Err(error) => tracing::debug!(%error, "a key of the set is skipped"),
             }
         }
-        distinct(kids.iter().map(String::as_str))?;
+        ensure_unique(kids.iter().map(String::as_str))?;
         let symmetric = keys
             .iter()
             .filter(|key| key.algorithm().is_symmetric())
@@ -195,7 +195,7 @@ impl KeyRing<Key> {
         let active = keys
             .next()
             .ok_or_else(|| set.refuse("there is no key in it that can verify"))?;
-        Ring::checked(active, keys.collect()).map(Self::of)
+        Ring::checked(active, keys.collect()).map(Self::from_ring)
     }
 
     /// The public halves as a JWK set (RFC 7517 section 5), for `/.well-known/jwks.json`. Shared secrets
@@ -208,7 +208,7 @@ impl KeyRing<Key> {
 }
 
 /// The algorithm of a key that is meant for verifying.
-fn verifying(jwk: &Jwk<'_>) -> Result<Algorithm, ConfigError> {
+fn verification_algorithm(jwk: &Jwk<'_>) -> Result<Algorithm, ConfigError> {
     if !jwk.uses()?.verify {
         return Err(jwk.refuse("its `key_ops` does not allow to verify"));
     }
@@ -251,7 +251,7 @@ pub(crate) struct Ring<K> {
 impl<K: RingKey> Ring<K> {
     fn checked(active: K, accepted: Vec<K>) -> Result<Self, ConfigError> {
         let ring = Self { active, accepted };
-        distinct(ring.iter().map(RingKey::kid))?;
+        ensure_unique(ring.iter().map(RingKey::kid))?;
         Ok(ring)
     }
 
@@ -275,7 +275,7 @@ impl<K: RingKey> Ring<K> {
 }
 
 /// A key that a [`KeyRing`] can hold. Only keys of this crate are.
-pub trait RingKey: sealed::Sealed + Clone + fmt::Debug + Send + Sync + 'static {
+pub trait RingKey: sealed::SealedKey + Clone + fmt::Debug + Send + Sync + 'static {
     /// The id that a token names it by.
     fn kid(&self) -> &str;
 
@@ -300,7 +300,7 @@ pub(super) mod sealed {
         unnameable_types,
         reason = "a trait that seals another is not to be named"
     )]
-    pub trait Sealed {}
+    pub trait SealedKey {}
 
-    impl Sealed for super::Key {}
+    impl SealedKey for super::Key {}
 }

@@ -14,7 +14,7 @@ use crate::{
     secret::Secret,
     token::{
         der, jwk,
-        material::{Check, Parts, Signer},
+        material::{KeyParts, Signer, VerifyingKey},
     },
 };
 
@@ -24,7 +24,7 @@ pub(super) fn parts(
     algorithm: &str,
     hash: hmac::Algorithm,
     secret: &[u8],
-) -> Result<Parts, ConfigError> {
+) -> Result<KeyParts, ConfigError> {
     // RFC 7518 section 3.2: no shorter than the hash.
     let minimum = hash.tag_len();
     if secret.len() < minimum {
@@ -34,17 +34,17 @@ pub(super) fn parts(
         );
         return Err(ConfigError::new(setting, reason));
     }
-    if let Some(what) = not_a_secret(secret).or_else(|| not_a_secret(&decoded(secret)?)) {
+    if let Some(what) = public_format(secret).or_else(|| public_format(&decoded(secret)?)) {
         let reason =
             format!("it is {what}, and {algorithm} takes random bytes that nobody else knows");
         return Err(ConfigError::new(setting, reason));
     }
     let key = Arc::new(hmac::Key::new(hash, secret));
     let encoded = Zeroizing::new(jwk::encode(secret));
-    Ok(Parts {
+    Ok(KeyParts {
         thumbprint: jwk::thumbprint(&[("k", &encoded), ("kty", "oct")]),
         members: None,
-        check: Check::Hmac(Arc::clone(&key)),
+        verifying_key: VerifyingKey::Hmac(Arc::clone(&key)),
         signer: Some(Signer::Hmac(key, Secret::new(secret.to_vec()))),
     })
 }
@@ -54,7 +54,7 @@ pub(super) fn parts(
 /// Whoever verifies with a key pair and takes the algorithm from the token would accept a MAC made
 /// with the public key as its secret (RFC 8725 section 2.1). That cannot happen here, but a public
 /// key that was given as a secret by mistake would be just as open.
-fn not_a_secret(bytes: &[u8]) -> Option<&'static str> {
+fn public_format(bytes: &[u8]) -> Option<&'static str> {
     if bytes.iter().all(|byte| *byte == bytes[0]) {
         return Some("the same byte all over");
     }

@@ -7,16 +7,16 @@ use aws_lc_rs::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{compact::ContentKey, key::Wrapped};
+use super::{compact::ContentKey, key::WrappedKey};
 use crate::token::jwk;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Curve {
+pub(super) enum EcdhCurve {
     P256,
     X25519,
 }
 
-impl Curve {
+impl EcdhCurve {
     pub(super) const fn algorithm(self) -> &'static agreement::Algorithm {
         match self {
             Self::P256 => &ECDH_P256,
@@ -27,7 +27,7 @@ impl Curve {
 
 /// A public key, of which nobody has checked yet that it is on the curve.
 pub(super) struct Point {
-    pub(super) curve: Curve,
+    pub(super) curve: EcdhCurve,
     /// With both coordinates (SEC 1 section 2.3.3) on P-256, as RFC 7748 section 5 has it on X25519.
     bytes: Vec<u8>,
 }
@@ -36,40 +36,40 @@ impl Point {
     pub(super) fn p256(x: &str, y: &str) -> Option<Self> {
         let mut bytes = vec![UNCOMPRESSED];
         for coordinate in [x, y] {
-            bytes.extend_from_slice(&coordinate_of(coordinate)?);
+            bytes.extend_from_slice(&decode_coordinate(coordinate)?);
         }
-        let curve = Curve::P256;
+        let curve = EcdhCurve::P256;
         Some(Self { curve, bytes })
     }
 
     pub(super) fn x25519(x: &str) -> Option<Self> {
-        let bytes = coordinate_of(x)?.to_vec();
-        let curve = Curve::X25519;
+        let bytes = decode_coordinate(x)?.to_vec();
+        let curve = EcdhCurve::X25519;
         Some(Self { curve, bytes })
     }
 }
 
-fn coordinate_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+fn decode_coordinate(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     jwk::decode(text).filter(|bytes| bytes.len() == COORDINATE_BYTES)
 }
 
 /// Agrees with the holder of `point` by a key that is used this once.
-pub(super) fn agree_anew(point: &Point) -> Option<Wrapped> {
+pub(super) fn agree_ephemeral(point: &Point) -> Option<WrappedKey> {
     let ephemeral = agreement::PrivateKey::generate(point.curve.algorithm()).ok()?;
     let public = ephemeral.compute_public_key().ok()?;
     let epk = match point.curve {
-        Curve::P256 => {
+        EcdhCurve::P256 => {
             let (x, y) = public
                 .as_ref()
                 .get(1..)?
                 .split_at_checked(COORDINATE_BYTES)?;
             json!({ "crv": "P-256", "kty": "EC", "x": jwk::encode(x), "y": jwk::encode(y) })
         }
-        Curve::X25519 => {
+        EcdhCurve::X25519 => {
             json!({ "crv": "X25519", "kty": "OKP", "x": jwk::encode(public.as_ref()) })
         }
     };
-    Some(Wrapped {
+    Some(WrappedKey {
         content: agree(&ephemeral, point, &Default::default())?,
         encrypted: Vec::new(),
         epk: Some(epk),

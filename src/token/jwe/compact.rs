@@ -4,7 +4,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64_simd::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::{header::Header, key::JweKey};
+use super::{header::JweHeader, key::JweKey};
 use crate::{
     error::IssueError,
     rejection::Rejection,
@@ -73,7 +73,7 @@ pub(super) fn decrypt(
         return Err(Rejection::invalid("the token has not five parts"));
     };
     let decoded = decode(header)?;
-    let named = Header::parse(&decoded)?;
+    let named = JweHeader::parse(&decoded)?;
     let key = keys.find(named.kid.as_deref());
     let key = key.ok_or_else(|| Rejection::invalid("no key of the ring has this kid"))?;
     // Both are the key's; the header must agree.

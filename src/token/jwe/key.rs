@@ -12,9 +12,9 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
-    agree::{Curve, Point, agree, agree_anew},
+    agree::{EcdhCurve, Point, agree, agree_ephemeral},
     compact::ContentKey,
-    header::Header,
+    header::JweHeader,
 };
 use crate::{
     error::{ConfigError, IssueError},
@@ -23,7 +23,7 @@ use crate::{
         algorithm::Algorithm,
         jwk,
         key::Key,
-        ring::{RingKey, sealed::Sealed},
+        ring::{RingKey, sealed::SealedKey},
     },
 };
 
@@ -58,7 +58,7 @@ impl JweAlgorithm {
     }
 
     /// What signs with such a key elsewhere: the same checks hold for it here.
-    pub(super) const fn twin(self) -> Algorithm {
+    pub(super) const fn signing_algorithm(self) -> Algorithm {
         match self {
             Self::RsaOaep256 => Algorithm::Rs256,
             Self::EcdhEs => Algorithm::Es256,
@@ -81,18 +81,18 @@ impl fmt::Display for JweAlgorithm {
 pub struct JweKey {
     algorithm: JweAlgorithm,
     /// The same key as one that signs, which has been checked and knows its forms.
-    twin: Key,
-    material: Arc<Material>,
+    key: Key,
+    material: Arc<JweMaterial>,
 }
 
-pub(super) enum Material {
+pub(super) enum JweMaterial {
     Rsa(OaepPublicEncryptingKey, Option<OaepPrivateDecryptingKey>),
     Ec(Point, Option<agreement::PrivateKey>),
     Shared(ContentKey),
 }
 
 /// A fresh key of a content, and what its reader finds it by.
-pub(super) struct Wrapped {
+pub(super) struct WrappedKey {
     pub(super) content: ContentKey,
     pub(super) encrypted: Vec<u8>,
     pub(super) epk: Option<Value>,
@@ -110,17 +110,17 @@ impl JweKey {
             let reason = format!("{} bytes, and A256KW takes 32 random bytes", bytes.len());
             ConfigError::new("secret_key", reason)
         })?;
-        let (twin, material) = (
+        let (key, material) = (
             Key::shared_for(JweAlgorithm::A256Kw.name(), bytes)?,
-            Material::Shared(secret),
+            JweMaterial::Shared(secret),
         );
-        Ok(Self::new(JweAlgorithm::A256Kw, twin, material))
+        Ok(Self::new(JweAlgorithm::A256Kw, key, material))
     }
 
-    pub(super) fn new(algorithm: JweAlgorithm, twin: Key, material: Material) -> Self {
+    pub(super) fn new(algorithm: JweAlgorithm, key: Key, material: JweMaterial) -> Self {
         Self {
             algorithm,
-            twin,
+            key,
             material: Arc::new(material),
         }
     }
@@ -135,7 +135,7 @@ impl JweKey {
             let secret = Secret::new(secret::random::<32>());
             return Self::a256kw(secret.expose());
         }
-        Self::of(algorithm, Key::generate(algorithm.twin())?)
+        Self::of(algorithm, Key::generate(algorithm.signing_algorithm())?)
     }
 
     /// Gives the key this id, the value of `kid`.
@@ -144,8 +144,8 @@ impl JweKey {
     ///
     /// As [`Key::with_kid`].
     pub fn with_kid(self, kid: impl Into<String>) -> Result<Self, ConfigError> {
-        let twin = self.twin.with_kid(kid)?;
-        Ok(Self { twin, ..self })
+        let key = self.key.with_kid(kid)?;
+        Ok(Self { key, ..self })
     }
 
     /// The one algorithm that this key is used with.
@@ -157,23 +157,23 @@ impl JweKey {
     /// The key's id.
     #[must_use]
     pub fn kid(&self) -> &str {
-        self.twin.kid()
+        self.key.kid()
     }
 
     /// Whether it holds what decrypting takes.
     #[must_use]
     pub fn can_decrypt(&self) -> bool {
         match &*self.material {
-            Material::Rsa(_, private) => private.is_some(),
-            Material::Ec(_, private) => private.is_some(),
-            Material::Shared(_) => true,
+            JweMaterial::Rsa(_, private) => private.is_some(),
+            JweMaterial::Ec(_, private) => private.is_some(),
+            JweMaterial::Shared(_) => true,
         }
     }
 
     /// The public half as a JSON Web Key for others to encrypt with; `None` for a shared secret.
     #[must_use]
     pub fn public_jwk(&self) -> Option<Value> {
-        let mut public = self.twin.public_jwk()?;
+        let mut public = self.key.public_jwk()?;
         public["alg"] = self.algorithm.name().into();
         public["use"] = "enc".into();
         Some(public)
@@ -185,12 +185,12 @@ impl JweKey {
     pub fn to_private_jwk(&self) -> Option<Secret<String>> {
         let name = self.algorithm.name();
         match &*self.material {
-            Material::Ec(point, private) if point.curve == Curve::X25519 => {
+            JweMaterial::Ec(point, private) if point.curve == EcdhCurve::X25519 => {
                 let seed: Curve25519SeedBin<'_> = private.as_ref()?.as_be_bytes().ok()?;
                 let d = Zeroizing::new(jwk::encode(seed.as_ref()));
-                self.twin.jwk_with(&vec![("d", d)], name, "enc", false)
+                self.key.jwk_with(&vec![("d", d)], name, "enc", false)
             }
-            _ => self.twin.private_jwk_for(name, "enc"),
+            _ => self.key.private_jwk_for(name, "enc"),
         }
     }
 
@@ -198,49 +198,49 @@ impl JweKey {
     /// is no private half.
     #[must_use]
     pub fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
-        self.twin.to_pkcs8_pem()
+        self.key.to_pkcs8_pem()
     }
 
     /// Makes the key of a content that this key's holder can find.
-    pub(super) fn wrap(&self) -> Result<Wrapped, IssueError> {
+    pub(super) fn wrap(&self) -> Result<WrappedKey, IssueError> {
         match &*self.material {
-            Material::Rsa(public, _) => {
-                let content = fresh();
+            JweMaterial::Rsa(public, _) => {
+                let content = random_content_key();
                 let mut encrypted = vec![0; public.ciphertext_size()];
                 let written = public
                     .encrypt(&OAEP_SHA256_MGF1SHA256, &*content, &mut encrypted, None)
                     .map_err(|_| IssueError::Crypto)?
                     .len();
                 encrypted.truncate(written);
-                Ok(Wrapped::new(content, encrypted))
+                Ok(WrappedKey::new(content, encrypted))
             }
-            Material::Shared(secret) => {
-                let content = fresh();
+            JweMaterial::Shared(secret) => {
+                let content = random_content_key();
                 let mut encrypted = vec![0; content.len() + WRAP_BYTES];
                 AesKek::new(&AES_256, secret.as_slice())
                     .and_then(|kek| kek.wrap(&*content, &mut encrypted).map(drop))
                     .map_err(|_| IssueError::Crypto)?;
-                Ok(Wrapped::new(content, encrypted))
+                Ok(WrappedKey::new(content, encrypted))
             }
-            Material::Ec(point, _) => agree_anew(point).ok_or(IssueError::Crypto),
+            JweMaterial::Ec(point, _) => agree_ephemeral(point).ok_or(IssueError::Crypto),
         }
     }
 
     /// Finds the key of a content; `None` whatever the reason (RFC 7516 section 11.5).
-    pub(super) fn unwrap(&self, header: &Header<'_>, encrypted: &[u8]) -> Option<ContentKey> {
+    pub(super) fn unwrap(&self, header: &JweHeader<'_>, encrypted: &[u8]) -> Option<ContentKey> {
         match &*self.material {
-            Material::Rsa(_, private) => {
+            JweMaterial::Rsa(_, private) => {
                 let private = private.as_ref()?;
                 let mut buffer = Zeroizing::new(vec![0; private.min_output_size()]);
                 let key = private.decrypt(&OAEP_SHA256_MGF1SHA256, encrypted, &mut buffer, None);
                 exact(key.ok()?)
             }
-            Material::Shared(secret) => {
+            JweMaterial::Shared(secret) => {
                 let mut buffer = Zeroizing::new(vec![0; encrypted.len()]);
                 let kek = AesKek::new(&AES_256, secret.as_slice()).ok()?;
                 exact(kek.unwrap(encrypted, &mut buffer).ok()?)
             }
-            Material::Ec(own, private) => {
+            JweMaterial::Ec(own, private) => {
                 // Agreed on directly: there is no encrypted key (RFC 7516 section 5.2, step 10).
                 if !encrypted.is_empty() {
                     return None;
@@ -255,7 +255,7 @@ impl JweKey {
     }
 }
 
-impl Wrapped {
+impl WrappedKey {
     const fn new(content: ContentKey, encrypted: Vec<u8>) -> Self {
         Self {
             content,
@@ -265,7 +265,7 @@ impl Wrapped {
     }
 }
 
-fn fresh() -> ContentKey {
+fn random_content_key() -> ContentKey {
     Zeroizing::new(secret::random::<32>())
 }
 
@@ -279,11 +279,11 @@ impl RingKey for JweKey {
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        self.algorithm == other.algorithm && self.twin.is_same(&other.twin)
+        self.algorithm == other.algorithm && self.key.is_same(&other.key)
     }
 }
 
-impl Sealed for JweKey {}
+impl SealedKey for JweKey {}
 
 impl fmt::Debug for JweKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

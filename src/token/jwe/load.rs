@@ -10,15 +10,15 @@ use aws_lc_rs::{
 use zeroize::Zeroizing;
 
 use super::{
-    agree::{Point, agree_anew},
-    key::{JweAlgorithm, JweKey, Material, exact},
+    agree::{Point, agree_ephemeral},
+    key::{JweAlgorithm, JweKey, JweMaterial, exact},
 };
 use crate::{
     error::ConfigError,
     token::{
         jwk::{self, Jwk},
         key::Key,
-        material::Parts,
+        material::KeyParts,
         pem,
     },
 };
@@ -30,8 +30,12 @@ impl JweKey {
     ///
     /// As [`Key::from_pem`].
     pub fn from_pem(algorithm: JweAlgorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        let twin = Key::from_pem_for(algorithm.name(), algorithm.twin(), pem.as_ref())?;
-        Self::of(algorithm, twin)
+        let key = Key::from_pem_for(
+            algorithm.name(),
+            algorithm.signing_algorithm(),
+            pem.as_ref(),
+        )?;
+        Self::of(algorithm, key)
     }
 
     /// Reads a JSON Web Key (RFC 7517), private or public, and takes the algorithm from its `alg`; an EC or OKP key
@@ -56,57 +60,57 @@ impl JweKey {
         if algorithm == JweAlgorithm::EcdhEs && jwk.required("kty")? == "OKP" {
             return x25519(&jwk);
         }
-        let parts = jwk.read(algorithm.twin(), algorithm.name())?;
-        let twin = named(&jwk, algorithm, parts)?;
-        let twin = match keeps_private(&jwk, algorithm, twin.can_sign())? {
-            true => twin,
-            false => twin.verifying(),
+        let parts = jwk.read(algorithm.signing_algorithm(), algorithm.name())?;
+        let key = key_from_parts(&jwk, algorithm, parts)?;
+        let key = match may_decrypt(&jwk, algorithm, key.can_sign())? {
+            true => key,
+            false => key.verifying(),
         };
         let Some(secret) = secret else {
-            return Self::of(algorithm, twin);
+            return Self::of(algorithm, key);
         };
         let secret = exact(&secret).ok_or_else(|| jwk.refuse("its `k` is not of 32 bytes"))?;
-        Ok(Self::new(algorithm, twin, Material::Shared(secret)))
+        Ok(Self::new(algorithm, key, JweMaterial::Shared(secret)))
     }
 
     /// The key pair, or the public key, that `twin` is.
-    pub(super) fn of(algorithm: JweAlgorithm, twin: Key) -> Result<Self, ConfigError> {
+    pub(super) fn of(algorithm: JweAlgorithm, key: Key) -> Result<Self, ConfigError> {
         let material = match algorithm {
-            JweAlgorithm::RsaOaep256 => rsa(&twin),
-            _ => ec(&twin),
+            JweAlgorithm::RsaOaep256 => rsa(&key),
+            _ => ec(&key),
         };
         let unfit = || {
             let reason = format!("{algorithm} cannot be done with this key");
             ConfigError::new("private_key", reason)
         };
-        Ok(Self::new(algorithm, twin, material.ok_or_else(unfit)?))
+        Ok(Self::new(algorithm, key, material.ok_or_else(unfit)?))
     }
 }
 
-fn rsa(twin: &Key) -> Option<Material> {
-    let public = PublicEncryptingKey::from_der(twin.public_der()?.as_ref()).ok()?;
+fn rsa(key: &Key) -> Option<JweMaterial> {
+    let public = PublicEncryptingKey::from_der(key.public_der()?.as_ref()).ok()?;
     let private = |der: Zeroizing<Vec<u8>>| {
         OaepPrivateDecryptingKey::new(PrivateDecryptingKey::from_pkcs8(&der)?)
     };
-    let private = pkcs8(twin).map(private).transpose().ok()?;
-    Some(Material::Rsa(
+    let private = pkcs8(key).map(private).transpose().ok()?;
+    Some(JweMaterial::Rsa(
         OaepPublicEncryptingKey::new(public).ok()?,
         private,
     ))
 }
 
-fn ec(twin: &Key) -> Option<Material> {
-    let public = twin.public_jwk()?;
+fn ec(key: &Key) -> Option<JweMaterial> {
+    let public = key.public_jwk()?;
     let point = Point::p256(public["x"].as_str()?, public["y"].as_str()?)?;
     let private =
         |der: Zeroizing<Vec<u8>>| agreement::PrivateKey::from_private_key_der(&ECDH_P256, &der);
-    let private = pkcs8(twin).map(private).transpose().ok()?;
-    Some(Material::Ec(point, private))
+    let private = pkcs8(key).map(private).transpose().ok()?;
+    Some(JweMaterial::Ec(point, private))
 }
 
 /// The private half, if there is one, in one form.
-fn pkcs8(twin: &Key) -> Option<Zeroizing<Vec<u8>>> {
-    let pem = twin.to_pkcs8_pem()?;
+fn pkcs8(key: &Key) -> Option<Zeroizing<Vec<u8>>> {
+    let pem = key.to_pkcs8_pem()?;
     pem::read(pem.expose().as_bytes())
         .ok()
         .map(|block| block.der)
@@ -124,7 +128,7 @@ fn algorithm(jwk: &Jwk<'_>) -> Result<JweAlgorithm, ConfigError> {
 }
 
 /// Whether the private half may be used, if there is one (RFC 7517 section 4.3).
-fn keeps_private(
+fn may_decrypt(
     jwk: &Jwk<'_>,
     algorithm: JweAlgorithm,
     is_private: bool,
@@ -151,11 +155,15 @@ fn keeps_private(
 }
 
 /// What knows the id and the forms of a key made of `parts`.
-fn named(jwk: &Jwk<'_>, algorithm: JweAlgorithm, parts: Parts) -> Result<Key, ConfigError> {
-    let twin = Key::new(algorithm.twin(), parts);
+fn key_from_parts(
+    jwk: &Jwk<'_>,
+    algorithm: JweAlgorithm,
+    parts: KeyParts,
+) -> Result<Key, ConfigError> {
+    let key = Key::new(algorithm.signing_algorithm(), parts);
     match jwk.kid()? {
-        Some(kid) => twin.with_kid(kid),
-        None => Ok(twin),
+        Some(kid) => key.with_kid(kid),
+        None => Ok(key),
     }
 }
 
@@ -167,25 +175,25 @@ fn x25519(jwk: &Jwk<'_>) -> Result<JweKey, ConfigError> {
     }
     let public = jwk.bytes_of("x", 32)?;
     let x = jwk::encode(&public);
-    let point = Point::x25519(&x).filter(|point| agree_anew(point).is_some());
+    let point = Point::x25519(&x).filter(|point| agree_ephemeral(point).is_some());
     let point = point.ok_or_else(|| jwk.refuse("with its `x` nobody can agree on a secret"))?;
     let private = match jwk.has("d") {
-        true => Some(fitting(jwk, &public)?),
+        true => Some(private_half(jwk, &public)?),
         false => None,
     };
-    let keeps = keeps_private(jwk, algorithm, private.is_some())?;
+    let may_decrypt = may_decrypt(jwk, algorithm, private.is_some())?;
     let members = vec![
         ("crv", "X25519".to_owned()),
         ("kty", "OKP".to_owned()),
         ("x", x),
     ];
-    let twin = named(jwk, algorithm, Parts::silent(members))?;
-    let material = Material::Ec(point, private.filter(|_| keeps));
-    Ok(JweKey::new(algorithm, twin, material))
+    let key = key_from_parts(jwk, algorithm, KeyParts::non_signing(members))?;
+    let material = JweMaterial::Ec(point, private.filter(|_| may_decrypt));
+    Ok(JweKey::new(algorithm, key, material))
 }
 
 /// The private half, whose public half must be this.
-fn fitting(jwk: &Jwk<'_>, public: &[u8]) -> Result<agreement::PrivateKey, ConfigError> {
+fn private_half(jwk: &Jwk<'_>, public: &[u8]) -> Result<agreement::PrivateKey, ConfigError> {
     let d = jwk.bytes_of("d", 32)?;
     let private = agreement::PrivateKey::from_private_key(&X25519, &d).ok();
     let fits = |private: &agreement::PrivateKey| {

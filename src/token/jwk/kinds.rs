@@ -12,15 +12,15 @@ use super::{Jwk, RSA_PRIVATE};
 use crate::{
     error::ConfigError,
     token::{
-        algorithm::{Curve, ParameterSet, Rsa},
-        asymmetric::Builder,
-        material::Parts,
+        algorithm::{EcdsaCurve, ParameterSet, Rsa},
+        asymmetric::KeyBuilder,
+        material::KeyParts,
     },
 };
 
 impl Jwk<'_> {
     /// RFC 7518 section 6.3.
-    pub(super) fn rsa(&self, build: &Builder, rsa: Rsa) -> Result<Parts, ConfigError> {
+    pub(super) fn rsa(&self, build: &KeyBuilder, rsa: Rsa) -> Result<KeyParts, ConfigError> {
         let (n, e) = (self.bytes("n")?, self.bytes("e")?);
         let public = build.rsa_components(rsa, &n, &e)?;
         if self.has("oth") {
@@ -48,7 +48,11 @@ impl Jwk<'_> {
     }
 
     /// RFC 7518 section 6.2.
-    pub(super) fn ec(&self, build: &Builder, curve: &'static Curve) -> Result<Parts, ConfigError> {
+    pub(super) fn ec(
+        &self,
+        build: &KeyBuilder,
+        curve: &'static EcdsaCurve,
+    ) -> Result<KeyParts, ConfigError> {
         let mut point = vec![UNCOMPRESSED];
         for name in ["x", "y"] {
             point.extend_from_slice(&self.bytes_of(name, curve.bytes)?);
@@ -62,7 +66,7 @@ impl Jwk<'_> {
     }
 
     /// RFC 8037 section 2.
-    pub(super) fn ed25519(&self, build: &Builder) -> Result<Parts, ConfigError> {
+    pub(super) fn ed25519(&self, build: &KeyBuilder) -> Result<KeyParts, ConfigError> {
         let x = self.bytes_of("x", 32)?;
         if !self.has("d") {
             return build.ed25519_public(&x);
@@ -74,9 +78,9 @@ impl Jwk<'_> {
     /// RFC 9964: the private key is the seed, and `alg` is required.
     pub(super) fn ml_dsa(
         &self,
-        build: &Builder,
+        build: &KeyBuilder,
         set: &'static ParameterSet,
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         self.required("alg")?;
         let public = self.bytes_of("pub", set.public_bytes)?;
         if !self.has("priv") {
