@@ -1,5 +1,5 @@
-//! The signature algorithms of RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2 and RFC 9964, and what
-//! each stands for.
+//! The signature algorithms of RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2 and
+//! RFC 9964, with the parameters of each.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use aws_lc_rs::{
 
 /// A signature algorithm for JSON Web Signatures.
 ///
-/// There is no `none` (RFC 7518 section 3.6): an unsigned token is never a token here.
+/// `none` (RFC 7518 section 3.6) is not supported: an unsigned token is always rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -43,18 +43,21 @@ pub enum Algorithm {
     Es512,
     /// ECDSA on secp256k1 with SHA-256 (RFC 8812 section 3.2).
     Es256k,
-    /// EdDSA on Ed25519 (RFC 8037 section 3.1), written `EdDSA` and read as `Ed25519` too (RFC 9864). Ed448 is not offered.
+    /// EdDSA on Ed25519 (RFC 8037 section 3.1). Written as `EdDSA`; `Ed25519` (RFC 9864) is read as
+    /// well. Ed448 is not supported.
     EdDsa,
-    /// ML-DSA-44 (FIPS 204, RFC 9964), which no known quantum algorithm breaks. A signature has 2420 bytes.
+    /// ML-DSA-44 (FIPS 204, RFC 9964), a post-quantum algorithm. A signature has 2420 bytes.
     MlDsa44,
-    /// ML-DSA-65 (FIPS 204, RFC 9964). A signature has 3309 bytes: a token of it fits into no cookie.
+    /// ML-DSA-65 (FIPS 204, RFC 9964). A signature has 3309 bytes, so a token does not fit into a
+    /// cookie.
     MlDsa65,
-    /// ML-DSA-87 (FIPS 204, RFC 9964). A signature has 4627 bytes, which leaves a token 1.4 KiB for its claims.
+    /// ML-DSA-87 (FIPS 204, RFC 9964). A signature has 4627 bytes, which leaves 1.4 KiB for the
+    /// claims of a token.
     MlDsa87,
 }
 
 impl Algorithm {
-    /// Every algorithm there is.
+    /// All supported algorithms.
     pub const ALL: &[Self] = &[
         Self::Hs256,
         Self::Hs384,
@@ -75,7 +78,7 @@ impl Algorithm {
         Self::MlDsa87,
     ];
 
-    /// The value of the `alg` parameter, as IANA has it in its registry of JOSE algorithms.
+    /// Returns the value of the `alg` parameter, as registered with IANA for JOSE.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -99,8 +102,9 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this name; the case counts (RFC 7515 section 4.1.1). `Ed25519`, which RFC 9864 has put in the place of
-    /// `EdDSA`, is [`EdDsa`](Self::EdDsa) as well.
+    /// Returns the algorithm with this name, or `None` if it is unknown. Names are case-sensitive
+    /// (RFC 7515 section 4.1.1). `Ed25519`, the name that replaces `EdDSA` in RFC 9864, is
+    /// [`EdDsa`](Self::EdDsa) as well.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let name = match name {
@@ -113,13 +117,13 @@ impl Algorithm {
             .find(|algorithm| algorithm.name() == name)
     }
 
-    /// Whether whoever verifies can also sign: the HMAC algorithms.
+    /// Returns whether the same key signs and verifies, as in the HMAC algorithms.
     #[must_use]
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
 
-    /// No signature has more bytes than this.
+    /// The upper bound of the length of a signature, in bytes.
     pub(super) fn longest_signature(self) -> usize {
         match self.family() {
             Family::MlDsa(set) => set.sign.signature_len(),
@@ -175,10 +179,10 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// A signature by the longest RSA key accepted, 8192 bits.
+/// The length of a signature by the longest accepted RSA key, 8192 bits.
 pub(super) const RSA_SIGNATURE_BYTES: usize = 1024;
 
-/// What an algorithm computes with, by kind of key.
+/// The cryptographic parameters of an algorithm, by key type.
 pub(super) enum Family {
     Hmac(hmac::Algorithm),
     Rsa(Rsa),
@@ -193,17 +197,19 @@ pub(super) struct Rsa {
     pub(super) sign: &'static RsaSignatureEncoding,
 }
 
-/// A curve of RFC 7518 section 6.2.1.1 or RFC 8812 section 3.1 with the hash that its algorithm fixes.
+/// A curve of RFC 7518 section 6.2.1.1 or RFC 8812 section 3.1, with the hash that its algorithm
+/// requires.
 pub(super) struct EcdsaCurve {
     pub(super) name: &'static str,
-    /// What an error asks for.
+    /// The expected kind of key, for error messages.
     pub(super) expected: &'static str,
     pub(super) algorithm: Algorithm,
-    /// Length of a coordinate, and of the private key, in bytes.
+    /// The length of a coordinate and of the private key, in bytes.
     pub(super) bytes: usize,
     pub(super) verify: &'static EcdsaVerificationAlgorithm,
     pub(super) sign: &'static EcdsaSigningAlgorithm,
-    /// The order, where others take of the two values that s can have the lower one alone.
+    /// The order of the curve, if other implementations accept only the lower of the two possible
+    /// values of s.
     pub(super) order: Option<&'static [u8; 32]>,
 }
 
@@ -261,11 +267,11 @@ static SECP256K1: EcdsaCurve = EcdsaCurve {
 
 /// A parameter set of FIPS 204 section 4.
 pub(super) struct ParameterSet {
-    /// What an error asks for.
+    /// The expected kind of key, for error messages.
     pub(super) expected: &'static str,
-    /// Its object identifier (RFC 9881 section 2).
+    /// The object identifier (RFC 9881 section 2).
     pub(super) identifier: &'static [u8],
-    /// Length of the public key, in bytes.
+    /// The length of the public key, in bytes.
     pub(super) public_bytes: usize,
     pub(super) verify: &'static PqdsaVerificationAlgorithm,
     pub(super) sign: &'static PqdsaSigningAlgorithm,

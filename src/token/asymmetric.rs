@@ -1,4 +1,4 @@
-//! Key pairs and public keys, checked and parsed once.
+//! Builds key pairs and public keys. Keys are validated and parsed once.
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
@@ -22,16 +22,16 @@ use crate::{
     },
 };
 
-/// Builds keys of one algorithm and says in its errors which setting was wrong.
+/// Builds keys for one algorithm. Errors name the setting that was wrong.
 pub(super) struct KeyBuilder {
     pub(super) setting: &'static str,
     pub(super) algorithm: Algorithm,
-    /// What errors call the algorithm.
+    /// The name of the algorithm in error messages.
     pub(super) name: &'static str,
 }
 
 impl KeyBuilder {
-    /// Reads DER. With `expected` it must be of that encoding.
+    /// Reads a key in DER. If `expected` is given, the document must have that encoding.
     pub(super) fn der(
         mut self,
         bytes: &[u8],
@@ -47,9 +47,9 @@ impl KeyBuilder {
             Some(Encoding::Certificate) => return Err(self.refuse(CERTIFICATE)),
             _ => {}
         }
-        let outline = outline.ok_or_else(|| self.refuse("it is not one key in DER"))?;
+        let outline = outline.ok_or_else(|| self.refuse("it is not a single key in DER"))?;
         if expected.is_some_and(|expected| expected != outline.encoding) {
-            return Err(self.refuse("the PEM label does not fit what the block holds"));
+            return Err(self.refuse("the PEM label does not match the content of the block"));
         }
 
         let identifier = match self.algorithm.family() {
@@ -98,7 +98,7 @@ impl KeyBuilder {
         }
     }
 
-    /// Makes a key pair.
+    /// Generates a key pair.
     pub(super) fn generate(&self) -> Result<KeyParts, ConfigError> {
         let failed = |_| self.refuse("the cryptographic library could not generate a key");
         match self.algorithm.family() {
@@ -130,7 +130,7 @@ impl KeyBuilder {
         )
     }
 
-    /// Takes modulus and public exponent, both without leading zeros.
+    /// Builds a public key from the modulus and the public exponent, both without leading zeros.
     pub(super) fn rsa_components(
         &self,
         rsa: Rsa,
@@ -146,14 +146,14 @@ impl KeyBuilder {
         let bits = modulus.len() * 8 - first.leading_zeros() as usize;
         if !RSA_BITS.contains(&bits) {
             let reason = format!(
-                "{bits} bits, and RSA keys have {} to {}",
+                "{bits} bits, but RSA keys must have {} to {}",
                 RSA_BITS.start(),
                 RSA_BITS.end()
             );
             return Err(self.refuse(reason));
         }
-        // The upper bound is the library's. Smaller exponents than 65537 (FIPS 186-5 section 5.1) have
-        // let signatures be forged wherever a verifier was careless about the padding.
+        // The upper bound is the library's. Exponents below 65537 (FIPS 186-5 section 5.1) have
+        // allowed forged signatures where a verifier checked the padding carelessly.
         let value = exponent.iter().fold(0_u64, |value, byte| {
             value.saturating_mul(256).saturating_add((*byte).into())
         });
@@ -177,8 +177,8 @@ impl KeyBuilder {
             ("kty", "RSA".to_owned()),
             ("n", jwk::encode(modulus)),
         ];
-        // Parsing the DER checks the numbers once more as the library sees them, which taking the
-        // components as they are does not.
+        // Parsing the DER makes the library validate the numbers; using the components directly
+        // does not.
         Ok(KeyParts::public(
             members,
             self.parsed(rsa.verify, der.as_ref())?,
@@ -194,14 +194,16 @@ impl KeyBuilder {
         Ok(public.with_signer(Signer::Ec(pair, curve.order)))
     }
 
-    /// Takes a `SubjectPublicKeyInfo` or an uncompressed point, which must be on the curve.
+    /// Builds a public key from a `SubjectPublicKeyInfo` or an uncompressed point, which must be on
+    /// the curve.
     pub(super) fn ec_public(
         &self,
         curve: &'static EcdsaCurve,
         key: &[u8],
     ) -> Result<KeyParts, ConfigError> {
         let key = self.parsed(curve.verify, key)?;
-        // The library writes points uncompressed, so the coordinates are the end of the document.
+        // The library writes points uncompressed, so the coordinates are the last bytes of the
+        // document.
         let der = self.parse(key.as_der())?;
         let der = der.as_ref();
         let start = der
@@ -223,7 +225,8 @@ impl KeyBuilder {
         Ok(public.with_signer(Signer::Ed25519(pair)))
     }
 
-    /// Takes a `SubjectPublicKeyInfo` or the 32 bytes of RFC 8032 section 5.1.5. The library looks at their length alone.
+    /// Builds a public key from a `SubjectPublicKeyInfo` or the 32 bytes of RFC 8032 section 5.1.5.
+    /// The library checks only their length.
     pub(super) fn ed25519_public(&self, key: &[u8]) -> Result<KeyParts, ConfigError> {
         let key = self.parsed(&ED25519, key)?;
         let der = self.parse(key.as_der())?;
@@ -232,7 +235,7 @@ impl KeyBuilder {
             .split_last_chunk::<32>()
             .ok_or_else(|| self.unfit())?;
         if low_order::is_of_low_order(x) {
-            return Err(self.refuse("with its point anybody can sign"));
+            return Err(self.refuse("its point has low order, so signatures can be forged"));
         }
         let members = vec![
             ("crv", "Ed25519".to_owned()),
@@ -250,7 +253,7 @@ impl KeyBuilder {
         self.parse(ParsedPublicKey::new(with, key))
     }
 
-    /// Says of what the library refused that it does not fit the algorithm.
+    /// Turns an error of the library into one that says that the key does not fit the algorithm.
     pub(super) fn parse<T, E>(&self, outcome: Result<T, E>) -> Result<T, ConfigError>
     where
         E: std::error::Error + Send + Sync + 'static,
@@ -267,14 +270,14 @@ impl KeyBuilder {
             Family::MlDsa(set) => set.expected,
         };
         self.refuse(format!(
-            "{} takes {expected}, and this is not a usable one",
+            "{} requires {expected}, and this is not a usable one",
             self.name
         ))
     }
 
     fn symmetric(&self) -> ConfigError {
         let reason = format!(
-            "{} takes a shared secret, as `Key::hs256` does, and no key pair",
+            "{} requires a shared secret (see `Key::hs256`), not a key pair",
             self.name
         );
         ConfigError::new("alg", reason)
@@ -285,9 +288,9 @@ impl KeyBuilder {
     }
 }
 
-/// Whether a modulus bears the mark of the smart card library whose primes can be computed from it
-/// (CVE-2017-15361): modulo every small prime it is a power of 65537, which fewer than one in two
-/// hundred million random moduli are.
+/// Whether a modulus has the fingerprint of the smart card library whose primes can be computed
+/// from it (CVE-2017-15361): modulo every small prime it is a power of 65537. Fewer than one in two
+/// hundred million random moduli have this property.
 fn is_roca(modulus: &[u8]) -> bool {
     ROCA_PRIMES.iter().all(|prime| {
         let digits = modulus.iter().map(|byte| u32::from(*byte));
@@ -297,14 +300,14 @@ fn is_roca(modulus: &[u8]) -> bool {
     })
 }
 
-/// RFC 7518 section 3.3 has the lower bound, the library the upper one.
+/// The lower bound is required by RFC 7518 section 3.3; the upper bound is the library's.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
 const CERTIFICATE: &str =
-    "it is a certificate; take the public key out with `openssl x509 -in file -noout -pubkey`";
+    "it is a certificate; extract the public key with `openssl x509 -in file -noout -pubkey`";
 
 const ROCA: &str =
-    "its primes can be computed from the modulus (CVE-2017-15361); make a new key elsewhere";
+    "its primes can be computed from the modulus (CVE-2017-15361); generate a new key elsewhere";
 
 const ROCA_PRIMES: [u32; 38] = [
     3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,

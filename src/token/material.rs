@@ -1,4 +1,4 @@
-//! What a key is made of: how it verifies, how it signs, and what may be told of it.
+//! The parts of a key: how it verifies, how it signs, and its public members.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use aws_lc_rs::{
 
 use crate::{secret::Secret, token::jwk};
 
-/// What a reader of keys found, before it has an id.
+/// The parts of a key that was read, before it has an id.
 pub(super) struct KeyParts {
     pub(super) thumbprint: String,
-    /// The public members of its JWK in the order of their names; a shared secret has none.
+    /// The public members of the JWK, sorted by name. A shared secret has none.
     pub(super) members: Option<PublicMembers>,
     pub(super) verifying_key: VerifyingKey,
     pub(super) signer: Option<Signer>,
@@ -35,7 +35,7 @@ impl KeyParts {
         }
     }
 
-    /// A key that neither signs nor verifies.
+    /// The parts of a key that neither signs nor verifies.
     #[cfg(feature = "jwe")]
     pub(super) fn non_signing(members: PublicMembers) -> Self {
         Self {
@@ -79,12 +79,12 @@ impl VerifyingKey {
 }
 
 pub(super) enum Signer {
-    /// The key as it is computed with, and as it was given.
+    /// The key for computing, and the secret as configured.
     Hmac(Arc<hmac::Key>, Secret<Vec<u8>>),
     Rsa(RsaKeyPair, &'static RsaSignatureEncoding),
     Ec(EcdsaKeyPair, Option<&'static [u8; 32]>),
     Ed25519(Ed25519KeyPair),
-    /// One that knows its seed.
+    /// A key pair that includes its seed.
     MlDsa(PqdsaKeyPair),
 }
 
@@ -120,8 +120,8 @@ impl Signer {
     }
 }
 
-/// Takes the lower of s and n − s. Both verify, but what comes from the world of Bitcoin refuses the higher one (BIP 146),
-/// and the library makes either.
+/// Replaces s by the lower of s and n − s. Both verify, but the library produces either, and
+/// Bitcoin software rejects the higher one (BIP 146).
 fn use_lower_s(s: &mut [u8], order: &[u8; 32]) {
     let mut other = *order;
     let mut borrow = false;

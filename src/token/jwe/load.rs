@@ -69,7 +69,7 @@ impl JweKey {
         let Some(secret) = secret else {
             return Self::of(algorithm, key);
         };
-        let secret = exact(&secret).ok_or_else(|| jwk.refuse("its `k` is not of 32 bytes"))?;
+        let secret = exact(&secret).ok_or_else(|| jwk.refuse("its `k` does not have 32 bytes"))?;
         Ok(Self::new(algorithm, key, JweMaterial::Shared(secret)))
     }
 
@@ -171,7 +171,7 @@ fn key_from_parts(
 fn x25519(jwk: &Jwk<'_>) -> Result<JweKey, ConfigError> {
     let algorithm = JweAlgorithm::EcdhEs;
     if jwk.required("crv")? != "X25519" {
-        return Err(jwk.refuse("its `crv` is not `X25519`, as ECDH-ES needs"));
+        return Err(jwk.refuse("its `crv` is not `X25519`, as ECDH-ES requires"));
     }
     let public = jwk.bytes_of("x", 32)?;
     let x = jwk::encode(&public);
@@ -200,6 +200,6 @@ fn private_half(jwk: &Jwk<'_>, public: &[u8]) -> Result<agreement::PrivateKey, C
         let own = private.compute_public_key();
         own.is_ok_and(|own| own.as_ref() == public)
     };
-    let refuse = || jwk.refuse("its private and public members do not make one key");
+    let refuse = || jwk.refuse("its private and public members do not match");
     private.filter(fits).ok_or_else(refuse)
 }

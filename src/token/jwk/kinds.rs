@@ -1,4 +1,4 @@
-//! What the members of a JWK say, by kind of key.
+//! Reads the members of a JWK by key type.
 
 use aws_lc_rs::{
     error::KeyRejected,
@@ -24,14 +24,14 @@ impl Jwk<'_> {
         let (n, e) = (self.bytes("n")?, self.bytes("e")?);
         let public = build.rsa_components(rsa, &n, &e)?;
         if self.has("oth") {
-            return Err(self.refuse("RSA keys of more than two primes are not taken"));
+            return Err(self.refuse("RSA keys with more than two primes are not supported"));
         }
         if !RSA_PRIVATE.iter().any(|name| self.has(name)) {
             return Ok(public);
         }
         if let Some(missing) = RSA_PRIVATE.iter().find(|name| !self.has(name)) {
             let reason = format!(
-                "its `{missing}` is missing: an RSA private key is taken with all of d, p, q, dp, dq, qi"
+                "its `{missing}` is missing: an RSA private key needs all of d, p, q, dp, dq, qi"
             );
             return Err(self.refuse(reason));
         }
@@ -100,7 +100,7 @@ impl Jwk<'_> {
     }
 }
 
-const INCONSISTENT: &str = "its private and public members do not make one key";
+const INCONSISTENT: &str = "its private and public members do not match";
 
-/// First byte of a point with both coordinates (SEC 1 section 2.3.3).
+/// The first byte of a point with both coordinates (SEC 1 section 2.3.3).
 const UNCOMPRESSED: u8 = 4;

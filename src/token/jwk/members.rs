@@ -1,4 +1,4 @@
-//! A JSON object of distinct members, as they are written.
+//! Reads a JSON object whose names must be distinct; the values stay as written.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// The members by their names.
+/// The members by name.
 pub(super) struct JwkMembers<'a>(pub(super) BTreeMap<String, &'a RawValue>);
 
 impl<'de> Deserialize<'de> for JwkMembers<'de> {

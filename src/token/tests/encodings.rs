@@ -272,22 +272,22 @@ fn a_pem_that_leaves_a_choice_or_a_doubt_is_refused() {
     refused(
         read(&private.replace("PRIVATE", "RSA PRIVATE")),
         "private_key",
-        "label does not fit",
+        "label does not match",
     );
     refused(
         read(&private.replace("PRIVATE", "PUBLIC")),
         "public_key",
-        "label does not fit",
+        "label does not match",
     );
     refused(
         read(&public.replace("PUBLIC", "EC PRIVATE")),
         "private_key",
-        "label does not fit",
+        "label does not match",
     );
     refused(
         read(&public.replace("PUBLIC", "SECRET")),
         "public_key",
-        "not one of a key",
+        "not that of a key",
     );
     refused(
         read(&private.replace("PRIVATE", "OPENSSH PRIVATE")),

@@ -189,11 +189,11 @@ fn secrets_shorter_than_the_hash_are_refused() {
         assert!(read(&secret[..minimum]).is_ok());
         for length in [0, 1, minimum - 1] {
             let reason =
-                format!("{length} bytes, and {name} takes at least {minimum} random bytes");
+                format!("{length} bytes, but {name} requires at least {minimum} random bytes");
             refused(read(&secret[..length]), "secret_key", &reason);
         }
     }
-    refused(Key::hs256([7; 64]), "secret_key", "the same byte");
+    refused(Key::hs256([7; 64]), "secret_key", "one repeated byte");
 }
 
 #[test]

@@ -131,9 +131,9 @@ fn outcomes(file: &Value) -> BTreeMap<String, usize> {
     counts
 }
 
-const ALG: &str = "its `alg` is of no signature algorithm offered here";
+const ALG: &str = "its `alg` is not a supported signature algorithm";
 const ROCA: &str =
-    "its primes can be computed from the modulus (CVE-2017-15361); make a new key elsewhere";
+    "its primes can be computed from the modulus (CVE-2017-15361); generate a new key elsewhere";
 
 #[track_caller]
 fn assert_outcomes(file: &Value, expected: &[(&str, usize)]) {
@@ -156,13 +156,13 @@ fn wycheproof_key_file() {
             ("HS512 signs", 1),
             ("RS256 signs", 1),
             ("RS256 verifies", 1),
-            ("0 bytes, and HS256 takes at least 32 random bytes", 1),
-            ("0 bytes, and HS384 takes at least 48 random bytes", 1),
-            ("0 bytes, and HS512 takes at least 64 random bytes", 1),
-            ("31 bytes, and HS256 takes at least 32 random bytes", 1),
-            ("47 bytes, and HS384 takes at least 48 random bytes", 1),
-            ("63 bytes, and HS512 takes at least 64 random bytes", 1),
-            ("1024 bits, and RSA keys have 2048 to 8192", 2),
+            ("0 bytes, but HS256 requires at least 32 random bytes", 1),
+            ("0 bytes, but HS384 requires at least 48 random bytes", 1),
+            ("0 bytes, but HS512 requires at least 64 random bytes", 1),
+            ("31 bytes, but HS256 requires at least 32 random bytes", 1),
+            ("47 bytes, but HS384 requires at least 48 random bytes", 1),
+            ("63 bytes, but HS512 requires at least 64 random bytes", 1),
+            ("1024 bits, but RSA keys must have 2048 to 8192", 2),
             (ROCA, 2),
             (
                 "the public exponent must be odd, at least 65537, and below 2^33",
@@ -170,14 +170,14 @@ fn wycheproof_key_file() {
             ),
             // The point off the curve; the private key's half of it is compared first.
             (
-                "ES256 takes an EC key on P-256, and this is not a usable one",
+                "ES256 requires an EC key on P-256, and this is not a usable one",
                 1,
             ),
-            ("its private and public members do not make one key", 1),
+            ("its private and public members do not match", 1),
             // RSA1_5, A256GCM, A256KW, and ES521 and ES224, which do not exist.
             (ALG, 8),
-            ("its `crv` is not `P-256`, as ES256 needs", 2),
-            ("its `kty` is not `EC`, as ES256 needs", 2),
+            ("its `crv` is not `P-256`, as ES256 requires", 2),
+            ("its `kty` is not `EC`, as ES256 requires", 2),
             ("its `use` is not `sig`", 2),
             // In the set with two keys of one id: unused bits of the second are set.
             ("its `k` is not base64url without padding", 1),
@@ -207,14 +207,14 @@ fn wycheproof_signature_file() {
             ("RS512 signs", 1),
             ("RS512 verifies", 1),
             // RSA and EC keys for encryption.
-            ("it has no `alg`; say which with `Key::from_jwk_as`", 4),
+            ("it has no `alg`; state it with `Key::from_jwk_as`", 4),
             ("its `use` is not `sig`", 2),
             // Two of them too, and one that allows the operation "sign, verify".
-            ("its `key_ops` allows neither to sign nor to verify", 3),
+            ("its `key_ops` allows neither signing nor verifying", 3),
             // ES521, which does not exist.
             (ALG, 4),
             (
-                "it is the same byte all over, and HS256 takes random bytes that nobody else knows",
+                "it is one repeated byte, but HS256 requires secret random bytes",
                 1,
             ),
         ],
