@@ -1,29 +1,30 @@
-//! The two forms in which tokens write a date.
+//! Reads and writes the two date formats of tokens.
 //!
-//! A JWT has a NumericDate (RFC 7519 section 2), a PASETO a date and time of RFC 3339. Of the many forms that RFC 3339
-//! section 5.6 lets through, those are taken that have one meaning: `T` and `Z` in upper case, a real date of the Gregorian
-//! calendar, no leap second, at most nine digits of a second, an offset of less than a day. White space, signs, a comma
-//! and the week or ordinal dates of ISO 8601 are refused.
+//! A JWT has a NumericDate (RFC 7519 section 2), a PASETO an RFC 3339 date and time. Of the forms
+//! that RFC 3339 section 5.6 permits, only the unambiguous ones are accepted: `T` and `Z` in upper
+//! case, a real date of the Gregorian calendar, no leap second, at most nine fractional digits, and
+//! an offset of less than a day. White space, signs, commas and the week or ordinal dates of ISO
+//! 8601 are rejected.
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
 
-/// How a kind of token writes dates.
+/// The date format of a kind of token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum DateFormat {
     /// Seconds since the epoch, as a JSON number.
     Numeric,
-    /// A JSON string of RFC 3339.
+    /// An RFC 3339 date and time, as a JSON string.
     #[cfg_attr(
         not(feature = "paseto"),
-        expect(dead_code, reason = "no other kind of token has it")
+        expect(dead_code, reason = "only PASETO uses it")
     )]
     Text,
 }
 
-/// A moment to be written in one of the forms, in seconds.
+/// A time in seconds, to be written in one of the formats.
 pub(super) struct Date(pub(super) DateFormat, pub(super) u64);
 
 impl Serialize for Date {
@@ -35,7 +36,7 @@ impl Serialize for Date {
     }
 }
 
-/// The moment that a claim of either form stands for.
+/// Reads a date claim in either format.
 pub(super) fn from_claim(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => parse_rfc3339(text),
@@ -43,7 +44,7 @@ pub(super) fn from_claim(value: &Value) -> Option<Timestamp> {
     }
 }
 
-/// A NumericDate (RFC 7519 section 2): seconds since the epoch, from 1970 to 9999.
+/// Reads a NumericDate (RFC 7519 section 2): seconds since the epoch, from 1970 to 9999.
 pub(super) fn numeric_date(seconds: f64) -> Option<Timestamp> {
     if !(0.0..=LAST_SECOND).contains(&seconds) {
         return None;
@@ -56,7 +57,8 @@ pub(super) fn numeric_date(seconds: f64) -> Option<Timestamp> {
     Some(Timestamp::from_millis((seconds * 1000.0) as u64))
 }
 
-/// The moment that a date and time of RFC 3339 stands for, from 1970 to 9999 in UTC. What is below a millisecond is cut off.
+/// Reads an RFC 3339 date and time, from 1970 to 9999 in UTC. Fractions of a millisecond are
+/// truncated.
 pub(super) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let (date, rest) = text.as_bytes().split_at_checked(DATE.len())?;
     let (time, rest) = rest.split_at_checked(TIME.len())?;
@@ -75,13 +77,14 @@ pub(super) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let seconds = u64::try_from(seconds).ok()?;
     #[allow(
         clippy::cast_precision_loss,
-        reason = "the bound is far below where precision ends"
+        reason = "the bound is far below the limit of exact integers"
     )]
     let is_in_range = seconds as f64 <= LAST_SECOND;
     is_in_range.then(|| Timestamp::from_millis(seconds * 1000 + millis))
 }
 
-/// A moment before the year 10000 in RFC 3339, in UTC with the offset as the specification's examples have it.
+/// Formats a time before the year 10000 as RFC 3339, in UTC with the offset as in the examples of
+/// the PASETO specification.
 fn format_rfc3339(seconds: u64) -> String {
     let (day, rest) = (seconds / 86_400, seconds % 86_400);
     let [year, month, day] = date_of(day);
@@ -89,7 +92,8 @@ fn format_rfc3339(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00")
 }
 
-/// The numbers in `text`, which has digits where `form` has `0` and elsewhere the same bytes.
+/// Reads the numbers of `text`, which must have digits where `form` has `0`, and the same bytes
+/// elsewhere.
 fn parse_digits(text: &[u8], form: &[u8]) -> Option<[i64; 3]> {
     let (mut numbers, mut at) = ([0; 3], 0);
     for (byte, expected) in text.iter().zip(form) {
@@ -105,7 +109,7 @@ fn parse_digits(text: &[u8], form: &[u8]) -> Option<[i64; 3]> {
     Some(numbers)
 }
 
-/// Milliseconds of the digits at the start, and what follows them.
+/// Reads the fraction at the start as milliseconds, and returns the rest.
 fn fraction(text: &[u8]) -> Option<(u64, &[u8])> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if !(1..=9).contains(&digits) {
@@ -131,7 +135,7 @@ fn offset_seconds(text: &[u8]) -> Option<i64> {
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
-/// Days from 1970-01-01 to a date, `None` if the calendar does not have it.
+/// Days from 1970-01-01 to a date, or `None` if the date does not exist.
 fn days_of([year, month, day]: [i64; 3]) -> Option<i64> {
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let last = match month {
@@ -143,7 +147,7 @@ fn days_of([year, month, day]: [i64; 3]) -> Option<i64> {
     if !(1..=last).contains(&day) {
         return None;
     }
-    // Years begin in March here, so that the leap day is the last one of a year.
+    // Years begin in March here, so that the leap day is the last day of a year.
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
@@ -169,9 +173,9 @@ const TIME: &[u8] = b"T00:00:00";
 const OFFSET: &[u8] = b"00:00";
 
 const SECONDS_OF_A_DAY: i64 = 86_400;
-/// Of 400 years, after which the calendar repeats itself.
+/// The days of 400 years, after which the calendar repeats.
 const DAYS_OF_AN_ERA: i64 = 146_097;
-/// From 0000-03-01 to 1970-01-01.
+/// The days from 0000-03-01 to 1970-01-01.
 const DAYS_TO_1970: i64 = 719_468;
 
 /// 9999-12-31T23:59:59Z.

@@ -1,4 +1,4 @@
-//! JSON read so that nothing in it means two things.
+//! The strict JSON reader: a document that two parsers could read differently is rejected.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,13 +8,14 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// Reads one JSON document: in UTF-8, no second one behind it, no byte-order mark, no name twice in any object, not nested
-/// deeper than [`MAX_DEPTH`].
+/// Parses one JSON document: valid UTF-8, no trailing data, no byte-order mark, distinct names in
+/// every object, and nesting no deeper than [`MAX_DEPTH`].
 pub(super) fn parse<'de, T: Deserialize<'de>>(text: &'de [u8]) -> serde_json::Result<T> {
     read(text, 1, |deserializer| T::deserialize(deserializer))
 }
 
-/// As [`parse`], for what is not a `Deserialize`, and looks for names that stand twice in the outermost object itself.
+/// Like [`parse`], with a custom reader, which must check that the names of the outermost object
+/// are distinct.
 pub(super) fn parse_with<'de, T>(
     text: &'de [u8],
     read_value: impl FnOnce(&mut Json<'de>) -> serde_json::Result<T>,
@@ -24,7 +25,7 @@ pub(super) fn parse_with<'de, T>(
 
 type Json<'de> = serde_json::Deserializer<serde_json::de::StrRead<'de>>;
 
-/// Looks for names that stand twice where there are `looked_at` objects or more.
+/// Checks for duplicate names in all nested objects if there are at least `minimum` objects.
 fn read<'de, T>(
     text: &'de [u8],
     minimum: usize,
@@ -33,9 +34,9 @@ fn read<'de, T>(
     if is_too_deep(text) {
         return Err(de::Error::custom("nested too deeply"));
     }
-    // In one go, because strings that are skipped are not looked into.
+    // The whole text is validated at once, because skipped strings are not validated.
     let text = std::str::from_utf8(text).map_err(de::Error::custom)?;
-    // A reader looks into what it knows and skips the rest, so a pass of its own looks everywhere.
+    // A reader only inspects the members that it knows, so a separate pass checks every object.
     let is_listed = text.trim_ascii_start().starts_with(['{', '[']);
     if is_listed && text.bytes().filter(|byte| *byte == b'{').count() >= minimum {
         serde_json::from_str::<UniqueNames>(text)?;
@@ -46,13 +47,14 @@ fn read<'de, T>(
     Ok(value)
 }
 
-/// Where a text is not what it should be. serde_json quotes the input in some messages, so only the place is kept.
+/// Returns the position of a JSON error. serde_json quotes the input in some messages, so only the
+/// position is kept.
 pub(super) fn position(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     format!("at line {line}, column {column} of its JSON")
 }
 
-/// Writes a document that [`parse`] reads.
+/// Serialises a document that [`parse`] accepts.
 pub(super) fn write(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let text = serde_json::to_vec(value)?;
     if is_too_deep(&text) {
@@ -61,8 +63,8 @@ pub(super) fn write(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Counts opening brackets first, which the compiler turns into a few vector instructions: most tokens
-/// have fewer than could be nested too deeply.
+/// The opening brackets are counted first, which the compiler vectorises: most tokens have too few
+/// of them to be nested too deeply.
 fn is_too_deep(text: &[u8]) -> bool {
     let is_open = |byte: &u8| matches!(byte, b'{' | b'[');
     if text.iter().filter(|byte| is_open(byte)).count() <= MAX_DEPTH {
@@ -85,7 +87,7 @@ fn is_too_deep(text: &[u8]) -> bool {
     false
 }
 
-/// The member names of one object: none twice, and not too many.
+/// The member names of one object: distinct, and at most [`MAX_NAMES`].
 pub(super) struct MemberNames<'de>(Vec<Cow<'de, str>>);
 
 impl<'de> MemberNames<'de> {
@@ -105,7 +107,7 @@ impl<'de> MemberNames<'de> {
     }
 }
 
-/// Any value in whose objects no name stands twice.
+/// Any value without duplicate names in its objects.
 struct UniqueNames;
 
 impl<'de> Deserialize<'de> for UniqueNames {
@@ -126,7 +128,7 @@ impl<'de> Visitor<'de> for UniqueNamesVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueNames, A::Error> {
         let mut names: Vec<Cow<'de, str>> = Vec::new();
         while let Some(CowStr(name)) = map.next_key()? {
-            // Of many names, as an attacker may send, each pair would be too many to compare.
+            // An attacker may send many names, so a comparison of each pair would be too slow.
             match names.binary_search(&name) {
                 Ok(_) => return Err(A::Error::custom(DUPLICATE_NAME)),
                 Err(at) => names.insert(at, name),
@@ -144,17 +146,17 @@ impl<'de> Visitor<'de> for UniqueNamesVisitor {
     }
 }
 
-/// What is no object and no list is skipped as a reader skips it.
+/// Checks a value for duplicate names if it is an object or an array.
 fn check_nested<E: de::Error>(value: &RawValue) -> Result<(), E> {
     if !value.get().starts_with(['{', '[']) {
         return Ok(());
     }
-    // The place of this error counts from the value's start, so it is left out.
+    // The position in this error is relative to the value, so it is dropped.
     let checked = serde_json::from_str::<UniqueNames>(value.get());
     checked.map(drop).map_err(|_| E::custom(DUPLICATE_NAME))
 }
 
-/// A string, borrowed unless it has escapes.
+/// A string, borrowed unless it contains escapes.
 pub(super) struct CowStr<'de>(pub(super) Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for CowStr<'de> {
@@ -181,13 +183,15 @@ impl<'de> Visitor<'de> for CowStrVisitor {
     }
 }
 
-/// Any value, checked to be JSON and forgotten.
+/// Any value, checked to be valid JSON and discarded.
 pub(super) type Skipped = de::IgnoredAny;
 
-/// The strings of a value that is one or has some, and whether it was exactly that.
+/// The strings of a claim that is a string or an array of strings. Items of other types are
+/// dropped.
 #[derive(Default)]
 pub(super) struct StringList {
     pub(super) list: Vec<String>,
+    /// Whether the value was a string or an array of strings only.
     pub(super) is_well_formed: bool,
 }
 
@@ -253,12 +257,12 @@ impl<'de> Visitor<'de> for StringListVisitor {
     }
 }
 
-const DUPLICATE_NAME: &str = "a name stands twice";
+const DUPLICATE_NAME: &str = "duplicate name";
 
-/// Deeper than any claim set in use, shallow enough for every stack.
+/// Deeper than any claim set in practice, and shallow enough for every stack.
 const MAX_DEPTH: usize = 32;
 
-/// More than any claim set in use.
+/// More than any claim set has in practice.
 pub(super) const MAX_NAMES: usize = 64;
 
 #[cfg(test)]
@@ -296,7 +300,7 @@ mod tests {
         ] {
             assert!(parse::<Skipped>(text.as_bytes()).is_ok(), "{text}");
         }
-        // What a payload's reader does for the outermost object itself, this does for those within.
+        // The reader of a payload checks the outermost object; this pass checks the nested ones.
         let nested = br#"{"a":{"b":1,"b":1}}"#;
         let skip = |deserializer: &mut Json<'_>| Skipped::deserialize(deserializer).map(drop);
         assert!(parse_with(nested, skip).is_err());

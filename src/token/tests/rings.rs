@@ -196,7 +196,7 @@ fn unusable_keys_of_a_set_are_skipped() {
         let error = set(std::slice::from_ref(jwk)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "setting `jwks`: there is no key in it that can verify"
+            "setting `jwks`: it contains no key that can verify"
         );
         assert_eq!(
             kids(&set(&[jwk.clone(), public("good")]).unwrap()),
@@ -225,7 +225,7 @@ fn a_set_that_leaves_a_doubt_is_refused() {
     assert!(
         mixed
             .to_string()
-            .contains("shared secrets among public keys"),
+            .contains("mixes shared secrets with public keys"),
         "{mixed}"
     );
     let secrets = set(&[shared("1"), shared("2")]).unwrap();

@@ -263,16 +263,16 @@ fn wycheproof_sets() {
         [
             (
                 "jws_mixedSymmetryKeyset",
-                refused("`jwks`: there are shared secrets among public keys")
+                refused("`jwks`: it mixes shared secrets with public keys")
             ),
             ("jws_keyset", Ok(2)),
             (
                 "jws_duplicate_kid",
-                refused("`kid`: two keys of the ring have one id")
+                refused("`kid`: two keys have the same id")
             ),
             (
                 "jws_rsa_roca_key",
-                refused("`jwks`: there is no key in it that can verify")
+                refused("`jwks`: it contains no key that can verify")
             ),
         ]
     );
