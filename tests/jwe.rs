@@ -389,7 +389,11 @@ fn a_jwk_for_something_else_is_refused() {
             "dir",
             "",
         ] {
-            refused(&jwk, json!({ "alg": alg }), "its `alg` is of no encryption");
+            refused(
+                &jwk,
+                json!({ "alg": alg }),
+                "its `alg` is not a supported encryption",
+            );
         }
         for other in ALL.into_iter().filter(|other| *other != algorithm) {
             assert!(with(&jwk, &json!({ "alg": other.name() })).is_err());

@@ -218,17 +218,17 @@ impl<'de> Visitor<'de> for StringListVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<StringList, A::Error> {
-        let mut words = StringList {
+        let mut strings = StringList {
             list: Vec::new(),
             is_well_formed: true,
         };
         while let Some(item) = items.next_element::<&'de RawValue>()? {
             match serde_json::from_str(item.get()) {
-                Ok(text) => words.list.push(text),
-                Err(_) => words.is_well_formed = false,
+                Ok(text) => strings.list.push(text),
+                Err(_) => strings.is_well_formed = false,
             }
         }
-        Ok(words)
+        Ok(strings)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StringList, A::Error> {
@@ -324,22 +324,22 @@ mod tests {
 
     #[test]
     fn words_take_what_is_text_and_say_if_that_was_all() {
-        let words = |text: &str| {
+        let strings = |text: &str| {
             parse::<StringList>(text.as_bytes())
-                .map(|words| (words.list, words.is_well_formed))
+                .map(|strings| (strings.list, strings.is_well_formed))
                 .unwrap()
         };
-        assert_eq!(words(r#""a b""#), (vec!["a b".to_owned()], true));
+        assert_eq!(strings(r#""a b""#), (vec!["a b".to_owned()], true));
         assert_eq!(
-            words(r#"["a","b"]"#),
+            strings(r#"["a","b"]"#),
             (vec!["a".to_owned(), "b".to_owned()], true)
         );
         assert_eq!(
-            words(r#"["a",1,["b"],{"c":[]}]"#),
+            strings(r#"["a",1,["b"],{"c":[]}]"#),
             (vec!["a".to_owned()], false)
         );
         for text in ["1", "-1", "1.5", "null", "true", r#"{"a":["b"]}"#] {
-            assert_eq!(words(text), (vec![], false), "{text}");
+            assert_eq!(strings(text), (vec![], false), "{text}");
         }
     }
 }

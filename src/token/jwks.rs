@@ -1,23 +1,28 @@
-//! Another party's keys, read from where it publishes them and kept fresh.
+//! The keys that another party publishes as a JWK set, fetched and refreshed in the background.
 //!
-//! A [`Jwks`] holds a [`KeyRing`] that a task of its own replaces, so verifying never waits for the network.
+//! A [`Jwks`] holds a [`KeyRing`] that a background task updates, so verifying a token never waits
+//! for the network unless its key is unknown.
 //!
 //! # Rules
 //!
-//! * **Warm before the first request.** [`JwksBuilder::fetch`] answers once keys are there, or says why there are none.
-//! * **Refreshed in the background**, when the answer's `Cache-Control: max-age` is over, between five minutes and a day; every
-//!   hour where it says nothing.
-//! * **An unknown `kid` asks for a refresh**, at most one in half a minute, those of the background included, however many
-//!   tokens name one. Whoever presents such a token while a refresh is under way waits for its end and is judged anew; after
-//!   it, an unknown `kid` is refused at once until the interval is over. Nobody whose key is known waits, ever.
-//! * **Only what a new key could have made asks:** a token of the right form and type, by a signature algorithm with key pairs.
-//!   Nothing of it is sent.
-//! * **While the party is away, its old keys stay.** They are asked for again after half a minute.
-//! * **One bad key loses one key.** Keys that cannot be used are left out ([`KeyRing::from_jwks`]); a set without a usable
-//!   one is an error, and the old keys stay.
-//! * **A key that the set no longer has is retired** with the next refresh, and with it the tokens that were verified by it. A
-//!   refresh that finds the same keys changes nothing.
-//! * **Another party is asked by https**, no redirect is followed, and an answer has at most a megabyte.
+//! * **Loaded before the first request.** [`JwksBuilder::fetch`] returns once the keys are loaded,
+//!   or returns the error.
+//! * **Refreshed in the background** when the `Cache-Control: max-age` of the response has passed,
+//!   clamped to between five minutes and a day; every hour if there is none.
+//! * **An unknown `kid` triggers a refresh**, at most once in 30 seconds, counting the background
+//!   refreshes, however many tokens have an unknown `kid`. A caller that presents such a token
+//!   while a refresh is running waits for it, and the token is then verified again. After that, an
+//!   unknown `kid` is rejected immediately until the interval has passed. A token whose key is
+//!   known never waits.
+//! * **Only a token that a new key could have signed triggers a refresh:** one with the right form
+//!   and type, and an asymmetric signature algorithm. No part of the token is sent.
+//! * **While the party is unavailable, the old keys stay in use.** The next attempt follows after
+//!   30 seconds.
+//! * **A bad key does not affect the others.** Unusable keys are skipped ([`KeyRing::from_jwks`]).
+//!   A set without a usable key is an error, and the old keys stay in use.
+//! * **A key that is removed from the set is retired** at the next refresh, and the tokens that it
+//!   signed are rejected. A refresh that finds the same keys changes nothing.
+//! * **Requests use https**, redirects are not followed, and a response may have at most 1 MiB.
 //!
 //! ```no_run
 //! use tower_jam::{Claims, Jwt, token::Jwks};
@@ -49,7 +54,8 @@ use crate::{
     fetch::{Fetch, FetchError, UrlScheme},
 };
 
-/// The keys that another party publishes. It is a handle; its task ends with the last of them.
+/// The keys that another party publishes. It is a handle; the background task ends when the last
+/// clone is dropped.
 #[derive(Clone)]
 pub struct Jwks {
     inner: Arc<JwksInner>,
@@ -67,19 +73,19 @@ struct Refresher {
     interval: Duration,
     state: Mutex<RefreshState>,
     requested: Notify,
-    /// Counts the refreshes that have ended, well or not.
+    /// Counts completed refreshes, successful or not.
     completed: watch::Sender<u64>,
 }
 
-/// Whether there is anything to wait for.
+/// Whether a refresh is running, and when the next one may start.
 struct RefreshState {
-    /// Before that no refresh begins for an unknown key.
+    /// No refresh for an unknown key starts before this time.
     not_before: Instant,
-    /// One is under way, or about to be.
+    /// Whether a refresh is running or about to start.
     is_running: bool,
 }
 
-/// What somebody whose key is unknown is to do.
+/// The outcome of a request for a refresh.
 #[derive(PartialEq, Eq)]
 enum RefreshRequest {
     Pending,
@@ -87,7 +93,7 @@ enum RefreshRequest {
 }
 
 impl Jwks {
-    /// Keys published at `url`.
+    /// Starts to build a handle to the keys that are published at `url`.
     pub fn builder(url: &str) -> JwksBuilder {
         JwksBuilder {
             url: url.to_owned(),
@@ -97,17 +103,18 @@ impl Jwks {
         }
     }
 
-    /// The keys, which are replaced as the other party replaces them.
+    /// Returns the keys. The ring is updated when the other party changes its keys.
     #[must_use]
     pub fn keys(&self) -> &KeyRing {
         &self.inner.refresher.ring
     }
 
-    /// Waits for a refresh on behalf of a token whose key is unknown. `false` when it takes too long. `true`, at once, when the
-    /// last one was less than an interval ago: it may have ended since the keys were looked at.
+    /// Waits for a refresh on behalf of a token whose key is unknown. Returns `false` on a timeout.
+    /// Returns `true` immediately if the last refresh was less than an interval ago, since it may
+    /// have completed after the caller read the keys.
     pub(crate) async fn refresh_for_unknown(&self) -> bool {
         let refresher = &*self.inner.refresher;
-        // Before the look at what is under way, so that its end is not missed.
+        // Subscribe before checking the state, so that the completion is not missed.
         let mut completed = refresher.completed.subscribe();
         match refresher.request_refresh() {
             RefreshRequest::Pending => {}
@@ -119,7 +126,7 @@ impl Jwks {
 }
 
 impl Refresher {
-    /// One caller in an interval asks, before anybody else can look.
+    /// Requests a refresh. At most one caller per interval starts one.
     fn request_refresh(&self) -> RefreshRequest {
         let mut state = self.state();
         if state.is_running {
@@ -137,7 +144,8 @@ impl Refresher {
         self.state().is_running = true;
     }
 
-    /// Told under the lock: whoever finds nothing under way has been told of this end, or looks at what it has brought.
+    /// Notifies under the lock: a caller that finds no refresh running has either received this
+    /// notification or reads the new keys.
     fn mark_completed(&self) {
         let mut state = self.state();
         *state = RefreshState {
@@ -153,14 +161,14 @@ impl Refresher {
 
     async fn refresh(&self) -> Result<Duration, JwksError> {
         let (ring, lifetime) = read(&self.fetch, &self.url).await?;
-        // Tokens verified by a ring are verified again by another, so one of the same keys stays.
+        // Replacing the ring invalidates cached verifications, so a ring with the same keys stays.
         if !ring.has_same_keys(&self.ring) {
             self.ring.replace_with(&ring);
         }
         Ok(lifetime)
     }
 
-    /// Runs until it is aborted.
+    /// Refreshes the keys until the task is aborted.
     async fn run(self: Arc<Self>, mut next: Instant) {
         loop {
             tokio::select! {
@@ -171,12 +179,12 @@ impl Refresher {
             let pause = match self.refresh().await {
                 Ok(lifetime) => lifetime,
                 Err(error) => {
-                    tracing::warn!(%error, cause = ?error, "the keys are not refreshed; the old ones stay");
+                    tracing::warn!(%error, cause = ?error, "the keys could not be refreshed; the old ones stay in use");
                     self.interval
                 }
             };
             next = Instant::now() + pause;
-            // Somebody may have asked as the time came, and has been answered.
+            // A request may have arrived while the refresh ran. This refresh has served it.
             tokio::select! {
                 biased;
                 () = self.requested.notified() => {}
@@ -201,7 +209,7 @@ impl fmt::Debug for Jwks {
     }
 }
 
-/// The settings of [`Jwks`].
+/// Builds a [`Jwks`].
 #[must_use]
 #[derive(Clone, Debug)]
 pub struct JwksBuilder {
@@ -212,14 +220,15 @@ pub struct JwksBuilder {
 }
 
 impl JwksBuilder {
-    /// How long an answer may take, at most half a minute. Default: five seconds.
+    /// Sets how long a response may take, at most 30 seconds. Default: five seconds.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How far apart refreshes for unknown keys are, and new attempts after a failure. Default: half a minute, in which
-    /// a provider that has rotated its keys is not hammered, and a user with a new token tries once more.
+    /// Sets the minimum interval between refreshes for unknown keys, and the delay after a failure.
+    /// Default: 30 seconds. This spares a provider that has rotated its keys, and a user with a new
+    /// token can soon try again.
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
@@ -231,11 +240,12 @@ impl JwksBuilder {
         self
     }
 
-    /// Reads the keys for the first time, and starts the task that keeps them fresh.
+    /// Fetches the keys for the first time, and starts the task that refreshes them.
     ///
     /// # Errors
     ///
-    /// When the URL is not an https URL, the interval is not between a second and a day, there is no tokio runtime, or no keys are had.
+    /// If the URL is not an https URL, the interval is not between a second and a day, there is no
+    /// tokio runtime, or the keys cannot be fetched.
     pub async fn fetch(self) -> Result<Jwks, ConfigError> {
         let url = self.scheme.url("jwks_url", &self.url)?;
         let fetch = Fetch::new(self.timeout)?;
@@ -254,7 +264,7 @@ impl Jwks {
             return Err(ConfigError::new("interval", reason));
         }
         let (ring, lifetime) = read(&fetch, &url).await.map_err(|error| {
-            ConfigError::new("jwks_url", "no keys are had from there").because(error)
+            ConfigError::new("jwks_url", "the key set could not be loaded").because(error)
         })?;
         let refresher = Arc::new(Refresher {
             url,
@@ -269,7 +279,7 @@ impl Jwks {
             completed: watch::Sender::new(0),
         });
         let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
-            ConfigError::new("jwks_url", "keys are refreshed on a tokio runtime").because(error)
+            ConfigError::new("jwks_url", "refreshing keys requires a tokio runtime").because(error)
         })?;
         let task = runtime
             .spawn(Arc::clone(&refresher).run(Instant::now() + lifetime))
@@ -280,7 +290,7 @@ impl Jwks {
     }
 }
 
-/// Reads a set of keys, and for how long it is good.
+/// Fetches a key set. Also returns how long it is valid.
 async fn read(fetch: &Fetch, url: &Url) -> Result<(KeyRing, Duration), JwksError> {
     let response = fetch
         .get(url, HeaderMap::new())
@@ -294,7 +304,7 @@ async fn read(fetch: &Fetch, url: &Url) -> Result<(KeyRing, Duration), JwksError
     Ok((ring, lifetime(response.headers())))
 }
 
-/// What `Cache-Control` says, within bounds.
+/// Returns the `max-age` of `Cache-Control`, clamped.
 fn lifetime(headers: &HeaderMap) -> Duration {
     let values = headers.get_all(header::CACHE_CONTROL).iter();
     let directives = values
@@ -320,10 +330,10 @@ enum JwksError {
 impl fmt::Display for JwksError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Fetch(_) => "the keys are not had",
-            Self::Keys(_) => "what is published is no set of keys",
-            Self::NotText => "what is published is no text",
-            Self::SharedSecret => "a shared secret is published",
+            Self::Fetch(_) => "the request failed",
+            Self::Keys(_) => "the response is not a usable JWK set",
+            Self::NotText => "the response is not UTF-8",
+            Self::SharedSecret => "the set contains a shared secret",
         })
     }
 }
@@ -340,7 +350,7 @@ impl std::error::Error for JwksError {
 
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
-/// Nobody means to ask another party more often.
+/// A shorter interval is considered a mistake.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60 * 60);
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(5 * 60);

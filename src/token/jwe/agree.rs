@@ -1,4 +1,4 @@
-//! Agreeing on the key of a content (RFC 7518 section 4.6, RFC 8037 section 3.2), directly.
+//! Direct key agreement for the content key (RFC 7518 section 4.6, RFC 8037 section 3.2).
 
 use aws_lc_rs::{
     agreement::{self, ECDH_P256, UnparsedPublicKey, X25519},
@@ -25,10 +25,11 @@ impl EcdhCurve {
     }
 }
 
-/// A public key, of which nobody has checked yet that it is on the curve.
+/// A public key that has not been checked to be on the curve.
 pub(super) struct Point {
     pub(super) curve: EcdhCurve,
-    /// With both coordinates (SEC 1 section 2.3.3) on P-256, as RFC 7748 section 5 has it on X25519.
+    /// On P-256 with both coordinates (SEC 1 section 2.3.3), on X25519 in the encoding of RFC 7748
+    /// section 5.
     bytes: Vec<u8>,
 }
 
@@ -53,7 +54,7 @@ fn decode_coordinate(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     jwk::decode(text).filter(|bytes| bytes.len() == COORDINATE_BYTES)
 }
 
-/// Agrees with the holder of `point` by a key that is used this once.
+/// Agrees with the holder of `point`, using a new ephemeral key.
 pub(super) fn agree_ephemeral(point: &Point) -> Option<WrappedKey> {
     let ephemeral = agreement::PrivateKey::generate(point.curve.algorithm()).ok()?;
     let public = ephemeral.compute_public_key().ok()?;
@@ -76,8 +77,9 @@ pub(super) fn agree_ephemeral(point: &Point) -> Option<WrappedKey> {
     })
 }
 
-/// The key that two parties agree on. The library refuses a point that is not on the curve, and one of X25519 that makes the
-/// key the same for everybody (RFC 7748 section 6.1).
+/// Computes the key that two parties agree on. The library rejects a point that is not on the
+/// curve, and one of X25519 for which the secret does not depend on the private key (RFC 7748
+/// section 6.1).
 pub(super) fn agree(
     private: &agreement::PrivateKey,
     point: &Point,
@@ -109,6 +111,6 @@ pub(super) fn derive(
     sskdf_digest(sha256, shared, &info, key).ok()
 }
 
-/// First byte of a point with both coordinates.
+/// The first byte of a point with both coordinates.
 const UNCOMPRESSED: u8 = 4;
 const COORDINATE_BYTES: usize = 32;

@@ -1,4 +1,5 @@
-//! The compact form of RFC 7516: five parts, of which the first is authenticated with the content.
+//! The compact serialization of RFC 7516: five parts, of which the first is authenticated together
+//! with the content.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64_simd::URL_SAFE_NO_PAD;
@@ -12,10 +13,10 @@ use crate::{
     token::{MAX_BYTES, jwk, ring::Ring},
 };
 
-/// The key that encrypts one content, and no other.
+/// The key that encrypts a single content.
 pub(super) type ContentKey = Zeroizing<[u8; 32]>;
 
-/// Encrypts `signed` for whoever has `key`.
+/// Encrypts `signed` for the holder of `key`.
 pub(super) fn seal(signed: &str, key: &JweKey) -> Result<String, IssueError> {
     let crypto = |_| IssueError::Crypto;
     let wrapped = key.wrap()?;
@@ -51,16 +52,16 @@ pub(super) fn seal(signed: &str, key: &JweKey) -> Result<String, IssueError> {
     Ok(token)
 }
 
-/// The signed token in `token`, by a key of `keys`.
+/// Decrypts `token` with a key of `keys`, and returns the signed token inside.
 pub(super) fn open(token: &str, keys: &Ring<JweKey>) -> Result<Secret<String>, Rejection> {
     let (content, is_nested) = decrypt(token, keys)?;
     match std::str::from_utf8(&content) {
         Ok(signed) if is_nested => Ok(Secret::new(signed.to_owned())),
-        _ => Err(Rejection::invalid("there is no token within")),
+        _ => Err(Rejection::invalid("the content is not a token")),
     }
 }
 
-/// The content of `token`, and whether it is said to be a token.
+/// Returns the content of `token`, and whether `cty` declares it to be a token.
 pub(super) fn decrypt(
     token: &str,
     keys: &Ring<JweKey>,
@@ -70,13 +71,13 @@ pub(super) fn decrypt(
     }
     let parts: Vec<_> = token.splitn(6, '.').collect();
     let [header, encrypted, nonce, content, tag] = parts[..] else {
-        return Err(Rejection::invalid("the token has not five parts"));
+        return Err(Rejection::invalid("the token does not have five parts"));
     };
     let decoded = decode(header)?;
     let named = JweHeader::parse(&decoded)?;
     let key = keys.find(named.kid.as_deref());
     let key = key.ok_or_else(|| Rejection::invalid("no key of the ring has this kid"))?;
-    // Both are the key's; the header must agree.
+    // Both are fixed by the key; the header must match.
     if key.algorithm().name() != named.alg || named.enc != ENCRYPTION {
         let reason = "the token names another algorithm than its key";
         return Err(Rejection::invalid(reason));
@@ -109,6 +110,6 @@ fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
     decoded.map_err(|_| Rejection::invalid("a part of the token is not base64url"))
 }
 
-/// The one content encryption (RFC 7518 section 5.3).
+/// The only content encryption (RFC 7518 section 5.3).
 const ENCRYPTION: &str = "A256GCM";
 const NONCE_BYTES: usize = 12;

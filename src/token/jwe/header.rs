@@ -16,20 +16,20 @@ use crate::{
     },
 };
 
-/// The members that matter.
+/// The members that are used.
 pub(super) struct JweHeader<'a> {
     pub(super) alg: Cow<'a, str>,
     pub(super) enc: Cow<'a, str>,
     pub(super) kid: Option<Cow<'a, str>>,
     pub(super) epk: Option<EphemeralKey<'a>>,
-    /// Whether the content is said to be a token (`cty`).
+    /// Whether `cty` declares the content to be a token.
     pub(super) is_nested: bool,
-    /// Who agrees on a key with whom, as it goes into the key (`apu`, `apv`).
+    /// The parties of the key agreement (`apu`, `apv`), which are inputs of the key derivation.
     pub(super) parties: [Vec<u8>; 2],
 }
 
-/// A public key that is used once: an object of distinct members, without a private one. Those of which this has no need are
-/// skipped.
+/// An ephemeral public key: an object with distinct members and no private ones. Unknown members
+/// are skipped.
 pub(super) struct EphemeralKey<'a> {
     kty: Cow<'a, str>,
     crv: Cow<'a, str>,
@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for JweHeaderVisitor {
                 "epk" => epk = Some(map.next_value()?),
                 "apu" => parties[0] = party(&map.next_value::<CowStr<'de>>()?.0)?,
                 "apv" => parties[1] = party(&map.next_value::<CowStr<'de>>()?.0)?,
-                "crit" => return Err(A::Error::custom("`crit` names what is not understood")),
+                "crit" => return Err(A::Error::custom("`crit` is not supported")),
                 "zip" => return Err(A::Error::custom("the payload is compressed")),
                 _ => {
                     map.next_value::<json::Skipped>()?;
@@ -147,7 +147,7 @@ impl<'de> Visitor<'de> for EphemeralVisitor {
 
 fn party<E: serde::de::Error>(text: &str) -> Result<Vec<u8>, E> {
     let bytes = jwk::decode(text).filter(|bytes| bytes.len() <= LONGEST_PARTY);
-    let bytes = bytes.ok_or_else(|| E::custom("a party's name is not base64url, or too long"))?;
+    let bytes = bytes.ok_or_else(|| E::custom("a party name is not base64url, or is too long"))?;
     Ok(bytes.to_vec())
 }
 

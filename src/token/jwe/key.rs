@@ -1,4 +1,4 @@
-//! Keys for encrypting tokens, each bound to one way of doing it.
+//! The key type for encrypting tokens, bound to one algorithm.
 
 use std::{fmt, sync::Arc};
 
@@ -27,21 +27,21 @@ use crate::{
     },
 };
 
-/// How the key of the content is found (RFC 7518 section 4). The content's encryption is A256GCM in each.
+/// The key management algorithm (RFC 7518 section 4). The content encryption is always A256GCM.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum JweAlgorithm {
-    /// It is encrypted with an RSA key, by OAEP with SHA-256 (section 4.3).
+    /// The content key is encrypted with an RSA key: OAEP with SHA-256 (section 4.3).
     RsaOaep256,
-    /// It is agreed on with a key on P-256 (section 4.6) or X25519 (RFC 8037 section 3.2), directly. Keys on X25519 come from
-    /// JWKs alone.
+    /// The content key is agreed on directly with a key on P-256 (section 4.6) or X25519 (RFC 8037
+    /// section 3.2). Keys on X25519 can only be read from JWKs.
     EcdhEs,
-    /// It is wrapped with a shared secret of 256 bits (section 4.4).
+    /// The content key is wrapped with a shared secret of 256 bits (section 4.4).
     A256Kw,
 }
 
 impl JweAlgorithm {
-    /// The value of the `alg` parameter.
+    /// Returns the value of the `alg` parameter.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -51,13 +51,14 @@ impl JweAlgorithm {
         }
     }
 
-    /// The algorithm of this name; the case counts.
+    /// Returns the algorithm with this name. Names are case-sensitive.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         let all = [Self::RsaOaep256, Self::EcdhEs, Self::A256Kw];
         all.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// What signs with such a key elsewhere: the same checks hold for it here.
+    /// Returns the signature algorithm for the same type of key, so that its key checks apply here
+    /// as well.
     pub(super) const fn signing_algorithm(self) -> Algorithm {
         match self {
             Self::RsaOaep256 => Algorithm::Rs256,
@@ -73,14 +74,14 @@ impl fmt::Display for JweAlgorithm {
     }
 }
 
-/// A key for encrypting tokens, and with its private half for decrypting them.
+/// A key that encrypts tokens, and with its private half decrypts them.
 ///
-/// Use it for nothing else, above all not for signing. Its id is its RFC 7638 thumbprint, unless
-/// [`with_kid`](Self::with_kid) says otherwise.
+/// Use it for nothing else, in particular not for signing. Its id is its RFC 7638 thumbprint,
+/// unless the JWK has a `kid` or [`with_kid`](Self::with_kid) sets one.
 #[derive(Clone)]
 pub struct JweKey {
     algorithm: JweAlgorithm,
-    /// The same key as one that signs, which has been checked and knows its forms.
+    /// The same key as a validated signing key, which has the id and the exports.
     key: Key,
     material: Arc<JweMaterial>,
 }
@@ -99,15 +100,15 @@ pub(super) struct WrappedKey {
 }
 
 impl JweKey {
-    /// A shared secret of 32 random bytes, for [`JweAlgorithm::A256Kw`].
+    /// Creates a key from a shared secret of 32 random bytes, for [`JweAlgorithm::A256Kw`].
     ///
     /// # Errors
     ///
-    /// When it has another length, is one repeated byte, or text or DER of a key.
+    /// If the secret has another length, is one repeated byte, or is a key in text or DER.
     pub fn a256kw(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let bytes = secret.as_ref();
         let secret = exact(bytes).ok_or_else(|| {
-            let reason = format!("{} bytes, and A256KW takes 32 random bytes", bytes.len());
+            let reason = format!("{} bytes, but A256KW requires 32 random bytes", bytes.len());
             ConfigError::new("secret_key", reason)
         })?;
         let (key, material) = (
@@ -125,11 +126,11 @@ impl JweKey {
         }
     }
 
-    /// Makes a new key. RSA keys get 2048 bits.
+    /// Generates a new key. RSA keys have 2048 bits.
     ///
     /// # Errors
     ///
-    /// When the cryptographic library fails, for want of randomness or memory.
+    /// If the cryptographic library fails, for lack of randomness or memory.
     pub fn generate(algorithm: JweAlgorithm) -> Result<Self, ConfigError> {
         if algorithm == JweAlgorithm::A256Kw {
             let secret = Secret::new(secret::random::<32>());
@@ -138,7 +139,7 @@ impl JweKey {
         Self::of(algorithm, Key::generate(algorithm.signing_algorithm())?)
     }
 
-    /// Gives the key this id, the value of `kid`.
+    /// Sets the key's id, the value of `kid`.
     ///
     /// # Errors
     ///
@@ -148,19 +149,19 @@ impl JweKey {
         Ok(Self { key, ..self })
     }
 
-    /// The one algorithm that this key is used with.
+    /// Returns the algorithm that this key is bound to.
     #[must_use]
     pub const fn algorithm(&self) -> JweAlgorithm {
         self.algorithm
     }
 
-    /// The key's id.
+    /// Returns the key's id.
     #[must_use]
     pub fn kid(&self) -> &str {
         self.key.kid()
     }
 
-    /// Whether it holds what decrypting takes.
+    /// Returns whether the key can decrypt.
     #[must_use]
     pub fn can_decrypt(&self) -> bool {
         match &*self.material {
@@ -170,7 +171,8 @@ impl JweKey {
         }
     }
 
-    /// The public half as a JSON Web Key for others to encrypt with; `None` for a shared secret.
+    /// Returns the public half as a JSON Web Key, with which others can encrypt. Returns `None` for
+    /// a shared secret.
     #[must_use]
     pub fn public_jwk(&self) -> Option<Value> {
         let mut public = self.key.public_jwk()?;
@@ -179,8 +181,8 @@ impl JweKey {
         Some(public)
     }
 
-    /// The whole key as a JSON Web Key that [`from_jwk`](Self::from_jwk) reads, to be kept for the next start; `None` where
-    /// there is nothing to decrypt with.
+    /// Returns the whole key as a JSON Web Key, for storage. [`from_jwk`](Self::from_jwk) reads it.
+    /// Returns `None` if the key cannot decrypt.
     #[must_use]
     pub fn to_private_jwk(&self) -> Option<Secret<String>> {
         let name = self.algorithm.name();
@@ -194,14 +196,14 @@ impl JweKey {
         }
     }
 
-    /// The private key as PKCS#8 in PEM, to be kept for the next start; `None` for a shared secret, for X25519, and where there
-    /// is no private half.
+    /// Returns the private key as PKCS#8 in PEM, for storage. Returns `None` for a shared secret,
+    /// for X25519, and if there is no private half.
     #[must_use]
     pub fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
         self.key.to_pkcs8_pem()
     }
 
-    /// Makes the key of a content that this key's holder can find.
+    /// Creates a content key that the holder of this key can recover.
     pub(super) fn wrap(&self) -> Result<WrappedKey, IssueError> {
         match &*self.material {
             JweMaterial::Rsa(public, _) => {
@@ -226,7 +228,8 @@ impl JweKey {
         }
     }
 
-    /// Finds the key of a content; `None` whatever the reason (RFC 7516 section 11.5).
+    /// Recovers the content key. Returns `None` for every failure, so that the reason stays hidden
+    /// (RFC 7516 section 11.5).
     pub(super) fn unwrap(&self, header: &JweHeader<'_>, encrypted: &[u8]) -> Option<ContentKey> {
         match &*self.material {
             JweMaterial::Rsa(_, private) => {
@@ -241,7 +244,7 @@ impl JweKey {
                 exact(kek.unwrap(encrypted, &mut buffer).ok()?)
             }
             JweMaterial::Ec(own, private) => {
-                // Agreed on directly: there is no encrypted key (RFC 7516 section 5.2, step 10).
+                // With direct agreement there is no encrypted key (RFC 7516 section 5.2, step 10).
                 if !encrypted.is_empty() {
                     return None;
                 }
@@ -295,5 +298,5 @@ impl fmt::Debug for JweKey {
     }
 }
 
-/// What AES Key Wrap adds (RFC 3394 section 2.2.1).
+/// The overhead of AES Key Wrap (RFC 3394 section 2.2.1).
 const WRAP_BYTES: usize = 8;

@@ -1,4 +1,4 @@
-//! Keys from the forms in which others write them: PEM and JWK.
+//! Loads encryption keys from PEM and JWK.
 
 use aws_lc_rs::{
     agreement::{self, ECDH_P256, X25519},
@@ -24,7 +24,8 @@ use crate::{
 };
 
 impl JweKey {
-    /// Reads the one private or public key of a PEM text (RFC 7468): what [`Key::from_pem`] takes.
+    /// Reads the only private or public key in a PEM text (RFC 7468). Accepts what
+    /// [`Key::from_pem`] accepts.
     ///
     /// # Errors
     ///
@@ -38,17 +39,18 @@ impl JweKey {
         Self::of(algorithm, key)
     }
 
-    /// Reads a JSON Web Key (RFC 7517), private or public, and takes the algorithm from its `alg`; an EC or OKP key
-    /// may leave it out.
+    /// Reads a private or public JSON Web Key (RFC 7517). The algorithm is that of `alg`, which may
+    /// be absent in an EC or OKP key.
     ///
-    /// `use` and `key_ops` are kept to: a private key whose `key_ops` lists what its public half does and nothing that
-    /// decrypts only encrypts. That is `decrypt` or `unwrapKey` for RSA, `deriveKey` or `deriveBits` for EC and OKP; a shared
-    /// secret needs both `wrapKey` and `unwrapKey`.
+    /// `use` and `key_ops` are respected. A private key only encrypts if its `key_ops` lists an
+    /// operation of the public half and none that decrypts. The decrypting operations are `decrypt`
+    /// or `unwrapKey` for RSA, and `deriveKey` or `deriveBits` for EC and OKP. A shared secret
+    /// needs both `wrapKey` and `unwrapKey`.
     ///
     /// # Errors
     ///
-    /// When it is not a JWK in every member, as [`Key::from_jwk`] has them, when its `use` is not `enc`, or its `alg` or
-    /// `key_ops` is for something else, signing above all, and when it says no algorithm.
+    /// If any member is malformed, as for [`Key::from_jwk`], if `use` is not `enc`, if `alg` or
+    /// `key_ops` is for something else, in particular signing, and if the algorithm is not stated.
     pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
         let jwk = Jwk::parse("jwk", json)?;
         let algorithm = algorithm(&jwk)?;
@@ -73,14 +75,14 @@ impl JweKey {
         Ok(Self::new(algorithm, key, JweMaterial::Shared(secret)))
     }
 
-    /// The key pair, or the public key, that `twin` is.
+    /// Builds an encryption key from a signing key of the same type.
     pub(super) fn of(algorithm: JweAlgorithm, key: Key) -> Result<Self, ConfigError> {
         let material = match algorithm {
             JweAlgorithm::RsaOaep256 => rsa(&key),
             _ => ec(&key),
         };
         let unfit = || {
-            let reason = format!("{algorithm} cannot be done with this key");
+            let reason = format!("this key cannot be used for {algorithm}");
             ConfigError::new("private_key", reason)
         };
         Ok(Self::new(algorithm, key, material.ok_or_else(unfit)?))
@@ -108,7 +110,7 @@ fn ec(key: &Key) -> Option<JweMaterial> {
     Some(JweMaterial::Ec(point, private))
 }
 
-/// The private half, if there is one, in one form.
+/// Returns the private half, if there is one, as PKCS#8.
 fn pkcs8(key: &Key) -> Option<Zeroizing<Vec<u8>>> {
     let pem = key.to_pkcs8_pem()?;
     pem::read(pem.expose().as_bytes())
@@ -116,18 +118,19 @@ fn pkcs8(key: &Key) -> Option<Zeroizing<Vec<u8>>> {
         .map(|block| block.der)
 }
 
-/// What `alg` names or, without one, the only algorithm that there is for the kind of key. An RSA key could be for OAEP with
-/// another hash, and a shared secret for anything.
+/// Returns the algorithm that `alg` names or, if there is none, the only one for the key type. An
+/// RSA key could be for OAEP with another hash, and a shared secret for any algorithm, so both need
+/// `alg`.
 fn algorithm(jwk: &Jwk<'_>) -> Result<JweAlgorithm, ConfigError> {
     match jwk.text("alg")? {
         Some(name) => JweAlgorithm::from_name(&name)
-            .ok_or_else(|| jwk.refuse("its `alg` is of no encryption offered here")),
+            .ok_or_else(|| jwk.refuse("its `alg` is not a supported encryption algorithm")),
         None if ["EC", "OKP"].contains(&&*jwk.required("kty")?) => Ok(JweAlgorithm::EcdhEs),
         None => Err(jwk.refuse("it has no `alg`")),
     }
 }
 
-/// Whether the private half may be used, if there is one (RFC 7517 section 4.3).
+/// Returns whether the private half exists and may be used (RFC 7517 section 4.3).
 fn may_decrypt(
     jwk: &Jwk<'_>,
     algorithm: JweAlgorithm,
@@ -140,21 +143,22 @@ fn may_decrypt(
         .iter()
         .any(|it| ["sign", "verify"].contains(&it.as_str()))
     {
-        return Err(jwk.refuse("its `key_ops` is for signing, and one key does not do both"));
+        return Err(jwk.refuse("its `key_ops` is for signing, and one key must not do both"));
     }
     let allows = |names: [&str; 2]| operations.iter().any(|it| names.contains(&it.as_str()));
     match algorithm {
         JweAlgorithm::RsaOaep256 if is_private && allows(["decrypt", "unwrapKey"]) => Ok(true),
         JweAlgorithm::RsaOaep256 if allows(["encrypt", "wrapKey"]) => Ok(false),
-        // Browsers say no operation of a public key, because it takes part in what the private one does.
+        // Browsers export a public key with an empty `key_ops`, since it only takes part in the
+        // operations of the private key.
         JweAlgorithm::EcdhEs if !is_private && operations.is_empty() => Ok(false),
         JweAlgorithm::EcdhEs if allows(["deriveKey", "deriveBits"]) => Ok(is_private),
         JweAlgorithm::A256Kw if allows(["wrapKey"; 2]) && allows(["unwrapKey"; 2]) => Ok(true),
-        _ => Err(jwk.refuse("its `key_ops` allows neither to encrypt nor to decrypt")),
+        _ => Err(jwk.refuse("its `key_ops` allows neither encrypting nor decrypting")),
     }
 }
 
-/// What knows the id and the forms of a key made of `parts`.
+/// Builds the underlying key from `parts`, with the id of the JWK.
 fn key_from_parts(
     jwk: &Jwk<'_>,
     algorithm: JweAlgorithm,
@@ -167,7 +171,7 @@ fn key_from_parts(
     }
 }
 
-/// RFC 8037 section 2. Nothing signs with such a key.
+/// Reads a key on X25519 (RFC 8037 section 2). Such a key cannot sign.
 fn x25519(jwk: &Jwk<'_>) -> Result<JweKey, ConfigError> {
     let algorithm = JweAlgorithm::EcdhEs;
     if jwk.required("crv")? != "X25519" {
@@ -176,7 +180,8 @@ fn x25519(jwk: &Jwk<'_>) -> Result<JweKey, ConfigError> {
     let public = jwk.bytes_of("x", 32)?;
     let x = jwk::encode(&public);
     let point = Point::x25519(&x).filter(|point| agree_ephemeral(point).is_some());
-    let point = point.ok_or_else(|| jwk.refuse("with its `x` nobody can agree on a secret"))?;
+    let point =
+        point.ok_or_else(|| jwk.refuse("its `x` has low order, so no secret can be agreed on"))?;
     let private = match jwk.has("d") {
         true => Some(private_half(jwk, &public)?),
         false => None,
@@ -192,7 +197,7 @@ fn x25519(jwk: &Jwk<'_>) -> Result<JweKey, ConfigError> {
     Ok(JweKey::new(algorithm, key, material))
 }
 
-/// The private half, whose public half must be this.
+/// Reads the private half, which must match the public one.
 fn private_half(jwk: &Jwk<'_>, public: &[u8]) -> Result<agreement::PrivateKey, ConfigError> {
     let d = jwk.bytes_of("d", 32)?;
     let private = agreement::PrivateKey::from_private_key(&X25519, &d).ok();

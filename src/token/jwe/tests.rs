@@ -330,7 +330,7 @@ fn wycheproof_decrypts_what_it_should_and_nothing_else() {
 /// Most are of contents that are encrypted otherwise than with A256GCM.
 const EXPECTED: [(&str, &str, i32); 6] = [
     ("invalid", "no key of the ring has this kid", 1),
-    ("invalid", "the token has not five parts", 6),
+    ("invalid", "the token does not have five parts", 6),
     ("invalid", OTHERWISE, 31),
     (
         "invalid",
