@@ -1,12 +1,13 @@
-//! What was verified a moment ago, found by the text that was presented.
+//! The cache of verified credentials: what follows from the text of a credential is computed once.
 //!
-//! A browser sends the same cookie, and a service the same token, many times over. What followed from the
-//! text alone (its signature, its form) need not be worked out again; what can change (the time, the
-//! key ring, the store) is asked each time by the caller of this cache.
+//! A browser sends the same cookie, and a service the same token, many times. Whatever follows from
+//! the text alone (its signature, its form) is cached. What can change (the time, the key ring, the
+//! store) is checked each time by the caller of this cache.
 //!
-//! * Successes only: a text that was refused is never remembered, so nothing is gained by sending many.
-//! * Texts are found by a keyed hash of the end of what differs in each, and compared whole, in constant time.
-//! * At most a fixed number of entries; when a shard is full, some entry of it gives way.
+//! * Only successes are cached. Rejected texts are not, so sending many of them evicts nothing.
+//! * Texts are looked up by a keyed hash of the last bytes that an attacker cannot choose, and then
+//!   compared whole, in constant time.
+//! * The number of entries is bounded. When a shard is full, an arbitrary entry of it is evicted.
 
 use std::{
     collections::HashMap,
@@ -17,11 +18,11 @@ use std::{
 
 use crate::secret::{Secret, equal};
 
-/// Values by the secret texts that they follow from.
+/// Values by the secret texts from which they follow.
 pub(crate) struct Cache<V> {
     shards: Box<[Mutex<Shard<V>>]>,
     hashing: RandomState,
-    /// Where in a text that ends which nobody can choose: a signature or a keyed tag.
+    /// Returns where the unpredictable part of a text (a signature or a keyed tag) ends.
     end: fn(&str) -> usize,
 }
 
@@ -33,7 +34,8 @@ struct CacheEntry<V> {
 }
 
 impl<V> Cache<V> {
-    /// Of texts in which that ends where `end` says. Behind it may be the same in many of them.
+    /// Creates a cache. `end` returns where the unpredictable part of a text ends; what follows may
+    /// be the same in many texts.
     pub(crate) fn new(end: fn(&str) -> usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -72,7 +74,7 @@ impl<V> Cache<V> {
     }
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<V>> {
-        // The map uses the low bits, so the shard is chosen by others.
+        // The map uses the low bits of the hash, so the shard is selected by the high bits.
         let shard = (hash >> 32) as usize % SHARDS;
         self.shards[shard]
             .lock()
@@ -86,13 +88,13 @@ impl<V> fmt::Debug for Cache<V> {
     }
 }
 
-/// A hasher for keys that are hashes already.
+/// A hasher for keys that are already hashes.
 #[derive(Default)]
 struct IdentityHasher(u64);
 
 impl Hasher for IdentityHasher {
     fn write(&mut self, _: &[u8]) {
-        debug_assert!(false, "only whole numbers are hashed");
+        debug_assert!(false, "only integers are hashed");
     }
 
     fn write_u64(&mut self, hash: u64) {
@@ -106,7 +108,8 @@ impl Hasher for IdentityHasher {
 
 const HASHED_BYTES: usize = 48;
 const SHARDS: usize = 32;
-/// With 32 shards some two thousand entries: the callers of a few seconds on a busy node, in a megabyte or two.
+/// About two thousand entries in 32 shards: the callers of a few seconds on a busy node, in one or
+/// two megabytes.
 const ENTRIES_PER_SHARD: usize = 64;
 
 #[cfg(test)]
@@ -126,7 +129,7 @@ mod tests {
         assert!(cache.get("alice's cookie").is_none());
     }
 
-    /// As PASETOs of one key do: each ends in a footer that names the key.
+    /// PASETOs under one key all end in the same footer, which names the key.
     #[test]
     fn texts_with_one_end_do_not_drive_each_other_out() {
         let footer = "f".repeat(HASHED_BYTES);

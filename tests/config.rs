@@ -352,11 +352,11 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             json!({ "secret": "supersecretkey" }),
-            "setting `secret[0]`: 14 bytes, and at least 32 random bytes are needed",
+            "setting `secret[0]`: 14 bytes, but at least 32 random bytes are required",
         ),
         (
             json!({ "secret": [SECRET, "x"] }),
-            "setting `secret[1]`: 1 bytes, and at least 32 random bytes are needed",
+            "setting `secret[1]`: 1 bytes, but at least 32 random bytes are required",
         ),
         (
             json!({ "secret": SECRET, "secret_file": "x" }),
@@ -643,7 +643,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             provider("github", json!({ "timeout": "31s" })),
-            "setting `oauth2.providers.github.timeout`: is not between a millisecond and half a minute",
+            "setting `oauth2.providers.github.timeout`: is not between a millisecond and 30 seconds",
         ),
         (
             provider("github", json!({ "default_page": "https://evil.example" })),

@@ -1,4 +1,5 @@
-//! Records that only this application can write: each is sealed for its own place in the store.
+//! Seals records so that only this application can write them. Each record is bound to its store
+//! key.
 //!
 //! ```text
 //! public part ‖ key id (4 bytes) ‖ nonce (12) ‖ sealed part ‖ tag (16)
@@ -15,7 +16,7 @@ use zeroize::Zeroizing;
 use super::{MasterSecret, Secret, derive_key, random};
 use crate::{error::StoreError, store::Key};
 
-/// The keys of one kind of record under one issuer: the first seals, all open.
+/// The keys of one kind of record under one issuer. The first one seals, all of them open.
 pub(crate) struct RecordKeys(Vec<RecordKey>);
 
 struct RecordKey {
@@ -23,25 +24,25 @@ struct RecordKey {
     cipher: LessSafeKey,
 }
 
-/// A record that was opened.
+/// An opened record.
 pub(crate) struct OpenedRecord {
     pub(crate) plain: Zeroizing<Vec<u8>>,
-    /// Whether the key that seals today sealed it.
+    /// Whether the record is sealed under the active key.
     #[cfg(any(test, feature = "account"))]
     pub(crate) is_current: bool,
 }
 
-/// Says why a record does not open.
+/// The reason why a record does not open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum UnsealError {
-    /// It is sealed under a key that is not here: of a retired secret, or of another application.
+    /// It is sealed under an unknown key: of a retired secret, or of another application.
     UnknownKey,
-    /// It is not what was written, or not where it was written.
+    /// It was changed, or moved to another store key.
     Damaged,
 }
 
 impl RecordKeys {
-    /// The keys for the records named by `label`.
+    /// Derives the keys for the records named by `label`.
     pub(crate) fn new(secret: &MasterSecret, label: &str, issuer: &str) -> Self {
         let keys = secret.keys(label, issuer);
         Self(keys.iter().map(RecordKey::new).collect())
@@ -95,7 +96,7 @@ impl RecordKeys {
     }
 }
 
-/// Where a record is, and what stands before its sealed part. A namespace has no NUL.
+/// The associated data: the store key, the public part and the key id. A namespace contains no NUL.
 fn associated_data(key: &Key, public: &[u8], id: [u8; ID_BYTES]) -> Aad<Vec<u8>> {
     let namespace = key.namespace().as_bytes();
     Aad::from([namespace, b"\0", key.digest(), public, &id].concat())
@@ -117,7 +118,7 @@ impl RecordKey {
 impl UnsealError {
     pub(crate) const fn reason(self) -> &'static str {
         match self {
-            Self::UnknownKey => "it is sealed under a secret that is not accepted here",
+            Self::UnknownKey => "it is sealed under a secret that is not accepted",
             Self::Damaged => "it was damaged, forged or moved",
         }
     }

@@ -150,7 +150,7 @@ impl<U: 'static, T: From<Jwt<U>> + 'static> IntoFuture for FromIssuer<U, T> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let limit = self.timeout;
-            let timed_out = |_| ConfigError::new("issuer", "it did not answer in time");
+            let timed_out = |_| ConfigError::new("issuer", "it did not respond in time");
             // There are two or three requests, and the timeout covers all of them together.
             let jwt = tokio::time::timeout(limit, self.discover())
                 .await

@@ -45,7 +45,7 @@ use zeroize::Zeroizing;
 use super::{algorithm::Algorithm, key::Key};
 use crate::error::ConfigError;
 
-/// Conversions of key pairs and public keys, by way of a JWK.
+/// Conversions of key pairs and public keys, through a JWK.
 macro_rules! pairs {
     ($($algorithm:ident: $pair:ident, $public:ident;)*) => {$(
         impl TryFrom<&simple::$pair> for Key {
