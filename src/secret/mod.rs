@@ -12,7 +12,9 @@
 //! let password = Secret::new("correct horse".to_owned());
 //! assert_eq!(format!("{password:?}"), "Secret(..)");
 //!
-//! Rotation: the new secret is active, and what was written under the old one stays valid.
+//! // Rotation: the new secret is active, and what was written under the old one stays valid.
+//! let old = MasterSecret::new(b"0123456789abcdef0123456789abcdef")?;
+//! let secret = MasterSecret::generate().accept(&old);
 //! # Ok::<(), tower_jam::ConfigError>(())
 //! ```
 

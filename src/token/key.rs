@@ -41,10 +41,13 @@ use crate::{
 /// ```
 /// use tower_jam::{Algorithm, Key};
 ///
-/// Generated once with `openssl rand -hex 32` and kept out of the source code.
+/// // Generated once with `openssl rand -hex 32` and kept out of the source code.
+/// let shared = Key::hs256(b"6f1a3c0cd1d6f4a9d3f4b1f8f2a7e0b95c3d8e7f6a1b2c4d5381932757cb5eb8")?;
+/// assert_eq!(shared.algorithm(), Algorithm::Hs256);
 ///
 /// let pair = Key::generate(Algorithm::EdDsa)?.with_kid("2026-01")?;
-/// let public = Key::from_jwk(&pair.public_jwk().expect("a key pair has a public half").to_string())?;
+/// let jwk = pair.public_jwk().expect("a key pair has a public half");
+/// let public = Key::from_jwk(&jwk.to_string())?;
 /// assert_eq!((public.kid(), public.can_sign()), ("2026-01", false));
 /// # Ok::<(), tower_jam::ConfigError>(())
 /// ```
