@@ -30,7 +30,8 @@
 //! use tower_jam::{Algorithm, Claims, Grant, Jwt, Key, KeyRing};
 //! use tower_jam::token::jwe::{Jwe, JweAlgorithm, JweKey};
 //!
-//! let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(Algorithm::EdDsa)?)).issuer("https://auth.acme.dev").audience("api").build()?;
+//! let ring = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
+//! let jwt = Jwt::<Claims>::builder(ring).issuer("https://auth.acme.dev").audience("api").build()?;
 //! let key = JweKey::generate(JweAlgorithm::EcdhEs)?;
 //! let jwe = Jwe::new(jwt.clone(), KeyRing::new(key));
 //!

@@ -85,15 +85,8 @@ struct RefreshState {
     is_running: bool,
 }
 
-/// The outcome of a request for a refresh.
-#[derive(PartialEq, Eq)]
-enum RefreshRequest {
-    Pending,
-    TooSoon,
-}
-
 impl Jwks {
-    /// Starts to build a handle to the keys that are published at `url`.
+    /// Returns a builder for the keys that are published at `url`.
     pub fn builder(url: &str) -> JwksBuilder {
         JwksBuilder {
             url: url.to_owned(),
@@ -116,9 +109,8 @@ impl Jwks {
         let refresher = &*self.inner.refresher;
         // Subscribe before checking the state, so that the completion is not missed.
         let mut completed = refresher.completed.subscribe();
-        match refresher.request_refresh() {
-            RefreshRequest::Pending => {}
-            RefreshRequest::TooSoon => return true,
+        if !refresher.request_refresh() {
+            return true;
         }
         let waited = timeout(refresher.fetch.timeout(), completed.changed()).await;
         matches!(waited, Ok(Ok(())))
@@ -126,18 +118,14 @@ impl Jwks {
 }
 
 impl Refresher {
-    /// Requests a refresh. At most one caller per interval starts one.
-    fn request_refresh(&self) -> RefreshRequest {
+    /// Requests a refresh, at most one per interval. Returns whether there is one to wait for.
+    fn request_refresh(&self) -> bool {
         let mut state = self.state();
-        if state.is_running {
-            return RefreshRequest::Pending;
+        if !state.is_running && Instant::now() >= state.not_before {
+            state.is_running = true;
+            self.requested.notify_one();
         }
-        if Instant::now() < state.not_before {
-            return RefreshRequest::TooSoon;
-        }
-        state.is_running = true;
-        self.requested.notify_one();
-        RefreshRequest::Pending
+        state.is_running
     }
 
     fn mark_started(&self) {
@@ -160,7 +148,7 @@ impl Refresher {
     }
 
     async fn refresh(&self) -> Result<Duration, JwksError> {
-        let (ring, lifetime) = read(&self.fetch, &self.url).await?;
+        let (ring, lifetime) = fetch_keys(&self.fetch, &self.url).await?;
         // Replacing the ring invalidates cached verifications, so a ring with the same keys stays.
         if !ring.has_same_keys(&self.ring) {
             self.ring.replace_with(&ring);
@@ -184,7 +172,7 @@ impl Refresher {
                 }
             };
             next = Instant::now() + pause;
-            // A request may have arrived while the refresh ran. This refresh has served it.
+            // A request may have arrived just as the timer fired. This refresh has served it.
             tokio::select! {
                 biased;
                 () = self.requested.notified() => {}
@@ -263,7 +251,7 @@ impl Jwks {
             let reason = "is not between a second and a day";
             return Err(ConfigError::new("interval", reason));
         }
-        let (ring, lifetime) = read(&fetch, &url).await.map_err(|error| {
+        let (ring, lifetime) = fetch_keys(&fetch, &url).await.map_err(|error| {
             ConfigError::new("jwks_url", "the key set could not be loaded").because(error)
         })?;
         let refresher = Arc::new(Refresher {
@@ -291,7 +279,7 @@ impl Jwks {
 }
 
 /// Fetches a key set. Also returns how long it is valid.
-async fn read(fetch: &Fetch, url: &Url) -> Result<(KeyRing, Duration), JwksError> {
+async fn fetch_keys(fetch: &Fetch, url: &Url) -> Result<(KeyRing, Duration), JwksError> {
     let response = fetch
         .get(url, HeaderMap::new())
         .await
@@ -301,11 +289,11 @@ async fn read(fetch: &Fetch, url: &Url) -> Result<(KeyRing, Duration), JwksError
     if ring.load().iter().any(|key| key.algorithm().is_symmetric()) {
         return Err(JwksError::SharedSecret);
     }
-    Ok((ring, lifetime(response.headers())))
+    Ok((ring, max_age(response.headers())))
 }
 
 /// Returns the `max-age` of `Cache-Control`, clamped.
-fn lifetime(headers: &HeaderMap) -> Duration {
+fn max_age(headers: &HeaderMap) -> Duration {
     let values = headers.get_all(header::CACHE_CONTROL).iter();
     let directives = values
         .filter_map(|value| value.to_str().ok())
@@ -365,7 +353,7 @@ mod tests {
         let read = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::CACHE_CONTROL, value.parse().unwrap());
-            lifetime(&headers).as_secs()
+            max_age(&headers).as_secs()
         };
         assert_eq!(read("public, max-age=7200, must-revalidate"), 7200);
         assert_eq!(read("Max-Age=\"7200\""), 7200);
@@ -373,6 +361,6 @@ mod tests {
         assert_eq!(read("max-age=99999999"), 86_400);
         assert_eq!(read("no-store"), 3600);
         assert_eq!(read("max-age=99999999999999999999999"), 3600);
-        assert_eq!(lifetime(&HeaderMap::new()), DEFAULT_LIFETIME);
+        assert_eq!(max_age(&HeaderMap::new()), DEFAULT_LIFETIME);
     }
 }

@@ -19,7 +19,7 @@ pub(super) type ContentKey = Zeroizing<[u8; 32]>;
 /// Encrypts `signed` for the holder of `key`.
 pub(super) fn seal(signed: &str, key: &JweKey) -> Result<String, IssueError> {
     let crypto = |_| IssueError::Crypto;
-    let wrapped = key.wrap()?;
+    let wrapped = key.wrap_content_key()?;
     let mut header = serde_json::json!({
         "alg": key.algorithm().name(), "cty": "JWT", "enc": ENCRYPTION, "kid": key.kid(),
     });
@@ -74,11 +74,11 @@ pub(super) fn decrypt(
         return Err(Rejection::invalid("the token does not have five parts"));
     };
     let decoded = decode(header)?;
-    let named = JweHeader::parse(&decoded)?;
-    let key = keys.find(named.kid.as_deref());
+    let parsed_header = JweHeader::parse(&decoded)?;
+    let key = keys.find(parsed_header.kid.as_deref());
     let key = key.ok_or_else(|| Rejection::invalid("no key of the ring has this kid"))?;
     // Both are fixed by the key; the header must match.
-    if key.algorithm().name() != named.alg || named.enc != ENCRYPTION {
+    if key.algorithm().name() != parsed_header.alg || parsed_header.enc != ENCRYPTION {
         let reason = "the token names another algorithm than its key";
         return Err(Rejection::invalid(reason));
     }
@@ -86,7 +86,9 @@ pub(super) fn decrypt(
     let (nonce, tag) = (decode(nonce)?, decode(tag)?);
     let mut sealed = Zeroizing::new(decode(content)?);
     let nonce = Nonce::try_assume_unique_for_key(&nonce).map_err(|_| refuse())?;
-    let content_key = key.unwrap(&named, &decode(encrypted)?).ok_or_else(refuse)?;
+    let content_key = key
+        .unwrap_content_key(&parsed_header, &decode(encrypted)?)
+        .ok_or_else(refuse)?;
     if tag.len() != AES_256_GCM.tag_len() {
         return Err(refuse());
     }
@@ -98,7 +100,7 @@ pub(super) fn decrypt(
         })
         .map_err(|_| refuse())?;
     sealed.truncate(length);
-    Ok((sealed, named.is_nested))
+    Ok((sealed, parsed_header.is_nested))
 }
 
 fn cipher(key: &ContentKey) -> Result<LessSafeKey, aws_lc_rs::error::Unspecified> {

@@ -204,7 +204,7 @@ impl JweKey {
     }
 
     /// Creates a content key that the holder of this key can recover.
-    pub(super) fn wrap(&self) -> Result<WrappedKey, IssueError> {
+    pub(super) fn wrap_content_key(&self) -> Result<WrappedKey, IssueError> {
         match &*self.material {
             JweMaterial::Rsa(public, _) => {
                 let content = random_content_key();
@@ -230,7 +230,11 @@ impl JweKey {
 
     /// Recovers the content key. Returns `None` for every failure, so that the reason stays hidden
     /// (RFC 7516 section 11.5).
-    pub(super) fn unwrap(&self, header: &JweHeader<'_>, encrypted: &[u8]) -> Option<ContentKey> {
+    pub(super) fn unwrap_content_key(
+        &self,
+        header: &JweHeader<'_>,
+        encrypted: &[u8],
+    ) -> Option<ContentKey> {
         match &*self.material {
             JweMaterial::Rsa(_, private) => {
                 let private = private.as_ref()?;

@@ -64,9 +64,10 @@ impl JweKey {
         }
         let parts = jwk.read(algorithm.signing_algorithm(), algorithm.name())?;
         let key = key_from_parts(&jwk, algorithm, parts)?;
-        let key = match may_decrypt(&jwk, algorithm, key.can_sign())? {
-            true => key,
-            false => key.verifying(),
+        let key = if may_decrypt(&jwk, algorithm, key.can_sign())? {
+            key
+        } else {
+            key.verifying()
         };
         let Some(secret) = secret else {
             return Self::of(algorithm, key);
@@ -182,9 +183,10 @@ fn x25519(jwk: &Jwk<'_>) -> Result<JweKey, ConfigError> {
     let point = Point::x25519(&x).filter(|point| agree_ephemeral(point).is_some());
     let point =
         point.ok_or_else(|| jwk.refuse("its `x` has low order, so no secret can be agreed on"))?;
-    let private = match jwk.has("d") {
-        true => Some(private_half(jwk, &public)?),
-        false => None,
+    let private = if jwk.has("d") {
+        Some(private_half(jwk, &public)?)
+    } else {
+        None
     };
     let may_decrypt = may_decrypt(jwk, algorithm, private.is_some())?;
     let members = vec![
