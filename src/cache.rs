@@ -131,7 +131,7 @@ mod tests {
 
     /// PASETOs under one key all end in the same footer, which names the key.
     #[test]
-    fn texts_with_one_end_do_not_drive_each_other_out() {
+    fn texts_with_the_same_ending_do_not_evict_each_other() {
         let footer = "f".repeat(HASHED_BYTES);
         let cache = Cache::new(|text| text.find('.').unwrap_or(text.len()));
         for number in 0..100 {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn two_texts_of_one_hash_do_not_answer_for_each_other() {
+    fn texts_with_the_same_hash_are_told_apart() {
         let cache = Cache::new(str::len);
         let hash = cache.hash("bob");
         let entry = CacheEntry {

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_of_rfc_3339_is_the_moment_it_says() {
+    fn an_rfc_3339_date_is_read_as_its_timestamp() {
         for (text, millis) in [
             ("1970-01-01T00:00:00Z", 0_i64),
             ("1970-01-01T00:00:00+00:00", 0),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_of_rfc_3339_is_none() {
+    fn other_text_is_not_an_rfc_3339_date() {
         for text in [
             "",
             "2026",

@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn words_take_what_is_text_and_say_if_that_was_all() {
+    fn a_string_list_keeps_strings_and_reports_other_items() {
         let strings = |text: &str| {
             parse::<StringList>(text.as_bytes())
                 .map(|strings| (strings.list, strings.is_well_formed))
