@@ -20,13 +20,13 @@ use crate::secret::{Secret, equal};
 
 /// Values by the secret texts from which they follow.
 pub(crate) struct Cache<V> {
-    shards: Box<[Mutex<Shard<V>>]>,
+    shards: Box<[Mutex<CacheShard<V>>]>,
     hashing: RandomState,
     /// Returns where the unpredictable part of a text (a signature or a keyed tag) ends.
     end: fn(&str) -> usize,
 }
 
-type Shard<V> = HashMap<u64, CacheEntry<V>, BuildHasherDefault<IdentityHasher>>;
+type CacheShard<V> = HashMap<u64, CacheEntry<V>, BuildHasherDefault<IdentityHasher>>;
 
 struct CacheEntry<V> {
     text: Secret<String>,
@@ -56,8 +56,8 @@ impl<V> Cache<V> {
         let text = Secret::new(text.to_owned());
         let mut shard = self.shard(hash);
         if shard.len() >= ENTRIES_PER_SHARD && !shard.contains_key(&hash) {
-            let some = shard.keys().next().copied();
-            some.and_then(|some| shard.remove(&some));
+            let evicted = shard.keys().next().copied();
+            evicted.and_then(|evicted| shard.remove(&evicted));
         }
         shard.insert(hash, CacheEntry { text, value });
     }
@@ -73,7 +73,7 @@ impl<V> Cache<V> {
         self.hashing.hash_one(hashed)
     }
 
-    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<V>> {
+    fn shard(&self, hash: u64) -> MutexGuard<'_, CacheShard<V>> {
         // The map uses the low bits of the hash, so the shard is selected by the high bits.
         let shard = (hash >> 32) as usize % SHARDS;
         self.shards[shard]

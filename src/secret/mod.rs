@@ -99,7 +99,7 @@ impl<T: Zeroize + AsRef<[u8]>> Eq for Secret<T> {}
 /// | users of `StoreUsers` | at a login | 503, until the secret is accepted again |
 /// | one-time codes | at a code | 403: the second factor is lost, until an operator resets it |
 /// | pending logins, logins with a provider | – | the user begins again |
-/// | remembered and known devices | – | a code is asked for again; the device is unknown |
+/// | remembered and known devices | – | a code is required again; the device is unknown |
 /// | hashes with a pepper | at a login | 503, until the pepper is accepted again |
 #[derive(Clone, Debug)]
 pub struct MasterSecret {
@@ -192,7 +192,7 @@ pub(crate) fn derive_key_of(input: &[u8], label: &str, context: &[u8]) -> Secret
         .extract(input)
         .expand(&[label.as_bytes(), context], hkdf::HKDF_SHA256)
         .and_then(|material| material.fill(&mut key))
-        .expect("32 bytes are within what HKDF-SHA-256 yields");
+        .expect("32 bytes do not exceed the output limit of HKDF-SHA-256");
     Secret::new(key)
 }
 

@@ -5,10 +5,11 @@
 //! public part ‖ key id (4 bytes) ‖ nonce (12) ‖ sealed part ‖ tag (16)
 //! ```
 //!
-//! The cipher is AES-256-GCM-SIV (RFC 8452) under a key of the master secret and the issuer. The store
-//! key, the public part and the key id are associated data, so a party that can write to the store can
-//! delete a record or restore an older one, and can neither forge one nor move it. GCM-SIV, since a key
-//! seals many records with random nonces: a repeated nonce reveals only whether two records are equal.
+//! The cipher is AES-256-GCM-SIV (RFC 8452) under a key of the master secret and the issuer. The
+//! store key, the public part and the key id are associated data, so a party that can write to the
+//! store can delete a record or restore an older one, but can neither forge nor move one.
+//! GCM-SIV is used because a key seals many records with random nonces: a repeated nonce reveals
+//! only whether two records are equal.
 
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
@@ -107,7 +108,7 @@ impl RecordKey {
         let id = derive_key(key.expose(), "tower-jam record key id");
         let [a, b, c, d, ..] = *id.expose();
         let cipher = UnboundKey::new(&aead::AES_256_GCM_SIV, key.expose());
-        let cipher = cipher.expect("the key has the 32 bytes that AES-256 takes");
+        let cipher = cipher.expect("an AES-256 key has 32 bytes");
         Self {
             id: [a, b, c, d],
             cipher: LessSafeKey::new(cipher),

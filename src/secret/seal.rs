@@ -46,7 +46,7 @@ pub(crate) const OVERHEAD: usize = NONCE_LEN + 16;
 
 fn cipher(key: &Secret<[u8; 32]>) -> LessSafeKey {
     let key = UnboundKey::new(&aead::AES_256_GCM, key.expose());
-    LessSafeKey::new(key.expect("the key has the 32 bytes that AES-256 takes"))
+    LessSafeKey::new(key.expect("an AES-256 key has 32 bytes"))
 }
 
 #[cfg(test)]

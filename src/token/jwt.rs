@@ -94,11 +94,11 @@ impl Envelope for Jws {
     }
 
     fn is_current(&self, keys: &Keys) -> bool {
-        self.keys.ring.is_at(keys)
+        self.keys.ring.is_current(keys)
     }
 
     fn learn(&self) -> Option<Learning<'_>> {
-        self.keys.learn()
+        self.keys.refresh_for_unknown()
     }
 
     fn open(&self, token: &str) -> Result<Opened, Rejection> {

@@ -287,7 +287,7 @@ impl Key {
             hmac::HMAC_SHA256,
             &[1, 2].repeat(16),
         )
-        .expect("these bytes are taken");
+        .expect("the secret is long enough and not constant");
         parts.verifying_key = VerifyingKey::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret).into());
         Self::new(Algorithm::Hs256, parts)
     }

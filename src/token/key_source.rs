@@ -17,7 +17,7 @@ pub struct KeySource {
 impl KeySource {
     /// Refreshes the keys on behalf of a token whose key is unknown. Returns `None` if the keys are
     /// fixed.
-    pub(super) fn learn(&self) -> Option<Learning<'_>> {
+    pub(super) fn refresh_for_unknown(&self) -> Option<Learning<'_>> {
         #[cfg(feature = "jwks")]
         if let Some(jwks) = &self.jwks {
             return Some(Box::pin(jwks.refresh_for_unknown()));

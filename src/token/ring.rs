@@ -127,7 +127,7 @@ impl<K: RingKey> KeyRing<K> {
     }
 
     /// Whether `keys`, a snapshot taken earlier, is still current.
-    pub(crate) fn is_at(&self, keys: &Arc<dyn Any + Send + Sync>) -> bool {
+    pub(crate) fn is_current(&self, keys: &Arc<dyn Any + Send + Sync>) -> bool {
         Arc::as_ptr(&self.load()).cast::<()>() == Arc::as_ptr(keys).cast::<()>()
     }
 

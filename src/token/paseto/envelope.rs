@@ -39,7 +39,7 @@ impl<V: 'static, P: Purpose<V>> Envelope for Sealing<V, P> {
     }
 
     fn is_current(&self, keys: &Keys) -> bool {
-        self.ring.is_at(keys)
+        self.ring.is_current(keys)
     }
 
     fn open(&self, token: &str) -> Result<Opened, Rejection> {
