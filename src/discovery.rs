@@ -51,20 +51,20 @@ pub(crate) async fn discover(
     if url.query().is_some() {
         return Err(ConfigError::new("issuer", "has a query"));
     }
-    let none = |error: FetchError| {
+    let unavailable = |error: FetchError| {
         ConfigError::new("issuer", "its metadata could not be fetched").because(error)
     };
-    let answer = match fetch.get(&openid(&url), HeaderMap::new()).await {
+    let response = match fetch.get(&openid(&url), HeaderMap::new()).await {
         Err(error) if error.is_absent() => fetch.get(&oauth(&url), HeaderMap::new()).await,
-        answer => answer,
+        response => response,
     };
-    let answer = answer.map_err(none)?;
+    let response = response.map_err(unavailable)?;
     // serde_json quotes the input in some messages, so only the position is kept.
-    let document: Document = serde_json::from_slice(answer.body()).map_err(|error| {
+    let document: Document = serde_json::from_slice(response.body()).map_err(|error| {
         let cause = format!("at line {}, column {}", error.line(), error.column());
         ConfigError::new("issuer", "its metadata is malformed").because(cause)
     })?;
-    document.check(scheme, issuer)
+    document.validate(scheme, issuer)
 }
 
 /// OpenID Connect Discovery section 4: appended to the issuer's path.
@@ -104,7 +104,7 @@ struct Document {
 }
 
 impl Document {
-    fn check(self, scheme: UrlScheme, issuer: &str) -> Result<Metadata, ConfigError> {
+    fn validate(self, scheme: UrlScheme, issuer: &str) -> Result<Metadata, ConfigError> {
         if self.issuer != issuer {
             let reason = "its metadata names another issuer";
             return Err(ConfigError::new("issuer", reason));

@@ -148,10 +148,12 @@ impl Error for FetchError {
 
 /// Wraps an error of the client. A URL may have secrets in its query, so it is omitted.
 fn from_reqwest(error: reqwest::Error) -> FetchError {
-    let reason = match () {
-        () if error.is_timeout() => "the server did not respond in time",
-        () if error.is_connect() => "the server cannot be reached",
-        () => "the connection to the server failed",
+    let reason = if error.is_timeout() {
+        "the server did not respond in time"
+    } else if error.is_connect() {
+        "the server cannot be reached"
+    } else {
+        "the connection to the server failed"
     };
     FetchError {
         reason,

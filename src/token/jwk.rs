@@ -120,7 +120,7 @@ impl<'a> Jwk<'a> {
             .is_ok_and(|kty| kty.as_deref() == Some("RSA"))
     }
 
-    /// RFC 7517 sections 4.2 and 4.3.
+    /// Reads `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
     pub(super) fn uses(&self) -> Result<Uses, ConfigError> {
         self.expect_use("sig")?;
         let Some(operations) = self.operations()? else {

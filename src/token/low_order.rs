@@ -33,14 +33,14 @@ const Y: [[u8; 32]; 7] = [
     near_p(0xee),
 ];
 
-/// A number of one byte.
+/// A y coordinate of one byte.
 const fn small(byte: u8) -> [u8; 32] {
     let mut y = [0; 32];
     y[0] = byte;
     y
 }
 
-/// p is 2^255 - 19, which ends in the byte 0xed.
+/// A y coordinate near p = 2^255 − 19, whose lowest byte is 0xed.
 const fn near_p(byte: u8) -> [u8; 32] {
     let mut y = [0xff; 32];
     y[0] = byte;

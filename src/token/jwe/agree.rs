@@ -94,7 +94,7 @@ pub(super) fn agree(
     .ok()
 }
 
-/// The Concat KDF of RFC 7518 section 4.6.2.
+/// Derives a key with the Concat KDF of RFC 7518 section 4.6.2.
 pub(super) fn derive(
     shared: &[u8],
     algorithm: &str,

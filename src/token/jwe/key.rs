@@ -92,7 +92,7 @@ pub(super) enum JweMaterial {
     Shared(ContentKey),
 }
 
-/// A fresh key of a content, and what its reader finds it by.
+/// A new content key, and the data from which its recipient recovers it.
 pub(super) struct WrappedKey {
     pub(super) content: ContentKey,
     pub(super) encrypted: Vec<u8>,

@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Jwk<'_> {
-    /// RFC 7518 section 6.3.
+    /// Reads an RSA key (RFC 7518 section 6.3).
     pub(super) fn rsa(&self, build: &KeyBuilder, rsa: Rsa) -> Result<KeyParts, ConfigError> {
         let (n, e) = (self.bytes("n")?, self.bytes("e")?);
         let public = build.rsa_components(rsa, &n, &e)?;
@@ -47,7 +47,7 @@ impl Jwk<'_> {
         build.rsa_pair(rsa, self.consistent(pair)?)
     }
 
-    /// RFC 7518 section 6.2.
+    /// Reads an EC key (RFC 7518 section 6.2).
     pub(super) fn ec(
         &self,
         build: &KeyBuilder,
@@ -65,7 +65,7 @@ impl Jwk<'_> {
         build.ec_pair(curve, self.consistent(pair)?)
     }
 
-    /// RFC 8037 section 2.
+    /// Reads an Ed25519 key (RFC 8037 section 2).
     pub(super) fn ed25519(&self, build: &KeyBuilder) -> Result<KeyParts, ConfigError> {
         let x = self.bytes_of("x", 32)?;
         if !self.has("d") {
@@ -75,7 +75,7 @@ impl Jwk<'_> {
         build.ed25519_pair(self.consistent(pair)?)
     }
 
-    /// RFC 9964: the private key is the seed, and `alg` is required.
+    /// Reads an ML-DSA key (RFC 9964): the private key is the seed, and `alg` is required.
     pub(super) fn ml_dsa(
         &self,
         build: &KeyBuilder,
