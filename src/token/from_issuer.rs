@@ -1,4 +1,4 @@
-//! Builds an engine that verifies the access tokens of an issuer, from the issuer's name alone.
+//! Builds an engine that verifies the access tokens of an issuer, starting from the issuer's URL.
 //!
 //! # Rules
 //!
