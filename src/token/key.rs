@@ -29,14 +29,13 @@ use crate::{
 ///
 /// * Shared secrets are at least as long as the hash (RFC 7518 section 3.2). Values that others may
 ///   know are rejected: PEM, DER, JWK and SSH keys.
-/// * RSA keys have 2048 to 8192 bits (RFC 7518 section 3.3) and a public exponent of at least 65537.
+/// * RSA keys have 2048 to 8192 bits (RFC 7518 section 3.3) and an exponent of at least 65537.
 /// * EC keys are on the algorithm's curve (RFC 7518 section 3.4, RFC 8812 section 3.2), and private
 ///   and public members match.
-/// * ML-DSA private keys include the seed, from which everything else is derived (RFC 9881 section
-///   6).
+/// * ML-DSA private keys include the seed, from which the rest is derived (RFC 9881 section 6).
 ///
-/// The key's id is its RFC 7638 thumbprint, which is the same wherever it is computed, unless the
-/// JWK has a `kid` or [`with_kid`](Self::with_kid) sets one.
+/// The key's id is its RFC 7638 thumbprint, unless the JWK has a `kid` or
+/// [`with_kid`](Self::with_kid) sets one. The thumbprint is the same wherever it is computed.
 ///
 /// ```
 /// use tower_jam::{Algorithm, Key};
@@ -60,8 +59,8 @@ pub struct Key {
 }
 
 impl Key {
-    /// Creates a key for HMAC with SHA-256 from a shared secret: at least 32 random bytes
-    /// (`openssl rand -hex 32`), never a password.
+    /// Creates a key for HMAC with SHA-256 from at least 32 random bytes (`openssl rand -hex 32`),
+    /// never from a password.
     ///
     /// # Errors
     ///
@@ -71,7 +70,7 @@ impl Key {
         Self::shared(Algorithm::Hs256, hmac::HMAC_SHA256, secret.as_ref())
     }
 
-    /// Creates a key for HMAC with SHA-384 from a shared secret: at least 48 random bytes.
+    /// Creates a key for HMAC with SHA-384 from at least 48 random bytes.
     ///
     /// # Errors
     ///
@@ -80,7 +79,7 @@ impl Key {
         Self::shared(Algorithm::Hs384, hmac::HMAC_SHA384, secret.as_ref())
     }
 
-    /// Creates a key for HMAC with SHA-512 from a shared secret: at least 64 random bytes.
+    /// Creates a key for HMAC with SHA-512 from at least 64 random bytes.
     ///
     /// # Errors
     ///
@@ -119,8 +118,8 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// If the id is empty, longer than 128 characters, or not visible ASCII: it appears in every
-    /// token and in logs.
+    /// If the id is empty, longer than 128 characters, or not visible ASCII: it appears in tokens
+    /// and logs.
     pub fn with_kid(self, kid: impl Into<String>) -> Result<Self, ConfigError> {
         let kid = kid.into();
         if !(1..=MAXIMUM_KID).contains(&kid.len())
@@ -154,8 +153,7 @@ impl Key {
         self.signer.is_some()
     }
 
-    /// Returns whether the key can verify: always, except for a shared secret whose JWK permits
-    /// only signing.
+    /// Returns whether the key can verify. A shared secret whose JWK permits only signing cannot.
     #[must_use]
     pub fn can_verify(&self) -> bool {
         !matches!(self.verifier.verifying_key, VerifyingKey::Never)
