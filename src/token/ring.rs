@@ -158,7 +158,7 @@ impl<K: RingKey> KeyRing<K> {
 impl KeyRing<Key> {
     /// Reads another party's JWK set (RFC 7517 section 5). The keys only verify.
     ///
-    /// Unusable keys are skipped, as section 5 requires: of an unknown type, curve or algorithm,
+    /// Unusable keys are skipped, as section 5 recommends: of an unknown type, curve or algorithm,
     /// for encryption, or malformed. So a new kind of key at the provider does not lock out all
     /// users. An RSA key without `alg` is read as `RS256` only: every OpenID provider supports it
     /// (OpenID Connect Core section 15.1), and it is what providers that omit `alg` mean.
