@@ -76,8 +76,8 @@ impl fmt::Display for JweAlgorithm {
 
 /// A key that encrypts tokens, and with its private half decrypts them.
 ///
-/// Use it for nothing else, in particular not for signing. Its id is its RFC 7638 thumbprint,
-/// unless the JWK has a `kid` or [`with_kid`](Self::with_kid) sets one.
+/// Never use it for any other purpose, especially not for signing. Its id is its RFC 7638
+/// thumbprint, unless the JWK has a `kid` or [`with_kid`](Self::with_kid) sets one.
 #[derive(Clone)]
 pub struct JweKey {
     algorithm: JweAlgorithm,
