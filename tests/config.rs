@@ -296,15 +296,15 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "secret_key": "secret" })),
-            "setting `jwt.secret_key`: 6 bytes, and HS256 takes at least 32 random bytes",
+            "setting `jwt.secret_key`: 6 bytes, but HS256 requires at least 32 random bytes",
         ),
         (
             jwt(json!({ "secret_key": "SOME_SECRET" })),
-            "setting `jwt.secret_key`: 11 bytes, and HS256 takes at least 32 random bytes",
+            "setting `jwt.secret_key`: 11 bytes, but HS256 requires at least 32 random bytes",
         ),
         (
             jwt(json!({ "secret_key": "supersecretkey" })),
-            "setting `jwt.secret_key`: 14 bytes, and HS256 takes at least 32 random bytes",
+            "setting `jwt.secret_key`: 14 bytes, but HS256 requires at least 32 random bytes",
         ),
         (
             jwt(json!({ "public_key": pem })),
@@ -320,7 +320,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "alg": "ES384", "secret_key": null, "public_key": pem })),
-            "setting `jwt.public_key`: ES384 takes an EC key on P-384, and this is not a usable one",
+            "setting `jwt.public_key`: ES384 requires an EC key on P-384, and this is not a usable one",
         ),
         (
             jwt(json!({ "alg": "ES256", "secret_key": null, "public_key": pem })),
@@ -332,7 +332,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "accept": [{ "secret_key": "short" }] })),
-            "setting `jwt.accept[0].secret_key`: 5 bytes, and HS256 takes at least 32 random bytes",
+            "setting `jwt.accept[0].secret_key`: 5 bytes, but HS256 requires at least 32 random bytes",
         ),
         (
             jwt(json!({ "accept": {} })),
@@ -352,11 +352,11 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             json!({ "secret": "supersecretkey" }),
-            "setting `secret[0]`: 14 bytes, and at least 32 random bytes are needed",
+            "setting `secret[0]`: 14 bytes, but at least 32 random bytes are required",
         ),
         (
             json!({ "secret": [SECRET, "x"] }),
-            "setting `secret[1]`: 1 bytes, and at least 32 random bytes are needed",
+            "setting `secret[1]`: 1 bytes, but at least 32 random bytes are required",
         ),
         (
             json!({ "secret": SECRET, "secret_file": "x" }),
@@ -643,7 +643,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             provider("github", json!({ "timeout": "31s" })),
-            "setting `oauth2.providers.github.timeout`: is not between a millisecond and half a minute",
+            "setting `oauth2.providers.github.timeout`: is not between a millisecond and 30 seconds",
         ),
         (
             provider("github", json!({ "default_page": "https://evil.example" })),

@@ -21,7 +21,7 @@ use crate::{
     refresh::{self, Fingerprint},
     secret::{
         self, MasterSecret, Secret,
-        record::{RecordKeys, Unreadable},
+        record::{RecordKeys, UnsealError},
     },
     session,
     store::{Key, Namespace, Store, When, Write},
@@ -156,11 +156,11 @@ impl Waiting {
         };
         let waiting = match entry.value.split_at_checked(1) {
             Some((public @ [FORMAT], sealed)) => keys.records.open(&key, public, sealed),
-            _ => Err(Unreadable::Damaged),
+            _ => Err(UnsealError::Damaged),
         };
         let waiting = waiting.and_then(|opened| {
             let waiting = serde_json::from_slice::<Self>(&opened.plain);
-            waiting.map_err(|_| Unreadable::Damaged)
+            waiting.map_err(|_| UnsealError::Damaged)
         });
         match waiting {
             Ok(waiting) => Ok((now < waiting.expires_at).then_some(waiting)),

@@ -20,7 +20,7 @@ use crate::{
     error::StoreError,
     secret::{
         self, MasterSecret, Secret,
-        record::{RecordKeys, Unreadable},
+        record::{RecordKeys, UnsealError},
     },
     store::{
         Entry, Key, Namespace, Store, Write,
@@ -173,10 +173,10 @@ impl RememberedDevices {
         let entry = entry?;
         let opened = match entry.value.split_at_checked(1) {
             Some((public @ [FORMAT], sealed)) => self.records.open(key, public, sealed),
-            _ => Err(Unreadable::Damaged),
+            _ => Err(UnsealError::Damaged),
         };
         let record = opened.and_then(|opened| {
-            serde_json::from_slice(&opened.plain).map_err(|_| Unreadable::Damaged)
+            serde_json::from_slice(&opened.plain).map_err(|_| UnsealError::Damaged)
         });
         record
             .inspect_err(|unreadable| {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::ConfigError,
-    fetch::{Fetch, Scheme},
+    fetch::{Fetch, UrlScheme},
 };
 
 /// The settings of a [`Provider`].
@@ -35,7 +35,7 @@ pub struct ProviderBuilder {
     pub(super) posts_form: bool,
     pub(super) fields: Fields,
     pub(super) timeout: Duration,
-    pub(super) scheme: Scheme,
+    pub(super) scheme: UrlScheme,
     /// The addresses that say who a user is, as a preset without ID tokens knows them together with its issuer.
     known: Option<[Option<String>; 3]>,
     refused: Option<(&'static str, &'static str)>,
@@ -63,7 +63,7 @@ impl ProviderBuilder {
             posts_form: false,
             fields: Fields::OPENID,
             timeout: DEFAULT_TIMEOUT,
-            scheme: Scheme::Https,
+            scheme: UrlScheme::Https,
             known: None,
             refused: None,
         }
@@ -199,7 +199,7 @@ impl ProviderBuilder {
 
     /// Allows plain HTTP to a provider on this machine, for tests and development.
     pub const fn insecure_http_on_loopback(mut self) -> Self {
-        self.scheme = Scheme::HttpOnLoopback;
+        self.scheme = UrlScheme::HttpOnLoopback;
         self
     }
 

@@ -22,7 +22,7 @@ use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::ConfigError,
     event::{Event, EventKind, Events},
-    fetch::Scheme,
+    fetch::UrlScheme,
     secret::{self, MasterSecret, Secret},
     store::Store,
 };
@@ -225,7 +225,7 @@ impl OAuth2Builder {
         let redirect_url =
             redirect_url.ok_or_else(|| ConfigError::new("redirect_url", "is not set"))?;
         // An application under development is on its developer's machine, also with a provider that is not.
-        let redirect_url = Scheme::HttpOnLoopback.url("redirect_url", redirect_url)?;
+        let redirect_url = UrlScheme::HttpOnLoopback.url("redirect_url", redirect_url)?;
         if !is_own_path(&self.default_page) {
             return Err(ConfigError::new(
                 "default_page",

@@ -11,7 +11,7 @@ use super::{builder::ProviderBuilder, provider::Provider};
 use crate::{
     discovery::discover,
     error::ConfigError,
-    fetch::{Fetch, Scheme},
+    fetch::{Fetch, UrlScheme},
 };
 
 /// A provider about to be asked; `.await` gives its settings. See [`Provider::discover`].
@@ -22,7 +22,7 @@ pub struct Discover {
     issuer: String,
     client_id: String,
     timeout: Duration,
-    scheme: Scheme,
+    scheme: UrlScheme,
 }
 
 impl Provider {
@@ -43,7 +43,7 @@ impl Provider {
             issuer: issuer.to_owned(),
             client_id: client_id.to_owned(),
             timeout: DEFAULT_TIMEOUT,
-            scheme: Scheme::Https,
+            scheme: UrlScheme::Https,
         }
     }
 }
@@ -57,7 +57,7 @@ impl Discover {
 
     /// Allows plain HTTP to a provider on this machine, for tests and development.
     pub const fn insecure_http_on_loopback(mut self) -> Self {
-        self.scheme = Scheme::HttpOnLoopback;
+        self.scheme = UrlScheme::HttpOnLoopback;
         self
     }
 
@@ -80,7 +80,7 @@ impl Discover {
                     .ok_or_else(|| missing("publishes no token endpoint"))?
                     .as_str(),
             );
-        if self.scheme == Scheme::HttpOnLoopback {
+        if self.scheme == UrlScheme::HttpOnLoopback {
             builder = builder.insecure_http_on_loopback();
         }
         if let Some(url) = &metadata.jwks_uri {

@@ -9,7 +9,7 @@ use super::{error::OAuthError, provider::Settings};
 use crate::{
     clock::{Clock, Timestamp},
     error::ConfigError,
-    fetch::Scheme,
+    fetch::UrlScheme,
     secret::{self, Secret},
     token::{Claims, Jwt, jwks::Jwks},
 };
@@ -37,7 +37,7 @@ impl IdTokens {
         let url = provider.jwks.as_ref();
         let url = url.ok_or(OAuthError::Unsupported("keys of ID tokens"))?;
         let mut keys = Jwks::builder(url.as_str()).timeout(provider.fetch.timeout());
-        if provider.scheme == Scheme::HttpOnLoopback {
+        if provider.scheme == UrlScheme::HttpOnLoopback {
             keys = keys.insecure_http_on_loopback();
         }
         let jwks = keys.fetch().await.map_err(OAuthError::unreachable)?;

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use url::Url;
 
 use super::{builder::ProviderBuilder, profile::Fields, secret::ClientAuth};
-use crate::fetch::{Fetch, Scheme};
+use crate::fetch::{Fetch, UrlScheme};
 
 /// An identity provider, and how it knows this application. One that exists has good addresses.
 ///
@@ -47,7 +47,7 @@ pub(super) struct Settings {
     pub(super) posts_form: bool,
     pub(super) fields: Fields,
     pub(super) fetch: Fetch,
-    pub(super) scheme: Scheme,
+    pub(super) scheme: UrlScheme,
 }
 
 impl Provider {

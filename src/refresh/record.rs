@@ -20,7 +20,7 @@ use crate::{
     identity::Factor,
     secret::{
         self, equal,
-        record::{RecordKeys, Unreadable},
+        record::{RecordKeys, UnsealError},
     },
     store::Key,
 };
@@ -136,13 +136,13 @@ pub(super) fn encode(keys: &RecordKeys, key: &Key, account: &Account) -> Result<
 /// # Errors
 ///
 /// A record that is not one of ours in this place.
-pub(super) fn decode(keys: &RecordKeys, key: &Key, value: &[u8]) -> Result<Account, Unreadable> {
+pub(super) fn decode(keys: &RecordKeys, key: &Key, value: &[u8]) -> Result<Account, UnsealError> {
     let (ids, public, sealed) = parts(value)?;
     let opened = keys.open(key, public, sealed)?;
     let account = serde_json::from_slice(&opened.plain);
-    let mut account: Account = account.map_err(|_| Unreadable::Damaged)?;
+    let mut account: Account = account.map_err(|_| UnsealError::Damaged)?;
     if account.devices.len() != ids.len() {
-        return Err(Unreadable::Damaged);
+        return Err(UnsealError::Damaged);
     }
     for (device, id) in account.devices.iter_mut().zip(ids) {
         device.public_id = *id;
@@ -160,7 +160,7 @@ pub(super) fn has_device(
     key: &Key,
     value: &[u8],
     id: &str,
-) -> Result<bool, Unreadable> {
+) -> Result<bool, UnsealError> {
     let (ids, public, sealed) = parts(value)?;
     keys.open(key, public, sealed)?;
     let Ok(id) = URL_SAFE_NO_PAD.decode_to_vec(id.as_bytes()) else {
@@ -172,12 +172,12 @@ pub(super) fn has_device(
 type Parts<'a> = (&'a [[u8; ID_BYTES]], &'a [u8], &'a [u8]);
 
 /// The ids, what stands before the sealed part, and the sealed part.
-fn parts(value: &[u8]) -> Result<Parts<'_>, Unreadable> {
+fn parts(value: &[u8]) -> Result<Parts<'_>, UnsealError> {
     let [FORMAT, count, rest @ ..] = value else {
-        return Err(Unreadable::Damaged);
+        return Err(UnsealError::Damaged);
     };
     let length = usize::from(*count) * ID_BYTES;
-    let ids = rest.get(..length).ok_or(Unreadable::Damaged)?;
+    let ids = rest.get(..length).ok_or(UnsealError::Damaged)?;
     let (public, sealed) = value.split_at(2 + length);
     Ok((ids.as_chunks().0, public, sealed))
 }

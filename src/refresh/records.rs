@@ -5,7 +5,7 @@ use crate::{
     clock::Timestamp,
     error::StoreError,
     event::{Event, EventKind},
-    secret::record::Unreadable,
+    secret::record::UnsealError,
     store::{Entry, Key, Store, Write},
 };
 
@@ -23,7 +23,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
         };
         match record::decode(&self.inner.records, key, &entry.value) {
             Ok(account) => Ok(Some(account)),
-            Err(Unreadable::UnknownKey) => {
+            Err(UnsealError::UnknownKey) => {
                 let reason = "the devices are sealed under a secret that is not accepted here";
                 Err(StoreError::Unavailable(reason.into()))
             }
@@ -48,7 +48,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
         self.account(key, entry.as_ref())
     }
 
-    pub(super) fn tell_unreadable(&self, unreadable: Unreadable) {
+    pub(super) fn tell_unreadable(&self, unreadable: UnsealError) {
         let reason = unreadable.reason();
         tracing::error!(
             reason,

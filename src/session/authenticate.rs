@@ -69,7 +69,7 @@ impl<U: DeserializeOwned> Sessions<U> {
     /// The live session that `text` opens. The store is asked every time, be it by a near-cache; a record that
     /// has not changed since is not opened and read again.
     async fn recognise(&self, text: &str) -> Result<Lookup<Arc<Known<U>>>, StoreError> {
-        let seen = self.seen.find(text);
+        let seen = self.seen.get(text);
         let known = seen.as_deref().map(|known| &known.opened);
         let found = self.core.glance(text, known).await?;
         match (found, seen) {
@@ -79,15 +79,15 @@ impl<U: DeserializeOwned> Sessions<U> {
                 self.with_fresh_user(text, known).await
             }
             (Lookup::Replaced, _) => {
-                self.seen.forget(text);
+                self.seen.remove(text);
                 Ok(Lookup::Replaced)
             }
             (Lookup::Unreadable(unreadable), _) => {
-                self.seen.forget(text);
+                self.seen.remove(text);
                 Ok(Lookup::Unreadable(unreadable))
             }
             _ => {
-                self.seen.forget(text);
+                self.seen.remove(text);
                 Ok(Lookup::Gone)
             }
         }
@@ -106,7 +106,7 @@ impl<U: DeserializeOwned> Sessions<U> {
             Fresh::AsFound => Ok(Lookup::Live(known)),
             Fresh::Changed(opened) => Ok(Lookup::Live(self.remember(text, opened))),
             Fresh::Gone => {
-                self.seen.forget(text);
+                self.seen.remove(text);
                 Ok(Lookup::Gone)
             }
         }
@@ -114,7 +114,7 @@ impl<U: DeserializeOwned> Sessions<U> {
 
     fn remember(&self, text: &str, opened: Opened) -> Arc<Known<U>> {
         let known = Arc::new(self.known(opened));
-        self.seen.remember(text, Arc::clone(&known));
+        self.seen.insert(text, Arc::clone(&known));
         known
     }
 

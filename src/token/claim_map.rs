@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{claims::Registered, json::Words};
+use super::{claims::Registered, json::StringList};
 use crate::{error::ConfigError, rejection::Rejection};
 
 /// Says where roles and scopes are.
@@ -171,10 +171,10 @@ fn is_access(payload: &Value) -> bool {
         && states("typ", &["Bearer", "DPoP", "JWT", "at+jwt"])
 }
 
-fn words(payload: &Value, pointers: &[impl AsRef<str>]) -> Words {
-    let mut words = Words {
+fn words(payload: &Value, pointers: &[impl AsRef<str>]) -> StringList {
+    let mut words = StringList {
         list: Vec::new(),
-        is_clean: true,
+        is_well_formed: true,
     };
     for found in pointers
         .iter()
@@ -185,9 +185,9 @@ fn words(payload: &Value, pointers: &[impl AsRef<str>]) -> Words {
             Value::Array(items) => {
                 let texts = items.iter().filter_map(Value::as_str);
                 words.list.extend(texts.map(str::to_owned));
-                words.is_clean &= items.iter().all(Value::is_string);
+                words.is_well_formed &= items.iter().all(Value::is_string);
             }
-            _ => words.is_clean = false,
+            _ => words.is_well_formed = false,
         }
     }
     words

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{date, json::Words};
+use super::{date, json::StringList};
 use crate::{clock::Timestamp, identity::Factor, rejection::Rejection};
 
 /// The claims of a token as they stand in it: the user type of those who need no other.
@@ -66,13 +66,13 @@ impl Claims {
     /// When it expires (`exp`).
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
-        date::of_claim(self.0.get("exp")?)
+        date::from_claim(self.0.get("exp")?)
     }
 
     /// When it was issued (`iat`).
     #[must_use]
     pub fn issued_at(&self) -> Option<Timestamp> {
-        date::of_claim(self.0.get("iat")?)
+        date::from_claim(self.0.get("iat")?)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -95,13 +95,13 @@ impl fmt::Debug for Claims {
 pub(super) struct Registered<'de> {
     pub(super) issuer: Option<Cow<'de, str>>,
     pub(super) subject: Option<Cow<'de, str>>,
-    pub(super) audience: Option<Words>,
+    pub(super) audience: Option<StringList>,
     pub(super) validity: Validity,
     pub(super) id: Option<Cow<'de, str>>,
     pub(super) session_id: Option<Cow<'de, str>>,
-    pub(super) scope: Words,
-    pub(super) roles: Words,
-    pub(super) methods: Words,
+    pub(super) scope: StringList,
+    pub(super) roles: StringList,
+    pub(super) methods: StringList,
     pub(super) context: Option<Cow<'de, str>>,
     pub(super) authenticated_at: Option<Timestamp>,
     pub(super) proofs: Vec<(Factor, Timestamp)>,
@@ -230,8 +230,8 @@ impl Rules {
 }
 
 /// RFC 7519 section 4.1.3: a string or an array of strings, compared byte for byte.
-fn names_one_of(audience: &Words, expected: &[String]) -> bool {
-    audience.is_clean && audience.list.iter().any(|name| expected.contains(name))
+fn names_one_of(audience: &StringList, expected: &[String]) -> bool {
+    audience.is_well_formed && audience.list.iter().any(|name| expected.contains(name))
 }
 
 #[cfg(test)]
@@ -248,10 +248,10 @@ mod tests {
         }
     }
 
-    fn words(list: &[&str]) -> Words {
-        Words {
+    fn words(list: &[&str]) -> StringList {
+        StringList {
             list: list.iter().map(|word| (*word).to_owned()).collect(),
-            is_clean: true,
+            is_well_formed: true,
         }
     }
 
@@ -319,8 +319,8 @@ mod tests {
             );
         }
         assert!(check(|claims| claims.audience = None).is_err());
-        let mixed = Words {
-            is_clean: false,
+        let mixed = StringList {
+            is_well_formed: false,
             ..words(&["api"])
         };
         assert!(check(|claims| claims.audience = Some(mixed)).is_err());

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{
     claim_map::Foreign,
     claims::{Binding, Registered, Rules, Validity},
-    date::Dates,
+    date::DateFormat,
     issue::Issue,
     json,
     list::{Asked, TokenList},
@@ -28,7 +28,7 @@ use crate::{
 /// How a payload becomes a token, and a token a payload: all that kinds of tokens differ in.
 pub(super) trait Envelope: fmt::Debug + Send + Sync + 'static {
     /// How dates are written in it.
-    fn dates(&self) -> Dates;
+    fn dates(&self) -> DateFormat;
 
     /// Where in a token that ends which differs in each.
     fn end(&self) -> fn(&str) -> usize {
@@ -242,12 +242,12 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
         Ok(match self.known(token) {
             Some(known) => {
                 let times = self.core.rules.check_times(&known.validity, now);
-                times.inspect_err(|_| self.seen.forget(token))?;
+                times.inspect_err(|_| self.seen.remove(token))?;
                 known
             }
             None => {
                 let known = Arc::new(self.read(token, now)?);
-                self.seen.remember(token, Arc::clone(&known));
+                self.seen.insert(token, Arc::clone(&known));
                 known
             }
         })
@@ -255,7 +255,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
 
     /// What is known of a token that was seen before, unless a key was added or retired since.
     fn known(&self, token: &str) -> Option<Arc<Known<U>>> {
-        let known = self.seen.find(token)?;
+        let known = self.seen.get(token)?;
         self.core.envelope.is_current(&known.keys).then_some(known)
     }
 
@@ -265,7 +265,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
         let dates = core.envelope.dates();
         let (mut claims, user) = payload::read::<U>(&payload, dates).map_err(|error| {
             Rejection::invalid("the claims are not an acceptable JSON object")
-                .because(json::place(&error))
+                .because(json::position(&error))
         })?;
         if let Some(foreign) = &core.foreign {
             foreign.apply(&payload, &mut claims)?;

@@ -18,7 +18,7 @@ use super::{
     MAX_BYTES,
     algorithm::{Algorithm, RSA_SIGNATURE_BYTES},
     engine::UnknownKey,
-    json::{self, Names},
+    json::{self, MemberNames},
     key::Key,
     ring::Ring,
 };
@@ -177,7 +177,7 @@ impl<'a> Header<'a> {
     fn parse(decoded: &'a [u8]) -> Result<Self, Rejection> {
         let refuse = |error: serde_json::Error| {
             Rejection::invalid("the token's header is not an acceptable JSON object")
-                .because(json::place(&error))
+                .because(json::position(&error))
         };
         json::parse(decoded).map_err(refuse)
     }
@@ -212,18 +212,18 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header<'de>, A::Error> {
         let (mut alg, mut kid, mut typ) = (None, None, None);
-        let mut names = Names::new();
-        while let Some(json::Text(name)) = map.next_key()? {
+        let mut names = MemberNames::new();
+        while let Some(json::CowStr(name)) = map.next_key()? {
             match &*name {
-                "alg" => alg = Some(map.next_value::<json::Text<'de>>()?.0),
-                "kid" => kid = Some(map.next_value::<json::Text<'de>>()?.0),
-                "typ" => typ = Some(map.next_value::<json::Text<'de>>()?.0),
+                "alg" => alg = Some(map.next_value::<json::CowStr<'de>>()?.0),
+                "kid" => kid = Some(map.next_value::<json::CowStr<'de>>()?.0),
+                "typ" => typ = Some(map.next_value::<json::CowStr<'de>>()?.0),
                 "crit" => return Err(A::Error::custom("`crit` names what is not understood")),
                 "zip" | "enc" => return Err(A::Error::custom("the payload is not plain")),
                 "b64" if map.next_value::<bool>()? => {}
                 "b64" => return Err(A::Error::custom("the payload is not encoded")),
                 "cty" => {
-                    let json::Text(cty) = map.next_value()?;
+                    let json::CowStr(cty) = map.next_value()?;
                     if strip_application(&cty).eq_ignore_ascii_case("JWT") {
                         return Err(A::Error::custom("a token within a token"));
                     }

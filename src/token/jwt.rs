@@ -9,7 +9,7 @@ use super::from_issuer::FromIssuer;
 use super::{
     builder::JwtBuilder,
     claims::Claims,
-    date::Dates,
+    date::DateFormat,
     engine::{Engine, Envelope, Keys, Learning, Opened},
     handle::handle,
     issue::Issue,
@@ -89,16 +89,16 @@ pub(super) struct Jws {
 }
 
 impl Envelope for Jws {
-    fn dates(&self) -> Dates {
-        Dates::Numeric
+    fn dates(&self) -> DateFormat {
+        DateFormat::Numeric
     }
 
     fn is_current(&self, keys: &Keys) -> bool {
-        self.keys.ring.is_at(keys)
+        self.keys.ring.is_current(keys)
     }
 
     fn learn(&self) -> Option<Learning<'_>> {
-        self.keys.learn()
+        self.keys.refresh_for_unknown()
     }
 
     fn open(&self, token: &str) -> Result<Opened, Rejection> {

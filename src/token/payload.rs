@@ -17,22 +17,22 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     claims::{Binding, Registered},
-    date::{self, Dates, numeric_date},
-    json::{self, Names, Skipped, Text},
+    date::{self, DateFormat, numeric_date},
+    json::{self, CowStr, MemberNames, Skipped},
 };
 use crate::{clock::Timestamp, identity::Factor};
 
 /// Reads a payload, with dates of this form, as registered claims and a `U`.
 pub(super) fn read<'de, U: de::Deserialize<'de>>(
     payload: &'de [u8],
-    dates: Dates,
+    dates: DateFormat,
 ) -> serde_json::Result<(Registered<'de>, U)> {
     json::parse_with(payload, |deserializer| {
         deserializer.deserialize_map(PayloadVisitor(dates, PhantomData))
     })
 }
 
-struct PayloadVisitor<U>(Dates, PhantomData<U>);
+struct PayloadVisitor<U>(DateFormat, PhantomData<U>);
 
 impl<'de, U: de::Deserialize<'de>> Visitor<'de> for PayloadVisitor<U> {
     type Value = (Registered<'de>, U);
@@ -48,7 +48,7 @@ impl<'de, U: de::Deserialize<'de>> Visitor<'de> for PayloadVisitor<U> {
             registered: &mut registered,
             dates: self.0,
             listed: Listed::All,
-            names: Names::new(),
+            names: MemberNames::new(),
             value: None,
         });
         let user = U::deserialize(claims)?;
@@ -74,9 +74,9 @@ impl Listed {
 struct ClaimsAccess<'a, 'de, A> {
     map: A,
     registered: &'a mut Registered<'de>,
-    dates: Dates,
+    dates: DateFormat,
     listed: Listed,
-    names: Names<'de>,
+    names: MemberNames<'de>,
     /// The value of a claim that was read for the engine and goes to the user type too.
     value: Option<&'de RawValue>,
 }
@@ -84,7 +84,7 @@ struct ClaimsAccess<'a, 'de, A> {
 impl<'de, A: MapAccess<'de>> ClaimsAccess<'_, 'de, A> {
     /// The name of the next claim that the user type gets to see.
     fn next_name(&mut self) -> Result<Option<Cow<'de, str>>, A::Error> {
-        while let Some(Text(name)) = self.map.next_key()? {
+        while let Some(CowStr(name)) = self.map.next_key()? {
             self.names.add(name.clone()).map_err(A::Error::custom)?;
             let Some(field) = Field::named(&name) else {
                 return Ok(Some(name));
@@ -261,7 +261,7 @@ impl Field {
 /// Reads one claim into its place.
 struct Reading<'a, 'de> {
     registered: &'a mut Registered<'de>,
-    dates: Dates,
+    dates: DateFormat,
     field: Field,
 }
 
@@ -272,23 +272,23 @@ impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
         use de::Deserialize as _;
         let (claims, dates) = (self.registered, self.dates);
         match self.field {
-            Field::Issuer => claims.issuer = Some(Text::deserialize(deserializer)?.0),
-            Field::Subject => claims.subject = Some(Text::deserialize(deserializer)?.0),
-            Field::Id => claims.id = Some(Text::deserialize(deserializer)?.0),
-            Field::SessionId => claims.session_id = Some(Text::deserialize(deserializer)?.0),
-            Field::Audience => claims.audience = Some(json::Words::deserialize(deserializer)?),
+            Field::Issuer => claims.issuer = Some(CowStr::deserialize(deserializer)?.0),
+            Field::Subject => claims.subject = Some(CowStr::deserialize(deserializer)?.0),
+            Field::Id => claims.id = Some(CowStr::deserialize(deserializer)?.0),
+            Field::SessionId => claims.session_id = Some(CowStr::deserialize(deserializer)?.0),
+            Field::Audience => claims.audience = Some(json::StringList::deserialize(deserializer)?),
             Field::ExpiresAt => claims.validity.expires_at = Some(date(dates, deserializer)?),
             Field::NotBefore => claims.validity.not_before = Some(date(dates, deserializer)?),
             Field::IssuedAt => claims.validity.issued_at = Some(date(dates, deserializer)?),
             Field::AuthenticatedAt => {
-                claims.authenticated_at = Some(date(Dates::Numeric, deserializer)?);
+                claims.authenticated_at = Some(date(DateFormat::Numeric, deserializer)?);
             }
             // Issuers use these five as they like. What does not fit grants nothing and is no error.
-            Field::Scope => claims.scope = json::Words::deserialize(deserializer)?,
-            Field::Roles => claims.roles = json::Words::deserialize(deserializer)?,
-            Field::Methods => claims.methods = json::Words::deserialize(deserializer)?,
+            Field::Scope => claims.scope = json::StringList::deserialize(deserializer)?,
+            Field::Roles => claims.roles = json::StringList::deserialize(deserializer)?,
+            Field::Methods => claims.methods = json::StringList::deserialize(deserializer)?,
             Field::Context => {
-                let context = json::Words::deserialize(deserializer)?;
+                let context = json::StringList::deserialize(deserializer)?;
                 claims.context = context.list.into_iter().next().map(Cow::Owned);
             }
             Field::Proofs => claims.proofs = proofs(&Value::deserialize(deserializer)?),
@@ -301,12 +301,17 @@ impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
 }
 
 /// A date in the one form that this kind of token has: a string that looks like a number is none.
-fn date<'de, D: Deserializer<'de>>(dates: Dates, deserializer: D) -> Result<Timestamp, D::Error> {
+fn date<'de, D: Deserializer<'de>>(
+    dates: DateFormat,
+    deserializer: D,
+) -> Result<Timestamp, D::Error> {
     match dates {
-        Dates::Numeric => numeric_date(<f64 as de::Deserialize>::deserialize(deserializer)?)
+        DateFormat::Numeric => numeric_date(<f64 as de::Deserialize>::deserialize(deserializer)?)
             .ok_or_else(|| D::Error::custom("a date out of range")),
-        Dates::Text => date::moment(&<Text<'_> as de::Deserialize>::deserialize(deserializer)?.0)
-            .ok_or_else(|| D::Error::custom("no date and time of RFC 3339")),
+        DateFormat::Text => {
+            date::parse_rfc3339(&<CowStr<'_> as de::Deserialize>::deserialize(deserializer)?.0)
+                .ok_or_else(|| D::Error::custom("no date and time of RFC 3339"))
+        }
     }
 }
 
@@ -342,7 +347,7 @@ mod tests {
             _name: String,
         }
         fn place<U: de::DeserializeOwned>(payload: &str) -> (usize, usize) {
-            let read = read::<U>(payload.as_bytes(), Dates::Numeric);
+            let read = read::<U>(payload.as_bytes(), DateFormat::Numeric);
             let error = read.map(drop).unwrap_err();
             (error.line(), error.column())
         }

@@ -90,7 +90,7 @@ async fn an_accepted_jwk_is_for_the_algorithm_that_it_says() {
     let accepted = json!({ "alg": "EdDSA", "public_key": public(&ec).to_string() });
     let table = json!({ "private_key": private(&active), "accept": [accepted] });
     let error = refused(table).await;
-    assert!(error.contains("`alg` is another than EdDSA"), "{error}");
+    assert!(error.contains("`alg` differs from EdDSA"), "{error}");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::{
     rejection::Rejection,
     token::{
         MAX_BYTES,
-        date::Dates,
+        date::DateFormat,
         engine::{Envelope, Keys, Opened},
         ring::KeyRing,
     },
@@ -30,8 +30,8 @@ pub(super) struct Sealing<V: 'static, P: Purpose<V>> {
 }
 
 impl<V: 'static, P: Purpose<V>> Envelope for Sealing<V, P> {
-    fn dates(&self) -> Dates {
-        Dates::Text
+    fn dates(&self) -> DateFormat {
+        DateFormat::Text
     }
 
     fn end(&self) -> fn(&str) -> usize {
@@ -39,7 +39,7 @@ impl<V: 'static, P: Purpose<V>> Envelope for Sealing<V, P> {
     }
 
     fn is_current(&self, keys: &Keys) -> bool {
-        self.ring.is_at(keys)
+        self.ring.is_current(keys)
     }
 
     fn open(&self, token: &str) -> Result<Opened, Rejection> {

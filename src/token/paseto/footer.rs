@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     rejection::Rejection,
-    token::json::{self, Names, Skipped, Text},
+    token::json::{self, CowStr, MemberNames, Skipped},
 };
 
 /// The footer of a token that was verified. See [`Paseto::footer`](crate::Paseto::footer).
@@ -58,7 +58,7 @@ fn is_json(footer: &[u8]) -> bool {
 
 fn refused(error: &serde_json::Error) -> Rejection {
     Rejection::invalid("the token's footer is not an acceptable JSON object")
-        .because(json::place(error))
+        .because(json::position(error))
 }
 
 /// Shows nothing of it.
@@ -88,10 +88,10 @@ impl<'de> Visitor<'de> for KidVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kid<'de>, A::Error> {
-        let (mut kid, mut names) = (None, Names::new());
-        while let Some(Text(name)) = map.next_key()? {
+        let (mut kid, mut names) = (None, MemberNames::new());
+        while let Some(CowStr(name)) = map.next_key()? {
             match &*name {
-                "kid" => kid = Some(map.next_value::<Text<'de>>()?.0),
+                "kid" => kid = Some(map.next_value::<CowStr<'de>>()?.0),
                 // A key that came with the token, wrapped or not, is never one to verify it with.
                 "wpk" => return Err(A::Error::custom("a wrapped key")),
                 _ => {

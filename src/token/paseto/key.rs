@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::ConfigError,
     secret::{self, Secret},
-    token::ring::{RingKey, sealed::Sealed},
+    token::ring::{RingKey, sealed::SealedKey},
 };
 
 /// A key of one version and one purpose of PASETO, for a [`KeyRing`](crate::KeyRing).
@@ -308,7 +308,7 @@ impl<V: 'static, P: Purpose<V>> RingKey for PasetoKey<V, P> {
     }
 }
 
-impl<V: 'static, P: Purpose<V>> Sealed for PasetoKey<V, P> {}
+impl<V: 'static, P: Purpose<V>> SealedKey for PasetoKey<V, P> {}
 
 impl<V: 'static, P: Purpose<V>> Clone for PasetoKey<V, P> {
     fn clone(&self) -> Self {
