@@ -3,9 +3,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    decide::Terms,
-    engine::{Inner, Otp},
-    record::RecordKeys,
+    decide::OtpPolicy,
+    engine::{Otp, OtpInner},
+    record::OtpRecordKeys,
     scheme::{Scheme, Totp},
     secret::{DEFAULT_BYTES, MAXIMUM_BYTES, MINIMUM_BYTES},
     uri::MAX_SERVICE_BYTES,
@@ -27,7 +27,7 @@ pub struct OtpBuilder {
     issuer: String,
     scheme: Scheme,
     secret_bits: usize,
-    terms: Terms,
+    policy: OtpPolicy,
     fresh: Duration,
     clock: Arc<dyn Clock>,
     events: Events,
@@ -42,7 +42,7 @@ impl OtpBuilder {
             issuer: "self".to_owned(),
             scheme: Scheme::Totp(Totp::new()),
             secret_bits: 8 * DEFAULT_BYTES,
-            terms: Terms {
+            policy: OtpPolicy {
                 window: 1,
                 look_ahead: DEFAULT_LOOK_AHEAD,
                 resync: DEFAULT_RESYNC,
@@ -79,38 +79,38 @@ impl OtpBuilder {
     /// How many periods a clock may be off, before and after: 0 to 5. Default: 1, as RFC 6238 section 5.2 recommends. Each
     /// one more makes a guess easier.
     pub const fn window(mut self, periods: u8) -> Self {
-        self.terms.window = periods as u64;
+        self.policy.window = periods as u64;
         self
     }
 
     /// How many codes of a counter may have been made and not used: 0 to 20. Default: 5.
     pub const fn look_ahead(mut self, codes: u8) -> Self {
-        self.terms.look_ahead = codes as u64;
+        self.policy.look_ahead = codes as u64;
         self
     }
 
     /// How far [`resynchronize`](Otp::resynchronize) looks, up to 1000 codes. Default: 100.
     pub const fn resync_window(mut self, codes: u16) -> Self {
-        self.terms.resync = codes as u64;
+        self.policy.resync = codes as u64;
         self
     }
 
     /// How many wrong codes in a row lock the user, 1 to 10. Default: 5, with which a guess of six digits has a chance
     /// of 1 in 66,000 before the lock.
     pub const fn max_failures(mut self, failures: u8) -> Self {
-        self.terms.max_failures = failures;
+        self.policy.max_failures = failures;
         self
     }
 
     /// How long the lock lasts. Default: 15 minutes.
     pub const fn lock(mut self, lock: Duration) -> Self {
-        self.terms.lock = lock;
+        self.policy.lock = lock;
         self
     }
 
     /// How long an enrolment waits for its first code. Default: 15 minutes.
     pub const fn pending(mut self, pending: Duration) -> Self {
-        self.terms.pending = pending;
+        self.policy.pending = pending;
         self
     }
 
@@ -140,14 +140,14 @@ impl OtpBuilder {
     /// When one is out of its range, the issuer is empty, or the service's name is empty, has a colon or more than 64
     /// bytes.
     pub fn build(self) -> Result<Otp, ConfigError> {
-        let Terms {
+        let OtpPolicy {
             window,
             look_ahead,
             resync,
             max_failures,
             lock,
             pending,
-        } = self.terms;
+        } = self.policy;
         let bits = 8 * MINIMUM_BYTES..=8 * MAXIMUM_BYTES;
         let is_name = !self.service.is_empty() && self.service.len() <= MAX_SERVICE_BYTES;
         let minute = Duration::from_secs(60);
@@ -187,15 +187,15 @@ impl OtpBuilder {
         if let Some((_, setting, reason)) = checks.into_iter().find(|(is_good, ..)| !is_good) {
             return Err(ConfigError::new(setting, reason));
         }
-        Ok(Otp::new(Inner {
+        Ok(Otp::new(OtpInner {
             store: self.store,
             clock: self.clock,
-            keys: RecordKeys::new(&self.secret, &self.issuer),
+            keys: OtpRecordKeys::new(&self.secret, &self.issuer),
             service: self.service,
             issuer: self.issuer,
             scheme: self.scheme,
             secret_bytes: self.secret_bits / 8,
-            terms: self.terms,
+            policy: self.policy,
             fresh: self.fresh,
             events: self.events,
         }))
@@ -206,7 +206,7 @@ impl fmt::Debug for OtpBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OtpBuilder")
             .field("scheme", &self.scheme)
-            .field("terms", &self.terms)
+            .field("policy", &self.policy)
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
     code::{find, find_pair},
-    record::{Active, Pending, Record},
+    record::{ActiveAuthenticator, OtpRecord, PendingAuthenticator},
     recovery::{self, Hash},
     scheme::Scheme,
     secret::OtpSecret,
@@ -16,7 +16,7 @@ use crate::{clock::Timestamp, secret::equal};
 
 /// What is tolerated, and for how long.
 #[derive(Clone, Debug)]
-pub(super) struct Terms {
+pub(super) struct OtpPolicy {
     /// Periods before and after the current one.
     pub(super) window: u64,
     /// Counters after the next one.
@@ -29,7 +29,7 @@ pub(super) struct Terms {
 }
 
 /// What a user comes with.
-pub(super) enum Attempt<'a> {
+pub(super) enum OtpAttempt<'a> {
     /// A code of the confirmed authenticator.
     Code(&'a str),
     /// The first code of a new one, and the recovery codes that it will have.
@@ -42,7 +42,7 @@ pub(super) enum Attempt<'a> {
 
 /// What an attempt comes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Verdict {
+pub(super) enum OtpDecision {
     /// It is right, and used up.
     Accepted { recovery_left: usize },
     /// The code was right once, or an older one than the last that was. A recovery code was used.
@@ -57,7 +57,7 @@ pub(super) enum Verdict {
     Absent,
 }
 
-impl Verdict {
+impl OtpDecision {
     /// Whether the record was changed by it.
     pub(super) const fn is_change(self) -> bool {
         matches!(self, Self::Accepted { .. } | Self::Wrong { .. })
@@ -72,38 +72,38 @@ enum Finding {
     Absent,
 }
 
-impl Record {
+impl OtpRecord {
     /// Judges an attempt, uses up what is right, and counts what is wrong.
     pub(super) fn attempt(
         &mut self,
-        attempt: &Attempt<'_>,
-        terms: &Terms,
+        attempt: &OtpAttempt<'_>,
+        policy: &OtpPolicy,
         now: Timestamp,
-    ) -> Verdict {
+    ) -> OtpDecision {
         if now < self.locked_until {
-            return Verdict::Locked(self.locked_until.since(now).min(terms.lock));
+            return OtpDecision::Locked(self.locked_until.since(now).min(policy.lock));
         }
         // A recovery code is another authenticator, and the way out; so is a new one.
         let is_capped = self.row >= MAX_ROW;
-        if is_capped && matches!(attempt, Attempt::Code(_) | Attempt::Pair(_)) {
-            return Verdict::Capped;
+        if is_capped && matches!(attempt, OtpAttempt::Code(_) | OtpAttempt::Pair(_)) {
+            return OtpDecision::Capped;
         }
         let finding = match attempt {
-            Attempt::Code(code) => self.use_code(code, terms, now),
-            Attempt::Confirm { code, recovery } => self.confirm(code, recovery, terms, now),
-            Attempt::Pair(codes) => self.resynchronize(*codes, terms),
-            Attempt::Recovery(code) => self.use_recovery(code),
+            OtpAttempt::Code(code) => self.use_code(code, policy, now),
+            OtpAttempt::Confirm { code, recovery } => self.confirm(code, recovery, policy, now),
+            OtpAttempt::Pair(codes) => self.resynchronize(*codes, policy),
+            OtpAttempt::Recovery(code) => self.use_recovery(code),
         };
         match finding {
             Finding::Right => {
                 (self.failures, self.row) = (0, 0);
-                Verdict::Accepted {
+                OtpDecision::Accepted {
                     recovery_left: self.recovery.len(),
                 }
             }
-            Finding::Used => Verdict::Replayed,
-            Finding::Absent => Verdict::Absent,
-            Finding::Wrong => self.count(terms, now),
+            Finding::Used => OtpDecision::Replayed,
+            Finding::Absent => OtpDecision::Absent,
+            Finding::Wrong => self.count(policy, now),
         }
     }
 
@@ -113,25 +113,25 @@ impl Record {
         scheme: Scheme,
         secret: OtpSecret,
         is_proved: bool,
-        terms: &Terms,
+        policy: &OtpPolicy,
         now: Timestamp,
     ) -> bool {
         if self.active.is_some() && !is_proved {
             return false;
         }
-        self.pending = Some(Pending {
+        self.pending = Some(PendingAuthenticator {
             scheme,
             secret,
-            expires_at: now.after(terms.pending),
+            expires_at: now.after(policy.pending),
         });
         true
     }
 
-    fn use_code(&mut self, code: &str, terms: &Terms, now: Timestamp) -> Finding {
+    fn use_code(&mut self, code: &str, policy: &OtpPolicy, now: Timestamp) -> Finding {
         let Some(active) = &mut self.active else {
             return Finding::Absent;
         };
-        let factors = factors(active.scheme, active.last, terms, now);
+        let factors = factors(active.scheme, active.last, policy, now);
         match find(code, &active.secret, active.scheme, factors) {
             // The clock may have been set back, and a code of before comes again.
             Some(factor) if active.last.is_some_and(|last| factor <= last) => Finding::Used,
@@ -143,16 +143,22 @@ impl Record {
         }
     }
 
-    fn confirm(&mut self, code: &str, recovery: &[Hash], terms: &Terms, now: Timestamp) -> Finding {
+    fn confirm(
+        &mut self,
+        code: &str,
+        recovery: &[Hash],
+        policy: &OtpPolicy,
+        now: Timestamp,
+    ) -> Finding {
         let pending = self.pending.as_ref();
         let Some(pending) = pending.filter(|pending| now < pending.expires_at) else {
             return Finding::Absent;
         };
-        let factors = factors(pending.scheme, None, terms, now);
+        let factors = factors(pending.scheme, None, policy, now);
         let Some(factor) = find(code, &pending.secret, pending.scheme, factors) else {
             return Finding::Wrong;
         };
-        self.active = Some(Active {
+        self.active = Some(ActiveAuthenticator {
             scheme: pending.scheme,
             secret: pending.secret.clone(),
             last: Some(factor),
@@ -162,7 +168,7 @@ impl Record {
         Finding::Right
     }
 
-    fn resynchronize(&mut self, codes: [&str; 2], terms: &Terms) -> Finding {
+    fn resynchronize(&mut self, codes: [&str; 2], policy: &OtpPolicy) -> Finding {
         let Some(active) = &mut self.active else {
             return Finding::Absent;
         };
@@ -170,7 +176,7 @@ impl Record {
             return Finding::Absent;
         };
         let next = next(active.last);
-        let factors = next..=next.saturating_add(terms.resync);
+        let factors = next..=next.saturating_add(policy.resync);
         match find_pair(codes, &active.secret, active.scheme, factors) {
             Some(first) => {
                 active.last = Some(first.saturating_add(1));
@@ -201,16 +207,16 @@ impl Record {
         }
     }
 
-    fn count(&mut self, terms: &Terms, now: Timestamp) -> Verdict {
+    fn count(&mut self, policy: &OtpPolicy, now: Timestamp) -> OtpDecision {
         self.failures += 1;
         self.row = self.row.saturating_add(1);
-        let locks = self.failures >= terms.max_failures;
+        let locks = self.failures >= policy.max_failures;
         if locks {
             self.failures = 0;
-            self.locked_until = now.after(terms.lock);
+            self.locked_until = now.after(policy.lock);
         }
         let caps = self.row == MAX_ROW;
-        Verdict::Wrong { locks, caps }
+        OtpDecision::Wrong { locks, caps }
     }
 }
 
@@ -219,15 +225,15 @@ impl Record {
 fn factors(
     scheme: Scheme,
     last: Option<u64>,
-    terms: &Terms,
+    policy: &OtpPolicy,
     now: Timestamp,
 ) -> RangeInclusive<u64> {
     match scheme {
         Scheme::Totp(totp) => {
             let step = totp.step(now);
-            step.saturating_sub(terms.window)..=step.saturating_add(terms.window)
+            step.saturating_sub(policy.window)..=step.saturating_add(policy.window)
         }
-        Scheme::Hotp(_) => last.unwrap_or(0)..=next(last).saturating_add(terms.look_ahead),
+        Scheme::Hotp(_) => last.unwrap_or(0)..=next(last).saturating_add(policy.look_ahead),
     }
 }
 

@@ -4,10 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     builder::OtpBuilder,
-    decide::{Attempt, Terms, Verdict},
+    decide::{OtpAttempt, OtpDecision, OtpPolicy},
     enroll::NewEnrollment,
-    lost::Unread,
-    record::{Record, RecordKeys, Sealed},
+    lost::OtpRecordError,
+    record::{OtpOpenError, OtpRecord, OtpRecordKeys},
     recovery::RecoveryCodes,
     scheme::Scheme,
     secret::OtpSecret,
@@ -32,20 +32,20 @@ use crate::{
 /// [`OtpGuard`](crate::layer::OtpGuard) for its use in a service.
 #[derive(Clone)]
 pub struct Otp {
-    pub(super) inner: Arc<Inner>,
+    pub(super) inner: Arc<OtpInner>,
     /// How old a proof may be that an [`OtpGuard`](crate::layer::OtpGuard) takes.
     pub(super) within: Duration,
 }
 
-pub(super) struct Inner {
+pub(super) struct OtpInner {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) keys: RecordKeys,
+    pub(super) keys: OtpRecordKeys,
     pub(super) service: String,
     pub(super) issuer: String,
     pub(super) scheme: Scheme,
     pub(super) secret_bytes: usize,
-    pub(super) terms: Terms,
+    pub(super) policy: OtpPolicy,
     pub(super) fresh: Duration,
     pub(super) events: Events,
 }
@@ -82,7 +82,7 @@ impl Otp {
     pub async fn confirm(&self, subject: &str, code: &str) -> Result<RecoveryCodes, Rejection> {
         let codes = RecoveryCodes::generate();
         let recovery = &codes.hashes();
-        let attempt = Attempt::Confirm { code, recovery };
+        let attempt = OtpAttempt::Confirm { code, recovery };
         self.attempt(subject, &attempt, EventKind::OtpEnrolled)
             .await?;
         Ok(codes)
@@ -97,7 +97,7 @@ impl Otp {
     /// answer. A throttled one while the user is locked. One of a [lost factor](crate::RejectionKind::FactorLost) when the record
     /// does not open. An unavailable one when the store does not answer.
     pub async fn verify(&self, subject: &str, code: &str) -> Result<Timestamp, Rejection> {
-        let attempt = Attempt::Code(code);
+        let attempt = OtpAttempt::Code(code);
         let (at, _) = self
             .attempt(subject, &attempt, EventKind::OtpAccepted)
             .await?;
@@ -116,7 +116,7 @@ impl Otp {
         subject: &str,
         code: &str,
     ) -> Result<(Timestamp, usize), Rejection> {
-        let attempt = Attempt::Recovery(code);
+        let attempt = OtpAttempt::Recovery(code);
         self.attempt(subject, &attempt, EventKind::RecoveryCodeUsed)
             .await
     }
@@ -132,7 +132,7 @@ impl Otp {
         subject: &str,
         codes: [&str; 2],
     ) -> Result<Timestamp, Rejection> {
-        let attempt = Attempt::Pair(codes);
+        let attempt = OtpAttempt::Pair(codes);
         let (at, _) = self
             .attempt(subject, &attempt, EventKind::OtpResynchronized)
             .await?;
@@ -157,10 +157,10 @@ impl Otp {
                 return Ok(Step::Keep(false));
             }
             record.recovery.clone_from(&hashes);
-            Ok::<_, Unread>(Step::Swap(self.write(&key, subject, record)?, true))
+            Ok::<_, OtpRecordError>(Step::Swap(self.write(&key, subject, record)?, true))
         });
         let is_made = is_made.await;
-        if !is_made.map_err(|unread| self.refuse_unread(unread, subject))? {
+        if !is_made.map_err(|error| self.record_rejection(error, subject))? {
             return Err(absent());
         }
         self.tell(EventKind::RecoveryCodesReplaced, subject, inner.clock.now());
@@ -215,28 +215,28 @@ impl Otp {
     async fn attempt(
         &self,
         subject: &str,
-        attempt: &Attempt<'_>,
+        attempt: &OtpAttempt<'_>,
         success: EventKind,
     ) -> Result<(Timestamp, usize), Rejection> {
         let inner = &*self.inner;
         let key = self.key(subject);
-        let judged = swap(&*inner.store, &*inner.clock, &key, |entry| {
+        let decided = swap(&*inner.store, &*inner.clock, &key, |entry| {
             let now = inner.clock.now();
             let mut record = self.read(&key, entry)?;
-            let verdict = record.attempt(attempt, &inner.terms, now);
-            Ok::<_, Unread>(match verdict.is_change() {
-                true => Step::Swap(self.write(&key, subject, record)?, (verdict, now)),
-                false => Step::Keep((verdict, now)),
+            let decision = record.attempt(attempt, &inner.policy, now);
+            Ok::<_, OtpRecordError>(match decision.is_change() {
+                true => Step::Swap(self.write(&key, subject, record)?, (decision, now)),
+                false => Step::Keep((decision, now)),
             })
         });
-        let judged = judged.await;
-        let (verdict, at) = judged.map_err(|unread| self.refuse_unread(unread, subject))?;
-        match verdict {
-            Verdict::Accepted { recovery_left } => {
+        let decided = decided.await;
+        let (decision, at) = decided.map_err(|error| self.record_rejection(error, subject))?;
+        match decision {
+            OtpDecision::Accepted { recovery_left } => {
                 self.tell(success, subject, at);
                 Ok((at, recovery_left))
             }
-            Verdict::Wrong { locks, caps } => {
+            OtpDecision::Wrong { locks, caps } => {
                 self.tell(EventKind::OtpRefused, subject, at);
                 if locks {
                     self.tell(EventKind::OtpLocked, subject, at);
@@ -246,18 +246,18 @@ impl Otp {
                 }
                 Err(Rejection::invalid("the code is wrong"))
             }
-            Verdict::Replayed => {
+            OtpDecision::Replayed => {
                 self.tell(EventKind::OtpReplayed, subject, at);
                 Err(Rejection::invalid("the code was used, or a later one was"))
             }
-            Verdict::Locked(wait) => {
+            OtpDecision::Locked(wait) => {
                 self.tell(EventKind::Throttled, subject, at);
                 Err(Rejection::throttled(wait, "too many wrong codes in a row"))
             }
-            Verdict::Capped => Err(Rejection::factor_lost(
+            OtpDecision::Capped => Err(Rejection::factor_lost(
                 "a hundred codes were wrong in a row: a recovery code is due",
             )),
-            Verdict::Absent => Err(absent()),
+            OtpDecision::Absent => Err(absent()),
         }
     }
 
@@ -293,10 +293,10 @@ impl Otp {
         )
     }
 
-    pub(super) fn read(&self, key: &Key, entry: Option<&Entry>) -> Result<Record, Sealed> {
+    pub(super) fn read(&self, key: &Key, entry: Option<&Entry>) -> Result<OtpRecord, OtpOpenError> {
         match entry {
             Some(entry) => self.inner.keys.decode(&entry.value, key),
-            None => Ok(Record::new()),
+            None => Ok(OtpRecord::new()),
         }
     }
 
@@ -304,7 +304,7 @@ impl Otp {
         &self,
         key: &Key,
         subject: &str,
-        mut record: Record,
+        mut record: OtpRecord,
     ) -> Result<Write, StoreError> {
         subject.clone_into(&mut record.subject);
         let value = self.inner.keys.encode(&record, key)?;
@@ -315,7 +315,7 @@ impl Otp {
         self.inner.events.tell(&Event::new(kind, at).of(subject));
     }
 
-    pub(super) fn new(inner: Inner) -> Self {
+    pub(super) fn new(inner: OtpInner) -> Self {
         Self {
             within: inner.fresh,
             inner: Arc::new(inner),
@@ -327,7 +327,7 @@ impl fmt::Debug for Otp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Otp")
             .field("scheme", &self.inner.scheme)
-            .field("terms", &self.inner.terms)
+            .field("policy", &self.inner.policy)
             .field("store", &self.inner.store)
             .finish_non_exhaustive()
     }

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::{engine::Otp, lost::Unread, qr, record::Record, secret::OtpSecret};
+use super::{engine::Otp, lost::OtpRecordError, qr, record::OtpRecord, secret::OtpSecret};
 use crate::{
     identity::Identity,
     rejection::Rejection,
@@ -77,19 +77,19 @@ impl<'a> NewEnrollment<'a> {
         let is_begun = swap(&*inner.store, &*inner.clock, &key, |entry| {
             let mut record = match otp.read(&key, entry) {
                 // The user is asked for no code, so nothing is lost with it.
-                Err(_) if self.replaces => Record::new(),
+                Err(_) if self.replaces => OtpRecord::new(),
                 read => read?,
             };
             let now = inner.clock.now();
             let secret = secret.clone();
-            let is_begun = record.enroll(inner.scheme, secret, is_proved, &inner.terms, now);
-            Ok::<_, Unread>(match is_begun {
+            let is_begun = record.enroll(inner.scheme, secret, is_proved, &inner.policy, now);
+            Ok::<_, OtpRecordError>(match is_begun {
                 true => Step::Swap(otp.write(&key, self.subject, record)?, true),
                 false => Step::Keep(false),
             })
         });
         let is_begun = is_begun.await;
-        match is_begun.map_err(|unread| otp.refuse_unread(unread, self.subject))? {
+        match is_begun.map_err(|error| otp.record_rejection(error, self.subject))? {
             true => Ok(Enrollment { secret, uri }),
             false => Err(super::stale(inner.fresh)),
         }

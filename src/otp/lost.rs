@@ -1,6 +1,6 @@
 //! What becomes of a user whose record does not open.
 
-use super::{engine::Otp, record::Sealed};
+use super::{engine::Otp, record::OtpOpenError};
 use crate::{
     error::StoreError,
     event::{Event, EventKind},
@@ -9,20 +9,20 @@ use crate::{
 
 /// Why nothing is known of a second factor that is there.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(super) enum OtpRecordError {
     Store(StoreError),
-    Sealed(Sealed),
+    Open(OtpOpenError),
 }
 
-impl From<StoreError> for Unread {
+impl From<StoreError> for OtpRecordError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl From<Sealed> for Unread {
-    fn from(sealed: Sealed) -> Self {
-        Self::Sealed(sealed)
+impl From<OtpOpenError> for OtpRecordError {
+    fn from(sealed: OtpOpenError) -> Self {
+        Self::Open(sealed)
     }
 }
 
@@ -55,14 +55,16 @@ impl Otp {
 
     /// Says that a record does not open, where somebody needs it to. It never counts as no second factor: a party that
     /// can damage a record, or make an operator retire a secret, must not get in by that.
-    pub(super) fn refuse_unread(&self, unread: Unread, subject: &str) -> Rejection {
+    pub(super) fn record_rejection(&self, unread: OtpRecordError, subject: &str) -> Rejection {
         let sealed = match unread {
-            Unread::Store(error) => return error.into(),
-            Unread::Sealed(sealed) => sealed,
+            OtpRecordError::Store(error) => return error.into(),
+            OtpRecordError::Open(sealed) => sealed,
         };
         let reason = match sealed {
-            Sealed::Retired => "the record of one-time codes is sealed under a retired secret",
-            Sealed::Damaged => "the record of one-time codes is damaged",
+            OtpOpenError::Retired => {
+                "the record of one-time codes is sealed under a retired secret"
+            }
+            OtpOpenError::Damaged => "the record of one-time codes is damaged",
         };
         tracing::error!(reason, "a second factor cannot be verified");
         let unreadable = Event::new(EventKind::OtpUnreadable, self.inner.clock.now());

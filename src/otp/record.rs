@@ -31,9 +31,9 @@ use crate::{
 
 /// All of a user's second factor: what must change together is one value.
 #[derive(Clone)]
-pub(super) struct Record {
-    pub(super) active: Option<Active>,
-    pub(super) pending: Option<Pending>,
+pub(super) struct OtpRecord {
+    pub(super) active: Option<ActiveAuthenticator>,
+    pub(super) pending: Option<PendingAuthenticator>,
     /// Since the last lock.
     pub(super) failures: u8,
     /// Since the last right code, whatever locks came between.
@@ -49,7 +49,7 @@ pub(super) struct Record {
 
 /// An authenticator that was confirmed.
 #[derive(Clone)]
-pub(super) struct Active {
+pub(super) struct ActiveAuthenticator {
     pub(super) scheme: Scheme,
     pub(super) secret: OtpSecret,
     /// The moving factor of the last code that was accepted. It only grows.
@@ -58,13 +58,13 @@ pub(super) struct Active {
 
 /// An authenticator that waits for its first code.
 #[derive(Clone)]
-pub(super) struct Pending {
+pub(super) struct PendingAuthenticator {
     pub(super) scheme: Scheme,
     pub(super) secret: OtpSecret,
     pub(super) expires_at: Timestamp,
 }
 
-impl Record {
+impl OtpRecord {
     pub(super) const fn new() -> Self {
         Self {
             active: None,
@@ -119,7 +119,7 @@ impl Record {
     }
 
     fn read(body: &[u8]) -> Option<Self> {
-        let mut reader = Reader(body);
+        let mut reader = RecordReader(body);
         let mut record = Self::new();
         record.failures = reader.byte()?;
         record.row = reader.byte()?;
@@ -131,14 +131,14 @@ impl Record {
                 false => None,
             };
             let secret = reader.secret()?;
-            record.active = Some(Active {
+            record.active = Some(ActiveAuthenticator {
                 scheme,
                 secret,
                 last,
             });
         }
         if reader.flag()? {
-            record.pending = Some(Pending {
+            record.pending = Some(PendingAuthenticator {
                 scheme: reader.scheme()?,
                 expires_at: reader.time()?,
                 secret: reader.secret()?,
@@ -155,9 +155,9 @@ impl Record {
 }
 
 /// The keys under which records are sealed: the first seals, all open. So a record is sealed anew when it changes.
-pub(super) struct RecordKeys(Vec<RecordKey>);
+pub(super) struct OtpRecordKeys(Vec<OtpRecordKey>);
 
-struct RecordKey {
+struct OtpRecordKey {
     id: KeyId,
     master: Secret<[u8; 32]>,
 }
@@ -167,20 +167,20 @@ pub(super) type KeyId = [u8; 8];
 
 /// Why a record does not open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Sealed {
+pub(super) enum OtpOpenError {
     /// Under a key of no secret that is accepted.
     Retired,
     /// It is not what was written.
     Damaged,
 }
 
-impl RecordKeys {
+impl OtpRecordKeys {
     pub(super) fn new(secret: &MasterSecret, issuer: &str) -> Self {
         let keys = secret.keys("tower-jam otp records", issuer).into_iter();
         let named = keys.map(|master| {
             let derived = derive_key(master.expose(), "tower-jam otp key id");
             let id = derived.expose().first_chunk().expect("32 bytes have 8");
-            RecordKey { id: *id, master }
+            OtpRecordKey { id: *id, master }
         });
         Self(named.collect())
     }
@@ -198,7 +198,7 @@ impl RecordKeys {
         rest.first_chunk().copied()
     }
 
-    pub(super) fn encode(&self, record: &Record, key: &Key) -> Result<Bytes, StoreError> {
+    pub(super) fn encode(&self, record: &OtpRecord, key: &Key) -> Result<Bytes, StoreError> {
         let body = record.body();
         let active = &self.0[0];
         let mut value = Vec::with_capacity(HEAD_BYTES + body.len() + seal::OVERHEAD);
@@ -211,15 +211,15 @@ impl RecordKeys {
         }
     }
 
-    pub(super) fn decode(&self, value: &[u8], key: &Key) -> Result<Record, Sealed> {
-        let id = Self::id_of(value).ok_or(Sealed::Damaged)?;
+    pub(super) fn decode(&self, value: &[u8], key: &Key) -> Result<OtpRecord, OtpOpenError> {
+        let id = Self::id_of(value).ok_or(OtpOpenError::Damaged)?;
         let (public, sealed) = value.split_at(HEAD_BYTES);
         let known = self.0.iter().find(|known| known.id == id);
-        let known = known.ok_or(Sealed::Retired)?;
+        let known = known.ok_or(OtpOpenError::Retired)?;
         let sealing_key = sealing_key(&known.master, key);
         let body = seal::open(&sealing_key, key.digest(), public, sealed).map(Zeroizing::new);
-        let read = body.and_then(|body| Record::read(&body));
-        read.ok_or(Sealed::Damaged)
+        let read = body.and_then(|body| OtpRecord::read(&body));
+        read.ok_or(OtpOpenError::Damaged)
     }
 }
 
@@ -258,9 +258,9 @@ fn length(length: usize) -> u8 {
 }
 
 /// Takes a body apart from its front. `None` says that it is too short, or not of the form.
-struct Reader<'a>(&'a [u8]);
+struct RecordReader<'a>(&'a [u8]);
 
-impl Reader<'_> {
+impl RecordReader<'_> {
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

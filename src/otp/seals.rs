@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     engine::Otp,
-    record::{KeyId, RecordKeys},
+    record::{KeyId, OtpRecordKeys},
 };
 use crate::{error::StoreError, store::Key};
 
@@ -38,7 +38,7 @@ impl Otp {
     pub async fn seals(&self) -> Result<Seals, StoreError> {
         let inner = &*self.inner;
         let under = |id: KeyId| SealedUnder {
-            key_id: shown(id),
+            key_id: hex(id),
             subjects: Vec::new(),
         };
         let ids: Vec<KeyId> = inner.keys.ids().collect();
@@ -48,7 +48,7 @@ impl Otp {
         };
         for part in 0..=u8::MAX {
             for (key, entry) in inner.store.list(&self.part(part)).await? {
-                let id = RecordKeys::id_of(&entry.value);
+                let id = OtpRecordKeys::id_of(&entry.value);
                 let at = ids.iter().position(|known| Some(*known) == id);
                 let record = inner.keys.decode(&entry.value, &key);
                 match (at, record) {
@@ -73,7 +73,7 @@ impl Otp {
     }
 }
 
-fn shown(id: KeyId) -> String {
+fn hex(id: KeyId) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

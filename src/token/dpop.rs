@@ -1,26 +1,32 @@
-//! Tokens that are worth nothing to whoever steals them: bound to a key that each request proves to hold (RFC 9449).
+//! Tokens that are worth nothing to whoever steals them: bound to a key that each request proves to
+//! hold (RFC 9449).
 //!
-//! A client makes a key pair and sends, with every request, a proof signed by it in the header `DPoP`. A login with a proof mints
-//! a token with the key's thumbprint in it (`cnf.jkt`); from then on the token opens nothing without a fresh proof.
+//! A client makes a key pair and sends, with every request, a proof signed by it in the header
+//! `DPoP`. A login with a proof mints a token with the key's thumbprint in it (`cnf.jkt`); from
+//! then on the token opens nothing without a fresh proof.
 //!
 //! # Rules
 //!
-//! * **A proof** has the type `dpop+jwt`, an algorithm with key pairs, and the public key in its header, without any private
-//!   member; its signature is by that key (RFC 9449 section 4.3).
-//! * **For this request.** `htm` is its method. `htu` is its address without query and fragment, compared after the normalisation of
-//!   RFC 3986 sections 6.2.2 and 6.2.3. Scheme and host are those that are configured, never those of a `Host` header, which
-//!   the caller writes.
-//! * **For this token.** `ath` is the hash of the access token, whose `cnf.jkt` is the thumbprint of the proof's key (RFC 7638).
+//! * **A proof** has the type `dpop+jwt`, an algorithm with key pairs, and the public key in its
+//!   header, without any private member; its signature is by that key (RFC 9449 section 4.3).
+//! * **For this request.** `htm` is its method. `htu` is its address without query and fragment,
+//!   compared after the normalisation of RFC 3986 sections 6.2.2 and 6.2.3. Scheme and host are
+//!   those that are configured, never those of a `Host` header, which the caller writes.
+//! * **For this token.** `ath` is the hash of the access token, whose `cnf.jkt` is the thumbprint
+//!   of the proof's key (RFC 7638).
 //! * **Now.** `iat` is at most a minute away.
-//! * **Once.** A proof is good for one request on all nodes together, whose clocks may differ by 30 seconds: its `jti` is kept in the
-//!   store until its time is over on each. A store that is away is 503. On a store that can lose a write in a failover, a proof of
-//!   the last minute may be good once more.
-//! * **Nonces** of the server are asked for with [`require_nonce`](DpopBuilder::require_nonce), so that no proof is made in advance: a
-//!   refusal with `use_dpop_nonce` brings one in the header `DPoP-Nonce`. They follow from the application's secret, change
-//!   every five minutes and are good for two such spans; all nodes know them without a store. A nonce that a proof states
-//!   is checked in any case.
-//! * **No other way in.** [`Dpop::protect`] reads `Authorization: DPoP` alone, and takes no token that is bound to no key. A bound
-//!   token under `Bearer` is refused, and so it is by every engine that is not protected, whether or not it was seen before.
+//! * **Once.** A proof is good for one request on all nodes together, whose clocks may differ by 30
+//!   seconds: its `jti` is kept in the store until its time is over on each. A store that is away
+//!   is 503. On a store that can lose a write in a failover, a proof of the last minute may be good
+//!   once more.
+//! * **Nonces** of the server are asked for with [`require_nonce`](DpopBuilder::require_nonce), so
+//!   that no proof is made in advance: a refusal with `use_dpop_nonce` brings one in the header
+//!   `DPoP-Nonce`. They follow from the application's secret, change every five minutes and are
+//!   good for two such spans; all nodes know them without a store. A nonce that a proof states is
+//!   checked in any case.
+//! * **No other way in.** [`Dpop::protect`] reads `Authorization: DPoP` alone, and takes no token
+//!   that is bound to no key. A bound token under `Bearer` is refused, and so it is by every engine
+//!   that is not protected, whether or not it was seen before.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -79,10 +85,10 @@ use crate::{
 /// Verifies proofs of keys. It is a handle: cloning it is cheap.
 #[derive(Clone)]
 pub struct Dpop {
-    inner: Arc<Inner>,
+    inner: Arc<DpopInner>,
 }
 
-struct Inner {
+struct DpopInner {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     url: PublicUrl,
@@ -92,8 +98,9 @@ struct Inner {
 }
 
 impl Dpop {
-    /// A verifier for the service that its clients reach at `public_url`, such as `https://api.acme.dev`, with the path that a
-    /// proxy, or a router that nests this one, takes away. Proofs that were used are noted in `store`; nonces follow from `secret`.
+    /// A verifier for the service that its clients reach at `public_url`, such as
+    /// `https://api.acme.dev`, with the path that a proxy, or a router that nests this one, takes
+    /// away. Proofs that were used are noted in `store`; nonces follow from `secret`.
     pub fn builder(store: Arc<dyn Store>, secret: &MasterSecret, public_url: &str) -> DpopBuilder {
         DpopBuilder::new(store, secret, public_url)
     }
@@ -103,32 +110,32 @@ impl Dpop {
         Bound::new(engine, self.clone())
     }
 
-    /// Verifies the proof of a request that presents no access token, such as a login or a refresh, and uses it up. `path` is that of
-    /// the request.
+    /// Verifies the proof of a request that presents no access token, such as a login or a refresh,
+    /// and uses it up. `path` is that of the request.
     ///
     /// # Errors
     ///
-    /// An invalid [`Rejection`] with `invalid_dpop_proof` for a proof that is not good for this request and now, or was used
-    /// before; with `use_dpop_nonce` and a nonce for one that states no current one, where that is required. An
-    /// unavailable one when the store does not answer.
+    /// An invalid [`Rejection`] with `invalid_dpop_proof` for a proof that is not good for this
+    /// request and now, or was used before; with `use_dpop_nonce` and a nonce for one that states
+    /// no current one, where that is required. An unavailable one when the store does not answer.
     pub async fn verify(
         &self,
         proof: &str,
         method: &Method,
         path: &str,
     ) -> Result<ProofKey, Rejection> {
-        self.look_at(proof, method, path)?.use_up().await
+        self.check(proof, method, path)?.use_up().await
     }
 
     /// The proof of a request that presents no access token, good but not yet noted as used.
-    pub(crate) fn look_at(
+    pub(crate) fn check(
         &self,
         proof: &str,
         method: &Method,
         path: &str,
-    ) -> Result<Unused, Rejection> {
+    ) -> Result<UnusedProof, Rejection> {
         let proof = self.read(proof, method, path, None)?;
-        Ok(Unused {
+        Ok(UnusedProof {
             dpop: self.clone(),
             proof,
         })
@@ -182,7 +189,8 @@ impl Dpop {
         let inner = &*self.inner;
         let parts = [proof.key.thumbprint().as_bytes(), proof.id.as_bytes()];
         let key = Key::new(NAMESPACE, &parts);
-        // As long as a node may find it fresh whose clock is behind: it is forgotten by this node's time.
+        // As long as a node may find it fresh whose clock is behind: it is forgotten by this node's
+        // time.
         let from = proof.issued_at.max(inner.clock.now());
         let expires_at = from.after(inner.window).after(SKEW);
         let write = Write::new(PRESENT, expires_at);
@@ -217,12 +225,12 @@ impl Dpop {
 }
 
 /// A good proof that nobody has used so far as is known.
-pub(crate) struct Unused {
+pub(crate) struct UnusedProof {
     dpop: Dpop,
     proof: Proof,
 }
 
-impl Unused {
+impl UnusedProof {
     #[cfg(feature = "account")]
     pub(crate) const fn key(&self) -> &ProofKey {
         &self.proof.key

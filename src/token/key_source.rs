@@ -4,7 +4,7 @@ use std::fmt;
 
 #[cfg(feature = "jwks")]
 use super::jwks::Jwks;
-use super::{engine::Learning, ring::KeyRing};
+use super::{engine::KeyRefresh, ring::KeyRing};
 
 /// The keys of a [`Jwt`](super::Jwt): a [`KeyRing`], or a `Jwks` that another party publishes.
 #[derive(Clone)]
@@ -16,7 +16,7 @@ pub struct KeySource {
 
 impl KeySource {
     /// Asks for keys that the ring does not have, where such may be had.
-    pub(super) fn learn(&self) -> Option<Learning<'_>> {
+    pub(super) fn learn(&self) -> Option<KeyRefresh<'_>> {
         #[cfg(feature = "jwks")]
         if let Some(jwks) = &self.jwks {
             return Some(Box::pin(jwks.refresh_for_unknown()));

@@ -1,37 +1,47 @@
 //! Encrypted and signed tokens whose algorithm nobody can choose: PASETO, versions 2, 3 and 4.
 //!
-//! [`Paseto`] issues and verifies them; [`PasetoLayer`](crate::layer::PasetoLayer) puts it in front of a service. It is the engine
-//! that a [`Jwt`](crate::Jwt) is, with the same claims, lists, users and key rings, and another envelope.
+//! [`Paseto`] issues and verifies them; [`PasetoLayer`](crate::layer::PasetoLayer) puts it in front
+//! of a service. It is the engine that a [`Jwt`](crate::Jwt) is, with the same claims, lists, users
+//! and key rings, and another envelope.
 //!
 //! # Which one
 //!
-//! * [`v4_local`](Paseto::v4_local) where the servers that read a token may also make it. Nobody else can read it.
-//! * [`v4_public`](Paseto::v4_public) where others verify with the public half. Everybody can read it.
-//! * [`v3_local`](Paseto::v3_local) and [`v3_public`](Paseto::v3_public) where the algorithms must be NIST's.
-//! * [`legacy_v2_local`](Paseto::legacy_v2_local) and [`legacy_v2_public`](Paseto::legacy_v2_public) for systems that have not moved on.
+//! * [`v4_local`](Paseto::v4_local) where the servers that read a token may also make it. Nobody
+//!   else can read it.
+//! * [`v4_public`](Paseto::v4_public) where others verify with the public half. Everybody can read
+//!   it.
+//! * [`v3_local`](Paseto::v3_local) and [`v3_public`](Paseto::v3_public) where the algorithms must
+//!   be NIST's.
+//! * [`legacy_v2_local`](Paseto::legacy_v2_local) and
+//!   [`legacy_v2_public`](Paseto::legacy_v2_public) for systems that have not moved on.
 //!
-//! Version 1 is not offered. A [`PasetoKey`] of one version and purpose is of a type of its own, so that giving it to
-//! another does not compile.
+//! Version 1 is not offered. A [`PasetoKey`] of one version and purpose is of a type of its own, so
+//! that giving it to another does not compile.
 //!
 //! # Rules
 //!
-//! * **Form.** At most 8 KiB before anything is decoded; the version and purpose of the engine, a body, and a footer or none. An
-//!   empty fourth part, a fifth one, padding, white space and unused bits that are set are refused.
-//! * **Footer.** At most 768 bytes. It is authenticated and not encrypted. Of one that begins with `{`, a strict JSON object, `kid` is read
-//!   before anything is verified, as an exact lookup in the ring and for nothing else; `wpk`, a key that comes with the token,
-//!   is refused. Another text, or none, has no `kid`, which may be missing only if the ring has one key.
-//! * **Implicit assertion.** Versions 3 and 4 bind a token to bytes that it does not hold; they must be the same where it is verified.
-//! * **Claims.** As for a JWT: a strict JSON object in which `iss`, `aud`, `exp` and `sub` are required, and the [leeway](PasetoBuilder::leeway)
-//!   is the same. `exp`, `nbf` and `iat` are dates and times of RFC 3339, any offset, `T` and `Z` in upper case, from
-//!   1970 to 9999; numbers are refused. `auth_time` and `proofs`, which are not of PASETO, are numbers as in a JWT.
-//! * **Type.** PASETO has no `typ`: what a key makes is an access token. Keep a ring, an audience or an implicit assertion for
-//!   each other use.
+//! * **Form.** At most 8 KiB before anything is decoded; the version and purpose of the engine, a
+//!   body, and a footer or none. An empty fourth part, a fifth one, padding, white space and unused
+//!   bits that are set are refused.
+//! * **Footer.** At most 768 bytes. It is authenticated and not encrypted. Of one that begins with
+//!   `{`, a strict JSON object, `kid` is read before anything is verified, as an exact lookup in
+//!   the ring and for nothing else; `wpk`, a key that comes with the token, is refused. Another
+//!   text, or none, has no `kid`, which may be missing only if the ring has one key.
+//! * **Implicit assertion.** Versions 3 and 4 bind a token to bytes that it does not hold; they
+//!   must be the same where it is verified.
+//! * **Claims.** As for a JWT: a strict JSON object in which `iss`, `aud`, `exp` and `sub` are
+//!   required, and the [leeway](PasetoBuilder::leeway) is the same. `exp`, `nbf` and `iat` are
+//!   dates and times of RFC 3339, any offset, `T` and `Z` in upper case, from 1970 to 9999; numbers
+//!   are refused. `auth_time` and `proofs`, which are not of PASETO, are numbers as in a JWT.
+//! * **Type.** PASETO has no `typ`: what a key makes is an access token. Keep a ring, an audience
+//!   or an implicit assertion for each other use.
 //! * **Calling back.** Without a [list](super::list) a token is good until it expires.
 //!
 //! # Keys
 //!
-//! They come from [`generate`](PasetoKey::generate), from bytes, and from PASERK text, in which they are kept: `k4.local.…`,
-//! `k4.secret.…` and `k4.public.…`. A key's id is its PASERK id, which tells nothing of the key.
+//! They come from [`generate`](PasetoKey::generate), from bytes, and from PASERK text, in which
+//! they are kept: `k4.local.…`, `k4.secret.…` and `k4.public.…`. A key's id is its PASERK id, which
+//! tells nothing of the key.
 //!
 //! # Example
 //!
@@ -111,14 +121,15 @@ pub use self::{
 
 /// Issues and verifies PASETO tokens of one version and purpose, whose custom claims are a `U`.
 ///
-/// It is a handle: cloning it is cheap, and all clones share the key ring. See the [module](self) for the rules, and
-/// [`PasetoLayer`](crate::layer::PasetoLayer) for its use in a service.
+/// It is a handle: cloning it is cheap, and all clones share the key ring. See the [module](self)
+/// for the rules, and [`PasetoLayer`](crate::layer::PasetoLayer) for its use in a service.
 pub struct Paseto<U = Claims> {
     pub(crate) engine: Engine<U>,
 }
 
 impl<U> Paseto<U> {
-    /// Tokens of version 4, encrypted with a shared key: what only servers read that could also make them.
+    /// Tokens of version 4, encrypted with a shared key: what only servers read that could also
+    /// make them.
     ///
     /// Keys of another version or purpose are of another type:
     ///
@@ -158,7 +169,8 @@ impl<U> Paseto<U> {
         PasetoBuilder::new(ring)
     }
 
-    /// Tokens of version 3, encrypted with AES-256 and HMAC-SHA-384: for where the algorithms must be NIST's.
+    /// Tokens of version 3, encrypted with AES-256 and HMAC-SHA-384: for where the algorithms must
+    /// be NIST's.
     ///
     /// ```compile_fail,E0308
     /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V4}};
@@ -182,8 +194,8 @@ impl<U> Paseto<U> {
         PasetoBuilder::new(ring)
     }
 
-    /// Tokens of version 2, encrypted with a shared key, for systems that have not moved to version 4. They have no
-    /// implicit assertions:
+    /// Tokens of version 2, encrypted with a shared key, for systems that have not moved to version
+    /// 4. They have no implicit assertions:
     ///
     /// ```compile_fail,E0599
     /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V2}};
@@ -202,8 +214,8 @@ impl<U> Paseto<U> {
 }
 
 impl<U: Serialize> Paseto<U> {
-    /// Mints a token for `grant`, with the ring's active key. It has an `iat`, an `exp` and a random `jti` of 128 bits, and
-    /// the key's id in its footer.
+    /// Mints a token for `grant`, with the ring's active key. It has an `iat`, an `exp` and a
+    /// random `jti` of 128 bits, and the key's id in its footer.
     pub fn issue(&self, grant: Grant<U>) -> Issue<'_, U> {
         self.engine.issue(grant)
     }
@@ -214,9 +226,10 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Paseto<U> {
     ///
     /// # Errors
     ///
-    /// An invalid [`Rejection`] for what is no good token, lists aside, and for a footer that is not UTF-8.
+    /// An invalid [`Rejection`] for what is no good token, lists aside, and for a footer that is
+    /// not UTF-8.
     pub fn footer(&self, token: &str) -> Result<Footer, Rejection> {
-        self.engine.judge(token, self.engine.core.clock.now())?;
+        self.engine.check(token, self.engine.inner.clock.now())?;
         envelope::read_footer(token)
     }
 }

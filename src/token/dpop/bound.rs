@@ -32,7 +32,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> VerifyBound for Jwt<U> {
     type User = U;
 
     async fn verify_bound(&self, token: &str, held: &str) -> Result<Verified<U>, Rejection> {
-        self.engine.verify_held(token, Some(held)).await
+        self.engine.verify_with_key(token, Some(held)).await
     }
 }
 

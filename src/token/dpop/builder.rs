@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Dpop, Inner, nonce::Nonces, uri::PublicUrl};
+use super::{Dpop, DpopInner, nonce::Nonces, uri::PublicUrl};
 use crate::{
     clock::{Clock, SystemClock},
     error::ConfigError,
@@ -65,7 +65,7 @@ impl DpopBuilder {
             return Err(ConfigError::new("window", reason));
         }
         Ok(Dpop {
-            inner: Arc::new(Inner {
+            inner: Arc::new(DpopInner {
                 url: PublicUrl::new(&self.public_url)?,
                 nonces: Nonces::new(&self.secret, &self.public_url),
                 store: self.store,

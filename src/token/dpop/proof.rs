@@ -70,13 +70,13 @@ impl Proof {
         else {
             return Err(refuse("the proof has not three parts"));
         };
-        let key = Header::key(&decode(header)?)?;
+        let key = ProofHeader::key(&decode(header)?)?;
         let signed = &text.as_bytes()[..header.len() + 1 + payload.len()];
         if !key.verify(signed, &decode(signature)?) {
             return Err(refuse("the proof's signature is wrong"));
         }
         let payload = decode(payload)?;
-        let claims: Claims = object(&payload)
+        let claims: ProofClaims = object(&payload)
             .ok_or_else(|| refuse("the claims of the proof are not those of one"))?;
         claims.checked(ProofKey(key.thumbprint().to_owned()))
     }
@@ -96,7 +96,7 @@ fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
 
 /// The members that matter. Those that change what the rest means are there to be refused.
 #[derive(Deserialize)]
-struct Header {
+struct ProofHeader {
     typ: String,
     alg: String,
     jwk: Box<RawValue>,
@@ -120,7 +120,7 @@ impl<'de> Deserialize<'de> for Present {
     }
 }
 
-impl Header {
+impl ProofHeader {
     /// The key that a proof is by: the one place where a token's own key is looked at, because it opens nothing.
     fn key(header: &[u8]) -> Result<Key, Rejection> {
         let refuse = |reason| Rejection::invalid(reason);
@@ -147,7 +147,7 @@ impl Header {
 }
 
 #[derive(Deserialize)]
-struct Claims {
+struct ProofClaims {
     jti: String,
     htm: String,
     htu: String,
@@ -156,7 +156,7 @@ struct Claims {
     nonce: Option<String>,
 }
 
-impl Claims {
+impl ProofClaims {
     fn checked(self, key: ProofKey) -> Result<Proof, Rejection> {
         let refuse = |reason| Rejection::invalid(reason);
         if !(1..=MAX_ID_BYTES).contains(&self.jti.len()) {

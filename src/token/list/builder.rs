@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     TokenList,
-    inner::{Inner, Mode},
+    inner::{ListMode, TokenListInner},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -21,7 +21,7 @@ use crate::{
 #[must_use]
 pub struct TokenListBuilder {
     store: Arc<dyn Store>,
-    mode: Mode,
+    mode: ListMode,
     issuer: Option<String>,
     longest: Duration,
     clock: Arc<dyn Clock>,
@@ -29,7 +29,7 @@ pub struct TokenListBuilder {
 }
 
 impl TokenListBuilder {
-    pub(super) fn new(store: Arc<dyn Store>, mode: Mode) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>, mode: ListMode) -> Self {
         Self {
             store,
             mode,
@@ -78,14 +78,14 @@ impl TokenListBuilder {
             let reason = "is not between a second and a year";
             return Err(ConfigError::new("longest", reason));
         }
-        let inner = Inner {
+        let inner = TokenListInner {
             store: self.store,
             clock: self.clock,
             events: self.events,
             mode: self.mode,
             issuer,
             longest: self.longest,
-            newest: AtomicU64::new(0),
+            latest_issued_at: AtomicU64::new(0),
         };
         Ok(TokenList {
             inner: Arc::new(inner),

@@ -11,14 +11,14 @@ use crate::{
 
 /// What is kept of a subject, in seconds. A subject of which nothing is kept has zeros.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct Mark {
+pub(super) struct SubjectMark {
     /// A token with an `iat` up to this second is refused.
     pub(super) before: u64,
     /// The latest `iat` that was minted ahead of its clock, because of a mark or a birth in the same second.
     pub(super) minted: u64,
 }
 
-impl Mark {
+impl SubjectMark {
     pub(super) fn read(entry: Option<&Entry>) -> Result<Self, StoreError> {
         let Some(entry) = entry else {
             return Ok(Self::default());
@@ -51,7 +51,7 @@ impl Mark {
 
     /// The `iat` of a token that is minted at `now` on a list of this birth, and the mark that takes note of it, where
     /// it is ahead of the clock.
-    pub(super) fn minting(self, now: Timestamp, birth: u64) -> (u64, Self) {
+    pub(super) fn next_issued_at(self, now: Timestamp, birth: u64) -> (u64, Self) {
         let issued_at = now.as_secs().max(self.before.max(birth) + 1);
         if issued_at == now.as_secs() {
             return (issued_at, self);
@@ -101,8 +101,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_900);
 
-    fn mark(before: u64, minted: u64) -> Mark {
-        Mark { before, minted }
+    fn mark(before: u64, minted: u64) -> SubjectMark {
+        SubjectMark { before, minted }
     }
 
     #[test]
@@ -115,19 +115,28 @@ mod tests {
 
     #[test]
     fn a_token_is_dated_after_mark_and_birth_and_the_next_mark_knows() {
-        assert_eq!(mark(999, 999).minting(NOW, 0), (1_000, mark(999, 999)));
-        assert_eq!(mark(0, 0).minting(NOW, 999), (1_000, mark(0, 0)));
         assert_eq!(
-            mark(1_000, 0).minting(NOW, 999),
+            mark(999, 999).next_issued_at(NOW, 0),
+            (1_000, mark(999, 999))
+        );
+        assert_eq!(mark(0, 0).next_issued_at(NOW, 999), (1_000, mark(0, 0)));
+        assert_eq!(
+            mark(1_000, 0).next_issued_at(NOW, 999),
             (1_001, mark(1_000, 1_001))
         );
-        assert_eq!(mark(0, 0).minting(NOW, 1_000), (1_001, mark(0, 1_001)));
-        assert_eq!(mark(7, 1_005).minting(NOW, 1_000), (1_001, mark(7, 1_005)));
+        assert_eq!(
+            mark(0, 0).next_issued_at(NOW, 1_000),
+            (1_001, mark(0, 1_001))
+        );
+        assert_eq!(
+            mark(7, 1_005).next_issued_at(NOW, 1_000),
+            (1_001, mark(7, 1_005))
+        );
         for (before, minted, birth) in [(1_000, 0, 0), (0, 0, 1_000), (1_000, 1_003, 1_001)] {
-            let (issued_at, noted) = mark(before, minted).minting(NOW, birth);
+            let (issued_at, marked) = mark(before, minted).next_issued_at(NOW, birth);
             assert!(issued_at > before.max(birth));
             assert!(
-                issued_at <= noted.raised(NOW).before,
+                issued_at <= marked.raised(NOW).before,
                 "the next mark ends it"
             );
         }
@@ -139,15 +148,18 @@ mod tests {
         let write = mark(1_000, 1_002).write(None, longest);
         assert_eq!(write.expires_at, Timestamp::from_secs(1_003 + 100 + 60));
         let entry = Entry::new(write.value, write.version, Timestamp::NEVER);
-        assert_eq!(Mark::read(Some(&entry)).ok(), Some(mark(1_000, 1_002)));
+        assert_eq!(
+            SubjectMark::read(Some(&entry)).ok(),
+            Some(mark(1_000, 1_002))
+        );
         assert_eq!(
             mark(1, 1).write(Some(&entry), longest).expires_at,
             Timestamp::NEVER
         );
-        assert_eq!(Mark::read(None).ok(), Some(mark(0, 0)));
+        assert_eq!(SubjectMark::read(None).ok(), Some(mark(0, 0)));
         for value in [vec![], vec![0; 15], vec![0; 17], vec![0xff; 16]] {
             let entry = Entry::new(value.into(), write.version, Timestamp::NEVER);
-            assert!(Mark::read(Some(&entry)).is_err() && Birth::read(&entry).is_err());
+            assert!(SubjectMark::read(Some(&entry)).is_err() && Birth::read(&entry).is_err());
         }
     }
 }

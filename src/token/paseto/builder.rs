@@ -7,7 +7,7 @@ use serde_json::Map;
 
 use super::{
     Paseto,
-    envelope::Sealing,
+    envelope::PasetoEnvelope,
     key::PasetoKey,
     version::{ImplicitAssertions, Purpose},
 };
@@ -17,15 +17,15 @@ use crate::{
     token::{
         list::TokenList,
         ring::KeyRing,
-        settings::{Expected, Settings, settings},
+        settings::{ExpectedClaim, TokenSettings, settings},
     },
 };
 
 /// Builds a [`Paseto`] for tokens of one version and purpose.
 #[must_use]
 pub struct PasetoBuilder<U, V: 'static, P: Purpose<V>> {
-    settings: Settings,
-    sealing: Sealing<V, P>,
+    settings: TokenSettings,
+    envelope: PasetoEnvelope<V, P>,
     /// The first that does not serialise or is the engine's own.
     bad_member: Option<ConfigError>,
     user: PhantomData<fn() -> U>,
@@ -36,8 +36,8 @@ settings!(PasetoBuilder<U, V, P> where V: 'static, P: Purpose<V>);
 impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
     pub(super) fn new(ring: KeyRing<PasetoKey<V, P>>) -> Self {
         Self {
-            settings: Settings::new(),
-            sealing: Sealing {
+            settings: TokenSettings::new(),
+            envelope: PasetoEnvelope {
                 ring,
                 assertion: Vec::new(),
                 members: Map::new(),
@@ -57,7 +57,7 @@ impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
                 self.bad_member.get_or_insert(error);
             }
             Ok(value) => {
-                self.sealing.members.insert(name, value);
+                self.envelope.members.insert(name, value);
             }
             Err(error) => {
                 let error = ConfigError::new("footer", "does not serialise as JSON").because(error);
@@ -78,7 +78,7 @@ impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
         if let Some(error) = self.bad_member {
             return Err(error);
         }
-        let members = &self.sealing.members;
+        let members = &self.envelope.members;
         let footer = crate::token::json::write(members)
             .map_err(|error| ConfigError::new("footer", "is nested too deeply").because(error))?;
         if footer.len() > MAX_MEMBERS_BYTES {
@@ -88,7 +88,7 @@ impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
             return Err(ConfigError::new("footer", "has more than 63 members"));
         }
         Ok(Paseto {
-            engine: self.settings.build(self.sealing)?,
+            engine: self.settings.build(self.envelope)?,
         })
     }
 }
@@ -98,7 +98,7 @@ impl<U, V: ImplicitAssertions + 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
     /// What every token is bound to without holding it: the name of a tenant, or of a deployment. A token by the same key
     /// with another implicit assertion, or without one, is refused. Default: none.
     pub fn implicit_assertion(mut self, assertion: impl Into<Vec<u8>>) -> Self {
-        self.sealing.assertion = assertion.into();
+        self.envelope.assertion = assertion.into();
         self
     }
 }
@@ -106,7 +106,7 @@ impl<U, V: ImplicitAssertions + 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
 impl<U, V: 'static, P: Purpose<V>> fmt::Debug for PasetoBuilder<U, V, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasetoBuilder")
-            .field("sealing", &self.sealing)
+            .field("envelope", &self.envelope)
             .finish_non_exhaustive()
     }
 }

@@ -16,33 +16,33 @@ use crate::{
     token::{
         MAX_BYTES,
         date::Dates,
-        engine::{Envelope, Keys, Opened},
+        engine::{Envelope, KeySnapshot, OpenedEnvelope},
         ring::KeyRing,
     },
 };
 
 /// Tokens of one version and purpose, by the keys of a ring.
-pub(super) struct Sealing<V: 'static, P: Purpose<V>> {
+pub(super) struct PasetoEnvelope<V: 'static, P: Purpose<V>> {
     pub(super) ring: KeyRing<PasetoKey<V, P>>,
     pub(super) assertion: Vec<u8>,
     /// What stands in every footer beside `kid`.
     pub(super) members: Map<String, Value>,
 }
 
-impl<V: 'static, P: Purpose<V>> Envelope for Sealing<V, P> {
+impl<V: 'static, P: Purpose<V>> Envelope for PasetoEnvelope<V, P> {
     fn dates(&self) -> Dates {
         Dates::Text
     }
 
-    fn end(&self) -> fn(&str) -> usize {
+    fn unique_prefix_len(&self) -> fn(&str) -> usize {
         before_footer
     }
 
-    fn is_current(&self, keys: &Keys) -> bool {
+    fn is_current(&self, keys: &KeySnapshot) -> bool {
         self.ring.is_at(keys)
     }
 
-    fn open(&self, token: &str) -> Result<Opened, Rejection> {
+    fn open(&self, token: &str) -> Result<OpenedEnvelope, Rejection> {
         if token.len() > MAX_BYTES {
             return Err(Rejection::invalid("the token is longer than 8 KiB"));
         }
@@ -55,7 +55,7 @@ impl<V: 'static, P: Purpose<V>> Envelope for Sealing<V, P> {
         let key = key.ok_or_else(|| Rejection::invalid("no key of the ring has this kid"))?;
         let payload = P::open(key.material(), token, &footer, &self.assertion);
         let payload = payload.ok_or_else(|| Rejection::invalid("the token is not by its key"))?;
-        Ok(Opened { payload, keys })
+        Ok(OpenedEnvelope { payload, keys })
     }
 
     fn seal(&self, payload: &[u8]) -> Result<String, IssueError> {
@@ -117,9 +117,9 @@ fn footer_of(body_and_footer: &str) -> Result<Vec<u8>, Rejection> {
     decoded.map_err(|_| Rejection::invalid("the token's footer is not base64url"))
 }
 
-impl<V: 'static, P: Purpose<V>> fmt::Debug for Sealing<V, P> {
+impl<V: 'static, P: Purpose<V>> fmt::Debug for PasetoEnvelope<V, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealing")
+        f.debug_struct("PasetoEnvelope")
             .field("tokens", &P::HEADER)
             .field("ring", &self.ring)
             .finish_non_exhaustive()
@@ -135,13 +135,13 @@ mod tests {
 
     #[test]
     fn what_differs_in_each_token_ends_before_the_footer() {
-        for (token, end) in [
+        for (token, unique_prefix_len) in [
             ("v4.local.abc", 12),
             ("v4.local.abc.eyJraWQiOiIxIn0", 12),
             ("v4.public.abc.x", 13),
             ("", 0),
         ] {
-            assert_eq!(before_footer(token), end, "{token}");
+            assert_eq!(before_footer(token), unique_prefix_len, "{token}");
         }
     }
 }

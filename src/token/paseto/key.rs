@@ -35,11 +35,11 @@ use crate::{
 /// ```
 pub struct PasetoKey<V: 'static, P: Purpose<V>> {
     kid: Arc<str>,
-    inner: Arc<Inner<P::Material>>,
+    inner: Arc<PasetoKeyInner<P::Material>>,
     version: PhantomData<fn() -> V>,
 }
 
-struct Inner<M> {
+struct PasetoKeyInner<M> {
     id: String,
     /// The shared key, or the private half where there is one.
     secret: Option<Secret<Vec<u8>>>,
@@ -81,7 +81,7 @@ impl<V: 'static, P: Purpose<V>> PasetoKey<V, P> {
     fn new(id: String, secret: Option<&[u8]>, public: Vec<u8>, material: P::Material) -> Self {
         Self {
             kid: id.as_str().into(),
-            inner: Arc::new(Inner {
+            inner: Arc::new(PasetoKeyInner {
                 id,
                 secret: secret.map(|secret| Secret::new(secret.to_vec())),
                 public,

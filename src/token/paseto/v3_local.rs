@@ -42,7 +42,7 @@ impl Cipher<V3> for Local {
         let body = URL_SAFE_NO_PAD.decode_to_vec(body).ok()?;
         let (nonce, rest) = body.split_first_chunk::<NONCE_BYTES>()?;
         let (ciphertext, tag) = rest.split_last_chunk::<TAG_BYTES>()?;
-        let keys = Keys::new(key, nonce).ok()?;
+        let keys = DerivedKeys::new(key, nonce).ok()?;
         let authenticated = keys.authenticated(nonce, ciphertext, footer, assertion);
         // Nothing is decrypted before it is known to be ours.
         hmac::verify(&keys.authentication, &authenticated, tag).ok()?;
@@ -66,7 +66,7 @@ pub(super) fn seal_with(
     footer: &[u8],
     assertion: &[u8],
 ) -> Result<String, Unspecified> {
-    let keys = Keys::new(key, nonce)?;
+    let keys = DerivedKeys::new(key, nonce)?;
     let mut body = nonce.to_vec();
     body.extend_from_slice(payload);
     keys.encrypt(&mut body[NONCE_BYTES..])?;
@@ -82,13 +82,13 @@ pub(super) fn seal_with(
 }
 
 /// The keys of one token.
-struct Keys {
+struct DerivedKeys {
     encryption: Zeroizing<[u8; 32]>,
     counter: [u8; AES_CTR_IV_LEN],
     authentication: hmac::Key,
 }
 
-impl Keys {
+impl DerivedKeys {
     fn new(key: &Secret<[u8; LOCAL_KEY_BYTES]>, nonce: &[u8]) -> Result<Self, Unspecified> {
         let derived = derive(key, b"paseto-encryption-key", nonce)?;
         let (encryption, counter) = derived.split_at(32);

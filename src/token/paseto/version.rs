@@ -33,7 +33,7 @@ pub trait Purpose<V>: sealed::Cipher<V> {}
 impl<V, P: sealed::Cipher<V>> Purpose<V> for P {}
 
 /// A version with implicit assertions: [`V3`] and [`V4`].
-pub trait ImplicitAssertions: sealed::Sealed {}
+pub trait ImplicitAssertions: sealed::SealedVersion {}
 
 impl ImplicitAssertions for V3 {}
 impl ImplicitAssertions for V4 {}
@@ -45,10 +45,10 @@ pub(super) mod sealed {
         unnameable_types,
         reason = "a trait that seals another is not to be named"
     )]
-    pub trait Sealed {}
+    pub trait SealedVersion {}
 
-    impl Sealed for V3 {}
-    impl Sealed for V4 {}
+    impl SealedVersion for V3 {}
+    impl SealedVersion for V4 {}
 
     /// What one version does for one purpose.
     #[expect(

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        envelope::Sealing,
+        envelope::PasetoEnvelope,
         v3_local,
         version::sealed::{Cipher, KeyPair, SharedKey},
     },
@@ -19,13 +19,16 @@ struct Count {
 }
 
 /// The envelope that the vector's token should come in.
-fn sealing<V: 'static, P: Purpose<V>>(vector: &Value, key: PasetoKey<V, P>) -> Sealing<V, P> {
+fn envelope<V: 'static, P: Purpose<V>>(
+    vector: &Value,
+    key: PasetoKey<V, P>,
+) -> PasetoEnvelope<V, P> {
     let footer = serde_json::from_str::<Value>(text(vector, "footer")).unwrap_or_default();
     let key = match footer["kid"].as_str() {
         Some(kid) => key.with_kid(kid).unwrap(),
         None => key,
     };
-    Sealing {
+    PasetoEnvelope {
         ring: KeyRing::new(key),
         assertion: text(vector, "implicit-assertion").into(),
         members: serde_json::Map::new(),
@@ -42,14 +45,14 @@ where
         let token = text(vector, "token");
         let shared = vector.get("key").map(|_| {
             let key = PasetoKey::<V, Local>::from_bytes(bytes(vector, "key")).unwrap();
-            sealing(vector, key)
+            envelope(vector, key)
         });
         let pair = vector.get("public-key").map(|_| {
             let secret = bytes(vector, "secret-key");
             let pair = PasetoKey::<V, Public>::from_secret_bytes(secret).unwrap();
             let public = PasetoKey::from_public_bytes(bytes(vector, "public-key")).unwrap();
             assert_eq!(pair.public_paserk(), public.public_paserk());
-            (sealing(vector, pair), sealing(vector, public))
+            (envelope(vector, pair), envelope(vector, public))
         });
         let opened = match (&shared, &pair) {
             (Some(shared), None) => shared.open(token),
