@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_expired_from_exp_plus_leeway_on_and_not_before() {
+    fn a_token_is_expired_at_exp_plus_leeway_and_not_a_moment_before() {
         let leeway = Duration::from_secs(30);
         assert!(check(|claims| claims.validity.expires_at = Some(NOW.before(leeway))).is_err());
         let just_alive = Timestamp::from_millis(NOW.before(leeway).as_millis() + 1);
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_from_the_future_is_rejected_beyond_the_leeway() {
+    fn a_token_from_the_future_is_refused_beyond_the_leeway() {
         let edge = NOW.after(Duration::from_secs(30));
         let beyond = Timestamp::from_millis(edge.as_millis() + 1);
         assert!(check(|claims| claims.validity.not_before = Some(edge)).is_ok());
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_factor_has_the_time_that_the_token_states() {
+    fn a_factor_has_the_time_that_is_stated_and_no_other() {
         let early = Timestamp::from_secs(5);
         let mut claims = Registered {
             methods: words(&["pwd", "otp"]),

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_nonce_is_valid_for_two_periods_and_under_our_secret_only() {
+    fn a_nonce_is_good_for_two_spans_and_of_our_secret_alone() {
         let old = MasterSecret::generate();
         let (nonces, others) = (
             Nonces::new(&old, "a"),

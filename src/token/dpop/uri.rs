@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_compared_in_normalized_form() {
+    fn addresses_are_compared_in_their_normal_form() {
         let here = PublicUrl::new("https://Api.Acme.dev:443/").unwrap();
         for same in [
             "https://api.acme.dev/a/b",
