@@ -1,4 +1,4 @@
-//! What a list consists of, and where in its store that is.
+//! The parts of a list, and the keys of its entries in the store.
 
 use std::{
     sync::{
@@ -26,8 +26,9 @@ pub(super) struct TokenListInner {
     pub(super) mode: ListMode,
     pub(super) issuer: String,
     pub(super) longest: Duration,
-    /// The latest `iat` that was minted or let in here. A birth is never before it: a token that was minted ahead
-    /// of the clock, and revoked, does not outlive a list that is lost within the second.
+    /// The latest `iat` that this process has issued or accepted. A birth is never before it, so
+    /// that a postdated token that was revoked does not become valid again if the list is lost
+    /// within that second.
     pub(super) latest_issued_at: AtomicU64,
 }
 
@@ -38,7 +39,7 @@ pub(super) enum ListMode {
 }
 
 impl TokenList {
-    /// The second of the birth, as the store says now; makes a list that is not there.
+    /// Returns the birth that is in the store now, in seconds. Creates a list that is missing.
     pub(super) async fn load_or_create_birth(&self) -> Result<u64, StoreError> {
         let inner = &*self.inner;
         let (birth, is_new) = swap(&*inner.store, &*inner.clock, &self.birth_key(), |entry| {
@@ -51,15 +52,17 @@ impl TokenList {
         })
         .await?;
         if is_new {
-            tracing::warn!("a new black list: every token that was issued until now is refused");
+            tracing::warn!(
+                "a new deny list was created: every token that was issued until now is rejected"
+            );
         }
         Ok(birth)
     }
 
-    /// Takes record_issued_at of an `iat`, so that no later birth is before it.
+    /// Records an `iat`, so that no later birth is before it.
     pub(super) fn record_issued_at(&self, issued_at: u64) {
         let latest_issued_at = &self.inner.latest_issued_at;
-        // Most requests bring an older one, and need not write to memory that all cores share.
+        // Most requests have an older one, and need not write to memory that all cores share.
         if latest_issued_at.load(Ordering::Acquire) < issued_at {
             latest_issued_at.fetch_max(issued_at, Ordering::AcqRel);
         }

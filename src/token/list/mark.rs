@@ -1,4 +1,4 @@
-//! A subject's mark and the list's birth: seconds, and what becomes of them.
+//! The mark of a subject and the birth of a list: both are seconds.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::{
     store::{Entry, Write},
 };
 
-/// What is kept of a subject, in seconds. A subject of which nothing is kept has zeros.
+/// The stored state of a subject, in seconds; zeros if nothing is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct SubjectMark {
-    /// A token with an `iat` up to this second is refused.
+    /// A token with an `iat` up to this second is rejected.
     pub(super) before: u64,
-    /// The latest `iat` that was minted ahead of its clock, because of a mark or a birth in the same second.
+    /// The latest `iat` that was postdated because of a mark or a birth in the same second.
     pub(super) minted: u64,
 }
 
@@ -30,8 +30,8 @@ impl SubjectMark {
         })
     }
 
-    /// As it is to be written over `entry`. It is kept until no token of these seconds can be accepted any more; the second
-    /// that is added is for an `iat` with a fraction.
+    /// Returns the write that replaces `entry`. It expires when no token of these seconds can be
+    /// accepted any more; the added second is for an `iat` with a fraction.
     pub(super) fn write(self, entry: Option<&Entry>, longest: Duration) -> Write {
         let last = Timestamp::from_secs(self.last() + 1);
         let expires_at = last.after(longest).after(LONGEST_LEEWAY);
@@ -40,8 +40,9 @@ impl SubjectMark {
         Write::new(value, expires_at.max(before))
     }
 
-    /// The mark after a revocation at `now`. Where no token was minted since the last one in this second, it stays: so
-    /// revocations alone never drive it ahead of the clock.
+    /// Returns the mark after a revocation at `now`. If no token was issued since the last
+    /// revocation in this second, the mark stays, so that revocations alone never move it ahead of
+    /// the clock.
     pub(super) fn raised(self, now: Timestamp) -> Self {
         Self {
             before: self.last().max(now.as_secs()),
@@ -49,8 +50,8 @@ impl SubjectMark {
         }
     }
 
-    /// The `iat` of a token that is minted at `now` on a list of this birth, and the mark that takes note of it, where
-    /// it is ahead of the clock.
+    /// Returns the `iat` of a token that is issued at `now` on a list with this birth, and the mark
+    /// that records the `iat` if it is postdated.
     pub(super) fn next_issued_at(self, now: Timestamp, birth: u64) -> (u64, Self) {
         let issued_at = now.as_secs().max(self.before.max(birth) + 1);
         if issued_at == now.as_secs() {
@@ -65,7 +66,7 @@ impl SubjectMark {
     }
 }
 
-/// The second in which a black list was made.
+/// The second in which a deny list was created.
 pub(super) struct Birth;
 
 impl Birth {
@@ -73,13 +74,13 @@ impl Birth {
         second(&entry.value)
     }
 
-    /// A list that forgot its birth would refuse every token, so it is kept for ever.
+    /// It never expires: a list without its birth would reject every token.
     pub(super) fn write(birth: u64) -> Write {
         Write::new(birth.to_be_bytes().to_vec(), Timestamp::NEVER)
     }
 }
 
-/// A second of a calendar year with four digits, so that one more is no overflow.
+/// Reads a second of a year with four digits, so that adding one cannot overflow.
 fn second(bytes: &[u8]) -> Result<u64, StoreError> {
     let second = bytes.try_into().map(u64::from_be_bytes);
     second
@@ -89,10 +90,10 @@ fn second(bytes: &[u8]) -> Result<u64, StoreError> {
 }
 
 fn corrupt() -> StoreError {
-    StoreError::Corrupt("a mark that is not one".into())
+    StoreError::Corrupt("not a mark".into())
 }
 
-/// 9999-12-31T23:59:59Z, and the longest leeway.
+/// 9999-12-31T23:59:59Z plus the longest leeway.
 const LAST_SECOND: u64 = 253_402_300_799 + 60;
 
 #[cfg(test)]
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn a_mark_is_this_second_and_never_goes_back() {
         assert_eq!(mark(0, 0).raised(NOW), mark(1_000, 0));
-        assert_eq!(mark(1_000, 0).raised(NOW), mark(1_000, 0), "and no further");
+        assert_eq!(mark(1_000, 0).raised(NOW), mark(1_000, 0), "and no later");
         assert_eq!(mark(1_000, 1_001).raised(NOW), mark(1_001, 1_001));
         assert_eq!(mark(2_000, 0).raised(NOW), mark(2_000, 0));
     }
@@ -137,7 +138,7 @@ mod tests {
             assert!(issued_at > before.max(birth));
             assert!(
                 issued_at <= marked.raised(NOW).before,
-                "the next mark ends it"
+                "the next mark revokes it"
             );
         }
     }

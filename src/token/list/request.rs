@@ -1,4 +1,4 @@
-//! What an engine asks of its list: whether a token passes, and how one is minted.
+//! The operations of a list that an engine uses: checking a token, and issuing one.
 
 use super::{
     PRESENT, TokenId, TokenList,
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What a token says that its list goes by. It follows from the token alone, and so is kept with it.
+/// What to look up for a token. It depends on the token alone, and so is cached with it.
 pub(in crate::token) struct ListLookup {
     id: Key,
     mark: Key,
@@ -26,7 +26,7 @@ pub(in crate::token) struct ListLookup {
 }
 
 impl TokenList {
-    /// Reads what the list goes by, or refuses a token that it could not call back.
+    /// Returns what to look up for a token, or rejects a token that the list could not revoke.
     pub(in crate::token) fn lookup(
         &self,
         subject: &str,
@@ -53,10 +53,10 @@ impl TokenList {
         })
     }
 
-    /// Lets a token verify, or refuses it.
+    /// Checks a token against the list.
     ///
-    /// The birth is lookup for last, and from the store itself where any other answer was: an absence that was
-    /// read counts only if the list was there afterwards.
+    /// The birth is read last, and from the store itself unless the other answers came from a
+    /// cache: an absence counts only if the list existed after it was read.
     pub(in crate::token) async fn verify(&self, lookup: &ListLookup) -> Result<(), Rejection> {
         let store = &*self.inner.store;
         let accepts = |entry: Option<&Entry>| Ok(self.accepts(entry.is_some()));
@@ -78,9 +78,9 @@ impl TokenList {
         if !is_after.answer {
             return Err(Rejection::invalid("the subject's tokens were revoked"));
         }
-        let is_remembered = passes.is_remembered && is_after.is_remembered;
+        let is_cached = passes.is_remembered && is_after.is_remembered;
         if self.inner.mode == ListMode::Black {
-            if !self.is_issued_after_birth(lookup, is_remembered).await? {
+            if !self.is_issued_after_birth(lookup, is_cached).await? {
                 return Err(Rejection::invalid("the token is older than its list"));
             }
             self.record_issued_at(lookup.issued_at);
@@ -88,13 +88,15 @@ impl TokenList {
         Ok(())
     }
 
-    /// Whether the token was issued after the list was made. A list that is not there is made, so a no is that of [`load_or_create_birth`](Self::load_or_create_birth).
+    /// Returns whether the token was issued after the list was created. Creates a list that is
+    /// missing, so a negative answer is that of
+    /// [`load_or_create_birth`](Self::load_or_create_birth).
     async fn is_issued_after_birth(
         &self,
         lookup: &ListLookup,
-        may_remember: bool,
+        may_use_cache: bool,
     ) -> Result<bool, StoreError> {
-        if may_remember
+        if may_use_cache
             && let Some(birth) = self.inner.store.glance(&lookup.birth).await?.entry
             && lookup.issued_at > Birth::read(&birth)?
         {
@@ -103,10 +105,11 @@ impl TokenList {
         Ok(lookup.issued_at > self.load_or_create_birth().await?)
     }
 
-    /// The `iat`, in seconds, of a token that is minted at `now`: after the list's birth and the subject's mark, and not after
-    /// `latest`, which verifiers would refuse.
+    /// Returns the `iat`, in seconds, of a token that is issued at `now`: after the birth of the
+    /// list and the mark of the subject, and not after `latest`, which verifiers would reject.
     ///
-    /// `now` is read before this is called: a revocation that comes while the token is minted then ends it.
+    /// The caller reads `now` before this call, so that a revocation while the token is issued
+    /// revokes it.
     pub(in crate::token) async fn choose_issued_at(
         &self,
         subject: &str,
@@ -119,7 +122,7 @@ impl TokenList {
             ListMode::White => 0,
         };
         if Timestamp::from_secs(birth + 1) > latest {
-            let reason = "the list was made in the future of this clock";
+            let reason = "the birth of the list is in the future of this clock";
             return Err(StoreError::Unavailable(reason.into()).into());
         }
         let key = self.mark_key(subject);
@@ -129,10 +132,11 @@ impl TokenList {
             if Timestamp::from_secs(issued_at) > latest {
                 return Err(IssueError::Withdrawn);
             }
-            Ok(match marked == mark {
-                true => Step::Keep(issued_at),
-                // What near-caches remember of it, which tokens are refused, stays true.
-                false => Step::Swap(marked.write(entry, inner.longest).quietly(), issued_at),
+            Ok(if marked == mark {
+                Step::Keep(issued_at)
+            } else {
+                // What near-caches hold of it, which tokens are rejected, stays true.
+                Step::Swap(marked.write(entry, inner.longest).quietly(), issued_at)
             })
         })
         .await?;
@@ -140,19 +144,19 @@ impl TokenList {
         Ok(issued_at)
     }
 
-    /// Takes record_issued_at of a token that was minted and is not handed out yet.
+    /// Adds a token to an allow list before it is handed out.
     pub(in crate::token) async fn add_issued(&self, token: &TokenId) -> Result<(), StoreError> {
         if self.inner.mode == ListMode::Black {
             return Ok(());
         }
         let key = self.id_key(&token.id);
-        let write = Write::new(PRESENT, token.kept_until());
+        let write = Write::new(PRESENT, token.listed_until());
         let store = &self.inner.store;
         store.put(&key, write, When::Always).await?;
         Ok(())
     }
 
-    /// Calls a token back.
+    /// Revokes a token.
     pub(in crate::token) async fn revoke(&self, token: &TokenId) -> Result<(), StoreError> {
         match self.inner.mode {
             ListMode::Black => self.add(token).await,
@@ -160,7 +164,7 @@ impl TokenList {
         }
     }
 
-    /// Calls many tokens back.
+    /// Revokes several tokens.
     pub(in crate::token) async fn revoke_all(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
         join::each(tokens, |token| self.revoke(token)).await?;
         Ok(())
