@@ -21,8 +21,8 @@
 //!   of the subject whose `iat`, in whole seconds, is not after it. It never moves back.
 //! * **A login right after a revocation** works: a token that is issued in the second of a mark or
 //!   of the birth carries the next second as its `iat`. To verifiers that is the future, so a list
-//!   needs a leeway of at least one second. If such a token is revoked within the same second, the
-//!   new mark is the `iat` of the token.
+//!   needs a leeway of at least one second. If the subject is revoked again within that second, the
+//!   new mark is the `iat` of that token.
 //! * **Lifetime.** An entry is stored for as long as its token could be accepted: until its expiry
 //!   plus sixty seconds, the longest leeway. A mark is stored for the [longest
 //!   lifetime](TokenListBuilder::longest) of a token plus the same leeway, so an engine with a list

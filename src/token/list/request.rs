@@ -55,7 +55,7 @@ impl TokenList {
 
     /// Checks a token against the list.
     ///
-    /// The birth is read last, and from the store itself unless the other answers came from a
+    /// The birth is read last, and from the store itself unless both other answers came from a
     /// cache: an absence counts only if the list existed after it was read.
     pub(in crate::token) async fn verify(&self, lookup: &ListLookup) -> Result<(), Rejection> {
         let store = &*self.inner.store;

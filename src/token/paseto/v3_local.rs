@@ -1,4 +1,5 @@
-//! Version 3 for encryption, composed of primitives of aws-lc-rs as the specification says (Version3.md, "Encrypt").
+//! Encryption of version 3, built from primitives of aws-lc-rs as the specification says
+//! (Version3.md, "Encrypt").
 
 use aws_lc_rs::{
     cipher::{
@@ -44,7 +45,7 @@ impl Cipher<V3> for Local {
         let (ciphertext, tag) = rest.split_last_chunk::<TAG_BYTES>()?;
         let keys = DerivedKeys::new(key, nonce).ok()?;
         let authenticated = keys.authenticated(nonce, ciphertext, footer, assertion);
-        // Nothing is decrypted before it is known to be ours.
+        // Nothing is decrypted before it is authenticated.
         hmac::verify(&keys.authentication, &authenticated, tag).ok()?;
         let mut payload = ciphertext.to_vec();
         keys.decrypt(&mut payload).ok()?;
@@ -58,7 +59,7 @@ impl SharedKey<V3> for Local {
     }
 }
 
-/// The token for `payload` under a nonce that no other token of the key has.
+/// Encrypts `payload` with a nonce that no other token of the key may have.
 pub(super) fn seal_with(
     key: &Secret<[u8; LOCAL_KEY_BYTES]>,
     nonce: &[u8; NONCE_BYTES],
@@ -125,7 +126,7 @@ impl DerivedKeys {
     }
 }
 
-/// 48 bytes by HKDF-SHA-384 without a salt: the key is uniformly random.
+/// Derives 48 bytes with HKDF-SHA-384 without a salt: the key is uniformly random.
 fn derive(
     key: &Secret<[u8; LOCAL_KEY_BYTES]>,
     label: &[u8],
@@ -139,7 +140,8 @@ fn derive(
     Ok(derived)
 }
 
-/// The pre-authentication encoding of the specification (Common.md): no two lists of pieces have one.
+/// The pre-authentication encoding (PAE) of the specification (Common.md): no two lists of pieces
+/// have the same encoding.
 fn pae(pieces: &[&[u8]]) -> Vec<u8> {
     let length = |length: usize| (length as u64 & (u64::MAX >> 1)).to_le_bytes();
     let mut encoded = length(pieces.len()).to_vec();
