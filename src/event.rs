@@ -304,7 +304,7 @@ impl Events {
             false => tracing::info!(code, address, user_agent, name_hash, "authentication event"),
         }
         #[cfg(feature = "metrics")]
-        crate::metrics::told(code);
+        crate::metrics::record_event(code);
         if let Some(hook) = &self.0 {
             hook(event);
         }

@@ -49,7 +49,7 @@ impl Check {
         self.span.record("outcome", outcome);
         tracing::debug!(engine = self.engine, outcome, "request let through");
         #[cfg(feature = "metrics")]
-        crate::metrics::checked(self.engine, outcome, "none", self.began.elapsed());
+        crate::metrics::record_request(self.engine, outcome, "none", self.began.elapsed());
     }
 
     pub(super) fn refused(&self, rejection: &Rejection) {
@@ -57,7 +57,7 @@ impl Check {
         self.span.record("code", rejection.kind().code());
         log(self.engine, rejection);
         #[cfg(feature = "metrics")]
-        crate::metrics::checked(
+        crate::metrics::record_request(
             self.engine,
             "refused",
             rejection.kind().code(),
@@ -70,7 +70,7 @@ impl Check {
 pub(super) fn refused_by_guard(rejection: &Rejection) {
     log("guard", rejection);
     #[cfg(feature = "metrics")]
-    crate::metrics::guarded(rejection.kind().code());
+    crate::metrics::record_guard_rejection(rejection.kind().code());
 }
 
 /// Writes a refusal to the log: what is ours to mend as an error, what the caller did for debugging.

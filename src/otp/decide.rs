@@ -1,7 +1,7 @@
-//! Every decision on a record.
+//! The decisions on a record.
 //!
-//! A decision is a pure function of the record, the attempt and the time. What it says becomes true, and leaves, only
-//! when the new record has been written over the one it was made on.
+//! A decision is a pure function of the record, the attempt and the time. It takes effect, and is
+//! returned, only after the new record has replaced the one on which it was made.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -14,57 +14,59 @@ use super::{
 };
 use crate::{clock::Timestamp, secret::equal};
 
-/// What is tolerated, and for how long.
+/// The limits and tolerances.
 #[derive(Clone, Debug)]
 pub(super) struct OtpPolicy {
     /// Periods before and after the current one.
     pub(super) window: u64,
     /// Counters after the next one.
     pub(super) look_ahead: u64,
-    /// Counters in which two codes in a row are looked for.
+    /// Counters in which two consecutive codes are searched.
     pub(super) resync: u64,
     pub(super) max_failures: u8,
     pub(super) lock: Duration,
     pub(super) pending: Duration,
 }
 
-/// What a user comes with.
+/// What a user presents.
 pub(super) enum OtpAttempt<'a> {
     /// A code of the confirmed authenticator.
     Code(&'a str),
-    /// The first code of a new one, and the recovery codes that it will have.
+    /// The first code of a new authenticator, and its future recovery codes.
     Confirm { code: &'a str, recovery: &'a [Hash] },
-    /// Two codes in a row of a token whose counter is far ahead.
+    /// Two consecutive codes of a token whose counter is far ahead.
     Pair([&'a str; 2]),
     /// A recovery code.
     Recovery(&'a str),
 }
 
-/// What an attempt comes to.
+/// The result of an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum OtpDecision {
-    /// It is right, and used up.
+    /// The code is right, and used up.
     Accepted { recovery_left: usize },
-    /// The code was right once, or an older one than the last that was. A recovery code was used.
+    /// The code was accepted before, or is older than the last accepted one; or the recovery code
+    /// was used before.
     Replayed,
-    /// It is wrong, and counts. `locks` says that it was one too many for now, `caps` that it was for good.
+    /// The code is wrong, and counts. `locks` says that the user is locked from now on, `caps` that
+    /// the authenticator is disabled.
     Wrong { locks: bool, caps: bool },
-    /// It was not looked at, and none will be: too many were wrong in a row.
+    /// The code was not checked, and no code is: too many were wrong in a consecutive_failures.
     Capped,
-    /// It was not looked at, and none will be for so long.
+    /// The code was not checked, and none is for this long.
     Locked(Duration),
-    /// There is nothing that it could be for.
+    /// No authenticator that the attempt could be for.
     Absent,
 }
 
 impl OtpDecision {
-    /// Whether the record was changed by it.
+    /// Returns whether the decision changed the record.
     pub(super) const fn is_change(self) -> bool {
         matches!(self, Self::Accepted { .. } | Self::Wrong { .. })
     }
 }
 
-/// What an attempt is found to be, before it is counted.
+/// The result of checking a code, before it is counted.
 enum Finding {
     Right,
     Used,
@@ -73,7 +75,7 @@ enum Finding {
 }
 
 impl OtpRecord {
-    /// Judges an attempt, uses up what is right, and counts what is wrong.
+    /// Decides on an attempt: uses up what is right, and counts what is wrong.
     pub(super) fn attempt(
         &mut self,
         attempt: &OtpAttempt<'_>,
@@ -83,8 +85,8 @@ impl OtpRecord {
         if now < self.locked_until {
             return OtpDecision::Locked(self.locked_until.since(now).min(policy.lock));
         }
-        // A recovery code is another authenticator, and the way out; so is a new one.
-        let is_capped = self.row >= MAX_ROW;
+        // A recovery code and a new authenticator are still accepted: they end this state.
+        let is_capped = self.consecutive_failures >= MAX_CONSECUTIVE_FAILURES;
         if is_capped && matches!(attempt, OtpAttempt::Code(_) | OtpAttempt::Pair(_)) {
             return OtpDecision::Capped;
         }
@@ -96,18 +98,19 @@ impl OtpRecord {
         };
         match finding {
             Finding::Right => {
-                (self.failures, self.row) = (0, 0);
+                (self.failures, self.consecutive_failures) = (0, 0);
                 OtpDecision::Accepted {
                     recovery_left: self.recovery.len(),
                 }
             }
             Finding::Used => OtpDecision::Replayed,
             Finding::Absent => OtpDecision::Absent,
-            Finding::Wrong => self.count(policy, now),
+            Finding::Wrong => self.count_failure(policy, now),
         }
     }
 
-    /// Begins an enrolment; `false` if there is one and `is_proved` does not say that its owner asks.
+    /// Starts an enrollment. Returns `false` if there is an authenticator and the caller has not
+    /// proved to own it (`is_proved`).
     pub(super) fn enroll(
         &mut self,
         scheme: Scheme,
@@ -133,7 +136,7 @@ impl OtpRecord {
         };
         let factors = factors(active.scheme, active.last, policy, now);
         match find(code, &active.secret, active.scheme, factors) {
-            // The clock may have been set back, and a code of before comes again.
+            // After the clock was set back, an earlier code may come again.
             Some(factor) if active.last.is_some_and(|last| factor <= last) => Finding::Used,
             Some(factor) => {
                 active.last = Some(factor);
@@ -201,27 +204,28 @@ impl OtpRecord {
             self.used.drain(..old);
             return Finding::Right;
         }
-        match self.used.iter().any(|known| equal(known, &hash)) {
-            true => Finding::Used,
-            false => Finding::Wrong,
+        if self.used.iter().any(|known| equal(known, &hash)) {
+            Finding::Used
+        } else {
+            Finding::Wrong
         }
     }
 
-    fn count(&mut self, policy: &OtpPolicy, now: Timestamp) -> OtpDecision {
+    fn count_failure(&mut self, policy: &OtpPolicy, now: Timestamp) -> OtpDecision {
         self.failures += 1;
-        self.row = self.row.saturating_add(1);
+        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
         let locks = self.failures >= policy.max_failures;
         if locks {
             self.failures = 0;
             self.locked_until = now.after(policy.lock);
         }
-        let caps = self.row == MAX_ROW;
+        let caps = self.consecutive_failures == MAX_CONSECUTIVE_FAILURES;
         OtpDecision::Wrong { locks, caps }
     }
 }
 
-/// The moving factors whose codes are looked at. For a counter that is the one of the last code too, so that a code
-/// sent twice is told from a wrong one.
+/// Returns the moving factors whose codes are checked. For a counter that includes the one of the
+/// last code, to distinguish a repeated code from a wrong one.
 fn factors(
     scheme: Scheme,
     last: Option<u64>,
@@ -237,13 +241,13 @@ fn factors(
     }
 }
 
-/// The counter of the next code.
+/// Returns the counter of the next code.
 fn next(last: Option<u64>) -> u64 {
     last.map_or(0, |last| last.saturating_add(1))
 }
 
 /// NIST SP 800-63B-4 section 3.2.2.
-pub(super) const MAX_ROW: u8 = 100;
+pub(super) const MAX_CONSECUTIVE_FAILURES: u8 = 100;
 
-/// The codes of two sets: somebody may still send one of those that were replaced.
+/// The codes of two sets: a user may still send one that was replaced.
 const MAX_USED: usize = 20;

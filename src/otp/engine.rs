@@ -26,14 +26,14 @@ use crate::{
     },
 };
 
-/// Enrols authenticators, and verifies their codes and the recovery codes.
+/// Enrolls authenticators, and verifies their codes and the recovery codes.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules, and
 /// [`OtpGuard`](crate::layer::OtpGuard) for its use in a service.
 #[derive(Clone)]
 pub struct Otp {
     pub(super) inner: Arc<OtpInner>,
-    /// How old a proof may be that an [`OtpGuard`](crate::layer::OtpGuard) takes.
+    /// The maximum age of a proof for an [`OtpGuard`](crate::layer::OtpGuard).
     pub(super) within: Duration,
 }
 
@@ -51,8 +51,8 @@ pub(super) struct OtpInner {
 }
 
 impl Otp {
-    /// An engine whose records are in `store`, sealed with keys from `secret`. `service` is what authenticators show beside
-    /// the code.
+    /// Starts to build an engine with records in `store`, encrypted with keys from `secret`.
+    /// `service` is the name that authenticators show beside the code.
     pub fn builder(
         store: Arc<dyn Store>,
         secret: &MasterSecret,
@@ -61,20 +61,20 @@ impl Otp {
         OtpBuilder::new(store, secret, service.into())
     }
 
-    /// Whose users these are.
+    /// Returns the issuer of the users.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.inner.issuer
     }
 
-    /// Begins an enrolment of `subject`; `.await` does it. Nothing changes for the user until
+    /// Starts an enrollment of `subject`; `.await` performs it. Nothing changes for the user until
     /// [`confirm`](Self::confirm).
     pub const fn enroll<'a>(&'a self, subject: &'a str) -> NewEnrollment<'a> {
         NewEnrollment::new(self, subject)
     }
 
-    /// Ends an enrolment with its first code, and returns the recovery codes, which nobody can see again. An
-    /// authenticator that was there before is void from then on, and so are its recovery codes.
+    /// Completes an enrollment with its first code, and returns the recovery codes, which cannot be
+    /// shown again. A previous authenticator and its recovery codes become invalid.
     ///
     /// # Errors
     ///
@@ -88,14 +88,18 @@ impl Otp {
         Ok(codes)
     }
 
-    /// Verifies a code and uses it up. Returns when the proof was given: the time of
+    /// Verifies a code and uses it up. Returns the time of the proof, which is that of
     /// [`Factor::Otp`](crate::Factor::Otp).
     ///
     /// # Errors
     ///
-    /// An invalid [`Rejection`] for a code that is wrong, was used before, or has nothing it could be for; all of one
-    /// answer. A throttled one while the user is locked. One of a [lost factor](crate::RejectionKind::FactorLost) when the record
-    /// does not open. An unavailable one when the store does not answer.
+    /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) for a code that is wrong, was used
+    /// before, or belongs to no authenticator; the response is the same for all of them.
+    /// [`RejectionKind::Throttled`](crate::RejectionKind::Throttled) while the user is locked.
+    /// [`RejectionKind::FactorLost`](crate::RejectionKind::FactorLost) when the record is
+    /// unreadable, or after a hundred wrong codes in a row.
+    /// [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when the store does not
+    /// answer.
     pub async fn verify(&self, subject: &str, code: &str) -> Result<Timestamp, Rejection> {
         let attempt = OtpAttempt::Code(code);
         let (at, _) = self
@@ -104,8 +108,9 @@ impl Otp {
         Ok(at)
     }
 
-    /// Verifies a recovery code and uses it up. Returns when the proof was given and how many codes are left. It is a
-    /// one-time code like another ([`Factor::Otp`](crate::Factor::Otp)): whoever has lost the authenticator enrols the
+    /// Verifies a recovery code and uses it up. Returns the time of the proof and the number of
+    /// remaining codes. A recovery code is a one-time code like any other
+    /// ([`Factor::Otp`](crate::Factor::Otp)): a user who has lost the authenticator can enroll the
     /// next one with it.
     ///
     /// # Errors
@@ -121,12 +126,12 @@ impl Otp {
             .await
     }
 
-    /// Finds the counter of a token whose button was pressed too often, by two codes in a row (RFC 4226 section 7.4).
-    /// Both are used up.
+    /// Finds the counter of a token whose button was pressed too often, from two consecutive codes
+    /// (RFC 4226 section 7.4). Both are used up.
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify). Codes by the time have no counter to be found.
+    /// As [`verify`](Self::verify). Time-based codes have no counter, so they are rejected.
     pub async fn resynchronize(
         &self,
         subject: &str,
@@ -139,19 +144,21 @@ impl Otp {
         Ok(at)
     }
 
-    /// Makes new recovery codes for the caller, who has just given a code; the old ones are void.
+    /// Generates new recovery codes for the caller, who has just given a code. The old ones become
+    /// invalid.
     ///
     /// # Errors
     ///
-    /// A step-up [`Rejection`] when the caller has not, an invalid one when it has no authenticator, otherwise as
-    /// [`verify`](Self::verify).
+    /// [`RejectionKind::StepUp`](crate::RejectionKind::StepUp) when the caller has not given a
+    /// code, [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) when the caller has no
+    /// authenticator, otherwise as [`verify`](Self::verify).
     pub async fn new_recovery_codes(&self, caller: &Identity) -> Result<RecoveryCodes, Rejection> {
         let subject = self.proved(caller)?;
         let codes = RecoveryCodes::generate();
         let hashes = codes.hashes();
         let inner = &*self.inner;
         let key = self.key(subject);
-        let is_made = swap(&*inner.store, &*inner.clock, &key, |entry| {
+        let is_replaced = swap(&*inner.store, &*inner.clock, &key, |entry| {
             let mut record = self.read(&key, entry)?;
             if record.active.is_none() {
                 return Ok(Step::Keep(false));
@@ -159,44 +166,49 @@ impl Otp {
             record.recovery.clone_from(&hashes);
             Ok::<_, OtpRecordError>(Step::Swap(self.write(&key, subject, record)?, true))
         });
-        let is_made = is_made.await;
-        if !is_made.map_err(|error| self.record_rejection(error, subject))? {
+        let is_replaced = is_replaced.await;
+        if !is_replaced.map_err(|error| self.record_rejection(error, subject))? {
             return Err(absent());
         }
-        self.tell(EventKind::RecoveryCodesReplaced, subject, inner.clock.now());
+        self.emit(EventKind::RecoveryCodesReplaced, subject, inner.clock.now());
         Ok(codes)
     }
 
-    /// Takes the second factor of the caller, who has just given a code, away; `false` if there was none.
+    /// Removes the second factor of the caller, who has just given a code. Returns `false` if there
+    /// was none.
     ///
     /// # Errors
     ///
-    /// A step-up [`Rejection`] when the caller has not given a code, an unavailable one when the store does not answer.
+    /// [`RejectionKind::StepUp`](crate::RejectionKind::StepUp) when the caller has not given a
+    /// code, [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when the store does
+    /// not answer.
     pub async fn disable(&self, caller: &Identity) -> Result<bool, Rejection> {
         let subject = self.proved(caller)?;
         Ok(self.dangerous_disable(subject).await?)
     }
 
-    /// Takes the second factor of `subject` away without a code, for an operator who has made sure in another way that
-    /// its owner asks; `false` if there was none. It is the way out for a record that does not open.
+    /// Removes the second factor of `subject` without a code. Returns `false` if there was none. It
+    /// is for an operator who has verified in another way that the request comes from the user, and
+    /// the only way to remove an unreadable record.
     ///
     /// # Errors
     ///
     /// When the store does not answer.
     pub async fn dangerous_disable(&self, subject: &str) -> Result<bool, StoreError> {
-        let is_ended = self.inner.store.take(&self.key(subject)).await?.is_some();
-        if is_ended {
-            self.tell(EventKind::OtpDisabled, subject, self.inner.clock.now());
+        let is_removed = self.inner.store.take(&self.key(subject)).await?.is_some();
+        if is_removed {
+            self.emit(EventKind::OtpDisabled, subject, self.inner.clock.now());
         }
-        Ok(is_ended)
+        Ok(is_removed)
     }
 
-    /// The `otpauth://` URI of `secret` as this engine's scheme makes codes; `account` is what authenticators show
-    /// beside the service.
+    /// Returns the `otpauth://` URI of `secret` with the scheme of this engine. Authenticators show
+    /// `account` beside the service.
     ///
     /// # Errors
     ///
-    /// A malformed [`Rejection`] when `account` has more than 256 bytes.
+    /// [`RejectionKind::Malformed`](crate::RejectionKind::Malformed) when `account` has more than
+    /// 256 bytes.
     pub fn uri(&self, secret: &OtpSecret, account: &str) -> Result<Secret<String>, Rejection> {
         if account.len() > super::uri::MAX_ACCOUNT_BYTES {
             return Err(Rejection::malformed("the account has more than 256 bytes"));
@@ -205,13 +217,13 @@ impl Otp {
         Ok(uri(inner.scheme, secret, &inner.service, account))
     }
 
-    /// How codes of new enrolments are made; it makes codes, too.
+    /// Returns the scheme of new enrollments, which can also generate codes.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.inner.scheme
     }
 
-    /// Judges an attempt. What was decided leaves when it is written, and not before.
+    /// Decides on an attempt. The decision is returned only after it is stored.
     async fn attempt(
         &self,
         subject: &str,
@@ -224,53 +236,58 @@ impl Otp {
             let now = inner.clock.now();
             let mut record = self.read(&key, entry)?;
             let decision = record.attempt(attempt, &inner.policy, now);
-            Ok::<_, OtpRecordError>(match decision.is_change() {
-                true => Step::Swap(self.write(&key, subject, record)?, (decision, now)),
-                false => Step::Keep((decision, now)),
+            Ok::<_, OtpRecordError>(if decision.is_change() {
+                Step::Swap(self.write(&key, subject, record)?, (decision, now))
+            } else {
+                Step::Keep((decision, now))
             })
         });
         let decided = decided.await;
         let (decision, at) = decided.map_err(|error| self.record_rejection(error, subject))?;
         match decision {
             OtpDecision::Accepted { recovery_left } => {
-                self.tell(success, subject, at);
+                self.emit(success, subject, at);
                 Ok((at, recovery_left))
             }
             OtpDecision::Wrong { locks, caps } => {
-                self.tell(EventKind::OtpRefused, subject, at);
+                self.emit(EventKind::OtpRefused, subject, at);
                 if locks {
-                    self.tell(EventKind::OtpLocked, subject, at);
+                    self.emit(EventKind::OtpLocked, subject, at);
                 }
                 if caps {
-                    self.tell(EventKind::OtpCapped, subject, at);
+                    self.emit(EventKind::OtpCapped, subject, at);
                 }
                 Err(Rejection::invalid("the code is wrong"))
             }
             OtpDecision::Replayed => {
-                self.tell(EventKind::OtpReplayed, subject, at);
-                Err(Rejection::invalid("the code was used, or a later one was"))
+                self.emit(EventKind::OtpReplayed, subject, at);
+                Err(Rejection::invalid(
+                    "the code or a later one was used before",
+                ))
             }
             OtpDecision::Locked(wait) => {
-                self.tell(EventKind::Throttled, subject, at);
+                self.emit(EventKind::Throttled, subject, at);
                 Err(Rejection::throttled(wait, "too many wrong codes in a row"))
             }
             OtpDecision::Capped => Err(Rejection::factor_lost(
-                "a hundred codes were wrong in a row: a recovery code is due",
+                "a hundred codes were wrong in a row: a recovery code is required",
             )),
             OtpDecision::Absent => Err(absent()),
         }
     }
 
-    /// The caller's id, if it has given a code just now.
+    /// Returns the id of the caller, if the caller has just given a code.
     pub(crate) fn proved<'a>(&self, caller: &'a Identity) -> Result<&'a str, Rejection> {
         let subject = caller.subject().id();
-        match self.is_proof(caller, subject) {
-            true => Ok(subject),
-            false => Err(super::stale(self.inner.fresh)),
+        if self.is_proof(caller, subject) {
+            Ok(subject)
+        } else {
+            Err(super::stale(self.inner.fresh))
         }
     }
 
-    /// Whether `caller` is `subject` and has given a code just now, by the clock: an identity may be kept for long.
+    /// Returns whether `caller` is `subject` and has just given a code. Reads the clock, since an
+    /// identity may be old.
     pub(super) fn is_proof(&self, caller: &Identity, subject: &str) -> bool {
         let is_same = self.is_ours(caller) && caller.subject().id() == subject;
         let caller = caller.clone().checked_again_at(self.inner.clock.now());
@@ -311,7 +328,7 @@ impl Otp {
         Ok(Write::new(value, record.expires_at()).in_group(self.group(key)))
     }
 
-    fn tell(&self, kind: EventKind, subject: &str, at: Timestamp) {
+    fn emit(&self, kind: EventKind, subject: &str, at: Timestamp) {
         self.inner.events.tell(&Event::new(kind, at).of(subject));
     }
 
@@ -337,5 +354,5 @@ fn absent() -> Rejection {
     Rejection::invalid("no one-time codes are set up for this user")
 }
 
-/// What is written uses a code up, counts a failure or ends an authenticator.
+/// Every write uses a code up, counts a failure or disables an authenticator.
 const NAMESPACE: Namespace = Namespace::new("otp").revoking();

@@ -1,4 +1,4 @@
-//! The decisions on a record, with `now` passed in, and what is stored of it.
+//! The decisions on a record, with `now` passed in, and the stored format.
 
 use std::time::Duration;
 
@@ -304,7 +304,7 @@ fn an_enrolment_waits_for_its_first_code_and_leaves_what_is_there_alone() {
     assert_eq!(
         verify(&mut record, &shown(930), at(930)),
         WRONG,
-        "the old one is void"
+        "the old one is invalid"
     );
 }
 
@@ -321,7 +321,7 @@ fn a_recovery_code_works_once_and_a_lock_holds_for_it_too() {
             recovery_left: 9 - n,
         };
         assert_eq!(recover(&mut record, code), left);
-        // A user who has lost the telephone tries the list from its top, more than once.
+        // A user who has lost the phone tries the list from the top, more than once.
         for _ in 0..10 {
             assert_eq!(recover(&mut record, code), OtpDecision::Replayed);
         }
@@ -336,7 +336,7 @@ fn a_recovery_code_works_once_and_a_lock_holds_for_it_too() {
             locks: true,
             caps: false
         },
-        "what was never a code counts"
+        "an unknown code counts"
     );
     let last = codes.iter().last().unwrap();
     record.locked_until = at(900);
@@ -347,7 +347,7 @@ fn a_recovery_code_works_once_and_a_lock_holds_for_it_too() {
     assert_eq!(record.recovery.len(), 1);
 }
 
-/// NIST SP 800-63B-4 section 3.2.2. Locks slow a guesser down, and this ends it.
+/// NIST SP 800-63B-4 section 3.2.2. Locks slow a guesser down, and this stops it.
 #[test]
 fn a_hundred_wrong_codes_in_a_row_end_the_codes_and_a_recovery_code_begins_anew() {
     let codes = RecoveryCodes::generate();
@@ -365,13 +365,13 @@ fn a_hundred_wrong_codes_in_a_row_end_the_codes_and_a_recovery_code_begins_anew(
     }
     let pair = record.attempt(&OtpAttempt::Pair(["", ""]), &policy(), at(now));
     assert_eq!(pair, OtpDecision::Capped);
-    // A wrong recovery code is no way out, and a right one is.
+    // A wrong recovery code does not end this state, and a right one does.
     let mut recover = |code: &str| record.attempt(&OtpAttempt::Recovery(code), &policy(), at(now));
     assert_eq!(recover(&"A".repeat(24)), WRONG);
     assert!(is_accepted(recover(codes.iter().next().unwrap())));
     assert!(is_accepted(verify(&mut record, &shown(now), at(now))));
-    // So is another authenticator, which only somebody may enrol who has proved it.
-    record.row = 100;
+    // So does another authenticator, which only a caller with a proof may enroll.
+    record.consecutive_failures = 100;
     let secret = OtpSecret::generate();
     assert!(record.enroll(Totp::new().into(), secret.clone(), true, &policy(), at(now)));
     let code = Totp::new().code(&secret, at(now)).expose().clone();
@@ -380,7 +380,7 @@ fn a_hundred_wrong_codes_in_a_row_end_the_codes_and_a_recovery_code_begins_anew(
         recovery: &[],
     };
     assert!(is_accepted(record.attempt(&confirm, &policy(), at(now))));
-    assert_eq!(record.row, 0);
+    assert_eq!(record.consecutive_failures, 0);
 }
 
 #[test]
@@ -478,7 +478,7 @@ fn a_record_opens_with_an_accepted_secret_and_is_sealed_with_the_active_one() {
     );
     let retired = OtpRecordKeys::new(&old, "issuer").decode(&value, &key());
     assert_eq!(retired.err(), Some(OtpOpenError::Retired));
-    // The id of a key is not its secret, nor is it another's.
+    // The id of a key is not its secret, and differs from that of another key.
     let ids: Vec<_> = both.ids().collect();
     assert!(ids.len() == 2 && ids[0] != ids[1]);
     assert_eq!(OtpRecordKeys::id_of(&value), Some(ids[0]));
@@ -489,7 +489,7 @@ mod properties {
 
     use super::*;
 
-    /// What may happen to a user's record: time passes or is set back, and somebody sends something.
+    /// What may happen to a record: the clock moves on or back, and codes are sent.
     #[derive(Clone, Debug)]
     enum Step {
         Move(i64),
@@ -507,44 +507,45 @@ mod properties {
     }
 
     proptest! {
-        /// Whatever comes in whatever order: no step is accepted twice or after a newer one, a lock is kept to its end,
-        /// and no more than five wrong codes are looked at without one.
-        #[test]
-        fn no_history_accepts_a_step_twice_or_looks_at_a_sixth_guess(steps in steps()) {
-            let mut record = record(Totp::new());
-            let (mut now, mut newest, mut row, mut locked_until) = (0_i64, None, 0, None);
-            for step in steps {
-                let (verdict, sent) = match step {
-                    Step::Move(seconds) => {
-                        now += seconds;
-                        continue;
-                    }
-                    Step::Right(offset) => {
-                        let moment = now + 30 * offset;
-                        (verify(&mut record, &shown(moment), at(now)), Some(at(moment).as_secs() / 30))
-                    }
-                    Step::Wrong => (verify(&mut record, "wrong!", at(now)), None),
-                };
-                let is_locked = locked_until.is_some_and(|until| now < until);
-                prop_assert_eq!(is_locked, matches!(verdict, OtpDecision::Locked(_)));
-                match verdict {
-                    OtpDecision::Accepted { .. } => {
-                        prop_assert!(sent > newest);
-                        newest = sent;
-                        row = 0;
-                    }
-                    OtpDecision::Wrong { locks, .. } => {
-                        row += 1;
-                        prop_assert_eq!(locks, row == 5);
-                        if locks {
-                            (row, locked_until) = (0, Some(now + 900));
+    /// In any order of events, no step is accepted twice or after a newer one, a lock lasts until
+    /// its
+            /// end, and at most five wrong codes are checked before one.
+            #[test]
+            fn no_history_accepts_a_step_twice_or_looks_at_a_sixth_guess(steps in steps()) {
+                let mut record = record(Totp::new());
+                let (mut now, mut newest, mut row, mut locked_until) = (0_i64, None, 0, None);
+                for step in steps {
+                    let (verdict, sent) = match step {
+                        Step::Move(seconds) => {
+                            now += seconds;
+                            continue;
                         }
+                        Step::Right(offset) => {
+                            let moment = now + 30 * offset;
+                            (verify(&mut record, &shown(moment), at(now)), Some(at(moment).as_secs() / 30))
+                        }
+                        Step::Wrong => (verify(&mut record, "wrong!", at(now)), None),
+                    };
+                    let is_locked = locked_until.is_some_and(|until| now < until);
+                    prop_assert_eq!(is_locked, matches!(verdict, OtpDecision::Locked(_)));
+                    match verdict {
+                        OtpDecision::Accepted { .. } => {
+                            prop_assert!(sent > newest);
+                            newest = sent;
+                            row = 0;
+                        }
+                        OtpDecision::Wrong { locks, .. } => {
+                            row += 1;
+                            prop_assert_eq!(locks, row == 5);
+                            if locks {
+                                (row, locked_until) = (0, Some(now + 900));
+                            }
+                        }
+                        OtpDecision::Replayed => prop_assert!(sent <= newest),
+                        OtpDecision::Locked(_) => {}
+                        OtpDecision::Absent | OtpDecision::Capped => prop_assert!(false),
                     }
-                    OtpDecision::Replayed => prop_assert!(sent <= newest),
-                    OtpDecision::Locked(_) => {}
-                    OtpDecision::Absent | OtpDecision::Capped => prop_assert!(false),
                 }
             }
         }
-    }
 }
