@@ -67,8 +67,7 @@ impl Otp {
         &self.inner.issuer
     }
 
-    /// Starts an enrollment of `subject`; `.await` performs it. Nothing changes for the user until
-    /// [`confirm`](Self::confirm).
+    /// Starts an enrollment of `subject`, which changes nothing until [`confirm`](Self::confirm).
     pub const fn enroll<'a>(&'a self, subject: &'a str) -> NewEnrollment<'a> {
         NewEnrollment::new(self, subject)
     }
@@ -88,13 +87,13 @@ impl Otp {
         Ok(codes)
     }
 
-    /// Verifies a code and uses it up. Returns the time of the proof, which is that of
+    /// Verifies a code and uses it up. Returns the time of the proof, that of
     /// [`Factor::Otp`](crate::Factor::Otp).
     ///
     /// # Errors
     ///
     /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) for a code that is wrong, was used
-    /// before, or belongs to no authenticator; the response is the same for all of them.
+    /// before, or belongs to no authenticator, all with the same response.
     /// [`RejectionKind::Throttled`](crate::RejectionKind::Throttled) while the user is locked.
     /// [`RejectionKind::FactorLost`](crate::RejectionKind::FactorLost) when the record is
     /// unreadable, or after a hundred wrong codes in a row.
@@ -109,9 +108,8 @@ impl Otp {
     }
 
     /// Verifies a recovery code and uses it up. Returns the time of the proof and the number of
-    /// remaining codes. A recovery code is a one-time code like any other
-    /// ([`Factor::Otp`](crate::Factor::Otp)): a user who has lost the authenticator can enroll the
-    /// next one with it.
+    /// remaining codes. It counts as a [`Factor::Otp`](crate::Factor::Otp), so a user who has lost
+    /// the authenticator can enroll the next one with it.
     ///
     /// # Errors
     ///
@@ -149,9 +147,9 @@ impl Otp {
     ///
     /// # Errors
     ///
-    /// [`RejectionKind::StepUp`](crate::RejectionKind::StepUp) when the caller has not given a
-    /// code, [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) when the caller has no
-    /// authenticator, otherwise as [`verify`](Self::verify).
+    /// [`RejectionKind::StepUp`](crate::RejectionKind::StepUp) without a recent code,
+    /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) without an authenticator,
+    /// otherwise as [`verify`](Self::verify).
     pub async fn new_recovery_codes(&self, caller: &Identity) -> Result<RecoveryCodes, Rejection> {
         let subject = self.proved(caller)?;
         let codes = RecoveryCodes::generate();
@@ -174,22 +172,22 @@ impl Otp {
         Ok(codes)
     }
 
-    /// Removes the second factor of the caller, who has just given a code. Returns `false` if there
-    /// was none.
+    /// Removes the second factor of the caller, who has just given a code; `false` if there was
+    /// none.
     ///
     /// # Errors
     ///
-    /// [`RejectionKind::StepUp`](crate::RejectionKind::StepUp) when the caller has not given a
-    /// code, [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when the store does
-    /// not answer.
+    /// [`RejectionKind::StepUp`](crate::RejectionKind::StepUp) without a recent code,
+    /// [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when the store does not
+    /// answer.
     pub async fn disable(&self, caller: &Identity) -> Result<bool, Rejection> {
         let subject = self.proved(caller)?;
         Ok(self.dangerous_disable(subject).await?)
     }
 
-    /// Removes the second factor of `subject` without a code. Returns `false` if there was none. It
-    /// is for an operator who has verified in another way that the request comes from the user, and
-    /// the only way to remove an unreadable record.
+    /// Removes the second factor of `subject`, even an unreadable one, without a code; `false` if
+    /// there was none. It is for an operator who has verified in another way that the user asks for
+    /// it.
     ///
     /// # Errors
     ///
@@ -202,13 +200,12 @@ impl Otp {
         Ok(is_removed)
     }
 
-    /// Returns the `otpauth://` URI of `secret` with the scheme of this engine. Authenticators show
-    /// `account` beside the service.
+    /// Returns the `otpauth://` URI of `secret` in this engine's scheme, labeled with `account`.
     ///
     /// # Errors
     ///
-    /// [`RejectionKind::Malformed`](crate::RejectionKind::Malformed) when `account` has more than
-    /// 256 bytes.
+    /// [`RejectionKind::Malformed`](crate::RejectionKind::Malformed) if `account` exceeds 256
+    /// bytes.
     pub fn uri(&self, secret: &OtpSecret, account: &str) -> Result<Secret<String>, Rejection> {
         if account.len() > super::uri::MAX_ACCOUNT_BYTES {
             return Err(Rejection::malformed("the account has more than 256 bytes"));
@@ -261,9 +258,7 @@ impl Otp {
             }
             OtpDecision::Replayed => {
                 self.emit(EventKind::OtpReplayed, subject, at);
-                Err(Rejection::invalid(
-                    "the code or a later one was used before",
-                ))
+                Err(Rejection::invalid("the code or a later one was used"))
             }
             OtpDecision::Locked(wait) => {
                 self.emit(EventKind::Throttled, subject, at);
@@ -279,15 +274,13 @@ impl Otp {
     /// Returns the id of the caller, if the caller has just given a code.
     pub(crate) fn proved<'a>(&self, caller: &'a Identity) -> Result<&'a str, Rejection> {
         let subject = caller.subject().id();
-        if self.is_proof(caller, subject) {
-            Ok(subject)
-        } else {
-            Err(super::stale(self.inner.fresh))
-        }
+        let stale = || super::stale(self.inner.fresh);
+        self.is_proof(caller, subject)
+            .then_some(subject)
+            .ok_or_else(stale)
     }
 
-    /// Returns whether `caller` is `subject` and has just given a code. Reads the clock, since an
-    /// identity may be old.
+    /// Returns whether `caller` is `subject` and has given a code just now, by the clock.
     pub(super) fn is_proof(&self, caller: &Identity, subject: &str) -> bool {
         let is_same = self.is_ours(caller) && caller.subject().id() == subject;
         let caller = caller.clone().checked_again_at(self.inner.clock.now());

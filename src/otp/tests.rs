@@ -508,44 +508,43 @@ mod properties {
 
     proptest! {
     /// In any order of events, no step is accepted twice or after a newer one, a lock lasts until
-    /// its
-            /// end, and at most five wrong codes are checked before one.
-            #[test]
-            fn no_history_accepts_a_step_twice_or_looks_at_a_sixth_guess(steps in steps()) {
-                let mut record = record(Totp::new());
-                let (mut now, mut newest, mut row, mut locked_until) = (0_i64, None, 0, None);
-                for step in steps {
-                    let (verdict, sent) = match step {
-                        Step::Move(seconds) => {
-                            now += seconds;
-                            continue;
-                        }
-                        Step::Right(offset) => {
-                            let moment = now + 30 * offset;
-                            (verify(&mut record, &shown(moment), at(now)), Some(at(moment).as_secs() / 30))
-                        }
-                        Step::Wrong => (verify(&mut record, "wrong!", at(now)), None),
-                    };
-                    let is_locked = locked_until.is_some_and(|until| now < until);
-                    prop_assert_eq!(is_locked, matches!(verdict, OtpDecision::Locked(_)));
-                    match verdict {
-                        OtpDecision::Accepted { .. } => {
-                            prop_assert!(sent > newest);
-                            newest = sent;
-                            row = 0;
-                        }
-                        OtpDecision::Wrong { locks, .. } => {
-                            row += 1;
-                            prop_assert_eq!(locks, row == 5);
-                            if locks {
-                                (row, locked_until) = (0, Some(now + 900));
-                            }
-                        }
-                        OtpDecision::Replayed => prop_assert!(sent <= newest),
-                        OtpDecision::Locked(_) => {}
-                        OtpDecision::Absent | OtpDecision::Capped => prop_assert!(false),
+    /// its end, and at most five wrong codes are checked before one.
+    #[test]
+        fn no_history_accepts_a_step_twice_or_looks_at_a_sixth_guess(steps in steps()) {
+            let mut record = record(Totp::new());
+            let (mut now, mut newest, mut row, mut locked_until) = (0_i64, None, 0, None);
+            for step in steps {
+                let (verdict, sent) = match step {
+                    Step::Move(seconds) => {
+                        now += seconds;
+                        continue;
                     }
+                    Step::Right(offset) => {
+                        let moment = now + 30 * offset;
+                        (verify(&mut record, &shown(moment), at(now)), Some(at(moment).as_secs() / 30))
+                    }
+                    Step::Wrong => (verify(&mut record, "wrong!", at(now)), None),
+                };
+                let is_locked = locked_until.is_some_and(|until| now < until);
+                prop_assert_eq!(is_locked, matches!(verdict, OtpDecision::Locked(_)));
+                match verdict {
+                    OtpDecision::Accepted { .. } => {
+                        prop_assert!(sent > newest);
+                        newest = sent;
+                        row = 0;
+                    }
+                    OtpDecision::Wrong { locks, .. } => {
+                        row += 1;
+                        prop_assert_eq!(locks, row == 5);
+                        if locks {
+                            (row, locked_until) = (0, Some(now + 900));
+                        }
+                    }
+                    OtpDecision::Replayed => prop_assert!(sent <= newest),
+                    OtpDecision::Locked(_) => {}
+                    OtpDecision::Absent | OtpDecision::Capped => prop_assert!(false),
                 }
             }
         }
+    }
 }
