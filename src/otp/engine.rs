@@ -33,7 +33,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Otp {
     pub(super) inner: Arc<OtpInner>,
-    /// The maximum age of a proof for an [`OtpGuard`](crate::layer::OtpGuard).
+    /// The maximum age of a proof for [`OtpGuard`](crate::layer::OtpGuard).
     pub(super) within: Duration,
 }
 
@@ -186,8 +186,7 @@ impl Otp {
     }
 
     /// Removes the second factor of `subject`, even an unreadable one, without a code; `false` if
-    /// there was none. It is for an operator who has verified in another way that the user asks for
-    /// it.
+    /// there was none. For an operator who has verified in another way that the user asks for it.
     ///
     /// # Errors
     ///

@@ -15,7 +15,7 @@ pub(super) struct SubjectMark {
     /// A token with an `iat` up to this second is rejected.
     pub(super) before: u64,
     /// The latest `iat` that was postdated because of a mark or a birth in the same second.
-    pub(super) minted: u64,
+    pub(super) postdated: u64,
 }
 
 impl SubjectMark {
@@ -23,10 +23,10 @@ impl SubjectMark {
         let Some(entry) = entry else {
             return Ok(Self::default());
         };
-        let (before, minted) = entry.value.split_at_checked(8).ok_or_else(corrupt)?;
+        let (before, postdated) = entry.value.split_at_checked(8).ok_or_else(corrupt)?;
         Ok(Self {
             before: second(before)?,
-            minted: second(minted)?,
+            postdated: second(postdated)?,
         })
     }
 
@@ -36,7 +36,7 @@ impl SubjectMark {
         let last = Timestamp::from_secs(self.last() + 1);
         let expires_at = last.after(longest).after(LONGEST_LEEWAY);
         let before = entry.map_or(expires_at, |entry| entry.expires_at);
-        let value = [self.before.to_be_bytes(), self.minted.to_be_bytes()].concat();
+        let value = [self.before.to_be_bytes(), self.postdated.to_be_bytes()].concat();
         Write::new(value, expires_at.max(before))
     }
 
@@ -57,12 +57,12 @@ impl SubjectMark {
         if issued_at == now.as_secs() {
             return (issued_at, self);
         }
-        let minted = self.minted.max(issued_at);
-        (issued_at, Self { minted, ..self })
+        let postdated = self.postdated.max(issued_at);
+        (issued_at, Self { postdated, ..self })
     }
 
     fn last(self) -> u64 {
-        self.before.max(self.minted)
+        self.before.max(self.postdated)
     }
 }
 
@@ -102,8 +102,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_900);
 
-    fn mark(before: u64, minted: u64) -> SubjectMark {
-        SubjectMark { before, minted }
+    fn mark(before: u64, postdated: u64) -> SubjectMark {
+        SubjectMark { before, postdated }
     }
 
     #[test]
@@ -133,8 +133,8 @@ mod tests {
             mark(7, 1_005).next_issued_at(NOW, 1_000),
             (1_001, mark(7, 1_005))
         );
-        for (before, minted, birth) in [(1_000, 0, 0), (0, 0, 1_000), (1_000, 1_003, 1_001)] {
-            let (issued_at, marked) = mark(before, minted).next_issued_at(NOW, birth);
+        for (before, postdated, birth) in [(1_000, 0, 0), (0, 0, 1_000), (1_000, 1_003, 1_001)] {
+            let (issued_at, marked) = mark(before, postdated).next_issued_at(NOW, birth);
             assert!(issued_at > before.max(birth));
             assert!(
                 issued_at <= marked.raised(NOW).before,
