@@ -32,9 +32,10 @@ pub(super) fn find(
     factors: RangeInclusive<u64>,
 ) -> Option<u64> {
     factors.fold(None, |found, factor| {
-        match is_code(presented, secret, scheme, factor) {
-            true => Some(factor),
-            false => found,
+        if is_code(presented, secret, scheme, factor) {
+            Some(factor)
+        } else {
+            found
         }
     })
 }
@@ -50,9 +51,11 @@ pub(super) fn find_pair(
         let next = factor.saturating_add(1);
         let is_first = is_code(first, secret, scheme, factor);
         let is_second = is_code(second, secret, scheme, next);
-        match is_first & is_second {
-            true => Some(factor),
-            false => found,
+        // Not `&&`, so that both codes are compared each time.
+        if is_first & is_second {
+            Some(factor)
+        } else {
+            found
         }
     })
 }

@@ -91,9 +91,10 @@ impl<'a> NewEnrollment<'a> {
             })
         });
         let is_started = is_started.await;
-        match is_started.map_err(|error| otp.record_rejection(error, self.subject))? {
-            true => Ok(Enrollment { secret, uri }),
-            false => Err(super::stale(inner.fresh)),
+        if is_started.map_err(|error| otp.record_rejection(error, self.subject))? {
+            Ok(Enrollment { secret, uri })
+        } else {
+            Err(super::stale(inner.fresh))
         }
     }
 }

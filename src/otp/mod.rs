@@ -55,12 +55,13 @@
 //!
 //! Each engine gets its secret when it is built. So sessions can have their own secret
 //! (`Sessions::builder`), which revokes them at once when it is replaced, and `Otp` can continue to
-//! accept a secret that all other engines have retired. The user of a record that needs a retired
-//! secret cannot give a code. Accept the secret again. Or verify the identity of the user in
-//! another way, as for a user who has lost the authenticator and the recovery codes, and remove the
-//! second factor: with `Accounts::dangerous_reset_second_factor`, or with
-//! [`dangerous_disable`](Otp::dangerous_disable) and the field of the user. The user then enrolls
-//! again as for the first time.
+//! accept a secret that all other engines have retired.
+//!
+//! The user of a record that needs a retired secret cannot give a code. Either accept the secret
+//! again, or verify the identity of the user in another way, as for a user who has lost both
+//! authenticator and recovery codes, and remove the second factor: with
+//! `Accounts::dangerous_reset_second_factor`, or with [`dangerous_disable`](Otp::dangerous_disable)
+//! and the field of the user. The user then enrolls again as for the first time.
 //!
 //! # Example
 //!
