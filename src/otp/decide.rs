@@ -51,7 +51,7 @@ pub(super) enum OtpDecision {
     /// The code is wrong, and counts. `locks` says that the user is locked from now on, `caps` that
     /// the authenticator is disabled.
     Wrong { locks: bool, caps: bool },
-    /// The code was not checked, and no code is: too many were wrong in a consecutive_failures.
+    /// The code was not checked, and no code is: too many were wrong in a row.
     Capped,
     /// The code was not checked, and none is for this long.
     Locked(Duration),
