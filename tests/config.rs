@@ -562,7 +562,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "list": "black", "list_longest": "1m" })),
-            "setting `jwt.ttl`: is longer than the list remembers",
+            "setting `jwt.ttl`: is longer than the longest lifetime of the list",
         ),
         (
             jwt(json!({ "list": "black", "list_longest": "400d" })),
@@ -570,7 +570,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "list": "white", "leeway": "0s" })),
-            "setting `jwt.leeway`: is less than a second, by which a list may date a token ahead",
+            "setting `jwt.leeway`: is less than one second, by which a list may postdate `iat`",
         ),
         (
             with(jwt(json!({})), json!({ "audience": [] })),

@@ -16,7 +16,7 @@ use super::{
     throttle::Throttle,
 };
 #[cfg(feature = "dpop")]
-use crate::token::dpop::Unused;
+use crate::token::dpop::UnusedProof;
 use crate::{
     cookie::{CookieName, CookieSpec},
     rejection::Rejection,
@@ -87,7 +87,7 @@ impl Caller {
 
     /// The proof of a key that came along, where proofs are looked at. It is good, and not yet noted as used.
     #[cfg(feature = "dpop")]
-    pub(super) fn proof<U>(&self, mount: &Mount<U>) -> Result<Option<Unused>, Rejection> {
+    pub(super) fn proof<U>(&self, mount: &Mount<U>) -> Result<Option<UnusedProof>, Rejection> {
         let Some(dpop) = &mount.dpop else {
             return Ok(None);
         };
@@ -101,7 +101,7 @@ impl Caller {
         let proof = proof
             .to_str()
             .map_err(|_| Rejection::malformed("a proof that is no text"))?;
-        dpop.look_at(proof, &self.method, &self.path).map(Some)
+        dpop.check(proof, &self.method, &self.path).map(Some)
     }
 
     #[cfg(feature = "oauth2")]

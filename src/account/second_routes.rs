@@ -241,7 +241,7 @@ async fn with_code<U: Serialize + Send + Sync + 'static>(
     }
     let (otp, code) = (otp(mount)?, code.to_str().unwrap_or_default());
     let verdict = otp.verify(caller.subject().id(), code).await;
-    let at = verdict.map_err(|refusal| otp.asks_again(refusal))?;
+    let at = verdict.map_err(|refusal| otp.or_step_up(refusal))?;
     Ok(caller.with_factor(Factor::Otp, at))
 }
 

@@ -50,7 +50,7 @@ impl AuthTrace {
         self.span.record("outcome", outcome);
         tracing::debug!(engine = self.engine, outcome, "request accepted");
         #[cfg(feature = "metrics")]
-        crate::metrics::checked(self.engine, outcome, "none", self.began.elapsed());
+        crate::metrics::record_request(self.engine, outcome, "none", self.began.elapsed());
     }
 
     pub(super) fn rejected(&self, rejection: &Rejection) {
@@ -58,7 +58,7 @@ impl AuthTrace {
         self.span.record("code", rejection.kind().code());
         log(self.engine, rejection);
         #[cfg(feature = "metrics")]
-        crate::metrics::checked(
+        crate::metrics::record_request(
             self.engine,
             "refused",
             rejection.kind().code(),
@@ -71,7 +71,7 @@ impl AuthTrace {
 pub(super) fn rejected_by_guard(rejection: &Rejection) {
     log("guard", rejection);
     #[cfg(feature = "metrics")]
-    crate::metrics::guarded(rejection.kind().code());
+    crate::metrics::record_guard_rejection(rejection.kind().code());
 }
 
 /// Logs a rejection: a fault of the service as an error, a fault of the caller for debugging.

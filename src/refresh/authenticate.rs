@@ -29,7 +29,11 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
         access_token: &str,
         held: Option<&str>,
     ) -> Result<Verified<U>, Rejection> {
-        let verified = self.inner.access.verify_held(access_token, held).await?;
+        let verified = self
+            .inner
+            .access
+            .verify_with_key(access_token, held)
+            .await?;
         if self.inner.blacklist == Blacklist::Both {
             let identity = verified.identity();
             let identity = identity.ok_or_else(|| Rejection::invalid("a token without a user"))?;

@@ -34,7 +34,7 @@ async fn measured<T>(
     let began = Instant::now();
     let answer = call.await;
     let outcome = answer.as_ref().map_or_else(StoreError::code, |_| "ok");
-    crate::metrics::called(verb, outcome, began.elapsed());
+    crate::metrics::record_store_call(verb, outcome, began.elapsed());
     answer
 }
 

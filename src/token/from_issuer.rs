@@ -46,7 +46,7 @@ use super::{
     jwks::{DEFAULT_INTERVAL, DEFAULT_TIMEOUT, Jwks},
     jws,
     jwt::Jwt,
-    settings::{Expected, Settings},
+    settings::{ExpectedClaim, TokenSettings},
 };
 use crate::{
     clock::Clock,
@@ -60,7 +60,7 @@ use crate::{
 #[must_use = "nothing is requested until this is awaited"]
 pub struct FromIssuer<U, T = Jwt<U>> {
     issuer: String,
-    settings: Settings,
+    settings: TokenSettings,
     timeout: Duration,
     interval: Duration,
     scheme: UrlScheme,
@@ -69,8 +69,8 @@ pub struct FromIssuer<U, T = Jwt<U>> {
 
 impl<U, T> FromIssuer<U, T> {
     pub(crate) fn new(issuer: &str) -> Self {
-        let mut settings = Settings::new();
-        settings.issuer = Expected::This(issuer.to_owned());
+        let mut settings = TokenSettings::new();
+        settings.issuer = ExpectedClaim::This(issuer.to_owned());
         settings.foreign.access_only = true;
         Self {
             issuer: issuer.to_owned(),

@@ -10,7 +10,7 @@ use super::{
     builder::JwtBuilder,
     claims::Claims,
     date::DateFormat,
-    engine::{Engine, Envelope, Keys, Learning, Opened},
+    engine::{Engine, Envelope, KeyRefresh, KeySnapshot, OpenedEnvelope},
     handle::handle,
     issue::Issue,
     jws::{self, Types},
@@ -28,21 +28,22 @@ use crate::{
 
 /// Issues and verifies signed JSON Web Tokens (RFC 7519) whose custom claims are a `U`.
 ///
-/// It is a handle: cloning it is cheap, and all clones share the key ring. See the
-/// [module](super) for the rules, and [`JwtLayer`](crate::layer::JwtLayer) for its use in a service.
+/// It is a handle: cloning it is cheap, and all clones share the key ring. See the [module](super)
+/// for the rules, and [`JwtLayer`](crate::layer::JwtLayer) for its use in a service.
 pub struct Jwt<U = Claims> {
     pub(crate) engine: Engine<U>,
     ring: KeyRing,
 }
 
 impl<U> Jwt<U> {
-    /// An engine with these keys: a [`KeyRing`], or a `Jwks` that another party publishes. Issuer and audience must be set.
+    /// Starts to build an engine with these keys: a [`KeyRing`], or a `Jwks` that another party
+    /// publishes. Issuer and audience must be set.
     pub fn builder(keys: impl Into<KeySource>) -> JwtBuilder<U> {
         JwtBuilder::new(keys.into())
     }
 
-    /// An engine for the access tokens of another party's issuer, such as `https://id.acme.dev`: see
-    /// [`from_issuer`](super::from_issuer). The audience must be set.
+    /// Starts to build an engine for the access tokens of another party's issuer, such as
+    /// `https://id.acme.dev`: see [`from_issuer`](super::from_issuer). The audience must be set.
     #[cfg(feature = "jwks")]
     pub fn from_issuer(issuer: &str) -> FromIssuer<U> {
         FromIssuer::new(issuer)
@@ -52,7 +53,7 @@ impl<U> Jwt<U> {
         Self { engine, ring }
     }
 
-    /// The keys in use; replacing them here replaces them for every clone of this engine.
+    /// Returns the keys in use. Replacing them here replaces them for all clones of this engine.
     #[must_use]
     pub fn keys(&self) -> &KeyRing {
         &self.ring
@@ -60,8 +61,8 @@ impl<U> Jwt<U> {
 }
 
 impl<U: Serialize> Jwt<U> {
-    /// Mints a token for `grant`. It is signed with the ring's active key, and has an `iat`, an `exp` and a
-    /// random `jti` of 128 bits.
+    /// Issues a token for `grant`. It is signed with the ring's active key, and has an `iat`, an
+    /// `exp` and a random `jti` of 128 bits.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -81,7 +82,7 @@ impl<U: Serialize> Jwt<U> {
 
 handle!(Jwt, "jwt");
 
-/// The compact form of RFC 7515, by the keys of a ring.
+/// The compact serialization of RFC 7515, with the keys of a ring.
 #[derive(Debug)]
 pub(super) struct Jws {
     pub(super) keys: KeySource,
@@ -93,18 +94,18 @@ impl Envelope for Jws {
         DateFormat::Numeric
     }
 
-    fn is_current(&self, keys: &Keys) -> bool {
+    fn is_current(&self, keys: &KeySnapshot) -> bool {
         self.keys.ring.is_current(keys)
     }
 
-    fn learn(&self) -> Option<Learning<'_>> {
+    fn refresh_keys(&self) -> Option<KeyRefresh<'_>> {
         self.keys.refresh_for_unknown()
     }
 
-    fn open(&self, token: &str) -> Result<Opened, Rejection> {
+    fn open(&self, token: &str) -> Result<OpenedEnvelope, Rejection> {
         let keys = Arc::clone(&self.keys.ring.load());
         let payload = jws::verify(token, &keys, &self.types)?;
-        Ok(Opened { payload, keys })
+        Ok(OpenedEnvelope { payload, keys })
     }
 
     fn seal(&self, payload: &[u8]) -> Result<String, IssueError> {

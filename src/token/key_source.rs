@@ -4,7 +4,7 @@ use std::fmt;
 
 #[cfg(feature = "jwks")]
 use super::jwks::Jwks;
-use super::{engine::Learning, ring::KeyRing};
+use super::{engine::KeyRefresh, ring::KeyRing};
 
 /// The keys of a [`Jwt`](super::Jwt): a [`KeyRing`], or the `Jwks` that another party publishes.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub struct KeySource {
 impl KeySource {
     /// Refreshes the keys on behalf of a token whose key is unknown. Returns `None` if the keys are
     /// fixed.
-    pub(super) fn refresh_for_unknown(&self) -> Option<Learning<'_>> {
+    pub(super) fn refresh_for_unknown(&self) -> Option<KeyRefresh<'_>> {
         #[cfg(feature = "jwks")]
         if let Some(jwks) = &self.jwks {
             return Some(Box::pin(jwks.refresh_for_unknown()));

@@ -1,8 +1,9 @@
-//! The payload of a token in one pass: registered claims to the engine, the rest to the user type.
+//! Reads the payload of a token in one pass: registered claims for the engine, the rest for the
+//! user type.
 //!
-//! `#[serde(flatten)]` would do the same by buffering every claim. Here the user type reads straight
-//! from the JSON through an adapter that takes the registered claims out as they come by, hands those on that
-//! the type lists as fields of its own, and refuses a second claim of one name.
+//! `#[serde(flatten)]` would do the same, but buffers every claim. Here the user type is
+//! deserialized straight from the JSON through an adapter. The adapter removes the registered
+//! claims, passes on those that the type lists as its own fields, and rejects duplicate names.
 
 use std::{borrow::Cow, marker::PhantomData};
 
@@ -56,7 +57,7 @@ impl<'de, U: de::Deserialize<'de>> Visitor<'de> for PayloadVisitor<U> {
     }
 }
 
-/// Which registered claims the user type gets to see as well.
+/// Which registered claims the user type receives as well.
 enum Listed {
     All,
     Fields(&'static [&'static str]),
@@ -77,36 +78,36 @@ struct ClaimsAccess<'a, 'de, A> {
     dates: DateFormat,
     listed: Listed,
     names: MemberNames<'de>,
-    /// The value of a claim that was read for the engine and goes to the user type too.
+    /// The value of a claim that was read for the engine and is passed to the user type too.
     value: Option<&'de RawValue>,
 }
 
 impl<'de, A: MapAccess<'de>> ClaimsAccess<'_, 'de, A> {
-    /// The name of the next claim that the user type gets to see.
+    /// Returns the name of the next claim that the user type receives.
     fn next_name(&mut self) -> Result<Option<Cow<'de, str>>, A::Error> {
         while let Some(CowStr(name)) = self.map.next_key()? {
             self.names.add(name.clone()).map_err(A::Error::custom)?;
             let Some(field) = Field::named(&name) else {
                 return Ok(Some(name));
             };
-            let reading = Reading {
+            let seed = ClaimSeed {
                 registered: &mut *self.registered,
                 dates: self.dates,
                 field,
             };
             if !self.listed.has(&name) {
-                self.map.next_value_seed(reading)?;
+                self.map.next_value_seed(seed)?;
                 continue;
             }
             let raw: &'de RawValue = self.map.next_value()?;
-            reading.deserialize(raw).map_err(of_claim)?;
+            seed.deserialize(raw).map_err(claim_error)?;
             self.value = Some(raw);
             return Ok(Some(name));
         }
         Ok(None)
     }
 
-    /// Reads what the user type did not ask for: the engine's claims may be among it.
+    /// Reads the remaining claims, which may include claims of the engine.
     fn drain(&mut self) -> Result<(), A::Error> {
         while self.next_name()?.is_some() {
             if self.value.take().is_none() {
@@ -138,16 +139,16 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for ClaimsAccess<'_, 'de, A> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
         match self.value.take() {
-            Some(raw) => seed.deserialize(raw).map_err(of_claim),
+            Some(raw) => seed.deserialize(raw).map_err(claim_error),
             None => self.map.next_value_seed(seed),
         }
     }
 }
 
-/// An error within a claim, at a place that counts from the start of the claim. Without it the place becomes that of the claim
-/// in the payload.
-fn of_claim<E: de::Error>(_: serde_json::Error) -> E {
-    E::custom("a claim is not of its type")
+/// Replaces an error within a claim, whose position counts from the start of the claim. The new
+/// error gets the position of the claim in the payload.
+fn claim_error<E: de::Error>(_: serde_json::Error) -> E {
+    E::custom("a claim has the wrong type")
 }
 
 struct ClaimsDeserializer<'a, 'de, A>(ClaimsAccess<'a, 'de, A>);
@@ -258,14 +259,14 @@ impl Field {
     }
 }
 
-/// Reads one claim into its place.
-struct Reading<'a, 'de> {
+/// Deserializes one claim into its field.
+struct ClaimSeed<'a, 'de> {
     registered: &'a mut Registered<'de>,
     dates: DateFormat,
     field: Field,
 }
 
-impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for ClaimSeed<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -283,7 +284,8 @@ impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
             Field::AuthenticatedAt => {
                 claims.authenticated_at = Some(date(DateFormat::Numeric, deserializer)?);
             }
-            // Issuers use these five as they like. What does not fit grants nothing and is no error.
+            // Issuers use these five in many forms. A value of another form grants nothing and is
+            // no error.
             Field::Scope => claims.scope = json::StringList::deserialize(deserializer)?,
             Field::Roles => claims.roles = json::StringList::deserialize(deserializer)?,
             Field::Methods => claims.methods = json::StringList::deserialize(deserializer)?,
@@ -300,22 +302,23 @@ impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
     }
 }
 
-/// A date in the one form that this kind of token has: a string that looks like a number is none.
+/// Reads a date in the one form that this kind of token has. A string that contains a number is not
+/// a date.
 fn date<'de, D: Deserializer<'de>>(
     dates: DateFormat,
     deserializer: D,
 ) -> Result<Timestamp, D::Error> {
     match dates {
         DateFormat::Numeric => numeric_date(<f64 as de::Deserialize>::deserialize(deserializer)?)
-            .ok_or_else(|| D::Error::custom("a date out of range")),
+            .ok_or_else(|| D::Error::custom("the date is out of range")),
         DateFormat::Text => {
             date::parse_rfc3339(&<CowStr<'_> as de::Deserialize>::deserialize(deserializer)?.0)
-                .ok_or_else(|| D::Error::custom("no date and time of RFC 3339"))
+                .ok_or_else(|| D::Error::custom("not a date and time of RFC 3339"))
         }
     }
 }
 
-/// A member beside `jkt` asks for another proof as well.
+/// Reads `cnf`. A member beside `jkt` requires another proof as well.
 fn binding(confirmation: &Value) -> Binding {
     let members = confirmation
         .as_object()
@@ -336,7 +339,7 @@ mod tests {
     use super::*;
     use crate::token::claims::Claims;
 
-    /// The place counts from the start of the payload, also for what goes wrong within a claim.
+    /// The position counts from the start of the payload, also for an error within a claim.
     #[test]
     fn an_error_says_where_it_is_in_the_payload() {
         #[derive(Debug, serde::Deserialize)]
