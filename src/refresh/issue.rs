@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// A pair about to be issued; `.await` issues it. See [`TokenPairs::issue`].
-#[must_use = "nobody is logged in until this is awaited"]
+#[must_use = "a login does nothing unless it is awaited"]
 pub struct NewPair<'a, U> {
     pairs: &'a TokenPairs<U>,
     grant: Grant<U>,
