@@ -124,7 +124,7 @@ pub(super) enum RefreshDecision {
     Replaced,
     /// The fingerprint differs from that of the login.
     FingerprintChanged { device: StoredDevice },
-    /// The token was replaced before the grace window. The device is revoked.
+    /// The token was replaced longer ago than the grace window. The device is revoked.
     Reused { device: StoredDevice },
     /// The token's generation was never recorded. The device is revoked.
     Ahead { device: StoredDevice },

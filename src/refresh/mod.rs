@@ -18,8 +18,8 @@
 //!   did not answer, as far as the node has noticed, does not count, up to [five
 //!   minutes](TokenPairsBuilder::outage_grace). A client whose refresh ended in 503 retries with
 //!   the same token, and the write of its first attempt may have been made.
-//! * **Reuse.** If a token is used that was replaced before the window, it or its successor was
-//!   stolen. The device is revoked and one
+//! * **Reuse.** If a token is used that was replaced longer ago than the window, it or its
+//!   successor was stolen. The device is revoked and one
 //!   [`ReuseDetected`](crate::event::EventKind::ReuseDetected) is emitted. The user's other devices
 //!   stay logged in. Within the window such a token is rejected without further consequences, since
 //!   a late browser tab is not theft.

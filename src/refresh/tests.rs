@@ -553,7 +553,7 @@ enum Act {
     /// The client sends a refresh that is delivered later.
     Send,
     Deliver(usize),
-    /// A thief uses a token of the client that was replaced before the window.
+    /// A thief uses a token of the client that was replaced longer ago than the window.
     Steal(usize),
     Logout,
 }
@@ -609,7 +609,7 @@ proptest! {
     /// until a logout or a theft, the absolute deadline does not move, and a revoked device stays
     /// revoked.
     #[test]
-    fn no_history_has_two_successors_or_logs_out_an_honest_client(acts in acts()) {
+    fn no_history_leaves_two_successors_or_logs_out_an_honest_client(acts in acts()) {
         let policy = policy();
         let grace = u64::try_from(policy.grace.as_millis()).unwrap();
         let mut record = device_record(&policy);
@@ -679,7 +679,7 @@ proptest! {
     /// that retries as soon as it can stays logged in, and the reuse of a token that was replaced
     /// earlier than all of these can explain is detected.
     #[test]
-    fn outages_and_retries_never_confuse_a_client_with_a_thief(
+    fn no_order_of_outage_write_retry_and_theft_takes_a_client_for_a_thief_or_a_thief_for_a_client(
         trials in trials(), ahead in 0..30_000_u64, is_behind: bool,
     ) {
         let policy = policy();
@@ -765,7 +765,7 @@ proptest! {
     }
 
     #[test]
-    fn a_record_round_trips_and_no_damage_panics(
+    fn a_record_is_read_as_it_was_written_and_no_damage_panics(
         generation: u32, epoch: u64, name in ".*", cut in 0..600_usize, flipped in 0..4_000_usize,
     ) {
         let policy = policy();

@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_record_opens_only_for_its_holder() {
+    fn a_sealed_record_opens_for_its_holder_alone() {
         let keys = TagKeys::new(&MasterSecret::generate(), "self");
         let token = keys.generate();
         let key = token.key();
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_record_is_rejected_by_an_engine_that_seals() {
+    fn a_plain_record_is_not_taken_where_records_are_sealed() {
         let keys = TagKeys::new(&MasterSecret::generate(), "self");
         let token = keys.generate();
         let key = token.key();
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_is_detected() {
+    fn no_flipped_bit_goes_unnoticed() {
         let keys = TagKeys::new(&MasterSecret::generate(), "self");
         let token = keys.generate();
         let key = token.key();
