@@ -73,8 +73,8 @@ fn device(family: u8, now: Timestamp, policy: &DevicePolicy) -> StoredDevice {
 fn device_record(policy: &DevicePolicy) -> DeviceRecord {
     let mut record = DeviceRecord::new("alice");
     for family in [1, 2] {
-        let entry = record.add(device(family, at(0), policy), None, policy, at(0));
-        assert!(matches!(entry, LoginDecision::Admitted { .. }));
+        let decision = record.add(device(family, at(0), policy), None, policy, at(0));
+        assert!(matches!(decision, LoginDecision::Admitted { .. }));
     }
     record
 }
@@ -247,8 +247,8 @@ fn a_login_that_is_decided_twice_adds_one_device() {
         let mut record = device_record(&policy);
         let device = device(9, at(1), &policy);
         for _ in 0..3 {
-            let entry = record.add(device.clone(), Some(0), &policy, at(1));
-            assert!(matches!(entry, LoginDecision::Admitted { evicted } if evicted.is_empty()));
+            let decision = record.add(device.clone(), Some(0), &policy, at(1));
+            assert!(matches!(decision, LoginDecision::Admitted { evicted } if evicted.is_empty()));
         }
         assert_eq!(record.live(at(2)).count(), 3);
         assert!(record.revoke_family(&Hash256::of(&[9]), at(2)).is_some());
@@ -458,10 +458,12 @@ fn too_many_devices_are_evicted_by_policy() {
             key: None,
         };
         record.decide_refresh(&third, &[], KID, &policy, moment(at(60)));
-        let entry = record.add(device(4, at(100), &policy), None, &policy, at(100));
+        let decision = record.add(device(4, at(100), &policy), None, &policy, at(100));
         match gone {
             Some(gone) => {
-                assert!(matches!(entry, LoginDecision::Admitted { evicted } if evicted.len() == 1));
+                assert!(
+                    matches!(decision, LoginDecision::Admitted { evicted } if evicted.len() == 1)
+                );
                 for family in [1, 2, 3, 4] {
                     assert_eq!(
                         has_family(&record, family, at(100)),
@@ -471,7 +473,7 @@ fn too_many_devices_are_evicted_by_policy() {
                 }
             }
             None => {
-                assert!(matches!(entry, LoginDecision::Full));
+                assert!(matches!(decision, LoginDecision::Full));
                 assert!(!has_family(&record, 4, at(100)));
                 assert!(has_family(&record, 1, at(100)));
             }
@@ -491,8 +493,8 @@ fn expired_devices_do_not_count() {
         record.add(device(3, at(1), &policy), None, &policy, at(1)),
         LoginDecision::Full
     ));
-    let entry = record.add(device(3, at(3_600), &policy), None, &policy, at(3_600));
-    assert!(matches!(entry, LoginDecision::Admitted { evicted } if evicted.is_empty()));
+    let decision = record.add(device(3, at(3_600), &policy), None, &policy, at(3_600));
+    assert!(matches!(decision, LoginDecision::Admitted { evicted } if evicted.is_empty()));
     assert_eq!(record.devices.len(), 1);
 }
 
@@ -502,11 +504,11 @@ fn a_login_that_began_before_a_logout_everywhere_fails() {
     let mut record = device_record(&policy);
     let before = record.epoch;
     assert_eq!(record.revoke_all(at(0)).len(), 2);
-    let entry = record.add(device(3, at(1), &policy), Some(before), &policy, at(1));
-    assert!(matches!(entry, LoginDecision::Withdrawn));
+    let decision = record.add(device(3, at(1), &policy), Some(before), &policy, at(1));
+    assert!(matches!(decision, LoginDecision::Withdrawn));
     let since = Some(record.epoch);
-    let entry = record.add(device(3, at(1), &policy), since, &policy, at(1));
-    assert!(matches!(entry, LoginDecision::Admitted { .. }));
+    let decision = record.add(device(3, at(1), &policy), since, &policy, at(1));
+    assert!(matches!(decision, LoginDecision::Admitted { .. }));
 }
 
 #[test]

@@ -78,11 +78,11 @@ impl SessionsInner {
     pub(super) async fn change<T, E: From<StoreError>>(
         &self,
         token: &SessionToken,
-        new_id: IdChange,
+        id_change: IdChange,
         mut edit: impl FnMut(&mut SessionRecord) -> Result<T, E>,
     ) -> Result<Option<(T, OpenSession)>, E> {
         let key = token.key();
-        let next = match new_id {
+        let next = match id_change {
             IdChange::Keep => token.clone(),
             IdChange::Cycle => self.tags.with_new_secret(token),
         };
@@ -94,7 +94,7 @@ impl SessionsInner {
             let answer = edit(&mut record)?;
             let now = self.clock.now();
             record.head.mark_used(self.lifetime.idle, now);
-            if new_id == IdChange::Cycle {
+            if id_change == IdChange::Cycle {
                 record.head.renewed_at = now;
             }
             let write = self.write(&record, &next, &key)?;

@@ -13,7 +13,7 @@ use super::{
     limits::bounded,
     login::Login,
     lookup::OpenSession,
-    record::Record,
+    record::SessionRecord,
     state::{SessionState, SharedSession},
     token::SessionToken,
 };

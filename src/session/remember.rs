@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin};
 use super::{
     core::IdChange,
     handle::{Session, gone_rejection},
-    record::Record,
+    record::SessionRecord,
 };
 use crate::{
     clock::Timestamp, error::StoreError, identity::Factor, proof::RememberProof,
