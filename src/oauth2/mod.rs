@@ -43,7 +43,7 @@
 //! # Rules for requests
 //!
 //! * **TLS**, except to loopback addresses if explicitly allowed. Redirects are not followed. The
-//!   limits are five seconds and one megabyte.
+//!   timeout is five seconds by default, and a response has at most one megabyte.
 //! * **The client's secret** is sent in the `Authorization` header, or in the body if configured
 //!   ([`secret_in_body`](ProviderBuilder::secret_in_body)). A signed token may replace it
 //!   ([`private_key`](ProviderBuilder::private_key)). No secret appears in a URL, an error, a log

@@ -169,8 +169,8 @@ impl Wire {
         codes: &StandardDeviceAuthorizationResponse,
     ) -> Result<ProviderTokens, OAuthError> {
         // The `oauth2` crate would send one client assertion with every request, but an assertion
-        // is valid only once and for minutes. So each pause of the crate ends a request here, and a
-        // new one starts.
+        // is valid only once and only for minutes. So each pause of the crate ends a request here,
+        // and a new one starts.
         let mut interval = codes.interval();
         loop {
             let (client, proof) = self.client().await?;

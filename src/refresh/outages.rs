@@ -30,7 +30,7 @@ pub(super) struct WatchedStore {
 
 #[derive(Default)]
 struct OutageState {
-    /// When the first failed call since the last successful one started_at.
+    /// When the first failed call since the last successful one began.
     since: Option<Timestamp>,
     past: VecDeque<Outage>,
 }

@@ -74,7 +74,7 @@ impl SessionsInner {
     }
 
     /// Changes the record that `token` opens, and retries on conflicts until it succeeds or the
-    /// deadline passes. Returns `Ok(None)` if there is no such session, or no longer.
+    /// time limit passes. Returns `Ok(None)` if there is no such session, or no longer.
     pub(super) async fn change<T, E: From<StoreError>>(
         &self,
         token: &SessionToken,
