@@ -639,7 +639,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             provider("github", json!({ "parameters": { "state": "x" } })),
-            "setting `oauth2.providers.github.parameters`: this parameter is the protocol's own",
+            "setting `oauth2.providers.github.parameters`: the protocol defines this parameter",
         ),
         (
             provider("github", json!({ "timeout": "31s" })),

@@ -49,7 +49,7 @@ pub(super) async fn begin<U: Serialize + Send + Sync + 'static>(
     if let Some(page) = one("return_to") {
         login = login.return_to(page);
     }
-    if let Some(age) = one("max_age").filter(|_| oauth.provider().tells_age()) {
+    if let Some(age) = one("max_age").filter(|_| oauth.provider().supports_max_age()) {
         let seconds = age.parse();
         let seconds = seconds
             .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "max_age is a number of seconds"))?;
