@@ -13,19 +13,19 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::answer::Problem;
+use super::answer::RouteError;
 
 /// The body of a request. Its answers to a bad one quote nothing of it.
-pub(super) struct Body<T>(pub(super) T);
+pub(super) struct JsonOrForm<T>(pub(super) T);
 
-impl<T, S> FromRequest<S> for Body<T>
+impl<T, S> FromRequest<S> for JsonOrForm<T>
 where
     T: DeserializeOwned + 'static,
     S: Send + Sync,
 {
-    type Rejection = Problem;
+    type Rejection = RouteError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, RouteError> {
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok());
         let essence = content_type.and_then(|value| value.split(';').next());
@@ -43,7 +43,7 @@ where
                     Err(refused) => Err(of(refused.status())),
                 }
             }
-            _ => Err(Problem::new(
+            _ => Err(RouteError::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "the body must be JSON or a form",
             )),
@@ -52,14 +52,14 @@ where
 }
 
 /// A request that says nothing of its body has none.
-impl<T, S> OptionalFromRequest<S> for Body<T>
+impl<T, S> OptionalFromRequest<S> for JsonOrForm<T>
 where
     T: DeserializeOwned + 'static,
     S: Send + Sync,
 {
-    type Rejection = Problem;
+    type Rejection = RouteError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, RouteError> {
         if !request.headers().contains_key(header::CONTENT_TYPE) {
             return Ok(None);
         }
@@ -69,19 +69,19 @@ where
     }
 }
 
-fn of(status: StatusCode) -> Problem {
+fn of(status: StatusCode) -> RouteError {
     let detail = match status {
         StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
         StatusCode::UNPROCESSABLE_ENTITY => "the body lacks a field, or one is of another type",
         _ => "the body is not what its content type says",
     };
-    Problem::new(status, detail)
+    RouteError::new(status, detail)
 }
 
 /// The members of a JSON object, or of a form, whose names are settings. No name comes twice.
-pub(super) struct Fields(Vec<(String, Value)>);
+pub(super) struct FormFields(Vec<(String, Value)>);
 
-impl Fields {
+impl FormFields {
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         let mut fields = self.0.iter();
         fields
@@ -94,22 +94,22 @@ impl Fields {
     }
 }
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for FormFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ReadFields)
+        deserializer.deserialize_map(FormFieldsVisitor)
     }
 }
 
-struct ReadFields;
+struct FormFieldsVisitor;
 
-impl<'de> Visitor<'de> for ReadFields {
-    type Value = Fields;
+impl<'de> Visitor<'de> for FormFieldsVisitor {
+    type Value = FormFields;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FormFields, A::Error> {
         let mut fields: Vec<(String, Value)> = Vec::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
             if fields.iter().any(|(known, _)| *known == name) {
@@ -120,7 +120,7 @@ impl<'de> Visitor<'de> for ReadFields {
             }
             fields.push((name, value));
         }
-        Ok(Fields(fields))
+        Ok(FormFields(fields))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     challenge::ChallengeKeys,
-    login::{Accounts, Inner},
+    login::{Accounts, AccountsInner},
     password::Passwords,
     remembered::RememberedDevices,
     second_factor::SecondFactor,
@@ -23,7 +23,7 @@ use crate::{
 
 /// The settings of [`Accounts`].
 #[must_use]
-pub struct AccountsBuilder<U>(Inner<U>);
+pub struct AccountsBuilder<U>(AccountsInner<U>);
 
 impl<U> AccountsBuilder<U> {
     pub(super) fn new(
@@ -34,7 +34,7 @@ impl<U> AccountsBuilder<U> {
     ) -> Self {
         let challenges = ChallengeKeys::new(pairs.secret(), pairs.issuer());
         let names = pairs.secret().keys("tower-jam tried names", pairs.issuer());
-        Self(Inner {
+        Self(AccountsInner {
             challenges,
             names: TagKey::new(&names[0]),
             users,

@@ -48,7 +48,7 @@ impl fmt::Debug for Challenge {
 
 /// What is known of the login.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Waiting {
+pub(super) struct PendingLogin {
     pub(super) subject: String,
     proofs: Vec<(String, Timestamp)>,
     pairs_epoch: (u64, Timestamp),
@@ -62,7 +62,7 @@ pub(super) struct Waiting {
     expires_at: Timestamp,
 }
 
-impl Waiting {
+impl PendingLogin {
     pub(super) fn new(
         subject: &str,
         proofs: Vec<(Factor, Timestamp)>,
@@ -132,7 +132,7 @@ impl Waiting {
         keys: &ChallengeKeys,
     ) -> Result<Challenge, StoreError> {
         let text = Secret::new(URL_SAFE_NO_PAD.encode_to_string(secret::random::<32>()));
-        let key = keys.place(text.expose());
+        let key = keys.key(text.expose());
         let plain = serde_json::to_vec(self).map_err(|error| StoreError::Corrupt(error.into()))?;
         let value = keys.records.seal(&key, vec![FORMAT], plain)?;
         let write = Write::new(value, self.expires_at);
@@ -150,20 +150,20 @@ impl Waiting {
         challenge: &str,
         now: Timestamp,
     ) -> Result<Option<Self>, StoreError> {
-        let key = keys.place(challenge);
+        let key = keys.key(challenge);
         let Some(entry) = store.get(&key).await? else {
             return Ok(None);
         };
-        let waiting = match entry.value.split_at_checked(1) {
+        let pending = match entry.value.split_at_checked(1) {
             Some((public @ [FORMAT], sealed)) => keys.records.open(&key, public, sealed),
             _ => Err(Unreadable::Damaged),
         };
-        let waiting = waiting.and_then(|opened| {
-            let waiting = serde_json::from_slice::<Self>(&opened.plain);
-            waiting.map_err(|_| Unreadable::Damaged)
+        let pending = pending.and_then(|opened| {
+            let pending = serde_json::from_slice::<Self>(&opened.plain);
+            pending.map_err(|_| Unreadable::Damaged)
         });
-        match waiting {
-            Ok(waiting) => Ok((now < waiting.expires_at).then_some(waiting)),
+        match pending {
+            Ok(pending) => Ok((now < pending.expires_at).then_some(pending)),
             Err(unreadable) => {
                 let reason = unreadable.reason();
                 tracing::error!(reason, "a pending login does not open and counts as absent");
@@ -178,7 +178,7 @@ impl Waiting {
         keys: &ChallengeKeys,
         challenge: &str,
     ) -> Result<bool, StoreError> {
-        Ok(store.take(&keys.place(challenge)).await?.is_some())
+        Ok(store.take(&keys.key(challenge)).await?.is_some())
     }
 }
 
@@ -196,7 +196,7 @@ impl ChallengeKeys {
         }
     }
 
-    fn place(&self, challenge: &str) -> Key {
+    fn key(&self, challenge: &str) -> Key {
         let parts = [self.issuer.as_bytes(), challenge.as_bytes()];
         Key::new(NAMESPACE, &parts)
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     attempt::{LoginError, Origin},
     login::Accounts,
-    proof::{budget, judged},
+    proof::{refund_unless_wrong, throttle_key},
 };
 use crate::{
     error::StoreError,
@@ -37,18 +37,19 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         self.require(caller, &Factor::Password)?;
         let subject = caller.subject().id();
         let source = self.source(origin, subject);
-        let place = self.admit(subject, origin, &source)?;
+        let slot = self.admit(subject, origin, &source)?;
         let user = inner.users.read(subject).await?;
         let attempt = self
             .attempt(
-                &budget(self.issuer(), user.as_ref(), subject),
+                &throttle_key(self.issuer(), user.as_ref(), subject),
                 origin,
                 &source,
             )
             .await?;
-        let user = judged(
+        let user = refund_unless_wrong(
             attempt,
-            self.check(&place, user, current, (origin, &source)).await,
+            self.check_password(&slot, user, current, (origin, &source))
+                .await,
         )
         .await?;
         let new = inner
@@ -56,14 +57,14 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             .check_new_for(new, [subject, caller.subject().issuer()])
             .await
             .map_err(LoginError::NewPassword)?;
-        let hash = place.hash(&new).await?;
+        let hash = slot.hash(&new).await?;
         let (accounts, subject) = (self.clone(), subject.to_owned());
         let change = async move {
             accounts
                 .replace_hash(&subject, &user.password_hash, &hash)
                 .await
         };
-        Ok(to_the_end(change).await?)
+        Ok(run_to_completion(change).await?)
     }
 
     /// The token by which a device is known from now on, of the user with this id, who has just changed the password there;
@@ -77,7 +78,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         subject: &str,
     ) -> Result<Option<Secret<String>>, StoreError> {
         let user = self.inner.users.read(subject).await?;
-        let account = user.map(|user| budget(self.issuer(), Some(&user), subject));
+        let account = user.map(|user| throttle_key(self.issuer(), Some(&user), subject));
         Ok(account.map(|account| self.inner.throttle.device_token(&account)))
     }
 
@@ -90,7 +91,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         new: &Secret<String>,
     ) -> Result<(), StoreError> {
         let inner = &*self.inner;
-        self.end_all(subject).await?;
+        self.revoke_everything(subject).await?;
         let replaced = inner
             .users
             .replace_hash(subject, old.expose(), new.expose());
@@ -122,7 +123,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
 }
 
 /// Does what is begun to its end, on a task of its own, though its caller goes away.
-pub(super) async fn to_the_end<T: Send + 'static>(
+pub(super) async fn run_to_completion<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     let done = tokio::spawn(work).await;

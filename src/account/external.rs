@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     attempt::Origin,
     login::Accounts,
-    proof::{Proved, budget},
+    proof::{Proved, throttle_key},
 };
 use crate::{
     clock::Timestamp,
@@ -85,11 +85,11 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             return Ok(None);
         };
         // Another way of proving who it is was just taken.
-        self.forget_guesses(&user).await?;
-        let device_account = budget(self.issuer(), Some(&user), subject);
+        self.reset_guesses(&user).await?;
+        let device_account = throttle_key(self.issuer(), Some(&user), subject);
         let at = at.min(inner.clock.now());
         Ok(Some(Proved {
-            is_second_due: self.is_second_due(&user, remembered).await?,
+            needs_second_step: self.needs_second_step(&user, remembered).await?,
             remembered_account: None,
             #[cfg(feature = "dpop")]
             key: None,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{attempt::Origin, login::Accounts, proof::budget, users::User};
+use super::{attempt::Origin, login::Accounts, proof::throttle_key, users::User};
 use crate::{
     clock::Timestamp,
     error::StoreError,
@@ -28,7 +28,7 @@ pub(super) struct Guess {
 
 impl Guess {
     /// Whether there were too many before: even the right password is wrong.
-    pub(super) const fn is_one_too_many(&self) -> bool {
+    pub(super) const fn is_over_limit(&self) -> bool {
         self.failures > MAX_FAILURES
     }
 }
@@ -36,7 +36,7 @@ impl Guess {
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// Counts a guess at the password of `user`. One at nobody's is counted too, in one of a few rows that
     /// mean nothing, so that it costs the same: a row for each name that somebody makes up would fill the store.
-    pub(super) async fn guess(
+    pub(super) async fn count_guess(
         &self,
         user: Option<&User<U>>,
         origin: &Origin,
@@ -44,7 +44,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let throttle = &self.inner.throttle;
         let Some(user) = user else {
             let [one, ..] = secret::random::<1>();
-            let counter = &counters(&format!("nobody {one}"))[0];
+            let counter = &failure_counters(&format!("nobody {one}"))[0];
             let soon = self.inner.clock.now().after(A_MINUTE);
             throttle.store().add(counter, 1, soon).await?;
             return Ok(Guess {
@@ -53,10 +53,10 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
                 failures: 0,
             });
         };
-        let account = budget(self.issuer(), Some(user), "");
+        let account = throttle_key(self.issuer(), Some(user), "");
         let device = origin.device.as_ref();
-        let is_known = throttle.knows(&account, device.map(|it| it.expose().as_str()));
-        let (counters, at) = (counters(&account), usize::from(is_known));
+        let is_known = throttle.is_known_device(&account, device.map(|it| it.expose().as_str()));
+        let (counters, at) = (failure_counters(&account), usize::from(is_known));
         let failures = throttle.store().add(&counters[at], 1, Timestamp::NEVER);
         Ok(Guess {
             failures: failures.await?,
@@ -66,14 +66,14 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     }
 
     /// The password was right, so the row begins anew. A store that fails here fails no login.
-    pub(super) async fn guessed_right(&self, user: &User<U>) {
-        if let Err(error) = self.forget_guesses(user).await {
+    pub(super) async fn guess_succeeded(&self, user: &User<U>) {
+        if let Err(error) = self.reset_guesses(user).await {
             tracing::error!(%error, "failures before a right password go on counting");
         }
     }
 
     /// The password was wrong. The last guess of a row is told of, once.
-    pub(super) fn guessed_wrong(&self, guess: &Guess, user: &User<U>) {
+    pub(super) fn guess_failed(&self, guess: &Guess, user: &User<U>) {
         if guess.failures == MAX_FAILURES {
             let capped = self.event(EventKind::PasswordCapped);
             self.inner.events.tell(&capped.of(user.grant.subject()));
@@ -81,7 +81,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     }
 
     /// Nobody has looked at the password, so it was no guess.
-    pub(super) async fn not_guessed(&self, guess: &Guess, refused: &Rejection) {
+    pub(super) async fn refund_guess(&self, guess: &Guess, refused: &Rejection) {
         if matches!(refused.kind(), RejectionKind::Throttled { .. }) {
             self.inner.events.tell(&self.event(EventKind::Throttled));
         }
@@ -104,13 +104,13 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// When the table of users or the store does not answer.
     pub async fn accept_password_again(&self, subject: &str) -> Result<(), StoreError> {
         match self.inner.users.read(subject).await? {
-            Some(user) => self.forget_guesses(&user).await,
+            Some(user) => self.reset_guesses(&user).await,
             None => Ok(()),
         }
     }
 
-    pub(super) async fn forget_guesses(&self, user: &User<U>) -> Result<(), StoreError> {
-        for counter in counters(&budget(self.issuer(), Some(user), "")) {
+    pub(super) async fn reset_guesses(&self, user: &User<U>) -> Result<(), StoreError> {
+        for counter in failure_counters(&throttle_key(self.issuer(), Some(user), "")) {
             self.inner.throttle.store().take(&counter).await?;
         }
         Ok(())
@@ -118,7 +118,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
 }
 
 /// Of strangers' devices, and of those that are known.
-fn counters(account: &str) -> [Key; 2] {
+fn failure_counters(account: &str) -> [Key; 2] {
     let counter = |devices: &[u8]| Key::new(NAMESPACE, &[account.as_bytes(), devices]);
     [counter(b"others"), counter(b"known")]
 }

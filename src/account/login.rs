@@ -9,11 +9,11 @@ use super::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
     challenge::ChallengeKeys,
-    password::{Admitted, Passwords},
-    proof::{Proved, budget, judged},
+    password::{HashingSlot, Passwords},
+    proof::{Proved, refund_unless_wrong, throttle_key},
     second_factor::SecondFactor,
     throttle::{Attempt, Throttle},
-    users::{ReadFrom, User, Users},
+    users::{User, UserReader, Users},
 };
 use crate::{
     clock::Clock,
@@ -30,10 +30,10 @@ use crate::{
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
 pub struct Accounts<U> {
-    pub(super) inner: Arc<Inner<U>>,
+    pub(super) inner: Arc<AccountsInner<U>>,
 }
 
-pub(super) struct Inner<U> {
+pub(super) struct AccountsInner<U> {
     pub(super) users: Arc<dyn Users<U>>,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
@@ -49,11 +49,11 @@ pub(super) struct Inner<U> {
 
 /// Reads users anew for [`TokenPairs::builder`].
 pub fn reread<U: Send + 'static>(users: Arc<dyn Users<U>>) -> impl ReadUser<U> {
-    ReadFrom(users)
+    UserReader(users)
 }
 
 impl<U> Accounts<U> {
-    pub(super) fn pairs_of_any(&self) -> &TokenPairs<U> {
+    pub(super) fn token_pairs(&self) -> &TokenPairs<U> {
         &self.inner.pairs
     }
 }
@@ -95,12 +95,12 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// See [`LoginError`].
     pub async fn login(
         &self,
-        asked: &Credentials,
+        credentials: &Credentials,
         origin: &Origin,
         device: NewDevice,
     ) -> Result<TokenPair, LoginError> {
         device.check()?;
-        let proved = self.prove(asked, origin).await?;
+        let proved = self.prove(credentials, origin).await?;
         self.finish_login(proved, device).await
     }
 
@@ -111,11 +111,11 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// See [`LoginError`].
     pub async fn login_session(
         &self,
-        asked: &Credentials,
+        credentials: &Credentials,
         origin: &Origin,
         session: &Session,
     ) -> Result<NewSession, LoginError> {
-        let proved = self.prove(asked, origin).await?;
+        let proved = self.prove(credentials, origin).await?;
         self.finish_session(proved, session).await
     }
 
@@ -126,17 +126,19 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// See [`LoginError`].
     pub async fn prove(
         &self,
-        asked: &Credentials,
+        credentials: &Credentials,
         origin: &Origin,
     ) -> Result<Proved<U>, LoginError> {
-        let name = self.inner.users.canonical(&asked.name);
+        let name = self.inner.users.canonical(&credentials.name);
         let source = self.source(origin, &name);
-        let place = self.admit(&name, origin, &source)?;
-        let found = self.inner.users.find(&asked.name).await?;
-        let budget = budget(self.issuer(), found.as_ref(), &name);
-        let attempt = self.attempt(&budget, origin, &source).await?;
-        let compared = self.compare(&place, found, asked, origin, source).await;
-        judged(attempt, compared).await
+        let slot = self.admit(&name, origin, &source)?;
+        let found = self.inner.users.find(&credentials.name).await?;
+        let key = throttle_key(self.issuer(), found.as_ref(), &name);
+        let attempt = self.attempt(&key, origin, &source).await?;
+        let compared = self
+            .compare(&slot, found, credentials, origin, source)
+            .await;
+        refund_unless_wrong(attempt, compared).await
     }
 
     /// Where an attempt on `name` comes from. The hash is by a key of the issuer, so nobody who reads a log can try
@@ -151,9 +153,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
 
     async fn compare(
         &self,
-        place: &Admitted,
+        slot: &HashingSlot,
         found: Option<User<U>>,
-        asked: &Credentials,
+        credentials: &Credentials,
         origin: &Origin,
         source: EventSource,
     ) -> Result<Proved<U>, LoginError> {
@@ -161,7 +163,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         // An unknown user's are read too, so that the time tells nothing.
         let subject = found
             .as_ref()
-            .map_or(&*asked.name, |user| user.grant.subject());
+            .map_or(&*credentials.name, |user| user.grant.subject());
         let pairs_epoch = inner.pairs.epoch(subject).await?;
         let sessions_epoch = match &inner.sessions {
             Some(sessions) => Some(sessions.epoch(subject).await?),
@@ -171,12 +173,17 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         // the old one in.
         let again = inner.users.read(subject).await?;
         let user = self
-            .check(place, found.and(again), &asked.password, (origin, &source))
+            .check_password(
+                slot,
+                found.and(again),
+                &credentials.password,
+                (origin, &source),
+            )
             .await?;
-        let device_account = budget(self.issuer(), Some(&user), &asked.name);
+        let device_account = throttle_key(self.issuer(), Some(&user), &credentials.name);
         Ok(Proved {
-            is_second_due: self
-                .is_second_due(&user, origin.remembered.as_ref())
+            needs_second_step: self
+                .needs_second_step(&user, origin.remembered.as_ref())
                 .await?,
             grant: user.grant.factor_at(Factor::Password, inner.clock.now()),
             device_account,
@@ -201,8 +208,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         device: NewDevice,
     ) -> Result<TokenPair, LoginError> {
         let device = device.within_limits()?;
-        if proved.is_second_due {
-            return Err(self.wait_for_second(proved, device).await?);
+        if proved.needs_second_step {
+            return Err(self.begin_second_step(proved, device).await?);
         }
         let mut pair = self
             .inner
@@ -236,9 +243,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         proved: Proved<U>,
         session: &Session,
     ) -> Result<NewSession, LoginError> {
-        if proved.is_second_due {
+        if proved.needs_second_step {
             let device = NewDevice::default();
-            return Err(self.wait_for_second(proved, device).await?);
+            return Err(self.begin_second_step(proved, device).await?);
         }
         let event = self
             .event(EventKind::LoginSucceeded)
@@ -273,13 +280,13 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     ///
     /// When a store does not answer; something may then be left, so ask again.
     pub async fn logout_all(&self, subject: &str) -> Result<(), StoreError> {
-        self.end_all(subject).await?;
+        self.revoke_everything(subject).await?;
         let ended = self.event(EventKind::AllSessionsEnded).of(subject);
         self.inner.events.tell(&ended);
         Ok(())
     }
 
-    pub(super) async fn end_all(&self, subject: &str) -> Result<(), StoreError> {
+    pub(super) async fn revoke_everything(&self, subject: &str) -> Result<(), StoreError> {
         self.inner.pairs.end_all(subject).await?;
         if let Some(sessions) = &self.inner.sessions {
             sessions.clear(subject).await?;
@@ -300,7 +307,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             .map(|device| device.expose().as_str());
         self.inner
             .throttle
-            .attempt_of(account, origin.address, device, source)
+            .attempt_with_source(account, origin.address, device, source)
             .await
     }
 

@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Problem, unstored},
+    answer::{RouteError, RouteResult, no_store},
     caller::Caller,
     cookies,
     login::Accounts,
@@ -117,7 +117,7 @@ impl<U> Mount<U> {
         &self,
         caller: &Caller,
         body: Option<String>,
-    ) -> Result<Secret<String>, Problem> {
+    ) -> Result<Secret<String>, RouteError> {
         let cookie = match &self.refresh_cookie {
             Some(cookie) => caller.cookie(cookie.cookie_name())?,
             None => None,
@@ -137,7 +137,11 @@ impl<U> Mount<U> {
     }
 
     /// Adds the cookie by which the device will be known.
-    pub(super) fn knowing(&self, mut answer: Response, device: &Secret<String>) -> Answer
+    pub(super) fn with_device_cookie(
+        &self,
+        mut answer: Response,
+        device: &Secret<String>,
+    ) -> RouteResult
     where
         U: Serialize + Send + Sync + 'static,
     {
@@ -148,33 +152,33 @@ impl<U> Mount<U> {
     }
 
     /// Adds the cookie by which the device gives no code for a while.
-    pub(super) fn remembering(
+    pub(super) fn with_remember_cookie(
         &self,
         mut answer: Response,
         (token, life): (Secret<String>, Duration),
-    ) -> Answer {
+    ) -> RouteResult {
         let cookie = self.remember_cookie.set(token.expose(), life);
         add_cookie(&mut answer, cookie)?;
         Ok(answer)
     }
 
-    pub(super) fn pair_answer(&self, pair: &TokenPair) -> Answer {
+    pub(super) fn pair_response(&self, pair: &TokenPair) -> RouteResult {
         let Some(cookie) = &self.refresh_cookie else {
-            return Ok(unstored(Json(pair)));
+            return Ok(no_store(Json(pair)));
         };
         let body = json!({
             "access_token": pair.access_token.expose(),
             "token_type": pair.token_type,
             "expires_in": pair.expires_in.as_secs(),
         });
-        let mut answer = unstored(Json(body));
+        let mut answer = no_store(Json(body));
         let cookie = cookie.set(pair.refresh_token.expose(), pair.refresh_expires_in);
         add_cookie(&mut answer, cookie)?;
         Ok(answer)
     }
 
     /// Makes the browser forget the refresh token that was just ended.
-    pub(super) fn forgetting(&self, mut answer: Response) -> Response {
+    pub(super) fn without_refresh_cookie(&self, mut answer: Response) -> Response {
         if let Some(cookie) = &self.refresh_cookie {
             answer
                 .headers_mut()

@@ -11,7 +11,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    answer::{Answer, Problem},
+    answer::{RouteError, RouteResult},
     attempt::{LoginError, NewDevice},
     caller::Caller,
     challenge::Challenge,
@@ -34,7 +34,7 @@ pub(super) async fn begin<U: Serialize + Send + Sync + 'static>(
     Path(provider): Path<String>,
     caller: Caller,
     parameters: Parameters,
-) -> Answer {
+) -> RouteResult {
     let oauth = mount.provider(&provider)?;
     let mut login = oauth.authorize();
     let parameters = parameters.map(|Form(all)| all).unwrap_or_default();
@@ -51,8 +51,9 @@ pub(super) async fn begin<U: Serialize + Send + Sync + 'static>(
     }
     if let Some(age) = one("max_age").filter(|_| oauth.provider().tells_age()) {
         let seconds = age.parse();
-        let seconds = seconds
-            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "max_age is a number of seconds"))?;
+        let seconds = seconds.map_err(|_| {
+            RouteError::new(StatusCode::BAD_REQUEST, "max_age is a number of seconds")
+        })?;
         login = login.max_age(Duration::from_secs(seconds));
     }
     login = login.cookies(caller.headers());
@@ -66,7 +67,7 @@ pub(super) async fn begin<U: Serialize + Send + Sync + 'static>(
             headers.append(header::SET_COOKIE, started.set_cookie);
             Ok(answer)
         }
-        Err(error) => mount.failed(&error),
+        Err(error) => mount.login_failed(&error),
     }
 }
 
@@ -77,17 +78,17 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
     caller: Caller,
     method: Method,
     parameters: Parameters,
-) -> Answer {
+) -> RouteResult {
     let oauth = mount.provider(&provider)?;
     if method == Method::POST && !oauth.provider().posts_form() {
-        return Err(Problem::new(
+        return Err(RouteError::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "this provider answers by a redirect",
         ));
     }
     let (login, clear_flow) = match mount.login(oauth, &caller, parameters).await {
         Ok(ended) => ended,
-        Err(error) => return mount.failed(&error),
+        Err(error) => return mount.login_failed(&error),
     };
     let authenticated_at = login.profile.authenticated_at();
     let at = authenticated_at.unwrap_or_else(|| match mount.login_is_proof {
@@ -98,7 +99,7 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
     let user = match mount.link.link(login).await {
         Ok(Some(user)) => user,
         Ok(None) => return mount.unknown_user(),
-        Err(error) => return mount.stuck(Rejection::from(error)),
+        Err(error) => return mount.internal_failure(Rejection::from(error)),
     };
     let accounts = &mount.accounts;
     let known = [&cookies::device(), &cookies::remembered()];
@@ -107,7 +108,7 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
     let proved = match proved.await {
         Ok(Some(proved)) => proved,
         Ok(None) => return mount.unknown_user(),
-        Err(refusal) => return mount.stuck(refusal),
+        Err(refusal) => return mount.internal_failure(refusal),
     };
     let mut answer = see_other(&return_to)?;
     answer.headers_mut().append(header::SET_COOKIE, clear_flow);
@@ -118,7 +119,7 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
         };
         let pair = match mount.accounts.finish_login(proved, device).await {
             Err(LoginError::OtpRequired(challenge)) => return mount.second_step(challenge),
-            Err(error) => return mount.stuck(error),
+            Err(error) => return mount.internal_failure(error),
             Ok(pair) => pair,
         };
         let cookie = cookie.set(pair.refresh_token.expose(), pair.refresh_expires_in);
@@ -130,16 +131,16 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
     };
     match mount.accounts.finish_session(proved, &session).await {
         Err(LoginError::OtpRequired(challenge)) => mount.second_step(challenge),
-        Err(error) => mount.stuck(error),
+        Err(error) => mount.internal_failure(error),
         Ok(_) => Ok(answer),
     }
 }
 
 impl<U> OAuthMount<U> {
-    fn provider(&self, name: &str) -> Result<&OAuth2, Problem> {
+    fn provider(&self, name: &str) -> Result<&OAuth2, RouteError> {
         let mut providers = self.providers.iter();
         let found = providers.find(|oauth| oauth.provider().name() == name);
-        found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such provider"))
+        found.ok_or_else(|| RouteError::new(StatusCode::NOT_FOUND, "there is no such provider"))
     }
 
     async fn login(
@@ -161,7 +162,7 @@ impl<U> OAuthMount<U> {
     }
 
     /// The page that asks for a code finds the challenge in a cookie, from which `/login/otp` reads it.
-    fn second_step(&self, challenge: Challenge) -> Answer {
+    fn second_step(&self, challenge: Challenge) -> RouteResult {
         let Some(page) = &self.second_step_page else {
             return Err(LoginError::OtpRequired(challenge).into());
         };
@@ -171,16 +172,16 @@ impl<U> OAuthMount<U> {
         Ok(answer)
     }
 
-    fn failed(&self, error: &OAuthError) -> Answer {
+    fn login_failed(&self, error: &OAuthError) -> RouteResult {
         let status = error.status();
         match status.is_server_error() {
             true => tracing::error!(%error, cause = ?error, "a login with a provider failed"),
             false => tracing::debug!(%error, "a login with a provider is refused"),
         }
-        if let Some(answer) = self.failure(error.code()) {
+        if let Some(answer) = self.failure_redirect(error.code()) {
             return answer;
         }
-        let mut answer = Problem::new(status, error.to_string()).into_response();
+        let mut answer = RouteError::new(status, error.to_string()).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             answer
                 .headers_mut()
@@ -189,22 +190,22 @@ impl<U> OAuthMount<U> {
         Ok(answer)
     }
 
-    /// The provider has said who it is, and then something of ours failed.
-    fn stuck(&self, error: impl Into<Problem>) -> Answer {
-        let failure = self.failure("unavailable");
-        failure.unwrap_or_else(|| Err(error.into()))
+    /// The provider has said who it is, and then something of ours login_failed.
+    fn internal_failure(&self, error: impl Into<RouteError>) -> RouteResult {
+        let redirect = self.failure_redirect("unavailable");
+        redirect.unwrap_or_else(|| Err(error.into()))
     }
 
-    fn unknown_user(&self) -> Answer {
-        self.failure("unknown_user").unwrap_or_else(|| {
-            Err(Problem::new(
+    fn unknown_user(&self) -> RouteResult {
+        self.failure_redirect("unknown_user").unwrap_or_else(|| {
+            Err(RouteError::new(
                 StatusCode::FORBIDDEN,
                 "this user of the provider has no account here",
             ))
         })
     }
 
-    fn failure(&self, code: &str) -> Option<Answer> {
+    fn failure_redirect(&self, code: &str) -> Option<RouteResult> {
         let page = self.failure_page.as_ref()?;
         let joint = if page.contains('?') { '&' } else { '?' };
         Some(see_other(&format!("{page}{joint}error={code}")))
@@ -213,7 +214,7 @@ impl<U> OAuthMount<U> {
 
 /// 303: a browser that posted goes on with a GET, and its form to nobody else (RFC 9700 section 4.12). The next page learns
 /// nothing of the address with the code in it.
-fn see_other(to: &str) -> Answer {
+fn see_other(to: &str) -> RouteResult {
     let to = HeaderValue::try_from(to);
     let to = to.map_err(|_| Rejection::misconfigured("a page's address is no header"))?;
     let headers = [

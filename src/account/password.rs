@@ -16,7 +16,7 @@ mod work;
 
 use std::{error::Error, fmt, sync::Arc};
 
-pub(super) use self::whose::Whose;
+pub(super) use self::whose::Requester;
 pub use self::{
     builder::PasswordsBuilder,
     cost::{Cost, Scheme},
@@ -25,9 +25,9 @@ pub use self::{
 use self::{
     common::is_common,
     context::Context,
-    new::Breached,
-    pool::{Place, Pool},
-    work::Work,
+    new::BreachCheck,
+    pool::{Pool, QueueSlot},
+    work::PasswordHasher,
 };
 use crate::{
     error::{BoxError, StoreError},
@@ -39,16 +39,16 @@ use crate::{
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
 #[derive(Clone)]
-pub struct Passwords(Arc<Inner>);
+pub struct Passwords(Arc<PasswordsInner>);
 
-struct Inner {
-    work: Arc<Work>,
+struct PasswordsInner {
+    hasher: Arc<PasswordHasher>,
     pool: Pool,
     min_length: usize,
     max_length: usize,
     allows_common: bool,
     context: Context,
-    breached: Option<Breached>,
+    breached: Option<BreachCheck>,
 }
 
 /// What became of a password that was presented.
@@ -152,10 +152,10 @@ impl Passwords {
     /// A throttled [`Rejection`] when too many hashes wait already, an unavailable one when there is not memory
     /// enough, a misconfigured one outside a tokio runtime.
     pub async fn hash(&self, password: &NewPassword) -> Result<Secret<String>, Rejection> {
-        self.admit(Whose::nobody())?.hash(password).await
+        self.admit(Requester::internal())?.hash(password).await
     }
 
-    /// Whether `password` is that of the user whose hash is `stored`; `None` for a user that is not known or has no
+    /// Whether `password` is that of the user requester hash is `stored`; `None` for a user that is not known or has no
     /// password, which is always wrong and takes as long.
     ///
     /// More than 4096 bytes are wrong at once, whoever the user is.
@@ -166,32 +166,32 @@ impl Passwords {
     /// when its cost is out of bounds: the user's password is neither right nor wrong, and the log tells why. As for
     /// [`hash`](Self::hash) otherwise.
     pub async fn verify(&self, password: &str, stored: Option<&str>) -> Result<Outcome, Rejection> {
-        let admitted = self.admit(Whose::nobody())?;
-        admitted.verify(password, stored).await
+        let slot = self.admit(Requester::internal())?;
+        slot.verify(password, stored).await
     }
 
-    /// A place in the queue of hashes. It costs nothing yet; without one, nothing else is to be spent on a request.
-    pub(super) fn admit(&self, whose: Whose) -> Result<Admitted, Rejection> {
-        Ok(Admitted {
-            place: Arc::new(self.0.pool.admit(whose)?),
-            work: Arc::clone(&self.0.work),
+    /// A slot in the queue of hashes. It costs nothing yet; without one, nothing else is to be spent on a request.
+    pub(super) fn admit(&self, requester: Requester) -> Result<HashingSlot, Rejection> {
+        Ok(HashingSlot {
+            slot: Arc::new(self.0.pool.admit(requester)?),
+            hasher: Arc::clone(&self.0.hasher),
         })
     }
 }
 
-/// A place in the queue of hashes, held until it is dropped and what was begun in it has ended.
-pub(in crate::account) struct Admitted {
-    place: Arc<Place>,
-    work: Arc<Work>,
+/// A slot in the queue of hashes, held until it is dropped and what was begun in it has ended.
+pub(in crate::account) struct HashingSlot {
+    slot: Arc<QueueSlot>,
+    hasher: Arc<PasswordHasher>,
 }
 
-impl Admitted {
+impl HashingSlot {
     /// See [`Passwords::hash`].
     pub(super) async fn hash(&self, password: &NewPassword) -> Result<Secret<String>, Rejection> {
-        let work = Arc::clone(&self.work);
+        let hasher = Arc::clone(&self.hasher);
         let password = password.0.clone();
-        let hash = Arc::clone(&self.place)
-            .run(move || work.hash(password.expose().as_bytes()))
+        let hash = Arc::clone(&self.slot)
+            .run(move || hasher.hash(password.expose().as_bytes()))
             .await?;
         hash.map_err(|error| StoreError::Unavailable(error.into()).into())
     }
@@ -205,14 +205,14 @@ impl Admitted {
         if password.len() > MAX_BYTES {
             return Ok(Outcome::Wrong);
         }
-        let work = Arc::clone(&self.work);
+        let hasher = Arc::clone(&self.hasher);
         let password = Secret::new(password.to_owned());
         let stored = stored.map(|stored| Secret::new(stored.to_owned()));
         let verify = move || {
             let stored = stored.as_ref().map(|stored| stored.expose().as_str());
-            work.verify(password.expose().as_bytes(), stored)
+            hasher.verify(password.expose().as_bytes(), stored)
         };
-        let verified = Arc::clone(&self.place).run(verify).await?;
+        let verified = Arc::clone(&self.slot).run(verify).await?;
         verified.map_err(|error| {
             tracing::error!(%error, "a stored password hash cannot be verified");
             StoreError::Corrupt(error.into()).into()
@@ -223,7 +223,7 @@ impl Admitted {
 impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Passwords")
-            .field("work", &self.0.work)
+            .field("hasher", &self.0.hasher)
             .field("pool", &self.0.pool)
             .finish_non_exhaustive()
     }
@@ -231,12 +231,12 @@ impl fmt::Debug for Passwords {
 
 /// Says why a stored hash cannot be verified. It quotes nothing of it.
 #[derive(Debug)]
-struct Damaged {
+struct HashError {
     reason: &'static str,
     source: Option<BoxError>,
 }
 
-impl Damaged {
+impl HashError {
     const fn new(reason: &'static str) -> Self {
         Self {
             reason,
@@ -252,13 +252,13 @@ impl Damaged {
     }
 }
 
-impl fmt::Display for Damaged {
+impl fmt::Display for HashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason)
     }
 }
 
-impl Error for Damaged {
+impl Error for HashError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     attempt::{LoginError, Origin},
     login::Accounts,
-    password::{Admitted, Whose},
+    password::{HashingSlot, Requester},
     throttle::Attempt,
     users::User,
 };
@@ -29,7 +29,7 @@ pub struct Proved<U> {
     /// What the token is for by which its device gives no code, if there is a code to give.
     pub(super) remembered_account: Option<String>,
     /// Nothing is issued before a one-time code was given too.
-    pub(super) is_second_due: bool,
+    pub(super) needs_second_step: bool,
     pub(super) pairs_epoch: refresh::Epoch,
     pub(super) sessions_epoch: Option<session::Epoch>,
     /// Where it came from.
@@ -56,22 +56,22 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         account: &str,
         origin: &Origin,
         source: &EventSource,
-    ) -> Result<Admitted, Rejection> {
+    ) -> Result<HashingSlot, Rejection> {
         let inner = &*self.inner;
         let device = origin.device.as_ref().map(|it| it.expose().as_bytes());
-        let admitted = inner
+        let slot = inner
             .passwords
-            .admit(Whose::new(account, origin.address, device));
-        admitted.inspect_err(|_| {
+            .admit(Requester::new(account, origin.address, device));
+        slot.inspect_err(|_| {
             let throttled = self.event(EventKind::Throttled);
             inner.events.tell(&throttled.with_source(source.clone()));
         })
     }
 }
 
-/// Whose attempts count together: those on one user of `issuer` under its present password, however its
+/// Requester attempts count together: those on one user of `issuer` under its present password, however its
 /// name is spelt; those on a name that is nobody's.
-pub(super) fn budget<U>(issuer: &str, user: Option<&User<U>>, name: &str) -> String {
+pub(super) fn throttle_key<U>(issuer: &str, user: Option<&User<U>>, name: &str) -> String {
     // With its length, so that no issuer's text runs into a name.
     let length = issuer.len();
     let Some(user) = user else {
@@ -87,7 +87,7 @@ pub(super) fn budget<U>(issuer: &str, user: Option<&User<U>>, name: &str) -> Str
 
 /// Gives the attempt back unless a password was found wrong: whoever was turned away for another reason has guessed
 /// nothing.
-pub(super) async fn judged<T>(
+pub(super) async fn refund_unless_wrong<T>(
     attempt: Attempt,
     outcome: Result<T, LoginError>,
 ) -> Result<T, LoginError> {

@@ -50,12 +50,12 @@ pub(super) struct RememberedDevices {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct Record {
-    devices: Vec<Device>,
+struct RememberedRecord {
+    devices: Vec<StoredDevice>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Device {
+struct StoredDevice {
     id: String,
     name: Option<String>,
     created_at: Timestamp,
@@ -90,25 +90,25 @@ impl RememberedDevices {
         let id = id.ok_or_else(|| StoreError::Corrupt("a token of no account".into()))?;
         let key = self.key(subject);
         swap(store, clock, &key, |entry| {
-            let mut record = self.read(&key, entry).unwrap_or_default();
+            let mut record = self.open_record(&key, entry).unwrap_or_default();
             record.devices.retain(|device| now < device.expires_at);
             while record.devices.len() >= MAX_DEVICES {
                 record.devices.remove(0);
             }
-            record.devices.push(Device {
+            record.devices.push(StoredDevice {
                 id: public_id(&id),
                 name: name.map(str::to_owned),
                 created_at: now,
                 expires_at: now.after(self.life()),
             });
-            Ok::<_, StoreError>(Step::Swap(self.write(&key, &record, now)?, ()))
+            Ok::<_, StoreError>(Step::Swap(self.seal_record(&key, &record, now)?, ()))
         })
         .await?;
         Ok(token)
     }
 
     /// Whether `token` is of a device of `subject` that is remembered for `account`.
-    pub(super) async fn knows(
+    pub(super) async fn is_remembered(
         &self,
         (store, clock): (&dyn Store, &dyn Clock),
         subject: &str,
@@ -131,7 +131,7 @@ impl RememberedDevices {
     ) -> Result<Vec<RememberedDevice>, StoreError> {
         let key = self.key(subject);
         let entry = store.get(&key).await?;
-        let record = self.read(&key, entry.as_ref()).unwrap_or_default();
+        let record = self.open_record(&key, entry.as_ref()).unwrap_or_default();
         let live = record.devices.into_iter();
         let live = live.filter(|device| now < device.expires_at);
         Ok(live.map(RememberedDevice::from).collect())
@@ -146,13 +146,13 @@ impl RememberedDevices {
     ) -> Result<bool, StoreError> {
         let key = self.key(subject);
         swap(store, clock, &key, |entry| {
-            let Some(mut record) = self.read(&key, entry) else {
+            let Some(mut record) = self.open_record(&key, entry) else {
                 return Ok(Step::Keep(false));
             };
             let before = record.devices.len();
             record.devices.retain(|device| device.id != id);
             Ok::<_, StoreError>(match record.devices.len() < before {
-                true => Step::Swap(self.write(&key, &record, clock.now())?, true),
+                true => Step::Swap(self.seal_record(&key, &record, clock.now())?, true),
                 false => Step::Keep(false),
             })
         })
@@ -169,7 +169,7 @@ impl RememberedDevices {
     }
 
     /// A record that does not open counts as absent: its devices give codes again.
-    fn read(&self, key: &Key, entry: Option<&Entry>) -> Option<Record> {
+    fn open_record(&self, key: &Key, entry: Option<&Entry>) -> Option<RememberedRecord> {
         let entry = entry?;
         let opened = match entry.value.split_at_checked(1) {
             Some((public @ [FORMAT], sealed)) => self.records.open(key, public, sealed),
@@ -186,7 +186,12 @@ impl RememberedDevices {
             .ok()
     }
 
-    fn write(&self, key: &Key, record: &Record, now: Timestamp) -> Result<Write, StoreError> {
+    fn seal_record(
+        &self,
+        key: &Key,
+        record: &RememberedRecord,
+        now: Timestamp,
+    ) -> Result<Write, StoreError> {
         let json = serde_json::to_vec(record).map_err(|error| StoreError::Corrupt(error.into()))?;
         let value = self.records.seal(key, vec![FORMAT], json)?;
         let last = record.devices.iter().map(|device| device.expires_at).max();
@@ -220,9 +225,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         else {
             return Ok(None);
         };
-        let place = (store, &*self.inner.clock);
+        let store_and_clock = (store, &*self.inner.clock);
         let name = device.name.as_deref().or(device.user_agent.as_deref());
-        let token = devices.remember(place, proved.grant.subject(), account, name);
+        let token = devices.remember(store_and_clock, proved.grant.subject(), account, name);
         Ok(Some((token.await?, devices.life())))
     }
 
@@ -248,9 +253,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     ///
     /// When the store does not answer.
     pub async fn revoke_remembered(&self, subject: &str, id: &str) -> Result<bool, StoreError> {
-        let place = |store| (store, &*self.inner.clock);
+        let store_and_clock = |store| (store, &*self.inner.clock);
         match self.remembered() {
-            Some((store, devices)) => devices.revoke(place(store), subject, id).await,
+            Some((store, devices)) => devices.revoke(store_and_clock(store), subject, id).await,
             None => Ok(false),
         }
     }
@@ -268,9 +273,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     }
 }
 
-impl From<Device> for RememberedDevice {
-    fn from(device: Device) -> Self {
-        let Device {
+impl From<StoredDevice> for RememberedDevice {
+    fn from(device: StoredDevice) -> Self {
+        let StoredDevice {
             id,
             name,
             created_at,

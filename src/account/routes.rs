@@ -12,9 +12,9 @@ use serde_json::Value;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use super::{
-    answer::{Answer, Problem, unstored},
+    answer::{RouteError, RouteResult, no_store},
     attempt::{Credentials, NewDevice},
-    body::{Body, Fields},
+    body::{FormFields, JsonOrForm},
     caller::Caller,
     login::Accounts,
     mount::{Mount, RoutesBuilder},
@@ -104,9 +104,9 @@ where
 async fn login<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Caller,
-    Body(form): Body<Fields>,
-) -> Answer {
-    let asked = credentials(&mount, &form)?;
+    JsonOrForm(form): JsonOrForm<FormFields>,
+) -> RouteResult {
+    let credentials = credentials(&mount, &form)?;
     let device = NewDevice {
         name: form.text("device_name").map(str::to_owned),
         user_agent: caller.user_agent.clone(),
@@ -116,7 +116,9 @@ async fn login<U: Serialize + Send + Sync + 'static>(
     let accounts = &mount.accounts;
     #[cfg(feature = "dpop")]
     let proof = caller.proof(&mount)?;
-    let proved = accounts.prove(&asked, &caller.origin(&mount)?).await?;
+    let proved = accounts
+        .prove(&credentials, &caller.origin(&mount)?)
+        .await?;
     #[cfg(feature = "dpop")]
     let proved = match proof {
         Some(proof) => proved.bound_to(proof.use_up().await?),
@@ -124,35 +126,37 @@ async fn login<U: Serialize + Send + Sync + 'static>(
     };
     let known = accounts.device_token(&proved);
     let pair = accounts.finish_login(proved, device).await?;
-    mount.knowing(mount.pair_answer(&pair)?, &known)
+    mount.with_device_cookie(mount.pair_response(&pair)?, &known)
 }
 
 async fn session_login<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     session: Session,
     caller: Caller,
-    Body(form): Body<Fields>,
-) -> Answer {
-    let asked = credentials(&mount, &form)?;
+    JsonOrForm(form): JsonOrForm<FormFields>,
+) -> RouteResult {
+    let credentials = credentials(&mount, &form)?;
     let accounts = &mount.accounts;
-    let proved = accounts.prove(&asked, &caller.origin(&mount)?).await?;
+    let proved = accounts
+        .prove(&credentials, &caller.origin(&mount)?)
+        .await?;
     let known = accounts.device_token(&proved);
     accounts.finish_session(proved, &session).await?;
-    mount.knowing(StatusCode::NO_CONTENT.into_response(), &known)
+    mount.with_device_cookie(StatusCode::NO_CONTENT.into_response(), &known)
 }
 
-async fn session_logout(session: Session) -> Answer {
+async fn session_logout(session: Session) -> RouteResult {
     session.logout().await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn credentials<U>(mount: &Mount<U>, form: &Fields) -> Result<Credentials, Problem> {
+fn credentials<U>(mount: &Mount<U>, form: &FormFields) -> Result<Credentials, RouteError> {
     let (name, password) = (
         form.text(&mount.name_field),
         form.text(&mount.password_field),
     );
     let (Some(name), Some(password)) = (name, password) else {
-        return Err(Problem::unprocessable(
+        return Err(RouteError::unprocessable(
             "a name and a password are needed, as texts",
         ));
     };
@@ -171,8 +175,8 @@ struct RefreshForm {
 async fn refresh<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Caller,
-    Body(form): Body<RefreshForm>,
-) -> Answer {
+    JsonOrForm(form): JsonOrForm<RefreshForm>,
+) -> RouteResult {
     let token = mount.refresh_token(&caller, form.refresh_token)?;
     let fingerprint = fingerprint(form.fingerprint.as_ref())?;
     let pairs = mount.accounts.pairs();
@@ -184,37 +188,37 @@ async fn refresh<U: Serialize + Send + Sync + 'static>(
             false => proof.key().clone(),
         };
         let pair = pairs.refresh_bound(token.expose(), fingerprint.as_ref(), &key);
-        return mount.pair_answer(&pair.await?);
+        return mount.pair_response(&pair.await?);
     }
     let pair = pairs.refresh(token.expose(), fingerprint.as_ref()).await?;
-    mount.pair_answer(&pair)
+    mount.pair_response(&pair)
 }
 
 async fn logout<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Caller,
-    Body(form): Body<RefreshForm>,
-) -> Answer {
+    JsonOrForm(form): JsonOrForm<RefreshForm>,
+) -> RouteResult {
     let token = mount.refresh_token(&caller, form.refresh_token)?;
     mount.accounts.pairs().logout(token.expose()).await?;
-    Ok(mount.forgetting(StatusCode::NO_CONTENT.into_response()))
+    Ok(mount.without_refresh_cookie(StatusCode::NO_CONTENT.into_response()))
 }
 
 async fn logout_all<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
-) -> Answer {
+) -> RouteResult {
     mount
         .accounts
         .logout_all(caller.subject().id())
         .await
         .map_err(Rejection::from)?;
-    Ok(mount.forgetting(StatusCode::NO_CONTENT.into_response()))
+    Ok(mount.without_refresh_cookie(StatusCode::NO_CONTENT.into_response()))
 }
 
 /// A device as its user sees it, with times in seconds since 1970.
 #[derive(Serialize)]
-struct Shown {
+struct DeviceView {
     id: String,
     device_name: Option<String>,
     user_agent: Option<String>,
@@ -223,7 +227,7 @@ struct Shown {
     current: bool,
 }
 
-impl Shown {
+impl DeviceView {
     fn new(device: DeviceInfo, own: Option<&str>) -> Self {
         let seconds = |at: Timestamp| at.as_secs();
         Self {
@@ -240,7 +244,7 @@ impl Shown {
 async fn active_sessions<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
-) -> Answer {
+) -> RouteResult {
     let devices = mount
         .accounts
         .pairs()
@@ -248,16 +252,16 @@ async fn active_sessions<U: Serialize + Send + Sync + 'static>(
         .await;
     let devices = devices.map_err(Rejection::from)?.into_iter();
     let shown: Vec<_> = devices
-        .map(|device| Shown::new(device, caller.session_id()))
+        .map(|device| DeviceView::new(device, caller.session_id()))
         .collect();
-    Ok(unstored(Json(shown)))
+    Ok(no_store(Json(shown)))
 }
 
 async fn revoke<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
     Path(id): Path<String>,
-) -> Answer {
+) -> RouteResult {
     let revoked = mount
         .accounts
         .pairs()
@@ -265,7 +269,7 @@ async fn revoke<U: Serialize + Send + Sync + 'static>(
         .await;
     match revoked.map_err(Rejection::from)? {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
-        false => Err(Problem::new(
+        false => Err(RouteError::new(
             StatusCode::NOT_FOUND,
             "there is no such session of yours",
         )),
@@ -276,8 +280,8 @@ async fn revoke_other<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     identity: Identity,
     caller: Caller,
-    Body(form): Body<RefreshForm>,
-) -> Answer {
+    JsonOrForm(form): JsonOrForm<RefreshForm>,
+) -> RouteResult {
     let token = mount.refresh_token(&caller, form.refresh_token)?;
     mount
         .accounts
@@ -297,18 +301,18 @@ async fn password<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     identity: Identity,
     caller: Caller,
-    Body(form): Body<PasswordForm>,
-) -> Answer {
+    JsonOrForm(form): JsonOrForm<PasswordForm>,
+) -> RouteResult {
     let (current, new) = (Secret::new(form.current), Secret::new(form.new));
     let origin = caller.origin(&mount)?;
     let accounts = &mount.accounts;
     accounts
         .change_password(&identity, &current, new.expose(), &origin)
         .await?;
-    let answer = mount.forgetting(StatusCode::NO_CONTENT.into_response());
+    let answer = mount.without_refresh_cookie(StatusCode::NO_CONTENT.into_response());
     // Known by the old password, the device would be a stranger's now. The password is changed, whatever comes of this.
     match accounts.device_token_of(identity.subject().id()).await {
-        Ok(Some(known)) => mount.knowing(answer, &known),
+        Ok(Some(known)) => mount.with_device_cookie(answer, &known),
         Ok(None) => Ok(answer),
         Err(error) => {
             tracing::warn!(%error, "a device is not known under the new password");

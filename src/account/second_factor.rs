@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::{
     attempt::{LoginError, NewDevice, Origin},
-    challenge::Waiting,
+    challenge::PendingLogin,
     cookies::CHALLENGE_LIFE,
     login::Accounts,
-    proof::{Proved, budget},
+    proof::{Proved, throttle_key},
     remembered::RememberedDevices,
     users::User,
 };
@@ -50,7 +50,8 @@ impl SecondFactor {
     ) -> Result<Option<String>, StoreError> {
         let subject = user.grant.subject();
         let enrolment = self.otp.enrolment(subject).await?;
-        Ok(enrolment.map(|number| format!("{number:08x} {}", budget(issuer, Some(user), subject))))
+        Ok(enrolment
+            .map(|number| format!("{number:08x} {}", throttle_key(issuer, Some(user), subject))))
     }
 }
 
@@ -75,13 +76,13 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         origin: &Origin,
     ) -> Result<(Proved<U>, NewDevice), LoginError> {
         let second = self.second_factor()?;
-        let waiting = self.waiting(second, challenge).await?;
+        let pending = self.pending_login(second, challenge).await?;
         let source = origin.source();
-        self.prove_waiting(waiting, challenge, code, source).await
+        self.prove_pending(pending, challenge, code, source).await
     }
 
     /// The same for a request that proves to hold the key with this thumbprint. A login that began with a key goes on with it.
-    pub(super) async fn prove_second_holding(
+    pub(super) async fn prove_second_with_key(
         &self,
         challenge: &str,
         code: &str,
@@ -89,76 +90,81 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         held: Option<&str>,
     ) -> Result<(Proved<U>, NewDevice), LoginError> {
         let second = self.second_factor()?;
-        let waiting = self.waiting(second, challenge).await?;
-        if waiting.key.is_some() && waiting.key.as_deref() != held {
+        let pending = self.pending_login(second, challenge).await?;
+        if pending.key.is_some() && pending.key.as_deref() != held {
             let reason = "the login began with a proof of another key";
             return Err(LoginError::Rejected(Rejection::invalid(reason)));
         }
         let source = origin.source();
-        self.prove_waiting(waiting, challenge, code, source).await
+        self.prove_pending(pending, challenge, code, source).await
     }
 
-    async fn waiting(&self, second: &SecondFactor, challenge: &str) -> Result<Waiting, LoginError> {
-        let now = self.inner.clock.now();
-        let waiting = Waiting::find(second.store(), &self.inner.challenges, challenge, now).await?;
-        waiting.ok_or(LoginError::ChallengeOver)
-    }
-
-    async fn prove_waiting(
+    async fn pending_login(
         &self,
-        waiting: Waiting,
+        second: &SecondFactor,
+        challenge: &str,
+    ) -> Result<PendingLogin, LoginError> {
+        let now = self.inner.clock.now();
+        let pending =
+            PendingLogin::find(second.store(), &self.inner.challenges, challenge, now).await?;
+        pending.ok_or(LoginError::ChallengeOver)
+    }
+
+    async fn prove_pending(
+        &self,
+        pending: PendingLogin,
         challenge: &str,
         code: &str,
         source: EventSource,
     ) -> Result<(Proved<U>, NewDevice), LoginError> {
         let (inner, second) = (&*self.inner, self.second_factor()?);
-        let user = inner.users.read(&waiting.subject).await?;
+        let user = inner.users.read(&pending.subject).await?;
         let user = user.ok_or(LoginError::ChallengeOver)?;
-        let verdict = match code.len() > LONGEST_CODE {
+        let verdict = match code.len() > MAX_OTP_BYTES {
             true => {
-                let used = second.otp.use_recovery_code(&waiting.subject, code);
+                let used = second.otp.use_recovery_code(&pending.subject, code);
                 used.await.map(|(at, _)| at)
             }
-            false => second.otp.verify(&waiting.subject, code).await,
+            false => second.otp.verify(&pending.subject, code).await,
         };
         let at = verdict.map_err(|refusal| match refusal.kind() {
             RejectionKind::Invalid => {
-                let event = self.event(EventKind::WrongCode).of(&*waiting.subject);
+                let event = self.event(EventKind::WrongCode).of(&*pending.subject);
                 inner.events.tell(&event.with_source(source.clone()));
                 LoginError::WrongCode
             }
             _ => LoginError::Rejected(refusal),
         })?;
         // Only now, so that a mistyped code does not ask for the password again.
-        if !Waiting::take(second.store(), &inner.challenges, challenge).await? {
+        if !PendingLogin::take(second.store(), &inner.challenges, challenge).await? {
             return Err(LoginError::ChallengeOver);
         }
-        let device_account = budget(self.issuer(), Some(&user), &waiting.subject);
+        let device_account = throttle_key(self.issuer(), Some(&user), &pending.subject);
         let remembered_account = match &second.remembered {
             Some(_) => second.remembered_account(self.issuer(), &user).await?,
             None => None,
         };
         let mut grant = user.grant;
-        for (factor, at) in waiting.proofs() {
+        for (factor, at) in pending.proofs() {
             grant = grant.factor_at(factor, at);
         }
-        let (pairs_epoch, sessions_epoch) = waiting.epochs();
+        let (pairs_epoch, sessions_epoch) = pending.epochs();
         let proved = Proved {
             grant: grant.factor_at(Factor::Otp, at),
             device_account,
             remembered_account,
-            is_second_due: false,
+            needs_second_step: false,
             #[cfg(feature = "dpop")]
-            key: waiting.key()?,
+            key: pending.key()?,
             pairs_epoch,
             sessions_epoch,
             source,
         };
-        Ok((proved, waiting.device()))
+        Ok((proved, pending.device()))
     }
 
     /// Whether a login of `user` has to wait for a code.
-    pub(super) async fn is_second_due(
+    pub(super) async fn needs_second_step(
         &self,
         user: &User<U>,
         remembered: Option<&Secret<String>>,
@@ -173,14 +179,14 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let Some(account) = second.remembered_account(self.issuer(), user).await? else {
             return Ok(true);
         };
-        let place = (second.store(), &*self.inner.clock);
+        let store_and_clock = (second.store(), &*self.inner.clock);
         let subject = user.grant.subject();
-        let is_known = devices.knows(place, subject, &account, token.expose());
+        let is_known = devices.is_remembered(store_and_clock, subject, &account, token.expose());
         Ok(!is_known.await?)
     }
 
     /// Has whoever is `proved` wait for the second step.
-    pub(super) async fn wait_for_second(
+    pub(super) async fn begin_second_step(
         &self,
         proved: Proved<U>,
         device: NewDevice,
@@ -190,10 +196,10 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let epochs = (proved.pairs_epoch, proved.sessions_epoch);
         let expires_at = now.after(CHALLENGE_LIFE);
         let proofs = proved.grant.proofs(now);
-        let waiting = Waiting::new(proved.grant.subject(), proofs, epochs, device, expires_at);
+        let pending = PendingLogin::new(proved.grant.subject(), proofs, epochs, device, expires_at);
         #[cfg(feature = "dpop")]
-        let waiting = waiting.bound_to(proved.key);
-        let challenge = waiting
+        let pending = pending.bound_to(proved.key);
+        let challenge = pending
             .store(second.store(), &self.inner.challenges)
             .await?;
         Ok(LoginError::OtpRequired(challenge))
@@ -211,7 +217,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         account: Option<&str>,
     ) -> Result<Enrollment, Rejection> {
         let second = self.second_factor()?;
-        let (caller, has_second_factor) = self.owner(caller).await?;
+        let (caller, has_second_factor) = self.require_owner(caller).await?;
         let subject = caller.subject().id();
         let mut enrollment = second.otp.enroll(subject).replacing(&caller);
         if !has_second_factor {
@@ -235,7 +241,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         code: &str,
     ) -> Result<RecoveryCodes, LoginError> {
         let second = self.second_factor()?;
-        let (caller, _) = self.owner(caller).await?;
+        let (caller, _) = self.require_owner(caller).await?;
         let subject = caller.subject().id();
         let codes = second.otp.confirm(subject, code).await;
         let codes = codes.map_err(|refusal| match refusal.kind() {
@@ -264,7 +270,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
 
     /// The caller, if it may change its second factor: by a login of a moment ago, and by a code where it has one, which the
     /// second half says.
-    async fn owner(&self, caller: &Identity) -> Result<(Identity, bool), Rejection> {
+    async fn require_owner(&self, caller: &Identity) -> Result<(Identity, bool), Rejection> {
         let caller = caller.clone().checked_again_at(self.inner.clock.now());
         let user = self.inner.users.read(caller.subject().id()).await?;
         let user = user.ok_or_else(|| Rejection::invalid("the user is gone"))?;
@@ -324,4 +330,4 @@ impl fmt::Debug for SecondFactor {
 /// How old a proof may be for what only its owner should do.
 pub(super) const FRESH: Duration = Duration::from_secs(5 * 60);
 /// A one-time code has eight digits at most, a recovery code 24 characters.
-const LONGEST_CODE: usize = 12;
+const MAX_OTP_BYTES: usize = 12;

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Problem, unstored},
-    body::Body,
+    answer::{RouteError, RouteResult, no_store},
+    body::JsonOrForm,
     caller::Caller,
     mount::Mount,
     second_factor::FRESH,
@@ -63,11 +63,11 @@ where
 }
 
 #[derive(Deserialize)]
-struct SecondStep {
+struct SecondStepForm {
     challenge: Option<String>,
     code: String,
     #[serde(default)]
-    mode: Mode,
+    mode: LoginMode,
     #[serde(default)]
     remember: bool,
 }
@@ -75,7 +75,7 @@ struct SecondStep {
 /// What the login gives.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Mode {
+enum LoginMode {
     #[default]
     Tokens,
     Session,
@@ -85,18 +85,20 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     session: Option<Extension<Session>>,
     caller: Caller,
-    Body(form): Body<SecondStep>,
-) -> Answer {
+    JsonOrForm(form): JsonOrForm<SecondStepForm>,
+) -> RouteResult {
     let accounts = &mount.accounts;
     let session = match (form.mode, session) {
-        (Mode::Tokens, _) => None,
-        (Mode::Session, Some(Extension(session))) => Some(session),
-        (Mode::Session, None) => return Err(Problem::unprocessable("there are no sessions here")),
+        (LoginMode::Tokens, _) => None,
+        (LoginMode::Session, Some(Extension(session))) => Some(session),
+        (LoginMode::Session, None) => {
+            return Err(RouteError::unprocessable("there are no sessions here"));
+        }
     };
     let kept = caller.cookie(mount.challenge_cookie.cookie_name())?;
     let is_kept = kept.is_some();
     let challenge = form.challenge.map(Secret::new).or(kept);
-    let challenge = challenge.ok_or_else(|| Problem::unprocessable("a challenge is needed"))?;
+    let challenge = challenge.ok_or_else(|| RouteError::unprocessable("a challenge is needed"))?;
     // Before a code is used up, as a client may have to send its proof again with a nonce.
     #[cfg(feature = "dpop")]
     let proof = caller.proof(&mount)?;
@@ -105,7 +107,7 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
     #[cfg(not(feature = "dpop"))]
     let held = None;
     let origin = caller.origin(&mount)?;
-    let proved = accounts.prove_second_holding(challenge.expose(), &form.code, &origin, held);
+    let proved = accounts.prove_second_with_key(challenge.expose(), &form.code, &origin, held);
     let (proved, device) = proved.await?;
     #[cfg(feature = "dpop")]
     let proved = match proof {
@@ -123,15 +125,15 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
             accounts.finish_session(proved, &session).await?;
             StatusCode::NO_CONTENT.into_response()
         }
-        None => mount.pair_answer(&accounts.finish_login(proved, device).await?)?,
+        None => mount.pair_response(&accounts.finish_login(proved, device).await?)?,
     };
-    let mut answer = mount.knowing(answer, &known)?;
+    let mut answer = mount.with_device_cookie(answer, &known)?;
     if is_kept {
         let over = mount.challenge_cookie.clear();
         answer.headers_mut().append(header::SET_COOKIE, over);
     }
     match remembered {
-        Some(token) => mount.remembering(answer, token),
+        Some(token) => mount.with_remember_cookie(answer, token),
         None => Ok(answer),
     }
 }
@@ -145,12 +147,12 @@ async fn enroll<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
     headers: HeaderMap,
-    form: Option<Body<EnrollForm>>,
-) -> Answer {
-    let account = form.and_then(|Body(form)| form.account);
+    form: Option<JsonOrForm<EnrollForm>>,
+) -> RouteResult {
+    let account = form.and_then(|JsonOrForm(form)| form.account);
     let caller = with_code(&mount, caller, &headers).await?;
     let begun = mount.accounts.enroll_otp(&caller, account.as_deref()).await;
-    Ok(unstored(Json(begun?)))
+    Ok(no_store(Json(begun?)))
 }
 
 #[derive(Deserialize)]
@@ -162,8 +164,8 @@ async fn confirm<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
     headers: HeaderMap,
-    Body(form): Body<ConfirmForm>,
-) -> Answer {
+    JsonOrForm(form): JsonOrForm<ConfirmForm>,
+) -> RouteResult {
     let caller = with_code(&mount, caller, &headers).await?;
     let codes = mount.accounts.confirm_otp(&caller, &form.code).await?;
     Ok(shown(&codes))
@@ -172,7 +174,7 @@ async fn confirm<U: Serialize + Send + Sync + 'static>(
 async fn disable<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
-) -> Answer {
+) -> RouteResult {
     mount.accounts.disable_otp(&caller).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -180,14 +182,14 @@ async fn disable<U: Serialize + Send + Sync + 'static>(
 async fn new_recovery_codes<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
-) -> Answer {
+) -> RouteResult {
     let otp = otp(&mount)?;
     Ok(shown(&otp.new_recovery_codes(&caller).await?))
 }
 
 /// A remembered device as its user sees it, with times in seconds since 1970.
 #[derive(Serialize)]
-struct ShownDevice {
+struct RememberedDeviceView {
     id: String,
     name: Option<String>,
     created_at: u64,
@@ -197,28 +199,28 @@ struct ShownDevice {
 async fn remembered_devices<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
-) -> Answer {
+) -> RouteResult {
     let devices = mount.accounts.remembered_devices(caller.subject().id());
     let devices = devices.await.map_err(Rejection::from)?.into_iter();
-    let shown = devices.map(|device| ShownDevice {
+    let shown = devices.map(|device| RememberedDeviceView {
         id: device.id,
         name: device.name,
         created_at: device.created_at.as_secs(),
         expires_at: device.expires_at.as_secs(),
     });
-    Ok(unstored(Json(shown.collect::<Vec<_>>())))
+    Ok(no_store(Json(shown.collect::<Vec<_>>())))
 }
 
 async fn revoke_remembered<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
     Path(id): Path<String>,
-) -> Answer {
+) -> RouteResult {
     let accounts = &mount.accounts;
     let revoked = accounts.revoke_remembered(caller.subject().id(), &id).await;
     match revoked.map_err(Rejection::from)? {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
-        false => Err(Problem::new(
+        false => Err(RouteError::new(
             StatusCode::NOT_FOUND,
             "there is no such device of yours",
         )),
@@ -231,7 +233,7 @@ async fn with_code<U: Serialize + Send + Sync + 'static>(
     mount: &Mount<U>,
     caller: Identity,
     headers: &HeaderMap,
-) -> Result<Identity, Problem> {
+) -> Result<Identity, RouteError> {
     let mut codes = headers.get_all(X_OTP).iter();
     let Some(code) = codes.next() else {
         return Ok(caller);
@@ -251,7 +253,7 @@ fn otp<U: Serialize + Send + Sync + 'static>(mount: &Mount<U>) -> Result<&Otp, R
 }
 
 fn shown(codes: &RecoveryCodes) -> Response {
-    unstored(Json(json!({ "recovery_codes": codes })))
+    no_store(Json(json!({ "recovery_codes": codes })))
 }
 
 const X_OTP: HeaderName = HeaderName::from_static("x-otp");

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Problem, unstored},
+    answer::{RouteError, RouteResult, no_store},
     mount::Mount,
 };
 use crate::{
@@ -64,20 +64,20 @@ where
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct TokenRequest {
     token: String,
     token_type_hint: Option<String>,
 }
 
-type AskedForm = Result<Form<Asked>, FormRejection>;
+type TokenForm = Result<Form<TokenRequest>, FormRejection>;
 
 async fn introspect<U: DeserializeOwned + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     headers: HeaderMap,
-    form: AskedForm,
-) -> Answer {
-    let (token, hint) = asked(&mount, &headers, form)?;
-    let pairs = mount.accounts.pairs_of_any();
+    form: TokenForm,
+) -> RouteResult {
+    let (token, hint) = requested_token(&mount, &headers, form)?;
+    let pairs = mount.accounts.token_pairs();
     let info = pairs.introspect(token.expose()).await;
     let info = info.map_err(Rejection::from)?;
     // A service that lets in whatever is active must not be shown a refresh token as an access token.
@@ -87,37 +87,37 @@ async fn introspect<U: DeserializeOwned + Send + Sync + 'static>(
         Some(info) => Json(json!(info)),
         None => Json(json!({ "active": false })),
     };
-    Ok(unstored(answer))
+    Ok(no_store(answer))
 }
 
 async fn revoke<U: DeserializeOwned + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     headers: HeaderMap,
-    form: AskedForm,
-) -> Answer {
+    form: TokenForm,
+) -> RouteResult {
     // By its form alone is known which kind of token it is.
-    let (token, _) = asked(&mount, &headers, form)?;
-    let pairs = mount.accounts.pairs_of_any();
+    let (token, _) = requested_token(&mount, &headers, form)?;
+    let pairs = mount.accounts.token_pairs();
     let revoked = pairs.revoke_token(token.expose()).await;
     // Of a token that is worth nothing there is nothing to end (RFC 7009 section 2.2).
     revoked.map_err(Rejection::from)?;
-    Ok(unstored(StatusCode::OK))
+    Ok(no_store(StatusCode::OK))
 }
 
 /// The token that a known service asks about, and the kind that it takes it for.
-fn asked<U>(
+fn requested_token<U>(
     mount: &Mount<U>,
     headers: &HeaderMap,
-    form: AskedForm,
-) -> Result<(Secret<String>, Option<String>), Problem> {
+    form: TokenForm,
+) -> Result<(Secret<String>, Option<String>), RouteError> {
     if !is_known(&mount.services, headers) {
-        return Err(Problem::UnknownService);
+        return Err(RouteError::UnknownService);
     }
-    let Form(asked) = form.map_err(|_| {
+    let Form(request) = form.map_err(|_| {
         let detail = "a form with a `token` is needed";
-        Problem::new(StatusCode::BAD_REQUEST, detail)
+        RouteError::new(StatusCode::BAD_REQUEST, detail)
     })?;
-    Ok((Secret::new(asked.token), asked.token_type_hint))
+    Ok((Secret::new(request.token), request.token_type_hint))
 }
 
 /// By HTTP Basic (RFC 7617). Every service is compared, and in constant time.

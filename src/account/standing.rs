@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{change::to_the_end, login::Accounts};
+use super::{change::run_to_completion, login::Accounts};
 use crate::{error::StoreError, event::EventKind};
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
@@ -18,11 +18,11 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// ask again.
     pub async fn disable(&self, subject: &str) -> Result<bool, StoreError> {
         let (accounts, subject) = (self.clone(), subject.to_owned());
-        to_the_end(async move {
+        run_to_completion(async move {
             let is_there = accounts.inner.users.set_disabled(&subject, true).await?;
-            accounts.end_all(&subject).await?;
+            accounts.revoke_everything(&subject).await?;
             if is_there {
-                accounts.tell(EventKind::UserDisabled, &subject);
+                accounts.send_event(EventKind::UserDisabled, &subject);
             }
             Ok(is_there)
         })
@@ -37,7 +37,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     pub async fn enable(&self, subject: &str) -> Result<bool, StoreError> {
         let is_there = self.inner.users.set_disabled(subject, false).await?;
         if is_there {
-            self.tell(EventKind::UserEnabled, subject);
+            self.send_event(EventKind::UserEnabled, subject);
         }
         Ok(is_there)
     }
@@ -55,7 +55,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         }
         let is_removed = self.inner.users.remove(subject).await?;
         if is_removed {
-            self.tell(EventKind::UserRemoved, subject);
+            self.send_event(EventKind::UserRemoved, subject);
         }
         Ok(is_removed)
     }
@@ -74,7 +74,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         }
     }
 
-    fn tell(&self, kind: EventKind, subject: &str) {
+    fn send_event(&self, kind: EventKind, subject: &str) {
         self.inner.events.tell(&self.event(kind).of(subject));
     }
 }

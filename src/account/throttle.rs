@@ -25,9 +25,9 @@ use crate::{
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
 #[derive(Clone)]
-pub struct Throttle(Arc<Inner>);
+pub struct Throttle(Arc<ThrottleInner>);
 
-struct Inner {
+struct ThrottleInner {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     events: Events,
@@ -70,11 +70,12 @@ impl Throttle {
         device: Option<&str>,
     ) -> Result<Attempt, Rejection> {
         let source = EventSource::of_address(address);
-        self.attempt_of(account, address, device, &source).await
+        self.attempt_with_source(account, address, device, &source)
+            .await
     }
 
     /// The same for an attempt whose source is told of.
-    pub(super) async fn attempt_of(
+    pub(super) async fn attempt_with_source(
         &self,
         account: &str,
         address: IpAddr,
@@ -84,15 +85,15 @@ impl Throttle {
         let now = self.0.clock.now();
         let device = device.and_then(|token| self.0.devices.verify(token, account, now));
         let counters = match device {
-            Some(id) => vec![self.0.of_device(account, &id)],
+            Some(id) => vec![self.0.device_counter(account, &id)],
             None => {
-                let mut counters = vec![self.0.of_account_network(account, address)];
-                counters.extend(self.0.of_address(address));
-                counters.push(self.0.of_account(account));
+                let mut counters = vec![self.0.account_network_counter(account, address)];
+                counters.extend(self.0.address_counters(address));
+                counters.push(self.0.account_counter(account));
                 counters
             }
         };
-        let work = Some(self.0.of_work(account));
+        let work = Some(self.0.work_counter(account));
         self.take(counters, work, source).await
     }
 
@@ -103,7 +104,8 @@ impl Throttle {
     /// As for [`attempt`](Self::attempt).
     pub async fn attempt_from(&self, address: IpAddr) -> Result<Attempt, Rejection> {
         let source = EventSource::of_address(address);
-        self.take(self.0.of_address(address), None, &source).await
+        self.take(self.0.address_counters(address), None, &source)
+            .await
     }
 
     /// The token of a device on which `account` has just logged in, to be set as a cookie (`__Host-`, HttpOnly, Secure,
@@ -120,7 +122,7 @@ impl Throttle {
     }
 
     /// Whether `device` is the token of a device on which `account` has logged in before.
-    pub(super) fn knows(&self, account: &str, device: Option<&str>) -> bool {
+    pub(super) fn is_known_device(&self, account: &str, device: Option<&str>) -> bool {
         let now = self.0.clock.now();
         device.is_some_and(|token| self.0.devices.verify(token, account, now).is_some())
     }
@@ -138,24 +140,24 @@ impl Throttle {
         // Who is over a budget already costs a read and changes nothing.
         let mut wait = None;
         for counter in counters.iter_mut().chain(&mut work) {
-            wait = wait.max(self.look(counter).await?);
+            wait = wait.max(self.remaining_wait(counter).await?);
         }
         if let Some(wait) = wait {
             return Err(self.refuse(wait, source));
         }
         for at in 0..counters.len() {
-            let sum = match self.count(&mut counters[at]).await {
+            let sum = match self.increment(&mut counters[at]).await {
                 Ok(sum) => sum,
                 Err(error) => {
-                    self.give_all_back(&counters[..at]).await;
+                    self.refund_all(&counters[..at]).await;
                     return Err(error.into());
                 }
             };
             if sum > i64::from(counters[at].budget.attempts()) {
                 for counter in &counters[..=at] {
-                    self.give_back(counter).await?;
+                    self.refund(counter).await?;
                 }
-                let wait = self.look(&mut counters[at]).await?;
+                let wait = self.remaining_wait(&mut counters[at]).await?;
                 return Err(self.refuse(wait.unwrap_or_default(), source));
             }
         }
@@ -167,7 +169,7 @@ impl Throttle {
     }
 
     /// How long the budget stays used up, if it is. Notes when the window ends that the counter is in.
-    async fn look(&self, counter: &mut Counter) -> Result<Option<Duration>, StoreError> {
+    async fn remaining_wait(&self, counter: &mut Counter) -> Result<Option<Duration>, StoreError> {
         let now = self.0.clock.now();
         counter.ends_at = now.after(counter.budget.window());
         let entry = self.0.store.get(&counter.key).await?;
@@ -182,7 +184,7 @@ impl Throttle {
     /// Adds one, with an expiry that has not passed: the window that was looked at may have ended meanwhile, and an
     /// addition to it would count nothing. If others have begun the next window, its end was not read: `ends_at` has
     /// passed then, and nothing will be given back.
-    async fn count(&self, counter: &mut Counter) -> Result<i64, StoreError> {
+    async fn increment(&self, counter: &mut Counter) -> Result<i64, StoreError> {
         let ends_at = self.0.clock.now().after(counter.budget.window());
         let sum = self.0.store.add(&counter.key, 1, ends_at).await?;
         if sum == 1 {
@@ -193,7 +195,7 @@ impl Throttle {
 
     /// In a window that has ended there is nothing to give back to, and the next one must not begin below zero. What
     /// comes to zero is removed, so a success leaves nothing behind.
-    async fn give_back(&self, counter: &Counter) -> Result<(), StoreError> {
+    async fn refund(&self, counter: &Counter) -> Result<(), StoreError> {
         let Counter { key, ends_at, .. } = counter;
         if self.0.clock.now() < *ends_at && self.0.store.add(key, -1, *ends_at).await? < 0 {
             self.0.store.add(key, 1, *ends_at).await?;
@@ -202,9 +204,9 @@ impl Throttle {
     }
 
     /// What cannot be given back goes on counting.
-    async fn give_all_back(&self, counters: &[Counter]) {
+    async fn refund_all(&self, counters: &[Counter]) {
         for counter in counters {
-            if let Err(error) = self.give_back(counter).await {
+            if let Err(error) = self.refund(counter).await {
                 tracing::error!(%error, "an attempt that was no failure goes on counting");
             }
         }
@@ -213,21 +215,21 @@ impl Throttle {
     fn refuse(&self, wait: Duration, source: &EventSource) -> Rejection {
         let event = Event::new(EventKind::Throttled, self.0.clock.now());
         self.0.events.tell(&event.with_source(source.clone()));
-        Rejection::throttled(wait.max(LEAST_WAIT), "a budget of attempts is used up")
+        Rejection::throttled(wait.max(MIN_WAIT), "a budget of attempts is used up")
     }
 }
 
-impl Inner {
-    fn of_account(&self, account: &str) -> Counter {
+impl ThrottleInner {
+    fn account_counter(&self, account: &str) -> Counter {
         self.counter(self.account, &[b"account", account.as_bytes()])
     }
 
-    fn of_account_network(&self, account: &str, address: IpAddr) -> Counter {
+    fn account_network_counter(&self, account: &str, address: IpAddr) -> Counter {
         let parts: [&[u8]; 3] = [b"account network", account.as_bytes(), &site(address)];
         self.counter(self.account_network, &parts)
     }
 
-    fn of_address(&self, address: IpAddr) -> Vec<Counter> {
+    fn address_counters(&self, address: IpAddr) -> Vec<Counter> {
         let networks = networks(address).into_iter().zip([1, 4, 16]);
         networks
             .map(|(network, factor)| {
@@ -236,11 +238,11 @@ impl Inner {
             .collect()
     }
 
-    fn of_work(&self, account: &str) -> Counter {
+    fn work_counter(&self, account: &str) -> Counter {
         self.counter(self.work, &[b"work", account.as_bytes()])
     }
 
-    fn of_device(&self, account: &str, id: &[u8]) -> Counter {
+    fn device_counter(&self, account: &str, id: &[u8]) -> Counter {
         self.counter(self.device, &[b"device", account.as_bytes(), id])
     }
 
@@ -289,11 +291,11 @@ impl Attempt {
     /// A store that fails here fails no login. The attempt then goes on counting until its window ends.
     pub async fn give_back(mut self) {
         if let Some(work) = &mut self.work
-            && let Err(error) = self.throttle.count(work).await
+            && let Err(error) = self.throttle.increment(work).await
         {
             tracing::error!(%error, "the work of an attempt was not counted");
         }
-        self.throttle.give_all_back(&self.counters).await;
+        self.throttle.refund_all(&self.counters).await;
     }
 }
 
@@ -310,4 +312,4 @@ impl fmt::Debug for Attempt {
 const THROTTLE: Namespace = Namespace::new("throttle").evictable();
 
 /// A window may end between two readings of the clock.
-const LEAST_WAIT: Duration = Duration::from_secs(1);
+const MIN_WAIT: Duration = Duration::from_secs(1);

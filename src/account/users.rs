@@ -130,9 +130,9 @@ impl<U> fmt::Debug for User<U> {
 }
 
 /// What a refresh reads anew.
-pub(super) struct ReadFrom<T>(pub(super) T);
+pub(super) struct UserReader<T>(pub(super) T);
 
-impl<U: Send + 'static> ReadUser<U> for ReadFrom<std::sync::Arc<dyn Users<U>>> {
+impl<U: Send + 'static> ReadUser<U> for UserReader<std::sync::Arc<dyn Users<U>>> {
     fn read_user<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Grant<U>>> {
         Box::pin(async move { Ok(self.0.read(subject).await?.map(|user| user.grant)) })
     }

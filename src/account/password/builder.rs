@@ -3,13 +3,13 @@
 use std::{fmt, future::Future, sync::Arc, thread};
 
 use super::{
-    Inner, Passwords,
+    Passwords, PasswordsInner,
     context::Context,
     cost::{Cost, Scheme},
-    new::Breached,
+    new::BreachCheck,
     pepper::Peppers,
     pool::Pool,
-    work::Work,
+    work::PasswordHasher,
 };
 use crate::{
     error::{BoxError, ConfigError},
@@ -29,7 +29,7 @@ pub struct PasswordsBuilder {
     waiting: usize,
     allows_common: bool,
     context: Context,
-    breached: Option<Breached>,
+    breached: Option<BreachCheck>,
 }
 
 impl PasswordsBuilder {
@@ -151,10 +151,10 @@ impl PasswordsBuilder {
         let first = self.schemes.first();
         let first = *first.ok_or_else(|| ConfigError::new("schemes", reason))?;
         for (cost, must_be_strong) in &self.costs {
-            cost.bounded()
+            cost.check_bounds()
                 .map_err(|error| ConfigError::new("cost", "is out of bounds").because(error))?;
             if *must_be_strong {
-                cost.strong()?;
+                cost.check_minimum()?;
             }
         }
         if !(1..=MAX_MIN_LENGTH).contains(&self.min_length) {
@@ -172,10 +172,10 @@ impl PasswordsBuilder {
         let mut costs = self.costs.iter().rev().map(|(cost, _)| *cost);
         let chosen = costs.find(|cost| cost.scheme() == first);
         let cost = chosen.unwrap_or_else(|| first.cost());
-        let work = Work::new(self.schemes, cost, self.rehash, self.peppers)
+        let hasher = PasswordHasher::new(self.schemes, cost, self.rehash, self.peppers)
             .map_err(|error| ConfigError::new("cost", "cannot be computed").because(error))?;
-        Ok(Passwords(Arc::new(Inner {
-            work: Arc::new(work),
+        Ok(Passwords(Arc::new(PasswordsInner {
+            hasher: Arc::new(hasher),
             pool: Pool::new(self.running, self.waiting),
             min_length: self.min_length,
             max_length: self.max_length,

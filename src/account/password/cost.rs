@@ -1,6 +1,6 @@
 //! The schemes, what they cost, and between which bounds.
 
-use super::Damaged;
+use super::HashError;
 use crate::error::ConfigError;
 
 /// A password hashing scheme.
@@ -109,7 +109,7 @@ impl Cost {
 
     /// Refuses what would take more than some seconds or 1 GiB, before any of it is computed: a stored hash may be
     /// damaged, or written by somebody who wants this server to stand still.
-    pub(super) fn bounded(self) -> Result<Self, Damaged> {
+    pub(super) fn check_bounds(self) -> Result<Self, HashError> {
         let is_bounded = match self {
             // What libsodium calls sensitive: 1 GiB, four passes.
             Self::Argon2id {
@@ -140,12 +140,12 @@ impl Cost {
         };
         match is_bounded {
             true => Ok(self),
-            false => Err(Damaged::new("the cost is out of bounds")),
+            false => Err(HashError::new("the cost is out of bounds")),
         }
     }
 
     /// Refuses what OWASP's Password Storage Cheat Sheet calls too little.
-    pub(super) fn strong(self) -> Result<(), ConfigError> {
+    pub(super) fn check_minimum(self) -> Result<(), ConfigError> {
         let enough = match self {
             Self::Argon2id {
                 memory_kib, passes, ..

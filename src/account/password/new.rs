@@ -61,6 +61,6 @@ impl Error for NewPasswordError {
 }
 
 /// Whether a password is known from a breach.
-pub(super) type Breached = Arc<dyn Fn(Secret<String>) -> Answer + Send + Sync>;
+pub(super) type BreachCheck = Arc<dyn Fn(Secret<String>) -> BreachFuture + Send + Sync>;
 
-type Answer = Pin<Box<dyn Future<Output = Result<bool, BoxError>> + Send>>;
+type BreachFuture = Pin<Box<dyn Future<Output = Result<bool, BoxError>> + Send>>;

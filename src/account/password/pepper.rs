@@ -30,7 +30,7 @@ impl Peppers {
     }
 
     /// What is hashed in place of the password; `None` if there is no such pepper.
-    pub(super) fn season(
+    pub(super) fn apply(
         &self,
         id: Option<PepperId>,
         password: &[u8],

@@ -5,13 +5,13 @@
 use argon2::{Algorithm, Version};
 use base64_simd::{STANDARD, STANDARD_NO_PAD};
 
-use super::{Damaged, cost::Cost};
+use super::{HashError, cost::Cost};
 
 /// A stored hash, read.
-pub(super) struct Stored {
+pub(super) struct StoredHash {
     /// Which pepper the password was mixed with.
     pub(super) pepper: Option<PepperId>,
-    pub(super) recipe: Recipe,
+    pub(super) params: HashParams,
     pub(super) salt: Vec<u8>,
     pub(super) digest: Vec<u8>,
 }
@@ -20,13 +20,13 @@ pub(super) type PepperId = [u8; 4];
 
 /// How a digest comes from a password and a salt.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Recipe {
+pub(super) struct HashParams {
     pub(super) cost: Cost,
-    pub(super) form: Form,
+    pub(super) form: HashForm,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum HashForm {
     /// As hashes are made here.
     Own,
     /// Another Argon2 than Argon2id 1.3.
@@ -35,20 +35,20 @@ pub(super) enum Form {
     PlainBcrypt,
 }
 
-impl Recipe {
+impl HashParams {
     pub(super) const fn of(cost: Cost) -> Self {
-        let form = Form::Own;
+        let form = HashForm::Own;
         Self { cost, form }
     }
 }
 
-impl Stored {
+impl StoredHash {
     /// Reads a hash whose cost is within bounds.
-    pub(super) fn parse(text: &str) -> Result<Self, Damaged> {
-        let parsed = parse(text).ok_or(Damaged::new("a form that is not understood"))?;
-        parsed.recipe.cost.bounded()?;
+    pub(super) fn parse(text: &str) -> Result<Self, HashError> {
+        let parsed = parse(text).ok_or(HashError::new("a form that is not understood"))?;
+        parsed.params.cost.check_bounds()?;
         if !DIGEST_BYTES.contains(&parsed.digest.len()) || parsed.salt.len() > MAX_SALT_BYTES {
-            return Err(Damaged::new("a salt or digest of an impossible length"));
+            return Err(HashError::new("a salt or digest of an impossible length"));
         }
         Ok(parsed)
     }
@@ -60,7 +60,7 @@ impl Stored {
             Some(id) => format!("$pepper${:08x}", u32::from_be_bytes(id)),
             None => String::new(),
         };
-        let scheme = match self.recipe.cost {
+        let scheme = match self.params.cost {
             Cost::Argon2id {
                 memory_kib,
                 passes,
@@ -91,7 +91,7 @@ impl Stored {
     }
 }
 
-fn parse(text: &str) -> Option<Stored> {
+fn parse(text: &str) -> Option<StoredHash> {
     let (pepper, text) = match text.strip_prefix("$pepper$") {
         Some(rest) => {
             let (id, _) = rest.split_once('$')?;
@@ -100,7 +100,7 @@ fn parse(text: &str) -> Option<Stored> {
         None => (None, text),
     };
     let fields: Vec<_> = text.split('$').collect();
-    let (recipe, salt, digest) = match *fields.as_slice() {
+    let (params, salt, digest) = match *fields.as_slice() {
         [
             "",
             name @ ("argon2id" | "argon2i" | "argon2d"),
@@ -120,21 +120,21 @@ fn parse(text: &str) -> Option<Stored> {
         ["", "2a" | "2b" | "2y", rounds, body] => plain_bcrypt(rounds, body)?,
         ["", "bcrypt-sha256", costs, salt, digest] => {
             let log_rounds = number(costs.strip_prefix("v=2,t=2b,r=")?)?;
-            let recipe = Recipe::of(Cost::Bcrypt { log_rounds });
+            let params = HashParams::of(Cost::Bcrypt { log_rounds });
             (
-                recipe,
+                params,
                 decode_bcrypt::<22>(salt)?,
                 decode_bcrypt::<31>(digest)?,
             )
         }
         ["", "scrypt", costs, salt, digest] => {
             let [log_n, block_size, parallelism] = numbers(costs, ["ln", "r", "p"])?;
-            let recipe = Recipe::of(Cost::Scrypt {
+            let params = HashParams::of(Cost::Scrypt {
                 log_n,
                 block_size,
                 parallelism,
             });
-            (recipe, decode(salt)?, decode(digest)?)
+            (params, decode(salt)?, decode(digest)?)
         }
         ["", "pbkdf2-sha256", costs, salt, digest] => pbkdf2(SHA256, costs, salt, digest)?,
         ["", "pbkdf2-sha512", costs, salt, digest] => pbkdf2(SHA512, costs, salt, digest)?,
@@ -149,67 +149,74 @@ fn parse(text: &str) -> Option<Stored> {
         }
         _ => return None,
     };
-    Some(Stored {
+    Some(StoredHash {
         pepper,
-        recipe,
+        params,
         salt,
         digest,
     })
 }
 
-type Parts = (Recipe, Vec<u8>, Vec<u8>);
+type ParsedHash = (HashParams, Vec<u8>, Vec<u8>);
 
-fn argon2(name: &str, version: &str, costs: &str, salt: &str, digest: &str) -> Option<Parts> {
+fn argon2(name: &str, version: &str, costs: &str, salt: &str, digest: &str) -> Option<ParsedHash> {
     let algorithm = Algorithm::new(name).ok()?;
     let version = Version::try_from(number(version)?).ok()?;
     let [memory_kib, passes, lanes] = numbers(costs, ["m", "t", "p"])?;
     let form = match (algorithm, version) {
-        (Algorithm::Argon2id, Version::V0x13) => Form::Own,
-        (algorithm, version) => Form::OldArgon2(algorithm, version),
+        (Algorithm::Argon2id, Version::V0x13) => HashForm::Own,
+        (algorithm, version) => HashForm::OldArgon2(algorithm, version),
     };
     let cost = Cost::Argon2id {
         memory_kib,
         passes,
         lanes,
     };
-    Some((Recipe { cost, form }, decode(salt)?, decode(digest)?))
+    Some((HashParams { cost, form }, decode(salt)?, decode(digest)?))
 }
 
-fn plain_bcrypt(rounds: &str, body: &str) -> Option<Parts> {
+fn plain_bcrypt(rounds: &str, body: &str) -> Option<ParsedHash> {
     let log_rounds = number(rounds).filter(|_| rounds.len() == 2)?;
     let (salt, digest) = body.split_at_checked(22)?;
-    let recipe = Recipe {
+    let params = HashParams {
         cost: Cost::Bcrypt { log_rounds },
-        form: Form::PlainBcrypt,
+        form: HashForm::PlainBcrypt,
     };
     Some((
-        recipe,
+        params,
         decode_bcrypt::<22>(salt)?,
         decode_bcrypt::<31>(digest)?,
     ))
 }
 
 /// PHC has `i=…,l=…` and base64; passlib has the bare number, and `.` for `+`.
-fn pbkdf2(recipe: fn(u32) -> Recipe, costs: &str, salt: &str, digest: &str) -> Option<Parts> {
+fn pbkdf2(
+    params: fn(u32) -> HashParams,
+    costs: &str,
+    salt: &str,
+    digest: &str,
+) -> Option<ParsedHash> {
     let decode_adapted = |text: &str| decode(&text.replace('.', "+"));
     if let Some(iterations) = number(costs) {
         return Some((
-            recipe(iterations),
+            params(iterations),
             decode_adapted(salt)?,
             decode_adapted(digest)?,
         ));
     }
     let (salt, digest) = (decode(salt)?, decode(digest)?);
     if let Some([iterations]) = numbers(costs, ["i"]) {
-        return Some((recipe(iterations), salt, digest));
+        return Some((params(iterations), salt, digest));
     }
     let [iterations, length] = numbers(costs, ["i", "l"])?;
     let is_whole = usize::try_from(length) == Ok(digest.len());
-    is_whole.then_some((recipe(iterations), salt, digest))
+    is_whole.then_some((params(iterations), salt, digest))
 }
 
-const SHA256: fn(u32) -> Recipe = |iterations| Recipe::of(Cost::Pbkdf2Sha256 { iterations });
-const SHA512: fn(u32) -> Recipe = |iterations| Recipe::of(Cost::Pbkdf2Sha512 { iterations });
+const SHA256: fn(u32) -> HashParams =
+    |iterations| HashParams::of(Cost::Pbkdf2Sha256 { iterations });
+const SHA512: fn(u32) -> HashParams =
+    |iterations| HashParams::of(Cost::Pbkdf2Sha512 { iterations });
 
 /// `a=1,b=2` with exactly these names in this order, as the PHC string format demands.
 fn numbers<const N: usize>(text: &str, names: [&str; N]) -> Option<[u32; N]> {

@@ -4,8 +4,8 @@ use super::{
     cost::{Cost, Scheme},
     derive::derive,
     pepper::Peppers,
-    stored::{Form, Recipe, Stored},
-    work::Work,
+    stored::{HashForm, HashParams, StoredHash},
+    work::PasswordHasher,
 };
 use crate::secret::MasterSecret;
 
@@ -15,8 +15,8 @@ const CHEAP: Cost = Cost::Argon2id {
     lanes: 1,
 };
 
-fn work(schemes: &[Scheme], cost: Cost, peppers: Peppers) -> Work {
-    Work::new(schemes.to_vec(), cost, true, peppers).unwrap()
+fn hasher(schemes: &[Scheme], cost: Cost, peppers: Peppers) -> PasswordHasher {
+    PasswordHasher::new(schemes.to_vec(), cost, true, peppers).unwrap()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -25,7 +25,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Whether `password` fits the stored hash, and the same hash is written back where it is one of ours.
 fn fits(password: &str, stored: &str) -> bool {
-    let all = work(&Scheme::ALL, CHEAP, Peppers::default());
+    let all = hasher(&Scheme::ALL, CHEAP, Peppers::default());
     let outcome = all.verify(password.as_bytes(), Some(stored)).unwrap();
     outcome.is_verified()
 }
@@ -84,9 +84,9 @@ fn bcrypt_by_openwall() {
 
     // A password that is no text: the sign extension bug of `$2x$` changes it.
     let stored =
-        Stored::parse("$2y$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e").unwrap();
+        StoredHash::parse("$2y$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e").unwrap();
     let mut digest = [0; 23];
-    derive(stored.recipe, b"\xff\xff\xa3", &stored.salt, &mut digest).unwrap();
+    derive(stored.params, b"\xff\xff\xa3", &stored.salt, &mut digest).unwrap();
     assert_eq!(digest, stored.digest[..]);
 }
 
@@ -121,14 +121,14 @@ fn scrypt_and_pbkdf2_by_their_rfc() {
         block_size: 8,
         parallelism: 16,
     };
-    derive(Recipe::of(cost), b"password", b"NaCl", &mut digest).unwrap();
+    derive(HashParams::of(cost), b"password", b"NaCl", &mut digest).unwrap();
     assert_eq!(
         hex(&digest),
         "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162\
          2eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640"
     );
     let cost = Cost::Pbkdf2Sha256 { iterations: 1 };
-    derive(Recipe::of(cost), b"passwd", b"salt", &mut digest).unwrap();
+    derive(HashParams::of(cost), b"passwd", b"salt", &mut digest).unwrap();
     assert_eq!(
         hex(&digest),
         "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc\
@@ -151,22 +151,22 @@ fn what_is_written_is_read_back() {
     ];
     for cost in costs {
         for peppers in [Peppers::default(), Peppers::new(&MasterSecret::generate())] {
-            let work = work(&[cost.scheme()], cost, peppers);
-            let hash = work.hash("pass\0wörd".as_bytes()).unwrap();
-            let stored = Stored::parse(hash.expose()).unwrap();
+            let hasher = hasher(&[cost.scheme()], cost, peppers);
+            let hash = hasher.hash("pass\0wörd".as_bytes()).unwrap();
+            let stored = StoredHash::parse(hash.expose()).unwrap();
             assert_eq!(stored.format(), *hash.expose());
-            assert!(stored.recipe == Recipe::of(cost) && stored.recipe.form == Form::Own);
+            assert!(stored.params == HashParams::of(cost) && stored.params.form == HashForm::Own);
             for (password, is_right) in
                 [("pass\0wörd", true), ("pass\0wörD", false), ("pass", false)]
             {
-                let outcome = work
+                let outcome = hasher
                     .verify(password.as_bytes(), Some(hash.expose()))
                     .unwrap();
                 assert_eq!(outcome.is_verified(), is_right, "{cost:?} {password}");
             }
             assert_ne!(
                 hash,
-                work.hash("pass\0wörd".as_bytes()).unwrap(),
+                hasher.hash("pass\0wörd".as_bytes()).unwrap(),
                 "a salt of its own"
             );
         }
@@ -197,7 +197,7 @@ fn absurd_costs_are_refused_before_they_are_computed() {
         format!("$pbkdf2-sha256$0${b64}${b64}"),
         format!("pbkdf2_sha256$1000000000$salt${b64}=="),
     ] {
-        assert!(Stored::parse(&stored).is_err(), "{stored}");
+        assert!(StoredHash::parse(&stored).is_err(), "{stored}");
     }
 }
 
@@ -205,7 +205,7 @@ fn absurd_costs_are_refused_before_they_are_computed() {
 fn what_is_no_hash_is_damaged_and_never_a_wrong_password() {
     let good =
         "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
-    let all = work(&Scheme::ALL, CHEAP, Peppers::default());
+    let all = hasher(&Scheme::ALL, CHEAP, Peppers::default());
     let long = "A".repeat(400);
     for stored in [
         "",

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Budget, Inner, Throttle, TrustedProxies, device::DeviceTokens};
+use super::{Budget, Throttle, ThrottleInner, TrustedProxies, device::DeviceTokens};
 use crate::{
     clock::{Clock, SystemClock},
     event::Events,
@@ -116,7 +116,7 @@ impl ThrottleBuilder {
     /// The throttle. Budgets are valid by their type.
     #[must_use]
     pub fn build(self) -> Throttle {
-        Throttle(Arc::new(Inner {
+        Throttle(Arc::new(ThrottleInner {
             store: self.store,
             clock: self.clock,
             events: self.events,

@@ -35,7 +35,7 @@ pub struct StoreUsers<U> {
 
 /// What is stored under a user's id.
 #[derive(Serialize, Deserialize)]
-struct Record<U> {
+struct UserRecord<U> {
     name: String,
     password_hash: String,
     roles: Vec<String>,
@@ -78,7 +78,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         user: U,
     ) -> Result<Option<String>, StoreError> {
         let id = URL_SAFE_NO_PAD.encode_to_string(secret::random::<16>());
-        let record = Record {
+        let record = UserRecord {
             name: name.to_owned(),
             password_hash: password_hash.to_owned(),
             roles: roles.into_iter().map(Into::into).collect(),
@@ -87,17 +87,17 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
             has_second_factor: false,
             user,
         };
-        // The record first: a name that leads nowhere could not be registered by anybody.
-        let key = self.by_id(&id);
-        let write = self.write(&key, &record)?;
+        // The record first: a name that leads released could not be registered by anybody.
+        let key = self.user_key(&id);
+        let write = self.seal_user(&key, &record)?;
         self.store.put(&key, write, When::Absent).await?;
-        let name = self.by_name(name);
+        let name = self.name_key(name);
         let when = match self.store.get(&name).await? {
             Some(entry) if entry.value.is_empty() => When::Unchanged(entry.version),
             _ => When::Absent,
         };
-        let leads = self.write_name(&name, &id)?;
-        if self.store.put(&name, leads, when).await? {
+        let name_entry = self.seal_name(&name, &id)?;
+        if self.store.put(&name, name_entry, when).await? {
             return Ok(Some(id));
         }
         self.store.take(&key).await?;
@@ -125,32 +125,32 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
     async fn change(
         &self,
         id: &str,
-        mut edit: impl FnMut(&mut Record<U>) -> bool,
+        mut edit: impl FnMut(&mut UserRecord<U>) -> bool,
     ) -> Result<bool, StoreError> {
-        let key = self.by_id(id);
+        let key = self.user_key(id);
         swap(&*self.store, &*self.clock, &key, |entry| {
             let Some(entry) = entry else {
                 return Ok(Step::Keep(false));
             };
-            let (mut record, _) = self.record(&key, &entry.value)?;
+            let (mut record, _) = self.open_user(&key, &entry.value)?;
             Ok::<_, StoreError>(match edit(&mut record) {
-                true => Step::Swap(self.write(&key, &record)?, true),
+                true => Step::Swap(self.seal_user(&key, &record)?, true),
                 false => Step::Keep(false),
             })
         })
         .await
     }
 
-    async fn read_record(&self, id: &str) -> Result<Option<(Record<U>, bool)>, StoreError> {
-        let key = self.by_id(id);
+    async fn read_record(&self, id: &str) -> Result<Option<(UserRecord<U>, bool)>, StoreError> {
+        let key = self.user_key(id);
         let entry = self.store.get(&key).await?;
         entry
-            .map(|entry| self.record(&key, &entry.value))
+            .map(|entry| self.open_user(&key, &entry.value))
             .transpose()
     }
 
     /// The id that a name leads to.
-    fn id_of(&self, name: &Key, entry: &Entry) -> Result<Option<String>, StoreError> {
+    fn open_name(&self, name: &Key, entry: &Entry) -> Result<Option<String>, StoreError> {
         if entry.value.is_empty() {
             return Ok(None);
         }
@@ -159,13 +159,13 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         Ok(Some(id.to_owned()))
     }
 
-    fn write(&self, key: &Key, record: &Record<U>) -> Result<Write, StoreError> {
+    fn seal_user(&self, key: &Key, record: &UserRecord<U>) -> Result<Write, StoreError> {
         let value = serde_json::to_vec(record).map_err(corrupt)?;
         let value = self.records.seal(key, Vec::new(), value)?;
         Ok(Write::new(value, Timestamp::NEVER))
     }
 
-    fn write_name(&self, name: &Key, id: &str) -> Result<Write, StoreError> {
+    fn seal_name(&self, name: &Key, id: &str) -> Result<Write, StoreError> {
         let value = self
             .records
             .seal(name, Vec::new(), id.as_bytes().to_vec())?;
@@ -174,7 +174,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
 
     /// What is stored, and whether the active secret has sealed it. serde_json quotes the input in some messages,
     /// so only the place is kept.
-    fn record(&self, key: &Key, value: &[u8]) -> Result<(Record<U>, bool), StoreError> {
+    fn open_user(&self, key: &Key, value: &[u8]) -> Result<(UserRecord<U>, bool), StoreError> {
         let opened = self.records.open(key, &[], value)?;
         let record = serde_json::from_slice(&opened.plain)
             .map_err(|error| corrupt(format!("not a user, at column {}", error.column())))?;
@@ -187,9 +187,9 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         let resealed = async {
             self.change(id, |_| true).await?;
             swap(&*self.store, &*self.clock, name, |entry| {
-                let leads = entry.map(|entry| self.id_of(name, entry)).transpose()?;
-                Ok::<_, StoreError>(match leads.flatten() {
-                    Some(led) if led == id => Step::Swap(self.write_name(name, id)?, ()),
+                let name_entry = entry.map(|entry| self.open_name(name, entry)).transpose()?;
+                Ok::<_, StoreError>(match name_entry.flatten() {
+                    Some(current) if current == id => Step::Swap(self.seal_name(name, id)?, ()),
                     _ => Step::Keep(()),
                 })
             })
@@ -200,11 +200,11 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         }
     }
 
-    fn by_id(&self, id: &str) -> Key {
+    fn user_key(&self, id: &str) -> Key {
         Key::new(USER, &[self.issuer.as_bytes(), id.as_bytes()])
     }
 
-    fn by_name(&self, name: &str) -> Key {
+    fn name_key(&self, name: &str) -> Key {
         Key::new(NAME, &[self.issuer.as_bytes(), name.as_bytes()])
     }
 }
@@ -212,11 +212,13 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for StoreUsers<U> {
     fn find<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<User<U>>> {
         Box::pin(async move {
-            let key = self.by_name(name);
+            let key = self.name_key(name);
             let entry = self.store.get(&key).await?;
-            let id = entry.map(|entry| self.id_of(&key, &entry)).transpose()?;
+            let id = entry
+                .map(|entry| self.open_name(&key, &entry))
+                .transpose()?;
             let id = id.flatten();
-            // A name that leads nowhere costs what one does that leads to a user.
+            // A name that leads released costs what one does that leads to a user.
             let found = self.read_record(id.as_deref().unwrap_or(name)).await?;
             let (Some(id), Some((record, is_current))) = (id, found) else {
                 return Ok(None);
@@ -224,14 +226,14 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
             if !is_current {
                 self.reseal(&key, &id).await;
             }
-            Ok(user(&id, record))
+            Ok(user_from_record(&id, record))
         })
     }
 
     fn read<'a>(&'a self, id: &'a str) -> StoreFuture<'a, Option<User<U>>> {
         Box::pin(async move {
             let found = self.read_record(id).await?;
-            Ok(found.and_then(|(record, _)| user(id, record)))
+            Ok(found.and_then(|(record, _)| user_from_record(id, record)))
         })
     }
 
@@ -264,28 +266,28 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
         }))
     }
 
-    /// The name is free again. After a failure it may lead nowhere: ask again.
+    /// The name is free again. After a failure it may lead released: ask again.
     fn remove<'a>(&'a self, id: &'a str) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let Some((record, _)) = self.read_record(id).await? else {
                 return Ok(false);
             };
-            let name = self.by_name(&record.name);
+            let name = self.name_key(&record.name);
             // Asked again after a failure, the name may be somebody else's by now.
-            if let Some(leads) = self.store.get(&name).await?
-                && self.id_of(&name, &leads)?.as_deref() == Some(id)
+            if let Some(entry) = self.store.get(&name).await?
+                && self.open_name(&name, &entry)?.as_deref() == Some(id)
             {
-                let nowhere = Write::new(Vec::new(), self.clock.now().after(A_MINUTE));
-                let unchanged = When::Unchanged(leads.version);
-                self.store.put(&name, nowhere, unchanged).await?;
+                let released = Write::new(Vec::new(), self.clock.now().after(RELEASED_NAME_TTL));
+                let unchanged = When::Unchanged(entry.version);
+                self.store.put(&name, released, unchanged).await?;
             }
-            Ok(self.store.take(&self.by_id(id)).await?.is_some())
+            Ok(self.store.take(&self.user_key(id)).await?.is_some())
         })
     }
 }
 
 /// The user of a record, unless it may not log in.
-fn user<U>(id: &str, record: Record<U>) -> Option<User<U>> {
+fn user_from_record<U>(id: &str, record: UserRecord<U>) -> Option<User<U>> {
     if record.is_disabled {
         return None;
     }
@@ -308,8 +310,8 @@ fn corrupt(error: impl Into<BoxError>) -> StoreError {
     StoreError::Corrupt(error.into())
 }
 
-/// How long a name that was given up leads nowhere, unless somebody takes it: a store removes nothing on a condition.
-const A_MINUTE: Duration = Duration::from_secs(60);
+/// How long a name that was given up leads released, unless somebody takes it: a store removes nothing on a condition.
+const RELEASED_NAME_TTL: Duration = Duration::from_secs(60);
 
 /// What is written may disable a user, or take a role.
 const USER: Namespace = Namespace::new("user").revoking();
