@@ -1,4 +1,4 @@
-//! What the routes say when they refuse.
+//! The error responses of the routes.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -11,19 +11,19 @@ use crate::{account::password::NewPasswordError, error::StoreError, rejection::R
 
 pub(super) type RouteResult = Result<Response, RouteError>;
 
-/// An answer that nobody on the way may keep.
+/// Adds `Cache-Control: no-store` to a response.
 pub(super) fn no_store(answer: impl IntoResponse) -> Response {
     let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     ([no_store], answer).into_response()
 }
 
-/// A refusal: the library's own, or one of the routes', each as `application/problem+json` (RFC 9457).
+/// An error of the library or of the routes. Either becomes `application/problem+json` (RFC 9457).
 pub(super) enum RouteError {
     Rejected(Rejection),
     Detail(StatusCode, String),
-    /// 401 with a stable code for programs, and what the next step needs.
+    /// 401 with a stable error code, a detail, and the challenge that the next step needs.
     Code(&'static str, &'static str, Option<Challenge>),
-    /// 401 for a service that did not prove who it is, with the challenge of RFC 7617.
+    /// 401 for a service that failed to authenticate, with the challenge of RFC 7617.
     UnknownService,
 }
 

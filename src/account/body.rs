@@ -1,4 +1,4 @@
-//! A body as JSON or as a form, whichever the client sends.
+//! A request body, as JSON or as a form.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::answer::RouteError;
 
-/// The body of a request. Its answers to a bad one quote nothing of it.
+/// The body of a request. Responses to an invalid body quote nothing of it.
 pub(super) struct JsonOrForm<T>(pub(super) T);
 
 impl<T, S> FromRequest<S> for JsonOrForm<T>
@@ -51,7 +51,7 @@ where
     }
 }
 
-/// A request that says nothing of its body has none.
+/// A request without a content type has no body.
 impl<T, S> OptionalFromRequest<S> for JsonOrForm<T>
 where
     T: DeserializeOwned + 'static,
@@ -78,7 +78,7 @@ fn of(status: StatusCode) -> RouteError {
     RouteError::new(status, detail)
 }
 
-/// The members of a JSON object, or of a form, whose names are settings. No name comes twice.
+/// The members of a JSON object or a form with configurable field names. No field occurs twice.
 pub(super) struct FormFields(Vec<(String, Value)>);
 
 impl FormFields {
@@ -124,5 +124,5 @@ impl<'de> Visitor<'de> for FormFieldsVisitor {
     }
 }
 
-/// Many more than a login has.
+/// Far more than a login has.
 const MAX_FIELDS: usize = 32;

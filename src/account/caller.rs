@@ -1,4 +1,4 @@
-//! Who sends a request, as far as its head tells.
+//! The origin and credentials in the head of a request.
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -23,7 +23,7 @@ use crate::{
     secret::Secret,
 };
 
-/// The head of a request, before anything of it is believed.
+/// The unverified head of a request.
 pub(super) struct Caller {
     peer: Option<SocketAddr>,
     headers: HeaderMap,
@@ -68,7 +68,7 @@ impl Caller {
         })
     }
 
-    /// The same where nothing is counted, so that an address need not be known.
+    /// Like `origin`, but the address may be unknown, since nothing is counted.
     pub(super) fn origin_if_known(
         &self,
         throttle: &Throttle,
@@ -85,7 +85,8 @@ impl Caller {
         }))
     }
 
-    /// The proof of a key that came along, where proofs are looked at. It is good, and not yet noted as used.
+    /// Returns the verified DPoP proof of the request, if there is one and DPoP is enabled. It is
+    /// not yet recorded as used.
     #[cfg(feature = "dpop")]
     pub(super) fn proof<U>(&self, mount: &Mount<U>) -> Result<Option<Unused>, Rejection> {
         let Some(dpop) = &mount.dpop else {
@@ -109,7 +110,7 @@ impl Caller {
         &self.headers
     }
 
-    /// The cookie of this name; two that differ are refused.
+    /// Returns the cookie of this name. Two different values are refused.
     pub(super) fn cookie(&self, name: &CookieName) -> Result<Option<Secret<String>>, Rejection> {
         let found = name.find(&self.headers)?;
         let text = found.and_then(|(header, range)| {

@@ -1,9 +1,9 @@
 //! A login that waits for its second factor.
 //!
-//! What is known of it so far is stored under the hash of a random text and the issuer, and sealed under a
-//! key of the master secret and the issuer. So the text is all that its holder needs and opens nothing but
-//! the second step, and a party that can write to the store cannot make such a login: it would stand for
-//! the right password.
+//! The pending login is stored under the hash of a random text and the issuer, and sealed with a
+//! key of the master secret and the issuer. The text is all that its holder needs, and it is
+//! accepted only by the second step. A party that can write to the store cannot create a pending
+//! login, which would stand for the right password.
 
 use std::fmt;
 
@@ -27,13 +27,13 @@ use crate::{
     store::{Key, Namespace, Store, When, Write},
 };
 
-/// What `/login` answers when a one-time code is due: with it and a code, the second step makes the login. It is a secret,
-/// good for a few minutes and for one login, and for nothing else.
+/// The response of `/login` when a one-time code is required. With it and a code, the second step
+/// completes the login. It is a secret, valid for five minutes and one login, and for nothing else.
 #[derive(Clone)]
 pub struct Challenge(Secret<String>);
 
 impl Challenge {
-    /// The text to send to whoever logs in, without anybody else seeing it.
+    /// Returns the text to send to the user who logs in. Nobody else may see it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose()
@@ -46,7 +46,7 @@ impl fmt::Debug for Challenge {
     }
 }
 
-/// What is known of the login.
+/// The state of the login so far.
 #[derive(Serialize, Deserialize)]
 pub(super) struct PendingLogin {
     pub(super) subject: String,
@@ -125,7 +125,7 @@ impl PendingLogin {
         }
     }
 
-    /// Stores the login, and returns what leads to it.
+    /// Stores the login and returns its challenge.
     pub(super) async fn store(
         &self,
         store: &dyn Store,
@@ -142,8 +142,8 @@ impl PendingLogin {
         }
     }
 
-    /// The login that a challenge is for, if it still waits at `now`. A record that does not open was not
-    /// made here, and counts as absent: the user begins again.
+    /// Returns the login that a challenge stands for, if it is still pending at `now`. A record
+    /// that cannot be opened was not written here and counts as absent, so the user starts again.
     pub(super) async fn find(
         store: &dyn Store,
         keys: &ChallengeKeys,
@@ -172,7 +172,7 @@ impl PendingLogin {
         }
     }
 
-    /// Ends the wait; `false` if another login has ended it.
+    /// Removes the pending login. Returns `false` if another request has removed it.
     pub(super) async fn take(
         store: &dyn Store,
         keys: &ChallengeKeys,
@@ -182,7 +182,7 @@ impl PendingLogin {
     }
 }
 
-/// Where the pending logins of one issuer are, and what seals them.
+/// The store keys of one issuer's pending logins, and the keys that seal them.
 pub(super) struct ChallengeKeys {
     issuer: String,
     records: RecordKeys,

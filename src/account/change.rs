@@ -17,15 +17,16 @@ use crate::{
 };
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Changes the password of `caller`, who gives the present one again and must have logged in within five minutes,
-    /// and ends everything of the user, this login included.
+    /// Changes the password of `caller` and revokes everything of the user, including this login.
+    /// The caller must give the current password and must have logged in at most five minutes ago.
     ///
-    /// Once the present password was found right the change is made to its end, on a task of its own, though its caller
-    /// goes away.
+    /// Once the current password has been verified, the change runs to completion on its own task,
+    /// even if the caller disconnects.
     ///
     /// # Errors
     ///
-    /// See [`LoginError`]. After an unavailable one the password may be the old or the new one.
+    /// See [`LoginError`]. After [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable)
+    /// the password may be the old or the new one.
     pub async fn change_password(
         &self,
         caller: &Identity,
@@ -67,8 +68,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(run_to_completion(change).await?)
     }
 
-    /// The token by which a device is known from now on, of the user with this id, who has just changed the password there;
-    /// `None` if there is no such user any more. See [`device_token`](Self::device_token).
+    /// Returns the token that identifies a known device of this user from now on, after a password
+    /// change on that device. Returns `None` if the user no longer exists. See
+    /// [`device_token`](Self::device_token).
     ///
     /// # Errors
     ///
@@ -82,8 +84,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(account.map(|account| self.inner.throttle.device_token(&account)))
     }
 
-    /// Ends everything before, so that no failure leaves the new password and the old logins, and after, for the logins
-    /// by the old password that came between.
+    /// Revokes everything before the change, so that no failure leaves the new password with the
+    /// old logins. Revokes again after it, for logins by the old password in between.
     async fn replace_hash(
         &self,
         subject: &str,
@@ -122,7 +124,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     }
 }
 
-/// Does what is begun to its end, on a task of its own, though its caller goes away.
+/// Runs `work` to completion on its own task, even if the caller is dropped.
 pub(super) async fn run_to_completion<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -130,6 +132,6 @@ pub(super) async fn run_to_completion<T: Send + 'static>(
     done.map_err(|error| StoreError::Unavailable(error.into()))?
 }
 
-/// A store that was there a moment ago is mostly there again soon.
+/// Most store outages are short.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(2);

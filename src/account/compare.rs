@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Compares the password, and stores a new hash where the old one is not made as hashes are made now.
+    /// Compares the password, and stores a new hash if the old one is outdated.
     pub(super) async fn check_password(
         &self,
         slot: &HashingSlot,
@@ -60,7 +60,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         }
     }
 
-    /// The old hash is as good as it was, so a failure waits for the next login.
+    /// The old hash remains valid, so a failure is retried at the next login.
     async fn rehash(&self, user: &User<U>, new: &Secret<String>) -> bool {
         let old = user.password_hash.expose();
         let replaced = self

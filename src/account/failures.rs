@@ -1,8 +1,9 @@
-//! The end of a password that was guessed at a hundred times in a row (NIST SP 800-63B-4 section 3.2.2).
+//! The limit of a hundred consecutive failures for one password (NIST SP 800-63B-4 section 3.2.2).
 //!
-//! The throttle says how fast somebody may guess, and this how often in all. Devices on which the user has logged in before count
-//! apart from all others, so that strangers take the password from nobody who is where they always are. A right password begins
-//! both rows anew, and so do another password and a login by another factor.
+//! The throttle limits how fast somebody may guess; this limits how often in all. Devices on which
+//! the user has logged in before have a counter of their own, so strangers cannot disable the
+//! password there. A right password resets both counters, as do a new password and a login by
+//! another factor.
 
 use std::time::Duration;
 
@@ -18,24 +19,25 @@ use crate::{
     store::{Key, Namespace},
 };
 
-/// One guess at a password, counted before it is looked at, so that of many at once none goes uncounted.
+/// One guess at a password. It is counted before the comparison, so that no concurrent guess is
+/// missed.
 pub(super) struct Guess {
     counters: Option<[Key; 2]>,
-    /// Which of them counts it.
+    /// The index of the counter that counts it.
     at: usize,
     failures: i64,
 }
 
 impl Guess {
-    /// Whether there were too many before: even the right password is wrong.
+    /// Whether the limit was exceeded: then even the right password is wrong.
     pub(super) const fn is_over_limit(&self) -> bool {
         self.failures > MAX_FAILURES
     }
 }
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Counts a guess at the password of `user`. One at nobody's is counted too, in one of a few rows that
-    /// mean nothing, so that it costs the same: a row for each name that somebody makes up would fill the store.
+    /// Counts a guess at the password of `user`. A guess at an unknown user costs the same write,
+    /// to one of a few dummy counters: a counter per made-up name would fill the store.
     pub(super) async fn count_guess(
         &self,
         user: Option<&User<U>>,
@@ -65,14 +67,14 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         })
     }
 
-    /// The password was right, so the row begins anew. A store that fails here fails no login.
+    /// Resets the counters after a right password. A failure of the store does not fail the login.
     pub(super) async fn guess_succeeded(&self, user: &User<U>) {
         if let Err(error) = self.reset_guesses(user).await {
             tracing::error!(%error, "failures before a right password go on counting");
         }
     }
 
-    /// The password was wrong. The last guess of a row is told of, once.
+    /// Sends one event, for the guess that reaches the limit.
     pub(super) fn guess_failed(&self, guess: &Guess, user: &User<U>) {
         if guess.failures == MAX_FAILURES {
             let capped = self.event(EventKind::PasswordCapped);
@@ -80,7 +82,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         }
     }
 
-    /// Nobody has looked at the password, so it was no guess.
+    /// Removes a guess whose password was not compared.
     pub(super) async fn refund_guess(&self, guess: &Guess, refused: &Rejection) {
         if matches!(refused.kind(), RejectionKind::Throttled { .. }) {
             self.inner.events.tell(&self.event(EventKind::Throttled));
@@ -95,9 +97,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         }
     }
 
-    /// Accepts the password of `subject` again after a hundred wrong ones in a row, for an application that has made sure who it
-    /// is: by another factor, or by a link to an address that is the user's. A login with a provider does so by itself, and so
-    /// does another password.
+    /// Accepts the password of `subject` again after a hundred consecutive failures, for an
+    /// application that has verified the user in another way: by another factor, or by a link to an
+    /// address of the user. A login with a provider and a new password have the same effect.
     ///
     /// # Errors
     ///
@@ -117,13 +119,13 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     }
 }
 
-/// Of strangers' devices, and of those that are known.
+/// The counters of unknown and of known devices.
 fn failure_counters(account: &str) -> [Key; 2] {
     let counter = |devices: &[u8]| Key::new(NAMESPACE, &[account.as_bytes(), devices]);
     [counter(b"others"), counter(b"known")]
 }
 
 const NAMESPACE: Namespace = Namespace::new("password-failures");
-/// How long a row that means nothing is kept.
+/// How long a dummy counter is stored.
 const A_MINUTE: Duration = Duration::from_secs(60);
 const MAX_FAILURES: i64 = 100;

@@ -1,4 +1,4 @@
-//! Logging in by name and password, and what an account's owner may change.
+//! Login by name and password, and "log out everywhere".
 
 use std::{fmt, sync::Arc};
 
@@ -26,7 +26,8 @@ use crate::{
     session::{NewSession, Session, Sessions},
 };
 
-/// Logs users in by name and password, changes passwords, and logs out everywhere, whichever engines keep what follows.
+/// Logs users in by name and password, changes passwords, and logs out everywhere, on all engines
+/// together.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
 pub struct Accounts<U> {
@@ -41,13 +42,13 @@ pub(super) struct AccountsInner<U> {
     pub(super) sessions: Option<Sessions<U>>,
     pub(super) second_factor: Option<SecondFactor>,
     pub(super) challenges: ChallengeKeys,
-    /// Hashes the names that are tried, for events.
+    /// Hashes attempted names, for events.
     pub(super) names: TagKey,
     pub(super) events: Events,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// Reads users anew for [`TokenPairs::builder`].
+/// Returns a reader of users for [`TokenPairs::builder`].
 pub fn reread<U: Send + 'static>(users: Arc<dyn Users<U>>) -> impl ReadUser<U> {
     UserReader(users)
 }
@@ -59,8 +60,8 @@ impl<U> Accounts<U> {
 }
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Accounts of `users`, whose attempts are limited by `throttle`, and who get tokens of `pairs`. Build `pairs` with
-    /// [`reread`] of the same users.
+    /// Returns a builder of accounts for `users`, whose attempts are limited by `throttle` and who
+    /// receive tokens from `pairs`. Build `pairs` with [`reread`] of the same users.
     pub fn builder(
         users: Arc<dyn Users<U>>,
         passwords: Passwords,
@@ -70,25 +71,25 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         AccountsBuilder::new(users, passwords, throttle, pairs)
     }
 
-    /// Whose users these are: the issuer of the token pairs.
+    /// Returns the issuer, which is that of the token pairs.
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.inner.pairs.issuer()
     }
 
-    /// The token pairs.
+    /// Returns the token pairs.
     #[must_use]
     pub fn pairs(&self) -> &TokenPairs<U> {
         &self.inner.pairs
     }
 
-    /// The sessions, if there are any.
+    /// Returns the sessions, if there are any.
     #[must_use]
     pub fn sessions(&self) -> Option<&Sessions<U>> {
         self.inner.sessions.as_ref()
     }
 
-    /// Logs in, and issues a pair of tokens.
+    /// Logs in and issues a token pair.
     ///
     /// # Errors
     ///
@@ -119,7 +120,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         self.finish_session(proved, session).await
     }
 
-    /// Checks a name and a password. An unknown name takes as long as a wrong password, and every wrong one counts.
+    /// Verifies a name and a password. An unknown name takes as long as a wrong password, and every
+    /// failure counts.
     ///
     /// # Errors
     ///
@@ -141,8 +143,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         refund_unless_wrong(attempt, compared).await
     }
 
-    /// Where an attempt on `name` comes from. The hash is by a key of the issuer, so nobody who reads a log can try
-    /// names on it.
+    /// The source of an attempt on `name`. The name is hashed with a key of the issuer, so that a
+    /// reader of the log cannot test names against it.
     pub(super) fn source(&self, origin: &Origin, name: &str) -> EventSource {
         let hash = self.inner.names.tag(name.as_bytes());
         EventSource {
@@ -160,7 +162,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         source: EventSource,
     ) -> Result<Proved<U>, LoginError> {
         let inner = &*self.inner;
-        // An unknown user's are read too, so that the time tells nothing.
+        // The epochs of an unknown user are read too, so that the response time reveals nothing.
         let subject = found
             .as_ref()
             .map_or(&*credentials.name, |user| user.grant.subject());
@@ -169,8 +171,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             Some(sessions) => Some(sessions.epoch(subject).await?),
             None => None,
         };
-        // The hash that counts is one that was read after the epochs: a change of password in between would else let
-        // the old one in.
+        // The hash must be read after the epochs. Otherwise, after a password change in between,
+        // the old password would still be accepted.
         let again = inner.users.read(subject).await?;
         let user = self
             .check_password(
@@ -196,12 +198,13 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         })
     }
 
-    /// Issues tokens to whoever has proved enough. Every way of logging in ends here or in
-    /// [`finish_session`](Self::finish_session), which alone know whether a second factor is due.
+    /// Issues tokens to a user who has given enough proof. Every login path ends here or in
+    /// [`finish_session`](Self::finish_session); only these two decide whether a second factor is
+    /// required.
     ///
     /// # Errors
     ///
-    /// [`LoginError::OtpRequired`] when it is; see [`LoginError`] for the rest.
+    /// [`LoginError::OtpRequired`] if a second factor is required; see [`LoginError`] for the rest.
     pub async fn finish_login(
         &self,
         proved: Proved<U>,
@@ -233,7 +236,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(pair.await?)
     }
 
-    /// Logs whoever has proved enough in to a session.
+    /// Logs a user who has given enough proof in to a session.
     ///
     /// # Errors
     ///
@@ -260,25 +263,25 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(session)
     }
 
-    /// The limits of attempts, which also know devices.
+    /// Returns the throttle, which also issues the tokens of known devices.
     #[must_use]
     pub fn throttle(&self) -> &Throttle {
         &self.inner.throttle
     }
 
-    /// The token by which the device of whoever has proved enough is known from now on, for its cookie. See
-    /// [`Throttle::device_token`]; it counts until the password is changed.
+    /// Returns the cookie value that identifies the device of this login as known from now on. It
+    /// is valid until the password changes. See [`Throttle::device_token`].
     #[must_use]
     pub fn device_token(&self, proved: &Proved<U>) -> Secret<String> {
         self.inner.throttle.device_token(&proved.device_account)
     }
 
-    /// Ends every pair and every session of `subject`, logins under way included, and asks a one-time code
-    /// again of every device that gave none.
+    /// Revokes every token pair, session and remembered device of `subject`, including logins under
+    /// way.
     ///
     /// # Errors
     ///
-    /// When a store does not answer; something may then be left, so ask again.
+    /// When a store does not answer. Some of them may then still be valid, so call it again.
     pub async fn logout_all(&self, subject: &str) -> Result<(), StoreError> {
         self.revoke_everything(subject).await?;
         let ended = self.event(EventKind::AllSessionsEnded).of(subject);
@@ -291,7 +294,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         if let Some(sessions) = &self.inner.sessions {
             sessions.clear(subject).await?;
         }
-        // Last: a device that is remembered from now on is of a login that comes to nothing.
+        // Last: a device that is remembered after this point belongs to a login that will be
+        // refused.
         self.revoke_all_remembered(subject).await
     }
 

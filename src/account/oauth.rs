@@ -1,4 +1,4 @@
-//! The routes of logins with providers, for axum.
+//! The axum routes of logins with providers.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(super) async fn begin<U: Serialize + Send + Sync + 'static>(
     let oauth = mount.provider(&provider)?;
     let mut login = oauth.authorize();
     let parameters = parameters.map(|Form(all)| all).unwrap_or_default();
-    // Two are none: the default page.
+    // A parameter that occurs twice is ignored.
     let one = |wanted: &str| {
         let mut values = parameters.iter().filter(|(name, _)| name == wanted);
         match (values.next(), values.next()) {
@@ -153,7 +153,7 @@ impl<U> OAuthMount<U> {
         let Form(parameters) = parameters.map_err(unreadable)?;
         let callback = Callback::read(parameters)?;
         let flow_cookie = oauth.flow_cookie(callback.state.as_deref().unwrap_or_default());
-        // Two cookies that differ: another domain may have set one.
+        // Of two different cookies, another domain may have set one.
         let cookie = caller.cookie(flow_cookie.cookie_name());
         let cookie = cookie.map_err(|_| OAuthError::UnknownState)?;
         let cookie = cookie.as_ref().map(|cookie| cookie.expose().as_str());
@@ -161,7 +161,8 @@ impl<U> OAuthMount<U> {
         Ok((login, flow_cookie.clear()))
     }
 
-    /// The page that asks for a code finds the challenge in a cookie, from which `/login/otp` reads it.
+    /// Redirects to the page that asks for a code. The challenge is in a cookie, which `/login/otp`
+    /// reads.
     fn second_step(&self, challenge: Challenge) -> RouteResult {
         let Some(page) = &self.second_step_page else {
             return Err(LoginError::OtpRequired(challenge).into());
@@ -190,7 +191,7 @@ impl<U> OAuthMount<U> {
         Ok(answer)
     }
 
-    /// The provider has said who it is, and then something of ours login_failed.
+    /// Responds to a failure of this server after the provider has identified the user.
     fn internal_failure(&self, error: impl Into<RouteError>) -> RouteResult {
         let redirect = self.failure_redirect("unavailable");
         redirect.unwrap_or_else(|| Err(error.into()))
@@ -212,8 +213,8 @@ impl<U> OAuthMount<U> {
     }
 }
 
-/// 303: a browser that posted goes on with a GET, and its form to nobody else (RFC 9700 section 4.12). The next page learns
-/// nothing of the address with the code in it.
+/// 303 makes a browser that posted continue with a GET, without its form (RFC 9700 section 4.12).
+/// `no-referrer` hides the URL with the code from the next page.
 fn see_other(to: &str) -> RouteResult {
     let to = HeaderValue::try_from(to);
     let to = to.map_err(|_| Rejection::misconfigured("a page's address is no header"))?;
@@ -228,5 +229,5 @@ fn see_other(to: &str) -> RouteResult {
     Ok((StatusCode::SEE_OTHER, headers).into_response())
 }
 
-/// A user can wait for a provider to come back.
+/// Most provider outages are short.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");

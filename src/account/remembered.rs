@@ -1,8 +1,8 @@
 //! Devices on which a user gives no one-time code for a while.
 //!
-//! A device is known by a signed token in a cookie and by an entry in one record per user, so that each can
-//! be listed and revoked, and all of them end with "log out everywhere". The token is for one user, one
-//! password and one authenticator; a change of either ends it, too.
+//! A device is identified by a signed token in a cookie and by an entry in one record per user. So
+//! each device can be listed and revoked, and "log out everywhere" revokes all of them. The token
+//! is for one user, one password and one authenticator; a change of either invalidates it.
 
 use std::{fmt, time::Duration};
 
@@ -28,17 +28,18 @@ use crate::{
     },
 };
 
-/// A device on which a user gives no one-time code, as it may be shown to that user. It opens nothing.
+/// A device on which a user gives no one-time code, in a form that may be shown to that user. It
+/// grants no access.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RememberedDevice {
     /// The public id, for [`Accounts::revoke_remembered`](super::Accounts::revoke_remembered).
     pub id: String,
-    /// What the login called the device, or else its `User-Agent`.
+    /// The name of the device from the login, or else its `User-Agent`.
     pub name: Option<String>,
-    /// When it was remembered.
+    /// When the device was remembered.
     pub created_at: Timestamp,
-    /// When it is forgotten.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
@@ -76,7 +77,8 @@ impl RememberedDevices {
         self.tokens.life()
     }
 
-    /// Remembers a new device of `subject`, and returns its token. `account` is what the token is for.
+    /// Remembers a new device of `subject` and returns its token. `account` is what the token is
+    /// bound to.
     pub(super) async fn remember(
         &self,
         (store, clock): (&dyn Store, &dyn Clock),
@@ -107,7 +109,7 @@ impl RememberedDevices {
         Ok(token)
     }
 
-    /// Whether `token` is of a device of `subject` that is remembered for `account`.
+    /// Whether `token` belongs to a device of `subject` that is remembered for `account`.
     pub(super) async fn is_remembered(
         &self,
         (store, clock): (&dyn Store, &dyn Clock),
@@ -137,7 +139,7 @@ impl RememberedDevices {
         Ok(live.map(RememberedDevice::from).collect())
     }
 
-    /// Forgets the device with this public id; `false` if there is none.
+    /// Removes the device with this public id. Returns `false` if there is none.
     pub(super) async fn revoke(
         &self,
         (store, clock): (&dyn Store, &dyn Clock),
@@ -159,7 +161,7 @@ impl RememberedDevices {
         .await
     }
 
-    /// Forgets every device of `subject`.
+    /// Removes every device of `subject`.
     pub(super) async fn revoke_all(
         &self,
         store: &dyn Store,
@@ -168,7 +170,7 @@ impl RememberedDevices {
         store.take(&self.key(subject)).await.map(drop)
     }
 
-    /// A record that does not open counts as absent: its devices give codes again.
+    /// A record that cannot be opened counts as absent: its devices give codes again.
     fn open_record(&self, key: &Key, entry: Option<&Entry>) -> Option<RememberedRecord> {
         let entry = entry?;
         let opened = match entry.value.split_at_checked(1) {
@@ -205,12 +207,14 @@ impl RememberedDevices {
 }
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Remembers the device of a login that gave a code: for a while it gives none. Returns the token for its
-    /// cookie, and how long it counts; `None` where devices are
-    /// [not remembered](super::AccountsBuilder::remember_devices). A new password, a new authenticator,
-    /// [`logout_all`](Self::logout_all) and [`revoke_remembered`](Self::revoke_remembered) end it.
+    /// Remembers the device of a login that gave a code, so that it gives none for a while. Returns
+    /// the token for its cookie, and how long it is valid. Returns `None` if devices are [not
+    /// remembered](super::AccountsBuilder::remember_devices). A new password, a new authenticator,
+    /// [`logout_all`](Self::logout_all) and [`revoke_remembered`](Self::revoke_remembered) revoke
+    /// it.
     ///
-    /// Call it before the login is finished: one that "log out everywhere" overtakes then remembers nothing.
+    /// Call it before the login is finished: a concurrent "log out everywhere" then revokes the
+    /// device with the login.
     ///
     /// # Errors
     ///
@@ -231,7 +235,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(Some((token.await?, devices.life())))
     }
 
-    /// The devices on which `subject` gives no one-time code, the oldest first.
+    /// Returns the devices on which `subject` gives no one-time code, oldest first.
     ///
     /// # Errors
     ///
@@ -247,7 +251,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         }
     }
 
-    /// Asks a code again of the device of `subject` with this public id; `false` if there is none.
+    /// Revokes the remembered device of `subject` with this public id, so that it gives codes
+    /// again. Returns `false` if there is none.
     ///
     /// # Errors
     ///
@@ -296,13 +301,13 @@ impl fmt::Debug for RememberedDevices {
     }
 }
 
-/// Part of a hash of the id that only the token carries.
+/// Part of a hash of the id, which only the token contains.
 fn public_id(id: &DeviceId) -> String {
     URL_SAFE_NO_PAD.encode_to_string(&secret::hash([id.as_slice()])[..16])
 }
 
-/// What is written may make a device give codes again.
+/// A write may make a device give codes again.
 const NAMESPACE: Namespace = Namespace::new("remembered-devices").revoking();
 const FORMAT: u8 = 1;
-/// More than anybody uses; the oldest is forgotten.
+/// More than anybody uses; the oldest one is removed.
 const MAX_DEVICES: usize = 20;

@@ -1,4 +1,4 @@
-//! The routes of an account, for axum.
+//! The axum routes of accounts.
 
 use axum::{
     Json, Router,
@@ -32,11 +32,11 @@ use crate::{
     session::Session,
 };
 
-/// The routes of `accounts`, to be nested under a prefix of yours or merged as they are. See the
-/// [module](super) for what each answers; [`RoutesBuilder`] has the settings.
+/// Returns the routes of `accounts`, to be nested under a prefix or merged. See the [module](super)
+/// for their responses; [`RoutesBuilder`] has the settings.
 ///
-/// Serve the application by `into_make_service_with_connect_info::<SocketAddr>()`: without the client's address
-/// attempts cannot be counted, and logins are refused with 500.
+/// Serve the application with `into_make_service_with_connect_info::<SocketAddr>()`. Without the
+/// client's address attempts cannot be counted, and logins are refused with 500.
 pub fn routes<U, S>(accounts: Accounts<U>) -> Router<S>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -86,7 +86,7 @@ where
         .layer(Extension(mount))
 }
 
-/// Only for whoever has an access token; one that is bound to a key comes with a proof of it.
+/// Requires an access token. A token that is bound to a key needs a proof of that key.
 fn with_access<U, S>(mount: &Mount<U>, members: Router<S>) -> Router<S>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -182,7 +182,8 @@ async fn refresh<U: Serialize + Send + Sync + 'static>(
     let pairs = mount.accounts.pairs();
     #[cfg(feature = "dpop")]
     if let Some(proof) = caller.proof(&mount)? {
-        // Nobody fills the store with proofs who has no refresh token.
+        // A proof is stored only for a genuine refresh token, so that nobody else can fill the
+        // store.
         let key = match pairs.is_ours(token.expose()) {
             true => proof.use_up().await?,
             false => proof.key().clone(),
@@ -216,7 +217,7 @@ async fn logout_all<U: Serialize + Send + Sync + 'static>(
     Ok(mount.without_refresh_cookie(StatusCode::NO_CONTENT.into_response()))
 }
 
-/// A device as its user sees it, with times in seconds since 1970.
+/// A device in the form that its user sees, with times in seconds since 1970.
 #[derive(Serialize)]
 struct DeviceView {
     id: String,
@@ -310,7 +311,8 @@ async fn password<U: Serialize + Send + Sync + 'static>(
         .change_password(&identity, &current, new.expose(), &origin)
         .await?;
     let answer = mount.without_refresh_cookie(StatusCode::NO_CONTENT.into_response());
-    // Known by the old password, the device would be a stranger's now. The password is changed, whatever comes of this.
+    // Known under the old password, the device would be unknown now. The password has been changed,
+    // so a failure here fails nothing.
     match accounts.device_token_of(identity.subject().id()).await {
         Ok(Some(known)) => mount.with_device_cookie(answer, &known),
         Ok(None) => Ok(answer),
@@ -328,7 +330,7 @@ fn fingerprint(value: Option<&Value>) -> Result<Option<Fingerprint>, Rejection> 
     }
 }
 
-/// Four fingerprints; a password has four kilobytes at most.
+/// Enough for four fingerprints; a password has at most four kilobytes.
 const MAX_BODY_BYTES: usize = 16 * 1024;
-/// So much that what is sent as a token, however long, is refused as a token.
+/// Large enough that an oversized token is refused as a token, not as a body.
 const MAX_TOKEN_BODY_BYTES: usize = 128 * 1024;

@@ -1,4 +1,4 @@
-//! The second step of a login, and what the owner of a second factor may do with it.
+//! The second step of a login, and the operations of the owner of a second factor.
 
 use std::{fmt, time::Duration};
 
@@ -26,7 +26,7 @@ use crate::{
 /// The one-time codes of accounts.
 pub(super) struct SecondFactor {
     pub(super) otp: Otp,
-    /// The tokens of devices that give no code, if there may be any.
+    /// The tokens of devices that give no code, if that is allowed.
     pub(super) remembered: Option<RememberedDevices>,
 }
 
@@ -42,7 +42,8 @@ impl SecondFactor {
         self.otp.store()
     }
 
-    /// Which user, password and authenticator a remembered device is for.
+    /// The account that a remembered device is for: the user with its current password and
+    /// authenticator.
     async fn remembered_account<U>(
         &self,
         issuer: &str,
@@ -56,19 +57,20 @@ impl SecondFactor {
 }
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// The one-time codes, if accounts have any.
+    /// Returns the one-time codes, if the accounts have any.
     #[must_use]
     pub fn otp(&self) -> Option<&Otp> {
         self.inner.second_factor.as_ref().map(|second| &second.otp)
     }
 
-    /// The second step: proves by a one-time code, or by a recovery code, who waits with `challenge`. Returns also what was
-    /// noted of the device at the first step.
+    /// Completes the second step of the login that `challenge` stands for, with a one-time code or
+    /// a recovery code. Also returns the description of the device from the first step.
     ///
     /// # Errors
     ///
-    /// [`LoginError::ChallengeOver`] for a challenge that is none, too old or used; [`LoginError::WrongCode`] for a code
-    /// that is wrong or used, with which the challenge may be tried again; see [`LoginError`] for the rest.
+    /// [`LoginError::ChallengeOver`] for a challenge that is invalid, expired or already used.
+    /// [`LoginError::WrongCode`] for a code that is wrong or already used; the challenge remains
+    /// valid. See [`LoginError`] for the rest.
     pub async fn prove_second(
         &self,
         challenge: &str,
@@ -81,7 +83,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         self.prove_pending(pending, challenge, code, source).await
     }
 
-    /// The same for a request that proves to hold the key with this thumbprint. A login that began with a key goes on with it.
+    /// Like [`prove_second`](Self::prove_second), for a request that proves possession of the key
+    /// with this thumbprint. A login that started with a key must continue with it.
     pub(super) async fn prove_second_with_key(
         &self,
         challenge: &str,
@@ -135,7 +138,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             }
             _ => LoginError::Rejected(refusal),
         })?;
-        // Only now, so that a mistyped code does not ask for the password again.
+        // Only now, so that a mistyped code does not require the password again.
         if !PendingLogin::take(second.store(), &inner.challenges, challenge).await? {
             return Err(LoginError::ChallengeOver);
         }
@@ -163,7 +166,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok((proved, pending.device()))
     }
 
-    /// Whether a login of `user` has to wait for a code.
+    /// Whether a login of `user` requires a code.
     pub(super) async fn needs_second_step(
         &self,
         user: &User<U>,
@@ -185,7 +188,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(!is_known.await?)
     }
 
-    /// Has whoever is `proved` wait for the second step.
+    /// Stores a pending login and returns its challenge, as [`LoginError::OtpRequired`].
     pub(super) async fn begin_second_step(
         &self,
         proved: Proved<U>,
@@ -205,12 +208,14 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(LoginError::OtpRequired(challenge))
     }
 
-    /// Begins an enrolment of the caller, who must have logged in within five minutes, and who has a second factor
-    /// already must have given a code of it. `account` is what the authenticator shows.
+    /// Starts an enrolment of the caller, who must have logged in at most five minutes ago. A
+    /// caller who already has a second factor must have given a code of it. `account` is the label
+    /// that the authenticator shows.
     ///
     /// # Errors
     ///
-    /// A step-up [`Rejection`] for a proof that is too old, those of [`Otp::enroll`] otherwise.
+    /// [`RejectionKind::StepUp`] for a proof that is too old; otherwise the errors of
+    /// [`Otp::enroll`].
     pub async fn enroll_otp(
         &self,
         caller: &Identity,
@@ -221,7 +226,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let subject = caller.subject().id();
         let mut enrollment = second.otp.enroll(subject).replacing(&caller);
         if !has_second_factor {
-            // An authenticator of whom no code is asked is what an enrolment has left that did not come to its end.
+            // Without the flag no code is required, so the record is left over from an unfinished
+            // enrolment.
             enrollment = enrollment.replacing_what_is_left();
         }
         if let Some(account) = account {
@@ -230,7 +236,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         enrollment.await
     }
 
-    /// Ends the caller's enrolment with its first code, from which on logins ask for one. Returns the recovery codes.
+    /// Completes the caller's enrolment with its first code, and returns the recovery codes. From
+    /// then on logins require a code.
     ///
     /// # Errors
     ///
@@ -252,35 +259,36 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(codes)
     }
 
-    /// Takes the caller's second factor away, who has just given a code of it.
+    /// Removes the second factor of the caller, who must have given a code of it just now.
     ///
     /// # Errors
     ///
-    /// A step-up [`Rejection`] when it has not, an unavailable one when a store does not answer.
+    /// [`RejectionKind::StepUp`] without such a code, [`RejectionKind::Unavailable`] when a store
+    /// does not answer.
     pub async fn disable_otp(&self, caller: &Identity) -> Result<(), Rejection> {
         let second = self.second_factor()?;
         self.require(caller, &Factor::Otp)?;
-        // Whatever is asked of the proof is asked now: a refusal half way would leave the flag away.
+        // The proof is checked in full first: a refusal halfway would leave the flag cleared.
         let subject = second.otp.proved(caller)?;
-        // In this order: a flag without a record would lock its owner out.
+        // In this order: a flag without a record would lock the owner out.
         self.set_second_factor(subject, false).await?;
         second.otp.dangerous_disable(subject).await?;
         Ok(())
     }
 
-    /// The caller, if it may change its second factor: by a login of a moment ago, and by a code where it has one, which the
-    /// second half says.
+    /// Returns the caller if it may change its second factor, and whether it has one. It needs a
+    /// fresh login, or a fresh code if it has a second factor.
     async fn require_owner(&self, caller: &Identity) -> Result<(Identity, bool), Rejection> {
         let caller = caller.clone().checked_again_at(self.inner.clock.now());
         let user = self.inner.users.read(caller.subject().id()).await?;
         let user = user.ok_or_else(|| Rejection::invalid("the user is gone"))?;
-        // By whatever the login was, a provider's word included, which no password renews.
+        // Any login counts, including one with a provider, which no password can renew.
         let factors = || caller.factors().iter().map(|(factor, _)| factor);
         let logged_in = factors().any(|factor| caller.is_fresh(factor, FRESH));
         if user.has_second_factor {
             self.require(&caller, &Factor::Otp)?;
         } else if !logged_in {
-            // What it has proved itself by it can do again.
+            // The caller can repeat the factor with which it logged in.
             let has_password = factors().any(|factor| *factor == Factor::Password);
             let again = match has_password {
                 true => &Factor::Password,
@@ -327,7 +335,7 @@ impl fmt::Debug for SecondFactor {
     }
 }
 
-/// How old a proof may be for what only its owner should do.
+/// The maximum age of a proof for operations that only the owner should perform.
 pub(super) const FRESH: Duration = Duration::from_secs(5 * 60);
-/// A one-time code has eight digits at most, a recovery code 24 characters.
+/// A one-time code has at most eight digits, a recovery code 24 characters.
 const MAX_OTP_BYTES: usize = 12;

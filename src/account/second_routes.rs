@@ -26,7 +26,7 @@ use crate::{
     session::Session,
 };
 
-/// What somebody may do who has not logged in yet.
+/// The routes for users who have not logged in yet.
 pub(super) fn guests<U, S>(mount: &Mount<U>) -> Router<S>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -42,7 +42,7 @@ where
     Router::new().route("/login/otp", second)
 }
 
-/// What its owner may do, inside the layer that authenticates.
+/// The routes for the owner of a second factor, inside the authentication layer.
 pub(super) fn members<U, S>(mount: &Mount<U>) -> Router<S>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -72,7 +72,7 @@ struct SecondStepForm {
     remember: bool,
 }
 
-/// What the login gives.
+/// What the login issues.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum LoginMode {
@@ -99,7 +99,7 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
     let is_kept = kept.is_some();
     let challenge = form.challenge.map(Secret::new).or(kept);
     let challenge = challenge.ok_or_else(|| RouteError::unprocessable("a challenge is needed"))?;
-    // Before a code is used up, as a client may have to send its proof again with a nonce.
+    // Verified before a code is used up: a client may have to repeat its proof with a nonce.
     #[cfg(feature = "dpop")]
     let proof = caller.proof(&mount)?;
     #[cfg(feature = "dpop")]
@@ -187,7 +187,7 @@ async fn new_recovery_codes<U: Serialize + Send + Sync + 'static>(
     Ok(shown(&otp.new_recovery_codes(&caller).await?))
 }
 
-/// A remembered device as its user sees it, with times in seconds since 1970.
+/// A remembered device in the form that its user sees, with times in seconds since 1970.
 #[derive(Serialize)]
 struct RememberedDeviceView {
     id: String,
@@ -227,8 +227,8 @@ async fn revoke_remembered<U: Serialize + Send + Sync + 'static>(
     }
 }
 
-/// The caller with the code that came in the header, if one did. Not by a guard: whether a code is due depends on whether
-/// there is an authenticator to replace.
+/// Adds the code in the header to the caller's proofs, if there is one. A guard cannot do this:
+/// whether a code is required depends on whether there is an authenticator to replace.
 async fn with_code<U: Serialize + Send + Sync + 'static>(
     mount: &Mount<U>,
     caller: Identity,

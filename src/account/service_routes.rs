@@ -1,4 +1,4 @@
-//! The routes for services that are shown tokens: what one is worth (RFC 7662), and its end (RFC 7009).
+//! The routes for services that receive tokens: introspection (RFC 7662) and revocation (RFC 7009).
 
 use axum::{
     Form, Json, Router,
@@ -29,7 +29,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Both go into a header whose parts have no escapes then (RFC 6749 section 2.3.1).
+    /// Neither needs escapes in the header (RFC 6749 section 2.3.1).
     pub(super) fn new(id: &str, secret: &Secret<String>) -> Result<Self, ConfigError> {
         let is_plain = |text: &str| {
             let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
@@ -80,7 +80,7 @@ async fn introspect<U: DeserializeOwned + Send + Sync + 'static>(
     let pairs = mount.accounts.token_pairs();
     let info = pairs.introspect(token.expose()).await;
     let info = info.map_err(Rejection::from)?;
-    // A service that lets in whatever is active must not be shown a refresh token as an access token.
+    // A service that accepts any active token must not take a refresh token for an access token.
     let is_asked_for =
         |info: &TokenInfo| info.is_access || hint.as_deref() == Some("refresh_token");
     let answer = match info.filter(is_asked_for) {
@@ -95,16 +95,16 @@ async fn revoke<U: DeserializeOwned + Send + Sync + 'static>(
     headers: HeaderMap,
     form: TokenForm,
 ) -> RouteResult {
-    // By its form alone is known which kind of token it is.
+    // The type of the token follows from its form, so the hint is not needed.
     let (token, _) = requested_token(&mount, &headers, form)?;
     let pairs = mount.accounts.token_pairs();
     let revoked = pairs.revoke_token(token.expose()).await;
-    // Of a token that is worth nothing there is nothing to end (RFC 7009 section 2.2).
+    // An invalid token is not an error (RFC 7009 section 2.2).
     revoked.map_err(Rejection::from)?;
     Ok(no_store(StatusCode::OK))
 }
 
-/// The token that a known service asks about, and the kind that it takes it for.
+/// Authenticates the service, and returns the token and its type hint.
 fn requested_token<U>(
     mount: &Mount<U>,
     headers: &HeaderMap,
@@ -120,7 +120,7 @@ fn requested_token<U>(
     Ok((Secret::new(request.token), request.token_type_hint))
 }
 
-/// By HTTP Basic (RFC 7617). Every service is compared, and in constant time.
+/// Authenticates a service with HTTP Basic (RFC 7617). Every service is compared, in constant time.
 fn is_known(services: &[Service], headers: &HeaderMap) -> bool {
     let presented = || {
         let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;

@@ -1,4 +1,4 @@
-//! How often a password may be guessed.
+//! Limits how often a password may be guessed.
 
 mod address;
 mod budget;
@@ -21,7 +21,7 @@ use crate::{
     store::{self, Key, Namespace, Store},
 };
 
-/// Counts attempts per account, address and device, on all nodes together.
+/// Counts attempts per account, address and device, across all nodes.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
 #[derive(Clone)]
@@ -42,27 +42,31 @@ struct ThrottleInner {
 }
 
 impl Throttle {
-    /// A throttle whose counters are in `store`, and whose device tokens are made with a key from `secret`.
+    /// Returns a builder of a throttle with counters in `store`, and with a key from `secret` for
+    /// device tokens.
     pub fn builder(store: Arc<dyn Store>, secret: &MasterSecret) -> ThrottleBuilder {
         ThrottleBuilder::new(store, secret)
     }
 
-    /// The client's address, of a request with these headers that `peer` has sent: its own, or what the
-    /// [trusted proxies](ThrottleBuilder::trusted_proxies) say.
+    /// Returns the client's address for a request with these headers from `peer`: the peer's own,
+    /// or the one that the [trusted proxies](ThrottleBuilder::trusted_proxies) state.
     #[must_use]
     pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         self.0.proxies.client_address(peer, headers)
     }
 
-    /// Takes one attempt from every budget it falls under, before the password is looked at.
+    /// Takes one attempt from every applicable budget. Call it before the password is compared.
     ///
-    /// `account` is the login name as the user is looked up by, whether or not there is such a user. `device` is the
-    /// token that came in the device's cookie; one that is not of this account, too old or made up counts as absent.
+    /// `account` is the login name by which the user is looked up, whether or not there is such a
+    /// user. `device` is the token from the device cookie. A token that is for another account,
+    /// expired or forged counts as absent.
     ///
     /// # Errors
     ///
-    /// A throttled [`Rejection`], with nothing taken, when a budget is used up: it says when the budget's window
-    /// ends. An unavailable one when the store does not answer.
+    /// [`RejectionKind::Throttled`](crate::RejectionKind::Throttled) when a budget is used up; it
+    /// states when the window ends, and no budget is charged.
+    /// [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when the store does not
+    /// answer.
     pub async fn attempt(
         &self,
         account: &str,
@@ -74,7 +78,7 @@ impl Throttle {
             .await
     }
 
-    /// The same for an attempt whose source is told of.
+    /// Like [`attempt`](Self::attempt), with a source for events.
     pub(super) async fn attempt_with_source(
         &self,
         account: &str,
@@ -97,7 +101,8 @@ impl Throttle {
         self.take(counters, work, source).await
     }
 
-    /// The same for what is about no account yet, such as a registration: only the address counts.
+    /// Takes one attempt for a request without an account, such as a registration. Only the address
+    /// counts.
     ///
     /// # Errors
     ///
@@ -108,14 +113,15 @@ impl Throttle {
             .await
     }
 
-    /// The token of a device on which `account` has just logged in, to be set as a cookie (`__Host-`, HttpOnly, Secure,
-    /// SameSite=Strict). It opens nothing: it only says which budget the next attempt falls under.
+    /// Returns a token for a device on which `account` has just logged in, to be set as a cookie
+    /// (`__Host-`, HttpOnly, Secure, SameSite=Strict). It grants no access; it only selects the
+    /// budget of the next attempt.
     #[must_use]
     pub fn device_token(&self, account: &str) -> Secret<String> {
         self.0.devices.issue(account, self.0.clock.now())
     }
 
-    /// How long a device token counts, for the cookie's Max-Age.
+    /// Returns how long a device token is valid, for the cookie's Max-Age.
     #[must_use]
     pub fn device_life(&self) -> Duration {
         self.0.devices.life()
@@ -137,7 +143,7 @@ impl Throttle {
         mut work: Option<Counter>,
         source: &EventSource,
     ) -> Result<Attempt, Rejection> {
-        // Who is over a budget already costs a read and changes nothing.
+        // A caller who is over a budget already costs only reads.
         let mut wait = None;
         for counter in counters.iter_mut().chain(&mut work) {
             wait = wait.max(self.remaining_wait(counter).await?);
@@ -168,7 +174,8 @@ impl Throttle {
         })
     }
 
-    /// How long the budget stays used up, if it is. Notes when the window ends that the counter is in.
+    /// Returns how long the budget stays used up, if it is. Records the end of the current window
+    /// in the counter.
     async fn remaining_wait(&self, counter: &mut Counter) -> Result<Option<Duration>, StoreError> {
         let now = self.0.clock.now();
         counter.ends_at = now.after(counter.budget.window());
@@ -181,9 +188,9 @@ impl Throttle {
         Ok(is_used_up.then(|| entry.expires_at.since(now)))
     }
 
-    /// Adds one, with an expiry that has not passed: the window that was looked at may have ended meanwhile, and an
-    /// addition to it would count nothing. If others have begun the next window, its end was not read: `ends_at` has
-    /// passed then, and nothing will be given back.
+    /// Adds one, with an expiry in the future: the window that was read may have ended, and an
+    /// addition to it would count nothing. If others have started the next window, its end was not
+    /// read. `ends_at` has then passed, and nothing will be refunded.
     async fn increment(&self, counter: &mut Counter) -> Result<i64, StoreError> {
         let ends_at = self.0.clock.now().after(counter.budget.window());
         let sum = self.0.store.add(&counter.key, 1, ends_at).await?;
@@ -193,8 +200,8 @@ impl Throttle {
         Ok(sum)
     }
 
-    /// In a window that has ended there is nothing to give back to, and the next one must not begin below zero. What
-    /// comes to zero is removed, so a success leaves nothing behind.
+    /// In a window that has ended there is nothing to refund, and the next one must not start below
+    /// zero. A counter that reaches zero is removed, so a success leaves nothing behind.
     async fn refund(&self, counter: &Counter) -> Result<(), StoreError> {
         let Counter { key, ends_at, .. } = counter;
         if self.0.clock.now() < *ends_at && self.0.store.add(key, -1, *ends_at).await? < 0 {
@@ -203,7 +210,7 @@ impl Throttle {
         Ok(())
     }
 
-    /// What cannot be given back goes on counting.
+    /// An attempt that cannot be refunded still counts.
     async fn refund_all(&self, counters: &[Counter]) {
         for counter in counters {
             if let Err(error) = self.refund(counter).await {
@@ -269,14 +276,14 @@ impl fmt::Debug for Throttle {
     }
 }
 
-/// A number in the store, and what it counts against.
+/// A number in the store, and its budget.
 struct Counter {
     key: Key,
     budget: Budget,
     ends_at: Timestamp,
 }
 
-/// An attempt that is allowed and counts. Dropped, it goes on counting.
+/// An attempt that is admitted and counted. Dropping it leaves it counted.
 #[must_use = "an attempt that succeeds is given back"]
 pub struct Attempt {
     throttle: Throttle,
@@ -285,10 +292,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Gives the attempt back when it succeeded, or came to no verdict: only failures count. What it cost is counted by
-    /// itself, against a budget that only a flood uses up.
+    /// Refunds the attempt if it succeeded or reached no verdict: only failures count. Its cost is
+    /// counted against a separate budget, which only a flood uses up.
     ///
-    /// A store that fails here fails no login. The attempt then goes on counting until its window ends.
+    /// A failure of the store does not fail the login. The attempt then counts until its window
+    /// ends.
     pub async fn give_back(mut self) {
         if let Some(work) = &mut self.work
             && let Err(error) = self.throttle.increment(work).await
@@ -308,8 +316,8 @@ impl fmt::Debug for Attempt {
     }
 }
 
-/// Counters are evicted where a bounded store is full.
+/// A full store with a bound may evict counters.
 const THROTTLE: Namespace = Namespace::new("throttle").evictable();
 
-/// A window may end between two readings of the clock.
+/// A window may end between two reads of the clock.
 const MIN_WAIT: Duration = Duration::from_secs(1);

@@ -16,12 +16,13 @@ use crate::{
     store::{SqlError, StoreFuture},
 };
 
-/// Reads users from a table that the application has, whatever its table and columns are called.
+/// Reads users from an existing table, with any table and column names.
 ///
-/// Only named columns are read. A `U` is made of the [columns](PostgresUsersBuilder::user_columns) that handlers need, as
-/// a JSON object under their names; what a user may do comes from [`roles_column`](PostgresUsersBuilder::roles_column) alone. The id
-/// may be of any type that has a text form, and is compared in that form unless its
-/// [type](PostgresUsersBuilder::id_type) is told.
+/// Only the named columns are read. A `U` is built from the
+/// [columns](PostgresUsersBuilder::user_columns) that handlers need, as a JSON object with the
+/// column names as keys. Permissions come only from
+/// [`roles_column`](PostgresUsersBuilder::roles_column). The id may have any type with a text form;
+/// it is compared as text unless its [type](PostgresUsersBuilder::id_type) is set.
 pub struct PostgresUsers<U> {
     pool: PgPool,
     find: String,
@@ -34,7 +35,8 @@ pub struct PostgresUsers<U> {
 }
 
 impl<U> PostgresUsers<U> {
-    /// Users in `table` (`users`, or `schema.users`), which `pool` reaches.
+    /// Returns a builder for users in `table` (`users`, or `schema.users`), which `pool` connects
+    /// to.
     pub fn builder(pool: PgPool, table: impl Into<String>) -> PostgresUsersBuilder<U> {
         PostgresUsersBuilder::new(pool, table.into())
     }
@@ -42,7 +44,7 @@ impl<U> PostgresUsers<U> {
 
 impl<U: DeserializeOwned> PostgresUsers<U> {
     async fn fetch_user(&self, sql: &str, wanted: &str) -> Result<Option<User<U>>, StoreError> {
-        // Text with a NUL is no text for PostgreSQL.
+        // PostgreSQL text cannot contain NUL.
         if wanted.contains('\0') {
             return Ok(None);
         }
@@ -95,8 +97,8 @@ fn user_from_row<U: DeserializeOwned>(row: &PgRow) -> Result<User<U>, StoreError
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> {
-    /// The column may compare without case or trailing spaces, by its collation or type. Counted more coarsely than it compares,
-    /// names that are nobody's only share a budget.
+    /// The column may compare without case or trailing spaces, by its collation or type. If the
+    /// throttle counts more coarsely than the column compares, unknown names merely share a budget.
     fn canonical<'a>(&self, name: &'a str) -> Cow<'a, str> {
         Cow::Owned(name.trim_end().to_lowercase())
     }
@@ -108,7 +110,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> 
     fn read<'a>(&'a self, id: &'a str) -> StoreFuture<'a, Option<User<U>>> {
         Box::pin(async move {
             let user = self.fetch_user(&self.read, id).await?;
-            // A number has many spellings, and the user only one id.
+            // A number has many spellings, but the user only one id.
             Ok(user.filter(|user| user.grant.subject() == id))
         })
     }
@@ -158,7 +160,7 @@ impl<U> fmt::Debug for PostgresUsers<U> {
     }
 }
 
-/// A pool that waits for a server that is away waits for half a minute; a login does not.
+/// The pool would wait half a minute for an unavailable server; a login does not.
 async fn with_time_limit<T>(
     query: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, QueryError> {
@@ -173,7 +175,7 @@ enum QueryError {
     Timeout(Elapsed),
 }
 
-/// Of the server's words only what is about no row: they quote hashes.
+/// Database errors that quote a row are left out, since they could quote hashes.
 impl From<QueryError> for BoxError {
     fn from(failure: QueryError) -> Self {
         match failure {
@@ -183,7 +185,8 @@ impl From<QueryError> for BoxError {
     }
 }
 
-/// Whether the text that was asked for is no value of the column's type (SQLSTATE class 22), so nobody's.
+/// Whether the text is not a value of the column's type (SQLSTATE class 22), so that no row can
+/// match.
 fn is_invalid_text(error: &sqlx::Error) -> bool {
     let code = error
         .as_database_error()

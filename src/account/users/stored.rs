@@ -17,14 +17,16 @@ use crate::{
     },
 };
 
-/// Keeps users in a [`Store`]: a record under a random id, and the name that leads to it.
+/// Keeps users in a [`Store`]: one record under a random id, and a name entry that points to it.
 ///
-/// Both are sealed under keys of the master secret and the issuer, so a party that can write to the store
-/// makes no user, changes no role or password, and moves no name to another user. Users are of one issuer: another
-/// one on the same store has its own. A user whose record is sealed under a secret that is not accepted any more
-/// cannot log in (503); records are sealed anew under the active secret as their users log in.
+/// Both are sealed with keys of the master secret and the issuer. A party that can write to the
+/// store can therefore not create a user, change a role or password, or point a name to another
+/// user. Users belong to one issuer; another issuer on the same store has its own. If a record is
+/// sealed with a secret that is no longer accepted, its user cannot log in (503). Records are
+/// resealed with the active secret as their users log in.
 ///
-/// Names are compared byte by byte; bring them into one form first (such as lower case) if yours are not.
+/// Names are compared byte by byte. Normalize them first (to lower case, for example) if yours
+/// differ in form.
 pub struct StoreUsers<U> {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -33,7 +35,7 @@ pub struct StoreUsers<U> {
     user: PhantomData<fn() -> U>,
 }
 
-/// What is stored under a user's id.
+/// The value stored under a user's id.
 #[derive(Serialize, Deserialize)]
 struct UserRecord<U> {
     name: String,
@@ -47,7 +49,8 @@ struct UserRecord<U> {
 }
 
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
-    /// Users of `issuer` in `store`, sealed with keys from `secret`, by the system's clock.
+    /// Creates a handle for the users of `issuer` in `store`, sealed with keys from `secret`, with
+    /// the system clock.
     pub fn new(store: Arc<dyn Store>, secret: &MasterSecret, issuer: &str) -> Self {
         Self {
             store,
@@ -58,18 +61,20 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         }
     }
 
-    /// Gives up after five seconds of `clock` when others keep changing the same user.
+    /// Sets the clock. An update gives up after five seconds of it if others keep changing the same
+    /// user.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Adds a user who logs in with `name`, and returns the new id; `None` if the name is taken.
+    /// Adds a user who logs in with `name`, and returns the new id. Returns `None` if the name is
+    /// taken.
     ///
     /// # Errors
     ///
-    /// When the store does not answer; the name may then be taken, and by this user.
+    /// When the store does not answer. The name may then be taken by this user.
     pub async fn add(
         &self,
         name: &str,
@@ -87,7 +92,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
             has_second_factor: false,
             user,
         };
-        // The record first: a name that leads released could not be registered by anybody.
+        // The record first: nobody could register a name that points to a missing record.
         let key = self.user_key(&id);
         let write = self.seal_user(&key, &record)?;
         self.store.put(&key, write, When::Absent).await?;
@@ -104,7 +109,8 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         Ok(None)
     }
 
-    /// Says what the user with this id may do from its next login or refresh on; `false` if there is none.
+    /// Sets the user's roles, as of the next login or refresh. Returns `false` if there is no such
+    /// user.
     ///
     /// # Errors
     ///
@@ -149,7 +155,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
             .transpose()
     }
 
-    /// The id that a name leads to.
+    /// Returns the id that a name points to.
     fn open_name(&self, name: &Key, entry: &Entry) -> Result<Option<String>, StoreError> {
         if entry.value.is_empty() {
             return Ok(None);
@@ -172,8 +178,8 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         Ok(Write::new(value, Timestamp::NEVER))
     }
 
-    /// What is stored, and whether the active secret has sealed it. serde_json quotes the input in some messages,
-    /// so only the place is kept.
+    /// Returns the record, and whether the active secret sealed it. Some messages of serde_json
+    /// quote the input, so only the column is kept.
     fn open_user(&self, key: &Key, value: &[u8]) -> Result<(UserRecord<U>, bool), StoreError> {
         let opened = self.records.open(key, &[], value)?;
         let record = serde_json::from_slice(&opened.plain)
@@ -181,8 +187,8 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         Ok((record, opened.is_current))
     }
 
-    /// Seals a user anew under the active secret. What it is sealed under now is still accepted, so a failure
-    /// waits for the next login.
+    /// Reseals a user with the active secret. The current secret is still accepted, so a failure is
+    /// retried at the next login.
     async fn reseal(&self, name: &Key, id: &str) {
         let resealed = async {
             self.change(id, |_| true).await?;
@@ -218,7 +224,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
                 .map(|entry| self.open_name(&key, &entry))
                 .transpose()?;
             let id = id.flatten();
-            // A name that leads released costs what one does that leads to a user.
+            // An unknown name costs the same reads as a known one.
             let found = self.read_record(id.as_deref().unwrap_or(name)).await?;
             let (Some(id), Some((record, is_current))) = (id, found) else {
                 return Ok(None);
@@ -266,14 +272,15 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
         }))
     }
 
-    /// The name is free again. After a failure it may lead released: ask again.
+    /// Removes the user and frees the name. After a failure the name may point to a missing record,
+    /// so call it again.
     fn remove<'a>(&'a self, id: &'a str) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let Some((record, _)) = self.read_record(id).await? else {
                 return Ok(false);
             };
             let name = self.name_key(&record.name);
-            // Asked again after a failure, the name may be somebody else's by now.
+            // When called again after a failure, the name may belong to another user by now.
             if let Some(entry) = self.store.get(&name).await?
                 && self.open_name(&name, &entry)?.as_deref() == Some(id)
             {
@@ -286,7 +293,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
     }
 }
 
-/// The user of a record, unless it may not log in.
+/// Returns the user of a record, unless the user is disabled.
 fn user_from_record<U>(id: &str, record: UserRecord<U>) -> Option<User<U>> {
     if record.is_disabled {
         return None;
@@ -310,9 +317,10 @@ fn corrupt(error: impl Into<BoxError>) -> StoreError {
     StoreError::Corrupt(error.into())
 }
 
-/// How long a name that was given up leads released, unless somebody takes it: a store removes nothing on a condition.
+/// How long a released name stays empty before it expires, unless it is taken. The store has no
+/// conditional removal.
 const RELEASED_NAME_TTL: Duration = Duration::from_secs(60);
 
-/// What is written may disable a user, or take a role.
+/// A write may disable a user or remove a role.
 const USER: Namespace = Namespace::new("user").revoking();
 const NAME: Namespace = Namespace::new("user-name");
