@@ -1,4 +1,4 @@
-//! A user whose password was verified, and how the attempt is counted.
+//! A user who has proved the first factor, and how the attempt is counted.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ pub struct Proved<U> {
     pub(super) device_account: String,
     /// The account that the token of a remembered device will be for, if the user gave a code.
     pub(super) remembered_account: Option<String>,
-    /// Nothing is issued before a one-time code is given.
+    /// If set, nothing is issued before a one-time code is given.
     pub(super) needs_second_step: bool,
     pub(super) pairs_epoch: refresh::Epoch,
     pub(super) sessions_epoch: Option<session::Epoch>,

@@ -1,4 +1,4 @@
-//! The one place where passwords are hashed.
+//! The only place where passwords are hashed.
 
 use std::num::NonZeroU32;
 
@@ -13,7 +13,7 @@ use super::{
     stored::{HashForm, HashParams, encode_bcrypt},
 };
 
-/// Fills `digest`, whose length the caller has chosen, from a password and a salt.
+/// Fills `digest`, whose length the caller chooses, from a password and a salt.
 pub(super) fn derive(
     params: HashParams,
     password: &[u8],
@@ -83,14 +83,15 @@ fn derive_pbkdf2(
     Ok(())
 }
 
-/// What passlib's `bcrypt_sha256`, version 2, gives to bcrypt: 44 characters that depend on the whole password, and
-/// on the salt, so that a list of bare SHA-256 hashes is no short cut.
+/// The input that passlib's `bcrypt_sha256`, version 2, passes to bcrypt: 44 characters that depend
+/// on the whole password and on the salt, so that lists of plain SHA-256 hashes are no shortcut.
 fn prehash(password: &[u8], salt: &[u8]) -> Zeroizing<String> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, encode_bcrypt(salt).as_bytes());
     Zeroizing::new(STANDARD.encode_to_string(hmac::sign(&key, password)))
 }
 
-/// As every bcrypt does: the password with a zero byte behind it, and of that the first 72 bytes.
+/// Hashes as every bcrypt does: the password with a trailing zero byte, of which the first 72 bytes
+/// count.
 fn bcrypt(
     log_rounds: u32,
     password: &[u8],
@@ -112,5 +113,5 @@ fn bcrypt(
     Ok(())
 }
 
-/// Of its 24 bytes, bcrypt has always kept 23.
+/// bcrypt has always stored 23 of its 24 bytes.
 pub(super) const BCRYPT_BYTES: usize = 23;

@@ -1,8 +1,8 @@
-//! How many hashes are computed at one time, how many may wait, and who goes next.
+//! Limits how many hashes run at a time and how many wait, and decides which is next.
 //!
-//! A slot is taken before anything else is spent on a request, and held until its hash is done. Nobody holds more than a few
-//! of them: an account, a device and a network have bounds of their own. Networks take network_queue, so that one which floods the
-//! queue waits for itself.
+//! A slot is reserved before any other work is spent on a request, and held until its hash is done.
+//! An account, a device and a network each have a limit of slots. Networks take turns, so that a
+//! network that floods the queue only delays itself.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,7 +16,7 @@ use tokio::{runtime::Handle, sync::oneshot};
 use super::whose::{QuotaKey, Requester};
 use crate::{error::StoreError, rejection::Rejection};
 
-/// A bound on the hashes that run, and one on those that run or wait.
+/// Limits the hashes that run, and those that run or wait.
 pub(super) struct Pool(Arc<PoolInner>);
 
 struct PoolInner {
@@ -33,12 +33,12 @@ struct Limits {
 #[derive(Default)]
 struct PoolState {
     running: usize,
-    /// How many slots are taken, and how many of them each key has.
+    /// The number of slots in use, in total and by quota.
     taken: usize,
     held: HashMap<QuotaKey, usize>,
-    /// Those who wait for their turn, by network.
+    /// The waiters by network.
     waiting: HashMap<QuotaKey, VecDeque<Waiter>>,
-    /// The networks that wait, in the order of their network_queue.
+    /// The networks with waiters, in round-robin order.
     network_queue: VecDeque<QuotaKey>,
     next_id: u64,
 }
@@ -60,7 +60,8 @@ impl Pool {
         }))
     }
 
-    /// A slot in the queue, or a refusal at once when it is full, or full of the same.
+    /// Reserves a slot in the queue. Refused at once if the queue is full, or a quota of the
+    /// requester is used up.
     pub(super) fn admit(&self, requester: Requester) -> Result<QueueSlot, Rejection> {
         let inner = &self.0;
         let mut state = inner.lock();
@@ -105,7 +106,7 @@ impl PoolInner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the next ones run while there is room: one of each network in turn.
+    /// Starts waiters while there is room, one of each network in turn.
     fn start_waiters(self: &Arc<Self>, state: &mut PoolState) {
         while state.running < self.limits.running {
             let Some(network) = state.network_queue.pop_front() else {
@@ -123,22 +124,22 @@ impl PoolInner {
             let permit = RunPermit(Some(Arc::clone(self)));
             match waiter.permit.send(permit) {
                 Ok(()) => state.running += 1,
-                // Nobody waits there any more. The lock is held, so this turn must not give itself back.
+                // The waiter is gone. The lock is held, so this permit must not release itself.
                 Err(mut unused) => drop(unused.0.take()),
             }
         }
     }
 }
 
-/// A slot in the queue. It is given back when it and all work begun in it have ended.
+/// A slot in the queue. It is released when it and all work in it have finished.
 pub(super) struct QueueSlot {
     inner: Arc<PoolInner>,
     requester: Requester,
 }
 
 impl QueueSlot {
-    /// Works on a thread of the runtime's for blocking work, once it is this slot's turn. It stays taken until the work has
-    /// ended, whether or not anybody still waits for it.
+    /// Runs `work` on a blocking thread of the runtime once it is this slot's turn. The slot stays
+    /// reserved until the work has finished, even if the caller is dropped.
     pub(super) async fn run<T: Send + 'static>(
         self: Arc<Self>,
         work: impl FnOnce() -> T + Send + 'static,
@@ -192,7 +193,7 @@ impl Drop for QueueSlot {
     }
 }
 
-/// A caller that disappears while waiting leaves the queue.
+/// Removes a caller that is dropped while it waits from the queue.
 struct QueuePosition<'a> {
     slot: &'a QueueSlot,
     id: u64,
@@ -213,7 +214,7 @@ impl Drop for QueuePosition<'_> {
     }
 }
 
-/// The right to compute now. It is given back when dropped.
+/// The permission to compute now. Dropping it releases it.
 struct RunPermit(Option<Arc<PoolInner>>);
 
 impl Drop for RunPermit {
@@ -237,13 +238,13 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// Nobody types their password in so many windows at once.
+/// Nobody types a password in more windows at once.
 const ACCOUNT_NETWORK: usize = 8;
-/// Of all networks together, so that strangers in one do not take every slot of somebody elsewhere.
+/// For all networks together, so that strangers in one cannot take every slot of a user elsewhere.
 const ACCOUNT: usize = 24;
 const DEVICE: usize = 4;
 
-/// A full queue of hashes at OWASP's cost is worked off in a second or two on two cores.
+/// A full queue at OWASP's cost takes a second or two on two cores.
 const RETRY: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
@@ -259,7 +260,7 @@ mod tests {
         Requester::new(account, address.parse().unwrap(), None)
     }
 
-    /// A slot at work until the sender is dropped.
+    /// Keeps a slot busy until the sender is dropped.
     fn busy(slot: QueueSlot) -> (tokio::task::JoinHandle<()>, mpsc::Sender<()>) {
         let (sender, receiver) = mpsc::channel::<()>();
         let work = move || {
@@ -279,7 +280,8 @@ mod tests {
         }
     }
 
-    /// Callers come and vanish at every point; what runs is counted inside the work, which ends only when told to.
+    /// Callers start and are dropped at every point. The running work is counted inside itself and
+    /// ends only on request.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn no_more_runs_than_the_bound_when_callers_vanish() {
         const BOUND: usize = 3;
@@ -299,7 +301,7 @@ mod tests {
                         let work = move || {
                             let now = running.fetch_add(1, Ordering::SeqCst) + 1;
                             let _ = starts.send(now);
-                            // Ends when the sender is gone.
+                            // Returns when the sender is dropped.
                             let _ = finishes.lock().map(|finishes| finishes.recv());
                             running.fetch_sub(1, Ordering::SeqCst);
                         };
@@ -310,7 +312,8 @@ mod tests {
             for _ in 0..BOUND {
                 assert!(started.recv().unwrap() <= BOUND);
             }
-            // All vanish, those requester work runs included; nobody else may begin before it has ended.
+            // All callers are dropped, including those with running work. Nobody else may start
+            // before it ends.
             for caller in callers {
                 caller.abort();
                 let _ = caller.await;
@@ -322,7 +325,7 @@ mod tests {
             }
             assert!(started.try_recv().is_err());
             drop(finish);
-            // Every slot comes back.
+            // Every slot is released.
             until(|| pool.0.lock().taken == 0).await;
             assert_eq!(pool.0.lock().running, 0);
         }
@@ -389,7 +392,7 @@ mod tests {
         assert!(pool.admit(from("alice", "192.0.2.1")).is_ok());
     }
 
-    /// Thirty wait from one network when one comes from another: it is the second to run.
+    /// Thirty callers of one network wait when one of another arrives: it runs second.
     #[tokio::test]
     async fn networks_take_turns() {
         let pool = Pool::new(1, 63);

@@ -1,15 +1,16 @@
-//! The text of a stored hash: what other systems wrote, and what is written here.
+//! The text format of stored hashes, written here or by other systems.
 //!
-//! One strict parser for every form, so that the cost is known and bounded before anything is computed.
+//! One strict parser reads every format, so that the cost is known and bounded before anything is
+//! computed.
 
 use argon2::{Algorithm, Version};
 use base64_simd::{STANDARD, STANDARD_NO_PAD};
 
 use super::{HashError, cost::Cost};
 
-/// A stored hash, read.
+/// A parsed hash.
 pub(super) struct StoredHash {
-    /// Which pepper the password was mixed with.
+    /// The pepper that was mixed into the password.
     pub(super) pepper: Option<PepperId>,
     pub(super) params: HashParams,
     pub(super) salt: Vec<u8>,
@@ -18,7 +19,7 @@ pub(super) struct StoredHash {
 
 pub(super) type PepperId = [u8; 4];
 
-/// How a digest comes from a password and a salt.
+/// How a digest is derived from a password and a salt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct HashParams {
     pub(super) cost: Cost,
@@ -27,11 +28,11 @@ pub(super) struct HashParams {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum HashForm {
-    /// As hashes are made here.
+    /// The form of new hashes.
     Own,
     /// Another Argon2 than Argon2id 1.3.
     OldArgon2(Algorithm, Version),
-    /// The password itself under bcrypt, which reads 72 bytes of it.
+    /// bcrypt over the password itself, of which it reads 72 bytes.
     PlainBcrypt,
 }
 
@@ -43,7 +44,7 @@ impl HashParams {
 }
 
 impl StoredHash {
-    /// Reads a hash whose cost is within bounds.
+    /// Parses a hash whose cost is within bounds.
     pub(super) fn parse(text: &str) -> Result<Self, HashError> {
         let parsed = parse(text).ok_or(HashError::new("a form that is not understood"))?;
         parsed.params.cost.check_bounds()?;
@@ -53,7 +54,7 @@ impl StoredHash {
         Ok(parsed)
     }
 
-    /// The text to store. Only hashes made here are written.
+    /// Returns the text to store. Only hashes made here are written.
     pub(super) fn format(&self) -> String {
         let encode = |bytes: &[u8]| STANDARD_NO_PAD.encode_to_string(bytes);
         let pepper = match self.pepper {
@@ -109,7 +110,7 @@ fn parse(text: &str) -> Option<StoredHash> {
             salt,
             digest,
         ] => argon2(name, version.strip_prefix("v=")?, costs, salt, digest)?,
-        // Version 1.0, before there was a field for it.
+        // Version 1.0, which had no field for it.
         [
             "",
             name @ ("argon2id" | "argon2i" | "argon2d"),
@@ -138,7 +139,7 @@ fn parse(text: &str) -> Option<StoredHash> {
         }
         ["", "pbkdf2-sha256", costs, salt, digest] => pbkdf2(SHA256, costs, salt, digest)?,
         ["", "pbkdf2-sha512", costs, salt, digest] => pbkdf2(SHA512, costs, salt, digest)?,
-        // Django's: the salt is its own text, the digest has padding.
+        // Django: the salt is plain text, the digest has padding.
         ["pbkdf2_sha256", iterations, salt, digest] => {
             let digest = STANDARD.decode_to_vec(digest).ok()?;
             (
@@ -189,7 +190,7 @@ fn plain_bcrypt(rounds: &str, body: &str) -> Option<ParsedHash> {
     ))
 }
 
-/// PHC has `i=…,l=…` and base64; passlib has the bare number, and `.` for `+`.
+/// PHC has `i=…,l=…` and base64; passlib has the plain number, and `.` for `+`.
 fn pbkdf2(
     params: fn(u32) -> HashParams,
     costs: &str,
@@ -218,7 +219,7 @@ const SHA256: fn(u32) -> HashParams =
 const SHA512: fn(u32) -> HashParams =
     |iterations| HashParams::of(Cost::Pbkdf2Sha512 { iterations });
 
-/// `a=1,b=2` with exactly these names in this order, as the PHC string format demands.
+/// Parses `a=1,b=2` with exactly these names in this order, as the PHC string format requires.
 fn numbers<const N: usize>(text: &str, names: [&str; N]) -> Option<[u32; N]> {
     let mut values = [0; N];
     let mut fields = text.split(',');
@@ -252,8 +253,8 @@ pub(super) fn encode_bcrypt(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Decodes `N` characters. The bits of the last one that stand for nothing are not looked at, since some systems
-/// have left them as they came.
+/// Decodes `N` characters. The unused bits of the last one are ignored, since some systems do not
+/// clear them.
 fn decode_bcrypt<const N: usize>(text: &str) -> Option<Vec<u8>> {
     let mut standard = Vec::with_capacity(N);
     for byte in text.bytes() {
@@ -270,6 +271,6 @@ const STANDARD_ALPHABET: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BCRYPT_ALPHABET: &[u8; 64] =
     b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-/// A shorter digest would let a guess in, a longer one adds nothing.
+/// A shorter digest would accept guesses, a longer one adds no strength.
 const DIGEST_BYTES: std::ops::RangeInclusive<usize> = 16..=128;
 const MAX_SALT_BYTES: usize = 128;

@@ -1,4 +1,4 @@
-//! Official vectors for every scheme, and what is no hash.
+//! Official vectors for every scheme, and malformed hashes.
 
 use super::{
     cost::{Cost, Scheme},
@@ -23,7 +23,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether `password` fits the stored hash, and the same hash is written back where it is one of ours.
+/// Whether `password` matches the stored hash.
 fn fits(password: &str, stored: &str) -> bool {
     let all = hasher(&Scheme::ALL, CHEAP, Peppers::default());
     let outcome = all.verify(password.as_bytes(), Some(stored)).unwrap();
@@ -74,15 +74,15 @@ fn bcrypt_by_openwall() {
         assert!(fits(password, stored), "{stored}");
         assert!(!fits("U*V", stored), "{stored}");
     }
-    // What stood behind the 72nd byte was never looked at where this hash was made.
+    // The system that made this hash never read beyond the 72nd byte.
     let stored = "$2a$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui";
     assert!(fits(&format!("{long}chars after 72 are ignored"), stored));
     assert!(!fits(&long[..71], stored));
-    // The last character of a salt has four bits that stand for nothing.
+    // The last character of a salt has four unused bits.
     let careless = stored.replace("rstuu5", "rstuv5");
     assert!(fits(long, &careless));
 
-    // A password that is no text: the sign extension bug of `$2x$` changes it.
+    // A password that is not text: the sign extension bug of `$2x$` changes it.
     let stored =
         StoredHash::parse("$2y$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e").unwrap();
     let mut digest = [0; 23];
@@ -173,7 +173,7 @@ fn what_is_written_is_read_back() {
     }
 }
 
-/// Each is refused by its text, before anything is computed: the test would not end otherwise.
+/// Each is refused by its text, before anything is computed. Otherwise the test would not end.
 #[test]
 fn absurd_costs_are_refused_before_they_are_computed() {
     let b64 = "c29tZXNhbHRzb21lc2FsdA";
@@ -223,7 +223,7 @@ fn what_is_no_hash_is_damaged_and_never_a_wrong_password() {
         &good.replace("m=256,t=2", "t=2,m=256"),
         &good.replace("p=1", "p=1,keyid=AAAA"),
         &good.replace("Gi/4", "Gi/4="),
-        // Salts under eight bytes, and a digest that anybody could guess.
+        // Salts under eight bytes, and a digest short enough to guess.
         &good.replace("c29tZXNhbHQ", "c29t"),
         &good[..good.len() - 40],
         &format!("{}${long}", &good[..good.len() - 44]),

@@ -1,31 +1,31 @@
-//! On whose behalf a hash is computed.
+//! The requester of a hash, whose slots are limited.
 
 use std::net::IpAddr;
 
 use crate::{account::throttle::site, secret};
 
-/// The quota_keys that a place in the queue is counted for.
+/// The quotas that a slot in the queue counts against.
 pub(in crate::account) struct Requester {
     account: Option<QuotaKey>,
     account_network: Option<QuotaKey>,
     device: Option<QuotaKey>,
-    /// Requester turn it is goes by network.
+    /// Networks take turns in the queue.
     pub(super) network: QuotaKey,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum QuotaKey {
     Account([u8; 32]),
-    /// An account from one network.
+    /// An account, from one network.
     AccountNetwork([u8; 32]),
     Device([u8; 32]),
     Network(Vec<u8>),
-    /// The application itself, as where it imports users.
+    /// The application itself, for example when it imports users.
     Internal,
 }
 
 impl Requester {
-    /// An attempt at `account` from `address`, by a device that is known or is not.
+    /// An attempt at `account` from `address`, with the text of the device cookie if there is one.
     pub(in crate::account) fn new(account: &str, address: IpAddr, device: Option<&[u8]>) -> Self {
         let account_hash = secret::hash([account.as_bytes()]);
         let from_here = secret::hash([account_hash.as_slice(), &site(address)]);

@@ -1,4 +1,4 @@
-//! What is computed on a thread of its own: the whole of a verification, and a new hash.
+//! The blocking work: a complete verification, and a new hash.
 
 use super::{
     HashError, Outcome,
@@ -9,14 +9,14 @@ use super::{
 };
 use crate::secret::{self, Secret};
 
-/// How passwords are hashed at present, and what still verifies.
+/// The current settings of new hashes, and the schemes and peppers that still verify.
 #[derive(Debug)]
 pub(super) struct PasswordHasher {
     schemes: Vec<Scheme>,
     cost: Cost,
     rehash: bool,
     peppers: Peppers,
-    /// The hash of a password that nobody has, as new hashes are.
+    /// The hash of a random password, in the form of new hashes.
     decoy: Secret<String>,
 }
 
@@ -38,7 +38,7 @@ impl PasswordHasher {
         Ok(hasher)
     }
 
-    /// The hash to store.
+    /// Returns the hash to store.
     pub(super) fn hash(&self, password: &[u8]) -> Result<Secret<String>, HashError> {
         let length = match self.cost {
             Cost::Bcrypt { .. } => BCRYPT_BYTES,
@@ -54,7 +54,7 @@ impl PasswordHasher {
         Ok(Secret::new(hash.format()))
     }
 
-    /// Compares `password` with the hash that is stored, or with one that nobody's password fits.
+    /// Compares `password` with the stored hash, or with one that no password matches.
     pub(super) fn verify(
         &self,
         password: &[u8],
@@ -80,7 +80,7 @@ impl PasswordHasher {
         Ok(Outcome::Verified { new_hash })
     }
 
-    /// Takes the time of a wrong password.
+    /// Takes as long as a wrong password.
     fn refuse(&self, password: &[u8]) -> Result<Outcome, HashError> {
         let decoy = StoredHash::parse(self.decoy.expose())?;
         self.fits(password, &decoy)?;
@@ -106,6 +106,6 @@ impl PasswordHasher {
     }
 }
 
-/// NIST SP 800-132 and RFC 9106 ask for 16 bytes.
+/// NIST SP 800-132 and RFC 9106 require 16 bytes.
 const SALT_BYTES: usize = 16;
 const DIGEST_BYTES: usize = 32;
