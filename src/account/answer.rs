@@ -51,12 +51,14 @@ impl From<LoginError> for RouteError {
             }
             LoginError::WrongCode => Self::Code("wrong_code", "wrong code", None),
             LoginError::ChallengeOver => {
-                let detail = "the login took too long, or was finished";
+                let detail = "the login has expired or was already completed";
                 Self::Code("challenge_over", detail, None)
             }
-            LoginError::OtpRequired(challenge) => {
-                Self::Code("otp_required", "a one-time code is due", Some(challenge))
-            }
+            LoginError::OtpRequired(challenge) => Self::Code(
+                "otp_required",
+                "a one-time code is required",
+                Some(challenge),
+            ),
             LoginError::NewPassword(NewPasswordError::Unchecked(source)) => {
                 Self::Rejected(StoreError::Unavailable(source).into())
             }
@@ -79,8 +81,8 @@ impl IntoResponse for RouteError {
             Self::Detail(status, detail) => (status, detail, None, None),
             Self::UnknownService => {
                 let basic = HeaderValue::from_static(r#"Basic realm="introspection""#);
-                let told = Self::new(StatusCode::UNAUTHORIZED, "a known service must ask");
-                return ([(header::WWW_AUTHENTICATE, basic)], told).into_response();
+                let error = Self::new(StatusCode::UNAUTHORIZED, "service authentication failed");
+                return ([(header::WWW_AUTHENTICATE, basic)], error).into_response();
             }
             Self::Code(code, detail, challenge) => (
                 StatusCode::UNAUTHORIZED,

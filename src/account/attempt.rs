@@ -134,9 +134,9 @@ impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongCredentials => f.write_str("wrong name or password"),
-            Self::OtpRequired(_) => f.write_str("a one-time code is due"),
+            Self::OtpRequired(_) => f.write_str("a one-time code is required"),
             Self::WrongCode => f.write_str("wrong code"),
-            Self::ChallengeOver => f.write_str("the login took too long, or was finished"),
+            Self::ChallengeOver => f.write_str("the login has expired or was already completed"),
             Self::NewPassword(error) => error.fmt(f),
             Self::Rejected(rejection) => rejection.fmt(f),
         }

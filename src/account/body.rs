@@ -35,12 +35,12 @@ where
         {
             Some("application/json") => match request.extract::<Json<T>, _>().await {
                 Ok(Json(body)) => Ok(Self(body)),
-                Err(refused) => Err(of(refused.status())),
+                Err(refused) => Err(invalid_body(refused.status())),
             },
             Some("application/x-www-form-urlencoded") => {
                 match request.extract::<Form<T>, _>().await {
                     Ok(Form(body)) => Ok(Self(body)),
-                    Err(refused) => Err(of(refused.status())),
+                    Err(refused) => Err(invalid_body(refused.status())),
                 }
             }
             _ => Err(RouteError::new(
@@ -69,11 +69,11 @@ where
     }
 }
 
-fn of(status: StatusCode) -> RouteError {
+fn invalid_body(status: StatusCode) -> RouteError {
     let detail = match status {
         StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
-        StatusCode::UNPROCESSABLE_ENTITY => "the body lacks a field, or one is of another type",
-        _ => "the body is not what its content type says",
+        StatusCode::UNPROCESSABLE_ENTITY => "the body lacks a field, or a field has the wrong type",
+        _ => "the body does not match its content type",
     };
     RouteError::new(status, detail)
 }
@@ -85,7 +85,7 @@ impl FormFields {
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         let mut fields = self.0.iter();
         fields
-            .find(|(known, _)| known == name)
+            .find(|(field, _)| field == name)
             .map(|(_, value)| value)
     }
 
@@ -112,11 +112,11 @@ impl<'de> Visitor<'de> for FormFieldsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FormFields, A::Error> {
         let mut fields: Vec<(String, Value)> = Vec::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if fields.iter().any(|(known, _)| *known == name) {
-                return Err(de::Error::custom("a name comes twice"));
+            if fields.iter().any(|(field, _)| *field == name) {
+                return Err(de::Error::custom("duplicate field"));
             }
             if fields.len() == MAX_FIELDS {
-                return Err(de::Error::custom("too many names"));
+                return Err(de::Error::custom("too many fields"));
             }
             fields.push((name, value));
         }

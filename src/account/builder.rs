@@ -33,10 +33,10 @@ impl<U> AccountsBuilder<U> {
         pairs: TokenPairs<U>,
     ) -> Self {
         let challenges = ChallengeKeys::new(pairs.secret(), pairs.issuer());
-        let names = pairs.secret().keys("tower-jam tried names", pairs.issuer());
+        let name_keys = pairs.secret().keys("tower-jam tried names", pairs.issuer());
         Self(AccountsInner {
             challenges,
-            names: TagKey::new(&names[0]),
+            names: TagKey::new(&name_keys[0]),
             users,
             passwords,
             throttle,
@@ -76,7 +76,7 @@ impl<U> AccountsBuilder<U> {
             return Err(ConfigError::new("remember_devices", "there is no `otp`"));
         };
         if !(HOUR..=YEAR).contains(&life) {
-            let reason = "is not an hour to a year";
+            let reason = "is not between an hour and a year";
             return Err(ConfigError::new("remember_devices", reason));
         }
         let devices = RememberedDevices::new(pairs.secret(), pairs.issuer(), life);
@@ -111,7 +111,7 @@ impl<U> AccountsBuilder<U> {
                 return Err(ConfigError::new("sessions", reason));
             }
             if !sessions.reads_users() {
-                let reason = "it does not read its users anew: call `SessionsBuilder::users`";
+                let reason = "it does not re-read its users: call `SessionsBuilder::users`";
                 return Err(ConfigError::new("sessions", reason));
             }
         }

@@ -62,7 +62,7 @@ impl Caller {
         let origin = self.origin_if_known(mount.accounts.throttle(), cookies)?;
         origin.ok_or_else(|| {
             Rejection::misconfigured(
-                "the client's address is not known: serve the application by \
+                "the client address is unknown: serve the application with \
                  `into_make_service_with_connect_info::<SocketAddr>()`",
             )
         })
@@ -97,11 +97,11 @@ impl Caller {
             return Ok(None);
         };
         if proofs.next().is_some() {
-            return Err(Rejection::malformed("two proofs of keys"));
+            return Err(Rejection::malformed("more than one DPoP proof"));
         }
         let proof = proof
             .to_str()
-            .map_err(|_| Rejection::malformed("a proof that is no text"))?;
+            .map_err(|_| Rejection::malformed("a DPoP proof that is not text"))?;
         dpop.look_at(proof, &self.method, &self.path).map(Some)
     }
 

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The response of `/login` when a one-time code is required. With it and a code, the second step
-/// completes the login. It is a secret, valid for five minutes and one login, and for nothing else.
+/// completes the login. It is a secret, valid only for one login within five minutes.
 #[derive(Clone)]
 pub struct Challenge(Secret<String>);
 
@@ -136,9 +136,11 @@ impl PendingLogin {
         let plain = serde_json::to_vec(self).map_err(|error| StoreError::Corrupt(error.into()))?;
         let value = keys.records.seal(&key, vec![FORMAT], plain)?;
         let write = Write::new(value, self.expires_at);
-        match store.put(&key, write, When::Absent).await? {
-            true => Ok(Challenge(text)),
-            false => Err(StoreError::Corrupt("256 random bits were taken".into())),
+        if store.put(&key, write, When::Absent).await? {
+            Ok(Challenge(text))
+        } else {
+            let reason = "a random challenge already exists";
+            Err(StoreError::Corrupt(reason.into()))
         }
     }
 
@@ -166,7 +168,10 @@ impl PendingLogin {
             Ok(pending) => Ok((now < pending.expires_at).then_some(pending)),
             Err(unreadable) => {
                 let reason = unreadable.reason();
-                tracing::error!(reason, "a pending login does not open and counts as absent");
+                tracing::error!(
+                    reason,
+                    "a pending login cannot be opened and counts as absent"
+                );
                 Ok(None)
             }
         }

@@ -100,10 +100,10 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let is_replaced = match replaced.await {
             Err(StoreError::Unknown(lost)) => {
                 let found = inner.users.read(subject).await?;
-                match found.is_some_and(|user| user.password_hash == *new) {
-                    true => true,
-                    false => return Err(StoreError::Unknown(lost)),
+                if !found.is_some_and(|user| user.password_hash == *new) {
+                    return Err(StoreError::Unknown(lost));
                 }
+                true
             }
             answer => answer?,
         };

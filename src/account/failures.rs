@@ -47,8 +47,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let Some(user) = user else {
             let [one, ..] = secret::random::<1>();
             let counter = &failure_counters(&format!("nobody {one}"))[0];
-            let soon = self.inner.clock.now().after(A_MINUTE);
-            throttle.store().add(counter, 1, soon).await?;
+            let expires_at = self.inner.clock.now().after(DUMMY_TTL);
+            throttle.store().add(counter, 1, expires_at).await?;
             return Ok(Guess {
                 counters: None,
                 at: 0,
@@ -70,19 +70,19 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// Resets the counters after a right password. A failure of the store does not fail the login.
     pub(super) async fn guess_succeeded(&self, user: &User<U>) {
         if let Err(error) = self.reset_guesses(user).await {
-            tracing::error!(%error, "failures before a right password go on counting");
+            tracing::error!(%error, "failures before a right password could not be reset");
         }
     }
 
     /// Sends one event, for the guess that reaches the limit.
     pub(super) fn guess_failed(&self, guess: &Guess, user: &User<U>) {
         if guess.failures == MAX_FAILURES {
-            let capped = self.event(EventKind::PasswordCapped);
-            self.inner.events.tell(&capped.of(user.grant.subject()));
+            let event = self.event(EventKind::PasswordCapped);
+            self.inner.events.tell(&event.of(user.grant.subject()));
         }
     }
 
-    /// Removes a guess whose password was not compared.
+    /// Removes a guess if its password was not compared.
     pub(super) async fn refund_guess(&self, guess: &Guess, refused: &Rejection) {
         if matches!(refused.kind(), RejectionKind::Throttled { .. }) {
             self.inner.events.tell(&self.event(EventKind::Throttled));
@@ -91,9 +91,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             return;
         };
         let store = self.inner.throttle.store();
-        let given_back = store.add(&counters[guess.at], -1, Timestamp::NEVER);
-        if let Err(error) = given_back.await {
-            tracing::error!(%error, "a guess that was none goes on counting");
+        let refunded = store.add(&counters[guess.at], -1, Timestamp::NEVER);
+        if let Err(error) = refunded.await {
+            tracing::error!(%error, "a guess could not be refunded");
         }
     }
 
@@ -127,5 +127,5 @@ fn failure_counters(account: &str) -> [Key; 2] {
 
 const NAMESPACE: Namespace = Namespace::new("password-failures");
 /// How long a dummy counter is stored.
-const A_MINUTE: Duration = Duration::from_secs(60);
+const DUMMY_TTL: Duration = Duration::from_secs(60);
 const MAX_FAILURES: i64 = 100;

@@ -60,8 +60,8 @@ impl<U> Accounts<U> {
 }
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Returns a builder of accounts for `users`, whose attempts are limited by `throttle` and who
-    /// receive tokens from `pairs`. Build `pairs` with [`reread`] of the same users.
+    /// Returns a builder of accounts for `users`. `throttle` limits their attempts, and `pairs`
+    /// issues their tokens. Build `pairs` with [`reread`] of the same users.
     pub fn builder(
         users: Arc<dyn Users<U>>,
         passwords: Passwords,

@@ -43,7 +43,7 @@
 //!
 //! # Rules for passwords
 //!
-//! * **Passwords are used exactly as given.** Nothing is trimmed, normalized or truncated. A new
+//! * **Passwords are used exactly as given.** Nothing is trimmed, normalised or truncated. A new
 //!   password has 8 characters to 1024 bytes ([`check_new`](Passwords::check_new)). A password of
 //!   more than 4096 bytes is wrong without being hashed, for known and unknown users alike.
 //! * **Guessable passwords are refused**: the 8,479 most common ones of eight characters or more,

@@ -127,7 +127,7 @@ impl<U> Mount<U> {
         };
         let token = match (body, cookie) {
             (Some(_), Some(_)) => {
-                return Err(Rejection::malformed("a refresh token in body and cookie").into());
+                return Err(Rejection::malformed("a refresh token in both body and cookie").into());
             }
             (Some(body), None) => Secret::new(body),
             (None, Some(cookie)) => cookie,

@@ -52,7 +52,10 @@ pub(super) async fn begin<U: Serialize + Send + Sync + 'static>(
     if let Some(age) = one("max_age").filter(|_| oauth.provider().tells_age()) {
         let seconds = age.parse();
         let seconds = seconds.map_err(|_| {
-            RouteError::new(StatusCode::BAD_REQUEST, "max_age is a number of seconds")
+            RouteError::new(
+                StatusCode::BAD_REQUEST,
+                "max_age must be a number of seconds",
+            )
         })?;
         login = login.max_age(Duration::from_secs(seconds));
     }
@@ -83,17 +86,20 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
     if method == Method::POST && !oauth.provider().posts_form() {
         return Err(RouteError::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "this provider answers by a redirect",
+            "this provider responds with a redirect",
         ));
     }
     let (login, clear_flow) = match mount.login(oauth, &caller, parameters).await {
-        Ok(ended) => ended,
+        Ok(finished) => finished,
         Err(error) => return mount.login_failed(&error),
     };
     let authenticated_at = login.profile.authenticated_at();
-    let at = authenticated_at.unwrap_or_else(|| match mount.login_is_proof {
-        true => mount.accounts.inner.clock.now(),
-        false => Timestamp::from_secs(0),
+    let at = authenticated_at.unwrap_or_else(|| {
+        if mount.login_is_proof {
+            mount.accounts.inner.clock.now()
+        } else {
+            Timestamp::from_secs(0)
+        }
     });
     let (return_to, started_at) = (login.return_to.clone(), login.started_at);
     let user = match mount.link.link(login).await {
@@ -102,8 +108,8 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
         Err(error) => return mount.internal_failure(Rejection::from(error)),
     };
     let accounts = &mount.accounts;
-    let known = [&cookies::device(), &cookies::remembered()];
-    let origin = caller.origin_if_known(accounts.throttle(), known)?;
+    let device_cookies = [&cookies::device(), &cookies::remembered()];
+    let origin = caller.origin_if_known(accounts.throttle(), device_cookies)?;
     let proved = accounts.prove_external(&user, at, started_at, origin.as_ref());
     let proved = match proved.await {
         Ok(Some(proved)) => proved,
@@ -127,7 +133,7 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
         return Ok(answer);
     }
     let Some(Extension(session)) = session else {
-        return Err(Rejection::misconfigured("the layer gives no session").into());
+        return Err(Rejection::misconfigured("the session layer is missing").into());
     };
     match mount.accounts.finish_session(proved, &session).await {
         Err(LoginError::OtpRequired(challenge)) => mount.second_step(challenge),
@@ -149,7 +155,7 @@ impl<U> OAuthMount<U> {
         caller: &Caller,
         parameters: Parameters,
     ) -> Result<(Login, HeaderValue), OAuthError> {
-        let unreadable = |_| OAuthError::Malformed("the answer is no form");
+        let unreadable = |_| OAuthError::Malformed("the response is not a form");
         let Form(parameters) = parameters.map_err(unreadable)?;
         let callback = Callback::read(parameters)?;
         let flow_cookie = oauth.flow_cookie(callback.state.as_deref().unwrap_or_default());
@@ -175,9 +181,10 @@ impl<U> OAuthMount<U> {
 
     fn login_failed(&self, error: &OAuthError) -> RouteResult {
         let status = error.status();
-        match status.is_server_error() {
-            true => tracing::error!(%error, cause = ?error, "a login with a provider failed"),
-            false => tracing::debug!(%error, "a login with a provider is refused"),
+        if status.is_server_error() {
+            tracing::error!(%error, cause = ?error, "a login with a provider failed");
+        } else {
+            tracing::debug!(%error, "a login with a provider was rejected");
         }
         if let Some(answer) = self.failure_redirect(error.code()) {
             return answer;
@@ -201,15 +208,15 @@ impl<U> OAuthMount<U> {
         self.failure_redirect("unknown_user").unwrap_or_else(|| {
             Err(RouteError::new(
                 StatusCode::FORBIDDEN,
-                "this user of the provider has no account here",
+                "this user of the provider has no account",
             ))
         })
     }
 
     fn failure_redirect(&self, code: &str) -> Option<RouteResult> {
         let page = self.failure_page.as_ref()?;
-        let joint = if page.contains('?') { '&' } else { '?' };
-        Some(see_other(&format!("{page}{joint}error={code}")))
+        let separator = if page.contains('?') { '&' } else { '?' };
+        Some(see_other(&format!("{page}{separator}error={code}")))
     }
 }
 
@@ -217,7 +224,8 @@ impl<U> OAuthMount<U> {
 /// `no-referrer` hides the URL with the code from the next page.
 fn see_other(to: &str) -> RouteResult {
     let to = HeaderValue::try_from(to);
-    let to = to.map_err(|_| Rejection::misconfigured("a page's address is no header"))?;
+    let to =
+        to.map_err(|_| Rejection::misconfigured("a page address is not a valid header value"))?;
     let headers = [
         (header::LOCATION, to),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

@@ -82,7 +82,7 @@ impl Passwords {
     /// Checks whether `password` may be used from now on: its length; that it is not one of the
     /// most common ones; that it is not made of [words of the service](PasswordsBuilder::context);
     /// and that it is not known from a breach, if there is a [hook](PasswordsBuilder::breached).
-    /// The password is used exactly as given: nothing is trimmed or normalized, and no kind of
+    /// The password is used exactly as given: nothing is trimmed or normalised, and no kind of
     /// character is required.
     ///
     /// # Errors
@@ -140,9 +140,10 @@ impl Passwords {
         let rest = words.without(password);
         let is_weak =
             |rest: &String| rest.chars().count() < self.0.min_length || is_common(rest.trim());
-        match rest.is_some_and(|rest| is_weak(&rest)) {
-            true => Err(NewPasswordError::Context),
-            false => Ok(()),
+        if rest.is_some_and(|rest| is_weak(&rest)) {
+            Err(NewPasswordError::Context)
+        } else {
+            Ok(())
         }
     }
 

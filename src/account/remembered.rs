@@ -89,7 +89,7 @@ impl RememberedDevices {
         let now = clock.now();
         let token = self.tokens.issue(account, now);
         let id = self.tokens.verify(token.expose(), account, now);
-        let id = id.ok_or_else(|| StoreError::Corrupt("a token of no account".into()))?;
+        let id = id.ok_or_else(|| StoreError::Corrupt("a new token does not verify".into()))?;
         let key = self.key(subject);
         swap(store, clock, &key, |entry| {
             let mut record = self.open_record(&key, entry).unwrap_or_default();
@@ -153,9 +153,10 @@ impl RememberedDevices {
             };
             let before = record.devices.len();
             record.devices.retain(|device| device.id != id);
-            Ok::<_, StoreError>(match record.devices.len() < before {
-                true => Step::Swap(self.seal_record(&key, &record, clock.now())?, true),
-                false => Step::Keep(false),
+            Ok::<_, StoreError>(if record.devices.len() < before {
+                Step::Swap(self.seal_record(&key, &record, clock.now())?, true)
+            } else {
+                Step::Keep(false)
             })
         })
         .await
@@ -183,7 +184,10 @@ impl RememberedDevices {
         record
             .inspect_err(|unreadable| {
                 let reason = unreadable.reason();
-                tracing::error!(reason, "a record of remembered devices counts as absent");
+                tracing::error!(
+                    reason,
+                    "a record of remembered devices cannot be opened and counts as absent"
+                );
             })
             .ok()
     }

@@ -50,10 +50,10 @@ where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
     S: Clone + Send + Sync + 'static,
 {
-    let of_tokens = DefaultBodyLimit::max(MAX_TOKEN_BODY_BYTES);
+    let token_body_limit = DefaultBodyLimit::max(MAX_TOKEN_BODY_BYTES);
     let cross_site = CsrfLayer::new().with_rejection_response(|error: ProtectionError| {
-        let refused = Rejection::cross_site("the request was caused by another site");
-        refused.because(error).into_response()
+        let rejection = Rejection::cross_site("cross-site request");
+        rejection.because(error).into_response()
     });
     let members: Router<S> = Router::new()
         .route("/logout_all", post(logout_all::<U>))
@@ -61,22 +61,22 @@ where
         .route("/active_sessions/{id}", delete(revoke::<U>))
         .route(
             "/revoke_other_session",
-            post(revoke_other::<U>).layer(of_tokens),
+            post(revoke_other::<U>).layer(token_body_limit),
         )
         .route("/password", post(password::<U>))
         .merge(second_routes::members(&mount));
-    let members = with_access(&mount, members);
+    let members = require_access_token(&mount, members);
     let mut guests = Router::new()
         .route("/login", post(login::<U>))
-        .route("/refresh", post(refresh::<U>).layer(of_tokens))
-        .route("/logout", post(logout::<U>).layer(of_tokens))
+        .route("/refresh", post(refresh::<U>).layer(token_body_limit))
+        .route("/logout", post(logout::<U>).layer(token_body_limit))
         .merge(second_routes::guests(&mount))
         .merge(service_routes::router(&mount));
     if let Some(sessions) = mount.accounts.sessions() {
         let cookie = AuthLayer::new(sessions.clone());
-        let enter = post(session_login::<U>).route_layer(cookie.clone().optional());
+        let login = post(session_login::<U>).route_layer(cookie.clone().optional());
         guests = guests
-            .route("/session/login", enter)
+            .route("/session/login", login)
             .route("/session/logout", post(session_logout).route_layer(cookie));
     }
     guests
@@ -87,7 +87,7 @@ where
 }
 
 /// Requires an access token. A token that is bound to a key needs a proof of that key.
-fn with_access<U, S>(mount: &Mount<U>, members: Router<S>) -> Router<S>
+fn require_access_token<U, S>(mount: &Mount<U>, members: Router<S>) -> Router<S>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
     S: Clone + Send + Sync + 'static,
@@ -124,9 +124,9 @@ async fn login<U: Serialize + Send + Sync + 'static>(
         Some(proof) => proved.bound_to(proof.use_up().await?),
         None => proved,
     };
-    let known = accounts.device_token(&proved);
+    let device_token = accounts.device_token(&proved);
     let pair = accounts.finish_login(proved, device).await?;
-    mount.with_device_cookie(mount.pair_response(&pair)?, &known)
+    mount.with_device_cookie(mount.pair_response(&pair)?, &device_token)
 }
 
 async fn session_login<U: Serialize + Send + Sync + 'static>(
@@ -140,9 +140,9 @@ async fn session_login<U: Serialize + Send + Sync + 'static>(
     let proved = accounts
         .prove(&credentials, &caller.origin(&mount)?)
         .await?;
-    let known = accounts.device_token(&proved);
+    let device_token = accounts.device_token(&proved);
     accounts.finish_session(proved, &session).await?;
-    mount.with_device_cookie(StatusCode::NO_CONTENT.into_response(), &known)
+    mount.with_device_cookie(StatusCode::NO_CONTENT.into_response(), &device_token)
 }
 
 async fn session_logout(session: Session) -> RouteResult {
@@ -157,7 +157,7 @@ fn credentials<U>(mount: &Mount<U>, form: &FormFields) -> Result<Credentials, Ro
     );
     let (Some(name), Some(password)) = (name, password) else {
         return Err(RouteError::unprocessable(
-            "a name and a password are needed, as texts",
+            "a name and a password are required, as strings",
         ));
     };
     Ok(Credentials {
@@ -184,9 +184,10 @@ async fn refresh<U: Serialize + Send + Sync + 'static>(
     if let Some(proof) = caller.proof(&mount)? {
         // A proof is stored only for a genuine refresh token, so that nobody else can fill the
         // store.
-        let key = match pairs.is_ours(token.expose()) {
-            true => proof.use_up().await?,
-            false => proof.key().clone(),
+        let key = if pairs.is_ours(token.expose()) {
+            proof.use_up().await?
+        } else {
+            proof.key().clone()
         };
         let pair = pairs.refresh_bound(token.expose(), fingerprint.as_ref(), &key);
         return mount.pair_response(&pair.await?);
@@ -229,10 +230,10 @@ struct DeviceView {
 }
 
 impl DeviceView {
-    fn new(device: DeviceInfo, own: Option<&str>) -> Self {
+    fn new(device: DeviceInfo, current_id: Option<&str>) -> Self {
         let seconds = |at: Timestamp| at.as_secs();
         Self {
-            current: own == Some(&*device.id),
+            current: current_id == Some(&*device.id),
             id: device.id,
             device_name: device.device_name,
             user_agent: device.user_agent,
@@ -268,12 +269,10 @@ async fn revoke<U: Serialize + Send + Sync + 'static>(
         .pairs()
         .revoke(caller.subject().id(), &id)
         .await;
-    match revoked.map_err(Rejection::from)? {
-        true => Ok(StatusCode::NO_CONTENT.into_response()),
-        false => Err(RouteError::new(
-            StatusCode::NOT_FOUND,
-            "there is no such session of yours",
-        )),
+    if revoked.map_err(Rejection::from)? {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        Err(RouteError::new(StatusCode::NOT_FOUND, "no such session"))
     }
 }
 
@@ -314,10 +313,10 @@ async fn password<U: Serialize + Send + Sync + 'static>(
     // Known under the old password, the device would be unknown now. The password has been changed,
     // so a failure here fails nothing.
     match accounts.device_token_of(identity.subject().id()).await {
-        Ok(Some(known)) => mount.with_device_cookie(answer, &known),
+        Ok(Some(device_token)) => mount.with_device_cookie(answer, &device_token),
         Ok(None) => Ok(answer),
         Err(error) => {
-            tracing::warn!(%error, "a device is not known under the new password");
+            tracing::warn!(%error, "a device could not be marked as known after a password change");
             Ok(answer)
         }
     }

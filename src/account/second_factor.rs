@@ -90,12 +90,12 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         challenge: &str,
         code: &str,
         origin: &Origin,
-        held: Option<&str>,
+        thumbprint: Option<&str>,
     ) -> Result<(Proved<U>, NewDevice), LoginError> {
         let second = self.second_factor()?;
         let pending = self.pending_login(second, challenge).await?;
-        if pending.key.is_some() && pending.key.as_deref() != held {
-            let reason = "the login began with a proof of another key";
+        if pending.key.is_some() && pending.key.as_deref() != thumbprint {
+            let reason = "the login began with a proof of a different key";
             return Err(LoginError::Rejected(Rejection::invalid(reason)));
         }
         let source = origin.source();
@@ -123,12 +123,11 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let (inner, second) = (&*self.inner, self.second_factor()?);
         let user = inner.users.read(&pending.subject).await?;
         let user = user.ok_or(LoginError::ChallengeOver)?;
-        let verdict = match code.len() > MAX_OTP_BYTES {
-            true => {
-                let used = second.otp.use_recovery_code(&pending.subject, code);
-                used.await.map(|(at, _)| at)
-            }
-            false => second.otp.verify(&pending.subject, code).await,
+        let verdict = if code.len() > MAX_OTP_BYTES {
+            let used = second.otp.use_recovery_code(&pending.subject, code);
+            used.await.map(|(at, _)| at)
+        } else {
+            second.otp.verify(&pending.subject, code).await
         };
         let at = verdict.map_err(|refusal| match refusal.kind() {
             RejectionKind::Invalid => {
@@ -281,7 +280,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     async fn require_owner(&self, caller: &Identity) -> Result<(Identity, bool), Rejection> {
         let caller = caller.clone().checked_again_at(self.inner.clock.now());
         let user = self.inner.users.read(caller.subject().id()).await?;
-        let user = user.ok_or_else(|| Rejection::invalid("the user is gone"))?;
+        let user = user.ok_or_else(|| Rejection::invalid("the user no longer exists"))?;
         // Any login counts, including one with a provider, which no password can renew.
         let factors = || caller.factors().iter().map(|(factor, _)| factor);
         let logged_in = factors().any(|factor| caller.is_fresh(factor, FRESH));
@@ -290,38 +289,38 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         } else if !logged_in {
             // The caller can repeat the factor with which it logged in.
             let has_password = factors().any(|factor| *factor == Factor::Password);
-            let again = match has_password {
-                true => &Factor::Password,
-                false => factors().next().unwrap_or(&Factor::Password),
+            let factor = if has_password {
+                &Factor::Password
+            } else {
+                factors().next().unwrap_or(&Factor::Password)
             };
-            self.require(&caller, again)?;
+            self.require(&caller, factor)?;
         }
         Ok((caller, user.has_second_factor))
     }
 
     pub(super) fn require(&self, caller: &Identity, factor: &Factor) -> Result<(), Rejection> {
         let caller = caller.clone().checked_again_at(self.inner.clock.now());
-        match caller.is_fresh(factor, FRESH) {
-            true => Ok(()),
-            false => {
-                let acr = factor.as_amr().to_owned().into();
-                let reason = "the proof is too old, or was never given";
-                Err(Rejection::step_up(Some(FRESH), Some(acr), reason))
-            }
+        if caller.is_fresh(factor, FRESH) {
+            return Ok(());
         }
+        let acr = factor.as_amr().to_owned().into();
+        let reason = "the proof is too old or missing";
+        Err(Rejection::step_up(Some(FRESH), Some(acr), reason))
     }
 
     async fn set_second_factor(&self, subject: &str, is_set: bool) -> Result<(), Rejection> {
-        match self.inner.users.set_second_factor(subject, is_set).await? {
-            true => Ok(()),
-            false => Err(Rejection::invalid("the user is gone")),
+        if self.inner.users.set_second_factor(subject, is_set).await? {
+            Ok(())
+        } else {
+            Err(Rejection::invalid("the user no longer exists"))
         }
     }
 
     fn second_factor(&self) -> Result<&SecondFactor, Rejection> {
         self.inner.second_factor.as_ref().ok_or_else(|| {
             Rejection::misconfigured(
-                "a user has a second factor, and the accounts were built without `otp`",
+                "a user has a second factor, but the accounts were built without `otp`",
             )
         })
     }

@@ -92,32 +92,35 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
         (LoginMode::Tokens, _) => None,
         (LoginMode::Session, Some(Extension(session))) => Some(session),
         (LoginMode::Session, None) => {
-            return Err(RouteError::unprocessable("there are no sessions here"));
+            return Err(RouteError::unprocessable("sessions are not enabled"));
         }
     };
-    let kept = caller.cookie(mount.challenge_cookie.cookie_name())?;
-    let is_kept = kept.is_some();
-    let challenge = form.challenge.map(Secret::new).or(kept);
-    let challenge = challenge.ok_or_else(|| RouteError::unprocessable("a challenge is needed"))?;
+    let challenge_cookie = caller.cookie(mount.challenge_cookie.cookie_name())?;
+    let has_challenge_cookie = challenge_cookie.is_some();
+    let challenge = form.challenge.map(Secret::new).or(challenge_cookie);
+    let challenge =
+        challenge.ok_or_else(|| RouteError::unprocessable("a challenge is required"))?;
     // Verified before a code is used up: a client may have to repeat its proof with a nonce.
     #[cfg(feature = "dpop")]
     let proof = caller.proof(&mount)?;
     #[cfg(feature = "dpop")]
-    let held = proof.as_ref().map(|proof| proof.key().thumbprint());
+    let thumbprint = proof.as_ref().map(|proof| proof.key().thumbprint());
     #[cfg(not(feature = "dpop"))]
-    let held = None;
+    let thumbprint = None;
     let origin = caller.origin(&mount)?;
-    let proved = accounts.prove_second_with_key(challenge.expose(), &form.code, &origin, held);
+    let proved =
+        accounts.prove_second_with_key(challenge.expose(), &form.code, &origin, thumbprint);
     let (proved, device) = proved.await?;
     #[cfg(feature = "dpop")]
     let proved = match proof {
         Some(proof) => proved.bound_to(proof.use_up().await?),
         None => proved,
     };
-    let known = accounts.device_token(&proved);
-    let remembered = match form.remember {
-        true => accounts.remember_device(&proved, &device).await,
-        false => Ok(None),
+    let device_token = accounts.device_token(&proved);
+    let remembered = if form.remember {
+        accounts.remember_device(&proved, &device).await
+    } else {
+        Ok(None)
     };
     let remembered = remembered.map_err(Rejection::from)?;
     let answer = match session {
@@ -127,10 +130,10 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
         }
         None => mount.pair_response(&accounts.finish_login(proved, device).await?)?,
     };
-    let mut answer = mount.with_device_cookie(answer, &known)?;
-    if is_kept {
-        let over = mount.challenge_cookie.clear();
-        answer.headers_mut().append(header::SET_COOKIE, over);
+    let mut answer = mount.with_device_cookie(answer, &device_token)?;
+    if has_challenge_cookie {
+        let cleared = mount.challenge_cookie.clear();
+        answer.headers_mut().append(header::SET_COOKIE, cleared);
     }
     match remembered {
         Some(token) => mount.with_remember_cookie(answer, token),
@@ -151,8 +154,8 @@ async fn enroll<U: Serialize + Send + Sync + 'static>(
 ) -> RouteResult {
     let account = form.and_then(|JsonOrForm(form)| form.account);
     let caller = with_code(&mount, caller, &headers).await?;
-    let begun = mount.accounts.enroll_otp(&caller, account.as_deref()).await;
-    Ok(no_store(Json(begun?)))
+    let enrollment = mount.accounts.enroll_otp(&caller, account.as_deref()).await;
+    Ok(no_store(Json(enrollment?)))
 }
 
 #[derive(Deserialize)]
@@ -168,7 +171,7 @@ async fn confirm<U: Serialize + Send + Sync + 'static>(
 ) -> RouteResult {
     let caller = with_code(&mount, caller, &headers).await?;
     let codes = mount.accounts.confirm_otp(&caller, &form.code).await?;
-    Ok(shown(&codes))
+    Ok(recovery_codes_response(&codes))
 }
 
 async fn disable<U: Serialize + Send + Sync + 'static>(
@@ -184,7 +187,9 @@ async fn new_recovery_codes<U: Serialize + Send + Sync + 'static>(
     caller: Identity,
 ) -> RouteResult {
     let otp = otp(&mount)?;
-    Ok(shown(&otp.new_recovery_codes(&caller).await?))
+    Ok(recovery_codes_response(
+        &otp.new_recovery_codes(&caller).await?,
+    ))
 }
 
 /// A remembered device in the form that its user sees, with times in seconds since 1970.
@@ -202,13 +207,13 @@ async fn remembered_devices<U: Serialize + Send + Sync + 'static>(
 ) -> RouteResult {
     let devices = mount.accounts.remembered_devices(caller.subject().id());
     let devices = devices.await.map_err(Rejection::from)?.into_iter();
-    let shown = devices.map(|device| RememberedDeviceView {
+    let views = devices.map(|device| RememberedDeviceView {
         id: device.id,
         name: device.name,
         created_at: device.created_at.as_secs(),
         expires_at: device.expires_at.as_secs(),
     });
-    Ok(no_store(Json(shown.collect::<Vec<_>>())))
+    Ok(no_store(Json(views.collect::<Vec<_>>())))
 }
 
 async fn revoke_remembered<U: Serialize + Send + Sync + 'static>(
@@ -218,12 +223,10 @@ async fn revoke_remembered<U: Serialize + Send + Sync + 'static>(
 ) -> RouteResult {
     let accounts = &mount.accounts;
     let revoked = accounts.revoke_remembered(caller.subject().id(), &id).await;
-    match revoked.map_err(Rejection::from)? {
-        true => Ok(StatusCode::NO_CONTENT.into_response()),
-        false => Err(RouteError::new(
-            StatusCode::NOT_FOUND,
-            "there is no such device of yours",
-        )),
+    if revoked.map_err(Rejection::from)? {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        Err(RouteError::new(StatusCode::NOT_FOUND, "no such device"))
     }
 }
 
@@ -239,7 +242,7 @@ async fn with_code<U: Serialize + Send + Sync + 'static>(
         return Ok(caller);
     };
     if codes.next().is_some() {
-        return Err(Rejection::malformed("two one-time codes").into());
+        return Err(Rejection::malformed("more than one one-time code").into());
     }
     let (otp, code) = (otp(mount)?, code.to_str().unwrap_or_default());
     let verdict = otp.verify(caller.subject().id(), code).await;
@@ -252,7 +255,7 @@ fn otp<U: Serialize + Send + Sync + 'static>(mount: &Mount<U>) -> Result<&Otp, R
     otp.ok_or_else(|| Rejection::misconfigured("the accounts were built without `otp`"))
 }
 
-fn shown(codes: &RecoveryCodes) -> Response {
+fn recovery_codes_response(codes: &RecoveryCodes) -> Response {
     no_store(Json(json!({ "recovery_codes": codes })))
 }
 

@@ -81,9 +81,9 @@ async fn introspect<U: DeserializeOwned + Send + Sync + 'static>(
     let info = pairs.introspect(token.expose()).await;
     let info = info.map_err(Rejection::from)?;
     // A service that accepts any active token must not take a refresh token for an access token.
-    let is_asked_for =
+    let is_requested_type =
         |info: &TokenInfo| info.is_access || hint.as_deref() == Some("refresh_token");
-    let answer = match info.filter(is_asked_for) {
+    let answer = match info.filter(is_requested_type) {
         Some(info) => Json(json!(info)),
         None => Json(json!({ "active": false })),
     };
@@ -110,18 +110,18 @@ fn requested_token<U>(
     headers: &HeaderMap,
     form: TokenForm,
 ) -> Result<(Secret<String>, Option<String>), RouteError> {
-    if !is_known(&mount.services, headers) {
+    if !is_authenticated(&mount.services, headers) {
         return Err(RouteError::UnknownService);
     }
     let Form(request) = form.map_err(|_| {
-        let detail = "a form with a `token` is needed";
+        let detail = "a form with a `token` is required";
         RouteError::new(StatusCode::BAD_REQUEST, detail)
     })?;
     Ok((Secret::new(request.token), request.token_type_hint))
 }
 
 /// Authenticates a service with HTTP Basic (RFC 7617). Every service is compared, in constant time.
-fn is_known(services: &[Service], headers: &HeaderMap) -> bool {
+fn is_authenticated(services: &[Service], headers: &HeaderMap) -> bool {
     let presented = || {
         let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let (scheme, text) = header.split_once(' ')?;
@@ -134,9 +134,9 @@ fn is_known(services: &[Service], headers: &HeaderMap) -> bool {
     let Some((id, secret)) = presented() else {
         return false;
     };
-    services.iter().fold(false, |known, service| {
-        let is_it = secret::equal(&service.secret, &secret) & (service.id == id);
-        known | is_it
+    services.iter().fold(false, |found, service| {
+        let matches = secret::equal(&service.secret, &secret) & (service.id == id);
+        found | matches
     })
 }
 

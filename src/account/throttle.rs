@@ -214,7 +214,7 @@ impl Throttle {
     async fn refund_all(&self, counters: &[Counter]) {
         for counter in counters {
             if let Err(error) = self.refund(counter).await {
-                tracing::error!(%error, "an attempt that was no failure goes on counting");
+                tracing::error!(%error, "an attempt could not be refunded and still counts");
             }
         }
     }
@@ -222,7 +222,7 @@ impl Throttle {
     fn refuse(&self, wait: Duration, source: &EventSource) -> Rejection {
         let event = Event::new(EventKind::Throttled, self.0.clock.now());
         self.0.events.tell(&event.with_source(source.clone()));
-        Rejection::throttled(wait.max(MIN_WAIT), "a budget of attempts is used up")
+        Rejection::throttled(wait.max(MIN_WAIT), "an attempt budget is used up")
     }
 }
 
@@ -284,7 +284,7 @@ struct Counter {
 }
 
 /// An attempt that is admitted and counted. Dropping it leaves it counted.
-#[must_use = "an attempt that succeeds is given back"]
+#[must_use = "an attempt that succeeds must be refunded"]
 pub struct Attempt {
     throttle: Throttle,
     counters: Vec<Counter>,
@@ -316,7 +316,7 @@ impl fmt::Debug for Attempt {
     }
 }
 
-/// A full store with a bound may evict counters.
+/// A bounded store may evict counters when it is full.
 const THROTTLE: Namespace = Namespace::new("throttle").evictable();
 
 /// A window may end between two reads of the clock.

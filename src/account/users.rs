@@ -73,7 +73,7 @@ pub trait Users<U>: Send + Sync + 'static {
     /// default implementation fails, so that nobody seems protected who is not.
     fn set_second_factor<'a>(&'a self, id: &'a str, is_set: bool) -> StoreFuture<'a, bool> {
         let _ = (id, is_set);
-        let reason = "these users keep no second factor: implement `Users::set_second_factor`";
+        let reason = "these users store no second factor: implement `Users::set_second_factor`";
         Box::pin(async move { Err(StoreError::Unavailable(reason.into())) })
     }
 

@@ -20,7 +20,7 @@ pub(super) fn is_common(password: &str) -> bool {
 }
 
 /// Some 19,700 passwords, one per line, sorted; 8,479 of them have eight characters or more. It is
-/// the list of Django's `CommonPasswordValidator`, under the license in `common/LICENSE`.
+/// the list of Django's `CommonPasswordValidator`, under the licence in `common/LICENSE`.
 const LIST: &str = include_str!("common/list.txt");
 
 #[cfg(test)]

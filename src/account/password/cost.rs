@@ -139,15 +139,16 @@ impl Cost {
                 (1..=10_000_000).contains(&iterations)
             }
         };
-        match is_bounded {
-            true => Ok(self),
-            false => Err(HashError::new("the cost is out of bounds")),
+        if is_bounded {
+            Ok(self)
+        } else {
+            Err(HashError::new("the cost is out of bounds"))
         }
     }
 
     /// Refuses a cost below the minimum of OWASP's Password Storage Cheat Sheet.
     pub(super) fn check_minimum(self) -> Result<(), ConfigError> {
-        let enough = match self {
+        let is_enough = match self {
             Self::Argon2id {
                 memory_kib, passes, ..
             } => {
@@ -166,9 +167,10 @@ impl Cost {
             Self::Pbkdf2Sha256 { iterations } => iterations >= 600_000,
             Self::Pbkdf2Sha512 { iterations } => iterations >= 210_000,
         };
-        match enough {
-            true => Ok(()),
-            false => Err(ConfigError::new("cost", "is less than OWASP's minimum")),
+        if is_enough {
+            Ok(())
+        } else {
+            Err(ConfigError::new("cost", "is less than OWASP's minimum"))
         }
     }
 }

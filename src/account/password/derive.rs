@@ -78,7 +78,7 @@ fn derive_pbkdf2(
     salt: &[u8],
     digest: &mut [u8],
 ) -> Result<(), HashError> {
-    let iterations = NonZeroU32::new(iterations).ok_or(HashError::new("no iterations"))?;
+    let iterations = NonZeroU32::new(iterations).ok_or(HashError::new("zero iterations"))?;
     pbkdf2::derive(algorithm, iterations, salt, password, digest);
     Ok(())
 }
@@ -100,14 +100,14 @@ fn bcrypt(
 ) -> Result<(), HashError> {
     let salt = salt
         .try_into()
-        .map_err(|_| HashError::new("a salt of an impossible length"))?;
+        .map_err(|_| HashError::new("invalid salt length"))?;
     let mut padded = [0; 72];
     let length = password.len().min(padded.len());
     padded[..length].copy_from_slice(&password[..length]);
     let output = bcrypt::bcrypt(log_rounds, salt, &padded[..(length + 1).min(72)]);
     padded.zeroize();
     if digest.len() != BCRYPT_BYTES {
-        return Err(HashError::new("a digest of an impossible length"));
+        return Err(HashError::new("invalid digest length"));
     }
     digest.copy_from_slice(&output[..BCRYPT_BYTES]);
     Ok(())

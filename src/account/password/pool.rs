@@ -74,7 +74,7 @@ impl Pool {
         if is_full || requester.quota_keys().any(holds_enough) {
             return Err(Rejection::throttled(
                 RETRY,
-                "too many passwords to be hashed",
+                "too many passwords are waiting to be hashed",
             ));
         }
         state.taken += 1;
@@ -116,9 +116,10 @@ impl PoolInner {
                 continue;
             };
             let next = queue.pop_front();
-            match queue.is_empty() {
-                true => drop(state.waiting.remove(&network)),
-                false => state.network_queue.push_back(network),
+            if queue.is_empty() {
+                state.waiting.remove(&network);
+            } else {
+                state.network_queue.push_back(network);
             }
             let Some(waiter) = next else { continue };
             let permit = RunPermit(Some(Arc::clone(self)));

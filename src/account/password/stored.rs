@@ -46,10 +46,10 @@ impl HashParams {
 impl StoredHash {
     /// Parses a hash whose cost is within bounds.
     pub(super) fn parse(text: &str) -> Result<Self, HashError> {
-        let parsed = parse(text).ok_or(HashError::new("a form that is not understood"))?;
+        let parsed = parse(text).ok_or(HashError::new("unknown hash format"))?;
         parsed.params.cost.check_bounds()?;
         if !DIGEST_BYTES.contains(&parsed.digest.len()) || parsed.salt.len() > MAX_SALT_BYTES {
-            return Err(HashError::new("a salt or digest of an impossible length"));
+            return Err(HashError::new("invalid salt or digest length"));
         }
         Ok(parsed)
     }

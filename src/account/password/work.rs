@@ -61,33 +61,34 @@ impl PasswordHasher {
         stored: Option<&str>,
     ) -> Result<Outcome, HashError> {
         let Some(stored) = stored else {
-            return self.refuse(password);
+            return self.verify_decoy(password);
         };
         let stored = StoredHash::parse(stored)?;
         if !self.schemes.contains(&stored.params.cost.scheme()) {
-            tracing::warn!("a stored password hash is of a scheme that is not accepted");
-            return self.refuse(password);
+            tracing::warn!("a stored password hash has a scheme that is not accepted");
+            return self.verify_decoy(password);
         }
-        if !self.fits(password, &stored)? {
+        if !self.matches(password, &stored)? {
             return Ok(Outcome::Wrong);
         }
-        let is_present =
+        let is_current =
             stored.params == HashParams::of(self.cost) && stored.pepper == self.peppers.active();
-        let new_hash = match self.rehash && !is_present {
-            true => Some(self.hash(password)?),
-            false => None,
+        let new_hash = if self.rehash && !is_current {
+            Some(self.hash(password)?)
+        } else {
+            None
         };
         Ok(Outcome::Verified { new_hash })
     }
 
     /// Takes as long as a wrong password.
-    fn refuse(&self, password: &[u8]) -> Result<Outcome, HashError> {
+    fn verify_decoy(&self, password: &[u8]) -> Result<Outcome, HashError> {
         let decoy = StoredHash::parse(self.decoy.expose())?;
-        self.fits(password, &decoy)?;
+        self.matches(password, &decoy)?;
         Ok(Outcome::Wrong)
     }
 
-    fn fits(&self, password: &[u8], stored: &StoredHash) -> Result<bool, HashError> {
+    fn matches(&self, password: &[u8], stored: &StoredHash) -> Result<bool, HashError> {
         let digest = self.digest(password, stored, stored.digest.len())?;
         Ok(secret::equal(&digest, &stored.digest))
     }
@@ -99,7 +100,7 @@ impl PasswordHasher {
         length: usize,
     ) -> Result<Vec<u8>, HashError> {
         let peppered = self.peppers.apply(hash.pepper, password);
-        let peppered = peppered.ok_or(HashError::new("made with a pepper that is not known"))?;
+        let peppered = peppered.ok_or(HashError::new("unknown pepper"))?;
         let mut digest = vec![0; length];
         derive(hash.params, &peppered, &hash.salt, &mut digest)?;
         Ok(digest)

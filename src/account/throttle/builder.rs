@@ -156,5 +156,5 @@ impl fmt::Debug for ThrottleBuilder {
     }
 }
 
-/// Longer than most people stay away, and as long as browsers keep cookies.
+/// Longer than most people stay away, and no longer than browsers keep cookies.
 const DEFAULT_DEVICE_LIFE: Duration = Duration::from_secs(180 * 24 * 60 * 60);

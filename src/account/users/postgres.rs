@@ -58,7 +58,7 @@ impl<U: DeserializeOwned> PostgresUsers<U> {
         match rows.as_slice() {
             [row] => Ok(Some(user_from_row(row)?)),
             [] => Ok(None),
-            _ => Err(StoreError::Corrupt("two users of one name".into())),
+            _ => Err(StoreError::Corrupt("two users with the same name".into())),
         }
     }
 }
@@ -89,7 +89,7 @@ fn user_from_row<U: DeserializeOwned>(row: &PgRow) -> Result<User<U>, StoreError
     let json: String = row.try_get(3).map_err(corrupt)?;
     let has_second_factor = row.try_get(4).map_err(corrupt)?;
     let user = serde_json::from_str(&json).map_err(|error| {
-        let reason = format!("a row that is no user, at column {}", error.column());
+        let reason = format!("a row is not a user, at column {}", error.column());
         StoreError::Corrupt(reason.into())
     })?;
     let grant = Grant::new(id, user).roles(roles);
@@ -139,7 +139,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> 
     }
 
     fn set_disabled<'a>(&'a self, id: &'a str, is_disabled: bool) -> StoreFuture<'a, bool> {
-        let reason = "no column for who may log in: see `active_column`";
+        let reason = "no column for active users: see `active_column`";
         Box::pin(self.set_flag(self.set_active.as_deref(), reason, id, !is_disabled))
     }
 

@@ -25,7 +25,7 @@ use crate::{
 /// sealed with a secret that is no longer accepted, its user cannot log in (503). Records are
 /// resealed with the active secret as their users log in.
 ///
-/// Names are compared byte by byte. Normalize them first (to lower case, for example) if yours
+/// Names are compared byte by byte. Normalise them first (to lower case, for example) if yours
 /// differ in form.
 pub struct StoreUsers<U> {
     store: Arc<dyn Store>,
@@ -139,9 +139,10 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
                 return Ok(Step::Keep(false));
             };
             let (mut record, _) = self.open_user(&key, &entry.value)?;
-            Ok::<_, StoreError>(match edit(&mut record) {
-                true => Step::Swap(self.seal_user(&key, &record)?, true),
-                false => Step::Keep(false),
+            Ok::<_, StoreError>(if edit(&mut record) {
+                Step::Swap(self.seal_user(&key, &record)?, true)
+            } else {
+                Step::Keep(false)
             })
         })
         .await
@@ -202,7 +203,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
             .await
         };
         if let Err(error) = resealed.await {
-            tracing::warn!(%error, "a user was not sealed anew under the active secret");
+            tracing::warn!(%error, "a user could not be resealed with the active secret");
         }
     }
 

@@ -134,7 +134,7 @@ impl<U> PostgresUsersBuilder<U> {
         let mut members = Vec::with_capacity(user_columns.len());
         for column in user_columns {
             if *column == self.password {
-                let reason = "names the column of the password";
+                let reason = "includes the password column";
                 return Err(ConfigError::new("user_columns", reason));
             }
             let quoted = quoted("user_columns", column)?;
