@@ -12,9 +12,9 @@ use crate::{account::password::NewPasswordError, error::StoreError, rejection::R
 pub(super) type RouteResult = Result<Response, RouteError>;
 
 /// Adds `Cache-Control: no-store` to a response.
-pub(super) fn no_store(answer: impl IntoResponse) -> Response {
+pub(super) fn no_store(response: impl IntoResponse) -> Response {
     let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    ([no_store], answer).into_response()
+    ([no_store], response).into_response()
 }
 
 /// An error of the library or of the routes. Either becomes `application/problem+json` (RFC 9457).

@@ -105,7 +105,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
                 }
                 true
             }
-            answer => answer?,
+            result => result?,
         };
         if !is_replaced {
             return Err(StoreError::Contended);
@@ -128,8 +128,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
 pub(super) async fn run_to_completion<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let done = tokio::spawn(work).await;
-    done.map_err(|error| StoreError::Unavailable(error.into()))?
+    let joined = tokio::spawn(work).await;
+    joined.map_err(|error| StoreError::Unavailable(error.into()))?
 }
 
 /// Most store outages are short.

@@ -173,11 +173,11 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         };
         // The hash must be read after the epochs. Otherwise, after a password change in between,
         // the old password would still be accepted.
-        let again = inner.users.read(subject).await?;
+        let current = inner.users.read(subject).await?;
         let user = self
             .check_password(
                 slot,
-                found.and(again),
+                found.and(current),
                 &credentials.password,
                 (origin, &source),
             )
@@ -284,8 +284,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// When a store does not answer. Some of them may then still be valid, so call it again.
     pub async fn logout_all(&self, subject: &str) -> Result<(), StoreError> {
         self.revoke_everything(subject).await?;
-        let ended = self.event(EventKind::AllSessionsEnded).of(subject);
-        self.inner.events.tell(&ended);
+        let event = self.event(EventKind::AllSessionsEnded).of(subject);
+        self.inner.events.tell(&event);
         Ok(())
     }
 

@@ -142,7 +142,7 @@ impl<U> Mount<U> {
     /// Adds the cookie of a known device.
     pub(super) fn with_device_cookie(
         &self,
-        mut answer: Response,
+        mut response: Response,
         device: &Secret<String>,
     ) -> RouteResult
     where
@@ -150,19 +150,19 @@ impl<U> Mount<U> {
     {
         let life = self.accounts.throttle().device_life();
         let cookie = self.device_cookie.set(device.expose(), life);
-        add_cookie(&mut answer, cookie)?;
-        Ok(answer)
+        add_cookie(&mut response, cookie)?;
+        Ok(response)
     }
 
     /// Adds the cookie of a remembered device, which gives no code for a while.
     pub(super) fn with_remember_cookie(
         &self,
-        mut answer: Response,
+        mut response: Response,
         (token, life): (Secret<String>, Duration),
     ) -> RouteResult {
         let cookie = self.remember_cookie.set(token.expose(), life);
-        add_cookie(&mut answer, cookie)?;
-        Ok(answer)
+        add_cookie(&mut response, cookie)?;
+        Ok(response)
     }
 
     pub(super) fn pair_response(&self, pair: &TokenPair) -> RouteResult {
@@ -174,31 +174,31 @@ impl<U> Mount<U> {
             "token_type": pair.token_type,
             "expires_in": pair.expires_in.as_secs(),
         });
-        let mut answer = no_store(Json(body));
+        let mut response = no_store(Json(body));
         let cookie = cookie.set(pair.refresh_token.expose(), pair.refresh_expires_in);
-        add_cookie(&mut answer, cookie)?;
-        Ok(answer)
+        add_cookie(&mut response, cookie)?;
+        Ok(response)
     }
 
     /// Clears the refresh token cookie after its token was revoked.
-    pub(super) fn without_refresh_cookie(&self, mut answer: Response) -> Response {
+    pub(super) fn without_refresh_cookie(&self, mut response: Response) -> Response {
         if let Some(cookie) = &self.refresh_cookie {
-            answer
+            response
                 .headers_mut()
                 .append(header::SET_COOKIE, cookie.clear());
         }
-        answer
+        response
     }
 }
 
 pub(super) fn add_cookie(
-    answer: &mut Response,
+    response: &mut Response,
     cookie: Result<HeaderValue, ConfigError>,
 ) -> Result<(), Rejection> {
     let cookie = cookie.map_err(|error| {
         Rejection::misconfigured("a cookie that browsers would drop").because(error)
     })?;
-    answer.headers_mut().append(header::SET_COOKIE, cookie);
+    response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(())
 }
 

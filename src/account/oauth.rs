@@ -62,13 +62,13 @@ pub(super) async fn begin<U: Serialize + Send + Sync + 'static>(
     login = login.cookies(caller.headers());
     match login.await {
         Ok(started) => {
-            let mut answer = see_other(&started.url)?;
-            let headers = answer.headers_mut();
+            let mut response = see_other(&started.url)?;
+            let headers = response.headers_mut();
             for cookie in started.clear_cookies {
                 headers.append(header::SET_COOKIE, cookie);
             }
             headers.append(header::SET_COOKIE, started.set_cookie);
-            Ok(answer)
+            Ok(response)
         }
         Err(error) => mount.login_failed(&error),
     }
@@ -116,8 +116,10 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
         Ok(None) => return mount.unknown_user(),
         Err(refusal) => return mount.internal_failure(refusal),
     };
-    let mut answer = see_other(&return_to)?;
-    answer.headers_mut().append(header::SET_COOKIE, clear_flow);
+    let mut response = see_other(&return_to)?;
+    response
+        .headers_mut()
+        .append(header::SET_COOKIE, clear_flow);
     if let Some(cookie) = &mount.refresh_cookie {
         let device = NewDevice {
             user_agent: caller.user_agent.clone(),
@@ -129,8 +131,8 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
             Ok(pair) => pair,
         };
         let cookie = cookie.set(pair.refresh_token.expose(), pair.refresh_expires_in);
-        add_cookie(&mut answer, cookie)?;
-        return Ok(answer);
+        add_cookie(&mut response, cookie)?;
+        return Ok(response);
     }
     let Some(Extension(session)) = session else {
         return Err(Rejection::misconfigured("the session layer is missing").into());
@@ -138,7 +140,7 @@ pub(super) async fn finish<U: Serialize + Send + Sync + 'static>(
     match mount.accounts.finish_session(proved, &session).await {
         Err(LoginError::OtpRequired(challenge)) => mount.second_step(challenge),
         Err(error) => mount.internal_failure(error),
-        Ok(_) => Ok(answer),
+        Ok(_) => Ok(response),
     }
 }
 
@@ -173,10 +175,10 @@ impl<U> OAuthMount<U> {
         let Some(page) = &self.second_step_page else {
             return Err(LoginError::OtpRequired(challenge).into());
         };
-        let mut answer = see_other(page)?;
+        let mut response = see_other(page)?;
         let cookie = cookies::challenge().set(challenge.expose(), CHALLENGE_LIFE);
-        add_cookie(&mut answer, cookie)?;
-        Ok(answer)
+        add_cookie(&mut response, cookie)?;
+        Ok(response)
     }
 
     fn login_failed(&self, error: &OAuthError) -> RouteResult {
@@ -186,16 +188,16 @@ impl<U> OAuthMount<U> {
         } else {
             tracing::debug!(%error, "a login with a provider was rejected");
         }
-        if let Some(answer) = self.failure_redirect(error.code()) {
-            return answer;
+        if let Some(response) = self.failure_redirect(error.code()) {
+            return response;
         }
-        let mut answer = RouteError::new(status, error.to_string()).into_response();
+        let mut response = RouteError::new(status, error.to_string()).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            answer
+            response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, RETRY_AFTER);
         }
-        Ok(answer)
+        Ok(response)
     }
 
     /// Responds to a failure of this server after the provider has identified the user.

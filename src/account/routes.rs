@@ -309,15 +309,15 @@ async fn password<U: Serialize + Send + Sync + 'static>(
     accounts
         .change_password(&identity, &current, new.expose(), &origin)
         .await?;
-    let answer = mount.without_refresh_cookie(StatusCode::NO_CONTENT.into_response());
+    let response = mount.without_refresh_cookie(StatusCode::NO_CONTENT.into_response());
     // Known under the old password, the device would be unknown now. The password has been changed,
     // so a failure here fails nothing.
     match accounts.device_token_of(identity.subject().id()).await {
-        Ok(Some(device_token)) => mount.with_device_cookie(answer, &device_token),
-        Ok(None) => Ok(answer),
+        Ok(Some(device_token)) => mount.with_device_cookie(response, &device_token),
+        Ok(None) => Ok(response),
         Err(error) => {
             tracing::warn!(%error, "a device could not be marked as known after a password change");
-            Ok(answer)
+            Ok(response)
         }
     }
 }

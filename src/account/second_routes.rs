@@ -123,21 +123,21 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
         Ok(None)
     };
     let remembered = remembered.map_err(Rejection::from)?;
-    let answer = match session {
+    let response = match session {
         Some(session) => {
             accounts.finish_session(proved, &session).await?;
             StatusCode::NO_CONTENT.into_response()
         }
         None => mount.pair_response(&accounts.finish_login(proved, device).await?)?,
     };
-    let mut answer = mount.with_device_cookie(answer, &device_token)?;
+    let mut response = mount.with_device_cookie(response, &device_token)?;
     if has_challenge_cookie {
         let cleared = mount.challenge_cookie.clear();
-        answer.headers_mut().append(header::SET_COOKIE, cleared);
+        response.headers_mut().append(header::SET_COOKIE, cleared);
     }
     match remembered {
-        Some(token) => mount.with_remember_cookie(answer, token),
-        None => Ok(answer),
+        Some(token) => mount.with_remember_cookie(response, token),
+        None => Ok(response),
     }
 }
 

@@ -83,11 +83,11 @@ async fn introspect<U: DeserializeOwned + Send + Sync + 'static>(
     // A service that accepts any active token must not take a refresh token for an access token.
     let is_requested_type =
         |info: &TokenInfo| info.is_access || hint.as_deref() == Some("refresh_token");
-    let answer = match info.filter(is_requested_type) {
+    let response = match info.filter(is_requested_type) {
         Some(info) => Json(json!(info)),
         None => Json(json!({ "active": false })),
     };
-    Ok(no_store(answer))
+    Ok(no_store(response))
 }
 
 async fn revoke<U: DeserializeOwned + Send + Sync + 'static>(

@@ -20,12 +20,12 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     pub async fn disable(&self, subject: &str) -> Result<bool, StoreError> {
         let (accounts, subject) = (self.clone(), subject.to_owned());
         run_to_completion(async move {
-            let is_there = accounts.inner.users.set_disabled(&subject, true).await?;
+            let exists = accounts.inner.users.set_disabled(&subject, true).await?;
             accounts.revoke_everything(&subject).await?;
-            if is_there {
+            if exists {
                 accounts.send_event(EventKind::UserDisabled, &subject);
             }
-            Ok(is_there)
+            Ok(exists)
         })
         .await
     }
@@ -36,11 +36,11 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     ///
     /// When the table of users does not answer.
     pub async fn enable(&self, subject: &str) -> Result<bool, StoreError> {
-        let is_there = self.inner.users.set_disabled(subject, false).await?;
-        if is_there {
+        let exists = self.inner.users.set_disabled(subject, false).await?;
+        if exists {
             self.send_event(EventKind::UserEnabled, subject);
         }
-        Ok(is_there)
+        Ok(exists)
     }
 
     /// [Disables](Self::disable) `subject`, then removes it with its authenticator. Returns `false`

@@ -63,8 +63,8 @@ impl Throttle {
     ///
     /// # Errors
     ///
-    /// [`RejectionKind::Throttled`](crate::RejectionKind::Throttled) when a budget is used up; it
-    /// states when the window ends, and no budget is charged.
+    /// [`RejectionKind::Throttled`](crate::RejectionKind::Throttled) when a budget is used up: its
+    /// `retry_after` is the rest of the window, and no budget is charged.
     /// [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when the store does not
     /// answer.
     pub async fn attempt(

@@ -148,13 +148,13 @@ impl QueueSlot {
         let permit = self.permit().await?;
         let runtime = Handle::try_current()
             .map_err(|error| Rejection::misconfigured("no tokio runtime").because(error))?;
-        let done = runtime.spawn_blocking(move || {
-            let answer = work();
+        let task = runtime.spawn_blocking(move || {
+            let output = work();
             drop((permit, self));
-            answer
+            output
         });
-        let done = done.await;
-        done.map_err(|error| StoreError::Unavailable(error.into()).into())
+        let result = task.await;
+        result.map_err(|error| StoreError::Unavailable(error.into()).into())
     }
 
     async fn permit(&self) -> Result<RunPermit, Rejection> {

@@ -53,7 +53,7 @@ impl<U: DeserializeOwned> PostgresUsers<U> {
             .fetch_all(&self.pool);
         let rows = match with_time_limit(query).await {
             Err(QueryError::Sql(error)) if is_invalid_text(&error) => return Ok(None),
-            answer => answer.map_err(|failure| StoreError::Unavailable(failure.into()))?,
+            result => result.map_err(|failure| StoreError::Unavailable(failure.into()))?,
         };
         match rows.as_slice() {
             [row] => Ok(Some(user_from_row(row)?)),
@@ -165,7 +165,7 @@ async fn with_time_limit<T>(
     query: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, QueryError> {
     match timeout(TIME_LIMIT, query).await {
-        Ok(answer) => answer.map_err(QueryError::Sql),
+        Ok(result) => result.map_err(QueryError::Sql),
         Err(elapsed) => Err(QueryError::Timeout(elapsed)),
     }
 }
