@@ -96,13 +96,13 @@ impl NewDevice {
     /// too.
     pub(super) fn within_limits(mut self) -> Result<Self, Rejection> {
         self.check()?;
-        self.user_agent = self.user_agent.map(|text| cut(&text).to_owned());
+        self.user_agent = self.user_agent.map(|text| truncate(&text).to_owned());
         Ok(self)
     }
 }
 
 /// Returns the first 256 bytes of `text`, or up to three fewer to end at a character boundary.
-pub(super) fn cut(text: &str) -> &str {
+pub(super) fn truncate(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_NAME_BYTES)]
 }
 
@@ -112,7 +112,7 @@ impl Origin {
         let user_agent = self.user_agent.as_deref();
         EventSource {
             address: Some(self.address),
-            user_agent: user_agent.map(|text| cut(text).to_owned()),
+            user_agent: user_agent.map(|text| truncate(text).to_owned()),
             ..EventSource::default()
         }
     }

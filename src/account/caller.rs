@@ -11,7 +11,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    attempt::{Origin, cut},
+    attempt::{Origin, truncate},
     mount::Mount,
     throttle::Throttle,
 };
@@ -43,7 +43,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         let user_agent = user_agent.and_then(|value| value.to_str().ok());
         Ok(Self {
             peer: peer.map(|ConnectInfo(address)| *address),
-            user_agent: user_agent.map(|text| cut(text).to_owned()),
+            user_agent: user_agent.map(|text| truncate(text).to_owned()),
             headers: parts.headers.clone(),
             #[cfg(feature = "dpop")]
             method: parts.method.clone(),

@@ -24,7 +24,7 @@ use crate::{
 pub(super) struct Guess {
     counters: Option<[Key; 2]>,
     /// The index of the counter that counts it.
-    at: usize,
+    index: usize,
     failures: i64,
 }
 
@@ -51,19 +51,19 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             throttle.store().add(counter, 1, expires_at).await?;
             return Ok(Guess {
                 counters: None,
-                at: 0,
+                index: 0,
                 failures: 0,
             });
         };
         let account = throttle_key(self.issuer(), Some(user), "");
         let device = origin.device.as_ref();
         let is_known = throttle.is_known_device(&account, device.map(|it| it.expose().as_str()));
-        let (counters, at) = (failure_counters(&account), usize::from(is_known));
-        let failures = throttle.store().add(&counters[at], 1, Timestamp::NEVER);
+        let (counters, index) = (failure_counters(&account), usize::from(is_known));
+        let failures = throttle.store().add(&counters[index], 1, Timestamp::NEVER);
         Ok(Guess {
             failures: failures.await?,
             counters: Some(counters),
-            at,
+            index,
         })
     }
 
@@ -91,7 +91,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             return;
         };
         let store = self.inner.throttle.store();
-        let refunded = store.add(&counters[guess.at], -1, Timestamp::NEVER);
+        let refunded = store.add(&counters[guess.index], -1, Timestamp::NEVER);
         if let Err(error) = refunded.await {
             tracing::error!(%error, "a guess could not be refunded");
         }

@@ -182,8 +182,9 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! use tower_jam::{Algorithm, Claims, Jwt, Key, KeyRing, MasterSecret, TokenPairs, account, store::MemoryStore};
-//! use tower_jam::account::{Accounts, Passwords, StoreUsers, Throttle, Users};
+//! use tower_jam::account::{self, Accounts, Passwords, StoreUsers, Throttle, Users};
+//! use tower_jam::{Algorithm, Claims, Jwt, Key, KeyRing, MasterSecret, TokenPairs};
+//! use tower_jam::store::MemoryStore;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -194,8 +195,12 @@
 //! users.add("alice", hash.expose(), ["editor"], Claims::new()).await?;
 //!
 //! let users: Arc<dyn Users<Claims>> = Arc::new(users);
-//! let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa)?)).issuer("https://auth.acme.dev").audience("api").build()?;
-//! let pairs = TokenPairs::builder(jwt, store.clone(), &secret, account::reread(users.clone())).build()?;
+//! let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa)?))
+//!     .issuer("https://auth.acme.dev")
+//!     .audience("api")
+//!     .build()?;
+//! let reread = account::reread(users.clone());
+//! let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reread).build()?;
 //! let throttle = Throttle::builder(store, &secret).build();
 //! let accounts = Accounts::builder(users, passwords, throttle, pairs).build()?;
 //!

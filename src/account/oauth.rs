@@ -39,17 +39,17 @@ pub(super) async fn begin<U: Serialize + Send + Sync + 'static>(
     let mut login = oauth.authorize();
     let parameters = parameters.map(|Form(all)| all).unwrap_or_default();
     // A parameter that occurs twice is ignored.
-    let one = |wanted: &str| {
+    let parameter = |wanted: &str| {
         let mut values = parameters.iter().filter(|(name, _)| name == wanted);
         match (values.next(), values.next()) {
             (Some((_, value)), None) => Some(value),
             _ => None,
         }
     };
-    if let Some(page) = one("return_to") {
+    if let Some(page) = parameter("return_to") {
         login = login.return_to(page);
     }
-    if let Some(age) = one("max_age").filter(|_| oauth.provider().tells_age()) {
+    if let Some(age) = parameter("max_age").filter(|_| oauth.provider().tells_age()) {
         let seconds = age.parse();
         let seconds = seconds.map_err(|_| {
             RouteError::new(

@@ -55,7 +55,7 @@ where
         let rejection = Rejection::cross_site("cross-site request");
         rejection.because(error).into_response()
     });
-    let members: Router<S> = Router::new()
+    let authenticated: Router<S> = Router::new()
         .route("/logout_all", post(logout_all::<U>))
         .route("/active_sessions", get(active_sessions::<U>))
         .route("/active_sessions/{id}", delete(revoke::<U>))
@@ -64,30 +64,30 @@ where
             post(revoke_other::<U>).layer(token_body_limit),
         )
         .route("/password", post(password::<U>))
-        .merge(second_routes::members(&mount));
-    let members = require_access_token(&mount, members);
-    let mut guests = Router::new()
+        .merge(second_routes::authenticated_routes(&mount));
+    let authenticated = require_access_token(&mount, authenticated);
+    let mut public = Router::new()
         .route("/login", post(login::<U>))
         .route("/refresh", post(refresh::<U>).layer(token_body_limit))
         .route("/logout", post(logout::<U>).layer(token_body_limit))
-        .merge(second_routes::guests(&mount))
+        .merge(second_routes::public_routes(&mount))
         .merge(service_routes::router(&mount));
     if let Some(sessions) = mount.accounts.sessions() {
         let cookie = AuthLayer::new(sessions.clone());
         let login = post(session_login::<U>).route_layer(cookie.clone().optional());
-        guests = guests
+        public = public
             .route("/session/login", login)
             .route("/session/logout", post(session_logout).route_layer(cookie));
     }
-    guests
+    public
         .route_layer(cross_site)
-        .merge(members)
+        .merge(authenticated)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(mount))
 }
 
 /// Requires an access token. A token that is bound to a key needs a proof of that key.
-fn require_access_token<U, S>(mount: &Mount<U>, members: Router<S>) -> Router<S>
+fn require_access_token<U, S>(mount: &Mount<U>, authenticated: Router<S>) -> Router<S>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
     S: Clone + Send + Sync + 'static,
@@ -96,9 +96,9 @@ where
     #[cfg(feature = "dpop")]
     if let Some(dpop) = &mount.dpop {
         let bound = dpop.protect(pairs.clone());
-        return members.route_layer(AuthLayer::new(pairs.clone().or(bound)));
+        return authenticated.route_layer(AuthLayer::new(pairs.clone().or(bound)));
     }
-    members.route_layer(AuthLayer::new(pairs.clone()))
+    authenticated.route_layer(AuthLayer::new(pairs.clone()))
 }
 
 async fn login<U: Serialize + Send + Sync + 'static>(

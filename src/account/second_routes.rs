@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The routes for users who have not logged in yet.
-pub(super) fn guests<U, S>(mount: &Mount<U>) -> Router<S>
+pub(super) fn public_routes<U, S>(mount: &Mount<U>) -> Router<S>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
     S: Clone + Send + Sync + 'static,
@@ -43,7 +43,7 @@ where
 }
 
 /// The routes for the owner of a second factor, inside the authentication layer.
-pub(super) fn members<U, S>(mount: &Mount<U>) -> Router<S>
+pub(super) fn authenticated_routes<U, S>(mount: &Mount<U>) -> Router<S>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
     S: Clone + Send + Sync + 'static,

@@ -24,10 +24,16 @@
 //!         self.find(id)
 //!     }
 //!
-//!     fn replace_hash<'a>(&'a self, id: &'a str, old: &'a str, new: &'a str) -> StoreFuture<'a, bool> {
+//!     fn replace_hash<'a>(
+//!         &'a self,
+//!         id: &'a str,
+//!         old: &'a str,
+//!         new: &'a str,
+//!     ) -> StoreFuture<'a, bool> {
 //!         let mut names = self.0.lock().unwrap();
-//!         let replaced = names.get_mut(id).filter(|hash| *hash == old).map(|hash| *hash = new.to_owned());
-//!         Box::pin(async move { Ok(replaced.is_some()) })
+//!         let hash = names.get_mut(id).filter(|hash| *hash == old);
+//!         let is_replaced = hash.map(|hash| *hash = new.to_owned()).is_some();
+//!         Box::pin(async move { Ok(is_replaced) })
 //!     }
 //! }
 //! ```

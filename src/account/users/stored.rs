@@ -273,8 +273,8 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
         }))
     }
 
-    /// Removes the user and frees the name. After a failure the name may point to a missing record,
-    /// so call it again.
+    /// Removes the user and frees the name. After a failure the user may still exist without its
+    /// name, so call it again.
     fn remove<'a>(&'a self, id: &'a str) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let Some((record, _)) = self.read_record(id).await? else {
