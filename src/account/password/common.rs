@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_of_the_list_is_found_and_nothing_else() {
+    fn every_listed_password_is_found_and_nothing_else() {
         let lines: Vec<&str> = LIST.lines().collect();
         assert!(lines.is_sorted() && LIST.is_ascii());
         for line in &lines {
@@ -51,7 +51,7 @@ mod tests {
 
     /// ASVS 6.2.4: at least the top 3000 passwords that match the policy.
     #[test]
-    fn there_are_three_thousand_that_are_long_enough() {
+    fn at_least_three_thousand_listed_passwords_are_long_enough() {
         let long = LIST.lines().filter(|line| line.len() >= 8).count();
         assert!(long >= 3_000, "{long}");
     }

@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_the_context_are_taken_out_in_whatever_case() {
+    fn words_of_the_context_are_removed_in_any_case() {
         let mut context = Context::default();
         for text in ["https://auth.acme.dev", "alice@example.org", "Bob"] {
             context.add(text);

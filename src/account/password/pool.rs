@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_is_served_in_order_and_who_is_too_many_is_not() {
+    async fn waiters_run_in_order_and_excess_callers_are_refused() {
         let pool = Pool::new(1, 1);
         let (first, finish) = busy(admit(&pool).unwrap());
         until(|| pool.0.lock().running == 1).await;
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_panics_is_unavailable_and_leaves_its_place() {
+    async fn work_that_panics_is_unavailable_and_releases_its_slot() {
         let pool = Pool::new(1, 0);
         for _ in 0..3 {
             let slot = Arc::new(admit(&pool).unwrap());
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_takes_more_than_a_share_of_the_places() {
+    fn no_requester_exceeds_its_share_of_the_slots() {
         let pool = Pool::new(2, 62);
         let take = |requester: &dyn Fn(usize) -> Requester| {
             let slots: Vec<_> = (0..100)
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_queue_is_nobodys_alone() {
+    fn one_requester_cannot_fill_a_small_queue() {
         let pool = Pool::new(1, 3);
         let first = pool.admit(from("alice", "192.0.2.1")).unwrap();
         assert!(pool.admit(from("alice", "192.0.2.1")).is_err());

@@ -24,7 +24,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Whether `password` matches the stored hash.
-fn fits(password: &str, stored: &str) -> bool {
+fn matches_stored(password: &str, stored: &str) -> bool {
     let all = hasher(&Scheme::ALL, CHEAP, Peppers::default());
     let outcome = all.verify(password.as_bytes(), Some(stored)).unwrap();
     outcome.is_verified()
@@ -40,8 +40,8 @@ fn argon2_by_its_reference_implementation() {
         "$argon2d$v=19$m=256,t=2,p=1$c29tZXNhbHQ$JcTui6RIBUtJ78gE5Hi52CO+H5vS6Z9R1uxAB6OhUB8",
         "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
     ] {
-        assert!(fits("password", stored), "{stored}");
-        assert!(!fits("passwore", stored), "{stored}");
+        assert!(matches_stored("password", stored), "{stored}");
+        assert!(!matches_stored("passwore", stored), "{stored}");
     }
 }
 
@@ -71,16 +71,19 @@ fn bcrypt_by_openwall() {
             "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.",
         ),
     ] {
-        assert!(fits(password, stored), "{stored}");
-        assert!(!fits("U*V", stored), "{stored}");
+        assert!(matches_stored(password, stored), "{stored}");
+        assert!(!matches_stored("U*V", stored), "{stored}");
     }
     // The system that made this hash never read beyond the 72nd byte.
     let stored = "$2a$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui";
-    assert!(fits(&format!("{long}chars after 72 are ignored"), stored));
-    assert!(!fits(&long[..71], stored));
+    assert!(matches_stored(
+        &format!("{long}chars after 72 are ignored"),
+        stored
+    ));
+    assert!(!matches_stored(&long[..71], stored));
     // The last character of a salt has four unused bits.
     let careless = stored.replace("rstuu5", "rstuv5");
-    assert!(fits(long, &careless));
+    assert!(matches_stored(long, &careless));
 
     // A password that is not text: the sign extension bug of `$2x$` changes it.
     let stored =
@@ -99,8 +102,8 @@ fn the_forms_of_passlib() {
         "$pbkdf2-sha512$1212$RHY0Fr3IDMSVO/RSZyb5ow$eNLfBK.eVozomMr.1gYa17k9B7KIK25NOEshvhrSX.esqY3s.FvWZViXz4KoLlQI.BzY/YTNJOiKc5gBYFYGww",
         "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
     ] {
-        assert!(fits("password", stored), "{stored}");
-        assert!(!fits("Password", stored), "{stored}");
+        assert!(matches_stored("password", stored), "{stored}");
+        assert!(!matches_stored("Password", stored), "{stored}");
     }
 }
 
@@ -108,8 +111,8 @@ fn the_forms_of_passlib() {
 #[test]
 fn the_form_of_django() {
     let stored = "pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=";
-    assert!(fits("lètmein", stored));
-    assert!(!fits("lètmeout", stored));
+    assert!(matches_stored("lètmein", stored));
+    assert!(!matches_stored("lètmeout", stored));
 }
 
 /// RFC 7914, sections 11 and 12.
@@ -137,7 +140,7 @@ fn scrypt_and_pbkdf2_by_their_rfc() {
 }
 
 #[test]
-fn what_is_written_is_read_back() {
+fn written_hashes_are_read_back() {
     let costs = [
         CHEAP,
         Cost::Bcrypt { log_rounds: 4 },
@@ -202,7 +205,7 @@ fn absurd_costs_are_refused_before_they_are_computed() {
 }
 
 #[test]
-fn what_is_no_hash_is_damaged_and_never_a_wrong_password() {
+fn a_malformed_hash_is_an_error_and_never_a_wrong_password() {
     let good =
         "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
     let all = hasher(&Scheme::ALL, CHEAP, Peppers::default());

@@ -103,13 +103,13 @@ mod tests {
     const PEER: &str = "10.0.0.1";
 
     #[test]
-    fn without_proxies_no_header_is_believed() {
+    fn without_proxies_no_header_is_read() {
         assert_eq!(client(0, &["192.0.2.7"]), PEER);
         assert_eq!(client(0, &[]), PEER);
     }
 
     #[test]
-    fn what_the_client_wrote_itself_changes_nothing() {
+    fn forged_entries_change_nothing() {
         for forged in [
             "",
             "192.0.2.7, ",
@@ -132,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn who_did_not_come_by_all_proxies_is_the_peer() {
+    fn fewer_entries_than_proxies_yield_the_peer() {
         assert_eq!(client(1, &[]), PEER);
         assert_eq!(client(2, &["192.0.2.7"]), PEER);
         assert_eq!(client(255, &["192.0.2.7, 192.0.2.8"]), PEER);
     }
 
     #[test]
-    fn what_is_no_address_is_the_peer() {
+    fn an_invalid_entry_yields_the_peer() {
         for entry in [
             "",
             "unknown",

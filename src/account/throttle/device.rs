@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn no_changed_token_is_taken() {
+    fn a_modified_token_is_refused() {
         let tokens = DeviceTokens::new(&MasterSecret::generate(), "a", "issuer", DAY);
         let token = tokens.issue("alice", NOW);
         let bytes = URL_SAFE_NO_PAD.decode_to_vec(token.expose()).unwrap();
