@@ -16,7 +16,7 @@ use super::{
     cookies,
     login::Accounts,
     routes,
-    service_routes::Service,
+    service_routes::ServiceCredential,
 };
 #[cfg(feature = "dpop")]
 use crate::token::Dpop;
@@ -33,7 +33,7 @@ pub(super) struct Mount<U> {
     pub(super) device_cookie: CookieSpec,
     pub(super) remember_cookie: CookieSpec,
     pub(super) challenge_cookie: CookieSpec,
-    pub(super) services: Vec<Service>,
+    pub(super) services: Vec<ServiceCredential>,
     #[cfg(feature = "dpop")]
     pub(super) dpop: Option<Dpop>,
     refresh_cookie: Option<CookieSpec>,
@@ -93,7 +93,7 @@ where
     /// When the id is empty, the secret is shorter than 32 bytes, or either contains other
     /// characters than letters, digits and `-._~`.
     pub fn service(mut self, id: &str, secret: &Secret<String>) -> Result<Self, ConfigError> {
-        self.0.services.push(Service::new(id, secret)?);
+        self.0.services.push(ServiceCredential::new(id, secret)?);
         Ok(self)
     }
 

@@ -23,12 +23,12 @@ use crate::{
 
 /// A service that may ask about tokens, and the hash of its secret.
 #[derive(Clone)]
-pub(super) struct Service {
+pub(super) struct ServiceCredential {
     id: String,
     secret: [u8; 32],
 }
 
-impl Service {
+impl ServiceCredential {
     /// Neither needs escapes in the header (RFC 6749 section 2.3.1).
     pub(super) fn new(id: &str, secret: &Secret<String>) -> Result<Self, ConfigError> {
         let is_plain = |text: &str| {
@@ -121,7 +121,7 @@ fn requested_token<U>(
 }
 
 /// Authenticates a service with HTTP Basic (RFC 7617). Every service is compared, in constant time.
-fn is_authenticated(services: &[Service], headers: &HeaderMap) -> bool {
+fn is_authenticated(services: &[ServiceCredential], headers: &HeaderMap) -> bool {
     let presented = || {
         let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let (scheme, text) = header.split_once(' ')?;

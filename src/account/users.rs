@@ -11,9 +11,9 @@
 //!
 //! /// Password hashes by name; the name is the id.
 //! #[derive(Default)]
-//! struct Names(Mutex<HashMap<String, String>>);
+//! struct MemoryUsers(Mutex<HashMap<String, String>>);
 //!
-//! impl Users<Claims> for Names {
+//! impl Users<Claims> for MemoryUsers {
 //!     fn find<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<User<Claims>>> {
 //!         let hash = self.0.lock().unwrap().get(name).cloned();
 //!         let user = hash.map(|hash| User::new(Grant::new(name, Claims::new()), hash));
