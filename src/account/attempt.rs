@@ -31,7 +31,7 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// The value of the known-device cookie, if the client sent one.
     pub device: Option<Secret<String>>,
-    /// The value of the remembered-device cookie, if the client sent one. Such a device gives no
+    /// The value of the remembered-device cookie, if the client sent one. Such a device skips the
     /// one-time code.
     pub remembered: Option<Secret<String>>,
 }

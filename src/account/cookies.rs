@@ -9,7 +9,7 @@ pub(super) fn device() -> CookieSpec {
     strict("__Host-device")
 }
 
-/// Identifies a remembered device, which gives no one-time code for a while. Browsers also send it
+/// Identifies a remembered device, which skips the one-time code for a while. Browsers also send it
 /// when a provider redirects back. It grants no access by itself.
 pub(super) fn remembered() -> CookieSpec {
     CookieSpec::new("__Host-remembered").expect("a fixed name, as the prefix wants it")

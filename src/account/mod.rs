@@ -32,7 +32,7 @@
 //!   [`prove_second`](Accounts::prove_second) accepts. There, a one-time code or a recovery code
 //!   completes the login. If the enrolment is lost, the login is refused; if its record cannot be
 //!   read, the response is 403.
-//! * **A device can be remembered**, so that it gives no code for a while, if
+//! * **A device can be remembered**, so that it skips the code for a while, if
 //!   [`remember_devices`](AccountsBuilder::remember_devices) allows it and the user asks for it. A
 //!   new password or authenticator, [`logout_all`](Accounts::logout_all) and
 //!   [`revoke_remembered`](Accounts::revoke_remembered) revoke that.

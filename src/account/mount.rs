@@ -154,7 +154,7 @@ impl<U> Mount<U> {
         Ok(response)
     }
 
-    /// Adds the cookie of a remembered device, which gives no code for a while.
+    /// Adds the cookie of a remembered device, which skips the code for a while.
     pub(super) fn with_remember_cookie(
         &self,
         mut response: Response,

@@ -1,4 +1,4 @@
-//! Devices on which a user gives no one-time code for a while.
+//! Devices on which a user skips the one-time code for a while.
 //!
 //! A device is identified by a signed token in a cookie and by an entry in one record per user. So
 //! each device can be listed and revoked, and "log out everywhere" revokes all of them. The token
@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// A device on which a user gives no one-time code, in a form that may be shown to that user. It
+/// A device on which a user skips the one-time code, in a form that may be shown to that user. It
 /// grants no access.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -171,7 +171,7 @@ impl RememberedDevices {
         store.take(&self.key(subject)).await.map(drop)
     }
 
-    /// A record that cannot be opened counts as absent: its devices give codes again.
+    /// A record that cannot be opened counts as absent: its devices must give codes again.
     fn open_record(&self, key: &Key, entry: Option<&Entry>) -> Option<RememberedRecord> {
         let entry = entry?;
         let opened = match entry.value.split_at_checked(1) {
@@ -211,14 +211,14 @@ impl RememberedDevices {
 }
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Remembers the device of a login that gave a code, so that it gives none for a while. Returns
-    /// the token for its cookie, and how long it is valid. Returns `None` if devices are [not
-    /// remembered](super::AccountsBuilder::remember_devices). A new password, a new authenticator,
-    /// [`logout_all`](Self::logout_all) and [`revoke_remembered`](Self::revoke_remembered) revoke
-    /// it.
+    /// Remembers the device of a login that gave a code, so that it skips the code for a while.
+    /// Returns the token for its cookie, and how long it is valid. Returns `None` if devices are
+    /// [not remembered](super::AccountsBuilder::remember_devices). A new password, a new
+    /// authenticator, [`logout_all`](Self::logout_all) and
+    /// [`revoke_remembered`](Self::revoke_remembered) revoke it.
     ///
-    /// Call it before the login is finished: a concurrent "log out everywhere" then revokes the
-    /// device with the login.
+    /// Call it before the login is finished: a concurrent "log out everywhere" then also revokes
+    /// the device.
     ///
     /// # Errors
     ///
@@ -239,7 +239,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(Some((token.await?, devices.life())))
     }
 
-    /// Returns the devices on which `subject` gives no one-time code, oldest first.
+    /// Returns the devices on which `subject` skips the one-time code, oldest first.
     ///
     /// # Errors
     ///
@@ -255,7 +255,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         }
     }
 
-    /// Revokes the remembered device of `subject` with this public id, so that it gives codes
+    /// Revokes the remembered device of `subject` with this public id, so that it must give codes
     /// again. Returns `false` if there is none.
     ///
     /// # Errors
@@ -310,7 +310,7 @@ fn public_id(id: &DeviceId) -> String {
     URL_SAFE_NO_PAD.encode_to_string(&secret::hash([id.as_slice()])[..16])
 }
 
-/// A write may make a device give codes again.
+/// A write may revoke a device.
 const NAMESPACE: Namespace = Namespace::new("remembered-devices").revoking();
 const FORMAT: u8 = 1;
 /// More than anybody uses; the oldest one is removed.

@@ -26,7 +26,7 @@ use crate::{
 /// The one-time codes of accounts.
 pub(super) struct SecondFactor {
     pub(super) otp: Otp,
-    /// The tokens of devices that give no code, if that is allowed.
+    /// The tokens of remembered devices, if those are allowed.
     pub(super) remembered: Option<RememberedDevices>,
 }
 

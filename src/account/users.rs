@@ -76,7 +76,7 @@ pub trait Users<U>: Send + Sync + 'static {
 
     /// Stores whether the user's logins require a one-time code. Returns `false` if there is no
     /// such user. Required if [accounts have one-time codes](super::AccountsBuilder::otp). The
-    /// default implementation fails, so that nobody seems protected who is not.
+    /// default implementation fails, so that no user seems protected without being so.
     fn set_second_factor<'a>(&'a self, id: &'a str, is_set: bool) -> StoreFuture<'a, bool> {
         let _ = (id, is_set);
         let reason = "these users store no second factor: implement `Users::set_second_factor`";

@@ -110,7 +110,7 @@ fn parse(text: &str) -> Option<StoredHash> {
             salt,
             digest,
         ] => argon2(name, version.strip_prefix("v=")?, costs, salt, digest)?,
-        // Version 1.0, which had no field for it.
+        // Version 1.0, whose format has no version field.
         [
             "",
             name @ ("argon2id" | "argon2i" | "argon2d"),
