@@ -1,35 +1,37 @@
-//! The cookies of logins, the session's and the refresh token's aside.
+//! The cookies of logins, except that of the session.
 
 use std::time::Duration;
 
 use crate::cookie::{CookieSpec, SameSite};
 
-/// By which a device is known, so that its attempts are counted apart.
+/// Identifies a known device, so that its attempts are counted separately.
 pub(super) fn device() -> CookieSpec {
     strict("__Host-device")
 }
 
-/// By which a device gives no one-time code for a while. It comes with a browser that a provider sends back, too: alone it
-/// opens nothing.
+/// Identifies a remembered device, which skips the one-time code for a while. Browsers also send it
+/// when a provider redirects back. It grants no access by itself.
 pub(super) fn remembered() -> CookieSpec {
     CookieSpec::new("__Host-remembered").expect("a fixed name, as the prefix wants it")
 }
 
-/// In which a login waits for its second step, where a browser came back from a provider.
+/// Contains the challenge of a pending login after a redirect from a provider.
 pub(super) fn challenge() -> CookieSpec {
     strict("__Host-challenge")
 }
 
-/// In which browsers keep a refresh token. It comes with what this site's own pages ask for, whatever the path:
-/// `__Host-` has no other, and a cookie that a sibling domain can set would log its owner in as somebody else.
+/// Contains a refresh token. Browsers send it with every request of this site's own pages, since
+/// `__Host-` requires the path `/`. Without the prefix a sibling domain could set the cookie and so
+/// log its owner in as somebody else.
 pub(super) fn refresh() -> CookieSpec {
     strict("__Host-refresh")
 }
 
-/// How long a challenge is good: time to find the telephone, and short enough for a text that is worth a password.
+/// How long a challenge is valid: enough to fetch a phone, and short for a text that stands for a
+/// password.
 pub(super) const CHALLENGE_LIFE: Duration = Duration::from_secs(5 * 60);
 
-/// A cookie that comes only with what this site's own pages ask for.
+/// A cookie that browsers send only with requests of this site's own pages.
 fn strict(name: &str) -> CookieSpec {
     CookieSpec::new(name)
         .and_then(|cookie| cookie.with_same_site(SameSite::Strict))
