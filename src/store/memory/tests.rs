@@ -48,11 +48,11 @@ impl Fixture {
     }
 
     fn counted(&self, namespace: &str) -> usize {
-        let namespaces = lock(&self.store.rooms);
+        let namespaces = lock(&self.store.quotas);
         namespaces
             .iter()
-            .find(|known| known.name == namespace)
-            .map_or(0, |known| known.entries())
+            .find(|quota| quota.name == namespace)
+            .map_or(0, |quota| quota.entries())
     }
 
     /// Slots in all tables, expired ones included.
@@ -227,14 +227,14 @@ async fn nothing_stays_of_a_peak() {
         let key = key("session", number);
         fixture.store.put(&key, write, When::Always).await.unwrap();
     }
-    assert!(fixture.store.groups.room() > 200_000);
+    assert!(fixture.store.groups.capacity() > 200_000);
     for number in 0..199_990 {
         let key = key("session", number);
         fixture.store.take(&key).await.unwrap().unwrap();
     }
-    let room = fixture.store.groups.room();
-    assert!(room <= SHARDS * 256 + 256, "{room}");
-    let slots = (0..SHARDS).map(|at| lock(&fixture.store.shards[at]).room("session"));
+    let capacity = fixture.store.groups.capacity();
+    assert!(capacity <= SHARDS * 256 + 256, "{capacity}");
+    let slots = (0..SHARDS).map(|at| lock(&fixture.store.shards[at]).slot_capacity("session"));
     let slots = slots.sum::<usize>();
     assert!(slots <= SHARDS * 256, "{slots}");
     assert_eq!(fixture.store.list(&one).await.unwrap().len(), 10);
@@ -304,13 +304,13 @@ async fn a_burst_is_forgotten_in_small_steps() {
         before = held;
     }
     assert_eq!(fixture.counted("state"), 0);
-    let room: usize = fixture
+    let capacity: usize = fixture
         .store
         .shards
         .iter()
-        .map(|shard| lock(shard).room("state"))
+        .map(|shard| lock(shard).slot_capacity("state"))
         .sum();
-    assert!(room < 20_000, "{room} slots stay allocated");
+    assert!(capacity < 20_000, "{capacity} slots stay allocated");
 }
 
 /// The contract expires one entry at a time, and the first write after that removes it. Here most are
