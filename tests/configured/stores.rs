@@ -441,7 +441,7 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
         ),
         (
             table("postgres", "postgres://jam:hunter2@local host/jam", json!({})),
-            "`store.url`: is no URL of a database".to_owned(),
+            "`store.url`: is not a database URL".to_owned(),
         ),
         (
             table("postgres", &format!("postgres://jam:hunter2@{address}/jam"), json!({})),

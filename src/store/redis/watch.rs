@@ -230,7 +230,8 @@ impl Watch for TrackedConnections {
             for checked in gather(checks).await {
                 checked?;
             }
-            // What a server announced before its answers has been heard by now, but not yet told.
+            // The invalidations that a server sent before its answers have arrived by now, but may
+            // not be reported yet.
             let (reply, done) = oneshot::channel();
             self.sync.send(reply).map_err(|_| disconnected())?;
             done.await.map_err(|_| disconnected())?;
@@ -257,8 +258,8 @@ impl fmt::Debug for TrackedConnections {
 impl EpochMarker {
     fn new(inner: &RedisInner, link: &Link, server: Option<Server>) -> Self {
         let slots = server.as_ref().and(link.client.cached_cluster_state());
-        // A few guesses hit a primary that has a fair share of the slots; all of them are as many
-        // as there are slots.
+        // A few guesses find a tag for a primary with a fair share of the slots; the bound allows
+        // for every slot.
         let tag = (0_u32..1 << 20)
             .map(|number| number.to_string())
             .find(|tag| {
@@ -279,12 +280,12 @@ impl EpochMarker {
     }
 }
 
-/// GET that a replica refuses.
+/// A GET that a replica refuses.
 fn strict_get() -> CustomCommand {
     CustomCommand::new_static("GETEX", ClusterHash::FirstKey, false)
 }
 
-/// Whether the answer of CLIENT TRACKINGINFO says so.
+/// Returns whether the answer of CLIENT TRACKINGINFO says that tracking is on.
 fn is_tracking(state: Value) -> bool {
     let flags = state
         .into_map()
