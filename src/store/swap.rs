@@ -102,12 +102,13 @@ async fn run<T, E: From<StoreError>>(
     let mut permit = None;
     let mut reads = !mode.assumes_absent;
     loop {
-        let entry = match reads {
-            false => None,
-            true => match store.get(key).await {
+        let entry = if reads {
+            match store.get(key).await {
                 Err(error) if !unsettled.is_empty() => return Err(error.in_doubt().into()),
                 answer => answer?,
-            },
+            }
+        } else {
+            None
         };
         reads = true;
         let found = entry.as_ref().map(|entry| entry.version);
@@ -136,9 +137,10 @@ async fn run<T, E: From<StoreError>>(
             Err(error) => return Err(error.into()),
         }
         if clock.monotonic() > deadline {
-            let error = match unsettled.is_empty() {
-                true => StoreError::Contended,
-                false => StoreError::Contended.in_doubt(),
+            let error = if unsettled.is_empty() {
+                StoreError::Contended
+            } else {
+                StoreError::Contended.in_doubt()
             };
             return Err(error.into());
         }

@@ -1,8 +1,9 @@
-//! What one node changes, another one behind a near-cache sees (feature `near-cache`).
+//! A change by one node becomes visible to another one behind a near-cache (feature `near-cache`).
 //!
-//! This part of the contract is for a backend that implements [`Announce`](crate::store::near::Announce). It is not
-//! part of [`contract::run`](super::run), because it takes two nodes: two stores that were opened apart on the same
-//! data, each behind a [`NearCache`](crate::store::NearCache). All four go by the system's clock.
+//! This part of the contract is for a backend that implements
+//! [`Announce`](crate::store::near::Announce). It is not part of [`contract::run`](super::run),
+//! because it needs two nodes: two stores that were opened separately on the same data, each behind
+//! a [`NearCache`](crate::store::NearCache). All four use the system's clock.
 //!
 //! ```no_run
 //! # #[cfg(feature = "store-redis")] {
@@ -34,7 +35,7 @@ use crate::{
     store::{Entry, Glance, Key, Store, Version, When},
 };
 
-/// Runs the checks of this module: `one` changes, `other` looks.
+/// Runs the checks of this module: `one` writes, `other` reads.
 pub async fn run(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
     an_answer_is_remembered(other).await;
     every_kind_of_write_is_announced(one, other).await;
@@ -44,7 +45,8 @@ pub async fn run(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
     no_fill_outlives_the_change_that_overtook_it(one, other).await;
 }
 
-/// After a read or a few, the answer comes from memory; so the checks below are not about nothing.
+/// After some reads the answer comes from the cache. Otherwise the checks below would prove
+/// nothing.
 pub async fn an_answer_is_remembered(other: &Arc<dyn Store>) {
     let probe = Probe::new(other, &SystemClock);
     let key = probe.key("key");
@@ -52,7 +54,7 @@ pub async fn an_answer_is_remembered(other: &Arc<dyn Store>) {
     remember(other, &key).await;
 }
 
-/// A `put` of each condition, a `take` and an `add` on one node are seen by the other.
+/// A `put` under each condition, a `take` and an `add` on one node become visible to the other.
 pub async fn every_kind_of_write_is_announced(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
     let probe = Probe::new(one, &SystemClock);
     let key = probe.key("key");
@@ -83,7 +85,7 @@ pub async fn every_kind_of_write_is_announced(one: &Arc<dyn Store>, other: &Arc<
     sees(other, &key, None).await;
 }
 
-/// [`Store::remove_group`] is announced for each entry that it removes.
+/// [`Store::remove_group`] invalidates each entry that it removes.
 pub async fn the_end_of_a_group_is_announced(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
     let probe = Probe::new(one, &SystemClock);
     let group = probe.key("group");
@@ -100,7 +102,7 @@ pub async fn the_end_of_a_group_is_announced(one: &Arc<dyn Store>, other: &Arc<d
     }
 }
 
-/// Absence is remembered, and ends with the first write.
+/// Absence is cached, and the first write invalidates it.
 pub async fn what_was_absent_is_announced_when_it_comes(
     one: &Arc<dyn Store>,
     other: &Arc<dyn Store>,
@@ -115,7 +117,7 @@ pub async fn what_was_absent_is_announced_when_it_comes(
     }
 }
 
-/// No announcement is awaited for one's own write.
+/// A node sees its own write without waiting for an invalidation.
 pub async fn a_write_is_read_back_at_once_by_its_writer(one: &Arc<dyn Store>) {
     let probe = Probe::new(one, &SystemClock);
     let key = probe.key("key");
@@ -126,7 +128,8 @@ pub async fn a_write_is_read_back_at_once_by_its_writer(one: &Arc<dyn Store>) {
     }
 }
 
-/// One node writes while the other keeps reading; the last write is seen however the two came together.
+/// One node writes while the other keeps reading. The last write becomes visible however they
+/// interleave.
 pub async fn no_fill_outlives_the_change_that_overtook_it(
     one: &Arc<dyn Store>,
     other: &Arc<dyn Store>,
@@ -150,7 +153,7 @@ pub async fn no_fill_outlives_the_change_that_overtook_it(
     }
 }
 
-/// Looks until the answer comes from memory.
+/// Reads until the answer comes from the cache.
 async fn remember(store: &Arc<dyn Store>, key: &Key) {
     let began = Instant::now();
     while !glance(store, key).await.is_remembered {
@@ -159,7 +162,7 @@ async fn remember(store: &Arc<dyn Store>, key: &Key) {
     }
 }
 
-/// Looks until the change is seen.
+/// Reads until the change is visible.
 async fn sees(store: &Arc<dyn Store>, key: &Key, version: Option<Version>) {
     until(store, key, |entry| entry.map(|it| it.version) == version).await;
 }
@@ -179,7 +182,8 @@ async fn glance(store: &Arc<dyn Store>, key: &Key) -> Glance {
 const ROUNDS: usize = 50;
 const LOOKS: usize = 200;
 const WRITES: usize = 10;
-/// What a near-cache promises, and below its maximum age, which would hide a change that was not announced.
+/// The guarantee of a near-cache. It is below the maximum age, which would hide a missing
+/// invalidation.
 const WORST: Duration = Duration::from_secs(2);
 /// For the first heartbeat of a connection.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -75,7 +75,7 @@ impl Fixture {
 
     /// The number of rows in `entries`, `groups` and `expiries`, including expired ones.
     fn rows(&self) -> [u64; 3] {
-        self.look(|read| {
+        self.inspect(|read| {
             [
                 read.open_table(ENTRIES).unwrap().len().unwrap(),
                 read.open_table(GROUPS).unwrap().len().unwrap(),
@@ -85,18 +85,18 @@ impl Fixture {
     }
 
     fn commits(&self) -> u64 {
-        self.look(|read| {
+        self.inspect(|read| {
             let meta = read.open_table(META).unwrap();
             let commits = meta.get(COMMITS_NAME).unwrap();
             commits.map_or(0, |number| number.value())
         })
     }
 
-    fn look<T>(&self, look: impl Fn(&redb::ReadTransaction) -> T) -> T {
+    fn inspect<T>(&self, inspect: impl Fn(&redb::ReadTransaction) -> T) -> T {
         let found = self
             .store
             .inner
-            .read_now(|database| Ok(look(&database.begin_read()?)));
+            .read_now(|database| Ok(inspect(&database.begin_read()?)));
         found.expect("it is open").unwrap()
     }
 }
@@ -148,7 +148,7 @@ async fn expired_entries_leave_the_file_with_later_commits() {
 }
 
 #[tokio::test]
-async fn opening_removes_what_expired_meanwhile() {
+async fn opening_removes_expired_entries() {
     let fixture = Fixture::new();
     let all = keys(50);
     for key in &all[..40] {
@@ -284,7 +284,7 @@ async fn a_polled_write_happens_and_an_unpolled_one_does_not() {
 }
 
 #[tokio::test]
-async fn dropping_the_store_finishes_what_waits_and_ends_its_thread() {
+async fn dropping_the_store_completes_waiting_writes_and_stops_its_thread() {
     let fixture = Fixture::new();
     let all = keys(200);
     let mut cx = Context::from_waker(Waker::noop());
@@ -349,7 +349,7 @@ async fn a_store_may_be_dropped_on_its_own_thread() {
 
 impl Fixture {
     /// Closes the file, as a failure of the disk does.
-    fn lose_the_handle(&self) {
+    fn close_the_file(&self) {
         self.store.inner.database.write().unwrap().take();
     }
 }
@@ -362,11 +362,11 @@ async fn after_a_failure_the_file_is_reopened_by_the_next_caller() {
     let write = fixture.write(MINUTE).in_group(group.clone());
     fixture.put(&key, write).await;
 
-    fixture.lose_the_handle();
+    fixture.close_the_file();
     assert!(fixture.store.get(&key).await.unwrap().is_some());
-    fixture.lose_the_handle();
+    fixture.close_the_file();
     assert_eq!(fixture.store.list(&group).await.unwrap().len(), 1);
-    fixture.lose_the_handle();
+    fixture.close_the_file();
     assert!(fixture.store.take(&key).await.unwrap().is_some());
     assert!(fixture.store.get(&key).await.unwrap().is_none());
 }
@@ -377,7 +377,7 @@ async fn a_file_that_does_not_open_again_is_an_error_until_it_does() {
     let fixture = Fixture::new();
     let key = Key::new("unit", &[]);
     fixture.put(&key, fixture.write(MINUTE)).await;
-    fixture.lose_the_handle();
+    fixture.close_the_file();
     let content = std::fs::read(fixture.folder.file()).unwrap();
     std::fs::write(fixture.folder.file(), b"garbage").unwrap();
     for _ in 0..2 {
@@ -401,7 +401,7 @@ async fn a_file_that_does_not_open_again_is_an_error_until_it_does() {
 
 /// A disk that hangs must not exhaust the memory.
 #[tokio::test]
-async fn what_waits_is_bounded() {
+async fn waiting_operations_are_bounded() {
     let fixture = Fixture::new();
     let stuck = fixture.store.inner.database.write().unwrap();
     let key = Key::new("unit", &[]);
@@ -426,7 +426,7 @@ async fn what_waits_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_later_format_or_of_something_else_is_refused() {
+async fn a_file_of_a_later_format_or_of_another_program_is_refused() {
     let later = Folder::new();
     drop(FileStore::open(later.file()).unwrap());
     change(&later, |write| {
