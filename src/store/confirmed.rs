@@ -1,5 +1,5 @@
-//! Cached reads whose refusals are confirmed: an accepting answer may come from a cache, a refusal
-//! never does.
+//! Cached reads with confirmed refusals: an accepting answer may come from a cache, a refusal never
+//! does.
 
 use super::{Entry, Key, Store};
 use crate::error::StoreError;

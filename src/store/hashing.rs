@@ -7,8 +7,8 @@ use crate::secret;
 /// Folds 64 bits of a digest with random numbers that only this store knows.
 ///
 /// SHA-256 alone is not enough: an attacker who can choose names can try millions of them and keep
-/// those whose digests share the bits that a table uses. The folded product depends on all 64 bits
-/// and on both numbers, so no such choice is possible from outside.
+/// those with digests that share the bits that a table uses. The folded product depends on all 64
+/// bits and on both numbers, so no such choice is possible from outside.
 #[derive(Clone, Copy)]
 pub(super) struct Seeded {
     seed: u64,

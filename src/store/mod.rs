@@ -35,10 +35,11 @@
 //!
 //! assert!(store.put(&key, Write::new("first", expires_at), When::Absent).await?);
 //! let entry = store.get(&key).await?.expect("it was just written");
-//! assert!(store.put(&key, Write::new("second", expires_at), When::Unchanged(entry.version)).await?);
+//! let unchanged = When::Unchanged(entry.version);
+//! assert!(store.put(&key, Write::new("second", expires_at), unchanged).await?);
 //!
 //! // A writer that still holds the first version changes nothing.
-//! assert!(!store.put(&key, Write::new("late", expires_at), When::Unchanged(entry.version)).await?);
+//! assert!(!store.put(&key, Write::new("late", expires_at), unchanged).await?);
 //! assert_eq!(store.take(&key).await?.expect("the second value").value, "second");
 //! assert!(store.get(&key).await?.is_none());
 //! # Ok(())

@@ -1,5 +1,4 @@
-//! A near-cache: answers the reads of every request from this process's memory, and drops an entry
-//! as soon as another node changes it.
+//! A near-cache in this process's memory, which other nodes invalidate when they change an entry.
 //!
 //! A [`NearCache`] wraps a store that many nodes share. It is a [`Store`] itself, so engines use it
 //! like any other. Only a cached read, [`glance`](Store::glance), is answered from memory; every
@@ -13,10 +12,9 @@
 //!   engine that would refuse because of it asks the store first, so a stale entry logs nobody out.
 //! * **A write through the cache drops the key**, whatever its outcome, and also if its caller went
 //!   away. A caller that wrote through this cache reads its own write.
-//! * **Without a heartbeat, no cached answers.** Four times a second the cache asks over the
-//!   connection for invalidations whether all of them have been delivered. It answers from memory
-//!   only within one second of such a question that was answered. After that it asks the store, as
-//!   if there were no cache.
+//! * **Without a heartbeat, no cached answers.** Four times a second the cache asks whether all
+//!   invalidations have been delivered. It answers from memory only within one second of such a
+//!   question that was answered. After that it asks the store, as if there were no cache.
 //! * **An interruption drops everything**: a lost connection, a cluster that moves slots, a flushed
 //!   database.
 //! * **Deadlines hold.** An entry's own expiry and a maximum age of ten seconds apply regardless of
@@ -192,7 +190,7 @@ impl Store for NearCache {
         if let Some(glance) = self.entries.find(key) {
             return Box::pin(ready(Ok(glance)));
         }
-        // Its engine's own key, whose changes send invalidations, filled what is cached under it.
+        // An engine's declared key filled this entry, and its changes send invalidations.
         if !key.is_cached() {
             return self.store.glance(key);
         }

@@ -68,7 +68,8 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let store = RedisStore::builder("redis://:password@localhost:6379").prefix("acme").connect().await?;
+//! let builder = RedisStore::builder("redis://:password@localhost:6379").prefix("acme");
+//! let store = builder.connect().await?;
 //!
 //! let key = Key::new("example", &[b"alice"]);
 //! let expires_at = SystemClock.now().after(std::time::Duration::from_secs(60));

@@ -58,7 +58,7 @@ pub async fn a_sum_of_zero_is_no_entry(store: &Arc<dyn Store>, clock: &ManualClo
         assert!(probe.get(&key).await.is_none(), "{steps:?}");
         assert!(probe.take(&key).await.is_none(), "{steps:?}");
     }
-    let later = probe.hence.after(HOUR);
+    let later = probe.in_an_hour.after(HOUR);
     assert_eq!(probe.add_until(&key, 1, later).await, 1);
     assert_eq!(probe.read(&key).await.expires_at, later);
     probe.add(&key, -1).await;
@@ -98,9 +98,12 @@ pub async fn the_first_expiry_stays(store: &Arc<dyn Store>, clock: &ManualClock)
     let key = probe.key("key");
     probe.add(&key, 1).await;
     clock.advance(HOUR / 2);
-    for expires_at in [probe.hence.after(HOUR), probe.hence.before(HOUR / 4)] {
+    for expires_at in [
+        probe.in_an_hour.after(HOUR),
+        probe.in_an_hour.before(HOUR / 4),
+    ] {
         probe.add_until(&key, 1, expires_at).await;
-        assert_eq!(probe.read(&key).await.expires_at, probe.hence);
+        assert_eq!(probe.read(&key).await.expires_at, probe.in_an_hour);
     }
     clock.advance(HOUR / 2);
     assert!(probe.get(&key).await.is_none());
@@ -200,7 +203,7 @@ pub async fn what_is_no_number_is_corrupt_and_stays(store: &Arc<dyn Store>, cloc
     ];
     for value in values {
         let version = probe.set(&key, probe.write(value)).await;
-        let answer = probe.store.add(&key, 1, probe.hence).await;
+        let answer = probe.store.add(&key, 1, probe.in_an_hour).await;
         assert!(
             matches!(answer, Err(StoreError::Corrupt(_))),
             "{value:?}: {answer:?}"

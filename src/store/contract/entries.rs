@@ -42,7 +42,7 @@ pub async fn what_was_put_is_read_back(store: &Arc<dyn Store>, clock: &ManualClo
         let entry = probe.read(&key).await;
         assert_eq!(entry.value, "value");
         assert_eq!(entry.version, version);
-        assert_eq!(entry.expires_at, probe.hence);
+        assert_eq!(entry.expires_at, probe.in_an_hour);
     }
 }
 
@@ -156,7 +156,7 @@ pub async fn a_refused_write_changes_nothing(store: &Arc<dyn Store>, clock: &Man
         When::Unchanged(Version::from_stored(!before.version.as_u64())),
     ] {
         let mut late = probe.write("refused").in_group(other.clone());
-        late.expires_at = probe.hence.after(HOUR);
+        late.expires_at = probe.in_an_hour.after(HOUR);
         assert!(!probe.put(&key, late, when).await);
         assert_eq!(probe.read(&key).await, before, "{when:?}");
         assert_eq!(probe.listed(&group).await, from_ref(&key), "{when:?}");

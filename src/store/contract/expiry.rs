@@ -91,7 +91,7 @@ pub async fn an_expired_entry_is_not_listed(store: &Arc<dyn Store>, clock: &Manu
     let (short, long) = (probe.key("short"), probe.key("long"));
     let mut write = probe.write("value").in_group(group.clone());
     probe.set(&short, write.clone()).await;
-    write.expires_at = probe.hence.after(HOUR);
+    write.expires_at = probe.in_an_hour.after(HOUR);
     probe.set(&long, write).await;
     clock.advance(HOUR);
     assert_eq!(probe.listed(&group).await, [long]);
@@ -146,7 +146,7 @@ pub async fn what_never_expires_is_there_after_a_century(
 pub async fn a_replacing_write_moves_the_expiry(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (later, sooner, group) = (probe.key("later"), probe.key("sooner"), probe.key("group"));
-    let (hour, three) = (probe.hence, probe.hence.after(2 * HOUR));
+    let (hour, three) = (probe.in_an_hour, probe.in_an_hour.after(2 * HOUR));
     for (key, first, second) in [(&later, hour, three), (&sooner, three, hour)] {
         let mut write = probe.write("first").in_group(group.clone());
         write.expires_at = first;
@@ -173,7 +173,7 @@ pub async fn a_refused_write_does_not_move_the_expiry(store: &Arc<dyn Store>, cl
     let key = probe.key("key");
     probe.set(&key, probe.write("first")).await;
     let mut write = probe.write("refused");
-    write.expires_at = probe.hence.after(HOUR);
+    write.expires_at = probe.in_an_hour.after(HOUR);
     assert!(!probe.put(&key, write, When::Absent).await);
     clock.advance(HOUR);
     assert!(probe.get(&key).await.is_none());

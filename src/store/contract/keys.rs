@@ -109,8 +109,8 @@ pub async fn every_version_is_kept(store: &Arc<dyn Store>, clock: &ManualClock) 
 pub async fn every_expiry_is_kept(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let year_9999 = Timestamp::from_millis(253_402_300_799_999);
-    let odd = Timestamp::from_millis(probe.hence.as_millis() + 1);
-    for (number, expires_at) in [probe.hence, odd, year_9999, Timestamp::NEVER]
+    let odd = Timestamp::from_millis(probe.in_an_hour.as_millis() + 1);
+    for (number, expires_at) in [probe.in_an_hour, odd, year_9999, Timestamp::NEVER]
         .into_iter()
         .enumerate()
     {

@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Probe {
     pub(super) store: Arc<dyn Store>,
     /// An hour after the check began.
-    pub(super) hence: Timestamp,
+    pub(super) in_an_hour: Timestamp,
     salt: [u8; 16],
 }
 
@@ -25,7 +25,7 @@ impl Probe {
     pub(super) fn new(store: &Arc<dyn Store>, clock: &impl Clock) -> Self {
         Self {
             store: Arc::clone(store),
-            hence: clock.now().after(HOUR),
+            in_an_hour: clock.now().after(HOUR),
             salt: secret::random(),
         }
     }
@@ -44,7 +44,7 @@ impl Probe {
 
     /// A write that expires in an hour, in no group.
     pub(super) fn write(&self, value: impl Into<Bytes>) -> Write {
-        Write::new(value, self.hence)
+        Write::new(value, self.in_an_hour)
     }
 
     /// Reads either by `get` or by `glance`: if every write goes through one store, both return the
@@ -114,7 +114,7 @@ impl Probe {
     /// Adds with an expiry in an hour. Retries after [`StoreError::Contended`], which means that
     /// nothing was added.
     pub(super) async fn add(&self, key: &Key, delta: i64) -> i64 {
-        self.add_until(key, delta, self.hence).await
+        self.add_until(key, delta, self.in_an_hour).await
     }
 
     pub(super) async fn add_until(&self, key: &Key, delta: i64, expires_at: Timestamp) -> i64 {

@@ -45,7 +45,7 @@ pub async fn one_of_many_writers_replaces_what_expired(
         probe.set(key, probe.write("expired")).await;
     }
     clock.advance(HOUR);
-    probe.hence = clock.now().after(HOUR);
+    probe.in_an_hour = clock.now().after(HOUR);
     for ((_, tasks), key) in rounds().zip(&keys) {
         one_writer_wins(&probe, key, tasks, When::Absent).await;
     }
@@ -236,7 +236,7 @@ async fn increment(probe: &Probe, key: &Key) {
 /// A write with its version and its expiry as the value.
 fn self_describing(probe: &Probe, number: usize) -> Write {
     let mut write = probe.write("");
-    write.expires_at = probe.hence.after(Duration::from_secs(number as u64));
+    write.expires_at = probe.in_an_hour.after(Duration::from_secs(number as u64));
     write.value = description(write.version, write.expires_at);
     write
 }

@@ -152,8 +152,8 @@ struct Writer {
 impl Writer {
     fn run(&mut self) {
         while let Some(jobs) = self.inner.wait() {
-            // Wakers are foreign code. A caller whose answer is lost by a panic there
-            // gets an error that the outcome is unknown.
+            // Wakers are foreign code. If one panics, a caller may get no answer; it
+            // then gets an error that the outcome is unknown.
             if catch_unwind(AssertUnwindSafe(|| self.serve(jobs))).is_err() {
                 tracing::error!(path = %self.inner.path.display(), "a waiting task panicked when it was woken");
             }

@@ -184,7 +184,7 @@ async fn the_throttle_counter_that_expires_first_is_evicted() {
 /// An attacker's flood of counters must not give a guesser a new budget, even if its counter
 /// expires first.
 #[tokio::test]
-async fn a_flood_of_counters_evicts_itself_and_no_exhausted_budget() {
+async fn a_flood_of_counters_evicts_itself_and_no_used_up_budget() {
     let fixture = Fixture::with_capacity(50);
     let now = fixture.clock.now();
     let victim = key("throttle", 10_000);

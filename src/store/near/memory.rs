@@ -27,7 +27,7 @@ pub(super) struct NearEntries {
 
 struct NearShard {
     entries: HashMap<Key, CachedEntry, Seeded>,
-    /// Until then a write whose caller went away may still be made, so nothing is cached.
+    /// Until then an abandoned write may still be made, so nothing is cached.
     unsettled_until: Duration,
     /// Counts invalidations. A fill is valid only for the count at which its read began.
     invalidations: u64,
