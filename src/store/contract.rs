@@ -39,10 +39,7 @@
 //! # }
 //! ```
 
-#![allow(
-    clippy::missing_panics_doc,
-    reason = "a panic is how every check here says no"
-)]
+#![allow(clippy::missing_panics_doc, reason = "a check that fails panics")]
 
 #[cfg(feature = "near-cache")]
 pub mod announcements;

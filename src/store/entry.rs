@@ -156,7 +156,10 @@ impl fmt::Debug for Write {
 
 /// The condition of a [`put`](super::Store::put).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(clippy::exhaustive_enums, reason = "the verbs of a store are frozen")]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "the conditions of a write are final"
+)]
 pub enum When {
     /// Replaces any entry.
     Always,

@@ -32,9 +32,9 @@
 //! * **Damage is an error when the file is opened.** Every page has a checksum. All of them are
 //!   verified then, at about a gigabyte per second, and a file that was changed from outside does
 //!   not open. A commit flushes to the disk in two phases, so damage is never mistaken for an
-//!   unfinished commit. That would restore an older state, with sessions that were revoked. (There
-//!   is an exception of one bit: the one that selects the last state. If it flips in a file that a
-//!   crash left behind, the very last commit is missing.)
+//!   unfinished commit. That would restore an older state, with sessions that were revoked. (One
+//!   bit is exempt: the one that selects the last state. If it flips in a file that a crash left
+//!   behind, the very last commit is missing.)
 //! * **Damage to an open file is not always noticed.** The checksums are not verified again when a
 //!   page is read. If a disk changes a page while the file is open, the result is
 //!   [`StoreError::Corrupt`] if the page has become invalid, and otherwise different bytes under a
@@ -149,17 +149,17 @@ impl FileStore {
     /// read goes to the thread that reopens it.
     fn read<'a, T: Send + 'static>(
         &'a self,
-        look: impl Fn(&ReadView) -> Result<T, FileFault> + Send + 'static,
+        read: impl Fn(&ReadView) -> Result<T, FileFault> + Send + 'static,
     ) -> StoreFuture<'a, T> {
         let clock = Arc::clone(&self.inner.clock);
-        let look =
-            move |database: &Database| look(&ReadView::new(database.begin_read()?, clock.now()));
+        let read =
+            move |database: &Database| read(&ReadView::new(database.begin_read()?, clock.now()));
         Box::pin(async move {
-            if let Some(answer) = self.inner.read_now(&look) {
+            if let Some(answer) = self.inner.read_now(&read) {
                 return answer;
             }
             let (reply, answer) = oneshot::channel();
-            self.inner.read_later(look, reply)?;
+            self.inner.read_later(read, reply)?;
             answer.await.unwrap_or_else(|_| Err(unanswered()))
         })
     }

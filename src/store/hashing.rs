@@ -68,7 +68,7 @@ impl Hasher for DigestHasher {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "both halves go in")]
+#[allow(clippy::cast_possible_truncation, reason = "both halves are used")]
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product >> 64) as u64 ^ product as u64

@@ -6,11 +6,11 @@
 //! * **Bounded.** Each namespace holds at most [`with_capacity`](MemoryStore::with_capacity)
 //!   entries. A new key beyond that is refused with [`StoreError::Full`]; existing entries can
 //!   still be read, replaced and taken. A live entry is never evicted, since that would log
-//!   somebody out or lose a revocation. The only exception are
-//!   [evictable](super::Namespace::evictable) namespaces, those of counters: if they refused new
-//!   keys, a flood of names could prevent everybody from logging in. The counter with the lowest
-//!   count is evicted, and among equal counts the one that expires first. So a flood of counters of
-//!   one evicts itself, but no exhausted budget.
+//!   somebody out or lose a revocation. The exceptions are [evictable](super::Namespace::evictable)
+//!   namespaces, those of counters: if they refused new keys, a flood of names could prevent
+//!   everybody from logging in. The counter with the lowest count is evicted, and among equal
+//!   counts the one that expires first. So a flood of counters that each count one evicts only
+//!   itself, and no exhausted budget.
 //! * **No background task.** Every write also removes a few expired entries, more than it adds. So
 //!   short-lived keys occupy no more room than those that are live at the same time.
 //! * **Groups change with their entries.** An entry and its membership in a group are added and

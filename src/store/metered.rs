@@ -28,13 +28,13 @@ impl fmt::Debug for Metered {
 
 /// `call` must do nothing before it is polled; the time of such work would not be measured.
 async fn measured<T>(
-    verb: &'static str,
+    operation: &'static str,
     call: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
     let began = Instant::now();
     let answer = call.await;
     let outcome = answer.as_ref().map_or_else(StoreError::code, |_| "ok");
-    crate::metrics::called(verb, outcome, began.elapsed());
+    crate::metrics::called(operation, outcome, began.elapsed());
     answer
 }
 

@@ -112,7 +112,7 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 /// Four methods are required. Implement [`add`](Store::add) and
 /// [`remove_group`](Store::remove_group) too if the backend can do better than the provided loops.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// Returns the live entry under `key`.
+    /// Returns the live entry under `key`, or `None` if there is none.
     fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>>;
 
     /// Writes if `when` holds. Returns `false` if it did not hold and nothing was written. A write

@@ -10,8 +10,8 @@
 //! * **Time comes from the program.** Every statement carries the time of the store's [`Clock`];
 //!   the server's own time is never used. Keep the clocks of all nodes synchronised.
 //! * **An operation ends within the [time limit](PostgresStoreBuilder::time_limit)**, 1 second by
-//!   default, regardless of the server and the network. If it got no connection by then, or an
-//!   error for which the server rolled the statement back, it is [`StoreError::Unavailable`]:
+//!   default, regardless of the server and the network. If it gets no connection in that time, or
+//!   an error after which the server rolled the statement back, it is [`StoreError::Unavailable`]:
 //!   nothing was done. If the connection breaks or the time runs out after a write was sent, it is
 //!   [`StoreError::Unknown`]. A full disk is [`StoreError::Full`], and a row that this crate did
 //!   not write is [`StoreError::Corrupt`].

@@ -54,8 +54,8 @@
 //!   replica has them, for at most 100 ms in addition to the time-out. This applies to a Cluster,
 //!   to Sentinel, and to a single server that had replicas at the start. If no replica confirms the
 //!   write, the operation still succeeds, a warning is logged, and no write waits for the next five
-//!   seconds. So a failover may lose a login, a touch or a count. It loses a revocation only if at
-//!   that moment no replica kept up, or if another one than the one that did takes over.
+//!   seconds. So a failover may lose a login, a touch or a count. It loses a revocation only if no
+//!   replica kept up at that moment, or if a different replica takes over.
 //! * **Slot migration.** While a cluster moves a slot, keys that were already moved are
 //!   [`StoreError::Unavailable`] until the slot has a new owner; then they are found without a
 //!   restart. While a primary of a cluster is down, other slots may be unavailable too, until a

@@ -86,15 +86,15 @@ pub(super) trait ReadJob: Send {
 }
 
 pub(super) struct PendingRead<T, F> {
-    look: F,
+    read: F,
     /// Removed by the answer.
     reply: Option<Reply<T>>,
 }
 
 impl<T, F> PendingRead<T, F> {
-    pub(super) fn new(look: F, reply: Reply<T>) -> Self {
+    pub(super) fn new(read: F, reply: Reply<T>) -> Self {
         Self {
-            look,
+            read,
             reply: Some(reply),
         }
     }
@@ -106,7 +106,7 @@ where
     F: Fn(&Database) -> Result<T, FileFault> + Send,
 {
     fn attempt(&mut self, database: &Database) -> Result<(), redb::Error> {
-        let found = match (self.look)(database) {
+        let found = match (self.read)(database) {
             Ok(found) => Ok(found),
             Err(FileFault::Operation(error)) => Err(error),
             Err(FileFault::File(error)) => return Err(error),

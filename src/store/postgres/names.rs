@@ -16,7 +16,7 @@ impl TableNames {
             return Err(refusal("schema", SCHEMA_BYTES));
         }
         if schema.starts_with("pg_") {
-            let reason = "names that begin with `pg_` belong to PostgreSQL";
+            let reason = "names that begin with `pg_` are reserved for PostgreSQL";
             return Err(ConfigError::new("schema", reason));
         }
         if !is_identifier(prefix) || prefix.len() > PREFIX_BYTES {

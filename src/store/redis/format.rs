@@ -175,7 +175,7 @@ pub(super) fn score(expires_at: Timestamp) -> f64 {
     }
     #[allow(
         clippy::cast_precision_loss,
-        reason = "the next line looks for the loss"
+        reason = "the next line checks for the loss"
     )]
     let nearest = expires_at.as_millis() as f64;
     #[allow(
