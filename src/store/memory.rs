@@ -52,7 +52,7 @@ use std::{
 
 use self::{
     groups::Groups,
-    shard::{Quota, Reservation, Shard, Slot},
+    shard::{MemoryShard, Quota, Reservation, Slot},
 };
 use super::{Entry, Key, Store, StoreFuture, When, Write, hashing::Seeded, number, permits};
 use crate::{
@@ -66,7 +66,7 @@ pub struct MemoryStore {
     capacity: usize,
     hashing: Seeded,
     // Locks are acquired in the order of the fields: a shard, then one of the two below it.
-    shards: Box<[Mutex<Shard>]>,
+    shards: Box<[Mutex<MemoryShard>]>,
     groups: Groups,
     quotas: Mutex<Vec<Arc<Quota>>>,
 }
@@ -104,7 +104,7 @@ impl MemoryStore {
         self
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+    fn shard(&self, key: &Key) -> MutexGuard<'_, MemoryShard> {
         lock(&self.shards[self.hashing.shard(&key.digest, SHARDS)])
     }
 

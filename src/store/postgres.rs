@@ -96,7 +96,7 @@ use self::{
     purge::Purge,
     row::{bits, millis},
     shared::PostgresInner,
-    sql::Bound,
+    sql::BoundQuery,
 };
 use super::{Entry, Key, Store, StoreFuture, When, Write, number};
 use crate::{
@@ -263,7 +263,7 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-fn named(query: Bound, key: &Key) -> Bound {
+fn named(query: BoundQuery, key: &Key) -> BoundQuery {
     query.bind(key.namespace()).bind(key.digest().as_slice())
 }
 

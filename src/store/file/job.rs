@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{clock::Timestamp, error::StoreError};
 
-pub(super) enum Job {
+pub(super) enum FileJob {
     Write(Box<dyn WriteJob>),
     Read(Box<dyn ReadJob>),
 }

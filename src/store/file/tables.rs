@@ -14,9 +14,9 @@ use super::{
 use crate::{clock::Timestamp, error::StoreError};
 
 /// Version, expiry, encoded key of the group or nothing, value.
-type Row = (u64, u64, &'static [u8], &'static [u8]);
-type Groups = (&'static [u8], &'static [u8]);
-type Expiries = (u64, &'static [u8]);
+type EntryRow = (u64, u64, &'static [u8], &'static [u8]);
+type GroupRow = (&'static [u8], &'static [u8]);
+type ExpiryRow = (u64, &'static [u8]);
 
 /// Creates the tables of a new file.
 pub(super) fn create(database: &Database) -> Result<(), redb::Error> {
@@ -83,9 +83,9 @@ impl ReadView {
 
 /// The state of a transaction after the writes so far.
 pub(super) struct Tables<'t> {
-    entries: Table<'t, &'static [u8], Row>,
-    groups: Table<'t, Groups, ()>,
-    expiries: Table<'t, Expiries, ()>,
+    entries: Table<'t, &'static [u8], EntryRow>,
+    groups: Table<'t, GroupRow, ()>,
+    expiries: Table<'t, ExpiryRow, ()>,
     has_changed: bool,
     /// Whether the disk is full, so that no entry may grow.
     is_disk_full: bool,
@@ -289,14 +289,14 @@ impl GroupedEntry {
 }
 
 fn find(
-    entries: &impl ReadableTable<&'static [u8], Row>,
+    entries: &impl ReadableTable<&'static [u8], EntryRow>,
     id: &[u8],
 ) -> Result<Option<GroupedEntry>, redb::StorageError> {
     Ok(entries.get(id)?.map(|row| GroupedEntry::new(row.value())))
 }
 
 fn members(
-    groups: &impl ReadableTable<Groups, ()>,
+    groups: &impl ReadableTable<GroupRow, ()>,
     group: &[u8],
 ) -> Result<Vec<Vec<u8>>, redb::StorageError> {
     let mut ids = Vec::new();
@@ -334,6 +334,6 @@ pub(super) const FORMAT_NAME: &str = "format";
 pub(super) const COMMITS_NAME: &str = "commits";
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("tower-jam");
 
-pub(super) const ENTRIES: TableDefinition<'_, &[u8], Row> = TableDefinition::new("entries");
-pub(super) const GROUPS: TableDefinition<'_, Groups, ()> = TableDefinition::new("groups");
-pub(super) const EXPIRIES: TableDefinition<'_, Expiries, ()> = TableDefinition::new("expiries");
+pub(super) const ENTRIES: TableDefinition<'_, &[u8], EntryRow> = TableDefinition::new("entries");
+pub(super) const GROUPS: TableDefinition<'_, GroupRow, ()> = TableDefinition::new("groups");
+pub(super) const EXPIRIES: TableDefinition<'_, ExpiryRow, ()> = TableDefinition::new("expiries");

@@ -15,7 +15,7 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::{
     fault::{FileFailure, FileFault, guarded},
-    job::{Job, PendingRead, ReadJob, Reply, WriteJob},
+    job::{FileJob, PendingRead, ReadJob, Reply, WriteJob},
     opening,
     tables::{COMMITS_NAME, META, Tables},
 };
@@ -62,13 +62,13 @@ pub(super) struct FileInner {
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<FileJob>,
     is_closed: bool,
 }
 
 impl FileInner {
     pub(super) fn write(&self, work: Box<dyn WriteJob>) -> Result<(), StoreError> {
-        self.push(Job::Write(work))
+        self.push(FileJob::Write(work))
     }
 
     /// Reads with `read`, and returns `None` if the file must be reopened first.
@@ -98,7 +98,7 @@ impl FileInner {
         read: impl Fn(&Database) -> Result<T, FileFault> + Send + 'static,
         reply: Reply<T>,
     ) -> Result<(), StoreError> {
-        self.push(Job::Read(Box::new(PendingRead::new(read, reply))))
+        self.push(FileJob::Read(Box::new(PendingRead::new(read, reply))))
     }
 
     /// Stops the thread once the queue is empty.
@@ -107,7 +107,7 @@ impl FileInner {
         self.has_jobs.notify_one();
     }
 
-    fn push(&self, job: Job) -> Result<(), StoreError> {
+    fn push(&self, job: FileJob) -> Result<(), StoreError> {
         let mut queue = self.queue();
         if queue.jobs.len() >= MAX_WAITING {
             return Err(StoreError::Unavailable(
@@ -121,7 +121,7 @@ impl FileInner {
     }
 
     /// Waits for jobs and returns all of them, or `None` once the last handle is gone.
-    fn wait(&self) -> Option<VecDeque<Job>> {
+    fn wait(&self) -> Option<VecDeque<FileJob>> {
         let queue = self.queue();
         let mut queue = self
             .has_jobs
@@ -164,12 +164,12 @@ impl Writer {
         }
     }
 
-    fn serve(&mut self, jobs: VecDeque<Job>) {
+    fn serve(&mut self, jobs: VecDeque<FileJob>) {
         let mut batch = Vec::with_capacity(jobs.len());
         for job in jobs {
             match job {
-                Job::Write(work) => batch.push(work),
-                Job::Read(read) => self.read(read),
+                FileJob::Write(work) => batch.push(work),
+                FileJob::Read(read) => self.read(read),
             }
         }
         if batch.is_empty() {

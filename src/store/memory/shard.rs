@@ -13,11 +13,11 @@ use super::{Entry, Key, Seeded, Timestamp, Write, groups::Groups, number};
 
 /// A list of tables rather than a map, because a program has only a handful of namespaces.
 #[derive(Default)]
-pub(super) struct Shard {
+pub(super) struct MemoryShard {
     tables: Vec<NamespaceTable>,
 }
 
-impl Shard {
+impl MemoryShard {
     pub(super) fn slot(&self, key: &Key) -> Option<&Slot> {
         let mut tables = self.tables.iter();
         tables

@@ -16,7 +16,7 @@ use super::{
     fault::{Effect, PostgresFault, lost},
     names::TableNames,
     row,
-    sql::{Bound, Statements},
+    sql::{BoundQuery, Statements},
     told::SqlError,
 };
 use crate::{
@@ -55,7 +55,7 @@ impl PostgresInner {
     pub(super) async fn run(
         &self,
         effect: Effect,
-        query: impl Fn() -> Bound,
+        query: impl Fn() -> BoundQuery,
     ) -> Result<Vec<PgRow>, StoreError> {
         let deadline = Instant::now() + self.limit;
         let mut attempt = 1;
@@ -78,7 +78,7 @@ impl PostgresInner {
     async fn attempt(
         &self,
         effect: Effect,
-        query: Bound,
+        query: BoundQuery,
         deadline: Instant,
     ) -> Result<Result<Vec<PgRow>, sqlx::Error>, StoreError> {
         let mut lease = self.lease(deadline).await?;

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Postgres, postgres::PgArguments, query::Query};
 use super::names::TableNames;
 
 /// A statement with bound values.
-pub(super) type Bound = Query<'static, Postgres, PgArguments>;
+pub(super) type BoundQuery = Query<'static, Postgres, PgArguments>;
 
 /// The text of a statement. Connections cache its prepared form.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ impl SqlText {
         Self(text.into())
     }
 
-    pub(super) fn query(&self) -> Bound {
+    pub(super) fn query(&self) -> BoundQuery {
         sqlx::query(AssertSqlSafe(Arc::clone(&self.0)))
     }
 }
@@ -50,7 +50,7 @@ impl ChangeStatement {
         }
     }
 
-    pub(super) fn query(&self, notifies: bool) -> Bound {
+    pub(super) fn query(&self, notifies: bool) -> BoundQuery {
         if notifies {
             self.notifying.query()
         } else {

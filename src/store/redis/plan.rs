@@ -105,7 +105,8 @@ impl ConnectionPlan {
             };
             let name = server.map_or_else(|| self.hosts(), |server| server.to_string());
             let info: String = info.map_err(|error| {
-                let reason = format!("{name} does not answer INFO, which the user must be allowed");
+                let reason =
+                    format!("{name} does not answer INFO, which the user must be allowed to run");
                 ConfigError::new("url", reason).because(error)
             })?;
             let info = ServerInfo::new(&info);
