@@ -80,7 +80,7 @@ struct SwapMode {
     must_not_repeat: bool,
 }
 
-/// A write whose answer was lost.
+/// A write without an answer, which may have been made.
 struct LostWrite<T> {
     version: Version,
     /// The version that the write was to replace. While it is current, the write has not been made.

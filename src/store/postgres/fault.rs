@@ -5,7 +5,7 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use super::told::SqlError;
 use crate::error::StoreError;
 
-/// Whether a statement changes anything. A read whose answer is lost certainly changed nothing.
+/// Whether a statement changes anything. A read without an answer certainly changed nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Effect {
     Read,

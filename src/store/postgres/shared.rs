@@ -140,7 +140,7 @@ impl Lease {
 impl Drop for Lease {
     /// sqlx reads the rest of an answer before it reuses the connection, so no caller gets the
     /// answer to another's statement. If the server hangs or its network is down, sqlx would wait
-    /// indefinitely, and the connection would occupy the pool; hence the limit.
+    /// indefinitely, and the connection would occupy the pool, so a limit applies.
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else {
             return;
