@@ -102,7 +102,7 @@ impl Caller {
         let proof = proof
             .to_str()
             .map_err(|_| Rejection::malformed("a DPoP proof that is not text"))?;
-        dpop.look_at(proof, &self.method, &self.path).map(Some)
+        dpop.check(proof, &self.method, &self.path).map(Some)
     }
 
     #[cfg(feature = "oauth2")]

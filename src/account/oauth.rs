@@ -49,7 +49,7 @@ pub(super) async fn begin<U: Serialize + Send + Sync + 'static>(
     if let Some(page) = parameter("return_to") {
         login = login.return_to(page);
     }
-    if let Some(age) = parameter("max_age").filter(|_| oauth.provider().tells_age()) {
+    if let Some(age) = parameter("max_age").filter(|_| oauth.provider().supports_max_age()) {
         let seconds = age.parse();
         let seconds = seconds.map_err(|_| {
             RouteError::new(

@@ -34,7 +34,7 @@ async fn measured<T>(
     let began = Instant::now();
     let answer = call.await;
     let outcome = answer.as_ref().map_or_else(StoreError::code, |_| "ok");
-    crate::metrics::called(operation, outcome, began.elapsed());
+    crate::metrics::record_store_call(operation, outcome, began.elapsed());
     answer
 }
 
