@@ -1,8 +1,9 @@
-//! The seam between a layer and its engine.
+//! The [`Authenticate`] trait: the interface between a layer and its engine.
 //!
-//! An engine that implements [`Authenticate`] turns a [`Credential`] into a [`Verified`] user and knows
-//! nothing of tower, bodies or frameworks. Write one for API keys, client certificates or a signed link, and
-//! [`AuthLayer`](crate::layer::AuthLayer) puts it in front of any service:
+//! An engine that implements [`Authenticate`] turns a [`Credential`] into a [`Verified`] user. It
+//! needs no knowledge of tower, bodies or frameworks. Implement it for API keys, client
+//! certificates or signed links, and [`AuthLayer`](crate::layer::AuthLayer) protects any service
+//! with it:
 //!
 //! ```
 //! use std::{collections::HashMap, sync::Arc};
@@ -11,7 +12,7 @@
 //! };
 //!
 //! #[derive(Clone)]
-//! struct ApiKeys(Arc<HashMap<[u8; 32], String>>); // SHA-256 of each key, and whose it is
+//! struct ApiKeys(Arc<HashMap<[u8; 32], String>>); // SHA-256 of each key, and its owner
 //!
 //! impl Authenticate for ApiKeys {
 //!     type User = String;
@@ -30,61 +31,64 @@
 //! }
 //! ```
 //!
-//! [`or`](Authenticate::or) joins two engines with the same user type: each request goes to the engine
-//! in whose place it carries its credential, and never to the other.
+//! [`or`](Authenticate::or) combines two engines with the same user type. Each request goes only to
+//! the engine whose place holds the credential, never to the other one.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use http::{Extensions, HeaderMap};
 
 use crate::{
-    identity::{AuthUser, Chosen, Identity, UserType},
-    proof::{Memory, RememberProof},
+    identity::{AuthUser, EngineChosen, Identity, UserType},
+    proof::{ProofRecorder, RememberProof},
     rejection::{Rejection, RejectionKind},
     request::credential::{Credential, CredentialSource},
 };
 
-/// Proves who presents a credential.
+/// Verifies a credential and identifies its caller.
 pub trait Authenticate: Clone + Send + Sync + 'static {
     /// The caller as the application's own type.
     type User: Send + Sync + 'static;
 
-    /// Where this engine's credential is looked for, unless the layer is told another place.
+    /// Returns where the layer looks for this engine's credential, unless the layer overrides it.
     fn source(&self) -> CredentialSource;
 
-    /// Verifies what was presented.
+    /// Verifies the credential that was presented.
     ///
-    /// An answer without an identity counts as absence: it passes an optional layer and no other.
+    /// A result without an identity counts as an absent credential: only an optional layer accepts
+    /// it.
     fn authenticate(
         &self,
         presented: Credential,
     ) -> impl Future<Output = Result<Verified<Self::User>, Rejection>> + Send;
 
-    /// Answers for a request without a credential. `outer` is who an outer layer says the caller is.
+    /// Decides on a request without a credential. `outer` is the identity from an outer layer.
     ///
     /// # Errors
     ///
-    /// A missing [`Rejection`], unless the engine knows better.
+    /// [`RejectionKind::Missing`], unless the engine returns a more specific one.
     fn absent(&self, outer: Option<&Identity>) -> Result<Verified<Self::User>, Rejection> {
         let _ = outer;
         Err(Rejection::missing())
     }
 
-    /// Whether it adds to an identity that a layer outside has established, as a one-time code does. Behind a layer that let
-    /// somebody pass without one (`optional`), such an engine is not asked: the answer is that of a missing credential. Default:
+    /// Returns whether the engine adds to the identity of an outer layer, as a one-time code does.
+    /// If an outer layer is [`optional`](crate::layer::AuthLayer::optional) and found no identity,
+    /// such an engine is not called; the request is rejected as one without a credential. Default:
     /// `false`.
     fn builds_on_outer(&self) -> bool {
         false
     }
 
-    /// What logs and metrics call the engine: a short fixed word. `presented` is what it is about to verify, by which one that
-    /// chooses among others names the one it chooses.
+    /// Returns the engine's name for logs and metrics: a short fixed word. `presented` is the
+    /// credential that it is about to verify, so that an engine that chooses among others can name
+    /// its choice.
     fn name(&self, presented: Option<&Credential>) -> &'static str {
         let _ = presented;
         "custom"
     }
 
-    /// Looks for this engine's credential in another place.
+    /// Reads this engine's credential from `source` instead.
     fn read_from(self, source: CredentialSource) -> ReadFrom<Self> {
         ReadFrom {
             engine: self,
@@ -92,7 +96,8 @@ pub trait Authenticate: Clone + Send + Sync + 'static {
         }
     }
 
-    /// Accepts this engine's credential or `other`'s. Where both read the same place, it is this one's.
+    /// Accepts this engine's credential or `other`'s. If both read the same place, this engine gets
+    /// it.
     fn or<B: Authenticate<User = Self::User>>(self, other: B) -> Or<Self, B> {
         let sources = [self.source(), other.source()];
         Or {
@@ -103,21 +108,22 @@ pub trait Authenticate: Clone + Send + Sync + 'static {
     }
 }
 
-/// What an engine has established. `Debug` shows nothing of the user.
+/// The result of a successful authentication. `Debug` shows nothing of the user.
 #[must_use]
 pub struct Verified<U> {
     identity: Option<Identity>,
     user: Option<Arc<U>>,
     attachments: Option<Attach>,
-    memory: Option<Memory>,
+    proof_recorder: Option<ProofRecorder>,
     on_response: Option<Arc<dyn OnResponse>>,
 }
 
-/// Puts what an engine attached into the request: one allocation, where a map of its own takes three.
+/// Inserts the attached values into the request's extensions. One allocation; an `Extensions` map
+/// takes three.
 type Attach = Box<dyn FnOnce(&mut Extensions) + Send + Sync>;
 
 impl<U> Verified<U> {
-    /// The caller is `identity`, and this is what the application knows of it.
+    /// Creates a result for the caller `identity`, with the application's own view of it as `user`.
     pub fn new(identity: Identity, user: Arc<U>) -> Self {
         Self {
             identity: Some(identity),
@@ -126,7 +132,7 @@ impl<U> Verified<U> {
         }
     }
 
-    /// The caller is `identity`; the user stays what an outer layer said.
+    /// Creates a result for the caller `identity` that leaves the user of an outer layer in place.
     pub fn identity_only(identity: Identity) -> Self {
         Self {
             identity: Some(identity),
@@ -134,18 +140,18 @@ impl<U> Verified<U> {
         }
     }
 
-    /// The caller is nobody in particular.
+    /// Creates a result without an identity.
     pub fn anonymous() -> Self {
         Self {
             identity: None,
             user: None,
             attachments: None,
-            memory: None,
+            proof_recorder: None,
             on_response: None,
         }
     }
 
-    /// Puts `value` into the request's extensions, as sessions do with their handle.
+    /// Inserts `value` into the request's extensions, as sessions do with their handle.
     pub fn attach<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         let earlier = self.attachments.take();
         self.attachments = Some(Box::new(|extensions| {
@@ -155,9 +161,10 @@ impl<U> Verified<U> {
         self
     }
 
-    /// As [`attach`](Self::attach), of what remembers further proofs that this identity gives in the request.
+    /// Attaches `value` as [`attach`](Self::attach) does, and uses it to record further proofs of
+    /// this identity that are given in the request.
     pub fn attach_memory<T: RememberProof + Clone>(mut self, value: T) -> Self {
-        self.memory = Some(Memory::of::<T>());
+        self.proof_recorder = Some(ProofRecorder::of::<T>());
         self.attach(value)
     }
 
@@ -167,13 +174,13 @@ impl<U> Verified<U> {
         self
     }
 
-    /// Who the caller is.
+    /// Returns the caller's identity.
     #[must_use]
     pub const fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
 
-    /// The caller as the application's own type.
+    /// Returns the caller as the application's own type.
     #[must_use]
     pub const fn user(&self) -> Option<&Arc<U>> {
         self.user.as_ref()
@@ -181,11 +188,11 @@ impl<U> Verified<U> {
 }
 
 impl<U: Send + Sync + 'static> Verified<U> {
-    /// Moves everything into a request's extensions and hands back the hook.
-    pub(crate) fn enter(self, extensions: &mut Extensions) -> Option<Arc<dyn OnResponse>> {
+    /// Inserts everything into a request's extensions and returns the hook.
+    pub(crate) fn insert_into(self, extensions: &mut Extensions) -> Option<Arc<dyn OnResponse>> {
         let outer_type = extensions.get::<Identity>().and_then(Identity::user_type);
         if let Some(mut identity) = self.identity {
-            identity.memory = self.memory.or(identity.memory);
+            identity.proof_recorder = self.proof_recorder.or(identity.proof_recorder);
             let user_type = match self.user {
                 Some(_) => Some(UserType::of::<U>()),
                 None => outer_type,
@@ -193,7 +200,7 @@ impl<U: Send + Sync + 'static> Verified<U> {
             extensions.insert(identity.with_user_type(user_type));
         }
         if let Some(user) = self.user {
-            // A handler must not act for the outer caller with the permissions of this one.
+            // Otherwise a handler could act for the outer caller with the permissions of this one.
             if let Some(outer) = outer_type {
                 (outer.remove)(extensions);
             }
@@ -214,10 +221,11 @@ impl<U> fmt::Debug for Verified<U> {
     }
 }
 
-/// Has the last word on the response of a request that was let through.
+/// A hook that may change the response to an accepted request.
 pub trait OnResponse: Send + Sync + 'static {
-    /// Changes the response's headers at once, and returns what is left to wait for. `source` is where the
-    /// layer looks for credentials: a cookie is set only where one would be read.
+    /// Changes the response's headers immediately, and returns a future if there is work left to
+    /// wait for. `source` is where the layer looks for credentials: a cookie is set only if the
+    /// layer reads it.
     fn on_response(
         self: Arc<Self>,
         source: &CredentialSource,
@@ -225,7 +233,7 @@ pub trait OnResponse: Send + Sync + 'static {
     ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
 }
 
-/// See [`Authenticate::read_from`].
+/// The engine that [`Authenticate::read_from`] returns.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ReadFrom<A> {
@@ -260,7 +268,7 @@ impl<A: Authenticate> Authenticate for ReadFrom<A> {
     }
 }
 
-/// See [`Authenticate::or`].
+/// The engine that [`Authenticate::or`] returns.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Or<A, B> {
@@ -284,23 +292,31 @@ where
     async fn authenticate(&self, presented: Credential) -> Result<Verified<A::User>, Rejection> {
         let [first, second] = &self.sources;
         if presented.came_from(first) {
-            return Ok(self.first.authenticate(presented).await?.attach(Chosen));
+            return Ok(self
+                .first
+                .authenticate(presented)
+                .await?
+                .attach(EngineChosen));
         }
         if presented.came_from(second) {
-            return Ok(self.second.authenticate(presented).await?.attach(Chosen));
+            return Ok(self
+                .second
+                .authenticate(presented)
+                .await?
+                .attach(EngineChosen));
         }
         Err(Rejection::misconfigured(
             "the layer reads a place that neither engine of `a.or(b)` reads: call `read_from` on the engines, not on the layer",
         ))
     }
 
-    /// The engine that has something to say of an absent credential says it, the first one first.
+    /// Takes the answer of the first engine that does more than report the credential as missing.
     fn absent(&self, outer: Option<&Identity>) -> Result<Verified<A::User>, Rejection> {
         match self.first.absent(outer) {
             Err(rejection) if *rejection.kind() == RejectionKind::Missing => {
                 self.second.absent(outer)
             }
-            verdict => verdict,
+            decision => decision,
         }
     }
 

@@ -1,12 +1,13 @@
-//! What was verified a moment ago, found by the text that was presented.
+//! The cache of verified credentials: what follows from the text of a credential is computed once.
 //!
-//! A browser sends the same cookie, and a service the same token, many times over. What followed from the
-//! text alone (its signature, its form) need not be worked out again; what can change (the time, the
-//! key ring, the store) is asked each time by the caller of this cache.
+//! A browser sends the same cookie, and a service the same token, many times. Whatever follows from
+//! the text alone (its signature, its form) is cached. What can change (the time, the key ring, the
+//! store) is checked each time by the caller of this cache.
 //!
-//! * Successes only: a text that was refused is never remembered, so nothing is gained by sending many.
-//! * Texts are found by a keyed hash of the end of what differs in each, and compared whole, in constant time.
-//! * At most a fixed number of entries; when a shard is full, some entry of it gives way.
+//! * Only successes are cached. Rejected texts are not, so sending many of them evicts nothing.
+//! * Texts are looked up by a keyed hash of the last bytes that an attacker cannot choose, and then
+//!   compared whole, in constant time.
+//! * The number of entries is bounded. When a shard is full, an arbitrary entry of it is evicted.
 
 use std::{
     collections::HashMap,
@@ -17,23 +18,24 @@ use std::{
 
 use crate::secret::{Secret, equal};
 
-/// Values by the secret texts that they follow from.
+/// Values by the secret texts from which they follow.
 pub(crate) struct Cache<V> {
-    shards: Box<[Mutex<Shard<V>>]>,
+    shards: Box<[Mutex<CacheShard<V>>]>,
     hashing: RandomState,
-    /// Where in a text that ends which nobody can choose: a signature or a keyed tag.
+    /// Returns where the unpredictable part of a text (a signature or a keyed tag) ends.
     end: fn(&str) -> usize,
 }
 
-type Shard<V> = HashMap<u64, Seen<V>, BuildHasherDefault<AsItIs>>;
+type CacheShard<V> = HashMap<u64, CacheEntry<V>, BuildHasherDefault<IdentityHasher>>;
 
-struct Seen<V> {
+struct CacheEntry<V> {
     text: Secret<String>,
     value: Arc<V>,
 }
 
 impl<V> Cache<V> {
-    /// Of texts in which that ends where `end` says. Behind it may be the same in many of them.
+    /// Creates a cache. `end` returns where the unpredictable part of a text ends; what follows may
+    /// be the same in many texts.
     pub(crate) fn new(end: fn(&str) -> usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -42,25 +44,25 @@ impl<V> Cache<V> {
         }
     }
 
-    pub(crate) fn find(&self, text: &str) -> Option<Arc<V>> {
+    pub(crate) fn get(&self, text: &str) -> Option<Arc<V>> {
         let hash = self.hash(text);
         let shard = self.shard(hash);
-        let seen = shard.get(&hash)?;
-        equal(seen.text.expose().as_bytes(), text.as_bytes()).then(|| Arc::clone(&seen.value))
+        let entry = shard.get(&hash)?;
+        equal(entry.text.expose().as_bytes(), text.as_bytes()).then(|| Arc::clone(&entry.value))
     }
 
-    pub(crate) fn remember(&self, text: &str, value: Arc<V>) {
+    pub(crate) fn insert(&self, text: &str, value: Arc<V>) {
         let hash = self.hash(text);
         let text = Secret::new(text.to_owned());
         let mut shard = self.shard(hash);
         if shard.len() >= ENTRIES_PER_SHARD && !shard.contains_key(&hash) {
-            let some = shard.keys().next().copied();
-            some.and_then(|some| shard.remove(&some));
+            let evicted = shard.keys().next().copied();
+            evicted.and_then(|evicted| shard.remove(&evicted));
         }
-        shard.insert(hash, Seen { text, value });
+        shard.insert(hash, CacheEntry { text, value });
     }
 
-    pub(crate) fn forget(&self, text: &str) {
+    pub(crate) fn remove(&self, text: &str) {
         let hash = self.hash(text);
         self.shard(hash).remove(&hash);
     }
@@ -71,8 +73,8 @@ impl<V> Cache<V> {
         self.hashing.hash_one(hashed)
     }
 
-    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<V>> {
-        // The map uses the low bits, so the shard is chosen by others.
+    fn shard(&self, hash: u64) -> MutexGuard<'_, CacheShard<V>> {
+        // The map uses the low bits of the hash, so the shard is selected by the high bits.
         let shard = (hash >> 32) as usize % SHARDS;
         self.shards[shard]
             .lock()
@@ -86,13 +88,13 @@ impl<V> fmt::Debug for Cache<V> {
     }
 }
 
-/// A hasher for keys that are hashes already.
+/// A hasher for keys that are already hashes.
 #[derive(Default)]
-struct AsItIs(u64);
+struct IdentityHasher(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for IdentityHasher {
     fn write(&mut self, _: &[u8]) {
-        debug_assert!(false, "only whole numbers are hashed");
+        debug_assert!(false, "only integers are hashed");
     }
 
     fn write_u64(&mut self, hash: u64) {
@@ -106,7 +108,8 @@ impl Hasher for AsItIs {
 
 const HASHED_BYTES: usize = 48;
 const SHARDS: usize = 32;
-/// With 32 shards some two thousand entries: the callers of a few seconds on a busy node, in a megabyte or two.
+/// About two thousand entries in 32 shards: the callers of a few seconds on a busy node, in one or
+/// two megabytes.
 const ENTRIES_PER_SHARD: usize = 64;
 
 #[cfg(test)]
@@ -116,26 +119,26 @@ mod tests {
     #[test]
     fn a_text_finds_its_own_value_and_no_other() {
         let cache = Cache::new(str::len);
-        cache.remember("alice's cookie", Arc::new(1));
-        assert_eq!(cache.find("alice's cookie").as_deref(), Some(&1));
-        assert!(cache.find("alice's cookiE").is_none());
-        assert!(cache.find("").is_none());
-        cache.remember("alice's cookie", Arc::new(2));
-        assert_eq!(cache.find("alice's cookie").as_deref(), Some(&2));
-        cache.forget("alice's cookie");
-        assert!(cache.find("alice's cookie").is_none());
+        cache.insert("alice's cookie", Arc::new(1));
+        assert_eq!(cache.get("alice's cookie").as_deref(), Some(&1));
+        assert!(cache.get("alice's cookiE").is_none());
+        assert!(cache.get("").is_none());
+        cache.insert("alice's cookie", Arc::new(2));
+        assert_eq!(cache.get("alice's cookie").as_deref(), Some(&2));
+        cache.remove("alice's cookie");
+        assert!(cache.get("alice's cookie").is_none());
     }
 
-    /// As PASETOs of one key do: each ends in a footer that names the key.
+    /// PASETOs under one key all end in the same footer, which names the key.
     #[test]
-    fn texts_with_one_end_do_not_drive_each_other_out() {
+    fn texts_with_the_same_ending_do_not_evict_each_other() {
         let footer = "f".repeat(HASHED_BYTES);
         let cache = Cache::new(|text| text.find('.').unwrap_or(text.len()));
         for number in 0..100 {
-            cache.remember(&format!("{number}.{footer}"), Arc::new(number));
+            cache.insert(&format!("{number}.{footer}"), Arc::new(number));
         }
         for number in 0..100 {
-            let found = cache.find(&format!("{number}.{footer}"));
+            let found = cache.get(&format!("{number}.{footer}"));
             assert_eq!(found.as_deref(), Some(&number));
         }
     }
@@ -144,8 +147,8 @@ mod tests {
     fn it_is_bounded_and_new_texts_find_room() {
         let cache = Cache::new(str::len);
         for number in 0..100_000_u32 {
-            cache.remember(&number.to_string(), Arc::new(number));
-            assert_eq!(cache.find(&number.to_string()).as_deref(), Some(&number));
+            cache.insert(&number.to_string(), Arc::new(number));
+            assert_eq!(cache.get(&number.to_string()).as_deref(), Some(&number));
         }
         let held: usize = cache
             .shards
@@ -157,14 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn two_texts_of_one_hash_do_not_answer_for_each_other() {
+    fn texts_with_the_same_hash_are_told_apart() {
         let cache = Cache::new(str::len);
         let hash = cache.hash("bob");
-        let seen = Seen {
+        let entry = CacheEntry {
             text: Secret::new("alice".to_owned()),
             value: Arc::new(1),
         };
-        cache.shard(hash).insert(hash, seen);
-        assert!(cache.find("bob").is_none());
+        cache.shard(hash).insert(hash, entry);
+        assert!(cache.get("bob").is_none());
     }
 }

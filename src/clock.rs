@@ -1,12 +1,12 @@
-//! The only source of time.
+//! The clock: the only source of time in this crate.
 //!
-//! Engines and stores never ask the operating system what time it is; they ask the [`Clock`] they
-//! were built with. In production that is [`SystemClock`], in tests one that the test moves (feature
-//! `testing`), so nothing in this crate's tests sleeps.
+//! Engines and stores never read the time from the operating system. They use the [`Clock`] they
+//! were built with: [`SystemClock`] in production, and in tests a clock that the test advances
+//! (feature `testing`), so no test of this crate sleeps.
 //!
-//! Two readings exist because they answer two questions. [`Clock::now`] says *when* something
-//! happened and may jump when the machine's time is set. [`Clock::monotonic`] says *how long*
-//! something has taken and never goes back.
+//! There are two readings. [`Clock::now`] returns *when* something happens, and may jump when the
+//! machine's time is set. [`Clock::monotonic`] measures *how long* something takes, and never goes
+//! back.
 //!
 //! ```
 //! use std::time::Duration;
@@ -27,68 +27,69 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// A moment, in milliseconds since 1970-01-01T00:00:00Z.
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// Later than every other moment: the expiry of what does not expire.
+    /// Later than every other time: the expiry of entries that do not expire.
     pub const NEVER: Self = Self(u64::MAX);
 
-    /// The moment `milliseconds` after the Unix epoch.
+    /// Returns the time `milliseconds` after the Unix epoch.
     #[must_use]
     pub const fn from_millis(milliseconds: u64) -> Self {
         Self(milliseconds)
     }
 
-    /// The moment `seconds` after the Unix epoch; far beyond year 9999 it becomes [`Self::NEVER`].
+    /// Returns the time `seconds` after the Unix epoch. Saturates at [`Self::NEVER`], far beyond
+    /// the year 9999.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1000))
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// Whole seconds since the Unix epoch, rounded down.
+    /// Returns the seconds since the Unix epoch, rounded down.
     #[must_use]
     pub const fn as_secs(self) -> u64 {
         self.0 / 1000
     }
 
-    /// The moment `span` later, at most [`Self::NEVER`].
+    /// Returns the time `span` later, at most [`Self::NEVER`].
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(millis(span)))
     }
 
-    /// The moment `span` earlier, at the earliest the Unix epoch.
+    /// Returns the time `span` earlier, at the earliest the Unix epoch.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(millis(span)))
     }
 
-    /// How long after `earlier` this moment is; zero when it is not after it.
+    /// Returns the duration since `earlier`, or zero if `earlier` is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// How far the clocks of two nodes may be apart, where the times of both are compared. Clocks that are kept by NTP
-/// differ by much less. It is the default leeway for tokens, too.
+/// The tolerated clock skew between two nodes whose times are compared. Clocks that are
+/// synchronised by NTP differ by much less. It is also the default leeway for tokens.
 pub(crate) const SKEW: Duration = Duration::from_secs(30);
 
-/// Tells the time to engines and stores.
+/// A source of time for engines and stores.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The wall clock.
+    /// Returns the wall-clock time.
     fn now(&self) -> Timestamp;
 
-    /// Time passed since an arbitrary fixed point, never going back.
+    /// Returns the time since an arbitrary fixed point. It never goes back.
     fn monotonic(&self) -> Duration;
 }
 
@@ -99,8 +100,8 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     /// # Panics
     ///
-    /// Never: a machine whose clock stands before 1970 reads as 1970, so that every token is refused
-    /// as issued in the future rather than accepted.
+    /// Never. If the machine's clock is before 1970, the time reads as 1970, so that every token is
+    /// rejected as issued in the future rather than accepted.
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)

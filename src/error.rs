@@ -1,11 +1,11 @@
-//! The errors of two of the three moments, and of the store beneath them.
+//! Errors of configuration, of issuing, and of stores.
 //!
-//! * [`ConfigError`] while building: it names the setting, never its value.
-//! * [`IssueError`] while minting a token or a session.
-//! * [`Rejection`](crate::Rejection), in its own module, while a request is answered.
+//! * [`ConfigError`] occurs while an engine is built. It names the setting, never its value.
+//! * [`IssueError`] occurs while a token or a session is issued.
+//! * [`StoreError`] is returned by a [`Store`](crate::store::Store); the others wrap it.
+//! * [`Rejection`](crate::Rejection), in its own module, is the only error that becomes a response.
 //!
-//! [`StoreError`] is what a [`Store`](crate::store::Store) says; the last two wrap it. `Display` is for people and
-//! never repeats `source()`, which is always kept.
+//! `Display` is for people and never repeats `source()`, which is always preserved.
 //!
 //! ```
 //! # #[cfg(feature = "jwt")] {
@@ -19,10 +19,10 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
-/// An error of any type, kept as a cause.
+/// An error of any type, as a source.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Says which setting an engine could not be built with, and why.
+/// An invalid setting, with the reason.
 #[derive(Debug)]
 pub struct ConfigError {
     setting: Cow<'static, str>,
@@ -32,7 +32,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// An error about `setting`. The reason must not quote a secret.
+    /// Creates an error about `setting`. The reason must not quote a secret.
     #[must_use]
     pub fn new(
         setting: impl Into<Cow<'static, str>>,
@@ -46,34 +46,34 @@ impl ConfigError {
         }
     }
 
-    /// Keeps `source` as the cause.
+    /// Sets `source` as the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// The setting's name, as the builder method and the configuration file spell it. Of a file it is the whole path,
-    /// such as `jam.jwt.alg`.
+    /// Returns the setting's name, spelled as the builder method and the configuration file spell
+    /// it. For a setting in a file, it is the whole path, such as `jam.jwt.alg`.
     #[must_use]
     pub fn setting(&self) -> &str {
         &self.setting
     }
 
-    /// The configuration file, if the setting is from one.
+    /// Returns the configuration file, if the setting is in one.
     #[must_use]
     pub fn file(&self) -> Option<&str> {
         self.file.as_deref()
     }
 
-    /// The same about what is in the file that the setting names.
+    /// Prefixes the reason with the path of the file that the setting names.
     #[cfg(feature = "config")]
     pub(crate) fn inside(mut self, path: &std::path::Path) -> Self {
         self.reason = Cow::Owned(format!("{}: {}", path.display(), self.reason));
         self
     }
 
-    /// The same about a setting of another name, and of a file if there is one.
+    /// Replaces the setting and the configuration file.
     #[cfg(feature = "config")]
     pub(crate) fn at(mut self, setting: impl Into<String>, file: Option<&str>) -> Self {
         self.setting = Cow::Owned(setting.into());
@@ -98,30 +98,30 @@ impl Error for ConfigError {
     }
 }
 
-/// Says why a token or a session was not made.
+/// The reason why a token or a session was not issued.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum IssueError {
     /// The key ring's active key can only verify.
     NoSigningKey,
-    /// The grant asks for what a verifier would refuse: an empty subject, a time out of range.
+    /// A verifier would reject the result: an empty subject or a time out of range.
     Grant(&'static str),
     /// The user type does not serialise as claims or session data.
     User(BoxError),
-    /// The result would be longer than verifiers or browsers take; carries its length and the limit in bytes.
+    /// The result would be longer than verifiers or browsers accept.
     TooLarge {
-        /// Length it would have, in bytes.
+        /// The length of the result, in bytes.
         bytes: usize,
-        /// The most that is allowed, in bytes.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// Everything of this user was ended while the login was under way, so nothing was issued.
+    /// The user was logged out everywhere while the login was in progress, so nothing was issued.
     Withdrawn,
-    /// The user has as many devices as are allowed, and none gives way.
+    /// The user has the maximum number of devices, and the policy is not to evict any.
     TooManyDevices,
-    /// The store could not keep what was minted, so nothing was issued.
+    /// The store could not save what was minted, so nothing was issued.
     Store(StoreError),
-    /// The cryptographic library failed, for want of randomness or memory.
+    /// The cryptographic library failed because it had no randomness or memory.
     Crypto,
 }
 
@@ -132,11 +132,11 @@ impl fmt::Display for IssueError {
             Self::Grant(reason) => write!(f, "the grant cannot be issued: {reason}"),
             Self::User(_) => f.write_str("the user does not serialise as a JSON object of claims"),
             Self::TooLarge { bytes, limit } => {
-                write!(f, "{bytes} bytes, and the limit is {limit} bytes")
+                write!(f, "{bytes} bytes exceed the limit of {limit} bytes")
             }
             Self::Withdrawn => f.write_str("the user was logged out everywhere during the login"),
             Self::TooManyDevices => f.write_str("the user is logged in on too many devices"),
-            Self::Store(_) => f.write_str("the store did not keep it"),
+            Self::Store(_) => f.write_str("the store did not save it"),
             Self::Crypto => f.write_str("the cryptographic library failed"),
         }
     }
@@ -158,17 +158,17 @@ impl From<StoreError> for IssueError {
     }
 }
 
-/// Says why a store could not answer. Whatever it is, nobody is let in and nobody is logged out.
+/// The failure of a store operation. It never means that a caller is admitted or logged out.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The store was not reached, so nothing was done.
+    /// The store could not be reached. Nothing was done.
     Unavailable(BoxError),
     /// There is no room for a new key.
     Full,
-    /// The answer was lost: a write may or may not have happened.
+    /// The reply was lost. A write may or may not have happened.
     Unknown(BoxError),
-    /// Others kept changing the same value until the operation's deadline.
+    /// Other writers kept changing the value until the operation's deadline.
     Contended,
     /// The stored bytes are not what was written.
     Corrupt(BoxError),
@@ -176,7 +176,7 @@ pub enum StoreError {
 
 #[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
 impl StoreError {
-    /// What this error means after a write whose answer was lost: that one may have been made.
+    /// Converts an error that follows a write whose reply was lost: that write may have happened.
     pub(crate) fn in_doubt(self) -> Self {
         match self {
             Self::Unavailable(cause) => Self::Unknown(cause),
@@ -188,7 +188,7 @@ impl StoreError {
 
 #[cfg(feature = "metrics")]
 impl StoreError {
-    /// The stable name, for counting.
+    /// Returns the stable name for metrics.
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Unavailable(_) => "unavailable",
@@ -205,7 +205,7 @@ impl fmt::Display for StoreError {
         f.write_str(match self {
             Self::Unavailable(_) => "the store is unavailable",
             Self::Full => "the store is full",
-            Self::Unknown(_) => "the store's answer was lost",
+            Self::Unknown(_) => "the store's reply was lost",
             Self::Contended => "the value kept changing until the deadline",
             Self::Corrupt(_) => "the stored value is corrupt",
         })

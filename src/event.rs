@@ -1,17 +1,18 @@
-//! What happened, for whoever watches: an alert, an audit trail, a mail to the user.
+//! Events for monitoring: an alert, an audit trail, an email to the user.
 //!
-//! Engines report to an [`Events`], which is given to them when they are built. It hands each [`Event`] to a
-//! hook, and writes it to `tracing` as `info` (or `warn`, where somebody should look) with its code and, of an
-//! attempt to log in, the client's address, its user agent and a keyed hash of the name that was tried (ASVS 16.2.1,
-//! 16.3.1): no name, no id, nothing secret. A hook is also told who it was about, never a credential.
+//! Engines report to an [`Events`], which they receive when they are built. It passes each
+//! [`Event`] to a hook, and logs it with `tracing` as `info` (or `warn`, if it needs attention).
+//! The log line contains the code of the event and, for a login attempt, the client's address, its
+//! user agent and a keyed hash of the login name (ASVS 16.2.1, 16.3.1): no name, no id, nothing
+//! secret. A hook also receives the subject, but never a credential.
 //!
-//! An event is told after the change it tells of was committed, and at most once, by the node that made the change: what was
-//! committed as its caller left, such as a wrong code whose sender hung up, may go untold.
-//! Two engines that take part in one act each tell of their own part, under a code of their own: `Accounts` of a
-//! `login_succeeded`, and `Sessions` of a `session_started`.
+//! An event is reported after its change was committed, and at most once, by the node that made the
+//! change. If the caller leaves during the commit, for example after a wrong code, the event may
+//! not be reported. Two engines that take part in one operation each report their own part, under
+//! their own code: `Accounts` a `login_succeeded`, and `Sessions` a `session_started`.
 //!
-//! Hooks are called where the request runs, so they must be quick: send to a channel, and work elsewhere. The codes are
-//! stable.
+//! Hooks run in the task of the request, so they must be quick: send to a channel, and do the work
+//! elsewhere. The codes are stable.
 //!
 //! ```
 //! use std::sync::{Arc, Mutex};
@@ -35,32 +36,32 @@ use crate::clock::Timestamp;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// What it was.
+    /// What happened.
     pub kind: EventKind,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// The id of the user it is about, where that is known.
+    /// The id of the user, if it is known.
     pub subject: Option<String>,
-    /// The public id of the session or device it is about, which opens nothing.
+    /// The public id of the session or device, which grants no access.
     pub session_id: Option<String>,
-    /// Where it came from, of an attempt to log in.
+    /// The origin of a login attempt.
     pub source: EventSource,
 }
 
-/// Where an attempt to log in came from.
+/// The origin of a login attempt.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventSource {
     /// The client's address, as the throttle counts it.
     pub address: Option<IpAddr>,
-    /// What the client calls itself, in at most 256 bytes.
+    /// The user agent that the client states, at most 256 bytes.
     pub user_agent: Option<String>,
-    /// A keyed hash of the name that was tried, by which attempts on one name are known as such, and nothing else.
+    /// A keyed hash of the login name, which only shows which attempts were for the same name.
     pub name_hash: Option<String>,
 }
 
 impl Event {
-    /// An event about nobody in particular.
+    /// Creates an event without a subject, a session or a source.
     #[must_use]
     pub const fn new(kind: EventKind, at: Timestamp) -> Self {
         Self {
@@ -76,21 +77,21 @@ impl Event {
         }
     }
 
-    /// It came from there.
+    /// Sets the source.
     #[must_use]
     pub fn with_source(mut self, source: EventSource) -> Self {
         self.source = source;
         self
     }
 
-    /// It is about this user.
+    /// Sets the subject.
     #[must_use]
     pub fn of(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// It is about this session or device.
+    /// Sets the session or device.
     #[must_use]
     pub fn in_session(mut self, id: impl Into<String>) -> Self {
         self.session_id = Some(id.into());
@@ -100,7 +101,7 @@ impl Event {
 
 #[cfg(feature = "account")]
 impl EventSource {
-    /// Nothing is known but the address.
+    /// Creates a source of which only the address is known.
     pub(crate) fn of_address(address: IpAddr) -> Self {
         Self {
             address: Some(address),
@@ -116,7 +117,7 @@ impl fmt::Debug for EventSource {
     }
 }
 
-/// Shows what happened, not to whom.
+/// Shows what happened, and no subject.
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event")
@@ -126,99 +127,103 @@ impl fmt::Debug for Event {
     }
 }
 
-/// What can happen.
+/// The kinds of events.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// Somebody logged in.
+    /// A user logged in.
     LoginSucceeded,
-    /// A login name that nobody has was tried.
+    /// A login was attempted with an unknown name.
     UnknownUser,
     /// A password was wrong.
     WrongPassword,
-    /// The second step of a login came with a wrong or used code.
+    /// The code of the second step of a login was wrong or used before.
     WrongCode,
-    /// A password was wrong a hundred times in a row, so it is not accepted any more until it is replaced or its user has proved
-    /// in another way who it is.
+    /// A password was wrong a hundred times in a row. It is not accepted until it is replaced, or
+    /// the user has proved their identity in another way.
     PasswordCapped,
     /// A refresh token was exchanged for its successor.
     Refreshed,
-    /// A refresh token was used again when its successor had long been given out: it was stolen, or its successor
-    /// was. The device was ended.
+    /// A refresh token was used again long after its successor was issued: it or its successor was
+    /// stolen. The device was revoked.
     ReuseDetected,
-    /// A refresh token was newer than the store's record: the store has lost a write. The device was ended.
+    /// A refresh token was newer than the record in the store: the store has lost a write. The
+    /// device was revoked.
     StateLost,
-    /// A refresh came from a device with another fingerprint than at its login.
+    /// A device refreshed with another fingerprint than at its login.
     FingerprintChanged,
-    /// A device was ended because the user had too many.
+    /// A device was evicted because the user had too many.
     DeviceEvicted,
-    /// A login was refused because the user had too many devices.
+    /// A login was rejected because the user had too many devices.
     TooManyDevices,
-    /// A device was logged out, by itself or by its user from another one.
+    /// A device was logged out, by itself or by its user from another device.
     SessionEnded,
-    /// Everything of a user was ended.
+    /// All devices of a user were revoked, and with `Accounts` all server-side sessions too.
     AllSessionsEnded,
-    /// Somebody logged in to a server-side session, a new one or one that goes on under a new id.
+    /// A user logged in to a server-side session, a new one or an existing one under a new id.
     SessionStarted,
-    /// A user's server-side session got a new id: at the user's wish, for a proof, or for other roles.
+    /// A server-side session of a user got a new id: on request of the user, after a proof, or
+    /// after a change of roles.
     SessionRenewed,
-    /// A user's server-side session was ended by whoever held it.
+    /// A server-side session of a user was logged out by its holder.
     SessionLoggedOut,
-    /// A user's server-side session was ended by its public id, from elsewhere.
+    /// A server-side session of a user was revoked by its public id, from elsewhere.
     SessionRevoked,
-    /// The record of a server-side session cannot be read: it was damaged, or written under another setting. Its holder is
-    /// logged out.
+    /// The record of a server-side session cannot be read: it was damaged, or written with another
+    /// setting. Its holder is logged out.
     SessionUnreadable,
-    /// All server-side sessions of a user were ended.
+    /// All server-side sessions of a user were revoked.
     SessionsCleared,
-    /// A token was called back by its id.
+    /// A token was revoked by its id.
     TokenRevoked,
-    /// Every token of a user was called back.
+    /// All tokens of a user were revoked.
     SubjectRevoked,
-    /// A provider has identified somebody. The subject is the provider's name for the user.
+    /// A provider has identified a user. The subject is the provider's id of the user.
     ProviderLoginSucceeded,
-    /// A login with a provider came to nothing.
+    /// A login with a provider failed.
     ProviderLoginFailed,
-    /// The record of a user's devices does not open: it was damaged, forged or moved, or is sealed under a secret
-    /// that is not accepted. It counts as absent. The log has an error that says why.
+    /// The record of the devices of a user cannot be read: it was damaged, forged or moved, or is
+    /// sealed under a secret that is not accepted. It counts as absent. An error in the log states
+    /// the reason.
     RecordUnreadable,
-    /// A user's password was changed.
+    /// The password of a user was changed.
     PasswordChanged,
-    /// A user was disabled, and everything of it was revoked.
+    /// A user was disabled, and all their credentials were revoked.
     UserDisabled,
-    /// A user may log in again.
+    /// A user was enabled again.
     UserEnabled,
     /// A user was removed.
     UserRemoved,
-    /// An attempt was refused unread because there had been too many.
+    /// An attempt was rejected without a check because there had been too many.
     Throttled,
-    /// A user confirmed an authenticator, the first one or another in its place.
+    /// A user confirmed an authenticator, the first or another one.
     OtpEnrolled,
     /// A one-time code was right.
     OtpAccepted,
     /// A one-time code or a recovery code was wrong.
     OtpRefused,
-    /// A one-time code came that was used before, or that is older than one that was.
+    /// A one-time code was used before, or is older than one that was.
     OtpReplayed,
-    /// A one-time code or a recovery code was wrong once too often: none is looked at for a while.
+    /// Too many one-time codes or recovery codes were wrong: none is checked for a while.
     OtpLocked,
-    /// A hundred codes were wrong in a row: none is accepted any more until a recovery code was used, or the authenticator is
-    /// replaced.
+    /// A hundred codes were wrong in a row: none is accepted until a recovery code is used or the
+    /// authenticator is replaced.
     OtpCapped,
-    /// A user's record of one-time codes does not open: its secret was retired, or it is damaged. The user cannot give a code.
+    /// The record of the one-time codes of a user cannot be read: its secret was retired, or it is
+    /// damaged. The user cannot give a code.
     OtpUnreadable,
-    /// A counter was found again by two codes in a row.
+    /// A counter was resynchronized with two consecutive codes.
     OtpResynchronized,
     /// A recovery code was used up.
     RecoveryCodeUsed,
-    /// A user got new recovery codes, and the old ones are void.
+    /// A user got new recovery codes, and the old ones became invalid.
     RecoveryCodesReplaced,
-    /// A user has no second factor any more.
+    /// The second factor of a user was removed.
     OtpDisabled,
 }
 
 impl EventKind {
-    /// The stable name, for logs and alerts.
+    /// Returns the stable name, for logs and alerts.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -265,8 +270,8 @@ impl EventKind {
         }
     }
 
-    /// Whether somebody should look.
-    const fn is_alarming(self) -> bool {
+    /// Returns whether the event needs attention.
+    const fn needs_attention(self) -> bool {
         matches!(
             self,
             Self::ReuseDetected
@@ -281,30 +286,31 @@ impl EventKind {
     }
 }
 
-/// Where events go. Cheap to clone; the default tells `tracing` alone.
+/// The destination of events. Cheap to clone; the default is `tracing` only.
 #[derive(Clone, Default)]
 pub struct Events(Option<Hook>);
 
 type Hook = Arc<dyn Fn(&Event) + Send + Sync>;
 
 impl Events {
-    /// Hands each event to `hook`, too.
+    /// Also passes each event to `hook`.
     pub fn to(hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(hook)))
     }
 
-    /// Tells of an event.
+    /// Reports an event.
     pub fn tell(&self, event: &Event) {
         let code = event.kind.code();
         let address = event.source.address.map(tracing::field::display);
         let user_agent = event.source.user_agent.as_deref();
         let name_hash = event.source.name_hash.as_deref();
-        match event.kind.is_alarming() {
-            true => tracing::warn!(code, address, user_agent, name_hash, "authentication event"),
-            false => tracing::info!(code, address, user_agent, name_hash, "authentication event"),
+        if event.kind.needs_attention() {
+            tracing::warn!(code, address, user_agent, name_hash, "authentication event");
+        } else {
+            tracing::info!(code, address, user_agent, name_hash, "authentication event");
         }
         #[cfg(feature = "metrics")]
-        crate::metrics::told(code);
+        crate::metrics::record_event(code);
         if let Some(hook) = &self.0 {
             hook(event);
         }

@@ -1,20 +1,20 @@
 //! Extractors for axum (feature `axum`).
 //!
-//! [`AuthUser<U>`], [`Identity`] and `Session` read what a layer put into the request. Each can also be
-//! taken as an `Option`, for pages that serve both members and guests under an
+//! [`AuthUser<U>`], [`Identity`] and `Session` read what a layer inserted into the request. A
+//! handler can also take each as an `Option`, for pages that serve both members and guests under an
 //! [optional](crate::layer::AuthLayer::optional) layer.
 //!
 //! | in the request | `AuthUser<U>` | `Option<AuthUser<U>>` |
 //! |---|---|---|
 //! | a user of type `U` | the user | the user |
-//! | nobody (optional layer) | 401 | `None` |
+//! | no identity (optional layer) | 401 | `None` |
 //! | a user of another type | 500, logged with both types | 500 |
-//! | no layer | 500, logged with what to add | 500 |
+//! | no layer | 500, logged with the layer to add | 500 |
 //!
-//! Where a route takes tokens or sessions (`jwt.or(sessions)`), a handler that takes `Session` refuses a caller
-//! with a token as unauthenticated (401): it is the session that is missing.
+//! On a route that accepts tokens or sessions (`jwt.or(sessions)`), a handler that takes `Session`
+//! rejects a caller with a token as unauthenticated (401), because the session is missing.
 //!
-//! A [`Rejection`] is also an axum response, so a handler may return one with `?`.
+//! A [`Rejection`] is also an axum response, so a handler can return one with `?`.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -43,7 +43,7 @@ use axum_core::{
 use http::request::Parts;
 
 #[cfg(feature = "session")]
-use crate::identity::Chosen;
+use crate::identity::EngineChosen;
 use crate::{
     identity::{Anonymous, AuthUser, Identity},
     layer::{Asked, HttpResponder, Respond},
@@ -110,7 +110,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for crate::session::Session {
     }
 }
 
-/// The facade that its layer `Jam::extension`, or `axum::Extension`, put into the request.
+/// The facade, if its layer `Jam::extension` or `axum::Extension` inserted it into the request.
 #[cfg(feature = "config")]
 impl<S: Sync, U: Send + Sync + 'static> FromRequestParts<S> for crate::jam::Jam<U> {
     type Rejection = Rejection;
@@ -118,9 +118,9 @@ impl<S: Sync, U: Send + Sync + 'static> FromRequestParts<S> for crate::jam::Jam<
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         let jam = parts.extensions.get::<Self>().cloned();
         jam.ok_or_else(|| {
-            let wanted = type_name::<Self>();
+            let expected = type_name::<Self>();
             let reason = format!(
-                "a handler takes {wanted} and the request has none: put `.layer(jam.extension())` around it"
+                "a handler takes {expected}, but the request has none: add `.layer(jam.extension())`"
             );
             Rejection::misconfigured(reason)
         })
@@ -131,32 +131,35 @@ fn user<U: Send + Sync + 'static>(parts: &Parts) -> Result<Option<AuthUser<U>>, 
     if let Some(user) = parts.extensions.get::<AuthUser<U>>() {
         return Ok(Some(user.clone()));
     }
-    let wanted = type_name::<U>();
+    let expected = type_name::<U>();
     let Some(identity) = identity(parts, type_name::<AuthUser<U>>())? else {
         return Ok(None);
     };
-    // A user of another type must not read as nobody, or a typo would make everybody a guest.
+    // A user of another type must not count as absent, or a typo would turn every caller into a
+    // guest.
     Err(Rejection::misconfigured(match identity.user_type() {
-        Some(there) => {
-            let there = there.name;
-            format!("a handler takes AuthUser<{wanted}> and the layer gives AuthUser<{there}>")
+        Some(found) => {
+            let found = found.name;
+            format!(
+                "a handler takes AuthUser<{expected}>, but the layer provides AuthUser<{found}>"
+            )
         }
-        None => format!("a handler takes AuthUser<{wanted}> and the layer gives no user"),
+        None => format!("a handler takes AuthUser<{expected}>, but the layer provides no user"),
     }))
 }
 
-fn identity(parts: &Parts, wanted: &str) -> Result<Option<Identity>, Rejection> {
+fn identity(parts: &Parts, expected: &str) -> Result<Option<Identity>, Rejection> {
     match parts.extensions.get::<Identity>() {
         Some(identity) => Ok(Some(identity.clone())),
         None if parts.extensions.get::<Anonymous>().is_some() => Ok(None),
         None => Err(Rejection::misconfigured(format!(
-            "a handler takes {wanted} and no authentication is around it: add a JwtLayer or SessionLayer"
+            "a handler takes {expected}, but no layer authenticates the request: add a JwtLayer or SessionLayer"
         ))),
     }
 }
 
-/// A request that another engine authenticated has no session, which is an answer; one that no layer
-/// has seen is a mistake.
+/// A request that another engine authenticated has no session, which is a valid result. A request
+/// that passed no layer is a misconfiguration.
 #[cfg(feature = "session")]
 fn session(parts: &Parts) -> Result<Option<crate::session::Session>, Rejection> {
     let session = parts.extensions.get::<crate::session::Session>().cloned();
@@ -168,10 +171,10 @@ fn session(parts: &Parts) -> Result<Option<crate::session::Session>, Rejection> 
 
 #[cfg(feature = "session")]
 fn without_session(parts: &Parts) -> Rejection {
-    if parts.extensions.get::<Chosen>().is_some() {
+    if parts.extensions.get::<EngineChosen>().is_some() {
         return Rejection::missing();
     }
     Rejection::misconfigured(
-        "a handler takes Session and the request has none: put a SessionLayer around it",
+        "a handler takes Session, but the request has none: add a SessionLayer",
     )
 }

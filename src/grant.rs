@@ -1,7 +1,8 @@
-//! What an application asserts when somebody has logged in.
+//! What an application asserts about a user who has logged in.
 //!
-//! The same [`Grant`] makes a token, a session or a token pair: the application says once who it is, by
-//! which factors that was proved and what the user may do, and every engine writes it in its own form.
+//! The same [`Grant`] creates a token, a session or a token pair. The application states once who
+//! the user is, by which factors that was proved and what the user may do; each engine writes it in
+//! its own format.
 //!
 //! ```
 //! use tower_jam::{Factor, Grant};
@@ -25,7 +26,7 @@ use crate::{
     store::StoreFuture,
 };
 
-/// Who has logged in, as the application's own user type, with proofs and permissions.
+/// A user who has logged in, as the application's own type, with proofs and permissions.
 #[derive(Clone)]
 #[must_use]
 pub struct Grant<U> {
@@ -37,8 +38,8 @@ pub struct Grant<U> {
 }
 
 impl<U> Grant<U> {
-    /// A grant for `subject`, an id that stays the same for the user's whole life and is never given to
-    /// another (`sub` of RFC 7519). `user` is what handlers will get as `AuthUser<U>`.
+    /// Creates a grant for `subject`, an id that never changes for the user and is never reused for
+    /// another (`sub` of RFC 7519). Handlers receive `user` as `AuthUser<U>`.
     pub fn new(subject: impl Into<String>, user: U) -> Self {
         Self {
             subject: subject.into(),
@@ -49,57 +50,57 @@ impl<U> Grant<U> {
         }
     }
 
-    /// The user gave this proof just now.
+    /// Adds a proof that the user gave just now.
     pub fn factor(mut self, factor: Factor) -> Self {
         self.factors.push((factor, None));
         self
     }
 
-    /// The user gave this proof at `at`.
+    /// Adds a proof that the user gave at `at`.
     pub fn factor_at(mut self, factor: Factor, at: Timestamp) -> Self {
         self.factors.push((factor, Some(at)));
         self
     }
 
-    /// The user holds these roles.
+    /// Sets the user's roles.
     pub fn roles(mut self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.roles = roles.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The caller was granted these scopes (RFC 6749 section 3.3).
+    /// Sets the granted scopes (RFC 6749 section 3.3).
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Who it is for.
+    /// Returns the subject.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// What handlers will get.
+    /// Returns the user.
     #[must_use]
     pub const fn user(&self) -> &U {
         &self.user
     }
 
-    /// The proofs, with `now` for those given just now. One of a clock that is ahead keeps its time, or each refresh would
-    /// make it one of now.
+    /// Returns the proofs, with `now` for those given just now. A proof time in the future is kept,
+    /// because otherwise each refresh would replace it with the current time.
     pub(crate) fn proofs(&self, now: Timestamp) -> Vec<(Factor, Timestamp)> {
         let mut proofs: Vec<(Factor, Timestamp)> = Vec::with_capacity(self.factors.len());
         for (factor, at) in &self.factors {
             let at = at.unwrap_or(now);
-            match proofs.iter_mut().find(|(known, _)| known == factor) {
-                Some((_, known_at)) => *known_at = at.max(*known_at),
+            match proofs.iter_mut().find(|(other, _)| other == factor) {
+                Some((_, proved_at)) => *proved_at = at.max(*proved_at),
                 None => proofs.push((factor.clone(), at)),
             }
         }
         proofs
     }
 
-    /// Refuses what no verifier would accept.
+    /// Rejects a grant that no verifier would accept.
     pub(crate) fn check(&self) -> Result<(), IssueError> {
         if self.subject.is_empty() || self.subject.len() > MAX_SUBJECT_BYTES {
             return Err(IssueError::Grant("the subject must have 1 to 1024 bytes"));
@@ -115,12 +116,12 @@ impl<U> Grant<U> {
     }
 }
 
-/// Reads a user anew: what a token or session says of its user is as old as the login.
+/// Reads a user's current state, since a token or session shows the user as of the login.
 ///
-/// A closure from the subject to a future is one.
+/// Closures from the subject to a future implement it.
 pub trait ReadUser<U>: Send + Sync + 'static {
-    /// The user with this id as a grant; `None` if there is none, or it may not log in any more. Its proofs are
-    /// ignored: those of the login are kept.
+    /// Returns the user with this id as a grant, or `None` if there is no such user or it may no
+    /// longer log in. The proofs of the grant are ignored; those of the login are kept.
     fn read_user<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Grant<U>>>;
 }
 
@@ -150,7 +151,7 @@ impl<U> fmt::Debug for Grant<U> {
     }
 }
 
-/// Long enough for any directory's ids, short enough for a token.
+/// Long enough for the ids of any directory, short enough for a token.
 const MAX_SUBJECT_BYTES: usize = 1024;
 
 #[cfg(test)]

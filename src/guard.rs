@@ -1,16 +1,18 @@
-//! Questions about an identity that is already known.
+//! Guards: checks on an identity that is already established.
 //!
-//! A [`Guard`] decides from the [`Identity`] alone: it does no I/O and waits for nothing. Roles, scopes,
-//! closures and their combinations are guards. A [`GuardLayer`](crate::layer::GuardLayer) asks one of
+//! A [`Guard`] decides from the [`Identity`] alone, without I/O or waiting. Roles, scopes, closures
+//! and their combinations are guards. A [`GuardLayer`](crate::layer::GuardLayer) applies one to
 //! every request, before any body is read.
 //!
 //! * Names are compared exactly. There are no wildcards and no hierarchy.
-//! * A refusal is `insufficient` (403), unless the guard says otherwise.
-//! * [`fresh`] asks for a proof that was given lately, and refuses with the challenge of RFC 9470: 401,
-//!   `insufficient_user_authentication`, with `max_age` in seconds and the factor's name as `acr_values`. Those names
-//!   are the ones of RFC 8176: `pwd`, `otp`, and what [`Factor::Other`] is made with.
-//! * [`not`] turns a refusal into consent only if the refusal was `insufficient`: a guard that wants a
-//!   step-up, or that is put together wrongly, stays refused.
+//! * A guard rejects with [`RejectionKind::Insufficient`] (403), unless it states another kind.
+//! * [`fresh`] requires a recent proof and rejects with the challenge of RFC 9470: 401,
+//!   `insufficient_user_authentication`, with `max_age` in seconds and the factor's name as
+//!   `acr_values`. These names are those of RFC 8176: `pwd`, `otp`, and the value of a
+//!   [`Factor::Other`].
+//! * [`not`] accepts an identity only if the inner guard rejects it as
+//!   [`RejectionKind::Insufficient`]. A step-up requirement or a misconfiguration of the inner
+//!   guard is still a rejection.
 //!
 //! ```
 //! use tower_jam::{Guard, Identity, Rejection, Subject, Timestamp};
@@ -39,16 +41,16 @@ use crate::{
     rejection::{Rejection, RejectionKind},
 };
 
-/// Decides whether an identity may go on.
+/// A check on an identity.
 pub trait Guard: Send + Sync + 'static {
-    /// Lets `identity` pass or says why not.
+    /// Accepts or rejects `identity`.
     ///
     /// # Errors
     ///
-    /// The [`Rejection`] that the caller will get.
+    /// The [`Rejection`] for the caller.
     fn check(&self, identity: &Identity) -> Result<(), Rejection>;
 
-    /// Both must let the identity pass; this one is asked first.
+    /// Requires both guards to accept. This one is checked first.
     fn and<G: Guard>(self, other: G) -> And<Self, G>
     where
         Self: Sized,
@@ -56,7 +58,7 @@ pub trait Guard: Send + Sync + 'static {
         And(self, other)
     }
 
-    /// One of the two must let the identity pass; this one is asked first.
+    /// Requires one of the two guards to accept. This one is checked first.
     fn or<G: Guard>(self, other: G) -> Or<Self, G>
     where
         Self: Sized,
@@ -74,35 +76,36 @@ where
     }
 }
 
-/// The identity must have this role.
+/// Requires a role.
 pub fn role(name: impl Into<Cow<'static, str>>) -> Role {
     Role(name.into())
 }
 
-/// The token or session must have been granted this scope.
+/// Requires a scope that was granted to the token or session.
 pub fn scope(name: impl Into<Cow<'static, str>>) -> Scope {
     Scope(name.into())
 }
 
-/// The user must have given a proof by `factor` less than `within` ago.
+/// Requires a proof by `factor` that the user gave less than `within` ago.
 ///
-/// The time of a proof is when it was given, whatever was issued or refreshed since.
+/// The time of a proof is when it was given, regardless of what was issued or refreshed since.
 pub const fn fresh(factor: Factor, within: Duration) -> Fresh {
     Fresh { factor, within }
 }
 
-/// One of `guards` must let the identity pass. Of none, nobody passes.
+/// Requires one of `guards` to accept. An empty list rejects everyone.
 pub fn any<G: Guard>(guards: impl IntoIterator<Item = G>) -> Any<G> {
     Any(guards.into_iter().collect())
 }
 
-/// Every one of `guards` must let the identity pass. Of none, nobody passes: an empty list is a
-/// mistake more often than a wish.
+/// Requires all of `guards` to accept. An empty list rejects everyone, since it is more likely a
+/// mistake than intent.
 pub fn all<G: Guard>(guards: impl IntoIterator<Item = G>) -> All<G> {
     All(guards.into_iter().collect())
 }
 
-/// Whom `guard` refuses as insufficient may pass, and nobody else.
+/// Accepts an identity if `guard` rejects it as [`RejectionKind::Insufficient`], and rejects all
+/// others.
 pub const fn not<G: Guard>(guard: G) -> Not<G> {
     Not(guard)
 }
@@ -117,7 +120,7 @@ impl Guard for Role {
         if identity.has_role(&self.0) {
             return Ok(());
         }
-        Err(Rejection::insufficient("role not held"))
+        Err(Rejection::insufficient("the role is missing"))
     }
 }
 
@@ -140,9 +143,9 @@ impl Guard for Scope {
 #[must_use]
 #[non_exhaustive]
 pub struct Fresh {
-    /// By what it must be given.
+    /// The factor that the proof must be given by.
     pub factor: Factor,
-    /// How long ago at most.
+    /// The maximum age of the proof.
     pub within: Duration,
 }
 
@@ -152,7 +155,7 @@ impl Guard for Fresh {
             return Ok(());
         }
         let acr_values = self.factor.as_amr().to_owned().into();
-        let reason = "no such proof was given lately";
+        let reason = "no recent proof by this factor";
         Err(Rejection::step_up(
             Some(self.within),
             Some(acr_values),
@@ -186,7 +189,7 @@ impl<A: Guard, B: Guard> Guard for Or<A, B> {
         let Err(second) = self.1.check(identity) else {
             return Ok(());
         };
-        Err(more_useful(first, second))
+        Err(more_actionable(first, second))
     }
 }
 
@@ -197,17 +200,17 @@ pub struct Any<G>(Vec<G>);
 
 impl<G: Guard> Guard for Any<G> {
     fn check(&self, identity: &Identity) -> Result<(), Rejection> {
-        let mut refusal = None;
+        let mut rejection = None;
         for guard in &self.0 {
             let Err(next) = guard.check(identity) else {
                 return Ok(());
             };
-            refusal = Some(match refusal {
+            rejection = Some(match rejection {
                 None => next,
-                Some(first) => more_useful(first, next),
+                Some(first) => more_actionable(first, next),
             });
         }
-        Err(refusal.unwrap_or_else(|| Rejection::insufficient("none of no guards")))
+        Err(rejection.unwrap_or_else(|| Rejection::insufficient("`any` has no guards")))
     }
 }
 
@@ -219,7 +222,7 @@ pub struct All<G>(Vec<G>);
 impl<G: Guard> Guard for All<G> {
     fn check(&self, identity: &Identity) -> Result<(), Rejection> {
         if self.0.is_empty() {
-            return Err(Rejection::insufficient("all of no guards"));
+            return Err(Rejection::insufficient("`all` has no guards"));
         }
         self.0.iter().try_for_each(|guard| guard.check(identity))
     }
@@ -233,15 +236,15 @@ pub struct Not<G>(G);
 impl<G: Guard> Guard for Not<G> {
     fn check(&self, identity: &Identity) -> Result<(), Rejection> {
         match self.0.check(identity) {
-            Ok(()) => Err(Rejection::insufficient("refused by a negated guard")),
-            Err(refusal) if is_insufficient(&refusal) => Ok(()),
+            Ok(()) => Err(Rejection::insufficient("a negated guard accepted")),
+            Err(rejection) if is_insufficient(&rejection) => Ok(()),
             Err(other) => Err(other),
         }
     }
 }
 
-/// Of two refusals, the one the caller can do something about.
-fn more_useful(first: Rejection, second: Rejection) -> Rejection {
+/// Returns the rejection that the caller can act on, if only one of the two is.
+fn more_actionable(first: Rejection, second: Rejection) -> Rejection {
     if is_insufficient(&first) && !is_insufficient(&second) {
         second
     } else {
@@ -249,8 +252,8 @@ fn more_useful(first: Rejection, second: Rejection) -> Rejection {
     }
 }
 
-const fn is_insufficient(refusal: &Rejection) -> bool {
-    matches!(refusal.kind(), RejectionKind::Insufficient { .. })
+const fn is_insufficient(rejection: &Rejection) -> bool {
+    matches!(rejection.kind(), RejectionKind::Insufficient { .. })
 }
 
 #[cfg(test)]

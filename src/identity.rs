@@ -1,10 +1,11 @@
-//! Who the caller is, once that is proved.
+//! The verified identity of a caller.
 //!
-//! A layer puts two things into the request's extensions: the [`Identity`], which is the same type
-//! whatever engine proved it, and the [`AuthUser`], the caller as the application's own type. axum
-//! handlers extract them; hyper and tonic handlers read them with `request.extensions().get()`.
+//! A layer inserts two values into the request's extensions: the [`Identity`], which is the same
+//! type for every engine, and the [`AuthUser`], which is the caller as the application's own type.
+//! axum handlers extract them; hyper and tonic handlers read them with
+//! `request.extensions().get()`.
 //!
-//! Neither shows anything of the caller in `Debug`.
+//! `Debug` of either shows nothing of the caller.
 //!
 //! ```
 //! use tower_jam::{Factor, Identity, Subject, Timestamp};
@@ -25,20 +26,20 @@ use std::{borrow::Cow, fmt, ops::Deref, sync::Arc};
 use http::Extensions;
 use serde::{Serialize, Serializer};
 
-use crate::{clock::Timestamp, proof::Memory};
+use crate::{clock::Timestamp, proof::ProofRecorder};
 
-/// Who the caller is, how that was proved, and what it may do. Cheap to clone.
+/// Who the caller is, how that was proved, and what the caller may do. Cheap to clone.
 #[derive(Clone)]
 pub struct Identity {
-    shared: Arc<Shared>,
+    inner: Arc<IdentityInner>,
     checked_at: Timestamp,
     user_type: Option<UserType>,
-    /// Where its further proofs are remembered.
-    pub(crate) memory: Option<Memory>,
+    /// What records its further proofs.
+    pub(crate) proof_recorder: Option<ProofRecorder>,
 }
 
 #[derive(Clone)]
-struct Shared {
+struct IdentityInner {
     subject: Subject,
     factors: Vec<(Factor, Timestamp)>,
     roles: Vec<String>,
@@ -48,11 +49,12 @@ struct Shared {
 }
 
 impl Identity {
-    /// The identity of `subject`, checked at `checked_at`, with no factor, role or scope.
+    /// Creates the identity of `subject`, checked at `checked_at`, without factors, roles or
+    /// scopes.
     #[must_use]
     pub fn new(subject: Subject, checked_at: Timestamp) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            inner: Arc::new(IdentityInner {
                 subject,
                 factors: Vec::new(),
                 roles: Vec::new(),
@@ -62,16 +64,16 @@ impl Identity {
             }),
             checked_at,
             user_type: None,
-            memory: None,
+            proof_recorder: None,
         }
     }
 
-    /// Adds a proof given at `at`; a later proof by the same factor replaces an earlier one.
+    /// Adds a proof given at `at`. Of two proofs by the same factor, the later one counts.
     #[must_use]
     pub fn with_factor(mut self, factor: Factor, at: Timestamp) -> Self {
-        let factors = &mut Arc::make_mut(&mut self.shared).factors;
-        match factors.iter_mut().find(|(known, _)| *known == factor) {
-            Some((_, known_at)) => *known_at = at.max(*known_at),
+        let factors = &mut Arc::make_mut(&mut self.inner).factors;
+        match factors.iter_mut().find(|(other, _)| *other == factor) {
+            Some((_, proved_at)) => *proved_at = at.max(*proved_at),
             None => factors.push((factor, at)),
         }
         self
@@ -80,103 +82,103 @@ impl Identity {
     /// Sets the roles.
     #[must_use]
     pub fn with_roles(mut self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Arc::make_mut(&mut self.shared).roles = roles.into_iter().map(Into::into).collect();
+        Arc::make_mut(&mut self.inner).roles = roles.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the scopes, one scope-token of RFC 6749 section 3.3 each.
+    /// Sets the scopes. Each is one scope-token of RFC 6749 section 3.3.
     #[must_use]
     pub fn with_scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Arc::make_mut(&mut self.shared).scopes = scopes.into_iter().map(Into::into).collect();
+        Arc::make_mut(&mut self.inner).scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
     /// Sets the public id of the session.
     #[must_use]
     pub fn with_session_id(mut self, id: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.shared).session_id = Some(id.into());
+        Arc::make_mut(&mut self.inner).session_id = Some(id.into());
         self
     }
 
     /// Sets the id of the token.
     #[must_use]
     pub fn with_token_id(mut self, id: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.shared).token_id = Some(id.into());
+        Arc::make_mut(&mut self.inner).token_id = Some(id.into());
         self
     }
 
-    /// Who it is.
+    /// Returns the subject.
     #[must_use]
     pub fn subject(&self) -> &Subject {
-        &self.shared.subject
+        &self.inner.subject
     }
 
-    /// By which factors it was proved, and when each proof was given. A proof whose time nobody
-    /// stated counts as given in 1970, so it is never fresh.
+    /// Returns the factors by which the identity was proved, and when each proof was given. A proof
+    /// without a stated time has the time 1970-01-01, so it is never fresh.
     #[must_use]
     pub fn factors(&self) -> &[(Factor, Timestamp)] {
-        &self.shared.factors
+        &self.inner.factors
     }
 
-    /// When the last proof by `factor` was given.
+    /// Returns when the last proof by `factor` was given.
     #[must_use]
     pub fn proved_at(&self, factor: &Factor) -> Option<Timestamp> {
-        let mut factors = self.shared.factors.iter();
+        let mut factors = self.inner.factors.iter();
         factors
-            .find(|(known, _)| known == factor)
+            .find(|(other, _)| other == factor)
             .map(|(_, at)| *at)
     }
 
-    /// The roles.
+    /// Returns the roles.
     #[must_use]
     pub fn roles(&self) -> &[String] {
-        &self.shared.roles
+        &self.inner.roles
     }
 
-    /// Whether it has exactly this role.
+    /// Returns whether the identity has exactly this role.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
-        self.shared.roles.iter().any(|known| known == role)
+        self.inner.roles.iter().any(|other| other == role)
     }
 
-    /// The scopes.
+    /// Returns the scopes.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
-        &self.shared.scopes
+        &self.inner.scopes
     }
 
-    /// Whether it was granted exactly this scope.
+    /// Returns whether the identity has exactly this scope.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.shared.scopes.iter().any(|known| known == scope)
+        self.inner.scopes.iter().any(|other| other == scope)
     }
 
-    /// The public id of the session, which opens nothing.
+    /// Returns the public id of the session, which grants no access.
     #[must_use]
     pub fn session_id(&self) -> Option<&str> {
-        self.shared.session_id.as_deref()
+        self.inner.session_id.as_deref()
     }
 
-    /// The id of the token (`jti`).
+    /// Returns the id of the token (`jti`).
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.shared.token_id.as_deref()
+        self.inner.token_id.as_deref()
     }
 
-    /// When this request's check was made.
+    /// Returns when this request was checked.
     #[must_use]
     pub const fn checked_at(&self) -> Timestamp {
         self.checked_at
     }
 
-    /// The same identity, checked at another time.
+    /// Returns the same identity, checked at `now`.
     #[must_use]
     pub const fn checked_again_at(mut self, now: Timestamp) -> Self {
         self.checked_at = now;
         self
     }
 
-    /// The type that came along as [`AuthUser`].
+    /// The type of the [`AuthUser`] beside it.
     pub(crate) const fn user_type(&self) -> Option<UserType> {
         self.user_type
     }
@@ -190,15 +192,16 @@ impl Identity {
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
-            .field("factors", &self.shared.factors.len())
-            .field("roles", &self.shared.roles.len())
-            .field("scopes", &self.shared.scopes.len())
+            .field("factors", &self.inner.factors.len())
+            .field("roles", &self.inner.roles.len())
+            .field("scopes", &self.inner.scopes.len())
             .field("checked_at", &self.checked_at)
             .finish_non_exhaustive()
     }
 }
 
-/// A user as one issuer knows it. Two issuers may use one id for two people, so the pair is the key.
+/// A user's id and its issuer. Two issuers may use one id for two people, so only the pair is
+/// unique.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Subject {
     issuer: Arc<str>,
@@ -206,7 +209,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The subject that `issuer` calls `id`.
+    /// Creates the subject with this issuer and id.
     #[must_use]
     pub fn new(issuer: impl Into<Arc<str>>, id: impl Into<Arc<str>>) -> Self {
         Self {
@@ -215,13 +218,13 @@ impl Subject {
         }
     }
 
-    /// Who vouches for it (`iss`).
+    /// Returns the issuer (`iss`).
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// What the issuer calls it (`sub`).
+    /// Returns the id at the issuer (`sub`).
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -234,7 +237,7 @@ impl fmt::Debug for Subject {
     }
 }
 
-/// What a proof was made with, named on the wire as in RFC 8176.
+/// An authentication method. Its names on the wire are those of RFC 8176.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Factor {
@@ -247,7 +250,7 @@ pub enum Factor {
 }
 
 impl Factor {
-    /// The value of `amr`.
+    /// Returns the value for `amr`.
     #[must_use]
     pub fn as_amr(&self) -> &str {
         match self {
@@ -257,7 +260,7 @@ impl Factor {
         }
     }
 
-    /// The factor that an `amr` value names.
+    /// Returns the factor that an `amr` value denotes.
     #[must_use]
     pub fn from_amr(name: &str) -> Self {
         match name {
@@ -268,19 +271,19 @@ impl Factor {
     }
 }
 
-/// The caller as the application's own type: it derefs to `U` and serialises as `U`.
+/// The caller as the application's own type. It dereferences to `U` and serialises as `U`.
 ///
-/// It is the same whichever layer authenticated the request.
+/// It is the same for every layer.
 pub struct AuthUser<U>(Arc<U>);
 
 impl<U> AuthUser<U> {
-    /// Wraps a user that an engine has read.
+    /// Wraps a user.
     #[must_use]
     pub const fn new(user: Arc<U>) -> Self {
         Self(user)
     }
 
-    /// The user itself.
+    /// Returns the user.
     #[must_use]
     pub fn into_inner(self) -> Arc<U> {
         self.0
@@ -313,16 +316,16 @@ impl<U> fmt::Debug for AuthUser<U> {
     }
 }
 
-/// A type that is in the extensions as [`AuthUser`].
+/// The type parameter of the [`AuthUser`] in the extensions.
 #[derive(Clone, Copy)]
 pub(crate) struct UserType {
-    /// For the message about a wrong one.
+    /// For the message about a mismatch.
     #[cfg_attr(
         not(feature = "axum"),
         allow(dead_code, reason = "extractors write that message")
     )]
     pub(crate) name: &'static str,
-    /// Takes the user out again.
+    /// Removes the user from the extensions.
     pub(crate) remove: fn(&mut Extensions),
 }
 
@@ -335,13 +338,13 @@ impl UserType {
     }
 }
 
-/// Left in the extensions where the caller chose between two engines, so that what the other one would
-/// have brought is missing by the caller's doing.
+/// Marks a request whose caller chose between two engines, so that what the other engine would have
+/// attached is missing through no fault of the service.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Chosen;
+pub(crate) struct EngineChosen;
 
-/// Left in the extensions by a layer that let a request through without an identity, so that a guard
-/// or an extractor can tell "nobody" from "no layer".
+/// Marks a request that a layer accepted without an identity, so that a guard or an extractor can
+/// distinguish an anonymous caller from a missing layer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anonymous;
 

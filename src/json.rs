@@ -1,4 +1,4 @@
-//! JSON read so that nothing in it means two things.
+//! The strict JSON reader: a document that two parsers could read differently is rejected.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,13 +8,14 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// Reads one JSON document: in UTF-8, no second one behind it, no byte-order mark, no name twice in any object, not nested
-/// deeper than [`MAX_DEPTH`].
+/// Parses one JSON document: valid UTF-8, no trailing data, no byte-order mark, distinct names in
+/// every object, and nesting no deeper than [`MAX_DEPTH`].
 pub(crate) fn parse<'de, T: Deserialize<'de>>(text: &'de [u8]) -> serde_json::Result<T> {
     read(text, 1, |deserializer| T::deserialize(deserializer))
 }
 
-/// As [`parse`], for what is not a `Deserialize`, and looks for names that stand twice in the outermost object itself.
+/// Like [`parse`], with a custom reader, which must check that the names of the outermost object
+/// are distinct.
 pub(crate) fn parse_with<'de, T>(
     text: &'de [u8],
     read_value: impl FnOnce(&mut Json<'de>) -> serde_json::Result<T>,
@@ -24,21 +25,21 @@ pub(crate) fn parse_with<'de, T>(
 
 type Json<'de> = serde_json::Deserializer<serde_json::de::StrRead<'de>>;
 
-/// Looks for names that stand twice where there are `looked_at` objects or more.
+/// Checks for duplicate names in all nested objects if there are at least `minimum` objects.
 fn read<'de, T>(
     text: &'de [u8],
-    looked_at: usize,
+    minimum: usize,
     read_value: impl FnOnce(&mut Json<'de>) -> serde_json::Result<T>,
 ) -> serde_json::Result<T> {
     if is_too_deep(text) {
         return Err(de::Error::custom("nested too deeply"));
     }
-    // In one go, because strings that are skipped are not looked into.
+    // The whole text is validated at once, because skipped strings are not validated.
     let text = std::str::from_utf8(text).map_err(de::Error::custom)?;
-    // A reader looks into what it knows and skips the rest, so a pass of its own looks everywhere.
+    // A reader only inspects the members that it knows, so a separate pass checks every object.
     let is_listed = text.trim_ascii_start().starts_with(['{', '[']);
-    if is_listed && text.bytes().filter(|byte| *byte == b'{').count() >= looked_at {
-        serde_json::from_str::<Distinct>(text)?;
+    if is_listed && text.bytes().filter(|byte| *byte == b'{').count() >= minimum {
+        serde_json::from_str::<UniqueNames>(text)?;
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = read_value(&mut deserializer)?;
@@ -46,13 +47,14 @@ fn read<'de, T>(
     Ok(value)
 }
 
-/// Where a text is not what it should be. serde_json quotes the input in some messages, so only the place is kept.
-pub(crate) fn place(error: &serde_json::Error) -> String {
+/// Returns the position of a JSON error. serde_json quotes the input in some messages, so only the
+/// position is kept.
+pub(crate) fn position(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     format!("at line {line}, column {column} of its JSON")
 }
 
-/// Writes a document that [`parse`] reads.
+/// Serialises a document that [`parse`] accepts.
 pub(crate) fn write(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let text = serde_json::to_vec(value)?;
     if is_too_deep(&text) {
@@ -61,8 +63,8 @@ pub(crate) fn write(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Counts opening brackets first, which the compiler turns into a few vector instructions: most tokens
-/// have fewer than could be nested too deeply.
+/// The opening brackets are counted first, which the compiler vectorises: most tokens have too few
+/// of them to be nested too deeply.
 fn is_too_deep(text: &[u8]) -> bool {
     let is_open = |byte: &u8| matches!(byte, b'{' | b'[');
     if text.iter().filter(|byte| is_open(byte)).count() <= MAX_DEPTH {
@@ -85,17 +87,17 @@ fn is_too_deep(text: &[u8]) -> bool {
     false
 }
 
-/// The member names of one object: none twice, and not too many.
-pub(crate) struct Names<'de>(Vec<Cow<'de, str>>);
+/// The member names of one object: distinct, and at most [`MAX_NAMES`].
+pub(crate) struct MemberNames<'de>(Vec<Cow<'de, str>>);
 
-impl<'de> Names<'de> {
+impl<'de> MemberNames<'de> {
     pub(crate) fn new() -> Self {
         Self(Vec::with_capacity(16))
     }
 
     pub(crate) fn add(&mut self, name: Cow<'de, str>) -> Result<(), &'static str> {
         if self.0.contains(&name) {
-            return Err(TWICE);
+            return Err(DUPLICATE_NAME);
         }
         if self.0.len() == MAX_NAMES {
             return Err("more than 64 names");
@@ -105,160 +107,162 @@ impl<'de> Names<'de> {
     }
 }
 
-/// Any value in whose objects no name stands twice.
-struct Distinct;
+/// Any value without duplicate names in its objects.
+struct UniqueNames;
 
-impl<'de> Deserialize<'de> for Distinct {
+impl<'de> Deserialize<'de> for UniqueNames {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DistinctVisitor)
+        deserializer.deserialize_any(UniqueNamesVisitor)
     }
 }
 
-struct DistinctVisitor;
+struct UniqueNamesVisitor;
 
-impl<'de> Visitor<'de> for DistinctVisitor {
-    type Value = Distinct;
+impl<'de> Visitor<'de> for UniqueNamesVisitor {
+    type Value = UniqueNames;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object or a list")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Distinct, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueNames, A::Error> {
         let mut names: Vec<Cow<'de, str>> = Vec::new();
-        while let Some(Text(name)) = map.next_key()? {
-            // Of many names, as an attacker may send, each pair would be too many to compare.
+        while let Some(CowStr(name)) = map.next_key()? {
+            // An attacker may send many names, so a comparison of each pair would be too slow.
             match names.binary_search(&name) {
-                Ok(_) => return Err(A::Error::custom(TWICE)),
+                Ok(_) => return Err(A::Error::custom(DUPLICATE_NAME)),
                 Err(at) => names.insert(at, name),
             }
-            look_into(map.next_value()?)?;
+            check_nested(map.next_value()?)?;
         }
-        Ok(Distinct)
+        Ok(UniqueNames)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Distinct, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<UniqueNames, A::Error> {
         while let Some(item) = items.next_element()? {
-            look_into(item)?;
+            check_nested(item)?;
         }
-        Ok(Distinct)
+        Ok(UniqueNames)
     }
 }
 
-/// What is no object and no list is skipped as a reader skips it.
-fn look_into<E: de::Error>(value: &RawValue) -> Result<(), E> {
+/// Checks a value for duplicate names if it is an object or an array.
+fn check_nested<E: de::Error>(value: &RawValue) -> Result<(), E> {
     if !value.get().starts_with(['{', '[']) {
         return Ok(());
     }
-    // The place of this error counts from the value's start, so it is left out.
-    let looked_into = serde_json::from_str::<Distinct>(value.get());
-    looked_into.map(drop).map_err(|_| E::custom(TWICE))
+    // The position in this error is relative to the value, so it is dropped.
+    let checked = serde_json::from_str::<UniqueNames>(value.get());
+    checked.map(drop).map_err(|_| E::custom(DUPLICATE_NAME))
 }
 
-/// A string, borrowed unless it has escapes.
-pub(crate) struct Text<'de>(pub(crate) Cow<'de, str>);
+/// A string, borrowed unless it contains escapes.
+pub(crate) struct CowStr<'de>(pub(crate) Cow<'de, str>);
 
-impl<'de> Deserialize<'de> for Text<'de> {
+impl<'de> Deserialize<'de> for CowStr<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(TextVisitor)
+        deserializer.deserialize_str(CowStrVisitor)
     }
 }
 
-struct TextVisitor;
+struct CowStrVisitor;
 
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text<'de>;
+impl<'de> Visitor<'de> for CowStrVisitor {
+    type Value = CowStr<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string")
     }
 
-    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<CowStr<'de>, E> {
+        Ok(CowStr(Cow::Borrowed(text)))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Owned(text.to_owned())))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<CowStr<'de>, E> {
+        Ok(CowStr(Cow::Owned(text.to_owned())))
     }
 }
 
-/// Any value, checked to be JSON and forgotten.
+/// Any value, checked to be valid JSON and discarded.
 pub(crate) type Skipped = de::IgnoredAny;
 
-/// The strings of a value that is one or has some, and whether it was exactly that.
+/// The strings of a claim that is a string or an array of strings. Items of other types are
+/// dropped.
 #[derive(Default)]
-pub(crate) struct Words {
+pub(crate) struct StringList {
     pub(crate) list: Vec<String>,
-    pub(crate) is_clean: bool,
+    /// Whether the value was a string or an array of strings only.
+    pub(crate) is_well_formed: bool,
 }
 
-impl<'de> Deserialize<'de> for Words {
+impl<'de> Deserialize<'de> for StringList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WordsVisitor)
+        deserializer.deserialize_any(StringListVisitor)
     }
 }
 
-struct WordsVisitor;
+struct StringListVisitor;
 
-impl<'de> Visitor<'de> for WordsVisitor {
-    type Value = Words;
+impl<'de> Visitor<'de> for StringListVisitor {
+    type Value = StringList;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Words, E> {
-        Ok(Words {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<StringList, E> {
+        Ok(StringList {
             list: vec![text.to_owned()],
-            is_clean: true,
+            is_well_formed: true,
         })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Words, A::Error> {
-        let mut words = Words {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<StringList, A::Error> {
+        let mut strings = StringList {
             list: Vec::new(),
-            is_clean: true,
+            is_well_formed: true,
         };
         while let Some(item) = items.next_element::<&'de RawValue>()? {
             match serde_json::from_str(item.get()) {
-                Ok(text) => words.list.push(text),
-                Err(_) => words.is_clean = false,
+                Ok(text) => strings.list.push(text),
+                Err(_) => strings.is_well_formed = false,
             }
         }
-        Ok(words)
+        Ok(strings)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Words, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StringList, A::Error> {
         while map.next_entry::<Skipped, Skipped>()?.is_some() {}
-        Ok(Words::default())
+        Ok(StringList::default())
     }
 
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Words, E> {
-        Ok(Words::default())
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<StringList, E> {
+        Ok(StringList::default())
     }
 
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Words, E> {
-        Ok(Words::default())
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<StringList, E> {
+        Ok(StringList::default())
     }
 
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Words, E> {
-        Ok(Words::default())
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<StringList, E> {
+        Ok(StringList::default())
     }
 
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Words, E> {
-        Ok(Words::default())
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<StringList, E> {
+        Ok(StringList::default())
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Words, E> {
-        Ok(Words::default())
+    fn visit_unit<E: de::Error>(self) -> Result<StringList, E> {
+        Ok(StringList::default())
     }
 }
 
-const TWICE: &str = "a name stands twice";
+const DUPLICATE_NAME: &str = "duplicate name";
 
-/// Deeper than any claim set in use, shallow enough for every stack.
+/// Deeper than any claim set in practice, and shallow enough for every stack.
 const MAX_DEPTH: usize = 32;
 
-/// More than any claim set in use.
+/// More than any claim set has in practice.
 pub(crate) const MAX_NAMES: usize = 64;
 
 #[cfg(test)]
@@ -296,7 +300,7 @@ mod tests {
         ] {
             assert!(parse::<Skipped>(text.as_bytes()).is_ok(), "{text}");
         }
-        // What a payload's reader does for the outermost object itself, this does for those within.
+        // The reader of a payload checks the outermost object; this pass checks the nested ones.
         let nested = br#"{"a":{"b":1,"b":1}}"#;
         let skip = |deserializer: &mut Json<'_>| Skipped::deserialize(deserializer).map(drop);
         assert!(parse_with(nested, skip).is_err());
@@ -319,23 +323,23 @@ mod tests {
     }
 
     #[test]
-    fn words_take_what_is_text_and_say_if_that_was_all() {
-        let words = |text: &str| {
-            parse::<Words>(text.as_bytes())
-                .map(|words| (words.list, words.is_clean))
+    fn a_string_list_keeps_strings_and_reports_other_items() {
+        let strings = |text: &str| {
+            parse::<StringList>(text.as_bytes())
+                .map(|strings| (strings.list, strings.is_well_formed))
                 .unwrap()
         };
-        assert_eq!(words(r#""a b""#), (vec!["a b".to_owned()], true));
+        assert_eq!(strings(r#""a b""#), (vec!["a b".to_owned()], true));
         assert_eq!(
-            words(r#"["a","b"]"#),
+            strings(r#"["a","b"]"#),
             (vec!["a".to_owned(), "b".to_owned()], true)
         );
         assert_eq!(
-            words(r#"["a",1,["b"],{"c":[]}]"#),
+            strings(r#"["a",1,["b"],{"c":[]}]"#),
             (vec!["a".to_owned()], false)
         );
         for text in ["1", "-1", "1.5", "null", "true", r#"{"a":["b"]}"#] {
-            assert_eq!(words(text), (vec![], false), "{text}");
+            assert_eq!(strings(text), (vec![], false), "{text}");
         }
     }
 }

@@ -4,12 +4,12 @@
 )]
 #![cfg_attr(
     not(all(feature = "jwt", feature = "session", feature = "axum")),
-    doc = "Authentication for tower; the manual is that of the default features."
+    doc = "Authentication for tower. The manual covers the default features."
 )]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// From a request to a user, in the order in which a request meets them.
+// The path from a request to a user, in order.
 mod request;
 mod authenticate;
 mod identity;
@@ -48,14 +48,15 @@ pub mod account;
 #[cfg(feature = "account")]
 pub mod routes;
 
-// `jam serve` is the application of an example, which names this crate as a stranger does.
+// `jam serve` is the application of an example, which uses this crate as any other application
+// does.
 #[cfg(feature = "cli")]
 extern crate self as tower_jam;
 
-// The same without async.
+// Blocking variants.
 #[cfg(feature = "blocking")]
 pub mod blocking;
-// All of them from one file.
+// All engines from one configuration file.
 #[cfg(feature = "config")]
 pub mod config;
 #[cfg(feature = "config")]
@@ -64,7 +65,7 @@ mod jam;
 #[doc(hidden)]
 pub mod cli;
 
-// What they stand on.
+// What the engines build on.
 #[cfg(any(feature = "jwt", feature = "session"))]
 mod cache;
 pub mod store;

@@ -1,6 +1,8 @@
-//! Proofs beyond the moment in which they are given: how fresh they are, and who remembers them.
+//! Proofs by factors: how fresh they are, and how they outlive the request in which they were
+//! given.
 //!
-//! A proof's time is when the user gave it: not when a token was issued, and not now.
+//! The time of a proof is when the user gave it, not when a token was issued and not the current
+//! time.
 //!
 //! ```
 //! use std::time::Duration;
@@ -27,9 +29,11 @@ use crate::{
 };
 
 impl Identity {
-    /// Whether a proof by `factor` was given less than `within` before this request was checked.
+    /// Returns whether a proof by `factor` was given less than `within` before this request was
+    /// checked.
     ///
-    /// One that is more than half a minute in the future was given by another clock than this one, and is not fresh.
+    /// A proof that is more than half a minute in the future comes from a wrong clock and is not
+    /// fresh.
     #[must_use]
     pub fn is_fresh(&self, factor: &Factor, within: Duration) -> bool {
         let now = self.checked_at();
@@ -38,17 +42,18 @@ impl Identity {
     }
 }
 
-/// Keeps a proof beyond the request in which it was given, as sessions do.
+/// Stores a proof beyond the request in which it was given, as sessions do.
 ///
-/// An outer engine attaches one ([`Verified::attach_memory`](crate::Verified::attach_memory)); an inner one that has
-/// verified a further proof of the same identity finds it in its [`Credential`](crate::Credential::memory).
+/// An outer engine attaches one with [`Verified::attach_memory`](crate::Verified::attach_memory).
+/// An inner engine that verified a further proof of the same identity finds it in
+/// [`Credential::memory`](crate::Credential::memory).
 pub trait RememberProof: Send + Sync + 'static {
-    /// Notes that the user gave a proof by `factor` at `at`.
+    /// Records that the user gave a proof by `factor` at `at`.
     ///
     /// # Errors
     ///
-    /// The [`Rejection`] that the caller will get: there is nothing that could remember it any more, or a store did
-    /// not answer.
+    /// The [`Rejection`] for the caller: the session or other holder of the proof no longer exists,
+    /// or the store failed.
     fn remember_proof<'a>(
         &'a self,
         factor: &'a Factor,
@@ -56,12 +61,12 @@ pub trait RememberProof: Send + Sync + 'static {
     ) -> Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send + 'a>>;
 }
 
-/// Finds what remembers the proofs of an identity among the extensions of its request. A function, so that an identity
-/// costs no more for it.
+/// Finds the value that records an identity's proofs in the extensions of its request. It is a
+/// function pointer, so that it adds no cost to an identity.
 #[derive(Clone, Copy)]
-pub(crate) struct Memory(fn(&Extensions) -> Option<Arc<dyn RememberProof>>);
+pub(crate) struct ProofRecorder(fn(&Extensions) -> Option<Arc<dyn RememberProof>>);
 
-impl Memory {
+impl ProofRecorder {
     pub(crate) fn of<T: RememberProof + Clone>() -> Self {
         Self(|extensions| {
             let value: T = extensions.get::<T>()?.clone();
@@ -74,8 +79,8 @@ impl Memory {
     }
 }
 
-impl fmt::Debug for Memory {
+impl fmt::Debug for ProofRecorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Memory(..)")
+        f.write_str("ProofRecorder(..)")
     }
 }

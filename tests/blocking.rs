@@ -211,7 +211,7 @@ fn what_the_engine_says_is_passed_on_with_its_cause() {
     store.fail(Failure::Away);
     let error = sessions.clear("alice").unwrap_err();
     assert_eq!(error.to_string(), "the store is unavailable");
-    assert_eq!(error.source().unwrap().to_string(), "told to be away");
+    assert_eq!(error.source().unwrap().to_string(), "set to be unavailable");
     store.recover();
     assert_eq!(sessions.clear("alice").unwrap(), 0);
 }

@@ -401,11 +401,11 @@ async fn a_check_says_what_a_configuration_would_do() {
     for (text, words) in [
         (
             TEXT.replace("alg =", "algo ="),
-            "`jam.jwt.algo`: there is no such setting; the nearest is `alg`",
+            "`jam.jwt.algo`: unknown setting; did you mean `alg`?",
         ),
         (
             TEXT.replace("type = 'file'", "type = 'redis'"),
-            "`jam.store.path`: contradicts `type`, which is redis",
+            "`jam.store.path`: conflicts with `type`, which is redis",
         ),
         (
             TEXT.replace("path = 'store.redb'", ""),

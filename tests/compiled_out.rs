@@ -59,11 +59,11 @@ async fn what_is_not_compiled_in_is_named_with_its_feature() {
         // What a table may not say is told before it is missed.
         (
             json!({ "paseto": { "kye": "x" } }),
-            "setting `paseto.kye`: there is no such setting; the nearest is `key`",
+            "setting `paseto.kye`: unknown setting; did you mean `key`?",
         ),
         (
             json!({ "store": { "type": "memory", "path": "x" } }),
-            "setting `store.path`: contradicts `type`, which is memory",
+            "setting `store.path`: conflicts with `type`, which is memory",
         ),
     ];
     for (tables, words) in cases {

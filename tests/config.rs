@@ -181,12 +181,12 @@ async fn the_environment_overrides() {
     let error = with(&[("JAM__JWT__TTL", "3m"), ("JAM__JWT__LEWAY", "3m")]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "JAM__JWT__LEWAY: `jwt.leway`: there is no such setting; the nearest is `leeway`"
+        "JAM__JWT__LEWAY: `jwt.leway`: unknown setting; did you mean `leeway`?"
     );
     let error = with(&[("JAM__ISSUER__NAME", "x")]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "setting `issuer.name`: the variable `JAM__ISSUER__NAME` leads through what is no table"
+        "setting `issuer.name`: the variable `JAM__ISSUER__NAME` passes through a setting that is not a table"
     );
     let config = loader()
         .overrides("ADMIN")
@@ -236,11 +236,11 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
     let cases = [
         (
             jwt(json!({ "leway": 1 })),
-            "setting `jwt.leway`: there is no such setting; the nearest is `leeway`",
+            "setting `jwt.leway`: unknown setting; did you mean `leeway`?",
         ),
         (
             jwt(json!({ "certificate_chain": 1 })),
-            "setting `jwt.certificate_chain`: there is no such setting",
+            "setting `jwt.certificate_chain`: unknown setting",
         ),
         (
             jwt(json!({ "ttl": "$NONE" })),
@@ -248,7 +248,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "ttl": "a$" })),
-            "setting `jwt.ttl`: has a `$` that no variable follows; a dollar is written `$$`",
+            "setting `jwt.ttl`: has a `$` without a variable name; write `$$` for a dollar sign",
         ),
         (
             jwt(json!({ "ttl": "${TTL" })),
@@ -256,11 +256,11 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "ttl": 15 })),
-            "setting `jwt.ttl`: is a number, and a text is needed",
+            "setting `jwt.ttl`: expected a string, found a number",
         ),
         (
             jwt(json!({ "ttl": "15" })),
-            "setting `jwt.ttl`: is no span of time, such as `30s`, `15m`, `12h` or `7d`",
+            "setting `jwt.ttl`: is not a duration such as `30s`, `15m`, `12h` or `7d`",
         ),
         (
             jwt(json!({ "ttl": "5ms" })),
@@ -272,43 +272,43 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "untyped": "maybe" })),
-            "setting `jwt.untyped`: is a text, and true or false is needed",
+            "setting `jwt.untyped`: expected a boolean, found a string",
         ),
         (
             jwt(json!({ "alg": "none" })),
-            "setting `jwt.alg`: is none of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, ES256K, EdDSA, ML-DSA-44, ML-DSA-65, ML-DSA-87",
+            "setting `jwt.alg`: must be one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, ES256K, EdDSA, ML-DSA-44, ML-DSA-65, ML-DSA-87",
         ),
         (
             jwt(json!({ "list": "grey" })),
-            "setting `jwt.list`: is none of none, black, white",
+            "setting `jwt.list`: must be one of none, black, white",
         ),
         (
             jwt(json!({ "list_longest": "1h" })),
-            "setting `jwt.list_longest`: contradicts `list`, which is none",
+            "setting `jwt.list_longest`: conflicts with `list`, which is none",
         ),
         (
             jwt(json!({ "alg": "RS256" })),
-            "setting `jwt.alg`: RS256 takes a key pair, and a secret is set",
+            "setting `jwt.alg`: RS256 requires a key pair, but a secret is set",
         ),
         (
             jwt(json!({ "alg": null })),
-            "setting `jwt.alg`: is not set, and the key does not say it",
+            "setting `jwt.alg`: is not set, and the key does not state it",
         ),
         (
             jwt(json!({ "secret_key": "secret" })),
-            "setting `jwt.secret_key`: 6 bytes, and HS256 takes at least 32 random bytes",
+            "setting `jwt.secret_key`: 6 bytes, but HS256 requires at least 32 random bytes",
         ),
         (
             jwt(json!({ "secret_key": "SOME_SECRET" })),
-            "setting `jwt.secret_key`: 11 bytes, and HS256 takes at least 32 random bytes",
+            "setting `jwt.secret_key`: 11 bytes, but HS256 requires at least 32 random bytes",
         ),
         (
             jwt(json!({ "secret_key": "supersecretkey" })),
-            "setting `jwt.secret_key`: 14 bytes, and HS256 takes at least 32 random bytes",
+            "setting `jwt.secret_key`: 14 bytes, but HS256 requires at least 32 random bytes",
         ),
         (
             jwt(json!({ "public_key": pem })),
-            "setting `jwt.public_key`: contradicts `secret_key`: one key is to be set",
+            "setting `jwt.public_key`: conflicts with `secret_key`: set exactly one key",
         ),
         (
             jwt(json!({ "secret_key": null })),
@@ -320,7 +320,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "alg": "ES384", "secret_key": null, "public_key": pem })),
-            "setting `jwt.public_key`: ES384 takes an EC key on P-384, and this is not a usable one",
+            "setting `jwt.public_key`: ES384 requires an EC key on P-384, and this is not a usable one",
         ),
         (
             jwt(json!({ "alg": "ES256", "secret_key": null, "public_key": pem })),
@@ -332,15 +332,15 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "accept": [{ "secret_key": "short" }] })),
-            "setting `jwt.accept[0].secret_key`: 5 bytes, and HS256 takes at least 32 random bytes",
+            "setting `jwt.accept[0].secret_key`: 5 bytes, but HS256 requires at least 32 random bytes",
         ),
         (
             jwt(json!({ "accept": {} })),
-            "setting `jwt.accept`: is a table, and a list is needed",
+            "setting `jwt.accept`: expected a list, found a table",
         ),
         (
             jwt(json!({ "cookie": "jwt", "header": "X-Token" })),
-            "setting `jwt.header`: contradicts `cookie`",
+            "setting `jwt.header`: conflicts with `cookie`",
         ),
         (
             json!({ "jwt": { "alg": "HS256", "secret_key": SECRET } }),
@@ -348,27 +348,27 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             json!({ "jwt": [] }),
-            "setting `jwt`: is a list, and a table is needed",
+            "setting `jwt`: expected a table, found a list",
         ),
         (
             json!({ "secret": "supersecretkey" }),
-            "setting `secret[0]`: 14 bytes, and at least 32 random bytes are needed",
+            "setting `secret[0]`: 14 bytes, but at least 32 random bytes are required",
         ),
         (
             json!({ "secret": [SECRET, "x"] }),
-            "setting `secret[1]`: 1 bytes, and at least 32 random bytes are needed",
+            "setting `secret[1]`: 1 bytes, but at least 32 random bytes are required",
         ),
         (
             json!({ "secret": SECRET, "secret_file": "x" }),
-            "setting `secret_file`: contradicts `secret`",
+            "setting `secret_file`: conflicts with `secret`",
         ),
         (
             json!({ "store": { "type": "memcached" } }),
-            "setting `store.type`: is none of memory, file, redis, postgres",
+            "setting `store.type`: must be one of memory, file, redis, postgres",
         ),
         (
             json!({ "store": { "url": "redis://x" } }),
-            "setting `store.url`: contradicts `type`, which is memory",
+            "setting `store.url`: conflicts with `type`, which is memory",
         ),
         (
             json!({ "store": { "type": "redis" } }),
@@ -384,21 +384,21 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             json!({ "session": { "cookie": "sid", "header": "X-Session" } }),
-            "setting `session.header`: contradicts `cookie`",
+            "setting `session.header`: conflicts with `cookie`",
         ),
         (
             json!({ "issuer": "i", "audience": "a", "session": { "cookie": "__Host-a" },
                 "jwt": { "alg": "HS256", "secret_key": SECRET, "cookie": "__Host-a" } }),
-            "setting `session.cookie`: is the name of `jwt.cookie`, too",
+            "setting `session.cookie`: is also the name of `jwt.cookie`",
         ),
         (
             json!({ "issuer": "i", "audience": "a", "session": {},
                 "jwt": { "alg": "HS256", "secret_key": SECRET, "cookie": "__Host-sid" } }),
-            "setting `session.cookie`: is the name of `jwt.cookie`, too",
+            "setting `session.cookie`: is also the name of `jwt.cookie`",
         ),
         (
             json!({ "otp": {} }),
-            "setting `otp.service`: is not set, and there is no issuer to take it from",
+            "setting `otp.service`: is not set, and there is no issuer to derive it from",
         ),
         (
             json!({ "otp": { "service": "acme", "digits": 300 } }),
@@ -406,7 +406,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             json!({ "otp": { "service": "acme", "type": "hotp", "interval": 30 } }),
-            "setting `otp.interval`: contradicts `type`, which is hotp",
+            "setting `otp.interval`: conflicts with `type`, which is hotp",
         ),
         (
             {
@@ -414,11 +414,11 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
                 all["refresh"] = json!({ "rotate": false, "grace": "10s" });
                 all
             },
-            "setting `refresh.grace`: contradicts `rotate`, which is false",
+            "setting `refresh.grace`: conflicts with `rotate`, which is false",
         ),
         (
             json!({ "passwords": {}, "throttle": { "device_life": "0s" } }),
-            "setting `throttle.device_life`: is nothing, and no device would be known",
+            "setting `throttle.device_life`: is zero, so no device would be recognized",
         ),
         (
             json!({ "refresh": {} }),
@@ -437,7 +437,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
                 jwt(json!({ "ttl": "5m" })),
                 json!({ "refresh": { "access_ttl": "5m" } }),
             ),
-            "setting `refresh.access_ttl`: contradicts `jwt.ttl`: one of them is to be set",
+            "setting `refresh.access_ttl`: conflicts with `jwt.ttl`: set only one of them",
         ),
         (
             with(
@@ -451,7 +451,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
                 jwt(json!({ "alg": "ES256", "secret_key": null, "public_key": public })),
                 json!({ "refresh": {} }),
             ),
-            "setting `refresh.format`: needs a key that signs, and that of the table only verifies",
+            "setting `refresh.format`: needs a key that can sign, but the key of the table can only verify",
         ),
         (
             with(jwt(json!({})), json!({ "refresh": { "max_devices": 0 } })),
@@ -522,11 +522,11 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             json!({ "otp": { "service": "acme", "look_ahead": 5 } }),
-            "setting `otp.look_ahead`: contradicts `type`, which is totp",
+            "setting `otp.look_ahead`: conflicts with `type`, which is totp",
         ),
         (
             json!({ "otp": { "service": "acme", "type": "hotp", "window": 1 } }),
-            "setting `otp.window`: contradicts `type`, which is hotp",
+            "setting `otp.window`: conflicts with `type`, which is hotp",
         ),
         (
             json!({ "otp": { "service": "acme", "interval": 0 } }),
@@ -558,11 +558,11 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "header": "a b" })),
-            "setting `jwt.header`: is no name of a header",
+            "setting `jwt.header`: is not a valid header name",
         ),
         (
             jwt(json!({ "list": "black", "list_longest": "1m" })),
-            "setting `jwt.ttl`: is longer than the list remembers",
+            "setting `jwt.ttl`: is longer than the longest lifetime of the list",
         ),
         (
             jwt(json!({ "list": "black", "list_longest": "400d" })),
@@ -570,7 +570,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             jwt(json!({ "list": "white", "leeway": "0s" })),
-            "setting `jwt.leeway`: is less than a second, by which a list may date a token ahead",
+            "setting `jwt.leeway`: is less than one second, by which a list may postdate `iat`",
         ),
         (
             with(jwt(json!({})), json!({ "audience": [] })),
@@ -590,7 +590,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             json!({ "passwords": { "schemes": ["md5"] } }),
-            "setting `passwords.schemes[0]`: is none of argon2id, bcrypt, scrypt, pbkdf2_sha256, pbkdf2_sha512",
+            "setting `passwords.schemes[0]`: must be one of argon2id, bcrypt, scrypt, pbkdf2_sha256, pbkdf2_sha512",
         ),
         (
             json!({ "issuer": "i", "audience": "a", "paseto": { "purpose": "public", "key": paserk } }),
@@ -599,11 +599,11 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         (
             json!({ "issuer": "i", "audience": "a", "refresh": { "format": "paseto" },
                 "paseto": { "purpose": "public", "key": verifying } }),
-            "setting `refresh.format`: needs a key that signs, and that of the table only verifies",
+            "setting `refresh.format`: needs a key that can sign, but the key of the table can only verify",
         ),
         (
             json!({ "issuer": "i", "audience": "a", "paseto": { "key": paserk, "key_file": "x" } }),
-            "setting `paseto.key_file`: contradicts `key`",
+            "setting `paseto.key_file`: conflicts with `key`",
         ),
         (
             json!({ "issuer": "i", "audience": "a", "paseto": {} }),
@@ -619,7 +619,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             json!({ "oauth2": { "providers": { "github": { "client_id": "x", "client_secret": "y", "tenant": "z" } } } }),
-            "setting `oauth2.providers.github.tenant`: is for another provider",
+            "setting `oauth2.providers.github.tenant`: does not apply to this provider",
         ),
         (
             provider("github", json!({ "alg": "ES256" })),
@@ -631,19 +631,19 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             provider("github", json!({ "issuer": "https://github.com" })),
-            "setting `oauth2.providers.github.issuer`: contradicts the preset of this name, whose addresses are not replaced",
+            "setting `oauth2.providers.github.issuer`: conflicts with the preset of this name, whose URLs are not replaced",
         ),
         (
             provider("github", json!({ "private_key": pem })),
-            "setting `oauth2.providers.github.client_secret`: contradicts the private key: one proof is to be set",
+            "setting `oauth2.providers.github.client_secret`: conflicts with the private key: set only one of them",
         ),
         (
             provider("github", json!({ "parameters": { "state": "x" } })),
-            "setting `oauth2.providers.github.parameters`: this parameter is the protocol's own",
+            "setting `oauth2.providers.github.parameters`: the protocol defines this parameter",
         ),
         (
             provider("github", json!({ "timeout": "31s" })),
-            "setting `oauth2.providers.github.timeout`: is not between a millisecond and half a minute",
+            "setting `oauth2.providers.github.timeout`: is not between a millisecond and 30 seconds",
         ),
         (
             provider("github", json!({ "default_page": "https://evil.example" })),
@@ -693,10 +693,10 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
         ),
         (
             json!({ "oauth2": { "providers": { "githb": { "client_id": "x" } } } }),
-            "setting `oauth2.providers.githb.issuer`: is not set; the nearest provider without one is `github`",
+            "setting `oauth2.providers.githb.issuer`: is not set; did you mean the provider `github`, which needs none?",
         ),
-        (json!([]), "setting `config`: is no table"),
-        (json!({ "jam": 1 }), "setting `jam`: is no table"),
+        (json!([]), "setting `config`: is not a table"),
+        (json!({ "jam": 1 }), "setting `jam`: is not a table"),
     ];
     let mut wrong = Vec::new();
     for (value, words) in &cases {
@@ -718,33 +718,33 @@ async fn files_are_named_and_nothing_in_them_is_quoted() {
         (
             "jam.ini",
             "",
-            "jam.ini: its extension is none of toml, yaml, yml and json",
+            "jam.ini: the extension must be toml, yaml, yml or json",
         ),
         (
             "jam",
             "",
-            "jam: its extension is none of toml, yaml, yml and json",
+            "jam: the extension must be toml, yaml, yml or json",
         ),
         ("missing.toml", "", "missing.toml: there is no such file"),
         (
             "a.toml",
             "[jam]\nsecret = hunter2",
-            "a.toml: is not TOML: see line 2",
+            "a.toml: is not valid TOML: see line 2",
         ),
         (
             "a.json",
             "{\n\n\"jam\": hunter2}",
-            "a.json: is not JSON: see line 3",
+            "a.json: is not valid JSON: see line 3",
         ),
         (
             "a.yaml",
             "jam:\n  a: [hunter2\n",
-            "a.yaml: is not YAML: see line",
+            "a.yaml: is not valid YAML: see line",
         ),
         (
             "b.toml",
             "[jam.jwt]\nalg = 5",
-            "b.toml: `jam.jwt.alg`: is a number, and a text is needed",
+            "b.toml: `jam.jwt.alg`: expected a string, found a number",
         ),
         (
             "c.toml",
@@ -754,7 +754,7 @@ async fn files_are_named_and_nothing_in_them_is_quoted() {
         (
             "d.toml",
             "[jam.store]\ntype = 'file'\npath = 'x.redb'",
-            "d.toml: `jam.secret`: is not set, and what the store keeps outlives the process",
+            "d.toml: `jam.secret`: is not set, but the data of the store outlives the process",
         ),
     ];
     for (name, text, words) in texts {
@@ -822,7 +822,7 @@ async fn secrets_are_not_shown() {
         Format::Yaml,
     ))
     .await;
-    assert_eq!(text, "setting `jwt`: is a text, and a table is needed");
+    assert_eq!(text, "setting `jwt`: expected a table, found a string");
 }
 
 /// What building it says in the log, which has no secret in it.
@@ -847,7 +847,7 @@ async fn a_secret_that_everybody_may_read_is_warned_of() {
     let restrict = |path: &std::path::Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    let words = "everybody on this machine may read";
+    let words = "is readable by every user of this machine";
     let value = jwt(json!({ "secret_key": null, "secret_key_file": path }));
     for (mode, is_warned) in [(0o600, false), (0o644, true)] {
         restrict(&path, mode);

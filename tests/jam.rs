@@ -210,7 +210,7 @@ async fn weak_literals_are_refused() {
         assert_eq!(
             said,
             format!(
-                "setting `jwt.secret_key`: {bytes} bytes, and HS256 takes at least 32 random bytes"
+                "setting `jwt.secret_key`: {bytes} bytes, but HS256 requires at least 32 random bytes"
             )
         );
         let mut config = everything();

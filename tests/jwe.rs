@@ -330,16 +330,16 @@ async fn a_key_on_x25519_comes_from_a_jwk() {
         (json!({ "crv": "Ed25519" }), "`crv`"),
         (json!({ "crv": "X448" }), "`crv`"),
         (json!({ "crv": null }), "`crv` is missing"),
-        (json!({ "x": "AAAA" }), "`x` is not of 32 bytes"),
-        (json!({ "d": "AAAA" }), "`d` is not of 32 bytes"),
+        (json!({ "x": "AAAA" }), "`x` does not have 32 bytes"),
+        (json!({ "d": "AAAA" }), "`d` does not have 32 bytes"),
         (
             json!({ "d": BASE64.encode_to_string([1; 32]) }),
-            "do not make one key",
+            "do not match",
         ),
-        // Points of low order, with which everybody agrees on the same.
+        // Points of low order, for which the shared secret does not depend on the private key.
         (
             json!({ "x": BASE64.encode_to_string([0; 32]), "d": null }),
-            "nobody can agree",
+            "low order",
         ),
         (json!({ "use": "sig" }), "`use` is not `enc`"),
         (json!({ "alg": "EdDSA" }), "`alg`"),
@@ -389,7 +389,11 @@ fn a_jwk_for_something_else_is_refused() {
             "dir",
             "",
         ] {
-            refused(&jwk, json!({ "alg": alg }), "its `alg` is of no encryption");
+            refused(
+                &jwk,
+                json!({ "alg": alg }),
+                "its `alg` is not a supported encryption",
+            );
         }
         for other in ALL.into_iter().filter(|other| *other != algorithm) {
             assert!(with(&jwk, &json!({ "alg": other.name() })).is_err());
@@ -407,17 +411,17 @@ fn a_jwk_for_something_else_is_refused() {
     let secret = members(&JweKey::generate(JweAlgorithm::A256Kw).unwrap());
     for k in [vec![], vec![7_u8; 16], (0..33).collect(), (0..64).collect()] {
         let k = BASE64.encode_to_string(k);
-        refused(&secret, json!({ "k": k }), "`k` is not of 32 bytes");
+        refused(&secret, json!({ "k": k }), "`k` does not have 32 bytes");
     }
     refused(
         &secret,
         json!({ "k": BASE64.encode_to_string([7; 32]) }),
-        "the same byte",
+        "one repeated byte",
     );
     let ec = members(&JweKey::generate(JweAlgorithm::EcdhEs).unwrap());
     let other = members(&JweKey::generate(JweAlgorithm::EcdhEs).unwrap());
-    refused(&ec, json!({ "d": other["d"] }), "do not make one key");
-    refused(&ec, json!({ "y": other["y"] }), "do not make one key");
+    refused(&ec, json!({ "d": other["d"] }), "do not match");
+    refused(&ec, json!({ "y": other["y"] }), "do not match");
     refused(&ec, json!({ "crv": "P-384" }), "`crv`");
 }
 

@@ -118,7 +118,7 @@ fn no_code_secret_or_name_is_in_a_log() {
         assert!(log.contains(code), "{code} is missing in {log}");
     }
     assert!(
-        log.contains("request refused: no right code was given"),
+        log.contains("request refused: no valid one-time code was given"),
         "{log}"
     );
     for secret in secrets {

@@ -1,4 +1,4 @@
-//! What somebody who wants to log in sends, and what may be wrong with it.
+//! What a login request contains, and why a login can fail.
 
 use std::{error::Error, fmt, net::IpAddr};
 
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone)]
 #[allow(clippy::exhaustive_structs, reason = "a login has these two")]
 pub struct Credentials {
-    /// What the user calls itself.
+    /// The login name.
     pub name: String,
     /// The password, exactly as it was given.
     pub password: Secret<String>,
@@ -26,18 +26,19 @@ pub struct Credentials {
 #[derive(Clone)]
 #[allow(clippy::exhaustive_structs, reason = "callers fill in what they know")]
 pub struct Origin {
-    /// The client's address, as [`TrustedProxies`](crate::throttle::TrustedProxies) made it out.
+    /// The client's address, as determined by [`TrustedProxies`](crate::throttle::TrustedProxies).
     pub address: IpAddr,
-    /// What the client calls itself (`User-Agent`), for events. What is beyond 256 bytes is left out.
+    /// The client's `User-Agent`, for events. It is cut to 256 bytes.
     pub user_agent: Option<String>,
-    /// The text of the device's own cookie, if it sent one.
+    /// The value of the known-device cookie, if the client sent one.
     pub device: Option<Secret<String>>,
-    /// The text of the cookie by which the device gives no one-time code, if it sent one.
+    /// The value of the remembered-device cookie, if the client sent one. Such a device skips the
+    /// one-time code.
     pub remembered: Option<Secret<String>>,
 }
 
 impl Origin {
-    /// A request from `address`, by a device that is not known.
+    /// Creates the origin of a request from `address`, by an unknown device.
     #[must_use]
     pub const fn new(address: IpAddr) -> Self {
         Self {
@@ -49,39 +50,40 @@ impl Origin {
     }
 }
 
-/// What is noted of the device that gets a pair of tokens.
+/// The description stored with a device that receives a token pair.
 #[derive(Clone, Debug, Default)]
 #[allow(clippy::exhaustive_structs, reason = "callers fill in what they know")]
 pub struct NewDevice {
-    /// What the user calls it, in at most 256 bytes.
+    /// The user's name for it, at most 256 bytes.
     pub name: Option<String>,
-    /// Its `User-Agent`, of which 256 bytes are kept.
+    /// Its `User-Agent`. It is cut to 256 bytes.
     pub user_agent: Option<String>,
-    /// What it says of itself.
+    /// The client's description of itself.
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// Says why nobody was logged in, or nothing was changed.
+/// The reason why nobody was logged in, or nothing was changed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoginError {
-    /// There is no such user, or the password is another one. Which of them is nobody's business.
+    /// There is no such user, or the password is wrong. Which of the two is not disclosed.
     WrongCredentials,
-    /// The password was right, and a one-time code is due: hand the challenge and a code to
+    /// The password was right, and a one-time code is required. Pass the challenge and a code to
     /// [`Accounts::prove_second`](super::Accounts::prove_second).
     OtpRequired(Challenge),
-    /// The one-time code or recovery code is wrong, or was used.
+    /// The one-time code or recovery code is wrong, or was already used.
     WrongCode,
-    /// The challenge is none, too old, or was used: the login begins anew.
+    /// The challenge is invalid, expired or already used. The login must start again.
     ChallengeOver,
-    /// The new password is not taken.
+    /// The new password was refused.
     NewPassword(NewPasswordError),
-    /// Everything else: too many attempts, a store that is away, a proof that is too old.
+    /// Any other reason: too many attempts, a store that is unavailable, a proof that is too old.
     Rejected(Rejection),
 }
 
 impl NewDevice {
-    /// Before the password is looked at: a name that no record takes is no reason to compute a hash.
+    /// Refuses a name that is too long for a record. Called before the password is hashed, so that
+    /// such a request costs no hash.
     pub(crate) fn check(&self) -> Result<(), Rejection> {
         match &self.name {
             Some(name) if name.len() > MAX_NAME_BYTES => Err(Rejection::malformed(
@@ -91,26 +93,27 @@ impl NewDevice {
         }
     }
 
-    /// No more than what a record keeps: a login that waits for its second step keeps it too.
+    /// Checks the name and cuts the user agent to what a record stores. A pending login stores it
+    /// too.
     pub(super) fn within_limits(mut self) -> Result<Self, Rejection> {
         self.check()?;
-        self.user_agent = self.user_agent.map(|text| cut(&text).to_owned());
+        self.user_agent = self.user_agent.map(|text| truncate(&text).to_owned());
         Ok(self)
     }
 }
 
-/// The first 256 bytes of `text`, or one to three fewer where a character would be cut in two.
-pub(crate) fn cut(text: &str) -> &str {
+/// Returns the first 256 bytes of `text`, or up to three fewer to end at a character boundary.
+pub(crate) fn truncate(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_NAME_BYTES)]
 }
 
 impl Origin {
-    /// Where an event came from that has this origin.
+    /// The source of events for a request with this origin.
     pub(super) fn source(&self) -> EventSource {
         let user_agent = self.user_agent.as_deref();
         EventSource {
             address: Some(self.address),
-            user_agent: user_agent.map(|text| cut(text).to_owned()),
+            user_agent: user_agent.map(|text| truncate(text).to_owned()),
             ..EventSource::default()
         }
     }
@@ -132,9 +135,9 @@ impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongCredentials => f.write_str("wrong name or password"),
-            Self::OtpRequired(_) => f.write_str("a one-time code is due"),
+            Self::OtpRequired(_) => f.write_str("a one-time code is required"),
             Self::WrongCode => f.write_str("wrong code"),
-            Self::ChallengeOver => f.write_str("the login took too long, or was finished"),
+            Self::ChallengeOver => f.write_str("the login has expired or was already completed"),
             Self::NewPassword(error) => error.fmt(f),
             Self::Rejected(rejection) => rejection.fmt(f),
         }
@@ -172,5 +175,5 @@ impl From<IssueError> for LoginError {
     }
 }
 
-/// What a record of a device takes.
+/// The limit of a device record.
 const MAX_NAME_BYTES: usize = 256;

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     challenge::ChallengeKeys,
-    login::{Accounts, Inner},
+    login::{Accounts, AccountsInner},
     remembered::RememberedDevices,
     second_factor::SecondFactor,
     users::Users,
@@ -21,9 +21,9 @@ use crate::{
     throttle::Throttle,
 };
 
-/// The settings of [`Accounts`].
+/// Builds an [`Accounts`].
 #[must_use]
-pub struct AccountsBuilder<U>(Inner<U>);
+pub struct AccountsBuilder<U>(AccountsInner<U>);
 
 impl<U> AccountsBuilder<U> {
     pub(super) fn new(
@@ -33,10 +33,10 @@ impl<U> AccountsBuilder<U> {
         pairs: TokenPairs<U>,
     ) -> Self {
         let challenges = ChallengeKeys::new(pairs.secret(), pairs.issuer());
-        let names = pairs.secret().keys("tower-jam tried names", pairs.issuer());
-        Self(Inner {
+        let name_keys = pairs.secret().keys("tower-jam tried names", pairs.issuer());
+        Self(AccountsInner {
             challenges,
-            names: TagKey::new(&names[0]),
+            names: TagKey::new(&name_keys[0]),
             users,
             passwords,
             throttle,
@@ -48,35 +48,35 @@ impl<U> AccountsBuilder<U> {
         })
     }
 
-    /// Also logs in to sessions, and ends those where it ends everything. Build them with the issuer of the
-    /// token pairs, and with [`users`](crate::session::SessionsBuilder::users) of the same users, so that a
-    /// user who is disabled or loses a role does not keep it for the life of a session. Default: there are
-    /// none.
+    /// Adds sessions: users can log in to them, and whatever revokes everything of a user also
+    /// revokes its sessions. Build them with the issuer of the token pairs, and with
+    /// [`users`](crate::session::SessionsBuilder::users) of the same users, so that a disabled
+    /// user, or one who loses a role, does not retain it for the life of a session. Default: none.
     pub fn sessions(mut self, sessions: Sessions<U>) -> Self {
         self.0.sessions = Some(sessions);
         self
     }
 
-    /// Asks users who have a second factor for a one-time code when they log in. Build it with the issuer of the token
-    /// pairs. Default: nobody has one, and a user who is said to have one is refused.
+    /// Requires a one-time code at login from users who have a second factor. Build `otp` with the
+    /// issuer of the token pairs. Default: none, and a user who has a second factor is refused.
     pub fn otp(mut self, otp: Otp) -> Self {
         self.0.second_factor = Some(SecondFactor::new(otp));
         self
     }
 
-    /// Asks no code of a device on which one was given less than `life` ago, if its user wished so. Call it after
-    /// [`otp`](Self::otp). Default: each login asks.
+    /// Requires no code on a device on which a code was given less than `life` ago, if the user
+    /// asked for that. Call it after [`otp`](Self::otp). Default: every login requires a code.
     ///
     /// # Errors
     ///
-    /// When there are no one-time codes, or `life` is not an hour to a year.
+    /// When there are no one-time codes, or `life` is not between an hour and a year.
     pub fn remember_devices(mut self, life: Duration) -> Result<Self, ConfigError> {
         let pairs = &self.0.pairs;
         let Some(second) = &mut self.0.second_factor else {
             return Err(ConfigError::new("remember_devices", "there is no `otp`"));
         };
         if !(HOUR..=YEAR).contains(&life) {
-            let reason = "is not an hour to a year";
+            let reason = "is not between an hour and a year";
             return Err(ConfigError::new("remember_devices", reason));
         }
         let devices = RememberedDevices::new(pairs.secret(), pairs.issuer(), life);
@@ -84,24 +84,24 @@ impl<U> AccountsBuilder<U> {
         Ok(self)
     }
 
-    /// Tells `events` of what happens. Default: `tracing` alone.
+    /// Sends events to `events`. Default: only to `tracing`.
     pub fn events(mut self, events: Events) -> Self {
         self.0.events = events;
         self
     }
 
-    /// Goes by `clock`. Default: the operating system's.
+    /// Sets the clock. Default: the system clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.0.clock = clock;
         self
     }
 
-    /// Checks that the engines belong together.
+    /// Checks that the engines belong together, and builds the accounts.
     ///
     /// # Errors
     ///
-    /// When the sessions or one-time codes have another issuer than the token pairs, or the sessions do not
-    /// read their users anew.
+    /// When the sessions or one-time codes have another issuer than the token pairs, or the
+    /// sessions do not re-read their users.
     pub fn build(self) -> Result<Accounts<U>, ConfigError> {
         let inner = self.0;
         let issuer = inner.pairs.issuer();
@@ -111,7 +111,7 @@ impl<U> AccountsBuilder<U> {
                 return Err(ConfigError::new("sessions", reason));
             }
             if !sessions.reads_users() {
-                let reason = "it does not read its users anew: call `SessionsBuilder::users`";
+                let reason = "it does not re-read its users: call `SessionsBuilder::users`";
                 return Err(ConfigError::new("sessions", reason));
             }
         }

@@ -1,9 +1,9 @@
 //! A login that waits for its second factor.
 //!
-//! What is known of it so far is stored under the hash of a random text and the issuer, and sealed under a
-//! key of the master secret and the issuer. So the text is all that its holder needs and opens nothing but
-//! the second step, and a party that can write to the store cannot make such a login: it would stand for
-//! the right password.
+//! The pending login is stored under the hash of a random text and the issuer, and sealed with a
+//! key of the master secret and the issuer. The text is all that its holder needs, and it is
+//! accepted only by the second step. A party that can write to the store cannot create a pending
+//! login, which would stand for the right password.
 
 use std::{fmt, time::Duration};
 
@@ -21,19 +21,19 @@ use crate::{
     refresh::{self, Fingerprint},
     secret::{
         self, MasterSecret, Secret,
-        record::{RecordKeys, Unreadable},
+        record::{RecordKeys, UnsealError},
     },
     session,
     store::{Key, Namespace, Store, When, Write},
 };
 
-/// What `/login` answers when a one-time code is due: with it and a code, the second step makes the login. It is a secret,
-/// good for a few minutes and for one login, and for nothing else.
+/// The response of `/login` when a one-time code is required. With it and a code, the second step
+/// completes the login. It is a secret, valid only for one login within five minutes.
 #[derive(Clone)]
 pub struct Challenge(Secret<String>);
 
 impl Challenge {
-    /// The text to send to whoever logs in, without anybody else seeing it.
+    /// Returns the text to send to the user who logs in. Nobody else may see it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose()
@@ -46,9 +46,9 @@ impl fmt::Debug for Challenge {
     }
 }
 
-/// What is known of the login.
+/// The state of the login so far.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Waiting {
+pub(super) struct PendingLogin {
     pub(super) subject: String,
     proofs: Vec<(String, Timestamp)>,
     pairs_epoch: (u64, Timestamp),
@@ -62,7 +62,7 @@ pub(super) struct Waiting {
     expires_at: Timestamp,
 }
 
-impl Waiting {
+impl PendingLogin {
     pub(super) fn new(
         subject: &str,
         proofs: Vec<(Factor, Timestamp)>,
@@ -125,64 +125,69 @@ impl Waiting {
         }
     }
 
-    /// Stores the login, and returns what leads to it.
+    /// Stores the login and returns its challenge.
     pub(super) async fn store(
         &self,
         store: &dyn Store,
         keys: &ChallengeKeys,
     ) -> Result<Challenge, StoreError> {
         let text = Secret::new(URL_SAFE_NO_PAD.encode_to_string(secret::random::<32>()));
-        let key = keys.place(text.expose());
+        let key = keys.key(text.expose());
         let plain = serde_json::to_vec(self).map_err(|error| StoreError::Corrupt(error.into()))?;
         let value = keys.records.seal(&key, vec![FORMAT], plain)?;
         let write = Write::new(value, self.expires_at);
-        match store.put(&key, write, When::Absent).await? {
-            true => Ok(Challenge(text)),
-            false => Err(StoreError::Corrupt("256 random bits were taken".into())),
+        if store.put(&key, write, When::Absent).await? {
+            Ok(Challenge(text))
+        } else {
+            let reason = "a random challenge already exists";
+            Err(StoreError::Corrupt(reason.into()))
         }
     }
 
-    /// The login that a challenge is for, if it still waits at `now`. A record that does not open was not
-    /// made here, and counts as absent: the user begins again.
+    /// Returns the login that a challenge stands for, if it is still pending at `now`. A record
+    /// that cannot be opened was not written here and counts as absent, so the user starts again.
     pub(super) async fn find(
         store: &dyn Store,
         keys: &ChallengeKeys,
         challenge: &str,
         now: Timestamp,
     ) -> Result<Option<Self>, StoreError> {
-        let key = keys.place(challenge);
+        let key = keys.key(challenge);
         let Some(entry) = store.get(&key).await? else {
             return Ok(None);
         };
-        let waiting = match entry.value.split_at_checked(1) {
+        let pending = match entry.value.split_at_checked(1) {
             Some((public @ [FORMAT], sealed)) => keys.records.open(&key, public, sealed),
-            _ => Err(Unreadable::Damaged),
+            _ => Err(UnsealError::Damaged),
         };
-        let waiting = waiting.and_then(|opened| {
-            let waiting = serde_json::from_slice::<Self>(&opened.plain);
-            waiting.map_err(|_| Unreadable::Damaged)
+        let pending = pending.and_then(|opened| {
+            let pending = serde_json::from_slice::<Self>(&opened.plain);
+            pending.map_err(|_| UnsealError::Damaged)
         });
-        match waiting {
-            Ok(waiting) => Ok((now < waiting.expires_at).then_some(waiting)),
+        match pending {
+            Ok(pending) => Ok((now < pending.expires_at).then_some(pending)),
             Err(unreadable) => {
                 let reason = unreadable.reason();
-                tracing::error!(reason, "a pending login does not open and counts as absent");
+                tracing::error!(
+                    reason,
+                    "a pending login cannot be opened and counts as absent"
+                );
                 Ok(None)
             }
         }
     }
 
-    /// Ends the wait; `false` if another login has ended it.
+    /// Removes the pending login. Returns `false` if another request has removed it.
     pub(super) async fn take(
         store: &dyn Store,
         keys: &ChallengeKeys,
         challenge: &str,
     ) -> Result<bool, StoreError> {
-        Ok(store.take(&keys.place(challenge)).await?.is_some())
+        Ok(store.take(&keys.key(challenge)).await?.is_some())
     }
 }
 
-/// Where the pending logins of one issuer are, and what seals them.
+/// The store keys of one issuer's pending logins, and the keys that seal them.
 pub(super) struct ChallengeKeys {
     issuer: String,
     records: RecordKeys,
@@ -196,13 +201,14 @@ impl ChallengeKeys {
         }
     }
 
-    fn place(&self, challenge: &str) -> Key {
+    fn key(&self, challenge: &str) -> Key {
         let parts = [self.issuer.as_bytes(), challenge.as_bytes()];
         Key::new(NAMESPACE, &parts)
     }
 }
 
-/// How long a challenge is valid: time to fetch a telephone, and short for a text that replaces a password.
+/// How long a challenge is valid: enough to fetch a phone, and short for a text that stands for a
+/// password.
 pub(crate) const CHALLENGE_LIFE: Duration = Duration::from_secs(5 * 60);
 
 const NAMESPACE: Namespace = Namespace::new("login-challenge");

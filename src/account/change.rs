@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     attempt::{LoginError, Origin},
     login::Accounts,
-    proof::{budget, judged},
+    proof::{refund_unless_wrong, throttle_key},
 };
 use crate::{
     error::StoreError,
@@ -17,15 +17,16 @@ use crate::{
 };
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Changes the password of `caller`, who gives the present one again and must have logged in within five minutes,
-    /// and ends everything of the user, this login included.
+    /// Changes the password of `caller` and revokes everything of the user, including this login.
+    /// The caller must give the current password and must have logged in at most five minutes ago.
     ///
-    /// Once the present password was found right the change is made to its end, on a task of its own, though its caller
-    /// goes away.
+    /// Once the current password has been verified, the change runs to completion on its own task,
+    /// even if the caller disconnects.
     ///
     /// # Errors
     ///
-    /// See [`LoginError`]. After an unavailable one the password may be the old or the new one.
+    /// See [`LoginError`]. After [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable)
+    /// the password may be the old or the new one.
     pub async fn change_password(
         &self,
         caller: &Identity,
@@ -37,18 +38,19 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         self.require(caller, &Factor::Password)?;
         let subject = caller.subject().id();
         let source = self.source(origin, subject);
-        let place = self.admit(subject, origin, &source)?;
+        let slot = self.admit(subject, origin, &source)?;
         let user = inner.users.read(subject).await?;
         let attempt = self
             .attempt(
-                &budget(self.issuer(), user.as_ref(), subject),
+                &throttle_key(self.issuer(), user.as_ref(), subject),
                 origin,
                 &source,
             )
             .await?;
-        let user = judged(
+        let user = refund_unless_wrong(
             attempt,
-            self.check(&place, user, current, (origin, &source)).await,
+            self.check_password(&slot, user, current, (origin, &source))
+                .await,
         )
         .await?;
         let new = inner
@@ -56,18 +58,19 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             .check_new_for(new, [subject, caller.subject().issuer()])
             .await
             .map_err(LoginError::NewPassword)?;
-        let hash = place.hash(&new).await?;
+        let hash = slot.hash(&new).await?;
         let (accounts, subject) = (self.clone(), subject.to_owned());
         let change = async move {
             accounts
                 .replace_hash(&subject, &user.password_hash, &hash)
                 .await
         };
-        Ok(to_the_end(change).await?)
+        Ok(run_to_completion(change).await?)
     }
 
-    /// The token by which a device is known from now on, of the user with this id, who has just changed the password there;
-    /// `None` if there is no such user any more. See [`device_token`](Self::device_token).
+    /// Returns the token that identifies a known device of this user from now on, after a password
+    /// change on that device. Returns `None` if the user no longer exists. See
+    /// [`device_token`](Self::device_token).
     ///
     /// # Errors
     ///
@@ -77,12 +80,12 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         subject: &str,
     ) -> Result<Option<Secret<String>>, StoreError> {
         let user = self.inner.users.read(subject).await?;
-        let account = user.map(|user| budget(self.issuer(), Some(&user), subject));
+        let account = user.map(|user| throttle_key(self.issuer(), Some(&user), subject));
         Ok(account.map(|account| self.inner.throttle.device_token(&account)))
     }
 
-    /// Ends everything before, so that no failure leaves the new password and the old logins, and after, for the logins
-    /// by the old password that came between.
+    /// Revokes everything before the change, so that no failure leaves the new password with the
+    /// old logins. Revokes again after it, for logins by the old password in between.
     async fn replace_hash(
         &self,
         subject: &str,
@@ -90,19 +93,19 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         new: &Secret<String>,
     ) -> Result<(), StoreError> {
         let inner = &*self.inner;
-        self.end_all(subject).await?;
+        self.revoke_everything(subject).await?;
         let replaced = inner
             .users
             .replace_hash(subject, old.expose(), new.expose());
         let is_replaced = match replaced.await {
             Err(StoreError::Unknown(lost)) => {
                 let found = inner.users.read(subject).await?;
-                match found.is_some_and(|user| user.password_hash == *new) {
-                    true => true,
-                    false => return Err(StoreError::Unknown(lost)),
+                if !found.is_some_and(|user| user.password_hash == *new) {
+                    return Err(StoreError::Unknown(lost));
                 }
+                true
             }
-            answer => answer?,
+            result => result?,
         };
         if !is_replaced {
             return Err(StoreError::Contended);
@@ -121,14 +124,14 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     }
 }
 
-/// Does what is begun to its end, on a task of its own, though its caller goes away.
-pub(super) async fn to_the_end<T: Send + 'static>(
+/// Runs `work` to completion on its own task, even if the caller is dropped.
+pub(super) async fn run_to_completion<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let done = tokio::spawn(work).await;
-    done.map_err(|error| StoreError::Unavailable(error.into()))?
+    let joined = tokio::spawn(work).await;
+    joined.map_err(|error| StoreError::Unavailable(error.into()))?
 }
 
-/// A store that was there a moment ago is mostly there again soon.
+/// Most store outages are short.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(2);

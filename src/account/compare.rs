@@ -9,35 +9,35 @@ use super::{
 };
 use crate::{
     event::{EventKind, EventSource},
-    password::{Admitted, Outcome},
+    password::{HashingSlot, Outcome},
     secret::Secret,
 };
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Compares the password, and stores a new hash where the old one is not made as hashes are made now.
-    pub(super) async fn check(
+    /// Compares the password, and stores a new hash if the old one is outdated.
+    pub(super) async fn check_password(
         &self,
-        place: &Admitted,
+        slot: &HashingSlot,
         user: Option<User<U>>,
         password: &Secret<String>,
         (origin, source): (&Origin, &EventSource),
     ) -> Result<User<U>, LoginError> {
         let inner = &*self.inner;
-        let guess = self.guess(user.as_ref(), origin).await?;
+        let guess = self.count_guess(user.as_ref(), origin).await?;
         let stored = user
             .as_ref()
             .map(|user| user.password_hash.expose().as_str());
-        let stored = stored.filter(|hash| !hash.is_empty() && !guess.is_one_too_many());
-        let outcome = match place.verify(password.expose(), stored).await {
+        let stored = stored.filter(|hash| !hash.is_empty() && !guess.is_over_limit());
+        let outcome = match slot.verify(password.expose(), stored).await {
             Ok(outcome) => outcome,
             Err(refused) => {
-                self.not_guessed(&guess, &refused).await;
+                self.refund_guess(&guess, &refused).await;
                 return Err(refused.into());
             }
         };
         match (user, outcome) {
             (Some(mut user), Outcome::Verified { new_hash }) => {
-                self.guessed_right(&user).await;
+                self.guess_succeeded(&user).await;
                 if let Some(new_hash) = new_hash
                     && self.rehash(&user, &new_hash).await
                 {
@@ -49,7 +49,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
                 let event = self.event(EventKind::WrongPassword);
                 let event = event.with_source(source.clone());
                 inner.events.tell(&event.of(user.grant.subject()));
-                self.guessed_wrong(&guess, &user);
+                self.guess_failed(&guess, &user);
                 Err(LoginError::WrongCredentials)
             }
             (None, _) => {
@@ -60,7 +60,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         }
     }
 
-    /// The old hash is as good as it was, so a failure waits for the next login.
+    /// The old hash remains valid, so a failure is retried at the next login.
     async fn rehash(&self, user: &User<U>, new: &Secret<String>) -> bool {
         let old = user.password_hash.expose();
         let replaced = self

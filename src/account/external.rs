@@ -1,4 +1,4 @@
-//! Users whom somebody else has identified.
+//! Users identified by another party.
 
 use std::{future::Future, sync::Arc};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     attempt::Origin,
     login::Accounts,
-    proof::{Proved, budget},
+    proof::{Proved, throttle_key},
 };
 use crate::{
     clock::Timestamp,
@@ -19,15 +19,16 @@ use crate::{
     store::StoreFuture,
 };
 
-/// Finds the user of this application whom a provider has identified.
+/// Maps a user identified by a provider to a user of this application.
 ///
-/// A closure from the [`Login`] to a future is one.
+/// Implemented for closures from a [`Login`] to a future.
 pub trait LinkUser: Send + Sync + 'static {
-    /// The id of the user with this [profile](crate::oauth2::Profile), as [`Users::read`](super::Users::read) knows it. `None`
-    /// if there is none, and none is made.
+    /// Returns the id of the user with this [profile](crate::oauth2::Profile), as
+    /// [`Users::read`](super::Users::read) knows it. Returns `None` if there is no such user and
+    /// none is created.
     ///
-    /// Look it up by [`Profile::key`](crate::oauth2::Profile::key). To find a user by the e-mail address is to hand the account to
-    /// whoever gets that address at any of the providers.
+    /// Look the user up by [`Profile::key`](crate::oauth2::Profile::key). A lookup by e-mail
+    /// address hands the account to anybody who obtains that address at any of the providers.
     fn link(&self, login: Login) -> StoreFuture<'_, Option<String>>;
 }
 
@@ -48,20 +49,22 @@ impl LinkUser for Arc<dyn LinkUser> {
 }
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Takes another party's word for who somebody is, given at `at`: the user `subject`, with the [factor](Factor) `fed` as
-    /// its only proof. `None` if there is no such user, or it may not log in (any more). What follows is
-    /// [`finish_login`](Self::finish_login) or [`finish_session`](Self::finish_session), where a user with a second factor is
-    /// asked for a code as after a password. `origin` is where the request comes from, if that is known: it is told of,
-    /// and its cookie may say that the device gives no code.
+    /// Accepts the statement of another party, made at `at`, that the caller is the user `subject`.
+    /// Its only proof is the [factor](Factor) `fed`. Returns `None` if there is no such user, or
+    /// the user may not log in. Continue with [`finish_login`](Self::finish_login) or
+    /// [`finish_session`](Self::finish_session), which require a code of a user with a second
+    /// factor, as after a password. `origin` is where the request comes from, if known: events
+    /// contain it, and its cookie may identify a remembered device.
     ///
-    /// `started_at` is when the login began, with the provider or before: one that began before the last
-    /// [`logout_all`](Self::logout_all) comes to nothing. It is by the clock of the node that began it, so a
-    /// difference of clocks lets in a login that began that much earlier.
+    /// `started_at` is when the login began, with the provider or before. A login that began before
+    /// the last [`logout_all`](Self::logout_all) is refused. The time is by the clock of the node
+    /// that began the login, so clock skew admits logins that began that much earlier.
     ///
     /// # Errors
     ///
-    /// An invalid [`Rejection`] for a login that began before the last `logout_all`, an unavailable one when the
-    /// store or the table of users does not answer.
+    /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) for a login that began before the
+    /// last `logout_all`, [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when
+    /// the store or the table of users does not answer.
     pub async fn prove_external(
         &self,
         subject: &str,
@@ -80,16 +83,16 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         if Some(started_at) <= revoked_at || started_at <= pairs_epoch.revoked_at {
             return Err(IssueError::Withdrawn.into());
         }
-        // The user that counts is one that was read after the epochs, as for a password.
+        // The user must be read after the epochs, as for a password.
         let Some(user) = inner.users.read(subject).await? else {
             return Ok(None);
         };
-        // Another way of proving who it is was just taken.
-        self.forget_guesses(&user).await?;
-        let device_account = budget(self.issuer(), Some(&user), subject);
+        // The user has been identified by another factor.
+        self.reset_guesses(&user).await?;
+        let device_account = throttle_key(self.issuer(), Some(&user), subject);
         let at = at.min(inner.clock.now());
         Ok(Some(Proved {
-            is_second_due: self.is_second_due(&user, remembered).await?,
+            needs_second_step: self.needs_second_step(&user, remembered).await?,
             remembered_account: None,
             #[cfg(feature = "dpop")]
             key: None,
@@ -102,5 +105,5 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     }
 }
 
-/// What identity providers call it in `amr`.
+/// The name that identity providers use in `amr`.
 const FEDERATED: Factor = Factor::Other(std::borrow::Cow::Borrowed("fed"));

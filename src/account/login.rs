@@ -1,4 +1,4 @@
-//! Logging in by name and password, and what an account's owner may change.
+//! Login by name and password, and "log out everywhere".
 
 use std::{fmt, sync::Arc};
 
@@ -9,16 +9,16 @@ use super::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
     challenge::ChallengeKeys,
-    proof::{Proved, budget, judged},
+    proof::{Proved, refund_unless_wrong, throttle_key},
     second_factor::SecondFactor,
-    users::{ReadFrom, User, Users},
+    users::{User, UserReader, Users},
 };
 use crate::{
     clock::Clock,
     error::StoreError,
     event::{Event, EventKind, EventSource, Events},
     identity::Factor,
-    password::{Admitted, Passwords},
+    password::{HashingSlot, Passwords},
     refresh::{ReadUser, TokenPair, TokenPairs},
     rejection::Rejection,
     secret::{Secret, tag::TagKey},
@@ -26,14 +26,15 @@ use crate::{
     throttle::{Attempt, Throttle},
 };
 
-/// Logs users in by name and password, changes passwords, and logs out everywhere, whichever engines keep what follows.
+/// Logs users in by name and password, changes passwords, and logs out everywhere, on all engines
+/// together.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
 pub struct Accounts<U> {
-    pub(crate) inner: Arc<Inner<U>>,
+    pub(crate) inner: Arc<AccountsInner<U>>,
 }
 
-pub(crate) struct Inner<U> {
+pub(crate) struct AccountsInner<U> {
     pub(super) users: Arc<dyn Users<U>>,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
@@ -41,26 +42,26 @@ pub(crate) struct Inner<U> {
     pub(super) sessions: Option<Sessions<U>>,
     pub(super) second_factor: Option<SecondFactor>,
     pub(super) challenges: ChallengeKeys,
-    /// Hashes the names that are tried, for events.
+    /// Hashes attempted names, for events.
     pub(super) names: TagKey,
     pub(super) events: Events,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// Reads users anew for [`TokenPairs::builder`].
+/// Returns a reader of users for [`TokenPairs::builder`].
 pub fn reread<U: Send + 'static>(users: Arc<dyn Users<U>>) -> impl ReadUser<U> {
-    ReadFrom(users)
+    UserReader(users)
 }
 
 impl<U> Accounts<U> {
-    pub(crate) fn pairs_of_any(&self) -> &TokenPairs<U> {
+    pub(crate) fn token_pairs(&self) -> &TokenPairs<U> {
         &self.inner.pairs
     }
 }
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Accounts of `users`, whose attempts are limited by `throttle`, and who get tokens of `pairs`. Build `pairs` with
-    /// [`reread`] of the same users.
+    /// Returns a builder of accounts for `users`. `throttle` limits their attempts, and `pairs`
+    /// issues their tokens. Build `pairs` with [`reread`] of the same users.
     pub fn builder(
         users: Arc<dyn Users<U>>,
         passwords: Passwords,
@@ -70,37 +71,37 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         AccountsBuilder::new(users, passwords, throttle, pairs)
     }
 
-    /// Whose users these are: the issuer of the token pairs.
+    /// Returns the issuer, which is that of the token pairs.
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.inner.pairs.issuer()
     }
 
-    /// The token pairs.
+    /// Returns the token pairs.
     #[must_use]
     pub fn pairs(&self) -> &TokenPairs<U> {
         &self.inner.pairs
     }
 
-    /// The sessions, if there are any.
+    /// Returns the sessions, if there are any.
     #[must_use]
     pub fn sessions(&self) -> Option<&Sessions<U>> {
         self.inner.sessions.as_ref()
     }
 
-    /// Logs in, and issues a pair of tokens.
+    /// Logs in and issues a token pair.
     ///
     /// # Errors
     ///
     /// See [`LoginError`].
     pub async fn login(
         &self,
-        asked: &Credentials,
+        credentials: &Credentials,
         origin: &Origin,
         device: NewDevice,
     ) -> Result<TokenPair, LoginError> {
         device.check()?;
-        let proved = self.prove(asked, origin).await?;
+        let proved = self.prove(credentials, origin).await?;
         self.finish_login(proved, device).await
     }
 
@@ -111,36 +112,39 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// See [`LoginError`].
     pub async fn login_session(
         &self,
-        asked: &Credentials,
+        credentials: &Credentials,
         origin: &Origin,
         session: &Session,
     ) -> Result<NewSession, LoginError> {
-        let proved = self.prove(asked, origin).await?;
+        let proved = self.prove(credentials, origin).await?;
         self.finish_session(proved, session).await
     }
 
-    /// Checks a name and a password. An unknown name takes as long as a wrong password, and every wrong one counts.
+    /// Verifies a name and a password. An unknown name takes as long as a wrong password, and every
+    /// failure counts.
     ///
     /// # Errors
     ///
     /// See [`LoginError`].
     pub async fn prove(
         &self,
-        asked: &Credentials,
+        credentials: &Credentials,
         origin: &Origin,
     ) -> Result<Proved<U>, LoginError> {
-        let name = self.inner.users.canonical(&asked.name);
+        let name = self.inner.users.canonical(&credentials.name);
         let source = self.source(origin, &name);
-        let place = self.admit(&name, origin, &source)?;
-        let found = self.inner.users.find(&asked.name).await?;
-        let budget = budget(self.issuer(), found.as_ref(), &name);
-        let attempt = self.attempt(&budget, origin, &source).await?;
-        let compared = self.compare(&place, found, asked, origin, source).await;
-        judged(attempt, compared).await
+        let slot = self.admit(&name, origin, &source)?;
+        let found = self.inner.users.find(&credentials.name).await?;
+        let key = throttle_key(self.issuer(), found.as_ref(), &name);
+        let attempt = self.attempt(&key, origin, &source).await?;
+        let compared = self
+            .compare(&slot, found, credentials, origin, source)
+            .await;
+        refund_unless_wrong(attempt, compared).await
     }
 
-    /// Where an attempt on `name` comes from. The hash is by a key of the issuer, so nobody who reads a log can try
-    /// names on it.
+    /// The source of an attempt on `name`. The name is hashed with a key of the issuer, so that a
+    /// reader of the log cannot test names against it.
     pub(super) fn source(&self, origin: &Origin, name: &str) -> EventSource {
         let hash = self.inner.names.tag(name.as_bytes());
         EventSource {
@@ -151,32 +155,37 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
 
     async fn compare(
         &self,
-        place: &Admitted,
+        slot: &HashingSlot,
         found: Option<User<U>>,
-        asked: &Credentials,
+        credentials: &Credentials,
         origin: &Origin,
         source: EventSource,
     ) -> Result<Proved<U>, LoginError> {
         let inner = &*self.inner;
-        // An unknown user's are read too, so that the time tells nothing.
+        // The epochs of an unknown user are read too, so that the response time reveals nothing.
         let subject = found
             .as_ref()
-            .map_or(&*asked.name, |user| user.grant.subject());
+            .map_or(&*credentials.name, |user| user.grant.subject());
         let pairs_epoch = inner.pairs.epoch(subject).await?;
         let sessions_epoch = match &inner.sessions {
             Some(sessions) => Some(sessions.epoch(subject).await?),
             None => None,
         };
-        // The hash that counts is one that was read after the epochs: a change of password in between would else let
-        // the old one in.
-        let again = inner.users.read(subject).await?;
+        // The hash must be read after the epochs. Otherwise, after a password change in between,
+        // the old password would still be accepted.
+        let current = inner.users.read(subject).await?;
         let user = self
-            .check(place, found.and(again), &asked.password, (origin, &source))
+            .check_password(
+                slot,
+                found.and(current),
+                &credentials.password,
+                (origin, &source),
+            )
             .await?;
-        let device_account = budget(self.issuer(), Some(&user), &asked.name);
+        let device_account = throttle_key(self.issuer(), Some(&user), &credentials.name);
         Ok(Proved {
-            is_second_due: self
-                .is_second_due(&user, origin.remembered.as_ref())
+            needs_second_step: self
+                .needs_second_step(&user, origin.remembered.as_ref())
                 .await?,
             grant: user.grant.factor_at(Factor::Password, inner.clock.now()),
             device_account,
@@ -189,20 +198,21 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         })
     }
 
-    /// Issues tokens to whoever has proved enough. Every way of logging in ends here or in
-    /// [`finish_session`](Self::finish_session), which alone know whether a second factor is due.
+    /// Issues tokens to a user who has given enough proof. Every login path ends here or in
+    /// [`finish_session`](Self::finish_session); only these two decide whether a second factor is
+    /// required.
     ///
     /// # Errors
     ///
-    /// [`LoginError::OtpRequired`] when it is; see [`LoginError`] for the rest.
+    /// [`LoginError::OtpRequired`] if a second factor is required; see [`LoginError`] for the rest.
     pub async fn finish_login(
         &self,
         proved: Proved<U>,
         device: NewDevice,
     ) -> Result<TokenPair, LoginError> {
         let device = device.within_limits()?;
-        if proved.is_second_due {
-            return Err(self.wait_for_second(proved, device).await?);
+        if proved.needs_second_step {
+            return Err(self.begin_second_step(proved, device).await?);
         }
         let mut pair = self
             .inner
@@ -226,7 +236,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(pair.await?)
     }
 
-    /// Logs whoever has proved enough in to a session.
+    /// Logs a user who has given enough proof in to a session.
     ///
     /// # Errors
     ///
@@ -236,9 +246,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         proved: Proved<U>,
         session: &Session,
     ) -> Result<NewSession, LoginError> {
-        if proved.is_second_due {
+        if proved.needs_second_step {
             let device = NewDevice::default();
-            return Err(self.wait_for_second(proved, device).await?);
+            return Err(self.begin_second_step(proved, device).await?);
         }
         let event = self
             .event(EventKind::LoginSucceeded)
@@ -253,38 +263,39 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(session)
     }
 
-    /// The limits of attempts, which also know devices.
+    /// Returns the throttle, which also issues the tokens of known devices.
     #[must_use]
     pub fn throttle(&self) -> &Throttle {
         &self.inner.throttle
     }
 
-    /// The token by which the device of whoever has proved enough is known from now on, for its cookie. See
-    /// [`Throttle::device_token`]; it counts until the password is changed.
+    /// Returns the cookie value that identifies the device of this login as known from now on. It
+    /// is valid until the password changes. See [`Throttle::device_token`].
     #[must_use]
     pub fn device_token(&self, proved: &Proved<U>) -> Secret<String> {
         self.inner.throttle.device_token(&proved.device_account)
     }
 
-    /// Ends every pair and every session of `subject`, logins under way included, and asks a one-time code
-    /// again of every device that gave none.
+    /// Revokes every token pair, session and remembered device of `subject`, including logins under
+    /// way.
     ///
     /// # Errors
     ///
-    /// When a store does not answer; something may then be left, so ask again.
+    /// When a store does not answer. Some of them may then still be valid, so call it again.
     pub async fn logout_all(&self, subject: &str) -> Result<(), StoreError> {
-        self.end_all(subject).await?;
-        let ended = self.event(EventKind::AllSessionsEnded).of(subject);
-        self.inner.events.tell(&ended);
+        self.revoke_everything(subject).await?;
+        let event = self.event(EventKind::AllSessionsEnded).of(subject);
+        self.inner.events.tell(&event);
         Ok(())
     }
 
-    pub(super) async fn end_all(&self, subject: &str) -> Result<(), StoreError> {
+    pub(super) async fn revoke_everything(&self, subject: &str) -> Result<(), StoreError> {
         self.inner.pairs.end_all(subject).await?;
         if let Some(sessions) = &self.inner.sessions {
             sessions.clear(subject).await?;
         }
-        // Last: a device that is remembered from now on is of a login that comes to nothing.
+        // Last: a device that is remembered after this point belongs to a login that will be
+        // refused.
         self.revoke_all_remembered(subject).await
     }
 
@@ -300,7 +311,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             .map(|device| device.expose().as_str());
         self.inner
             .throttle
-            .attempt_of(account, origin.address, device, source)
+            .attempt_with_source(account, origin.address, device, source)
             .await
     }
 

@@ -1,4 +1,4 @@
-//! What a password that was compared leads to, and what the attempt costs.
+//! A user who has proved the first factor, and how the attempt is counted.
 
 use std::fmt;
 
@@ -14,25 +14,25 @@ use crate::token::dpop::ProofKey;
 use crate::{
     event::{EventKind, EventSource},
     grant::Grant,
-    password::{Admitted, Whose},
+    password::{HashingSlot, Requester},
     refresh,
     rejection::Rejection,
     secret, session,
     throttle::Attempt,
 };
 
-/// A user whose password was right, on the way to what follows.
+/// A user who has proved the first factor, on the way to a login.
 pub struct Proved<U> {
     pub(super) grant: Grant<U>,
-    /// What the token of its device will be for.
+    /// The account that the token of the known device will be for.
     pub(super) device_account: String,
-    /// What the token is for by which its device gives no code, if there is a code to give.
+    /// The account that the token of a remembered device will be for, if the user gave a code.
     pub(super) remembered_account: Option<String>,
-    /// Nothing is issued before a one-time code was given too.
-    pub(super) is_second_due: bool,
+    /// If set, nothing is issued before a one-time code is given.
+    pub(super) needs_second_step: bool,
     pub(super) pairs_epoch: refresh::Epoch,
     pub(super) sessions_epoch: Option<session::Epoch>,
-    /// Where it came from.
+    /// The origin of the request, for events.
     pub(super) source: EventSource,
     /// The key that the tokens are bound to.
     #[cfg(feature = "dpop")]
@@ -41,7 +41,7 @@ pub struct Proved<U> {
 
 #[cfg(feature = "dpop")]
 impl<U> Proved<U> {
-    /// Binds the tokens of this login to `key`: they open nothing without a proof of it (RFC 9449).
+    /// Binds the tokens of this login to `key`: they are useless without a proof of it (RFC 9449).
     #[must_use]
     pub fn bound_to(mut self, key: ProofKey) -> Self {
         self.key = Some(key);
@@ -50,29 +50,29 @@ impl<U> Proved<U> {
 }
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// A place in the queue of hashes, before anything is spent on the request.
+    /// Reserves a slot in the hashing queue, before any work is spent on the request.
     pub(super) fn admit(
         &self,
         account: &str,
         origin: &Origin,
         source: &EventSource,
-    ) -> Result<Admitted, Rejection> {
+    ) -> Result<HashingSlot, Rejection> {
         let inner = &*self.inner;
         let device = origin.device.as_ref().map(|it| it.expose().as_bytes());
-        let admitted = inner
+        let slot = inner
             .passwords
-            .admit(Whose::new(account, origin.address, device));
-        admitted.inspect_err(|_| {
+            .admit(Requester::new(account, origin.address, device));
+        slot.inspect_err(|_| {
             let throttled = self.event(EventKind::Throttled);
             inner.events.tell(&throttled.with_source(source.clone()));
         })
     }
 }
 
-/// Whose attempts count together: those on one user of `issuer` under its present password, however its
-/// name is spelt; those on a name that is nobody's.
-pub(super) fn budget<U>(issuer: &str, user: Option<&User<U>>, name: &str) -> String {
-    // With its length, so that no issuer's text runs into a name.
+/// The account name under which attempts are counted. All spellings of the name of one user of
+/// `issuer` share it, as long as the password is the same. An unknown name stands for itself.
+pub(super) fn throttle_key<U>(issuer: &str, user: Option<&User<U>>, name: &str) -> String {
+    // The length keeps the issuer's text apart from the name.
     let length = issuer.len();
     let Some(user) = user else {
         return format!("{length} {issuer} name {name}");
@@ -85,9 +85,9 @@ pub(super) fn budget<U>(issuer: &str, user: Option<&User<U>>, name: &str) -> Str
     )
 }
 
-/// Gives the attempt back unless a password was found wrong: whoever was turned away for another reason has guessed
-/// nothing.
-pub(super) async fn judged<T>(
+/// Refunds the attempt unless the password was wrong: a login refused for another reason is not a
+/// guess.
+pub(super) async fn refund_unless_wrong<T>(
     attempt: Attempt,
     outcome: Result<T, LoginError>,
 ) -> Result<T, LoginError> {

@@ -1,8 +1,8 @@
-//! Devices on which a user gives no one-time code for a while.
+//! Devices on which a user skips the one-time code for a while.
 //!
-//! A device is known by a signed token in a cookie and by an entry in one record per user, so that each can
-//! be listed and revoked, and all of them end with "log out everywhere". The token is for one user, one
-//! password and one authenticator; a change of either ends it, too.
+//! A device is identified by a signed token in a cookie and by an entry in one record per user. So
+//! each device can be listed and revoked, and "log out everywhere" revokes all of them. The token
+//! is for one user, one password and one authenticator; a change of either invalidates it.
 
 use std::{fmt, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     error::StoreError,
     secret::{
         self, MasterSecret, Secret,
-        record::{RecordKeys, Unreadable},
+        record::{RecordKeys, UnsealError},
     },
     store::{
         Entry, Key, Namespace, Store, Write,
@@ -24,17 +24,18 @@ use crate::{
     throttle::device::{DeviceId, DeviceTokens},
 };
 
-/// A device on which a user gives no one-time code, as it may be shown to that user. It opens nothing.
+/// A device on which a user skips the one-time code, in a form that may be shown to that user. It
+/// grants no access.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RememberedDevice {
     /// The public id, for [`Accounts::revoke_remembered`](super::Accounts::revoke_remembered).
     pub id: String,
-    /// What the login called the device, or else its `User-Agent`.
+    /// The name of the device from the login, or else its `User-Agent`.
     pub name: Option<String>,
-    /// When it was remembered.
+    /// When the device was remembered.
     pub created_at: Timestamp,
-    /// When it is forgotten.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
@@ -46,12 +47,12 @@ pub(super) struct RememberedDevices {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct Record {
-    devices: Vec<Device>,
+struct RememberedRecord {
+    devices: Vec<StoredDevice>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Device {
+struct StoredDevice {
     id: String,
     name: Option<String>,
     created_at: Timestamp,
@@ -72,7 +73,8 @@ impl RememberedDevices {
         self.tokens.life()
     }
 
-    /// Remembers a new device of `subject`, and returns its token. `account` is what the token is for.
+    /// Remembers a new device of `subject` and returns its token. `account` is what the token is
+    /// bound to.
     pub(super) async fn remember(
         &self,
         (store, clock): (&dyn Store, &dyn Clock),
@@ -83,28 +85,28 @@ impl RememberedDevices {
         let now = clock.now();
         let token = self.tokens.issue(account, now);
         let id = self.tokens.verify(token.expose(), account, now);
-        let id = id.ok_or_else(|| StoreError::Corrupt("a token of no account".into()))?;
+        let id = id.ok_or_else(|| StoreError::Corrupt("a new token does not verify".into()))?;
         let key = self.key(subject);
         swap(store, clock, &key, |entry| {
-            let mut record = self.read(&key, entry).unwrap_or_default();
+            let mut record = self.open_record(&key, entry).unwrap_or_default();
             record.devices.retain(|device| now < device.expires_at);
             while record.devices.len() >= MAX_DEVICES {
                 record.devices.remove(0);
             }
-            record.devices.push(Device {
+            record.devices.push(StoredDevice {
                 id: public_id(&id),
                 name: name.map(str::to_owned),
                 created_at: now,
                 expires_at: now.after(self.life()),
             });
-            Ok::<_, StoreError>(Step::Swap(self.write(&key, &record, now)?, ()))
+            Ok::<_, StoreError>(Step::Swap(self.seal_record(&key, &record, now)?, ()))
         })
         .await?;
         Ok(token)
     }
 
-    /// Whether `token` is of a device of `subject` that is remembered for `account`.
-    pub(super) async fn knows(
+    /// Whether `token` belongs to a device of `subject` that is remembered for `account`.
+    pub(super) async fn is_remembered(
         &self,
         (store, clock): (&dyn Store, &dyn Clock),
         subject: &str,
@@ -127,13 +129,13 @@ impl RememberedDevices {
     ) -> Result<Vec<RememberedDevice>, StoreError> {
         let key = self.key(subject);
         let entry = store.get(&key).await?;
-        let record = self.read(&key, entry.as_ref()).unwrap_or_default();
+        let record = self.open_record(&key, entry.as_ref()).unwrap_or_default();
         let live = record.devices.into_iter();
         let live = live.filter(|device| now < device.expires_at);
         Ok(live.map(RememberedDevice::from).collect())
     }
 
-    /// Forgets the device with this public id; `false` if there is none.
+    /// Removes the device with this public id. Returns `false` if there is none.
     pub(super) async fn revoke(
         &self,
         (store, clock): (&dyn Store, &dyn Clock),
@@ -142,20 +144,21 @@ impl RememberedDevices {
     ) -> Result<bool, StoreError> {
         let key = self.key(subject);
         swap(store, clock, &key, |entry| {
-            let Some(mut record) = self.read(&key, entry) else {
+            let Some(mut record) = self.open_record(&key, entry) else {
                 return Ok(Step::Keep(false));
             };
             let before = record.devices.len();
             record.devices.retain(|device| device.id != id);
-            Ok::<_, StoreError>(match record.devices.len() < before {
-                true => Step::Swap(self.write(&key, &record, clock.now())?, true),
-                false => Step::Keep(false),
+            Ok::<_, StoreError>(if record.devices.len() < before {
+                Step::Swap(self.seal_record(&key, &record, clock.now())?, true)
+            } else {
+                Step::Keep(false)
             })
         })
         .await
     }
 
-    /// Forgets every device of `subject`.
+    /// Removes every device of `subject`.
     pub(super) async fn revoke_all(
         &self,
         store: &dyn Store,
@@ -164,25 +167,33 @@ impl RememberedDevices {
         store.take(&self.key(subject)).await.map(drop)
     }
 
-    /// A record that does not open counts as absent: its devices give codes again.
-    fn read(&self, key: &Key, entry: Option<&Entry>) -> Option<Record> {
+    /// A record that cannot be opened counts as absent: its devices must give codes again.
+    fn open_record(&self, key: &Key, entry: Option<&Entry>) -> Option<RememberedRecord> {
         let entry = entry?;
         let opened = match entry.value.split_at_checked(1) {
             Some((public @ [FORMAT], sealed)) => self.records.open(key, public, sealed),
-            _ => Err(Unreadable::Damaged),
+            _ => Err(UnsealError::Damaged),
         };
         let record = opened.and_then(|opened| {
-            serde_json::from_slice(&opened.plain).map_err(|_| Unreadable::Damaged)
+            serde_json::from_slice(&opened.plain).map_err(|_| UnsealError::Damaged)
         });
         record
             .inspect_err(|unreadable| {
                 let reason = unreadable.reason();
-                tracing::error!(reason, "a record of remembered devices counts as absent");
+                tracing::error!(
+                    reason,
+                    "a record of remembered devices cannot be opened and counts as absent"
+                );
             })
             .ok()
     }
 
-    fn write(&self, key: &Key, record: &Record, now: Timestamp) -> Result<Write, StoreError> {
+    fn seal_record(
+        &self,
+        key: &Key,
+        record: &RememberedRecord,
+        now: Timestamp,
+    ) -> Result<Write, StoreError> {
         let json = serde_json::to_vec(record).map_err(|error| StoreError::Corrupt(error.into()))?;
         let value = self.records.seal(key, vec![FORMAT], json)?;
         let last = record.devices.iter().map(|device| device.expires_at).max();
@@ -196,12 +207,14 @@ impl RememberedDevices {
 }
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Remembers the device of a login that gave a code: for a while it gives none. Returns the token for its
-    /// cookie, and how long it counts; `None` where devices are
-    /// [not remembered](super::AccountsBuilder::remember_devices). A new password, a new authenticator,
-    /// [`logout_all`](Self::logout_all) and [`revoke_remembered`](Self::revoke_remembered) end it.
+    /// Remembers the device of a login that gave a code, so that it skips the code for a while.
+    /// Returns the token for its cookie, and how long it is valid. Returns `None` if devices are
+    /// [not remembered](super::AccountsBuilder::remember_devices). A new password, a new
+    /// authenticator, [`logout_all`](Self::logout_all) and
+    /// [`revoke_remembered`](Self::revoke_remembered) revoke it.
     ///
-    /// Call it before the login is finished: one that "log out everywhere" overtakes then remembers nothing.
+    /// Call it before the login is finished: a concurrent "log out everywhere" then also revokes
+    /// the device.
     ///
     /// # Errors
     ///
@@ -216,13 +229,13 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         else {
             return Ok(None);
         };
-        let place = (store, &*self.inner.clock);
+        let store_and_clock = (store, &*self.inner.clock);
         let name = device.name.as_deref().or(device.user_agent.as_deref());
-        let token = devices.remember(place, proved.grant.subject(), account, name);
+        let token = devices.remember(store_and_clock, proved.grant.subject(), account, name);
         Ok(Some((token.await?, devices.life())))
     }
 
-    /// The devices on which `subject` gives no one-time code, the oldest first.
+    /// Returns the devices on which `subject` skips the one-time code, oldest first.
     ///
     /// # Errors
     ///
@@ -238,15 +251,16 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         }
     }
 
-    /// Asks a code again of the device of `subject` with this public id; `false` if there is none.
+    /// Revokes the remembered device of `subject` with this public id, so that it must give codes
+    /// again. Returns `false` if there is none.
     ///
     /// # Errors
     ///
     /// When the store does not answer.
     pub async fn revoke_remembered(&self, subject: &str, id: &str) -> Result<bool, StoreError> {
-        let place = |store| (store, &*self.inner.clock);
+        let store_and_clock = |store| (store, &*self.inner.clock);
         match self.remembered() {
-            Some((store, devices)) => devices.revoke(place(store), subject, id).await,
+            Some((store, devices)) => devices.revoke(store_and_clock(store), subject, id).await,
             None => Ok(false),
         }
     }
@@ -264,9 +278,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     }
 }
 
-impl From<Device> for RememberedDevice {
-    fn from(device: Device) -> Self {
-        let Device {
+impl From<StoredDevice> for RememberedDevice {
+    fn from(device: StoredDevice) -> Self {
+        let StoredDevice {
             id,
             name,
             created_at,
@@ -287,13 +301,13 @@ impl fmt::Debug for RememberedDevices {
     }
 }
 
-/// Part of a hash of the id that only the token carries.
+/// Part of a hash of the id, which only the token contains.
 fn public_id(id: &DeviceId) -> String {
     URL_SAFE_NO_PAD.encode_to_string(&secret::hash([id.as_slice()])[..16])
 }
 
-/// What is written may make a device give codes again.
+/// A write may revoke a device.
 const NAMESPACE: Namespace = Namespace::new("remembered-devices").revoking();
 const FORMAT: u8 = 1;
-/// More than anybody uses; the oldest is forgotten.
+/// More than anybody uses; the oldest one is removed.
 const MAX_DEVICES: usize = 20;

@@ -1,4 +1,4 @@
-//! What an operator does for somebody who can prove nothing any more.
+//! Resetting the second factor of a user who can no longer prove it.
 
 use serde::Serialize;
 
@@ -6,10 +6,13 @@ use super::login::Accounts;
 use crate::rejection::Rejection;
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Takes the second factor of `subject` away without a code, for an operator who has made sure in another way that its owner
-    /// asks: telephone and recovery codes are gone, or the record of its codes
-    /// [does not open](crate::RejectionKind::FactorLost). The next login takes a password alone, and enrols a factor like a first
-    /// one. Devices that gave no code ask for the next one's. `false` if there was none.
+    /// Removes the second factor of `subject` without a code. Returns `false` if there was none.
+    ///
+    /// This is for an operator who has verified in another way that the owner asks for it: the
+    /// phone and recovery codes are lost, or the record of codes
+    /// [cannot be read](crate::RejectionKind::FactorLost). The next login requires only the
+    /// password, and a new factor is enrolled like a first one. Devices that are remembered now
+    /// must then give codes of the new factor.
     ///
     /// # Errors
     ///
@@ -17,8 +20,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     pub async fn dangerous_reset_second_factor(&self, subject: &str) -> Result<bool, Rejection> {
         let inner = &*self.inner;
         let user = inner.users.read(subject).await?;
-        let user = user.ok_or_else(|| Rejection::invalid("the user is gone"))?;
-        // In this order: a flag without a record would lock its owner out.
+        let user = user.ok_or_else(|| Rejection::invalid("the user no longer exists"))?;
+        // In this order: a flag without a record would lock the owner out.
         if user.has_second_factor {
             inner.users.set_second_factor(subject, false).await?;
         }

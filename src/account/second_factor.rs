@@ -1,4 +1,4 @@
-//! The second step of a login, and what the owner of a second factor may do with it.
+//! The second step of a login, and the operations of the owner of a second factor.
 
 use std::{fmt, time::Duration};
 
@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{
     attempt::{LoginError, NewDevice, Origin},
-    challenge::{CHALLENGE_LIFE, Waiting},
+    challenge::{CHALLENGE_LIFE, PendingLogin},
     login::Accounts,
-    proof::{Proved, budget},
+    proof::{Proved, throttle_key},
     remembered::RememberedDevices,
     users::User,
 };
@@ -25,7 +25,7 @@ use crate::{
 /// The one-time codes of accounts.
 pub(super) struct SecondFactor {
     pub(super) otp: Otp,
-    /// The tokens of devices that give no code, if there may be any.
+    /// The tokens of remembered devices, if those are allowed.
     pub(super) remembered: Option<RememberedDevices>,
 }
 
@@ -41,7 +41,8 @@ impl SecondFactor {
         self.otp.store()
     }
 
-    /// Which user, password and authenticator a remembered device is for.
+    /// The account that a remembered device is for: the user with its current password and
+    /// authenticator.
     async fn remembered_account<U>(
         &self,
         issuer: &str,
@@ -49,24 +50,26 @@ impl SecondFactor {
     ) -> Result<Option<String>, StoreError> {
         let subject = user.grant.subject();
         let enrolment = self.otp.enrolment(subject).await?;
-        Ok(enrolment.map(|number| format!("{number:08x} {}", budget(issuer, Some(user), subject))))
+        Ok(enrolment
+            .map(|number| format!("{number:08x} {}", throttle_key(issuer, Some(user), subject))))
     }
 }
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// The one-time codes, if accounts have any.
+    /// Returns the one-time codes, if the accounts have any.
     #[must_use]
     pub fn otp(&self) -> Option<&Otp> {
         self.inner.second_factor.as_ref().map(|second| &second.otp)
     }
 
-    /// The second step: proves by a one-time code, or by a recovery code, who waits with `challenge`. Returns also what was
-    /// noted of the device at the first step.
+    /// Completes the second step of the login that `challenge` stands for, with a one-time code or
+    /// a recovery code. Also returns the description of the device from the first step.
     ///
     /// # Errors
     ///
-    /// [`LoginError::ChallengeOver`] for a challenge that is none, too old or used; [`LoginError::WrongCode`] for a code
-    /// that is wrong or used, with which the challenge may be tried again; see [`LoginError`] for the rest.
+    /// [`LoginError::ChallengeOver`] for a challenge that is invalid, expired or already used.
+    /// [`LoginError::WrongCode`] for a code that is wrong or already used; the challenge remains
+    /// valid. See [`LoginError`] for the rest.
     pub async fn prove_second(
         &self,
         challenge: &str,
@@ -74,90 +77,95 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         origin: &Origin,
     ) -> Result<(Proved<U>, NewDevice), LoginError> {
         let second = self.second_factor()?;
-        let waiting = self.waiting(second, challenge).await?;
+        let pending = self.pending_login(second, challenge).await?;
         let source = origin.source();
-        self.prove_waiting(waiting, challenge, code, source).await
+        self.prove_pending(pending, challenge, code, source).await
     }
 
-    /// The same for a request that proves to hold the key with this thumbprint. A login that began with a key goes on with it.
-    pub(crate) async fn prove_second_holding(
+    /// Like [`prove_second`](Self::prove_second), for a request that proves possession of the key
+    /// with this thumbprint. A login that started with a key must continue with it.
+    pub(crate) async fn prove_second_with_key(
         &self,
         challenge: &str,
         code: &str,
         origin: &Origin,
-        held: Option<&str>,
+        thumbprint: Option<&str>,
     ) -> Result<(Proved<U>, NewDevice), LoginError> {
         let second = self.second_factor()?;
-        let waiting = self.waiting(second, challenge).await?;
-        if waiting.key.is_some() && waiting.key.as_deref() != held {
-            let reason = "the login began with a proof of another key";
+        let pending = self.pending_login(second, challenge).await?;
+        if pending.key.is_some() && pending.key.as_deref() != thumbprint {
+            let reason = "the login began with a proof of a different key";
             return Err(LoginError::Rejected(Rejection::invalid(reason)));
         }
         let source = origin.source();
-        self.prove_waiting(waiting, challenge, code, source).await
+        self.prove_pending(pending, challenge, code, source).await
     }
 
-    async fn waiting(&self, second: &SecondFactor, challenge: &str) -> Result<Waiting, LoginError> {
-        let now = self.inner.clock.now();
-        let waiting = Waiting::find(second.store(), &self.inner.challenges, challenge, now).await?;
-        waiting.ok_or(LoginError::ChallengeOver)
-    }
-
-    async fn prove_waiting(
+    async fn pending_login(
         &self,
-        waiting: Waiting,
+        second: &SecondFactor,
+        challenge: &str,
+    ) -> Result<PendingLogin, LoginError> {
+        let now = self.inner.clock.now();
+        let pending =
+            PendingLogin::find(second.store(), &self.inner.challenges, challenge, now).await?;
+        pending.ok_or(LoginError::ChallengeOver)
+    }
+
+    async fn prove_pending(
+        &self,
+        pending: PendingLogin,
         challenge: &str,
         code: &str,
         source: EventSource,
     ) -> Result<(Proved<U>, NewDevice), LoginError> {
         let (inner, second) = (&*self.inner, self.second_factor()?);
-        let user = inner.users.read(&waiting.subject).await?;
+        let user = inner.users.read(&pending.subject).await?;
         let user = user.ok_or(LoginError::ChallengeOver)?;
-        let verdict = match code.len() > LONGEST_CODE {
-            true => {
-                let used = second.otp.use_recovery_code(&waiting.subject, code);
-                used.await.map(|(at, _)| at)
-            }
-            false => second.otp.verify(&waiting.subject, code).await,
+        let verdict = if code.len() > MAX_OTP_BYTES {
+            let used = second.otp.use_recovery_code(&pending.subject, code);
+            used.await.map(|(at, _)| at)
+        } else {
+            second.otp.verify(&pending.subject, code).await
         };
         let at = verdict.map_err(|refusal| match refusal.kind() {
             RejectionKind::Invalid => {
-                let event = self.event(EventKind::WrongCode).of(&*waiting.subject);
+                let event = self.event(EventKind::WrongCode).of(&*pending.subject);
                 inner.events.tell(&event.with_source(source.clone()));
                 LoginError::WrongCode
             }
             _ => LoginError::Rejected(refusal),
         })?;
-        // Only now, so that a mistyped code does not ask for the password again.
-        if !Waiting::take(second.store(), &inner.challenges, challenge).await? {
+        // Only now, so that a mistyped code does not require the password again.
+        if !PendingLogin::take(second.store(), &inner.challenges, challenge).await? {
             return Err(LoginError::ChallengeOver);
         }
-        let device_account = budget(self.issuer(), Some(&user), &waiting.subject);
+        let device_account = throttle_key(self.issuer(), Some(&user), &pending.subject);
         let remembered_account = match &second.remembered {
             Some(_) => second.remembered_account(self.issuer(), &user).await?,
             None => None,
         };
         let mut grant = user.grant;
-        for (factor, at) in waiting.proofs() {
+        for (factor, at) in pending.proofs() {
             grant = grant.factor_at(factor, at);
         }
-        let (pairs_epoch, sessions_epoch) = waiting.epochs();
+        let (pairs_epoch, sessions_epoch) = pending.epochs();
         let proved = Proved {
             grant: grant.factor_at(Factor::Otp, at),
             device_account,
             remembered_account,
-            is_second_due: false,
+            needs_second_step: false,
             #[cfg(feature = "dpop")]
-            key: waiting.key()?,
+            key: pending.key()?,
             pairs_epoch,
             sessions_epoch,
             source,
         };
-        Ok((proved, waiting.device()))
+        Ok((proved, pending.device()))
     }
 
-    /// Whether a login of `user` has to wait for a code.
-    pub(super) async fn is_second_due(
+    /// Whether a login of `user` requires a code.
+    pub(super) async fn needs_second_step(
         &self,
         user: &User<U>,
         remembered: Option<&Secret<String>>,
@@ -172,14 +180,14 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let Some(account) = second.remembered_account(self.issuer(), user).await? else {
             return Ok(true);
         };
-        let place = (second.store(), &*self.inner.clock);
+        let store_and_clock = (second.store(), &*self.inner.clock);
         let subject = user.grant.subject();
-        let is_known = devices.knows(place, subject, &account, token.expose());
+        let is_known = devices.is_remembered(store_and_clock, subject, &account, token.expose());
         Ok(!is_known.await?)
     }
 
-    /// Has whoever is `proved` wait for the second step.
-    pub(super) async fn wait_for_second(
+    /// Stores a pending login and returns its challenge, as [`LoginError::OtpRequired`].
+    pub(super) async fn begin_second_step(
         &self,
         proved: Proved<U>,
         device: NewDevice,
@@ -189,32 +197,35 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         let epochs = (proved.pairs_epoch, proved.sessions_epoch);
         let expires_at = now.after(CHALLENGE_LIFE);
         let proofs = proved.grant.proofs(now);
-        let waiting = Waiting::new(proved.grant.subject(), proofs, epochs, device, expires_at);
+        let pending = PendingLogin::new(proved.grant.subject(), proofs, epochs, device, expires_at);
         #[cfg(feature = "dpop")]
-        let waiting = waiting.bound_to(proved.key);
-        let challenge = waiting
+        let pending = pending.bound_to(proved.key);
+        let challenge = pending
             .store(second.store(), &self.inner.challenges)
             .await?;
         Ok(LoginError::OtpRequired(challenge))
     }
 
-    /// Begins an enrolment of the caller, who must have logged in within five minutes, and who has a second factor
-    /// already must have given a code of it. `account` is what the authenticator shows.
+    /// Starts an enrolment of the caller, who must have logged in at most five minutes ago. A
+    /// caller who already has a second factor must have given a code of it. `account` is the label
+    /// that the authenticator shows.
     ///
     /// # Errors
     ///
-    /// A step-up [`Rejection`] for a proof that is too old, those of [`Otp::enroll`] otherwise.
+    /// [`RejectionKind::StepUp`] for a proof that is too old; otherwise the errors of
+    /// [`Otp::enroll`].
     pub async fn enroll_otp(
         &self,
         caller: &Identity,
         account: Option<&str>,
     ) -> Result<Enrollment, Rejection> {
         let second = self.second_factor()?;
-        let (caller, has_second_factor) = self.owner(caller).await?;
+        let (caller, has_second_factor) = self.require_owner(caller).await?;
         let subject = caller.subject().id();
         let mut enrollment = second.otp.enroll(subject).replacing(&caller);
         if !has_second_factor {
-            // An authenticator of whom no code is asked is what an enrolment has left that did not come to its end.
+            // Without the flag no code is required, so the record is left over from an unfinished
+            // enrolment.
             enrollment = enrollment.replacing_what_is_left();
         }
         if let Some(account) = account {
@@ -223,7 +234,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         enrollment.await
     }
 
-    /// Ends the caller's enrolment with its first code, from which on logins ask for one. Returns the recovery codes.
+    /// Completes the caller's enrolment with its first code, and returns the recovery codes. From
+    /// then on logins require a code.
     ///
     /// # Errors
     ///
@@ -234,7 +246,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         code: &str,
     ) -> Result<RecoveryCodes, LoginError> {
         let second = self.second_factor()?;
-        let (caller, _) = self.owner(caller).await?;
+        let (caller, _) = self.require_owner(caller).await?;
         let subject = caller.subject().id();
         let codes = second.otp.confirm(subject, code).await;
         let codes = codes.map_err(|refusal| match refusal.kind() {
@@ -245,68 +257,69 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         Ok(codes)
     }
 
-    /// Takes the caller's second factor away, who has just given a code of it.
+    /// Removes the second factor of the caller, who must have given a code of it just now.
     ///
     /// # Errors
     ///
-    /// A step-up [`Rejection`] when it has not, an unavailable one when a store does not answer.
+    /// [`RejectionKind::StepUp`] without such a code, [`RejectionKind::Unavailable`] when a store
+    /// does not answer.
     pub async fn disable_otp(&self, caller: &Identity) -> Result<(), Rejection> {
         let second = self.second_factor()?;
         self.require(caller, &Factor::Otp)?;
-        // Whatever is asked of the proof is asked now: a refusal half way would leave the flag away.
+        // The proof is checked in full first: a refusal halfway would leave the flag cleared.
         let subject = second.otp.proved(caller)?;
-        // In this order: a flag without a record would lock its owner out.
+        // In this order: a flag without a record would lock the owner out.
         self.set_second_factor(subject, false).await?;
         second.otp.dangerous_disable(subject).await?;
         Ok(())
     }
 
-    /// The caller, if it may change its second factor: by a login of a moment ago, and by a code where it has one, which the
-    /// second half says.
-    async fn owner(&self, caller: &Identity) -> Result<(Identity, bool), Rejection> {
+    /// Returns the caller if it may change its second factor, and whether it has one. It needs a
+    /// fresh login, or a fresh code if it has a second factor.
+    async fn require_owner(&self, caller: &Identity) -> Result<(Identity, bool), Rejection> {
         let caller = caller.clone().checked_again_at(self.inner.clock.now());
         let user = self.inner.users.read(caller.subject().id()).await?;
-        let user = user.ok_or_else(|| Rejection::invalid("the user is gone"))?;
-        // By whatever the login was, a provider's word included, which no password renews.
+        let user = user.ok_or_else(|| Rejection::invalid("the user no longer exists"))?;
+        // Any login counts, including one with a provider, which no password can renew.
         let factors = || caller.factors().iter().map(|(factor, _)| factor);
         let logged_in = factors().any(|factor| caller.is_fresh(factor, FRESH));
         if user.has_second_factor {
             self.require(&caller, &Factor::Otp)?;
         } else if !logged_in {
-            // What it has proved itself by it can do again.
+            // The caller can repeat the factor with which it logged in.
             let has_password = factors().any(|factor| *factor == Factor::Password);
-            let again = match has_password {
-                true => &Factor::Password,
-                false => factors().next().unwrap_or(&Factor::Password),
+            let factor = if has_password {
+                &Factor::Password
+            } else {
+                factors().next().unwrap_or(&Factor::Password)
             };
-            self.require(&caller, again)?;
+            self.require(&caller, factor)?;
         }
         Ok((caller, user.has_second_factor))
     }
 
     pub(super) fn require(&self, caller: &Identity, factor: &Factor) -> Result<(), Rejection> {
         let caller = caller.clone().checked_again_at(self.inner.clock.now());
-        match caller.is_fresh(factor, FRESH) {
-            true => Ok(()),
-            false => {
-                let acr = factor.as_amr().to_owned().into();
-                let reason = "the proof is too old, or was never given";
-                Err(Rejection::step_up(Some(FRESH), Some(acr), reason))
-            }
+        if caller.is_fresh(factor, FRESH) {
+            return Ok(());
         }
+        let acr = factor.as_amr().to_owned().into();
+        let reason = "the proof is too old or missing";
+        Err(Rejection::step_up(Some(FRESH), Some(acr), reason))
     }
 
     async fn set_second_factor(&self, subject: &str, is_set: bool) -> Result<(), Rejection> {
-        match self.inner.users.set_second_factor(subject, is_set).await? {
-            true => Ok(()),
-            false => Err(Rejection::invalid("the user is gone")),
+        if self.inner.users.set_second_factor(subject, is_set).await? {
+            Ok(())
+        } else {
+            Err(Rejection::invalid("the user no longer exists"))
         }
     }
 
     fn second_factor(&self) -> Result<&SecondFactor, Rejection> {
         self.inner.second_factor.as_ref().ok_or_else(|| {
             Rejection::misconfigured(
-                "a user has a second factor, and the accounts were built without `otp`",
+                "a user has a second factor, but the accounts were built without `otp`",
             )
         })
     }
@@ -320,7 +333,7 @@ impl fmt::Debug for SecondFactor {
     }
 }
 
-/// How old a proof may be for what only its owner should do.
+/// The maximum age of a proof for operations that only the owner should perform.
 pub(crate) const FRESH: Duration = Duration::from_secs(5 * 60);
-/// A one-time code has eight digits at most, a recovery code 24 characters.
-const LONGEST_CODE: usize = 12;
+/// A one-time code has at most eight digits, a recovery code 24 characters.
+const MAX_OTP_BYTES: usize = 12;

@@ -1,53 +1,55 @@
-//! Who may log in at all: users are disabled, enabled and removed here, and read anew.
+//! Disabling, enabling, removing and refreshing users.
 
 use serde::Serialize;
 
-use super::{change::to_the_end, login::Accounts};
+use super::{change::run_to_completion, login::Accounts};
 use crate::{error::StoreError, event::EventKind};
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Disables `subject`: nobody logs in or refreshes as this user any more, and its pairs, sessions and
-    /// remembered devices are revoked, those of logins under way included. `false` if there is no such user.
+    /// Disables `subject`, so that nobody can log in or refresh as this user, and revokes its token
+    /// pairs, sessions and remembered devices, including those of logins under way. Returns `false`
+    /// if there is no such user.
     ///
-    /// The user is disabled first, so that a failure leaves nobody with more than before. It goes on to its end,
-    /// on a task of its own, if its caller goes away.
+    /// The user is disabled first, so that a failure leaves nobody with more access than before.
+    /// The operation runs to completion on its own task, even if the caller is dropped.
     ///
     /// # Errors
     ///
-    /// When a store or the table of users does not answer; the user may then be disabled and still be logged in, so
-    /// ask again.
+    /// When a store or the table of users does not answer. The user may then be disabled and still
+    /// logged in, so call it again.
     pub async fn disable(&self, subject: &str) -> Result<bool, StoreError> {
         let (accounts, subject) = (self.clone(), subject.to_owned());
-        to_the_end(async move {
-            let is_there = accounts.inner.users.set_disabled(&subject, true).await?;
-            accounts.end_all(&subject).await?;
-            if is_there {
-                accounts.tell(EventKind::UserDisabled, &subject);
+        run_to_completion(async move {
+            let exists = accounts.inner.users.set_disabled(&subject, true).await?;
+            accounts.revoke_everything(&subject).await?;
+            if exists {
+                accounts.send_event(EventKind::UserDisabled, &subject);
             }
-            Ok(is_there)
+            Ok(exists)
         })
         .await
     }
 
-    /// Lets `subject` log in again. `false` if there is no such user.
+    /// Allows `subject` to log in again. Returns `false` if there is no such user.
     ///
     /// # Errors
     ///
     /// When the table of users does not answer.
     pub async fn enable(&self, subject: &str) -> Result<bool, StoreError> {
-        let is_there = self.inner.users.set_disabled(subject, false).await?;
-        if is_there {
-            self.tell(EventKind::UserEnabled, subject);
+        let exists = self.inner.users.set_disabled(subject, false).await?;
+        if exists {
+            self.send_event(EventKind::UserEnabled, subject);
         }
-        Ok(is_there)
+        Ok(exists)
     }
 
-    /// Removes `subject` with its authenticator, after [disabling](Self::disable) it. `false` if there was no
-    /// such user.
+    /// [Disables](Self::disable) `subject`, then removes it with its authenticator. Returns `false`
+    /// if there was no such user.
     ///
     /// # Errors
     ///
-    /// As for [`disable`](Self::disable); the user may then be there, disabled, so ask again.
+    /// As for [`disable`](Self::disable). The user may then still exist, disabled, so call it
+    /// again.
     pub async fn remove(&self, subject: &str) -> Result<bool, StoreError> {
         self.disable(subject).await?;
         if let Some(otp) = self.otp() {
@@ -55,18 +57,19 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         }
         let is_removed = self.inner.users.remove(subject).await?;
         if is_removed {
-            self.tell(EventKind::UserRemoved, subject);
+            self.send_event(EventKind::UserRemoved, subject);
         }
         Ok(is_removed)
     }
 
-    /// Reads `subject` anew wherever it is logged in: the sessions of the user at their next request, on every node.
-    /// Call it when the user has lost a role. Pairs read their user at each refresh, so an access token keeps what it
-    /// states until it expires; [`logout_all`](Self::logout_all) revokes it.
+    /// Makes every session of `subject` read the user again at its next request, on every node.
+    /// Call it when the user has lost a role. Token pairs read their user at each refresh, so an
+    /// access token retains its claims until it expires; [`logout_all`](Self::logout_all) revokes
+    /// it.
     ///
     /// # Errors
     ///
-    /// When the store does not answer; sessions may then be left, so ask again.
+    /// When the store does not answer. Some sessions may then be unchanged, so call it again.
     pub async fn refresh_user(&self, subject: &str) -> Result<(), StoreError> {
         match &self.inner.sessions {
             Some(sessions) => sessions.refresh_user(subject).await,
@@ -74,7 +77,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         }
     }
 
-    fn tell(&self, kind: EventKind, subject: &str) {
+    fn send_event(&self, kind: EventKind, subject: &str) {
         self.inner.events.tell(&self.event(kind).of(subject));
     }
 }

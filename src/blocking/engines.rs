@@ -1,9 +1,9 @@
-//! The engines' methods, waiting.
+//! The methods of the engines, as blocking calls.
 
 use super::{Blocking, BlockingError};
 use crate::secret::Secret;
 
-/// What is sent to the thread is wiped there.
+/// Copies text for the worker thread, which zeroizes it.
 fn owned(text: &str) -> Secret<String> {
     Secret::new(text.to_owned())
 }
@@ -20,8 +20,11 @@ mod sessions {
         session::{NewSession, SessionData, SessionInfo, Sessions},
     };
 
-    /// The methods of [`Sessions`], and their errors.
-    #[allow(clippy::missing_errors_doc, reason = "they are those of the engine")]
+    /// The methods of [`Sessions`], with the same errors.
+    #[allow(
+        clippy::missing_errors_doc,
+        reason = "the errors are those of the engine"
+    )]
     impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Blocking<Sessions<U>> {
         /// See [`Sessions::create`].
         pub fn create(&self, grant: Grant<U>) -> Result<NewSession, BlockingError<IssueError>> {
@@ -29,7 +32,7 @@ mod sessions {
         }
 
         /// See [`Sessions::get`].
-        #[allow(clippy::type_complexity, reason = "it is that of the engine")]
+        #[allow(clippy::type_complexity, reason = "it is the type of the engine")]
         pub fn get(
             &self,
             token: &str,
@@ -97,8 +100,11 @@ mod tokens {
         token::{Jwt, TokenId, TokenList},
     };
 
-    /// The methods of [`Jwt`], and their errors.
-    #[allow(clippy::missing_errors_doc, reason = "they are those of the engine")]
+    /// The methods of [`Jwt`], with the same errors.
+    #[allow(
+        clippy::missing_errors_doc,
+        reason = "the errors are those of the engine"
+    )]
     impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Blocking<Jwt<U>> {
         /// See [`Jwt::issue`].
         pub fn issue(&self, grant: Grant<U>) -> Result<Secret<String>, BlockingError<IssueError>> {
@@ -118,8 +124,11 @@ mod tokens {
         }
     }
 
-    /// The methods of [`TokenList`], and their errors.
-    #[allow(clippy::missing_errors_doc, reason = "they are those of the engine")]
+    /// The methods of [`TokenList`], with the same errors.
+    #[allow(
+        clippy::missing_errors_doc,
+        reason = "the errors are those of the engine"
+    )]
     impl Blocking<TokenList> {
         /// See [`TokenList::add`].
         pub fn add(&self, token: &TokenId) -> Result<(), BlockingError<StoreError>> {
@@ -160,8 +169,11 @@ mod pairs {
         rejection::Rejection,
     };
 
-    /// The methods of [`TokenPairs`], and their errors.
-    #[allow(clippy::missing_errors_doc, reason = "they are those of the engine")]
+    /// The methods of [`TokenPairs`], with the same errors.
+    #[allow(
+        clippy::missing_errors_doc,
+        reason = "the errors are those of the engine"
+    )]
     impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Blocking<TokenPairs<U>> {
         /// See [`TokenPairs::issue`].
         pub fn issue(&self, grant: Grant<U>) -> Result<TokenPair, BlockingError<IssueError>> {
@@ -174,7 +186,7 @@ mod pairs {
             self.run(async move |pairs| pairs.verify(token.expose()).await)
         }
 
-        /// See [`TokenPairs::refresh`]; without a fingerprint.
+        /// See [`TokenPairs::refresh`]. Sends no fingerprint.
         pub fn refresh(&self, refresh_token: &str) -> Result<TokenPair, BlockingError<Rejection>> {
             let token = owned(refresh_token);
             self.run(async move |pairs| pairs.refresh(token.expose(), None).await)
@@ -213,8 +225,11 @@ mod otp {
         rejection::Rejection,
     };
 
-    /// The methods of [`Otp`], and their errors.
-    #[allow(clippy::missing_errors_doc, reason = "they are those of the engine")]
+    /// The methods of [`Otp`], with the same errors.
+    #[allow(
+        clippy::missing_errors_doc,
+        reason = "the errors are those of the engine"
+    )]
     impl Blocking<Otp> {
         /// See [`Otp::enroll`].
         pub fn enroll(&self, subject: &str) -> Result<Enrollment, BlockingError<Rejection>> {

@@ -1,18 +1,18 @@
-//! Why a call that waits came to nothing.
+//! Why a blocking call failed.
 
 use std::{convert::Infallible, error::Error, fmt, io};
 
-/// Says why a call that waits came to nothing; `X` is what the engine fails with.
+/// Why a blocking call failed; `X` is the error of the engine.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BlockingError<X = Infallible> {
-    /// The caller is inside a tokio runtime, so nothing was done.
+    /// The caller is inside a tokio runtime, so the call was not made.
     InsideRuntime,
-    /// The future panicked. What it had done by then is done.
+    /// The future panicked. What it did before the panic stays done.
     Panicked,
-    /// The operating system gave no thread, or none that can have a runtime.
+    /// The operating system could not provide a thread or a runtime.
     Start(io::Error),
-    /// What the engine says.
+    /// The error of the engine.
     Engine(X),
 }
 
@@ -20,10 +20,10 @@ impl<X: fmt::Display> fmt::Display for BlockingError<X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InsideRuntime => f.write_str(
-                "a call that waits was made inside a tokio runtime, where the engine itself is to be awaited",
+                "a blocking call was made inside a tokio runtime; await the engine itself there",
             ),
             Self::Panicked => f.write_str("the call panicked"),
-            Self::Start(_) => f.write_str("the thread for calls that wait did not start"),
+            Self::Start(_) => f.write_str("the thread for blocking calls did not start"),
             Self::Engine(error) => error.fmt(f),
         }
     }
@@ -33,7 +33,7 @@ impl<X: Error> Error for BlockingError<X> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Start(error) => Some(error),
-            // It is shown as that error, so its cause is the next one.
+            // `Display` shows the error of the engine, so the source is the next one.
             Self::Engine(error) => error.source(),
             Self::InsideRuntime | Self::Panicked => None,
         }

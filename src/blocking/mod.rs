@@ -1,20 +1,25 @@
 //! The engines for programs without async (feature `blocking`).
 //!
-//! A [`Blocking`] holds an engine and a [`Worker`]: one thread with a small runtime on it, where the engine's futures run. Its
-//! methods wait for them, so they are called from plain threads, any number at once.
+//! A [`Blocking`] holds an engine and a [`Worker`], a thread with a small runtime on which the
+//! futures of the engine run. Its methods block until they complete, so call them from plain
+//! threads; any number may do so at once.
 //!
 //! # Rules
 //!
-//! * **No runtime is needed**, and none is looked for.
-//! * **Inside a tokio runtime** a call is an error, [`BlockingError::InsideRuntime`], and nothing is done: waiting there would stop
-//!   the very thread that others wait for. That counts `spawn_blocking` in, since tokio does not tell it apart; code with a
-//!   runtime has the engine itself.
-//! * **The thread is owned.** It ends when the last handle of its worker is dropped, which waits for that.
-//! * **A panic** in a future is the error of its own call, [`BlockingError::Panicked`]. Other calls and later ones work.
-//! * **Whatever has no method here** goes through [`run`](Blocking::run): it hands the engine to an async closure.
+//! * **No runtime is needed**, and none is used if there is one.
+//! * **Inside a tokio runtime** a call fails with [`BlockingError::InsideRuntime`] and does
+//!   nothing: it would block a thread that other tasks need. This includes `spawn_blocking`, since
+//!   tokio does not distinguish it. Code with a runtime can await the engine itself.
+//! * **The thread is owned.** It ends when the last handle of its worker is dropped; the drop waits
+//!   for it.
+//! * **A panic** in a future is the error of that call, [`BlockingError::Panicked`]. Concurrent and
+//!   later calls are not affected.
+//! * **Operations without a method here** are available with [`run`](Blocking::run), which passes
+//!   the engine to an async closure.
 //!
-//! A store with connections is connected on the worker, since they live on the runtime that made them:
-//! `worker.run(async || RedisStore::connect(url).await)`. Engines that share a store share its worker.
+//! Connect a store on the worker, since its connections live on the runtime that opened them:
+//! `worker.run(async || RedisStore::connect(url).await)`. Engines that share a store share its
+//! worker.
 //!
 //! # Example
 //!
@@ -32,7 +37,7 @@
 //! let (_, data) = sessions.get(session.token.expose())?.expect("it was just created");
 //! assert_eq!(data.user.as_deref(), Some("Alice"));
 //!
-//! // What has no method of its own:
+//! // An operation without a method of its own:
 //! let ended = sessions.run(async |sessions| sessions.clear_others("42", "none").await)?;
 //! assert_eq!(ended, 1);
 //! # Ok(())
@@ -50,7 +55,7 @@ use std::fmt;
 
 pub use self::{error::BlockingError, worker::Worker};
 
-/// An engine whose methods wait. See the [module](self).
+/// An engine with blocking methods. See the [module](self).
 ///
 /// It is a handle: cloning it is cheap, and all clones share the thread.
 #[derive(Clone)]
@@ -60,25 +65,25 @@ pub struct Blocking<E> {
 }
 
 impl<E: Clone + Send + 'static> Blocking<E> {
-    /// The engine on a thread of its own.
+    /// Starts a thread of its own for the engine.
     ///
     /// # Errors
     ///
-    /// [`BlockingError::Start`] when the operating system gives no thread.
+    /// [`BlockingError::Start`] when the thread cannot be started.
     pub fn new(engine: E) -> Result<Self, BlockingError> {
         Ok(Worker::start()?.with(engine))
     }
 
-    /// The engine itself.
+    /// Returns the engine.
     pub const fn engine(&self) -> &E {
         &self.engine
     }
 
-    /// Hands the engine to `work`, on the worker's thread, and waits for its end.
+    /// Runs `work` with the engine on the thread of the worker, and blocks until it completes.
     ///
     /// # Errors
     ///
-    /// [`BlockingError::InsideRuntime`] and [`BlockingError::Panicked`], and what `work` fails with.
+    /// [`BlockingError::InsideRuntime`] and [`BlockingError::Panicked`], and the error of `work`.
     pub fn run<T, X>(
         &self,
         work: impl AsyncFnOnce(E) -> Result<T, X> + Send + 'static,
@@ -93,7 +98,7 @@ impl<E: Clone + Send + 'static> Blocking<E> {
 }
 
 impl Worker {
-    /// Puts an engine on this worker's thread.
+    /// Runs an engine on the thread of this worker.
     pub fn with<E>(&self, engine: E) -> Blocking<E> {
         Blocking {
             engine,

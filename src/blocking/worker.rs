@@ -1,10 +1,10 @@
-//! The thread on which futures run for callers that wait.
+//! The thread on which the futures of blocking calls run.
 
 use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, mpsc as answers},
+    sync::{Arc, mpsc as results},
     thread::{self, JoinHandle},
 };
 
@@ -16,14 +16,14 @@ use tokio::{
 
 use super::BlockingError;
 
-/// A thread with a runtime on it, for engines and stores whose callers wait. See the [module](super).
+/// A thread with a runtime, for the blocking calls of engines and stores. See the [module](super).
 ///
-/// It is a handle: cloning it is cheap, and the thread ends with the last one.
+/// It is a handle: cloning it is cheap, and the thread ends with the last clone.
 #[derive(Clone)]
 pub struct Worker(Arc<Thread>);
 
 struct Thread {
-    /// Taken by the end alone: without a sender the thread's loop ends.
+    /// Taken only when the thread ends: its loop ends when there is no sender.
     jobs: Option<UnboundedSender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -35,7 +35,7 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`BlockingError::Start`] when the operating system gives none.
+    /// [`BlockingError::Start`] when the thread or its runtime cannot be started.
     pub fn start() -> Result<Self, BlockingError> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(BlockingError::Start)?;
@@ -50,11 +50,11 @@ impl Worker {
         })))
     }
 
-    /// Runs `work` on the thread, and waits for its end.
+    /// Runs `work` on the thread, and blocks until it completes.
     ///
     /// # Errors
     ///
-    /// [`BlockingError::InsideRuntime`] and [`BlockingError::Panicked`], and what `work` fails with.
+    /// [`BlockingError::InsideRuntime`] and [`BlockingError::Panicked`], and the error of `work`.
     pub fn run<T, X>(
         &self,
         work: impl AsyncFnOnce() -> Result<T, X> + Send + 'static,
@@ -63,36 +63,37 @@ impl Worker {
         T: Send + 'static,
         X: Send + 'static,
     {
-        // On the thread itself too: it would wait for itself.
+        // On the worker thread too, which would wait for itself.
         if Handle::try_current().is_ok() {
             return Err(BlockingError::InsideRuntime);
         }
-        let (answer, answered) = answers::sync_channel(1);
+        let (result, received_result) = results::sync_channel(1);
         let job: Job = Box::new(move || {
             Box::pin(async move {
-                // The caller is there: it waits below.
-                let _ = answer.send(work().await);
+                // The receiver exists: the caller waits for it below.
+                let _ = result.send(work().await);
             })
         });
-        // A task that panics drops its side of the channel.
+        // A task that panics drops its end of the channel.
         let is_sent = self
             .0
             .jobs
             .as_ref()
             .is_some_and(|jobs| jobs.send(job).is_ok());
-        match answered.recv() {
+        match received_result.recv() {
             Ok(outcome) if is_sent => outcome.map_err(BlockingError::Engine),
             _ => Err(BlockingError::Panicked),
         }
     }
 }
 
-/// Starts each job as it comes, beside those under way, until no handle is left.
+/// Starts each job when it arrives, concurrently with the others, until no handle is left.
 fn serve(runtime: &Runtime, mut jobs: UnboundedReceiver<Job>) {
     let tasks = LocalSet::new();
     tasks.block_on(runtime, async move {
         while let Some(job) = jobs.recv().await {
-            // Called within its task, so that a panic on the way to the future is the task's, too.
+            // Called inside its task, so that a panic while the future is created is that of the
+            // task.
             spawn_local(async move { job().await });
         }
     });
@@ -104,9 +105,10 @@ impl Drop for Thread {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        // A future that holds the last handle drops it on the thread, which cannot wait for itself and is about to end.
+        // A future that holds the last handle drops it on the thread, which cannot wait for itself
+        // and is about to end.
         if thread.thread().id() != thread::current().id() {
-            // It has not panicked: its jobs are tasks, which keep theirs.
+            // It has not panicked: its jobs are tasks, and tokio catches their panics.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,5 @@
-//! What a configuration says, setting by setting, with the defaults of what it leaves unsaid, and what is to be known of it.
+//! The effective settings of a configuration, with defaults, and its security warnings
+//! (`jam check`).
 
 use std::path::PathBuf;
 
@@ -6,66 +7,75 @@ use serde_json::Value;
 
 use super::{
     Config,
-    reference::{below, described, inner, schema},
+    reference::{below, inner, meaning_and_default, schema},
     settings::StoreKind,
 };
 
-/// One setting of a table that is there.
-pub(crate) struct Said {
+/// One setting of a table that exists.
+pub(crate) struct ExplainedSetting {
     /// Its table, such as `jwt.accept[0]`; empty for the instance itself.
     pub(crate) table: String,
     pub(crate) name: String,
-    /// What is stated, or the default in the words of the reference. Secrets are not shown.
+    /// The stated value, or the default as the reference page words it. Secrets are redacted.
     pub(crate) value: String,
     pub(crate) is_stated: bool,
 }
 
 impl Config {
-    /// Every setting of each table that is there.
-    pub(crate) fn explain(&self) -> Vec<Said> {
-        let mut said = Vec::new();
-        table(&mut said, "", &schema(), &self.stated);
-        said
+    /// Returns every setting of each table that exists.
+    pub(crate) fn explain(&self) -> Vec<ExplainedSetting> {
+        let mut explained = Vec::new();
+        explain_table(&mut explained, "", &schema(), &self.stated);
+        explained
     }
 
-    /// What weakens this instance, each with its setting.
+    /// Returns what weakens this instance, as pairs of setting and reason.
     pub(crate) fn warnings(&self) -> Vec<(String, String)> {
         let exposed = self.is_exposed.then(|| {
-            let reason = "everybody on this machine may read this file, and a secret in it";
+            let reason = "the file contains a secret and is readable by every user of this machine";
             ("the configuration".to_owned(), reason.to_owned())
         });
         self.weak().into_iter().chain(exposed).collect()
     }
 
-    /// Whether what is kept ends with the process.
+    /// Whether the stored data is lost when the process ends.
     pub(crate) fn is_in_memory(&self) -> bool {
         let store = self.settings.store.as_ref();
         store.is_none_or(|store| store.r#type == StoreKind::Memory)
     }
 
-    /// The file of the secret that only sessions use.
+    /// Returns the file of the secret that only sessions use.
     pub(crate) fn session_secret_file(&self) -> Option<PathBuf> {
         let session = self.settings.session.as_ref()?;
         let file = session.secret_file.as_deref()?;
-        Some(self.place.path(file))
+        Some(self.location.path(file))
     }
 }
 
-/// Adds what is said in one table, and then in those within.
-fn table(said: &mut Vec<Said>, path: &str, schema: &Value, stated: &Value) {
+/// Adds the settings of one table, then those of its inner tables.
+fn explain_table(
+    explained: &mut Vec<ExplainedSetting>,
+    path: &str,
+    schema: &Value,
+    stated: &Value,
+) {
     let properties = schema["properties"].as_object().into_iter().flatten();
     let (tables, settings): (Vec<_>, Vec<_>) =
         properties.partition(|(_, property)| inner(property).is_some());
-    said.extend(settings.into_iter().map(|(name, property)| Said {
-        table: path.to_owned(),
-        name: name.clone(),
-        value: match &stated[name] {
-            Value::Null => described(property).1,
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        },
-        is_stated: !stated[name].is_null(),
-    }));
+    explained.extend(
+        settings
+            .into_iter()
+            .map(|(name, property)| ExplainedSetting {
+                table: path.to_owned(),
+                name: name.clone(),
+                value: match &stated[name] {
+                    Value::Null => meaning_and_default(property).1,
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                },
+                is_stated: !stated[name].is_null(),
+            }),
+    );
     for (name, property) in tables {
         let (path, stated) = (below(path, name), &stated[name]);
         let Some((_, schema)) = inner(property) else {
@@ -74,31 +84,31 @@ fn table(said: &mut Vec<Said>, path: &str, schema: &Value, stated: &Value) {
         match stated {
             Value::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
-                    table(said, &format!("{path}[{at}]"), schema, item);
+                    explain_table(explained, &format!("{path}[{at}]"), schema, item);
                 }
             }
             Value::Object(entries) if is_map(property) => {
                 for (name, entry) in entries {
-                    table(said, &below(&path, name), schema, entry);
+                    explain_table(explained, &below(&path, name), schema, entry);
                 }
             }
-            Value::Object(_) => table(said, &path, schema, stated),
+            Value::Object(_) => explain_table(explained, &path, schema, stated),
             _ => {}
         }
     }
 }
 
-/// Whether a property is a table of tables with names of the operator's choice.
+/// Whether a property is a map of tables, whose names the operator chooses.
 fn is_map(property: &Value) -> bool {
     property["additionalProperties"]["properties"].is_object()
 }
 
-/// What was stated, without what is secret.
+/// Returns the stated settings with secrets redacted.
 pub(super) fn redacted(stated: &Value) -> Value {
-    shown(stated, &schema())
+    redacted_by(stated, &schema())
 }
 
-fn shown(stated: &Value, schema: &Value) -> Value {
+fn redacted_by(stated: &Value, schema: &Value) -> Value {
     let schema = match schema["anyOf"].as_array() {
         Some(choices) => choices
             .iter()
@@ -112,15 +122,16 @@ fn shown(stated: &Value, schema: &Value) -> Value {
     match stated {
         Value::Array(items) => items
             .iter()
-            .map(|item| shown(item, &schema["items"]))
+            .map(|item| redacted_by(item, &schema["items"]))
             .collect(),
         Value::Object(entries) => {
-            let of = |name: &String| match &schema["properties"][name] {
+            let schema_of = |name: &String| match &schema["properties"][name] {
                 Value::Null => &schema["additionalProperties"],
                 property => property,
             };
             let entries = entries.iter();
-            let entries = entries.map(|(name, entry)| (name.clone(), shown(entry, of(name))));
+            let entries =
+                entries.map(|(name, entry)| (name.clone(), redacted_by(entry, schema_of(name))));
             Value::Object(entries.collect())
         }
         other => other.clone(),

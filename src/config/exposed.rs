@@ -1,25 +1,25 @@
-//! Whether a file holds secrets that everybody may read.
+//! Detects secrets in files that every user of the machine can read.
 
 use std::{fs::File, io};
 
 use serde_json::Value;
 
-/// Whether a value of the file is a secret itself, rather than the variable that holds one.
+/// Whether the file contains a secret itself, not only a variable that holds one.
 pub(super) fn holds_secret(value: &Value, schema: &Value) -> bool {
     let choices = schema["anyOf"].as_array().into_iter().flatten();
-    let named = choices.clone().find(|choice| choice["type"] != "null");
-    let schema = named.unwrap_or(schema);
+    let non_null = choices.clone().find(|choice| choice["type"] != "null");
+    let schema = non_null.unwrap_or(schema);
     match value {
         Value::String(text) => schema["writeOnly"] == true && !text.contains('$'),
         Value::Array(items) => items
             .iter()
             .any(|item| holds_secret(item, &schema["items"])),
         Value::Object(entries) => entries.iter().any(|(name, entry)| {
-            let of = match &schema["properties"][name] {
+            let schema = match &schema["properties"][name] {
                 Value::Null => &schema["additionalProperties"],
                 property => property,
             };
-            holds_secret(entry, of)
+            holds_secret(entry, schema)
         }),
         _ => false,
     }
@@ -45,7 +45,7 @@ mod tests {
     use crate::config::schema;
 
     #[test]
-    fn a_secret_is_one_that_stands_there_itself() {
+    fn only_a_secret_in_the_file_itself_counts() {
         let schema = schema();
         for secret in [
             json!({ "secret": "0123" }),

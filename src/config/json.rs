@@ -1,4 +1,4 @@
-//! JSON in which no key stands twice.
+//! JSON values without duplicate keys.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-/// A value of which no table has a key twice: of two settings, one would be silently dropped.
+/// A value without duplicate keys: of two settings, one would be dropped silently.
 pub(super) struct Unambiguous(pub(super) Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {
@@ -62,7 +62,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         let mut table = Map::new();
         while let Some((key, Unambiguous(value))) = entries.next_entry::<String, _>()? {
             if table.insert(key, value).is_some() {
-                return Err(A::Error::custom("a key stands twice"));
+                return Err(A::Error::custom("duplicate key"));
             }
         }
         Ok(table.into())

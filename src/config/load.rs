@@ -1,4 +1,4 @@
-//! From a file, a text or a value to settings.
+//! Loads settings from a file, a string or a value.
 
 use std::{
     collections::BTreeMap,
@@ -15,15 +15,15 @@ use super::{
     Config,
     exposed::{holds_secret, is_readable_by_all},
     json::Unambiguous,
-    node::{Fault, Node},
-    place::Place,
+    node::{Node, NodeError},
+    place::Location,
     reference::schema,
-    settings::Settings,
+    settings::InstanceSettings,
     vars::{self, Variables},
 };
 use crate::error::ConfigError;
 
-/// How a text is written.
+/// The format of a configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Format {
@@ -35,7 +35,7 @@ pub enum Format {
     Json,
 }
 
-/// A configuration about to be read.
+/// A configuration that is about to be loaded.
 #[must_use = "nothing is read until this is loaded"]
 pub struct Loader {
     source: Source,
@@ -72,14 +72,14 @@ impl Loader {
         }
     }
 
-    /// The table of the instance, such as `auth.admin`. Default: `jam` if there is such a table, otherwise the whole
-    /// document.
+    /// Selects the table of the instance, such as `auth.admin`. Default: `jam` if there is such a
+    /// table, otherwise the whole document.
     pub fn table(mut self, pointer: &str) -> Self {
         self.table = Some(pointer.to_owned());
         self
     }
 
-    /// The variables, in place of the environment's.
+    /// Sets the variables, in place of the process environment.
     pub fn variables(
         mut self,
         variables: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
@@ -90,69 +90,70 @@ impl Loader {
         self
     }
 
-    /// What the names of overriding variables begin with, before `__`. Default: `JAM`. Two instances of one process need
-    /// two, or what is said to one is said to both.
+    /// Sets the prefix of overriding variables, without the `__`. Default: `JAM`. Two instances in
+    /// one process need different prefixes; otherwise an override applies to both.
     pub fn overrides(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.prefix);
         self
     }
 
-    /// Reads and checks what can be checked without a store.
+    /// Loads the settings and checks what can be checked without a store.
     ///
     /// # Errors
     ///
-    /// When the source cannot be read, or a setting is unknown, of a wrong type, or names a variable that is not set.
+    /// If the source cannot be read, or a setting is unknown, has the wrong type, or names a
+    /// variable that is not set.
     pub fn load(self) -> Result<Config, ConfigError> {
-        let mut place = Place::default();
-        // In a value of the program's, nothing stands for what is not set.
+        let mut location = Location::default();
+        // In a value from the program, null means that the setting is unset.
         let is_text = !matches!(self.source, Source::Value(_));
         let mut is_exposed = false;
         let document = match self.source {
             Source::File(path) => {
-                place.file = Some(path.display().to_string());
+                location.file = Some(path.display().to_string());
                 path.parent()
                     .unwrap_or(Path::new(""))
-                    .clone_into(&mut place.folder);
-                let (document, is_readable) = read(&path, &place)?;
+                    .clone_into(&mut location.folder);
+                let (document, is_readable) = read(&path, &location)?;
                 is_exposed = is_readable;
                 document
             }
             Source::Text(text, format) => {
-                parse(&text, format).map_err(|fault| place.fault(fault))?
+                parse(&text, format).map_err(|error| location.node_error(error))?
             }
             Source::Value(value) => value.map_err(|_| {
-                place.fault(Fault::new(
-                    "does not serialise as a table with texts as keys",
+                location.node_error(NodeError::new(
+                    "does not serialise as a table with string keys",
                 ))
             })?,
         };
-        let mut table = select(document, self.table.as_deref(), &mut place)?;
+        let mut table = select(document, self.table.as_deref(), &mut location)?;
         let variables = self.variables.unwrap_or_else(environment);
         if is_exposed {
             is_exposed = holds_secret(&Value::Object(table.clone()), &schema());
         }
         if is_exposed {
-            let file = place.file.as_deref();
+            let file = location.file.as_deref();
             tracing::warn!(
                 file,
-                "everybody on this machine may read this configuration, and a secret in it"
+                "this configuration contains a secret and is readable by every user of this machine"
             );
         }
         let mut overrides = BTreeMap::new();
-        let written = vars::override_with(&mut table, &self.prefix, &variables, &mut overrides);
-        place.overrides = overrides;
-        let read = written.and_then(|()| {
+        let overridden = vars::override_with(&mut table, &self.prefix, &variables, &mut overrides);
+        location.overrides = overrides;
+        let read = overridden.and_then(|()| {
             let mut table = Value::Object(table);
             if is_text {
-                refuse_empty(&table)?;
+                reject_empty(&table)?;
             }
             vars::expand(&mut table, &variables)?;
-            Ok((Settings::deserialize(Node(&table))?, table))
+            Ok((InstanceSettings::deserialize(Node(&table))?, table))
         });
-        let (settings, _table) = read.map_err(|fault| place.fault(fault))?;
+        let (settings, _table) = read.map_err(|error| location.node_error(error))?;
         Ok(Config {
             settings,
-            place,
+            location,
             #[cfg(feature = "cli")]
             stated: super::explain::redacted(&_table),
             #[cfg(feature = "cli")]
@@ -169,23 +170,23 @@ impl fmt::Debug for Loader {
     }
 }
 
-/// What is not Unicode is in no configuration.
+/// Returns the variables of the process. One that is not Unicode is ignored.
 fn environment() -> Variables {
     let all = env::vars_os();
     all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }
 
-/// What the file says, and whether everybody may read it.
-fn read(path: &Path, place: &Place) -> Result<(Value, bool), ConfigError> {
+/// Reads a file. Also returns whether every user of the machine can read it.
+fn read(path: &Path, location: &Location) -> Result<(Value, bool), ConfigError> {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let format = match extension {
         Some("toml") => Format::Toml,
         Some("yaml" | "yml") => Format::Yaml,
         Some("json") => Format::Json,
         _ => {
-            let reason = "its extension is none of toml, yaml, yml and json";
-            return Err(place.fault(Fault::new(reason)));
+            let reason = "the extension must be toml, yaml, yml or json";
+            return Err(location.node_error(NodeError::new(reason)));
         }
     };
     let mut text = String::new();
@@ -197,21 +198,22 @@ fn read(path: &Path, place: &Place) -> Result<(Value, bool), ConfigError> {
     let is_exposed = opened.map_err(|error| {
         let reason = match error.kind() {
             ErrorKind::NotFound => "there is no such file",
-            ErrorKind::PermissionDenied => "may not be read",
-            ErrorKind::IsADirectory => "is a folder",
+            ErrorKind::PermissionDenied => "permission denied",
+            ErrorKind::IsADirectory => "is a directory",
             ErrorKind::InvalidData => "is not UTF-8",
             _ => "cannot be read",
         };
-        place.fault(Fault::new(reason)).because(error)
+        location.node_error(NodeError::new(reason)).because(error)
     })?;
-    let document = parse(&text, format).map_err(|fault| place.fault(fault))?;
+    let document = parse(&text, format).map_err(|error| location.node_error(error))?;
     Ok((document, is_exposed))
 }
 
-/// The parsers' own words quote the text, so only the line is told.
-fn parse(text: &str, format: Format) -> Result<Value, Fault> {
+/// Parses a configuration. The parsers' messages quote the text, so the error contains only the
+/// line.
+fn parse(text: &str, format: Format) -> Result<Value, NodeError> {
     if text.len() as u64 > MAX_BYTES {
-        return Err(Fault::new("is longer than 1 MiB"));
+        return Err(NodeError::new("is longer than 1 MiB"));
     }
     let (name, line) = match format {
         Format::Toml => match toml::from_str(text) {
@@ -234,21 +236,23 @@ fn parse(text: &str, format: Format) -> Result<Value, Fault> {
             Err(error) => ("JSON", error.line()),
         },
     };
-    Err(Fault::new(format!("is not {name}: see line {line}")))
+    Err(NodeError::new(format!(
+        "is not valid {name}: see line {line}"
+    )))
 }
 
-/// Refuses a key with nothing after it, by which one reader means the defaults and another none at all.
-fn refuse_empty(value: &Value) -> Result<(), Fault> {
+/// Rejects a key without a value, which could mean the defaults or the absence of the table.
+fn reject_empty(value: &Value) -> Result<(), NodeError> {
     match value {
-        Value::Null => Err(Fault::new(
-            "is empty: give it a value, `{}` for a table of defaults, or leave it out",
+        Value::Null => Err(NodeError::new(
+            "is empty: set a value, write `{}` for a table of defaults, or remove the key",
         )),
         Value::Array(items) => items.iter().enumerate().try_for_each(|(at, item)| {
-            refuse_empty(item).map_err(|it| it.below(format!("[{at}]")))
+            reject_empty(item).map_err(|it| it.below(format!("[{at}]")))
         }),
         Value::Object(table) => table
             .iter()
-            .try_for_each(|(key, item)| refuse_empty(item).map_err(|it| it.below(key))),
+            .try_for_each(|(key, item)| reject_empty(item).map_err(|it| it.below(key))),
         _ => Ok(()),
     }
 }
@@ -256,29 +260,29 @@ fn refuse_empty(value: &Value) -> Result<(), Fault> {
 fn select(
     document: Value,
     pointer: Option<&str>,
-    place: &mut Place,
+    location: &mut Location,
 ) -> Result<Map<String, Value>, ConfigError> {
     let mut table = match document {
         Value::Object(table) => table,
         Value::Null => Map::new(),
-        _ => return Err(place.fault(Fault::new("is no table"))),
+        _ => return Err(location.node_error(NodeError::new("is not a table"))),
     };
     let pointer = match pointer {
         Some(pointer) => pointer,
         None if table.contains_key("jam") => "jam",
         None => return Ok(table),
     };
-    pointer.clone_into(&mut place.table);
+    pointer.clone_into(&mut location.table);
     for key in pointer.split('.') {
         table = match table.remove(key) {
             Some(Value::Object(inner)) => inner,
             Some(Value::Null) => Map::new(),
-            Some(_) => return Err(place.fault(Fault::new("is no table"))),
-            None => return Err(place.fault(Fault::new("there is no such table"))),
+            Some(_) => return Err(location.node_error(NodeError::new("is not a table"))),
+            None => return Err(location.node_error(NodeError::new("there is no such table"))),
         };
     }
     Ok(table)
 }
 
-/// A hundred times what the longest configuration has.
+/// A hundred times the length of the longest configuration.
 const MAX_BYTES: u64 = 1 << 20;

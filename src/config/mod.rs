@@ -1,6 +1,7 @@
-//! One file for all engines (feature `config`).
+//! One configuration for all engines (feature `config`).
 //!
-//! A [`Config`] is read from a file, a text or a value, and [`Jam`](crate::Jam) is built from it:
+//! A [`Config`] is loaded from a file, a string or a value, and a [`Jam`](crate::Jam) is built from
+//! it:
 //!
 //! ```
 //! use tower_jam::{Claims, Grant, Jam, config::{Config, Format}};
@@ -29,28 +30,35 @@
 //!
 //! # Rules
 //!
-//! * **Formats** go by the extension: `.toml`, `.yaml` or `.yml`, `.json`.
-//! * **The table** of an instance is `jam` if there is one, otherwise the whole document; [`Loader::table`] names another, so two
-//!   instances live in one file, and so do the settings of other programs. In one Redis or PostgreSQL such an instance keeps what it
-//!   keeps under a `prefix` with its table's name, so that sessions and tokens of one are none of another.
-//! * **Variables** stand in any text: `$VAR`, `${VAR}`, and `${VAR:-default}` where it is not set or empty. `$$` is a dollar. What a
-//!   variable holds is not looked at again, and a key is what it says.
-//! * **The environment overrides**: `JAM__JWT__ALG` is `jwt.alg` of the chosen table, and an error about it names the variable. A list is
-//!   written as JSON.
-//! * **Texts for numbers.** A number, and `true` or `false`, may be a text, as variables are.
-//! * **Nothing means two things.** A key that stands twice is refused, and so is one with nothing after it, by which one reader means
-//!   the defaults and another none at all. In a [value](Config::value) it is not set.
-//! * **Spans of time** are a whole number and `ms`, `s`, `m`, `h` or `d`.
-//! * **Files** are relative to the configuration's folder. One with a secret that everybody may read is warned of, and so is a
-//!   configuration that states a secret itself. The last line end of a
-//!   text is no part of the secret in it; what is not UTF-8 is taken whole. A configuration has 1 MiB at most, a key 64 KiB.
-//! * **Errors** name the file, the path of the setting and the reason; none quotes a value.
+//! * **Formats** follow from the file extension: `.toml`, `.yaml` or `.yml`, `.json`.
+//! * **Table.** The settings of an instance are in the table `jam` if it exists, otherwise in the
+//!   whole document. [`Loader::table`] selects another table, so that one file can hold two
+//!   instances and the settings of other programs. In a shared Redis or PostgreSQL, such an
+//!   instance stores its data under a `prefix` that contains its table's name, so that sessions and
+//!   tokens of one instance are never valid for another.
+//! * **Variables** can occur in any string: `$VAR`, `${VAR}`, and `${VAR:-default}` for a variable
+//!   that is unset or empty. `$$` is a dollar sign. The value of a variable is not expanded again,
+//!   and keys are not expanded.
+//! * **Environment overrides.** `JAM__JWT__ALG` sets `jwt.alg` of the selected table. An error
+//!   about it names the variable. A list is written as JSON.
+//! * **Strings for numbers.** A number or boolean can be written as a string, since variables are
+//!   strings.
+//! * **No ambiguity.** A duplicate key is an error. So is a key without a value, which could mean
+//!   the defaults or the absence of the table. In a [value](Config::value), a key without a value
+//!   is unset.
+//! * **Durations** are a whole number and a unit: `ms`, `s`, `m`, `h` or `d`.
+//! * **Files** are relative to the configuration's directory. A secret in a file that every user of
+//!   the machine can read causes a warning in the log, for a key file as for the configuration
+//!   itself. A newline at the end of a text file is not part of the secret; a file that is not
+//!   UTF-8 is used unchanged. A configuration has at most 1 MiB, a key file at most 64 KiB.
+//! * **Errors** name the file, the path of the setting and the reason. They never quote a value.
 //!
 //! # Caveats
 //!
-//! The text of a configuration is not wiped from memory; keys are, once they are made of it. An override reaches every instance
-//! with its [prefix](Loader::overrides). Two instances that state one `prefix`, or are given one store by the program, share what is
-//! in it: with the same secret, whoever is logged in to one is logged in to both.
+//! The text of a configuration is not wiped from memory; keys built from it are. An override
+//! applies to every instance with its [prefix](Loader::overrides). Two instances with the same
+//! `prefix`, or with the same store object, share its contents: with the same secret, a user who is
+//! logged in to one is logged in to both.
 #![doc = "\n"]
 #![doc = include_str!("reference.md")]
 
@@ -87,31 +95,32 @@ pub use self::{
     reference::{reference, schema},
 };
 
-/// The settings of one instance, read and not yet built.
+/// The settings of one instance, loaded but not yet built.
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub(crate) settings: settings::Settings,
-    pub(crate) place: place::Place,
-    /// What was stated, without what is secret.
+    pub(crate) settings: settings::InstanceSettings,
+    pub(crate) location: place::Location,
+    /// The stated settings, with secrets redacted.
     #[cfg(feature = "cli")]
     stated: serde_json::Value,
-    /// Whether everybody may read the file, and a secret in it.
+    /// Whether the file contains a secret and is readable by every user.
     #[cfg(feature = "cli")]
     is_exposed: bool,
 }
 
 impl Config {
-    /// The configuration in this file.
+    /// Loads the configuration from a file.
     pub fn file(path: impl AsRef<Path>) -> Loader {
         Loader::file(path.as_ref())
     }
 
-    /// The configuration in this text.
+    /// Loads the configuration from a string.
     pub fn text(text: &str, format: Format) -> Loader {
         Loader::text(text, format)
     }
 
-    /// The configuration that this value serialises as: a map, a `serde_json::json!`, a struct of the application's.
+    /// Loads the configuration from a value that serialises as one: a map, a `serde_json::json!` or
+    /// a struct.
     pub fn value(value: &impl Serialize) -> Loader {
         Loader::value(value)
     }

@@ -1,17 +1,19 @@
-//! What somebody may have meant.
+//! Suggestions for misspelled names.
 
-/// The known word that `word` is nearest to, unless all are far.
-pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    // Nobody mistypes so much, and the distance takes time.
-    if word.len() > LONGEST {
+/// Returns the known word that is nearest to `word`, unless all are far from it.
+pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    // A longer word is not a typo, and the distance would take time to compute.
+    if word.len() > MAX_WORD_BYTES {
         return None;
     }
-    let distances = known.iter().map(|other| (distance(word, other), *other));
+    let distances = candidates
+        .iter()
+        .map(|other| (distance(word, other), *other));
     let (distance, near) = distances.min()?;
     (distance <= word.len().max(3) / 2).then_some(near)
 }
 
-/// How many letters must be added, taken away, changed, or swapped with the next one.
+/// The number of letters to insert, delete, replace, or swap with the next one (edit distance).
 fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let mut last: Vec<usize> = Vec::new();
@@ -31,7 +33,7 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-const LONGEST: usize = 64;
+const MAX_WORD_BYTES: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -1,46 +1,47 @@
-//! Where settings are from, for errors that say so.
+//! The location of settings, for error messages.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use super::node::Fault;
+use super::node::NodeError;
 use crate::error::ConfigError;
 
 /// The file and the table of an instance.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(super) file: Option<String>,
-    /// What the paths in it are relative to.
+    /// The directory that paths are relative to.
     pub(super) folder: PathBuf,
     pub(crate) table: String,
-    /// The settings that variables have overridden, with these variables' names.
+    /// The settings that variables override, with the names of these variables.
     pub(super) overrides: BTreeMap<String, String>,
 }
 
-impl Place {
-    /// The error about the setting at `key`.
+impl Location {
+    /// Creates an error about the setting at `key`.
     pub(crate) fn error(&self, key: &str, reason: impl Into<String>) -> ConfigError {
-        self.name(ConfigError::new("", reason.into()), key)
+        self.locate(ConfigError::new("", reason.into()), key)
     }
 
-    /// The same about the setting at `key`.
-    pub(crate) fn name(&self, error: ConfigError, key: &str) -> ConfigError {
+    /// Sets the setting of `error` to the one at `key`.
+    pub(crate) fn locate(&self, error: ConfigError, key: &str) -> ConfigError {
         let path = match (self.table.is_empty(), key.is_empty()) {
             (false, false) => format!("{}.{key}", self.table),
             (false, true) => self.table.clone(),
             (true, _) => key.to_owned(),
         };
-        let path = match path.is_empty() && self.file.is_none() {
-            true => "config".to_owned(),
-            false => path,
+        let path = if path.is_empty() && self.file.is_none() {
+            "config".to_owned()
+        } else {
+            path
         };
-        error.at(path, self.said_by(key).or(self.file.as_deref()))
+        error.at(path, self.override_of(key).or(self.file.as_deref()))
     }
 
-    /// The variable that says what is at `key`.
-    fn said_by(&self, key: &str) -> Option<&str> {
+    /// Returns the variable that overrides the setting at `key`.
+    fn override_of(&self, key: &str) -> Option<&str> {
         let is_within = |path: &str| {
             let rest = key.strip_prefix(path);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
@@ -50,8 +51,8 @@ impl Place {
         found.map(|(_, variable)| &**variable)
     }
 
-    /// What an engine says of a setting, about the setting of `table` that it was given.
-    pub(crate) fn engine(&self, table: &str, error: ConfigError) -> ConfigError {
+    /// Converts an engine's error about its own setting to one about the setting in `table`.
+    pub(crate) fn engine_error(&self, table: &str, error: ConfigError) -> ConfigError {
         let key = match error.setting() {
             name @ ("issuer" | "audience" | "secret") if !table.contains('.') => name.to_owned(),
             "period" => format!("{table}.interval"),
@@ -59,21 +60,21 @@ impl Place {
             "time_limit" => format!("{table}.command_timeout"),
             "table_prefix" => format!("{table}.prefix"),
             "parameter" => format!("{table}.parameters"),
-            // A provider's name is the table's.
+            // The table's key is the provider's name.
             "name" => table.to_owned(),
             name => format!("{table}.{name}"),
         };
-        self.name(error, &key)
+        self.locate(error, &key)
     }
 
-    pub(super) fn fault(&self, fault: Fault) -> ConfigError {
-        let key = fault.path.iter().fold(String::new(), |mut path, key| {
+    pub(super) fn node_error(&self, error: NodeError) -> ConfigError {
+        let key = error.path.iter().fold(String::new(), |mut path, key| {
             if !path.is_empty() && !key.starts_with('[') {
                 path.push('.');
             }
             path + key
         });
-        self.error(&key, fault.reason)
+        self.error(&key, error.reason)
     }
 
     pub(crate) fn path(&self, file: &str) -> PathBuf {

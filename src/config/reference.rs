@@ -1,34 +1,36 @@
-//! The reference page and the JSON Schema of the configuration, both made of the structs that read it.
+//! The reference page and the JSON Schema of the configuration, generated from the structs that
+//! read it.
 
 use std::fmt::Write;
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::settings::Settings;
+use super::settings::InstanceSettings;
 
-/// The JSON Schema (draft 2020-12) of the table of an instance, for editors that complete and check settings.
+/// Returns the JSON Schema (draft 2020-12) of an instance's table, for editors that complete and
+/// check settings.
 #[must_use]
 pub fn schema() -> Value {
     let settings =
         SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings
         .into_generator()
-        .into_root_schema_for::<Settings>()
+        .into_root_schema_for::<InstanceSettings>()
         .to_value();
     schema["title"] = "tower-jam".into();
     schema
 }
 
-/// The reference of all settings, in Markdown.
+/// Returns the reference of all settings, in Markdown.
 #[must_use]
 pub fn reference() -> String {
-    let mut page = "# Reference\n\nThe settings of an instance, each below its table.\n".to_owned();
+    let mut page = "# Reference\n\nThe settings of an instance, grouped by table.\n".to_owned();
     table(&mut page, "", &schema());
     page
 }
 
-/// Writes the rows of one table, and then its inner tables.
+/// Writes the rows of one table, then its inner tables.
 fn table(page: &mut String, path: &str, schema: &Value) {
     let Some(properties) = schema["properties"].as_object() else {
         return;
@@ -46,13 +48,13 @@ fn table(page: &mut String, path: &str, schema: &Value) {
     }
     for (name, property) in properties {
         if !is_table(property) {
-            let (meaning, default) = described(property);
+            let (meaning, default) = meaning_and_default(property);
             append(
                 page,
                 &format!(
                     "| `{}` | {} | {default} | {meaning} |\n",
                     below(path, name),
-                    form(property)
+                    type_of(property)
                 ),
             );
         }
@@ -62,7 +64,7 @@ fn table(page: &mut String, path: &str, schema: &Value) {
             continue;
         };
         let path = format!("{}{suffix}", below(path, name));
-        let (meaning, default) = described(property);
+        let (meaning, default) = meaning_and_default(property);
         append(
             page,
             &format!("\nThe table `{path}`: {meaning} Default: {default}.\n"),
@@ -72,7 +74,8 @@ fn table(page: &mut String, path: &str, schema: &Value) {
 }
 
 fn append(page: &mut String, text: &str) {
-    page.write_str(text).expect("a string takes any text");
+    page.write_str(text)
+        .expect("writing to a string never fails");
 }
 
 pub(super) fn below(path: &str, name: &str) -> String {
@@ -82,7 +85,7 @@ pub(super) fn below(path: &str, name: &str) -> String {
     }
 }
 
-/// The table that a property is, or is a list or a map of.
+/// Returns the schema of the table that a property is, or of the tables in its list or map.
 pub(super) fn inner(property: &Value) -> Option<(&'static str, &Value)> {
     if let Some(choices) = property["anyOf"].as_array() {
         return choices.iter().find_map(inner);
@@ -99,8 +102,8 @@ pub(super) fn inner(property: &Value) -> Option<(&'static str, &Value)> {
         .then_some((".NAME", values))
 }
 
-/// What a property means, and its default.
-pub(super) fn described(property: &Value) -> (String, String) {
+/// Returns the meaning of a property, and its default.
+pub(super) fn meaning_and_default(property: &Value) -> (String, String) {
     let text = property["description"].as_str().unwrap_or_default();
     let text = text.replace('\n', " ");
     let (meaning, default) = text.split_once("Default: ").unwrap_or((&text, ""));
@@ -108,31 +111,29 @@ pub(super) fn described(property: &Value) -> (String, String) {
     (meaning.trim().to_owned(), default.to_owned())
 }
 
-/// How a property is written.
-fn form(property: &Value) -> String {
+/// Returns the type of a property, for the reader.
+fn type_of(property: &Value) -> String {
     if let Some(choices) = property["anyOf"].as_array() {
         let mut choices = choices.iter().filter(|choice| choice["type"] != "null");
-        return choices.next().map(form).unwrap_or_default();
+        return choices.next().map(type_of).unwrap_or_default();
     }
-    let names = words(property);
+    let names = allowed_values(property);
     if !names.is_empty() {
         return names.join(", ");
     }
     if property["title"] == "duration" {
-        return "span of time".to_owned();
+        return "duration".to_owned();
     }
     let types = match &property["type"] {
         Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
         one => one.as_str().into_iter().collect::<Vec<_>>(),
     };
-    let types = types.into_iter().filter(|form| *form != "null");
-    let types = types.map(|form| match form {
-        "string" => "text".to_owned(),
+    let types = types.into_iter().filter(|name| *name != "null");
+    let types = types.map(|name| match name {
         "integer" => "number".to_owned(),
-        "boolean" => "true or false".to_owned(),
-        "object" => "table of texts".to_owned(),
-        "array" => match words(&property["items"]) {
-            names if names.is_empty() => "list of texts".to_owned(),
+        "object" => "table of strings".to_owned(),
+        "array" => match allowed_values(&property["items"]) {
+            names if names.is_empty() => "list of strings".to_owned(),
             names => format!("list of {}", names.join(", ")),
         },
         other => other.to_owned(),
@@ -140,8 +141,8 @@ fn form(property: &Value) -> String {
     types.collect::<Vec<_>>().join(" or ")
 }
 
-/// The words that a property may be.
-fn words(property: &Value) -> Vec<String> {
+/// Returns the values that a property is restricted to.
+fn allowed_values(property: &Value) -> Vec<String> {
     let listed = property["enum"].as_array().into_iter().flatten();
     let chosen = property["oneOf"].as_array().into_iter().flatten();
     let chosen = chosen.flat_map(|choice| {

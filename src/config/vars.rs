@@ -1,26 +1,26 @@
-//! Variables in texts, and settings that the environment overrides.
+//! Variables in strings, and settings that the environment overrides.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{json::Unambiguous, node::Fault};
+use super::{json::Unambiguous, node::NodeError};
 
-/// The variables of the environment, or those of a test.
+/// The variables of the environment, or of a test.
 pub(super) type Variables = BTreeMap<String, String>;
 
-/// Puts variables in their places in every text of `value`.
-pub(super) fn expand(value: &mut Value, variables: &Variables) -> Result<(), Fault> {
+/// Expands the variables in every string of `value`.
+pub(super) fn expand(value: &mut Value, variables: &Variables) -> Result<(), NodeError> {
     match value {
         Value::String(text) => *text = expanded(text, variables)?,
         Value::Array(items) => {
             for (at, item) in items.iter_mut().enumerate() {
-                expand(item, variables).map_err(|fault| fault.below(format!("[{at}]")))?;
+                expand(item, variables).map_err(|error| error.below(format!("[{at}]")))?;
             }
         }
         Value::Object(table) => {
             for (key, item) in table {
-                expand(item, variables).map_err(|fault| fault.below(key))?;
+                expand(item, variables).map_err(|error| error.below(key))?;
             }
         }
         _ => {}
@@ -28,8 +28,8 @@ pub(super) fn expand(value: &mut Value, variables: &Variables) -> Result<(), Fau
     Ok(())
 }
 
-/// `$VAR`, `${VAR}`, `${VAR:-default}`, and `$$` for a dollar.
-fn expanded(text: &str, variables: &Variables) -> Result<String, Fault> {
+/// Expands `$VAR`, `${VAR}`, `${VAR:-default}`, and `$$` for a dollar sign.
+fn expanded(text: &str, variables: &Variables) -> Result<String, NodeError> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -41,7 +41,7 @@ fn expanded(text: &str, variables: &Variables) -> Result<String, Fault> {
         }
         let (name, default, after) = match after.strip_prefix('{') {
             Some(inside) => {
-                let open = || Fault::new("has a `${` without `}`");
+                let open = || NodeError::new("has a `${` without `}`");
                 let (inside, after) = inside.split_once('}').ok_or_else(open)?;
                 match inside.split_once(":-") {
                     Some((name, default)) => (name, Some(default), after),
@@ -57,17 +57,17 @@ fn expanded(text: &str, variables: &Variables) -> Result<String, Fault> {
             && name.bytes().all(is_word)
             && !name.starts_with(|first: char| first.is_ascii_digit());
         if !is_name {
-            return Err(Fault::new(
-                "has a `$` that no variable follows; a dollar is written `$$`",
+            return Err(NodeError::new(
+                "has a `$` without a variable name; write `$$` for a dollar sign",
             ));
         }
         match (variables.get(name), default) {
-            // As in a shell, `:-` stands in for what is empty, too.
+            // As in a shell, the default of `:-` also replaces an empty value.
             (Some(value), Some(default)) if value.is_empty() => out.push_str(default),
             (Some(value), _) => out.push_str(value),
             (None, Some(default)) => out.push_str(default),
             (None, None) => {
-                return Err(Fault::new(format!("the variable `{name}` is not set")));
+                return Err(NodeError::new(format!("the variable `{name}` is not set")));
             }
         }
         rest = after;
@@ -80,13 +80,14 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Puts `JAM__JWT__ALG` in the place of `jwt.alg`, for every variable with the prefix `JAM__`, and notes which it was.
+/// Sets `jwt.alg` to the value of `JAM__JWT__ALG`, and so on for every variable with the prefix
+/// `JAM__`, and records which variable it was.
 pub(super) fn override_with(
     table: &mut Map<String, Value>,
     prefix: &str,
     variables: &Variables,
     overridden: &mut BTreeMap<String, String>,
-) -> Result<(), Fault> {
+) -> Result<(), NodeError> {
     let prefix = format!("{prefix}__");
     for (name, value) in variables {
         let Some(path) = name.strip_prefix(&prefix) else {
@@ -94,26 +95,25 @@ pub(super) fn override_with(
         };
         let path = path.to_ascii_lowercase();
         let keys: Vec<&str> = path.split("__").collect();
-        let failed = |reason: &str| Fault {
+        let failed = |reason: &str| NodeError {
             path: keys.iter().map(|key| (*key).to_owned()).collect(),
             reason: format!("the variable `{name}` {reason}"),
         };
         let is_list = value.trim_start().starts_with('[');
-        let value = match is_list {
-            true => {
-                serde_json::from_str::<Unambiguous>(value)
-                    .map_err(|_| failed("is no list in JSON"))?
-                    .0
-            }
-            false => Value::String(value.clone()),
+        let value = if is_list {
+            serde_json::from_str::<Unambiguous>(value)
+                .map_err(|_| failed("is not a JSON list"))?
+                .0
+        } else {
+            Value::String(value.clone())
         };
-        place(table, &keys, literal(value)).map_err(failed)?;
+        insert_at(table, &keys, literal(value)).map_err(failed)?;
         overridden.insert(keys.join("."), name.clone());
     }
     Ok(())
 }
 
-/// What comes from a variable holds no further ones.
+/// Escapes a variable's value, so that it is not expanded again.
 fn literal(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(text.replace('$', "$$")),
@@ -126,7 +126,11 @@ fn literal(value: Value) -> Value {
     }
 }
 
-fn place(table: &mut Map<String, Value>, keys: &[&str], value: Value) -> Result<(), &'static str> {
+fn insert_at(
+    table: &mut Map<String, Value>,
+    keys: &[&str],
+    value: Value,
+) -> Result<(), &'static str> {
     match keys {
         [] | [""] | ["", ..] => Err("names no setting"),
         [key] => {
@@ -139,9 +143,9 @@ fn place(table: &mut Map<String, Value>, keys: &[&str], value: Value) -> Result<
                 *inner = Value::Object(Map::new());
             }
             let Value::Object(inner) = inner else {
-                return Err("leads through what is no table");
+                return Err("passes through a setting that is not a table");
             };
-            place(inner, rest, value)
+            insert_at(inner, rest, value)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What weakens an instance, by the one table of [`rules`](super::rules).
+//! Warnings about settings that weaken an instance, by the table in [`rules`](super::rules).
 
 use serde_json::Value;
 
@@ -6,49 +6,49 @@ use super::{
     Config,
     reference::{below, inner, schema},
     rules::RULES,
-    settings::{Settings, Span},
+    settings::{InstanceSettings, Span},
 };
 
-/// What a setting can do to the security of an instance.
+/// The effect of a setting on the security of an instance.
 pub(super) enum Rule {
-    /// Nothing at any value, for a stated reason.
-    Safe(Why),
-    /// Its name says so. It is warned of where it is set.
+    /// Safe at any value, for the stated reason.
+    Safe(SafeReason),
+    /// Dangerous, as its name says. Warns if it is set.
     Dangerous(&'static str),
-    /// It is warned of beyond this.
+    /// Warns above this bound.
     AtMost(&'static str, &'static str),
-    /// It is warned of below this.
+    /// Warns below this bound.
     AtLeast(&'static str, &'static str),
-    /// It is warned of where it is, or has, this.
+    /// Warns if the setting is, or contains, this value.
     Is(&'static str, &'static str),
-    /// A cookie that is warned of where a sibling domain can set it.
+    /// A cookie. Warns if a sibling domain can set it.
     Cookie,
-    /// It is warned of where this is so, stated or not.
-    When(fn(&Settings) -> bool, &'static str),
+    /// Warns if the condition holds, whether the setting is stated or not.
+    When(fn(&InstanceSettings) -> bool, &'static str),
 }
 
-/// Why a setting is safe.
+/// The reason why a setting is safe.
 #[derive(Clone, Copy)]
-pub(super) enum Why {
-    /// It names or shows something, and nothing is let in by that.
+pub(super) enum SafeReason {
+    /// It names or describes something, which grants no access.
     Name,
-    /// It is the material of a key, which is checked where it is read.
+    /// It is key material, which is checked where it is read.
     Key,
-    /// What it may be is bounded where it is read, and all of that is good.
+    /// It is range-checked where it is read, and the whole range is safe.
     Bounded,
-    /// Each choice is good.
+    /// Every choice is safe.
     Choice,
-    /// It says how much work is done, and nobody gets in by that.
+    /// It limits the amount of work, which grants no access.
     Work,
 }
 
 use Rule::{AtLeast, AtMost, Cookie, Dangerous, Is, Safe, When};
 
 impl Config {
-    /// What weakens this instance, each with its setting, and what is recommended.
+    /// Returns what weakens this instance, as pairs of setting and reason with a recommendation.
     pub(super) fn weak(&self) -> Vec<(String, String)> {
         let mut stated = Vec::new();
-        leaves(&mut stated, ["", ""], &schema(), &self.stated);
+        collect_leaves(&mut stated, ["", ""], &schema(), &self.stated);
         let mut warnings = Vec::new();
         for (setting, rule) in RULES {
             if let When(is_so, reason) = rule {
@@ -72,7 +72,14 @@ impl Rule {
             is_beyond(&stated, &bound).then_some(())
         };
         match self {
-            Safe(Why::Name | Why::Key | Why::Bounded | Why::Choice | Why::Work) | When(..) => None,
+            Safe(
+                SafeReason::Name
+                | SafeReason::Key
+                | SafeReason::Bounded
+                | SafeReason::Choice
+                | SafeReason::Work,
+            )
+            | When(..) => None,
             Dangerous(reason) => {
                 let is_set = !matches!(value, Value::Null | Value::Bool(false));
                 is_set.then(|| (*reason).to_owned())
@@ -98,7 +105,7 @@ impl Rule {
     }
 }
 
-/// A span of time or a number, for comparing it with another.
+/// Converts a duration or a number to a comparable value.
 fn measure(value: &Value) -> Option<u64> {
     let text = text(value);
     let span = Span::parse(&text).and_then(|Span(span)| u64::try_from(span.as_millis()).ok());
@@ -112,16 +119,16 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// A setting that is stated.
+/// A stated setting.
 struct Leaf<'a> {
-    /// As the reference page names it, such as `jwt.accept[].kid`.
+    /// Its name on the reference page, such as `jwt.accept[].kid`.
     pattern: String,
-    /// As it stands in the configuration.
+    /// Its path in the configuration.
     setting: String,
     value: &'a Value,
 }
 
-fn leaves<'a>(
+fn collect_leaves<'a>(
     found: &mut Vec<Leaf<'a>>,
     [pattern, setting]: [&str; 2],
     schema: &Value,
@@ -144,15 +151,15 @@ fn leaves<'a>(
         match (suffix, value) {
             ("[]", Value::Array(items)) => {
                 for (at, item) in items.iter().enumerate() {
-                    leaves(found, [&pattern, &format!("{setting}[{at}]")], schema, item);
+                    collect_leaves(found, [&pattern, &format!("{setting}[{at}]")], schema, item);
                 }
             }
             (".NAME", Value::Object(entries)) => {
                 for (name, entry) in entries {
-                    leaves(found, [&pattern, &below(&setting, name)], schema, entry);
+                    collect_leaves(found, [&pattern, &below(&setting, name)], schema, entry);
                 }
             }
-            (_, Value::Object(_)) => leaves(found, [&pattern, &setting], schema, value),
+            (_, Value::Object(_)) => collect_leaves(found, [&pattern, &setting], schema, value),
             _ => {}
         }
     }
@@ -166,7 +173,7 @@ mod tests {
 
     use super::*;
 
-    /// Every setting of a table and of those within, as the reference page names them.
+    /// Collects every setting of a table and its inner tables, as the reference page names them.
     fn settings(all: &mut BTreeSet<String>, path: &str, schema: &Value) {
         for (name, property) in schema["properties"].as_object().unwrap() {
             let path = below(path, name);
@@ -186,11 +193,11 @@ mod tests {
         for (setting, _) in RULES {
             assert!(
                 decided.insert((*setting).to_owned()),
-                "{setting} is decided twice"
+                "{setting} has two rules"
             );
         }
         let undecided: Vec<_> = all.difference(&decided).collect();
-        assert!(undecided.is_empty(), "without a decision: {undecided:?}");
+        assert!(undecided.is_empty(), "without a rule: {undecided:?}");
         let gone: Vec<_> = decided.difference(&all).collect();
         assert!(gone.is_empty(), "no such setting: {gone:?}");
     }
@@ -207,7 +214,7 @@ mod tests {
         }
     }
 
-    /// The bounds themselves are taken, and one step beyond is warned of.
+    /// The bound itself is accepted, and one step beyond it causes a warning.
     #[test]
     fn each_bound_warns_beyond_itself_and_not_at_it() {
         for (setting, rule) in RULES {

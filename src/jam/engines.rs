@@ -1,4 +1,4 @@
-//! What a facade holds.
+//! The engines that a facade holds.
 
 use std::sync::Arc;
 
@@ -7,19 +7,22 @@ use crate::{
     request::credential::CredentialSource, session::Sessions, store::Store, token::Jwt,
 };
 
-/// The engines that are configured.
+/// The configured engines of one instance.
 pub(crate) struct Engines<U> {
     /// The table of the instance.
     pub(crate) table: String,
     pub(crate) store: Arc<dyn Store>,
-    #[cfg_attr(not(feature = "otp"), allow(dead_code, reason = "codes are of a time"))]
+    #[cfg_attr(
+        not(feature = "otp"),
+        allow(dead_code, reason = "only codes need the time")
+    )]
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) jwt: Option<Read<Jwt<U>>>,
-    pub(crate) sessions: Option<Read<Sessions<U>>>,
+    pub(crate) jwt: Option<EngineWithSource<Jwt<U>>>,
+    pub(crate) sessions: Option<EngineWithSource<Sessions<U>>>,
     #[cfg(feature = "paseto")]
-    pub(crate) paseto: Option<Read<crate::token::Paseto<U>>>,
+    pub(crate) paseto: Option<EngineWithSource<crate::token::Paseto<U>>>,
     #[cfg(feature = "refresh")]
-    pub(crate) pairs: Option<Read<crate::refresh::TokenPairs<U>>>,
+    pub(crate) pairs: Option<EngineWithSource<crate::refresh::TokenPairs<U>>>,
     #[cfg(feature = "otp")]
     pub(crate) otp: Option<crate::otp::Otp>,
     #[cfg(feature = "account")]
@@ -63,19 +66,19 @@ impl<U> Engines<U> {
     }
 }
 
-/// An engine, and where its layer looks if not in the engine's own place.
-pub(crate) struct Read<A> {
+/// An engine, and where its layer reads the credential if not from the engine's own place.
+pub(crate) struct EngineWithSource<A> {
     pub(crate) engine: A,
     pub(crate) source: Option<CredentialSource>,
 }
 
-impl<A> Read<A> {
+impl<A> EngineWithSource<A> {
     pub(crate) const fn new(engine: A, source: Option<CredentialSource>) -> Self {
         Self { engine, source }
     }
 }
 
-impl<A: Authenticate> Read<A> {
+impl<A: Authenticate> EngineWithSource<A> {
     pub(super) fn layer(&self) -> AuthLayer<A> {
         let layer = AuthLayer::new(self.engine.clone());
         match &self.source {

@@ -1,7 +1,7 @@
-//! One object for all engines: the facade.
+//! The facade: one object for all engines of a configuration.
 //!
-//! [`Jam`] is built from a [configuration](crate::config), hands out engines and layers, and has the methods that users of the Python
-//! library Jam know, each one call into an engine.
+//! [`Jam`] is built from a [configuration](crate::config). It provides engines and layers, and the
+//! methods that users of the Python library Jam know, each of which is one call to an engine.
 
 mod assemble;
 mod engines;
@@ -11,7 +11,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use self::engines::{Engines, Read};
+pub(crate) use self::engines::{EngineWithSource, Engines};
 pub use self::{assemble::JamBuilder, python::Payload};
 #[cfg(feature = "oauth2")]
 use crate::oauth2::OAuth2;
@@ -29,13 +29,11 @@ use crate::{
     token::{Claims, Jwt},
 };
 
-/// All engines of one instance, whose users are a `U`.
+/// A cheap handle to all engines of one instance, with `U` as the type of its users. An engine
+/// without a table is an error. Get engines once, at startup, so that it prevents the start.
 ///
-/// It is a handle: cloning it is cheap. An engine whose table the configuration lacks is an error that names the table; take engines
-/// and layers once, at the start, and such an error ends the start.
-///
-/// [`extension`](Self::extension) is a layer that brings it to handlers. In axum a handler then takes it as an argument, `jam: Jam`; in
-/// tonic a method finds it in `request.extensions()`, with the layers around the server, refusals in gRPC's dialect:
+/// [`extension`](Self::extension) is a layer that passes it to handlers: in axum as an argument,
+/// `jam: Jam`, in tonic in `request.extensions()`. In tonic, the layers go around the server:
 ///
 /// ```
 /// # async fn run(jam: tower_jam::Jam) -> Result<(), tower_jam::ConfigError> {
@@ -71,7 +69,7 @@ pub struct Jam<U = Claims> {
 }
 
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
-    /// An instance by the configuration in this file, to be built once what no file can say is added.
+    /// Loads this file. The builder takes what a file cannot contain.
     ///
     /// # Errors
     ///
@@ -80,7 +78,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
         Config::file(path).load().map(JamBuilder::new)
     }
 
-    /// An instance by this table of the file, such as `auth.admin`.
+    /// Loads this table of the file, such as `auth.admin`.
     ///
     /// # Errors
     ///
@@ -93,7 +91,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
         Ok(JamBuilder::new(config))
     }
 
-    /// An instance by this configuration.
+    /// Returns a builder for an instance with this configuration.
     pub fn builder(config: Config) -> JamBuilder<U> {
         JamBuilder::new(config)
     }
@@ -106,37 +104,37 @@ impl<U> Jam<U> {
         }
     }
 
-    /// The store of all engines.
+    /// Returns the store of all engines.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.engines.store
     }
 
-    /// Whether the store answers, for a health check.
+    /// Checks that the store answers, for a health check.
     ///
     /// # Errors
     ///
-    /// What the store says when it does not.
+    /// The error of the store, if it does not answer.
     pub async fn ready(&self) -> Result<(), StoreError> {
         let key = Key::new(Namespace::new("ready"), &[b"ready"]);
         self.engines.store.get(&key).await.map(|_| ())
     }
 
-    /// The engine of the table `jwt`.
+    /// Returns the engine of the table `jwt`.
     ///
     /// # Errors
     ///
-    /// When there is no such table.
+    /// If there is no such table.
     pub fn jwt(&self) -> Result<&Jwt<U>, ConfigError> {
         let jwt = self.engines.jwt.as_ref().map(|jwt| &jwt.engine);
         jwt.ok_or_else(|| self.missing("jwt"))
     }
 
-    /// The engine of the table `session`.
+    /// Returns the engine of the table `session`.
     ///
     /// # Errors
     ///
-    /// When there is no such table.
+    /// If there is no such table.
     pub fn sessions(&self) -> Result<&Sessions<U>, ConfigError> {
         let sessions = self.engines.sessions.as_ref();
         sessions
@@ -144,7 +142,7 @@ impl<U> Jam<U> {
             .ok_or_else(|| self.missing("session"))
     }
 
-    /// A layer that puts this handle into the extensions of every request.
+    /// Returns a layer that inserts this handle into the extensions of every request.
     pub fn extension(&self) -> crate::layer::ExtensionLayer<Self> {
         crate::layer::ExtensionLayer::new(self.clone())
     }
@@ -159,80 +157,81 @@ impl<U> Jam<U> {
     }
 }
 
-/// The engines and layers of optional tables.
+/// Engines and layers of optional tables.
 impl<U> Jam<U> {
-    /// The engine of the table `paseto`.
+    /// Returns the engine of the table `paseto`.
     ///
     /// # Errors
     ///
-    /// When there is no such table.
+    /// If there is no such table.
     #[cfg(feature = "paseto")]
     pub fn paseto(&self) -> Result<&crate::token::Paseto<U>, ConfigError> {
         let paseto = self.engines.paseto.as_ref().map(|paseto| &paseto.engine);
         paseto.ok_or_else(|| self.missing("paseto"))
     }
 
-    /// The engine of the table `refresh`.
+    /// Returns the engine of the table `refresh`.
     ///
     /// # Errors
     ///
-    /// When there is no such table.
+    /// If there is no such table.
     #[cfg(feature = "refresh")]
     pub fn pairs(&self) -> Result<&TokenPairs<U>, ConfigError> {
         let pairs = self.engines.pairs.as_ref().map(|pairs| &pairs.engine);
         pairs.ok_or_else(|| self.missing("refresh"))
     }
 
-    /// The engine of the table `otp`.
+    /// Returns the engine of the table `otp`.
     ///
     /// # Errors
     ///
-    /// When there is no such table.
+    /// If there is no such table.
     #[cfg(feature = "otp")]
     pub fn otp(&self) -> Result<&crate::otp::Otp, ConfigError> {
         let otp = self.engines.otp.as_ref();
         otp.ok_or_else(|| self.missing("otp"))
     }
 
-    /// The engine of the table `passwords`.
+    /// Returns the engine of the table `passwords`.
     ///
     /// # Errors
     ///
-    /// When there is no such table.
+    /// If there is no such table.
     #[cfg(feature = "account")]
     pub fn passwords(&self) -> Result<&Passwords, ConfigError> {
         let passwords = self.engines.passwords.as_ref();
         passwords.ok_or_else(|| self.missing("passwords"))
     }
 
-    /// The engine of the table `throttle`, which is there with its defaults where there are passwords.
+    /// Returns the engine of the table `throttle`. It has the defaults if there is only a table
+    /// `passwords`.
     ///
     /// # Errors
     ///
-    /// When there is no table `passwords`.
+    /// If there is no table `passwords`.
     #[cfg(feature = "account")]
     pub fn throttle(&self) -> Result<&Throttle, ConfigError> {
         let throttle = self.engines.throttle.as_ref();
         throttle.ok_or_else(|| self.missing("passwords"))
     }
 
-    /// The users in the store, who register and are found there unless the application has
-    /// [users of its own](JamBuilder::users).
+    /// Returns the users in the store, unless the application has [its own
+    /// users](JamBuilder::users).
     ///
     /// # Errors
     ///
-    /// When there is no table `passwords`, or the application has users of its own.
+    /// If there is no table `passwords`, or the application has its own users.
     #[cfg(feature = "account")]
     pub fn store_users(&self) -> Result<&Arc<crate::account::StoreUsers<U>>, ConfigError> {
         let users = self.engines.users.as_ref();
         users.ok_or_else(|| self.missing("passwords"))
     }
 
-    /// Logins, with whatever there is of sessions and one-time codes.
+    /// Returns the accounts, which log users in, with sessions and one-time codes if configured.
     ///
     /// # Errors
     ///
-    /// When there is no table `passwords` or no table `refresh`.
+    /// If there is no table `passwords` or no table `refresh`.
     #[cfg(feature = "account")]
     pub fn accounts(&self) -> Result<&Accounts<U>, ConfigError> {
         let table = match self.engines.passwords {
@@ -243,17 +242,17 @@ impl<U> Jam<U> {
         accounts.ok_or_else(|| self.missing(table))
     }
 
-    /// The clients of all tables `oauth2.providers.NAME`, by name, as [`routes::providers`](crate::routes::providers) takes them.
+    /// Returns all clients, by name, for [`routes::providers`](crate::routes::providers).
     #[cfg(feature = "oauth2")]
     pub fn oauth2_clients(&self) -> impl Iterator<Item = &OAuth2> {
         self.engines.providers.values()
     }
 
-    /// The client of the table `oauth2.providers.NAME`.
+    /// Returns the client of the table `oauth2.providers.NAME`.
     ///
     /// # Errors
     ///
-    /// When there is no such table.
+    /// If there is no such table.
     #[cfg(feature = "oauth2")]
     pub fn oauth2(&self, name: &str) -> Result<&OAuth2, ConfigError> {
         let client = self.engines.providers.get(name);
@@ -262,63 +261,64 @@ impl<U> Jam<U> {
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Jam<U> {
-    /// A layer for the tokens of the table `jwt`, read from where the table says.
+    /// Returns a layer for the tokens of the table `jwt`, read from where the table states.
     ///
     /// # Errors
     ///
-    /// When there is no such table.
+    /// If there is no such table.
     pub fn jwt_layer(&self) -> Result<JwtLayer<U>, ConfigError> {
         let jwt = self.engines.jwt.as_ref();
-        jwt.map(Read::layer).ok_or_else(|| self.missing("jwt"))
+        jwt.map(EngineWithSource::layer)
+            .ok_or_else(|| self.missing("jwt"))
     }
 
-    /// A layer for the sessions of the table `session`, read from where the table says.
+    /// Returns a layer for the sessions of the table `session`, read from where the table states.
     ///
     /// # Errors
     ///
-    /// When there is no such table.
+    /// If there is no such table.
     pub fn session_layer(&self) -> Result<SessionLayer<U>, ConfigError> {
         let sessions = self.engines.sessions.as_ref();
         sessions
-            .map(Read::layer)
+            .map(EngineWithSource::layer)
             .ok_or_else(|| self.missing("session"))
     }
 
-    /// A layer for the tokens of the table `paseto`, read from where the table says.
+    /// Returns a layer for the tokens of the table `paseto`, read from where the table states.
     ///
     /// # Errors
     ///
-    /// When there is no such table.
+    /// If there is no such table.
     #[cfg(feature = "paseto")]
     pub fn paseto_layer(&self) -> Result<crate::layer::PasetoLayer<U>, ConfigError> {
         let paseto = self.engines.paseto.as_ref();
         paseto
-            .map(Read::layer)
+            .map(EngineWithSource::layer)
             .ok_or_else(|| self.missing("paseto"))
     }
 
-    /// A layer for the access tokens of the table `refresh`, which end with their device, read from where the table of their
-    /// format says.
+    /// Returns a layer for the access tokens of the table `refresh`, which are revoked with their
+    /// device, read from where the table of their format states.
     ///
     /// # Errors
     ///
-    /// When there is no such table.
+    /// If there is no such table.
     #[cfg(feature = "refresh")]
     pub fn pairs_layer(&self) -> Result<crate::layer::AuthLayer<TokenPairs<U>>, ConfigError> {
         let pairs = self.engines.pairs.as_ref();
         pairs
-            .map(Read::layer)
+            .map(EngineWithSource::layer)
             .ok_or_else(|| self.missing("refresh"))
     }
 }
 
 #[cfg(feature = "otp")]
 impl<U> Jam<U> {
-    /// A layer that asks for a code of the table `otp`, inside another layer.
+    /// Returns a layer that requires a code of the table `otp`, inside another layer.
     ///
     /// # Errors
     ///
-    /// When there is no such table.
+    /// If there is no such table.
     pub fn otp_guard(&self) -> Result<crate::layer::OtpGuard, ConfigError> {
         self.otp()
             .map(|otp| crate::layer::AuthLayer::new(otp.clone()))
@@ -342,7 +342,7 @@ impl<U> fmt::Debug for Jam<U> {
     }
 }
 
-/// What the configuration lacks, a request cannot mend.
+/// A request cannot fix what the configuration lacks.
 impl From<ConfigError> for Rejection {
     fn from(error: ConfigError) -> Self {
         Self::misconfigured("an engine is not configured").because(error)

@@ -1,4 +1,4 @@
-//! The methods that users of the Python library know. Each is one call into an engine.
+//! The methods that users of the Python library know. Each is one call to an engine.
 
 use std::{fmt, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     session::{NewSession, SessionData, SessionInfo},
 };
 
-/// What a token will say: a grant, and a lifetime if it is not the engine's.
+/// The contents of a token to be issued: a grant, and a lifetime if it differs from the engine's.
 #[must_use]
 pub struct Payload<U> {
     grant: Grant<U>,
@@ -36,17 +36,19 @@ impl<U> fmt::Debug for Payload<U> {
 
 /// JSON Web Tokens.
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
-    /// What a token will say. `ttl` of `None` is the engine's; the dates and the id are stated when it is minted.
-    #[allow(clippy::unused_self, reason = "it is a method where it is known from")]
+    /// Creates the contents of a token. `ttl` of `None` means the engine's. The dates and the id
+    /// are set when it is issued.
+    #[allow(clippy::unused_self, reason = "it is a method in the Python library")]
     pub fn jwt_make_payload(&self, ttl: Option<Duration>, grant: Grant<U>) -> Payload<U> {
         Payload { grant, ttl }
     }
 
-    /// Mints a token: [`Jwt::issue`](crate::Jwt::issue).
+    /// Issues a token: [`Jwt::issue`](crate::Jwt::issue).
     ///
     /// # Errors
     ///
-    /// When there is no table `jwt`, the key can only verify, the payload does not serialise, or the list is not reached.
+    /// If there is no table `jwt`, the key can only verify, the payload does not serialise, or the
+    /// list cannot be reached.
     pub async fn jwt_create_token(
         &self,
         payload: impl Into<Payload<U>>,
@@ -64,7 +66,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
     ///
     /// # Errors
     ///
-    /// When there is no table `jwt`, the token is not good, or the list is not reached.
+    /// If there is no table `jwt`, the token is not valid, or the list cannot be reached.
     pub async fn jwt_verify_token(&self, token: &str) -> Result<Verified<U>, Rejection> {
         self.jwt()?.verify(token).await
     }
@@ -72,20 +74,20 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
 
 /// Sessions.
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
-    /// Begins a session: [`Sessions::create`](crate::Sessions::create).
+    /// Creates a session: [`Sessions::create`](crate::Sessions::create).
     ///
     /// # Errors
     ///
-    /// When there is no table `session`, the user does not serialise, or the store does not answer.
+    /// If there is no table `session`, the user does not serialise, or the store does not answer.
     pub async fn session_create(&self, grant: Grant<U>) -> Result<NewSession, Rejection> {
         Ok(self.sessions()?.create(grant).await?)
     }
 
-    /// What the session holds: [`Sessions::get`](crate::Sessions::get).
+    /// Returns the contents of a session: [`Sessions::get`](crate::Sessions::get).
     ///
     /// # Errors
     ///
-    /// When there is no table `session`, or the store does not answer.
+    /// If there is no table `session`, or the store does not answer.
     pub async fn session_get(
         &self,
         token: &str,
@@ -93,11 +95,11 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
         Ok(self.sessions()?.get(token).await?)
     }
 
-    /// Changes what the session holds: [`Sessions::update`](crate::Sessions::update).
+    /// Changes the contents of a session: [`Sessions::update`](crate::Sessions::update).
     ///
     /// # Errors
     ///
-    /// When there is no table `session`, the user does not serialise, or the store does not answer.
+    /// If there is no table `session`, the user does not serialise, or the store does not answer.
     pub async fn session_update<T>(
         &self,
         token: &str,
@@ -106,29 +108,29 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
         Ok(self.sessions()?.update(token, change).await?)
     }
 
-    /// Ends the session: [`Sessions::delete`](crate::Sessions::delete).
+    /// Deletes a session: [`Sessions::delete`](crate::Sessions::delete).
     ///
     /// # Errors
     ///
-    /// When there is no table `session`, or the store does not answer.
+    /// If there is no table `session`, or the store does not answer.
     pub async fn session_delete(&self, token: &str) -> Result<bool, Rejection> {
         Ok(self.sessions()?.delete(token).await?)
     }
 
-    /// Ends all sessions of a subject: [`Sessions::clear`](crate::Sessions::clear).
+    /// Deletes all sessions of a subject: [`Sessions::clear`](crate::Sessions::clear).
     ///
     /// # Errors
     ///
-    /// When there is no table `session`, or the store does not answer.
+    /// If there is no table `session`, or the store does not answer.
     pub async fn session_clear(&self, subject: &str) -> Result<u64, Rejection> {
         Ok(self.sessions()?.clear(subject).await?)
     }
 
-    /// Gives the session a new id: [`Sessions::rework`](crate::Sessions::rework).
+    /// Cycles the id of a session: [`Sessions::rework`](crate::Sessions::rework).
     ///
     /// # Errors
     ///
-    /// When there is no table `session`, or the store does not answer.
+    /// If there is no table `session`, or the store does not answer.
     pub async fn session_rework(&self, token: &str) -> Result<Option<Secret<String>>, Rejection> {
         Ok(self.sessions()?.rework(token).await?)
     }
@@ -137,17 +139,17 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
 /// PASETO tokens.
 #[cfg(feature = "paseto")]
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
-    /// What a token will say. `ttl` of `None` is the engine's.
-    #[allow(clippy::unused_self, reason = "it is a method where it is known from")]
+    /// Creates the contents of a token. `ttl` of `None` means the engine's.
+    #[allow(clippy::unused_self, reason = "it is a method in the Python library")]
     pub fn paseto_make_payload(&self, ttl: Option<Duration>, grant: Grant<U>) -> Payload<U> {
         Payload { grant, ttl }
     }
 
-    /// Mints a token: [`Paseto::issue`](crate::Paseto::issue).
+    /// Issues a token: [`Paseto::issue`](crate::Paseto::issue).
     ///
     /// # Errors
     ///
-    /// As [`jwt_create_token`](Self::jwt_create_token), of the table `paseto`.
+    /// As for [`jwt_create_token`](Self::jwt_create_token), with the table `paseto`.
     pub async fn paseto_create(
         &self,
         payload: impl Into<Payload<U>>,
@@ -165,7 +167,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
     ///
     /// # Errors
     ///
-    /// As [`jwt_verify_token`](Self::jwt_verify_token), of the table `paseto`.
+    /// As for [`jwt_verify_token`](Self::jwt_verify_token), with the table `paseto`.
     pub async fn paseto_decode(&self, token: &str) -> Result<Verified<U>, Rejection> {
         self.paseto()?.verify(token).await
     }
@@ -174,11 +176,12 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
 /// One-time codes.
 #[cfg(feature = "otp")]
 impl<U> Jam<U> {
-    /// The code of `secret`: by the time, of `factor` in Unix seconds or now; by a counter, of `factor` or zero.
+    /// Returns the code of `secret`. `factor` is the time in Unix seconds for time-based codes
+    /// (default: now), or the counter for counter-based codes (default: zero).
     ///
     /// # Errors
     ///
-    /// When there is no table `otp`.
+    /// If there is no table `otp`.
     pub fn otp_code(
         &self,
         secret: &crate::otp::OtpSecret,
@@ -195,11 +198,12 @@ impl<U> Jam<U> {
         })
     }
 
-    /// Verifies a code of an enrolled subject and uses it up: [`Otp::verify`](crate::Otp::verify).
+    /// Verifies and consumes a code of an enrolled subject: [`Otp::verify`](crate::Otp::verify).
     ///
     /// # Errors
     ///
-    /// When there is no table `otp`, the code is not good, the subject is locked, or the store does not answer.
+    /// If there is no table `otp`, the code is not valid, the subject is locked, or the store does
+    /// not answer.
     pub async fn otp_verify_code(
         &self,
         subject: &str,
@@ -208,11 +212,11 @@ impl<U> Jam<U> {
         self.otp()?.verify(subject, code).await
     }
 
-    /// The URI that an authenticator scans: [`Otp::uri`](crate::Otp::uri).
+    /// Returns the URI that an authenticator app scans: [`Otp::uri`](crate::Otp::uri).
     ///
     /// # Errors
     ///
-    /// When there is no table `otp`, or the account's name is too long.
+    /// If there is no table `otp`, or the account's name is too long.
     pub fn otp_uri(
         &self,
         secret: &crate::otp::OtpSecret,
@@ -229,19 +233,21 @@ impl<U> Jam<U> {
     ///
     /// # Errors
     ///
-    /// When there is no such provider, or the store does not answer.
+    /// If there is no such provider, or the store does not answer.
     pub async fn oauth2_get_authorized_url(
         &self,
         provider: &str,
     ) -> Result<crate::oauth2::Started, Rejection> {
-        self.oauth2(provider)?.authorize().await.map_err(refused)
+        self.oauth2(provider)?.authorize().await.map_err(rejection)
     }
 
-    /// Ends a login, with what the browser brings back and the cookie of its beginning: [`OAuth2::finish`](crate::OAuth2::finish).
+    /// Completes a login with the provider's callback and the cookie that was set when it began:
+    /// [`OAuth2::finish`](crate::OAuth2::finish).
     ///
     /// # Errors
     ///
-    /// When there is no such provider, the answer is not good, or provider or store do not answer.
+    /// If there is no such provider, the callback is not valid, or the provider or the store does
+    /// not answer.
     pub async fn oauth2_fetch_token(
         &self,
         provider: &str,
@@ -249,41 +255,42 @@ impl<U> Jam<U> {
         cookie: Option<&str>,
     ) -> Result<crate::oauth2::Login, Rejection> {
         let client = self.oauth2(provider)?;
-        client.finish(callback, cookie).await.map_err(refused)
+        client.finish(callback, cookie).await.map_err(rejection)
     }
 
-    /// New tokens of the provider: [`OAuth2::refresh`](crate::OAuth2::refresh).
+    /// Refreshes the tokens of a provider: [`OAuth2::refresh`](crate::OAuth2::refresh).
     ///
     /// # Errors
     ///
-    /// When there is no such provider, or it refuses or does not answer.
+    /// If there is no such provider, or it rejects the request or does not answer.
     pub async fn oauth2_refresh_token(
         &self,
         provider: &str,
         refresh_token: &Secret<String>,
     ) -> Result<crate::oauth2::ProviderTokens, Rejection> {
         let client = self.oauth2(provider)?;
-        client.refresh(refresh_token).await.map_err(refused)
+        client.refresh(refresh_token).await.map_err(rejection)
     }
 
-    /// Tokens for the application itself: [`OAuth2::client_credentials`](crate::OAuth2::client_credentials).
+    /// Requests tokens for the application itself:
+    /// [`OAuth2::client_credentials`](crate::OAuth2::client_credentials).
     ///
     /// # Errors
     ///
-    /// When there is no such provider, or it refuses or does not answer.
+    /// If there is no such provider, or it rejects the request or does not answer.
     pub async fn oauth2_client_credentials_flow(
         &self,
         provider: &str,
         scopes: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<crate::oauth2::ProviderTokens, Rejection> {
         let client = self.oauth2(provider)?;
-        client.client_credentials(scopes).await.map_err(refused)
+        client.client_credentials(scopes).await.map_err(rejection)
     }
 }
 
-/// Under the status that the error has.
+/// Converts the error to a rejection with the same status.
 #[cfg(feature = "oauth2")]
-fn refused(error: crate::oauth2::OAuthError) -> Rejection {
+fn rejection(error: crate::oauth2::OAuthError) -> Rejection {
     use http::StatusCode;
 
     match error.status() {
@@ -291,9 +298,10 @@ fn refused(error: crate::oauth2::OAuthError) -> Rejection {
             crate::error::StoreError::Unavailable(error.into()).into()
         }
         status if status.is_server_error() => {
-            Rejection::misconfigured("the client of this provider cannot do that").because(error)
+            Rejection::misconfigured("the client of this provider does not support this operation")
+                .because(error)
         }
-        _ => Rejection::invalid("the provider's login is not good").because(error),
+        _ => Rejection::invalid("the login with the provider is not valid").because(error),
     }
 }
 
@@ -303,14 +311,14 @@ mod tests {
     use crate::oauth2::OAuthError;
 
     #[test]
-    fn a_provider_that_fails_is_no_wrong_login() {
+    fn a_failure_of_the_provider_is_not_an_invalid_login() {
         for (error, status) in [
             (OAuthError::Answer("what it says is no JSON"), 503),
             (OAuthError::Unsupported("revocation endpoint"), 500),
             (OAuthError::UnknownState, 401),
             (OAuthError::Malformed("no code"), 401),
         ] {
-            assert_eq!(refused(error).status().as_u16(), status);
+            assert_eq!(rejection(error).status().as_u16(), status);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The signature algorithms of RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2 and RFC 9964, and what
-//! each stands for.
+//! The signature algorithms of RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2 and
+//! RFC 9964, with the parameters of each.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use aws_lc_rs::{
 
 /// A signature algorithm for JSON Web Signatures.
 ///
-/// There is no `none` (RFC 7518 section 3.6): an unsigned token is never a token here.
+/// `none` (RFC 7518 section 3.6) is not supported: an unsigned token is always rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -43,18 +43,21 @@ pub enum Algorithm {
     Es512,
     /// ECDSA on secp256k1 with SHA-256 (RFC 8812 section 3.2).
     Es256k,
-    /// EdDSA on Ed25519 (RFC 8037 section 3.1), written `EdDSA` and read as `Ed25519` too (RFC 9864). Ed448 is not offered.
+    /// EdDSA on Ed25519 (RFC 8037 section 3.1). Written as `EdDSA`; `Ed25519` (RFC 9864) is read as
+    /// well. Ed448 is not supported.
     EdDsa,
-    /// ML-DSA-44 (FIPS 204, RFC 9964), which no known quantum algorithm breaks. A signature has 2420 bytes.
+    /// ML-DSA-44 (FIPS 204, RFC 9964), a post-quantum algorithm. A signature has 2420 bytes.
     MlDsa44,
-    /// ML-DSA-65 (FIPS 204, RFC 9964). A signature has 3309 bytes: a token of it fits into no cookie.
+    /// ML-DSA-65 (FIPS 204, RFC 9964). A signature has 3309 bytes, so a token does not fit into a
+    /// cookie.
     MlDsa65,
-    /// ML-DSA-87 (FIPS 204, RFC 9964). A signature has 4627 bytes, which leaves a token 1.4 KiB for its claims.
+    /// ML-DSA-87 (FIPS 204, RFC 9964). A signature has 4627 bytes, which leaves 1.4 KiB for the
+    /// claims of a token.
     MlDsa87,
 }
 
 impl Algorithm {
-    /// Every algorithm there is.
+    /// All supported algorithms.
     pub const ALL: &[Self] = &[
         Self::Hs256,
         Self::Hs384,
@@ -75,7 +78,7 @@ impl Algorithm {
         Self::MlDsa87,
     ];
 
-    /// The value of the `alg` parameter, as IANA has it in its registry of JOSE algorithms.
+    /// Returns the value of the `alg` parameter, as registered with IANA for JOSE.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -99,8 +102,9 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this name; the case counts (RFC 7515 section 4.1.1). `Ed25519`, which RFC 9864 has put in the place of
-    /// `EdDSA`, is [`EdDsa`](Self::EdDsa) as well.
+    /// Returns the algorithm with this name, or `None` if it is unknown. Names are case-sensitive
+    /// (RFC 7515 section 4.1.1). `Ed25519`, the name that replaces `EdDSA` in RFC 9864, is
+    /// [`EdDsa`](Self::EdDsa) as well.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let name = match name {
@@ -113,13 +117,13 @@ impl Algorithm {
             .find(|algorithm| algorithm.name() == name)
     }
 
-    /// Whether whoever verifies can also sign: the HMAC algorithms.
+    /// Returns whether the same key signs and verifies, as in the HMAC algorithms.
     #[must_use]
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
 
-    /// No signature has more bytes than this.
+    /// The upper bound of the length of a signature, in bytes.
     pub(crate) fn longest_signature(self) -> usize {
         match self.family() {
             Family::MlDsa(set) => set.sign.signature_len(),
@@ -175,14 +179,14 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// A signature by the longest RSA key accepted, 8192 bits.
+/// The length of a signature by the longest accepted RSA key, 8192 bits.
 pub(crate) const RSA_SIGNATURE_BYTES: usize = 1024;
 
-/// What an algorithm computes with, by kind of key.
+/// The cryptographic parameters of an algorithm, by key type.
 pub(crate) enum Family {
     Hmac(hmac::Algorithm),
     Rsa(Rsa),
-    Ec(&'static Curve),
+    Ec(&'static EcdsaCurve),
     Ed25519,
     MlDsa(&'static ParameterSet),
 }
@@ -193,21 +197,23 @@ pub(crate) struct Rsa {
     pub(crate) sign: &'static RsaSignatureEncoding,
 }
 
-/// A curve of RFC 7518 section 6.2.1.1 or RFC 8812 section 3.1 with the hash that its algorithm fixes.
-pub(crate) struct Curve {
+/// A curve of RFC 7518 section 6.2.1.1 or RFC 8812 section 3.1, with the hash that its algorithm
+/// requires.
+pub(crate) struct EcdsaCurve {
     pub(crate) name: &'static str,
-    /// What an error asks for.
-    pub(crate) wanted: &'static str,
+    /// The expected kind of key, for error messages.
+    pub(crate) expected: &'static str,
     pub(crate) algorithm: Algorithm,
-    /// Length of a coordinate, and of the private key, in bytes.
+    /// The length of a coordinate and of the private key, in bytes.
     pub(crate) bytes: usize,
     pub(crate) verify: &'static EcdsaVerificationAlgorithm,
     pub(crate) sign: &'static EcdsaSigningAlgorithm,
-    /// The order, where others take of the two values that s can have the lower one alone.
+    /// The order of the curve, if other implementations accept only the lower of the two possible
+    /// values of s.
     pub(crate) order: Option<&'static [u8; 32]>,
 }
 
-impl Curve {
+impl EcdsaCurve {
     pub(crate) fn from_name(name: &str) -> Option<&'static Self> {
         [&P256, &P384, &P521, &SECP256K1]
             .into_iter()
@@ -215,9 +221,9 @@ impl Curve {
     }
 }
 
-static P256: Curve = Curve {
+static P256: EcdsaCurve = EcdsaCurve {
     name: "P-256",
-    wanted: "an EC key on P-256",
+    expected: "an EC key on P-256",
     algorithm: Algorithm::Es256,
     bytes: 32,
     verify: &signature::ECDSA_P256_SHA256_FIXED,
@@ -225,9 +231,9 @@ static P256: Curve = Curve {
     order: None,
 };
 
-static P384: Curve = Curve {
+static P384: EcdsaCurve = EcdsaCurve {
     name: "P-384",
-    wanted: "an EC key on P-384",
+    expected: "an EC key on P-384",
     algorithm: Algorithm::Es384,
     bytes: 48,
     verify: &signature::ECDSA_P384_SHA384_FIXED,
@@ -235,9 +241,9 @@ static P384: Curve = Curve {
     order: None,
 };
 
-static P521: Curve = Curve {
+static P521: EcdsaCurve = EcdsaCurve {
     name: "P-521",
-    wanted: "an EC key on P-521",
+    expected: "an EC key on P-521",
     algorithm: Algorithm::Es512,
     bytes: 66,
     verify: &signature::ECDSA_P521_SHA512_FIXED,
@@ -245,9 +251,9 @@ static P521: Curve = Curve {
     order: None,
 };
 
-static SECP256K1: Curve = Curve {
+static SECP256K1: EcdsaCurve = EcdsaCurve {
     name: "secp256k1",
-    wanted: "an EC key on secp256k1",
+    expected: "an EC key on secp256k1",
     algorithm: Algorithm::Es256k,
     bytes: 32,
     verify: &signature::ECDSA_P256K1_SHA256_FIXED,
@@ -261,18 +267,18 @@ static SECP256K1: Curve = Curve {
 
 /// A parameter set of FIPS 204 section 4.
 pub(crate) struct ParameterSet {
-    /// What an error asks for.
-    pub(crate) wanted: &'static str,
-    /// Its object identifier (RFC 9881 section 2).
+    /// The expected kind of key, for error messages.
+    pub(crate) expected: &'static str,
+    /// The object identifier (RFC 9881 section 2).
     pub(crate) identifier: &'static [u8],
-    /// Length of the public key, in bytes.
+    /// The length of the public key, in bytes.
     pub(crate) public_bytes: usize,
     pub(crate) verify: &'static PqdsaVerificationAlgorithm,
     pub(crate) sign: &'static PqdsaSigningAlgorithm,
 }
 
 static ML_DSA_44: ParameterSet = ParameterSet {
-    wanted: "an ML-DSA-44 key",
+    expected: "an ML-DSA-44 key",
     identifier: &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11],
     public_bytes: 1312,
     verify: &signature::ML_DSA_44,
@@ -280,7 +286,7 @@ static ML_DSA_44: ParameterSet = ParameterSet {
 };
 
 static ML_DSA_65: ParameterSet = ParameterSet {
-    wanted: "an ML-DSA-65 key",
+    expected: "an ML-DSA-65 key",
     identifier: &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x12],
     public_bytes: 1952,
     verify: &signature::ML_DSA_65,
@@ -288,7 +294,7 @@ static ML_DSA_65: ParameterSet = ParameterSet {
 };
 
 static ML_DSA_87: ParameterSet = ParameterSet {
-    wanted: "an ML-DSA-87 key",
+    expected: "an ML-DSA-87 key",
     identifier: &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x13],
     public_bytes: 2592,
     verify: &signature::ML_DSA_87,

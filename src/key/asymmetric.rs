@@ -1,4 +1,4 @@
-//! Key pairs and public keys, checked and parsed once.
+//! Builds key pairs and public keys. Keys are validated and parsed once.
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
@@ -14,30 +14,30 @@ use aws_lc_rs::{
 use crate::{
     error::ConfigError,
     key::{
-        algorithm::{Algorithm, Curve, Family, Rsa},
+        algorithm::{Algorithm, EcdsaCurve, Family, Rsa},
         der,
         der::Encoding,
         jwk, low_order,
-        material::{Parts, Signer},
+        material::{KeyParts, Signer},
         pem,
     },
 };
 
-/// Builds keys of one algorithm and says in its errors which setting was wrong.
-pub(crate) struct Builder {
+/// Builds keys for one algorithm. Errors name the setting that was wrong.
+pub(crate) struct KeyBuilder {
     pub(crate) setting: &'static str,
     pub(crate) algorithm: Algorithm,
-    /// What errors call the algorithm.
+    /// The name of the algorithm in error messages.
     pub(crate) name: &'static str,
 }
 
-impl Builder {
-    /// Reads DER. With `expected` it must be of that encoding.
+impl KeyBuilder {
+    /// Reads a key in DER. If `expected` is given, the document must have that encoding.
     pub(crate) fn der(
         mut self,
         bytes: &[u8],
         expected: Option<Encoding>,
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let outline = der::outline(bytes);
         let encoding = expected.or(outline.as_ref().map(|outline| outline.encoding));
         if encoding.is_some_and(Encoding::is_private) {
@@ -48,9 +48,9 @@ impl Builder {
             Some(Encoding::Certificate) => return Err(self.refuse(CERTIFICATE)),
             _ => {}
         }
-        let outline = outline.ok_or_else(|| self.refuse("it is not one key in DER"))?;
+        let outline = outline.ok_or_else(|| self.refuse("it is not a single key in DER"))?;
         if expected.is_some_and(|expected| expected != outline.encoding) {
-            return Err(self.refuse("the PEM label does not fit what the block holds"));
+            return Err(self.refuse("the PEM label does not match the content of the block"));
         }
 
         let identifier = match self.algorithm.family() {
@@ -69,7 +69,7 @@ impl Builder {
         self.encoded(outline.encoding, bytes)
     }
 
-    fn encoded(&self, encoding: Encoding, bytes: &[u8]) -> Result<Parts, ConfigError> {
+    fn encoded(&self, encoding: Encoding, bytes: &[u8]) -> Result<KeyParts, ConfigError> {
         match (self.algorithm.family(), encoding) {
             (Family::Rsa(rsa), Encoding::Pkcs8) => {
                 self.rsa_pair(rsa, self.parse(RsaKeyPair::from_pkcs8(bytes))?)
@@ -99,8 +99,8 @@ impl Builder {
         }
     }
 
-    /// Makes a key pair.
-    pub(crate) fn generate(&self) -> Result<Parts, ConfigError> {
+    /// Generates a key pair.
+    pub(crate) fn generate(&self) -> Result<KeyParts, ConfigError> {
         let failed = |_| self.refuse("the cryptographic library could not generate a key");
         match self.algorithm.family() {
             Family::Hmac(_) => Err(self.symmetric()),
@@ -117,12 +117,12 @@ impl Builder {
         }
     }
 
-    pub(crate) fn rsa_pair(&self, rsa: Rsa, pair: RsaKeyPair) -> Result<Parts, ConfigError> {
+    pub(crate) fn rsa_pair(&self, rsa: Rsa, pair: RsaKeyPair) -> Result<KeyParts, ConfigError> {
         let public = self.rsa_public(rsa, pair.public_key())?;
         Ok(public.with_signer(Signer::Rsa(pair, rsa.sign)))
     }
 
-    fn rsa_public(&self, rsa: Rsa, key: &RsaSubjectPublicKey) -> Result<Parts, ConfigError> {
+    fn rsa_public(&self, rsa: Rsa, key: &RsaSubjectPublicKey) -> Result<KeyParts, ConfigError> {
         let modulus = key.modulus().big_endian_without_leading_zero();
         self.rsa_components(
             rsa,
@@ -131,13 +131,13 @@ impl Builder {
         )
     }
 
-    /// Takes modulus and public exponent, both without leading zeros.
+    /// Builds a public key from the modulus and the public exponent, both without leading zeros.
     pub(crate) fn rsa_components(
         &self,
         rsa: Rsa,
         modulus: &[u8],
         exponent: &[u8],
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let ([first, ..], [_, ..]) = (modulus, exponent) else {
             return Err(self.refuse("the modulus or the public exponent is empty"));
         };
@@ -147,14 +147,14 @@ impl Builder {
         let bits = modulus.len() * 8 - first.leading_zeros() as usize;
         if !RSA_BITS.contains(&bits) {
             let reason = format!(
-                "{bits} bits, and RSA keys have {} to {}",
+                "{bits} bits, but RSA keys must have {} to {}",
                 RSA_BITS.start(),
                 RSA_BITS.end()
             );
             return Err(self.refuse(reason));
         }
-        // The upper bound is the library's. Smaller exponents than 65537 (FIPS 186-5 section 5.1) have
-        // let signatures be forged wherever a verifier was careless about the padding.
+        // The upper bound is the library's. Exponents below 65537 (FIPS 186-5 section 5.1) have
+        // allowed forged signatures where a verifier checked the padding carelessly.
         let value = exponent.iter().fold(0_u64, |value, byte| {
             value.saturating_mul(256).saturating_add((*byte).into())
         });
@@ -178,9 +178,9 @@ impl Builder {
             ("kty", "RSA".to_owned()),
             ("n", jwk::encode(modulus)),
         ];
-        // Parsing the DER checks the numbers once more as the library sees them, which taking the
-        // components as they are does not.
-        Ok(Parts::public(
+        // Parsing the DER makes the library validate the numbers; using the components directly
+        // does not.
+        Ok(KeyParts::public(
             members,
             self.parsed(rsa.verify, der.as_ref())?,
         ))
@@ -188,21 +188,23 @@ impl Builder {
 
     pub(crate) fn ec_pair(
         &self,
-        curve: &'static Curve,
+        curve: &'static EcdsaCurve,
         pair: EcdsaKeyPair,
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let public = self.ec_public(curve, pair.public_key().as_ref())?;
         Ok(public.with_signer(Signer::Ec(pair, curve.order)))
     }
 
-    /// Takes a `SubjectPublicKeyInfo` or an uncompressed point, which must be on the curve.
+    /// Builds a public key from a `SubjectPublicKeyInfo` or an uncompressed point, which must be on
+    /// the curve.
     pub(crate) fn ec_public(
         &self,
-        curve: &'static Curve,
+        curve: &'static EcdsaCurve,
         key: &[u8],
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let key = self.parsed(curve.verify, key)?;
-        // The library writes points uncompressed, so the coordinates are the end of the document.
+        // The library writes points uncompressed, so the coordinates are the last bytes of the
+        // document.
         let der = self.parse(key.as_der())?;
         let der = der.as_ref();
         let start = der
@@ -216,16 +218,17 @@ impl Builder {
             ("x", jwk::encode(x)),
             ("y", jwk::encode(y)),
         ];
-        Ok(Parts::public(members, key))
+        Ok(KeyParts::public(members, key))
     }
 
-    pub(crate) fn ed25519_pair(&self, pair: Ed25519KeyPair) -> Result<Parts, ConfigError> {
+    pub(crate) fn ed25519_pair(&self, pair: Ed25519KeyPair) -> Result<KeyParts, ConfigError> {
         let public = self.ed25519_public(pair.public_key().as_ref())?;
         Ok(public.with_signer(Signer::Ed25519(pair)))
     }
 
-    /// Takes a `SubjectPublicKeyInfo` or the 32 bytes of RFC 8032 section 5.1.5. The library looks at their length alone.
-    pub(crate) fn ed25519_public(&self, key: &[u8]) -> Result<Parts, ConfigError> {
+    /// Builds a public key from a `SubjectPublicKeyInfo` or the 32 bytes of RFC 8032 section 5.1.5.
+    /// The library checks only their length.
+    pub(crate) fn ed25519_public(&self, key: &[u8]) -> Result<KeyParts, ConfigError> {
         let key = self.parsed(&ED25519, key)?;
         let der = self.parse(key.as_der())?;
         let (_, x) = der
@@ -233,14 +236,14 @@ impl Builder {
             .split_last_chunk::<32>()
             .ok_or_else(|| self.unfit())?;
         if low_order::is_of_low_order(x) {
-            return Err(self.refuse("with its point anybody can sign"));
+            return Err(self.refuse("its point has low order, so signatures can be forged"));
         }
         let members = vec![
             ("crv", "Ed25519".to_owned()),
             ("kty", "OKP".to_owned()),
             ("x", jwk::encode(x)),
         ];
-        Ok(Parts::public(members, key))
+        Ok(KeyParts::public(members, key))
     }
 
     pub(crate) fn parsed(
@@ -251,7 +254,7 @@ impl Builder {
         self.parse(ParsedPublicKey::new(with, key))
     }
 
-    /// Says of what the library refused that it does not fit the algorithm.
+    /// Turns an error of the library into one that says that the key does not fit the algorithm.
     pub(crate) fn parse<T, E>(&self, outcome: Result<T, E>) -> Result<T, ConfigError>
     where
         E: std::error::Error + Send + Sync + 'static,
@@ -260,22 +263,22 @@ impl Builder {
     }
 
     pub(crate) fn unfit(&self) -> ConfigError {
-        let wanted = match self.algorithm.family() {
+        let expected = match self.algorithm.family() {
             Family::Hmac(_) => return self.symmetric(),
             Family::Rsa(_) => "an RSA key of 2048 to 8192 bits",
-            Family::Ec(curve) => curve.wanted,
+            Family::Ec(curve) => curve.expected,
             Family::Ed25519 => "an Ed25519 key",
-            Family::MlDsa(set) => set.wanted,
+            Family::MlDsa(set) => set.expected,
         };
         self.refuse(format!(
-            "{} takes {wanted}, and this is not a usable one",
+            "{} requires {expected}, and this is not a usable one",
             self.name
         ))
     }
 
     fn symmetric(&self) -> ConfigError {
         let reason = format!(
-            "{} takes a shared secret, as `Key::hs256` does, and no key pair",
+            "{} requires a shared secret (see `Key::hs256`), not a key pair",
             self.name
         );
         ConfigError::new("alg", reason)
@@ -286,9 +289,9 @@ impl Builder {
     }
 }
 
-/// Whether a modulus bears the mark of the smart card library whose primes can be computed from it
-/// (CVE-2017-15361): modulo every small prime it is a power of 65537, which fewer than one in two
-/// hundred million random moduli are.
+/// Whether a modulus has the fingerprint of the smart card library whose primes can be computed
+/// from it (CVE-2017-15361): modulo every small prime it is a power of 65537. Fewer than one in two
+/// hundred million random moduli have this property.
 fn is_roca(modulus: &[u8]) -> bool {
     ROCA_PRIMES.iter().all(|prime| {
         let digits = modulus.iter().map(|byte| u32::from(*byte));
@@ -298,14 +301,14 @@ fn is_roca(modulus: &[u8]) -> bool {
     })
 }
 
-/// RFC 7518 section 3.3 has the lower bound, the library the upper one.
+/// The lower bound is required by RFC 7518 section 3.3; the upper bound is the library's.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
 const CERTIFICATE: &str =
-    "it is a certificate; take the public key out with `openssl x509 -in file -noout -pubkey`";
+    "it is a certificate; extract the public key with `openssl x509 -in file -noout -pubkey`";
 
 const ROCA: &str =
-    "its primes can be computed from the modulus (CVE-2017-15361); make a new key elsewhere";
+    "its primes can be computed from the modulus (CVE-2017-15361); generate a new key elsewhere";
 
 const ROCA_PRIMES: [u32; 38] = [
     3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,

@@ -1,8 +1,8 @@
-//! Tells which encoding of a key a DER document is, without reading the key.
+//! Determines which encoding of a key a DER document has, without parsing the key.
 //!
-//! The cryptographic library parses what it is told to and ignores what follows it. This looks at
-//! the outline first: the whole input must be one SEQUENCE, and its members say which of the
-//! encodings of RFC 5280, 5208, 5958, 5915 and 8017 it can be.
+//! The cryptographic library parses the encoding that the caller names, and ignores trailing bytes.
+//! This module checks the outline first: the input must be exactly one SEQUENCE, and its members
+//! determine which of the encodings of RFC 5280, 5208, 5958, 5915 and 8017 it can be.
 
 /// An encoding of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,7 +24,7 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// Whether it holds a private key, readable or not.
+    /// Whether the document contains a private key, encrypted or not.
     pub(crate) const fn is_private(self) -> bool {
         matches!(
             self,
@@ -33,13 +33,13 @@ impl Encoding {
     }
 }
 
-/// What `der` holds, and the object identifier of its key's type where the encoding has one.
+/// The encoding of a document, and the object identifier of the key type if the encoding has one.
 pub(crate) struct Outline<'a> {
     pub(crate) encoding: Encoding,
     pub(crate) key_type: Option<&'a [u8]>,
 }
 
-/// Reads the outline of a key; `None` when it is not one, or is followed by anything else.
+/// Returns the outline of a key, or `None` if `der` is not exactly one key.
 pub(crate) fn outline(der: &[u8]) -> Option<Outline<'_>> {
     let (SEQUENCE, document, []) = element(der)? else {
         return None;
@@ -78,7 +78,7 @@ pub(crate) fn outline(der: &[u8]) -> Option<Outline<'_>> {
     Some(Outline { encoding, key_type })
 }
 
-/// What the private key of a PKCS#8 document holds, in the form of its own kind.
+/// Returns the private key of a PKCS#8 document, in the encoding of its key type.
 pub(crate) fn private_key(der: &[u8]) -> Option<&[u8]> {
     let members = elements(content(der)?)?;
     match members[..] {
@@ -87,7 +87,8 @@ pub(crate) fn private_key(der: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The numbers of a SEQUENCE of them, without the zero that keeps a number from being negative.
+/// Returns the numbers of a SEQUENCE of INTEGERs, without the leading zero that marks a number as
+/// positive.
 pub(crate) fn integers(der: &[u8]) -> Option<Vec<&[u8]>> {
     let members = elements(content(der)?)?;
     let numbers = members.into_iter().map(|member| match member {
@@ -98,7 +99,7 @@ pub(crate) fn integers(der: &[u8]) -> Option<Vec<&[u8]>> {
     numbers.collect()
 }
 
-/// The content of the one element that `der` is.
+/// Returns the content of `der`, which must be a single element.
 pub(crate) fn content(der: &[u8]) -> Option<&[u8]> {
     match element(der)? {
         (_, content, []) => Some(content),
@@ -106,7 +107,7 @@ pub(crate) fn content(der: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The elements that `content` consists of, each as tag and content.
+/// Splits `content` into its elements, each as tag and content.
 fn elements(mut content: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     let mut found = Vec::new();
     while !content.is_empty() {
@@ -117,8 +118,8 @@ fn elements(mut content: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     Some(found)
 }
 
-/// Splits off the first element: tag, content, and what follows. Lengths as DER has them
-/// (X.690 section 10.1): definite, in the fewest octets.
+/// Splits off the first element: its tag, its content, and the rest. Lengths must be in DER (X.690
+/// section 10.1): definite and minimal.
 fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [tag, length, rest @ ..] = der else {
         return None;

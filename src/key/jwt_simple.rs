@@ -1,7 +1,8 @@
-//! Keys to and from the crate jwt-simple (feature `jwt-simple`).
+//! Converts keys to and from the types of the crate jwt-simple (feature `jwt-simple`).
 //!
-//! For programs that have keys in its types, or hand them to code that has: `TryFrom` both ways, by reference, for
-//! key pairs, public keys and shared secrets of every algorithm that both have.
+//! For programs that have keys in those types, or pass them to code that does. There is `TryFrom`
+//! in both directions, by reference, for key pairs, public keys and shared secrets of every
+//! algorithm that both crates support.
 //!
 //! | algorithms | types of jwt-simple |
 //! |---|---|
@@ -13,13 +14,16 @@
 //!
 //! # Rules
 //!
-//! * **The type says the algorithm.** A [`Key`] for another is refused, and so is a public key where a key pair is asked for. A key
-//!   pair gives its public half where that is asked for.
-//! * **The id goes along.** A key of jwt-simple that has none gets its thumbprint here, as any other.
-//! * **Keys are checked on either side**, by the rules of whoever takes them: jwt-simple takes RSA keys up to 4096 bits with the
-//!   exponent 65537, [`Key`] takes no shared secret shorter than the hash, and none that looks like a key of another kind.
-//! * **The metadata of jwt-simple stays behind**: certificates, thumbprints of them, and salts.
-//! * What is written in between is wiped. What jwt-simple does with its own copies is its own care.
+//! * **The type determines the algorithm.** A [`Key`] for another algorithm is rejected, and so is
+//!   a public key where a key pair is required. A key pair converts to its public half where a
+//!   public key is required.
+//! * **The id is preserved.** A key of jwt-simple without an id gets its thumbprint as its id, like
+//!   any other key.
+//! * **The receiving side validates the key.** jwt-simple accepts RSA keys up to 4096 bits with the
+//!   exponent 65537. [`Key`] accepts no shared secret that is shorter than the hash or looks like a
+//!   key of another kind.
+//! * **The metadata of jwt-simple is dropped**: certificates, certificate thumbprints, and salts.
+//! * Intermediate copies are wiped. jwt-simple is responsible for its own copies.
 //!
 //! ```
 //! use jwt_simple::prelude::{ES256KeyPair, ES256PublicKey};
@@ -40,7 +44,7 @@ use zeroize::Zeroizing;
 use super::{algorithm::Algorithm, signing::Key};
 use crate::error::ConfigError;
 
-/// Conversions of key pairs and public keys, by way of a JWK.
+/// Conversions of key pairs and public keys, through a JWK.
 macro_rules! pairs {
     ($($algorithm:ident: $pair:ident, $public:ident;)*) => {$(
         impl TryFrom<&simple::$pair> for Key {
@@ -97,7 +101,7 @@ pairs! {
     MlDsa87: MLDSA87KeyPair, MLDSA87PublicKey;
 }
 
-/// Conversions of shared secrets, byte by byte.
+/// Conversions of shared secrets, byte for byte.
 macro_rules! secrets {
     ($($algorithm:ident: $key:ident, $read:ident;)*) => {$(
         impl TryFrom<&simple::$key> for Key {
@@ -136,7 +140,7 @@ impl Key {
             return Ok(());
         }
         let reason = format!(
-            "the key is for {}, and what is asked for is for {algorithm}",
+            "the key is for {}, but the target type is for {algorithm}",
             self.algorithm()
         );
         Err(ConfigError::new("alg", reason))
@@ -148,10 +152,10 @@ fn no_private_half() -> ConfigError {
 }
 
 fn one_way() -> ConfigError {
-    let reason = "the secret is for signing or for verifying alone, and in jwt-simple it does both";
+    let reason = "the secret may only sign or only verify, but in jwt-simple it does both";
     ConfigError::new("secret_key", reason)
 }
 
 fn not_taken() -> ConfigError {
-    ConfigError::new("jwk", "jwt-simple does not take this key")
+    ConfigError::new("jwk", "jwt-simple does not accept this key")
 }

@@ -1,31 +1,32 @@
-//! Keys from the forms in which others write them: PEM, DER, JWK.
+//! Loads keys from PEM, DER and JWK.
 
-use super::{algorithm::Algorithm, asymmetric::Builder, jwk::Jwk, pem, signing::Key};
+use super::{algorithm::Algorithm, asymmetric::KeyBuilder, jwk::Jwk, pem, signing::Key};
 use crate::error::ConfigError;
 
 impl Key {
-    /// Reads the one private or public key of a PEM text (RFC 7468).
+    /// Reads the only private or public key in a PEM text (RFC 7468).
     ///
-    /// Takes `PRIVATE KEY` (PKCS#8), `PUBLIC KEY` (RFC 5280), `RSA PRIVATE KEY` and `RSA PUBLIC KEY`
-    /// (RFC 8017), and `EC PRIVATE KEY` (RFC 5915). Text around the block is skipped.
+    /// Accepts `PRIVATE KEY` (PKCS#8), `PUBLIC KEY` (RFC 5280), `RSA PRIVATE KEY` and
+    /// `RSA PUBLIC KEY` (RFC 8017), and `EC PRIVATE KEY` (RFC 5915). Text around the block is
+    /// skipped.
     ///
     /// # Errors
     ///
-    /// When there is no key or more than one in it, when it is encrypted or a certificate, and when
-    /// the key does not fit the algorithm. The setting is `private_key`, `public_key`, or `alg` for an
-    /// algorithm that takes no key pair.
+    /// If the text contains no key or more than one, if the key is encrypted or a certificate, and
+    /// if the key does not fit the algorithm. The setting of the error is `private_key`,
+    /// `public_key`, or `alg` for an algorithm that has no key pairs.
     pub fn from_pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Self::from_pem_for(algorithm.name(), algorithm, pem.as_ref())
     }
 
-    /// The same, and errors call the algorithm by this name.
+    /// Like [`from_pem`](Self::from_pem), with another name for the algorithm in errors.
     pub(crate) fn from_pem_for(
         name: &'static str,
         algorithm: Algorithm,
         pem: &[u8],
     ) -> Result<Self, ConfigError> {
         let block = pem::read(pem)?;
-        let build = Builder {
+        let build = KeyBuilder {
             setting: "public_key",
             algorithm,
             name,
@@ -36,14 +37,14 @@ impl Key {
         ))
     }
 
-    /// Reads a private or public key in DER, in any of the encodings that
-    /// [`from_pem`](Self::from_pem) takes.
+    /// Reads a private or public key in DER, in any encoding that [`from_pem`](Self::from_pem)
+    /// accepts.
     ///
     /// # Errors
     ///
-    /// As [`from_pem`](Self::from_pem), and when anything follows the key.
+    /// As [`from_pem`](Self::from_pem), and if the key is followed by other bytes.
     pub fn from_der(algorithm: Algorithm, der: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        let build = Builder {
+        let build = KeyBuilder {
             setting: "public_key",
             algorithm,
             name: algorithm.name(),
@@ -51,23 +52,23 @@ impl Key {
         Ok(Self::new(algorithm, build.der(der.as_ref(), None)?))
     }
 
-    /// Reads a JSON Web Key (RFC 7517) and takes the algorithm from it: from `alg` or, for EC and OKP
-    /// keys without one, from the curve.
+    /// Reads a JSON Web Key (RFC 7517). The algorithm is that of `alg` or, for EC and OKP keys
+    /// without `alg`, that of the curve.
     ///
-    /// With private members it is a signing key. An RSA private key needs all of `d`, `p`, `q`, `dp`,
-    /// `dq` and `qi`. `use` and `key_ops` are kept to: a private key whose `key_ops` lacks `sign` only
-    /// verifies, and a shared secret whose `key_ops` lacks `verify` only signs.
+    /// A key with private members can sign. An RSA private key needs all of `d`, `p`, `q`, `dp`,
+    /// `dq` and `qi`. `use` and `key_ops` are respected: a private key whose `key_ops` lacks `sign`
+    /// only verifies, and a shared secret whose `key_ops` lacks `verify` only signs.
     ///
     /// # Errors
     ///
-    /// When it is not a JWK in every member (exact lengths, base64url without padding, no name twice,
-    /// an EC point on its curve, no Ed25519 point by which anybody can sign, halves that fit), when its
-    /// `use` or `key_ops` is for something else, and when it says no algorithm; see
+    /// If any member is malformed (exact lengths, base64url without padding, distinct names, an EC
+    /// point on its curve, no Ed25519 point of low order, matching halves), if `use` or `key_ops`
+    /// is for something else, and if the algorithm is not stated; see
     /// [`from_jwk_as`](Self::from_jwk_as).
     pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
         let jwk = Jwk::parse("jwk", json)?;
-        let silent = || jwk.refuse("it has no `alg`; say which with `Key::from_jwk_as`");
-        let algorithm = jwk.algorithm()?.ok_or_else(silent)?;
+        let missing = || jwk.refuse("it has no `alg`; state it with `Key::from_jwk_as`");
+        let algorithm = jwk.algorithm()?.ok_or_else(missing)?;
         Self::of_jwk(algorithm, &jwk)
     }
 
@@ -75,27 +76,27 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// As [`from_jwk`](Self::from_jwk), and when the key's own `alg` is another.
+    /// As [`from_jwk`](Self::from_jwk), and if the key's own `alg` differs.
     pub fn from_jwk_as(algorithm: Algorithm, json: &str) -> Result<Self, ConfigError> {
         Self::of_jwk(algorithm, &Jwk::parse("jwk", json)?)
     }
 
-    /// The same for the algorithm that the key says of itself or, where it says none, for the usual one.
+    /// Reads a JSON Web Key for the algorithm that it states or, if it states none, for `usual`.
     #[cfg(feature = "config")]
     pub(crate) fn from_jwk_or(usual: Option<Algorithm>, json: &str) -> Result<Self, ConfigError> {
         let jwk = Jwk::parse("jwk", json)?;
         let algorithm = jwk.algorithm()?.or(usual);
-        let silent = || jwk.refuse("it has no `alg`, and none is set");
-        Self::of_jwk(algorithm.ok_or_else(silent)?, &jwk)
+        let missing = || jwk.refuse("it has no `alg`, and none is set");
+        Self::of_jwk(algorithm.ok_or_else(missing)?, &jwk)
     }
 
-    /// Whether this is a key, whatever of.
+    /// Returns whether this is a JSON Web Key of any type.
     #[cfg(feature = "config")]
     pub(crate) fn is_jwk(json: &str) -> bool {
         Jwk::parse("jwk", json).is_ok_and(|jwk| jwk.has("kty"))
     }
 
-    /// Whether it has what only its holder may know, be it of use or not.
+    /// Returns whether this is a JSON Web Key with private members, usable or not.
     #[cfg(feature = "config")]
     pub(crate) fn is_private_jwk(json: &str) -> bool {
         Jwk::parse("jwk", json).is_ok_and(|jwk| jwk.has_private_members())

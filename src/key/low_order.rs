@@ -1,9 +1,10 @@
-//! The public keys of Ed25519 whose private half nobody needs.
+//! Recognises the public keys of Ed25519 for which signatures can be forged.
 
-/// Whether these 32 bytes (RFC 8032 section 5.1.5) are a point of order 1, 2, 4 or 8.
+/// Returns whether these 32 bytes (RFC 8032 section 5.1.5) are a point of order 1, 2, 4 or 8.
 ///
-/// Of such a point there are at most eight multiples, so a signature by it can be guessed: with the neutral element, one and
-/// the same is good for every message. A point that is the multiple of a private key is none of them.
+/// Such a point has at most eight multiples, so signatures can be guessed. With the neutral
+/// element, one signature is valid for every message. No public key that was derived from a private
+/// key is such a point.
 pub(crate) fn is_of_low_order(public: &[u8; 32]) -> bool {
     let mut y = *public;
     // The highest bit is the sign of x.
@@ -11,8 +12,9 @@ pub(crate) fn is_of_low_order(public: &[u8; 32]) -> bool {
     Y.contains(&y)
 }
 
-/// The y of the eight points whose order divides the cofactor 8 of the group of RFC 8032 section 5.1 (on the birational curve
-/// they are the small subgroup of RFC 7748 section 7), in every form that decoders take: 0 and 1 also with p added.
+/// The y coordinates of the eight points whose order divides the cofactor 8 of the group of RFC
+/// 8032 section 5.1 (on the birationally equivalent curve, the small subgroup of RFC 7748 section
+/// 7), in every encoding that decoders accept: 0 and 1 also with p added.
 const Y: [[u8; 32]; 7] = [
     small(0),
     small(1),
@@ -31,14 +33,14 @@ const Y: [[u8; 32]; 7] = [
     near_p(0xee),
 ];
 
-/// A number of one byte.
+/// A y coordinate of one byte.
 const fn small(byte: u8) -> [u8; 32] {
     let mut y = [0; 32];
     y[0] = byte;
     y
 }
 
-/// p is 2^255 - 19, which ends in the byte 0xed.
+/// A y coordinate near p = 2^255 − 19, whose lowest byte is 0xed.
 const fn near_p(byte: u8) -> [u8; 32] {
     let mut y = [0xff; 32];
     y[0] = byte;

@@ -1,4 +1,4 @@
-//! What a key is made of: how it verifies, how it signs, and what may be told of it.
+//! The parts of a key: how it verifies, how it signs, and its public members.
 
 use std::sync::Arc;
 
@@ -14,34 +14,34 @@ use aws_lc_rs::{
 
 use crate::{key::jwk, secret::Secret};
 
-/// What a reader of keys found, before it has an id.
-pub(crate) struct Parts {
+/// The parts of a key that was read, before it has an id.
+pub(crate) struct KeyParts {
     pub(crate) thumbprint: String,
-    /// The public members of its JWK in the order of their names; a shared secret has none.
-    pub(crate) members: Option<Members>,
-    pub(crate) check: Check,
+    /// The public members of the JWK, sorted by name. A shared secret has none.
+    pub(crate) members: Option<PublicMembers>,
+    pub(crate) verifying_key: VerifyingKey,
     pub(crate) signer: Option<Signer>,
 }
 
-pub(crate) type Members = Vec<(&'static str, String)>;
+pub(crate) type PublicMembers = Vec<(&'static str, String)>;
 
-impl Parts {
-    pub(crate) fn public(members: Members, key: ParsedPublicKey) -> Self {
+impl KeyParts {
+    pub(crate) fn public(members: PublicMembers, key: ParsedPublicKey) -> Self {
         Self {
             thumbprint: thumbprint(&members),
             members: Some(members),
-            check: Check::Public(key),
+            verifying_key: VerifyingKey::Public(key),
             signer: None,
         }
     }
 
-    /// A key that neither signs nor verifies.
+    /// The parts of a key that neither signs nor verifies.
     #[cfg(feature = "jwe")]
-    pub(crate) fn silent(members: Members) -> Self {
+    pub(crate) fn non_signing(members: PublicMembers) -> Self {
         Self {
             thumbprint: thumbprint(&members),
             members: Some(members),
-            check: Check::Never,
+            verifying_key: VerifyingKey::Never,
             signer: None,
         }
     }
@@ -54,7 +54,7 @@ impl Parts {
     }
 }
 
-fn thumbprint(members: &Members) -> String {
+fn thumbprint(members: &PublicMembers) -> String {
     let required: Vec<_> = members
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
@@ -62,13 +62,13 @@ fn thumbprint(members: &Members) -> String {
     jwk::thumbprint(&required)
 }
 
-pub(crate) enum Check {
+pub(crate) enum VerifyingKey {
     Hmac(Arc<hmac::Key>),
     Public(ParsedPublicKey),
     Never,
 }
 
-impl Check {
+impl VerifyingKey {
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
@@ -79,12 +79,12 @@ impl Check {
 }
 
 pub(crate) enum Signer {
-    /// The key as it is computed with, and as it was given.
+    /// The key for computing, and the secret as configured.
     Hmac(Arc<hmac::Key>, Secret<Vec<u8>>),
     Rsa(RsaKeyPair, &'static RsaSignatureEncoding),
     Ec(EcdsaKeyPair, Option<&'static [u8; 32]>),
     Ed25519(Ed25519KeyPair),
-    /// One that knows its seed.
+    /// A key pair that includes its seed.
     MlDsa(PqdsaKeyPair),
 }
 
@@ -93,7 +93,7 @@ impl Signer {
         let random = SystemRandom::new();
         match self {
             Self::Hmac(key, _) => {
-                let mut tag = [0; LONGEST_TAG];
+                let mut tag = [0; LONGEST_HMAC_TAG];
                 out.extend_from_slice(hmac::sign_to_buffer(key, message, &mut tag)?);
             }
             Self::Rsa(pair, encoding) => {
@@ -106,7 +106,7 @@ impl Signer {
                 out.extend_from_slice(pair.sign(&random, message)?.as_ref());
                 if let Some(order) = order {
                     let middle = start + (out.len() - start) / 2;
-                    lower(&mut out[middle..], order);
+                    use_lower_s(&mut out[middle..], order);
                 }
             }
             Self::Ed25519(pair) => out.extend_from_slice(pair.try_sign(message)?.as_ref()),
@@ -120,9 +120,9 @@ impl Signer {
     }
 }
 
-/// Takes the lower of s and n − s. Both verify, but what comes from the world of Bitcoin refuses the higher one (BIP 146),
-/// and the library makes either.
-fn lower(s: &mut [u8], order: &[u8; 32]) {
+/// Replaces s by the lower of s and n − s. Both verify, but the library produces either, and
+/// Bitcoin software rejects the higher one (BIP 146).
+fn use_lower_s(s: &mut [u8], order: &[u8; 32]) {
     let mut other = *order;
     let mut borrow = false;
     for (digit, taken) in other.iter_mut().zip(s.iter()).rev() {
@@ -135,4 +135,4 @@ fn lower(s: &mut [u8], order: &[u8; 32]) {
     }
 }
 
-const LONGEST_TAG: usize = 64;
+const LONGEST_HMAC_TAG: usize = 64;

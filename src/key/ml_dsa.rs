@@ -1,4 +1,4 @@
-//! Keys for ML-DSA (FIPS 204), in the forms of RFC 9881 and as their seed.
+//! Reads ML-DSA keys (FIPS 204) from the encodings of RFC 9881.
 
 use aws_lc_rs::{
     encoding::AsDer,
@@ -7,22 +7,23 @@ use aws_lc_rs::{
 
 use super::{
     algorithm::ParameterSet,
-    asymmetric::Builder,
+    asymmetric::KeyBuilder,
     jwk,
-    material::{Parts, Signer},
+    material::{KeyParts, Signer},
 };
 use crate::error::ConfigError;
 
-impl Builder {
-    /// Takes a private key with its seed, alone or beside the expanded key, which then must be of this seed (RFC 9881
-    /// section 6).
+impl KeyBuilder {
+    /// Builds a key pair from a private key with its seed, with or without the expanded key, which
+    /// must match the seed (RFC 9881 section 6).
     pub(crate) fn ml_dsa_pkcs8(
         &self,
         set: &'static ParameterSet,
         bytes: &[u8],
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let pair = self.parse(PqdsaKeyPair::from_pkcs8(set.sign, bytes))?;
-        // The seed is what PKCS#8 and a JWK are written from. From the expanded key nobody can tell it.
+        // PKCS#8 and JWK exports are written from the seed, which cannot be derived from the
+        // expanded key.
         if pair.to_pkcs8v1().is_err() {
             return Err(self.refuse(EXPANDED));
         }
@@ -33,17 +34,17 @@ impl Builder {
         &self,
         set: &'static ParameterSet,
         pair: PqdsaKeyPair,
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let public = self.ml_dsa_public(set, pair.public_key().as_ref())?;
         Ok(public.with_signer(Signer::MlDsa(pair)))
     }
 
-    /// Takes a `SubjectPublicKeyInfo` or the bytes of FIPS 204 section 7.2.
+    /// Builds a public key from a `SubjectPublicKeyInfo` or the bytes of FIPS 204 section 7.2.
     pub(crate) fn ml_dsa_public(
         &self,
         set: &'static ParameterSet,
         key: &[u8],
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         let key = self.parsed(set.verify, key)?;
         let der = self.parse(key.as_der())?;
         let der = der.as_ref();
@@ -51,14 +52,14 @@ impl Builder {
             .len()
             .checked_sub(set.public_bytes)
             .ok_or_else(|| self.unfit())?;
-        // The thumbprint is of these three (RFC 9964).
+        // The thumbprint covers these three members (RFC 9964).
         let members = vec![
             ("alg", self.algorithm.name().to_owned()),
             ("kty", "AKP".to_owned()),
             ("pub", jwk::encode(&der[start..])),
         ];
-        Ok(Parts::public(members, key))
+        Ok(KeyParts::public(members, key))
     }
 }
 
-const EXPANDED: &str = "it is an expanded key without its seed, from which no other form can be made; export it with the seed";
+const EXPANDED: &str = "it is an expanded key without its seed, which cannot be exported to other formats; export it with the seed";

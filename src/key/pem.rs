@@ -1,11 +1,11 @@
-//! Finds the one key in a PEM text (RFC 7468).
+//! Finds and decodes the only key in a PEM text (RFC 7468).
 
 use pem_rfc7468::Decoder;
 use zeroize::Zeroizing;
 
 use crate::{error::ConfigError, key::der::Encoding};
 
-/// A decoded block. The bytes are wiped when it goes.
+/// A decoded block. The bytes are wiped on drop.
 pub(crate) struct Block {
     pub(crate) encoding: Encoding,
     pub(crate) der: Zeroizing<Vec<u8>>,
@@ -13,8 +13,8 @@ pub(crate) struct Block {
 
 /// Decodes the only key of `text`.
 ///
-/// Text before and after it is skipped (RFC 7468 section 2), and so are the curve parameters that
-/// `openssl ecparam -genkey` writes before a key: they only repeat what the key says.
+/// Text before and after the key is skipped (RFC 7468 section 2), and so are the curve parameters
+/// that `openssl ecparam -genkey` writes before a key: they only repeat what the key contains.
 pub(crate) fn read(text: &[u8]) -> Result<Block, ConfigError> {
     let setting = setting(text);
     let refuse = |reason: &'static str| Err(ConfigError::new(setting, reason));
@@ -23,7 +23,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Block, ConfigError> {
         return refuse("there is no complete PEM block in it");
     };
     if blocks.next().is_some() {
-        return refuse("there is more than one PEM block in it; keep the one key");
+        return refuse("there is more than one PEM block in it; keep only the key");
     }
     let encoding = match label {
         b"PRIVATE KEY" => Encoding::Pkcs8,
@@ -38,9 +38,9 @@ pub(crate) fn read(text: &[u8]) -> Result<Block, ConfigError> {
                 "it is in OpenSSH's own format; convert it with `ssh-keygen -p -m PKCS8`",
             );
         }
-        _ => return refuse("the PEM label is not one of a key"),
+        _ => return refuse("the PEM label is not that of a key"),
     };
-    // Encryption in the PEM itself, older than PKCS#8, with headers that RFC 7468 does not allow.
+    // The legacy encryption of PEM, older than PKCS#8, uses headers that RFC 7468 does not allow.
     if memchr::memmem::find(block, b"Proc-Type:").is_some() {
         return refuse(ENCRYPTED);
     }
@@ -51,7 +51,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Block, ConfigError> {
     Ok(Block { encoding, der })
 }
 
-/// Which setting an error in this text is about, as well as can be told.
+/// Returns the setting that an error in this text is about, as far as it can be determined.
 fn setting(text: &[u8]) -> &'static str {
     if memchr::memmem::find(text, b"PRIVATE").is_some() {
         "private_key"
@@ -60,7 +60,7 @@ fn setting(text: &[u8]) -> &'static str {
     }
 }
 
-/// Every complete block as label and text, boundaries included.
+/// Iterates over the complete blocks as label and text, including the boundaries.
 fn blocks(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -80,7 +80,7 @@ fn blocks(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// What to do with a key that is protected by a password.
+/// The error for a key that is encrypted with a password.
 pub(crate) const ENCRYPTED: &str = "the private key is encrypted; decrypt it with `openssl pkcs8 -in key.pem -out plain.pem` and protect the file instead";
 
 const BEGIN: &[u8] = b"-----BEGIN ";

@@ -1,4 +1,4 @@
-//! The private half of a key, in the forms in which it is kept.
+//! Exports the private half of a key as PKCS#8 or JWK.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,25 @@ use zeroize::Zeroizing;
 use super::{der, jwk, material::Signer};
 use crate::secret::Secret;
 
-/// The members of a JWK that only its holder may know. They are wiped when they go.
+/// The private members of a JWK. They are wiped on drop.
 pub(crate) type PrivateMembers = Vec<(&'static str, Zeroizing<String>)>;
 
 impl Signer {
-    /// PKCS#8 (RFC 5208) in PEM; `None` for a shared secret.
+    /// Returns PKCS#8 (RFC 5208) in PEM, or `None` for a shared secret.
     pub(crate) fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
         let pem = |der: &[u8]| pem_rfc7468::encode_string("PRIVATE KEY", LineEnding::LF, der).ok();
         let text = match self {
             Self::Hmac(..) => None,
             Self::Rsa(pair, _) => pem(AsDer::<Pkcs8V1Der<'_>>::as_der(pair).ok()?.as_ref()),
             Self::Ec(pair, _) => pem(pair.to_pkcs8v1().ok()?.as_ref()),
-            // Version 1, which OpenSSL reads, unlike version 2 with the public key beside it.
+            // Version 1: OpenSSL does not read version 2, which includes the public key.
             Self::Ed25519(pair) => pem(pair.to_pkcs8v1().ok()?.as_ref()),
             Self::MlDsa(pair) => pem(pair.to_pkcs8v1().ok()?.as_ref()),
         };
         text.map(Secret::new)
     }
 
-    /// What its JWK has beside the public members.
+    /// Returns the private members of the JWK.
     pub(crate) fn private_members(&self) -> Option<PrivateMembers> {
         let one = |name, bytes: &[u8]| vec![(name, Zeroizing::new(jwk::encode(bytes)))];
         match self {
@@ -62,7 +62,7 @@ impl Signer {
     }
 }
 
-/// Writes a JWK of all these members, for signing alone if so said.
+/// Writes a JWK with these members. With `signs_only`, its `key_ops` permits only signing.
 pub(crate) fn jwk(
     public: &[(&str, &str)],
     private: &PrivateMembers,
@@ -76,7 +76,7 @@ pub(crate) fn jwk(
     if signs_only {
         members.insert("key_ops", Member::List(&["sign"]));
     }
-    // As much as it can take, so that it does not grow and leave a part of it behind.
+    // Large enough to never reallocate, which would leave an unwiped copy behind.
     let length = members
         .iter()
         .map(|(name, member)| name.len() + 6 + 2 * member.len());
@@ -101,9 +101,9 @@ impl Member<'_> {
     }
 }
 
-/// How many numbers of an `RSAPrivateKey` come before those that are private: version, modulus and public exponent
-/// (RFC 8017 appendix A.1.2).
+/// The number of integers of an `RSAPrivateKey` before the private ones: version, modulus and
+/// public exponent (RFC 8017 appendix A.1.2).
 const RSA_PUBLIC: usize = 3;
 
-/// Those that follow, by their names in RFC 7518 section 6.3.2.
+/// The integers that follow, by their names in RFC 7518 section 6.3.2.
 const RSA_PRIVATE: [&str; 6] = ["d", "p", "q", "dp", "dq", "qi"];

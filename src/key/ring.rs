@@ -1,4 +1,4 @@
-//! The keys of one issuer, exchanged while they are in use.
+//! The key ring of an issuer, which can be changed at run time.
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -10,15 +10,15 @@ use crate::{
     key::{algorithm::Algorithm, jwk::Jwk, signing::Key},
 };
 
-/// One key that signs, and any number that are still accepted.
+/// One key that signs, and any number of keys that are still accepted.
 ///
-/// A ring is a handle: clones share it, and every change is one atomic store that requests see at
-/// once or not at all. A token's `kid` is looked up in it by exact match, and nothing in a token
-/// adds to it (RFC 8725 section 3.10). Ids are distinct.
+/// A ring is a handle: clones share it, and every change is one atomic store, so a request sees
+/// either the old keys or the new ones. The `kid` of a token is looked up by exact match, and
+/// nothing in a token adds a key (RFC 8725 section 3.10). Ids are distinct.
 ///
-/// To rotate without refusing anybody's token: let every server [`accept`](Self::accept) the new
-/// key, then [`rotate`](Self::rotate) to it, and [`retire`](Self::retire) the old one when the last
-/// token made with it has expired.
+/// To rotate without rejecting valid tokens: let every server [`accept`](Self::accept) the new key,
+/// then [`rotate`](Self::rotate) to it, and [`retire`](Self::retire) the old one when the last
+/// token signed with it has expired.
 ///
 /// ```
 /// use tower_jam::{Algorithm, Key, KeyRing};
@@ -33,36 +33,36 @@ use crate::{
 pub struct KeyRing<K = Key>(Arc<ArcSwap<Ring<K>>>);
 
 impl<K: RingKey> KeyRing<K> {
-    /// A ring of one key.
+    /// Creates a ring with one key.
     #[must_use]
     pub fn new(active: K) -> Self {
-        Self::of(Ring {
+        Self::from_ring(Ring {
             active,
             accepted: Vec::new(),
         })
     }
 
-    /// Also accepts what `key` has signed.
+    /// Also accepts tokens signed with `key`.
     ///
     /// # Errors
     ///
-    /// When there is a key of its id.
+    /// If a key with the same id exists.
     pub fn accept(&self, key: K) -> Result<(), ConfigError> {
-        self.change(move |ring| {
+        self.update(move |ring| {
             let accepted = ring.accepted.iter().chain([&key]).cloned().collect();
             Ring::checked(ring.active.clone(), accepted)
         })
     }
 
-    /// Signs with `key` from now on and goes on accepting the one that signed until now.
+    /// Signs with `key` from now on, and still accepts the previous key.
     ///
-    /// The key may be one that is accepted already, also without its private half.
+    /// The key may be an accepted one, including one that was added without its private half.
     ///
     /// # Errors
     ///
-    /// When there is another key of its id.
+    /// If another key with the same id exists.
     pub fn rotate(&self, key: K) -> Result<(), ConfigError> {
-        self.change(move |ring| {
+        self.update(move |ring| {
             let others = ring
                 .iter()
                 .filter(|other| !other.is_same(&key))
@@ -72,9 +72,9 @@ impl<K: RingKey> KeyRing<K> {
         })
     }
 
-    /// No longer accepts the key of this id. `false` when it is the active one, which stays, or when
-    /// there is none.
-    #[must_use = "`false` says that no key was retired"]
+    /// Stops accepting the key with this id. Returns `false` if it is the active key, which stays,
+    /// or if there is no such key.
+    #[must_use = "`false` means that no key was retired"]
     pub fn retire(&self, kid: &str) -> bool {
         let before = self.0.rcu(|ring| {
             let rest = ring.accepted.iter().filter(|key| key.kid() != kid);
@@ -86,11 +86,11 @@ impl<K: RingKey> KeyRing<K> {
         before.accepted.iter().any(|key| key.kid() == kid)
     }
 
-    /// Exchanges all keys in one step.
+    /// Replaces all keys atomically.
     ///
     /// # Errors
     ///
-    /// When two of them have one id; then nothing is changed.
+    /// If two of the keys have the same id. Then the ring is not changed.
     pub fn replace(
         &self,
         active: K,
@@ -101,42 +101,42 @@ impl<K: RingKey> KeyRing<K> {
         Ok(())
     }
 
-    /// Exchanges all keys for those of another ring.
+    /// Replaces all keys by those of another ring.
     #[cfg(feature = "jwks")]
-    pub(crate) fn take_over(&self, other: &Self) {
+    pub(crate) fn replace_with(&self, other: &Self) {
         self.0.store(other.0.load_full());
     }
 
-    /// Whether both have the same keys in the same order.
+    /// Whether both rings have the same keys in the same order.
     #[cfg(feature = "jwks")]
-    pub(crate) fn has_the_keys_of(&self, other: &Self) -> bool {
+    pub(crate) fn has_same_keys(&self, other: &Self) -> bool {
         let (keys, others) = (self.load(), other.load());
         keys.accepted.len() == others.accepted.len()
             && keys.iter().zip(others.iter()).all(|(a, b)| a.is_same(b))
     }
 
-    /// The key that signs at this moment.
+    /// Returns the current signing key.
     #[must_use]
     pub fn active(&self) -> K {
         self.load().active().clone()
     }
 
-    /// The keys at this moment, for one request or one token.
+    /// Returns a snapshot of the keys, for one request or one token.
     pub(crate) fn load(&self) -> Guard<Arc<Ring<K>>> {
         self.0.load()
     }
 
-    /// Whether these keys, loaded earlier, are still those of the ring.
-    pub(crate) fn is_at(&self, keys: &Arc<dyn Any + Send + Sync>) -> bool {
+    /// Whether `keys`, a snapshot taken earlier, is still current.
+    pub(crate) fn is_current(&self, keys: &Arc<dyn Any + Send + Sync>) -> bool {
         Arc::as_ptr(&self.load()).cast::<()>() == Arc::as_ptr(keys).cast::<()>()
     }
 
-    fn of(ring: Ring<K>) -> Self {
+    fn from_ring(ring: Ring<K>) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(ring)))
     }
 
-    /// Stores what `change` makes of the keys, again if others changed them meanwhile.
-    fn change(
+    /// Applies `change` and stores the result, retrying if the keys were changed concurrently.
+    fn update(
         &self,
         change: impl Fn(&Ring<K>) -> Result<Ring<K>, ConfigError>,
     ) -> Result<(), ConfigError> {
@@ -156,50 +156,51 @@ impl<K: RingKey> KeyRing<K> {
 }
 
 impl KeyRing<Key> {
-    /// Reads another party's JWK set (RFC 7517 section 5), for verifying only.
+    /// Reads another party's JWK set (RFC 7517 section 5). The keys only verify.
     ///
-    /// Keys that cannot be used are skipped, as section 5 asks: of an unknown type, curve or algorithm,
-    /// for encryption, or malformed. So a new kind of key at the provider does not lock everybody out.
-    /// An RSA key without `alg` is taken for `RS256` alone, which every OpenID provider has (OpenID
-    /// Connect Core section 15.1) and which those mean who leave it out.
+    /// Unusable keys are skipped, as section 5 recommends: of an unknown type, curve or algorithm,
+    /// for encryption, or malformed. So a new kind of key at the provider does not lock out all
+    /// users. An RSA key without `alg` is read as `RS256` only: every OpenID provider supports it
+    /// (OpenID Connect Core section 15.1), and it is what providers that omit `alg` mean.
     ///
     /// # Errors
     ///
-    /// When it is not a set, when no key in it can be used, when two keys that are meant for
-    /// verifying have one id, be one of them malformed, and when there are shared secrets among public keys.
+    /// If `json` is not a set, if no key in it is usable, if two keys for verifying have the same
+    /// id, even if one of them is malformed, and if it mixes shared secrets with public keys.
     pub fn from_jwks(json: &str) -> Result<Self, ConfigError> {
         let set = Jwk::parse("jwks", json)?;
         let (mut keys, mut kids) = (Vec::new(), Vec::new());
         let mut read = |json| {
             let jwk = Jwk::parse("jwks", json)?;
-            let algorithm = verifying(&jwk)?;
-            // Also of a key that turns out malformed: which of the two was meant is not ours to guess.
+            let algorithm = verification_algorithm(&jwk)?;
+            // The id of a malformed key counts as well, since which of the two keys is meant cannot
+            // be known.
             kids.extend(jwk.kid()?);
             Key::of_jwk(algorithm, &jwk)
         };
         for jwk in set.keys()? {
             match read(jwk.get()) {
                 Ok(key) => keys.push(key.verifying()),
-                Err(error) => tracing::debug!(%error, "a key of the set is skipped"),
+                Err(error) => tracing::debug!(%error, "skipped an unusable key of the set"),
             }
         }
-        distinct(kids.iter().map(String::as_str))?;
+        ensure_unique(kids.iter().map(String::as_str))?;
         let symmetric = keys
             .iter()
             .filter(|key| key.algorithm().is_symmetric())
             .count();
         if symmetric != 0 && symmetric != keys.len() {
-            return Err(set.refuse("there are shared secrets among public keys"));
+            return Err(set.refuse("it mixes shared secrets with public keys"));
         }
         let mut keys = keys.into_iter();
         let active = keys
             .next()
-            .ok_or_else(|| set.refuse("there is no key in it that can verify"))?;
-        Ring::checked(active, keys.collect()).map(Self::of)
+            .ok_or_else(|| set.refuse("it contains no key that can verify"))?;
+        Ring::checked(active, keys.collect()).map(Self::from_ring)
     }
 
-    /// The public halves as a JWK set (RFC 7517 section 5), for `/.well-known/jwks.json`. Shared secrets
-    /// are left out, private members are never in it.
+    /// Returns the public halves as a JWK set (RFC 7517 section 5), for `/.well-known/jwks.json`.
+    /// It contains neither shared secrets nor private members.
     #[must_use]
     pub fn public_jwks(&self) -> Value {
         let keys: Vec<Value> = self.load().iter().filter_map(Key::public_jwk).collect();
@@ -207,21 +208,21 @@ impl KeyRing<Key> {
     }
 }
 
-/// The algorithm of a key that is meant for verifying.
-fn verifying(jwk: &Jwk<'_>) -> Result<Algorithm, ConfigError> {
+/// Returns the algorithm of a key that is meant for verifying.
+fn verification_algorithm(jwk: &Jwk<'_>) -> Result<Algorithm, ConfigError> {
     if !jwk.uses()?.verify {
-        return Err(jwk.refuse("its `key_ops` does not allow to verify"));
+        return Err(jwk.refuse("its `key_ops` does not allow verifying"));
     }
     let implied = jwk.is_rsa().then_some(Algorithm::Rs256);
-    let unnamed = || jwk.refuse("it has no `alg`");
-    jwk.algorithm()?.or(implied).ok_or_else(unnamed)
+    let missing = || jwk.refuse("it has no `alg`");
+    jwk.algorithm()?.or(implied).ok_or_else(missing)
 }
 
-fn distinct<'a>(kids: impl Iterator<Item = &'a str>) -> Result<(), ConfigError> {
+fn ensure_unique<'a>(kids: impl Iterator<Item = &'a str>) -> Result<(), ConfigError> {
     let mut kids: Vec<&str> = kids.collect();
     kids.sort_unstable();
     if kids.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(ConfigError::new("kid", "two keys of the ring have one id"));
+        return Err(ConfigError::new("kid", "two keys have the same id"));
     }
     Ok(())
 }
@@ -242,7 +243,7 @@ impl<K: RingKey> fmt::Debug for KeyRing<K> {
     }
 }
 
-/// The keys of a ring at one moment.
+/// A snapshot of the keys of a ring.
 pub(crate) struct Ring<K> {
     active: K,
     accepted: Vec<K>,
@@ -251,21 +252,22 @@ pub(crate) struct Ring<K> {
 impl<K: RingKey> Ring<K> {
     fn checked(active: K, accepted: Vec<K>) -> Result<Self, ConfigError> {
         let ring = Self { active, accepted };
-        distinct(ring.iter().map(RingKey::kid))?;
+        ensure_unique(ring.iter().map(RingKey::kid))?;
         Ok(ring)
     }
 
-    /// The key that signs.
+    /// Returns the signing key.
     pub(crate) fn active(&self) -> &K {
         &self.active
     }
 
-    /// Every key, the active one first.
+    /// Iterates over all keys, the active one first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &K> {
         std::iter::once(&self.active).chain(&self.accepted)
     }
 
-    /// The key of this id. Without an id there must be no choice.
+    /// Returns the key with this id. Without an id, returns the only key; `None` if there are
+    /// several.
     pub(crate) fn find(&self, kid: Option<&str>) -> Option<&K> {
         match kid {
             Some(kid) => self.iter().find(|key| key.kid() == kid),
@@ -274,12 +276,12 @@ impl<K: RingKey> Ring<K> {
     }
 }
 
-/// A key that a [`KeyRing`] can hold. Only keys of this crate are.
-pub trait RingKey: sealed::Sealed + Clone + fmt::Debug + Send + Sync + 'static {
-    /// The id that a token names it by.
+/// A key that a [`KeyRing`] can hold. The trait is sealed.
+pub trait RingKey: sealed::SealedKey + Clone + fmt::Debug + Send + Sync + 'static {
+    /// Returns the id by which tokens refer to the key.
     fn kid(&self) -> &str;
 
-    /// Whether `other` is this key under this id, with or without the private half.
+    /// Returns whether `other` is the same key with the same id, regardless of the private half.
     fn is_same(&self, other: &Self) -> bool;
 }
 
@@ -298,9 +300,9 @@ impl RingKey for Key {
 pub(crate) mod sealed {
     #[expect(
         unnameable_types,
-        reason = "a trait that seals another is not to be named"
+        reason = "nobody outside may implement a sealed trait"
     )]
-    pub trait Sealed {}
+    pub trait SealedKey {}
 
-    impl Sealed for super::Key {}
+    impl SealedKey for super::Key {}
 }

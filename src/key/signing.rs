@@ -1,4 +1,4 @@
-//! A key bound to one algorithm.
+//! The key type for signing and verifying tokens, bound to one algorithm.
 
 use std::{fmt, sync::Arc};
 
@@ -12,8 +12,8 @@ use crate::{
     error::{ConfigError, IssueError},
     key::{
         algorithm::{Algorithm, Family},
-        asymmetric::Builder,
-        material::{Check, Members, Parts, Signer},
+        asymmetric::KeyBuilder,
+        material::{KeyParts, PublicMembers, Signer, VerifyingKey},
         private,
         private::PrivateMembers,
         symmetric,
@@ -24,28 +24,30 @@ use crate::{
 
 /// A key for signing tokens, or for verifying them only, bound to one [`Algorithm`].
 ///
-/// A token never chooses the algorithm, and the same RSA key under `RS256` and under `PS256` is two
-/// keys (RFC 8725 section 3.1). Keys are checked when they are made, so that one that exists can be
-/// used; a clone shares what was parsed.
+/// A token never selects the algorithm, and one RSA key under `RS256` and under `PS256` counts as
+/// two keys (RFC 8725 section 3.1). Keys are validated on construction, so every `Key` is usable.
+/// Clones share the parsed key.
 ///
-/// * Shared secrets have at least the bytes of the hash (RFC 7518 section 3.2) and are none of what
-///   others may know: PEM, DER, JWK and SSH keys are refused.
-/// * RSA keys have 2048 to 8192 bits (RFC 7518 section 3.3) and a public exponent of at least 65537.
-/// * EC keys are on the algorithm's curve (RFC 7518 section 3.4, RFC 8812 section 3.2), private and public members fit.
-/// * ML-DSA keys have their seed, from which all else follows (RFC 9881 section 6).
+/// * Shared secrets are at least as long as the hash (RFC 7518 section 3.2). Values that others may
+///   know are rejected: PEM, DER, JWK and SSH keys.
+/// * RSA keys have 2048 to 8192 bits (RFC 7518 section 3.3) and an exponent of at least 65537.
+/// * EC keys are on the algorithm's curve (RFC 7518 section 3.4, RFC 8812 section 3.2), and private
+///   and public members match.
+/// * ML-DSA private keys include the seed, from which the rest is derived (RFC 9881 section 6).
 ///
-/// The key's id is its RFC 7638 thumbprint, which is the same wherever it is computed, unless the
-/// JWK has one of its own or [`with_kid`](Self::with_kid) says otherwise.
+/// The key's id is its RFC 7638 thumbprint, unless the JWK has a `kid` or
+/// [`with_kid`](Self::with_kid) sets one. The thumbprint is the same wherever it is computed.
 ///
 /// ```
 /// use tower_jam::{Algorithm, Key};
 ///
-/// // Made once with `openssl rand -hex 32` and kept out of the source code.
+/// // Generated once with `openssl rand -hex 32` and kept out of the source code.
 /// let shared = Key::hs256(b"6f1a3c0cd1d6f4a9d3f4b1f8f2a7e0b95c3d8e7f6a1b2c4d5381932757cb5eb8")?;
 /// assert_eq!(shared.algorithm(), Algorithm::Hs256);
 ///
 /// let pair = Key::generate(Algorithm::EdDsa)?.with_kid("2026-01")?;
-/// let public = Key::from_jwk(&pair.public_jwk().expect("a key pair has a public half").to_string())?;
+/// let jwk = pair.public_jwk().expect("a key pair has a public half");
+/// let public = Key::from_jwk(&jwk.to_string())?;
 /// assert_eq!((public.kid(), public.can_sign()), ("2026-01", false));
 /// # Ok::<(), tower_jam::ConfigError>(())
 /// ```
@@ -58,17 +60,18 @@ pub struct Key {
 }
 
 impl Key {
-    /// A shared secret for HMAC with SHA-256: at least 32 random bytes (`openssl rand -hex 32`), never
-    /// a password.
+    /// Creates a key for HMAC with SHA-256 from at least 32 random bytes (`openssl rand -hex 32`),
+    /// never from a password.
     ///
     /// # Errors
     ///
-    /// When it is shorter, one repeated byte, or text or DER of a key (RFC 8725 section 3.5).
+    /// If the secret is shorter, is one repeated byte, or is a key in text or DER (RFC 8725 section
+    /// 3.5).
     pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Self::shared(Algorithm::Hs256, hmac::HMAC_SHA256, secret.as_ref())
     }
 
-    /// A shared secret for HMAC with SHA-384: at least 48 random bytes.
+    /// Creates a key for HMAC with SHA-384 from at least 48 random bytes.
     ///
     /// # Errors
     ///
@@ -77,7 +80,7 @@ impl Key {
         Self::shared(Algorithm::Hs384, hmac::HMAC_SHA384, secret.as_ref())
     }
 
-    /// A shared secret for HMAC with SHA-512: at least 64 random bytes.
+    /// Creates a key for HMAC with SHA-512 from at least 64 random bytes.
     ///
     /// # Errors
     ///
@@ -86,24 +89,25 @@ impl Key {
         Self::shared(Algorithm::Hs512, hmac::HMAC_SHA512, secret.as_ref())
     }
 
-    /// Makes a new key.
+    /// Generates a new key.
     ///
-    /// RSA keys get 2048 bits: NIST SP 800-57 has them good until 2030, every verifier takes them, and
-    /// they verify fastest. Who wants more loads their own. Shared secrets get the bytes of the hash.
+    /// RSA keys have 2048 bits: NIST SP 800-57 considers them secure until 2030, every verifier
+    /// accepts them, and they verify fastest. To use a longer key, load your own. Shared secrets
+    /// are as long as the hash.
     ///
     /// # Errors
     ///
-    /// When the cryptographic library fails, for want of randomness or memory.
+    /// If the cryptographic library fails, for lack of randomness or memory.
     pub fn generate(algorithm: Algorithm) -> Result<Self, ConfigError> {
         if let Family::Hmac(hash) = algorithm.family() {
             let mut secret = Zeroizing::new(vec![0; hash.tag_len()]);
             let failed = |error| {
-                ConfigError::new("secret_key", "no random bytes were to be had").because(error)
+                ConfigError::new("secret_key", "no random bytes were available").because(error)
             };
             rand::fill(&mut secret).map_err(failed)?;
             return Self::shared(algorithm, hash, &secret);
         }
-        let build = Builder {
+        let build = KeyBuilder {
             setting: "private_key",
             algorithm,
             name: algorithm.name(),
@@ -111,12 +115,12 @@ impl Key {
         Ok(Self::new(algorithm, build.generate()?))
     }
 
-    /// Gives the key this id, the value of `kid` (RFC 7515 section 4.1.4).
+    /// Sets the key's id, the value of `kid` (RFC 7515 section 4.1.4).
     ///
     /// # Errors
     ///
-    /// When it is empty, longer than 128 characters, or not of visible ASCII: it goes into every
-    /// token and into logs.
+    /// If the id is empty, longer than 128 characters, or not visible ASCII: it appears in tokens
+    /// and logs.
     pub fn with_kid(self, kid: impl Into<String>) -> Result<Self, ConfigError> {
         let kid = kid.into();
         if !(1..=MAXIMUM_KID).contains(&kid.len())
@@ -132,37 +136,38 @@ impl Key {
         })
     }
 
-    /// The one algorithm that this key is used with.
+    /// Returns the algorithm that this key is bound to.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.verifier.algorithm
     }
 
-    /// The key's id.
+    /// Returns the key's id.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// Whether it holds what signing takes.
+    /// Returns whether the key can sign.
     #[must_use]
     pub fn can_sign(&self) -> bool {
         self.signer.is_some()
     }
 
-    /// Whether it may verify: always, but for a shared secret whose JWK says that it only signs.
+    /// Returns whether the key can verify. A shared secret whose JWK permits only signing cannot.
     #[must_use]
     pub fn can_verify(&self) -> bool {
-        !matches!(self.verifier.check, Check::Never)
+        !matches!(self.verifier.verifying_key, VerifyingKey::Never)
     }
 
-    /// The SHA-256 thumbprint of RFC 7638, in base64url.
+    /// Returns the SHA-256 thumbprint of RFC 7638, in base64url.
     #[must_use]
     pub fn thumbprint(&self) -> &str {
         &self.verifier.thumbprint
     }
 
-    /// The public half as a JSON Web Key for others to verify with; `None` for a shared secret.
+    /// Returns the public half as a JSON Web Key, with which others can verify. Returns `None` for
+    /// a shared secret.
     #[must_use]
     pub fn public_jwk(&self) -> Option<Value> {
         let members = self.verifier.members.as_ref()?;
@@ -181,27 +186,27 @@ impl Key {
         Some(object.into())
     }
 
-    /// The private key as PKCS#8 (RFC 5208) in PEM, without its id, to be kept for the next start; `None` for a shared
-    /// secret and where there is no private half.
+    /// Returns the private key as PKCS#8 (RFC 5208) in PEM, without its id, for storage. Returns
+    /// `None` for a shared secret and if there is no private half.
     #[must_use]
     pub fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
         self.signer.as_ref()?.to_pkcs8_pem()
     }
 
-    /// The whole key as a JSON Web Key (RFC 7517) that [`from_jwk`](Self::from_jwk) reads, to be kept for the next start;
-    /// `None` where there is nothing to sign with.
+    /// Returns the whole key as a JSON Web Key (RFC 7517), for storage.
+    /// [`from_jwk`](Self::from_jwk) reads it. Returns `None` if the key cannot sign.
     #[must_use]
     pub fn to_private_jwk(&self) -> Option<Secret<String>> {
         self.private_jwk_for(self.algorithm().name(), "sig")
     }
 
-    /// The same, said to be for another algorithm and use.
+    /// Like [`to_private_jwk`](Self::to_private_jwk), with another `alg` and `use`.
     pub(crate) fn private_jwk_for(&self, alg: &str, usage: &str) -> Option<Secret<String>> {
         let private = self.signer.as_ref()?.private_members()?;
         self.jwk_with(&private, alg, usage, !self.can_verify())
     }
 
-    /// A JWK of the public members and these.
+    /// Builds a JWK from the public members and `private`.
     pub(crate) fn jwk_with(
         &self,
         private: &PrivateMembers,
@@ -218,22 +223,23 @@ impl Key {
         private::jwk(&public, private, signs_only)
     }
 
-    /// The same key without its private half, under the same id; `None` for a shared secret.
+    /// Returns the same key without its private half and with the same id. Returns `None` for a
+    /// shared secret.
     #[must_use]
     pub fn public_only(&self) -> Option<Self> {
         self.verifier.members.as_ref().map(|_| self.verifying())
     }
 
-    /// The public half as `SubjectPublicKeyInfo` (RFC 5280 section 4.1).
+    /// Returns the public half as `SubjectPublicKeyInfo` (RFC 5280 section 4.1).
     #[cfg(feature = "jwe")]
     pub(crate) fn public_der(&self) -> Option<PublicKeyX509Der<'_>> {
-        match &self.verifier.check {
-            Check::Public(key) => key.as_der().ok(),
+        match &self.verifier.verifying_key {
+            VerifyingKey::Public(key) => key.as_der().ok(),
             _ => None,
         }
     }
 
-    /// The secret of a key that does both, signing and verifying, with it.
+    /// Returns the shared secret of a key that both signs and verifies.
     #[cfg(feature = "jwt-simple")]
     pub(crate) fn shared_secret(&self) -> Option<&[u8]> {
         match self.signer.as_deref()? {
@@ -242,7 +248,7 @@ impl Key {
         }
     }
 
-    /// The same key, unable to sign.
+    /// Returns the same key, unable to sign.
     pub(crate) fn verifying(&self) -> Self {
         Self {
             signer: None,
@@ -250,12 +256,13 @@ impl Key {
         }
     }
 
-    /// The header of access tokens that it signs, as it stands in them.
+    /// Returns the encoded header of the access tokens that this key signs.
     pub(crate) fn header(&self) -> &str {
         &self.header
     }
 
-    /// Appends the signature of `message`: for ECDSA r and s of equal length (RFC 7518 section 3.4).
+    /// Appends the signature of `message`. For ECDSA it is r and s with equal length (RFC 7518
+    /// section 3.4).
     pub(crate) fn sign(&self, message: &[u8], signature: &mut Vec<u8>) -> Result<(), IssueError> {
         let signer = self.signer.as_ref().ok_or(IssueError::NoSigningKey)?;
         signer
@@ -263,13 +270,14 @@ impl Key {
             .map_err(|_| IssueError::Crypto)
     }
 
-    /// Whether `signature` is this key's signature of `message`, of the form that [`sign`](Self::sign) gives it. Of the two values
-    /// that the s of ECDSA can have either is good, also with ES256K, whose signatures get the lower one.
+    /// Returns whether `signature` is this key's signature of `message`, in the form that
+    /// [`sign`](Self::sign) writes. Both possible values of s are valid for ECDSA, also with
+    /// ES256K, for which `sign` writes the lower one.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.verifier.check.verify(message, signature)
+        self.verifier.verifying_key.verify(message, signature)
     }
 
-    /// A secret that is refused elsewhere, for published vectors that use one.
+    /// A key from a secret that is rejected elsewhere, for published vectors that use one.
     #[cfg(test)]
     pub(crate) fn weak_hs256(secret: &[u8]) -> Self {
         let mut parts = symmetric::parts(
@@ -278,8 +286,8 @@ impl Key {
             hmac::HMAC_SHA256,
             &[1, 2].repeat(16),
         )
-        .expect("these bytes are taken");
-        parts.check = Check::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret).into());
+        .expect("the secret is long enough and not constant");
+        parts.verifying_key = VerifyingKey::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret).into());
         Self::new(Algorithm::Hs256, parts)
     }
 
@@ -294,18 +302,18 @@ impl Key {
         ))
     }
 
-    /// What [`hs256`](Self::hs256) takes, for something else of this name.
+    /// Like [`hs256`](Self::hs256), for another algorithm, which has this name in errors.
     #[cfg(feature = "jwe")]
     pub(crate) fn shared_for(name: &'static str, secret: &[u8]) -> Result<Self, ConfigError> {
         let parts = symmetric::parts("secret_key", name, hmac::HMAC_SHA256, secret)?;
         Ok(Self::new(Algorithm::Hs256, parts))
     }
 
-    pub(crate) fn new(algorithm: Algorithm, parts: Parts) -> Self {
-        let Parts {
+    pub(crate) fn new(algorithm: Algorithm, parts: KeyParts) -> Self {
+        let KeyParts {
             thumbprint,
             members,
-            check,
+            verifying_key,
             signer,
         } = parts;
         Self {
@@ -315,7 +323,7 @@ impl Key {
                 algorithm,
                 thumbprint,
                 members,
-                check,
+                verifying_key,
             }),
             signer: signer.map(Arc::new),
         }
@@ -335,8 +343,8 @@ impl fmt::Debug for Key {
 struct Verifier {
     algorithm: Algorithm,
     thumbprint: String,
-    members: Option<Members>,
-    check: Check,
+    members: Option<PublicMembers>,
+    verifying_key: VerifyingKey,
 }
 
 const MAXIMUM_KID: usize = 128;

@@ -1,4 +1,4 @@
-//! Shared secrets for HMAC, and what is refused as one.
+//! Shared secrets for HMAC, and the values that are rejected as one.
 
 use std::sync::Arc;
 
@@ -13,50 +13,49 @@ use crate::{
     error::ConfigError,
     key::{
         der, jwk,
-        material::{Check, Parts, Signer},
+        material::{KeyParts, Signer, VerifyingKey},
     },
     secret::Secret,
 };
 
-/// Takes `secret` as an HMAC key for signing and verifying. Errors call it by the name of `algorithm`.
+/// Builds an HMAC key for signing and verifying. Errors refer to it by the name `algorithm`.
 pub(crate) fn parts(
     setting: &'static str,
     algorithm: &str,
     hash: hmac::Algorithm,
     secret: &[u8],
-) -> Result<Parts, ConfigError> {
-    // RFC 7518 section 3.2: no shorter than the hash.
+) -> Result<KeyParts, ConfigError> {
+    // RFC 7518 section 3.2: at least as long as the hash.
     let minimum = hash.tag_len();
     if secret.len() < minimum {
         let reason = format!(
-            "{} bytes, and {algorithm} takes at least {minimum} random bytes",
+            "{} bytes, but {algorithm} requires at least {minimum} random bytes",
             secret.len()
         );
         return Err(ConfigError::new(setting, reason));
     }
-    if let Some(what) = not_a_secret(secret).or_else(|| not_a_secret(&decoded(secret)?)) {
-        let reason =
-            format!("it is {what}, and {algorithm} takes random bytes that nobody else knows");
+    if let Some(what) = public_format(secret).or_else(|| public_format(&decoded(secret)?)) {
+        let reason = format!("it is {what}, but {algorithm} requires secret random bytes");
         return Err(ConfigError::new(setting, reason));
     }
     let key = Arc::new(hmac::Key::new(hash, secret));
     let encoded = Zeroizing::new(jwk::encode(secret));
-    Ok(Parts {
+    Ok(KeyParts {
         thumbprint: jwk::thumbprint(&[("k", &encoded), ("kty", "oct")]),
         members: None,
-        check: Check::Hmac(Arc::clone(&key)),
+        verifying_key: VerifyingKey::Hmac(Arc::clone(&key)),
         signer: Some(Signer::Hmac(key, Secret::new(secret.to_vec()))),
     })
 }
 
-/// Says what `bytes` are when they are anything that others may have.
+/// Returns what `bytes` are if they may be known to others, or `None` if they can be a secret.
 ///
-/// Whoever verifies with a key pair and takes the algorithm from the token would accept a MAC made
-/// with the public key as its secret (RFC 8725 section 2.1). That cannot happen here, but a public
-/// key that was given as a secret by mistake would be just as open.
-fn not_a_secret(bytes: &[u8]) -> Option<&'static str> {
+/// A verifier that takes the algorithm from the token would accept a MAC made with the public key
+/// as its secret (RFC 8725 section 2.1). That cannot happen here, but a public key that is
+/// configured as a secret by mistake would be just as unsafe.
+fn public_format(bytes: &[u8]) -> Option<&'static str> {
     if bytes.iter().all(|byte| *byte == bytes[0]) {
-        return Some("the same byte all over");
+        return Some("one repeated byte");
     }
     if memchr::memmem::find(bytes, b"-----BEGIN").is_some() {
         return Some("a key or certificate in PEM");
@@ -76,15 +75,15 @@ fn not_a_secret(bytes: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// What `text` says in base64, base64url or hexadecimal, with line breaks or without: in this form a key fits into an
-/// environment variable.
+/// Decodes `text` as base64, base64url or hexadecimal, with or without line breaks: the forms in
+/// which a key fits into an environment variable.
 fn decoded(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text;
     while let [first, after @ ..] = rest {
         rest = match (first, after) {
-            // A line break as configurations write it.
+            // A line break, as escaped in configuration files.
             (b'\\', [b'n' | b'r', after @ ..]) => after,
             (b'-', after) => {
                 plain.push(b'+');
@@ -113,7 +112,7 @@ fn decoded(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         }
         Some(bytes)
     };
-    // Hexadecimal digits are base64 as well, and random bytes in them are no key.
+    // Hexadecimal digits are valid base64 as well, and decode to random bytes, which are not a key.
     from_hex().filter(|bytes| !bytes.is_empty()).or_else(|| {
         let bytes = base64_simd::forgiving_decode_to_vec(&plain).ok()?;
         (!bytes.is_empty()).then(|| Zeroizing::new(bytes))
@@ -133,7 +132,8 @@ fn is_der(bytes: &[u8]) -> bool {
         &signature::ECDSA_P521_SHA512_FIXED,
         &signature::ECDSA_P256K1_SHA256_FIXED,
     ];
-    // Uncompressed points only: of random bytes of a compressed point's length every 256th would be one.
+    // Uncompressed points only: one in 256 random byte strings with the length of a compressed
+    // point would be a valid point.
     let is_point = || {
         bytes.first() == Some(&4)
             && curves

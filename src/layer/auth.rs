@@ -1,4 +1,4 @@
-//! The path from a request to a user, on one screen.
+//! The authentication layer: the path from a request to a user, on one screen.
 
 use std::{
     future::Future,
@@ -14,7 +14,7 @@ use tower_service::Service;
 use tracing::Instrument;
 
 use super::{
-    check::Check,
+    check::AuthTrace,
     respond::{Asked, HttpResponder, Respond},
 };
 use crate::{
@@ -44,7 +44,7 @@ struct Policy {
 }
 
 impl<A: Authenticate> AuthLayer<A> {
-    /// A layer that requires a credential `engine` accepts, where the engine looks for it.
+    /// Creates a layer that requires a credential that `engine` accepts, in the engine's own place.
     pub fn new(engine: A) -> Self {
         let policy = Policy {
             source: engine.source(),
@@ -60,7 +60,7 @@ impl<A: Authenticate> AuthLayer<A> {
 }
 
 impl<A: Authenticate, R> AuthLayer<A, R> {
-    /// Lets requests without a credential pass. One that is there and bad is refused all the same.
+    /// Admits requests without a credential. A bad credential is still rejected.
     pub fn optional(self) -> Self {
         self.with_policy(|policy| policy.is_optional = true)
     }
@@ -70,7 +70,8 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
         self.with_policy(|policy| policy.source = source)
     }
 
-    /// Answers refusals with `responder`: [`HttpResponder`], [`GrpcResponder`](super::GrpcResponder) or a closure.
+    /// Answers rejections with `responder`: [`HttpResponder`],
+    /// [`GrpcResponder`](super::GrpcResponder) or a closure.
     pub fn respond_with<S>(self, responder: S) -> AuthLayer<A, S> {
         AuthLayer {
             engine: self.engine,
@@ -79,13 +80,13 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
         }
     }
 
-    /// Lets cookies pass that another site may have caused the browser to send. Only for routes that
-    /// carry a CSRF token of their own.
+    /// Accepts cookies that another site may have caused the browser to send. Use it only for
+    /// routes that check a CSRF token.
     pub fn dangerous_allow_cross_site(self) -> Self {
         self.with_policy(|policy| policy.allows_cross_site = true)
     }
 
-    /// The same layer with another engine of the kind.
+    /// Replaces the engine with another one of its type.
     #[cfg(feature = "otp")]
     pub(super) fn map_engine(mut self, change: impl FnOnce(A) -> A) -> Self {
         self.engine = change(self.engine);
@@ -109,7 +110,7 @@ impl<S, A: Clone, R: Clone> Layer<S> for AuthLayer<A, R> {
     }
 }
 
-/// The service that [`AuthLayer`] makes.
+/// The service of [`AuthLayer`].
 #[derive(Debug)]
 pub struct AuthService<S, A, R = HttpResponder> {
     inner: S,
@@ -143,27 +144,27 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was polled ready is the one to call; its clone waits for the next poll.
+        // Call the service that was polled ready; its clone waits for the next poll.
         let clone = self.inner.clone();
         let mut ready = mem::replace(&mut self.inner, clone);
         let layer = Arc::clone(&self.layer);
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             let asked = Asked::of(&parts);
-            let mut check = Check::begin();
-            let span = check.span();
-            let hook = match layer.admit(&mut parts, &mut check).instrument(span).await {
+            let mut trace = AuthTrace::begin();
+            let span = trace.span();
+            let hook = match layer.admit(&mut parts, &mut trace).instrument(span).await {
                 Ok(hook) => hook,
                 Err(rejection) => {
-                    check.refused(&rejection);
+                    trace.rejected(&rejection);
                     return Ok(layer.responder.respond(&rejection, &asked));
                 }
             };
             let mut response = ready.call(Request::from_parts(parts, body)).await?;
-            let left = hook
+            let pending = hook
                 .and_then(|hook| hook.on_response(&layer.policy.source, response.headers_mut()));
-            if let Some(left) = left {
-                left.await;
+            if let Some(pending) = pending {
+                pending.await;
             }
             Ok(response)
         })
@@ -173,16 +174,16 @@ where
 type Hook = Option<Arc<dyn OnResponse>>;
 
 impl<A: Authenticate, R> AuthLayer<A, R> {
-    /// Puts what the engine establishes into the request, or refuses it.
+    /// Authenticates a request and inserts the result into it, or rejects it.
     async fn admit(
         &self,
         request: &mut http::request::Parts,
-        check: &mut Check,
+        trace: &mut AuthTrace,
     ) -> Result<Hook, Rejection> {
         let outer = request.extensions.get::<Identity>().cloned();
-        let memory = outer.as_ref().and_then(|outer| outer.memory);
-        let is_nobody = outer.is_none() && request.extensions.get::<Anonymous>().is_some();
-        if is_nobody && self.engine.builds_on_outer() {
+        let recorder = outer.as_ref().and_then(|outer| outer.proof_recorder);
+        let is_anonymous = outer.is_none() && request.extensions.get::<Anonymous>().is_some();
+        if is_anonymous && self.engine.builds_on_outer() {
             return Err(Rejection::missing());
         }
         let mut presented = self.policy.source.find(request)?;
@@ -192,42 +193,42 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
         {
             cross_site::check(request)?;
         }
-        if let (Some(credential), Some(memory)) = (&mut presented, memory) {
-            credential.memory = memory.find(&request.extensions);
+        if let (Some(credential), Some(recorder)) = (&mut presented, recorder) {
+            credential.proof_recorder = recorder.find(&request.extensions);
         }
-        check.by(self.engine.name(presented.as_ref()));
+        trace.set_engine(self.engine.name(presented.as_ref()));
         let verified = self.verify(presented, outer).await?;
-        let is_known =
+        let has_identity =
             verified.identity().is_some() || request.extensions.get::<Identity>().is_some();
-        check.passed(verified.identity().is_some());
-        let hook = verified.enter(&mut request.extensions);
-        if !is_known {
+        trace.accepted(verified.identity().is_some());
+        let hook = verified.insert_into(&mut request.extensions);
+        if !has_identity {
             request.extensions.insert(Anonymous);
         }
         Ok(hook)
     }
 
-    /// Asks the engine. A request passes only with an identity, or without one where that is allowed.
+    /// Calls the engine. A request needs an identity, unless the layer is optional.
     async fn verify(
         &self,
         presented: Option<Credential>,
         outer: Option<Identity>,
     ) -> Result<Verified<A::User>, Rejection> {
-        let verdict = match presented {
+        let decision = match presented {
             Some(credential) => self.engine.authenticate(credential.with_outer(outer)).await,
             None => match self.engine.absent(outer.as_ref()) {
-                Err(rejection) if self.forgives(&rejection) => Ok(Verified::anonymous()),
-                verdict => verdict,
+                Err(rejection) if self.allows(&rejection) => Ok(Verified::anonymous()),
+                decision => decision,
             },
         };
-        let verified = verdict?;
+        let verified = decision?;
         if verified.identity().is_none() && !self.policy.is_optional {
             return Err(Rejection::missing());
         }
         Ok(verified)
     }
 
-    fn forgives(&self, rejection: &Rejection) -> bool {
+    fn allows(&self, rejection: &Rejection) -> bool {
         self.policy.is_optional && *rejection.kind() == RejectionKind::Missing
     }
 }

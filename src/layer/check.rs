@@ -1,4 +1,4 @@
-//! The record of one check: what the log learns of it, and who counts (feature `metrics`).
+//! The span, log line and metrics of one authentication.
 
 use std::{error::Error, fmt};
 
@@ -6,15 +6,15 @@ use tracing::{Span, field::Empty};
 
 use crate::rejection::{Rejection, RejectionKind};
 
-/// A check that is under way.
-pub(super) struct Check {
+/// An authentication in progress.
+pub(super) struct AuthTrace {
     engine: &'static str,
     span: Span,
     #[cfg(feature = "metrics")]
     began: std::time::Instant,
 }
 
-impl Check {
+impl AuthTrace {
     pub(super) fn begin() -> Self {
         Self {
             engine: "none",
@@ -29,35 +29,36 @@ impl Check {
         }
     }
 
-    /// What the engine logs is logged within it.
+    /// Returns the span in which the engine runs.
     pub(super) fn span(&self) -> Span {
         self.span.clone()
     }
 
-    /// The engine that is asked from now on.
-    pub(super) fn by(&mut self, engine: &'static str) {
+    /// Sets the engine that verifies the credential.
+    pub(super) fn set_engine(&mut self, engine: &'static str) {
         self.engine = engine;
         self.span.record("engine", engine);
     }
 
-    /// The request goes on, with an identity or without.
-    pub(super) fn passed(&self, is_known: bool) {
-        let outcome = match is_known {
-            true => "authenticated",
-            false => "anonymous",
+    /// Records that the request is admitted, with an identity or without.
+    pub(super) fn accepted(&self, has_identity: bool) {
+        let outcome = if has_identity {
+            "authenticated"
+        } else {
+            "anonymous"
         };
         self.span.record("outcome", outcome);
-        tracing::debug!(engine = self.engine, outcome, "request let through");
+        tracing::debug!(engine = self.engine, outcome, "request accepted");
         #[cfg(feature = "metrics")]
-        crate::metrics::checked(self.engine, outcome, "none", self.began.elapsed());
+        crate::metrics::record_request(self.engine, outcome, "none", self.began.elapsed());
     }
 
-    pub(super) fn refused(&self, rejection: &Rejection) {
+    pub(super) fn rejected(&self, rejection: &Rejection) {
         self.span.record("outcome", "refused");
         self.span.record("code", rejection.kind().code());
         log(self.engine, rejection);
         #[cfg(feature = "metrics")]
-        crate::metrics::checked(
+        crate::metrics::record_request(
             self.engine,
             "refused",
             rejection.kind().code(),
@@ -66,14 +67,14 @@ impl Check {
     }
 }
 
-/// A refusal by a guard, which takes no time.
-pub(super) fn refused_by_guard(rejection: &Rejection) {
+/// Records a rejection by a guard, whose duration is negligible.
+pub(super) fn rejected_by_guard(rejection: &Rejection) {
     log("guard", rejection);
     #[cfg(feature = "metrics")]
-    crate::metrics::guarded(rejection.kind().code());
+    crate::metrics::record_guard_rejection(rejection.kind().code());
 }
 
-/// Writes a refusal to the log: what is ours to mend as an error, what the caller did for debugging.
+/// Logs a rejection: a fault of the service as an error, a fault of the caller for debugging.
 pub(crate) fn log(engine: &'static str, rejection: &Rejection) {
     let source = rejection
         .source()
@@ -103,7 +104,7 @@ pub(crate) fn log(engine: &'static str, rejection: &Rejection) {
     }
 }
 
-/// An error and all that led to it, since none of ours repeats its cause.
+/// An error with its chain of sources, since no error of this crate repeats its source.
 struct Causes<'a>(&'a dyn Error);
 
 impl fmt::Display for Causes<'_> {

@@ -1,4 +1,4 @@
-//! The layer that hands a value to handlers.
+//! The layer that provides a value to handlers.
 
 use std::{
     fmt,
@@ -9,14 +9,14 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Puts a clone of a handle into the extensions of every request, on any stack: axum's `Extension` reads it there, and so
-/// does `tonic::Request::extensions`.
+/// Inserts a clone of a handle into the extensions of every request, on any stack. axum's
+/// `Extension` and `tonic::Request::extensions` read it there.
 #[derive(Clone)]
 #[must_use]
 pub struct ExtensionLayer<T>(T);
 
 impl<T> ExtensionLayer<T> {
-    /// A layer that puts `handle` there. Its clones should be cheap.
+    /// Creates a layer that inserts `handle`. Its clones should be cheap.
     pub const fn new(handle: T) -> Self {
         Self(handle)
     }
@@ -33,7 +33,7 @@ impl<S, T: Clone> Layer<S> for ExtensionLayer<T> {
     }
 }
 
-/// What a handle holds may be secret.
+/// The handle may contain secrets.
 impl<T> fmt::Debug for ExtensionLayer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ExtensionLayer")
@@ -42,7 +42,7 @@ impl<T> fmt::Debug for ExtensionLayer<T> {
     }
 }
 
-/// The service that [`ExtensionLayer`] makes.
+/// The service of [`ExtensionLayer`].
 #[derive(Clone)]
 pub struct ExtensionService<S, T> {
     inner: S,

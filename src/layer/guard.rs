@@ -1,4 +1,4 @@
-//! The layer that asks a guard.
+//! The layer that applies a guard to every request.
 
 use std::{
     future::Future,
@@ -22,9 +22,10 @@ use crate::{
     rejection::Rejection,
 };
 
-/// Lets requests pass whose identity satisfies a [`Guard`]. It goes inside an [`AuthLayer`](super::AuthLayer).
+/// Admits requests whose identity satisfies a [`Guard`]. It goes inside an
+/// [`AuthLayer`](super::AuthLayer).
 ///
-/// The guard decides before the service inside is called, so before a body is read.
+/// The guard decides before the inner service is called, and therefore before a body is read.
 #[derive(Debug)]
 #[must_use]
 pub struct GuardLayer<G, R = HttpResponder> {
@@ -33,7 +34,7 @@ pub struct GuardLayer<G, R = HttpResponder> {
 }
 
 impl<G: Guard> GuardLayer<G> {
-    /// A layer that asks `guard`.
+    /// Creates a layer that applies `guard`.
     pub fn new(guard: G) -> Self {
         Self {
             guard: Arc::new(guard),
@@ -43,7 +44,7 @@ impl<G: Guard> GuardLayer<G> {
 }
 
 impl<G, R> GuardLayer<G, R> {
-    /// Answers refusals with `responder`.
+    /// Answers rejections with `responder`.
     pub fn respond_with<S>(self, responder: S) -> GuardLayer<G, S> {
         GuardLayer {
             guard: self.guard,
@@ -72,7 +73,7 @@ impl<S, G, R: Clone> Layer<S> for GuardLayer<G, R> {
     }
 }
 
-/// The service that [`GuardLayer`] makes.
+/// The service of [`GuardLayer`].
 #[derive(Debug)]
 pub struct GuardService<S, G, R = HttpResponder> {
     inner: S,
@@ -104,11 +105,11 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Err(rejection) = decide(&*self.layer.guard, request.extensions()) else {
-            return GuardFuture(Step::Inner(self.inner.call(request)));
+            return GuardFuture(GuardFutureState::Inner(self.inner.call(request)));
         };
-        check::refused_by_guard(&rejection);
+        check::rejected_by_guard(&rejection);
         let asked = Asked::of_request(&request);
-        GuardFuture(Step::Refused(Some(
+        GuardFuture(GuardFutureState::Rejected(Some(
             self.layer.responder.respond(&rejection, &asked),
         )))
     }
@@ -127,13 +128,13 @@ fn decide(guard: &impl Guard, extensions: &Extensions) -> Result<(), Rejection> 
 /// The future of [`GuardService`].
 #[pin_project]
 #[derive(Debug)]
-pub struct GuardFuture<F, ResB>(#[pin] Step<F, ResB>);
+pub struct GuardFuture<F, ResB>(#[pin] GuardFutureState<F, ResB>);
 
-#[pin_project(project = StepProjection)]
+#[pin_project(project = GuardFutureStateProjection)]
 #[derive(Debug)]
-enum Step<F, ResB> {
+enum GuardFutureState<F, ResB> {
     Inner(#[pin] F),
-    Refused(Option<Response<ResB>>),
+    Rejected(Option<Response<ResB>>),
 }
 
 impl<F, ResB, E> Future for GuardFuture<F, ResB>
@@ -144,10 +145,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().0.project() {
-            StepProjection::Inner(future) => future.poll(cx),
-            StepProjection::Refused(response) => Poll::Ready(Ok(response
+            GuardFutureStateProjection::Inner(future) => future.poll(cx),
+            GuardFutureStateProjection::Rejected(response) => Poll::Ready(Ok(response
                 .take()
-                .expect("a future is not polled after it is done"))),
+                .expect("a future is not polled after completion"))),
         }
     }
 }

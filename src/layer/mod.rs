@@ -1,39 +1,44 @@
 //! The tower layers.
 //!
-//! There is one path from a request to a user, [`AuthLayer`]; `JwtLayer`, `PasetoLayer` and `SessionLayer` are
-//! names for it with an engine filled in, and so is `OtpGuard`, which goes inside one of them and asks for a one-time code.
-//! A [`GuardLayer`] inside it asks one more question of the identity.
+//! [`AuthLayer`] is the only path from a request to a user. `JwtLayer`, `PasetoLayer` and
+//! `SessionLayer` are aliases of it with an engine filled in. So is `OtpGuard`, which goes inside
+//! one of them and requires a one-time code. A [`GuardLayer`] inside it applies one more check to
+//! the identity.
 //!
 //! # What a layer does
 //!
 //! 1. It looks for the credential in its [`CredentialSource`](crate::CredentialSource).
-//! 2. A credential that browsers send on their own (a cookie) must not have been sent by another site.
-//! 3. The engine verifies it, and [`Identity`](crate::Identity) and [`AuthUser`](crate::AuthUser) go into
-//!    the request's extensions; or it is refused and the service inside is never called.
+//! 2. It rejects a credential that browsers send by themselves (a cookie) if another site may have
+//!    sent it.
+//! 3. The engine verifies the credential. Its [`Identity`](crate::Identity) and
+//!    [`AuthUser`](crate::AuthUser) go into the request's extensions; or the request is rejected,
+//!    and the inner service is never called.
 //! 4. The engine may add headers to the response, as sessions do with their cookie.
 //!
-//! The body is not touched, the inner service's errors are passed on as they are, and only the service
+//! The body is not touched. Errors of the inner service are passed on unchanged. Only the service
 //! that was polled ready is called.
 //!
 //! # Defaults
 //!
-//! * **Required.** A request without a valid credential is refused. [`optional`](AuthLayer::optional) forgives
-//!   absence only: a token that is there and bad is refused on optional routes too. A session cookie
-//!   that leads to no live session counts as absent, or a stale cookie would lock people out of the page
-//!   where they sign in.
-//! * **Same-site cookies.** A cookie on an unsafe method or with `Upgrade` passes only with `Sec-Fetch-Site: same-origin` or
-//!   `none`; without that header, with an `Origin` that equals the host, or with none at all, since every
-//!   current browser sends one of them. See [`dangerous_allow_cross_site`](AuthLayer::dangerous_allow_cross_site).
-//! * **[`HttpResponder`].** Refusals are `application/problem+json` (RFC 9457) with the challenge of RFC 6750.
-//!   [`GrpcResponder`] answers gRPC clients; a closure answers as you like.
+//! * **Required.** A request without a valid credential is rejected.
+//!   [`optional`](AuthLayer::optional) permits only the absence of a credential: a bad token is
+//!   rejected on optional routes too. A session cookie that leads to no live session counts as
+//!   absent; otherwise a stale cookie would lock users out of the login page.
+//! * **Same-site cookies.** A cookie on an unsafe method or with `Upgrade` requires
+//!   `Sec-Fetch-Site: same-origin` or `none`. Without that header, `Origin` must equal the host or
+//!   be absent, since every current browser sends one of the two. See
+//!   [`dangerous_allow_cross_site`](AuthLayer::dangerous_allow_cross_site).
+//! * **[`HttpResponder`].** Rejections are `application/problem+json` (RFC 9457) with the challenge
+//!   of RFC 6750. [`GrpcResponder`] answers gRPC clients. A closure can build any other response.
 //!
 //! # Order
 //!
-//! In a `Router` or `ServiceBuilder`, authentication goes outside guards. A guard with no authentication
-//! outside it answers 500 and logs what to add.
+//! In a `Router` or `ServiceBuilder`, authentication goes outside guards. A guard without
+//! authentication outside it answers 500 and logs which layer to add.
 //!
-//! Of two layers the inner one knows better: its identity and its user take the place of the outer one's. An
-//! optional one that finds nobody leaves them as they are; one that requires is not satisfied with them.
+//! Of two layers, the inner one takes precedence: its identity and its user replace those of the
+//! outer one. An optional inner layer that finds no credential leaves them in place; a required one
+//! rejects the request.
 //!
 //! ```
 //! use http::{Request, Response, StatusCode};
@@ -92,14 +97,15 @@ pub use self::{
     respond::{Asked, FromBytes, GrpcResponder, HttpResponder, Respond, WithBody},
 };
 
-/// Authenticates by a JSON Web Token, from the `Authorization` header unless told otherwise.
+/// Authenticates by a JSON Web Token, by default in the `Authorization` header.
 #[cfg(feature = "jwt")]
 pub type JwtLayer<U = crate::token::Claims, R = HttpResponder> = AuthLayer<crate::token::Jwt<U>, R>;
 
 #[cfg(feature = "jwks")]
 impl<U> AuthLayer<crate::token::Jwt<U>> {
-    /// A layer for the access tokens of another party's issuer, such as `https://id.acme.dev`: see
-    /// [`from_issuer`](crate::token::jwt::from_issuer). The audience must be set.
+    /// Creates a layer for the access tokens of another party's issuer, such as
+    /// `https://id.acme.dev`: see [`from_issuer`](crate::token::from_issuer). The audience must be
+    /// set.
     pub fn from_issuer(issuer: &str) -> crate::token::FromIssuer<U, Self> {
         crate::token::FromIssuer::new(issuer)
     }
@@ -115,34 +121,35 @@ where
     }
 }
 
-/// Authenticates by a PASETO, from the `Authorization` header unless told otherwise.
+/// Authenticates by a PASETO, by default in the `Authorization` header.
 #[cfg(feature = "paseto")]
 pub type PasetoLayer<U = crate::token::Claims, R = HttpResponder> =
     AuthLayer<crate::token::Paseto<U>, R>;
 
-/// Authenticates by a server-side session, from the engine's cookie unless told otherwise.
+/// Authenticates by a server-side session, by default in the engine's cookie.
 #[cfg(feature = "session")]
 pub type SessionLayer<U, R = HttpResponder> = AuthLayer<crate::session::Sessions<U>, R>;
 
-/// Asks for a one-time code, inside a layer that authenticates: see [`within`](AuthLayer::within).
+/// Requires a one-time code, inside a layer that authenticates: see [`within`](AuthLayer::within).
 ///
 /// | in the request | |
 /// |---|---|
-/// | a right code in `X-OTP` | passes; the identity has a [`Factor::Otp`](crate::Factor::Otp) of now, which an outer session remembers under a new id |
+/// | a correct code in `X-OTP` | accepted; the identity has a [`Factor::Otp`](crate::Factor::Otp) with the current time, which an outer session stores under a new id |
 /// | a wrong, used or malformed code | 401 with the challenge of RFC 9470 |
 /// | a code while the user is locked | 429 |
-/// | no code, and one was given lately | passes |
+/// | no code, but a recent proof by one | accepted |
 /// | no code otherwise | 401 with the challenge of RFC 9470 |
-/// | no identity, or one of another issuer | 500: the layers are put together wrongly |
+/// | no identity, or one of another issuer | 500: the layers are misconfigured |
 ///
-/// [`read_from`](AuthLayer::read_from) looks for the code in another header.
+/// [`read_from`](AuthLayer::read_from) reads the code from another header.
 #[cfg(feature = "otp")]
 pub type OtpGuard<R = HttpResponder> = AuthLayer<crate::otp::Otp, R>;
 
 #[cfg(feature = "otp")]
 impl<R> AuthLayer<crate::otp::Otp, R> {
-    /// Asks for no code where one was given less than `within` ago, by [`Identity::is_fresh`](crate::Identity::is_fresh).
-    /// Default: the engine's [`fresh`](crate::otp::OtpBuilder::fresh).
+    /// Requires no code if one was given less than `within` ago, by
+    /// [`Identity::is_fresh`](crate::Identity::is_fresh). Default: the engine's
+    /// [`fresh`](crate::otp::OtpBuilder::fresh).
     pub fn within(self, within: std::time::Duration) -> Self {
         self.map_engine(|otp| otp.taking_proofs_within(within))
     }

@@ -1,4 +1,4 @@
-//! The dialect in which a refusal is told.
+//! Responders: how a rejection becomes an HTTP or gRPC response.
 
 use std::{fmt, sync::Arc};
 
@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::{error::ConfigError, rejection::Rejection};
 
-/// Turns a [`Rejection`] into a response. Closures are responders.
+/// Turns a [`Rejection`] into a response. Closures implement it.
 pub trait Respond<B>: Clone + Send + Sync + 'static {
-    /// The response for `rejection`, to a request that was `asked` in this way.
+    /// Returns the response for `rejection`. `asked` describes the request.
     fn respond(&self, rejection: &Rejection, asked: &Asked) -> Response<B>;
 }
 
@@ -23,18 +23,18 @@ where
     }
 }
 
-/// How the request was asked, as far as it matters to the form of the answer.
+/// The facts about a request that determine the form of its response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Asked {
-    /// Its content type is gRPC.
+    /// Whether its content type is gRPC.
     pub is_grpc: bool,
-    /// It would rather have HTML, as a browser that follows a link.
+    /// Whether it prefers HTML, as a browser does that follows a link.
     pub wants_html: bool,
 }
 
 impl Asked {
-    /// Reads it off a request's headers.
+    /// Reads the facts from a request's headers.
     #[must_use]
     pub fn of_request<B>(request: &Request<B>) -> Self {
         Self::of_headers(request.headers())
@@ -60,10 +60,12 @@ impl Asked {
 
 /// Answers with `application/problem+json` (RFC 9457) and the challenge of RFC 6750.
 ///
-/// The body is `{"type":"about:blank","title":…,"status":…,"detail":…}`, with `error` where RFC 6750 or
-/// RFC 9470 has a code. It is the same for every refusal of a kind: the reason goes to the log alone.
+/// The body is `{"type":"about:blank","title":…,"status":…,"detail":…}`, with `error` if RFC 6750
+/// or RFC 9470 defines a code. It is the same for every rejection of a kind; only the log contains
+/// the reason.
 ///
-/// It fits every body that is `From<Bytes>`; for others see [`with_body`](Self::with_body).
+/// It produces every body type that is `From<Bytes>`. For others, see
+/// [`with_body`](Self::with_body).
 #[derive(Clone)]
 #[must_use]
 pub struct HttpResponder<F = FromBytes> {
@@ -71,17 +73,17 @@ pub struct HttpResponder<F = FromBytes> {
     into_body: F,
 }
 
-/// Makes a body by its `From<Bytes>`.
+/// Creates bodies by `From<Bytes>`.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct FromBytes;
 
-/// Makes a body by a function.
+/// Creates bodies by a function.
 #[derive(Clone, Copy, Debug)]
 pub struct WithBody<F>(F);
 
 impl HttpResponder {
-    /// A responder with the realm `api`.
+    /// Creates a responder with the realm `api`.
     pub fn new() -> Self {
         Self {
             realm: Arc::from("api"),
@@ -91,17 +93,18 @@ impl HttpResponder {
 }
 
 impl<F> HttpResponder<F> {
-    /// Names the protection space in challenges (RFC 9110 section 11.5).
+    /// Sets the name of the protection space in challenges (RFC 9110 section 11.5).
     ///
     /// # Errors
     ///
-    /// When the realm is empty or has a character other than visible ASCII and space.
+    /// If the realm is empty or contains a character other than visible ASCII and space.
     pub fn with_realm(mut self, realm: &str) -> Result<Self, ConfigError> {
         self.realm = checked_realm(realm)?;
         Ok(self)
     }
 
-    /// Makes the body with `into_body`, for body types that are not `From<Bytes>`, such as boxed ones.
+    /// Creates the body with `into_body`, for body types that are not `From<Bytes>`, such as boxed
+    /// ones.
     pub fn with_body<G>(self, into_body: G) -> HttpResponder<WithBody<G>> {
         HttpResponder {
             realm: self.realm,
@@ -111,14 +114,14 @@ impl<F> HttpResponder<F> {
 
     fn answer<B>(&self, rejection: &Rejection, into_body: impl FnOnce(Bytes) -> B) -> Response<B> {
         let status = rejection.status();
-        let problem = Problem {
+        let problem = ProblemBody {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             detail: rejection.message(),
             error: rejection.error_code(),
         };
-        let body = serde_json::to_vec(&problem).expect("a struct of texts and a number is JSON");
+        let body = serde_json::to_vec(&problem).expect("strings and a number serialise as JSON");
         let mut response = Response::new(into_body(Bytes::from(body)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -127,7 +130,7 @@ impl<F> HttpResponder<F> {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        add_advice(headers, rejection, &self.realm);
+        add_headers(headers, rejection, &self.realm);
         response
     }
 }
@@ -163,7 +166,8 @@ where
 
 /// Answers as a gRPC server does: HTTP 200, no body, the status in the headers ("trailers-only").
 ///
-/// `grpc-message` is the same for every refusal of a kind, and the challenge is the metadata `www-authenticate`.
+/// `grpc-message` is the same for every rejection of a kind. The challenge is the metadata
+/// `www-authenticate`.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct GrpcResponder {
@@ -171,7 +175,7 @@ pub struct GrpcResponder {
 }
 
 impl GrpcResponder {
-    /// A responder with the realm `api`.
+    /// Creates a responder with the realm `api`.
     pub fn new() -> Self {
         Self {
             realm: Arc::from("api"),
@@ -180,11 +184,11 @@ impl GrpcResponder {
 }
 
 impl GrpcResponder {
-    /// Names the protection space in challenges (RFC 9110 section 11.5).
+    /// Sets the name of the protection space in challenges (RFC 9110 section 11.5).
     ///
     /// # Errors
     ///
-    /// When the realm is empty or has a character other than visible ASCII and space.
+    /// If the realm is empty or contains a character other than visible ASCII and space.
     pub fn with_realm(mut self, realm: &str) -> Result<Self, ConfigError> {
         self.realm = checked_realm(realm)?;
         Ok(self)
@@ -210,7 +214,7 @@ impl<B: Default> Respond<B> for GrpcResponder {
             HeaderValue::from(u16::from(rejection.grpc_code())),
         );
         headers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.message()));
-        add_advice(headers, rejection, &self.realm);
+        add_headers(headers, rejection, &self.realm);
         response
     }
 }
@@ -220,14 +224,14 @@ fn checked_realm(realm: &str) -> Result<Arc<str>, ConfigError> {
     if realm.is_empty() || !realm.chars().all(is_text) {
         return Err(ConfigError::new(
             "realm",
-            "must be visible ASCII and spaces",
+            "must consist of visible ASCII and spaces",
         ));
     }
     Ok(Arc::from(realm))
 }
 
-/// What a caller can act on: the challenge, and when to come back.
-fn add_advice(headers: &mut HeaderMap, rejection: &Rejection, realm: &str) {
+/// Adds the headers that a caller can act on: the challenge, the DPoP nonce and the time to retry.
+fn add_headers(headers: &mut HeaderMap, rejection: &Rejection, realm: &str) {
     if let Some(challenge) = rejection.challenge(realm) {
         let challenge = HeaderValue::try_from(challenge).expect("a challenge is visible ASCII");
         headers.insert(header::WWW_AUTHENTICATE, challenge);
@@ -242,7 +246,7 @@ fn add_advice(headers: &mut HeaderMap, rejection: &Rejection, realm: &str) {
 }
 
 #[derive(Serialize)]
-struct Problem {
+struct ProblemBody {
     r#type: &'static str,
     title: &'static str,
     status: u16,

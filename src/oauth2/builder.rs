@@ -1,18 +1,18 @@
-//! What is stated of a provider before it is one.
+//! Builds providers.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    profile::Fields,
-    provider::{Provider, Settings},
+    profile::ProfileFields,
+    provider::{Provider, ProviderInner},
     secret::ClientSecret,
 };
 use crate::{
     error::ConfigError,
-    remote::fetch::{Fetch, Scheme},
+    remote::fetch::{Fetch, UrlScheme},
 };
 
-/// The settings of a [`Provider`].
+/// Builds a [`Provider`].
 #[must_use]
 #[derive(Clone)]
 pub struct ProviderBuilder {
@@ -31,14 +31,14 @@ pub struct ProviderBuilder {
     pub(super) device: Option<String>,
     pub(super) revoke: Option<String>,
     pub(super) jwks: Option<String>,
-    pub(super) states_issuer: bool,
+    pub(super) requires_issuer: bool,
     pub(super) posts_form: bool,
-    pub(super) fields: Fields,
+    pub(super) fields: ProfileFields,
     pub(super) timeout: Duration,
-    pub(super) scheme: Scheme,
-    /// The addresses that say who a user is, as a preset without ID tokens knows them together with its issuer.
-    known: Option<[Option<String>; 3]>,
-    refused: Option<(&'static str, &'static str)>,
+    pub(super) scheme: UrlScheme,
+    /// The endpoints of a preset that identify users. They belong to the preset's issuer.
+    preset_urls: Option<[Option<String>; 3]>,
+    invalid: Option<(&'static str, &'static str)>,
 }
 
 impl ProviderBuilder {
@@ -59,23 +59,23 @@ impl ProviderBuilder {
             device: None,
             revoke: None,
             jwks: None,
-            states_issuer: false,
+            requires_issuer: false,
             posts_form: false,
-            fields: Fields::OPENID,
+            fields: ProfileFields::OPENID,
             timeout: DEFAULT_TIMEOUT,
-            scheme: Scheme::Https,
-            known: None,
-            refused: None,
+            scheme: UrlScheme::Https,
+            preset_urls: None,
+            invalid: None,
         }
     }
 
-    /// What a preset knows: with its addresses goes its issuer.
-    pub(super) fn known(mut self) -> Self {
-        self.known = Some(self.witnesses());
+    /// Records that the current endpoints belong to the preset's issuer.
+    pub(super) fn with_preset_urls(mut self) -> Self {
+        self.preset_urls = Some(self.identity_urls());
         self
     }
 
-    fn witnesses(&self) -> [Option<String>; 3] {
+    fn identity_urls(&self) -> [Option<String>; 3] {
         [
             self.authorize.clone(),
             self.token.clone(),
@@ -83,37 +83,41 @@ impl ProviderBuilder {
         ]
     }
 
-    /// Whose its users are, an https URL: with their `subject` it names one person. A preset whose addresses are replaced, such
-    /// as those of a GitHub of your own, needs another one, or two people would have one name. Default: the preset's.
+    /// Sets the issuer of the users, an https URL; with a subject it identifies one person. A
+    /// preset with replaced endpoints, such as a self-hosted GitHub, requires a different issuer,
+    /// or two people would have the same key. Default: the preset's.
     pub fn issuer(mut self, issuer: &str) -> Self {
         issuer.clone_into(&mut self.issuer);
-        self.known = None;
+        self.preset_urls = None;
         self
     }
 
-    /// What the routes call it, 1 to 32 of `a` to `z`, `0` to `9` and `-`. Default: the preset's.
+    /// Sets the name for the routes: 1 to 32 of `a` to `z`, `0` to `9` and `-`. Default: the
+    /// preset's.
     pub fn name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
     }
 
-    /// The secret by which the provider knows this application. Default: none, as for a public client.
+    /// Sets the client secret of this application. Default: none, as for a public client.
     pub fn client_secret(mut self, secret: &str) -> Self {
         self.secret = ClientSecret::shared(secret);
         self
     }
 
-    /// Proves who this application is by a token signed with `key` instead of a secret (`private_key_jwt`, OpenID Connect
-    /// Core section 9). Its audience is the issuer and nothing else, at each endpoint: a token for an endpoint could be obtained
-    /// by one provider to be presented at another (FAPI 2.0 section 5.3.3, draft-ietf-oauth-rfc7523bis).
+    /// Authenticates this application by a token signed with `key` instead of a secret
+    /// (`private_key_jwt`, OpenID Connect Core section 9). Its audience is only the issuer, at each
+    /// endpoint: one provider could obtain a token for an endpoint in order to present it at
+    /// another (FAPI 2.0 section 5.3.3, draft-ietf-oauth-rfc7523bis).
     pub fn private_key(mut self, key: crate::key::Key) -> Self {
         self.secret = ClientSecret::PrivateKey(key);
         self
     }
 
-    /// Signs the token of [`private_key`](Self::private_key) for `audience` instead of the issuer, for a provider that takes no
-    /// other, such as one that wants the address of its token endpoint. A party that makes this application
-    /// believe that this audience is its own gets a proof that is good at the provider.
+    /// Signs the token of [`private_key`](Self::private_key) for `audience` instead of the issuer,
+    /// for a provider that accepts no other, such as one that requires the URL of its token
+    /// endpoint. A party that convinces this application that the audience is its own obtains a
+    /// token that is valid at the provider.
     pub fn dangerous_assertion_audience(mut self, audience: &str) -> Self {
         self.assertion_audience = Some(audience.to_owned());
         self
@@ -125,92 +129,96 @@ impl ProviderBuilder {
         self
     }
 
-    /// What is asked for, instead of what was there before. With `openid` an ID token is asked for, and required.
+    /// Replaces the requested scopes. With `openid`, an ID token is requested and required.
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// One more parameter of the authorization request, such as `prompt` or `hd`. Those of the protocol are this
-    /// crate's and refused.
+    /// Adds a parameter to the authorization request, such as `prompt` or `hd`. Parameters of the
+    /// protocol are rejected, since this crate sets them.
     pub fn parameter(mut self, name: &str, value: &str) -> Self {
-        if PROTOCOL.contains(&name) {
-            self.refuse("parameter", "this parameter is the protocol's own");
+        if PROTOCOL_PARAMETERS.contains(&name) {
+            self.set_invalid("parameter", "the protocol defines this parameter");
         }
         self.extra.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The authorization endpoint, to which browsers are sent.
+    /// Sets the authorization endpoint, to which browsers are redirected.
     pub fn authorize_url(mut self, url: &str) -> Self {
         self.authorize = Some(url.to_owned());
         self
     }
 
-    /// The token endpoint.
+    /// Sets the token endpoint.
     pub fn token_url(mut self, url: &str) -> Self {
         self.token = Some(url.to_owned());
         self
     }
 
-    /// The user info endpoint (OpenID Connect Core section 5.3), or what the provider has in its place. One of your own has
-    /// addresses of its own, too: no token for it goes to the preset's.
+    /// Sets the user info endpoint (OpenID Connect Core section 5.3) or the provider's equivalent.
+    /// It clears the preset's [`emails_url`](Self::emails_url), so that no token for the new
+    /// endpoint is sent to the preset's.
     pub fn userinfo_url(mut self, url: &str) -> Self {
         self.userinfo = Some(url.to_owned());
         self.emails = None;
         self
     }
 
-    /// The device authorization endpoint (RFC 8628).
+    /// Sets the device authorization endpoint (RFC 8628).
     pub fn device_url(mut self, url: &str) -> Self {
         self.device = Some(url.to_owned());
         self
     }
 
-    /// The revocation endpoint (RFC 7009).
+    /// Sets the revocation endpoint (RFC 7009).
     pub fn revoke_url(mut self, url: &str) -> Self {
         self.revoke = Some(url.to_owned());
         self
     }
 
-    /// The keys of its ID tokens.
+    /// Sets the URL of the keys of its ID tokens.
     pub fn jwks_url(mut self, url: &str) -> Self {
         self.jwks = Some(url.to_owned());
         self
     }
 
-    /// Refuses answers without `iss` (RFC 9207). One that is there and wrong is always refused.
+    /// Rejects callbacks without `iss` (RFC 9207). A wrong one is always rejected.
     pub const fn require_issuer(mut self) -> Self {
-        self.states_issuer = true;
+        self.requires_issuer = true;
         self
     }
 
-    /// Has the provider answer by a form that its page posts (`response_mode=form_post`).
+    /// Makes the provider send its callback as a form that its page posts
+    /// (`response_mode=form_post`).
     pub const fn post_form(mut self) -> Self {
         self.posts_form = true;
         self
     }
 
-    /// How long each answer of the provider may take, at most half a minute. Default: five seconds.
+    /// Sets how long each response of the provider may take, at most half a minute. Default: five
+    /// seconds.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Allows plain HTTP to a provider on this machine, for tests and development.
+    /// Allows plain HTTP to a provider on a loopback address, for tests and development.
     pub const fn insecure_http_on_loopback(mut self) -> Self {
-        self.scheme = Scheme::HttpOnLoopback;
+        self.scheme = UrlScheme::HttpOnLoopback;
         self
     }
 
-    /// Checks the settings.
+    /// Validates the settings and builds the provider.
     ///
     /// # Errors
     ///
-    /// When a needed address is missing, an address is not an https URL, a name is not one for a path, `openid` is
-    /// asked for without an address of keys, or a preset's addresses were replaced and its issuer was not.
+    /// Returns an error if a required URL is missing, a URL is not an https URL, the name is not
+    /// valid in a path, `openid` is requested without a URL of keys, or a preset's endpoints were
+    /// replaced but its issuer was not.
     pub fn build(self) -> Result<Provider, ConfigError> {
-        if let Some((setting, reason)) = self.refused {
+        if let Some((setting, reason)) = self.invalid {
             return Err(ConfigError::new(setting, reason));
         }
         let is_name = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
@@ -225,20 +233,20 @@ impl ProviderBuilder {
         }
         self.scheme.url("issuer", &self.issuer)?;
         if self
-            .known
+            .preset_urls
             .as_ref()
-            .is_some_and(|known| *known != self.witnesses())
+            .is_some_and(|preset| *preset != self.identity_urls())
         {
             return Err(ConfigError::new(
                 "issuer",
-                "is the preset's, and the addresses are others: say whose their users are",
+                "is the preset's, but the endpoints were replaced: set the issuer of their users",
             ));
         }
-        let wants_id_token = self.scopes.iter().any(|scope| scope == "openid");
-        if wants_id_token && self.jwks.is_none() {
+        let requires_id_token = self.scopes.iter().any(|scope| scope == "openid");
+        if requires_id_token && self.jwks.is_none() {
             return Err(ConfigError::new(
                 "jwks_url",
-                "`openid` is asked for, and without keys no ID token can be verified",
+                "is not set, and the scope `openid` requires keys to verify ID tokens",
             ));
         }
         if self.assertion_audience.is_some() && !self.secret.is_private_key() {
@@ -256,7 +264,7 @@ impl ProviderBuilder {
         let required = |setting, url: &Option<String>| {
             optional(setting, url)?.ok_or_else(|| ConfigError::new(setting, "is not set"))
         };
-        let settings = Settings {
+        let settings = ProviderInner {
             authorize: required("authorize_url", &self.authorize)?,
             token: required("token_url", &self.token)?,
             userinfo: optional("userinfo_url", &self.userinfo)?,
@@ -271,15 +279,15 @@ impl ProviderBuilder {
             client_id: self.client_id,
             scopes: self.scopes,
             extra: self.extra,
-            states_issuer: self.states_issuer,
+            requires_issuer: self.requires_issuer,
             posts_form: self.posts_form,
             fields: self.fields,
             scheme: self.scheme,
         };
-        if !settings.wants_id_token() && settings.userinfo.is_none() {
+        if !settings.requires_id_token() && settings.userinfo.is_none() {
             return Err(ConfigError::new(
                 "userinfo_url",
-                "is not set, and without `openid` nothing else says who the user is",
+                "is not set, and without the scope `openid` nothing else identifies the user",
             ));
         }
         Ok(Provider {
@@ -287,8 +295,8 @@ impl ProviderBuilder {
         })
     }
 
-    pub(super) fn refuse(&mut self, setting: &'static str, reason: &'static str) {
-        self.refused.get_or_insert((setting, reason));
+    pub(super) fn set_invalid(&mut self, setting: &'static str, reason: &'static str) {
+        self.invalid.get_or_insert((setting, reason));
     }
 }
 
@@ -301,11 +309,11 @@ impl fmt::Debug for ProviderBuilder {
     }
 }
 
-/// Longer than a healthy provider takes by far; a user waits for it.
+/// Much longer than a healthy provider takes; a user waits for it.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The parameters of RFC 6749, RFC 7636, RFC 8707, RFC 9101 and OpenID Connect Core that this crate sets itself or that
-/// would replace what it sets.
-const PROTOCOL: [&str; 14] = [
+/// The parameters of RFC 6749, RFC 7636, RFC 8707, RFC 9101 and OpenID Connect Core that this crate
+/// sets itself or that would replace what it sets.
+const PROTOCOL_PARAMETERS: [&str; 14] = [
     "response_type",
     "response_mode",
     "client_id",

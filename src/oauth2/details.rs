@@ -1,10 +1,10 @@
-//! What well-known providers tell of a user, typed. To be read by [`Profile::details`](super::Profile::details).
+//! Typed claims of well-known providers, for [`Profile::details`](super::Profile::details).
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// A struct whose `Debug` shows no value.
+/// Defines a struct that hides its values in `Debug`.
 macro_rules! details {
     ($(#[$doc:meta])* $Type:ident { $($(#[$field_doc:meta])* $field:ident: $Field:ty,)+ }) => {
         $(#[$doc])*
@@ -27,17 +27,17 @@ details! {
     GitHubUser {
         /// The id.
         id: u64,
-        /// The name of the account, which users change.
+        /// The user name, which users can change.
         login: String,
-        /// A name to show.
+        /// The display name.
         name: Option<String>,
-        /// The primary address, if it is verified and `user:email` was granted.
+        /// The primary e-mail address, if it is verified and `user:email` was granted.
         email: Option<String>,
-        /// A picture.
+        /// The URL of a picture.
         avatar_url: Option<String>,
-        /// The user's page.
+        /// The URL of the user's page.
         html_url: Option<String>,
-        /// `User`, or what else it is.
+        /// `User`, or another kind of account.
         #[serde(rename = "type")]
         kind: Option<String>,
     }
@@ -48,13 +48,13 @@ details! {
     GitLabUser {
         /// The id.
         sub: String,
-        /// A name to show.
+        /// The display name.
         name: Option<String>,
-        /// The name of the account.
+        /// The user name.
         nickname: Option<String>,
-        /// The user's page.
+        /// The URL of the user's page.
         profile: Option<String>,
-        /// A picture.
+        /// The URL of a picture.
         picture: Option<String>,
         /// The groups that the user is in.
         #[serde(default)]
@@ -67,15 +67,15 @@ details! {
     GoogleUser {
         /// The id.
         sub: String,
-        /// A name to show.
+        /// The display name.
         name: Option<String>,
         /// The first name.
         given_name: Option<String>,
         /// The last name.
         family_name: Option<String>,
-        /// A picture.
+        /// The URL of a picture.
         picture: Option<String>,
-        /// The organisation that the account belongs to. Only this tells, the address does not.
+        /// The organisation of the account. Only this claim states it; the e-mail address does not.
         hd: Option<String>,
     }
 }
@@ -85,13 +85,13 @@ details! {
     YandexUser {
         /// The id.
         id: String,
-        /// The name of the account.
+        /// The user name.
         login: String,
-        /// A name to show.
+        /// The display name.
         display_name: Option<String>,
         /// The first and the last name.
         real_name: Option<String>,
-        /// An address.
+        /// An e-mail address.
         default_email: Option<String>,
         /// The id of a picture.
         default_avatar_id: Option<String>,
@@ -109,9 +109,9 @@ details! {
         oid: Option<String>,
         /// The tenant.
         tid: Option<String>,
-        /// A name to show.
+        /// The display name.
         name: Option<String>,
-        /// What the user logs in with, which changes.
+        /// The login name, which can change.
         preferred_username: Option<String>,
     }
 }
@@ -121,9 +121,9 @@ details! {
     AppleUser {
         /// The id among the users of this developer.
         sub: String,
-        /// An address, which may be one that forwards.
+        /// An e-mail address, which may be a forwarding one.
         email: Option<String>,
-        /// How likely it is a person.
+        /// How likely the user is a person.
         real_user_status: Option<u8>,
     }
 }

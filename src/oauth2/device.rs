@@ -4,19 +4,19 @@ use std::fmt;
 
 use oauth2::StandardDeviceAuthorizationResponse;
 
-use super::{client::OAuth2, error::OAuthError, finish::Login, id_token::Expected};
+use super::{client::OAuth2, error::OAuthError, finish::Login, id_token::ExpectedLogin};
 use crate::clock::Timestamp;
 
-/// What to show to the user of a device.
+/// The codes to show to the user of a device.
 #[non_exhaustive]
 pub struct DeviceCode {
-    /// What the user types.
+    /// The code that the user enters.
     pub user_code: String,
-    /// Where.
+    /// The page where the user enters it.
     pub verification_uri: String,
-    /// The same with the code in it, for a picture to scan.
+    /// The same page with the code included, for a QR code.
     pub verification_uri_complete: Option<String>,
-    /// Until when.
+    /// When the codes expire.
     pub expires_at: Timestamp,
     started_at: Timestamp,
     client: OAuth2,
@@ -24,20 +24,21 @@ pub struct DeviceCode {
 }
 
 impl OAuth2 {
-    /// Begins a login on a device.
+    /// Starts a login on a device.
     ///
     /// # Errors
     ///
-    /// [`OAuthError::Unsupported`] when the provider has no such endpoint, and whatever goes wrong on the way.
+    /// [`OAuthError::Unsupported`] if the provider has no such endpoint, and any error of the
+    /// request.
     pub async fn device(&self) -> Result<DeviceCode, OAuthError> {
-        let started_at = self.core.clock.now();
-        let codes = self.core.wire.device().await?;
+        let started_at = self.inner.clock.now();
+        let codes = self.inner.wire.device().await?;
         let complete = codes.verification_uri_complete();
         Ok(DeviceCode {
             user_code: codes.user_code().secret().clone(),
             verification_uri: codes.verification_uri().as_str().to_owned(),
             verification_uri_complete: complete.map(|uri| uri.secret().clone()),
-            expires_at: self.core.clock.now().after(codes.expires_in()),
+            expires_at: self.inner.clock.now().after(codes.expires_in()),
             started_at,
             client: self.clone(),
             codes,
@@ -46,36 +47,37 @@ impl OAuth2 {
 }
 
 impl DeviceCode {
-    /// Asks the provider, as often as it allows, until the user has said yes or no or the code has expired. While the provider
-    /// is away it is asked less often.
+    /// Polls the provider, as often as it allows, until the user has decided or the code has
+    /// expired. Polling backs off while the provider is unavailable.
     ///
     /// # Errors
     ///
-    /// [`OAuthError::Refused`] with the code `access_denied` or `expired_token`, and whatever goes wrong on the way.
+    /// [`OAuthError::Refused`] with the code `access_denied` or `expired_token`, and any error of
+    /// the request.
     pub async fn poll(&self) -> Result<Login, OAuthError> {
-        let ended = self.finish().await;
-        self.client.core.told(ended)
+        let result = self.finish().await;
+        self.client.inner.report_login(result)
     }
 
     async fn finish(&self) -> Result<Login, OAuthError> {
-        let core = &self.client.core;
-        let asked = core.wire.device_tokens(&self.codes);
-        let tokens = tokio::time::timeout(self.codes.expires_in(), asked).await;
+        let inner = &self.client.inner;
+        let polling = inner.wire.device_tokens(&self.codes);
+        let tokens = tokio::time::timeout(self.codes.expires_in(), polling).await;
         let expired = || OAuthError::Refused {
             code: "expired_token".to_owned(),
         };
         let tokens = tokens.unwrap_or_else(|_| Err(expired()))?;
-        let profile = core.identify(&tokens, &Expected::default()).await?;
+        let profile = inner.identify(&tokens, &ExpectedLogin::default()).await?;
         Ok(Login {
             profile,
             tokens,
-            return_to: core.default_page.clone(),
+            return_to: inner.default_page.clone(),
             started_at: self.started_at,
         })
     }
 }
 
-/// Shows neither code.
+/// Hides both codes.
 impl fmt::Debug for DeviceCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceCode")

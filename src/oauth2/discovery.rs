@@ -1,4 +1,4 @@
-//! A provider whose addresses are asked for.
+//! Discovers the endpoints of an OpenID provider.
 
 use std::{
     fmt,
@@ -12,23 +12,24 @@ use crate::{
     error::ConfigError,
     remote::{
         discovery::discover,
-        fetch::{Fetch, Scheme},
+        fetch::{Fetch, UrlScheme},
     },
 };
 
-/// A provider about to be asked; `.await` gives its settings. See [`Provider::discover`].
-#[must_use = "nobody is asked until this is awaited"]
+/// A discovery that runs when awaited, and returns the provider's settings. See
+/// [`Provider::discover`].
+#[must_use = "discovery does not run unless it is awaited"]
 #[derive(Clone)]
 pub struct Discover {
     name: String,
     issuer: String,
     client_id: String,
     timeout: Duration,
-    scheme: Scheme,
+    scheme: UrlScheme,
 }
 
 impl Provider {
-    /// Asks an OpenID provider for its addresses. What it publishes must name `issuer` exactly.
+    /// Fetches the metadata of an OpenID provider. Its issuer must be exactly `issuer`.
     ///
     /// ```no_run
     /// # async fn run() -> Result<(), tower_jam::ConfigError> {
@@ -45,25 +46,26 @@ impl Provider {
             issuer: issuer.to_owned(),
             client_id: client_id.to_owned(),
             timeout: DEFAULT_TIMEOUT,
-            scheme: Scheme::Https,
+            scheme: UrlScheme::Https,
         }
     }
 }
 
 impl Discover {
-    /// How long each answer of the provider may take, at most half a minute. Default: five seconds.
+    /// Sets how long each response of the provider may take, at most half a minute. Default: five
+    /// seconds.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Allows plain HTTP to a provider on this machine, for tests and development.
+    /// Allows plain HTTP to a provider on a loopback address, for tests and development.
     pub const fn insecure_http_on_loopback(mut self) -> Self {
-        self.scheme = Scheme::HttpOnLoopback;
+        self.scheme = UrlScheme::HttpOnLoopback;
         self
     }
 
-    async fn ask(self) -> Result<ProviderBuilder, ConfigError> {
+    async fn fetch(self) -> Result<ProviderBuilder, ConfigError> {
         let fetch = Fetch::new(self.timeout)?;
         let metadata = discover(&fetch, self.scheme, &self.issuer).await?;
         let missing = |what| ConfigError::new("issuer", what);
@@ -82,7 +84,7 @@ impl Discover {
                     .ok_or_else(|| missing("publishes no token endpoint"))?
                     .as_str(),
             );
-        if self.scheme == Scheme::HttpOnLoopback {
+        if self.scheme == UrlScheme::HttpOnLoopback {
             builder = builder.insecure_http_on_loopback();
         }
         if let Some(url) = &metadata.jwks_uri {
@@ -100,11 +102,11 @@ impl Discover {
         if metadata.authorization_response_iss_parameter_supported {
             builder = builder.require_issuer();
         }
-        let takes = |method: &str| {
+        let supports = |method: &str| {
             let methods = &metadata.token_endpoint_auth_methods_supported;
-            methods.iter().any(|known| known == method)
+            methods.iter().any(|supported| supported == method)
         };
-        if takes("client_secret_post") && !takes("client_secret_basic") {
+        if supports("client_secret_post") && !supports("client_secret_basic") {
             builder = builder.secret_in_body();
         }
         Ok(builder)
@@ -116,7 +118,7 @@ impl IntoFuture for Discover {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.ask())
+        Box::pin(self.fetch())
     }
 }
 

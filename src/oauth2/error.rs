@@ -1,4 +1,4 @@
-//! Why nobody was logged in by a provider.
+//! Errors of logins with providers.
 
 use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
@@ -6,36 +6,37 @@ use http::StatusCode;
 
 use crate::error::{IssueError, StoreError};
 
-/// Says why a provider's login, or a request to a provider, came to nothing. It quotes no token, code or claim, and nothing of
-/// an answer but the error code.
+/// The reason that a provider's login, or a request to a provider, failed. It quotes no token, code
+/// or claim, and of a response only the error code.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum OAuthError {
-    /// The login was not begun here, by this browser, in the last ten minutes; or it is over already.
+    /// The login was not started here, by this browser, in the last ten minutes, or it was already
+    /// finished.
     UnknownState,
-    /// The provider's answer is an error: the user said no, most often.
+    /// The provider returned an error, most often because the user declined.
     Denied {
         /// The error code of RFC 6749 section 4.1.2.1, such as `access_denied`.
         code: String,
     },
-    /// The provider's answer has no code, or an absurd one.
+    /// The callback has no code, or an unusable one.
     Malformed(&'static str),
-    /// The answer is another provider's (RFC 9207).
+    /// The callback is from another provider (RFC 9207).
     Issuer,
-    /// The provider refused a request of ours.
+    /// The provider rejected a request.
     Refused {
         /// The error code of RFC 6749 section 5.2, such as `invalid_grant`.
         code: String,
     },
-    /// The provider did not answer in time, or not at all.
+    /// The provider did not answer in time or could not be reached.
     Unreachable(Arc<dyn Error + Send + Sync>),
-    /// The provider's answer is not what the protocol says.
+    /// The response of the provider violates the protocol.
     Answer(&'static str),
-    /// The ID token is not good.
+    /// The ID token is invalid.
     IdToken(Cow<'static, str>),
     /// The provider has no such endpoint.
     Unsupported(&'static str),
-    /// The proof of who this application is could not be signed.
+    /// The client assertion could not be signed.
     Client(Arc<IssueError>),
     /// The store did not answer.
     Store(Arc<StoreError>),
@@ -46,7 +47,7 @@ impl OAuthError {
         Self::Unreachable(Arc::new(error))
     }
 
-    /// The status of a response that says so.
+    /// Returns the status of a response for this error.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
@@ -63,8 +64,8 @@ impl OAuthError {
         }
     }
 
-    /// A word for the class, which stays the same: `state`, `denied`, `malformed`, `issuer`, `refused`, `id_token`,
-    /// `unavailable` or `misconfigured`.
+    /// Returns a stable code for the kind of error: `state`, `denied`, `malformed`, `issuer`,
+    /// `refused`, `id_token`, `unavailable` or `misconfigured`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -84,17 +85,20 @@ impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownState => {
-                f.write_str("this login was not begun by this browser, or is over")
+                f.write_str("the login was not started by this browser, or was already finished")
             }
-            Self::Denied { code } => write!(f, "the provider answered with the error `{code}`"),
+            Self::Denied { code } => write!(f, "the provider returned the error `{code}`"),
             Self::Malformed(reason) => f.write_str(reason),
-            Self::Issuer => f.write_str("the answer is not from the provider that was asked"),
-            Self::Refused { code } => write!(f, "the provider refused with the error `{code}`"),
-            Self::Unreachable(_) => f.write_str("the provider is not reached"),
-            Self::Answer(reason) => write!(f, "the provider's answer is not understood: {reason}"),
-            Self::IdToken(reason) => write!(f, "the ID token is not good: {reason}"),
+            Self::Issuer => f.write_str("the callback is not from the provider of this login"),
+            Self::Refused { code } => write!(
+                f,
+                "the provider rejected the request with the error `{code}`"
+            ),
+            Self::Unreachable(_) => f.write_str("the provider could not be reached"),
+            Self::Answer(reason) => write!(f, "the response of the provider is invalid: {reason}"),
+            Self::IdToken(reason) => write!(f, "the ID token is invalid: {reason}"),
             Self::Unsupported(what) => write!(f, "the provider has no {what}"),
-            Self::Client(_) => f.write_str("the proof of the client could not be signed"),
+            Self::Client(_) => f.write_str("the client assertion could not be signed"),
             Self::Store(_) => f.write_str("the store did not answer"),
         }
     }
@@ -123,14 +127,14 @@ impl From<IssueError> for OAuthError {
     }
 }
 
-/// An error code as the RFCs spell them. What is spelt otherwise may be anything, and is not repeated.
+/// Returns an error code if it has the form that the RFCs define. Any other text may contain
+/// anything, so it is not quoted.
 pub(super) fn code(text: &str) -> String {
     let is_code = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-    match text {
-        _ if (1..=MAX_CODE_BYTES).contains(&text.len()) && text.bytes().all(is_code) => {
-            text.to_owned()
-        }
-        _ => "unknown".to_owned(),
+    if (1..=MAX_CODE_BYTES).contains(&text.len()) && text.bytes().all(is_code) {
+        text.to_owned()
+    } else {
+        "unknown".to_owned()
     }
 }
 

@@ -1,38 +1,40 @@
-//! How a login ends.
+//! Completes a login.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    client::{Core, OAuth2},
+    client::{OAuth2, OAuth2Inner},
     error::{self, OAuthError},
-    id_token::{Expected, IdTokens},
+    id_token::{ExpectedLogin, IdTokens},
     profile::Profile,
     tokens::ProviderTokens,
 };
 use crate::clock::Timestamp;
 
-/// What a provider sends a browser back with: the parameters of the callback's query, or of its form.
+/// The parameters of a provider's callback, from its query or its form.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Callback {
-    /// What is exchanged for tokens.
+    /// The authorization code.
     pub code: Option<String>,
-    /// What the login was begun with.
+    /// The state of the login.
     pub state: Option<String>,
-    /// Who answers (RFC 9207).
+    /// The issuer of the callback (RFC 9207).
     pub iss: Option<String>,
-    /// Why there is no code.
+    /// The error code, if there is no authorization code.
     pub error: Option<String>,
-    /// What Apple says of a user at the first login, in JSON. Nobody vouches for it, so it is a name and no more.
+    /// Apple's description of the user at the first login, in JSON. It is not signed, so it is used
+    /// only as a display name.
     pub user: Option<String>,
 }
 
 impl Callback {
-    /// Reads the parameters. Those that are not of the protocol are left out.
+    /// Reads the parameters. Unknown ones are ignored.
     ///
     /// # Errors
     ///
-    /// [`OAuthError::Malformed`] when one of the protocol's comes twice (RFC 6749 section 3.1).
+    /// [`OAuthError::Malformed`] if a parameter of the protocol occurs twice (RFC 6749 section
+    /// 3.1).
     pub fn read(
         parameters: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, OAuthError> {
@@ -48,7 +50,7 @@ impl Callback {
             };
             if field.replace(value).is_some() {
                 return Err(OAuthError::Malformed(
-                    "a parameter of the answer comes twice",
+                    "a parameter of the callback occurs twice",
                 ));
             }
         }
@@ -56,24 +58,26 @@ impl Callback {
     }
 }
 
-/// Somebody whom a provider has identified.
+/// A user that a provider has identified.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Login {
-    /// Who it is.
+    /// The user.
     pub profile: Profile,
-    /// For the provider's API.
+    /// The tokens for the provider's API.
     pub tokens: ProviderTokens,
-    /// Where the browser wants to go: a path on this origin.
+    /// Where the browser goes next: a path on this origin.
     pub return_to: String,
-    /// When it began here: what has ended since then for all of the user's logins must not come back by this one.
+    /// When the login started here. If all sessions of the user were revoked after that, this login
+    /// must fail.
     pub started_at: Timestamp,
 }
 
 impl OAuth2 {
-    /// Ends a login: `cookie` is what the browser keeps under [`cookie_name`](Self::cookie_name) of the callback's state. A state
-    /// is good once, and for the browser that began with it; whatever comes of it, it is used up. Nobody is asked anything, and
-    /// nothing is written, for a state that is not good.
+    /// Completes a login. `cookie` is the value of the browser's cookie
+    /// [`cookie_name`](Self::cookie_name) of the callback's state. A state is valid once, and only
+    /// for the browser that started with it. It is used up, whatever the result. For an invalid
+    /// state, no request is made and nothing is written.
     ///
     /// # Errors
     ///
@@ -83,12 +87,12 @@ impl OAuth2 {
         callback: Callback,
         cookie: Option<&str>,
     ) -> Result<Login, OAuthError> {
-        let ended = self.core.finish(callback, cookie).await;
-        self.core.told(ended)
+        let result = self.inner.finish(callback, cookie).await;
+        self.inner.report_login(result)
     }
 }
 
-impl Core {
+impl OAuth2Inner {
     async fn finish(&self, callback: Callback, cookie: Option<&str>) -> Result<Login, OAuthError> {
         let provider = &*self.provider.inner;
         let (Some(state), Some(cookie)) = (&callback.state, cookie) else {
@@ -96,12 +100,12 @@ impl Core {
         };
         let flow = self.open_flow(state, cookie);
         let flow = flow.ok_or(OAuthError::UnknownState)?;
-        if !self.use_up(&flow, state).await? {
+        if !self.mark_used(&flow, state).await? {
             return Err(OAuthError::UnknownState);
         }
         match &callback.iss {
             Some(issuer) if *issuer != provider.issuer => return Err(OAuthError::Issuer),
-            None if provider.states_issuer => return Err(OAuthError::Issuer),
+            None if provider.requires_issuer => return Err(OAuthError::Issuer),
             _ => {}
         }
         if let Some(code) = &callback.error {
@@ -110,18 +114,18 @@ impl Core {
         }
         let code = callback.code.as_deref().unwrap_or_default();
         if !(1..=MAX_CODE_BYTES).contains(&code.len()) {
-            let reason = "the code is missing, or longer than 4 KB";
+            let reason = "the code is missing or longer than 4 KB";
             return Err(OAuthError::Malformed(reason));
         }
         let tokens = self.wire.exchange(code, &flow.verifier()).await?;
         let nonce = flow.nonce();
-        let expected = Expected {
+        let expected = ExpectedLogin {
             nonce: Some(nonce.expose()),
             max_age: flow.max_age.map(Duration::from_secs),
         };
         let mut profile = self.identify(&tokens, &expected).await?;
         if let Some(user) = &callback.user {
-            profile.name_by_form(user);
+            profile.set_name_from_form(user);
         }
         Ok(Login {
             profile,
@@ -131,22 +135,23 @@ impl Core {
         })
     }
 
-    /// Who the tokens are of.
+    /// Identifies the user of the tokens.
     pub(super) async fn identify(
         &self,
         tokens: &ProviderTokens,
-        expected: &Expected<'_>,
+        expected: &ExpectedLogin<'_>,
     ) -> Result<Profile, OAuthError> {
         let provider = &*self.provider.inner;
         let mut claims = serde_json::Map::new();
-        if provider.wants_id_token() {
+        if provider.requires_id_token() {
             let token = tokens.id_token.as_ref();
-            let token = token.ok_or(OAuthError::IdToken("there is none".into()))?;
+            let token = token.ok_or(OAuthError::IdToken("it is missing".into()))?;
             let open = || IdTokens::open(provider, &self.clock);
-            // All who wait try one after another, so the wait has an end for each of them.
+            // All waiting callers try one after another, so each of them has a timeout.
             let opened = self.id_tokens.get_or_try_init(open);
             let opened = tokio::time::timeout(provider.fetch.timeout(), opened).await;
-            let id_tokens = opened.map_err(|late| OAuthError::Unreachable(Arc::new(late)))??;
+            let id_tokens =
+                opened.map_err(|elapsed| OAuthError::Unreachable(Arc::new(elapsed)))??;
             claims = id_tokens
                 .verify(token, &tokens.access_token, expected, self.clock.now())
                 .await?;
@@ -161,5 +166,5 @@ impl fmt::Debug for Callback {
     }
 }
 
-/// No provider's codes are half as long.
+/// At least twice as long as the codes of any provider.
 const MAX_CODE_BYTES: usize = 4096;

@@ -1,4 +1,4 @@
-//! One request for many callers.
+//! Shares one request between concurrent callers.
 
 use std::{
     collections::HashMap,
@@ -17,120 +17,128 @@ use super::{error::OAuthError, tokens::ProviderTokens};
 
 pub(super) type Outcome = Result<ProviderTokens, OAuthError>;
 
-/// Requests under way, and outcomes that are good for a while. A request belongs to no caller: it goes on when all of
-/// them vanish, and ends with this.
-pub(super) struct Flights {
-    shared: Arc<Mutex<HashMap<Name, Flight>>>,
-    /// For how long an outcome stands for further callers.
-    stands: fn(&ProviderTokens) -> Duration,
+/// Requests in flight, and results that are reused for a while. A request belongs to no caller: it
+/// continues if all callers disconnect, and is aborted when this is dropped.
+pub(super) struct SharedRequests {
+    requests: Arc<Mutex<HashMap<Name, SharedRequest>>>,
+    /// Returns how long a result is reused.
+    reuse_for: fn(&ProviderTokens) -> Duration,
 }
 
-/// What is asked for, hashed: it may be a secret.
+/// The hash of what identifies a request, since that may be a secret.
 pub(super) type Name = [u8; 32];
 
-struct Flight {
-    landed: Landing,
+struct SharedRequest {
+    result: OutcomeReceiver,
     task: AbortHandle,
 }
 
-/// An outcome, and until when it stands.
-type Landing = watch::Receiver<Option<(Outcome, Instant)>>;
+/// A result, and until when it is reused.
+type OutcomeReceiver = watch::Receiver<Option<(Outcome, Instant)>>;
 
-impl Flights {
-    pub(super) fn new(stands: fn(&ProviderTokens) -> Duration) -> Self {
+impl SharedRequests {
+    pub(super) fn new(reuse_for: fn(&ProviderTokens) -> Duration) -> Self {
         Self {
-            shared: Arc::default(),
-            stands,
+            requests: Arc::default(),
+            reuse_for,
         }
     }
 
-    /// The outcome of the request called `name`: of the one under way, or of `make` if there is none.
+    /// Returns the result of the request called `name`: of the one in flight, or of `make` if there
+    /// is none.
     pub(super) async fn join<F>(&self, name: Name, make: impl FnOnce() -> F) -> Outcome
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        let mut landing = self.find_or_start(name, make);
-        let landed = landing.wait_for(Option::is_some).await;
-        let outcome = landed.ok().and_then(|landed| landed.clone());
-        outcome.map_or(
-            Err(OAuthError::Answer("the request was given up")),
+        let mut receiver = self.find_or_start(name, make);
+        let result = receiver.wait_for(Option::is_some).await;
+        let result = result.ok().and_then(|result| result.clone());
+        result.map_or(
+            Err(OAuthError::Answer("the request was cancelled")),
             |(outcome, _)| outcome,
         )
     }
 
-    /// Lets those outcomes stand no longer. A request under way has other callers, and goes on.
-    pub(super) fn forget(&self, is_meant: impl Fn(&Name, &ProviderTokens) -> bool) {
-        lock(&self.shared).retain(|name, flight| {
-            let is_gone = match &*flight.landed.borrow() {
-                Some((Ok(tokens), _)) => is_meant(name, tokens),
+    /// Discards the results that `matches` selects. A request in flight has other callers and
+    /// continues.
+    pub(super) fn forget(&self, matches: impl Fn(&Name, &ProviderTokens) -> bool) {
+        lock(&self.requests).retain(|name, request| {
+            let is_discarded = match &*request.result.borrow() {
+                Some((Ok(tokens), _)) => matches(name, tokens),
                 _ => false,
             };
-            if is_gone {
-                flight.task.abort();
+            if is_discarded {
+                request.task.abort();
             }
-            !is_gone
+            !is_discarded
         });
     }
 
-    fn find_or_start<F>(&self, name: Name, make: impl FnOnce() -> F) -> Landing
+    fn find_or_start<F>(&self, name: Name, make: impl FnOnce() -> F) -> OutcomeReceiver
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        let mut flights = lock(&self.shared);
-        if let Some(flight) = flights.get(&name)
-            && flight.stands()
+        let mut requests = lock(&self.requests);
+        if let Some(request) = requests.get(&name)
+            && request.is_reusable()
         {
-            return flight.landed.clone();
+            return request.result.clone();
         }
-        let (tell, landed) = watch::channel(None);
-        let (request, stands) = (make(), self.stands);
-        let shared = Arc::downgrade(&self.shared);
-        let own = landed.clone();
+        let (sender, receiver) = watch::channel(None);
+        let (request, reuse_for) = (make(), self.reuse_for);
+        let shared = Arc::downgrade(&self.requests);
+        let own = receiver.clone();
         let task = tokio::spawn(async move {
             let outcome = request.await;
-            // No clock has room for whatever a provider says.
-            let stands = outcome.as_ref().map_or(Duration::ZERO, stands).min(A_DAY);
-            let until = Instant::now() + stands;
-            tell.send_replace(Some((outcome, until)));
-            // What is in it is secret, so it goes when it is of no use any more.
+            // A provider may state a lifetime that no clock can represent.
+            let reuse_for = outcome
+                .as_ref()
+                .map_or(Duration::ZERO, reuse_for)
+                .min(MAX_REUSE);
+            let until = Instant::now() + reuse_for;
+            sender.send_replace(Some((outcome, until)));
+            // The result is secret, so it is dropped as soon as it is no longer reused.
             sleep_until(until).await;
             if let Some(shared) = shared.upgrade() {
-                // It may have been forgotten, and another begun.
-                lock(&shared).retain(|_, flight| !flight.landed.same_channel(&own));
+                // It may have been discarded, and another request started.
+                lock(&shared).retain(|_, request| !request.result.same_channel(&own));
             }
         });
-        let flight = Flight {
-            landed: landed.clone(),
+        let request = SharedRequest {
+            result: receiver.clone(),
             task: task.abort_handle(),
         };
-        flights.insert(name, flight);
-        landed
+        requests.insert(name, request);
+        receiver
     }
 }
 
-impl Flight {
-    fn stands(&self) -> bool {
-        // Closed: its task has ended, and told nothing if its runtime was ended before it.
-        let is_open = self.landed.has_changed().is_ok();
-        let landed = self.landed.borrow();
+impl SharedRequest {
+    fn is_reusable(&self) -> bool {
+        // A closed channel means that the task has ended. It sent no result if its runtime was shut
+        // down first.
+        let is_open = self.result.has_changed().is_ok();
+        let result = self.result.borrow();
         is_open
-            && landed
+            && result
                 .as_ref()
                 .is_none_or(|(_, until)| Instant::now() < *until)
     }
 }
 
-impl Drop for Flights {
+impl Drop for SharedRequests {
     fn drop(&mut self) {
-        for flight in lock(&self.shared).values() {
-            flight.task.abort();
+        for request in lock(&self.requests).values() {
+            request.task.abort();
         }
     }
 }
 
-fn lock(flights: &Mutex<HashMap<Name, Flight>>) -> MutexGuard<'_, HashMap<Name, Flight>> {
-    flights.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(
+    requests: &Mutex<HashMap<Name, SharedRequest>>,
+) -> MutexGuard<'_, HashMap<Name, SharedRequest>> {
+    requests.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Longer than any provider's tokens that are worth keeping.
-const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longer than the lifetime of any provider's tokens that is worth caching.
+const MAX_REUSE: Duration = Duration::from_secs(24 * 60 * 60);

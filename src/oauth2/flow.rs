@@ -1,4 +1,4 @@
-//! A login under way, as the browser keeps it: sealed, in a cookie of its own.
+//! A login in progress, as the browser stores it: sealed, in its own cookie.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use base64_simd::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue, header};
 use zeroize::Zeroizing;
 
-use super::client::Core;
+use super::client::OAuth2Inner;
 use crate::{
     clock::{SKEW, Timestamp},
     error::StoreError,
@@ -16,7 +16,7 @@ use crate::{
     store::{Key, Namespace, When, Write},
 };
 
-/// What a login needs when the browser comes back.
+/// The state that a login needs when the browser returns.
 pub(super) struct Flow {
     verifier: Secret<[u8; 32]>,
     nonce: Secret<[u8; 32]>,
@@ -36,7 +36,7 @@ impl Flow {
         }
     }
 
-    /// The code verifier, in as many characters as RFC 7636 section 4.1 asks for.
+    /// Returns the code verifier, with the length that RFC 7636 section 4.1 requires.
     pub(super) fn verifier(&self) -> Secret<String> {
         text(self.verifier.expose())
     }
@@ -46,11 +46,11 @@ impl Flow {
     }
 
     fn is_live(&self, now: Timestamp) -> bool {
-        // Another node's clock may be ahead of this one, but not by more than this.
-        now < self.started_at.after(LIFE) && self.started_at <= now.after(SKEW)
+        // The clock of another node may be ahead of this one, but by no more than the skew.
+        now < self.started_at.after(LOGIN_TTL) && self.started_at <= now.after(SKEW)
     }
 
-    /// What is sealed. The time is not in it: it stands before it, authenticated.
+    /// The sealed part. The time precedes it and is authenticated.
     fn to_bytes(&self) -> Vec<u8> {
         let max_age = self.max_age.unwrap_or(NO_MAX_AGE).to_be_bytes();
         let parts: [&[u8]; 4] = [
@@ -77,47 +77,51 @@ impl Flow {
     }
 }
 
-impl Core {
-    /// Names the flow: of the provider and of nothing else. It is what the seal is bound to, and what is noted as used.
+impl OAuth2Inner {
+    /// The store key of the login at this provider. The seal is bound to it, and it records that
+    /// the login was used.
     fn flow_key(&self, state: &str) -> Key {
         let (name, issuer) = (self.provider.name(), self.provider.issuer());
         let parts = [name, issuer, state];
         Key::new(USED, &parts.map(str::as_bytes))
     }
 
-    /// The cookie of the login with this `state`. Each has its own, so that one tab does not replace another's.
+    /// Returns the cookie of the login with this `state`. Each login has its own, so that one tab
+    /// does not replace another's.
     pub(super) fn flow_cookie(&self, state: &str) -> CookieSpec {
         let hash = URL_SAFE_NO_PAD.encode_to_string(secret::hash([state.as_bytes()]));
         self.cookie_named(&format!("{}{}", self.cookie_prefix, &hash[..ID_BYTES]))
     }
 
     fn cookie_named(&self, name: &str) -> CookieSpec {
-        let spec = CookieSpec::new(name).expect("a prefix and base64url are a token");
-        // Browsers send a cookie with a form that another site posts only if it says so.
-        let same_site = match self.provider.posts_form() {
-            true => SameSite::None,
-            false => SameSite::Lax,
+        let spec = CookieSpec::new(name).expect("a prefix and base64url are a valid name");
+        // For a form that another site posts, browsers send only cookies with `SameSite=None`.
+        let same_site = if self.provider.posts_form() {
+            SameSite::None
+        } else {
+            SameSite::Lax
         };
         spec.with_same_site(same_site)
-            .expect("a cookie of a login is `Secure`")
+            .expect("the cookie of a login is `Secure`")
     }
 
     pub(super) fn seal_flow(&self, flow: &Flow, state: &str) -> Result<HeaderValue, StoreError> {
         let corrupt = |reason: &'static str| StoreError::Corrupt(reason.into());
         let mut sealed = flow.started_at.as_millis().to_be_bytes().to_vec();
         let key = self.flow_key(state);
-        let active = self.seals.first();
+        let active = self.seal_keys.first();
         let is_sealed = active
             .is_some_and(|active| seal::seal(active, key.digest(), &mut sealed, flow.to_bytes()));
         if !is_sealed {
-            return Err(corrupt("a login was not sealed"));
+            return Err(corrupt("sealing a login failed"));
         }
         let value = URL_SAFE_NO_PAD.encode_to_string(sealed);
-        let line = self.flow_cookie(state).set(&value, LIFE);
+        let line = self.flow_cookie(state).set(&value, LOGIN_TTL);
         line.map_err(|_| corrupt("a login does not fit into a cookie"))
     }
 
-    /// The login with this `state` that the browser keeps. `None`: it keeps none, or not any more.
+    /// Returns the login with this `state` from the browser's cookie, or `None` if the cookie is
+    /// invalid or expired.
     pub(super) fn open_flow(&self, state: &str, cookie: &str) -> Option<Flow> {
         if !is_random(state) || cookie.len() > MAX_VALUE_BYTES {
             return None;
@@ -127,7 +131,7 @@ impl Core {
         let started_at = Timestamp::from_millis(u64::from_be_bytes(*public));
         let key = self.flow_key(state);
         let mut opened = self
-            .seals
+            .seal_keys
             .iter()
             .filter_map(|seal| seal::open(seal, key.digest(), public, sealed))
             .map(Zeroizing::new);
@@ -135,28 +139,29 @@ impl Core {
         flow.is_live(self.clock.now()).then_some(flow)
     }
 
-    /// Notes that the login is used, for as long as any node could take it for a live one. `false`: it was before.
-    pub(super) async fn use_up(&self, flow: &Flow, state: &str) -> Result<bool, StoreError> {
-        let note = Write::new("", flow.started_at.after(LIFE + SKEW));
+    /// Records that the login was used, for as long as any node could accept it. Returns `false` if
+    /// it was used before.
+    pub(super) async fn mark_used(&self, flow: &Flow, state: &str) -> Result<bool, StoreError> {
+        let marker = Write::new("", flow.started_at.after(LOGIN_TTL + SKEW));
         self.store
-            .put(&self.flow_key(state), note, When::Absent)
+            .put(&self.flow_key(state), marker, When::Absent)
             .await
     }
 
-    /// What makes a browser forget those logins for which there is no room beside another one: whatever is sent with each
-    /// request must not become so long that servers refuse it.
-    pub(super) fn crowded_out(&self, headers: &HeaderMap) -> Vec<HeaderValue> {
-        let mut kept: Vec<_> = self.flow_cookies(headers).collect();
-        // Nobody has checked the time, which the browser can make up at its own expense.
-        kept.sort_by_key(|(_, value)| std::cmp::Reverse(begun(value)));
+    /// Returns headers that remove the logins for which there is no room beside a new one. The
+    /// cookies of a request must not become so long that servers reject it.
+    pub(super) fn evicted_cookies(&self, headers: &HeaderMap) -> Vec<HeaderValue> {
+        let mut cookies: Vec<_> = self.flow_cookies(headers).collect();
+        // The time is not verified: a browser that forges it harms only itself.
+        cookies.sort_by_key(|(_, value)| std::cmp::Reverse(claimed_start(value)));
         let (mut count, mut bytes) = (1, 0);
-        let is_crowded = |(name, value): &(&str, &str)| {
+        let is_evicted = |(name, value): &(&str, &str)| {
             count += 1;
             bytes += name.len() + value.len();
             count > MAX_FLOWS || bytes > MAX_OTHERS_BYTES
         };
-        let crowded = kept.into_iter().filter(is_crowded);
-        crowded
+        let evicted = cookies.into_iter().filter(is_evicted);
+        evicted
             .map(|(name, _)| self.cookie_named(name).clear())
             .collect()
     }
@@ -175,14 +180,14 @@ impl Core {
     }
 }
 
-/// When a login says that it began.
-fn begun(value: &str) -> u64 {
+/// Returns when a login claims to have started.
+fn claimed_start(value: &str) -> u64 {
     let value = URL_SAFE_NO_PAD.decode_to_vec(value).ok();
     let first = value.as_deref().and_then(<[u8]>::first_chunk::<8>);
     first.map_or(0, |first| u64::from_be_bytes(*first))
 }
 
-/// 256 random bits as 43 characters.
+/// Returns 256 random bits as 43 characters.
 pub(super) fn random() -> Secret<String> {
     let bits = Zeroizing::new(secret::random::<32>());
     text(&bits)
@@ -197,18 +202,19 @@ fn is_random(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(is_base64url)
 }
 
-/// Time to find a password and a second factor at the provider.
-const LIFE: Duration = Duration::from_secs(10 * 60);
-/// No age of a login is that long.
+/// Time to enter a password and a second factor at the provider.
+const LOGIN_TTL: Duration = Duration::from_secs(10 * 60);
+/// No login has an age that long.
 const NO_MAX_AGE: u64 = u64::MAX;
-/// 60 bits, enough to tell the logins of one browser apart.
+/// 60 bits, sufficient to distinguish the logins of one browser.
 const ID_BYTES: usize = 10;
-/// Where it is noted that a login was finished: a failover must not let it be finished again. Anybody can finish logins
-/// that they began, so a bounded store that is full forgets the oldest notes; the provider takes a code once, too.
+/// Records of finished logins, which a failover must not lose, or a login could be finished twice.
+/// Anyone can finish logins that they started, so a bounded store that is full evicts the oldest
+/// records. The provider also accepts a code only once.
 const USED: Namespace = Namespace::new("oauth-used").revoking().evictable();
 /// The longest page to return to, with everything else, in base64url.
 const MAX_VALUE_BYTES: usize = 3072;
-/// More tabs than somebody logs in with at one time.
+/// More tabs than a user logs in with at the same time.
 const MAX_FLOWS: usize = 8;
-/// What may be sent beside the newest login. Servers commonly take 8 KB of cookies.
+/// The limit for cookies beside the newest login. Servers commonly accept 8 KB of cookies.
 const MAX_OTHERS_BYTES: usize = 3072;

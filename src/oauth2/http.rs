@@ -1,4 +1,4 @@
-//! What the `oauth2` crate sends its requests by, and what it makes of the answers.
+//! The HTTP client of the `oauth2` crate, and the mapping of its errors.
 
 use std::{borrow::Cow, error::Error, fmt, future::Future, pin::Pin};
 
@@ -12,12 +12,12 @@ use serde::{Deserialize, de::IgnoredAny};
 use super::error::{self, OAuthError};
 use crate::remote::fetch::{Fetch, FetchError};
 
-/// What the crate sends its requests by.
+/// The HTTP client of the `oauth2` crate.
 pub(super) struct Http(pub(super) Fetch);
 
 impl<'c> AsyncHttpClient<'c> for Http {
-    type Error = Away;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Away>> + Send + 'c>>;
+    type Error = TransportError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, TransportError>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(self.send(request))
@@ -25,45 +25,47 @@ impl<'c> AsyncHttpClient<'c> for Http {
 }
 
 impl Http {
-    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Away> {
-        let answer = self.0.send(request).await.map_err(Away::Fetch)?;
-        let status = answer.status();
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let response = self.0.send(request).await.map_err(TransportError::Fetch)?;
+        let status = response.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(Away::Status("the provider cannot answer now"));
-        }
-        if status.is_redirection() {
-            return Err(Away::Status(
-                "the provider redirects, which is not followed",
+            return Err(TransportError::Status(
+                "the provider is temporarily unavailable",
             ));
         }
-        let (mut head, body) = answer.into_parts();
-        if is_refusal(&body) {
+        if status.is_redirection() {
+            return Err(TransportError::Status(
+                "the provider sent a redirect, which is not followed",
+            ));
+        }
+        let (mut head, body) = response.into_parts();
+        if is_error_response(&body) {
             head.status = StatusCode::BAD_REQUEST;
         }
         Ok(HttpResponse::from_parts(head, body.to_vec()))
     }
 }
 
-/// GitHub refuses with 200.
-fn is_refusal(body: &[u8]) -> bool {
+/// GitHub reports errors with status 200.
+fn is_error_response(body: &[u8]) -> bool {
     #[derive(Deserialize)]
-    struct Refusal<'a> {
+    struct ErrorBody<'a> {
         #[serde(borrow)]
         error: Option<Cow<'a, str>>,
         access_token: Option<IgnoredAny>,
     }
-    serde_json::from_slice::<Refusal<'_>>(body)
-        .is_ok_and(|read| read.error.is_some() && read.access_token.is_none())
+    serde_json::from_slice::<ErrorBody<'_>>(body)
+        .is_ok_and(|body| body.error.is_some() && body.access_token.is_none())
 }
 
-/// Says why there is no answer.
+/// The reason that there is no response.
 #[derive(Debug)]
-pub(super) enum Away {
+pub(super) enum TransportError {
     Fetch(FetchError),
     Status(&'static str),
 }
 
-impl fmt::Display for Away {
+impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fetch(error) => error.fmt(f),
@@ -72,7 +74,7 @@ impl fmt::Display for Away {
     }
 }
 
-impl Error for Away {
+impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Fetch(error) => error.source(),
@@ -81,15 +83,18 @@ impl Error for Away {
     }
 }
 
-/// The crate's other errors have the answer's body in them, tokens and all, so they are not kept.
-pub(super) fn of<T: ErrorResponse + HasCode>(error: RequestTokenError<Away, T>) -> OAuthError {
+/// The crate's other errors contain the body of the response, including tokens, so they are
+/// dropped.
+pub(super) fn map_error<T: ErrorResponse + HasCode>(
+    error: RequestTokenError<TransportError, T>,
+) -> OAuthError {
     match error {
-        RequestTokenError::ServerResponse(refused) => OAuthError::Refused {
-            code: error::code(&refused.code()),
+        RequestTokenError::ServerResponse(response) => OAuthError::Refused {
+            code: error::code(&response.code()),
         },
-        RequestTokenError::Request(away) => OAuthError::unreachable(away),
-        RequestTokenError::Parse(..) => OAuthError::Answer("it lacks what the protocol asks for"),
-        RequestTokenError::Other(_) => OAuthError::Answer("it is empty, or not JSON"),
+        RequestTokenError::Request(error) => OAuthError::unreachable(error),
+        RequestTokenError::Parse(..) => OAuthError::Answer("it lacks a required member"),
+        RequestTokenError::Other(_) => OAuthError::Answer("it is empty or not JSON"),
     }
 }
 

@@ -1,44 +1,44 @@
-//! ID tokens (OpenID Connect Core section 3.1.3.7).
+//! Verifies ID tokens (OpenID Connect Core section 3.1.3.7).
 
 use std::{sync::Arc, time::Duration};
 
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{error::OAuthError, provider::Settings};
+use super::{error::OAuthError, provider::ProviderInner};
 use crate::{
     clock::{Clock, Timestamp},
     error::ConfigError,
-    remote::{fetch::Scheme, jwks::Jwks},
+    remote::{fetch::UrlScheme, jwks::Jwks},
     secret,
     secret::Secret,
     token::{Claims, Jwt},
 };
 
-/// What verifies the ID tokens of one provider.
+/// The verifier of the ID tokens of one provider.
 pub(super) struct IdTokens {
     jwks: Jwks,
     jwt: Jwt<Claims>,
     client_id: String,
 }
 
-/// What a login was begun with.
+/// The values that an ID token must match.
 #[derive(Default)]
-pub(super) struct Expected<'a> {
+pub(super) struct ExpectedLogin<'a> {
     pub(super) nonce: Option<&'a str>,
     pub(super) max_age: Option<Duration>,
 }
 
 impl IdTokens {
-    /// Reads the provider's keys.
+    /// Fetches the provider's keys.
     pub(super) async fn open(
-        provider: &Settings,
+        provider: &ProviderInner,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, OAuthError> {
         let url = provider.jwks.as_ref();
         let url = url.ok_or(OAuthError::Unsupported("keys of ID tokens"))?;
         let mut keys = Jwks::builder(url.as_str()).timeout(provider.fetch.timeout());
-        if provider.scheme == Scheme::HttpOnLoopback {
+        if provider.scheme == UrlScheme::HttpOnLoopback {
             keys = keys.insecure_http_on_loopback();
         }
         let jwks = keys.fetch().await.map_err(OAuthError::unreachable)?;
@@ -57,12 +57,13 @@ impl IdTokens {
         })
     }
 
-    /// The claims of a token, once it is found to be from the provider, for this application, and of this very login.
+    /// Returns the claims of a token after checking that it is from the provider, for this
+    /// application, and of this login.
     pub(super) async fn verify(
         &self,
         token: &Secret<String>,
         access_token: &Secret<String>,
-        expected: &Expected<'_>,
+        expected: &ExpectedLogin<'_>,
         now: Timestamp,
     ) -> Result<Map<String, Value>, OAuthError> {
         let token = token.expose();
@@ -71,32 +72,32 @@ impl IdTokens {
         if verified.is_err() && self.jwks.refresh_for_unknown().await {
             verified = self.jwt.verify(token).await;
         }
-        let refuse = |reason: &str| OAuthError::IdToken(reason.to_owned().into());
-        let verified = verified.map_err(|refused| refuse(refused.reason()))?;
+        let invalid = |reason: &str| OAuthError::IdToken(reason.to_owned().into());
+        let verified = verified.map_err(|rejection| invalid(rejection.reason()))?;
         let claims = verified.user().map(|user| serde_json::to_value(&**user));
         let Some(Ok(Value::Object(claims))) = claims else {
-            return Err(refuse("it is not an object"));
+            return Err(invalid("it is not an object"));
         };
-        self.judge(&claims, expected, now).map_err(refuse)?;
+        self.check_claims(&claims, expected, now).map_err(invalid)?;
         if let Some(stated) = claims.get("at_hash") {
             let hash = left_half(algorithm(token).as_deref(), access_token.expose());
             let is_same =
                 |stated: &str, hash: &str| secret::equal(stated.as_bytes(), hash.as_bytes());
             let (Some(stated), Some(hash)) = (stated.as_str(), hash) else {
-                return Err(refuse("its hash of the access token is of no known form"));
+                return Err(invalid("its `at_hash` has an unknown form"));
             };
             if !is_same(stated, &hash) {
-                return Err(refuse("it is of another access token"));
+                return Err(invalid("its `at_hash` does not match the access token"));
             }
         }
         Ok(claims)
     }
 
-    /// What is left to judge of a token that `Jwt` takes.
-    fn judge(
+    /// Checks the claims that `Jwt` does not.
+    fn check_claims(
         &self,
         claims: &Map<String, Value>,
-        expected: &Expected<'_>,
+        expected: &ExpectedLogin<'_>,
         now: Timestamp,
     ) -> Result<(), &'static str> {
         let has_several = claims
@@ -117,23 +118,23 @@ impl IdTokens {
             let stated = claims.get("nonce").and_then(Value::as_str);
             let stated = stated.ok_or("it has no nonce")?;
             if !secret::equal(stated.as_bytes(), nonce.as_bytes()) {
-                return Err("it is of another login: its nonce differs");
+                return Err("its nonce is that of another login");
             }
         }
         if let Some(age) = expected.max_age {
             let at = claims.get("auth_time").and_then(Value::as_f64);
             let at = at.and_then(|at| Duration::try_from_secs_f64(at).ok());
-            let at = at.ok_or("it does not say when the user logged in")?;
+            let at = at.ok_or("it does not state when the user logged in")?;
             let at = Timestamp::from_millis(0).after(at);
             if at.after(age).after(LEEWAY) < now {
-                return Err("the login at the provider is older than was asked for");
+                return Err("the login at the provider is older than requested");
             }
         }
         Ok(())
     }
 }
 
-/// The algorithm of a token that was verified, so that it is the key's too.
+/// Returns the algorithm of a verified token, which is therefore also the key's.
 fn algorithm(token: &str) -> Option<String> {
     let header = token.split('.').next()?;
     let header = URL_SAFE_NO_PAD.decode_to_vec(header).ok()?;
@@ -141,7 +142,8 @@ fn algorithm(token: &str) -> Option<String> {
     header.get("alg")?.as_str().map(str::to_owned)
 }
 
-/// The left half of the hash that goes with an algorithm (OpenID Connect Core section 3.1.3.6).
+/// Returns the left half of the hash that an algorithm implies (OpenID Connect Core section
+/// 3.1.3.6).
 fn left_half(algorithm: Option<&str>, text: &str) -> Option<String> {
     let hash = match algorithm? {
         "EdDSA" | "Ed25519" => secret::sha2(512, text.as_bytes())?,
@@ -152,7 +154,7 @@ fn left_half(algorithm: Option<&str>, text: &str) -> Option<String> {
     Some(URL_SAFE_NO_PAD.encode_to_string(&hash[..hash.len() / 2]))
 }
 
-/// As long as the clocks of provider and application may differ for `Jwt`.
+/// The clock skew between provider and application that `Jwt` tolerates.
 const LEEWAY: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -176,7 +178,7 @@ mod tests {
             left_half(Some("ES256K"), "a"),
             left_half(Some("RS256"), "a")
         );
-        // No standard names the hash that goes with these.
+        // No standard defines the hash for these.
         assert_eq!(left_half(Some("ML-DSA-44"), "a"), None);
         assert_eq!(left_half(Some("none"), "a"), None);
         assert_eq!(left_half(None, "a"), None);

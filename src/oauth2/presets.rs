@@ -1,10 +1,13 @@
-//! Providers whose addresses are known.
+//! Presets for well-known providers.
 
-use super::{builder::ProviderBuilder, profile::Fields, provider::Provider, secret::ClientSecret};
+use super::{
+    builder::ProviderBuilder, profile::ProfileFields, provider::Provider, secret::ClientSecret,
+};
 
 impl Provider {
-    /// GitHub: no ID token, so the user is read from its API. Scopes: `read:user user:email`. A GitHub of your own has an
-    /// [issuer](ProviderBuilder::issuer) of its own, too.
+    /// GitHub, which issues no ID tokens, so the user is read from its API. Scopes:
+    /// `read:user user:email`. A self-hosted GitHub requires its own
+    /// [issuer](ProviderBuilder::issuer).
     pub fn github(client_id: &str, client_secret: &str) -> ProviderBuilder {
         let mut github = ProviderBuilder::new("github", GITHUB, client_id)
             .client_secret(client_secret)
@@ -14,11 +17,11 @@ impl Provider {
             .device_url("https://github.com/login/device/code")
             .userinfo_url("https://api.github.com/user")
             .emails_url("https://api.github.com/user/emails");
-        github.fields = Fields::GITHUB;
-        github.known()
+        github.fields = ProfileFields::GITHUB;
+        github.with_preset_urls()
     }
 
-    /// GitLab's own service, by OpenID Connect. Scopes: `openid profile email`.
+    /// GitLab's hosted service, with OpenID Connect. Scopes: `openid profile email`.
     pub fn gitlab(client_id: &str, client_secret: &str) -> ProviderBuilder {
         ProviderBuilder::new("gitlab", "https://gitlab.com", client_id)
             .client_secret(client_secret)
@@ -31,7 +34,7 @@ impl Provider {
             .jwks_url("https://gitlab.com/oauth/discovery/keys")
     }
 
-    /// Google, by OpenID Connect. Scopes: `openid profile email`.
+    /// Google, with OpenID Connect. Scopes: `openid profile email`.
     pub fn google(client_id: &str, client_secret: &str) -> ProviderBuilder {
         ProviderBuilder::new("google", "https://accounts.google.com", client_id)
             .client_secret(client_secret)
@@ -44,7 +47,8 @@ impl Provider {
             .jwks_url("https://www.googleapis.com/oauth2/v3/certs")
     }
 
-    /// Yandex: no ID token, so the user is read from its API. Scopes: `login:info login:email`.
+    /// Yandex, which issues no ID tokens, so the user is read from its API. Scopes:
+    /// `login:info login:email`.
     pub fn yandex(client_id: &str, client_secret: &str) -> ProviderBuilder {
         let mut yandex = ProviderBuilder::new("yandex", "https://oauth.yandex.ru", client_id)
             .client_secret(client_secret)
@@ -54,12 +58,13 @@ impl Provider {
             .device_url("https://oauth.yandex.ru/device/code")
             .revoke_url("https://oauth.yandex.ru/revoke_token")
             .userinfo_url("https://login.yandex.ru/info?format=json");
-        yandex.fields = Fields::YANDEX;
-        yandex.known()
+        yandex.fields = ProfileFields::YANDEX;
+        yandex.with_preset_urls()
     }
 
-    /// Microsoft's Entra ID, by OpenID Connect, for the users of one `tenant`, named by its id, a GUID: that is what its issuer
-    /// says, whichever name leads there, and with `common` none could be expected. Scopes: `openid profile email`.
+    /// Microsoft's Entra ID, with OpenID Connect, for the users of one `tenant`. The tenant is
+    /// identified by its id, a GUID, because its issuer contains the id whichever name is used;
+    /// `common` has no issuer that could be checked. Scopes: `openid profile email`.
     pub fn microsoft(tenant: &str, client_id: &str, client_secret: &str) -> ProviderBuilder {
         let tenant = tenant.to_ascii_lowercase();
         let at = |path: &str| format!("https://login.microsoftonline.com/{tenant}/{path}");
@@ -71,19 +76,20 @@ impl Provider {
             .device_url(&at("oauth2/v2.0/devicecode"))
             .userinfo_url("https://graph.microsoft.com/oidc/userinfo")
             .jwks_url(&at("discovery/v2.0/keys"));
-        let is_one = tenant.len() == 36
+        let is_tenant_id = tenant.len() == 36
             && tenant.bytes().enumerate().all(|(at, byte)| match at {
                 8 | 13 | 18 | 23 => byte == b'-',
                 _ => byte.is_ascii_hexdigit(),
             });
-        if !is_one {
-            microsoft.refuse("tenant", "is not the id of one tenant");
+        if !is_tenant_id {
+            microsoft.set_invalid("tenant", "is not the id of one tenant");
         }
         microsoft
     }
 
-    /// Apple, by OpenID Connect. The client's secret is a token that `key` signs (ES256, with the key's id as `kid`);
-    /// Apple answers by a form that its page posts. Scopes: `openid name email`.
+    /// Apple, with OpenID Connect. The client secret is a token that `key` signs (ES256, with the
+    /// key's id as `kid`). Apple sends its callback as a form that its page posts. Scopes:
+    /// `openid name email`.
     pub fn apple(client_id: &str, team_id: &str, key: crate::key::Key) -> ProviderBuilder {
         let mut apple = ProviderBuilder::new("apple", "https://appleid.apple.com", client_id)
             .scopes(["openid", "name", "email"])
@@ -101,14 +107,15 @@ impl Provider {
 }
 
 impl ProviderBuilder {
-    /// Where the user's addresses are told as GitHub tells them, of which the primary one is taken if it is verified. To be set
-    /// after [`userinfo_url`](Self::userinfo_url), for a GitHub of your own.
+    /// Sets the URL that lists the user's e-mail addresses in GitHub's format. The primary address
+    /// is used if it is verified. Call it after [`userinfo_url`](Self::userinfo_url), for a
+    /// self-hosted GitHub.
     pub fn emails_url(mut self, url: &str) -> Self {
         self.emails = Some(url.to_owned());
         self
     }
 }
 
-/// What GitHub says of itself in its answers (RFC 9207) and in its metadata.
+/// The issuer that GitHub states in its callbacks (RFC 9207) and in its metadata.
 const GITHUB: &str = "https://github.com/login/oauth";
 const OPENID: [&str; 3] = ["openid", "profile", "email"];

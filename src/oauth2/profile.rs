@@ -1,4 +1,4 @@
-//! Who somebody is, as a provider tells.
+//! The profile of a user, as a provider describes it.
 
 use std::fmt;
 
@@ -9,51 +9,55 @@ use crate::clock::Timestamp;
 
 /// A user of a provider.
 ///
-/// **Keep users by [`key`](Self::key)**, never by e-mail: addresses change hands, and a provider may not have verified one.
+/// **Identify users by [`key`](Self::key)**, never by e-mail: addresses are reassigned, and a
+/// provider may not have verified one.
 ///
-/// A subject has at most 255 bytes (OpenID Connect Core section 2), names have 256 and are cut, an address of more than 254 or of a
-/// picture of more than 2048 counts as absent. What else the provider says, up to a megabyte, is in [`claims`](Self::claims).
+/// A subject has at most 255 bytes (OpenID Connect Core section 2). Names are truncated to 256
+/// bytes. An e-mail address of more than 254 bytes and a picture URL of more than 2048 bytes count
+/// as absent. All other claims, up to a megabyte, are in [`claims`](Self::claims).
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Profile {
-    /// Which provider's user it is.
+    /// The issuer of the provider.
     pub issuer: String,
-    /// The user's id there, which never changes and is never given to another.
+    /// The user's id at the provider, which never changes and is never reassigned.
     pub subject: String,
-    /// What the user calls itself there. Users change it.
+    /// The user name at the provider. Users can change it.
     pub username: Option<String>,
-    /// A name to show.
+    /// The display name.
     pub name: Option<String>,
-    /// An e-mail address.
+    /// The e-mail address.
     pub email: Option<String>,
-    /// Whether the provider says that the address is the user's.
+    /// Whether the provider states that the address is verified.
     pub email_verified: bool,
-    /// The address of a picture.
+    /// The URL of a picture.
     pub picture: Option<String>,
     claims: Map<String, Value>,
 }
 
 impl Profile {
-    /// What names the user: no two users of any providers have the same.
+    /// Returns the issuer and the subject, which together are unique across all providers.
     #[must_use]
     pub fn key(&self) -> (&str, &str) {
         (&self.issuer, &self.subject)
     }
 
-    /// All that the provider said: the claims of the ID token, and what it has not of the user info.
+    /// Returns all claims: those of the ID token, and those of the user info that the ID token
+    /// lacks.
     #[must_use]
     pub const fn claims(&self) -> &Map<String, Value> {
         &self.claims
     }
 
-    /// What the provider said as a type of yours, or one of this module's: [`GitHubUser`](super::GitHubUser) and so on. `None` if
-    /// it is not one.
+    /// Returns the claims as a type of yours, or one of this module's such as
+    /// [`GitHubUser`](super::GitHubUser). Returns `None` if they do not deserialise as that type.
     #[must_use]
     pub fn details<T: DeserializeOwned>(&self) -> Option<T> {
         T::deserialize(&Value::Object(self.claims.clone())).ok()
     }
 
-    /// When the user proved to the provider who it is, if the ID token says so (`auth_time`).
+    /// Returns when the user last authenticated at the provider, if the ID token states it
+    /// (`auth_time`).
     #[must_use]
     pub fn authenticated_at(&self) -> Option<Timestamp> {
         self.claims
@@ -62,14 +66,19 @@ impl Profile {
             .map(Timestamp::from_secs)
     }
 
-    /// By which methods (`amr`, RFC 8176).
+    /// Returns the authentication methods (`amr`, RFC 8176).
     pub fn methods(&self) -> impl Iterator<Item = &str> {
         let methods = self.claims.get("amr").and_then(Value::as_array);
         methods.into_iter().flatten().filter_map(Value::as_str)
     }
 
-    /// Reads the claims by the names that a provider has for them. `None` without a subject, or with one that is too long to be one.
-    pub(super) fn read(issuer: &str, fields: &Fields, claims: Map<String, Value>) -> Option<Self> {
+    /// Reads the claims by the provider's names for them. Returns `None` if the subject is missing
+    /// or too long.
+    pub(super) fn read(
+        issuer: &str,
+        fields: &ProfileFields,
+        claims: Map<String, Value>,
+    ) -> Option<Self> {
         let text = |name: &str| match claims.get(name)? {
             Value::String(text) if !text.is_empty() => Some(text.clone()),
             // GitHub's ids are numbers.
@@ -80,14 +89,14 @@ impl Profile {
         };
         let email_verified = match claims.get("email_verified") {
             Some(Value::Bool(is_verified)) => *is_verified,
-            // Apple's is a text.
+            // Apple sends a string.
             Some(Value::String(is_verified)) => is_verified == "true",
             _ => false,
         };
         let up_to = |bytes: usize, name: &str| text(name).filter(|text| text.len() <= bytes);
         let name = |names: &[&str]| {
             let name = names.iter().find_map(|name| text(name));
-            name.map(cut)
+            name.map(truncate_name)
         };
         let email = up_to(MAX_EMAIL_BYTES, fields.email);
         Some(Self {
@@ -102,26 +111,26 @@ impl Profile {
         })
     }
 
-    /// Apple tells a user's name beside the ID token, once.
-    pub(super) fn name_by_form(&mut self, user: &str) {
+    /// Sets the name from the form of the callback, in which Apple sends it once.
+    pub(super) fn set_name_from_form(&mut self, user: &str) {
         if self.name.is_some() || user.len() > MAX_FORM_BYTES {
             return;
         }
         let user: Value = serde_json::from_str(user).unwrap_or_default();
         let part = |part: &str| user["name"][part].as_str().unwrap_or_default();
         let name = format!("{} {}", part("firstName"), part("lastName"));
-        self.name = Some(cut(name.trim().to_owned())).filter(|name| !name.is_empty());
+        self.name = Some(truncate_name(name.trim().to_owned())).filter(|name| !name.is_empty());
     }
 }
 
-fn cut(mut name: String) -> String {
+fn truncate_name(mut name: String) -> String {
     name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
     name
 }
 
-/// What a provider calls the members of a profile.
+/// A provider's names for the members of a profile.
 #[derive(Clone)]
-pub(super) struct Fields {
+pub(super) struct ProfileFields {
     pub(super) subject: &'static str,
     pub(super) username: &'static [&'static str],
     pub(super) name: &'static [&'static str],
@@ -129,7 +138,7 @@ pub(super) struct Fields {
     pub(super) picture: &'static str,
 }
 
-impl Fields {
+impl ProfileFields {
     /// OpenID Connect Core section 5.1.
     pub(super) const OPENID: Self = Self {
         subject: "sub",
@@ -152,12 +161,12 @@ impl Fields {
         username: &["login"],
         name: &["real_name", "display_name"],
         email: "default_email",
-        // It has an id of a picture, and no address.
+        // Yandex has an id of a picture, but no URL.
         picture: "picture",
     };
 }
 
-/// Shows whose user it is, and nothing of the user.
+/// Shows the issuer, and nothing of the user.
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Profile")
@@ -167,7 +176,7 @@ impl fmt::Debug for Profile {
     }
 }
 
-/// Longer than any name.
+/// Longer than any form with a name.
 const MAX_FORM_BYTES: usize = 4096;
 const MAX_NAME_BYTES: usize = 256;
 const MAX_SUBJECT_BYTES: usize = 255;
@@ -181,7 +190,7 @@ mod tests {
 
     use super::*;
 
-    fn read(fields: &Fields, claims: Value) -> Option<Profile> {
+    fn read(fields: &ProfileFields, claims: Value) -> Option<Profile> {
         let Value::Object(claims) = claims else {
             panic!("{claims}")
         };
@@ -196,30 +205,35 @@ mod tests {
             json!({ "sub": null }),
             json!({ "sub": ["a"] }),
         ] {
-            assert!(read(&Fields::OPENID, claims).is_none());
+            assert!(read(&ProfileFields::OPENID, claims).is_none());
         }
-        assert!(read(&Fields::GITHUB, json!({ "id": 1.5 })).is_none());
-        let github = read(&Fields::GITHUB, json!({ "id": 583231, "login": "octocat" })).unwrap();
+        assert!(read(&ProfileFields::GITHUB, json!({ "id": 1.5 })).is_none());
+        let github = read(
+            &ProfileFields::GITHUB,
+            json!({ "id": 583231, "login": "octocat" }),
+        )
+        .unwrap();
         assert_eq!(github.key(), ("https://id.acme.dev", "583231"));
     }
 
-    /// A provider's answer has up to a megabyte, and an application stores what is in a profile.
+    /// A provider's response may have up to a megabyte, and an application stores what is in a
+    /// profile.
     #[test]
     fn texts_of_a_profile_are_short() {
         let long = "ä".repeat(200_000);
-        assert!(read(&Fields::OPENID, json!({ "sub": long })).is_none());
-        assert!(read(&Fields::OPENID, json!({ "sub": "a".repeat(256) })).is_none());
+        assert!(read(&ProfileFields::OPENID, json!({ "sub": long })).is_none());
+        assert!(read(&ProfileFields::OPENID, json!({ "sub": "a".repeat(256) })).is_none());
         let claims = json!({ "sub": "a".repeat(255), "name": format!("a{long}"), "nickname": long, "email": long,
             "email_verified": true, "picture": long });
-        let profile = read(&Fields::OPENID, claims).unwrap();
+        let profile = read(&ProfileFields::OPENID, claims).unwrap();
         let bytes = |text: Option<String>| text.map(|text| text.len());
-        assert_eq!(bytes(profile.name), Some(255), "no character is cut in two");
+        assert_eq!(bytes(profile.name), Some(255), "no character is split");
         assert_eq!(bytes(profile.username), Some(256));
         assert_eq!((profile.email, profile.email_verified), (None, false));
         assert_eq!(profile.picture, None);
-        let mut apple = read(&Fields::OPENID, json!({ "sub": "1" })).unwrap();
+        let mut apple = read(&ProfileFields::OPENID, json!({ "sub": "1" })).unwrap();
         let name = json!({ "name": { "firstName": "a".repeat(2_000), "lastName": "b" } });
-        apple.name_by_form(&name.to_string());
+        apple.set_name_from_form(&name.to_string());
         assert_eq!(bytes(apple.name), Some(256));
     }
 
@@ -245,15 +259,15 @@ mod tests {
             ),
             (json!({ "sub": "1", "email_verified": true }), false),
         ] {
-            let profile = read(&Fields::OPENID, claims.clone()).unwrap();
+            let profile = read(&ProfileFields::OPENID, claims.clone()).unwrap();
             assert_eq!(profile.email_verified, verified, "{claims}");
         }
     }
 
     #[test]
-    fn debug_shows_nothing_of_the_user() {
+    fn debug_hides_the_user() {
         let profile = read(
-            &Fields::OPENID,
+            &ProfileFields::OPENID,
             json!({ "sub": "swordfish", "name": "Sword" }),
         )
         .unwrap();
@@ -261,15 +275,15 @@ mod tests {
     }
 
     #[test]
-    fn a_name_by_form_replaces_none() {
+    fn a_name_from_the_form_replaces_no_name() {
         let form = r#"{"name":{"firstName":"Ada","lastName":"Lovelace"},"email":"x@y.z"}"#;
-        let mut profile = read(&Fields::OPENID, json!({ "sub": "1" })).unwrap();
-        profile.name_by_form("[]");
+        let mut profile = read(&ProfileFields::OPENID, json!({ "sub": "1" })).unwrap();
+        profile.set_name_from_form("[]");
         assert_eq!(profile.name, None);
-        profile.name_by_form(form);
+        profile.set_name_from_form(form);
         assert_eq!(profile.name.as_deref(), Some("Ada Lovelace"));
         assert_eq!(profile.email, None);
-        profile.name_by_form(r#"{"name":{"firstName":"Eve"}}"#);
+        profile.set_name_from_form(r#"{"name":{"firstName":"Eve"}}"#);
         assert_eq!(profile.name.as_deref(), Some("Ada Lovelace"));
     }
 }

@@ -1,16 +1,17 @@
-//! Who identifies users for us, and where it is asked.
+//! Identity providers and their endpoints.
 
 use std::{fmt, sync::Arc};
 
 use url::Url;
 
-use super::{builder::ProviderBuilder, profile::Fields, secret::ClientAuth};
-use crate::remote::fetch::{Fetch, Scheme};
+use super::{builder::ProviderBuilder, profile::ProfileFields, secret::ClientAuth};
+use crate::remote::fetch::{Fetch, UrlScheme};
 
-/// An identity provider, and how it knows this application. One that exists has good addresses.
+/// An identity provider with the credentials of this application. A value of this type has valid
+/// URLs.
 ///
-/// The presets know the addresses of well-known providers, so that a start needs no network. Any other is
-/// [discovered](Self::discover) or [stated](Self::builder).
+/// The presets contain the endpoints of well-known providers, so that startup needs no network.
+/// Other providers are [discovered](Self::discover) or [configured](Self::builder).
 ///
 /// ```
 /// use tower_jam::oauth2::Provider;
@@ -21,12 +22,12 @@ use crate::remote::fetch::{Fetch, Scheme};
 /// ```
 #[derive(Clone)]
 pub struct Provider {
-    pub(super) inner: Arc<Settings>,
+    pub(super) inner: Arc<ProviderInner>,
 }
 
-/// What is known of a provider.
+/// The settings of a provider.
 #[derive(Clone)]
-pub(super) struct Settings {
+pub(super) struct ProviderInner {
     pub(super) name: String,
     pub(super) issuer: String,
     pub(super) client_id: String,
@@ -36,54 +37,56 @@ pub(super) struct Settings {
     pub(super) authorize: Url,
     pub(super) token: Url,
     pub(super) userinfo: Option<Url>,
-    /// Where e-mail addresses are told that the user info leaves out.
+    /// The URL of e-mail addresses that the user info lacks.
     pub(super) emails: Option<Url>,
     pub(super) device: Option<Url>,
     pub(super) revoke: Option<Url>,
-    /// Where the keys of its ID tokens are; one that has none issues no ID tokens.
+    /// The URL of the keys of its ID tokens; `None` if it issues none.
     pub(super) jwks: Option<Url>,
-    /// Whether an answer without `iss` is refused (RFC 9207 section 2.4).
-    pub(super) states_issuer: bool,
+    /// Whether a callback without `iss` is rejected (RFC 9207 section 2.4).
+    pub(super) requires_issuer: bool,
     pub(super) posts_form: bool,
-    pub(super) fields: Fields,
+    pub(super) fields: ProfileFields,
     pub(super) fetch: Fetch,
-    pub(super) scheme: Scheme,
+    pub(super) scheme: UrlScheme,
 }
 
 impl Provider {
-    /// A provider that issues no ID tokens or whose addresses are stated one by one. `name` is what the routes call
-    /// it; `issuer` is what its users belong to.
+    /// Returns a builder of a provider without ID tokens, or with individually configured
+    /// endpoints. `name` is its name in the routes; `issuer` is the issuer of its users.
     pub fn builder(name: &str, issuer: &str, client_id: &str) -> ProviderBuilder {
         ProviderBuilder::new(name, issuer, client_id)
     }
 
-    /// What the routes call it.
+    /// Returns its name in the routes.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// What its users belong to; with their `subject` it names one person.
+    /// Returns the issuer of its users; with a subject it identifies one person.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.inner.issuer
     }
 
-    /// Whether its ID tokens can say how old a login is, and a younger one can be asked for.
+    /// Whether it issues ID tokens that state the time of a login, so that a maximum age can be
+    /// requested.
     #[cfg(feature = "account")]
-    pub(crate) fn tells_age(&self) -> bool {
-        self.inner.wants_id_token()
+    pub(crate) fn supports_max_age(&self) -> bool {
+        self.inner.requires_id_token()
     }
 
-    /// Whether its answers come as a form that its page posts, so that the callback is a POST from another site.
+    /// Whether its callbacks are forms that its page posts, so that the callback is a POST from
+    /// another site.
     #[must_use]
     pub fn posts_form(&self) -> bool {
         self.inner.posts_form
     }
 }
 
-impl Settings {
-    pub(super) fn wants_id_token(&self) -> bool {
+impl ProviderInner {
+    pub(super) fn requires_id_token(&self) -> bool {
         self.scopes.iter().any(|scope| scope == "openid")
     }
 }

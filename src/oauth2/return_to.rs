@@ -1,20 +1,21 @@
-//! Where a browser goes after a login.
+//! Validates the page that a browser returns to after a login.
 
 use std::borrow::Cow;
 
-/// Whether `text` is a path on this very origin, and nothing that a browser, or a proxy or router that decodes it once more,
-/// takes for another (RFC 9700 section 4.11).
+/// Whether `text` is a path on this origin that neither a browser, nor a proxy or router that
+/// decodes it once more, interprets as another origin (RFC 9700 section 4.11).
 pub(crate) fn is_own_path(text: &str) -> bool {
-    // Browsers read a backslash as a slash, and skip tabs and line breaks.
+    // Browsers treat a backslash as a slash, and skip tabs and line breaks.
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
     if text.len() > MAX_BYTES || !text.bytes().all(is_plain) {
         return false;
     }
     let path = text.split(['?', '#']).next().unwrap_or_default();
-    decoded(path).is_some_and(|path| leads_nowhere_else(&path))
+    decoded(path).is_some_and(|path| stays_on_origin(&path))
 }
 
-/// `path` without percent-encoding, however often it was applied. `None` if there is no end to it, or it is not UTF-8.
+/// Removes all levels of percent-encoding from `path`. Returns `None` if there are too many, or the
+/// result is not UTF-8.
 fn decoded(path: &str) -> Option<String> {
     let mut path = path.to_owned();
     for _ in 0..MAX_ENCODINGS {
@@ -31,17 +32,18 @@ fn decode_once(text: &str) -> Option<Cow<'_, str>> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let octet = bytes.get(at..at + 3).and_then(triplet);
+        let octet = bytes.get(at..at + 3).and_then(decode_triplet);
         decoded.push(octet.unwrap_or(bytes[at]));
         at += if octet.is_some() { 3 } else { 1 };
     }
-    match decoded.len() == bytes.len() {
-        true => Some(Cow::Borrowed(text)),
-        false => String::from_utf8(decoded).ok().map(Cow::Owned),
+    if decoded.len() == bytes.len() {
+        Some(Cow::Borrowed(text))
+    } else {
+        String::from_utf8(decoded).ok().map(Cow::Owned)
     }
 }
 
-fn triplet(bytes: &[u8]) -> Option<u8> {
+fn decode_triplet(bytes: &[u8]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let &[b'%', high, low] = bytes else {
         return None;
@@ -49,14 +51,15 @@ fn triplet(bytes: &[u8]) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// Judges a path as it is after all decoding: without its dot segments (RFC 3986 section 5.2.4) it begins with one slash.
-fn leads_nowhere_else(path: &str) -> bool {
-    // The wide forms become a slash and a backslash where somebody normalises text (NFKC).
-    let is_no_slash = |c: char| c.is_control() || matches!(c, '\\' | '\u{ff0f}' | '\u{ff3c}');
+/// Whether a fully decoded path stays on the origin: without its dot segments (RFC 3986 section
+/// 5.2.4) it starts with one slash.
+fn stays_on_origin(path: &str) -> bool {
+    // The full-width forms become a slash and a backslash after normalisation (NFKC).
+    let is_forbidden = |c: char| c.is_control() || matches!(c, '\\' | '\u{ff0f}' | '\u{ff3c}');
     let Some(rest) = path.strip_prefix('/') else {
         return false;
     };
-    if rest.contains(is_no_slash) {
+    if rest.contains(is_forbidden) {
         return false;
     }
     let mut segments: Vec<&str> = Vec::new();
@@ -71,7 +74,7 @@ fn leads_nowhere_else(path: &str) -> bool {
 }
 
 const MAX_BYTES: usize = 2048;
-/// More often than any honest page encodes.
+/// More levels than any legitimate page uses.
 const MAX_ENCODINGS: usize = 8;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How this application proves to a provider who it is.
+//! Authenticates this application to a provider.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     token::{Claims, Jwt},
 };
 
-/// What the application has, as it is stated.
+/// The configured credential of the application.
 #[derive(Clone)]
 pub(super) enum ClientSecret {
     None,
@@ -19,7 +19,7 @@ pub(super) enum ClientSecret {
     Apple { team_id: String, key: Key },
 }
 
-/// What the application sends (RFC 6749 section 2.3.1, RFC 7523 section 2.2).
+/// The credential that the application sends (RFC 6749 section 2.3.1, RFC 7523 section 2.2).
 #[derive(Clone)]
 pub(super) enum ClientAuth {
     None,
@@ -48,7 +48,7 @@ impl ClientSecret {
     ) -> Result<ClientAuth, ConfigError> {
         let signing = |key: Key, issuer: &str, audience: &str| {
             if !key.can_sign() {
-                return Err(ConfigError::new("private_key", "it can only verify"));
+                return Err(ConfigError::new("private_key", "can only verify, not sign"));
             }
             Jwt::builder(KeyRing::new(key))
                 .issuer(issuer)
@@ -73,45 +73,45 @@ impl ClientSecret {
 }
 
 impl ClientAuth {
-    /// The secret to send as one, and further parameters of a request.
-    pub(super) async fn present(&self, client_id: &str) -> Result<Presented, IssueError> {
+    /// Returns the secret, or the parameters, to send with a request.
+    pub(super) async fn present(&self, client_id: &str) -> Result<ClientProof, IssueError> {
         let mint = async |jwt: &Jwt<Claims>| jwt.issue(Grant::new(client_id, Claims::new())).await;
         Ok(match self {
-            Self::None => Presented::default(),
-            Self::Basic(secret) => Presented {
+            Self::None => ClientProof::default(),
+            Self::Basic(secret) => ClientProof {
                 secret: Some(secret.clone()),
-                ..Presented::default()
+                ..ClientProof::default()
             },
-            Self::Body(secret) => Presented {
+            Self::Body(secret) => ClientProof {
                 secret: Some(secret.clone()),
                 in_body: true,
-                ..Presented::default()
+                ..ClientProof::default()
             },
-            Self::SignedSecret(jwt) => Presented {
+            Self::SignedSecret(jwt) => ClientProof {
                 secret: Some(mint(jwt).await?),
                 in_body: true,
-                ..Presented::default()
+                ..ClientProof::default()
             },
-            Self::Assertion(jwt) => Presented {
+            Self::Assertion(jwt) => ClientProof {
                 in_body: true,
                 parameters: vec![
                     ("client_assertion_type", Cow::Borrowed(JWT_BEARER)),
                     ("client_assertion", mint(jwt).await?.expose().clone().into()),
                 ],
-                ..Presented::default()
+                ..ClientProof::default()
             },
         })
     }
 }
 
-/// What one request carries of the client's proof.
+/// The client authentication of one request.
 #[derive(Default)]
-pub(super) struct Presented {
+pub(super) struct ClientProof {
     pub(super) secret: Option<Secret<String>>,
     pub(super) in_body: bool,
     pub(super) parameters: Vec<(&'static str, Cow<'static, str>)>,
 }
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// It is used at once, and may meet a clock that is late.
+/// It is used immediately, but the provider's clock may be slow.
 const ASSERTION_TTL: Duration = Duration::from_secs(5 * 60);

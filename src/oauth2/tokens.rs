@@ -1,25 +1,25 @@
-//! What a provider grants this application.
+//! Tokens that a provider grants.
 
 use std::{fmt, time::Duration};
 
 use crate::{clock::Timestamp, secret::Secret};
 
-/// Tokens of a provider, to call its API with.
+/// Tokens of a provider, for requests to its API.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ProviderTokens {
-    /// For the `Authorization: Bearer` header.
+    /// The access token, for the `Authorization: Bearer` header.
     pub access_token: Secret<String>,
-    /// For [`OAuth2::refresh`](super::OAuth2::refresh), if there is one.
+    /// The refresh token, if there is one, for [`OAuth2::refresh`](super::OAuth2::refresh).
     pub refresh_token: Option<Secret<String>>,
-    /// The ID token of a login, which was verified.
+    /// The verified ID token of a login.
     pub id_token: Option<Secret<String>>,
-    /// When the access token expires, if the provider says so.
+    /// When the access token expires, if the provider states it.
     pub expires_at: Option<Timestamp>,
-    /// What was granted, which may be less than was asked for.
+    /// The granted scopes, which may be fewer than requested.
     pub scopes: Vec<String>,
-    /// From now to `expires_at`, when they were granted.
-    pub(super) life: Option<Duration>,
+    /// The lifetime of the access token when it was granted.
+    pub(super) lifetime: Option<Duration>,
 }
 
 impl fmt::Debug for ProviderTokens {

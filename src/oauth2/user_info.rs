@@ -1,12 +1,12 @@
-//! What a provider tells of a user beside the ID token.
+//! Reads the user info of a provider.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{client::Core, error::OAuthError, profile::Profile, tokens::ProviderTokens};
+use super::{client::OAuth2Inner, error::OAuthError, profile::Profile, tokens::ProviderTokens};
 
-impl Core {
-    /// Reads the user info, if the provider has it, and adds it to the claims of the ID token.
+impl OAuth2Inner {
+    /// Reads the user info, if the provider offers it, and adds it to the claims of the ID token.
     pub(super) async fn read_user(
         &self,
         tokens: &ProviderTokens,
@@ -14,50 +14,54 @@ impl Core {
     ) -> Result<Profile, OAuthError> {
         let provider = &*self.provider.inner;
         if let Some(url) = &provider.userinfo {
-            let told = self.wire.read(url, &tokens.access_token).await?;
-            let Some(Value::Object(told)) = told else {
-                return Err(OAuthError::Answer("what it says of the user is no object"));
+            let user_info = self.wire.read(url, &tokens.access_token).await?;
+            let Some(Value::Object(user_info)) = user_info else {
+                return Err(OAuthError::Answer("the user info is not an object"));
             };
-            add(&mut claims, told)?;
+            add_user_info(&mut claims, user_info)?;
         }
         if let Some(url) = &provider.emails {
-            // GitHub says 404 where `user:email` was not granted.
-            let told = self.wire.read(url, &tokens.access_token).await?;
-            add_primary(&mut claims, &told.unwrap_or_default());
+            // GitHub responds with 404 if `user:email` was not granted.
+            let emails = self.wire.read(url, &tokens.access_token).await?;
+            add_primary_email(&mut claims, &emails.unwrap_or_default());
         }
-        Profile::read(&provider.issuer, &provider.fields, claims).ok_or(OAuthError::Answer(
-            "what it says of the user has no id of the user",
-        ))
+        Profile::read(&provider.issuer, &provider.fields, claims)
+            .ok_or(OAuthError::Answer("the user info has no valid subject"))
     }
 }
 
-/// What is in the ID token is signed, and stays. Whether an address is verified is taken from where the address is.
-fn add(claims: &mut Map<String, Value>, mut told: Map<String, Value>) -> Result<(), OAuthError> {
+/// Adds the user info to the claims of the ID token, which are signed and take precedence.
+/// `email_verified` is taken from the same source as the e-mail address.
+fn add_user_info(
+    claims: &mut Map<String, Value>,
+    mut user_info: Map<String, Value>,
+) -> Result<(), OAuthError> {
     // OpenID Connect Core section 5.3.2.
     if let Some(subject) = claims.get("sub")
-        && told.get("sub") != Some(subject)
+        && user_info.get("sub") != Some(subject)
     {
         return Err(OAuthError::IdToken(
-            "the user info is of another subject".into(),
+            "the user info has another subject".into(),
         ));
     }
-    if claims.contains_key("email") || !told.contains_key("email") {
-        told.remove("email_verified");
+    if claims.contains_key("email") || !user_info.contains_key("email") {
+        user_info.remove("email_verified");
     } else {
         claims.remove("email_verified");
     }
-    // How and when the user gave a proof is what the ID token says, or nobody.
+    // Only the ID token may state how and when the user authenticated.
     for name in ["auth_time", "amr", "acr"] {
-        told.remove(name);
+        user_info.remove(name);
     }
-    for (name, value) in told {
+    for (name, value) in user_info {
         claims.entry(name).or_insert(value);
     }
     Ok(())
 }
 
-/// GitHub's user has the address that it shows to everybody, which may be none, or not verified.
-fn add_primary(claims: &mut Map<String, Value>, told: &Value) {
+/// Adds the primary address. GitHub's user info has only the public one, which may be missing or
+/// not verified.
+fn add_primary_email(claims: &mut Map<String, Value>, emails: &Value) {
     #[derive(Deserialize)]
     struct Address {
         email: String,
@@ -66,7 +70,7 @@ fn add_primary(claims: &mut Map<String, Value>, told: &Value) {
     }
     claims.remove("email");
     claims.remove("email_verified");
-    let addresses = Vec::<Address>::deserialize(told).unwrap_or_default();
+    let addresses = Vec::<Address>::deserialize(emails).unwrap_or_default();
     let mut primary = addresses.into_iter().filter(|it| it.primary && it.verified);
     if let Some(address) = primary.next() {
         claims.insert("email".to_owned(), address.email.into());
@@ -87,38 +91,42 @@ mod tests {
         }
     }
 
-    fn added(claims: Value, told: Value) -> Option<Value> {
+    fn added(claims: Value, user_info: Value) -> Option<Value> {
         let mut claims = object(claims);
-        add(&mut claims, object(told)).ok()?;
+        add_user_info(&mut claims, object(user_info)).ok()?;
         Some(Value::Object(claims))
     }
 
     #[test]
     fn the_user_info_changes_nothing_that_is_signed() {
         let id_token = json!({ "sub": "1", "name": "Ada", "aud": "client" });
-        let told = json!({ "sub": "1", "name": "Eve", "aud": "other", "picture": "p" });
+        let user_info = json!({ "sub": "1", "name": "Eve", "aud": "other", "picture": "p" });
         let both = json!({ "sub": "1", "name": "Ada", "aud": "client", "picture": "p" });
-        assert_eq!(added(id_token.clone(), told), Some(both));
+        assert_eq!(added(id_token.clone(), user_info), Some(both));
         assert_eq!(added(id_token.clone(), json!({ "sub": "2" })), None);
         assert_eq!(added(id_token, json!({ "name": "Ada" })), None);
     }
 
     #[test]
     fn an_address_and_its_verification_are_of_one_source() {
-        let told = json!({ "sub": "1", "email": "eve@b.c", "email_verified": true });
-        let both = added(json!({ "sub": "1", "email": "ada@b.c" }), told.clone()).unwrap();
+        let user_info = json!({ "sub": "1", "email": "eve@b.c", "email_verified": true });
+        let both = added(json!({ "sub": "1", "email": "ada@b.c" }), user_info.clone()).unwrap();
         assert_eq!(both, json!({ "sub": "1", "email": "ada@b.c" }));
-        let both = added(json!({ "sub": "1", "email_verified": false }), told.clone()).unwrap();
-        assert_eq!(both, told);
-        let told = json!({ "sub": "1", "email_verified": true });
-        let both = added(json!({ "sub": "1", "email": "ada@b.c" }), told).unwrap();
+        let both = added(
+            json!({ "sub": "1", "email_verified": false }),
+            user_info.clone(),
+        )
+        .unwrap();
+        assert_eq!(both, user_info);
+        let user_info = json!({ "sub": "1", "email_verified": true });
+        let both = added(json!({ "sub": "1", "email": "ada@b.c" }), user_info).unwrap();
         assert_eq!(both, json!({ "sub": "1", "email": "ada@b.c" }));
     }
 
     #[test]
-    fn only_a_primary_address_that_is_verified_is_taken() {
+    fn only_a_verified_primary_address_is_used() {
         let address = |email: &str, primary: bool, verified: bool| json!({ "email": email, "primary": primary, "verified": verified, "visibility": null });
-        for (told, email) in [
+        for (emails, email) in [
             (
                 json!([address("a", false, true), address("b", true, true)]),
                 Some("b"),
@@ -131,8 +139,12 @@ mod tests {
             (json!({ "message": "Not Found" }), None),
         ] {
             let mut claims = object(json!({ "id": 1, "email": "shown" }));
-            add_primary(&mut claims, &told);
-            assert_eq!(claims.get("email").and_then(Value::as_str), email, "{told}");
+            add_primary_email(&mut claims, &emails);
+            assert_eq!(
+                claims.get("email").and_then(Value::as_str),
+                email,
+                "{emails}"
+            );
             assert_eq!(claims.contains_key("email_verified"), email.is_some());
         }
     }

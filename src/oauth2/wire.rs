@@ -1,4 +1,4 @@
-//! Requests to a provider's endpoints, in the messages of the `oauth2` crate.
+//! Sends requests to a provider's endpoints, with the `oauth2` crate.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -21,18 +21,18 @@ use url::{Url, form_urlencoded};
 
 use super::{
     error::{self, OAuthError},
-    http::{Http, of},
-    provider::Settings,
-    secret::Presented,
+    http::{Http, map_error},
+    provider::ProviderInner,
+    secret::ClientProof,
     tokens::ProviderTokens,
 };
 use crate::{clock::Clock, secret::Secret};
 
-/// What is said to one provider.
+/// The protocol client of one provider.
 pub(super) struct Wire {
-    pub(super) provider: Arc<Settings>,
+    pub(super) provider: Arc<ProviderInner>,
     pub(super) clock: Arc<dyn Clock>,
-    /// Without the client's secret, which each request states anew.
+    /// Without the client's secret, which each request adds.
     protocol: Protocol,
     http: Http,
 }
@@ -65,11 +65,11 @@ impl fmt::Debug for IdTokenField {
     }
 }
 
-/// States the client's proof in a request of the crate.
+/// Adds the client authentication to a request of the `oauth2` crate.
 macro_rules! with_parameters {
-    ($request:expr, $presented:expr) => {{
+    ($request:expr, $proof:expr) => {{
         let mut request = $request;
-        for (name, value) in $presented.parameters {
+        for (name, value) in $proof.parameters {
             request = request.add_extra_param(name, value);
         }
         request
@@ -77,7 +77,11 @@ macro_rules! with_parameters {
 }
 
 impl Wire {
-    pub(super) fn new(provider: Arc<Settings>, clock: Arc<dyn Clock>, redirect_url: &Url) -> Self {
+    pub(super) fn new(
+        provider: Arc<ProviderInner>,
+        clock: Arc<dyn Clock>,
+        redirect_url: &Url,
+    ) -> Self {
         let device = provider.device.clone();
         let protocol = Client::new(ClientId::new(provider.client_id.clone()))
             .set_auth_uri(AuthUrl::from_url(provider.authorize.clone()))
@@ -92,7 +96,7 @@ impl Wire {
         }
     }
 
-    /// For the URL to which browsers are sent.
+    /// Returns the client that builds the authorization URL.
     pub(super) const fn protocol(&self) -> &Protocol {
         &self.protocol
     }
@@ -103,29 +107,29 @@ impl Wire {
         code: &str,
         verifier: &Secret<String>,
     ) -> Result<ProviderTokens, OAuthError> {
-        let (client, presented) = self.client().await?;
+        let (client, proof) = self.client().await?;
         let request = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().clone()));
-        let request = with_parameters!(request, presented);
-        let answer = request.request_async(&self.http).await.map_err(of)?;
-        self.tokens(&answer, &self.provider.scopes)
+        let request = with_parameters!(request, proof);
+        let response = request.request_async(&self.http).await.map_err(map_error)?;
+        self.tokens(&response, &self.provider.scopes)
     }
 
     pub(super) async fn refresh(
         &self,
         refresh_token: &Secret<String>,
     ) -> Result<ProviderTokens, OAuthError> {
-        let (client, presented) = self.client().await?;
+        let (client, proof) = self.client().await?;
         let old = RefreshToken::new(refresh_token.expose().clone());
-        let request = with_parameters!(client.exchange_refresh_token(&old), presented);
-        let answer = request.request_async(&self.http).await.map_err(of)?;
-        let mut tokens = self.tokens(&answer, &self.provider.scopes)?;
-        // RFC 6749 section 6: where no new one is issued, the old one stays.
+        let request = with_parameters!(client.exchange_refresh_token(&old), proof);
+        let response = request.request_async(&self.http).await.map_err(map_error)?;
+        let mut tokens = self.tokens(&response, &self.provider.scopes)?;
+        // RFC 6749 section 6: if no new one is issued, the old one stays valid.
         tokens
             .refresh_token
             .get_or_insert_with(|| refresh_token.clone());
-        // Nothing has verified it.
+        // It has not been verified.
         tokens.id_token = None;
         Ok(tokens)
     }
@@ -134,83 +138,86 @@ impl Wire {
         &self,
         scopes: &[String],
     ) -> Result<ProviderTokens, OAuthError> {
-        let (client, presented) = self.client().await?;
+        let (client, proof) = self.client().await?;
         let request = client
             .exchange_client_credentials()
             .add_scopes(scopes.iter().cloned().map(Scope::new));
-        let request = with_parameters!(request, presented);
-        let answer = request.request_async(&self.http).await.map_err(of)?;
-        self.tokens(&answer, scopes)
+        let request = with_parameters!(request, proof);
+        let response = request.request_async(&self.http).await.map_err(map_error)?;
+        self.tokens(&response, scopes)
     }
 
-    /// Asks for a device's codes (RFC 8628 section 3.1).
+    /// Requests the codes of a device (RFC 8628 section 3.1).
     pub(super) async fn device(&self) -> Result<StandardDeviceAuthorizationResponse, OAuthError> {
-        let (client, presented) = self.client().await?;
+        let (client, proof) = self.client().await?;
         let request = client
             .exchange_device_code()
             .map_err(|_| OAuthError::Unsupported("device authorization endpoint"))?
             .add_scopes(self.provider.scopes.iter().cloned().map(Scope::new));
-        let request = with_parameters!(request, presented);
+        let request = with_parameters!(request, proof);
         let codes: StandardDeviceAuthorizationResponse =
-            request.request_async(&self.http).await.map_err(of)?;
-        match codes.interval() > LONGEST_INTERVAL {
-            true => Err(OAuthError::Answer("it is to be asked too seldom")),
-            false => Ok(codes),
+            request.request_async(&self.http).await.map_err(map_error)?;
+        if codes.interval() > LONGEST_INTERVAL {
+            return Err(OAuthError::Answer("its polling interval is too long"));
         }
+        Ok(codes)
     }
 
-    /// Asks for a device's tokens until there are some, as often as the provider allows (RFC 8628 section 3.4).
+    /// Polls for the tokens of a device, as often as the provider allows (RFC 8628 section 3.4).
     pub(super) async fn device_tokens(
         &self,
         codes: &StandardDeviceAuthorizationResponse,
     ) -> Result<ProviderTokens, OAuthError> {
-        // The crate would send one proof of the client with every request, which is good once and for minutes: so each of
-        // its pauses is the end of a request here, and another one begins.
+        // The `oauth2` crate would send one client assertion with every request, but an assertion
+        // is valid only once and only for minutes. So each pause of the crate ends a request here,
+        // and a new one starts.
         let mut interval = codes.interval();
         loop {
-            let (client, presented) = self.client().await?;
-            let request = with_parameters!(client.exchange_device_access_token(codes), presented);
-            let (tell, mut told) = watch::channel(None);
-            let pause = |asked: Duration| {
-                tell.send_replace(Some(asked));
+            let (client, proof) = self.client().await?;
+            let request = with_parameters!(client.exchange_device_access_token(codes), proof);
+            let (sender, mut receiver) = watch::channel(None);
+            let pause = |interval: Duration| {
+                sender.send_replace(Some(interval));
                 std::future::pending()
             };
-            let answer = tokio::select! {
-                answer = request.request_async(&self.http, pause, None) => Some(answer),
-                _ = told.changed() => None,
+            let response = tokio::select! {
+                response = request.request_async(&self.http, pause, None) => Some(response),
+                _ = receiver.changed() => None,
             };
-            if let Some(answer) = answer {
-                return self.tokens(&answer.map_err(of)?, &self.provider.scopes);
+            if let Some(response) = response {
+                return self.tokens(&response.map_err(map_error)?, &self.provider.scopes);
             }
-            // More than was asked for at first is what was added.
-            let asked = told.borrow().unwrap_or_default();
-            let added = asked.saturating_sub(codes.interval());
+            // The part beyond the first interval is what `slow_down` or a failure added.
+            let requested = receiver.borrow().unwrap_or_default();
+            let added = requested.saturating_sub(codes.interval());
             interval = interval.saturating_add(added).min(LONGEST_INTERVAL);
             tokio::time::sleep(interval.max(SHORTEST_INTERVAL)).await;
         }
     }
 
-    /// Ends a token (RFC 7009). The crate's own request takes no plain HTTP, not even to this machine.
+    /// Revokes a token (RFC 7009). The crate's own request does not accept plain HTTP, not even on
+    /// loopback.
     pub(super) async fn revoke(&self, token: &Secret<String>) -> Result<(), OAuthError> {
         let provider = &*self.provider;
         let url = provider.revoke.as_ref();
         let url = url.ok_or(OAuthError::Unsupported("revocation endpoint"))?;
-        let presented = provider.auth.present(&provider.client_id).await?;
+        let proof = provider.auth.present(&provider.client_id).await?;
         let encode =
             |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("token", token.expose());
         let mut request = Request::post(url.as_str());
-        match &presented.secret {
-            Some(secret) if !presented.in_body => {
+        match &proof.secret {
+            Some(secret) if !proof.in_body => {
                 let pair = format!(
                     "{}:{}",
                     encode(&provider.client_id),
                     encode(secret.expose())
                 );
                 let basic = format!("Basic {}", STANDARD.encode_to_string(pair));
-                let mut basic = HeaderValue::try_from(basic)
-                    .map_err(|_| OAuthError::Answer("base64 is no header"))?;
+                let mut basic = HeaderValue::try_from(basic).map_err(|_| {
+                    OAuthError::Answer("the client credentials are not a valid header")
+                })?;
                 basic.set_sensitive(true);
                 request = request.header(header::AUTHORIZATION, basic);
             }
@@ -219,28 +226,29 @@ impl Wire {
                 if let Some(secret) = secret {
                     form.append_pair("client_secret", secret.expose());
                 }
-                form.extend_pairs(presented.parameters);
+                form.extend_pairs(proof.parameters);
             }
         }
         let request = request
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form.finish().into_bytes())
-            .map_err(|_| OAuthError::Answer("the revocation endpoint is no URL of HTTP"))?;
-        let answer = self
+            .map_err(|_| OAuthError::Answer("the revocation endpoint is not an HTTP URL"))?;
+        let response = self
             .http
             .send(request)
             .await
             .map_err(OAuthError::unreachable)?;
-        if answer.status().is_success() {
+        if response.status().is_success() {
             return Ok(());
         }
-        let refused: Option<BasicErrorResponse> = serde_json::from_slice(answer.body()).ok();
-        let refused = refused.ok_or(OAuthError::Answer("it is no error of RFC 7009"))?;
-        let code = error::code(refused.error().as_ref());
+        let rejected: Option<BasicErrorResponse> = serde_json::from_slice(response.body()).ok();
+        let rejected = rejected.ok_or(OAuthError::Answer("it is not an error of RFC 7009"))?;
+        let code = error::code(rejected.error().as_ref());
         Err(OAuthError::Refused { code })
     }
 
-    /// Reads a JSON document that an access token opens. `None`: it does not open this one, or there is none.
+    /// Reads a JSON document with an access token. Returns `None` if the token does not grant
+    /// access, or there is no document.
     pub(super) async fn read(
         &self,
         url: &Url,
@@ -248,66 +256,70 @@ impl Wire {
     ) -> Result<Option<Value>, OAuthError> {
         let bearer = format!("Bearer {}", access_token.expose());
         let mut bearer = HeaderValue::try_from(bearer)
-            .map_err(|_| OAuthError::Answer("the access token is no text for a header"))?;
+            .map_err(|_| OAuthError::Answer("the access token is not a valid header"))?;
         bearer.set_sensitive(true);
         let request = Request::get(url.as_str())
             .header(header::AUTHORIZATION, bearer)
             .header(header::ACCEPT, "application/json")
-            // GitHub answers nobody who does not say what it is.
+            // GitHub rejects requests without a user agent.
             .header(header::USER_AGENT, "tower-jam")
             .body(Vec::new())
-            .map_err(|_| OAuthError::Answer("the address of the user is no URL of HTTP"))?;
-        let answer = self.http.send(request).await;
-        let answer = answer.map_err(OAuthError::unreachable)?;
-        match answer.status() {
-            StatusCode::OK => serde_json::from_slice(answer.body())
+            .map_err(|_| OAuthError::Answer("the user info endpoint is not an HTTP URL"))?;
+        let response = self.http.send(request).await;
+        let response = response.map_err(OAuthError::unreachable)?;
+        match response.status() {
+            StatusCode::OK => serde_json::from_slice(response.body())
                 .map(Some)
-                .map_err(|_| OAuthError::Answer("what it says of the user is not JSON")),
+                .map_err(|_| OAuthError::Answer("the user info is not JSON")),
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(OAuthError::Answer("it tells nothing of the user")),
+            _ => Err(OAuthError::Answer("it has no user info")),
         }
     }
 
-    async fn client(&self) -> Result<(Protocol, Presented), OAuthError> {
-        let presented = self.provider.auth.present(&self.provider.client_id).await?;
-        let auth = match presented.in_body {
-            true => AuthType::RequestBody,
-            false => AuthType::BasicAuth,
+    async fn client(&self) -> Result<(Protocol, ClientProof), OAuthError> {
+        let proof = self.provider.auth.present(&self.provider.client_id).await?;
+        let auth = if proof.in_body {
+            AuthType::RequestBody
+        } else {
+            AuthType::BasicAuth
         };
         let mut client = self.protocol.clone().set_auth_type(auth);
-        if let Some(secret) = &presented.secret {
+        if let Some(secret) = &proof.secret {
             client = client.set_client_secret(ClientSecret::new(secret.expose().clone()));
         }
-        Ok((client, presented))
+        Ok((client, proof))
     }
 
-    fn tokens(&self, answer: &TokenAnswer, asked: &[String]) -> Result<ProviderTokens, OAuthError> {
-        if *answer.token_type() != BasicTokenType::Bearer {
-            return Err(OAuthError::Answer(
-                "the access token is of another type than Bearer",
-            ));
+    fn tokens(
+        &self,
+        response: &TokenAnswer,
+        requested: &[String],
+    ) -> Result<ProviderTokens, OAuthError> {
+        if *response.token_type() != BasicTokenType::Bearer {
+            return Err(OAuthError::Answer("the access token is not a Bearer token"));
         }
         let secret = |text: &String| Secret::new(text.clone());
         let now = self.clock.now();
         Ok(ProviderTokens {
-            access_token: secret(answer.access_token().secret()),
-            refresh_token: answer.refresh_token().map(|token| secret(token.secret())),
-            id_token: answer.extra_fields().id_token.as_ref().map(secret),
-            life: answer.expires_in(),
-            expires_at: answer.expires_in().map(|life| now.after(life)),
-            scopes: match answer.scopes() {
-                // GitHub puts commas between them.
+            access_token: secret(response.access_token().secret()),
+            refresh_token: response.refresh_token().map(|token| secret(token.secret())),
+            id_token: response.extra_fields().id_token.as_ref().map(secret),
+            lifetime: response.expires_in(),
+            expires_at: response.expires_in().map(|lifetime| now.after(lifetime)),
+            scopes: match response.scopes() {
+                // GitHub separates scopes by commas.
                 Some(granted) => granted
                     .iter()
                     .flat_map(|scope| scope.split(','))
                     .map(str::to_owned)
                     .collect(),
-                None => asked.to_vec(),
+                None => requested.to_vec(),
             },
         })
     }
 }
 
-/// What a provider that states none, or nonsense, is asked at most this often.
+/// A longer interval is rejected, and backing off stops here.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// A provider that states no interval, or an unreasonable one, is polled at most this often.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! From a code in a header to a stronger identity.
+//! Authenticates the code of a header, and adds the factor to the identity.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     request::credential::{Credential, CredentialSource},
 };
 
-/// Verifies the code of whom an outer layer has authenticated.
+/// Verifies a code of the caller that an outer layer has authenticated.
 impl Authenticate for Otp {
     type User = ();
 
@@ -30,8 +30,8 @@ impl Authenticate for Otp {
 
     async fn authenticate(&self, presented: Credential) -> Result<Verified<()>, Rejection> {
         let outer = self.outer(presented.outer())?;
-        let verdict = self.verify(outer.subject().id(), presented.expose()).await;
-        let at = verdict.map_err(|refusal| self.asks_again(refusal))?;
+        let result = self.verify(outer.subject().id(), presented.expose()).await;
+        let at = result.map_err(|rejection| self.or_step_up(rejection))?;
         if let Some(memory) = presented.memory() {
             memory.remember_proof(&Factor::Otp, at).await?;
         }
@@ -41,15 +41,17 @@ impl Authenticate for Otp {
 
     fn absent(&self, outer: Option<&Identity>) -> Result<Verified<()>, Rejection> {
         let outer = self.outer(outer)?;
-        match outer.is_fresh(&Factor::Otp, self.within) {
-            true => Ok(Verified::identity_only(outer.clone())),
-            false => Err(super::stale(self.within)),
+        if outer.is_fresh(&Factor::Otp, self.within) {
+            Ok(Verified::identity_only(outer.clone()))
+        } else {
+            Err(super::stale(self.within))
         }
     }
 }
 
 impl Otp {
-    /// The same engine with another limit for [`OtpGuard`](crate::layer::OtpGuard).
+    /// Returns the same engine with another maximum age of proofs for
+    /// [`OtpGuard`](crate::layer::OtpGuard).
     pub(crate) const fn taking_proofs_within(mut self, within: Duration) -> Self {
         self.within = within;
         self
@@ -69,14 +71,17 @@ impl Otp {
         Ok(outer)
     }
 
-    /// A wrong code leaves the outer credential as good as it was: `invalid_token` would make clients throw it away.
-    pub(crate) fn asks_again(&self, refusal: Rejection) -> Rejection {
-        match refusal.kind() {
-            RejectionKind::Invalid => super::step_up(self.within, "no right code was given"),
-            _ => refusal,
+    /// Turns [`RejectionKind::Invalid`] into a step-up. The outer credential stays valid after a
+    /// wrong code, and `invalid_token` would make clients discard it.
+    pub(crate) fn or_step_up(&self, rejection: Rejection) -> Rejection {
+        match rejection.kind() {
+            RejectionKind::Invalid => {
+                super::step_up(self.within, "no valid one-time code was given")
+            }
+            _ => rejection,
         }
     }
 }
 
-/// Not a header of the protocol, so a browser sends it only where a page's script does.
+/// Not a standard header, so a browser sends it only if a script of the page does.
 const HEADER: HeaderName = HeaderName::from_static("x-otp");

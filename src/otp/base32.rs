@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-/// The text without padding, in capitals.
+/// Encodes in upper case, without padding.
 pub(super) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
     for chunk in bytes.chunks(5) {
@@ -17,10 +17,10 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes that `text` stands for; `None` if it has another character, or a length that no bytes give.
+/// Decodes `text`; returns `None` for any other character, or for a length that no bytes encode to.
 ///
-/// Spaces, hyphens, case and padding do not matter. Bits beyond the last whole byte are ignored, as authenticators do:
-/// some systems draw characters rather than bytes.
+/// Spaces, hyphens, case and padding are ignored. So are bits beyond the last whole byte, as in
+/// authenticators: some systems generate random characters instead of bytes.
 pub(super) fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let text = text.trim_end_matches(['=', ' ']);
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() * 5 / 8));

@@ -1,11 +1,11 @@
-//! The settings of one-time codes, with their defaults and reasons.
+//! The settings of the OTP engine, with their defaults and reasons.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    decide::Terms,
-    engine::{Inner, Otp},
-    record::RecordKeys,
+    decide::OtpPolicy,
+    engine::{Otp, OtpInner},
+    record::OtpRecordKeys,
     scheme::{Scheme, Totp},
     secret::{DEFAULT_BYTES, MAXIMUM_BYTES, MINIMUM_BYTES},
     uri::MAX_SERVICE_BYTES,
@@ -27,7 +27,7 @@ pub struct OtpBuilder {
     issuer: String,
     scheme: Scheme,
     secret_bits: usize,
-    terms: Terms,
+    policy: OtpPolicy,
     fresh: Duration,
     clock: Arc<dyn Clock>,
     events: Events,
@@ -42,7 +42,7 @@ impl OtpBuilder {
             issuer: "self".to_owned(),
             scheme: Scheme::Totp(Totp::new()),
             secret_bits: 8 * DEFAULT_BYTES,
-            terms: Terms {
+            policy: OtpPolicy {
                 window: 1,
                 look_ahead: DEFAULT_LOOK_AHEAD,
                 resync: DEFAULT_RESYNC,
@@ -56,78 +56,80 @@ impl OtpBuilder {
         }
     }
 
-    /// The issuer of the identities, which [`OtpGuard`](crate::OtpGuard) compares: that of your tokens, and of your
-    /// sessions. Default: `self`, as for sessions.
+    /// Sets the issuer of the identities that [`OtpGuard`](crate::OtpGuard) accepts: that of your
+    /// tokens and sessions. Default: `self`, as for sessions.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = issuer.into();
         self
     }
 
-    /// How the codes of new enrolments are made; those that are there keep theirs. Default: [`Totp::new`], which
-    /// every authenticator knows.
+    /// Sets how the codes of new enrollments are generated; existing ones keep theirs. Default:
+    /// [`Totp::new`], which every authenticator supports.
     pub fn scheme(mut self, scheme: impl Into<Scheme>) -> Self {
         self.scheme = scheme.into();
         self
     }
 
-    /// How long generated secrets are, 128 to 1024 bits in whole bytes. Default: 160 (RFC 4226 section 4, R6).
+    /// Sets the length of generated secrets, 128 to 1024 bits in whole bytes. Default: 160 (RFC
+    /// 4226 section 4, R6).
     pub const fn secret_bits(mut self, bits: usize) -> Self {
         self.secret_bits = bits;
         self
     }
 
-    /// How many periods a clock may be off, before and after: 0 to 5. Default: 1, as RFC 6238 section 5.2 recommends. Each
-    /// one more makes a guess easier.
+    /// Sets how many periods a clock may be off, before and after: 0 to 5. Default: 1, as RFC 6238
+    /// section 5.2 recommends. Each further period makes guessing easier.
     pub const fn window(mut self, periods: u8) -> Self {
-        self.terms.window = periods as u64;
+        self.policy.window = periods as u64;
         self
     }
 
-    /// How many codes of a counter may have been made and not used: 0 to 20. Default: 5.
+    /// Sets how many codes of a counter may have been generated and not used: 0 to 20. Default: 5.
     pub const fn look_ahead(mut self, codes: u8) -> Self {
-        self.terms.look_ahead = codes as u64;
+        self.policy.look_ahead = codes as u64;
         self
     }
 
-    /// How far [`resynchronize`](Otp::resynchronize) looks, up to 1000 codes. Default: 100.
+    /// Sets how many codes [`resynchronize`](Otp::resynchronize) searches, up to 1000. Default:
+    /// 100.
     pub const fn resync_window(mut self, codes: u16) -> Self {
-        self.terms.resync = codes as u64;
+        self.policy.resync = codes as u64;
         self
     }
 
-    /// How many wrong codes in a row lock the user, 1 to 10. Default: 5, with which a guess of six digits has a chance
-    /// of 1 in 66,000 before the lock.
+    /// Sets how many wrong codes in a row lock the user, 1 to 10. Default: 5, which gives a guesser
+    /// of six digits a chance of 1 in 66,000 before the lock.
     pub const fn max_failures(mut self, failures: u8) -> Self {
-        self.terms.max_failures = failures;
+        self.policy.max_failures = failures;
         self
     }
 
-    /// How long the lock lasts. Default: 15 minutes.
+    /// Sets the duration of the lock. Default: 15 minutes.
     pub const fn lock(mut self, lock: Duration) -> Self {
-        self.terms.lock = lock;
+        self.policy.lock = lock;
         self
     }
 
-    /// How long an enrolment waits for its first code. Default: 15 minutes.
+    /// Sets how long an enrollment waits for its first code. Default: 15 minutes.
     pub const fn pending(mut self, pending: Duration) -> Self {
-        self.terms.pending = pending;
+        self.policy.pending = pending;
         self
     }
 
-    /// How long a code that was given counts as fresh, for changes of the enrolment and for an
-    /// [`OtpGuard`](crate::OtpGuard) that is not told otherwise. Default: 5 minutes.
+    /// Sets how long a code counts as fresh, for changes of the enrollment and as the default of
+    /// [`OtpGuard`](crate::OtpGuard). Default: 5 minutes.
     pub const fn fresh(mut self, fresh: Duration) -> Self {
         self.fresh = fresh;
         self
     }
 
-    /// The source of time. Default: the operating system.
+    /// Sets the source of time. Default: the operating system.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Where events go. Default: to `tracing` alone.
+    /// Sets where events are reported. Default: `tracing` only.
     pub fn events(mut self, events: Events) -> Self {
         self.events = events;
         self
@@ -137,17 +139,17 @@ impl OtpBuilder {
     ///
     /// # Errors
     ///
-    /// When one is out of its range, the issuer is empty, or the service's name is empty, has a colon or more than 64
-    /// bytes.
+    /// When one is out of range, the issuer is empty, or the name of the service is empty, contains
+    /// a colon or has more than 64 bytes.
     pub fn build(self) -> Result<Otp, ConfigError> {
-        let Terms {
+        let OtpPolicy {
             window,
             look_ahead,
             resync,
             max_failures,
             lock,
             pending,
-        } = self.terms;
+        } = self.policy;
         let bits = 8 * MINIMUM_BYTES..=8 * MAXIMUM_BYTES;
         let is_name = !self.service.is_empty() && self.service.len() <= MAX_SERVICE_BYTES;
         let minute = Duration::from_secs(60);
@@ -184,18 +186,18 @@ impl OtpBuilder {
             ),
             (!self.fresh.is_zero(), "fresh", "is zero"),
         ];
-        if let Some((_, setting, reason)) = checks.into_iter().find(|(is_good, ..)| !is_good) {
+        if let Some((_, setting, reason)) = checks.into_iter().find(|(is_valid, ..)| !is_valid) {
             return Err(ConfigError::new(setting, reason));
         }
-        Ok(Otp::new(Inner {
+        Ok(Otp::new(OtpInner {
             store: self.store,
             clock: self.clock,
-            keys: RecordKeys::new(&self.secret, &self.issuer),
+            keys: OtpRecordKeys::new(&self.secret, &self.issuer),
             service: self.service,
             issuer: self.issuer,
             scheme: self.scheme,
             secret_bytes: self.secret_bits / 8,
-            terms: self.terms,
+            policy: self.policy,
             fresh: self.fresh,
             events: self.events,
         }))
@@ -206,7 +208,7 @@ impl fmt::Debug for OtpBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OtpBuilder")
             .field("scheme", &self.scheme)
-            .field("terms", &self.terms)
+            .field("policy", &self.policy)
             .finish_non_exhaustive()
     }
 }
@@ -215,6 +217,6 @@ const DEFAULT_LOOK_AHEAD: u64 = 5;
 const DEFAULT_RESYNC: u64 = 100;
 const DEFAULT_FAILURES: u8 = 5;
 const DEFAULT_LOCK: Duration = Duration::from_secs(15 * 60);
-/// Long enough to find the telephone.
+/// Long enough to fetch a phone.
 const DEFAULT_PENDING: Duration = Duration::from_secs(15 * 60);
 const DEFAULT_FRESH: Duration = Duration::from_secs(5 * 60);

@@ -1,4 +1,4 @@
-//! The arithmetic of RFC 4226 and RFC 6238, which is totp-lite's.
+//! Generates and compares codes (RFC 4226 and RFC 6238), with totp-lite.
 
 use std::ops::RangeInclusive;
 
@@ -10,19 +10,21 @@ use super::{
 };
 use crate::secret::{Secret, equal};
 
-/// The code of one moving factor: a counter, or a number of periods.
+/// Returns the code for one moving factor: a counter, or a number of periods.
 pub(super) fn code(secret: &OtpSecret, factor: u64, digest: Digest, digits: u8) -> Secret<String> {
     let make: fn(u64, u32, &[u8], u64) -> String = match digest {
         Digest::Sha1 => totp_custom::<Sha1>,
         Digest::Sha256 => totp_custom::<Sha256>,
         Digest::Sha512 => totp_custom::<Sha512>,
     };
-    // RFC 6238 section 4.2: TOTP is HOTP of a number of periods. With periods of one second the time is that number.
+    // RFC 6238 section 4.2: TOTP is HOTP of a number of periods. With periods of one second that
+    // number is the time.
     Secret::new(make(1, u32::from(digits), secret.expose(), factor))
 }
 
-/// The last of `factors` whose code is `presented`. All are made and compared, so the time tells nothing but how many
-/// there are. What is not as many ASCII digits is equal to none.
+/// Returns the last of `factors` whose code is `presented`. All codes are generated and compared,
+/// so the timing depends only on their number. Text that is not the right number of ASCII digits
+/// matches none.
 pub(super) fn find(
     presented: &str,
     secret: &OtpSecret,
@@ -30,14 +32,15 @@ pub(super) fn find(
     factors: RangeInclusive<u64>,
 ) -> Option<u64> {
     factors.fold(None, |found, factor| {
-        match is_code(presented, secret, scheme, factor) {
-            true => Some(factor),
-            false => found,
+        if is_code(presented, secret, scheme, factor) {
+            Some(factor)
+        } else {
+            found
         }
     })
 }
 
-/// The last of `factors` whose code is `first`, and the next one's is `second`.
+/// Returns the last of `factors` whose code is `first`, if the code of the next one is `second`.
 pub(super) fn find_pair(
     [first, second]: [&str; 2],
     secret: &OtpSecret,
@@ -48,9 +51,11 @@ pub(super) fn find_pair(
         let next = factor.saturating_add(1);
         let is_first = is_code(first, secret, scheme, factor);
         let is_second = is_code(second, secret, scheme, next);
-        match is_first & is_second {
-            true => Some(factor),
-            false => found,
+        // Not `&&`, so that both codes are compared each time.
+        if is_first & is_second {
+            Some(factor)
+        } else {
+            found
         }
     })
 }

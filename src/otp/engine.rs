@@ -4,10 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     builder::OtpBuilder,
-    decide::{Attempt, Terms, Verdict},
+    decide::{OtpAttempt, OtpDecision, OtpPolicy},
     enroll::NewEnrollment,
-    lost::Unread,
-    record::{Record, RecordKeys, Sealed},
+    lost::OtpRecordError,
+    record::{OtpOpenError, OtpRecord, OtpRecordKeys},
     recovery::RecoveryCodes,
     scheme::Scheme,
     secret::OtpSecret,
@@ -26,33 +26,33 @@ use crate::{
     },
 };
 
-/// Enrols authenticators, and verifies their codes and the recovery codes.
+/// Enrolls authenticators, and verifies their codes and the recovery codes.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules, and
 /// [`OtpGuard`](crate::layer::OtpGuard) for its use in a service.
 #[derive(Clone)]
 pub struct Otp {
-    pub(super) inner: Arc<Inner>,
-    /// How old a proof may be that an [`OtpGuard`](crate::layer::OtpGuard) takes.
+    pub(super) inner: Arc<OtpInner>,
+    /// The maximum age of a proof for [`OtpGuard`](crate::layer::OtpGuard).
     pub(super) within: Duration,
 }
 
-pub(super) struct Inner {
+pub(super) struct OtpInner {
     pub(super) store: Arc<dyn Store>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(super) keys: RecordKeys,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) keys: OtpRecordKeys,
     pub(super) service: String,
     pub(super) issuer: String,
     pub(super) scheme: Scheme,
     pub(super) secret_bytes: usize,
-    pub(super) terms: Terms,
+    pub(super) policy: OtpPolicy,
     pub(super) fresh: Duration,
     pub(super) events: Events,
 }
 
 impl Otp {
-    /// An engine whose records are in `store`, sealed with keys from `secret`. `service` is what authenticators show beside
-    /// the code.
+    /// Starts to build an engine with records in `store`, encrypted with keys from `secret`.
+    /// `service` is the name that authenticators show beside the code.
     pub fn builder(
         store: Arc<dyn Store>,
         secret: &MasterSecret,
@@ -61,20 +61,19 @@ impl Otp {
         OtpBuilder::new(store, secret, service.into())
     }
 
-    /// Whose users these are.
+    /// Returns the issuer of the users.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.inner.issuer
     }
 
-    /// Begins an enrolment of `subject`; `.await` does it. Nothing changes for the user until
-    /// [`confirm`](Self::confirm).
+    /// Starts an enrollment of `subject`, which changes nothing until [`confirm`](Self::confirm).
     pub const fn enroll<'a>(&'a self, subject: &'a str) -> NewEnrollment<'a> {
         NewEnrollment::new(self, subject)
     }
 
-    /// Ends an enrolment with its first code, and returns the recovery codes, which nobody can see again. An
-    /// authenticator that was there before is void from then on, and so are its recovery codes.
+    /// Completes an enrollment with its first code, and returns the recovery codes, which cannot be
+    /// shown again. A previous authenticator and its recovery codes become invalid.
     ///
     /// # Errors
     ///
@@ -82,31 +81,35 @@ impl Otp {
     pub async fn confirm(&self, subject: &str, code: &str) -> Result<RecoveryCodes, Rejection> {
         let codes = RecoveryCodes::generate();
         let recovery = &codes.hashes();
-        let attempt = Attempt::Confirm { code, recovery };
+        let attempt = OtpAttempt::Confirm { code, recovery };
         self.attempt(subject, &attempt, EventKind::OtpEnrolled)
             .await?;
         Ok(codes)
     }
 
-    /// Verifies a code and uses it up. Returns when the proof was given: the time of
+    /// Verifies a code and uses it up. Returns the time of the proof, that of
     /// [`Factor::Otp`](crate::Factor::Otp).
     ///
     /// # Errors
     ///
-    /// An invalid [`Rejection`] for a code that is wrong, was used before, or has nothing it could be for; all of one
-    /// answer. A throttled one while the user is locked. One of a [lost factor](crate::RejectionKind::FactorLost) when the record
-    /// does not open. An unavailable one when the store does not answer.
+    /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) for a code that is wrong, was used
+    /// before, or belongs to no authenticator, all with the same response.
+    /// [`RejectionKind::Throttled`](crate::RejectionKind::Throttled) while the user is locked.
+    /// [`RejectionKind::FactorLost`](crate::RejectionKind::FactorLost) when the record is
+    /// unreadable, or after a hundred wrong codes in a row.
+    /// [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when the store does not
+    /// answer.
     pub async fn verify(&self, subject: &str, code: &str) -> Result<Timestamp, Rejection> {
-        let attempt = Attempt::Code(code);
+        let attempt = OtpAttempt::Code(code);
         let (at, _) = self
             .attempt(subject, &attempt, EventKind::OtpAccepted)
             .await?;
         Ok(at)
     }
 
-    /// Verifies a recovery code and uses it up. Returns when the proof was given and how many codes are left. It is a
-    /// one-time code like another ([`Factor::Otp`](crate::Factor::Otp)): whoever has lost the authenticator enrols the
-    /// next one with it.
+    /// Verifies a recovery code and uses it up. Returns the time of the proof and the number of
+    /// remaining codes. It counts as a [`Factor::Otp`](crate::Factor::Otp), so a user who has lost
+    /// the authenticator can enroll the next one with it.
     ///
     /// # Errors
     ///
@@ -116,87 +119,92 @@ impl Otp {
         subject: &str,
         code: &str,
     ) -> Result<(Timestamp, usize), Rejection> {
-        let attempt = Attempt::Recovery(code);
+        let attempt = OtpAttempt::Recovery(code);
         self.attempt(subject, &attempt, EventKind::RecoveryCodeUsed)
             .await
     }
 
-    /// Finds the counter of a token whose button was pressed too often, by two codes in a row (RFC 4226 section 7.4).
-    /// Both are used up.
+    /// Finds the counter of a token whose button was pressed too often, from two consecutive codes
+    /// (RFC 4226 section 7.4). Both are used up.
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify). Codes by the time have no counter to be found.
+    /// As [`verify`](Self::verify). Time-based codes have no counter, so they are rejected.
     pub async fn resynchronize(
         &self,
         subject: &str,
         codes: [&str; 2],
     ) -> Result<Timestamp, Rejection> {
-        let attempt = Attempt::Pair(codes);
+        let attempt = OtpAttempt::Pair(codes);
         let (at, _) = self
             .attempt(subject, &attempt, EventKind::OtpResynchronized)
             .await?;
         Ok(at)
     }
 
-    /// Makes new recovery codes for the caller, who has just given a code; the old ones are void.
+    /// Generates new recovery codes for the caller, who has just given a code. The old ones become
+    /// invalid.
     ///
     /// # Errors
     ///
-    /// A step-up [`Rejection`] when the caller has not, an invalid one when it has no authenticator, otherwise as
-    /// [`verify`](Self::verify).
+    /// [`RejectionKind::StepUp`](crate::RejectionKind::StepUp) without a recent code,
+    /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) without an authenticator,
+    /// otherwise as [`verify`](Self::verify).
     pub async fn new_recovery_codes(&self, caller: &Identity) -> Result<RecoveryCodes, Rejection> {
         let subject = self.proved(caller)?;
         let codes = RecoveryCodes::generate();
         let hashes = codes.hashes();
         let inner = &*self.inner;
         let key = self.key(subject);
-        let is_made = swap(&*inner.store, &*inner.clock, &key, |entry| {
+        let is_replaced = swap(&*inner.store, &*inner.clock, &key, |entry| {
             let mut record = self.read(&key, entry)?;
             if record.active.is_none() {
                 return Ok(Step::Keep(false));
             }
             record.recovery.clone_from(&hashes);
-            Ok::<_, Unread>(Step::Swap(self.write(&key, subject, record)?, true))
+            Ok::<_, OtpRecordError>(Step::Swap(self.write(&key, subject, record)?, true))
         });
-        let is_made = is_made.await;
-        if !is_made.map_err(|unread| self.refuse_unread(unread, subject))? {
+        let is_replaced = is_replaced.await;
+        if !is_replaced.map_err(|error| self.record_rejection(error, subject))? {
             return Err(absent());
         }
-        self.tell(EventKind::RecoveryCodesReplaced, subject, inner.clock.now());
+        self.emit(EventKind::RecoveryCodesReplaced, subject, inner.clock.now());
         Ok(codes)
     }
 
-    /// Takes the second factor of the caller, who has just given a code, away; `false` if there was none.
+    /// Removes the second factor of the caller, who has just given a code; `false` if there was
+    /// none.
     ///
     /// # Errors
     ///
-    /// A step-up [`Rejection`] when the caller has not given a code, an unavailable one when the store does not answer.
+    /// [`RejectionKind::StepUp`](crate::RejectionKind::StepUp) without a recent code,
+    /// [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when the store does not
+    /// answer.
     pub async fn disable(&self, caller: &Identity) -> Result<bool, Rejection> {
         let subject = self.proved(caller)?;
         Ok(self.dangerous_disable(subject).await?)
     }
 
-    /// Takes the second factor of `subject` away without a code, for an operator who has made sure in another way that
-    /// its owner asks; `false` if there was none. It is the way out for a record that does not open.
+    /// Removes the second factor of `subject`, even an unreadable one, without a code; `false` if
+    /// there was none. For an operator who has verified in another way that the user asks for it.
     ///
     /// # Errors
     ///
     /// When the store does not answer.
     pub async fn dangerous_disable(&self, subject: &str) -> Result<bool, StoreError> {
-        let is_ended = self.inner.store.take(&self.key(subject)).await?.is_some();
-        if is_ended {
-            self.tell(EventKind::OtpDisabled, subject, self.inner.clock.now());
+        let is_removed = self.inner.store.take(&self.key(subject)).await?.is_some();
+        if is_removed {
+            self.emit(EventKind::OtpDisabled, subject, self.inner.clock.now());
         }
-        Ok(is_ended)
+        Ok(is_removed)
     }
 
-    /// The `otpauth://` URI of `secret` as this engine's scheme makes codes; `account` is what authenticators show
-    /// beside the service.
+    /// Returns the `otpauth://` URI of `secret` in this engine's scheme, labeled with `account`.
     ///
     /// # Errors
     ///
-    /// A malformed [`Rejection`] when `account` has more than 256 bytes.
+    /// [`RejectionKind::Malformed`](crate::RejectionKind::Malformed) if `account` exceeds 256
+    /// bytes.
     pub fn uri(&self, secret: &OtpSecret, account: &str) -> Result<Secret<String>, Rejection> {
         if account.len() > super::uri::MAX_ACCOUNT_BYTES {
             return Err(Rejection::malformed("the account has more than 256 bytes"));
@@ -205,72 +213,73 @@ impl Otp {
         Ok(uri(inner.scheme, secret, &inner.service, account))
     }
 
-    /// How codes of new enrolments are made; it makes codes, too.
+    /// Returns the scheme of new enrollments, which can also generate codes.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.inner.scheme
     }
 
-    /// Judges an attempt. What was decided leaves when it is written, and not before.
+    /// Decides on an attempt. The decision is returned only after it is stored.
     async fn attempt(
         &self,
         subject: &str,
-        attempt: &Attempt<'_>,
+        attempt: &OtpAttempt<'_>,
         success: EventKind,
     ) -> Result<(Timestamp, usize), Rejection> {
         let inner = &*self.inner;
         let key = self.key(subject);
-        let judged = swap(&*inner.store, &*inner.clock, &key, |entry| {
+        let decided = swap(&*inner.store, &*inner.clock, &key, |entry| {
             let now = inner.clock.now();
             let mut record = self.read(&key, entry)?;
-            let verdict = record.attempt(attempt, &inner.terms, now);
-            Ok::<_, Unread>(match verdict.is_change() {
-                true => Step::Swap(self.write(&key, subject, record)?, (verdict, now)),
-                false => Step::Keep((verdict, now)),
+            let decision = record.attempt(attempt, &inner.policy, now);
+            Ok::<_, OtpRecordError>(if decision.is_change() {
+                Step::Swap(self.write(&key, subject, record)?, (decision, now))
+            } else {
+                Step::Keep((decision, now))
             })
         });
-        let judged = judged.await;
-        let (verdict, at) = judged.map_err(|unread| self.refuse_unread(unread, subject))?;
-        match verdict {
-            Verdict::Accepted { recovery_left } => {
-                self.tell(success, subject, at);
+        let decided = decided.await;
+        let (decision, at) = decided.map_err(|error| self.record_rejection(error, subject))?;
+        match decision {
+            OtpDecision::Accepted { recovery_left } => {
+                self.emit(success, subject, at);
                 Ok((at, recovery_left))
             }
-            Verdict::Wrong { locks, caps } => {
-                self.tell(EventKind::OtpRefused, subject, at);
+            OtpDecision::Wrong { locks, caps } => {
+                self.emit(EventKind::OtpRefused, subject, at);
                 if locks {
-                    self.tell(EventKind::OtpLocked, subject, at);
+                    self.emit(EventKind::OtpLocked, subject, at);
                 }
                 if caps {
-                    self.tell(EventKind::OtpCapped, subject, at);
+                    self.emit(EventKind::OtpCapped, subject, at);
                 }
                 Err(Rejection::invalid("the code is wrong"))
             }
-            Verdict::Replayed => {
-                self.tell(EventKind::OtpReplayed, subject, at);
-                Err(Rejection::invalid("the code was used, or a later one was"))
+            OtpDecision::Replayed => {
+                self.emit(EventKind::OtpReplayed, subject, at);
+                Err(Rejection::invalid("the code or a later one was used"))
             }
-            Verdict::Locked(wait) => {
-                self.tell(EventKind::Throttled, subject, at);
+            OtpDecision::Locked(wait) => {
+                self.emit(EventKind::Throttled, subject, at);
                 Err(Rejection::throttled(wait, "too many wrong codes in a row"))
             }
-            Verdict::Capped => Err(Rejection::factor_lost(
-                "a hundred codes were wrong in a row: a recovery code is due",
+            OtpDecision::Capped => Err(Rejection::factor_lost(
+                "a hundred codes were wrong in a row: a recovery code is required",
             )),
-            Verdict::Absent => Err(absent()),
+            OtpDecision::Absent => Err(absent()),
         }
     }
 
-    /// The caller's id, if it has given a code just now.
+    /// Returns the id of the caller, if the caller has just given a code.
     pub(crate) fn proved<'a>(&self, caller: &'a Identity) -> Result<&'a str, Rejection> {
         let subject = caller.subject().id();
-        match self.is_proof(caller, subject) {
-            true => Ok(subject),
-            false => Err(super::stale(self.inner.fresh)),
-        }
+        let stale = || super::stale(self.inner.fresh);
+        self.is_proof(caller, subject)
+            .then_some(subject)
+            .ok_or_else(stale)
     }
 
-    /// Whether `caller` is `subject` and has given a code just now, by the clock: an identity may be kept for long.
+    /// Returns whether `caller` is `subject` and has given a code just now, by the clock.
     pub(super) fn is_proof(&self, caller: &Identity, subject: &str) -> bool {
         let is_same = self.is_ours(caller) && caller.subject().id() == subject;
         let caller = caller.clone().checked_again_at(self.inner.clock.now());
@@ -293,10 +302,10 @@ impl Otp {
         )
     }
 
-    pub(super) fn read(&self, key: &Key, entry: Option<&Entry>) -> Result<Record, Sealed> {
+    pub(super) fn read(&self, key: &Key, entry: Option<&Entry>) -> Result<OtpRecord, OtpOpenError> {
         match entry {
             Some(entry) => self.inner.keys.decode(&entry.value, key),
-            None => Ok(Record::new()),
+            None => Ok(OtpRecord::new()),
         }
     }
 
@@ -304,18 +313,18 @@ impl Otp {
         &self,
         key: &Key,
         subject: &str,
-        mut record: Record,
+        mut record: OtpRecord,
     ) -> Result<Write, StoreError> {
         subject.clone_into(&mut record.subject);
         let value = self.inner.keys.encode(&record, key)?;
         Ok(Write::new(value, record.expires_at()).in_group(self.group(key)))
     }
 
-    fn tell(&self, kind: EventKind, subject: &str, at: Timestamp) {
+    fn emit(&self, kind: EventKind, subject: &str, at: Timestamp) {
         self.inner.events.tell(&Event::new(kind, at).of(subject));
     }
 
-    pub(super) fn new(inner: Inner) -> Self {
+    pub(super) fn new(inner: OtpInner) -> Self {
         Self {
             within: inner.fresh,
             inner: Arc::new(inner),
@@ -327,7 +336,7 @@ impl fmt::Debug for Otp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Otp")
             .field("scheme", &self.inner.scheme)
-            .field("terms", &self.inner.terms)
+            .field("policy", &self.inner.policy)
             .field("store", &self.inner.store)
             .finish_non_exhaustive()
     }
@@ -337,5 +346,5 @@ fn absent() -> Rejection {
     Rejection::invalid("no one-time codes are set up for this user")
 }
 
-/// What is written uses a code up, counts a failure or ends an authenticator.
+/// Every write uses a code up, counts a failure or disables an authenticator.
 const NAMESPACE: Namespace = Namespace::new("otp").revoking();

@@ -1,4 +1,4 @@
-//! The moment between asking for an enrolment and awaiting it, in which it can be told more.
+//! Enrollment of an authenticator.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::{engine::Otp, lost::Unread, qr, record::Record, secret::OtpSecret};
+use super::{engine::Otp, lost::OtpRecordError, qr, record::OtpRecord, secret::OtpSecret};
 use crate::{
     identity::Identity,
     rejection::Rejection,
@@ -16,7 +16,7 @@ use crate::{
     store::swap::{Step, swap},
 };
 
-/// An enrolment about to begin; `.await` begins it. See [`Otp::enroll`].
+/// An enrollment that is about to start; `.await` starts it. See [`Otp::enroll`].
 #[must_use = "nothing is enrolled until this is awaited"]
 pub struct NewEnrollment<'a> {
     otp: &'a Otp,
@@ -39,26 +39,27 @@ impl<'a> NewEnrollment<'a> {
         }
     }
 
-    /// What authenticators show beside the service, in at most 256 bytes. Default: the subject.
+    /// Sets the name that authenticators show beside the service, at most 256 bytes. Default: the
+    /// subject.
     pub const fn account(mut self, account: &'a str) -> Self {
         self.account = Some(account);
         self
     }
 
-    /// Takes a secret that another system has generated, instead of a fresh one.
+    /// Uses a secret that another system has generated, instead of a new one.
     pub fn secret(mut self, secret: OtpSecret) -> Self {
         self.secret = Some(secret);
         self
     }
 
-    /// Takes the place of the authenticator that is there, if `caller` is its owner and has given a code of it, or a
-    /// recovery code, just now. Without this, and where none is there, the one that is there stays.
+    /// Replaces the existing authenticator, if `caller` is its owner and has just given one of its
+    /// codes or a recovery code. Otherwise an existing authenticator is not replaced.
     pub const fn replacing(mut self, caller: &'a Identity) -> Self {
         self.caller = Some(caller);
         self
     }
 
-    /// Takes the place of whatever is there.
+    /// Replaces any existing record, without a proof.
     #[cfg(feature = "account")]
     pub(crate) const fn replacing_what_is_left(mut self) -> Self {
         self.replaces = true;
@@ -74,24 +75,26 @@ impl<'a> NewEnrollment<'a> {
         let is_proved =
             self.replaces || caller.is_some_and(|caller| otp.is_proof(caller, self.subject));
         let key = otp.key(self.subject);
-        let is_begun = swap(&*inner.store, &*inner.clock, &key, |entry| {
+        let is_started = swap(&*inner.store, &*inner.clock, &key, |entry| {
             let mut record = match otp.read(&key, entry) {
-                // The user is asked for no code, so nothing is lost with it.
-                Err(_) if self.replaces => Record::new(),
+                // No code is required of the user, so nothing is lost with the record.
+                Err(_) if self.replaces => OtpRecord::new(),
                 read => read?,
             };
             let now = inner.clock.now();
             let secret = secret.clone();
-            let is_begun = record.enroll(inner.scheme, secret, is_proved, &inner.terms, now);
-            Ok::<_, Unread>(match is_begun {
-                true => Step::Swap(otp.write(&key, self.subject, record)?, true),
-                false => Step::Keep(false),
+            let is_started = record.enroll(inner.scheme, secret, is_proved, &inner.policy, now);
+            Ok::<_, OtpRecordError>(if is_started {
+                Step::Swap(otp.write(&key, self.subject, record)?, true)
+            } else {
+                Step::Keep(false)
             })
         });
-        let is_begun = is_begun.await;
-        match is_begun.map_err(|unread| otp.refuse_unread(unread, self.subject))? {
-            true => Ok(Enrollment { secret, uri }),
-            false => Err(super::stale(inner.fresh)),
+        let is_started = is_started.await;
+        if is_started.map_err(|error| otp.record_rejection(error, self.subject))? {
+            Ok(Enrollment { secret, uri })
+        } else {
+            Err(super::stale(inner.fresh))
         }
     }
 }
@@ -111,34 +114,34 @@ impl fmt::Debug for NewEnrollment<'_> {
     }
 }
 
-/// What the user puts into the authenticator, by camera or by hand. It is a secret in each form.
+/// What the user enters into the authenticator, by camera or by hand. Each form of it is a secret.
 ///
-/// It serialises as `{"secret", "uri", "qr_svg"}`, for the one answer that shows it.
+/// It serializes as `{"secret", "uri", "qr_svg"}`, for the one response that shows it.
 pub struct Enrollment {
     secret: OtpSecret,
     uri: Secret<String>,
 }
 
 impl Enrollment {
-    /// The secret, for typing it in: [`OtpSecret::to_base32`].
+    /// Returns the secret, for manual entry: [`OtpSecret::to_base32`].
     #[must_use]
     pub const fn secret(&self) -> &OtpSecret {
         &self.secret
     }
 
-    /// The `otpauth://` URI, for a link on the telephone itself.
+    /// Returns the `otpauth://` URI, for a link on the phone itself.
     #[must_use]
     pub const fn uri(&self) -> &Secret<String> {
         &self.uri
     }
 
-    /// The URI as a QR code: an SVG document.
+    /// Returns the URI as a QR code in an SVG document.
     #[must_use]
     pub fn qr_svg(&self) -> Secret<String> {
         qr::svg(self.uri.expose())
     }
 
-    /// The URI as a QR code: lines for a terminal with light letters on a dark ground.
+    /// Returns the URI as a QR code in text, for a terminal with light text on a dark background.
     #[must_use]
     pub fn qr_text(&self) -> Secret<String> {
         qr::text(self.uri.expose())

@@ -1,34 +1,35 @@
-//! What becomes of a user whose record does not open.
+//! Handles records that cannot be opened.
 
-use super::{engine::Otp, record::Sealed};
+use super::{engine::Otp, record::OtpOpenError};
 use crate::{
     error::StoreError,
     event::{Event, EventKind},
     rejection::Rejection,
 };
 
-/// Why nothing is known of a second factor that is there.
+/// Why the record of a second factor cannot be read.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(super) enum OtpRecordError {
     Store(StoreError),
-    Sealed(Sealed),
+    Open(OtpOpenError),
 }
 
-impl From<StoreError> for Unread {
+impl From<StoreError> for OtpRecordError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl From<Sealed> for Unread {
-    fn from(sealed: Sealed) -> Self {
-        Self::Sealed(sealed)
+impl From<OtpOpenError> for OtpRecordError {
+    fn from(error: OtpOpenError) -> Self {
+        Self::Open(error)
     }
 }
 
 impl Otp {
-    /// Whether `subject` has a confirmed authenticator, also one whose record does not open. This is for showing it: whether a code must be asked for is a
-    /// field of the user, since a record that was lost must not open anything.
+    /// Returns whether `subject` has a confirmed authenticator, or an unreadable record. This is
+    /// for display only: whether a code is required is a field of the user, since a lost record
+    /// must not grant access.
     ///
     /// # Errors
     ///
@@ -40,7 +41,8 @@ impl Otp {
         Ok(read.map_or(true, |record| record.active.is_some()))
     }
 
-    /// A number that stands for the authenticator that `subject` has: another one has another. One that cannot be read has none.
+    /// Returns a number that identifies the authenticator of `subject`: another authenticator has
+    /// another number. `None` if the record is unreadable.
     #[cfg(feature = "account")]
     pub(crate) async fn enrolment(&self, subject: &str) -> Result<Option<u32>, StoreError> {
         let key = self.key(subject);
@@ -53,16 +55,18 @@ impl Otp {
         }))
     }
 
-    /// Says that a record does not open, where somebody needs it to. It never counts as no second factor: a party that
-    /// can damage a record, or make an operator retire a secret, must not get in by that.
-    pub(super) fn refuse_unread(&self, unread: Unread, subject: &str) -> Rejection {
-        let sealed = match unread {
-            Unread::Store(error) => return error.into(),
-            Unread::Sealed(sealed) => sealed,
-        };
-        let reason = match sealed {
-            Sealed::Retired => "the record of one-time codes is sealed under a retired secret",
-            Sealed::Damaged => "the record of one-time codes is damaged",
+    /// Rejects a request that needs an unreadable record, and reports it. Such a record never
+    /// counts as no second factor: a party that can damage a record, or make an operator retire a
+    /// secret, must not gain access that way.
+    pub(super) fn record_rejection(&self, error: OtpRecordError, subject: &str) -> Rejection {
+        let reason = match error {
+            OtpRecordError::Store(error) => return error.into(),
+            OtpRecordError::Open(OtpOpenError::Retired) => {
+                "the record of one-time codes is sealed under a retired secret"
+            }
+            OtpRecordError::Open(OtpOpenError::Damaged) => {
+                "the record of one-time codes is damaged"
+            }
         };
         tracing::error!(reason, "a second factor cannot be verified");
         let unreadable = Event::new(EventKind::OtpUnreadable, self.inner.clock.now());

@@ -1,4 +1,4 @@
-//! The URI as a picture.
+//! The URI as a QR code.
 
 use qrcode::{
     QrCode,
@@ -8,14 +8,14 @@ use qrcode::{
 use super::uri::{MAX_ACCOUNT_BYTES, MAX_SERVICE_BYTES};
 use crate::secret::Secret;
 
-/// An SVG document, black on white.
+/// Returns an SVG document, black on white.
 pub(super) fn svg(uri: &str) -> Secret<String> {
     let code = encode(uri);
     let mut renderer = code.render::<svg::Color<'_>>();
     Secret::new(renderer.min_dimensions(SIDE, SIDE).build())
 }
 
-/// Lines of half blocks, for a terminal with light letters on a dark ground.
+/// Returns lines of half blocks, for a terminal with light text on a dark background.
 pub(super) fn text(uri: &str) -> Secret<String> {
     let code = encode(uri);
     let mut renderer = code.render::<Dense1x2>();
@@ -26,14 +26,15 @@ pub(super) fn text(uri: &str) -> Secret<String> {
 }
 
 fn encode(uri: &str) -> QrCode {
-    // Each byte of a name takes three characters, the service stands twice, secret and parameters take less than 400.
+    // Each byte of a name takes three characters, the service occurs twice, and secret and
+    // parameters take less than 400.
     const { assert!(3 * (2 * MAX_SERVICE_BYTES + MAX_ACCOUNT_BYTES) + 400 < CAPACITY) };
     QrCode::new(uri).expect("names are shorter than what a QR code holds")
 }
 
-/// Bytes in the largest QR code at error correction M.
+/// The capacity in bytes of the largest QR code with error correction M.
 const CAPACITY: usize = 2331;
-/// Pixels, if nobody scales it.
+/// The size in pixels, unless it is scaled.
 const SIDE: u32 = 240;
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
-//! What the store holds of a user's second factor.
+//! The stored record of the second factor of a user.
 //!
 //! ```text
-//! format (1 byte) ‖ key id (8) ‖ nonce (12) ‖ sealed: failures (1) ‖ row (1) ‖ locked until (8) ‖ active ‖ pending ‖ codes ‖ used ‖ subject
+//! format (1 byte) ‖ key id (8) ‖ nonce (12) ‖ sealed body
+//! body:     failures (1) ‖ consecutive failures (1) ‖ locked until (8) ‖ active ‖ pending ‖ codes ‖
+//!           used ‖ subject
 //! active:   0, or 1 ‖ scheme (7) ‖ last factor: 0, or 1 ‖ number (8) ‖ secret: length (1) ‖ bytes
 //! pending:  0, or 1 ‖ scheme (7) ‖ expiry (8) ‖ secret: length (1) ‖ bytes
 //! scheme:   kind (1) ‖ digest (1) ‖ digits (1) ‖ period (4)
-//! codes:    of recovery, number (1) ‖ hashes (32 each); those that were used likewise
+//! codes:    recovery codes, number (1) ‖ hashes (32 each); used: the same for used ones
 //! subject:  length (1) ‖ bytes
 //! ```
 //!
-//! All of it is sealed with AES-256-GCM under a key of this record alone, which follows from the application's secret;
-//! format, key id and store key are its associated data. So who reads the store makes no code, and who writes to it can bring
-//! back an older state and nothing else. The key id follows from the secret and says nothing of it: it tells which secret a
-//! record needs, also once that secret is retired.
+//! The body is encrypted with AES-256-GCM under a key of this record only, derived from the master
+//! secret; format, key id and store key are its associated data. So a party that reads the store
+//! cannot generate codes, and a party that writes to it can only restore an older state. The key id
+//! is derived from the secret and reveals nothing of it: it identifies the secret that a record
+//! needs, even after that secret is retired.
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
@@ -29,48 +32,48 @@ use crate::{
     store::Key,
 };
 
-/// All of a user's second factor: what must change together is one value.
+/// The second factor of a user: what must change together is one value.
 #[derive(Clone)]
-pub(super) struct Record {
-    pub(super) active: Option<Active>,
-    pub(super) pending: Option<Pending>,
-    /// Since the last lock.
+pub(super) struct OtpRecord {
+    pub(super) active: Option<ActiveAuthenticator>,
+    pub(super) pending: Option<PendingAuthenticator>,
+    /// Wrong codes since the last lock.
     pub(super) failures: u8,
-    /// Since the last right code, whatever locks came between.
-    pub(super) row: u8,
+    /// Wrong codes since the last right one, across locks.
+    pub(super) consecutive_failures: u8,
     pub(super) locked_until: Timestamp,
-    /// Of those that were not used yet.
+    /// The hashes of unused recovery codes.
     pub(super) recovery: Vec<Hash>,
-    /// Of those that were, the last ones: they are told from wrong ones.
+    /// The hashes of the last used ones, which distinguishes them from wrong codes.
     pub(super) used: Vec<Hash>,
-    /// Whose it is, for an operator who asks which users need a secret that is to be retired.
+    /// The subject, for an operator who asks which users need a secret that is to be retired.
     pub(super) subject: String,
 }
 
-/// An authenticator that was confirmed.
+/// A confirmed authenticator.
 #[derive(Clone)]
-pub(super) struct Active {
+pub(super) struct ActiveAuthenticator {
     pub(super) scheme: Scheme,
     pub(super) secret: OtpSecret,
-    /// The moving factor of the last code that was accepted. It only grows.
+    /// The moving factor of the last accepted code. It only grows.
     pub(super) last: Option<u64>,
 }
 
 /// An authenticator that waits for its first code.
 #[derive(Clone)]
-pub(super) struct Pending {
+pub(super) struct PendingAuthenticator {
     pub(super) scheme: Scheme,
     pub(super) secret: OtpSecret,
     pub(super) expires_at: Timestamp,
 }
 
-impl Record {
+impl OtpRecord {
     pub(super) const fn new() -> Self {
         Self {
             active: None,
             pending: None,
             failures: 0,
-            row: 0,
+            consecutive_failures: 0,
             locked_until: Timestamp::from_millis(0),
             recovery: Vec::new(),
             used: Vec::new(),
@@ -78,7 +81,8 @@ impl Record {
         }
     }
 
-    /// An enrolment does not expire; what leads to one does.
+    /// Returns the expiry of the record. A confirmed authenticator does not expire; a pending one
+    /// does.
     pub(super) fn expires_at(&self) -> Timestamp {
         match (&self.active, &self.pending) {
             (Some(_), _) => Timestamp::NEVER,
@@ -88,10 +92,10 @@ impl Record {
     }
 
     fn body(&self) -> Vec<u8> {
-        // Large enough for all of it, so that no copy of a secret is left behind by growing.
+        // Large enough for the whole body, so that growing leaves no copy of a secret behind.
         let hashes = self.recovery.len() + self.used.len();
         let mut body = Vec::with_capacity(512 + 32 * hashes + self.subject.len());
-        body.extend([self.failures, self.row]);
+        body.extend([self.failures, self.consecutive_failures]);
         put_time(&mut body, self.locked_until);
         body.push(u8::from(self.active.is_some()));
         if let Some(active) = &self.active {
@@ -112,33 +116,34 @@ impl Record {
             body.push(length(hashes.len()));
             body.extend(hashes.iter().flatten());
         }
-        // It is there to be shown, so its beginning is enough.
+        // The subject is only displayed, so its beginning is enough.
         let end = self.subject.floor_char_boundary(MAX_SUBJECT_BYTES);
         put_bytes(&mut body, &self.subject.as_bytes()[..end]);
         body
     }
 
     fn read(body: &[u8]) -> Option<Self> {
-        let mut reader = Reader(body);
+        let mut reader = RecordReader(body);
         let mut record = Self::new();
         record.failures = reader.byte()?;
-        record.row = reader.byte()?;
+        record.consecutive_failures = reader.byte()?;
         record.locked_until = reader.time()?;
         if reader.flag()? {
             let scheme = reader.scheme()?;
-            let last = match reader.flag()? {
-                true => Some(u64::from_be_bytes(reader.array()?)),
-                false => None,
+            let last = if reader.flag()? {
+                Some(u64::from_be_bytes(reader.array()?))
+            } else {
+                None
             };
             let secret = reader.secret()?;
-            record.active = Some(Active {
+            record.active = Some(ActiveAuthenticator {
                 scheme,
                 secret,
                 last,
             });
         }
         if reader.flag()? {
-            record.pending = Some(Pending {
+            record.pending = Some(PendingAuthenticator {
                 scheme: reader.scheme()?,
                 expires_at: reader.time()?,
                 secret: reader.secret()?,
@@ -154,43 +159,44 @@ impl Record {
     }
 }
 
-/// The keys under which records are sealed: the first seals, all open. So a record is sealed anew when it changes.
-pub(super) struct RecordKeys(Vec<RecordKey>);
+/// The keys of records: the first one seals, all of them open. So a change of a record seals it
+/// with the active key.
+pub(super) struct OtpRecordKeys(Vec<OtpRecordKey>);
 
-struct RecordKey {
+struct OtpRecordKey {
     id: KeyId,
     master: Secret<[u8; 32]>,
 }
 
-/// Names a key, and says nothing of it.
+/// Identifies a key, and reveals nothing of it.
 pub(super) type KeyId = [u8; 8];
 
-/// Why a record does not open.
+/// Why a record cannot be opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Sealed {
-    /// Under a key of no secret that is accepted.
+pub(super) enum OtpOpenError {
+    /// It is sealed with a key of a secret that is not accepted.
     Retired,
     /// It is not what was written.
     Damaged,
 }
 
-impl RecordKeys {
+impl OtpRecordKeys {
     pub(super) fn new(secret: &MasterSecret, issuer: &str) -> Self {
         let keys = secret.keys("tower-jam otp records", issuer).into_iter();
         let named = keys.map(|master| {
             let derived = derive_key(master.expose(), "tower-jam otp key id");
             let id = derived.expose().first_chunk().expect("32 bytes have 8");
-            RecordKey { id: *id, master }
+            OtpRecordKey { id: *id, master }
         });
         Self(named.collect())
     }
 
-    /// The keys' ids, the active one first.
+    /// Returns the ids of the keys, the active one first.
     pub(super) fn ids(&self) -> impl Iterator<Item = KeyId> {
         self.0.iter().map(|key| key.id)
     }
 
-    /// The id of the key that a record needs.
+    /// Returns the id of the key that a record needs.
     pub(super) fn id_of(value: &[u8]) -> Option<KeyId> {
         let (FORMAT, rest) = value.split_first().map(|(format, rest)| (*format, rest))? else {
             return None;
@@ -198,32 +204,33 @@ impl RecordKeys {
         rest.first_chunk().copied()
     }
 
-    pub(super) fn encode(&self, record: &Record, key: &Key) -> Result<Bytes, StoreError> {
+    pub(super) fn encode(&self, record: &OtpRecord, key: &Key) -> Result<Bytes, StoreError> {
         let body = record.body();
         let active = &self.0[0];
         let mut value = Vec::with_capacity(HEAD_BYTES + body.len() + seal::OVERHEAD);
         value.push(FORMAT);
         value.extend_from_slice(&active.id);
         let sealing_key = sealing_key(&active.master, key);
-        match seal::seal(&sealing_key, key.digest(), &mut value, body) {
-            true => Ok(value.into()),
-            false => Err(StoreError::Corrupt("sealing failed".into())),
+        if seal::seal(&sealing_key, key.digest(), &mut value, body) {
+            Ok(value.into())
+        } else {
+            Err(StoreError::Corrupt("sealing failed".into()))
         }
     }
 
-    pub(super) fn decode(&self, value: &[u8], key: &Key) -> Result<Record, Sealed> {
-        let id = Self::id_of(value).ok_or(Sealed::Damaged)?;
+    pub(super) fn decode(&self, value: &[u8], key: &Key) -> Result<OtpRecord, OtpOpenError> {
+        let id = Self::id_of(value).ok_or(OtpOpenError::Damaged)?;
         let (public, sealed) = value.split_at(HEAD_BYTES);
-        let known = self.0.iter().find(|known| known.id == id);
-        let known = known.ok_or(Sealed::Retired)?;
-        let sealing_key = sealing_key(&known.master, key);
+        let needed = self.0.iter().find(|key| key.id == id);
+        let needed = needed.ok_or(OtpOpenError::Retired)?;
+        let sealing_key = sealing_key(&needed.master, key);
         let body = seal::open(&sealing_key, key.digest(), public, sealed).map(Zeroizing::new);
-        let read = body.and_then(|body| Record::read(&body));
-        read.ok_or(Sealed::Damaged)
+        let read = body.and_then(|body| OtpRecord::read(&body));
+        read.ok_or(OtpOpenError::Damaged)
     }
 }
 
-/// A key of its own for each record: random nonces bound how often one key may seal.
+/// Derives a key for each record, since random nonces limit how often one key may seal.
 fn sealing_key(master: &Secret<[u8; 32]>, key: &Key) -> Secret<[u8; 32]> {
     derive_key_of(master.expose(), "tower-jam otp record", key.digest())
 }
@@ -252,15 +259,14 @@ fn put_scheme(body: &mut Vec<u8>, scheme: Scheme) {
 }
 
 fn length(length: usize) -> u8 {
-    u8::try_from(length).expect(
-        "secrets have at most 128 bytes, subjects 255 here, and there are twenty codes at most",
-    )
+    u8::try_from(length)
+        .expect("secrets have at most 128 bytes, subjects 255, and there are at most twenty codes")
 }
 
-/// Takes a body apart from its front. `None` says that it is too short, or not of the form.
-struct Reader<'a>(&'a [u8]);
+/// Reads a body from its front. `None` means that it is too short or malformed.
+struct RecordReader<'a>(&'a [u8]);
 
-impl Reader<'_> {
+impl RecordReader<'_> {
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -322,7 +328,7 @@ impl Reader<'_> {
 }
 
 const FORMAT: u8 = 2;
-/// What a length of one byte can say.
+/// The maximum of a one-byte length.
 const MAX_SUBJECT_BYTES: usize = 255;
 /// Format and key id.
 const HEAD_BYTES: usize = 1 + size_of::<KeyId>();

@@ -1,4 +1,4 @@
-//! Codes for the day on which the authenticator is gone.
+//! Recovery codes, for a user who has lost the authenticator.
 
 use std::fmt;
 
@@ -8,10 +8,11 @@ use zeroize::Zeroizing;
 use super::base32;
 use crate::secret::{self, Secret, random};
 
-/// Ten codes of 24 base32 characters, each of which works once. They are shown once: the store keeps hashes alone.
+/// Ten codes of 24 base32 characters, each of which works once. They are shown once: the store
+/// holds only hashes.
 ///
-/// It serialises as a list of texts, for the one answer that shows them.
-#[must_use = "nobody will see these codes again"]
+/// It serializes as a list of strings, for the one response that shows them.
+#[must_use = "these codes cannot be shown again"]
 pub struct RecoveryCodes(Vec<Secret<String>>);
 
 impl RecoveryCodes {
@@ -20,12 +21,12 @@ impl RecoveryCodes {
         Self((0..CODES).map(draw).collect())
     }
 
-    /// The codes, to be shown to their owner.
+    /// Returns the codes, to be shown to their owner.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|code| code.expose().as_str())
     }
 
-    /// What the store keeps of them.
+    /// Returns the hashes to store.
     pub(super) fn hashes(&self) -> Vec<Hash> {
         self.iter().filter_map(hash).collect()
     }
@@ -43,8 +44,9 @@ impl Serialize for RecoveryCodes {
     }
 }
 
-/// What the store keeps of `code`, as it was shown or as people type it; `None` if it is none. With 120 random bits a
-/// plain hash cannot be searched (ASVS 6.5.2 asks for a password hash below 112).
+/// Returns the stored hash of `code`, as it was shown or as people type it; `None` if it is
+/// malformed. With 120 random bits a plain hash resists a search (ASVS 6.5.2 requires a password
+/// hash below 112 bits).
 pub(super) fn hash(code: &str) -> Option<Hash> {
     let bytes = base32::decode(code).filter(|bytes| bytes.len() == CODE_BYTES)?;
     Some(secret::hash([

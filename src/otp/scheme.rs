@@ -1,24 +1,26 @@
-//! How codes are made: by the time or by a counter, with which hash, of how many digits.
+//! How codes are generated: from the time or a counter, with which hash and how many digits.
 
 use std::time::Duration;
 
 use super::{code, secret::OtpSecret};
 use crate::{clock::Timestamp, error::ConfigError, secret::Secret};
 
-/// The hash of the HMAC.
+/// The hash function of the HMAC.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[allow(clippy::exhaustive_enums, reason = "RFC 6238 names these three")]
 pub enum Digest {
-    /// HMAC-SHA-1, which every authenticator knows. What breaks SHA-1 does not break its HMAC.
+    /// HMAC-SHA-1, which every authenticator supports. The attacks on SHA-1 do not apply to
+    /// HMAC-SHA-1.
     #[default]
     Sha1,
-    /// HMAC-SHA-256. Some authenticators take it and go on with SHA-1 in silence.
+    /// HMAC-SHA-256. Some authenticators accept it and silently use SHA-1.
     Sha256,
     /// HMAC-SHA-512, with the same caveat.
     Sha512,
 }
 
-/// Codes by the time (RFC 6238). The default is what every authenticator knows: SHA-1, 6 digits, 30 seconds.
+/// Time-based codes (RFC 6238). The default is what every authenticator supports: SHA-1, 6 digits,
+/// 30 seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct Totp {
@@ -28,7 +30,7 @@ pub struct Totp {
 }
 
 impl Totp {
-    /// SHA-1, 6 digits, 30 seconds.
+    /// Creates the default scheme: SHA-1, 6 digits, 30 seconds.
     pub const fn new() -> Self {
         Self {
             digest: Digest::Sha1,
@@ -37,13 +39,13 @@ impl Totp {
         }
     }
 
-    /// Makes codes with another hash.
+    /// Sets the hash function.
     pub const fn with_digest(mut self, digest: Digest) -> Self {
         self.digest = digest;
         self
     }
 
-    /// Makes codes of 6, 7 or 8 digits.
+    /// Sets the number of digits: 6, 7 or 8.
     ///
     /// # Errors
     ///
@@ -53,11 +55,11 @@ impl Totp {
         Ok(self)
     }
 
-    /// Makes a new code after each `period`, in whole seconds.
+    /// Sets the period of a code, in whole seconds.
     ///
     /// # Errors
     ///
-    /// When it is zero, no whole number of seconds, or more than a day.
+    /// When it is zero, not a whole number of seconds, or longer than a day.
     pub fn with_period(mut self, period: Duration) -> Result<Self, ConfigError> {
         let seconds = u32::try_from(period.as_secs()).unwrap_or(u32::MAX);
         if period.subsec_nanos() != 0 || !(1..=MAX_PERIOD).contains(&seconds) {
@@ -68,13 +70,13 @@ impl Totp {
         Ok(self)
     }
 
-    /// The code that an authenticator with `secret` shows at `at`.
+    /// Returns the code that an authenticator with `secret` shows at `at`.
     #[must_use]
     pub fn code(&self, secret: &OtpSecret, at: Timestamp) -> Secret<String> {
         code::code(secret, self.step(at), self.digest, self.digits)
     }
 
-    /// How many periods have passed since 1970 (T of RFC 6238 section 4.2).
+    /// Returns the number of periods since 1970 (T in RFC 6238 section 4.2).
     pub(super) const fn step(&self, at: Timestamp) -> u64 {
         at.as_secs() / self.period as u64
     }
@@ -86,7 +88,7 @@ impl Default for Totp {
     }
 }
 
-/// Codes by a counter (RFC 4226), for tokens with a button. The default is SHA-1 and 6 digits.
+/// Counter-based codes (RFC 4226), for tokens with a button. The default is SHA-1 and 6 digits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct Hotp {
@@ -95,7 +97,7 @@ pub struct Hotp {
 }
 
 impl Hotp {
-    /// SHA-1, 6 digits.
+    /// Creates the default scheme: SHA-1, 6 digits.
     pub const fn new() -> Self {
         Self {
             digest: Digest::Sha1,
@@ -103,13 +105,13 @@ impl Hotp {
         }
     }
 
-    /// Makes codes with another hash.
+    /// Sets the hash function.
     pub const fn with_digest(mut self, digest: Digest) -> Self {
         self.digest = digest;
         self
     }
 
-    /// Makes codes of 6, 7 or 8 digits.
+    /// Sets the number of digits: 6, 7 or 8.
     ///
     /// # Errors
     ///
@@ -119,7 +121,7 @@ impl Hotp {
         Ok(self)
     }
 
-    /// The code number `counter`, counted from zero, of an authenticator with `secret`.
+    /// Returns the code of an authenticator with `secret` for `counter`, which starts at zero.
     #[must_use]
     pub fn code(&self, secret: &OtpSecret, counter: u64) -> Secret<String> {
         code::code(secret, counter, self.digest, self.digits)
@@ -132,13 +134,14 @@ impl Default for Hotp {
     }
 }
 
-/// By the time or by a counter. Each enrolment keeps the one it was made with, whatever the engine's is now.
+/// Time-based or counter-based codes. Each enrollment keeps the scheme with which it was created,
+/// regardless of the current one of the engine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(clippy::exhaustive_enums, reason = "there are two kinds of codes")]
 pub enum Scheme {
-    /// By the time.
+    /// Time-based codes.
     Totp(Totp),
-    /// By a counter.
+    /// Counter-based codes.
     Hotp(Hotp),
 }
 

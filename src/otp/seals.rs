@@ -1,10 +1,10 @@
-//! Which records need which secret.
+//! Lists which records need which secret.
 
 use std::fmt;
 
 use super::{
     engine::Otp,
-    record::{KeyId, RecordKeys},
+    record::{KeyId, OtpRecordKeys},
 };
 use crate::{error::StoreError, store::Key};
 
@@ -12,25 +12,27 @@ use crate::{error::StoreError, store::Key};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Seals {
-    /// One for each secret that is accepted, in their order: the first is the active one.
+    /// One entry for each accepted secret, in their order: the first is the active one.
     pub secrets: Vec<SealedUnder>,
-    /// How many records are sealed under a secret that is not accepted, or damaged. Their users cannot give a code.
+    /// The number of records that are damaged or sealed under a secret that is not accepted. Their
+    /// users cannot give a code.
     pub unreadable: usize,
 }
 
-/// What is sealed under one secret.
+/// The records that are sealed under one secret.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SealedUnder {
-    /// Names the secret's key for these records. It says nothing of the secret.
+    /// Identifies the key of the secret for these records. It reveals nothing of the secret.
     pub key_id: String,
-    /// Whose records they are, in order.
+    /// The subjects of the records, sorted.
     pub subjects: Vec<String>,
 }
 
 impl Otp {
-    /// Says which users' records are sealed under which secret: whatever is not under the active one cannot be read any more once
-    /// the others are retired. It reads every record, so it is for an operator and for no request.
+    /// Returns which users' records are sealed under which secret. A record that is not under the
+    /// active secret becomes unreadable once the others are retired. It reads every record, so it
+    /// is for operators and not for requests.
     ///
     /// # Errors
     ///
@@ -38,7 +40,7 @@ impl Otp {
     pub async fn seals(&self) -> Result<Seals, StoreError> {
         let inner = &*self.inner;
         let under = |id: KeyId| SealedUnder {
-            key_id: shown(id),
+            key_id: hex(id),
             subjects: Vec::new(),
         };
         let ids: Vec<KeyId> = inner.keys.ids().collect();
@@ -48,7 +50,7 @@ impl Otp {
         };
         for part in 0..=u8::MAX {
             for (key, entry) in inner.store.list(&self.part(part)).await? {
-                let id = RecordKeys::id_of(&entry.value);
+                let id = OtpRecordKeys::id_of(&entry.value);
                 let at = ids.iter().position(|known| Some(*known) == id);
                 let record = inner.keys.decode(&entry.value, &key);
                 match (at, record) {
@@ -63,7 +65,7 @@ impl Otp {
         Ok(seals)
     }
 
-    /// The group of a record. There are many, so that none of them is written to by everybody at once.
+    /// The group of a record. There are many groups, so that not every write goes to the same one.
     pub(super) fn group(&self, key: &Key) -> Key {
         self.part(key.digest()[0])
     }
@@ -73,11 +75,11 @@ impl Otp {
     }
 }
 
-fn shown(id: KeyId) -> String {
+fn hex(id: KeyId) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Shows how many there are, and not whose.
+/// Shows the number of records, and no subject.
 impl fmt::Debug for SealedUnder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SealedUnder")

@@ -8,22 +8,23 @@ use crate::{
     secret::{Secret, random},
 };
 
-/// The bytes that codes are made of, 128 bits at least (RFC 4226 section 4, R6). Not shown, and wiped when dropped.
+/// The bytes from which codes are generated, at least 128 bits (RFC 4226 section 4, R6). Never
+/// shown, and zeroized when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OtpSecret(Secret<Vec<u8>>);
 
 impl OtpSecret {
-    /// A fresh secret of 160 bits, the length that RFC 4226 recommends.
+    /// Generates a secret of 160 bits, the length that RFC 4226 recommends.
     ///
     /// # Panics
     ///
-    /// When the operating system has no randomness to give; nothing safe can be done then.
+    /// When the operating system provides no randomness; nothing safe can be done then.
     #[must_use]
     pub fn generate() -> Self {
         Self::of_length(DEFAULT_BYTES)
     }
 
-    /// A secret that another system has generated.
+    /// Creates a secret that another system has generated.
     ///
     /// # Errors
     ///
@@ -39,24 +40,24 @@ impl OtpSecret {
         Ok(Self(Secret::new(bytes.to_vec())))
     }
 
-    /// The secret that `text` stands for, with or without padding; spaces, hyphens and case do not matter.
+    /// Reads a secret in base32, with or without padding. Spaces, hyphens and case are ignored.
     ///
     /// # Errors
     ///
-    /// When it is not base32, or of a length that [`new`](Self::new) refuses.
+    /// When it is not base32, or has a length that [`new`](Self::new) rejects.
     pub fn from_base32(text: &str) -> Result<Self, ConfigError> {
         let bytes = base32::decode(text);
         let bytes = bytes.ok_or_else(|| ConfigError::new("otp_secret", "is not base32"))?;
         Self::new(&bytes)
     }
 
-    /// The text that people type into an authenticator.
+    /// Returns the text that people type into an authenticator.
     #[must_use]
     pub fn to_base32(&self) -> Secret<String> {
         Secret::new(base32::encode(self.expose()))
     }
 
-    /// The bytes themselves.
+    /// Returns the bytes.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         self.0.expose()
@@ -76,7 +77,7 @@ impl fmt::Debug for OtpSecret {
 
 pub(super) const MINIMUM_BYTES: usize = 16;
 pub(super) const DEFAULT_BYTES: usize = 20;
-/// The block of SHA-512: a longer key is hashed first, so it is no better.
+/// The block size of SHA-512: a longer key is hashed first, so it is not stronger.
 pub(super) const MAXIMUM_BYTES: usize = 128;
 
 #[cfg(test)]

@@ -1,23 +1,23 @@
-//! The decisions on a record, with `now` passed in, and what is stored of it.
+//! The decisions on a record, with `now` passed in, and the stored format.
 
 use std::time::Duration;
 
 use super::{
-    decide::{Attempt, Terms, Verdict},
-    record::{Active, Record, RecordKeys, Sealed},
+    decide::{OtpAttempt, OtpDecision, OtpPolicy},
+    record::{ActiveAuthenticator, OtpOpenError, OtpRecord, OtpRecordKeys},
     recovery::RecoveryCodes,
     *,
 };
 use crate::{clock::Timestamp, secret::MasterSecret, store::Key};
 
 const START: Timestamp = Timestamp::from_secs(1_767_225_600);
-const WRONG: Verdict = Verdict::Wrong {
+const WRONG: OtpDecision = OtpDecision::Wrong {
     locks: false,
     caps: false,
 };
 
-fn terms() -> Terms {
-    Terms {
+fn policy() -> OtpPolicy {
+    OtpPolicy {
         window: 1,
         look_ahead: 5,
         resync: 100,
@@ -32,14 +32,14 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_secs(u64::try_from(start + seconds).unwrap())
 }
 
-fn record(scheme: impl Into<Scheme>) -> Record {
-    Record {
-        active: Some(Active {
+fn record(scheme: impl Into<Scheme>) -> OtpRecord {
+    OtpRecord {
+        active: Some(ActiveAuthenticator {
             scheme: scheme.into(),
             secret: OtpSecret::new(b"12345678901234567890").unwrap(),
             last: None,
         }),
-        ..Record::new()
+        ..OtpRecord::new()
     }
 }
 
@@ -54,12 +54,12 @@ fn pressed(counter: u64) -> String {
     Hotp::new().code(&secret, counter).expose().clone()
 }
 
-fn verify(record: &mut Record, code: &str, now: Timestamp) -> Verdict {
-    record.attempt(&Attempt::Code(code), &terms(), now)
+fn verify(record: &mut OtpRecord, code: &str, now: Timestamp) -> OtpDecision {
+    record.attempt(&OtpAttempt::Code(code), &policy(), now)
 }
 
-fn is_accepted(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Accepted { .. })
+fn is_accepted(verdict: OtpDecision) -> bool {
+    matches!(verdict, OtpDecision::Accepted { .. })
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn the_same_step_again_is_refused_for_as_long_as_its_window_lasts_and_never_coun
     let code = shown(0);
     assert!(is_accepted(verify(&mut record, &code, at(-30))));
     for now in -30..60 {
-        assert_eq!(verify(&mut record, &code, at(now)), Verdict::Replayed);
+        assert_eq!(verify(&mut record, &code, at(now)), OtpDecision::Replayed);
         assert_eq!(record.failures, 0);
     }
     assert_eq!(
@@ -98,11 +98,14 @@ fn an_older_step_after_a_newer_is_refused_also_when_the_clock_was_set_back() {
     let mut record = record(Totp::new());
     assert!(is_accepted(verify(&mut record, &shown(30), at(0))));
     for older in [-30, 0] {
-        assert_eq!(verify(&mut record, &shown(older), at(0)), Verdict::Replayed);
+        assert_eq!(
+            verify(&mut record, &shown(older), at(0)),
+            OtpDecision::Replayed
+        );
     }
     for back in [0, -3_600, -86_400] {
         let verdict = verify(&mut record, &shown(back), at(back));
-        assert_eq!(verdict, Verdict::Replayed, "{back}");
+        assert_eq!(verdict, OtpDecision::Replayed, "{back}");
     }
     assert!(is_accepted(verify(&mut record, &shown(60), at(60))));
 }
@@ -114,7 +117,7 @@ fn the_fifth_failure_locks_and_nothing_prolongs_the_lock() {
         let verdict = verify(&mut record, "000000", at(0));
         assert_eq!(
             verdict,
-            Verdict::Wrong {
+            OtpDecision::Wrong {
                 locks: n == 5,
                 caps: false
             }
@@ -125,7 +128,10 @@ fn the_fifth_failure_locks_and_nothing_prolongs_the_lock() {
     for now in [0, 1, 899] {
         for code in ["000000", &shown(now)] {
             let left = Duration::from_secs(u64::try_from(900 - now).unwrap());
-            assert_eq!(verify(&mut record, code, at(now)), Verdict::Locked(left));
+            assert_eq!(
+                verify(&mut record, code, at(now)),
+                OtpDecision::Locked(left)
+            );
             assert_eq!((record.locked_until, record.failures), (until, 0));
         }
     }
@@ -137,7 +143,7 @@ fn a_lock_shows_no_longer_wait_than_it_lasts_when_the_clock_was_set_back() {
     let mut record = record(Totp::new());
     record.locked_until = at(900);
     let verdict = verify(&mut record, "000000", at(-86_400));
-    assert_eq!(verdict, Verdict::Locked(Duration::from_secs(900)));
+    assert_eq!(verdict, OtpDecision::Locked(Duration::from_secs(900)));
 }
 
 #[test]
@@ -203,7 +209,10 @@ fn a_counter_is_looked_for_ahead_and_only_grows() {
         is_accepted(verify(&mut record, &pressed(5), at(0))),
         "five ahead of 0"
     );
-    assert_eq!(verify(&mut record, &pressed(5), at(0)), Verdict::Replayed);
+    assert_eq!(
+        verify(&mut record, &pressed(5), at(0)),
+        OtpDecision::Replayed
+    );
     assert_eq!(verify(&mut record, &pressed(4), at(0)), WRONG);
     assert_eq!(
         verify(&mut record, &pressed(12), at(0)),
@@ -218,9 +227,9 @@ fn a_counter_is_looked_for_ahead_and_only_grows() {
 
 #[test]
 fn a_lost_counter_is_found_by_two_codes_in_a_row() {
-    let pair = |record: &mut Record, first, second| {
+    let pair = |record: &mut OtpRecord, first, second| {
         let codes = [&*pressed(first), &*pressed(second)];
-        record.attempt(&Attempt::Pair(codes), &terms(), at(0))
+        record.attempt(&OtpAttempt::Pair(codes), &policy(), at(0))
     };
     let mut record = record(Hotp::new());
     assert_eq!(pair(&mut record, 50, 52), WRONG);
@@ -228,10 +237,13 @@ fn a_lost_counter_is_found_by_two_codes_in_a_row() {
     assert_eq!(pair(&mut record, 101, 102), WRONG, "beyond the window");
     assert!(is_accepted(pair(&mut record, 100, 101)));
     assert_eq!(pair(&mut record, 100, 101), WRONG, "used up");
-    assert_eq!(verify(&mut record, &pressed(101), at(0)), Verdict::Replayed);
+    assert_eq!(
+        verify(&mut record, &pressed(101), at(0)),
+        OtpDecision::Replayed
+    );
     assert!(is_accepted(verify(&mut record, &pressed(102), at(0))));
     let mut by_time = tests::record(Totp::new());
-    assert_eq!(pair(&mut by_time, 0, 1), Verdict::Absent);
+    assert_eq!(pair(&mut by_time, 0, 1), OtpDecision::Absent);
 }
 
 #[test]
@@ -242,7 +254,7 @@ fn a_counter_at_its_end_neither_wraps_nor_falls() {
     assert_eq!(verify(&mut record, &pressed(0), at(0)), WRONG);
     assert_eq!(
         verify(&mut record, &pressed(u64::MAX), at(0)),
-        Verdict::Replayed
+        OtpDecision::Replayed
     );
 }
 
@@ -250,8 +262,14 @@ fn a_counter_at_its_end_neither_wraps_nor_falls() {
 fn an_enrolment_waits_for_its_first_code_and_leaves_what_is_there_alone() {
     let mut record = record(Totp::new());
     let next = OtpSecret::new(b"09876543210987654321").unwrap();
-    let enroll = |is_proved, record: &mut Record| {
-        record.enroll(Totp::new().into(), next.clone(), is_proved, &terms(), at(0))
+    let enroll = |is_proved, record: &mut OtpRecord| {
+        record.enroll(
+            Totp::new().into(),
+            next.clone(),
+            is_proved,
+            &policy(),
+            at(0),
+        )
     };
     assert!(!enroll(false, &mut record));
     assert!(record.pending.is_none());
@@ -262,31 +280,31 @@ fn an_enrolment_waits_for_its_first_code_and_leaves_what_is_there_alone() {
     );
 
     let codes = RecoveryCodes::generate();
-    let confirm = |record: &mut Record, code: &str, now| {
+    let confirm = |record: &mut OtpRecord, code: &str, now| {
         let recovery = &codes.hashes();
-        record.attempt(&Attempt::Confirm { code, recovery }, &terms(), now)
+        record.attempt(&OtpAttempt::Confirm { code, recovery }, &policy(), now)
     };
     let code = |now| Totp::new().code(&next, now).expose().clone();
     assert_eq!(confirm(&mut record, &shown(30), at(30)), WRONG);
     assert_eq!(
         confirm(&mut record.clone(), &code(at(900)), at(900)),
-        Verdict::Absent
+        OtpDecision::Absent
     );
     assert!(is_accepted(confirm(&mut record, &code(at(899)), at(899))));
     assert_eq!(record.recovery.len(), 10);
     assert_eq!(
         confirm(&mut record, &code(at(899)), at(899)),
-        Verdict::Absent
+        OtpDecision::Absent
     );
     assert_eq!(
         verify(&mut record, &code(at(899)), at(899)),
-        Verdict::Replayed,
+        OtpDecision::Replayed,
         "a code works once"
     );
     assert_eq!(
         verify(&mut record, &shown(930), at(930)),
         WRONG,
-        "the old one is void"
+        "the old one is invalid"
     );
 }
 
@@ -295,16 +313,17 @@ fn a_recovery_code_works_once_and_a_lock_holds_for_it_too() {
     let codes = RecoveryCodes::generate();
     let mut record = record(Totp::new());
     record.recovery = codes.hashes();
-    let recover =
-        |record: &mut Record, code: &str| record.attempt(&Attempt::Recovery(code), &terms(), at(0));
+    let recover = |record: &mut OtpRecord, code: &str| {
+        record.attempt(&OtpAttempt::Recovery(code), &policy(), at(0))
+    };
     for (n, code) in codes.iter().enumerate().take(9) {
-        let left = Verdict::Accepted {
+        let left = OtpDecision::Accepted {
             recovery_left: 9 - n,
         };
         assert_eq!(recover(&mut record, code), left);
-        // A user who has lost the telephone tries the list from its top, more than once.
+        // A user who has lost the phone tries the list from the top, more than once.
         for _ in 0..10 {
-            assert_eq!(recover(&mut record, code), Verdict::Replayed);
+            assert_eq!(recover(&mut record, code), OtpDecision::Replayed);
         }
         assert_eq!((record.failures, record.recovery.len()), (0, 9 - n));
     }
@@ -313,22 +332,22 @@ fn a_recovery_code_works_once_and_a_lock_holds_for_it_too() {
     }
     assert_eq!(
         recover(&mut record, &"A".repeat(24)),
-        Verdict::Wrong {
+        OtpDecision::Wrong {
             locks: true,
             caps: false
         },
-        "what was never a code counts"
+        "an unknown code counts"
     );
     let last = codes.iter().last().unwrap();
     record.locked_until = at(900);
     assert_eq!(
         recover(&mut record, last),
-        Verdict::Locked(Duration::from_secs(900))
+        OtpDecision::Locked(Duration::from_secs(900))
     );
     assert_eq!(record.recovery.len(), 1);
 }
 
-/// NIST SP 800-63B-4 section 3.2.2. Locks slow a guesser down, and this ends it.
+/// NIST SP 800-63B-4 section 3.2.2. Locks slow a guesser down, and this stops it.
 #[test]
 fn a_hundred_wrong_codes_in_a_row_end_the_codes_and_a_recovery_code_begins_anew() {
     let codes = RecoveryCodes::generate();
@@ -338,45 +357,48 @@ fn a_hundred_wrong_codes_in_a_row_end_the_codes_and_a_recovery_code_begins_anew(
     for n in 1..=100 {
         let verdict = verify(&mut record, "000000", at(now));
         let (locks, caps) = (n % 5 == 0, n == 100);
-        assert_eq!(verdict, Verdict::Wrong { locks, caps });
+        assert_eq!(verdict, OtpDecision::Wrong { locks, caps });
         now += if locks { 900 } else { 0 };
     }
     for code in ["000000", &shown(now)] {
-        assert_eq!(verify(&mut record, code, at(now)), Verdict::Capped);
+        assert_eq!(verify(&mut record, code, at(now)), OtpDecision::Capped);
     }
-    let pair = record.attempt(&Attempt::Pair(["", ""]), &terms(), at(now));
-    assert_eq!(pair, Verdict::Capped);
-    // A wrong recovery code is no way out, and a right one is.
-    let mut recover = |code: &str| record.attempt(&Attempt::Recovery(code), &terms(), at(now));
+    let pair = record.attempt(&OtpAttempt::Pair(["", ""]), &policy(), at(now));
+    assert_eq!(pair, OtpDecision::Capped);
+    // A wrong recovery code does not end this state, and a right one does.
+    let mut recover = |code: &str| record.attempt(&OtpAttempt::Recovery(code), &policy(), at(now));
     assert_eq!(recover(&"A".repeat(24)), WRONG);
     assert!(is_accepted(recover(codes.iter().next().unwrap())));
     assert!(is_accepted(verify(&mut record, &shown(now), at(now))));
-    // So is another authenticator, which only somebody may enrol who has proved it.
-    record.row = 100;
+    // So does another authenticator, which only a caller with a proof may enroll.
+    record.consecutive_failures = 100;
     let secret = OtpSecret::generate();
-    assert!(record.enroll(Totp::new().into(), secret.clone(), true, &terms(), at(now)));
+    assert!(record.enroll(Totp::new().into(), secret.clone(), true, &policy(), at(now)));
     let code = Totp::new().code(&secret, at(now)).expose().clone();
-    let confirm = Attempt::Confirm {
+    let confirm = OtpAttempt::Confirm {
         code: &code,
         recovery: &[],
     };
-    assert!(is_accepted(record.attempt(&confirm, &terms(), at(now))));
-    assert_eq!(record.row, 0);
+    assert!(is_accepted(record.attempt(&confirm, &policy(), at(now))));
+    assert_eq!(record.consecutive_failures, 0);
 }
 
 #[test]
 fn without_a_confirmed_authenticator_no_code_is_right() {
-    let mut record = Record::new();
+    let mut record = OtpRecord::new();
     for attempt in [
-        Attempt::Code(&shown(0)),
-        Attempt::Recovery("A"),
-        Attempt::Pair(["", ""]),
-        Attempt::Confirm {
+        OtpAttempt::Code(&shown(0)),
+        OtpAttempt::Recovery("A"),
+        OtpAttempt::Pair(["", ""]),
+        OtpAttempt::Confirm {
             code: &shown(0),
             recovery: &[],
         },
     ] {
-        assert_eq!(record.attempt(&attempt, &terms(), at(0)), Verdict::Absent);
+        assert_eq!(
+            record.attempt(&attempt, &policy(), at(0)),
+            OtpDecision::Absent
+        );
     }
     assert_eq!(record.failures, 0);
 }
@@ -385,7 +407,7 @@ fn key() -> Key {
     Key::new("otp", &[b"alice"])
 }
 
-fn full_record() -> Record {
+fn full_record() -> OtpRecord {
     let mut record = record(
         Hotp::new()
             .with_digits(8)
@@ -394,7 +416,7 @@ fn full_record() -> Record {
     );
     record.active.as_mut().unwrap().last = Some(7);
     let period = Totp::new().with_period(Duration::from_secs(45)).unwrap();
-    assert!(record.enroll(period.into(), OtpSecret::generate(), true, &terms(), at(0)));
+    assert!(record.enroll(period.into(), OtpSecret::generate(), true, &policy(), at(0)));
     record.recovery = RecoveryCodes::generate().hashes();
     record.used = RecoveryCodes::generate().hashes();
     record.subject = "älice".to_owned();
@@ -405,15 +427,15 @@ fn full_record() -> Record {
 
 #[test]
 fn a_record_comes_back_as_it_was_stored() {
-    let keys = RecordKeys::new(&MasterSecret::generate(), "issuer");
-    for record in [Record::new(), record(Totp::new()), full_record()] {
+    let keys = OtpRecordKeys::new(&MasterSecret::generate(), "issuer");
+    for record in [OtpRecord::new(), record(Totp::new()), full_record()] {
         let value = keys.encode(&record, &key()).unwrap();
         let read = keys.decode(&value, &key()).unwrap();
         let (known, found) = (record.active.as_ref(), read.active.as_ref());
-        let active = |it: Option<&Active>| it.map(|it| (it.scheme, it.last));
+        let active = |it: Option<&ActiveAuthenticator>| it.map(|it| (it.scheme, it.last));
         assert_eq!(active(known), active(found));
         assert!(known.map(|it| &it.secret) == found.map(|it| &it.secret));
-        let pending = |it: &Record| it.pending.as_ref().map(|it| (it.scheme, it.expires_at));
+        let pending = |it: &OtpRecord| it.pending.as_ref().map(|it| (it.scheme, it.expires_at));
         assert_eq!(pending(&record), pending(&read));
         assert_eq!(read.recovery, record.recovery);
         assert_eq!((read.used, read.subject), (record.used, record.subject));
@@ -426,7 +448,7 @@ fn a_record_comes_back_as_it_was_stored() {
 
 #[test]
 fn no_flipped_bit_cut_or_move_of_a_record_goes_unnoticed() {
-    let keys = RecordKeys::new(&MasterSecret::generate(), "issuer");
+    let keys = OtpRecordKeys::new(&MasterSecret::generate(), "issuer");
     let value = keys.encode(&full_record(), &key()).unwrap();
     for at in 0..value.len() {
         let mut changed = value.to_vec();
@@ -441,25 +463,25 @@ fn no_flipped_bit_cut_or_move_of_a_record_goes_unnoticed() {
 fn a_record_opens_with_an_accepted_secret_and_is_sealed_with_the_active_one() {
     let old = MasterSecret::generate();
     let new = MasterSecret::generate();
-    let value = RecordKeys::new(&old, "issuer")
+    let value = OtpRecordKeys::new(&old, "issuer")
         .encode(&full_record(), &key())
         .unwrap();
-    let both = RecordKeys::new(&new.clone().accept(&old), "issuer");
+    let both = OtpRecordKeys::new(&new.clone().accept(&old), "issuer");
     let record = both.decode(&value, &key()).unwrap();
-    let retired = RecordKeys::new(&new, "issuer").decode(&value, &key());
-    assert_eq!(retired.err(), Some(Sealed::Retired));
+    let retired = OtpRecordKeys::new(&new, "issuer").decode(&value, &key());
+    assert_eq!(retired.err(), Some(OtpOpenError::Retired));
     let value = both.encode(&record, &key()).unwrap();
     assert!(
-        RecordKeys::new(&new, "issuer")
+        OtpRecordKeys::new(&new, "issuer")
             .decode(&value, &key())
             .is_ok()
     );
-    let retired = RecordKeys::new(&old, "issuer").decode(&value, &key());
-    assert_eq!(retired.err(), Some(Sealed::Retired));
-    // The id of a key is not its secret, nor is it another's.
+    let retired = OtpRecordKeys::new(&old, "issuer").decode(&value, &key());
+    assert_eq!(retired.err(), Some(OtpOpenError::Retired));
+    // The id of a key is not its secret, and differs from that of another key.
     let ids: Vec<_> = both.ids().collect();
     assert!(ids.len() == 2 && ids[0] != ids[1]);
-    assert_eq!(RecordKeys::id_of(&value), Some(ids[0]));
+    assert_eq!(OtpRecordKeys::id_of(&value), Some(ids[0]));
 }
 
 mod properties {
@@ -467,7 +489,7 @@ mod properties {
 
     use super::*;
 
-    /// What may happen to a user's record: time passes or is set back, and somebody sends something.
+    /// What may happen to a record: the clock moves on or back, and codes are sent.
     #[derive(Clone, Debug)]
     enum Step {
         Move(i64),
@@ -485,8 +507,8 @@ mod properties {
     }
 
     proptest! {
-        /// Whatever comes in whatever order: no step is accepted twice or after a newer one, a lock is kept to its end,
-        /// and no more than five wrong codes are looked at without one.
+        /// In any order of events, no step is accepted twice or after a newer one, a lock lasts until
+        /// its end, and at most five wrong codes are checked before one.
         #[test]
         fn no_history_accepts_a_step_twice_or_looks_at_a_sixth_guess(steps in steps()) {
             let mut record = record(Totp::new());
@@ -504,23 +526,23 @@ mod properties {
                     Step::Wrong => (verify(&mut record, "wrong!", at(now)), None),
                 };
                 let is_locked = locked_until.is_some_and(|until| now < until);
-                prop_assert_eq!(is_locked, matches!(verdict, Verdict::Locked(_)));
+                prop_assert_eq!(is_locked, matches!(verdict, OtpDecision::Locked(_)));
                 match verdict {
-                    Verdict::Accepted { .. } => {
+                    OtpDecision::Accepted { .. } => {
                         prop_assert!(sent > newest);
                         newest = sent;
                         row = 0;
                     }
-                    Verdict::Wrong { locks, .. } => {
+                    OtpDecision::Wrong { locks, .. } => {
                         row += 1;
                         prop_assert_eq!(locks, row == 5);
                         if locks {
                             (row, locked_until) = (0, Some(now + 900));
                         }
                     }
-                    Verdict::Replayed => prop_assert!(sent <= newest),
-                    Verdict::Locked(_) => {}
-                    Verdict::Absent | Verdict::Capped => prop_assert!(false),
+                    OtpDecision::Replayed => prop_assert!(sent <= newest),
+                    OtpDecision::Locked(_) => {}
+                    OtpDecision::Absent | OtpDecision::Capped => prop_assert!(false),
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The URI that authenticators read (the Key URI Format).
+//! The URI that authenticators read (Key URI Format).
 
 use std::fmt::Write;
 
@@ -8,14 +8,15 @@ use super::{
 };
 use crate::secret::Secret;
 
-/// `otpauth://` with every parameter, the defaults too: authenticators do not agree on what those are.
+/// Returns an `otpauth://` URI with every parameter, even the defaults: authenticators do not agree
+/// on them.
 pub(super) fn uri(
     scheme: Scheme,
     secret: &OtpSecret,
     service: &str,
     account: &str,
 ) -> Secret<String> {
-    // Secrets and labels are short, so that the text never moves and leaves a copy behind.
+    // Longer than any URI, since secrets and labels are short: growing would leave a copy behind.
     let mut uri = String::with_capacity(2048);
     let kind = match scheme {
         Scheme::Totp(_) => "totp",
@@ -51,7 +52,7 @@ pub(super) fn uri(
     Secret::new(uri)
 }
 
-/// Percent-encodes all but the unreserved characters of RFC 3986 section 2.3.
+/// Percent-encodes everything but the unreserved characters of RFC 3986 section 2.3.
 fn escape(uri: &mut String, text: &str) {
     for byte in text.bytes() {
         match byte {
@@ -63,7 +64,7 @@ fn escape(uri: &mut String, text: &str) {
     }
 }
 
-/// Of the names in a label, so that label and secret fit into a QR code.
+/// The limits of the names in a label, so that label and secret fit into a QR code.
 pub(super) const MAX_SERVICE_BYTES: usize = 64;
 pub(super) const MAX_ACCOUNT_BYTES: usize = 256;
 

@@ -3,13 +3,13 @@
 use std::{fmt, future::Future, sync::Arc, thread};
 
 use super::{
-    Inner, Passwords,
+    Passwords, PasswordsInner,
     context::Context,
     cost::{Cost, Scheme},
-    new::Breached,
+    new::BreachCheck,
     pepper::Peppers,
     pool::Pool,
-    work::Work,
+    work::PasswordHasher,
 };
 use crate::{
     error::{BoxError, ConfigError},
@@ -29,7 +29,7 @@ pub struct PasswordsBuilder {
     waiting: usize,
     allows_common: bool,
     context: Context,
-    breached: Option<Breached>,
+    breached: Option<BreachCheck>,
 }
 
 impl PasswordsBuilder {
@@ -49,87 +49,97 @@ impl PasswordsBuilder {
         }
     }
 
-    /// The schemes: the first hashes new passwords, all of them verify. Default: Argon2id hashes, all verify.
+    /// Sets the schemes: the first one hashes new passwords, all of them verify. Default: Argon2id
+    /// hashes, all verify.
     ///
-    /// A hash of a scheme that is not listed counts no more: its password is wrong.
+    /// A hash of a scheme that is not listed is no longer valid: its password is wrong.
     pub fn schemes(mut self, schemes: impl IntoIterator<Item = Scheme>) -> Self {
         self.schemes = schemes.into_iter().collect();
         self
     }
 
-    /// What a new hash of this cost's scheme costs. Default: [`Scheme::cost`].
+    /// Sets the cost of new hashes of the scheme of `cost`. Default: [`Scheme::cost`].
     pub fn cost(mut self, cost: Cost) -> Self {
         self.costs.push((cost, true));
         self
     }
 
-    /// The same with no lower bound: a thief of the table guesses as much faster. For tests.
+    /// Like [`cost`](Self::cost), without a lower bound, for tests. A low cost makes a stolen table
+    /// that much faster to crack.
     pub fn dangerous_cost(mut self, cost: Cost) -> Self {
         self.costs.push((cost, false));
         self
     }
 
-    /// Whether a right password whose hash is not of the present scheme, cost and pepper gets a new hash, to be
-    /// stored in place of the old one. Default: true, so that old hashes die out as their owners log in.
+    /// Sets whether a right password gets a new hash, to replace the stored one, if that one does
+    /// not have the current scheme, cost and pepper. Default: true, so that old hashes disappear as
+    /// their owners log in.
     pub const fn rehash(mut self, rehash: bool) -> Self {
         self.rehash = rehash;
         self
     }
 
-    /// Mixes a key derived from `secret` into each password, so that a stolen table alone is worth nothing. Default:
-    /// none, since a secret that is lost makes every password wrong.
+    /// Mixes a key derived from `secret` into each password, so that a stolen table is useless by
+    /// itself. Default: none, since the loss of the secret makes every password wrong.
     ///
-    /// The active secret makes new hashes, those that it [accepts](MasterSecret::accept) still verify. A stored hash
-    /// names its pepper, so hashes from before there was one verify too, and are then replaced.
+    /// The active secret makes new hashes; hashes under secrets that it
+    /// [accepts](MasterSecret::accept) still verify. A stored hash names its pepper, so older
+    /// hashes without one verify too, and are then replaced.
     pub fn pepper(mut self, secret: &MasterSecret) -> Self {
         self.peppers = Peppers::new(secret);
         self
     }
 
-    /// How long a new password must be, in characters, 1 to 64. Default: 8 (ASVS 6.2.1; 15 is better).
+    /// Sets the minimum length of a new password in characters, 1 to 64. Default: 8 (ASVS 6.2.1; 15
+    /// is better).
     pub const fn min_length(mut self, characters: usize) -> Self {
         self.min_length = characters;
         self
     }
 
-    /// How long a new password may be, in bytes, 256 to 4096. Default: 1024. 64 characters always fit (ASVS 6.2.9).
+    /// Sets the maximum length of a new password in bytes, 256 to 4096. Default: 1024. 64
+    /// characters always fit (ASVS 6.2.9).
     pub const fn max_length(mut self, bytes: usize) -> Self {
         self.max_length = bytes;
         self
     }
 
-    /// How many hashes are computed at one time. Default: one for each processor; each takes the memory of its cost.
+    /// Sets how many hashes are computed at a time. Default: one per processor. Each takes the
+    /// memory of its cost.
     pub const fn max_running(mut self, hashes: usize) -> Self {
         self.running = hashes;
         self
     }
 
-    /// How many may wait for their turn; the next one is refused as throttled. Default: 64, about a second of work
-    /// on two processors.
+    /// Sets how many hashes may wait; the next one is throttled. Default: 64, about a second of
+    /// work on two processors.
     pub const fn max_waiting(mut self, hashes: usize) -> Self {
         self.waiting = hashes;
         self
     }
 
-    /// Lets new passwords pass that are among the most common ones. Default: they are refused, by a list of some 19,700 of which
-    /// 8,479 have eight characters or more (ASVS 6.2.4).
+    /// Accepts new passwords that are among the most common ones. Default: they are refused, by a
+    /// list of some 19,700, of which 8,479 have eight characters or more (ASVS 6.2.4).
     pub const fn dangerous_allow_common(mut self) -> Self {
         self.allows_common = true;
         self
     }
 
-    /// Refuses new passwords that are made of `text`: the name of the service, its address, its issuer (ASVS 6.2.11). A word of
-    /// four characters or more counts nothing, and what is beside it must be long enough by itself. Default: none. What is known
-    /// of the user goes to [`check_new_for`](Passwords::check_new_for).
+    /// Refuses new passwords made of `text`: the name of the service, its address, its issuer (ASVS
+    /// 6.2.11). A word of four characters or more does not count, and the rest must be long enough
+    /// by itself. Default: none. Pass what is known of the user to
+    /// [`check_new_for`](Passwords::check_new_for).
     pub fn context(mut self, text: &str) -> Self {
         self.context.add(text);
         self
     }
 
-    /// Asks `hook` of each new password whether it is known from a breach (ASVS 6.2.12). Default: nobody is asked.
+    /// Calls `hook` for each new password, to check whether it is known from a breach (ASVS
+    /// 6.2.12). Default: no check.
     ///
-    /// A hook that fails refuses the password for the moment, as
-    /// [`Unchecked`](super::NewPasswordError::Unchecked). One that would rather let it pass answers `Ok(false)`.
+    /// If the hook fails, the password is refused for now, as
+    /// [`Unchecked`](super::NewPasswordError::Unchecked). A hook that prefers to accept it returns
+    /// `Ok(false)`.
     pub fn breached<F, A>(mut self, hook: F) -> Self
     where
         F: Fn(Secret<String>) -> A + Send + Sync + 'static,
@@ -139,22 +149,22 @@ impl PasswordsBuilder {
         self
     }
 
-    /// Checks the settings, and computes one hash: the one with which the passwords of unknown users are compared.
-    /// That takes as long as a login does.
+    /// Checks the settings, and computes one hash, with which the passwords of unknown users are
+    /// compared. That takes as long as a login.
     ///
     /// # Errors
     ///
-    /// When no scheme is listed, a cost is below OWASP's minimum or beyond what may be computed here, a length is
-    /// out of its range, or no hash may run.
+    /// When no scheme is listed, a cost is below OWASP's minimum or above the limits of this crate,
+    /// a length is out of range, or no hash may run.
     pub fn build(self) -> Result<Passwords, ConfigError> {
         let reason = "no scheme is listed";
         let first = self.schemes.first();
         let first = *first.ok_or_else(|| ConfigError::new("schemes", reason))?;
         for (cost, must_be_strong) in &self.costs {
-            cost.bounded()
+            cost.check_bounds()
                 .map_err(|error| ConfigError::new("cost", "is out of bounds").because(error))?;
             if *must_be_strong {
-                cost.strong()?;
+                cost.check_minimum()?;
             }
         }
         if !(1..=MAX_MIN_LENGTH).contains(&self.min_length) {
@@ -172,10 +182,10 @@ impl PasswordsBuilder {
         let mut costs = self.costs.iter().rev().map(|(cost, _)| *cost);
         let chosen = costs.find(|cost| cost.scheme() == first);
         let cost = chosen.unwrap_or_else(|| first.cost());
-        let work = Work::new(self.schemes, cost, self.rehash, self.peppers)
+        let hasher = PasswordHasher::new(self.schemes, cost, self.rehash, self.peppers)
             .map_err(|error| ConfigError::new("cost", "cannot be computed").because(error))?;
-        Ok(Passwords(Arc::new(Inner {
-            work: Arc::new(work),
+        Ok(Passwords(Arc::new(PasswordsInner {
+            hasher: Arc::new(hasher),
             pool: Pool::new(self.running, self.waiting),
             min_length: self.min_length,
             max_length: self.max_length,

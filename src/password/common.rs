@@ -1,9 +1,10 @@
-//! The passwords that are tried first.
+//! The list of the most common passwords.
 
-/// Whether `password` is one of the most common ones, in whatever case.
+/// Whether `password` is one of the most common ones, ignoring case.
 pub(super) fn is_common(password: &str) -> bool {
     let folded = password.to_lowercase();
-    // The lines are sorted, and each has its own offset: a search by halves needs no table of them.
+    // The lines are sorted, and a byte offset identifies each: a binary search needs no table of
+    // them.
     let (mut low, mut high) = (0, LIST.len());
     while low < high {
         let middle = low.midpoint(high);
@@ -18,8 +19,8 @@ pub(super) fn is_common(password: &str) -> bool {
     false
 }
 
-/// Some 19,700 passwords, one a line, sorted; 8,479 of them have eight characters or more. It is the list of Django's
-/// `CommonPasswordValidator`, under the licence in `common/LICENSE`.
+/// Some 19,700 passwords, one per line, sorted; 8,479 of them have eight characters or more. It is
+/// the list of Django's `CommonPasswordValidator`, under the licence in `common/LICENSE`.
 const LIST: &str = include_str!("common/list.txt");
 
 #[cfg(test)]
@@ -27,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_of_the_list_is_found_and_nothing_else() {
+    fn every_listed_password_is_found_and_nothing_else() {
         let lines: Vec<&str> = LIST.lines().collect();
         assert!(lines.is_sorted() && LIST.is_ascii());
         for line in &lines {
@@ -48,9 +49,9 @@ mod tests {
         }
     }
 
-    /// ASVS 6.2.4: at least the top 3000 of those that the policy lets pass.
+    /// ASVS 6.2.4: at least the top 3000 passwords that match the policy.
     #[test]
-    fn there_are_three_thousand_that_are_long_enough() {
+    fn at_least_three_thousand_listed_passwords_are_long_enough() {
         let long = LIST.lines().filter(|line| line.len() >= 8).count();
         assert!(long >= 3_000, "{long}");
     }

@@ -1,23 +1,23 @@
-//! Words that everybody would guess first of this service and of this user.
+//! Words that an attacker would try first for this service and this user.
 
-/// What a password must not be made of.
+/// Words of which a password must not be made.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Context(Vec<String>);
 
 impl Context {
-    /// Adds `text`, such as a name, an address or a URL: the whole, and each word of it.
+    /// Adds `text`, such as a name, an address or a URL: the whole text, and each word of it.
     pub(super) fn add(&mut self, text: &str) {
         let text = text.to_lowercase();
         let words = text.split(|c: char| !c.is_alphanumeric());
         let all = words.chain([text.trim()]);
         let long = all.filter(|word| word.chars().count() >= MIN_WORD);
         self.0.extend(long.map(str::to_owned));
-        // Of two words the one is within the other, the longer one goes first.
+        // Longer words first, since one may contain another.
         self.0.sort_by_key(|word| std::cmp::Reverse(word.len()));
         self.0.dedup();
     }
 
-    /// What is left of `candidate` without these words; `None` if it has none of them.
+    /// Returns `candidate` without these words, or `None` if it contains none of them.
     pub(super) fn without(&self, candidate: &str) -> Option<String> {
         let folded = candidate.to_lowercase();
         let mut left = folded.clone();
@@ -28,7 +28,7 @@ impl Context {
     }
 }
 
-/// Shorter ones are in many good passwords by chance.
+/// Shorter words occur in many good passwords by chance.
 const MIN_WORD: usize = 4;
 
 #[cfg(test)]
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_the_context_are_taken_out_in_whatever_case() {
+    fn words_of_the_context_are_removed_in_any_case() {
         let mut context = Context::default();
         for text in ["https://auth.acme.dev", "alice@example.org", "Bob"] {
             context.add(text);

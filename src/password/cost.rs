@@ -1,15 +1,16 @@
-//! The schemes, what they cost, and between which bounds.
+//! The hashing schemes, their costs, and the bounds of those.
 
-use super::Damaged;
+use super::HashError;
 use crate::error::ConfigError;
 
 /// A password hashing scheme.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Scheme {
-    /// Argon2id (RFC 9106). Listed, it also verifies the hashes of Argon2i and Argon2d.
+    /// Argon2id (RFC 9106). If listed, it also verifies hashes of Argon2i and Argon2d.
     Argon2id,
-    /// bcrypt over HMAC-SHA-256, so that no password is cut at 72 bytes. Listed, it also verifies plain bcrypt.
+    /// bcrypt over HMAC-SHA-256, so that no password is cut at 72 bytes. If listed, it also
+    /// verifies plain bcrypt.
     Bcrypt,
     /// scrypt (RFC 7914).
     Scrypt,
@@ -20,7 +21,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// Every scheme, the one to prefer first.
+    /// Every scheme, in order of preference.
     pub const ALL: [Self; 5] = [
         Self::Argon2id,
         Self::Scrypt,
@@ -29,7 +30,7 @@ impl Scheme {
         Self::Pbkdf2Sha512,
     ];
 
-    /// What a hash costs unless told otherwise: what OWASP asks for at least, and for bcrypt four times that, which a
+    /// Returns the default cost of a hash: OWASP's minimum, and for bcrypt four times that, which a
     /// server can afford.
     #[must_use]
     pub const fn cost(self) -> Cost {
@@ -55,15 +56,15 @@ impl Scheme {
     }
 }
 
-/// What one hash costs, and under which scheme.
+/// The cost of one hash, under a scheme.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Cost {
-    /// The parameters of Argon2id. Its lanes are computed one after the other.
+    /// The parameters of Argon2id. Its lanes are computed sequentially.
     Argon2id {
         /// Memory, in KiB.
         memory_kib: u32,
-        /// How often the memory is passed over.
+        /// Number of passes over the memory.
         passes: u32,
         /// Degree of parallelism.
         lanes: u32,
@@ -84,18 +85,18 @@ pub enum Cost {
     },
     /// The parameter of PBKDF2 with HMAC-SHA-256.
     Pbkdf2Sha256 {
-        /// How often.
+        /// Number of iterations.
         iterations: u32,
     },
     /// The parameter of PBKDF2 with HMAC-SHA-512.
     Pbkdf2Sha512 {
-        /// How often.
+        /// Number of iterations.
         iterations: u32,
     },
 }
 
 impl Cost {
-    /// The scheme it is a cost of.
+    /// Returns the scheme of this cost.
     #[must_use]
     pub const fn scheme(self) -> Scheme {
         match self {
@@ -107,11 +108,11 @@ impl Cost {
         }
     }
 
-    /// Refuses what would take more than some seconds or 1 GiB, before any of it is computed: a stored hash may be
-    /// damaged, or written by somebody who wants this server to stand still.
-    pub(super) fn bounded(self) -> Result<Self, Damaged> {
+    /// Refuses a cost of more than some seconds or 1 GiB before anything is computed: a stored hash
+    /// may be damaged, or written by an attacker to stall this server.
+    pub(super) fn check_bounds(self) -> Result<Self, HashError> {
         let is_bounded = match self {
-            // What libsodium calls sensitive: 1 GiB, four passes.
+            // libsodium's "sensitive": 1 GiB, four passes.
             Self::Argon2id {
                 memory_kib,
                 passes,
@@ -138,15 +139,16 @@ impl Cost {
                 (1..=10_000_000).contains(&iterations)
             }
         };
-        match is_bounded {
-            true => Ok(self),
-            false => Err(Damaged::new("the cost is out of bounds")),
+        if is_bounded {
+            Ok(self)
+        } else {
+            Err(HashError::new("the cost is out of bounds"))
         }
     }
 
-    /// Refuses what OWASP's Password Storage Cheat Sheet calls too little.
-    pub(super) fn strong(self) -> Result<(), ConfigError> {
-        let enough = match self {
+    /// Refuses a cost below the minimum of OWASP's Password Storage Cheat Sheet.
+    pub(super) fn check_minimum(self) -> Result<(), ConfigError> {
+        let is_enough = match self {
             Self::Argon2id {
                 memory_kib, passes, ..
             } => {
@@ -165,17 +167,18 @@ impl Cost {
             Self::Pbkdf2Sha256 { iterations } => iterations >= 600_000,
             Self::Pbkdf2Sha512 { iterations } => iterations >= 210_000,
         };
-        match enough {
-            true => Ok(()),
-            false => Err(ConfigError::new("cost", "is less than OWASP's minimum")),
+        if is_enough {
+            Ok(())
+        } else {
+            Err(ConfigError::new("cost", "is less than OWASP's minimum"))
         }
     }
 }
 
 const GIB_IN_KIB: u32 = 1024 * 1024;
-/// scrypt's blocks have 128 bytes.
+/// A block of scrypt has 128 bytes.
 const GIB_IN_BLOCKS: u64 = 1024 * 1024 * 1024 / 128;
-/// Memory in KiB with the least number of passes, each of equal strength.
+/// Memory in KiB and minimum number of passes, of equal strength.
 const ARGON2_MINIMA: [(u32, u32); 5] = [
     (47_104, 1),
     (19_456, 2),
@@ -183,5 +186,5 @@ const ARGON2_MINIMA: [(u32, u32); 5] = [
     (9_216, 4),
     (7_168, 5),
 ];
-/// The logarithm of `N` with the least `p`, each of equal strength.
+/// The logarithm of `N` and minimum `p`, of equal strength.
 const SCRYPT_MINIMA: [(u32, u32); 5] = [(17, 1), (16, 2), (15, 3), (14, 5), (13, 10)];

@@ -1,4 +1,4 @@
-//! The handle for passwords.
+//! Hashing and verification of passwords.
 
 mod builder;
 mod common;
@@ -16,7 +16,7 @@ mod work;
 
 use std::{error::Error, fmt, sync::Arc};
 
-pub(crate) use self::whose::Whose;
+pub(crate) use self::whose::Requester;
 pub use self::{
     builder::PasswordsBuilder,
     cost::{Cost, Scheme},
@@ -25,9 +25,9 @@ pub use self::{
 use self::{
     common::is_common,
     context::Context,
-    new::Breached,
-    pool::{Place, Pool},
-    work::Work,
+    new::BreachCheck,
+    pool::{Pool, QueueSlot},
+    work::PasswordHasher,
 };
 use crate::{
     error::{BoxError, StoreError},
@@ -39,34 +39,34 @@ use crate::{
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
 #[derive(Clone)]
-pub struct Passwords(Arc<Inner>);
+pub struct Passwords(Arc<PasswordsInner>);
 
-struct Inner {
-    work: Arc<Work>,
+struct PasswordsInner {
+    hasher: Arc<PasswordHasher>,
     pool: Pool,
     min_length: usize,
     max_length: usize,
     allows_common: bool,
     context: Context,
-    breached: Option<Breached>,
+    breached: Option<BreachCheck>,
 }
 
-/// What became of a password that was presented.
+/// The result of verifying a password.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use = "a wrong password is not an error"]
 #[allow(clippy::exhaustive_enums, reason = "a password is right or wrong")]
 pub enum Outcome {
-    /// It is the user's.
+    /// The password is the user's.
     Verified {
-        /// The hash to store in place of the old one, which is not as hashes are made now.
+        /// A new hash to store, if the stored one is outdated.
         new_hash: Option<Secret<String>>,
     },
-    /// It is not, or there is no such user.
+    /// The password is wrong, or there is no such user.
     Wrong,
 }
 
 impl Outcome {
-    /// Whether the password is the user's.
+    /// Returns whether the password is the user's.
     #[must_use]
     pub const fn is_verified(&self) -> bool {
         matches!(self, Self::Verified { .. })
@@ -74,35 +74,36 @@ impl Outcome {
 }
 
 impl Passwords {
-    /// The settings, all with defaults.
+    /// Returns the settings, all with defaults.
     pub fn builder() -> PasswordsBuilder {
         PasswordsBuilder::new()
     }
 
-    /// Whether `password` may be somebody's from now on: its length; that it is none of the most common ones; that it is not made
-    /// of [words of the service](PasswordsBuilder::context); and that it is not known from a breach, if a
-    /// [hook](PasswordsBuilder::breached) says so. It is taken exactly as given: nothing is trimmed or normalised,
-    /// and no character is asked for.
+    /// Checks whether `password` may be used from now on: its length; that it is not one of the
+    /// most common ones; that it is not made of [words of the service](PasswordsBuilder::context);
+    /// and that it is not known from a breach, if there is a [hook](PasswordsBuilder::breached).
+    /// The password is used exactly as given: nothing is trimmed or normalised, and no kind of
+    /// character is required.
     ///
     /// # Errors
     ///
-    /// Why it may not.
+    /// The reason why it is refused.
     pub async fn check_new(&self, password: &str) -> Result<NewPassword, NewPasswordError> {
         self.check_new_for(password, []).await
     }
 
-    /// The same for a user who is known: the password must not be made of the words of `context` either, such as its name and
-    /// its e-mail address.
+    /// Like [`check_new`](Self::check_new), for a known user: the password must also not be made of
+    /// the words of `context`, such as the user's name and e-mail address.
     ///
     /// # Errors
     ///
-    /// Why it may not.
+    /// The reason why it is refused.
     pub async fn check_new_for(
         &self,
         password: &str,
         context: impl IntoIterator<Item = &str> + Send,
     ) -> Result<NewPassword, NewPasswordError> {
-        // A character has a byte at least, so a flood of bytes is not counted.
+        // A character has at least one byte, so an oversized text is not counted.
         if password.len() > self.0.max_length {
             return Err(NewPasswordError::TooLong(self.0.max_length));
         }
@@ -121,7 +122,7 @@ impl Passwords {
         Ok(NewPassword(password))
     }
 
-    /// Judges whether a password is one of those that are tried first.
+    /// Checks that a password is not one of those that are tried first.
     fn check_guessable<'a>(
         &self,
         password: &str,
@@ -135,63 +136,68 @@ impl Passwords {
         for text in context {
             words.add(text);
         }
-        // Such a word adds nothing: what is beside it must be a password by itself.
+        // Such a word adds no strength: the rest must be a password by itself.
         let rest = words.without(password);
         let is_weak =
             |rest: &String| rest.chars().count() < self.0.min_length || is_common(rest.trim());
-        match rest.is_some_and(|rest| is_weak(&rest)) {
-            true => Err(NewPasswordError::Context),
-            false => Ok(()),
+        if rest.is_some_and(|rest| is_weak(&rest)) {
+            Err(NewPasswordError::Context)
+        } else {
+            Ok(())
         }
     }
 
-    /// The hash of a new password, to be stored with its user.
+    /// Returns the hash of a new password, to be stored with its user.
     ///
     /// # Errors
     ///
-    /// A throttled [`Rejection`] when too many hashes wait already, an unavailable one when there is not memory
-    /// enough, a misconfigured one outside a tokio runtime.
+    /// [`RejectionKind::Throttled`](crate::RejectionKind::Throttled) when too many hashes are
+    /// waiting, [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when there is not
+    /// enough memory, [`RejectionKind::Misconfigured`](crate::RejectionKind::Misconfigured) outside
+    /// a tokio runtime.
     pub async fn hash(&self, password: &NewPassword) -> Result<Secret<String>, Rejection> {
-        self.admit(Whose::nobody())?.hash(password).await
+        self.admit(Requester::internal())?.hash(password).await
     }
 
-    /// Whether `password` is that of the user whose hash is `stored`; `None` for a user that is not known or has no
-    /// password, which is always wrong and takes as long.
+    /// Compares `password` with the hash `stored`. Pass `None` for a user who is unknown or has no
+    /// password: that is always wrong and takes as long.
     ///
-    /// More than 4096 bytes are wrong at once, whoever the user is.
+    /// A password of more than 4096 bytes is wrong at once, for every user.
     ///
     /// # Errors
     ///
-    /// An unavailable [`Rejection`] when `stored` is not a hash that is understood, when its pepper is not known, or
-    /// when its cost is out of bounds: the user's password is neither right nor wrong, and the log tells why. As for
-    /// [`hash`](Self::hash) otherwise.
+    /// [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when `stored` is not a
+    /// known hash format, its pepper is unknown, or its cost is out of bounds: the password is then
+    /// neither right nor wrong, and the log states the reason. Otherwise as for
+    /// [`hash`](Self::hash).
     pub async fn verify(&self, password: &str, stored: Option<&str>) -> Result<Outcome, Rejection> {
-        let admitted = self.admit(Whose::nobody())?;
-        admitted.verify(password, stored).await
+        let slot = self.admit(Requester::internal())?;
+        slot.verify(password, stored).await
     }
 
-    /// A place in the queue of hashes. It costs nothing yet; without one, nothing else is to be spent on a request.
-    pub(crate) fn admit(&self, whose: Whose) -> Result<Admitted, Rejection> {
-        Ok(Admitted {
-            place: Arc::new(self.0.pool.admit(whose)?),
-            work: Arc::clone(&self.0.work),
+    /// Reserves a slot in the hashing queue, which costs nothing yet. Nothing else is to be spent
+    /// on a request without one.
+    pub(crate) fn admit(&self, requester: Requester) -> Result<HashingSlot, Rejection> {
+        Ok(HashingSlot {
+            slot: Arc::new(self.0.pool.admit(requester)?),
+            hasher: Arc::clone(&self.0.hasher),
         })
     }
 }
 
-/// A place in the queue of hashes, held until it is dropped and what was begun in it has ended.
-pub(crate) struct Admitted {
-    place: Arc<Place>,
-    work: Arc<Work>,
+/// A slot in the hashing queue. It is held until it is dropped and all work in it has finished.
+pub(crate) struct HashingSlot {
+    slot: Arc<QueueSlot>,
+    hasher: Arc<PasswordHasher>,
 }
 
-impl Admitted {
+impl HashingSlot {
     /// See [`Passwords::hash`].
     pub(crate) async fn hash(&self, password: &NewPassword) -> Result<Secret<String>, Rejection> {
-        let work = Arc::clone(&self.work);
+        let hasher = Arc::clone(&self.hasher);
         let password = password.0.clone();
-        let hash = Arc::clone(&self.place)
-            .run(move || work.hash(password.expose().as_bytes()))
+        let hash = Arc::clone(&self.slot)
+            .run(move || hasher.hash(password.expose().as_bytes()))
             .await?;
         hash.map_err(|error| StoreError::Unavailable(error.into()).into())
     }
@@ -205,14 +211,14 @@ impl Admitted {
         if password.len() > MAX_BYTES {
             return Ok(Outcome::Wrong);
         }
-        let work = Arc::clone(&self.work);
+        let hasher = Arc::clone(&self.hasher);
         let password = Secret::new(password.to_owned());
         let stored = stored.map(|stored| Secret::new(stored.to_owned()));
         let verify = move || {
             let stored = stored.as_ref().map(|stored| stored.expose().as_str());
-            work.verify(password.expose().as_bytes(), stored)
+            hasher.verify(password.expose().as_bytes(), stored)
         };
-        let verified = Arc::clone(&self.place).run(verify).await?;
+        let verified = Arc::clone(&self.slot).run(verify).await?;
         verified.map_err(|error| {
             tracing::error!(%error, "a stored password hash cannot be verified");
             StoreError::Corrupt(error.into()).into()
@@ -223,20 +229,20 @@ impl Admitted {
 impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Passwords")
-            .field("work", &self.0.work)
+            .field("hasher", &self.0.hasher)
             .field("pool", &self.0.pool)
             .finish_non_exhaustive()
     }
 }
 
-/// Says why a stored hash cannot be verified. It quotes nothing of it.
+/// The reason why a hash cannot be computed or verified. It quotes nothing of the hash.
 #[derive(Debug)]
-struct Damaged {
+struct HashError {
     reason: &'static str,
     source: Option<BoxError>,
 }
 
-impl Damaged {
+impl HashError {
     const fn new(reason: &'static str) -> Self {
         Self {
             reason,
@@ -252,17 +258,17 @@ impl Damaged {
     }
 }
 
-impl fmt::Display for Damaged {
+impl fmt::Display for HashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason)
     }
 }
 
-impl Error for Damaged {
+impl Error for HashError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
 }
 
-/// The most that is ever hashed, so that nobody can make a hash expensive by its length.
+/// The longest password that is ever hashed, so that length cannot make a hash expensive.
 const MAX_BYTES: usize = 4096;

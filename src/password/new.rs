@@ -1,10 +1,11 @@
-//! A password that somebody wants to have.
+//! A new password that may be hashed.
 
 use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc};
 
 use crate::{error::BoxError, secret::Secret};
 
-/// A new password that may be hashed: [`Passwords::check_new`](super::Passwords::check_new) has let it pass.
+/// A new password that may be hashed: [`Passwords::check_new`](super::Passwords::check_new) has
+/// accepted it.
 #[derive(Clone)]
 pub struct NewPassword(pub(super) Secret<String>);
 
@@ -14,7 +15,7 @@ impl fmt::Debug for NewPassword {
     }
 }
 
-/// Says why a new password is not taken. Its text is fit for the user.
+/// The reason why a new password is refused. Its text may be shown to the user.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NewPasswordError {
@@ -24,11 +25,11 @@ pub enum NewPasswordError {
     TooLong(usize),
     /// It is one of the most common ones.
     Common,
-    /// It is made of the name of the service or of its user.
+    /// It is made of the name of the service or of the user.
     Context,
     /// It is known from a breach.
     Breached,
-    /// Nobody could say whether it is known from a breach: a fault of the service, to be answered with 503.
+    /// The breach check failed. This is a fault of the service, to be answered with 503.
     Unchecked(BoxError),
 }
 
@@ -60,7 +61,7 @@ impl Error for NewPasswordError {
     }
 }
 
-/// Whether a password is known from a breach.
-pub(super) type Breached = Arc<dyn Fn(Secret<String>) -> Answer + Send + Sync>;
+/// Checks whether a password is known from a breach.
+pub(super) type BreachCheck = Arc<dyn Fn(Secret<String>) -> BreachFuture + Send + Sync>;
 
-type Answer = Pin<Box<dyn Future<Output = Result<bool, BoxError>> + Send>>;
+type BreachFuture = Pin<Box<dyn Future<Output = Result<bool, BoxError>> + Send>>;

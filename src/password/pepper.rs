@@ -1,4 +1,4 @@
-//! A secret mixed into each password, which a thief of the table does not have.
+//! A secret that is mixed into each password and is not in the table of users.
 
 use std::fmt;
 
@@ -8,13 +8,14 @@ use zeroize::Zeroizing;
 use super::stored::PepperId;
 use crate::secret::MasterSecret;
 
-/// The peppers by their ids, the one for new hashes first; none at all by default.
+/// The peppers by id, the one for new hashes first. Empty by default.
 #[derive(Default)]
 pub(super) struct Peppers(Vec<(PepperId, hmac::Key)>);
 
 impl Peppers {
     pub(super) fn new(secret: &MasterSecret) -> Self {
-        // Of no issuer: hashes belong to the table of users, which may change its issuer or have several.
+        // Not bound to an issuer: hashes belong to the table of users, whose issuer may change or
+        // not be the only one.
         let keys = secret.keys("tower-jam password pepper", "");
         let ids = secret.keys("tower-jam password pepper id", "");
         let named = ids.iter().zip(&keys).map(|(id, key)| {
@@ -29,8 +30,8 @@ impl Peppers {
         self.0.first().map(|(id, _)| *id)
     }
 
-    /// What is hashed in place of the password; `None` if there is no such pepper.
-    pub(super) fn season(
+    /// Returns what is hashed in place of the password, or `None` if there is no such pepper.
+    pub(super) fn apply(
         &self,
         id: Option<PepperId>,
         password: &[u8],

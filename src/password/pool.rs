@@ -1,8 +1,8 @@
-//! How many hashes are computed at one time, how many may wait, and who goes next.
+//! Limits how many hashes run at a time and how many wait, and decides which is next.
 //!
-//! A place is taken before anything else is spent on a request, and held until its hash is done. Nobody holds more than a few
-//! of them: an account, a device and a network have bounds of their own. Networks take turns, so that one which floods the
-//! queue waits for itself.
+//! A slot is reserved before any other work is spent on a request, and held until its hash is done.
+//! An account, a device and a network each have a limit of slots. Networks take turns, so that a
+//! network that floods the queue only delays itself.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,215 +13,217 @@ use std::{
 
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::whose::{Holder, Whose};
+use super::whose::{QuotaKey, Requester};
 use crate::{error::StoreError, rejection::Rejection};
 
-/// A bound on the hashes that run, and one on those that run or wait.
-pub(super) struct Pool(Arc<Shared>);
+/// Limits the hashes that run, and those that run or wait.
+pub(super) struct Pool(Arc<PoolInner>);
 
-struct Shared {
+struct PoolInner {
     limits: Limits,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     running: usize,
-    places: usize,
+    slots: usize,
 }
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     running: usize,
-    /// How many places are taken, and how many of them each holder has.
+    /// The number of slots in use, in total and by quota.
     taken: usize,
-    held: HashMap<Holder, usize>,
-    /// Those who wait for their turn, by network.
-    waiting: HashMap<Holder, VecDeque<Waiter>>,
-    /// The networks that wait, in the order of their turns.
-    turns: VecDeque<Holder>,
+    held: HashMap<QuotaKey, usize>,
+    /// The waiters by network.
+    waiting: HashMap<QuotaKey, VecDeque<Waiter>>,
+    /// The networks with waiters, in round-robin order.
+    network_queue: VecDeque<QuotaKey>,
     next_id: u64,
 }
 
 struct Waiter {
     id: u64,
-    turn: oneshot::Sender<Turn>,
+    permit: oneshot::Sender<RunPermit>,
 }
 
 impl Pool {
     pub(super) fn new(running: usize, waiting: usize) -> Self {
         let limits = Limits {
             running,
-            places: running + waiting,
+            slots: running + waiting,
         };
-        Self(Arc::new(Shared {
+        Self(Arc::new(PoolInner {
             limits,
             state: Mutex::default(),
         }))
     }
 
-    /// A place in the queue, or a refusal at once when it is full, or full of the same.
-    pub(super) fn admit(&self, whose: Whose) -> Result<Place, Rejection> {
-        let shared = &self.0;
-        let mut state = shared.lock();
-        let is_full = state.taken >= shared.limits.places;
-        let limits = shared.limits;
-        let holds_enough = |holder: &Holder| {
-            let held = state.held.get(holder).copied().unwrap_or(0);
-            held >= limits.of(holder)
+    /// Reserves a slot in the queue. Refused at once if the queue is full, or a quota of the
+    /// requester is used up.
+    pub(super) fn admit(&self, requester: Requester) -> Result<QueueSlot, Rejection> {
+        let inner = &self.0;
+        let mut state = inner.lock();
+        let is_full = state.taken >= inner.limits.slots;
+        let limits = inner.limits;
+        let holds_enough = |key: &QuotaKey| {
+            let held = state.held.get(key).copied().unwrap_or(0);
+            held >= limits.of(key)
         };
-        if is_full || whose.holders().any(holds_enough) {
+        if is_full || requester.quota_keys().any(holds_enough) {
             return Err(Rejection::throttled(
                 RETRY,
-                "too many passwords to be hashed",
+                "too many passwords are waiting to be hashed",
             ));
         }
         state.taken += 1;
-        for holder in whose.holders() {
-            *state.held.entry(holder.clone()).or_default() += 1;
+        for key in requester.quota_keys() {
+            *state.held.entry(key.clone()).or_default() += 1;
         }
-        Ok(Place {
-            shared: Arc::clone(shared),
-            whose,
+        Ok(QueueSlot {
+            inner: Arc::clone(inner),
+            requester,
         })
     }
 }
 
 impl Limits {
-    fn of(self, holder: &Holder) -> usize {
-        let share = match holder {
-            Holder::Account(_) => ACCOUNT.min(self.places.div_ceil(2)),
-            Holder::AccountNetwork(_) => ACCOUNT_NETWORK.min(self.places.div_ceil(4)),
-            Holder::Device(_) => DEVICE.min(self.places.div_ceil(4)),
-            Holder::Network(_) => self.places - self.places / 4,
-            Holder::Nobody => self.places,
+    fn of(self, key: &QuotaKey) -> usize {
+        let share = match key {
+            QuotaKey::Account(_) => ACCOUNT.min(self.slots.div_ceil(2)),
+            QuotaKey::AccountNetwork(_) => ACCOUNT_NETWORK.min(self.slots.div_ceil(4)),
+            QuotaKey::Device(_) => DEVICE.min(self.slots.div_ceil(4)),
+            QuotaKey::Network(_) => self.slots - self.slots / 4,
+            QuotaKey::Internal => self.slots,
         };
         share.max(1)
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl PoolInner {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the next ones run while there is room: one of each network in turn.
-    fn go_on(self: &Arc<Self>, state: &mut State) {
+    /// Starts waiters while there is room, one of each network in turn.
+    fn start_waiters(self: &Arc<Self>, state: &mut PoolState) {
         while state.running < self.limits.running {
-            let Some(network) = state.turns.pop_front() else {
+            let Some(network) = state.network_queue.pop_front() else {
                 return;
             };
             let Some(queue) = state.waiting.get_mut(&network) else {
                 continue;
             };
             let next = queue.pop_front();
-            match queue.is_empty() {
-                true => drop(state.waiting.remove(&network)),
-                false => state.turns.push_back(network),
+            if queue.is_empty() {
+                state.waiting.remove(&network);
+            } else {
+                state.network_queue.push_back(network);
             }
             let Some(waiter) = next else { continue };
-            let turn = Turn(Some(Arc::clone(self)));
-            match waiter.turn.send(turn) {
+            let permit = RunPermit(Some(Arc::clone(self)));
+            match waiter.permit.send(permit) {
                 Ok(()) => state.running += 1,
-                // Nobody waits there any more. The lock is held, so this turn must not give itself back.
+                // The waiter is gone. The lock is held, so this permit must not release itself.
                 Err(mut unused) => drop(unused.0.take()),
             }
         }
     }
 }
 
-/// A place in the queue. It is given back when it and all work begun in it have ended.
-pub(super) struct Place {
-    shared: Arc<Shared>,
-    whose: Whose,
+/// A slot in the queue. It is released when it and all work in it have finished.
+pub(super) struct QueueSlot {
+    inner: Arc<PoolInner>,
+    requester: Requester,
 }
 
-impl Place {
-    /// Works on a thread of the runtime's for blocking work, once it is this place's turn. It stays taken until the work has
-    /// ended, whether or not anybody still waits for it.
+impl QueueSlot {
+    /// Runs `work` on a blocking thread of the runtime once it is this slot's turn. The slot stays
+    /// reserved until the work has finished, even if the caller is dropped.
     pub(super) async fn run<T: Send + 'static>(
         self: Arc<Self>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Rejection> {
-        let turn = self.turn().await?;
+        let permit = self.permit().await?;
         let runtime = Handle::try_current()
             .map_err(|error| Rejection::misconfigured("no tokio runtime").because(error))?;
-        let done = runtime.spawn_blocking(move || {
-            let answer = work();
-            drop((turn, self));
-            answer
+        let task = runtime.spawn_blocking(move || {
+            let output = work();
+            drop((permit, self));
+            output
         });
-        let done = done.await;
-        done.map_err(|error| StoreError::Unavailable(error.into()).into())
+        let result = task.await;
+        result.map_err(|error| StoreError::Unavailable(error.into()).into())
     }
 
-    async fn turn(&self) -> Result<Turn, Rejection> {
+    async fn permit(&self) -> Result<RunPermit, Rejection> {
         let (sender, receiver) = oneshot::channel();
         let waiting = {
-            let mut state = self.shared.lock();
+            let mut state = self.inner.lock();
             let id = state.next_id;
             state.next_id += 1;
-            let network = self.whose.network.clone();
+            let network = self.requester.network.clone();
             let queue = state.waiting.entry(network.clone()).or_default();
             let is_first = queue.is_empty();
-            queue.push_back(Waiter { id, turn: sender });
+            queue.push_back(Waiter { id, permit: sender });
             if is_first {
-                state.turns.push_back(network);
+                state.network_queue.push_back(network);
             }
-            self.shared.go_on(&mut state);
-            Waiting { place: self, id }
+            self.inner.start_waiters(&mut state);
+            QueuePosition { slot: self, id }
         };
-        let turn = receiver.await;
+        let permit = receiver.await;
         drop(waiting);
-        turn.map_err(|error| StoreError::Unavailable(error.into()).into())
+        permit.map_err(|error| StoreError::Unavailable(error.into()).into())
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueSlot {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
+        let mut state = self.inner.lock();
         state.taken -= 1;
-        for holder in self.whose.holders() {
-            if let Some(held) = state.held.get_mut(holder) {
+        for key in self.requester.quota_keys() {
+            if let Some(held) = state.held.get_mut(key) {
                 *held -= 1;
                 if *held == 0 {
-                    state.held.remove(holder);
+                    state.held.remove(key);
                 }
             }
         }
     }
 }
 
-/// A caller that disappears while waiting leaves the queue.
-struct Waiting<'a> {
-    place: &'a Place,
+/// Removes a caller that is dropped while it waits from the queue.
+struct QueuePosition<'a> {
+    slot: &'a QueueSlot,
     id: u64,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for QueuePosition<'_> {
     fn drop(&mut self) {
-        let mut state = self.place.shared.lock();
-        let network = &self.place.whose.network;
+        let mut state = self.slot.inner.lock();
+        let network = &self.slot.requester.network;
         let Some(queue) = state.waiting.get_mut(network) else {
             return;
         };
         queue.retain(|waiter| waiter.id != self.id);
         if queue.is_empty() {
             state.waiting.remove(network);
-            state.turns.retain(|turn| turn != network);
+            state.network_queue.retain(|queued| queued != network);
         }
     }
 }
 
-/// The right to compute now. It is given back when dropped.
-struct Turn(Option<Arc<Shared>>);
+/// The permission to compute now. Dropping it releases it.
+struct RunPermit(Option<Arc<PoolInner>>);
 
-impl Drop for Turn {
+impl Drop for RunPermit {
     fn drop(&mut self) {
-        if let Some(shared) = self.0.take() {
-            let mut state = shared.lock();
+        if let Some(inner) = self.0.take() {
+            let mut state = inner.lock();
             state.running -= 1;
-            shared.go_on(&mut state);
+            inner.start_waiters(&mut state);
         }
     }
 }
@@ -237,13 +239,13 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// Nobody types their password in so many windows at once.
+/// Nobody types a password in more windows at once.
 const ACCOUNT_NETWORK: usize = 8;
-/// Of all networks together, so that strangers in one do not take every place of somebody elsewhere.
+/// For all networks together, so that strangers in one cannot take every slot of a user elsewhere.
 const ACCOUNT: usize = 24;
 const DEVICE: usize = 4;
 
-/// A full queue of hashes at OWASP's cost is worked off in a second or two on two cores.
+/// A full queue at OWASP's cost takes a second or two on two cores.
 const RETRY: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
@@ -255,22 +257,22 @@ mod tests {
 
     use super::*;
 
-    fn from(account: &str, address: &str) -> Whose {
-        Whose::new(account, address.parse().unwrap(), None)
+    fn from(account: &str, address: &str) -> Requester {
+        Requester::new(account, address.parse().unwrap(), None)
     }
 
-    /// A place at work until the sender is dropped.
-    fn busy(place: Place) -> (tokio::task::JoinHandle<()>, mpsc::Sender<()>) {
+    /// Keeps a slot busy until the sender is dropped.
+    fn busy(slot: QueueSlot) -> (tokio::task::JoinHandle<()>, mpsc::Sender<()>) {
         let (sender, receiver) = mpsc::channel::<()>();
         let work = move || {
             let _ = receiver.recv();
         };
-        let working = tokio::spawn(async move { Arc::new(place).run(work).await.unwrap() });
+        let working = tokio::spawn(async move { Arc::new(slot).run(work).await.unwrap() });
         (working, sender)
     }
 
-    fn admit(pool: &Pool) -> Result<Place, Rejection> {
-        pool.admit(Whose::nobody())
+    fn admit(pool: &Pool) -> Result<QueueSlot, Rejection> {
+        pool.admit(Requester::internal())
     }
 
     async fn until(holds: impl Fn() -> bool) {
@@ -279,7 +281,8 @@ mod tests {
         }
     }
 
-    /// Callers come and vanish at every point; what runs is counted inside the work, which ends only when told to.
+    /// Callers start and are dropped at every point. The running work is counted inside itself and
+    /// ends only on request.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn no_more_runs_than_the_bound_when_callers_vanish() {
         const BOUND: usize = 3;
@@ -295,22 +298,23 @@ mod tests {
                     let (running, starts) = (Arc::clone(&running), starts.clone());
                     let finishes = Arc::clone(&finishes);
                     tokio::spawn(async move {
-                        let place = Arc::new(admit(&pool)?);
+                        let slot = Arc::new(admit(&pool)?);
                         let work = move || {
                             let now = running.fetch_add(1, Ordering::SeqCst) + 1;
                             let _ = starts.send(now);
-                            // Ends when the sender is gone.
+                            // Returns when the sender is dropped.
                             let _ = finishes.lock().map(|finishes| finishes.recv());
                             running.fetch_sub(1, Ordering::SeqCst);
                         };
-                        place.run(work).await
+                        slot.run(work).await
                     })
                 })
                 .collect();
             for _ in 0..BOUND {
                 assert!(started.recv().unwrap() <= BOUND);
             }
-            // All vanish, those whose work runs included; nobody else may begin before it has ended.
+            // All callers are dropped, including those with running work. Nobody else may start
+            // before it ends.
             for caller in callers {
                 caller.abort();
                 let _ = caller.await;
@@ -318,23 +322,23 @@ mod tests {
             {
                 let state = pool.0.lock();
                 assert_eq!((state.running, state.taken), (BOUND, BOUND));
-                assert!(state.waiting.is_empty() && state.turns.is_empty());
+                assert!(state.waiting.is_empty() && state.network_queue.is_empty());
             }
             assert!(started.try_recv().is_err());
             drop(finish);
-            // Every place comes back.
+            // Every slot is released.
             until(|| pool.0.lock().taken == 0).await;
             assert_eq!(pool.0.lock().running, 0);
         }
     }
 
     #[tokio::test]
-    async fn who_waits_is_served_in_order_and_who_is_too_many_is_not() {
+    async fn waiters_run_in_order_and_excess_callers_are_refused() {
         let pool = Pool::new(1, 1);
         let (first, finish) = busy(admit(&pool).unwrap());
         until(|| pool.0.lock().running == 1).await;
         let (second, finish_second) = busy(admit(&pool).unwrap());
-        until(|| !pool.0.lock().turns.is_empty()).await;
+        until(|| !pool.0.lock().network_queue.is_empty()).await;
         assert_eq!(admit(&pool).err().unwrap().status(), 429);
         drop((finish, finish_second));
         first.await.unwrap();
@@ -342,11 +346,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_panics_is_unavailable_and_leaves_its_place() {
+    async fn work_that_panics_is_unavailable_and_releases_its_slot() {
         let pool = Pool::new(1, 0);
         for _ in 0..3 {
-            let place = Arc::new(admit(&pool).unwrap());
-            let refused = place.run(|| assert!(pool_is_broken())).await.unwrap_err();
+            let slot = Arc::new(admit(&pool).unwrap());
+            let refused = slot.run(|| assert!(pool_is_broken())).await.unwrap_err();
             assert_eq!(refused.status(), 503);
         }
     }
@@ -356,15 +360,17 @@ mod tests {
     }
 
     #[test]
-    fn nobody_takes_more_than_a_share_of_the_places() {
+    fn no_requester_exceeds_its_share_of_the_slots() {
         let pool = Pool::new(2, 62);
-        let take = |whose: &dyn Fn(usize) -> Whose| {
-            let places: Vec<_> = (0..100).map_while(|n| pool.admit(whose(n)).ok()).collect();
-            places.len()
+        let take = |requester: &dyn Fn(usize) -> Requester| {
+            let slots: Vec<_> = (0..100)
+                .map_while(|n| pool.admit(requester(n)).ok())
+                .collect();
+            slots.len()
         };
         assert_eq!(take(&|n| from("alice", &format!("192.0.2.{n}"))), ACCOUNT);
         assert_eq!(take(&|_| from("alice", "192.0.2.1")), ACCOUNT_NETWORK);
-        let device = |_| Whose::new("alice", "192.0.2.1".parse().unwrap(), Some(b"phone"));
+        let device = |_| Requester::new("alice", "192.0.2.1".parse().unwrap(), Some(b"phone"));
         assert_eq!(take(&device), DEVICE);
         assert_eq!(take(&|n| from(&format!("{n}"), "192.0.2.1")), 48);
         let site = |n| from(&format!("{n}"), &format!("2001:db8:1:{n:x}::1"));
@@ -376,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_queue_is_nobodys_alone() {
+    fn one_requester_cannot_fill_a_small_queue() {
         let pool = Pool::new(1, 3);
         let first = pool.admit(from("alice", "192.0.2.1")).unwrap();
         assert!(pool.admit(from("alice", "192.0.2.1")).is_err());
@@ -387,7 +393,7 @@ mod tests {
         assert!(pool.admit(from("alice", "192.0.2.1")).is_ok());
     }
 
-    /// Thirty wait from one network when one comes from another: it is the second to run.
+    /// Thirty callers of one network wait when one of another arrives: it runs second.
     #[tokio::test]
     async fn networks_take_turns() {
         let pool = Pool::new(1, 63);
@@ -401,12 +407,13 @@ mod tests {
             } else {
                 "192.0.2.1"
             };
-            let place = Arc::new(pool.admit(from(&format!("{number}"), address)).unwrap());
+            let slot = Arc::new(pool.admit(from(&format!("{number}"), address)).unwrap());
             let order = Arc::clone(&order);
             callers.push(tokio::spawn(async move {
-                place.run(move || order.lock().unwrap().push(number)).await
+                slot.run(move || order.lock().unwrap().push(number)).await
             }));
-            let waits = |state: &State| state.waiting.values().map(VecDeque::len).sum::<usize>();
+            let waits =
+                |state: &PoolState| state.waiting.values().map(VecDeque::len).sum::<usize>();
             until(|| waits(&pool.0.lock()) == number + 1).await;
         }
         drop(finish);

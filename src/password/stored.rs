@@ -1,66 +1,67 @@
-//! The text of a stored hash: what other systems wrote, and what is written here.
+//! The text format of stored hashes, written here or by other systems.
 //!
-//! One strict parser for every form, so that the cost is known and bounded before anything is computed.
+//! One strict parser reads every format, so that the cost is known and bounded before anything is
+//! computed.
 
 use argon2::{Algorithm, Version};
 use base64_simd::{STANDARD, STANDARD_NO_PAD};
 
-use super::{Damaged, cost::Cost};
+use super::{HashError, cost::Cost};
 
-/// A stored hash, read.
-pub(super) struct Stored {
-    /// Which pepper the password was mixed with.
+/// A parsed hash.
+pub(super) struct StoredHash {
+    /// The pepper that was mixed into the password.
     pub(super) pepper: Option<PepperId>,
-    pub(super) recipe: Recipe,
+    pub(super) params: HashParams,
     pub(super) salt: Vec<u8>,
     pub(super) digest: Vec<u8>,
 }
 
 pub(super) type PepperId = [u8; 4];
 
-/// How a digest comes from a password and a salt.
+/// How a digest is derived from a password and a salt.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Recipe {
+pub(super) struct HashParams {
     pub(super) cost: Cost,
-    pub(super) form: Form,
+    pub(super) form: HashForm,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// As hashes are made here.
+pub(super) enum HashForm {
+    /// The form of new hashes.
     Own,
     /// Another Argon2 than Argon2id 1.3.
     OldArgon2(Algorithm, Version),
-    /// The password itself under bcrypt, which reads 72 bytes of it.
+    /// bcrypt over the password itself, of which it reads 72 bytes.
     PlainBcrypt,
 }
 
-impl Recipe {
+impl HashParams {
     pub(super) const fn of(cost: Cost) -> Self {
-        let form = Form::Own;
+        let form = HashForm::Own;
         Self { cost, form }
     }
 }
 
-impl Stored {
-    /// Reads a hash whose cost is within bounds.
-    pub(super) fn parse(text: &str) -> Result<Self, Damaged> {
-        let parsed = parse(text).ok_or(Damaged::new("a form that is not understood"))?;
-        parsed.recipe.cost.bounded()?;
+impl StoredHash {
+    /// Parses a hash whose cost is within bounds.
+    pub(super) fn parse(text: &str) -> Result<Self, HashError> {
+        let parsed = parse(text).ok_or(HashError::new("unknown hash format"))?;
+        parsed.params.cost.check_bounds()?;
         if !DIGEST_BYTES.contains(&parsed.digest.len()) || parsed.salt.len() > MAX_SALT_BYTES {
-            return Err(Damaged::new("a salt or digest of an impossible length"));
+            return Err(HashError::new("invalid salt or digest length"));
         }
         Ok(parsed)
     }
 
-    /// The text to store. Only hashes made here are written.
+    /// Returns the text to store. Only hashes made here are written.
     pub(super) fn format(&self) -> String {
         let encode = |bytes: &[u8]| STANDARD_NO_PAD.encode_to_string(bytes);
         let pepper = match self.pepper {
             Some(id) => format!("$pepper${:08x}", u32::from_be_bytes(id)),
             None => String::new(),
         };
-        let scheme = match self.recipe.cost {
+        let scheme = match self.params.cost {
             Cost::Argon2id {
                 memory_kib,
                 passes,
@@ -91,7 +92,7 @@ impl Stored {
     }
 }
 
-fn parse(text: &str) -> Option<Stored> {
+fn parse(text: &str) -> Option<StoredHash> {
     let (pepper, text) = match text.strip_prefix("$pepper$") {
         Some(rest) => {
             let (id, _) = rest.split_once('$')?;
@@ -100,7 +101,7 @@ fn parse(text: &str) -> Option<Stored> {
         None => (None, text),
     };
     let fields: Vec<_> = text.split('$').collect();
-    let (recipe, salt, digest) = match *fields.as_slice() {
+    let (params, salt, digest) = match *fields.as_slice() {
         [
             "",
             name @ ("argon2id" | "argon2i" | "argon2d"),
@@ -109,7 +110,7 @@ fn parse(text: &str) -> Option<Stored> {
             salt,
             digest,
         ] => argon2(name, version.strip_prefix("v=")?, costs, salt, digest)?,
-        // Version 1.0, before there was a field for it.
+        // Version 1.0, whose format has no version field.
         [
             "",
             name @ ("argon2id" | "argon2i" | "argon2d"),
@@ -120,25 +121,25 @@ fn parse(text: &str) -> Option<Stored> {
         ["", "2a" | "2b" | "2y", rounds, body] => plain_bcrypt(rounds, body)?,
         ["", "bcrypt-sha256", costs, salt, digest] => {
             let log_rounds = number(costs.strip_prefix("v=2,t=2b,r=")?)?;
-            let recipe = Recipe::of(Cost::Bcrypt { log_rounds });
+            let params = HashParams::of(Cost::Bcrypt { log_rounds });
             (
-                recipe,
+                params,
                 decode_bcrypt::<22>(salt)?,
                 decode_bcrypt::<31>(digest)?,
             )
         }
         ["", "scrypt", costs, salt, digest] => {
             let [log_n, block_size, parallelism] = numbers(costs, ["ln", "r", "p"])?;
-            let recipe = Recipe::of(Cost::Scrypt {
+            let params = HashParams::of(Cost::Scrypt {
                 log_n,
                 block_size,
                 parallelism,
             });
-            (recipe, decode(salt)?, decode(digest)?)
+            (params, decode(salt)?, decode(digest)?)
         }
         ["", "pbkdf2-sha256", costs, salt, digest] => pbkdf2(SHA256, costs, salt, digest)?,
         ["", "pbkdf2-sha512", costs, salt, digest] => pbkdf2(SHA512, costs, salt, digest)?,
-        // Django's: the salt is its own text, the digest has padding.
+        // Django: the salt is plain text, the digest has padding.
         ["pbkdf2_sha256", iterations, salt, digest] => {
             let digest = STANDARD.decode_to_vec(digest).ok()?;
             (
@@ -149,69 +150,76 @@ fn parse(text: &str) -> Option<Stored> {
         }
         _ => return None,
     };
-    Some(Stored {
+    Some(StoredHash {
         pepper,
-        recipe,
+        params,
         salt,
         digest,
     })
 }
 
-type Parts = (Recipe, Vec<u8>, Vec<u8>);
+type ParsedHash = (HashParams, Vec<u8>, Vec<u8>);
 
-fn argon2(name: &str, version: &str, costs: &str, salt: &str, digest: &str) -> Option<Parts> {
+fn argon2(name: &str, version: &str, costs: &str, salt: &str, digest: &str) -> Option<ParsedHash> {
     let algorithm = Algorithm::new(name).ok()?;
     let version = Version::try_from(number(version)?).ok()?;
     let [memory_kib, passes, lanes] = numbers(costs, ["m", "t", "p"])?;
     let form = match (algorithm, version) {
-        (Algorithm::Argon2id, Version::V0x13) => Form::Own,
-        (algorithm, version) => Form::OldArgon2(algorithm, version),
+        (Algorithm::Argon2id, Version::V0x13) => HashForm::Own,
+        (algorithm, version) => HashForm::OldArgon2(algorithm, version),
     };
     let cost = Cost::Argon2id {
         memory_kib,
         passes,
         lanes,
     };
-    Some((Recipe { cost, form }, decode(salt)?, decode(digest)?))
+    Some((HashParams { cost, form }, decode(salt)?, decode(digest)?))
 }
 
-fn plain_bcrypt(rounds: &str, body: &str) -> Option<Parts> {
+fn plain_bcrypt(rounds: &str, body: &str) -> Option<ParsedHash> {
     let log_rounds = number(rounds).filter(|_| rounds.len() == 2)?;
     let (salt, digest) = body.split_at_checked(22)?;
-    let recipe = Recipe {
+    let params = HashParams {
         cost: Cost::Bcrypt { log_rounds },
-        form: Form::PlainBcrypt,
+        form: HashForm::PlainBcrypt,
     };
     Some((
-        recipe,
+        params,
         decode_bcrypt::<22>(salt)?,
         decode_bcrypt::<31>(digest)?,
     ))
 }
 
-/// PHC has `i=…,l=…` and base64; passlib has the bare number, and `.` for `+`.
-fn pbkdf2(recipe: fn(u32) -> Recipe, costs: &str, salt: &str, digest: &str) -> Option<Parts> {
+/// PHC has `i=…,l=…` and base64; passlib has the plain number, and `.` for `+`.
+fn pbkdf2(
+    params: fn(u32) -> HashParams,
+    costs: &str,
+    salt: &str,
+    digest: &str,
+) -> Option<ParsedHash> {
     let decode_adapted = |text: &str| decode(&text.replace('.', "+"));
     if let Some(iterations) = number(costs) {
         return Some((
-            recipe(iterations),
+            params(iterations),
             decode_adapted(salt)?,
             decode_adapted(digest)?,
         ));
     }
     let (salt, digest) = (decode(salt)?, decode(digest)?);
     if let Some([iterations]) = numbers(costs, ["i"]) {
-        return Some((recipe(iterations), salt, digest));
+        return Some((params(iterations), salt, digest));
     }
     let [iterations, length] = numbers(costs, ["i", "l"])?;
     let is_whole = usize::try_from(length) == Ok(digest.len());
-    is_whole.then_some((recipe(iterations), salt, digest))
+    is_whole.then_some((params(iterations), salt, digest))
 }
 
-const SHA256: fn(u32) -> Recipe = |iterations| Recipe::of(Cost::Pbkdf2Sha256 { iterations });
-const SHA512: fn(u32) -> Recipe = |iterations| Recipe::of(Cost::Pbkdf2Sha512 { iterations });
+const SHA256: fn(u32) -> HashParams =
+    |iterations| HashParams::of(Cost::Pbkdf2Sha256 { iterations });
+const SHA512: fn(u32) -> HashParams =
+    |iterations| HashParams::of(Cost::Pbkdf2Sha512 { iterations });
 
-/// `a=1,b=2` with exactly these names in this order, as the PHC string format demands.
+/// Parses `a=1,b=2` with exactly these names in this order, as the PHC string format requires.
 fn numbers<const N: usize>(text: &str, names: [&str; N]) -> Option<[u32; N]> {
     let mut values = [0; N];
     let mut fields = text.split(',');
@@ -245,8 +253,8 @@ pub(super) fn encode_bcrypt(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Decodes `N` characters. The bits of the last one that stand for nothing are not looked at, since some systems
-/// have left them as they came.
+/// Decodes `N` characters. The unused bits of the last one are ignored, since some systems do not
+/// clear them.
 fn decode_bcrypt<const N: usize>(text: &str) -> Option<Vec<u8>> {
     let mut standard = Vec::with_capacity(N);
     for byte in text.bytes() {
@@ -263,6 +271,6 @@ const STANDARD_ALPHABET: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BCRYPT_ALPHABET: &[u8; 64] =
     b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-/// A shorter digest would let a guess in, a longer one adds nothing.
+/// A shorter digest would accept guesses, a longer one adds no strength.
 const DIGEST_BYTES: std::ops::RangeInclusive<usize> = 16..=128;
 const MAX_SALT_BYTES: usize = 128;

@@ -1,11 +1,11 @@
-//! Official vectors for every scheme, and what is no hash.
+//! Official vectors for every scheme, and malformed hashes.
 
 use super::{
     cost::{Cost, Scheme},
     derive::derive,
     pepper::Peppers,
-    stored::{Form, Recipe, Stored},
-    work::Work,
+    stored::{HashForm, HashParams, StoredHash},
+    work::PasswordHasher,
 };
 use crate::secret::MasterSecret;
 
@@ -15,17 +15,17 @@ const CHEAP: Cost = Cost::Argon2id {
     lanes: 1,
 };
 
-fn work(schemes: &[Scheme], cost: Cost, peppers: Peppers) -> Work {
-    Work::new(schemes.to_vec(), cost, true, peppers).unwrap()
+fn hasher(schemes: &[Scheme], cost: Cost, peppers: Peppers) -> PasswordHasher {
+    PasswordHasher::new(schemes.to_vec(), cost, true, peppers).unwrap()
 }
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether `password` fits the stored hash, and the same hash is written back where it is one of ours.
-fn fits(password: &str, stored: &str) -> bool {
-    let all = work(&Scheme::ALL, CHEAP, Peppers::default());
+/// Whether `password` matches the stored hash.
+fn matches_stored(password: &str, stored: &str) -> bool {
+    let all = hasher(&Scheme::ALL, CHEAP, Peppers::default());
     let outcome = all.verify(password.as_bytes(), Some(stored)).unwrap();
     outcome.is_verified()
 }
@@ -40,8 +40,8 @@ fn argon2_by_its_reference_implementation() {
         "$argon2d$v=19$m=256,t=2,p=1$c29tZXNhbHQ$JcTui6RIBUtJ78gE5Hi52CO+H5vS6Z9R1uxAB6OhUB8",
         "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
     ] {
-        assert!(fits("password", stored), "{stored}");
-        assert!(!fits("passwore", stored), "{stored}");
+        assert!(matches_stored("password", stored), "{stored}");
+        assert!(!matches_stored("passwore", stored), "{stored}");
     }
 }
 
@@ -71,22 +71,25 @@ fn bcrypt_by_openwall() {
             "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.",
         ),
     ] {
-        assert!(fits(password, stored), "{stored}");
-        assert!(!fits("U*V", stored), "{stored}");
+        assert!(matches_stored(password, stored), "{stored}");
+        assert!(!matches_stored("U*V", stored), "{stored}");
     }
-    // What stood behind the 72nd byte was never looked at where this hash was made.
+    // The system that made this hash never read beyond the 72nd byte.
     let stored = "$2a$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui";
-    assert!(fits(&format!("{long}chars after 72 are ignored"), stored));
-    assert!(!fits(&long[..71], stored));
-    // The last character of a salt has four bits that stand for nothing.
+    assert!(matches_stored(
+        &format!("{long}chars after 72 are ignored"),
+        stored
+    ));
+    assert!(!matches_stored(&long[..71], stored));
+    // The last character of a salt has four unused bits.
     let careless = stored.replace("rstuu5", "rstuv5");
-    assert!(fits(long, &careless));
+    assert!(matches_stored(long, &careless));
 
-    // A password that is no text: the sign extension bug of `$2x$` changes it.
+    // A password that is not text: the sign extension bug of `$2x$` changes it.
     let stored =
-        Stored::parse("$2y$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e").unwrap();
+        StoredHash::parse("$2y$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e").unwrap();
     let mut digest = [0; 23];
-    derive(stored.recipe, b"\xff\xff\xa3", &stored.salt, &mut digest).unwrap();
+    derive(stored.params, b"\xff\xff\xa3", &stored.salt, &mut digest).unwrap();
     assert_eq!(digest, stored.digest[..]);
 }
 
@@ -99,8 +102,8 @@ fn the_forms_of_passlib() {
         "$pbkdf2-sha512$1212$RHY0Fr3IDMSVO/RSZyb5ow$eNLfBK.eVozomMr.1gYa17k9B7KIK25NOEshvhrSX.esqY3s.FvWZViXz4KoLlQI.BzY/YTNJOiKc5gBYFYGww",
         "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
     ] {
-        assert!(fits("password", stored), "{stored}");
-        assert!(!fits("Password", stored), "{stored}");
+        assert!(matches_stored("password", stored), "{stored}");
+        assert!(!matches_stored("Password", stored), "{stored}");
     }
 }
 
@@ -108,8 +111,8 @@ fn the_forms_of_passlib() {
 #[test]
 fn the_form_of_django() {
     let stored = "pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=";
-    assert!(fits("lètmein", stored));
-    assert!(!fits("lètmeout", stored));
+    assert!(matches_stored("lètmein", stored));
+    assert!(!matches_stored("lètmeout", stored));
 }
 
 /// RFC 7914, sections 11 and 12.
@@ -121,14 +124,14 @@ fn scrypt_and_pbkdf2_by_their_rfc() {
         block_size: 8,
         parallelism: 16,
     };
-    derive(Recipe::of(cost), b"password", b"NaCl", &mut digest).unwrap();
+    derive(HashParams::of(cost), b"password", b"NaCl", &mut digest).unwrap();
     assert_eq!(
         hex(&digest),
         "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162\
          2eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640"
     );
     let cost = Cost::Pbkdf2Sha256 { iterations: 1 };
-    derive(Recipe::of(cost), b"passwd", b"salt", &mut digest).unwrap();
+    derive(HashParams::of(cost), b"passwd", b"salt", &mut digest).unwrap();
     assert_eq!(
         hex(&digest),
         "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc\
@@ -137,7 +140,7 @@ fn scrypt_and_pbkdf2_by_their_rfc() {
 }
 
 #[test]
-fn what_is_written_is_read_back() {
+fn written_hashes_are_read_back() {
     let costs = [
         CHEAP,
         Cost::Bcrypt { log_rounds: 4 },
@@ -151,29 +154,29 @@ fn what_is_written_is_read_back() {
     ];
     for cost in costs {
         for peppers in [Peppers::default(), Peppers::new(&MasterSecret::generate())] {
-            let work = work(&[cost.scheme()], cost, peppers);
-            let hash = work.hash("pass\0wörd".as_bytes()).unwrap();
-            let stored = Stored::parse(hash.expose()).unwrap();
+            let hasher = hasher(&[cost.scheme()], cost, peppers);
+            let hash = hasher.hash("pass\0wörd".as_bytes()).unwrap();
+            let stored = StoredHash::parse(hash.expose()).unwrap();
             assert_eq!(stored.format(), *hash.expose());
-            assert!(stored.recipe == Recipe::of(cost) && stored.recipe.form == Form::Own);
+            assert!(stored.params == HashParams::of(cost) && stored.params.form == HashForm::Own);
             for (password, is_right) in
                 [("pass\0wörd", true), ("pass\0wörD", false), ("pass", false)]
             {
-                let outcome = work
+                let outcome = hasher
                     .verify(password.as_bytes(), Some(hash.expose()))
                     .unwrap();
                 assert_eq!(outcome.is_verified(), is_right, "{cost:?} {password}");
             }
             assert_ne!(
                 hash,
-                work.hash("pass\0wörd".as_bytes()).unwrap(),
+                hasher.hash("pass\0wörd".as_bytes()).unwrap(),
                 "a salt of its own"
             );
         }
     }
 }
 
-/// Each is refused by its text, before anything is computed: the test would not end otherwise.
+/// Each is refused by its text, before anything is computed. Otherwise the test would not end.
 #[test]
 fn absurd_costs_are_refused_before_they_are_computed() {
     let b64 = "c29tZXNhbHRzb21lc2FsdA";
@@ -197,15 +200,15 @@ fn absurd_costs_are_refused_before_they_are_computed() {
         format!("$pbkdf2-sha256$0${b64}${b64}"),
         format!("pbkdf2_sha256$1000000000$salt${b64}=="),
     ] {
-        assert!(Stored::parse(&stored).is_err(), "{stored}");
+        assert!(StoredHash::parse(&stored).is_err(), "{stored}");
     }
 }
 
 #[test]
-fn what_is_no_hash_is_damaged_and_never_a_wrong_password() {
+fn a_malformed_hash_is_an_error_and_never_a_wrong_password() {
     let good =
         "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
-    let all = work(&Scheme::ALL, CHEAP, Peppers::default());
+    let all = hasher(&Scheme::ALL, CHEAP, Peppers::default());
     let long = "A".repeat(400);
     for stored in [
         "",
@@ -223,7 +226,7 @@ fn what_is_no_hash_is_damaged_and_never_a_wrong_password() {
         &good.replace("m=256,t=2", "t=2,m=256"),
         &good.replace("p=1", "p=1,keyid=AAAA"),
         &good.replace("Gi/4", "Gi/4="),
-        // Salts under eight bytes, and a digest that anybody could guess.
+        // Salts under eight bytes, and a digest short enough to guess.
         &good.replace("c29tZXNhbHQ", "c29t"),
         &good[..good.len() - 40],
         &format!("{}${long}", &good[..good.len() - 44]),

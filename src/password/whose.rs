@@ -1,52 +1,52 @@
-//! On whose behalf a hash is computed.
+//! The requester of a hash, whose slots are limited.
 
 use std::net::IpAddr;
 
 use crate::{secret, throttle::site};
 
-/// The holders that a place in the queue is counted for.
-pub(crate) struct Whose {
-    account: Option<Holder>,
-    account_network: Option<Holder>,
-    device: Option<Holder>,
-    /// Whose turn it is goes by network.
-    pub(super) network: Holder,
+/// The quotas that a slot in the queue counts against.
+pub(crate) struct Requester {
+    account: Option<QuotaKey>,
+    account_network: Option<QuotaKey>,
+    device: Option<QuotaKey>,
+    /// Networks take turns in the queue.
+    pub(crate) network: QuotaKey,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) enum Holder {
+pub(crate) enum QuotaKey {
     Account([u8; 32]),
-    /// An account from one network.
+    /// An account, from one network.
     AccountNetwork([u8; 32]),
     Device([u8; 32]),
     Network(Vec<u8>),
-    /// The application itself, as where it imports users.
-    Nobody,
+    /// The application itself, for example when it imports users.
+    Internal,
 }
 
-impl Whose {
-    /// An attempt at `account` from `address`, by a device that is known or is not.
+impl Requester {
+    /// An attempt at `account` from `address`, with the text of the device cookie if there is one.
     pub(crate) fn new(account: &str, address: IpAddr, device: Option<&[u8]>) -> Self {
         let account_hash = secret::hash([account.as_bytes()]);
         let from_here = secret::hash([account_hash.as_slice(), &site(address)]);
         Self {
-            account: Some(Holder::Account(account_hash)),
-            account_network: Some(Holder::AccountNetwork(from_here)),
-            device: device.map(|device| Holder::Device(secret::hash([device]))),
-            network: Holder::Network(site(address)),
+            account: Some(QuotaKey::Account(account_hash)),
+            account_network: Some(QuotaKey::AccountNetwork(from_here)),
+            device: device.map(|device| QuotaKey::Device(secret::hash([device]))),
+            network: QuotaKey::Network(site(address)),
         }
     }
 
-    pub(super) const fn nobody() -> Self {
+    pub(crate) const fn internal() -> Self {
         Self {
             account: None,
             account_network: None,
             device: None,
-            network: Holder::Nobody,
+            network: QuotaKey::Internal,
         }
     }
 
-    pub(super) fn holders(&self) -> impl Iterator<Item = &Holder> {
+    pub(crate) fn quota_keys(&self) -> impl Iterator<Item = &QuotaKey> {
         [
             self.account.as_ref(),
             self.account_network.as_ref(),

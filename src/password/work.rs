@@ -1,52 +1,52 @@
-//! What is computed on a thread of its own: the whole of a verification, and a new hash.
+//! The blocking work: a complete verification, and a new hash.
 
 use super::{
-    Damaged, Outcome,
+    HashError, Outcome,
     cost::{Cost, Scheme},
     derive::{BCRYPT_BYTES, derive},
     pepper::Peppers,
-    stored::{Recipe, Stored},
+    stored::{HashParams, StoredHash},
 };
 use crate::secret::{self, Secret};
 
-/// How passwords are hashed at present, and what still verifies.
+/// The current settings of new hashes, and the schemes and peppers that still verify.
 #[derive(Debug)]
-pub(super) struct Work {
+pub(super) struct PasswordHasher {
     schemes: Vec<Scheme>,
     cost: Cost,
     rehash: bool,
     peppers: Peppers,
-    /// The hash of a password that nobody has, as new hashes are.
+    /// The hash of a random password, in the form of new hashes.
     decoy: Secret<String>,
 }
 
-impl Work {
+impl PasswordHasher {
     pub(super) fn new(
         schemes: Vec<Scheme>,
         cost: Cost,
         rehash: bool,
         peppers: Peppers,
-    ) -> Result<Self, Damaged> {
-        let mut work = Self {
+    ) -> Result<Self, HashError> {
+        let mut hasher = Self {
             schemes,
             cost,
             rehash,
             peppers,
             decoy: Secret::new(String::new()),
         };
-        work.decoy = work.hash(&secret::random::<32>())?;
-        Ok(work)
+        hasher.decoy = hasher.hash(&secret::random::<32>())?;
+        Ok(hasher)
     }
 
-    /// The hash to store.
-    pub(super) fn hash(&self, password: &[u8]) -> Result<Secret<String>, Damaged> {
+    /// Returns the hash to store.
+    pub(super) fn hash(&self, password: &[u8]) -> Result<Secret<String>, HashError> {
         let length = match self.cost {
             Cost::Bcrypt { .. } => BCRYPT_BYTES,
             _ => DIGEST_BYTES,
         };
-        let mut hash = Stored {
+        let mut hash = StoredHash {
             pepper: self.peppers.active(),
-            recipe: Recipe::of(self.cost),
+            params: HashParams::of(self.cost),
             salt: secret::random::<SALT_BYTES>().to_vec(),
             digest: Vec::new(),
         };
@@ -54,49 +54,59 @@ impl Work {
         Ok(Secret::new(hash.format()))
     }
 
-    /// Compares `password` with the hash that is stored, or with one that nobody's password fits.
-    pub(super) fn verify(&self, password: &[u8], stored: Option<&str>) -> Result<Outcome, Damaged> {
+    /// Compares `password` with the stored hash, or with one that no password matches.
+    pub(super) fn verify(
+        &self,
+        password: &[u8],
+        stored: Option<&str>,
+    ) -> Result<Outcome, HashError> {
         let Some(stored) = stored else {
-            return self.refuse(password);
+            return self.verify_decoy(password);
         };
-        let stored = Stored::parse(stored)?;
-        if !self.schemes.contains(&stored.recipe.cost.scheme()) {
-            tracing::warn!("a stored password hash is of a scheme that is not accepted");
-            return self.refuse(password);
+        let stored = StoredHash::parse(stored)?;
+        if !self.schemes.contains(&stored.params.cost.scheme()) {
+            tracing::warn!("a stored password hash has a scheme that is not accepted");
+            return self.verify_decoy(password);
         }
-        if !self.fits(password, &stored)? {
+        if !self.matches(password, &stored)? {
             return Ok(Outcome::Wrong);
         }
-        let is_present =
-            stored.recipe == Recipe::of(self.cost) && stored.pepper == self.peppers.active();
-        let new_hash = match self.rehash && !is_present {
-            true => Some(self.hash(password)?),
-            false => None,
+        let is_current =
+            stored.params == HashParams::of(self.cost) && stored.pepper == self.peppers.active();
+        let new_hash = if self.rehash && !is_current {
+            Some(self.hash(password)?)
+        } else {
+            None
         };
         Ok(Outcome::Verified { new_hash })
     }
 
-    /// Takes the time of a wrong password.
-    fn refuse(&self, password: &[u8]) -> Result<Outcome, Damaged> {
-        let decoy = Stored::parse(self.decoy.expose())?;
-        self.fits(password, &decoy)?;
+    /// Takes as long as a wrong password.
+    fn verify_decoy(&self, password: &[u8]) -> Result<Outcome, HashError> {
+        let decoy = StoredHash::parse(self.decoy.expose())?;
+        self.matches(password, &decoy)?;
         Ok(Outcome::Wrong)
     }
 
-    fn fits(&self, password: &[u8], stored: &Stored) -> Result<bool, Damaged> {
+    fn matches(&self, password: &[u8], stored: &StoredHash) -> Result<bool, HashError> {
         let digest = self.digest(password, stored, stored.digest.len())?;
         Ok(secret::equal(&digest, &stored.digest))
     }
 
-    fn digest(&self, password: &[u8], hash: &Stored, length: usize) -> Result<Vec<u8>, Damaged> {
-        let seasoned = self.peppers.season(hash.pepper, password);
-        let seasoned = seasoned.ok_or(Damaged::new("made with a pepper that is not known"))?;
+    fn digest(
+        &self,
+        password: &[u8],
+        hash: &StoredHash,
+        length: usize,
+    ) -> Result<Vec<u8>, HashError> {
+        let peppered = self.peppers.apply(hash.pepper, password);
+        let peppered = peppered.ok_or(HashError::new("unknown pepper"))?;
         let mut digest = vec![0; length];
-        derive(hash.recipe, &seasoned, &hash.salt, &mut digest)?;
+        derive(hash.params, &peppered, &hash.salt, &mut digest)?;
         Ok(digest)
     }
 }
 
-/// NIST SP 800-132 and RFC 9106 ask for 16 bytes.
+/// NIST SP 800-132 and RFC 9106 require 16 bytes.
 const SALT_BYTES: usize = 16;
 const DIGEST_BYTES: usize = 32;

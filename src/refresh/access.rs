@@ -1,4 +1,4 @@
-//! The engines that access tokens may come from.
+//! The access token engines that pairs can use.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
-//! The record of one user's devices, and every decision on it.
+//! The record of a subject's devices, and the decisions on it.
 //!
-//! A decision is a pure function of the record, the request and the time. What it says becomes true only when
-//! the new record has been written over the one it was made on.
+//! A decision is a pure function of the record, the request and the time. It takes effect only once
+//! the new record has replaced the one that it was made on.
 
 use std::time::Duration;
 
@@ -9,138 +9,144 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     outages::{Outage, outage_between},
-    record::{Device, Hash},
+    record::{Hash256, StoredDevice},
 };
 use crate::{
     clock::{SKEW, Timestamp},
     secret::{self, equal},
 };
 
-/// All devices of a user.
+/// All devices of one subject.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Account {
-    /// Zero, and drawn anew by each "log out everywhere"; a login that began before comes to nothing. Compared,
-    /// never ordered.
+pub(super) struct DeviceRecord {
+    /// Zero at first, and a new random value for each "log out everywhere". A login that began
+    /// before fails. Epochs are compared, never ordered.
     pub(super) epoch: u64,
-    /// When that was: a login that began before it comes to nothing, although it knew of no epoch.
+    /// The time of the last "log out everywhere". A login that began before it fails, even if it
+    /// read no epoch.
     pub(super) revoked_at: Timestamp,
     pub(super) subject: String,
-    pub(super) devices: Vec<Device>,
+    pub(super) devices: Vec<StoredDevice>,
 }
 
-/// How devices live.
+/// The settings that decisions on devices follow.
 #[derive(Clone, Debug)]
-pub(super) struct Terms {
+pub(super) struct DevicePolicy {
     pub(super) idle: Duration,
     pub(super) absolute: Duration,
     pub(super) rotates: bool,
     pub(super) grace: Duration,
-    /// How much time without a store the window does not count, at most.
+    /// The maximum outage of the store that the grace window does not count.
     pub(super) outage_grace: Duration,
     pub(super) max_devices: usize,
     pub(super) on_limit: OnLimit,
     pub(super) bind: Bind,
 }
 
-/// When a node decides, and what it knows of time.
+/// The time of a decision, and what the deciding node knows about time.
 #[derive(Clone, Copy)]
 pub(super) struct Moment<'a> {
     pub(super) now: Timestamp,
-    /// Which node it is: another one has another clock.
+    /// The id of the node. Another node has another clock.
     pub(super) node: u64,
-    /// When the store did not answer.
+    /// The times in which the store did not answer.
     pub(super) outages: &'a [Outage],
 }
 
-impl Terms {
-    /// Whether the last rotation was so short ago that requests from before it may still arrive: those that were
-    /// under way for the whole window included.
+impl DevicePolicy {
+    /// Whether requests from before the last rotation may still arrive, including those that were
+    /// in flight for the whole window.
     ///
-    /// Time in which the store did not answer does not count, and what another node's clock states may be off by
-    /// the [skew](SKEW) that is tolerated everywhere.
-    fn is_in_grace(&self, device: &Device, moment: Moment<'_>) -> bool {
+    /// Time in which the store did not answer does not count. The clock of another node may be off
+    /// by the [skew](SKEW) that is tolerated everywhere.
+    fn is_in_grace(&self, device: &StoredDevice, moment: Moment<'_>) -> bool {
         if self.grace.is_zero() {
             return false;
         }
         let Moment { now, node, outages } = moment;
-        let skew = match device.rotated_on == node {
-            true => Duration::ZERO,
-            false => SKEW,
+        let skew = if device.rotated_on == node {
+            Duration::ZERO
+        } else {
+            SKEW
         };
-        let silence = outage_between(outages, device.rotated_at, now).min(self.outage_grace);
-        now <= device.rotated_at.after(self.grace + skew + silence)
+        let outage = outage_between(outages, device.rotated_at, now).min(self.outage_grace);
+        now <= device.rotated_at.after(self.grace + skew + outage)
     }
 }
 
-/// What becomes of a login that would make one device too many.
+/// The policy for a login that would exceed the maximum number of devices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[allow(clippy::exhaustive_enums, reason = "there is no fourth way")]
+#[allow(clippy::exhaustive_enums, reason = "the list is complete")]
 pub enum OnLimit {
-    /// The device that logged in first is ended.
+    /// The device that logged in first is evicted.
     EvictOldest,
-    /// The device that was used least recently is ended.
+    /// The device that was used least recently is evicted.
     #[default]
     EvictLeastRecentlyUsed,
-    /// The login is refused.
+    /// The login is rejected.
     Reject,
 }
 
-/// What becomes of a refresh that comes with another fingerprint than the login.
+/// The policy for a refresh whose fingerprint differs from that of the login.
 ///
-/// A fingerprint is what a client says of itself, so it is a hint and no proof: a thief can say the same.
+/// A fingerprint is a claim of the client: a hint and no proof, since a thief can claim the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[allow(clippy::exhaustive_enums, reason = "there is no fourth way")]
+#[allow(clippy::exhaustive_enums, reason = "the list is complete")]
 pub enum Bind {
-    /// Nothing is compared.
+    /// Fingerprints are not compared.
     Ignore,
-    /// It is granted and an event tells of it.
+    /// The refresh succeeds and an event is emitted.
     #[default]
     Event,
-    /// It is refused, and an event tells of it. The device stays logged in.
+    /// The refresh is rejected and an event is emitted. The device stays logged in.
     Refuse,
 }
 
-/// What a refresh token states, once its tag was found to be ours.
-pub(super) struct Presented {
-    pub(super) family: Hash,
+/// The content of a refresh token whose tag was verified.
+pub(super) struct PresentedRefresh {
+    pub(super) family: Hash256,
     pub(super) generation: u32,
-    /// The thumbprint of the key that whoever asks has proved to hold.
+    /// The thumbprint of the key that the client has proved to hold.
     pub(super) key: Option<String>,
 }
 
-/// What the server's state says to a refresh.
-pub(super) enum Turn {
-    /// The device has a new generation.
-    Rotated { device: Device, is_foreign: bool },
-    /// The answer to the last rotation is asked for again: the same successor.
-    Repeated { device: Device },
-    /// A token that was replaced a moment ago, and not by the last rotation, or a client that is not bound.
-    Late,
-    /// The client does not look like the one that logged in.
-    Foreign { device: Device },
-    /// A token was used that was replaced long ago. The device is ended.
-    Reused { device: Device },
-    /// A token of a generation that was never recorded. The device is ended.
-    Ahead { device: Device },
-    /// The device is bound to a key, and nobody proved to hold it. Nothing changes: whoever has the token alone can do no
-    /// harm with it.
-    Unproved,
-    /// There is no such device, or not any more.
+/// The decision on a refresh.
+pub(super) enum RefreshDecision {
+    /// The device advanced to a new generation.
+    Rotated {
+        device: StoredDevice,
+        is_fingerprint_changed: bool,
+    },
+    /// A repetition of the last rotation, which returns the same successor.
+    Repeated { device: StoredDevice },
+    /// The token was replaced within the grace window, but not by the last rotation, or the client
+    /// is not the one that rotated it.
+    Replaced,
+    /// The fingerprint differs from that of the login.
+    FingerprintChanged { device: StoredDevice },
+    /// The token was replaced longer ago than the grace window. The device is revoked.
+    Reused { device: StoredDevice },
+    /// The token's generation was never recorded. The device is revoked.
+    Ahead { device: StoredDevice },
+    /// The device is bound to a key, and the client has not proved to hold it. Nothing changes, so
+    /// the token alone allows no harm.
+    KeyNotProved,
+    /// There is no such device, or no longer.
     Gone,
 }
 
-/// What a login comes to.
-pub(super) enum Entry {
-    Entered {
-        evicted: Vec<Device>,
+/// The decision on a login.
+pub(super) enum LoginDecision {
+    Admitted {
+        evicted: Vec<StoredDevice>,
     },
-    /// Everything was ended since the login began.
+    /// All devices were revoked after the login began.
     Withdrawn,
-    /// There are too many devices, and none gives way.
+    /// There are too many devices, and the policy evicts none.
     Full,
 }
 
-impl Account {
+impl DeviceRecord {
     pub(super) fn new(subject: &str) -> Self {
         Self {
             epoch: 0,
@@ -150,175 +156,185 @@ impl Account {
         }
     }
 
-    /// When nothing in the record matters any more. An empty one is kept for its epoch: for as long as any login
-    /// that has read it may take.
+    /// Returns the time from which the record is no longer needed. An empty one is kept for its
+    /// epoch, for as long as a login that has read it may take.
     pub(super) fn expires_at(&self, now: Timestamp) -> Timestamp {
         let last = self.devices.iter().map(|device| device.absolute_at).max();
         last.unwrap_or(now).max(now.after(EPOCH_LIFE))
     }
 
-    pub(super) fn live(&self, now: Timestamp) -> impl Iterator<Item = &Device> {
+    pub(super) fn live(&self, now: Timestamp) -> impl Iterator<Item = &StoredDevice> {
         self.devices
             .iter()
             .filter(move |device| device.is_live(now))
     }
 
     /// Adds a device.
-    pub(super) fn enter(
+    pub(super) fn add(
         &mut self,
-        device: Device,
+        device: StoredDevice,
         since: Option<u64>,
-        terms: &Terms,
+        policy: &DevicePolicy,
         now: Timestamp,
-    ) -> Entry {
+    ) -> LoginDecision {
         if since.is_some_and(|since| since != self.epoch) {
-            return Entry::Withdrawn;
+            return LoginDecision::Withdrawn;
         }
         self.devices.retain(|device| device.is_live(now));
         let mut evicted = Vec::new();
-        // A write whose answer was lost, over which another was made before it was looked for.
+        // The response to an earlier write was lost, and another write succeeded before this retry.
         if self.find(&device.family, now).is_some() {
-            return Entry::Entered { evicted };
+            return LoginDecision::Admitted { evicted };
         }
-        while self.devices.len() >= terms.max_devices {
-            let age = |device: &Device| match terms.on_limit {
+        while self.devices.len() >= policy.max_devices {
+            let last_time = |device: &StoredDevice| match policy.on_limit {
                 OnLimit::EvictLeastRecentlyUsed => device.used_at,
                 OnLimit::EvictOldest | OnLimit::Reject => device.created_at,
             };
-            let first = (0..self.devices.len()).min_by_key(|at| age(&self.devices[*at]));
-            match first {
-                Some(at) if terms.on_limit != OnLimit::Reject => {
+            let oldest = (0..self.devices.len()).min_by_key(|at| last_time(&self.devices[*at]));
+            match oldest {
+                Some(at) if policy.on_limit != OnLimit::Reject => {
                     evicted.push(self.devices.remove(at));
                 }
-                _ => return Entry::Full,
+                _ => return LoginDecision::Full,
             }
         }
         self.devices.push(device);
-        Entry::Entered { evicted }
+        LoginDecision::Admitted { evicted }
     }
 
-    /// Decides on a refresh. The record is changed where the answer is `Rotated`, `Reused` or `Ahead`.
-    pub(super) fn turn(
+    /// Decides on a refresh. The record is changed if the decision is `Rotated`, `Reused` or
+    /// `Ahead`.
+    pub(super) fn decide_refresh(
         &mut self,
-        presented: &Presented,
-        fingerprints: &[Hash],
+        presented: &PresentedRefresh,
+        fingerprints: &[Hash256],
         kid: [u8; 4],
-        terms: &Terms,
+        policy: &DevicePolicy,
         moment: Moment<'_>,
-    ) -> Turn {
+    ) -> RefreshDecision {
         let now = moment.now;
         let Some(at) = self.find(&presented.family, now) else {
-            return Turn::Gone;
+            return RefreshDecision::Gone;
         };
         let device = &self.devices[at];
         if device.key.is_some() && device.key != presented.key {
-            return Turn::Unproved;
+            return RefreshDecision::KeyNotProved;
         }
-        let is_foreign = terms.bind != Bind::Ignore && !device.is_bound_to(fingerprints);
-        let is_refused = is_foreign && terms.bind == Bind::Refuse;
-        let is_same_client = terms.bind == Bind::Ignore || device.was_rotated_by(fingerprints);
-        let in_grace = terms.is_in_grace(device, moment);
+        let is_fingerprint_changed =
+            policy.bind != Bind::Ignore && !device.is_bound_to(fingerprints);
+        let is_rejected = is_fingerprint_changed && policy.bind == Bind::Refuse;
+        let is_same_client = policy.bind == Bind::Ignore || device.was_rotated_by(fingerprints);
+        let in_grace = policy.is_in_grace(device, moment);
         match presented.generation {
-            n if n > device.generation => Turn::Ahead {
+            n if n > device.generation => RefreshDecision::Ahead {
                 device: self.devices.remove(at),
             },
-            n if n == device.generation && is_refused => Turn::Foreign {
+            n if n == device.generation && is_rejected => RefreshDecision::FingerprintChanged {
                 device: device.clone(),
             },
             n if n == device.generation => {
                 let device = &mut self.devices[at];
-                if terms.rotates {
+                if policy.rotates {
                     device.generation += 1;
                     device.rotated_at = now;
                     device.rotated_on = moment.node;
                     device.kid = kid;
                 }
-                // What the client looks like now is what it will look like when it asks again; one that says
-                // nothing once is not let off for good.
+                // The client will retry with its current fingerprint. A client that omits it once
+                // remains bound to the known one.
                 device.rotated_by = fingerprints.first().copied();
                 device.fingerprint = device
                     .fingerprint
                     .map(|known| device.rotated_by.unwrap_or(known));
                 device.used_at = now;
-                device.idle_at = now.after(terms.idle).min(device.absolute_at);
-                Turn::Rotated {
+                device.idle_at = now.after(policy.idle).min(device.absolute_at);
+                RefreshDecision::Rotated {
                     device: device.clone(),
-                    is_foreign,
+                    is_fingerprint_changed,
                 }
             }
-            n if in_grace && n + 1 == device.generation && is_same_client => Turn::Repeated {
-                device: device.clone(),
-            },
-            _ if in_grace => Turn::Late,
-            _ => Turn::Reused {
+            n if in_grace && n + 1 == device.generation && is_same_client => {
+                RefreshDecision::Repeated {
+                    device: device.clone(),
+                }
+            }
+            _ if in_grace => RefreshDecision::Replaced,
+            _ => RefreshDecision::Reused {
                 device: self.devices.remove(at),
             },
         }
     }
 
-    /// Ends the device that a token of whatever generation is for.
-    pub(super) fn leave(&mut self, family: &Hash, now: Timestamp) -> Option<Device> {
+    /// Revokes the device of a token, whatever its generation.
+    pub(super) fn revoke_family(
+        &mut self,
+        family: &Hash256,
+        now: Timestamp,
+    ) -> Option<StoredDevice> {
         let at = self.find(family, now)?;
         Some(self.devices.remove(at))
     }
 
-    /// Ends the device with this public id.
-    pub(super) fn end(&mut self, id: &str, now: Timestamp) -> Option<Device> {
+    /// Revokes the device with this public id.
+    pub(super) fn revoke(&mut self, id: &str, now: Timestamp) -> Option<StoredDevice> {
         let mut devices = self.devices.iter();
         let at = devices.position(|device| device.is_live(now) && device.id() == id)?;
         Some(self.devices.remove(at))
     }
 
-    /// Ends every device but the one that this token is for, which must be the device `id`, live, and its token
-    /// the current one or the one before it within the grace window.
-    pub(super) fn end_others(
+    /// Revokes every device except that of the presented token. The device must be live and have
+    /// the id `id`, and the token must be its current one, or its previous one within the grace
+    /// window.
+    pub(super) fn revoke_others(
         &mut self,
         id: &str,
-        presented: &Presented,
-        terms: &Terms,
+        presented: &PresentedRefresh,
+        policy: &DevicePolicy,
         moment: Moment<'_>,
-    ) -> Option<Vec<Device>> {
+    ) -> Option<Vec<StoredDevice>> {
         let now = moment.now;
         let at = self.find(&presented.family, now)?;
         let device = &self.devices[at];
-        let in_grace = terms.is_in_grace(device, moment);
+        let in_grace = policy.is_in_grace(device, moment);
         let is_current = presented.generation == device.generation
             || (in_grace && presented.generation + 1 == device.generation);
         if !is_current || device.id() != id {
             return None;
         }
         let kept = self.devices.remove(at);
-        let ended = std::mem::replace(&mut self.devices, vec![kept]);
-        Some(ended.into_iter().filter(|it| it.is_live(now)).collect())
+        let revoked = std::mem::replace(&mut self.devices, vec![kept]);
+        Some(revoked.into_iter().filter(|it| it.is_live(now)).collect())
     }
 
-    /// The device that a token is good for at this moment, be it by the grace of the window.
-    pub(super) fn holder(
+    /// Returns the device of a token that is valid now: the current one, or the previous one within
+    /// the grace window.
+    pub(super) fn device_of_valid(
         &self,
-        presented: &Presented,
-        terms: &Terms,
+        presented: &PresentedRefresh,
+        policy: &DevicePolicy,
         moment: Moment<'_>,
-    ) -> Option<&Device> {
+    ) -> Option<&StoredDevice> {
         let device = &self.devices[self.find(&presented.family, moment.now)?];
-        let is_last = presented.generation + 1 == device.generation;
-        let is_good = presented.generation == device.generation
-            || (is_last && terms.is_in_grace(device, moment));
-        is_good.then_some(device)
+        let is_previous = presented.generation + 1 == device.generation;
+        let is_valid = presented.generation == device.generation
+            || (is_previous && policy.is_in_grace(device, moment));
+        is_valid.then_some(device)
     }
 
-    /// Ends everything, logins under way included.
-    pub(super) fn clear(&mut self, now: Timestamp) -> Vec<Device> {
+    /// Revokes all devices. Logins in progress fail.
+    pub(super) fn revoke_all(&mut self, now: Timestamp) -> Vec<StoredDevice> {
         self.epoch = u64::from_be_bytes(secret::random());
         self.revoked_at = now;
         std::mem::take(&mut self.devices)
     }
 
-    fn find(&self, family: &Hash, now: Timestamp) -> Option<usize> {
+    fn find(&self, family: &Hash256, now: Timestamp) -> Option<usize> {
         self.devices
             .iter()
             .position(|device| device.is_live(now) && equal(&device.family.0, &family.0))
     }
 }
 
-/// Much longer than any login takes from its first look at the account.
+/// Much longer than any login takes after it has read the record.
 const EPOCH_LIFE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,4 +1,4 @@
-//! From an access token to a user, as long as its device is there.
+//! Authenticates a request by an access token whose device is logged in.
 
 use serde::de::DeserializeOwned;
 
@@ -18,8 +18,9 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
     ///
     /// # Errors
     ///
-    /// Those of [`Jwt::verify`](crate::Jwt::verify); with [`Blacklist::Both`] also an invalid [`Rejection`] when the
-    /// token's device has ended, and an unavailable one when the store does not answer.
+    /// Those of [`Jwt::verify`](crate::Jwt::verify). With [`Blacklist::Both`] also
+    /// [`RejectionKind::Invalid`](crate::RejectionKind) if the token's device was revoked, and
+    /// `Unavailable` if the store does not answer.
     pub async fn verify(&self, access_token: &str) -> Result<Verified<U>, Rejection> {
         self.verify_held(access_token, None).await
     }
@@ -27,9 +28,13 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
     async fn verify_held(
         &self,
         access_token: &str,
-        held: Option<&str>,
+        proved_key: Option<&str>,
     ) -> Result<Verified<U>, Rejection> {
-        let verified = self.inner.access.verify_held(access_token, held).await?;
+        let verified = self
+            .inner
+            .access
+            .verify_with_key(access_token, proved_key)
+            .await?;
         if self.inner.blacklist == Blacklist::Both {
             let identity = verified.identity();
             let identity = identity.ok_or_else(|| Rejection::invalid("a token without a user"))?;
@@ -38,10 +43,11 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
         Ok(verified)
     }
 
-    /// The device must be in the record: a record that was lost logs out, and lets nobody in.
+    /// Checks that the record lists the device. If the record was lost, the user is logged out,
+    /// never authenticated.
     pub(super) async fn check_device(&self, identity: &Identity) -> Result<(), Rejection> {
-        let ended = || Rejection::invalid("the device has ended");
-        let id = identity.session_id().ok_or_else(ended)?;
+        let revoked = || Rejection::invalid("the device has expired or was revoked");
+        let id = identity.session_id().ok_or_else(revoked)?;
         let key = self.key(identity.subject().id());
         let has_device = |entry: Option<&Entry>| {
             let found = entry.map(|entry| self.has_device(&key, entry, id));
@@ -49,16 +55,16 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
         };
         let store = &*self.inner.cached;
         let found = confirmed(store, &key, has_device, |is_there| *is_there).await?;
-        match found.answer {
-            true => Ok(()),
-            false => Err(ended()),
+        if !found.answer {
+            return Err(revoked());
         }
+        Ok(())
     }
 
     fn has_device(&self, key: &Key, entry: &Entry, id: &str) -> bool {
         let found = record::has_device(&self.inner.records, key, &entry.value, id);
         found.unwrap_or_else(|unreadable| {
-            self.tell_unreadable(unreadable);
+            self.report_unreadable(unreadable);
             false
         })
     }
@@ -68,8 +74,8 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
 impl<U: DeserializeOwned + Send + Sync + 'static> VerifyBound for TokenPairs<U> {
     type User = U;
 
-    async fn verify_bound(&self, token: &str, held: &str) -> Result<Verified<U>, Rejection> {
-        self.verify_held(token, Some(held)).await
+    async fn verify_bound(&self, token: &str, proved_key: &str) -> Result<Verified<U>, Rejection> {
+        self.verify_held(token, Some(proved_key)).await
     }
 }
 

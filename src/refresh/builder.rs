@@ -1,10 +1,10 @@
-//! The settings of token pairs, with their defaults and reasons.
+//! Settings of token pairs, with their defaults.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    account::{Bind, OnLimit, Terms},
-    engine::{Inner, TokenPairs},
+    account::{Bind, DevicePolicy, OnLimit},
+    engine::{TokenPairs, TokenPairsInner},
     fingerprint::FingerprintKeys,
     outages::WatchedStore,
     token::TokenKeys,
@@ -18,18 +18,18 @@ use crate::{
     token::Engine,
 };
 
-/// What the end of a device means for its tokens.
+/// Which tokens of a revoked device are rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[allow(clippy::exhaustive_enums, reason = "there is no fourth way")]
+#[allow(clippy::exhaustive_enums, reason = "the list is complete")]
 pub enum Blacklist {
-    /// Its refresh tokens are refused. An access token lives on until it expires.
+    /// Refresh tokens are rejected. An access token stays valid until it expires.
     Refresh,
-    /// Its access tokens are refused too, at once and on every node: each request looks at the account, which
-    /// a [near-cache](crate::store::near) answers from memory.
+    /// Access tokens are rejected too, immediately and on every node. Each request reads the record
+    /// of devices, which a [near-cache](crate::store::near) answers from memory.
     #[default]
     Both,
-    /// A logout ends nothing: it is the client that forgets its tokens, and whoever has a copy goes on. What an
-    /// administrator or "log out everywhere" ends is ended all the same, for refresh tokens.
+    /// A logout revokes nothing. The client discards its tokens, and a copy of them remains valid.
+    /// Revocations by an administrator and "log out everywhere" still apply to refresh tokens.
     DangerousNone,
 }
 
@@ -40,7 +40,7 @@ pub struct TokenPairsBuilder<U> {
     store: Arc<dyn Store>,
     users: Arc<dyn ReadUser<U>>,
     secret: MasterSecret,
-    terms: Terms,
+    policy: DevicePolicy,
     blacklist: Blacklist,
     events: Events,
 }
@@ -52,7 +52,7 @@ impl<U> TokenPairsBuilder<U> {
         secret: &MasterSecret,
         users: Arc<dyn ReadUser<U>>,
     ) -> Self {
-        let terms = Terms {
+        let policy = DevicePolicy {
             idle: DEFAULT_IDLE,
             absolute: DEFAULT_ABSOLUTE,
             rotates: true,
@@ -67,107 +67,111 @@ impl<U> TokenPairsBuilder<U> {
             store,
             users,
             secret: secret.clone(),
-            terms,
+            policy,
             blacklist: Blacklist::default(),
             events: Events::default(),
         }
     }
 
-    /// How long a device may go without a refresh. Default: 3 days, so that a weekend logs nobody out.
+    /// Sets how long a device may go without a refresh. Default: 3 days, so that a weekend logs no
+    /// user out.
     pub const fn idle(mut self, idle: Duration) -> Self {
-        self.terms.idle = idle;
+        self.policy.idle = idle;
         self
     }
 
-    /// How long a device may be logged in, whatever it does. Default: 7 days.
+    /// Sets the total lifetime of a device, regardless of its use. Default: 7 days.
     pub const fn absolute(mut self, absolute: Duration) -> Self {
-        self.terms.absolute = absolute;
+        self.policy.absolute = absolute;
         self
     }
 
-    /// Whether each refresh gives a new refresh token and ends the old one. Default: true, as RFC 9700
-    /// section 2.2.2 asks of clients that cannot prove who they are; without it a stolen token is not noticed.
+    /// Sets whether each refresh issues a new refresh token and replaces the old one. Default:
+    /// true, as RFC 9700 section 2.2.2 requires for clients that cannot prove their identity.
+    /// Without rotation, a stolen token goes undetected.
     pub const fn rotate(mut self, rotates: bool) -> Self {
-        self.terms.rotates = rotates;
+        self.policy.rotates = rotates;
         self
     }
 
-    /// How long after a rotation the same request gets the same answer. Default: 10 seconds, longer than a
-    /// browser's retry, or its second tab, takes. Time in which the store did not answer
-    /// [does not count](Self::outage_grace); between nodes, whose clocks differ, the window is 30 seconds longer.
+    /// Sets how long after a rotation the same request gets the same response. Default: 10 seconds,
+    /// longer than a retry or a second tab of a browser takes. Time in which the store did not
+    /// answer [does not count](Self::outage_grace). Between nodes, whose clocks differ, the window
+    /// is 30 seconds longer.
     ///
-    /// With zero the second of two concurrent refreshes counts as theft and ends the device, the first one's new
-    /// token included.
+    /// With zero, the second of two concurrent refreshes counts as theft and revokes the device,
+    /// including the first one's new token.
     pub const fn grace(mut self, grace: Duration) -> Self {
-        self.terms.grace = grace;
+        self.policy.grace = grace;
         self
     }
 
-    /// How much time the grace window does not count in which the store did not answer, as far as this node knows; at
-    /// most one hour. A client whose refresh ends in 503 tries again with the same token, and the write of its
-    /// first attempt may have been made. Default: 5 minutes.
+    /// Sets the maximum outage of the store, as far as this node has noticed it, that the grace
+    /// window does not count; at most one hour. A client whose refresh ends in 503 retries with the
+    /// same token, and the write of its first attempt may have been made. Default: 5 minutes.
     ///
-    /// For as long as the store was away, the window is longer for everybody: also for a thief, who gets
-    /// the same successor as the client.
+    /// The window is extended by the outage for every client, which includes a thief, who gets the
+    /// same successor as the client.
     pub const fn outage_grace(mut self, grace: Duration) -> Self {
-        self.terms.outage_grace = grace;
+        self.policy.outage_grace = grace;
         self
     }
 
-    /// On how many devices a user may be logged in at one time, 1 to 100. Default: 10.
+    /// Sets the maximum number of devices of a user, 1 to 100. Default: 10.
     pub const fn max_devices(mut self, devices: usize) -> Self {
-        self.terms.max_devices = devices;
+        self.policy.max_devices = devices;
         self
     }
 
-    /// What gives way when there are too many. Default: the device that was used least recently.
+    /// Sets the policy for a login beyond the maximum. Default: evict the least recently used
+    /// device.
     pub const fn on_limit(mut self, on_limit: OnLimit) -> Self {
-        self.terms.on_limit = on_limit;
+        self.policy.on_limit = on_limit;
         self
     }
 
-    /// What a changed fingerprint means. Default: an event tells of it.
+    /// Sets the policy for a changed fingerprint. Default: emit an event.
     pub const fn bind(mut self, bind: Bind) -> Self {
-        self.terms.bind = bind;
+        self.policy.bind = bind;
         self
     }
 
-    /// What the end of a device means for its access tokens. Default: they are refused at once.
+    /// Sets which tokens of a revoked device are rejected. Default: both kinds, immediately.
     pub const fn blacklist(mut self, blacklist: Blacklist) -> Self {
         self.blacklist = blacklist;
         self
     }
 
-    /// Where events go. Default: to `tracing` alone.
+    /// Sets where events go. Default: `tracing` only.
     pub fn events(mut self, events: Events) -> Self {
         self.events = events;
         self
     }
 
-    /// Checks the settings.
+    /// Validates the settings and builds the engine.
     ///
     /// # Errors
     ///
-    /// When the idle time is less than a second or exceeds the absolute one, the grace window exceeds a minute or the
-    /// [`outage_grace`](Self::outage_grace) an hour, the number of devices is not 1 to 100, or the access tokens state
-    /// no issuer.
+    /// Returns an error if the idle timeout is less than one second or exceeds the absolute one,
+    /// the grace window exceeds a minute, the [`outage_grace`](Self::outage_grace) exceeds an hour,
+    /// the number of devices is not 1 to 100, or the access tokens state no issuer.
     pub fn build(self) -> Result<TokenPairs<U>, ConfigError> {
-        let Terms {
+        let DevicePolicy {
             idle,
             absolute,
             grace,
             max_devices,
             ..
-        } = self.terms;
+        } = self.policy;
         if idle < Duration::from_secs(1) {
             return Err(ConfigError::new("idle", "is less than one second"));
         }
         if absolute < idle {
-            // It may be the default that is told of.
+            // The value may be the default, so the message states it.
             let reason = format!("is {} seconds, less than `idle`", absolute.as_secs());
             return Err(ConfigError::new("absolute", reason));
         }
-        if self.terms.outage_grace > MAX_OUTAGE_GRACE {
+        if self.policy.outage_grace > MAX_OUTAGE_GRACE {
             return Err(ConfigError::new("outage_grace", "is more than one hour"));
         }
         if grace > MAX_GRACE {
@@ -179,7 +183,7 @@ impl<U> TokenPairsBuilder<U> {
         let reason = "token pairs need access tokens that state their issuer";
         let issuer = self.access.issuer();
         let issuer = issuer.ok_or_else(|| ConfigError::new("issuer", reason))?;
-        Ok(TokenPairs::new(Inner {
+        Ok(TokenPairs::new(TokenPairsInner {
             issuer: issuer.to_owned(),
             store: WatchedStore::new(Arc::clone(&self.store), self.access.clock()),
             cached: self.store,
@@ -192,7 +196,7 @@ impl<U> TokenPairsBuilder<U> {
             secret: self.secret,
             access: self.access,
             users: self.users,
-            terms: self.terms,
+            policy: self.policy,
             blacklist: self.blacklist,
             events: self.events,
         }))
@@ -202,7 +206,7 @@ impl<U> TokenPairsBuilder<U> {
 impl<U> fmt::Debug for TokenPairsBuilder<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenPairsBuilder")
-            .field("terms", &self.terms)
+            .field("policy", &self.policy)
             .field("blacklist", &self.blacklist)
             .finish_non_exhaustive()
     }
@@ -215,5 +219,5 @@ const DEFAULT_OUTAGE_GRACE: Duration = Duration::from_secs(5 * 60);
 const MAX_OUTAGE_GRACE: Duration = Duration::from_secs(60 * 60);
 const MAX_GRACE: Duration = Duration::from_secs(60);
 const DEFAULT_DEVICES: usize = 10;
-/// An account of so many devices is some 40 KB, which is read and written whole.
+/// A record of 100 devices is about 40 KB, and is read and written as a whole.
 const MAX_DEVICES: usize = 100;

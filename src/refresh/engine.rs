@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::{
     access::AccessTokens,
-    account::{Account, Moment, Terms},
+    account::{DevicePolicy, DeviceRecord, Moment},
     builder::{Blacklist, TokenPairsBuilder},
     fingerprint::FingerprintKeys,
     info::DeviceInfo,
     issue::NewPair,
     outages::{Outage, WatchedStore},
-    record::Device,
+    record::StoredDevice,
     token::{RefreshToken, TokenKeys},
 };
 use crate::{
@@ -30,19 +30,19 @@ use crate::{
     token::{Claims, Engine},
 };
 
-/// Issues access tokens with refresh tokens, exchanges them, and ends them.
+/// Issues pairs of access and refresh tokens, exchanges them, and revokes devices.
 ///
-/// It is a handle: cloning it is cheap. See the [module](super) for the rules.
+/// This type is a handle; cloning it is cheap. See the [module](super) for the rules.
 pub struct TokenPairs<U = Claims> {
-    pub(super) inner: Arc<Inner<U>>,
+    pub(super) inner: Arc<TokenPairsInner<U>>,
 }
 
-pub(super) struct Inner<U> {
+pub(super) struct TokenPairsInner<U> {
     pub(super) access: Engine<U>,
     pub(super) store: WatchedStore,
-    /// What requests with access tokens read from, without being watched.
+    /// The store for requests with access tokens, which is not watched for outages.
     pub(super) cached: Arc<dyn Store>,
-    /// Drawn for this engine, to tell its clock from that of another node.
+    /// A random id of this engine, which distinguishes its clock from that of other nodes.
     pub(super) node: u64,
     pub(super) users: Arc<dyn ReadUser<U>>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -52,12 +52,12 @@ pub(super) struct Inner<U> {
     #[cfg(feature = "account")]
     pub(super) secret: MasterSecret,
     pub(super) fingerprints: FingerprintKeys,
-    pub(super) terms: Terms,
+    pub(super) policy: DevicePolicy,
     pub(super) blacklist: Blacklist,
     pub(super) events: Events,
 }
 
-impl<U> Inner<U> {
+impl<U> TokenPairsInner<U> {
     pub(super) const fn moment<'a>(&self, now: Timestamp, outages: &'a [Outage]) -> Moment<'a> {
         Moment {
             now,
@@ -67,7 +67,7 @@ impl<U> Inner<U> {
     }
 }
 
-/// Which "log out everywhere" a login has seen. See [`TokenPairs::epoch`].
+/// Identifies the last "log out everywhere" of a subject. See [`TokenPairs::epoch`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Epoch {
     pub(crate) id: u64,
@@ -75,8 +75,9 @@ pub struct Epoch {
 }
 
 impl<U: Send + Sync + 'static> TokenPairs<U> {
-    /// An engine whose access tokens are those of `access`, a [`Jwt`](crate::Jwt) or a `Paseto`, whose records are in `store`, whose refresh tokens are made with
-    /// keys from `secret`, and which reads a user anew from `users` at each refresh.
+    /// Returns a builder of an engine. Its access tokens are those of `access`, a
+    /// [`Jwt`](crate::Jwt) or a `Paseto`; its records are stored in `store`; the keys of its
+    /// refresh tokens are derived from `secret`; and each refresh re-reads the user from `users`.
     pub fn builder(
         access: impl Into<AccessTokens<U>>,
         store: Arc<dyn Store>,
@@ -86,96 +87,97 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
         TokenPairsBuilder::new(access.into().0, store, secret, Arc::new(users))
     }
 
-    /// Ends the device that `refresh_token` is for, be it a token that was replaced long ago; `false` if it had
-    /// ended before.
+    /// Revokes the device of `refresh_token`, which may have been replaced long ago. Returns
+    /// `false` if the device had already expired or been revoked.
     ///
     /// # Errors
     ///
-    /// An invalid [`Rejection`] for a token that was not made here, an unavailable one when the store does not
-    /// answer.
+    /// [`RejectionKind::Invalid`](crate::RejectionKind) for a token that was not made here, and
+    /// `Unavailable` if the store does not answer.
     pub async fn logout(&self, refresh_token: &str) -> Result<bool, Rejection> {
         let token = self.read(refresh_token)?;
         if self.inner.blacklist == Blacklist::DangerousNone {
             return Ok(true);
         }
         let family = token.presented().family;
-        let ended = self
-            .change(&token.account, |account, now| {
-                if !self.is_of(account, &token.account) {
+        let revoked = self
+            .change(&token.record_key, |record, now| {
+                if !self.is_at_own_key(record, &token.record_key) {
                     return None;
                 }
-                let device = account.leave(&family, now);
-                device.map(|device| (device, account.subject.clone()))
+                let device = record.revoke_family(&family, now);
+                device.map(|device| (device, record.subject.clone()))
             })
             .await?;
-        if let Some((device, subject)) = &ended {
-            self.tell(EventKind::SessionEnded, subject, Some(device));
+        if let Some((device, subject)) = &revoked {
+            self.emit(EventKind::SessionEnded, subject, Some(device));
         }
-        Ok(ended.is_some())
+        Ok(revoked.is_some())
     }
 
-    /// Ends every device of `subject`, logins under way included, and returns how many there were.
+    /// Revokes every device of `subject` and returns their number. Logins in progress fail.
     ///
     /// # Errors
     ///
-    /// When the store does not answer.
+    /// Returns an error if the store does not answer.
     pub async fn logout_all(&self, subject: &str) -> Result<usize, StoreError> {
-        let ended = self.end_all(subject).await?;
-        self.tell(EventKind::AllSessionsEnded, subject, None);
-        Ok(ended)
+        let revoked = self.end_all(subject).await?;
+        self.emit(EventKind::AllSessionsEnded, subject, None);
+        Ok(revoked)
     }
 
-    /// The same, as a part of something else that tells of it.
+    /// Like [`logout_all`](Self::logout_all), but without an event, since the caller emits one.
     pub(crate) async fn end_all(&self, subject: &str) -> Result<usize, StoreError> {
         let key = self.key(subject);
         swap(&self.inner.store, &*self.inner.clock, &key, |entry| {
-            let account = self.account_to_replace(&key, entry);
-            let mut account = account.unwrap_or_else(|| Account::new(subject));
+            let record = self.record_to_replace(&key, entry);
+            let mut record = record.unwrap_or_else(|| DeviceRecord::new(subject));
             let now = self.inner.clock.now();
-            let ended = account.live(now).count();
-            account.clear(now);
-            Ok::<_, StoreError>(Step::Swap(self.write(&key, &account, now)?, ended))
+            let revoked = record.live(now).count();
+            record.revoke_all(now);
+            Ok::<_, StoreError>(Step::Swap(self.write(&key, &record, now)?, revoked))
         })
         .await
     }
 
-    /// The devices on which `subject` is logged in, the most recently used first.
+    /// Returns the devices on which `subject` is logged in, the most recently used first.
     ///
     /// # Errors
     ///
-    /// When the store does not answer.
+    /// Returns an error if the store does not answer.
     pub async fn active_sessions(&self, subject: &str) -> Result<Vec<DeviceInfo>, StoreError> {
-        let Some(account) = self.read_account(&self.key(subject)).await? else {
+        let Some(record) = self.read_record(&self.key(subject)).await? else {
             return Ok(Vec::new());
         };
         let now = self.inner.clock.now();
-        let mut devices: Vec<_> = account.live(now).map(DeviceInfo::new).collect();
+        let mut devices: Vec<_> = record.live(now).map(DeviceInfo::new).collect();
         devices.sort_by_key(|device| std::cmp::Reverse(device.last_used_at));
         Ok(devices)
     }
 
-    /// Ends the device of `subject` with this public id; `false` if the subject has none such.
+    /// Revokes the device of `subject` with this public id. Returns `false` if there is no such
+    /// device.
     ///
     /// # Errors
     ///
-    /// When the store does not answer.
+    /// Returns an error if the store does not answer.
     pub async fn revoke(&self, subject: &str, id: &str) -> Result<bool, StoreError> {
-        let ended = self
-            .change(&self.key(subject), |account, now| account.end(id, now))
+        let revoked = self
+            .change(&self.key(subject), |record, now| record.revoke(id, now))
             .await?;
-        if let Some(device) = &ended {
-            self.tell(EventKind::SessionEnded, subject, Some(device));
+        if let Some(device) = &revoked {
+            self.emit(EventKind::SessionEnded, subject, Some(device));
         }
-        Ok(ended.is_some())
+        Ok(revoked.is_some())
     }
 
-    /// Ends every device of the caller but the one that `refresh_token` is for, and returns how many there
-    /// were. The token must be the current one of the very device that the caller's access token is for.
+    /// Revokes every device of the caller except that of `refresh_token`, and returns their number.
+    /// The token must be the current one of the device that the caller's access token belongs to.
     ///
     /// # Errors
     ///
-    /// An invalid [`Rejection`], with nothing changed, when it is not; an unavailable one when the store does not
-    /// answer.
+    /// [`RejectionKind::Invalid`](crate::RejectionKind) if it is not, in which case nothing
+    /// changes, and `Unavailable` if the store does not answer.
     pub async fn revoke_other(
         &self,
         caller: &Identity,
@@ -183,57 +185,60 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     ) -> Result<usize, Rejection> {
         let token = self.read(refresh_token)?;
         let subject = caller.subject().id();
-        let own = caller.session_id().unwrap_or_default();
+        let own_id = caller.session_id().unwrap_or_default();
         let presented = token.presented();
-        let terms = &self.inner.terms;
-        let ended = self
-            .change(&token.account, |account, now| {
+        let policy = &self.inner.policy;
+        let revoked = self
+            .change(&token.record_key, |record, now| {
                 let outages = self.inner.store.outages();
                 let moment = self.inner.moment(now, &outages);
-                if account.subject != subject || !self.is_of(account, &token.account) {
+                if record.subject != subject || !self.is_at_own_key(record, &token.record_key) {
                     return None;
                 }
-                account.end_others(own, &presented, terms, moment)
+                record.revoke_others(own_id, &presented, policy, moment)
             })
             .await?;
-        let ended = ended.ok_or_else(|| Rejection::invalid("not the caller's refresh token"))?;
-        for device in &ended {
-            self.tell(EventKind::SessionEnded, subject, Some(device));
+        let revoked = revoked.ok_or_else(|| {
+            Rejection::invalid("not a current refresh token of the caller's device")
+        })?;
+        for device in &revoked {
+            self.emit(EventKind::SessionEnded, subject, Some(device));
         }
-        Ok(ended.len())
+        Ok(revoked.len())
     }
 
-    /// Notes which "log out everywhere" `subject` has seen. Take it before the password is looked at and hand it
-    /// to the login: one that began before a [`logout_all`](Self::logout_all) then comes to nothing.
+    /// Returns the current epoch of `subject`, which a "log out everywhere" changes. Read it before
+    /// the password check and pass it to the login, so that a login that began before a
+    /// [`logout_all`](Self::logout_all) fails.
     ///
     /// # Errors
     ///
-    /// When the store does not answer.
+    /// Returns an error if the store does not answer.
     pub async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
         let key = self.key(subject);
         let entry = self.inner.store.get(&key).await?;
-        let account = self.account_to_replace(&key, entry.as_ref());
-        let account = account.unwrap_or_else(|| Account::new(subject));
+        let record = self.record_to_replace(&key, entry.as_ref());
+        let record = record.unwrap_or_else(|| DeviceRecord::new(subject));
         Ok(Epoch {
-            id: account.epoch,
-            revoked_at: account.revoked_at,
+            id: record.epoch,
+            revoked_at: record.revoked_at,
         })
     }
 
-    /// Changes an account that is there; `None` of `edit` leaves it as it is.
+    /// Changes an existing record. `None` from `edit` leaves it unchanged.
     async fn change<T>(
         &self,
         key: &Key,
-        mut edit: impl FnMut(&mut Account, Timestamp) -> Option<T>,
+        mut edit: impl FnMut(&mut DeviceRecord, Timestamp) -> Option<T>,
     ) -> Result<Option<T>, StoreError> {
         let inner = &*self.inner;
         swap(&inner.store, &*inner.clock, key, |entry| {
-            let Some(mut account) = self.account(key, entry)? else {
+            let Some(mut record) = self.decode_record(key, entry)? else {
                 return Ok(Step::Keep(None));
             };
             let now = inner.clock.now();
-            match edit(&mut account, now) {
-                Some(answer) => Ok(Step::Swap(self.write(key, &account, now)?, Some(answer))),
+            match edit(&mut record, now) {
+                Some(answer) => Ok(Step::Swap(self.write(key, &record, now)?, Some(answer))),
                 None => Ok(Step::Keep(None)),
             }
         })
@@ -244,7 +249,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
         self.inner
             .keys
             .decode(refresh_token)
-            .ok_or_else(|| Rejection::invalid("not a refresh token of ours"))
+            .ok_or_else(|| Rejection::invalid("not a refresh token of this service"))
     }
 
     pub(super) fn key(&self, subject: &str) -> Key {
@@ -254,44 +259,49 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
         )
     }
 
-    pub(super) fn tell(&self, kind: EventKind, subject: &str, device: Option<&Device>) {
+    pub(super) fn emit(&self, kind: EventKind, subject: &str, device: Option<&StoredDevice>) {
         self.inner.events.tell(&self.event(kind, subject, device));
     }
 
-    pub(super) fn event(&self, kind: EventKind, subject: &str, device: Option<&Device>) -> Event {
+    pub(super) fn event(
+        &self,
+        kind: EventKind,
+        subject: &str,
+        device: Option<&StoredDevice>,
+    ) -> Event {
         let mut event = Event::new(kind, self.inner.clock.now()).of(subject);
-        event.session_id = device.map(Device::id);
+        event.session_id = device.map(StoredDevice::id);
         event
     }
 }
 
 impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
-    /// Logs `grant` in on a new device.
+    /// Logs the user of `grant` in on a new device.
     pub fn issue(&self, grant: Grant<U>) -> NewPair<'_, U> {
         NewPair::new(self, grant)
     }
 }
 
 impl<U> TokenPairs<U> {
-    /// Whether this text is a refresh token that was made here, be it of a device that has ended.
+    /// Whether this text is a refresh token that was made here, even if its device was revoked.
     #[cfg(all(feature = "account", feature = "dpop"))]
     pub(crate) fn is_ours(&self, token: &str) -> bool {
         self.inner.keys.decode(token).is_some()
     }
 
-    /// The issuer of the access tokens.
+    /// Returns the issuer of the access tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.inner.issuer
     }
 
-    /// The secret that the keys of the issuer follow from.
+    /// The secret from which the keys of the issuer are derived.
     #[cfg(feature = "account")]
     pub(crate) fn secret(&self) -> &MasterSecret {
         &self.inner.secret
     }
 
-    pub(super) fn new(inner: Inner<U>) -> Self {
+    pub(super) fn new(inner: TokenPairsInner<U>) -> Self {
         Self {
             inner: Arc::new(inner),
         }
@@ -309,7 +319,7 @@ impl<U> Clone for TokenPairs<U> {
 impl<U> fmt::Debug for TokenPairs<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenPairs")
-            .field("terms", &self.inner.terms)
+            .field("policy", &self.inner.policy)
             .field("blacklist", &self.inner.blacklist)
             .field("store", &self.inner.store)
             .finish_non_exhaustive()

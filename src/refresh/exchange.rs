@@ -1,15 +1,15 @@
-//! A refresh token for the next pair.
+//! Exchanges a refresh token for the next pair.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{
-    account::Turn,
+    account::RefreshDecision,
     engine::TokenPairs,
     fingerprint::Fingerprint,
     issue::TokenPair,
-    record::Device,
+    record::StoredDevice,
     token::{FAMILY_BYTES, RefreshToken},
 };
 #[cfg(feature = "dpop")]
@@ -27,14 +27,15 @@ use crate::{
 };
 
 impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
-    /// Exchanges a refresh token for a new pair. The user is read anew; what was proved at the login, and when,
-    /// stays.
+    /// Exchanges a refresh token for a new pair. The user is re-read. The factors of the login keep
+    /// their times.
     ///
     /// # Errors
     ///
-    /// An invalid [`Rejection`] for a token that is not ours, that was replaced, whose device has ended, whose user is
-    /// gone or may not log in, that comes with another fingerprint where that is refused, or whose device is bound to a key. An unavailable one when a
-    /// store does not answer; the token is then still good.
+    /// * [`RejectionKind::Invalid`](crate::RejectionKind) for a token that was not made here or was
+    ///   replaced, whose device has expired or was revoked, whose user was deleted or may not log
+    ///   in, whose fingerprint differs if that is rejected, or whose device is bound to a key.
+    /// * `Unavailable` if a store does not answer. The token remains valid.
     pub async fn refresh(
         &self,
         refresh_token: &str,
@@ -43,12 +44,13 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
         self.exchange(refresh_token, fingerprint, None).await
     }
 
-    /// The same by whoever has proved to hold `key`: the only way for a device that is bound to it. See
-    /// [`Dpop::verify`](crate::token::Dpop::verify).
+    /// Like [`refresh`](Self::refresh), for a client that has proved to hold `key`. A device that
+    /// is bound to a key requires it. See [`Dpop::verify`](crate::token::Dpop::verify).
     ///
     /// # Errors
     ///
-    /// Those of [`refresh`](Self::refresh), and an invalid [`Rejection`] for a device that is bound to another key.
+    /// Those of [`refresh`](Self::refresh), and `Invalid` for a device that is bound to another
+    /// key.
     #[cfg(feature = "dpop")]
     pub async fn refresh_bound(
         &self,
@@ -68,97 +70,130 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
     ) -> Result<TokenPair, Rejection> {
         let inner = &*self.inner;
         let token = self.read(refresh_token)?;
-        let gone = || Rejection::invalid("the device has ended");
-        let account = self.read_account(&token.account).await?;
-        let account = account.filter(|account| self.is_of(account, &token.account));
-        let subject = account.ok_or_else(gone)?.subject;
-        // Before anything is changed: a user table that is away costs nobody a token.
+        let gone = || Rejection::invalid("the device has expired or was revoked");
+        let record = self.read_record(&token.record_key).await?;
+        let record = record.filter(|record| self.is_at_own_key(record, &token.record_key));
+        let subject = record.ok_or_else(gone)?.subject;
+        // Read before anything is changed, so that an unavailable user table costs no client its
+        // token.
         let user = inner.users.read_user(&subject).await?;
-        let user = user.ok_or_else(|| Rejection::invalid("the user may not log in any more"))?;
+        let user = user.ok_or_else(|| Rejection::invalid("the user may no longer log in"))?;
         if user.subject() != subject {
             return Err(Rejection::misconfigured(
-                "a user was read with another subject than asked for",
+                "the user that was read has another subject than the one requested",
             ));
         }
-        let turn = self.turn(&token, fingerprint, key).await?;
-        self.told_of(&turn, &subject);
-        let device = match turn {
-            Turn::Rotated { device, .. } | Turn::Repeated { device } => device,
-            Turn::Late => return Err(Rejection::invalid("a refresh token that was replaced")),
-            Turn::Foreign { .. } => return Err(Rejection::invalid("another fingerprint")),
-            Turn::Reused { .. } => return Err(Rejection::invalid("a refresh token used again")),
-            Turn::Ahead { .. } => return Err(Rejection::invalid("a refresh token never recorded")),
-            Turn::Unproved => return Err(Rejection::invalid("no proof of the device's key")),
-            Turn::Gone => return Err(gone()),
+        let decision = self.decide_refresh(&token, fingerprint, key).await?;
+        self.emit_decision(&decision, &subject);
+        let device = match decision {
+            RefreshDecision::Rotated { device, .. } | RefreshDecision::Repeated { device } => {
+                device
+            }
+            RefreshDecision::Replaced => {
+                return Err(Rejection::invalid("the refresh token was replaced"));
+            }
+            RefreshDecision::FingerprintChanged { .. } => {
+                return Err(Rejection::invalid(
+                    "the fingerprint differs from that of the login",
+                ));
+            }
+            RefreshDecision::Reused { .. } => {
+                return Err(Rejection::invalid("a replaced refresh token was reused"));
+            }
+            RefreshDecision::Ahead { .. } => {
+                return Err(Rejection::invalid(
+                    "the refresh token is newer than the record",
+                ));
+            }
+            RefreshDecision::KeyNotProved => {
+                return Err(Rejection::invalid(
+                    "the request does not prove the key of the device",
+                ));
+            }
+            RefreshDecision::Gone => return Err(gone()),
         };
         Ok(self
-            .pair(&token.account, token.family, &device, user)
+            .pair(&token.record_key, token.family, &device, user)
             .await?)
     }
 
-    async fn turn(
+    async fn decide_refresh(
         &self,
         token: &RefreshToken,
         fingerprint: Option<&Fingerprint>,
         key: Option<&str>,
-    ) -> Result<Turn, StoreError> {
+    ) -> Result<RefreshDecision, StoreError> {
         let inner = &*self.inner;
         let mut presented = token.presented();
         presented.key = key.map(str::to_owned);
         let fingerprints = inner.fingerprints.hash(fingerprint);
-        swap(&inner.store, &*inner.clock, &token.account, |entry| {
-            let Some(mut account) = self.account(&token.account, entry)? else {
-                return Ok(Step::Keep(Turn::Gone));
+        swap(&inner.store, &*inner.clock, &token.record_key, |entry| {
+            let Some(mut record) = self.decode_record(&token.record_key, entry)? else {
+                return Ok(Step::Keep(RefreshDecision::Gone));
             };
             let now = inner.clock.now();
             let outages = inner.store.outages();
             let moment = inner.moment(now, &outages);
             let kid = inner.keys.active();
-            let turn = account.turn(&presented, &fingerprints, kid, &inner.terms, moment);
-            Ok::<_, StoreError>(match turn {
-                Turn::Rotated { .. } | Turn::Reused { .. } | Turn::Ahead { .. } => {
-                    Step::Swap(self.write(&token.account, &account, now)?, turn)
+            let decision =
+                record.decide_refresh(&presented, &fingerprints, kid, &inner.policy, moment);
+            Ok::<_, StoreError>(match decision {
+                RefreshDecision::Rotated { .. }
+                | RefreshDecision::Reused { .. }
+                | RefreshDecision::Ahead { .. } => {
+                    Step::Swap(self.write(&token.record_key, &record, now)?, decision)
                 }
-                turn => Step::Keep(turn),
+                decision => Step::Keep(decision),
             })
         })
         .await
     }
 
-    fn told_of(&self, turn: &Turn, subject: &str) {
-        match turn {
-            Turn::Rotated { device, is_foreign } => {
-                if *is_foreign {
-                    self.tell(EventKind::FingerprintChanged, subject, Some(device));
+    fn emit_decision(&self, decision: &RefreshDecision, subject: &str) {
+        match decision {
+            RefreshDecision::Rotated {
+                device,
+                is_fingerprint_changed,
+            } => {
+                if *is_fingerprint_changed {
+                    self.emit(EventKind::FingerprintChanged, subject, Some(device));
                 }
-                self.tell(EventKind::Refreshed, subject, Some(device));
+                self.emit(EventKind::Refreshed, subject, Some(device));
             }
-            Turn::Foreign { device } => {
-                self.tell(EventKind::FingerprintChanged, subject, Some(device));
+            RefreshDecision::FingerprintChanged { device } => {
+                self.emit(EventKind::FingerprintChanged, subject, Some(device));
             }
-            Turn::Reused { device } => self.tell(EventKind::ReuseDetected, subject, Some(device)),
-            Turn::Ahead { device } => self.tell(EventKind::StateLost, subject, Some(device)),
-            Turn::Repeated { .. } | Turn::Late | Turn::Unproved | Turn::Gone => {}
+            RefreshDecision::Reused { device } => {
+                self.emit(EventKind::ReuseDetected, subject, Some(device))
+            }
+            RefreshDecision::Ahead { device } => {
+                self.emit(EventKind::StateLost, subject, Some(device))
+            }
+            RefreshDecision::Repeated { .. }
+            | RefreshDecision::Replaced
+            | RefreshDecision::KeyNotProved
+            | RefreshDecision::Gone => {}
         }
     }
 
-    /// Mints the pair for a device as it is recorded.
+    /// Issues the pair for a device as it is recorded.
     pub(super) async fn pair(
         &self,
-        account: &Key,
+        record_key: &Key,
         family: Secret<[u8; FAMILY_BYTES]>,
-        device: &Device,
+        device: &StoredDevice,
         user: Grant<U>,
     ) -> Result<TokenPair, IssueError> {
         let inner = &*self.inner;
         let token = RefreshToken {
-            account: account.clone(),
+            record_key: record_key.clone(),
             family,
             generation: device.generation,
         };
-        // A secret that is being rotated reaches one node before the other.
+        // During a rotation, a new secret reaches one node before another.
         let refresh_token = inner.keys.encode(&token, device.kid).ok_or_else(|| {
-            let reason = "another node made the token with a secret that is not here yet";
+            let reason =
+                "another node made the token with a secret that this node does not have yet";
             StoreError::Unavailable(reason.into())
         })?;
         let mut grant = user;
@@ -167,7 +202,10 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
             .map(|(factor, at)| (factor, Some(at)))
             .collect();
         let refresh_expires_in = device.absolute_at.since(inner.clock.now());
-        let expires_in = inner.access.ttl().min(refresh_expires_in.max(A_SECOND));
+        let expires_in = inner
+            .access
+            .ttl()
+            .min(refresh_expires_in.max(MIN_EXPIRES_IN));
         let access = inner.access.issue(grant).session_id(device.id());
         let access = access.confirmed_by(device.key.clone());
         let access = access.with_authority_of_grant();
@@ -187,5 +225,5 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
     }
 }
 
-/// The shortest life that a token can state.
-const A_SECOND: Duration = Duration::from_secs(1);
+/// The shortest lifetime that a token can state.
+const MIN_EXPIRES_IN: Duration = Duration::from_secs(1);

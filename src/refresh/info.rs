@@ -1,15 +1,16 @@
-//! What may be seen of a device.
+//! The public view of a device.
 
-use super::record::Device;
+use super::record::StoredDevice;
 use crate::clock::Timestamp;
 
-/// A device on which a user is logged in, as it may be shown to that user. It opens nothing.
+/// A device on which a user is logged in, for display to that user. It contains no credential.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DeviceInfo {
-    /// The public id, for [`TokenPairs::revoke`](super::TokenPairs::revoke); the `sid` of its access tokens.
+    /// The public id, for [`TokenPairs::revoke`](super::TokenPairs::revoke); the `sid` of its
+    /// access tokens.
     pub id: String,
-    /// What the login called it.
+    /// The name that the login gave to the device.
     pub device_name: Option<String>,
     /// The `User-Agent` of the login.
     pub user_agent: Option<String>,
@@ -17,14 +18,14 @@ pub struct DeviceInfo {
     pub created_at: Timestamp,
     /// When it last refreshed.
     pub last_used_at: Timestamp,
-    /// When it ends if it is not used.
+    /// When it expires if it is not used.
     pub idle_at: Timestamp,
-    /// When it ends in any case.
+    /// When it expires in any case.
     pub absolute_at: Timestamp,
 }
 
 impl DeviceInfo {
-    pub(super) fn new(device: &Device) -> Self {
+    pub(super) fn new(device: &StoredDevice) -> Self {
         Self {
             id: device.id(),
             device_name: device.name.clone(),

@@ -1,4 +1,4 @@
-//! What a token is worth, for services that were shown one (RFC 7662), and its end at their word (RFC 7009).
+//! Token introspection (RFC 7662) and revocation (RFC 7009).
 
 use std::fmt;
 
@@ -12,40 +12,41 @@ use crate::{
     rejection::{Rejection, RejectionKind},
 };
 
-/// What is known of a token that is good.
+/// The description of a valid token.
 ///
-/// It serialises as the answer of RFC 7662 section 2.2, with times in seconds since 1970.
+/// It serialises as the response of RFC 7662 section 2.2, with times in seconds since 1970.
 #[non_exhaustive]
 pub struct TokenInfo {
-    /// Whom it is for.
+    /// The subject.
     pub subject: String,
-    /// Who issued it.
+    /// The issuer.
     pub issuer: String,
     /// The public id of its device.
     pub session_id: Option<String>,
     /// The id of an access token.
     pub token_id: Option<String>,
-    /// For whom an access token is.
+    /// The audience of an access token.
     pub audience: Vec<String>,
-    /// What was granted.
+    /// The granted scopes.
     pub scopes: Vec<String>,
-    /// When it expires; of a refresh token, when its device ends if it is not used.
+    /// When it expires. For a refresh token, when its device expires if it is not used.
     pub expires_at: Option<Timestamp>,
     /// When an access token was issued.
     pub issued_at: Option<Timestamp>,
-    /// The thumbprint of the key that its holder must prove to hold (RFC 9449 section 6.2).
+    /// The thumbprint of the key that the holder must prove to hold (RFC 9449 section 6.2).
     pub key: Option<String>,
     /// Whether it is an access token.
     pub is_access: bool,
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
-    /// What an access or refresh token is worth now; `None` for one that is worth nothing, for whatever reason. Whoever asks
-    /// in order to let a request in must look at [`is_access`](TokenInfo::is_access): a refresh token opens nothing.
+    /// Returns the description of an access or refresh token, or `None` if it is invalid for any
+    /// reason. A caller that authenticates requests must check [`is_access`](TokenInfo::is_access),
+    /// since a refresh token grants no access.
     ///
     /// # Errors
     ///
-    /// When the store does not answer.
+    /// Returns an error if the store does not answer.
     pub async fn introspect(&self, token: &str) -> Result<Option<TokenInfo>, StoreError> {
         match self.inner.keys.decode(token) {
             Some(_) => self.introspect_refresh(token).await,
@@ -53,14 +54,14 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
         }
     }
 
-    /// Ends the device that an access or refresh token is for; `false` for one that is worth nothing.
+    /// Revokes the device of an access or refresh token. Returns `false` if the token is invalid.
     ///
     /// # Errors
     ///
-    /// When the store does not answer.
+    /// Returns an error if the store does not answer.
     pub async fn revoke_token(&self, token: &str) -> Result<bool, StoreError> {
         if self.inner.keys.decode(token).is_some() {
-            return only_unavailable(self.logout(token).await).map(|ended| ended == Some(true));
+            return only_unavailable(self.logout(token).await).map(|revoked| revoked == Some(true));
         }
         let Some(info) = self.introspect_access(token).await? else {
             return Ok(false);
@@ -100,16 +101,16 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
         let Some(token) = inner.keys.decode(token) else {
             return Ok(None);
         };
-        let account = self.read_account(&token.account).await?;
-        let account = account.filter(|account| self.is_of(account, &token.account));
-        let Some(account) = account else {
+        let record = self.read_record(&token.record_key).await?;
+        let record = record.filter(|record| self.is_at_own_key(record, &token.record_key));
+        let Some(record) = record else {
             return Ok(None);
         };
         let outages = inner.store.outages();
         let moment = inner.moment(inner.clock.now(), &outages);
-        let device = account.holder(&token.presented(), &inner.terms, moment);
+        let device = record.device_of_valid(&token.presented(), &inner.policy, moment);
         Ok(device.map(|device| TokenInfo {
-            subject: account.subject.clone(),
+            subject: record.subject.clone(),
             issuer: inner.issuer.clone(),
             session_id: Some(device.id()),
             token_id: None,
@@ -123,7 +124,8 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
     }
 }
 
-/// A token that is refused is worth nothing; a store that is away says nothing about it.
+/// Maps a rejected token to `None` and keeps the error of an unavailable store, which says nothing
+/// about the token.
 fn only_unavailable<T>(outcome: Result<T, Rejection>) -> Result<Option<T>, StoreError> {
     match outcome {
         Ok(value) => Ok(Some(value)),
@@ -136,36 +138,36 @@ fn only_unavailable<T>(outcome: Result<T, Rejection>) -> Result<Option<T>, Store
 
 impl Serialize for TokenInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut answer = serializer.serialize_map(None)?;
-        answer.serialize_entry("active", &true)?;
-        answer.serialize_entry("sub", &self.subject)?;
-        answer.serialize_entry("iss", &self.issuer)?;
+        let mut response = serializer.serialize_map(None)?;
+        response.serialize_entry("active", &true)?;
+        response.serialize_entry("sub", &self.subject)?;
+        response.serialize_entry("iss", &self.issuer)?;
         if self.is_access {
             let is_bound = self.key.is_some();
-            answer.serialize_entry("token_type", if is_bound { "DPoP" } else { "Bearer" })?;
+            response.serialize_entry("token_type", if is_bound { "DPoP" } else { "Bearer" })?;
         }
         match &*self.audience {
             [] => {}
-            [one] => answer.serialize_entry("aud", one)?,
-            several => answer.serialize_entry("aud", several)?,
+            [one] => response.serialize_entry("aud", one)?,
+            several => response.serialize_entry("aud", several)?,
         }
         if !self.scopes.is_empty() {
-            answer.serialize_entry("scope", &self.scopes.join(" "))?;
+            response.serialize_entry("scope", &self.scopes.join(" "))?;
         }
         for (name, at) in [("exp", self.expires_at), ("iat", self.issued_at)] {
             if let Some(at) = at {
-                answer.serialize_entry(name, &at.as_secs())?;
+                response.serialize_entry(name, &at.as_secs())?;
             }
         }
         for (name, id) in [("jti", &self.token_id), ("sid", &self.session_id)] {
             if let Some(id) = id {
-                answer.serialize_entry(name, id)?;
+                response.serialize_entry(name, id)?;
             }
         }
         if let Some(key) = &self.key {
-            answer.serialize_entry("cnf", &serde_json::json!({ "jkt": key }))?;
+            response.serialize_entry("cnf", &serde_json::json!({ "jkt": key }))?;
         }
-        answer.end()
+        response.end()
     }
 }
 

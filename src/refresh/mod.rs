@@ -1,45 +1,56 @@
-//! Access tokens with refresh tokens: short-lived proofs, and the long-lived right to the next one.
+//! Pairs of short-lived access tokens and long-lived refresh tokens.
 //!
-//! [`TokenPairs`] issues both at login, exchanges a refresh token for the next pair, and ends devices. The access
-//! token is one of a [`Jwt`](crate::Jwt) or a `Paseto`, which any service can verify; the refresh token is a text of 98 characters that only
-//! this engine reads. All devices of a user are one record, and each operation is one compare-and-swap on it, so that
-//! "log out" against "refresh" is always one before the other, on however many nodes.
+//! [`TokenPairs`] issues both at login, exchanges a refresh token for the next pair, and revokes
+//! devices. A *device* is one login: a family of refresh tokens and its access tokens. The access
+//! token is one of a [`Jwt`](crate::Jwt) or a `Paseto`, which any service can verify. The refresh
+//! token is a text of 98 characters that only this engine reads. All devices of a user are one
+//! record, and each operation is one compare-and-swap on it, so that concurrent logouts and
+//! refreshes are serialised, on any number of nodes.
 //!
 //! # Rules
 //!
-//! * **Rotation.** Each refresh gives a successor and replaces the token (RFC 9700 section 2.2.2). Any number of
-//!   concurrent refreshes with one token give one and the same successor: within the *grace window*, ten seconds from
-//!   the rotation, the same request gets the same answer, and no request prolongs the window.
-//! * **Clocks and outages.** On a node other than the one that rotated the token the window is 30 seconds longer, since
-//!   the clocks of two nodes may be that far apart. Time in which the store did not answer does not count, as far as the
-//!   node has noticed it, up to [five minutes](TokenPairsBuilder::outage_grace): a client whose refresh ended in 503 tries
-//!   again with the same token, and the write of its first attempt may have been made.
-//! * **Reuse.** A token that was replaced longer ago than the window was stolen, or its successor was. The device is
-//!   ended, and one [`ReuseDetected`](crate::event::EventKind::ReuseDetected) tells of it; the user's other devices live
-//!   on. Within the window such a token is refused and nothing else happens: a late tab is no thief.
-//! * **A client whose own network was down** for longer than the window is taken for a thief: the server has rotated
-//!   its token, the answer was lost, and the client comes back with the token that was replaced. No server can tell the two
-//!   apart. The device is revoked and the user logs in again. A longer [`grace`](TokenPairsBuilder::grace) forgives
-//!   more, to a thief as well.
-//! * **A token newer than the record** says that the store has lost a write, by a failover or a restored backup. The
-//!   device is ended, since nobody can tell what else was lost, as [`StateLost`](crate::event::EventKind::StateLost).
-//! * **Two deadlines.** A device ends when it was not used for the idle time, and at its absolute end, which no refresh
-//!   moves.
-//! * **The user is read anew** at each refresh: who was deleted or disabled gets nothing, and roles are those of now. What
-//!   was proved at the login, and when, is never made younger.
-//! * **Logging out** takes any token of the device, also one that was replaced. With [`Blacklist::Both`], the default,
-//!   the device's access tokens are refused at once and everywhere.
-//! * **A store that is away** is 503: no token is lost by it, and nobody is let in.
+//! * **Rotation.** Each refresh issues a successor and replaces the token (RFC 9700 section 2.2.2).
+//!   Any number of concurrent refreshes with one token receive the same successor: within the
+//!   *grace window*, ten seconds from the rotation, the same request gets the same response. No
+//!   request extends the window.
+//! * **Clocks and outages.** On a node other than the one that rotated the token, the window is 30
+//!   seconds longer, since the clocks of two nodes may differ by that much. Time in which the store
+//!   did not answer, as far as the node has noticed, does not count, up to [five
+//!   minutes](TokenPairsBuilder::outage_grace). A client whose refresh ended in 503 retries with
+//!   the same token, and the write of its first attempt may have been made.
+//! * **Reuse.** If a token is used that was replaced longer ago than the window, it or its
+//!   successor was stolen. The device is revoked and one
+//!   [`ReuseDetected`](crate::event::EventKind::ReuseDetected) is emitted. The user's other devices
+//!   stay logged in. Within the window such a token is rejected without further consequences, since
+//!   a late browser tab is not theft.
+//! * **A client that was offline** for longer than the window is treated as a thief if the server
+//!   has rotated its token and the response was lost, since it returns with the replaced token. No
+//!   server can distinguish the two. The device is revoked and the user logs in again. A longer
+//!   [`grace`](TokenPairsBuilder::grace) is more tolerant, of a thief as well.
+//! * **A token newer than the record** shows that the store lost a write, after a failover or from
+//!   a restored backup. Other losses cannot be ruled out, so the device is revoked and
+//!   [`StateLost`](crate::event::EventKind::StateLost) is emitted.
+//! * **Two deadlines.** A device expires when it was not used for the idle timeout, and at its
+//!   absolute deadline, which no refresh moves.
+//! * **The user is re-read** at each refresh. A deleted or disabled user gets no token, and roles
+//!   are current. The factors of the login keep their times.
+//! * **Logging out** accepts any token of the device, including a replaced one. With
+//!   [`Blacklist::Both`], the default, the device's access tokens are rejected immediately and on
+//!   every node.
+//! * **A store that does not answer** results in 503. No token is lost, and no request is
+//!   authenticated.
 //! * **A record that was damaged, forged or moved** counts as absent: an error is logged,
-//!   [`RecordUnreadable`](crate::event::EventKind::RecordUnreadable) is told, and the user logs in again. For a record under
-//!   a secret that is not accepted here a refresh is 503, since another node may accept it; a login replaces it.
-//! * **Devices that are bound to a key** (feature `dpop`): after a login with [`bound_to`](NewPair), each access token is good only with a
-//!   proof of the key, and each refresh is by `refresh_bound`. Whoever has the refresh token alone gets nothing by it, and can do no more than log the
-//!   device out.
-//! * **Limits.** A user has at most [`max_devices`](TokenPairsBuilder::max_devices) devices, at any instant.
+//!   [`RecordUnreadable`](crate::event::EventKind::RecordUnreadable) is emitted, and the user logs
+//!   in again. For a record under a secret that is not accepted here, a refresh is 503, since
+//!   another node may accept it; a login replaces the record.
+//! * **Bound devices** (feature `dpop`): after a login with [`bound_to`](NewPair), each access
+//!   token requires a proof of the key, and each refresh requires `refresh_bound`. A refresh token
+//!   alone is useless to a thief, except to log the device out.
+//! * **Limits.** A user never has more than [`max_devices`](TokenPairsBuilder::max_devices)
+//!   devices.
 //!
-//! The store holds no token: of each device the hash of a random id that only its tokens carry, times, proofs, what it
-//! is called, and a keyed hash of its fingerprint.
+//! The store holds no tokens. Of each device it holds the hash of a random id that only the
+//! device's tokens carry, times, proofs, names, and a keyed hash of its fingerprint.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -54,7 +65,7 @@
 //!     .issuer("https://auth.acme.dev")
 //!     .audience("api")
 //!     .build()?;
-//! // Reads the user from wherever the application keeps it; `None` if it may not log in any more.
+//! // Reads the user from the application's storage; `None` if the user may no longer log in.
 //! let users = async |subject: String| Ok(Some(Grant::new(subject, User { name: "Alice".into() })));
 //! # let users = move |subject: String| users(subject);
 //! let pairs = TokenPairs::builder(jwt, Arc::new(MemoryStore::new()), &MasterSecret::generate(), users).build()?;
@@ -101,5 +112,5 @@ pub use self::{
 pub use crate::grant::ReadUser;
 use crate::store::Namespace;
 
-/// Where accounts are kept. Every request reads its device, and what is written may end one.
+/// The records of devices. Every request reads its device, and a write may revoke one.
 const NAMESPACE: Namespace = Namespace::new("account").cached().revoking();

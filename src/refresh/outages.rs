@@ -1,8 +1,8 @@
-//! When the store did not answer, as far as this node knows.
+//! Tracks the times in which the store did not answer, as far as this node knows.
 //!
-//! A client whose refresh ends in 503 tries again with the same token. If the write of its first attempt was made
-//! after all, the time in which nobody could have been answered must not count as time in which the client
-//! has kept silent.
+//! A client whose refresh ends in 503 retries with the same token. If the write of its first
+//! attempt was made after all, the time in which no client could get a response must not count
+//! against the client.
 
 use std::{
     collections::VecDeque,
@@ -20,29 +20,29 @@ use crate::{
     store::{Entry, Key, Store, StoreFuture, When, Write},
 };
 
-/// The store of the devices, which notes when it does not answer.
+/// The store of the devices, which records its outages.
 pub(super) struct WatchedStore {
     inner: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
-    is_away: AtomicBool,
+    state: Mutex<OutageState>,
+    is_failing: AtomicBool,
 }
 
 #[derive(Default)]
-struct State {
-    /// The beginning of the first call that failed since the last one that did not.
+struct OutageState {
+    /// When the first failed call since the last successful one began.
     since: Option<Timestamp>,
     past: VecDeque<Outage>,
 }
 
-/// From the first call that failed to the first one that was answered again.
+/// The time from the first failed call to the next successful one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outage {
     pub(super) from: Timestamp,
     pub(super) to: Timestamp,
 }
 
-/// For how long the store did not answer between two moments.
+/// Returns how long the store did not answer between two times.
 pub(super) fn outage_between(outages: &[Outage], from: Timestamp, to: Timestamp) -> Duration {
     let overlaps = outages
         .iter()
@@ -56,16 +56,16 @@ impl WatchedStore {
             inner,
             clock,
             state: Mutex::default(),
-            is_away: AtomicBool::new(false),
+            is_failing: AtomicBool::new(false),
         }
     }
 
-    /// The outages of the last hour, none of which overlaps another.
+    /// Returns the outages of the last hour, which do not overlap.
     pub(super) fn outages(&self) -> Vec<Outage> {
         let now = self.clock.now();
         let mut state = self.state();
         while let Some(first) = state.past.front()
-            && now.since(first.to) > REMEMBERED
+            && now.since(first.to) > RETENTION
         {
             state.past.pop_front();
         }
@@ -77,57 +77,58 @@ impl WatchedStore {
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let began = self.clock.now();
-        let mut pending = Pending {
+        let started_at = self.clock.now();
+        let mut pending = PendingCall {
             store: self,
-            began: Some(began),
+            started_at: Some(started_at),
         };
-        let answer = call.await;
-        pending.began = None;
-        match &answer {
+        let result = call.await;
+        pending.started_at = None;
+        match &result {
             Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => {
                 let mut state = self.state();
-                // What an earlier outage covers is counted once.
+                // Time that an earlier outage covers is counted only once.
                 let last = state.past.back().map(|outage| outage.to);
-                let from = last.map_or(began, |last| began.max(last));
+                let from = last.map_or(started_at, |last| started_at.max(last));
                 state.since = Some(state.since.map_or(from, |since| since.min(from)));
-                self.is_away.store(true, Ordering::Release);
+                self.is_failing.store(true, Ordering::Release);
             }
-            Ok(_) if self.is_away.load(Ordering::Acquire) => {
+            Ok(_) if self.is_failing.load(Ordering::Acquire) => {
                 let to = self.clock.now();
                 let mut state = self.state();
-                self.is_away.store(false, Ordering::Release);
+                self.is_failing.store(false, Ordering::Release);
                 if let Some(from) = state.since.take() {
                     state.push(Outage { from, to });
                 }
             }
             _ => {}
         }
-        answer
+        result
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, OutageState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A call whose caller may go away before it is answered. The time in which it waited is an outage, too: its write
-/// may still be made. Only that time, so that nobody makes an outage by hanging up.
-struct Pending<'a> {
+/// A call whose caller may cancel it before the response. The time that it waited is an outage too,
+/// since its write may still be made. Only that time counts, so that a client cannot create a
+/// longer outage by disconnecting.
+struct PendingCall<'a> {
     store: &'a WatchedStore,
-    began: Option<Timestamp>,
+    started_at: Option<Timestamp>,
 }
 
-impl Drop for Pending<'_> {
+impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
-        let Some(began) = self.began else {
+        let Some(started_at) = self.started_at else {
             return;
         };
         let to = self.store.clock.now();
         let mut state = self.store.state();
         let last = state.past.back().map(|outage| outage.to);
-        let from = last.map_or(began, |last| began.max(last));
-        // What an outage that goes on covers is counted with it.
+        let from = last.map_or(started_at, |last| started_at.max(last));
+        // Time that the current outage covers is counted with it.
         let to = state.since.map_or(to, |since| to.min(since));
         if from < to {
             state.push(Outage { from, to });
@@ -135,7 +136,7 @@ impl Drop for Pending<'_> {
     }
 }
 
-impl State {
+impl OutageState {
     fn push(&mut self, outage: Outage) {
         self.past.push_back(outage);
         if self.past.len() > MAX_OUTAGES {
@@ -168,7 +169,7 @@ impl Store for WatchedStore {
     }
 }
 
-/// Longer than any outage that is forgiven.
-const REMEMBERED: Duration = Duration::from_secs(60 * 60);
-/// A store that comes and goes is remembered by its last outages.
+/// Not shorter than the maximum `outage_grace`.
+const RETENTION: Duration = Duration::from_secs(60 * 60);
+/// Bounds the memory for a store that fails often; the latest outages are kept.
 const MAX_OUTAGES: usize = 256;

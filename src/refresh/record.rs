@@ -1,42 +1,42 @@
-//! How the devices of a user are stored.
+//! The stored form of a subject's devices.
 //!
 //! ```text
 //! format (1 byte) ‖ number of devices (1 byte) ‖ public id of each (16 bytes) ‖ sealed JSON
 //! ```
 //!
-//! The ids come first, so that a request with an access token learns whether its device is there without
-//! parsing the rest. All of it is authenticated with its place in the store ([`RecordKeys`]), so a party
-//! that can write to the store cannot make a device, nor change whose it is. The store holds no token, nor
-//! anything a token could be made of: of a family's id it has the hash.
+//! The ids come first, so that a request with an access token finds its device without parsing the
+//! rest. Everything is authenticated together with its store key ([`RecordKeys`]), so a party with
+//! write access to the store can neither create a device nor change its owner. The store holds no
+//! token and nothing that a token could be made from: of a family's id it holds the hash.
 
 use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::account::Account;
+use super::account::DeviceRecord;
 use crate::{
     clock::Timestamp,
     error::{BoxError, StoreError},
     identity::Factor,
     secret::{
         self, equal,
-        record::{RecordKeys, Unreadable},
+        record::{RecordKeys, UnsealError},
     },
     store::Key,
 };
 
-/// One login that can be refreshed: a family of refresh tokens, one of which is the current one.
+/// One login that can be refreshed: a family of refresh tokens, one of which is current.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Device {
+pub(super) struct StoredDevice {
     #[serde(skip)]
     pub(super) public_id: [u8; ID_BYTES],
-    /// Of the random id that only the family's tokens carry.
-    pub(super) family: Hash,
+    /// The hash of the random id that only the family's tokens carry.
+    pub(super) family: Hash256,
     pub(super) generation: u32,
-    /// Which key made the current token.
+    /// The id of the key that made the current token.
     pub(super) kid: [u8; 4],
     pub(super) rotated_at: Timestamp,
-    /// The node by whose clock that is.
+    /// The node whose clock `rotated_at` is from.
     pub(super) rotated_on: u64,
     pub(super) created_at: Timestamp,
     pub(super) used_at: Timestamp,
@@ -48,35 +48,35 @@ pub(super) struct Device {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) user_agent: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) fingerprint: Option<Hash>,
-    /// What the client said of itself at the last rotation, whatever it is bound to.
+    pub(super) fingerprint: Option<Hash256>,
+    /// The fingerprint at the last rotation, whatever the device is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) rotated_by: Option<Hash>,
-    /// The thumbprint of the key that each refresh must be proved with.
+    pub(super) rotated_by: Option<Hash256>,
+    /// The thumbprint of the key that each refresh must prove.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) key: Option<String>,
 }
 
-impl Device {
+impl StoredDevice {
     pub(super) fn id(&self) -> String {
         URL_SAFE_NO_PAD.encode_to_string(self.public_id)
     }
 
-    /// A device is over at its deadline, not after it.
+    /// A device expires at its deadline, not after it.
     pub(super) fn is_live(&self, now: Timestamp) -> bool {
         now < self.idle_at && now < self.absolute_at
     }
 
-    /// A device that gave no fingerprint at its login is bound to none. The same fingerprint has a hash by each
-    /// of the application's secrets.
-    pub(super) fn is_bound_to(&self, fingerprints: &[Hash]) -> bool {
+    /// A device without a fingerprint at its login is bound to none. A fingerprint has one hash for
+    /// each of the application's secrets.
+    pub(super) fn is_bound_to(&self, fingerprints: &[Hash256]) -> bool {
         self.fingerprint
             .is_none_or(|known| known.is_one_of(fingerprints))
     }
 
-    /// Whether the client that asks is, by what it says, the one that made the last rotation. A device that is bound to
-    /// no fingerprint has none to compare.
-    pub(super) fn was_rotated_by(&self, fingerprints: &[Hash]) -> bool {
+    /// Whether the client claims the fingerprint of the last rotation. A device that is bound to no
+    /// fingerprint has none to compare.
+    pub(super) fn was_rotated_by(&self, fingerprints: &[Hash256]) -> bool {
         match (self.fingerprint, self.rotated_by) {
             (None, _) => true,
             (Some(_), Some(known)) => known.is_one_of(fingerprints),
@@ -91,27 +91,27 @@ impl Device {
     }
 }
 
-/// 256 bits that stand for something else, as base64url in JSON.
+/// A hash of 256 bits, as base64url in JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Hash(pub(super) [u8; 32]);
+pub(super) struct Hash256(pub(super) [u8; 32]);
 
-impl Hash {
+impl Hash256 {
     pub(super) fn of(bytes: &[u8]) -> Self {
         Self(secret::hash([bytes]))
     }
 
-    fn is_one_of(&self, given: &[Self]) -> bool {
-        given.iter().any(|given| equal(&self.0, &given.0))
+    fn is_one_of(&self, others: &[Self]) -> bool {
+        others.iter().any(|other| equal(&self.0, &other.0))
     }
 }
 
-impl Serialize for Hash {
+impl Serialize for Hash256 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&URL_SAFE_NO_PAD.encode_to_string(self.0))
     }
 }
 
-impl<'de> Deserialize<'de> for Hash {
+impl<'de> Deserialize<'de> for Hash256 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = URL_SAFE_NO_PAD.decode_to_vec(text.as_bytes());
@@ -122,45 +122,53 @@ impl<'de> Deserialize<'de> for Hash {
     }
 }
 
-pub(super) fn encode(keys: &RecordKeys, key: &Key, account: &Account) -> Result<Bytes, StoreError> {
+pub(super) fn encode(
+    keys: &RecordKeys,
+    key: &Key,
+    record: &DeviceRecord,
+) -> Result<Bytes, StoreError> {
     let corrupt = |error: BoxError| StoreError::Corrupt(error);
-    let count = u8::try_from(account.devices.len()).map_err(|error| corrupt(error.into()))?;
+    let count = u8::try_from(record.devices.len()).map_err(|error| corrupt(error.into()))?;
     let mut public = vec![FORMAT, count];
-    for device in &account.devices {
+    for device in &record.devices {
         public.extend_from_slice(&device.public_id);
     }
-    let json = serde_json::to_vec(account).map_err(|error| corrupt(error.into()))?;
+    let json = serde_json::to_vec(record).map_err(|error| corrupt(error.into()))?;
     Ok(keys.seal(key, public, json)?.into())
 }
 
 /// # Errors
 ///
-/// A record that is not one of ours in this place.
-pub(super) fn decode(keys: &RecordKeys, key: &Key, value: &[u8]) -> Result<Account, Unreadable> {
+/// Returns an error for a record that was not written here under this key.
+pub(super) fn decode(
+    keys: &RecordKeys,
+    key: &Key,
+    value: &[u8],
+) -> Result<DeviceRecord, UnsealError> {
     let (ids, public, sealed) = parts(value)?;
     let opened = keys.open(key, public, sealed)?;
-    let account = serde_json::from_slice(&opened.plain);
-    let mut account: Account = account.map_err(|_| Unreadable::Damaged)?;
-    if account.devices.len() != ids.len() {
-        return Err(Unreadable::Damaged);
+    let record = serde_json::from_slice(&opened.plain);
+    let mut record: DeviceRecord = record.map_err(|_| UnsealError::Damaged)?;
+    if record.devices.len() != ids.len() {
+        return Err(UnsealError::Damaged);
     }
-    for (device, id) in account.devices.iter_mut().zip(ids) {
+    for (device, id) in record.devices.iter_mut().zip(ids) {
         device.public_id = *id;
     }
-    Ok(account)
+    Ok(record)
 }
 
-/// Whether the account has a device with this public id, also one that was idle for too long.
+/// Whether the record has a device with this public id, even one that was idle for too long.
 ///
 /// # Errors
 ///
-/// A record that is not one of ours in this place.
+/// Returns an error for a record that was not written here under this key.
 pub(super) fn has_device(
     keys: &RecordKeys,
     key: &Key,
     value: &[u8],
     id: &str,
-) -> Result<bool, Unreadable> {
+) -> Result<bool, UnsealError> {
     let (ids, public, sealed) = parts(value)?;
     keys.open(key, public, sealed)?;
     let Ok(id) = URL_SAFE_NO_PAD.decode_to_vec(id.as_bytes()) else {
@@ -169,15 +177,15 @@ pub(super) fn has_device(
     Ok(ids.iter().any(|known| known.as_slice() == id))
 }
 
-type Parts<'a> = (&'a [[u8; ID_BYTES]], &'a [u8], &'a [u8]);
+type SealedParts<'a> = (&'a [[u8; ID_BYTES]], &'a [u8], &'a [u8]);
 
-/// The ids, what stands before the sealed part, and the sealed part.
-fn parts(value: &[u8]) -> Result<Parts<'_>, Unreadable> {
+/// Returns the ids, the bytes before the sealed part, and the sealed part.
+fn parts(value: &[u8]) -> Result<SealedParts<'_>, UnsealError> {
     let [FORMAT, count, rest @ ..] = value else {
-        return Err(Unreadable::Damaged);
+        return Err(UnsealError::Damaged);
     };
     let length = usize::from(*count) * ID_BYTES;
-    let ids = rest.get(..length).ok_or(Unreadable::Damaged)?;
+    let ids = rest.get(..length).ok_or(UnsealError::Damaged)?;
     let (public, sealed) = value.split_at(2 + length);
     Ok((ids.as_chunks().0, public, sealed))
 }

@@ -1,76 +1,80 @@
-//! How the engine reads and writes the records of devices, and what becomes of one that does not open.
+//! Reads and writes the records of devices, and handles unreadable ones.
 
-use super::{account::Account, engine::TokenPairs, record};
+use super::{account::DeviceRecord, engine::TokenPairs, record};
 use crate::{
     clock::Timestamp,
     error::StoreError,
     event::{Event, EventKind},
-    secret::record::Unreadable,
+    secret::record::UnsealError,
     store::{Entry, Key, Store, Write},
 };
 
 impl<U: Send + Sync + 'static> TokenPairs<U> {
-    /// The devices under `key` as they were read. A record that was damaged counts as absent: its tokens are
-    /// rejected, and the next login replaces it. One under a secret that is not here is an error: while a secret is
-    /// being rotated, its devices live on at other nodes.
-    pub(super) fn account(
+    /// Decodes the record under `key`. A damaged record counts as absent: its tokens are rejected,
+    /// and the next login replaces it. A record under a secret that this node does not have is an
+    /// error, since other nodes still use its devices while the secret is being rotated.
+    pub(super) fn decode_record(
         &self,
         key: &Key,
         entry: Option<&Entry>,
-    ) -> Result<Option<Account>, StoreError> {
+    ) -> Result<Option<DeviceRecord>, StoreError> {
         let Some(entry) = entry else {
             return Ok(None);
         };
         match record::decode(&self.inner.records, key, &entry.value) {
-            Ok(account) => Ok(Some(account)),
-            Err(Unreadable::UnknownKey) => {
+            Ok(record) => Ok(Some(record)),
+            Err(UnsealError::UnknownKey) => {
                 let reason = "the devices are sealed under a secret that is not accepted here";
                 Err(StoreError::Unavailable(reason.into()))
             }
             Err(unreadable) => {
-                self.tell_unreadable(unreadable);
+                self.report_unreadable(unreadable);
                 Ok(None)
             }
         }
     }
 
-    /// The same for what replaces the record: whatever does not open counts as absent, so that it keeps nobody
-    /// from logging in.
-    pub(super) fn account_to_replace(&self, key: &Key, entry: Option<&Entry>) -> Option<Account> {
+    /// Like [`decode_record`](Self::decode_record), for operations that replace the record. Every
+    /// unreadable record counts as absent, so that it prevents no login.
+    pub(super) fn record_to_replace(
+        &self,
+        key: &Key,
+        entry: Option<&Entry>,
+    ) -> Option<DeviceRecord> {
         let decoded = record::decode(&self.inner.records, key, &entry?.value);
         decoded
-            .inspect_err(|unreadable| self.tell_unreadable(*unreadable))
+            .inspect_err(|unreadable| self.report_unreadable(*unreadable))
             .ok()
     }
 
-    pub(super) async fn read_account(&self, key: &Key) -> Result<Option<Account>, StoreError> {
+    pub(super) async fn read_record(&self, key: &Key) -> Result<Option<DeviceRecord>, StoreError> {
         let entry = self.inner.store.get(key).await?;
-        self.account(key, entry.as_ref())
+        self.decode_record(key, entry.as_ref())
     }
 
-    pub(super) fn tell_unreadable(&self, unreadable: Unreadable) {
+    pub(super) fn report_unreadable(&self, unreadable: UnsealError) {
         let reason = unreadable.reason();
         tracing::error!(
             reason,
-            "a record of devices does not open and counts as absent"
+            "a record of devices is unreadable and counts as absent"
         );
         let event = Event::new(EventKind::RecordUnreadable, self.inner.clock.now());
         self.inner.events.tell(&event);
     }
 
-    /// Whether `key` is where this issuer keeps the devices of the record's subject.
-    pub(super) fn is_of(&self, account: &Account, key: &Key) -> bool {
-        self.key(&account.subject) == *key
+    /// Whether `key` is the store key of the record's subject under this issuer.
+    pub(super) fn is_at_own_key(&self, record: &DeviceRecord, key: &Key) -> bool {
+        self.key(&record.subject) == *key
     }
 
     pub(super) fn write(
         &self,
         key: &Key,
-        account: &Account,
+        record: &DeviceRecord,
         now: Timestamp,
     ) -> Result<Write, StoreError> {
-        let expires_at = account.expires_at(now);
-        let value = record::encode(&self.inner.records, key, account)?;
+        let expires_at = record.expires_at(now);
+        let value = record::encode(&self.inner.records, key, record)?;
         Ok(Write::new(value, expires_at))
     }
 }

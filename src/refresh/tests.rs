@@ -1,13 +1,17 @@
-//! The decisions on an account, in every history that chance makes up, and the forms of tokens and records.
+//! Tests of the decisions on a record of devices, including random histories, and of the token and
+//! record formats.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use proptest::prelude::*;
 
 use super::{
-    account::{Account, Bind, Entry, Moment, OnLimit, Presented, Terms, Turn},
+    account::{
+        Bind, DevicePolicy, DeviceRecord, LoginDecision, Moment, OnLimit, PresentedRefresh,
+        RefreshDecision,
+    },
     outages::Outage,
-    record::{self, Device, Hash},
+    record::{self, Hash256, StoredDevice},
     token::{RefreshToken, TokenKeys},
 };
 use crate::{
@@ -19,7 +23,7 @@ use crate::{
 const KID: [u8; 4] = *b"kid1";
 const NODE: u64 = 1;
 
-/// A decision at the node that has rotated, which knows of no outage.
+/// A decision on the node that rotated the token, without outages.
 const fn moment(now: Timestamp) -> Moment<'static> {
     Moment {
         now,
@@ -28,8 +32,8 @@ const fn moment(now: Timestamp) -> Moment<'static> {
     }
 }
 
-fn terms() -> Terms {
-    Terms {
+fn policy() -> DevicePolicy {
+    DevicePolicy {
         idle: Duration::from_secs(3_600),
         absolute: Duration::from_secs(36_000),
         rotates: true,
@@ -45,18 +49,18 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::from_secs(1_000_000 + seconds)
 }
 
-fn device(family: u8, now: Timestamp, terms: &Terms) -> Device {
-    Device {
+fn device(family: u8, now: Timestamp, policy: &DevicePolicy) -> StoredDevice {
+    StoredDevice {
         public_id: secret::random(),
-        family: Hash::of(&[family]),
+        family: Hash256::of(&[family]),
         generation: 0,
         kid: KID,
         rotated_at: now,
         rotated_on: NODE,
         created_at: now,
         used_at: now,
-        idle_at: now.after(terms.idle),
-        absolute_at: now.after(terms.absolute),
+        idle_at: now.after(policy.idle),
+        absolute_at: now.after(policy.absolute),
         proofs: vec![("pwd".to_owned(), now)],
         name: Some("Firefox".to_owned()),
         user_agent: None,
@@ -66,92 +70,106 @@ fn device(family: u8, now: Timestamp, terms: &Terms) -> Device {
     }
 }
 
-fn account(terms: &Terms) -> Account {
-    let mut account = Account::new("alice");
+fn device_record(policy: &DevicePolicy) -> DeviceRecord {
+    let mut record = DeviceRecord::new("alice");
     for family in [1, 2] {
-        let entry = account.enter(device(family, at(0), terms), None, terms, at(0));
-        assert!(matches!(entry, Entry::Entered { .. }));
+        let decision = record.add(device(family, at(0), policy), None, policy, at(0));
+        assert!(matches!(decision, LoginDecision::Admitted { .. }));
     }
-    account
+    record
 }
 
-fn present(account: &mut Account, generation: u32, terms: &Terms, now: Timestamp) -> Turn {
-    let family = Hash::of(&[1]);
-    let presented = Presented {
+fn present(
+    record: &mut DeviceRecord,
+    generation: u32,
+    policy: &DevicePolicy,
+    now: Timestamp,
+) -> RefreshDecision {
+    let family = Hash256::of(&[1]);
+    let presented = PresentedRefresh {
         family,
         generation,
         key: None,
     };
-    account.turn(&presented, &[], KID, terms, moment(now))
+    record.decide_refresh(&presented, &[], KID, policy, moment(now))
 }
 
-fn has_family(account: &Account, family: u8, now: Timestamp) -> bool {
-    account
+fn has_family(record: &DeviceRecord, family: u8, now: Timestamp) -> bool {
+    record
         .live(now)
-        .any(|device| device.family == Hash::of(&[family]))
+        .any(|device| device.family == Hash256::of(&[family]))
 }
 
 #[test]
-fn each_generation_meets_its_case() {
-    let terms = terms();
-    let mut account = account(&terms);
-    let turn = present(&mut account, 0, &terms, at(100));
-    assert!(matches!(turn, Turn::Rotated { device, .. } if device.generation == 1));
-    let turn = present(&mut account, 0, &terms, at(105));
-    assert!(matches!(turn, Turn::Repeated { device } if device.generation == 1));
-    let turn = present(&mut account, 1, &terms, at(106));
-    assert!(matches!(turn, Turn::Rotated { device, .. } if device.generation == 2));
+fn each_generation_has_its_decision() {
+    let policy = policy();
+    let mut record = device_record(&policy);
+    let decision = present(&mut record, 0, &policy, at(100));
+    assert!(matches!(decision, RefreshDecision::Rotated { device, .. } if device.generation == 1));
+    let decision = present(&mut record, 0, &policy, at(105));
+    assert!(matches!(decision, RefreshDecision::Repeated { device } if device.generation == 1));
+    let decision = present(&mut record, 1, &policy, at(106));
+    assert!(matches!(decision, RefreshDecision::Rotated { device, .. } if device.generation == 2));
     assert!(matches!(
-        present(&mut account, 0, &terms, at(116)),
-        Turn::Late
+        present(&mut record, 0, &policy, at(116)),
+        RefreshDecision::Replaced
     ));
     assert!(matches!(
-        present(&mut account, 1, &terms, at(116)),
-        Turn::Repeated { .. }
+        present(&mut record, 1, &policy, at(116)),
+        RefreshDecision::Repeated { .. }
     ));
-    let mut ahead = account.clone();
+    let mut ahead = record.clone();
     assert!(matches!(
-        present(&mut ahead, 3, &terms, at(116)),
-        Turn::Ahead { .. }
+        present(&mut ahead, 3, &policy, at(116)),
+        RefreshDecision::Ahead { .. }
     ));
     for reused in [0, 1] {
-        let mut account = account.clone();
-        let turn = present(
-            &mut account,
+        let mut record = record.clone();
+        let decision = present(
+            &mut record,
             reused,
-            &terms,
+            &policy,
             Timestamp::from_millis(at(116).as_millis() + 1),
         );
-        assert!(matches!(turn, Turn::Reused { .. }), "{reused}");
-        assert!(!has_family(&account, 1, at(117)));
         assert!(
-            has_family(&account, 2, at(117)),
-            "the other device lives on"
+            matches!(decision, RefreshDecision::Reused { .. }),
+            "{reused}"
+        );
+        assert!(!has_family(&record, 1, at(117)));
+        assert!(
+            has_family(&record, 2, at(117)),
+            "the other device stays logged in"
         );
         assert!(matches!(
-            present(&mut account, 2, &terms, at(117)),
-            Turn::Gone
+            present(&mut record, 2, &policy, at(117)),
+            RefreshDecision::Gone
         ));
     }
 }
 
-fn present_to(account: &mut Account, generation: u32, terms: &Terms, moment: Moment<'_>) -> Turn {
-    let presented = Presented {
-        family: Hash::of(&[1]),
+fn present_to(
+    record: &mut DeviceRecord,
+    generation: u32,
+    policy: &DevicePolicy,
+    moment: Moment<'_>,
+) -> RefreshDecision {
+    let presented = PresentedRefresh {
+        family: Hash256::of(&[1]),
         generation,
         key: None,
     };
-    account.turn(&presented, &[], KID, terms, moment)
+    record.decide_refresh(&presented, &[], KID, policy, moment)
 }
 
-/// The window is exact on the node that has rotated, and tolerates the skew of clocks on every other one.
+/// The window is exact on the node that rotated the token, and tolerates clock skew on every other
+/// node.
 #[test]
 fn another_node_tolerates_the_skew_of_clocks() {
-    let terms = terms();
-    let mut rotated = account(&terms);
+    let policy = policy();
+    let mut rotated = device_record(&policy);
     assert!(matches!(
-        present(&mut rotated, 0, &terms, at(100)),
-        Turn::Rotated { .. }
+        present(&mut rotated, 0, &policy, at(100)),
+        RefreshDecision::Rotated { .. }
     ));
     let other = |now| Moment {
         node: NODE + 1,
@@ -163,26 +181,32 @@ fn another_node_tolerates_the_skew_of_clocks() {
         (other(at(140)), false),
         (other(at(141)), true),
     ] {
-        let turn = present_to(&mut rotated.clone(), 0, &terms, moment);
-        assert_eq!(matches!(turn, Turn::Reused { .. }), is_reuse);
-        assert_eq!(matches!(turn, Turn::Repeated { .. }), !is_reuse);
+        let decision = present_to(&mut rotated.clone(), 0, &policy, moment);
+        assert_eq!(matches!(decision, RefreshDecision::Reused { .. }), is_reuse);
+        assert_eq!(
+            matches!(decision, RefreshDecision::Repeated { .. }),
+            !is_reuse
+        );
     }
-    let hasty = Terms {
+    let hasty = DevicePolicy {
         grace: Duration::ZERO,
-        ..terms
+        ..policy
     };
-    let turn = present_to(&mut rotated, 0, &hasty, other(at(100)));
-    assert!(matches!(turn, Turn::Reused { .. }), "no grace is no grace");
+    let decision = present_to(&mut rotated, 0, &hasty, other(at(100)));
+    assert!(
+        matches!(decision, RefreshDecision::Reused { .. }),
+        "zero disables the grace window"
+    );
 }
 
-/// Time without a store does not count, as far as it is known, lies behind the rotation, and is not too long.
+/// An outage extends the window if it is known, ends after the rotation, and is not too long.
 #[test]
-fn the_window_stands_still_while_the_store_does_not_answer() {
-    let terms = terms();
-    let mut rotated = account(&terms);
+fn the_window_is_extended_by_an_outage_of_the_store() {
+    let policy = policy();
+    let mut rotated = device_record(&policy);
     assert!(matches!(
-        present(&mut rotated, 0, &terms, at(100)),
-        Turn::Rotated { .. }
+        present(&mut rotated, 0, &policy, at(100)),
+        RefreshDecision::Rotated { .. }
     ));
     let outage = |from, to| Outage {
         from: at(from),
@@ -201,153 +225,169 @@ fn the_window_stands_still_while_the_store_does_not_answer() {
                 outages: &outages,
                 ..moment(at(second))
             };
-            let turn = present_to(&mut rotated.clone(), 0, &terms, moment);
-            assert_eq!(matches!(turn, Turn::Reused { .. }), is_reuse, "{outages:?}");
+            let decision = present_to(&mut rotated.clone(), 0, &policy, moment);
+            assert_eq!(
+                matches!(decision, RefreshDecision::Reused { .. }),
+                is_reuse,
+                "{outages:?}"
+            );
         }
     }
 }
 
-/// A login's write is made, its answer is lost, and somebody else's write comes before it is looked for: the login is
-/// decided anew, on a record that has its device.
+/// The response to a login's write is lost, and another write follows before the retry. The login
+/// is then decided again, on a record that contains its device.
 #[test]
-fn a_login_that_is_decided_twice_is_one_device() {
+fn a_login_that_is_decided_twice_adds_one_device() {
     for on_limit in [OnLimit::EvictOldest, OnLimit::Reject] {
-        let terms = Terms {
+        let policy = DevicePolicy {
             on_limit,
-            ..terms()
+            ..policy()
         };
-        let mut account = account(&terms);
-        let device = device(9, at(1), &terms);
+        let mut record = device_record(&policy);
+        let device = device(9, at(1), &policy);
         for _ in 0..3 {
-            let entry = account.enter(device.clone(), Some(0), &terms, at(1));
-            assert!(matches!(entry, Entry::Entered { evicted } if evicted.is_empty()));
+            let decision = record.add(device.clone(), Some(0), &policy, at(1));
+            assert!(matches!(decision, LoginDecision::Admitted { evicted } if evicted.is_empty()));
         }
-        assert_eq!(account.live(at(2)).count(), 3);
-        assert!(account.leave(&Hash::of(&[9]), at(2)).is_some());
-        assert!(!has_family(&account, 9, at(2)));
+        assert_eq!(record.live(at(2)).count(), 3);
+        assert!(record.revoke_family(&Hash256::of(&[9]), at(2)).is_some());
+        assert!(!has_family(&record, 9, at(2)));
     }
 }
 
-/// A client that once says nothing of itself is neither let off for good nor cut off from its own retries.
+/// A client that omits its fingerprint once remains bound, and its own retries still succeed.
 #[test]
-fn a_refresh_without_a_fingerprint_unbinds_nothing() {
-    let (known, other) = (Hash::of(b"known"), Hash::of(b"other"));
-    let terms = terms();
-    let mut account = Account::new("alice");
-    let mut bound = device(1, at(0), &terms);
+fn a_refresh_without_a_fingerprint_does_not_unbind_the_device() {
+    let (known, other) = (Hash256::of(b"known"), Hash256::of(b"other"));
+    let policy = policy();
+    let mut record = DeviceRecord::new("alice");
+    let mut bound = device(1, at(0), &policy);
     bound.fingerprint = Some(known);
-    account.enter(bound, None, &terms, at(0));
-    let mut turn = |generation, fingerprints: &[Hash], second| {
-        let family = Hash::of(&[1]);
-        let presented = Presented {
+    record.add(bound, None, &policy, at(0));
+    let mut decide = |generation, fingerprints: &[Hash256], second| {
+        let family = Hash256::of(&[1]);
+        let presented = PresentedRefresh {
             family,
             generation,
             key: None,
         };
-        account.turn(&presented, fingerprints, KID, &terms, moment(at(second)))
+        record.decide_refresh(&presented, fingerprints, KID, &policy, moment(at(second)))
     };
-    let foreign = |turn: Turn| {
+    let is_changed = |decision: RefreshDecision| {
         matches!(
-            turn,
-            Turn::Rotated {
-                is_foreign: true,
+            decision,
+            RefreshDecision::Rotated {
+                is_fingerprint_changed: true,
                 ..
             }
         )
     };
-    let own = |turn: Turn| {
+    let is_same = |decision: RefreshDecision| {
         matches!(
-            turn,
-            Turn::Rotated {
-                is_foreign: false,
+            decision,
+            RefreshDecision::Rotated {
+                is_fingerprint_changed: false,
                 ..
             }
         )
     };
-    assert!(foreign(turn(0, &[], 1)));
-    assert!(matches!(turn(0, &[], 2), Turn::Repeated { .. }));
-    assert!(matches!(turn(0, &[known], 2), Turn::Late));
-    assert!(foreign(turn(1, &[], 20)), "it is still bound");
-    assert!(own(turn(2, &[known], 40)));
-    assert!(matches!(turn(2, &[other], 41), Turn::Late));
-    assert!(matches!(turn(2, &[known], 41), Turn::Repeated { .. }));
-    assert!(foreign(turn(3, &[other], 60)));
-    assert!(own(turn(4, &[other], 80)), "one change is told of once");
+    assert!(is_changed(decide(0, &[], 1)));
+    assert!(matches!(
+        decide(0, &[], 2),
+        RefreshDecision::Repeated { .. }
+    ));
+    assert!(matches!(decide(0, &[known], 2), RefreshDecision::Replaced));
+    assert!(is_changed(decide(1, &[], 20)), "it is still bound");
+    assert!(is_same(decide(2, &[known], 40)));
+    assert!(matches!(decide(2, &[other], 41), RefreshDecision::Replaced));
+    assert!(matches!(
+        decide(2, &[known], 41),
+        RefreshDecision::Repeated { .. }
+    ));
+    assert!(is_changed(decide(3, &[other], 60)));
+    assert!(
+        is_same(decide(4, &[other], 80)),
+        "a change is reported once"
+    );
 }
 
-/// The epoch of an emptied record is there for as long as a login may take, however short devices live.
+/// The epoch of an empty record outlives any login, even if devices are short-lived.
 #[test]
-fn the_mark_of_a_logout_everywhere_outlives_any_login() {
-    let terms = Terms {
+fn the_epoch_of_a_logout_everywhere_outlives_any_login() {
+    let policy = DevicePolicy {
         absolute: Duration::from_secs(1),
         idle: Duration::from_secs(1),
-        ..terms()
+        ..policy()
     };
-    let mut account = account(&terms);
-    account.clear(at(0));
-    assert!(account.expires_at(at(0)) >= at(3_600));
+    let mut record = device_record(&policy);
+    record.revoke_all(at(0));
+    assert!(record.expires_at(at(0)) >= at(3_600));
 }
 
 #[test]
-fn repeating_does_not_prolong_the_window() {
-    let terms = terms();
-    let mut account = account(&terms);
-    present(&mut account, 0, &terms, at(100));
+fn a_repetition_does_not_extend_the_window() {
+    let policy = policy();
+    let mut record = device_record(&policy);
+    present(&mut record, 0, &policy, at(100));
     for second in 100..=110 {
         assert!(matches!(
-            present(&mut account, 0, &terms, at(second)),
-            Turn::Repeated { .. }
+            present(&mut record, 0, &policy, at(second)),
+            RefreshDecision::Repeated { .. }
         ));
     }
     assert!(matches!(
-        present(&mut account, 0, &terms, at(111)),
-        Turn::Reused { .. }
+        present(&mut record, 0, &policy, at(111)),
+        RefreshDecision::Reused { .. }
     ));
 }
 
 #[test]
-fn without_grace_the_second_of_two_is_reuse() {
-    let terms = Terms {
+fn without_grace_the_second_refresh_is_reuse() {
+    let policy = DevicePolicy {
         grace: Duration::ZERO,
-        ..terms()
+        ..policy()
     };
-    let mut account = account(&terms);
+    let mut record = device_record(&policy);
     assert!(matches!(
-        present(&mut account, 0, &terms, at(1)),
-        Turn::Rotated { .. }
+        present(&mut record, 0, &policy, at(1)),
+        RefreshDecision::Rotated { .. }
     ));
     assert!(matches!(
-        present(&mut account, 0, &terms, at(1)),
-        Turn::Reused { .. }
+        present(&mut record, 0, &policy, at(1)),
+        RefreshDecision::Reused { .. }
     ));
     assert!(matches!(
-        present(&mut account, 1, &terms, at(1)),
-        Turn::Gone
+        present(&mut record, 1, &policy, at(1)),
+        RefreshDecision::Gone
     ));
 }
 
 #[test]
-fn without_rotation_the_token_stays_and_its_use_is_noted() {
-    let terms = Terms {
+fn without_rotation_the_token_stays_and_its_use_is_recorded() {
+    let policy = DevicePolicy {
         rotates: false,
-        ..terms()
+        ..policy()
     };
-    let mut account = account(&terms);
+    let mut record = device_record(&policy);
     for second in [1_000, 4_000, 7_000] {
-        let turn = present(&mut account, 0, &terms, at(second));
+        let decision = present(&mut record, 0, &policy, at(second));
         assert!(
-            matches!(turn, Turn::Rotated { device, .. } if device.generation == 0 && device.used_at == at(second))
+            matches!(decision, RefreshDecision::Rotated { device, .. } if device.generation == 0 && device.used_at == at(second))
         );
     }
     assert!(
-        matches!(present(&mut account, 0, &terms, at(10_600)), Turn::Gone),
+        matches!(
+            present(&mut record, 0, &policy, at(10_600)),
+            RefreshDecision::Gone
+        ),
         "idle for too long"
     );
 }
 
 #[test]
 fn a_fingerprint_is_ignored_reported_or_required() {
-    let (known, other) = (Hash::of(b"known"), Hash::of(b"other"));
+    let (known, other) = (Hash256::of(b"known"), Hash256::of(b"other"));
     for (bind, given, expected) in [
         (Bind::Ignore, Some(other), "granted"),
         (Bind::Event, Some(known), "granted"),
@@ -357,129 +397,133 @@ fn a_fingerprint_is_ignored_reported_or_required() {
         (Bind::Refuse, Some(other), "refused"),
         (Bind::Refuse, None, "refused"),
     ] {
-        let terms = Terms { bind, ..terms() };
-        let mut account = account(&terms);
-        account.devices[0].fingerprint = Some(known);
-        let presented = Presented {
-            family: Hash::of(&[1]),
+        let policy = DevicePolicy { bind, ..policy() };
+        let mut record = device_record(&policy);
+        record.devices[0].fingerprint = Some(known);
+        let presented = PresentedRefresh {
+            family: Hash256::of(&[1]),
             generation: 0,
             key: None,
         };
         let given: Vec<_> = given.into_iter().collect();
-        let outcome = match account.turn(&presented, &given, KID, &terms, moment(at(1))) {
-            Turn::Rotated {
-                is_foreign: false, ..
+        let outcome = match record.decide_refresh(&presented, &given, KID, &policy, moment(at(1))) {
+            RefreshDecision::Rotated {
+                is_fingerprint_changed: false,
+                ..
             } => "granted",
-            Turn::Rotated {
-                is_foreign: true, ..
+            RefreshDecision::Rotated {
+                is_fingerprint_changed: true,
+                ..
             } => "reported",
-            Turn::Foreign { .. } => "refused",
+            RefreshDecision::FingerprintChanged { .. } => "refused",
             _ => "something else",
         };
         assert_eq!(outcome, expected, "{bind:?} {}", given.len());
-        assert!(has_family(&account, 1, at(1)), "it stays logged in");
-        // The retry of whoever was granted is granted, by the way it looks now.
-        let again = account.turn(&presented, &given, KID, &terms, moment(at(2)));
-        let is_same = matches!(again, Turn::Repeated { .. });
+        assert!(has_family(&record, 1, at(1)), "it stays logged in");
+        // A client that was accepted may retry with its current fingerprint.
+        let again = record.decide_refresh(&presented, &given, KID, &policy, moment(at(2)));
+        let is_same = matches!(again, RefreshDecision::Repeated { .. });
         assert_eq!(is_same, expected != "refused", "{bind:?}");
-        // A stranger within the window does not get the successor.
+        // Another client does not get the successor, even within the window.
         if bind != Bind::Ignore && expected != "refused" && !given.is_empty() {
-            let stranger = account.turn(
+            let stranger = record.decide_refresh(
                 &presented,
-                &[Hash::of(b"stranger")],
+                &[Hash256::of(b"stranger")],
                 KID,
-                &terms,
+                &policy,
                 moment(at(3)),
             );
-            assert!(matches!(stranger, Turn::Late), "{bind:?}");
+            assert!(matches!(stranger, RefreshDecision::Replaced), "{bind:?}");
         }
     }
 }
 
 #[test]
-fn too_many_devices_give_way_by_policy() {
+fn too_many_devices_are_evicted_by_policy() {
     for (on_limit, gone) in [
         (OnLimit::EvictOldest, Some(1)),
         (OnLimit::EvictLeastRecentlyUsed, Some(2)),
         (OnLimit::Reject, None),
     ] {
-        let terms = Terms {
+        let policy = DevicePolicy {
             on_limit,
-            ..terms()
+            ..policy()
         };
-        let mut account = account(&terms);
-        account.enter(device(3, at(1), &terms), None, &terms, at(1));
-        present(&mut account, 0, &terms, at(50));
-        let third = Presented {
-            family: Hash::of(&[3]),
+        let mut record = device_record(&policy);
+        record.add(device(3, at(1), &policy), None, &policy, at(1));
+        present(&mut record, 0, &policy, at(50));
+        let third = PresentedRefresh {
+            family: Hash256::of(&[3]),
             generation: 0,
             key: None,
         };
-        account.turn(&third, &[], KID, &terms, moment(at(60)));
-        let entry = account.enter(device(4, at(100), &terms), None, &terms, at(100));
+        record.decide_refresh(&third, &[], KID, &policy, moment(at(60)));
+        let decision = record.add(device(4, at(100), &policy), None, &policy, at(100));
         match gone {
             Some(gone) => {
-                assert!(matches!(entry, Entry::Entered { evicted } if evicted.len() == 1));
+                assert!(
+                    matches!(decision, LoginDecision::Admitted { evicted } if evicted.len() == 1)
+                );
                 for family in [1, 2, 3, 4] {
                     assert_eq!(
-                        has_family(&account, family, at(100)),
+                        has_family(&record, family, at(100)),
                         family != gone,
                         "{on_limit:?}"
                     );
                 }
             }
             None => {
-                assert!(matches!(entry, Entry::Full));
-                assert!(!has_family(&account, 4, at(100)));
-                assert!(has_family(&account, 1, at(100)));
+                assert!(matches!(decision, LoginDecision::Full));
+                assert!(!has_family(&record, 4, at(100)));
+                assert!(has_family(&record, 1, at(100)));
             }
         }
     }
 }
 
 #[test]
-fn dead_devices_take_no_place() {
-    let terms = Terms {
+fn expired_devices_do_not_count() {
+    let policy = DevicePolicy {
         on_limit: OnLimit::Reject,
         max_devices: 2,
-        ..terms()
+        ..policy()
     };
-    let mut account = account(&terms);
+    let mut record = device_record(&policy);
     assert!(matches!(
-        account.enter(device(3, at(1), &terms), None, &terms, at(1)),
-        Entry::Full
+        record.add(device(3, at(1), &policy), None, &policy, at(1)),
+        LoginDecision::Full
     ));
-    let entry = account.enter(device(3, at(3_600), &terms), None, &terms, at(3_600));
-    assert!(matches!(entry, Entry::Entered { evicted } if evicted.is_empty()));
-    assert_eq!(account.devices.len(), 1);
+    let decision = record.add(device(3, at(3_600), &policy), None, &policy, at(3_600));
+    assert!(matches!(decision, LoginDecision::Admitted { evicted } if evicted.is_empty()));
+    assert_eq!(record.devices.len(), 1);
 }
 
 #[test]
-fn a_login_that_began_before_everything_was_ended_comes_to_nothing() {
-    let terms = terms();
-    let mut account = account(&terms);
-    let before = account.epoch;
-    assert_eq!(account.clear(at(0)).len(), 2);
-    let entry = account.enter(device(3, at(1), &terms), Some(before), &terms, at(1));
-    assert!(matches!(entry, Entry::Withdrawn));
-    let since = Some(account.epoch);
-    let entry = account.enter(device(3, at(1), &terms), since, &terms, at(1));
-    assert!(matches!(entry, Entry::Entered { .. }));
+fn a_login_that_began_before_a_logout_everywhere_fails() {
+    let policy = policy();
+    let mut record = device_record(&policy);
+    let before = record.epoch;
+    assert_eq!(record.revoke_all(at(0)).len(), 2);
+    let decision = record.add(device(3, at(1), &policy), Some(before), &policy, at(1));
+    assert!(matches!(decision, LoginDecision::Withdrawn));
+    let since = Some(record.epoch);
+    let decision = record.add(device(3, at(1), &policy), since, &policy, at(1));
+    assert!(matches!(decision, LoginDecision::Admitted { .. }));
 }
 
 #[test]
-fn others_are_ended_by_the_current_token_of_ones_own_device_alone() {
-    let terms = terms();
-    let mut account = account(&terms);
-    let own = account.devices[0].id();
-    let other = account.devices[1].id();
-    let token = |family: u8, generation| Presented {
-        family: Hash::of(&[family]),
+fn only_the_current_token_of_the_own_device_revokes_the_others() {
+    let policy = policy();
+    let mut record = device_record(&policy);
+    let own = record.devices[0].id();
+    let other = record.devices[1].id();
+    let token = |family: u8, generation| PresentedRefresh {
+        family: Hash256::of(&[family]),
         generation,
         key: None,
     };
-    present(&mut account, 0, &terms, at(100));
-    present(&mut account, 1, &terms, at(200));
+    present(&mut record, 0, &policy, at(100));
+    present(&mut record, 1, &policy, at(200));
     for (id, presented) in [
         (&own, token(2, 0)),
         (&other, token(1, 2)),
@@ -488,30 +532,30 @@ fn others_are_ended_by_the_current_token_of_ones_own_device_alone() {
         (&own, token(9, 0)),
     ] {
         assert!(
-            account
-                .end_others(id, &presented, &terms, moment(at(211)))
+            record
+                .revoke_others(id, &presented, &policy, moment(at(211)))
                 .is_none()
         );
-        assert_eq!(account.devices.len(), 2);
+        assert_eq!(record.devices.len(), 2);
     }
-    let ended = account
-        .end_others(&own, &token(1, 2), &terms, moment(at(211)))
+    let ended = record
+        .revoke_others(&own, &token(1, 2), &policy, moment(at(211)))
         .unwrap();
     assert_eq!(ended.len(), 1);
-    assert_eq!(account.devices.len(), 1);
-    assert!(has_family(&account, 1, at(211)));
+    assert_eq!(record.devices.len(), 1);
+    assert!(has_family(&record, 1, at(211)));
 }
 
-/// A step of a history. Numbers choose among what there is.
+/// A step of a history. Numbers select from the existing requests or tokens.
 #[derive(Clone, Debug)]
 enum Act {
     Wait(u64),
-    /// The client asks; the answer comes at once.
+    /// The client refreshes and gets the response immediately.
     Refresh,
-    /// The client asks, and the request is delivered later.
+    /// The client sends a refresh that is delivered later.
     Send,
     Deliver(usize),
-    /// A thief uses a token that the client had, and that was replaced longer ago than the window.
+    /// A thief uses a token of the client that was replaced longer ago than the window.
     Steal(usize),
     Logout,
 }
@@ -527,7 +571,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(prop_oneof![20 => act, 1 => rare], 1..120)
 }
 
-/// A step of a history with two nodes and a store that is not always there.
+/// A step of a history with two nodes and an unreliable store.
 #[derive(Clone, Copy, Debug)]
 enum Trial {
     Wait(u64),
@@ -535,7 +579,8 @@ enum Trial {
         node: usize,
         is_lost: bool,
     },
-    /// The store falls silent as the client asks; as it comes back, the client asks again at the other node.
+    /// The store fails during a refresh. When it has recovered, the client retries on the other
+    /// node.
     Outage {
         node: usize,
         millis: u64,
@@ -562,32 +607,33 @@ fn trials() -> impl Strategy<Value = Vec<Trial>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// Whatever happens in whatever order: one successor at a time; an honest client stays logged in until somebody logs
-    /// out or steals; the absolute end does not move; and what has ended stays so.
+    /// In any order of steps, there is one successor at a time. An honest client stays logged in
+    /// until a logout or a theft, the absolute deadline does not move, and a revoked device stays
+    /// revoked.
     #[test]
     fn no_history_leaves_two_successors_or_logs_out_an_honest_client(acts in acts()) {
-        let terms = terms();
-        let grace = u64::try_from(terms.grace.as_millis()).unwrap();
-        let mut account = account(&terms);
-        let absolute_at = account.devices[0].absolute_at;
+        let policy = policy();
+        let grace = u64::try_from(policy.grace.as_millis()).unwrap();
+        let mut record = device_record(&policy);
+        let absolute_at = record.devices[0].absolute_at;
         let mut now = at(0).as_millis();
         let mut newest = 0;
         let mut replaced_at: Vec<u64> = Vec::new();
-        let mut under_way: Vec<(u64, u32)> = Vec::new();
+        let mut in_flight: Vec<(u64, u32)> = Vec::new();
         let mut is_over = false;
         for act in acts {
-            let mut asks = Vec::new();
+            let mut refreshes = Vec::new();
             match act {
                 Act::Wait(millis) => {
-                    // Nothing is under way for longer than the window.
-                    let deadline = under_way.iter().map(|(sent, _)| sent + grace).min();
+                    // No request is in flight for longer than the window.
+                    let deadline = in_flight.iter().map(|(sent, _)| sent + grace).min();
                     now = (now + millis).min(deadline.unwrap_or(u64::MAX));
                 }
-                Act::Refresh => asks.push(newest),
-                Act::Send => under_way.push((now, newest)),
-                Act::Deliver(which) if !under_way.is_empty() => {
-                    let which = which % under_way.len();
-                    asks.push(under_way.swap_remove(which).1);
+                Act::Refresh => refreshes.push(newest),
+                Act::Send => in_flight.push((now, newest)),
+                Act::Deliver(which) if !in_flight.is_empty() => {
+                    let which = which % in_flight.len();
+                    refreshes.push(in_flight.swap_remove(which).1);
                 }
                 Act::Deliver(_) => {}
                 Act::Steal(which) => {
@@ -596,66 +642,66 @@ proptest! {
                     let old: Vec<_> = (0..replaced_at.len()).filter(old).collect();
                     if let Some(stolen) = old.get(which % old.len().max(1)) {
                         let stolen = u32::try_from(*stolen).unwrap();
-                        let turn = present(&mut account, stolen, &terms, Timestamp::from_millis(now));
-                        let is_refused = matches!(turn, Turn::Reused { .. } | Turn::Gone);
+                        let decision = present(&mut record, stolen, &policy, Timestamp::from_millis(now));
+                        let is_refused = matches!(decision, RefreshDecision::Reused { .. } | RefreshDecision::Gone);
                         prop_assert!(is_refused);
                         is_over = true;
                     }
                 }
                 Act::Logout => {
-                    account.leave(&Hash::of(&[1]), Timestamp::from_millis(now));
+                    record.revoke_family(&Hash256::of(&[1]), Timestamp::from_millis(now));
                     is_over = true;
                 }
             }
             let time = Timestamp::from_millis(now);
-            is_over |= !has_family(&account, 1, time) && now >= at(0).as_millis() + 3_600_000;
-            for generation in asks {
-                match present(&mut account, generation, &terms, time) {
-                    Turn::Rotated { device, .. } => {
+            is_over |= !has_family(&record, 1, time) && now >= at(0).as_millis() + 3_600_000;
+            for generation in refreshes {
+                match present(&mut record, generation, &policy, time) {
+                    RefreshDecision::Rotated { device, .. } => {
                         prop_assert!(!is_over);
                         prop_assert_eq!(device.generation, newest + 1);
                         prop_assert_eq!(device.absolute_at, absolute_at);
                         replaced_at.push(now);
                         newest = device.generation;
                     }
-                    Turn::Repeated { device } => {
+                    RefreshDecision::Repeated { device } => {
                         prop_assert!(!is_over);
                         prop_assert_eq!(device.generation, newest, "one successor");
                     }
-                    Turn::Late => prop_assert!(has_family(&account, 1, time)),
-                    Turn::Gone => prop_assert!(is_over),
+                    RefreshDecision::Replaced => prop_assert!(has_family(&record, 1, time)),
+                    RefreshDecision::Gone => prop_assert!(is_over),
                     _ => prop_assert!(false, "an honest client was taken for a thief"),
                 }
             }
-            prop_assert_eq!(has_family(&account, 1, time), !is_over);
+            prop_assert_eq!(has_family(&record, 1, time), !is_over);
         }
     }
 
-    /// Two nodes whose clocks differ, a store that comes and goes, answers that are lost and writes that are made late:
-    /// a client that tries again as soon as it can stays logged in, and a token that was replaced longer ago than all of
-    /// that can explain is noticed.
+    /// Two nodes with different clocks, store outages, lost responses and late writes: a client
+    /// that retries as soon as it can stays logged in, and the reuse of a token that was replaced
+    /// earlier than all of these can explain is detected.
     #[test]
     fn no_order_of_outage_write_retry_and_theft_takes_a_client_for_a_thief_or_a_thief_for_a_client(
         trials in trials(), ahead in 0..30_000_u64, is_behind: bool,
     ) {
-        let terms = terms();
+        let policy = policy();
         let grace = 10_000_u64;
-        let mut account = account(&terms);
+        let mut record = device_record(&policy);
         let offsets = if is_behind { [ahead, 0] } else { [0, ahead] };
         let mut outages: [Vec<Outage>; 2] = [Vec::new(), Vec::new()];
         let mut now = at(0).as_millis();
-        // What the client holds, and when the last rotation was, without the outages since.
+        // The client's token, and the time since the last rotation, without outages.
         let (mut held, mut since_rotation, mut silence) = (0_u32, u64::MAX / 2, 0_u64);
         let mut is_over = false;
         for trial in trials {
             if is_over || now > at(3_000).as_millis() {
                 break;
             }
-            let generation = account.devices[0].generation;
+            let generation = record.devices[0].generation;
             let is_unanswered = generation > held;
-            let (node, asks) = match trial {
+            let (node, refreshes) = match trial {
                 Trial::Wait(millis) => {
-                    // An honest client tries again within the window.
+                    // An honest client retries within the window.
                     let most = grace.saturating_sub(since_rotation);
                     let millis = if is_unanswered { millis.min(most) } else { millis };
                     now += millis;
@@ -665,13 +711,13 @@ proptest! {
                 Trial::Refresh { node, .. } => (node, held),
                 Trial::Outage { node, millis } => {
                     let millis = millis.min(300_000_u64.saturating_sub(silence));
-                    // The write of this attempt is made as the store comes back.
+                    // The write of this attempt succeeds when the store recovers.
                     if !is_unanswered {
                         let time = Timestamp::from_millis(now + offsets[node]);
                         let known = outages[node].clone();
                         let moment = Moment { now: time, node: node as u64, outages: &known };
-                        let turn = present_to(&mut account, held, &terms, moment);
-                        let is_rotated = matches!(turn, Turn::Rotated { .. });
+                        let decision = present_to(&mut record, held, &policy, moment);
+                        let is_rotated = matches!(decision, RefreshDecision::Rotated { .. });
                         prop_assert!(is_rotated);
                         (since_rotation, silence) = (0, 0);
                     }
@@ -685,7 +731,7 @@ proptest! {
                     (1 - node, held)
                 }
                 Trial::Steal { node, which } => {
-                    // Only where nothing else explains it.
+                    // Only if nothing else explains it.
                     let skew = u64::try_from(SKEW.as_millis()).unwrap();
                     let is_old = since_rotation > grace + 2 * skew;
                     let Some(stolen) = held.checked_sub(1 + which % held.max(1)) else { continue };
@@ -694,8 +740,8 @@ proptest! {
                     }
                     let time = Timestamp::from_millis(now + offsets[node]);
                     let moment = Moment { now: time, node: node as u64, outages: &outages[node] };
-                    let turn = present_to(&mut account, stolen, &terms, moment);
-                    let is_noticed = matches!(turn, Turn::Reused { .. });
+                    let decision = present_to(&mut record, stolen, &policy, moment);
+                    let is_noticed = matches!(decision, RefreshDecision::Reused { .. });
                     prop_assert!(is_noticed);
                     is_over = true;
                     continue;
@@ -703,16 +749,16 @@ proptest! {
             };
             let time = Timestamp::from_millis(now + offsets[node]);
             let moment = Moment { now: time, node: node as u64, outages: &outages[node] };
-            match present_to(&mut account, asks, &terms, moment) {
-                Turn::Rotated { device, .. } => {
-                    prop_assert_eq!(device.generation, asks + 1);
+            match present_to(&mut record, refreshes, &policy, moment) {
+                RefreshDecision::Rotated { device, .. } => {
+                    prop_assert_eq!(device.generation, refreshes + 1);
                     (since_rotation, silence) = (0, 0);
                     if !matches!(trial, Trial::Refresh { is_lost: true, .. }) {
                         held = device.generation;
                     }
                 }
-                Turn::Repeated { device } => {
-                    prop_assert_eq!(device.generation, asks + 1, "one successor");
+                RefreshDecision::Repeated { device } => {
+                    prop_assert_eq!(device.generation, refreshes + 1, "one successor");
                     held = device.generation;
                 }
                 _ => prop_assert!(false, "an honest client was taken for a thief"),
@@ -724,17 +770,17 @@ proptest! {
     fn a_record_is_read_as_it_was_written_and_no_damage_panics(
         generation: u32, epoch: u64, name in ".*", cut in 0..600_usize, flipped in 0..4_000_usize,
     ) {
-        let terms = terms();
-        let mut account = account(&terms);
-        account.epoch = epoch;
-        account.devices[0].generation = generation;
-        account.devices[1].name = Some(name);
+        let policy = policy();
+        let mut record = device_record(&policy);
+        record.epoch = epoch;
+        record.devices[0].generation = generation;
+        record.devices[1].name = Some(name);
         let keys = RecordKeys::new(&MasterSecret::generate(), "test", "issuer");
         let here = Key::new(super::NAMESPACE, &[b"issuer", b"alice"]);
-        let value = record::encode(&keys, &here, &account).unwrap();
+        let value = record::encode(&keys, &here, &record).unwrap();
         let read = record::decode(&keys, &here, &value).unwrap();
-        prop_assert_eq!(serde_json::to_value(&read)?, serde_json::to_value(&account)?);
-        for device in &account.devices {
+        prop_assert_eq!(serde_json::to_value(&read)?, serde_json::to_value(&record)?);
+        for device in &record.devices {
             prop_assert!(record::has_device(&keys, &here, &value, &device.id()).unwrap());
         }
         let other = "AAAAAAAAAAAAAAAAAAAAAA";
@@ -744,7 +790,7 @@ proptest! {
         let mut damaged = value.to_vec();
         damaged[(flipped / 8) % value.len()] ^= 1 << (flipped % 8);
         prop_assert!(record::decode(&keys, &here, &damaged).is_err());
-        let id = account.devices[0].id();
+        let id = record.devices[0].id();
         prop_assert!(record::has_device(&keys, &here, &damaged, &id).is_err());
         let there = Key::new(super::NAMESPACE, &[b"issuer", b"bob"]);
         prop_assert!(record::decode(&keys, &there, &value).is_err(), "moved to another user");
@@ -753,7 +799,7 @@ proptest! {
 
 fn token(keys: &TokenKeys, generation: u32) -> (RefreshToken, Secret<String>) {
     let token = RefreshToken {
-        account: Key::new(super::NAMESPACE, &[b"issuer", b"alice"]),
+        record_key: Key::new(super::NAMESPACE, &[b"issuer", b"alice"]),
         family: Secret::new(secret::random()),
         generation,
     };
@@ -762,12 +808,12 @@ fn token(keys: &TokenKeys, generation: u32) -> (RefreshToken, Secret<String>) {
 }
 
 #[test]
-fn a_token_survives_its_text_and_one_content_is_one_text() {
+fn a_token_round_trips_and_equal_content_has_equal_text() {
     let keys = TokenKeys::new(&MasterSecret::generate(), "issuer");
     for generation in [0, 1, u32::MAX] {
         let (token, text) = token(&keys, generation);
         let read = keys.decode(text.expose()).unwrap();
-        assert_eq!(read.account, token.account);
+        assert_eq!(read.record_key, token.record_key);
         assert_eq!(read.family, token.family);
         assert_eq!(read.generation, generation);
         assert_eq!(keys.encode(&read, keys.active()).unwrap(), text);
@@ -775,7 +821,7 @@ fn a_token_survives_its_text_and_one_content_is_one_text() {
 }
 
 #[test]
-fn no_changed_character_of_a_token_is_let_through() {
+fn a_changed_character_of_a_token_is_rejected() {
     let keys = TokenKeys::new(&MasterSecret::generate(), "issuer");
     let (_, text) = token(&keys, 7);
     for position in 0..text.expose().len() {
@@ -800,7 +846,7 @@ fn no_changed_character_of_a_token_is_let_through() {
 }
 
 #[test]
-fn a_new_secret_makes_new_tokens_and_reads_old_ones() {
+fn a_new_secret_makes_new_tokens_and_accepts_old_ones() {
     let old = MasterSecret::generate();
     let (first, second) = (
         TokenKeys::new(&old, "issuer"),
@@ -809,7 +855,7 @@ fn a_new_secret_makes_new_tokens_and_reads_old_ones() {
     let (read, text) = token(&first, 1);
     assert!(second.decode(text.expose()).is_some());
     assert_ne!(second.active(), first.active());
-    // Within the grace window the successor is made with the key that made it first.
+    // Within the grace window, the successor is made with the key that made it first.
     assert_eq!(second.encode(&read, first.active()).unwrap(), text);
     assert_ne!(second.encode(&read, second.active()).unwrap(), text);
     let stranger = TokenKeys::new(&MasterSecret::generate(), "issuer");

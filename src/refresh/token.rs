@@ -1,38 +1,39 @@
-//! The text of a refresh token: 73 bytes in base64url.
+//! The format of a refresh token, 73 bytes in base64url.
 //!
 //! ```text
-//! version (1) ‖ kid (4) ‖ digest of the account's key (32) ‖ family (16) ‖ generation (4) ‖ tag (16)
+//! version (1) ‖ kid (4) ‖ digest of the record's key (32) ‖ family (16) ‖ generation (4) ‖ tag (16)
 //! ```
 //!
-//! The tag is HMAC-SHA-256, cut to 128 bits, under a key of the master secret and the issuer, and is
-//! checked before anything is read. It is the same for the same content, so the successor of a token can be given out twice and be one token.
+//! The tag is HMAC-SHA-256, truncated to 128 bits, under a key of the master secret and the issuer.
+//! It is checked before anything is read. The same content has the same tag, so that the successor
+//! of a token can be issued twice and remain one token.
 
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 
-use super::{account::Presented, record::Hash};
+use super::{account::PresentedRefresh, record::Hash256};
 use crate::{
     secret::{MasterSecret, Secret, tag::TagKey},
     store::Key,
 };
 
-/// What a token says. It was made here.
+/// The content of a token that was made here.
 pub(super) struct RefreshToken {
-    pub(super) account: Key,
+    pub(super) record_key: Key,
     pub(super) family: Secret<[u8; FAMILY_BYTES]>,
     pub(super) generation: u32,
 }
 
 impl RefreshToken {
-    pub(super) fn presented(&self) -> Presented {
-        Presented {
-            family: Hash::of(self.family.expose()),
+    pub(super) fn presented(&self) -> PresentedRefresh {
+        PresentedRefresh {
+            family: Hash256::of(self.family.expose()),
             generation: self.generation,
             key: None,
         }
     }
 }
 
-/// The keys under which tokens are tagged: the first makes them, all check them.
+/// The keys that tag tokens. The first one makes tags; all verify them.
 pub(super) struct TokenKeys(Vec<([u8; 4], TagKey)>);
 
 impl TokenKeys {
@@ -46,18 +47,18 @@ impl TokenKeys {
         Self(named.collect())
     }
 
-    /// Which key makes tokens.
+    /// The id of the key that makes tokens.
     pub(super) fn active(&self) -> [u8; 4] {
         self.0[0].0
     }
 
-    /// The text of a token; `None` if the key that made the family's last one is gone.
+    /// Returns the text of a token, or `None` if the key with the id `kid` is no longer available.
     pub(super) fn encode(&self, token: &RefreshToken, kid: [u8; 4]) -> Option<Secret<String>> {
         let (_, key) = self.0.iter().find(|(known, _)| *known == kid)?;
         let mut bytes = [0; TOKEN_BYTES];
         bytes[0] = VERSION;
         bytes[1..5].copy_from_slice(&kid);
-        bytes[5..37].copy_from_slice(token.account.digest());
+        bytes[5..37].copy_from_slice(token.record_key.digest());
         bytes[37..53].copy_from_slice(token.family.expose());
         bytes[53..57].copy_from_slice(&token.generation.to_be_bytes());
         let tag = key.tag(&bytes[..BODY_BYTES]);
@@ -65,7 +66,7 @@ impl TokenKeys {
         Some(Secret::new(URL_SAFE_NO_PAD.encode_to_string(bytes)))
     }
 
-    /// The token that `text` stands for, if it was made here.
+    /// Returns the token that `text` encodes, if it was made here.
     pub(super) fn decode(&self, text: &str) -> Option<RefreshToken> {
         if text.len() != TEXT_BYTES {
             return None;
@@ -80,7 +81,7 @@ impl TokenKeys {
             return None;
         }
         Some(RefreshToken {
-            account: Key::from_parts(super::NAMESPACE, body[5..37].try_into().ok()?),
+            record_key: Key::from_parts(super::NAMESPACE, body[5..37].try_into().ok()?),
             family: Secret::new(body[37..53].try_into().ok()?),
             generation: u32::from_be_bytes(body[53..57].try_into().ok()?),
         })

@@ -1,14 +1,14 @@
-//! The challenge of a refusal: RFC 6750 section 3, RFC 9470 section 3, RFC 9449 section 7.1.
+//! The challenge of a rejection: RFC 6750 section 3, RFC 9470 section 3, RFC 9449 section 7.1.
 
 use std::fmt;
 
 use super::{Rejection, RejectionKind};
 
 impl Rejection {
-    /// The value of `WWW-Authenticate`, for the kinds that have one.
+    /// Returns the value of `WWW-Authenticate`, for the kinds that have one.
     #[must_use]
     pub fn challenge(&self, realm: &str) -> Option<String> {
-        if !self.kind.terms().challenged {
+        if !self.kind.wire_form().is_challenged {
             return None;
         }
         let scheme = if self.dpop.is_some() {
@@ -45,7 +45,7 @@ impl Rejection {
     }
 }
 
-/// A quoted-string of RFC 9110 section 5.6.4. What cannot stand in one is left out.
+/// A quoted-string of RFC 9110 section 5.6.4. Characters that cannot occur in one are omitted.
 struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {

@@ -1,7 +1,8 @@
 //! The only error that becomes a response.
 //!
-//! A [`Rejection`] has a *kind*, which the caller learns as a status, a challenge and a gRPC code, and a
-//! *reason*, which only the log learns. Reasons are fixed texts: nothing the caller sent is in them.
+//! A [`Rejection`] has a *kind* and a *reason*. The caller learns only the kind, as a status, a
+//! challenge and a gRPC code. Only the log contains the reason: a fixed text, in which nothing that
+//! the caller sent occurs.
 //!
 //! | kind | HTTP | challenge | gRPC |
 //! |---|---|---|---|
@@ -16,8 +17,8 @@
 //! | [`Unavailable`](RejectionKind::Unavailable) | 503 | – | 14 |
 //! | [`Misconfigured`](RejectionKind::Misconfigured) | 500 | – | 13 |
 //!
-//! The challenges are those of RFC 6750 section 3 and RFC 9470 section 3; in front of tokens that are bound to keys they are of the scheme
-//! `DPoP` (RFC 9449 section 7.1).
+//! The challenges are those of RFC 6750 section 3 and RFC 9470 section 3. For tokens that are bound
+//! to keys, the scheme is `DPoP` (RFC 9449 section 7.1).
 //!
 //! ```
 //! use tower_jam::{Rejection, RejectionKind};
@@ -38,102 +39,104 @@ use http::StatusCode;
 
 use crate::error::{BoxError, IssueError, StoreError};
 
-/// Says that a request is not let through.
+/// The reason why a request is not admitted.
 #[derive(Debug)]
 pub struct Rejection {
     kind: RejectionKind,
     reason: Cow<'static, str>,
     source: Option<BoxError>,
-    dpop: Option<Box<Dpop>>,
+    dpop: Option<Box<DpopChallenge>>,
 }
 
-/// What a challenge of the scheme `DPoP` says more (RFC 9449 sections 7.1 and 9).
+/// What a challenge of the scheme `DPoP` adds (RFC 9449 sections 7.1 and 9).
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Dpop {
-    /// The signature algorithms of proofs, with spaces between.
+pub(crate) struct DpopChallenge {
+    /// The signature algorithms for proofs, separated by spaces.
     pub(crate) algs: Cow<'static, str>,
-    /// The error code, where it is one of proofs.
+    /// The error code, if it concerns the proof.
     pub(crate) error: Option<&'static str>,
-    /// What the next proof must state.
+    /// The nonce that the next proof must contain.
     pub(crate) nonce: Option<String>,
 }
 
-/// What the caller is told.
+/// The kind of a rejection, which the caller learns.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RejectionKind {
     /// No credential was presented.
     Missing,
-    /// The request contradicts itself or is not in the form of the protocol.
+    /// The request contradicts itself or violates the protocol's syntax.
     Malformed,
-    /// The credential is not valid, or not any more.
+    /// The credential is not valid, or no longer.
     Invalid,
-    /// The identity is known and may not do this.
+    /// The identity is established but may not do this.
     Insufficient {
-        /// The scope that would do, as the challenge names it.
+        /// The scope that would suffice, as named in the challenge.
         scope: Option<Cow<'static, str>>,
     },
     /// A cookie came with a request that another site may have caused.
     CrossSite,
-    /// The identity is known and must first prove more, or again (RFC 9470).
+    /// The identity is established, but a further or more recent proof is required (RFC 9470).
     StepUp {
-        /// How old the proof may be.
+        /// The maximum age of the proof.
         max_age: Option<Duration>,
-        /// The authentication contexts that would do.
+        /// The authentication contexts that would suffice.
         acr_values: Option<Cow<'static, str>>,
     },
-    /// The user has a factor that is not accepted any more, or that the service cannot verify: another one is due, or a reset.
+    /// The user has a factor that is no longer accepted or that the service cannot verify. Another
+    /// factor or a reset is required.
     FactorLost,
     /// Too many attempts.
     Throttled {
-        /// When the next attempt makes sense.
+        /// How long to wait before the next attempt.
         retry_after: Duration,
     },
-    /// The answer depends on a store that did not give one.
+    /// The decision depends on a store that failed.
     Unavailable,
-    /// The service is put together wrongly; the log says how.
+    /// The service is misconfigured; the log states how.
     Misconfigured,
 }
 
 impl Rejection {
-    /// No credential was presented.
+    /// Creates a [`RejectionKind::Missing`]: no credential was presented.
     #[must_use]
     pub const fn missing() -> Self {
         Self::new(RejectionKind::Missing, "no credential presented")
     }
 
-    /// The request is not in the form of the protocol.
+    /// Creates a [`RejectionKind::Malformed`]: the request violates the protocol's syntax.
     #[must_use]
     pub const fn malformed(reason: &'static str) -> Self {
         Self::new(RejectionKind::Malformed, reason)
     }
 
-    /// The credential is not valid.
+    /// Creates a [`RejectionKind::Invalid`]: the credential is not valid.
     #[must_use]
     pub const fn invalid(reason: &'static str) -> Self {
         Self::new(RejectionKind::Invalid, reason)
     }
 
-    /// The identity may not do this.
+    /// Creates a [`RejectionKind::Insufficient`]: the identity may not do this.
     #[must_use]
     pub const fn insufficient(reason: &'static str) -> Self {
         Self::new(RejectionKind::Insufficient { scope: None }, reason)
     }
 
-    /// The identity lacks `scope`, which the challenge will name (RFC 6750 section 3).
+    /// Creates a [`RejectionKind::Insufficient`] for an identity that lacks `scope`, which the
+    /// challenge names (RFC 6750 section 3).
     #[must_use]
     pub fn insufficient_scope(scope: impl Into<Cow<'static, str>>) -> Self {
         let scope = Some(scope.into());
         Self::new(RejectionKind::Insufficient { scope }, "scope not granted")
     }
 
-    /// Another site may have caused the request.
+    /// Creates a [`RejectionKind::CrossSite`]: another site may have caused the request.
     #[must_use]
     pub const fn cross_site(reason: &'static str) -> Self {
         Self::new(RejectionKind::CrossSite, reason)
     }
 
-    /// The identity must first prove more, or again.
+    /// Creates a [`RejectionKind::StepUp`]: a further or more recent proof is required.
     #[must_use]
     pub const fn step_up(
         max_age: Option<Duration>,
@@ -149,20 +152,21 @@ impl Rejection {
         )
     }
 
-    /// The user has a factor that is not accepted any more, or that the service cannot verify. It is there all the same, so nothing
-    /// opens.
+    /// Creates a [`RejectionKind::FactorLost`]: the user has a factor that is no longer accepted or
+    /// that the service cannot verify. The factor still exists, so access is denied.
     #[must_use]
     pub const fn factor_lost(reason: &'static str) -> Self {
         Self::new(RejectionKind::FactorLost, reason)
     }
 
-    /// Too many attempts; the next one makes sense after `retry_after`.
+    /// Creates a [`RejectionKind::Throttled`]: too many attempts. The next one may follow after
+    /// `retry_after`.
     #[must_use]
     pub const fn throttled(retry_after: Duration, reason: &'static str) -> Self {
         Self::new(RejectionKind::Throttled { retry_after }, reason)
     }
 
-    /// The service is put together wrongly; `reason` tells its owner what to change.
+    /// Creates a [`RejectionKind::Misconfigured`]. `reason` tells the operator what to change.
     #[must_use]
     pub fn misconfigured(reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -173,64 +177,66 @@ impl Rejection {
         }
     }
 
-    /// Keeps `source` for the log.
+    /// Sets `source` as the cause, for the log.
     #[must_use]
     pub fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Has a challenge of the scheme `DPoP` in place of `Bearer`.
+    /// Uses a challenge of the scheme `DPoP` in place of `Bearer`.
     #[cfg(feature = "dpop")]
-    pub(crate) fn for_dpop(mut self, dpop: Dpop) -> Self {
+    pub(crate) fn for_dpop(mut self, dpop: DpopChallenge) -> Self {
         self.dpop = Some(Box::new(dpop));
         self
     }
 
-    /// The value of the header `DPoP-Nonce` (RFC 9449 section 8), which the next proof must state.
+    /// Returns the value of the header `DPoP-Nonce` (RFC 9449 section 8), which the next proof must
+    /// contain.
     #[must_use]
     pub fn dpop_nonce(&self) -> Option<&str> {
         self.dpop.as_ref()?.nonce.as_deref()
     }
 
-    /// What the caller is told.
+    /// Returns the kind, which the caller learns.
     #[must_use]
     pub const fn kind(&self) -> &RejectionKind {
         &self.kind
     }
 
-    /// What the log is told: a fixed text.
+    /// Returns the reason, which only the log contains: a fixed text.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
-        self.kind.terms().status
+        self.kind.wire_form().status
     }
 
-    /// The gRPC status code.
+    /// Returns the gRPC status code.
     #[must_use]
     pub const fn grpc_code(&self) -> u8 {
-        self.kind.terms().grpc_code
+        self.kind.wire_form().grpc_code
     }
 
-    /// The error code of RFC 6750 section 3.1, RFC 9470 section 3 or RFC 9449 section 7.1, where there is one.
+    /// Returns the error code of RFC 6750 section 3.1, RFC 9470 section 3 or RFC 9449 section 7.1,
+    /// if the kind has one.
     #[must_use]
     pub fn error_code(&self) -> Option<&'static str> {
-        let of_proof = self.dpop.as_ref().and_then(|dpop| dpop.error);
-        of_proof.or(self.kind.terms().error_code)
+        let dpop_error = self.dpop.as_ref().and_then(|dpop| dpop.error);
+        dpop_error.or(self.kind.wire_form().error_code)
     }
 
-    /// One sentence for the caller, the same for every rejection of this kind.
+    /// Returns one sentence for the caller, the same for every rejection of this kind.
     #[must_use]
     pub const fn message(&self) -> &'static str {
-        self.kind.terms().message
+        self.kind.wire_form().message
     }
 
-    /// When the caller may try again, in whole seconds, rounded up.
+    /// Returns when the caller may try again, in whole seconds, rounded up.
     #[must_use]
     pub const fn retry_after(&self) -> Option<u64> {
         match self.kind {
@@ -252,15 +258,16 @@ impl Rejection {
     }
 }
 
-/// A failing store never means "allowed" and never "logged out".
+/// A store failure never means "allowed" and never "logged out".
 impl From<StoreError> for Rejection {
     fn from(error: StoreError) -> Self {
-        Self::new(RejectionKind::Unavailable, "the store did not answer").because(error)
+        Self::new(RejectionKind::Unavailable, "the store failed").because(error)
     }
 }
 
-/// What could not be issued for want of a store is unavailable; a login that a logout overtook is
-/// invalid; everything else is a mistake of the service.
+/// A store failure is [`RejectionKind::Unavailable`]. A login during which the user was logged out
+/// everywhere is [`RejectionKind::Invalid`]. Every other error is a fault of the service, except
+/// too many devices.
 impl From<IssueError> for Rejection {
     fn from(error: IssueError) -> Self {
         match error {
@@ -284,7 +291,7 @@ impl Error for Rejection {
     }
 }
 
-/// Long enough for a reconnect, short enough that nobody thinks the service is gone.
+/// Long enough for a reconnect, short enough for callers to wait.
 const STORE_RETRY_SECONDS: u64 = 1;
 
 #[cfg(test)]

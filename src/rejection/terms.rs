@@ -1,20 +1,20 @@
-//! What each kind of rejection means on the wire, in one table.
+//! The status, codes and message of each kind of rejection, in one table.
 
 use http::StatusCode;
 
 use super::RejectionKind;
 
-/// What a kind means on the wire.
-pub(super) struct Terms {
+/// How a kind appears on the wire.
+pub(super) struct WireForm {
     pub(super) status: StatusCode,
     pub(super) grpc_code: u8,
-    pub(super) challenged: bool,
+    pub(super) is_challenged: bool,
     pub(super) error_code: Option<&'static str>,
     pub(super) message: &'static str,
 }
 
 impl RejectionKind {
-    /// The stable name, for logs and metrics.
+    /// Returns the stable name, for logs and metrics.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -31,9 +31,9 @@ impl RejectionKind {
         }
     }
 
-    pub(super) const fn terms(&self) -> Terms {
+    pub(super) const fn wire_form(&self) -> WireForm {
         use StatusCode as S;
-        let (status, grpc_code, challenged, error_code, message) = match self {
+        let (status, grpc_code, is_challenged, error_code, message) = match self {
             Self::Missing => (
                 S::UNAUTHORIZED,
                 16,
@@ -67,7 +67,7 @@ impl RejectionKind {
                 7,
                 false,
                 None,
-                "cross-site requests are refused",
+                "cross-site requests are rejected",
             ),
             Self::StepUp { .. } => (
                 S::UNAUTHORIZED,
@@ -81,7 +81,7 @@ impl RejectionKind {
                 7,
                 false,
                 None,
-                "this factor is not accepted any more: use another one, or have it reset",
+                "this factor is no longer accepted: use another one, or have it reset",
             ),
             Self::Throttled { .. } => (S::TOO_MANY_REQUESTS, 8, false, None, "too many attempts"),
             Self::Unavailable => (
@@ -89,7 +89,7 @@ impl RejectionKind {
                 14,
                 false,
                 None,
-                "authentication is unavailable for the moment",
+                "authentication is temporarily unavailable",
             ),
             Self::Misconfigured => (
                 S::INTERNAL_SERVER_ERROR,
@@ -99,10 +99,10 @@ impl RejectionKind {
                 "the service is not set up correctly",
             ),
         };
-        Terms {
+        WireForm {
             status,
             grpc_code,
-            challenged,
+            is_challenged,
             error_code,
             message,
         }

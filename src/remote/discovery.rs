@@ -1,7 +1,9 @@
-//! What an issuer publishes about itself: OpenID Connect Discovery 1.0, or RFC 8414 where there is none.
+//! Reads the metadata that an issuer publishes: OpenID Connect Discovery 1.0, or RFC 8414 if there
+//! is none.
 //!
-//! The document counts only if it names the issuer that was asked, character for character (RFC 8414 section 3.3): whoever
-//! answers in another's name could otherwise have tokens of its own keys accepted as the other's.
+//! The document is accepted only if it names the requested issuer, character for character (RFC
+//! 8414 section 3.3). Otherwise, an attacker could publish metadata in the name of another issuer,
+//! and tokens signed with the attacker's keys would be accepted as that issuer's.
 
 use http::HeaderMap;
 use serde::Deserialize;
@@ -9,16 +11,16 @@ use url::Url;
 
 use crate::{
     error::ConfigError,
-    remote::fetch::{Fetch, FetchError, Scheme},
+    remote::fetch::{Fetch, FetchError, UrlScheme},
 };
 
-/// The addresses of an issuer, each of them fit to be asked.
+/// The metadata of an issuer. Every URL has been validated.
 #[derive(Clone, Debug)]
 #[cfg_attr(
     not(feature = "oauth2"),
     allow(
         dead_code,
-        reason = "a resource server needs the keys alone, logins need the rest"
+        reason = "a resource server needs only the keys; logins need the rest"
     )
 )]
 pub(crate) struct Metadata {
@@ -28,63 +30,64 @@ pub(crate) struct Metadata {
     pub(crate) userinfo_endpoint: Option<Url>,
     pub(crate) device_authorization_endpoint: Option<Url>,
     pub(crate) revocation_endpoint: Option<Url>,
-    /// Whether an answer to a login states who it is from (RFC 9207 section 3).
+    /// Whether authorization responses contain the issuer (RFC 9207 section 3).
     pub(crate) authorization_response_iss_parameter_supported: bool,
-    /// How clients may prove who they are at the token endpoint.
+    /// The client authentication methods of the token endpoint.
     pub(crate) token_endpoint_auth_methods_supported: Vec<String>,
 }
 
-/// Reads what `issuer` says of itself.
+/// Fetches the metadata of `issuer`.
 ///
 /// # Errors
 ///
-/// When it is not a URL of that scheme, nothing usable is there, it names another issuer, or an address in it is not of
-/// that scheme.
+/// If `issuer` is not a URL that `scheme` allows, no usable metadata is found, the metadata names
+/// another issuer, or a URL in it is not one that `scheme` allows.
 pub(crate) async fn discover(
     fetch: &Fetch,
-    scheme: Scheme,
+    scheme: UrlScheme,
     issuer: &str,
 ) -> Result<Metadata, ConfigError> {
     let url = scheme.url("issuer", issuer)?;
     if url.query().is_some() {
         return Err(ConfigError::new("issuer", "has a query"));
     }
-    let none =
-        |error: FetchError| ConfigError::new("issuer", "it tells nothing of itself").because(error);
-    let answer = match fetch.get(&openid(&url), HeaderMap::new()).await {
-        Err(error) if error.is_absent() => fetch.get(&oauth(&url), HeaderMap::new()).await,
-        answer => answer,
+    let unavailable = |error: FetchError| {
+        ConfigError::new("issuer", "its metadata could not be fetched").because(error)
     };
-    let answer = answer.map_err(none)?;
-    // serde_json quotes the input in some messages, so only the place is kept.
-    let document: Document = serde_json::from_slice(answer.body()).map_err(|error| {
+    let response = match fetch.get(&openid(&url), HeaderMap::new()).await {
+        Err(error) if error.is_absent() => fetch.get(&oauth(&url), HeaderMap::new()).await,
+        response => response,
+    };
+    let response = response.map_err(unavailable)?;
+    // serde_json quotes the input in some messages, so only the position is kept.
+    let document: Document = serde_json::from_slice(response.body()).map_err(|error| {
         let cause = format!("at line {}, column {}", error.line(), error.column());
-        ConfigError::new("issuer", "its metadata are not those of an issuer").because(cause)
+        ConfigError::new("issuer", "its metadata is malformed").because(cause)
     })?;
-    document.check(scheme, issuer)
+    document.validate(scheme, issuer)
 }
 
-/// OpenID Connect Discovery section 4: behind the issuer's path.
+/// OpenID Connect Discovery section 4: appended to the issuer's path.
 fn openid(issuer: &Url) -> Url {
     let mut url = issuer.clone();
     url.set_path(&format!("{}{OPENID}", path(issuer)));
     url
 }
 
-/// RFC 8414 section 3.1: before the issuer's path.
+/// RFC 8414 section 3.1: inserted before the issuer's path.
 fn oauth(issuer: &Url) -> Url {
     let mut url = issuer.clone();
     url.set_path(&format!("{OAUTH}{}", path(issuer)));
     url
 }
 
-/// Both documents have the issuer's path without the slash at its end.
+/// The issuer's path without a trailing slash, as both documents use it.
 fn path(issuer: &Url) -> &str {
     let path = issuer.path();
     path.strip_suffix('/').unwrap_or(path)
 }
 
-/// The members that matter (RFC 8414 section 2), as they are written.
+/// The members that are used (RFC 8414 section 2), as written.
 #[derive(Deserialize)]
 struct Document {
     issuer: String,
@@ -101,9 +104,9 @@ struct Document {
 }
 
 impl Document {
-    fn check(self, scheme: Scheme, issuer: &str) -> Result<Metadata, ConfigError> {
+    fn validate(self, scheme: UrlScheme, issuer: &str) -> Result<Metadata, ConfigError> {
         if self.issuer != issuer {
-            let reason = "its metadata are of another issuer";
+            let reason = "its metadata names another issuer";
             return Err(ConfigError::new("issuer", reason));
         }
         let url =

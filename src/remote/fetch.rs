@@ -1,9 +1,11 @@
-//! Requests to other servers: to identity providers, and for their keys. The one place that opens such a connection.
+//! The HTTP client for requests to other servers, such as identity providers and their key sets. No
+//! other module opens such connections.
 //!
-//! * **TLS always.** Plain HTTP is refused, unless the host is this machine and the caller has said so.
-//! * **No redirect is followed**: a request carries secrets, and the other host may be anybody's.
-//! * **Bounded** in time, from the first byte to the last, and in what is read of an answer.
-//! * **No proxy** is taken from the environment.
+//! * **TLS is required.** Plain HTTP is rejected, unless the host is this machine and the caller
+//!   allows it.
+//! * **Redirects are not followed**: a request carries secrets, and the target could be any host.
+//! * **Bounded** in time, from the first byte to the last, and in the size of the response.
+//! * **No proxy** is read from the environment.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -13,14 +15,14 @@ use url::{Host, Url};
 
 use crate::error::{BoxError, ConfigError};
 
-/// Sends requests. Cloning it is cheap, and clones share their connections.
+/// Sends requests. Clones are cheap and share their connections.
 #[derive(Clone)]
 pub(crate) struct Fetch {
     client: reqwest::Client,
     timeout: Duration,
 }
 
-/// Says why there is no answer. It quotes neither the request nor the answer.
+/// The reason why there is no response. It quotes neither the request nor the response.
 #[derive(Debug)]
 pub(crate) struct FetchError {
     reason: &'static str,
@@ -29,12 +31,12 @@ pub(crate) struct FetchError {
 }
 
 impl Fetch {
-    /// Gives up on an answer after `timeout`.
+    /// Creates a client that gives up on a response after `timeout`.
     pub(crate) fn new(timeout: Duration) -> Result<Self, ConfigError> {
         if timeout < Duration::from_millis(1) || timeout > MAX_TIMEOUT {
             return Err(ConfigError::new(
                 "timeout",
-                "is not between a millisecond and half a minute",
+                "is not between a millisecond and 30 seconds",
             ));
         }
         let client = reqwest::Client::builder()
@@ -50,12 +52,12 @@ impl Fetch {
         Ok(Self { client, timeout })
     }
 
-    /// How long an answer may take.
+    /// Returns how long a response may take.
     pub(crate) const fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Reads a JSON document and its headers; any status but 200 is an error.
+    /// Fetches a JSON document and its headers. Any status other than 200 is an error.
     pub(crate) async fn get(
         &self,
         url: &Url,
@@ -65,46 +67,46 @@ impl Fetch {
         *request.uri_mut() = url
             .as_str()
             .parse()
-            .map_err(|_| FetchError::new("the URL is not one of HTTP"))?;
+            .map_err(|_| FetchError::new("the URL is not an HTTP URL"))?;
         *request.headers_mut() = headers;
         request.headers_mut().insert(header::ACCEPT, JSON);
-        let answer = self.send(request).await?;
-        match answer.status() {
-            StatusCode::OK => Ok(answer),
+        let response = self.send(request).await?;
+        match response.status() {
+            StatusCode::OK => Ok(response),
             status if status.is_redirection() => Err(FetchError::new(
-                "the server redirects, which is not followed",
+                "the server sent a redirect, which is not followed",
             )),
             status => Err(FetchError {
                 is_absent: status.is_client_error(),
-                ..FetchError::new("the server answered with another status than 200")
+                ..FetchError::new("the server responded with a status other than 200")
             }),
         }
     }
 
-    /// Sends `request` and reads the answer, whatever its status.
+    /// Sends `request` and reads the response, regardless of its status.
     pub(crate) async fn send(
         &self,
         request: Request<Vec<u8>>,
     ) -> Result<Response<Bytes>, FetchError> {
         let request = reqwest::Request::try_from(request)
-            .map_err(|_| FetchError::new("no request of HTTP"))?;
-        let mut answer = self.client.execute(request).await.map_err(of)?;
-        if answer
+            .map_err(|_| FetchError::new("the request is not a valid HTTP request"))?;
+        let mut received = self.client.execute(request).await.map_err(from_reqwest)?;
+        if received
             .content_length()
             .is_some_and(|length| length > MAX_BYTES as u64)
         {
             return Err(FetchError::new(TOO_LARGE));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(of)? {
+        while let Some(chunk) = received.chunk().await.map_err(from_reqwest)? {
             if body.len() + chunk.len() > MAX_BYTES {
                 return Err(FetchError::new(TOO_LARGE));
             }
             body.extend_from_slice(&chunk);
         }
         let mut response = Response::new(Bytes::from(body));
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = answer.headers().clone();
+        *response.status_mut() = received.status();
+        *response.headers_mut() = received.headers().clone();
         Ok(response)
     }
 }
@@ -126,7 +128,7 @@ impl FetchError {
         }
     }
 
-    /// Whether the server has nothing there, by what it says.
+    /// Whether the server reports that the document does not exist (a 4xx status).
     pub(crate) const fn is_absent(&self) -> bool {
         self.is_absent
     }
@@ -144,12 +146,14 @@ impl Error for FetchError {
     }
 }
 
-/// A URL may have secrets in its query, so it is left out.
-fn of(error: reqwest::Error) -> FetchError {
-    let reason = match () {
-        () if error.is_timeout() => "the server did not answer in time",
-        () if error.is_connect() => "the server is not reached",
-        () => "the connection to the server broke",
+/// Wraps an error of the client. A URL may have secrets in its query, so it is omitted.
+fn from_reqwest(error: reqwest::Error) -> FetchError {
+    let reason = if error.is_timeout() {
+        "the server did not respond in time"
+    } else if error.is_connect() {
+        "the server cannot be reached"
+    } else {
+        "the connection to the server failed"
     };
     FetchError {
         reason,
@@ -158,17 +162,17 @@ fn of(error: reqwest::Error) -> FetchError {
     }
 }
 
-/// Which URLs may be asked.
+/// The URLs that requests may be sent to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Scheme {
-    /// `https` alone.
+pub(crate) enum UrlScheme {
+    /// Only `https`.
     Https,
-    /// `http` too, if the host is `localhost` or an address of the loopback interface.
+    /// Also `http`, if the host is `localhost` or a loopback address.
     HttpOnLoopback,
 }
 
-impl Scheme {
-    /// Reads a URL that this crate will send requests to, or send browsers to.
+impl UrlScheme {
+    /// Parses a URL to which this crate sends requests or redirects browsers.
     pub(crate) fn url(self, setting: &'static str, text: &str) -> Result<Url, ConfigError> {
         let url = Url::parse(text)
             .map_err(|error| ConfigError::new(setting, "is not an absolute URL").because(error))?;
@@ -178,12 +182,12 @@ impl Scheme {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        let is_taken = match url.scheme() {
+        let is_allowed = match url.scheme() {
             "https" => url.has_host(),
             "http" => self == Self::HttpOnLoopback && is_loopback,
             _ => false,
         };
-        if !is_taken {
+        if !is_allowed {
             return Err(ConfigError::new(setting, "is not an https URL"));
         }
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
@@ -197,10 +201,10 @@ impl Scheme {
 }
 
 const JSON: http::HeaderValue = http::HeaderValue::from_static("application/json");
-const TOO_LARGE: &str = "the answer is larger than a megabyte";
-/// Many times the largest set of keys there is.
+const TOO_LARGE: &str = "the response is larger than 1 MiB";
+/// Many times the size of the largest key sets.
 const MAX_BYTES: usize = 1 << 20;
-/// Longer than anybody waits for a page.
+/// Longer than any user waits for a page.
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -209,7 +213,7 @@ mod tests {
 
     #[test]
     fn urls_have_tls_or_are_this_machine() {
-        let ok = |scheme: Scheme, text: &str| scheme.url("url", text).is_ok();
+        let ok = |scheme: UrlScheme, text: &str| scheme.url("url", text).is_ok();
         for (text, https, loopback) in [
             ("https://id.acme.dev/token", true, true),
             ("https://id.acme.dev/token?tenant=1", true, true),
@@ -225,8 +229,8 @@ mod tests {
             ("/token", false, false),
             ("", false, false),
         ] {
-            assert_eq!(ok(Scheme::Https, text), https, "{text}");
-            assert_eq!(ok(Scheme::HttpOnLoopback, text), loopback, "{text}");
+            assert_eq!(ok(UrlScheme::Https, text), https, "{text}");
+            assert_eq!(ok(UrlScheme::HttpOnLoopback, text), loopback, "{text}");
         }
     }
 }

@@ -1,23 +1,28 @@
-//! Another party's keys, read from where it publishes them and kept fresh.
+//! The keys that another party publishes as a JWK set, fetched and refreshed in the background.
 //!
-//! A [`Jwks`] holds a [`KeyRing`] that a task of its own replaces, so verifying never waits for the network.
+//! A [`Jwks`] holds a [`KeyRing`] that a background task updates, so verifying a token never waits
+//! for the network unless its key is unknown.
 //!
 //! # Rules
 //!
-//! * **Warm before the first request.** [`JwksBuilder::fetch`] answers once keys are there, or says why there are none.
-//! * **Refreshed in the background**, when the answer's `Cache-Control: max-age` is over, between five minutes and a day; every
-//!   hour where it says nothing.
-//! * **An unknown `kid` asks for a refresh**, at most one in half a minute, those of the background included, however many
-//!   tokens name one. Whoever presents such a token while a refresh is under way waits for its end and is judged anew; after
-//!   it, an unknown `kid` is refused at once until the interval is over. Nobody whose key is known waits, ever.
-//! * **Only what a new key could have made asks:** a token of the right form and type, by a signature algorithm with key pairs.
-//!   Nothing of it is sent.
-//! * **While the party is away, its old keys stay.** They are asked for again after half a minute.
-//! * **One bad key loses one key.** Keys that cannot be used are left out ([`KeyRing::from_jwks`]); a set without a usable
-//!   one is an error, and the old keys stay.
-//! * **A key that the set no longer has is retired** with the next refresh, and with it the tokens that were verified by it. A
-//!   refresh that finds the same keys changes nothing.
-//! * **Another party is asked by https**, no redirect is followed, and an answer has at most a megabyte.
+//! * **Loaded before the first request.** [`JwksBuilder::fetch`] returns once the keys are loaded,
+//!   or returns the error.
+//! * **Refreshed in the background** when the `Cache-Control: max-age` of the response has passed,
+//!   clamped to between five minutes and a day; every hour if there is none.
+//! * **An unknown `kid` triggers a refresh**, at most once in 30 seconds, counting the background
+//!   refreshes, however many tokens have an unknown `kid`. A caller that presents such a token
+//!   while a refresh is running waits for it, and the token is then verified again. After that, an
+//!   unknown `kid` is rejected immediately until the interval has passed. A token whose key is
+//!   known never waits.
+//! * **Only a token that a new key could have signed triggers a refresh:** one with the right form
+//!   and type, and an asymmetric signature algorithm. No part of the token is sent.
+//! * **While the party is unavailable, the old keys stay in use.** The next attempt follows after
+//!   30 seconds.
+//! * **A bad key does not affect the others.** Unusable keys are skipped ([`KeyRing::from_jwks`]).
+//!   A set without a usable key is an error, and the old keys stay in use.
+//! * **A key that is removed from the set is retired** at the next refresh, and the tokens that it
+//!   signed are rejected. A refresh that finds the same keys changes nothing.
+//! * **Requests use https**, redirects are not followed, and a response may have at most 1 MiB.
 //!
 //! ```no_run
 //! use tower_jam::{Claims, Jwt, token::Jwks};
@@ -46,148 +51,139 @@ use url::Url;
 use crate::{
     error::ConfigError,
     key::ring::KeyRing,
-    remote::fetch::{Fetch, FetchError, Scheme},
+    remote::fetch::{Fetch, FetchError, UrlScheme},
 };
 
-/// The keys that another party publishes. It is a handle; its task ends with the last of them.
+/// The keys that another party publishes. It is a handle; the background task ends when the last
+/// clone is dropped.
 #[derive(Clone)]
 pub struct Jwks {
-    inner: Arc<Inner>,
+    inner: Arc<JwksInner>,
 }
 
-struct Inner {
-    shared: Arc<Shared>,
+struct JwksInner {
+    refresher: Arc<Refresher>,
     task: AbortHandle,
 }
 
-struct Shared {
+struct Refresher {
     url: Url,
     fetch: Fetch,
     ring: KeyRing,
     interval: Duration,
-    asking: Mutex<Asking>,
-    asked: Notify,
-    /// Counts the refreshes that have ended, well or not.
-    ended: watch::Sender<u64>,
+    state: Mutex<RefreshState>,
+    requested: Notify,
+    /// Counts completed refreshes, successful or not.
+    completed: watch::Sender<u64>,
 }
 
-/// Whether there is anything to wait for.
-struct Asking {
-    /// Before that no refresh begins for an unknown key.
-    next: Instant,
-    /// One is under way, or about to be.
-    is_under_way: bool,
-}
-
-/// What somebody whose key is unknown is to do.
-#[derive(PartialEq, Eq)]
-enum Turn {
-    Wait,
-    Leave,
+/// Whether a refresh is running, and when the next one may start.
+struct RefreshState {
+    /// No refresh for an unknown key starts before this time.
+    not_before: Instant,
+    /// Whether a refresh is running or about to start.
+    is_running: bool,
 }
 
 impl Jwks {
-    /// Keys published at `url`.
+    /// Returns a builder for the keys that are published at `url`.
     pub fn builder(url: &str) -> JwksBuilder {
         JwksBuilder {
             url: url.to_owned(),
             timeout: DEFAULT_TIMEOUT,
             interval: DEFAULT_INTERVAL,
-            scheme: Scheme::Https,
+            scheme: UrlScheme::Https,
         }
     }
 
-    /// The keys, which are replaced as the other party replaces them.
+    /// Returns the keys. The ring is updated when the other party changes its keys.
     #[must_use]
     pub fn keys(&self) -> &KeyRing {
-        &self.inner.shared.ring
+        &self.inner.refresher.ring
     }
 
-    /// Waits for a refresh on behalf of a token whose key is unknown. `false` when it takes too long. `true`, at once, when the
-    /// last one was less than an interval ago: it may have ended since the keys were looked at.
+    /// Waits for a refresh on behalf of a token whose key is unknown. Returns `false` on a timeout.
+    /// Returns `true` immediately if the last refresh was less than an interval ago, since it may
+    /// have completed after the caller read the keys.
     pub(crate) async fn refresh_for_unknown(&self) -> bool {
-        let shared = &*self.inner.shared;
-        // Before the look at what is under way, so that its end is not missed.
-        let mut ended = shared.ended.subscribe();
-        match shared.turn() {
-            Turn::Wait => {}
-            Turn::Leave => return true,
+        let refresher = &*self.inner.refresher;
+        // Subscribe before checking the state, so that the completion is not missed.
+        let mut completed = refresher.completed.subscribe();
+        if !refresher.request_refresh() {
+            return true;
         }
-        let waited = timeout(shared.fetch.timeout(), ended.changed()).await;
+        let waited = timeout(refresher.fetch.timeout(), completed.changed()).await;
         matches!(waited, Ok(Ok(())))
     }
 }
 
-impl Shared {
-    /// One caller in an interval asks, before anybody else can look.
-    fn turn(&self) -> Turn {
-        let mut asking = self.asking();
-        if asking.is_under_way {
-            return Turn::Wait;
+impl Refresher {
+    /// Requests a refresh, at most one per interval. Returns whether there is one to wait for.
+    fn request_refresh(&self) -> bool {
+        let mut state = self.state();
+        if !state.is_running && Instant::now() >= state.not_before {
+            state.is_running = true;
+            self.requested.notify_one();
         }
-        if Instant::now() < asking.next {
-            return Turn::Leave;
-        }
-        asking.is_under_way = true;
-        self.asked.notify_one();
-        Turn::Wait
+        state.is_running
     }
 
-    fn begin(&self) {
-        self.asking().is_under_way = true;
+    fn mark_started(&self) {
+        self.state().is_running = true;
     }
 
-    /// Told under the lock: whoever finds nothing under way has been told of this end, or looks at what it has brought.
-    fn end(&self) {
-        let mut asking = self.asking();
-        *asking = Asking {
-            next: Instant::now() + self.interval,
-            is_under_way: false,
+    /// Notifies under the lock: a caller that finds no refresh running has either received this
+    /// notification or reads the new keys.
+    fn mark_completed(&self) {
+        let mut state = self.state();
+        *state = RefreshState {
+            not_before: Instant::now() + self.interval,
+            is_running: false,
         };
-        self.ended.send_modify(|ended| *ended += 1);
+        self.completed.send_modify(|completed| *completed += 1);
     }
 
-    fn asking(&self) -> MutexGuard<'_, Asking> {
-        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, RefreshState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn refresh(&self) -> Result<Duration, JwksError> {
-        let (ring, life) = read(&self.fetch, &self.url).await?;
-        // Tokens verified by a ring are verified again by another, so one of the same keys stays.
-        if !ring.has_the_keys_of(&self.ring) {
-            self.ring.take_over(&ring);
+        let (ring, lifetime) = fetch_keys(&self.fetch, &self.url).await?;
+        // Replacing the ring invalidates cached verifications, so a ring with the same keys stays.
+        if !ring.has_same_keys(&self.ring) {
+            self.ring.replace_with(&ring);
         }
-        Ok(life)
+        Ok(lifetime)
     }
 
-    /// Runs until it is aborted.
-    async fn keep(self: Arc<Self>, mut next: Instant) {
+    /// Refreshes the keys until the task is aborted.
+    async fn run(self: Arc<Self>, mut next: Instant) {
         loop {
             tokio::select! {
                 () = sleep_until(next) => {}
-                () = self.asked.notified() => {}
+                () = self.requested.notified() => {}
             }
-            self.begin();
+            self.mark_started();
             let pause = match self.refresh().await {
-                Ok(life) => life,
+                Ok(lifetime) => lifetime,
                 Err(error) => {
-                    tracing::warn!(%error, cause = ?error, "the keys are not refreshed; the old ones stay");
+                    tracing::warn!(%error, cause = ?error, "the keys could not be refreshed; the old ones stay in use");
                     self.interval
                 }
             };
             next = Instant::now() + pause;
-            // Somebody may have asked as the time came, and has been answered.
+            // A request may have arrived just as the timer fired. This refresh has served it.
             tokio::select! {
                 biased;
-                () = self.asked.notified() => {}
+                () = self.requested.notified() => {}
                 () = std::future::ready(()) => {}
             }
-            self.end();
+            self.mark_completed();
         }
     }
 }
 
-impl Drop for Inner {
+impl Drop for JwksInner {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -196,30 +192,31 @@ impl Drop for Inner {
 impl fmt::Debug for Jwks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Jwks")
-            .field("keys", &self.inner.shared.ring)
+            .field("keys", &self.inner.refresher.ring)
             .finish_non_exhaustive()
     }
 }
 
-/// The settings of [`Jwks`].
+/// Builds a [`Jwks`].
 #[must_use]
 #[derive(Clone, Debug)]
 pub struct JwksBuilder {
     url: String,
     timeout: Duration,
     interval: Duration,
-    scheme: Scheme,
+    scheme: UrlScheme,
 }
 
 impl JwksBuilder {
-    /// How long an answer may take, at most half a minute. Default: five seconds.
+    /// Sets how long a response may take, at most 30 seconds. Default: five seconds.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How far apart refreshes for unknown keys are, and new attempts after a failure. Default: half a minute, in which
-    /// a provider that has rotated its keys is not hammered, and a user with a new token tries once more.
+    /// Sets the minimum interval between refreshes for unknown keys, and the delay after a failure.
+    /// Default: 30 seconds. This spares a provider that has rotated its keys, and a user with a new
+    /// token can soon try again.
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
@@ -227,15 +224,16 @@ impl JwksBuilder {
 
     /// Allows plain HTTP to this machine, for tests and development.
     pub const fn insecure_http_on_loopback(mut self) -> Self {
-        self.scheme = Scheme::HttpOnLoopback;
+        self.scheme = UrlScheme::HttpOnLoopback;
         self
     }
 
-    /// Reads the keys for the first time, and starts the task that keeps them fresh.
+    /// Fetches the keys for the first time, and starts the task that refreshes them.
     ///
     /// # Errors
     ///
-    /// When the URL is not an https URL, the interval is not between a second and a day, there is no tokio runtime, or no keys are had.
+    /// If the URL is not an https URL, the interval is not between a second and a day, there is no
+    /// tokio runtime, or the keys cannot be fetched.
     pub async fn fetch(self) -> Result<Jwks, ConfigError> {
         let url = self.scheme.url("jwks_url", &self.url)?;
         let fetch = Fetch::new(self.timeout)?;
@@ -249,53 +247,53 @@ impl Jwks {
         fetch: Fetch,
         interval: Duration,
     ) -> Result<Self, ConfigError> {
-        if !(SHORTEST_INTERVAL..=LONGEST_LIFE).contains(&interval) {
+        if !(SHORTEST_INTERVAL..=LONGEST_LIFETIME).contains(&interval) {
             let reason = "is not between a second and a day";
             return Err(ConfigError::new("interval", reason));
         }
-        let (ring, life) = read(&fetch, &url).await.map_err(|error| {
-            ConfigError::new("jwks_url", "no keys are had from there").because(error)
+        let (ring, lifetime) = fetch_keys(&fetch, &url).await.map_err(|error| {
+            ConfigError::new("jwks_url", "the key set could not be loaded").because(error)
         })?;
-        let shared = Arc::new(Shared {
+        let refresher = Arc::new(Refresher {
             url,
             fetch,
             ring,
             interval,
-            asking: Mutex::new(Asking {
-                next: Instant::now(),
-                is_under_way: false,
+            state: Mutex::new(RefreshState {
+                not_before: Instant::now(),
+                is_running: false,
             }),
-            asked: Notify::new(),
-            ended: watch::Sender::new(0),
+            requested: Notify::new(),
+            completed: watch::Sender::new(0),
         });
         let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
-            ConfigError::new("jwks_url", "keys are refreshed on a tokio runtime").because(error)
+            ConfigError::new("jwks_url", "refreshing keys requires a tokio runtime").because(error)
         })?;
         let task = runtime
-            .spawn(Arc::clone(&shared).keep(Instant::now() + life))
+            .spawn(Arc::clone(&refresher).run(Instant::now() + lifetime))
             .abort_handle();
         Ok(Self {
-            inner: Arc::new(Inner { shared, task }),
+            inner: Arc::new(JwksInner { refresher, task }),
         })
     }
 }
 
-/// Reads a set of keys, and for how long it is good.
-async fn read(fetch: &Fetch, url: &Url) -> Result<(KeyRing, Duration), JwksError> {
-    let answer = fetch
+/// Fetches a key set. Also returns how long it is valid.
+async fn fetch_keys(fetch: &Fetch, url: &Url) -> Result<(KeyRing, Duration), JwksError> {
+    let response = fetch
         .get(url, HeaderMap::new())
         .await
         .map_err(JwksError::Fetch)?;
-    let text = std::str::from_utf8(answer.body()).map_err(|_| JwksError::Empty)?;
+    let text = std::str::from_utf8(response.body()).map_err(|_| JwksError::NotText)?;
     let ring = KeyRing::from_jwks(text).map_err(JwksError::Keys)?;
     if ring.load().iter().any(|key| key.algorithm().is_symmetric()) {
-        return Err(JwksError::Shared);
+        return Err(JwksError::SharedSecret);
     }
-    Ok((ring, life(answer.headers())))
+    Ok((ring, max_age(response.headers())))
 }
 
-/// What `Cache-Control` says, within bounds.
-fn life(headers: &HeaderMap) -> Duration {
+/// Returns the `max-age` of `Cache-Control`, clamped.
+fn max_age(headers: &HeaderMap) -> Duration {
     let values = headers.get_all(header::CACHE_CONTROL).iter();
     let directives = values
         .filter_map(|value| value.to_str().ok())
@@ -305,25 +303,25 @@ fn life(headers: &HeaderMap) -> Duration {
         .find(|(name, _)| name.eq_ignore_ascii_case("max-age"))
         .and_then(|(_, seconds)| seconds.trim_matches('"').parse().ok());
     max_age
-        .map_or(DEFAULT_LIFE, Duration::from_secs)
-        .clamp(SHORTEST_LIFE, LONGEST_LIFE)
+        .map_or(DEFAULT_LIFETIME, Duration::from_secs)
+        .clamp(SHORTEST_LIFETIME, LONGEST_LIFETIME)
 }
 
 #[derive(Debug)]
 enum JwksError {
     Fetch(FetchError),
     Keys(ConfigError),
-    Empty,
-    Shared,
+    NotText,
+    SharedSecret,
 }
 
 impl fmt::Display for JwksError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Fetch(_) => "the keys are not had",
-            Self::Keys(_) => "what is published is no set of keys",
-            Self::Empty => "what is published is no text",
-            Self::Shared => "a shared secret is published",
+            Self::Fetch(_) => "the request failed",
+            Self::Keys(_) => "the response is not a usable JWK set",
+            Self::NotText => "the response is not UTF-8",
+            Self::SharedSecret => "the set contains a shared secret",
         })
     }
 }
@@ -333,18 +331,18 @@ impl std::error::Error for JwksError {
         match self {
             Self::Fetch(error) => Some(error),
             Self::Keys(error) => Some(error),
-            Self::Empty | Self::Shared => None,
+            Self::NotText | Self::SharedSecret => None,
         }
     }
 }
 
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
-/// Nobody means to ask another party more often.
+/// A shorter interval is considered a mistake.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-const DEFAULT_LIFE: Duration = Duration::from_secs(60 * 60);
-const SHORTEST_LIFE: Duration = Duration::from_secs(5 * 60);
-const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(60 * 60);
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(5 * 60);
+const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -355,7 +353,7 @@ mod tests {
         let read = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::CACHE_CONTROL, value.parse().unwrap());
-            life(&headers).as_secs()
+            max_age(&headers).as_secs()
         };
         assert_eq!(read("public, max-age=7200, must-revalidate"), 7200);
         assert_eq!(read("Max-Age=\"7200\""), 7200);
@@ -363,6 +361,6 @@ mod tests {
         assert_eq!(read("max-age=99999999"), 86_400);
         assert_eq!(read("no-store"), 3600);
         assert_eq!(read("max-age=99999999999999999999999"), 3600);
-        assert_eq!(life(&HeaderMap::new()), DEFAULT_LIFE);
+        assert_eq!(max_age(&HeaderMap::new()), DEFAULT_LIFETIME);
     }
 }

@@ -1,15 +1,16 @@
-//! Cookies: the one that carries a credential, found in the request and set in the response.
+//! Credential cookies: finding them in requests and setting them in responses.
 //!
-//! A [`CookieSpec`] that exists is one that browsers keep (RFC 6265bis):
+//! Every [`CookieSpec`] describes a cookie that browsers accept (RFC 6265bis):
 //!
-//! * `HttpOnly` always; `Secure`, `SameSite=Lax` and `Path=/` unless said otherwise.
-//! * A name that begins with `__Host-` has `Secure`, `Path=/` and no `Domain`; one that begins with
-//!   `__Secure-` has `Secure`. Browsers drop a cookie that says otherwise, so building it is an error.
-//! * Name and value together are at most 4096 bytes; beyond that browsers drop the cookie, so setting
-//!   it is an error.
+//! * `HttpOnly` is always set. `Secure`, `SameSite=Lax` and `Path=/` are the defaults.
+//! * A name that begins with `__Host-` requires `Secure`, `Path=/` and no `Domain`; one that begins
+//!   with `__Secure-` requires `Secure`. Browsers drop other combinations, so building one is an
+//!   error.
+//! * Name and value together have at most 4096 bytes. Browsers drop larger cookies, so setting one
+//!   is an error.
 //!
-//! Reading is strict where it matters: two cookies of the same name with different values are refused,
-//! since the second may have been planted by a sibling domain.
+//! Two cookies of the same name with different values are rejected, because a sibling domain may
+//! have planted the second one.
 //!
 //! ```
 //! use tower_jam::{CookieSpec, SameSite};
@@ -18,7 +19,7 @@
 //! assert_eq!(spec.name(), "__Host-sid");
 //!
 //! let error = CookieSpec::new("__Host-sid")?.with_path("/account").unwrap_err();
-//! assert_eq!(error.to_string(), "setting `cookie`: a name with `__Host-` goes with path `/` and no domain");
+//! assert_eq!(error.to_string(), "setting `cookie`: a name with `__Host-` requires path `/` and no domain");
 //! # Ok::<(), tower_jam::ConfigError>(())
 //! ```
 
@@ -28,7 +29,7 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::{error::ConfigError, rejection::Rejection};
 
-/// How a credential cookie is called and what browsers may do with it.
+/// The name and the attributes of a credential cookie.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct CookieSpec {
@@ -40,13 +41,14 @@ pub struct CookieSpec {
 }
 
 impl CookieSpec {
-    /// A cookie with `Secure`, `HttpOnly`, `SameSite=Lax` and `Path=/`.
+    /// Creates a cookie with `Secure`, `HttpOnly`, `SameSite=Lax` and `Path=/`.
     ///
-    /// Prefer a name with `__Host-`: no sibling domain and no plain-text page can then set it.
+    /// Prefer a name with `__Host-`: then no sibling domain and no plain-text page can set the
+    /// cookie.
     ///
     /// # Errors
     ///
-    /// When the name is not a token of RFC 9110 section 5.6.2.
+    /// If the name is not a token of RFC 9110 section 5.6.2.
     pub fn new(name: &str) -> Result<Self, ConfigError> {
         Ok(Self {
             name: CookieName::new(name)?,
@@ -57,27 +59,29 @@ impl CookieSpec {
         })
     }
 
-    /// Sends the cookie only to paths below `path`.
+    /// Restricts the cookie to paths below `path`.
     ///
     /// # Errors
     ///
-    /// When the path does not begin with `/`, has a character that ends an attribute, or the name forbids it.
+    /// If the path does not begin with `/`, has a character that ends an attribute, or is forbidden
+    /// by the name.
     pub fn with_path(mut self, path: &str) -> Result<Self, ConfigError> {
         if !path.starts_with('/') || !is_attribute(path) {
             return Err(ConfigError::new(
                 "cookie",
-                "the path must be visible ASCII without `;` that begins with `/`",
+                "the path must begin with `/` and be visible ASCII without `;`",
             ));
         }
         self.path = Arc::from(path);
         self.checked()
     }
 
-    /// Sends the cookie to `domain` and every domain below it. Each of them can then read and replace it.
+    /// Sends the cookie to `domain` and every domain below it. Each of them can then read and
+    /// replace it.
     ///
     /// # Errors
     ///
-    /// When it is not a host name, or the name forbids it.
+    /// If `domain` is not a host name, or the cookie's name forbids a domain.
     pub fn with_domain(mut self, domain: &str) -> Result<Self, ConfigError> {
         let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
         if domain.is_empty() || !domain.chars().all(is_host) {
@@ -87,28 +91,28 @@ impl CookieSpec {
         self.checked()
     }
 
-    /// Chooses with which cross-site requests browsers send the cookie.
+    /// Sets which cross-site requests browsers send the cookie with.
     ///
     /// # Errors
     ///
-    /// When [`SameSite::None`] is asked of a cookie without `Secure`.
+    /// If `same_site` is [`SameSite::None`] and the cookie is not `Secure`.
     pub fn with_same_site(mut self, same_site: SameSite) -> Result<Self, ConfigError> {
         self.same_site = same_site;
         self.checked()
     }
 
-    /// Leaves `Secure` out, for development over plain HTTP on another host than `localhost`. Whoever
-    /// is on the network can read the cookie.
+    /// Omits `Secure`, for development over plain HTTP on another host than `localhost`. Anyone on
+    /// the network can read the cookie.
     ///
     /// # Errors
     ///
-    /// When the name or `SameSite=None` asks for `Secure`.
+    /// If the name or `SameSite=None` requires `Secure`.
     pub fn dangerous_without_secure(mut self) -> Result<Self, ConfigError> {
         self.secure = false;
         self.checked()
     }
 
-    /// The cookie's name.
+    /// Returns the cookie's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name.0
@@ -119,28 +123,30 @@ impl CookieSpec {
         &self.name
     }
 
-    /// The `Set-Cookie` value that stores `value` for `max_age`, in whole seconds rounded down.
+    /// Returns the `Set-Cookie` value that stores `value` for `max_age`, in whole seconds rounded
+    /// down.
     ///
     /// # Errors
     ///
-    /// When name and value exceed 4096 bytes, or the value has a character that cookies cannot hold.
+    /// If name and value exceed 4096 bytes, or the value has a character that cookies cannot
+    /// contain.
     pub fn set(&self, value: &str, max_age: Duration) -> Result<HeaderValue, ConfigError> {
         if self.name.0.len() + value.len() > MAX_BYTES {
             return Err(ConfigError::new(
                 "cookie",
-                "name and value exceed 4096 bytes, so browsers would drop it",
+                "name and value exceed 4096 bytes, so browsers would drop the cookie",
             ));
         }
         if !value.bytes().all(is_cookie_octet) {
             return Err(ConfigError::new(
                 "cookie",
-                "the value has a character that cookies cannot hold",
+                "the value has a character that cookies cannot contain",
             ));
         }
         Ok(self.line(value, max_age.as_secs()))
     }
 
-    /// The `Set-Cookie` value that makes browsers forget the cookie.
+    /// Returns the `Set-Cookie` value that makes browsers delete the cookie.
     #[must_use]
     pub fn clear(&self) -> HeaderValue {
         self.line("", 0)
@@ -171,11 +177,11 @@ impl CookieSpec {
                 .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
         };
         let problem = if has_prefix("__Host-") && (&*self.path != "/" || self.domain.is_some()) {
-            "a name with `__Host-` goes with path `/` and no domain"
+            "a name with `__Host-` requires path `/` and no domain"
         } else if (has_prefix("__Host-") || has_prefix("__Secure-")) && !self.secure {
-            "a name with `__Host-` or `__Secure-` goes with `Secure`"
+            "a name with `__Host-` or `__Secure-` requires `Secure`"
         } else if self.same_site == SameSite::None && !self.secure {
-            "`SameSite=None` goes with `Secure`"
+            "`SameSite=None` requires `Secure`"
         } else {
             return Ok(self);
         };
@@ -183,15 +189,16 @@ impl CookieSpec {
     }
 }
 
-/// With which cross-site requests browsers send a cookie.
+/// Which cross-site requests browsers send a cookie with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(clippy::exhaustive_enums, reason = "the three values of RFC 6265bis")]
 pub enum SameSite {
-    /// With none.
+    /// None.
     Strict,
-    /// With navigations by a safe method, so that a link from elsewhere finds the user logged in.
+    /// Navigations by a safe method, so that a user who follows a link from another site is logged
+    /// in.
     Lax,
-    /// With all.
+    /// All.
     None,
 }
 
@@ -220,8 +227,8 @@ impl CookieName {
         Ok(Self(Arc::from(name)))
     }
 
-    /// Finds the cookie in a request, as the header it stands in and the place of its value there. An
-    /// empty value is what clearing leaves behind in some clients and counts as absent.
+    /// Finds the cookie in a request. Returns its header and the range of its value in it. An empty
+    /// value counts as absent, since some clients keep one after the cookie was cleared.
     pub(crate) fn find<'a>(
         &self,
         headers: &'a HeaderMap,
@@ -240,7 +247,7 @@ impl CookieName {
         Ok(found.filter(|(_, range)| !range.is_empty()))
     }
 
-    /// Where the values of this name stand in one `Cookie` header.
+    /// Returns the ranges of the values of this name in one `Cookie` header.
     fn values(&self, header: &[u8]) -> impl Iterator<Item = Range<usize>> {
         let name = self.0.as_bytes();
         let mut start = 0;
@@ -262,8 +269,8 @@ impl CookieName {
     }
 }
 
-/// The place of the value in `pair`, when the pair has this name. White space around both is left out,
-/// as RFC 6265 section 5.2 does.
+/// Returns the range of the value in `pair`, if the pair has this name. White space around name and
+/// value is ignored, as in RFC 6265 section 5.2.
 fn value_of(header: &[u8], pair: Range<usize>, name: &[u8]) -> Option<Range<usize>> {
     let Range { mut start, mut end } = pair;
     while start < end && is_blank(header[start]) {
@@ -319,7 +326,7 @@ fn is_attribute(text: &str) -> bool {
         .all(|byte| byte.is_ascii_graphic() && byte != b';')
 }
 
-/// The least that RFC 6265bis section 5.6 makes browsers keep, and the most that they do.
+/// Every browser must support this size (RFC 6265bis section 5.6), and none accepts more.
 const MAX_BYTES: usize = 4096;
 
 #[cfg(test)]

@@ -1,20 +1,24 @@
-//! What the caller presents, and where a request carries it.
+//! Credentials, and the places of a request that carry them.
 //!
-//! A [`CredentialSource`] looks at one or more places of a request and answers in one of three ways: here
-//! is a [`Credential`], there is none, or the request is malformed. Nothing is verified yet.
+//! A [`CredentialSource`] searches one or more places of a request. It returns a [`Credential`],
+//! nothing, or an error if the request is malformed. It verifies nothing.
 //!
-//! * **Bearer** (RFC 6750 section 2.1): one `Authorization` header; the scheme is compared without case,
-//!   one token68 follows. Another scheme, such as `Basic`, is absence. Two headers are malformed.
-//! * **DPoP** (RFC 9449 section 7.1): as Bearer, with the scheme `DPoP`; the engine is handed the header `DPoP` too.
-//! * **Cookie**: one cookie by its exact name. Two of the name that differ are malformed.
-//! * **Header**: the whole value of a named header. **Bearer in a header**: as Bearer, elsewhere.
-//! * **Custom**: a closure. What it finds is held to be sent by the browser on its own, as a cookie is,
-//!   so the layer's cross-site check applies.
+//! * **Bearer** (RFC 6750 section 2.1): one `Authorization` header with the scheme `Bearer`, in any
+//!   case, and one token68. Another scheme, such as `Basic`, counts as absent. Two headers are
+//!   malformed.
+//! * **DPoP** (RFC 9449 section 7.1): as Bearer, with the scheme `DPoP`; the engine also receives
+//!   the header `DPoP`.
+//! * **Cookie**: one cookie, by its exact name. Two cookies of that name with different values are
+//!   malformed.
+//! * **Header**: the whole value of a named header. **Bearer in a header**: as Bearer, in another
+//!   header.
+//! * **Custom**: a closure. Its credential is treated like a cookie, which the browser sends by
+//!   itself, so the layer's cross-site check applies.
 //!
-//! Two sources are joined with [`or`](CredentialSource::or). Headers are looked at before cookies, the
+//! [`or`](CredentialSource::or) combines two sources. Headers are searched before cookies. The
 //! first credential found is the one that counts, and a bad one is final.
 //!
-//! Query parameters are not a source (RFC 9700 section 4.3.2): they end up in logs.
+//! Query parameters are not a source (RFC 9700 section 4.3.2), because they end up in logs.
 //!
 //! ```
 //! use tower_jam::CredentialSource;
@@ -43,73 +47,78 @@ use crate::{
     rejection::Rejection,
     request::{
         cookie::CookieName,
-        place::{Custom, Place, Text},
+        place::{CredentialPlace, Custom, HeaderText},
     },
 };
 
-/// What the caller presented, unverified, with the facts about its request that a proof may be bound to.
+/// A credential that a caller presented, unverified, with the parts of the request that a proof may
+/// be bound to.
 ///
-/// `Debug` shows where it came from and nothing of its value.
+/// `Debug` shows where it was found and nothing of its value.
 #[derive(Clone)]
 pub struct Credential {
-    text: Text,
-    place: Place,
+    text: HeaderText,
+    place: CredentialPlace,
     method: Method,
     uri: Uri,
     outer: Option<Identity>,
-    /// Those that the source was told to hand on.
+    /// The headers that the source passes on.
     headers: Vec<(HeaderName, HeaderValue)>,
-    pub(crate) memory: Option<Arc<dyn RememberProof>>,
+    pub(crate) proof_recorder: Option<Arc<dyn RememberProof>>,
 }
 
 impl Credential {
-    /// The text the caller sent. It is a secret.
+    /// Returns the text that the caller sent. It is a secret.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.text.as_str()
     }
 
-    /// The request's method.
+    /// Returns the request's method.
     #[must_use]
     pub const fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The request's target.
+    /// Returns the request's target.
     #[must_use]
     pub const fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// The values of a header that the source was told to hand on: see
+    /// Returns the values of a header that the source passes on: see
     /// [`with_header`](CredentialSource::with_header).
     pub fn header<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a HeaderValue> {
-        let named = self.headers.iter().filter(move |(known, _)| known == name);
+        let named = self.headers.iter().filter(move |(other, _)| other == name);
         named.map(|(_, value)| value)
     }
 
-    /// Who an outer layer says that the caller is.
+    /// Returns the identity from an outer layer.
     #[must_use]
     pub const fn outer(&self) -> Option<&Identity> {
         self.outer.as_ref()
     }
 
-    /// What remembers a further proof of [`outer`](Self::outer), where an outer layer has something that does.
+    /// Returns what records further proofs of [`outer`](Self::outer), if an outer layer provides
+    /// it.
     #[must_use]
     pub fn memory(&self) -> Option<&dyn RememberProof> {
-        self.memory.as_deref()
+        self.proof_recorder.as_deref()
     }
 
-    /// Whether `source` would have found it, by the place it came from.
+    /// Returns whether `source` reads the place in which this credential was found.
     #[must_use]
     pub fn came_from(&self, source: &CredentialSource) -> bool {
         source.places.contains(&self.place)
     }
 
-    /// Whether a browser may have sent it without the page's doing.
+    /// Whether a browser may have sent it without the page's intent.
     #[must_use]
     pub(crate) const fn is_ambient(&self) -> bool {
-        matches!(self.place, Place::Cookie(_) | Place::Custom(_))
+        matches!(
+            self.place,
+            CredentialPlace::Cookie(_) | CredentialPlace::Custom(_)
+        )
     }
 
     pub(crate) fn with_outer(mut self, outer: Option<Identity>) -> Self {
@@ -117,10 +126,10 @@ impl Credential {
         self
     }
 
-    /// Whether it came in the cookie called `name`.
+    /// Whether it came in the cookie `name`.
     #[cfg(feature = "session")]
     pub(crate) fn came_in_cookie(&self, name: &CookieName) -> bool {
-        matches!(&self.place, Place::Cookie(known) if known == name)
+        matches!(&self.place, CredentialPlace::Cookie(cookie) if cookie == name)
     }
 }
 
@@ -132,57 +141,58 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Where in a request a credential is looked for.
+/// The places of a request in which to look for a credential.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct CredentialSource {
     /// Headers before cookies.
-    places: Arc<[Place]>,
-    /// What else of a request goes to the engine.
+    places: Arc<[CredentialPlace]>,
+    /// Further headers that the engine receives.
     headers: Arc<[HeaderName]>,
 }
 
 impl CredentialSource {
-    /// The `Authorization` header with the scheme `Bearer`.
+    /// Reads the `Authorization` header with the scheme `Bearer`.
     pub fn bearer() -> Self {
-        Self::one(Place::Bearer(AUTHORIZATION))
+        Self::one(CredentialPlace::Bearer(AUTHORIZATION))
     }
 
-    /// The `Authorization` header with the scheme `DPoP`, for a token that is bound to a key, with the proof of the key in the
-    /// header `DPoP` (RFC 9449 section 7.1).
+    /// Reads the `Authorization` header with the scheme `DPoP`, for a token that is bound to a key.
+    /// The header `DPoP` carries the proof of the key (RFC 9449 section 7.1).
     pub fn dpop() -> Self {
-        Self::one(Place::Dpop).with_header(HeaderName::from_static("dpop"))
+        Self::one(CredentialPlace::Dpop).with_header(HeaderName::from_static("dpop"))
     }
 
-    /// The cookie called `name`.
+    /// Reads the cookie `name`.
     ///
     /// # Errors
     ///
-    /// When the name is not a token of RFC 9110 section 5.6.2.
+    /// If `name` is not a token of RFC 9110 section 5.6.2.
     pub fn cookie(name: &str) -> Result<Self, ConfigError> {
-        Ok(Self::one(Place::Cookie(CookieName::new(name)?)))
+        Ok(Self::one(CredentialPlace::Cookie(CookieName::new(name)?)))
     }
 
-    /// The whole value of the header called `name`.
+    /// Reads the whole value of the header `name`.
     pub fn header(name: HeaderName) -> Self {
-        Self::one(Place::Header(name))
+        Self::one(CredentialPlace::Header(name))
     }
 
-    /// The header called `name` with the scheme `Bearer`, for gateways that use `Authorization` themselves.
+    /// Reads the header `name` with the scheme `Bearer`, for gateways that use `Authorization`
+    /// themselves.
     pub fn bearer_in(name: HeaderName) -> Self {
-        Self::one(Place::Bearer(name))
+        Self::one(CredentialPlace::Bearer(name))
     }
 
-    /// Whatever `find` takes from the request. `Ok(None)` says that there is no credential.
+    /// Reads the credential that `find` returns. `Ok(None)` means that there is no credential.
     pub fn custom<F>(find: F) -> Self
     where
         F: Fn(&Parts) -> Result<Option<String>, Rejection> + Send + Sync + 'static,
     {
-        Self::one(Place::Custom(Custom(Arc::new(find))))
+        Self::one(CredentialPlace::Custom(Custom(Arc::new(find))))
     }
 
-    /// Hands the engine what the header called `name` says as well, beside the credential: a proof that belongs to it, for
-    /// instance.
+    /// Passes the values of the header `name` to the engine along with the credential, for example
+    /// a proof that belongs to it.
     pub fn with_header(mut self, name: HeaderName) -> Self {
         if !self.headers.contains(&name) {
             self.headers = self.headers.iter().cloned().chain([name]).collect();
@@ -190,13 +200,13 @@ impl CredentialSource {
         self
     }
 
-    /// Looks in the places of both.
+    /// Searches the places of both sources.
     pub fn or(self, other: Self) -> Self {
         let sources = [self, other];
         let places = sources
             .iter()
             .flat_map(|source| source.places.iter().cloned());
-        let is_cookie = |place: &Place| matches!(place, Place::Cookie(_));
+        let is_cookie = |place: &CredentialPlace| matches!(place, CredentialPlace::Cookie(_));
         let (cookies, mut places): (Vec<_>, Vec<_>) = places.partition(is_cookie);
         places.extend(cookies);
         let [mut both, other] = sources.clone();
@@ -208,8 +218,8 @@ impl CredentialSource {
     ///
     /// # Errors
     ///
-    /// A malformed [`Rejection`] when the request contradicts itself or carries the credential in
-    /// another form than the place's.
+    /// [`RejectionKind::Malformed`](crate::RejectionKind::Malformed) if the request contradicts
+    /// itself, or if the credential does not have the form that its place requires.
     pub fn find(&self, request: &Parts) -> Result<Option<Credential>, Rejection> {
         for place in self.places.iter() {
             if let Some(text) = place.find(request)? {
@@ -220,7 +230,7 @@ impl CredentialSource {
                     uri: request.uri.clone(),
                     outer: None,
                     headers: self.headers_of(request),
-                    memory: None,
+                    proof_recorder: None,
                 }));
             }
         }
@@ -229,13 +239,13 @@ impl CredentialSource {
 
     #[cfg(feature = "session")]
     pub(crate) fn of_cookie(name: &CookieName) -> Self {
-        Self::one(Place::Cookie(name.clone()))
+        Self::one(CredentialPlace::Cookie(name.clone()))
     }
 
     #[cfg(feature = "session")]
     pub(crate) fn reads_cookie(&self, name: &CookieName) -> bool {
         let mut places = self.places.iter();
-        places.any(|place| matches!(place, Place::Cookie(known) if known == name))
+        places.any(|place| matches!(place, CredentialPlace::Cookie(cookie) if cookie == name))
     }
 
     fn headers_of(&self, request: &Parts) -> Vec<(HeaderName, HeaderValue)> {
@@ -248,7 +258,7 @@ impl CredentialSource {
         self.headers.iter().flat_map(values).collect()
     }
 
-    fn one(place: Place) -> Self {
+    fn one(place: CredentialPlace) -> Self {
         Self {
             places: Arc::new([place]),
             headers: Arc::default(),

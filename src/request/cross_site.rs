@@ -1,13 +1,14 @@
-//! Whether another site caused a request, as far as the browser tells.
+//! The check that no other site caused a request, by the headers that browsers send.
 
 use http::{HeaderMap, HeaderName, Method, Uri, header, request::Parts, uri::Authority};
 
 use crate::rejection::Rejection;
 
-/// Refuses a request that changes something, carries a cookie, and was not caused by our own pages.
+/// Rejects a request with an unsafe method or an upgrade that did not come from the service's own
+/// pages.
 ///
-/// `Sec-Fetch-Site` (W3C Fetch Metadata) decides where it is sent. Otherwise `Origin` must equal the
-/// host; a request with neither does not come from a browser of this decade.
+/// `Sec-Fetch-Site` (W3C Fetch Metadata) decides if it is present. Otherwise `Origin` must equal
+/// the host. A request with neither header does not come from a current browser.
 pub(crate) fn check(request: &Parts) -> Result<(), Rejection> {
     let Parts {
         method,
@@ -23,23 +24,26 @@ pub(crate) fn check(request: &Parts) -> Result<(), Rejection> {
     let mut fetch_sites = headers.get_all(&SEC_FETCH_SITE).iter().peekable();
     if fetch_sites.peek().is_some() {
         let is_own = |value: &http::HeaderValue| value == "same-origin" || value == "none";
-        return match fetch_sites.all(is_own) {
-            true => Ok(()),
-            false => Err(Rejection::cross_site("Sec-Fetch-Site names another origin")),
+        return if fetch_sites.all(is_own) {
+            Ok(())
+        } else {
+            Err(Rejection::cross_site("Sec-Fetch-Site names another origin"))
         };
     }
     let mut origins = headers.get_all(header::ORIGIN).iter().peekable();
     if origins.peek().is_none() {
         return Ok(());
     }
-    let host = host(headers, uri).ok_or_else(|| Rejection::cross_site("an Origin and no host"))?;
-    match origins.all(|origin| is_at(origin.as_bytes(), &host)) {
-        true => Ok(()),
-        false => Err(Rejection::cross_site("the Origin is not the host")),
+    let host = host(headers, uri)
+        .ok_or_else(|| Rejection::cross_site("the request has an Origin but no host"))?;
+    if origins.all(|origin| is_at(origin.as_bytes(), &host)) {
+        Ok(())
+    } else {
+        Err(Rejection::cross_site("the Origin is not the host"))
     }
 }
 
-/// The host that was asked: `:authority` in HTTP/2, one `Host` header in HTTP/1.1.
+/// Returns the requested host: `:authority` in HTTP/2, the only `Host` header in HTTP/1.1.
 fn host(headers: &HeaderMap, uri: &Uri) -> Option<Authority> {
     if let Some(authority) = uri.authority() {
         return Some(authority.clone());
@@ -51,8 +55,8 @@ fn host(headers: &HeaderMap, uri: &Uri) -> Option<Authority> {
     }
 }
 
-/// Whether a serialised origin (RFC 6454 section 6.2) has this host and port. The scheme gives the
-/// port where none is written, on both sides, since a proxy may have ended TLS.
+/// Whether a serialised origin (RFC 6454 section 6.2) has this host and port. The origin's scheme
+/// determines the default port on both sides, since a proxy may have terminated TLS.
 fn is_at(origin: &[u8], host: &Authority) -> bool {
     let Ok(origin) = Uri::try_from(origin) else {
         return false;

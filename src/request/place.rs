@@ -1,4 +1,4 @@
-//! One place of a request, and the text that is there.
+//! One place of a request, and the credential text in it.
 
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Place {
+pub(crate) enum CredentialPlace {
     Bearer(HeaderName),
     Dpop,
     Header(HeaderName),
@@ -18,43 +18,43 @@ pub(crate) enum Place {
     Custom(Custom),
 }
 
-impl Place {
-    pub(crate) fn find(&self, request: &Parts) -> Result<Option<Text>, Rejection> {
+impl CredentialPlace {
+    pub(crate) fn find(&self, request: &Parts) -> Result<Option<HeaderText>, Rejection> {
         let found = match self {
             Self::Bearer(name) => token68(&request.headers, name, b"bearer")?,
             Self::Dpop => token68(&request.headers, &AUTHORIZATION, b"dpop")?,
             Self::Header(name) => {
-                sole(&request.headers, name)?.map(|value| (value, 0..value.len()))
+                single_header(&request.headers, name)?.map(|value| (value, 0..value.len()))
             }
             Self::Cookie(name) => name.find(&request.headers)?,
             Self::Custom(custom) => return custom.find(request),
         };
         found
-            .map(|(header, range)| Text::new(header.clone(), range))
+            .map(|(header, range)| HeaderText::new(header.clone(), range))
             .transpose()
     }
 }
 
-/// The one header called `name`.
-fn sole<'a>(
+/// Returns the only header called `name`.
+fn single_header<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
 ) -> Result<Option<&'a HeaderValue>, Rejection> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.next().is_some() {
-        return Err(Rejection::malformed("two headers of the credential's name"));
+        return Err(Rejection::malformed("the credential's header occurs twice"));
     }
     Ok(first)
 }
 
-/// `auth-scheme 1*SP token68` of RFC 9110 section 11.4, with this scheme.
+/// Parses `auth-scheme 1*SP token68` of RFC 9110 section 11.4 with the scheme `expected`.
 fn token68<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
     expected: &[u8],
 ) -> Result<Option<(&'a HeaderValue, Range<usize>)>, Rejection> {
-    let Some(header) = sole(headers, name)? else {
+    let Some(header) = single_header(headers, name)? else {
         return Ok(None);
     };
     let bytes = header.as_bytes();
@@ -74,7 +74,9 @@ fn token68<'a>(
         .count();
     let token = scheme + spaces..bytes.len();
     if spaces == 0 || !is_token68(&bytes[token.clone()]) {
-        return Err(Rejection::malformed("not one token after the scheme"));
+        return Err(Rejection::malformed(
+            "the scheme is not followed by exactly one token",
+        ));
     }
     Ok(Some((header, token)))
 }
@@ -85,18 +87,18 @@ fn is_token68(bytes: &[u8]) -> bool {
     let allowed = |byte: u8| {
         byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
     };
-    // Looking at every byte, rather than stopping at the first odd one, compiles to vector instructions.
+    // Checking every byte, without stopping at the first bad one, compiles to vector instructions.
     !body.is_empty() && body.iter().fold(true, |all, byte| all & allowed(*byte))
 }
 
-/// A part of a header value, shared with the request rather than copied, and known to be UTF-8.
+/// A part of a header value, shared with the request and not copied. It is valid UTF-8.
 #[derive(Clone)]
-pub(crate) struct Text {
+pub(crate) struct HeaderText {
     header: HeaderValue,
     range: Range<usize>,
 }
 
-impl Text {
+impl HeaderText {
     fn new(header: HeaderValue, range: Range<usize>) -> Result<Self, Rejection> {
         if std::str::from_utf8(&header.as_bytes()[range.clone()]).is_err() {
             return Err(Rejection::malformed("the credential is not UTF-8"));
@@ -106,7 +108,7 @@ impl Text {
 
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.header.as_bytes()[self.range.clone()])
-            .expect("`new` is the only way to make one and checks it")
+            .expect("`new` is the only constructor and checks it")
     }
 }
 
@@ -116,14 +118,14 @@ pub(crate) type FindFn = dyn Fn(&Parts) -> Result<Option<String>, Rejection> + S
 pub(crate) struct Custom(pub(crate) Arc<FindFn>);
 
 impl Custom {
-    fn find(&self, request: &Parts) -> Result<Option<Text>, Rejection> {
+    fn find(&self, request: &Parts) -> Result<Option<HeaderText>, Rejection> {
         let Some(text) = (self.0)(request)? else {
             return Ok(None);
         };
         let header = HeaderValue::try_from(text)
-            .map_err(|_| Rejection::malformed("the credential has a control character"))?;
+            .map_err(|_| Rejection::malformed("the credential contains a control character"))?;
         let range = 0..header.len();
-        Text::new(header, range).map(Some)
+        HeaderText::new(header, range).map(Some)
     }
 }
 

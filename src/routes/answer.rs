@@ -1,4 +1,4 @@
-//! What the routes say when they refuse.
+//! The error responses of the routes.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -13,27 +13,27 @@ use crate::{
     rejection::Rejection,
 };
 
-pub(crate) type Answer = Result<Response, Problem>;
+pub(crate) type RouteResult = Result<Response, RouteError>;
 
-/// An answer that nobody on the way may keep.
-pub(crate) fn unstored(answer: impl IntoResponse) -> Response {
+/// Adds `Cache-Control: no-store` to a response.
+pub(crate) fn no_store(response: impl IntoResponse) -> Response {
     let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    ([no_store], answer).into_response()
+    ([no_store], response).into_response()
 }
 
-/// A refusal: the library's own, or one of the routes', each as `application/problem+json` (RFC 9457).
-pub(crate) enum Problem {
+/// An error of the library or of the routes. Either becomes `application/problem+json` (RFC 9457).
+pub(crate) enum RouteError {
     Rejected(Rejection),
-    Told(StatusCode, String),
-    /// 401 with a stable code for programs, and what the next step needs.
-    Coded(&'static str, &'static str, Option<Challenge>),
-    /// 401 for a service that did not prove who it is, with the challenge of RFC 7617.
+    Detail(StatusCode, String),
+    /// 401 with a stable error code, a detail, and the challenge that the next step needs.
+    Code(&'static str, &'static str, Option<Challenge>),
+    /// 401 for a service that failed to authenticate, with the challenge of RFC 7617.
     UnknownService,
 }
 
-impl Problem {
+impl RouteError {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self::Told(status, detail.into())
+        Self::Detail(status, detail.into())
     }
 
     pub(crate) fn unprocessable(detail: impl Into<String>) -> Self {
@@ -41,26 +41,28 @@ impl Problem {
     }
 }
 
-impl From<Rejection> for Problem {
+impl From<Rejection> for RouteError {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)
     }
 }
 
-impl From<LoginError> for Problem {
+impl From<LoginError> for RouteError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::WrongCredentials => {
                 Self::new(StatusCode::UNAUTHORIZED, "wrong name or password")
             }
-            LoginError::WrongCode => Self::Coded("wrong_code", "wrong code", None),
+            LoginError::WrongCode => Self::Code("wrong_code", "wrong code", None),
             LoginError::ChallengeOver => {
-                let detail = "the login took too long, or was finished";
-                Self::Coded("challenge_over", detail, None)
+                let detail = "the login has expired or was already completed";
+                Self::Code("challenge_over", detail, None)
             }
-            LoginError::OtpRequired(challenge) => {
-                Self::Coded("otp_required", "a one-time code is due", Some(challenge))
-            }
+            LoginError::OtpRequired(challenge) => Self::Code(
+                "otp_required",
+                "a one-time code is required",
+                Some(challenge),
+            ),
             LoginError::NewPassword(NewPasswordError::Unchecked(source)) => {
                 Self::Rejected(StoreError::Unavailable(source).into())
             }
@@ -72,21 +74,21 @@ impl From<LoginError> for Problem {
 
 impl IntoResponse for LoginError {
     fn into_response(self) -> Response {
-        Problem::from(self).into_response()
+        RouteError::from(self).into_response()
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for RouteError {
     fn into_response(self) -> Response {
         let (status, detail, code, challenge) = match self {
             Self::Rejected(rejection) => return rejection.into_response(),
-            Self::Told(status, detail) => (status, detail, None, None),
+            Self::Detail(status, detail) => (status, detail, None, None),
             Self::UnknownService => {
                 let basic = HeaderValue::from_static(r#"Basic realm="introspection""#);
-                let told = Self::new(StatusCode::UNAUTHORIZED, "a known service must ask");
-                return ([(header::WWW_AUTHENTICATE, basic)], told).into_response();
+                let error = Self::new(StatusCode::UNAUTHORIZED, "service authentication failed");
+                return ([(header::WWW_AUTHENTICATE, basic)], error).into_response();
             }
-            Self::Coded(code, detail, challenge) => (
+            Self::Code(code, detail, challenge) => (
                 StatusCode::UNAUTHORIZED,
                 detail.to_owned(),
                 Some(code),

@@ -1,4 +1,4 @@
-//! A body as JSON or as a form, whichever the client sends.
+//! A request body, as JSON or as a form.
 
 use std::fmt;
 
@@ -13,19 +13,19 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::answer::Problem;
+use super::answer::RouteError;
 
-/// The body of a request. Its answers to a bad one quote nothing of it.
-pub(crate) struct Body<T>(pub(crate) T);
+/// The body of a request. Responses to an invalid body quote nothing of it.
+pub(crate) struct JsonOrForm<T>(pub(crate) T);
 
-impl<T, S> FromRequest<S> for Body<T>
+impl<T, S> FromRequest<S> for JsonOrForm<T>
 where
     T: DeserializeOwned + 'static,
     S: Send + Sync,
 {
-    type Rejection = Problem;
+    type Rejection = RouteError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, RouteError> {
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok());
         let essence = content_type.and_then(|value| value.split(';').next());
@@ -35,15 +35,15 @@ where
         {
             Some("application/json") => match request.extract::<Json<T>, _>().await {
                 Ok(Json(body)) => Ok(Self(body)),
-                Err(refused) => Err(of(refused.status())),
+                Err(refused) => Err(invalid_body(refused.status())),
             },
             Some("application/x-www-form-urlencoded") => {
                 match request.extract::<Form<T>, _>().await {
                     Ok(Form(body)) => Ok(Self(body)),
-                    Err(refused) => Err(of(refused.status())),
+                    Err(refused) => Err(invalid_body(refused.status())),
                 }
             }
-            _ => Err(Problem::new(
+            _ => Err(RouteError::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "the body must be JSON or a form",
             )),
@@ -51,15 +51,15 @@ where
     }
 }
 
-/// A request that says nothing of its body has none.
-impl<T, S> OptionalFromRequest<S> for Body<T>
+/// A request without a content type has no body.
+impl<T, S> OptionalFromRequest<S> for JsonOrForm<T>
 where
     T: DeserializeOwned + 'static,
     S: Send + Sync,
 {
-    type Rejection = Problem;
+    type Rejection = RouteError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, RouteError> {
         if !request.headers().contains_key(header::CONTENT_TYPE) {
             return Ok(None);
         }
@@ -69,23 +69,23 @@ where
     }
 }
 
-fn of(status: StatusCode) -> Problem {
+fn invalid_body(status: StatusCode) -> RouteError {
     let detail = match status {
         StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
-        StatusCode::UNPROCESSABLE_ENTITY => "the body lacks a field, or one is of another type",
-        _ => "the body is not what its content type says",
+        StatusCode::UNPROCESSABLE_ENTITY => "the body lacks a field, or a field has the wrong type",
+        _ => "the body does not match its content type",
     };
-    Problem::new(status, detail)
+    RouteError::new(status, detail)
 }
 
-/// The members of a JSON object, or of a form, whose names are settings. No name comes twice.
-pub(crate) struct Fields(Vec<(String, Value)>);
+/// The members of a JSON object or a form with configurable field names. No field occurs twice.
+pub(crate) struct FormFields(Vec<(String, Value)>);
 
-impl Fields {
+impl FormFields {
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         let mut fields = self.0.iter();
         fields
-            .find(|(known, _)| known == name)
+            .find(|(field, _)| field == name)
             .map(|(_, value)| value)
     }
 
@@ -94,35 +94,35 @@ impl Fields {
     }
 }
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for FormFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ReadFields)
+        deserializer.deserialize_map(FormFieldsVisitor)
     }
 }
 
-struct ReadFields;
+struct FormFieldsVisitor;
 
-impl<'de> Visitor<'de> for ReadFields {
-    type Value = Fields;
+impl<'de> Visitor<'de> for FormFieldsVisitor {
+    type Value = FormFields;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FormFields, A::Error> {
         let mut fields: Vec<(String, Value)> = Vec::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if fields.iter().any(|(known, _)| *known == name) {
-                return Err(de::Error::custom("a name comes twice"));
+            if fields.iter().any(|(field, _)| *field == name) {
+                return Err(de::Error::custom("duplicate field"));
             }
             if fields.len() == MAX_FIELDS {
-                return Err(de::Error::custom("too many names"));
+                return Err(de::Error::custom("too many fields"));
             }
             fields.push((name, value));
         }
-        Ok(Fields(fields))
+        Ok(FormFields(fields))
     }
 }
 
-/// Many more than a login has.
+/// Far more than a login has.
 const MAX_FIELDS: usize = 32;

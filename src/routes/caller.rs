@@ -1,4 +1,4 @@
-//! Who sends a request, as far as its head tells.
+//! The origin and credentials in the head of a request.
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -12,16 +12,16 @@ use serde::Serialize;
 
 use super::mount::Mount;
 #[cfg(feature = "dpop")]
-use crate::token::dpop::Unused;
+use crate::token::dpop::UnusedProof;
 use crate::{
-    account::attempt::{Origin, cut},
+    account::attempt::{Origin, truncate},
     rejection::Rejection,
     request::cookie::{CookieName, CookieSpec},
     secret::Secret,
     throttle::Throttle,
 };
 
-/// The head of a request, before anything of it is believed.
+/// The unverified head of a request.
 pub(crate) struct Caller {
     peer: Option<SocketAddr>,
     headers: HeaderMap,
@@ -41,7 +41,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         let user_agent = user_agent.and_then(|value| value.to_str().ok());
         Ok(Self {
             peer: peer.map(|ConnectInfo(address)| *address),
-            user_agent: user_agent.map(|text| cut(text).to_owned()),
+            user_agent: user_agent.map(|text| truncate(text).to_owned()),
             headers: parts.headers.clone(),
             #[cfg(feature = "dpop")]
             method: parts.method.clone(),
@@ -60,13 +60,13 @@ impl Caller {
         let origin = self.origin_if_known(mount.accounts.throttle(), cookies)?;
         origin.ok_or_else(|| {
             Rejection::misconfigured(
-                "the client's address is not known: serve the application by \
+                "the client address is unknown: serve the application with \
                  `into_make_service_with_connect_info::<SocketAddr>()`",
             )
         })
     }
 
-    /// The same where nothing is counted, so that an address need not be known.
+    /// Like `origin`, but the address may be unknown, since nothing is counted.
     pub(crate) fn origin_if_known(
         &self,
         throttle: &Throttle,
@@ -83,9 +83,10 @@ impl Caller {
         }))
     }
 
-    /// The proof of a key that came along, where proofs are looked at. It is good, and not yet noted as used.
+    /// Returns the verified DPoP proof of the request, if there is one and DPoP is enabled. It is
+    /// not yet recorded as used.
     #[cfg(feature = "dpop")]
-    pub(crate) fn proof<U>(&self, mount: &Mount<U>) -> Result<Option<Unused>, Rejection> {
+    pub(crate) fn proof<U>(&self, mount: &Mount<U>) -> Result<Option<UnusedProof>, Rejection> {
         let Some(dpop) = &mount.dpop else {
             return Ok(None);
         };
@@ -94,12 +95,12 @@ impl Caller {
             return Ok(None);
         };
         if proofs.next().is_some() {
-            return Err(Rejection::malformed("two proofs of keys"));
+            return Err(Rejection::malformed("more than one DPoP proof"));
         }
         let proof = proof
             .to_str()
-            .map_err(|_| Rejection::malformed("a proof that is no text"))?;
-        dpop.look_at(proof, &self.method, &self.path).map(Some)
+            .map_err(|_| Rejection::malformed("a DPoP proof that is not text"))?;
+        dpop.check(proof, &self.method, &self.path).map(Some)
     }
 
     #[cfg(feature = "oauth2")]
@@ -107,7 +108,7 @@ impl Caller {
         &self.headers
     }
 
-    /// The cookie of this name; two that differ are refused.
+    /// Returns the cookie of this name. Two different values are refused.
     pub(crate) fn cookie(&self, name: &CookieName) -> Result<Option<Secret<String>>, Rejection> {
         let found = name.find(&self.headers)?;
         let text = found.and_then(|(header, range)| {

@@ -1,30 +1,31 @@
-//! The cookies of logins, the session's and the refresh token's aside.
+//! The cookies of logins, except that of the session.
 
 use crate::request::cookie::{CookieSpec, SameSite};
 
-/// By which a device is known, so that its attempts are counted apart.
+/// Identifies a known device, so that its attempts are counted separately.
 pub(crate) fn device() -> CookieSpec {
     strict("__Host-device")
 }
 
-/// By which a device gives no one-time code for a while. It comes with a browser that a provider sends back, too: alone it
-/// opens nothing.
+/// Identifies a remembered device, which skips the one-time code for a while. Browsers also send it
+/// when a provider redirects back. It grants no access by itself.
 pub(crate) fn remembered() -> CookieSpec {
     CookieSpec::new("__Host-remembered").expect("a fixed name, as the prefix wants it")
 }
 
-/// In which a login waits for its second step, where a browser came back from a provider.
+/// Contains the challenge of a pending login after a redirect from a provider.
 pub(crate) fn challenge() -> CookieSpec {
     strict("__Host-challenge")
 }
 
-/// In which browsers keep a refresh token. It comes with what this site's own pages ask for, whatever the path:
-/// `__Host-` has no other, and a cookie that a sibling domain can set would log its owner in as somebody else.
+/// Contains a refresh token. Browsers send it with every request of this site's own pages, since
+/// `__Host-` requires the path `/`. Without the prefix a sibling domain could set the cookie and so
+/// log its owner in as somebody else.
 pub(crate) fn refresh() -> CookieSpec {
     strict("__Host-refresh")
 }
 
-/// A cookie that comes only with what this site's own pages ask for.
+/// A cookie that browsers send only with requests of this site's own pages.
 fn strict(name: &str) -> CookieSpec {
     CookieSpec::new(name)
         .and_then(|cookie| cookie.with_same_site(SameSite::Strict))

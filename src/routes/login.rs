@@ -1,4 +1,4 @@
-//! The routes of an account, for axum.
+//! The axum routes of accounts.
 
 use axum::{
     Json, Router,
@@ -12,8 +12,8 @@ use serde_json::Value;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use super::{
-    answer::{Answer, Problem, unstored},
-    body::{Body, Fields},
+    answer::{RouteError, RouteResult, no_store},
+    body::{FormFields, JsonOrForm},
     caller::Caller,
     mount::{AccountRoutes, Mount},
     second, services,
@@ -34,11 +34,11 @@ use crate::{
     session::Session,
 };
 
-/// The routes of `accounts`, to be nested under a prefix of yours or merged as they are. See the
-/// [module](super) for what each answers; [`AccountRoutes`] has the settings.
+/// Returns the routes of `accounts`, to be nested under a prefix or merged. See the [module](super)
+/// for their responses; [`AccountRoutes`] has the settings.
 ///
-/// Serve the application by `into_make_service_with_connect_info::<SocketAddr>()`: without the client's address
-/// attempts cannot be counted, and logins are refused with 500.
+/// Serve the application with `into_make_service_with_connect_info::<SocketAddr>()`. Without the
+/// client's address attempts cannot be counted, and logins are refused with 500.
 pub fn accounts<U, S>(accounts: Accounts<U>) -> Router<S>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -52,44 +52,44 @@ where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
     S: Clone + Send + Sync + 'static,
 {
-    let of_tokens = DefaultBodyLimit::max(MAX_TOKEN_BODY_BYTES);
+    let token_body_limit = DefaultBodyLimit::max(MAX_TOKEN_BODY_BYTES);
     let cross_site = CsrfLayer::new().with_rejection_response(|error: ProtectionError| {
-        let refused = Rejection::cross_site("the request was caused by another site");
-        refused.because(error).into_response()
+        let rejection = Rejection::cross_site("cross-site request");
+        rejection.because(error).into_response()
     });
-    let members: Router<S> = Router::new()
+    let authenticated: Router<S> = Router::new()
         .route("/logout_all", post(logout_all::<U>))
         .route("/active_sessions", get(active_sessions::<U>))
         .route("/active_sessions/{id}", delete(revoke::<U>))
         .route(
             "/revoke_other_session",
-            post(revoke_other::<U>).layer(of_tokens),
+            post(revoke_other::<U>).layer(token_body_limit),
         )
         .route("/password", post(password::<U>))
-        .merge(second::members(&mount));
-    let members = with_access(&mount, members);
-    let mut guests = Router::new()
+        .merge(second::authenticated_routes(&mount));
+    let authenticated = require_access_token(&mount, authenticated);
+    let mut public = Router::new()
         .route("/login", post(login::<U>))
-        .route("/refresh", post(refresh::<U>).layer(of_tokens))
-        .route("/logout", post(logout::<U>).layer(of_tokens))
-        .merge(second::guests(&mount))
+        .route("/refresh", post(refresh::<U>).layer(token_body_limit))
+        .route("/logout", post(logout::<U>).layer(token_body_limit))
+        .merge(second::public_routes(&mount))
         .merge(services::router(&mount));
     if let Some(sessions) = mount.accounts.sessions() {
         let cookie = AuthLayer::new(sessions.clone());
-        let enter = post(session_login::<U>).route_layer(cookie.clone().optional());
-        guests = guests
-            .route("/session/login", enter)
+        let login = post(session_login::<U>).route_layer(cookie.clone().optional());
+        public = public
+            .route("/session/login", login)
             .route("/session/logout", post(session_logout).route_layer(cookie));
     }
-    guests
+    public
         .route_layer(cross_site)
-        .merge(members)
+        .merge(authenticated)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(mount))
 }
 
-/// Only for whoever has an access token; one that is bound to a key comes with a proof of it.
-fn with_access<U, S>(mount: &Mount<U>, members: Router<S>) -> Router<S>
+/// Requires an access token. A token that is bound to a key needs a proof of that key.
+fn require_access_token<U, S>(mount: &Mount<U>, authenticated: Router<S>) -> Router<S>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
     S: Clone + Send + Sync + 'static,
@@ -98,17 +98,17 @@ where
     #[cfg(feature = "dpop")]
     if let Some(dpop) = &mount.dpop {
         let bound = dpop.protect(pairs.clone());
-        return members.route_layer(AuthLayer::new(pairs.clone().or(bound)));
+        return authenticated.route_layer(AuthLayer::new(pairs.clone().or(bound)));
     }
-    members.route_layer(AuthLayer::new(pairs.clone()))
+    authenticated.route_layer(AuthLayer::new(pairs.clone()))
 }
 
 async fn login<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Caller,
-    Body(form): Body<Fields>,
-) -> Answer {
-    let asked = credentials(&mount, &form)?;
+    JsonOrForm(form): JsonOrForm<FormFields>,
+) -> RouteResult {
+    let credentials = credentials(&mount, &form)?;
     let device = NewDevice {
         name: form.text("device_name").map(str::to_owned),
         user_agent: caller.user_agent.clone(),
@@ -118,44 +118,48 @@ async fn login<U: Serialize + Send + Sync + 'static>(
     let accounts = &mount.accounts;
     #[cfg(feature = "dpop")]
     let proof = caller.proof(&mount)?;
-    let proved = accounts.prove(&asked, &caller.origin(&mount)?).await?;
+    let proved = accounts
+        .prove(&credentials, &caller.origin(&mount)?)
+        .await?;
     #[cfg(feature = "dpop")]
     let proved = match proof {
         Some(proof) => proved.bound_to(proof.use_up().await?),
         None => proved,
     };
-    let known = accounts.device_token(&proved);
+    let device_token = accounts.device_token(&proved);
     let pair = accounts.finish_login(proved, device).await?;
-    mount.knowing(mount.pair_answer(&pair)?, &known)
+    mount.with_device_cookie(mount.pair_response(&pair)?, &device_token)
 }
 
 async fn session_login<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     session: Session,
     caller: Caller,
-    Body(form): Body<Fields>,
-) -> Answer {
-    let asked = credentials(&mount, &form)?;
+    JsonOrForm(form): JsonOrForm<FormFields>,
+) -> RouteResult {
+    let credentials = credentials(&mount, &form)?;
     let accounts = &mount.accounts;
-    let proved = accounts.prove(&asked, &caller.origin(&mount)?).await?;
-    let known = accounts.device_token(&proved);
+    let proved = accounts
+        .prove(&credentials, &caller.origin(&mount)?)
+        .await?;
+    let device_token = accounts.device_token(&proved);
     accounts.finish_session(proved, &session).await?;
-    mount.knowing(StatusCode::NO_CONTENT.into_response(), &known)
+    mount.with_device_cookie(StatusCode::NO_CONTENT.into_response(), &device_token)
 }
 
-async fn session_logout(session: Session) -> Answer {
+async fn session_logout(session: Session) -> RouteResult {
     session.logout().await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn credentials<U>(mount: &Mount<U>, form: &Fields) -> Result<Credentials, Problem> {
+fn credentials<U>(mount: &Mount<U>, form: &FormFields) -> Result<Credentials, RouteError> {
     let (name, password) = (
         form.text(&mount.name_field),
         form.text(&mount.password_field),
     );
     let (Some(name), Some(password)) = (name, password) else {
-        return Err(Problem::unprocessable(
-            "a name and a password are needed, as texts",
+        return Err(RouteError::unprocessable(
+            "a name and a password are required, as strings",
         ));
     };
     Ok(Credentials {
@@ -173,50 +177,52 @@ struct RefreshForm {
 async fn refresh<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Caller,
-    Body(form): Body<RefreshForm>,
-) -> Answer {
+    JsonOrForm(form): JsonOrForm<RefreshForm>,
+) -> RouteResult {
     let token = mount.refresh_token(&caller, form.refresh_token)?;
     let fingerprint = fingerprint(form.fingerprint.as_ref())?;
     let pairs = mount.accounts.pairs();
     #[cfg(feature = "dpop")]
     if let Some(proof) = caller.proof(&mount)? {
-        // Nobody fills the store with proofs who has no refresh token.
-        let key = match pairs.is_ours(token.expose()) {
-            true => proof.use_up().await?,
-            false => proof.key().clone(),
+        // A proof is stored only for a genuine refresh token, so that nobody else can fill the
+        // store.
+        let key = if pairs.is_ours(token.expose()) {
+            proof.use_up().await?
+        } else {
+            proof.key().clone()
         };
         let pair = pairs.refresh_bound(token.expose(), fingerprint.as_ref(), &key);
-        return mount.pair_answer(&pair.await?);
+        return mount.pair_response(&pair.await?);
     }
     let pair = pairs.refresh(token.expose(), fingerprint.as_ref()).await?;
-    mount.pair_answer(&pair)
+    mount.pair_response(&pair)
 }
 
 async fn logout<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Caller,
-    Body(form): Body<RefreshForm>,
-) -> Answer {
+    JsonOrForm(form): JsonOrForm<RefreshForm>,
+) -> RouteResult {
     let token = mount.refresh_token(&caller, form.refresh_token)?;
     mount.accounts.pairs().logout(token.expose()).await?;
-    Ok(mount.forgetting(StatusCode::NO_CONTENT.into_response()))
+    Ok(mount.without_refresh_cookie(StatusCode::NO_CONTENT.into_response()))
 }
 
 async fn logout_all<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
-) -> Answer {
+) -> RouteResult {
     mount
         .accounts
         .logout_all(caller.subject().id())
         .await
         .map_err(Rejection::from)?;
-    Ok(mount.forgetting(StatusCode::NO_CONTENT.into_response()))
+    Ok(mount.without_refresh_cookie(StatusCode::NO_CONTENT.into_response()))
 }
 
-/// A device as its user sees it, with times in seconds since 1970.
+/// A device in the form that its user sees, with times in seconds since 1970.
 #[derive(Serialize)]
-struct Shown {
+struct DeviceView {
     id: String,
     device_name: Option<String>,
     user_agent: Option<String>,
@@ -225,11 +231,11 @@ struct Shown {
     current: bool,
 }
 
-impl Shown {
-    fn new(device: DeviceInfo, own: Option<&str>) -> Self {
+impl DeviceView {
+    fn new(device: DeviceInfo, current_id: Option<&str>) -> Self {
         let seconds = |at: Timestamp| at.as_secs();
         Self {
-            current: own == Some(&*device.id),
+            current: current_id == Some(&*device.id),
             id: device.id,
             device_name: device.device_name,
             user_agent: device.user_agent,
@@ -242,7 +248,7 @@ impl Shown {
 async fn active_sessions<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
-) -> Answer {
+) -> RouteResult {
     let devices = mount
         .accounts
         .pairs()
@@ -250,27 +256,25 @@ async fn active_sessions<U: Serialize + Send + Sync + 'static>(
         .await;
     let devices = devices.map_err(Rejection::from)?.into_iter();
     let shown: Vec<_> = devices
-        .map(|device| Shown::new(device, caller.session_id()))
+        .map(|device| DeviceView::new(device, caller.session_id()))
         .collect();
-    Ok(unstored(Json(shown)))
+    Ok(no_store(Json(shown)))
 }
 
 async fn revoke<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
     Path(id): Path<String>,
-) -> Answer {
+) -> RouteResult {
     let revoked = mount
         .accounts
         .pairs()
         .revoke(caller.subject().id(), &id)
         .await;
-    match revoked.map_err(Rejection::from)? {
-        true => Ok(StatusCode::NO_CONTENT.into_response()),
-        false => Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "there is no such session of yours",
-        )),
+    if revoked.map_err(Rejection::from)? {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        Err(RouteError::new(StatusCode::NOT_FOUND, "no such session"))
     }
 }
 
@@ -278,8 +282,8 @@ async fn revoke_other<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     identity: Identity,
     caller: Caller,
-    Body(form): Body<RefreshForm>,
-) -> Answer {
+    JsonOrForm(form): JsonOrForm<RefreshForm>,
+) -> RouteResult {
     let token = mount.refresh_token(&caller, form.refresh_token)?;
     mount
         .accounts
@@ -299,22 +303,23 @@ async fn password<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     identity: Identity,
     caller: Caller,
-    Body(form): Body<PasswordForm>,
-) -> Answer {
+    JsonOrForm(form): JsonOrForm<PasswordForm>,
+) -> RouteResult {
     let (current, new) = (Secret::new(form.current), Secret::new(form.new));
     let origin = caller.origin(&mount)?;
     let accounts = &mount.accounts;
     accounts
         .change_password(&identity, &current, new.expose(), &origin)
         .await?;
-    let answer = mount.forgetting(StatusCode::NO_CONTENT.into_response());
-    // Known by the old password, the device would be a stranger's now. The password is changed, whatever comes of this.
+    let response = mount.without_refresh_cookie(StatusCode::NO_CONTENT.into_response());
+    // Known under the old password, the device would be unknown now. The password has been changed,
+    // so a failure here fails nothing.
     match accounts.device_token_of(identity.subject().id()).await {
-        Ok(Some(known)) => mount.knowing(answer, &known),
-        Ok(None) => Ok(answer),
+        Ok(Some(device_token)) => mount.with_device_cookie(response, &device_token),
+        Ok(None) => Ok(response),
         Err(error) => {
-            tracing::warn!(%error, "a device is not known under the new password");
-            Ok(answer)
+            tracing::warn!(%error, "a device could not be marked as known after a password change");
+            Ok(response)
         }
     }
 }
@@ -326,7 +331,7 @@ fn fingerprint(value: Option<&Value>) -> Result<Option<Fingerprint>, Rejection> 
     }
 }
 
-/// Four fingerprints; a password has four kilobytes at most.
+/// Enough for four fingerprints; a password has at most four kilobytes.
 const MAX_BODY_BYTES: usize = 16 * 1024;
-/// So much that what is sent as a token, however long, is refused as a token.
+/// Large enough that an oversized token is refused as a token, not as a body.
 const MAX_TOKEN_BODY_BYTES: usize = 128 * 1024;

@@ -1,4 +1,4 @@
-//! The settings of the routes, and the cookies they set.
+//! The settings of the routes, and the cookies that they set.
 
 use std::{fmt, time::Duration};
 
@@ -11,10 +11,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Problem, unstored},
+    answer::{RouteError, RouteResult, no_store},
     caller::Caller,
     cookies, login,
-    services::Service,
+    services::ServiceCredential,
 };
 #[cfg(feature = "dpop")]
 use crate::token::Dpop;
@@ -23,7 +23,7 @@ use crate::{
     request::cookie::CookieSpec, secret::Secret,
 };
 
-/// What the handlers share.
+/// The state that the handlers share.
 pub(crate) struct Mount<U> {
     pub(crate) accounts: Accounts<U>,
     pub(crate) name_field: String,
@@ -31,7 +31,7 @@ pub(crate) struct Mount<U> {
     pub(crate) device_cookie: CookieSpec,
     pub(crate) remember_cookie: CookieSpec,
     pub(crate) challenge_cookie: CookieSpec,
-    pub(crate) services: Vec<Service>,
+    pub(crate) services: Vec<ServiceCredential>,
     #[cfg(feature = "dpop")]
     pub(crate) dpop: Option<Dpop>,
     refresh_cookie: Option<CookieSpec>,
@@ -45,7 +45,7 @@ impl<U> AccountRoutes<U>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
-    /// The routes of `accounts`, with the defaults.
+    /// Creates the routes of `accounts` with the defaults.
     pub fn builder(accounts: Accounts<U>) -> Self {
         Self(Mount {
             accounts,
@@ -61,68 +61,71 @@ where
         })
     }
 
-    /// The field of a login's name. Default: `username`.
+    /// Sets the form field of the login name. Default: `username`.
     pub fn name_field(mut self, name: impl Into<String>) -> Self {
         self.0.name_field = name.into();
         self
     }
 
-    /// The field of a login's password. Default: `password`.
+    /// Sets the form field of the password. Default: `password`.
     pub fn password_field(mut self, name: impl Into<String>) -> Self {
         self.0.password_field = name.into();
         self
     }
 
-    /// Keeps the refresh token in a cookie, out of the reach of scripts: `__Host-refresh`, `SameSite=Strict`. No
-    /// sibling domain can set a cookie of that name (ASVS 3.3.3); the price is the path `/`, so that browsers send it
-    /// with every request to this host, and only these routes read it. Default: the token is in the body.
+    /// Puts the refresh token in the cookie `__Host-refresh` with `SameSite=Strict`, which scripts
+    /// cannot read. A sibling domain cannot set a cookie of that name (ASVS 3.3.3). The price is
+    /// the path `/`: browsers send the cookie with every request to this host, although only these
+    /// routes read it. Default: the token is in the body.
     pub fn refresh_cookie(mut self) -> Self {
         self.0.refresh_cookie = Some(cookies::refresh());
         self
     }
 
-    /// Lets a service that is shown tokens ask what they are worth at `/introspect`, and end them at `/revoke`. It proves who
-    /// it is by HTTP Basic with `id` and `secret`. May be called again for another service. Default: there is none, and
-    /// neither are the routes.
+    /// Allows a service to ask at `/introspect` whether a token is valid, and to revoke it at
+    /// `/revoke`. The service authenticates with HTTP Basic, by `id` and `secret`. Call it again to
+    /// add another service. Default: there is no service, and the routes do not exist.
     ///
     /// # Errors
     ///
-    /// When the id is empty, the secret is shorter than 32 bytes, or either has other characters than letters, digits and
-    /// `-._~`.
+    /// When the id is empty, the secret is shorter than 32 bytes, or either contains other
+    /// characters than letters, digits and `-._~`.
     pub fn service(mut self, id: &str, secret: &Secret<String>) -> Result<Self, ConfigError> {
-        self.0.services.push(Service::new(id, secret)?);
+        self.0.services.push(ServiceCredential::new(id, secret)?);
         Ok(self)
     }
 
-    /// Binds logins that come with a proof of a key in the header `DPoP` to that key (RFC 9449), and takes their tokens under
-    /// `Authorization: DPoP` beside those of `Bearer`. Build it for the URL that these routes are reached under, with the path that a
-    /// router that nests them takes away. Default: such a header is not looked at.
+    /// Binds logins that send a proof in the header `DPoP` to the key of that proof (RFC 9449), and
+    /// accepts their tokens under `Authorization: DPoP` as well as `Bearer` tokens. Build `dpop`
+    /// for the URL under which these routes are reached, including the path that a nesting router
+    /// strips. Default: the header is ignored.
     #[cfg(feature = "dpop")]
     pub fn dpop(mut self, dpop: Dpop) -> Self {
         self.0.dpop = Some(dpop);
         self
     }
 
-    /// The routes, for a router of any state.
+    /// Builds the routes, for a router with any state.
     pub fn build<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
         login::router(self.0)
     }
 }
 
 impl<U> Mount<U> {
-    /// The refresh token of a request: from the body or the cookie, and never from both.
+    /// Returns the refresh token of a request, from either the body or the cookie. A request with
+    /// both is refused.
     pub(crate) fn refresh_token(
         &self,
         caller: &Caller,
         body: Option<String>,
-    ) -> Result<Secret<String>, Problem> {
+    ) -> Result<Secret<String>, RouteError> {
         let cookie = match &self.refresh_cookie {
             Some(cookie) => caller.cookie(cookie.cookie_name())?,
             None => None,
         };
         let token = match (body, cookie) {
             (Some(_), Some(_)) => {
-                return Err(Rejection::malformed("a refresh token in body and cookie").into());
+                return Err(Rejection::malformed("a refresh token in both body and cookie").into());
             }
             (Some(body), None) => Secret::new(body),
             (None, Some(cookie)) => cookie,
@@ -134,62 +137,66 @@ impl<U> Mount<U> {
         Ok(token)
     }
 
-    /// Adds the cookie by which the device will be known.
-    pub(crate) fn knowing(&self, mut answer: Response, device: &Secret<String>) -> Answer
+    /// Adds the cookie of a known device.
+    pub(crate) fn with_device_cookie(
+        &self,
+        mut response: Response,
+        device: &Secret<String>,
+    ) -> RouteResult
     where
         U: Serialize + Send + Sync + 'static,
     {
         let life = self.accounts.throttle().device_life();
         let cookie = self.device_cookie.set(device.expose(), life);
-        add_cookie(&mut answer, cookie)?;
-        Ok(answer)
+        add_cookie(&mut response, cookie)?;
+        Ok(response)
     }
 
-    /// Adds the cookie by which the device gives no code for a while.
-    pub(crate) fn remembering(
+    /// Adds the cookie of a remembered device, which skips the code for a while.
+    pub(crate) fn with_remember_cookie(
         &self,
-        mut answer: Response,
+        mut response: Response,
         (token, life): (Secret<String>, Duration),
-    ) -> Answer {
+    ) -> RouteResult {
         let cookie = self.remember_cookie.set(token.expose(), life);
-        add_cookie(&mut answer, cookie)?;
-        Ok(answer)
+        add_cookie(&mut response, cookie)?;
+        Ok(response)
     }
 
-    pub(crate) fn pair_answer(&self, pair: &TokenPair) -> Answer {
+    pub(crate) fn pair_response(&self, pair: &TokenPair) -> RouteResult {
         let Some(cookie) = &self.refresh_cookie else {
-            return Ok(unstored(Json(pair)));
+            return Ok(no_store(Json(pair)));
         };
         let body = json!({
             "access_token": pair.access_token.expose(),
             "token_type": pair.token_type,
             "expires_in": pair.expires_in.as_secs(),
         });
-        let mut answer = unstored(Json(body));
+        let mut response = no_store(Json(body));
         let cookie = cookie.set(pair.refresh_token.expose(), pair.refresh_expires_in);
-        add_cookie(&mut answer, cookie)?;
-        Ok(answer)
+        add_cookie(&mut response, cookie)?;
+        Ok(response)
     }
 
-    /// Makes the browser forget the refresh token that was just ended.
-    pub(crate) fn forgetting(&self, mut answer: Response) -> Response {
+    /// Clears the refresh token cookie after its token was revoked.
+    pub(crate) fn without_refresh_cookie(&self, mut response: Response) -> Response {
         if let Some(cookie) = &self.refresh_cookie {
-            answer
+            response
                 .headers_mut()
                 .append(header::SET_COOKIE, cookie.clear());
         }
-        answer
+        response
     }
 }
 
 pub(crate) fn add_cookie(
-    answer: &mut Response,
+    response: &mut Response,
     cookie: Result<HeaderValue, ConfigError>,
 ) -> Result<(), Rejection> {
     let cookie = cookie.map_err(|error| {
         Rejection::misconfigured("a cookie that browsers would drop").because(error)
     })?;
-    answer.headers_mut().append(header::SET_COOKIE, cookie);
+    response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(())
 }
 

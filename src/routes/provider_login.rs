@@ -1,4 +1,4 @@
-//! The routes of logins with providers, for axum.
+//! The axum routes of logins with providers.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    answer::{Answer, Problem},
+    answer::{RouteError, RouteResult},
     caller::Caller,
     cookies,
     mount::add_cookie,
@@ -36,39 +36,43 @@ pub(crate) async fn begin<U: Serialize + Send + Sync + 'static>(
     Path(provider): Path<String>,
     caller: Caller,
     parameters: Parameters,
-) -> Answer {
+) -> RouteResult {
     let oauth = mount.provider(&provider)?;
     let mut login = oauth.authorize();
     let parameters = parameters.map(|Form(all)| all).unwrap_or_default();
-    // Two are none: the default page.
-    let one = |wanted: &str| {
+    // A parameter that occurs twice is ignored.
+    let parameter = |wanted: &str| {
         let mut values = parameters.iter().filter(|(name, _)| name == wanted);
         match (values.next(), values.next()) {
             (Some((_, value)), None) => Some(value),
             _ => None,
         }
     };
-    if let Some(page) = one("return_to") {
+    if let Some(page) = parameter("return_to") {
         login = login.return_to(page);
     }
-    if let Some(age) = one("max_age").filter(|_| oauth.provider().tells_age()) {
+    if let Some(age) = parameter("max_age").filter(|_| oauth.provider().supports_max_age()) {
         let seconds = age.parse();
-        let seconds = seconds
-            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "max_age is a number of seconds"))?;
+        let seconds = seconds.map_err(|_| {
+            RouteError::new(
+                StatusCode::BAD_REQUEST,
+                "max_age must be a number of seconds",
+            )
+        })?;
         login = login.max_age(Duration::from_secs(seconds));
     }
     login = login.cookies(caller.headers());
     match login.await {
         Ok(started) => {
-            let mut answer = see_other(&started.url)?;
-            let headers = answer.headers_mut();
+            let mut response = see_other(&started.url)?;
+            let headers = response.headers_mut();
             for cookie in started.clear_cookies {
                 headers.append(header::SET_COOKIE, cookie);
             }
             headers.append(header::SET_COOKIE, started.set_cookie);
-            Ok(answer)
+            Ok(response)
         }
-        Err(error) => mount.failed(&error),
+        Err(error) => mount.login_failed(&error),
     }
 }
 
@@ -79,40 +83,45 @@ pub(crate) async fn finish<U: Serialize + Send + Sync + 'static>(
     caller: Caller,
     method: Method,
     parameters: Parameters,
-) -> Answer {
+) -> RouteResult {
     let oauth = mount.provider(&provider)?;
     if method == Method::POST && !oauth.provider().posts_form() {
-        return Err(Problem::new(
+        return Err(RouteError::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "this provider answers by a redirect",
+            "this provider responds with a redirect",
         ));
     }
     let (login, clear_flow) = match mount.login(oauth, &caller, parameters).await {
-        Ok(ended) => ended,
-        Err(error) => return mount.failed(&error),
+        Ok(finished) => finished,
+        Err(error) => return mount.login_failed(&error),
     };
     let authenticated_at = login.profile.authenticated_at();
-    let at = authenticated_at.unwrap_or_else(|| match mount.login_is_proof {
-        true => mount.accounts.inner.clock.now(),
-        false => Timestamp::from_secs(0),
+    let at = authenticated_at.unwrap_or_else(|| {
+        if mount.login_is_proof {
+            mount.accounts.inner.clock.now()
+        } else {
+            Timestamp::from_secs(0)
+        }
     });
     let (return_to, started_at) = (login.return_to.clone(), login.started_at);
     let user = match mount.link.link(login).await {
         Ok(Some(user)) => user,
         Ok(None) => return mount.unknown_user(),
-        Err(error) => return mount.stuck(Rejection::from(error)),
+        Err(error) => return mount.internal_failure(Rejection::from(error)),
     };
     let accounts = &mount.accounts;
-    let known = [&cookies::device(), &cookies::remembered()];
-    let origin = caller.origin_if_known(accounts.throttle(), known)?;
+    let device_cookies = [&cookies::device(), &cookies::remembered()];
+    let origin = caller.origin_if_known(accounts.throttle(), device_cookies)?;
     let proved = accounts.prove_external(&user, at, started_at, origin.as_ref());
     let proved = match proved.await {
         Ok(Some(proved)) => proved,
         Ok(None) => return mount.unknown_user(),
-        Err(refusal) => return mount.stuck(refusal),
+        Err(refusal) => return mount.internal_failure(refusal),
     };
-    let mut answer = see_other(&return_to)?;
-    answer.headers_mut().append(header::SET_COOKIE, clear_flow);
+    let mut response = see_other(&return_to)?;
+    response
+        .headers_mut()
+        .append(header::SET_COOKIE, clear_flow);
     if let Some(cookie) = &mount.refresh_cookie {
         let device = NewDevice {
             user_agent: caller.user_agent.clone(),
@@ -120,28 +129,28 @@ pub(crate) async fn finish<U: Serialize + Send + Sync + 'static>(
         };
         let pair = match mount.accounts.finish_login(proved, device).await {
             Err(LoginError::OtpRequired(challenge)) => return mount.second_step(challenge),
-            Err(error) => return mount.stuck(error),
+            Err(error) => return mount.internal_failure(error),
             Ok(pair) => pair,
         };
         let cookie = cookie.set(pair.refresh_token.expose(), pair.refresh_expires_in);
-        add_cookie(&mut answer, cookie)?;
-        return Ok(answer);
+        add_cookie(&mut response, cookie)?;
+        return Ok(response);
     }
     let Some(Extension(session)) = session else {
-        return Err(Rejection::misconfigured("the layer gives no session").into());
+        return Err(Rejection::misconfigured("the session layer is missing").into());
     };
     match mount.accounts.finish_session(proved, &session).await {
         Err(LoginError::OtpRequired(challenge)) => mount.second_step(challenge),
-        Err(error) => mount.stuck(error),
-        Ok(_) => Ok(answer),
+        Err(error) => mount.internal_failure(error),
+        Ok(_) => Ok(response),
     }
 }
 
 impl<U> ProviderMount<U> {
-    fn provider(&self, name: &str) -> Result<&OAuth2, Problem> {
+    fn provider(&self, name: &str) -> Result<&OAuth2, RouteError> {
         let mut providers = self.providers.iter();
         let found = providers.find(|oauth| oauth.provider().name() == name);
-        found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such provider"))
+        found.ok_or_else(|| RouteError::new(StatusCode::NOT_FOUND, "there is no such provider"))
     }
 
     async fn login(
@@ -150,11 +159,11 @@ impl<U> ProviderMount<U> {
         caller: &Caller,
         parameters: Parameters,
     ) -> Result<(Login, HeaderValue), OAuthError> {
-        let unreadable = |_| OAuthError::Malformed("the answer is no form");
+        let unreadable = |_| OAuthError::Malformed("the response is not a form");
         let Form(parameters) = parameters.map_err(unreadable)?;
         let callback = Callback::read(parameters)?;
         let flow_cookie = oauth.flow_cookie(callback.state.as_deref().unwrap_or_default());
-        // Two cookies that differ: another domain may have set one.
+        // Of two different cookies, another domain may have set one.
         let cookie = caller.cookie(flow_cookie.cookie_name());
         let cookie = cookie.map_err(|_| OAuthError::UnknownState)?;
         let cookie = cookie.as_ref().map(|cookie| cookie.expose().as_str());
@@ -162,62 +171,65 @@ impl<U> ProviderMount<U> {
         Ok((login, flow_cookie.clear()))
     }
 
-    /// The page that asks for a code finds the challenge in a cookie, from which `/login/otp` reads it.
-    fn second_step(&self, challenge: Challenge) -> Answer {
+    /// Redirects to the page that asks for a code. The challenge is in a cookie, which `/login/otp`
+    /// reads.
+    fn second_step(&self, challenge: Challenge) -> RouteResult {
         let Some(page) = &self.second_step_page else {
             return Err(LoginError::OtpRequired(challenge).into());
         };
-        let mut answer = see_other(page)?;
+        let mut response = see_other(page)?;
         let cookie = cookies::challenge().set(challenge.expose(), CHALLENGE_LIFE);
-        add_cookie(&mut answer, cookie)?;
-        Ok(answer)
+        add_cookie(&mut response, cookie)?;
+        Ok(response)
     }
 
-    fn failed(&self, error: &OAuthError) -> Answer {
+    fn login_failed(&self, error: &OAuthError) -> RouteResult {
         let status = error.status();
-        match status.is_server_error() {
-            true => tracing::error!(%error, cause = ?error, "a login with a provider failed"),
-            false => tracing::debug!(%error, "a login with a provider is refused"),
+        if status.is_server_error() {
+            tracing::error!(%error, cause = ?error, "a login with a provider failed");
+        } else {
+            tracing::debug!(%error, "a login with a provider was rejected");
         }
-        if let Some(answer) = self.failure(error.code()) {
-            return answer;
+        if let Some(response) = self.failure_redirect(error.code()) {
+            return response;
         }
-        let mut answer = Problem::new(status, error.to_string()).into_response();
+        let mut response = RouteError::new(status, error.to_string()).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            answer
+            response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, RETRY_AFTER);
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    /// The provider has said who it is, and then something of ours failed.
-    fn stuck(&self, error: impl Into<Problem>) -> Answer {
-        let failure = self.failure("unavailable");
-        failure.unwrap_or_else(|| Err(error.into()))
+    /// Responds to a failure of this server after the provider has identified the user.
+    fn internal_failure(&self, error: impl Into<RouteError>) -> RouteResult {
+        let redirect = self.failure_redirect("unavailable");
+        redirect.unwrap_or_else(|| Err(error.into()))
     }
 
-    fn unknown_user(&self) -> Answer {
-        self.failure("unknown_user").unwrap_or_else(|| {
-            Err(Problem::new(
+    fn unknown_user(&self) -> RouteResult {
+        self.failure_redirect("unknown_user").unwrap_or_else(|| {
+            Err(RouteError::new(
                 StatusCode::FORBIDDEN,
-                "this user of the provider has no account here",
+                "this user of the provider has no account",
             ))
         })
     }
 
-    fn failure(&self, code: &str) -> Option<Answer> {
+    fn failure_redirect(&self, code: &str) -> Option<RouteResult> {
         let page = self.failure_page.as_ref()?;
-        let joint = if page.contains('?') { '&' } else { '?' };
-        Some(see_other(&format!("{page}{joint}error={code}")))
+        let separator = if page.contains('?') { '&' } else { '?' };
+        Some(see_other(&format!("{page}{separator}error={code}")))
     }
 }
 
-/// 303: a browser that posted goes on with a GET, and its form to nobody else (RFC 9700 section 4.12). The next page learns
-/// nothing of the address with the code in it.
-fn see_other(to: &str) -> Answer {
+/// 303 makes a browser that posted continue with a GET, without its form (RFC 9700 section 4.12).
+/// `no-referrer` hides the URL with the code from the next page.
+fn see_other(to: &str) -> RouteResult {
     let to = HeaderValue::try_from(to);
-    let to = to.map_err(|_| Rejection::misconfigured("a page's address is no header"))?;
+    let to =
+        to.map_err(|_| Rejection::misconfigured("a page address is not a valid header value"))?;
     let headers = [
         (header::LOCATION, to),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -229,5 +241,5 @@ fn see_other(to: &str) -> Answer {
     Ok((StatusCode::SEE_OTHER, headers).into_response())
 }
 
-/// A user can wait for a provider to come back.
+/// Most provider outages are short.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");

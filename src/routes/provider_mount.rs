@@ -1,4 +1,4 @@
-//! The settings of logins with providers, and where their routes are mounted.
+//! The settings of logins with providers, and their router.
 
 use std::{fmt, sync::Arc};
 
@@ -21,12 +21,13 @@ use crate::{
     request::cookie::CookieSpec,
 };
 
-/// The routes of logins with `providers`: `/oauth/{provider}/login` and `/oauth/{provider}/callback`. `link` says which user of
-/// this application somebody is. See the [module](super) for the rules; [`ProviderRoutes`] has the settings.
+/// Returns the routes of logins with `providers`: `/oauth/{provider}/login` and
+/// `/oauth/{provider}/callback`. `link` maps a provider's user to one of this application. See the
+/// [module](super) for the rules; [`ProviderRoutes`] has the settings.
 ///
 /// # Errors
 ///
-/// When two providers have one name, or the accounts have no sessions, in which a login could end.
+/// When two providers have the same name, or the accounts have no sessions for a login to end in.
 pub fn providers<U, S>(
     accounts: Accounts<U>,
     providers: impl IntoIterator<Item = OAuth2>,
@@ -43,7 +44,7 @@ where
 #[must_use]
 pub struct ProviderRoutes<U>(ProviderMount<U>);
 
-/// What the routes know.
+/// The state that the handlers share.
 pub(crate) struct ProviderMount<U> {
     pub(crate) accounts: Accounts<U>,
     pub(crate) providers: Arc<[OAuth2]>,
@@ -58,7 +59,7 @@ impl<U> ProviderRoutes<U>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
-    /// The routes for `accounts` and `providers`, with the defaults.
+    /// Creates the routes for `accounts` and `providers` with the defaults.
     pub fn builder(
         accounts: Accounts<U>,
         providers: impl IntoIterator<Item = OAuth2>,
@@ -75,44 +76,46 @@ where
         })
     }
 
-    /// Sends a browser whose login failed to this path, with `?error=` and a word for the reason: those of
-    /// [`OAuthError::code`](crate::oauth2::OAuthError::code), and `unknown_user`. Default: the answer is a problem of RFC 9457.
+    /// Redirects a browser whose login failed to this path, with the reason in `?error=`: a code of
+    /// [`OAuthError::code`](crate::oauth2::OAuthError::code), or `unknown_user`. Default: the
+    /// response is a problem (RFC 9457).
     pub fn failure_page(mut self, path: &str) -> Self {
         self.0.failure_page = Some(path.to_owned());
         self
     }
 
-    /// Sends a browser whose user has a second factor to this path, with the challenge in a cookie that only `/login/otp`
-    /// of [`routes`](super::routes()) reads: the page there posts the code alone. Default: the answer is the problem with the
-    /// challenge that `/login` gives.
+    /// Redirects a browser to this path if its user has a second factor. The challenge is in a
+    /// cookie that only `/login/otp` of [`routes`](super::routes()) reads, so the page posts only
+    /// the code. Default: the response is the problem with the challenge, as for `/login`.
     pub fn second_step_page(mut self, path: &str) -> Self {
         self.0.second_step_page = Some(path.to_owned());
         self
     }
 
-    /// Ends logins in a pair of tokens instead of a session: the refresh token in the cookie of
-    /// [`AccountRoutes::refresh_cookie`](super::AccountRoutes::refresh_cookie), from which the page gets its first access token.
-    /// No token is ever in a URL.
+    /// Completes logins with a token pair instead of a session. The refresh token is in the cookie
+    /// of [`AccountRoutes::refresh_cookie`](super::AccountRoutes::refresh_cookie), from which the
+    /// page gets its first access token. No token appears in a URL.
     pub fn refresh_cookie(mut self) -> Self {
         self.0.refresh_cookie = Some(cookies::refresh());
         self
     }
 
-    /// Counts a login with a provider that does not say when its user gave a proof, such as GitHub, as a proof of this moment.
-    /// Default: its age is unknown, and it is fresh for nothing, since such a provider sends whoever sits at an unlocked
-    /// browser back without a question. Users who have neither a password nor a provider that tells can then not enrol an
+    /// Treats a login as a proof given now if the provider, like GitHub, does not say when its user
+    /// last gave one. Default: the age of such a login is unknown, and it never counts as fresh,
+    /// because such a provider redirects anybody at an unlocked browser without a prompt. Users who
+    /// have neither a password nor a provider that states the time can then not enrol an
     /// authenticator.
     pub fn dangerous_login_is_proof(mut self) -> Self {
         self.0.login_is_proof = true;
         self
     }
 
-    /// The routes, for a router of any state.
+    /// Builds the routes, for a router with any state.
     ///
     /// # Errors
     ///
-    /// When two providers have one name, the accounts have no sessions and there is no refresh cookie, or one of the pages is no
-    /// path on this origin.
+    /// When two providers have the same name, the accounts have no sessions and there is no refresh
+    /// cookie, or a page is not a path on this origin.
     pub fn build<S: Clone + Send + Sync + 'static>(self) -> Result<Router<S>, ConfigError> {
         let mount = self.0;
         let names = || mount.providers.iter().map(|it| it.provider().name());
@@ -127,7 +130,7 @@ where
                 return Err(ConfigError::new(setting, "is not a path on this origin"));
             }
         }
-        // A form that a provider's page posts comes from another site. It passes by its state alone.
+        // A form post from a provider's page is cross-site. Its state alone authenticates it.
         let callback = get(finish::<U>).post(finish::<U>);
         let callback = match (mount.accounts.sessions(), &mount.refresh_cookie) {
             (_, Some(_)) => callback,
@@ -173,5 +176,5 @@ impl<U> fmt::Debug for ProviderRoutes<U> {
     }
 }
 
-/// A code of 4 KB, in the form of a form.
+/// A code of 4 KB, form-encoded.
 const MAX_BODY_BYTES: usize = 32 * 1024;

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Problem, unstored},
-    body::Body,
+    answer::{RouteError, RouteResult, no_store},
+    body::JsonOrForm,
     caller::Caller,
     mount::Mount,
 };
@@ -26,8 +26,8 @@ use crate::{
     session::Session,
 };
 
-/// What somebody may do who has not logged in yet.
-pub(crate) fn guests<U, S>(mount: &Mount<U>) -> Router<S>
+/// The routes for users who have not logged in yet.
+pub(crate) fn public_routes<U, S>(mount: &Mount<U>) -> Router<S>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
     S: Clone + Send + Sync + 'static,
@@ -42,8 +42,8 @@ where
     Router::new().route("/login/otp", second)
 }
 
-/// What its owner may do, inside the layer that authenticates.
-pub(crate) fn members<U, S>(mount: &Mount<U>) -> Router<S>
+/// The routes for the owner of a second factor, inside the authentication layer.
+pub(crate) fn authenticated_routes<U, S>(mount: &Mount<U>) -> Router<S>
 where
     U: Serialize + DeserializeOwned + Send + Sync + 'static,
     S: Clone + Send + Sync + 'static,
@@ -63,19 +63,19 @@ where
 }
 
 #[derive(Deserialize)]
-struct SecondStep {
+struct SecondStepForm {
     challenge: Option<String>,
     code: String,
     #[serde(default)]
-    mode: Mode,
+    mode: LoginMode,
     #[serde(default)]
     remember: bool,
 }
 
-/// What the login gives.
+/// What the login issues.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Mode {
+enum LoginMode {
     #[default]
     Tokens,
     Session,
@@ -85,54 +85,59 @@ async fn second_step<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     session: Option<Extension<Session>>,
     caller: Caller,
-    Body(form): Body<SecondStep>,
-) -> Answer {
+    JsonOrForm(form): JsonOrForm<SecondStepForm>,
+) -> RouteResult {
     let accounts = &mount.accounts;
     let session = match (form.mode, session) {
-        (Mode::Tokens, _) => None,
-        (Mode::Session, Some(Extension(session))) => Some(session),
-        (Mode::Session, None) => return Err(Problem::unprocessable("there are no sessions here")),
+        (LoginMode::Tokens, _) => None,
+        (LoginMode::Session, Some(Extension(session))) => Some(session),
+        (LoginMode::Session, None) => {
+            return Err(RouteError::unprocessable("sessions are not enabled"));
+        }
     };
-    let kept = caller.cookie(mount.challenge_cookie.cookie_name())?;
-    let is_kept = kept.is_some();
-    let challenge = form.challenge.map(Secret::new).or(kept);
-    let challenge = challenge.ok_or_else(|| Problem::unprocessable("a challenge is needed"))?;
-    // Before a code is used up, as a client may have to send its proof again with a nonce.
+    let challenge_cookie = caller.cookie(mount.challenge_cookie.cookie_name())?;
+    let has_challenge_cookie = challenge_cookie.is_some();
+    let challenge = form.challenge.map(Secret::new).or(challenge_cookie);
+    let challenge =
+        challenge.ok_or_else(|| RouteError::unprocessable("a challenge is required"))?;
+    // Verified before a code is used up: a client may have to repeat its proof with a nonce.
     #[cfg(feature = "dpop")]
     let proof = caller.proof(&mount)?;
     #[cfg(feature = "dpop")]
-    let held = proof.as_ref().map(|proof| proof.key().thumbprint());
+    let thumbprint = proof.as_ref().map(|proof| proof.key().thumbprint());
     #[cfg(not(feature = "dpop"))]
-    let held = None;
+    let thumbprint = None;
     let origin = caller.origin(&mount)?;
-    let proved = accounts.prove_second_holding(challenge.expose(), &form.code, &origin, held);
+    let proved =
+        accounts.prove_second_with_key(challenge.expose(), &form.code, &origin, thumbprint);
     let (proved, device) = proved.await?;
     #[cfg(feature = "dpop")]
     let proved = match proof {
         Some(proof) => proved.bound_to(proof.use_up().await?),
         None => proved,
     };
-    let known = accounts.device_token(&proved);
-    let remembered = match form.remember {
-        true => accounts.remember_device(&proved, &device).await,
-        false => Ok(None),
+    let device_token = accounts.device_token(&proved);
+    let remembered = if form.remember {
+        accounts.remember_device(&proved, &device).await
+    } else {
+        Ok(None)
     };
     let remembered = remembered.map_err(Rejection::from)?;
-    let answer = match session {
+    let response = match session {
         Some(session) => {
             accounts.finish_session(proved, &session).await?;
             StatusCode::NO_CONTENT.into_response()
         }
-        None => mount.pair_answer(&accounts.finish_login(proved, device).await?)?,
+        None => mount.pair_response(&accounts.finish_login(proved, device).await?)?,
     };
-    let mut answer = mount.knowing(answer, &known)?;
-    if is_kept {
-        let over = mount.challenge_cookie.clear();
-        answer.headers_mut().append(header::SET_COOKIE, over);
+    let mut response = mount.with_device_cookie(response, &device_token)?;
+    if has_challenge_cookie {
+        let cleared = mount.challenge_cookie.clear();
+        response.headers_mut().append(header::SET_COOKIE, cleared);
     }
     match remembered {
-        Some(token) => mount.remembering(answer, token),
-        None => Ok(answer),
+        Some(token) => mount.with_remember_cookie(response, token),
+        None => Ok(response),
     }
 }
 
@@ -145,12 +150,12 @@ async fn enroll<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
     headers: HeaderMap,
-    form: Option<Body<EnrollForm>>,
-) -> Answer {
-    let account = form.and_then(|Body(form)| form.account);
+    form: Option<JsonOrForm<EnrollForm>>,
+) -> RouteResult {
+    let account = form.and_then(|JsonOrForm(form)| form.account);
     let caller = with_code(&mount, caller, &headers).await?;
-    let begun = mount.accounts.enroll_otp(&caller, account.as_deref()).await;
-    Ok(unstored(Json(begun?)))
+    let enrollment = mount.accounts.enroll_otp(&caller, account.as_deref()).await;
+    Ok(no_store(Json(enrollment?)))
 }
 
 #[derive(Deserialize)]
@@ -162,17 +167,17 @@ async fn confirm<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
     headers: HeaderMap,
-    Body(form): Body<ConfirmForm>,
-) -> Answer {
+    JsonOrForm(form): JsonOrForm<ConfirmForm>,
+) -> RouteResult {
     let caller = with_code(&mount, caller, &headers).await?;
     let codes = mount.accounts.confirm_otp(&caller, &form.code).await?;
-    Ok(shown(&codes))
+    Ok(recovery_codes_response(&codes))
 }
 
 async fn disable<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
-) -> Answer {
+) -> RouteResult {
     mount.accounts.disable_otp(&caller).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -180,14 +185,16 @@ async fn disable<U: Serialize + Send + Sync + 'static>(
 async fn new_recovery_codes<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
-) -> Answer {
+) -> RouteResult {
     let otp = otp(&mount)?;
-    Ok(shown(&otp.new_recovery_codes(&caller).await?))
+    Ok(recovery_codes_response(
+        &otp.new_recovery_codes(&caller).await?,
+    ))
 }
 
-/// A remembered device as its user sees it, with times in seconds since 1970.
+/// A remembered device in the form that its user sees, with times in seconds since 1970.
 #[derive(Serialize)]
-struct ShownDevice {
+struct RememberedDeviceView {
     id: String,
     name: Option<String>,
     created_at: u64,
@@ -197,51 +204,49 @@ struct ShownDevice {
 async fn remembered_devices<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
-) -> Answer {
+) -> RouteResult {
     let devices = mount.accounts.remembered_devices(caller.subject().id());
     let devices = devices.await.map_err(Rejection::from)?.into_iter();
-    let shown = devices.map(|device| ShownDevice {
+    let views = devices.map(|device| RememberedDeviceView {
         id: device.id,
         name: device.name,
         created_at: device.created_at.as_secs(),
         expires_at: device.expires_at.as_secs(),
     });
-    Ok(unstored(Json(shown.collect::<Vec<_>>())))
+    Ok(no_store(Json(views.collect::<Vec<_>>())))
 }
 
 async fn revoke_remembered<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
     Path(id): Path<String>,
-) -> Answer {
+) -> RouteResult {
     let accounts = &mount.accounts;
     let revoked = accounts.revoke_remembered(caller.subject().id(), &id).await;
-    match revoked.map_err(Rejection::from)? {
-        true => Ok(StatusCode::NO_CONTENT.into_response()),
-        false => Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "there is no such device of yours",
-        )),
+    if revoked.map_err(Rejection::from)? {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        Err(RouteError::new(StatusCode::NOT_FOUND, "no such device"))
     }
 }
 
-/// The caller with the code that came in the header, if one did. Not by a guard: whether a code is due depends on whether
-/// there is an authenticator to replace.
+/// Adds the code in the header to the caller's proofs, if there is one. A guard cannot do this:
+/// whether a code is required depends on whether there is an authenticator to replace.
 async fn with_code<U: Serialize + Send + Sync + 'static>(
     mount: &Mount<U>,
     caller: Identity,
     headers: &HeaderMap,
-) -> Result<Identity, Problem> {
+) -> Result<Identity, RouteError> {
     let mut codes = headers.get_all(X_OTP).iter();
     let Some(code) = codes.next() else {
         return Ok(caller);
     };
     if codes.next().is_some() {
-        return Err(Rejection::malformed("two one-time codes").into());
+        return Err(Rejection::malformed("more than one one-time code").into());
     }
     let (otp, code) = (otp(mount)?, code.to_str().unwrap_or_default());
     let verdict = otp.verify(caller.subject().id(), code).await;
-    let at = verdict.map_err(|refusal| otp.asks_again(refusal))?;
+    let at = verdict.map_err(|refusal| otp.or_step_up(refusal))?;
     Ok(caller.with_factor(Factor::Otp, at))
 }
 
@@ -250,8 +255,8 @@ fn otp<U: Serialize + Send + Sync + 'static>(mount: &Mount<U>) -> Result<&Otp, R
     otp.ok_or_else(|| Rejection::misconfigured("the accounts were built without `otp`"))
 }
 
-fn shown(codes: &RecoveryCodes) -> Response {
-    unstored(Json(json!({ "recovery_codes": codes })))
+fn recovery_codes_response(codes: &RecoveryCodes) -> Response {
+    no_store(Json(json!({ "recovery_codes": codes })))
 }
 
 const X_OTP: HeaderName = HeaderName::from_static("x-otp");

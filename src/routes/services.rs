@@ -1,4 +1,4 @@
-//! The routes for services that are shown tokens: what one is worth (RFC 7662), and its end (RFC 7009).
+//! The routes for services that receive tokens: introspection (RFC 7662) and revocation (RFC 7009).
 
 use axum::{
     Form, Json, Router,
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Problem, unstored},
+    answer::{RouteError, RouteResult, no_store},
     mount::Mount,
 };
 use crate::{
@@ -23,13 +23,13 @@ use crate::{
 
 /// A service that may ask about tokens, and the hash of its secret.
 #[derive(Clone)]
-pub(crate) struct Service {
+pub(crate) struct ServiceCredential {
     id: String,
     secret: [u8; 32],
 }
 
-impl Service {
-    /// Both go into a header whose parts have no escapes then (RFC 6749 section 2.3.1).
+impl ServiceCredential {
+    /// Neither needs escapes in the header (RFC 6749 section 2.3.1).
     pub(crate) fn new(id: &str, secret: &Secret<String>) -> Result<Self, ConfigError> {
         let is_plain = |text: &str| {
             let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
@@ -64,64 +64,64 @@ where
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct TokenRequest {
     token: String,
     token_type_hint: Option<String>,
 }
 
-type AskedForm = Result<Form<Asked>, FormRejection>;
+type TokenForm = Result<Form<TokenRequest>, FormRejection>;
 
 async fn introspect<U: DeserializeOwned + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     headers: HeaderMap,
-    form: AskedForm,
-) -> Answer {
-    let (token, hint) = asked(&mount, &headers, form)?;
-    let pairs = mount.accounts.pairs_of_any();
+    form: TokenForm,
+) -> RouteResult {
+    let (token, hint) = requested_token(&mount, &headers, form)?;
+    let pairs = mount.accounts.token_pairs();
     let info = pairs.introspect(token.expose()).await;
     let info = info.map_err(Rejection::from)?;
-    // A service that lets in whatever is active must not be shown a refresh token as an access token.
-    let is_asked_for =
+    // A service that accepts any active token must not take a refresh token for an access token.
+    let is_requested_type =
         |info: &TokenInfo| info.is_access || hint.as_deref() == Some("refresh_token");
-    let answer = match info.filter(is_asked_for) {
+    let response = match info.filter(is_requested_type) {
         Some(info) => Json(json!(info)),
         None => Json(json!({ "active": false })),
     };
-    Ok(unstored(answer))
+    Ok(no_store(response))
 }
 
 async fn revoke<U: DeserializeOwned + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     headers: HeaderMap,
-    form: AskedForm,
-) -> Answer {
-    // By its form alone is known which kind of token it is.
-    let (token, _) = asked(&mount, &headers, form)?;
-    let pairs = mount.accounts.pairs_of_any();
+    form: TokenForm,
+) -> RouteResult {
+    // The type of the token follows from its form, so the hint is not needed.
+    let (token, _) = requested_token(&mount, &headers, form)?;
+    let pairs = mount.accounts.token_pairs();
     let revoked = pairs.revoke_token(token.expose()).await;
-    // Of a token that is worth nothing there is nothing to end (RFC 7009 section 2.2).
+    // An invalid token is not an error (RFC 7009 section 2.2).
     revoked.map_err(Rejection::from)?;
-    Ok(unstored(StatusCode::OK))
+    Ok(no_store(StatusCode::OK))
 }
 
-/// The token that a known service asks about, and the kind that it takes it for.
-fn asked<U>(
+/// Authenticates the service, and returns the token and its type hint.
+fn requested_token<U>(
     mount: &Mount<U>,
     headers: &HeaderMap,
-    form: AskedForm,
-) -> Result<(Secret<String>, Option<String>), Problem> {
-    if !is_known(&mount.services, headers) {
-        return Err(Problem::UnknownService);
+    form: TokenForm,
+) -> Result<(Secret<String>, Option<String>), RouteError> {
+    if !is_authenticated(&mount.services, headers) {
+        return Err(RouteError::UnknownService);
     }
-    let Form(asked) = form.map_err(|_| {
-        let detail = "a form with a `token` is needed";
-        Problem::new(StatusCode::BAD_REQUEST, detail)
+    let Form(request) = form.map_err(|_| {
+        let detail = "a form with a `token` is required";
+        RouteError::new(StatusCode::BAD_REQUEST, detail)
     })?;
-    Ok((Secret::new(asked.token), asked.token_type_hint))
+    Ok((Secret::new(request.token), request.token_type_hint))
 }
 
-/// By HTTP Basic (RFC 7617). Every service is compared, and in constant time.
-fn is_known(services: &[Service], headers: &HeaderMap) -> bool {
+/// Authenticates a service with HTTP Basic (RFC 7617). Every service is compared, in constant time.
+fn is_authenticated(services: &[ServiceCredential], headers: &HeaderMap) -> bool {
     let presented = || {
         let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let (scheme, text) = header.split_once(' ')?;
@@ -134,9 +134,9 @@ fn is_known(services: &[Service], headers: &HeaderMap) -> bool {
     let Some((id, secret)) = presented() else {
         return false;
     };
-    services.iter().fold(false, |known, service| {
-        let is_it = secret::equal(&service.secret, &secret) & (service.id == id);
-        known | is_it
+    services.iter().fold(false, |found, service| {
+        let matches = secret::equal(&service.secret, &secret) & (service.id == id);
+        found | matches
     })
 }
 

@@ -1,10 +1,10 @@
-//! Bytes that must not be seen, and what is derived from them.
+//! Secret values, and the keys that are derived from the master secret.
 //!
-//! * [`Secret`] wraps a value so that `Debug` cannot show it, `==` takes constant time, and its memory
-//!   is wiped when it goes.
-//! * [`MasterSecret`] is the application's own secret, from which every engine derives its keys with
-//!   HKDF-SHA-256 (RFC 5869) and a label of its own. Several may be accepted at once, so it can be
-//!   rotated without logging anybody out.
+//! * [`Secret`] wraps a value so that `Debug` does not show it, `==` takes constant time, and its
+//!   memory is wiped on drop.
+//! * [`MasterSecret`] is the application's own secret, from which every engine derives its keys
+//!   with HKDF-SHA-256 (RFC 5869) and its own label. Several secrets can be accepted at once, so it
+//!   can be rotated without logging users out.
 //!
 //! ```
 //! use tower_jam::{MasterSecret, Secret};
@@ -12,7 +12,7 @@
 //! let password = Secret::new("correct horse".to_owned());
 //! assert_eq!(format!("{password:?}"), "Secret(..)");
 //!
-//! // Rotation: the new secret is active, what was made with the old one stays valid.
+//! // Rotation: the new secret is active, and what was written under the old one stays valid.
 //! let old = MasterSecret::new(b"0123456789abcdef0123456789abcdef")?;
 //! let secret = MasterSecret::generate().accept(&old);
 //! # Ok::<(), tower_jam::ConfigError>(())
@@ -40,17 +40,17 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::ConfigError;
 
-/// A value that is not shown, not compared in a hurry, and wiped when dropped.
+/// A value that `Debug` does not show, that compares in constant time, and that is wiped on drop.
 #[derive(Clone)]
 pub struct Secret<T: Zeroize>(Zeroizing<T>);
 
 impl<T: Zeroize> Secret<T> {
-    /// Takes `value` into keeping.
+    /// Wraps `value`.
     pub fn new(value: T) -> Self {
         Self(Zeroizing::new(value))
     }
 
-    /// The value itself. Where it goes from here is the caller's care.
+    /// Returns the value. From here on, the caller is responsible for protecting it.
     pub fn expose(&self) -> &T {
         &self.0
     }
@@ -62,7 +62,8 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
     }
 }
 
-/// Takes the same time wherever the first difference is; the length is not hidden.
+/// Takes the same time regardless of the position of the first difference. The length is not
+/// hidden.
 impl<T: Zeroize + AsRef<[u8]>> PartialEq for Secret<T> {
     fn eq(&self, other: &Self) -> bool {
         equal(self.0.as_ref(), other.0.as_ref())
@@ -71,25 +72,25 @@ impl<T: Zeroize + AsRef<[u8]>> PartialEq for Secret<T> {
 
 impl<T: Zeroize + AsRef<[u8]>> Eq for Secret<T> {}
 
-/// The application's secret, at least 32 random bytes: one that is active and any number that are
-/// still accepted.
+/// The application's secret, at least 32 random bytes: one active secret, and any number of secrets
+/// that are still accepted.
 ///
 /// # Rotation
 ///
-/// Another secret takes the place of the old one in this order:
+/// Replace a secret in this order:
 ///
-/// 1. **Accept.** Every node accepts the new secret behind the old one, which stays active:
-///    `old.accept(&new)`, in a configuration `secret = ["$OLD", "$NEW"]`.
-/// 2. **Activate.** Every node has the new secret active and the old one behind it:
-///    `new.accept(&old)`. What is written from now on is made and sealed with the new secret.
-/// 3. **Retire.** Every node has the new secret alone. Wait until the longest life of a device and of a
-///    session has passed, until your users have logged in, and until `jam secret rotate --check` names few
-///    users.
+/// 1. **Accept.** Every node accepts the new secret in addition to the old one, which stays active:
+///    `old.accept(&new)`, or `secret = ["$OLD", "$NEW"]` in a configuration.
+/// 2. **Activate.** On every node the new secret is active and the old one is accepted:
+///    `new.accept(&old)`. New records are sealed under the new secret.
+/// 3. **Retire.** Every node has only the new secret. Wait until the longest lifetime of a device
+///    and of a session has passed, until your users have logged in, and until
+///    `jam secret rotate --check` reports few users.
 ///
-/// Begin a step only when every node has made the one before it: a node that does not accept the new
-/// secret yet answers 503 for a device that is sealed under it.
+/// Start a step only when every node has completed the previous one: a node that does not accept
+/// the new secret yet answers 503 for a device that is sealed under it.
 ///
-/// A record that only a retired secret opens is lost:
+/// A record that is sealed under a retired secret is lost:
 ///
 /// | record | moves to the active secret | under a retired secret |
 /// |---|---|---|
@@ -98,7 +99,7 @@ impl<T: Zeroize + AsRef<[u8]>> Eq for Secret<T> {}
 /// | users of `StoreUsers` | at a login | 503, until the secret is accepted again |
 /// | one-time codes | at a code | 403: the second factor is lost, until an operator resets it |
 /// | pending logins, logins with a provider | – | the user begins again |
-/// | remembered and known devices | – | a code is asked for again; the device is unknown |
+/// | remembered and known devices | – | a code is required again; the device is unknown |
 /// | hashes with a pepper | at a login | 503, until the pepper is accepted again |
 #[derive(Clone, Debug)]
 pub struct MasterSecret {
@@ -107,23 +108,23 @@ pub struct MasterSecret {
 }
 
 impl MasterSecret {
-    /// A secret of these bytes.
+    /// Creates a secret from these bytes.
     ///
-    /// Generate them once with `openssl rand -hex 32`; a password is not a secret in this sense.
+    /// Generate them once with `openssl rand -hex 32`. Do not use a password.
     ///
     /// # Errors
     ///
-    /// When there are fewer than 32 bytes, or all are the same.
+    /// If there are fewer than 32 bytes, or all bytes are the same.
     pub fn new(bytes: &[u8]) -> Result<Self, ConfigError> {
         if bytes.len() < MINIMUM_BYTES {
             let reason = format!(
-                "{} bytes, and at least {MINIMUM_BYTES} random bytes are needed",
+                "{} bytes, but at least {MINIMUM_BYTES} random bytes are required",
                 bytes.len()
             );
             return Err(ConfigError::new("secret", reason));
         }
         if bytes.iter().all(|byte| *byte == bytes[0]) {
-            return Err(ConfigError::new("secret", "every byte is the same"));
+            return Err(ConfigError::new("secret", "all bytes are the same"));
         }
         Ok(Self {
             active: Secret::new(bytes.to_vec()),
@@ -131,7 +132,7 @@ impl MasterSecret {
         })
     }
 
-    /// A fresh secret, for tests and for processes that keep nothing beyond their own life.
+    /// Generates a random secret, for tests and for processes whose data need not survive them.
     #[must_use]
     pub fn generate() -> Self {
         Self {
@@ -140,7 +141,7 @@ impl MasterSecret {
         }
     }
 
-    /// Also accepts what was made with `older`.
+    /// Also accepts what was written under `older`.
     #[must_use]
     pub fn accept(mut self, older: &Self) -> Self {
         self.accepted.push(older.active.clone());
@@ -148,8 +149,9 @@ impl MasterSecret {
         self
     }
 
-    /// The keys of `issuer` for the purpose named by `label`, the active one first. Two issuers with one
-    /// secret share no key. An empty issuer is for what belongs to none.
+    /// Derives the keys of `issuer` for the purpose named by `label`, the active one first. Two
+    /// issuers with the same secret share no key. The empty issuer is for keys that belong to no
+    /// issuer.
     #[cfg(any(
         feature = "session",
         feature = "refresh",
@@ -169,14 +171,14 @@ impl MasterSecret {
     }
 }
 
-/// HKDF-SHA-256 without salt: `input` must already be uniformly random.
+/// Derives a key with HKDF-SHA-256 without salt: `input` must be uniformly random.
 #[cfg(any(feature = "session", feature = "refresh", feature = "otp"))]
 pub(crate) fn derive_key(input: &[u8], label: &str) -> Secret<[u8; 32]> {
     derive_key_of(input, label, &[])
 }
 
-/// The same for one of many things of a purpose. `thing` has the same length for each of them, or begins
-/// with a NUL, which no label has.
+/// Like [`derive_key`], for one of several contexts with the same label. All values of `context`
+/// must have the same length, or begin with a NUL, which no label contains.
 #[cfg(any(
     feature = "session",
     feature = "refresh",
@@ -184,28 +186,28 @@ pub(crate) fn derive_key(input: &[u8], label: &str) -> Secret<[u8; 32]> {
     feature = "oauth2",
     feature = "dpop"
 ))]
-pub(crate) fn derive_key_of(input: &[u8], label: &str, thing: &[u8]) -> Secret<[u8; 32]> {
+pub(crate) fn derive_key_of(input: &[u8], label: &str, context: &[u8]) -> Secret<[u8; 32]> {
     let mut key = [0; 32];
     hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
         .extract(input)
-        .expand(&[label.as_bytes(), thing], hkdf::HKDF_SHA256)
+        .expand(&[label.as_bytes(), context], hkdf::HKDF_SHA256)
         .and_then(|material| material.fill(&mut key))
-        .expect("32 bytes are within what HKDF-SHA-256 yields");
+        .expect("32 bytes do not exceed the output limit of HKDF-SHA-256");
     Secret::new(key)
 }
 
-/// Random bytes from the operating system's generator.
+/// Returns random bytes from the operating system's generator.
 ///
 /// # Panics
 ///
-/// When the operating system has no randomness to give; nothing safe can be done then.
+/// If the operating system cannot provide randomness, since there is no safe way to continue.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    rand::fill(&mut bytes).expect("the operating system gives random bytes");
+    rand::fill(&mut bytes).expect("the operating system provides random bytes");
     bytes
 }
 
-/// SHA-256 of `parts`, one after the other.
+/// Computes SHA-256 of the concatenated `parts`.
 pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
@@ -216,7 +218,7 @@ pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     hash
 }
 
-/// The hash of the SHA-2 family with so many bits.
+/// Computes the SHA-2 hash with this many bits, or returns `None` if there is none.
 #[cfg(feature = "oauth2")]
 pub(crate) fn sha2(bits: u16, text: &[u8]) -> Option<digest::Digest> {
     let algorithm = match bits {
@@ -228,7 +230,7 @@ pub(crate) fn sha2(bits: u16, text: &[u8]) -> Option<digest::Digest> {
     Some(digest::digest(algorithm, text))
 }
 
-/// Whether two byte strings are the same, in time that depends on their length alone.
+/// Compares two byte strings in time that depends only on their length.
 pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
 }

@@ -1,13 +1,15 @@
-//! Records that only this application can write: each is sealed for its own place in the store.
+//! Seals records so that only this application can write them. Each record is bound to its store
+//! key.
 //!
 //! ```text
 //! public part ‖ key id (4 bytes) ‖ nonce (12) ‖ sealed part ‖ tag (16)
 //! ```
 //!
-//! The cipher is AES-256-GCM-SIV (RFC 8452) under a key of the master secret and the issuer. The store
-//! key, the public part and the key id are associated data, so a party that can write to the store can
-//! delete a record or restore an older one, and can neither forge one nor move it. GCM-SIV, since a key
-//! seals many records with random nonces: a repeated nonce reveals only whether two records are equal.
+//! The cipher is AES-256-GCM-SIV (RFC 8452) under a key of the master secret and the issuer. The
+//! store key, the public part and the key id are associated data, so a party that can write to the
+//! store can delete a record or restore an older one, but can neither forge nor move one.
+//! GCM-SIV is used because a key seals many records with random nonces: a repeated nonce reveals
+//! only whether two records are equal.
 
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
@@ -15,7 +17,7 @@ use zeroize::Zeroizing;
 use super::{MasterSecret, Secret, derive_key, random};
 use crate::{error::StoreError, store::Key};
 
-/// The keys of one kind of record under one issuer: the first seals, all open.
+/// The keys of one kind of record under one issuer. The first one seals, all of them open.
 pub(crate) struct RecordKeys(Vec<RecordKey>);
 
 struct RecordKey {
@@ -23,25 +25,25 @@ struct RecordKey {
     cipher: LessSafeKey,
 }
 
-/// A record that was opened.
+/// An opened record.
 pub(crate) struct OpenedRecord {
     pub(crate) plain: Zeroizing<Vec<u8>>,
-    /// Whether the key that seals today sealed it.
+    /// Whether the record is sealed under the active key.
     #[cfg(any(test, feature = "account"))]
     pub(crate) is_current: bool,
 }
 
-/// Says why a record does not open.
+/// The reason why a record does not open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Unreadable {
-    /// It is sealed under a key that is not here: of a retired secret, or of another application.
+pub(crate) enum UnsealError {
+    /// It is sealed under an unknown key: of a retired secret, or of another application.
     UnknownKey,
-    /// It is not what was written, or not where it was written.
+    /// It was changed, or moved to another store key.
     Damaged,
 }
 
 impl RecordKeys {
-    /// The keys for the records named by `label`.
+    /// Derives the keys for the records named by `label`.
     pub(crate) fn new(secret: &MasterSecret, label: &str, issuer: &str) -> Self {
         let keys = secret.keys(label, issuer);
         Self(keys.iter().map(RecordKey::new).collect())
@@ -55,7 +57,7 @@ impl RecordKeys {
         mut plain: Vec<u8>,
     ) -> Result<Vec<u8>, StoreError> {
         let RecordKey { id, cipher } = &self.0[0];
-        let aad = associated(key, &public, *id);
+        let aad = associated_data(key, &public, *id);
         let nonce = random::<NONCE_LEN>();
         cipher
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut plain)
@@ -72,20 +74,20 @@ impl RecordKeys {
         key: &Key,
         public: &[u8],
         sealed: &[u8],
-    ) -> Result<OpenedRecord, Unreadable> {
+    ) -> Result<OpenedRecord, UnsealError> {
         let (id, sealed) = sealed
             .split_first_chunk::<ID_BYTES>()
-            .ok_or(Unreadable::Damaged)?;
+            .ok_or(UnsealError::Damaged)?;
         let (nonce, body) = sealed
             .split_first_chunk::<NONCE_LEN>()
-            .ok_or(Unreadable::Damaged)?;
-        let at = self.0.iter().position(|known| known.id == *id);
-        let at = at.ok_or(Unreadable::UnknownKey)?;
-        let aad = associated(key, public, *id);
+            .ok_or(UnsealError::Damaged)?;
+        let at = self.0.iter().position(|candidate| candidate.id == *id);
+        let at = at.ok_or(UnsealError::UnknownKey)?;
+        let aad = associated_data(key, public, *id);
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let mut plain = Zeroizing::new(body.to_vec());
         let opened = self.0[at].cipher.open_in_place(nonce, aad, &mut plain);
-        let length = opened.map_err(|_| Unreadable::Damaged)?.len();
+        let length = opened.map_err(|_| UnsealError::Damaged)?.len();
         plain.truncate(length);
         Ok(OpenedRecord {
             plain,
@@ -95,8 +97,8 @@ impl RecordKeys {
     }
 }
 
-/// Where a record is, and what stands before its sealed part. A namespace has no NUL.
-fn associated(key: &Key, public: &[u8], id: [u8; ID_BYTES]) -> Aad<Vec<u8>> {
+/// The associated data: the store key, the public part and the key id. A namespace contains no NUL.
+fn associated_data(key: &Key, public: &[u8], id: [u8; ID_BYTES]) -> Aad<Vec<u8>> {
     let namespace = key.namespace().as_bytes();
     Aad::from([namespace, b"\0", key.digest(), public, &id].concat())
 }
@@ -106,7 +108,7 @@ impl RecordKey {
         let id = derive_key(key.expose(), "tower-jam record key id");
         let [a, b, c, d, ..] = *id.expose();
         let cipher = UnboundKey::new(&aead::AES_256_GCM_SIV, key.expose());
-        let cipher = cipher.expect("the key has the 32 bytes that AES-256 takes");
+        let cipher = cipher.expect("an AES-256 key has 32 bytes");
         Self {
             id: [a, b, c, d],
             cipher: LessSafeKey::new(cipher),
@@ -114,18 +116,18 @@ impl RecordKey {
     }
 }
 
-impl Unreadable {
+impl UnsealError {
     pub(crate) const fn reason(self) -> &'static str {
         match self {
-            Self::UnknownKey => "it is sealed under a secret that is not accepted here",
+            Self::UnknownKey => "it is sealed under a secret that is not accepted",
             Self::Damaged => "it was damaged, forged or moved",
         }
     }
 }
 
-impl From<Unreadable> for StoreError {
-    fn from(unreadable: Unreadable) -> Self {
-        Self::Corrupt(unreadable.reason().into())
+impl From<UnsealError> for StoreError {
+    fn from(error: UnsealError) -> Self {
+        Self::Corrupt(error.reason().into())
     }
 }
 
@@ -139,14 +141,14 @@ mod tests {
         RecordKeys::new(secret, "test", "https://auth.acme.dev")
     }
 
-    fn place(name: &str) -> Key {
+    fn store_key(name: &str) -> Key {
         Key::new("account", &[name.as_bytes()])
     }
 
     #[test]
     fn a_record_opens_unchanged_in_its_own_place_or_not_at_all() {
         let keys = keys(&MasterSecret::generate());
-        let here = place("here");
+        let here = store_key("here");
         let value = keys
             .seal(&here, b"head".to_vec(), b"body".to_vec())
             .unwrap();
@@ -154,7 +156,7 @@ mod tests {
         let opened = open(&here, &value).unwrap();
         assert_eq!(&*opened.plain, b"body");
         assert!(opened.is_current);
-        assert!(open(&place("there"), &value).is_err(), "moved");
+        assert!(open(&store_key("there"), &value).is_err(), "moved");
         let other = Key::new("session", &[b"here"]);
         assert!(open(&other, &value).is_err(), "moved to another namespace");
         for at in 0..value.len() {
@@ -170,7 +172,7 @@ mod tests {
     #[test]
     fn another_issuer_label_or_secret_is_an_unknown_key() {
         let secret = MasterSecret::generate();
-        let here = place("here");
+        let here = store_key("here");
         let value = keys(&secret).seal(&here, Vec::new(), b"body".to_vec());
         let value = value.unwrap();
         for other in [
@@ -179,7 +181,7 @@ mod tests {
             keys(&MasterSecret::generate()),
         ] {
             let opened = other.open(&here, &[], &value).map(drop);
-            assert_eq!(opened.unwrap_err(), Unreadable::UnknownKey);
+            assert_eq!(opened.unwrap_err(), UnsealError::UnknownKey);
         }
     }
 
@@ -187,7 +189,7 @@ mod tests {
     fn an_accepted_secret_opens_and_the_active_one_seals() {
         let old = MasterSecret::generate();
         let (old_keys, new_keys) = (keys(&old), keys(&MasterSecret::generate().accept(&old)));
-        let here = place("here");
+        let here = store_key("here");
         let value = old_keys.seal(&here, Vec::new(), b"body".to_vec()).unwrap();
         assert!(!new_keys.open(&here, &[], &value).unwrap().is_current);
         let value = new_keys.seal(&here, Vec::new(), b"body".to_vec()).unwrap();

@@ -1,11 +1,12 @@
-//! Bytes that only a key's holder can read.
+//! Seals bytes so that only the holder of a key can read them.
 
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 use super::{Secret, random};
 
-/// Seals `plain` with AES-256-GCM and appends it to `public`, which is authenticated with it, and so is
-/// `context`. The nonce is random: a key may seal some 2^32 texts (NIST SP 800-38D section 8.3).
+/// Seals `plain` with AES-256-GCM and appends it to `public`. Both `public` and `context` are
+/// authenticated. The nonce is random, so a key may seal about 2^32 texts (NIST SP 800-38D section
+/// 8.3). Returns `false` if sealing fails.
 pub(crate) fn seal(
     key: &Secret<[u8; 32]>,
     context: &[u8],
@@ -23,7 +24,7 @@ pub(crate) fn seal(
     sealed.is_ok()
 }
 
-/// Opens what [`seal`] appended to `public`; `None` if any of it was changed.
+/// Opens what [`seal`] appended to `public`. Returns `None` if any of it was changed.
 pub(crate) fn open(
     key: &Secret<[u8; 32]>,
     context: &[u8],
@@ -39,13 +40,13 @@ pub(crate) fn open(
     Some(body)
 }
 
-/// How many bytes sealing adds.
+/// The number of bytes that sealing adds.
 #[cfg(any(test, feature = "session", feature = "otp"))]
 pub(crate) const OVERHEAD: usize = NONCE_LEN + 16;
 
 fn cipher(key: &Secret<[u8; 32]>) -> LessSafeKey {
     let key = UnboundKey::new(&aead::AES_256_GCM, key.expose());
-    LessSafeKey::new(key.expect("the key has the 32 bytes that AES-256 takes"))
+    LessSafeKey::new(key.expect("an AES-256 key has 32 bytes"))
 }
 
 #[cfg(test)]

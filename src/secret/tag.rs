@@ -1,10 +1,10 @@
-//! Tags that only a key's holder can make.
+//! Message authentication tags that only the holder of a key can compute.
 
 use aws_lc_rs::hmac;
 
 use super::{Secret, equal};
 
-/// A key for tags of HMAC-SHA-256, cut to 128 bits.
+/// A key for HMAC-SHA-256 tags, truncated to 128 bits.
 pub(crate) struct TagKey(hmac::Key);
 
 impl TagKey {

@@ -1,4 +1,4 @@
-//! From a cookie to a user.
+//! Authenticates a request by its session cookie.
 
 use std::{any::type_name, sync::Arc};
 
@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use super::{
     engine::Sessions,
     handle::Session,
-    lookup::{Lookup, Opened, Unreadable},
-    reread::Fresh,
+    lookup::{Lookup, OpenSession, UnreadableSession},
+    reread::RereadOutcome,
 };
 use crate::{
     authenticate::{Authenticate, Verified},
@@ -18,9 +18,9 @@ use crate::{
     request::credential::{Credential, CredentialSource},
 };
 
-/// A session as it was opened last, and what follows from it.
-pub(super) struct Known<U> {
-    opened: Opened,
+/// A session as it was last opened, with the values derived from it.
+pub(super) struct CachedSession<U> {
+    opened: OpenSession,
     identity: Option<Identity>,
     user: Option<Arc<U>>,
 }
@@ -29,7 +29,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for Sessions<U> {
     type User = U;
 
     fn source(&self) -> CredentialSource {
-        CredentialSource::of_cookie(self.core.cookie.cookie_name())
+        CredentialSource::of_cookie(self.inner.cookie.cookie_name())
     }
 
     fn name(&self, _: Option<&Credential>) -> &'static str {
@@ -37,92 +37,92 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Authenticate for Sessions<U> {
     }
 
     async fn authenticate(&self, presented: Credential) -> Result<Verified<U>, Rejection> {
-        let known = match self.recognise(presented.expose()).await? {
-            Lookup::Live(known) => known,
+        let cached = match self.look_up(presented.expose()).await? {
+            Lookup::Live(cached) => cached,
             Lookup::Gone => return self.absent(None),
-            Lookup::Unreadable(Unreadable { token, .. }) => {
-                return Ok(Session::unreadable(&self.core, token).enter(Verified::anonymous()));
+            Lookup::Unreadable(UnreadableSession { token, .. }) => {
+                return Ok(Session::unreadable(&self.inner, token).attach_to(Verified::anonymous()));
             }
             Lookup::Replaced => {
-                return Ok(Session::replaced(&self.core).enter(Verified::anonymous()));
+                return Ok(Session::replaced(&self.inner).attach_to(Verified::anonymous()));
             }
         };
-        let verified = match (&known.identity, &known.user) {
+        let verified = match (&cached.identity, &cached.user) {
             (Some(identity), Some(user)) => {
-                let identity = identity.clone().checked_again_at(self.core.clock.now());
+                let identity = identity.clone().checked_again_at(self.inner.clock.now());
                 Verified::new(identity, Arc::clone(user))
             }
             _ => Verified::anonymous(),
         };
-        let is_in_cookie = presented.came_in_cookie(self.core.cookie.cookie_name());
-        let session = Session::found(&self.core, known.opened.clone(), is_in_cookie);
-        Ok(session.enter(verified))
+        let is_in_cookie = presented.came_in_cookie(self.inner.cookie.cookie_name());
+        let session = Session::found(&self.inner, cached.opened.clone(), is_in_cookie);
+        Ok(session.attach_to(verified))
     }
 
-    /// Nobody, with a handle through which somebody may log in.
+    /// An anonymous caller, with a handle that allows a login.
     fn absent(&self, _: Option<&Identity>) -> Result<Verified<U>, Rejection> {
-        Ok(Session::none(&self.core).enter(Verified::anonymous()))
+        Ok(Session::none(&self.inner).attach_to(Verified::anonymous()))
     }
 }
 
 impl<U: DeserializeOwned> Sessions<U> {
-    /// The live session that `text` opens. The store is asked every time, be it by a near-cache; a record that
-    /// has not changed since is not opened and read again.
-    async fn recognise(&self, text: &str) -> Result<Lookup<Arc<Known<U>>>, StoreError> {
-        let seen = self.seen.find(text);
-        let known = seen.as_deref().map(|known| &known.opened);
-        let found = self.core.glance(text, known).await?;
-        match (found, seen) {
-            (Lookup::Live(None), Some(known)) => self.with_fresh_user(text, known).await,
+    /// Returns the live session that `text` opens. Each call reads the store, possibly through a
+    /// near-cache. A record that has not changed is not decrypted and parsed again.
+    async fn look_up(&self, text: &str) -> Result<Lookup<Arc<CachedSession<U>>>, StoreError> {
+        let cached = self.cache.get(text);
+        let opened = cached.as_deref().map(|cached| &cached.opened);
+        let found = self.inner.read_cached(text, opened).await?;
+        match (found, cached) {
+            (Lookup::Live(None), Some(cached)) => self.with_current_user(text, cached).await,
             (Lookup::Live(Some(opened)), _) => {
-                let known = self.remember(text, opened);
-                self.with_fresh_user(text, known).await
+                let cached = self.cache_session(text, opened);
+                self.with_current_user(text, cached).await
             }
             (Lookup::Replaced, _) => {
-                self.seen.forget(text);
+                self.cache.remove(text);
                 Ok(Lookup::Replaced)
             }
             (Lookup::Unreadable(unreadable), _) => {
-                self.seen.forget(text);
+                self.cache.remove(text);
                 Ok(Lookup::Unreadable(unreadable))
             }
             _ => {
-                self.seen.forget(text);
+                self.cache.remove(text);
                 Ok(Lookup::Gone)
             }
         }
     }
 
-    /// The same session with its user as of now, where that is due.
-    async fn with_fresh_user(
+    /// Re-reads the user of the session if that is required.
+    async fn with_current_user(
         &self,
         text: &str,
-        known: Arc<Known<U>>,
-    ) -> Result<Lookup<Arc<Known<U>>>, StoreError> {
-        if !self.core.is_reread_due(&known.opened.record.head) {
-            return Ok(Lookup::Live(known));
+        cached: Arc<CachedSession<U>>,
+    ) -> Result<Lookup<Arc<CachedSession<U>>>, StoreError> {
+        if !self.inner.needs_reread(&cached.opened.record.head) {
+            return Ok(Lookup::Live(cached));
         }
-        match self.core.reread(&known.opened).await? {
-            Fresh::AsFound => Ok(Lookup::Live(known)),
-            Fresh::Changed(opened) => Ok(Lookup::Live(self.remember(text, opened))),
-            Fresh::Gone => {
-                self.seen.forget(text);
+        match self.inner.reread(&cached.opened).await? {
+            RereadOutcome::AsFound => Ok(Lookup::Live(cached)),
+            RereadOutcome::Changed(opened) => Ok(Lookup::Live(self.cache_session(text, opened))),
+            RereadOutcome::Gone => {
+                self.cache.remove(text);
                 Ok(Lookup::Gone)
             }
         }
     }
 
-    fn remember(&self, text: &str, opened: Opened) -> Arc<Known<U>> {
-        let known = Arc::new(self.known(opened));
-        self.seen.remember(text, Arc::clone(&known));
-        known
+    fn cache_session(&self, text: &str, opened: OpenSession) -> Arc<CachedSession<U>> {
+        let cached = Arc::new(self.cached_session(opened));
+        self.cache.insert(text, Arc::clone(&cached));
+        cached
     }
 
-    fn known(&self, opened: Opened) -> Known<U> {
+    fn cached_session(&self, opened: OpenSession) -> CachedSession<U> {
         let user = user(&opened).map(Arc::new);
         let owner = opened.owner().filter(|_| user.is_some());
-        let identity = owner.map(|owner| owner.identity(&opened.id(), self.core.clock.now()));
-        Known {
+        let identity = owner.map(|owner| owner.identity(&opened.id(), self.inner.clock.now()));
+        CachedSession {
             opened,
             identity,
             user,
@@ -130,16 +130,16 @@ impl<U: DeserializeOwned> Sessions<U> {
     }
 }
 
-/// The user of a session. One that does not read as `U` was written by another version of the
-/// application: its user has to log in again.
-fn user<U: DeserializeOwned>(opened: &Opened) -> Option<U> {
+/// Returns the user of a session. A user that does not deserialise as `U` was written by another
+/// version of the application and has to log in again.
+fn user<U: DeserializeOwned>(opened: &OpenSession) -> Option<U> {
     let user = opened.record.body.user.as_ref()?;
     let unreadable = |error: serde_json::Error| {
         let (column, wanted) = (error.column(), type_name::<U>());
         tracing::error!(
             column,
             wanted,
-            "a session's user does not read as this type"
+            "the user of a session does not deserialise as this type"
         );
     };
     serde_json::from_str(user.get()).map_err(unreadable).ok()

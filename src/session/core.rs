@@ -1,15 +1,15 @@
 //! Session operations on records, without the application's types.
 //!
-//! Every change is one compare-and-swap on one record, made by somebody who holds its current secret.
-//! So a holder of an old secret changes nothing, and what was deleted stays deleted.
+//! Every change is one compare-and-swap on one record and requires its current secret. The holder
+//! of an old secret therefore changes nothing, and a deleted session stays deleted.
 
 use std::{any::TypeId, sync::Arc};
 
 use super::{
-    lookup::{Lookup, Opened, UNDER_WAY},
-    record::{Head, Lifetime, Owner, Record, moved},
-    reread::Reread,
-    token::{TagKeys, Token, public_id},
+    lookup::{Lookup, OpenSession, REPLACED_WINDOW},
+    record::{Lifetime, SessionHead, SessionOwner, SessionRecord, moved},
+    reread::RereadPolicy,
+    token::{SessionToken, TagKeys, public_id},
 };
 use crate::{
     clock::Clock,
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-pub(super) struct Core {
+pub(super) struct SessionsInner {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Events,
@@ -32,31 +32,31 @@ pub(super) struct Core {
     pub(super) lifetime: Lifetime,
     pub(super) issuer: String,
     pub(super) is_plain: bool,
-    /// How users are read anew, if they are.
-    pub(super) reread: Option<Reread>,
-    /// What the engine's `U` is: a handle that is given another one must say so.
+    /// Settings for re-reading users, if enabled.
+    pub(super) reread: Option<RereadPolicy>,
+    /// The engine's `U`, so that a handle that is given another type can report it.
     pub(super) user_type: TypeId,
 }
 
-/// Which secret a changed record gets.
+/// Whether a change keeps the secret of the session or cycles the id.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum NewId {
+pub(super) enum IdChange {
     Keep,
-    Renew,
+    Cycle,
 }
 
-impl Core {
-    pub(super) fn text(&self, token: &Token) -> Secret<String> {
+impl SessionsInner {
+    pub(super) fn text(&self, token: &SessionToken) -> Secret<String> {
         TagKeys::encode(token)
     }
 
     /// Stores a new record under a new token.
-    pub(super) async fn insert(&self, record: Record) -> Result<Opened, StoreError> {
+    pub(super) async fn insert(&self, record: SessionRecord) -> Result<OpenSession, StoreError> {
         let token = self.tags.generate();
         let key = token.key();
         let version = create(&*self.store, &*self.clock, &key, |entry| {
             if entry.is_some() {
-                let reason = "128 random bits were taken already";
+                let reason = "the random locator of a new session is already in use";
                 return Err(StoreError::Corrupt(reason.into()));
             }
             let write = self.write(&record, &token, &key)?;
@@ -65,7 +65,7 @@ impl Core {
         })
         .await?;
         let record = Arc::new(record);
-        Ok(Opened {
+        Ok(OpenSession {
             token,
             key,
             record,
@@ -73,32 +73,32 @@ impl Core {
         })
     }
 
-    /// Changes the record that `token` opens until no other change comes between, or the deadline.
-    /// `Ok(None)` says that there is no such session, or not any more.
+    /// Changes the record that `token` opens, and retries on conflicts until it succeeds or the
+    /// time limit passes. Returns `Ok(None)` if there is no such session, or no longer.
     pub(super) async fn change<T, E: From<StoreError>>(
         &self,
-        token: &Token,
-        new_id: NewId,
-        mut edit: impl FnMut(&mut Record) -> Result<T, E>,
-    ) -> Result<Option<(T, Opened)>, E> {
+        token: &SessionToken,
+        id_change: IdChange,
+        mut edit: impl FnMut(&mut SessionRecord) -> Result<T, E>,
+    ) -> Result<Option<(T, OpenSession)>, E> {
         let key = token.key();
-        let next = match new_id {
-            NewId::Keep => token.clone(),
-            NewId::Renew => self.tags.renewed(token),
+        let next = match id_change {
+            IdChange::Keep => token.clone(),
+            IdChange::Cycle => self.tags.with_new_secret(token),
         };
         swap_once(&*self.store, &*self.clock, &key, |entry| {
             let Lookup::Live(opened) = self.unseal(token, &key, entry) else {
                 return Ok(Step::Keep(None));
             };
-            let mut record = Record::clone(&opened.record);
+            let mut record = SessionRecord::clone(&opened.record);
             let answer = edit(&mut record)?;
             let now = self.clock.now();
-            record.head.see(self.lifetime.idle, now);
-            if new_id == NewId::Renew {
+            record.head.mark_used(self.lifetime.idle, now);
+            if id_change == IdChange::Cycle {
                 record.head.renewed_at = now;
             }
             let write = self.write(&record, &next, &key)?;
-            let changed = Opened {
+            let changed = OpenSession {
                 token: next.clone(),
                 key: key.clone(),
                 record: Arc::new(record),
@@ -109,91 +109,98 @@ impl Core {
         .await
     }
 
-    /// Notes that the session is in use, at most once per twentieth of its idle time. Losing against
-    /// another change is fine: that one noted it too.
-    pub(super) async fn touch(&self, opened: &Opened) {
-        let mut record = Record::clone(&opened.record);
-        record.head.see(self.lifetime.idle, self.clock.now());
-        let touching = async {
+    /// Updates the time of last use. Callers do so at most once per twentieth of the idle timeout.
+    /// Losing against a concurrent change is harmless, since that change updates the time too.
+    pub(super) async fn touch(&self, opened: &OpenSession) {
+        let mut record = SessionRecord::clone(&opened.record);
+        record.head.mark_used(self.lifetime.idle, self.clock.now());
+        let put = async {
             let write = self.write(&record, &opened.token, &opened.key)?.quietly();
             let when = When::Unchanged(opened.version);
             self.store.put(&opened.key, write, when).await
         };
-        if let Err(error) = touching.await {
-            tracing::debug!(error = %error, "a session was not touched");
+        if let Err(error) = put.await {
+            tracing::debug!(error = %error, "the last use of a session was not recorded");
         }
     }
 
-    pub(super) fn needs_touch(&self, opened: &Opened) -> bool {
-        let unseen = self.clock.now().since(opened.record.head.seen_at);
-        unseen > self.lifetime.idle / TOUCHES_PER_IDLE
+    pub(super) fn needs_touch(&self, opened: &OpenSession) -> bool {
+        let unused_for = self.clock.now().since(opened.record.head.seen_at);
+        unused_for > self.lifetime.idle / TOUCHES_PER_IDLE
     }
 
-    /// Ends the session that `token` is for. Another holder's new secret is no protection: who held the
-    /// session a moment ago may end it.
-    pub(super) async fn end(&self, token: &Token) -> Result<bool, StoreError> {
+    /// Revokes the session of `token`. A token that has since been replaced suffices: a recent
+    /// holder may end the session.
+    pub(super) async fn revoke_token(&self, token: &SessionToken) -> Result<bool, StoreError> {
         let key = token.key();
         let Some(entry) = self.store.take(&key).await? else {
             return Ok(false);
         };
-        // What does not read is gone all the same, and has nobody to tell of.
-        if let Ok(Some(Head { owner, .. })) = Head::decode(&entry.value) {
-            self.tell(EventKind::SessionLoggedOut, owner.as_ref(), &key);
+        // An unreadable record is removed as well, but it names no user for an event.
+        if let Ok(Some(SessionHead { owner, .. })) = SessionHead::decode(&entry.value) {
+            self.emit_for(EventKind::SessionLoggedOut, owner.as_ref(), &key);
         }
         Ok(true)
     }
 
-    /// Ends the session that was `left` for another, hands over its last state, and leaves a note of the
-    /// move for requests that are under way.
-    pub(super) async fn retire(&self, left: &Opened) -> Result<Option<Arc<Record>>, StoreError> {
-        let key = &left.key;
+    /// Revokes the `previous` session, which another replaces, and returns its last state. Leaves a
+    /// marker for requests that are still in flight.
+    pub(super) async fn retire(
+        &self,
+        previous: &OpenSession,
+    ) -> Result<Option<Arc<SessionRecord>>, StoreError> {
+        let key = &previous.key;
         swap(&*self.store, &*self.clock, key, |entry| {
-            let Lookup::Live(opened) = self.unseal(&left.token, key, entry) else {
+            let Lookup::Live(opened) = self.unseal(&previous.token, key, entry) else {
                 return Ok(Step::Keep(None));
             };
             let now = self.clock.now();
-            let note = Write::new(moved(now), now.after(UNDER_WAY));
-            let note = self.in_group(&opened.record.head, note);
-            Ok(Step::Swap(note, Some(opened.record)))
+            let marker = Write::new(moved(now), now.after(REPLACED_WINDOW));
+            let marker = self.in_group(&opened.record.head, marker);
+            Ok(Step::Swap(marker, Some(opened.record)))
         })
         .await
     }
 
-    /// Ends every session of `subject`, those being created right now included.
+    /// Revokes every session of `subject`, including those of logins in progress.
     pub(super) async fn clear(&self, subject: &str) -> Result<u64, StoreError> {
-        // Whoever logs in compares epochs after writing, so the order matters: a session that this
-        // listing misses was written later than the epoch, and its login withdraws it.
-        let is_noted = match self.revoke_logins(subject).await {
+        // A login compares epochs after it has written its session, so the order matters. A session
+        // that this listing misses was written after the epoch, and its login removes it again.
+        let is_epoch_replaced = match self.replace_epoch(subject).await {
             Ok(()) => true,
             Err(StoreError::Full) => false,
             Err(error) => return Err(error),
         };
-        let mut ended = self.store.remove_group(&self.group(subject)).await?;
-        if !is_noted {
-            // What was removed has made room.
-            self.revoke_logins(subject).await?;
-            ended += self.store.remove_group(&self.group(subject)).await?;
+        let mut revoked = self.store.remove_group(&self.group(subject)).await?;
+        if !is_epoch_replaced {
+            // The removal has made room.
+            self.replace_epoch(subject).await?;
+            revoked += self.store.remove_group(&self.group(subject)).await?;
         }
         let cleared = Event::new(EventKind::SessionsCleared, self.clock.now());
         self.events.tell(&cleared.of(subject));
-        Ok(ended)
+        Ok(revoked)
     }
 
-    /// Ends the session under `key`, which is one of `list`.
-    pub(super) async fn revoke(&self, key: &Key, head: &Head) -> Result<bool, StoreError> {
-        let is_ended = self.store.take(key).await?.is_some();
-        if is_ended {
-            self.tell(EventKind::SessionRevoked, head.owner.as_ref(), key);
+    /// Revokes the session under `key`, an entry of [`list`](Self::list).
+    pub(super) async fn revoke_listed(
+        &self,
+        key: &Key,
+        head: &SessionHead,
+    ) -> Result<bool, StoreError> {
+        let is_revoked = self.store.take(key).await?.is_some();
+        if is_revoked {
+            self.emit_for(EventKind::SessionRevoked, head.owner.as_ref(), key);
         }
-        Ok(is_ended)
+        Ok(is_revoked)
     }
 
-    pub(super) fn told(&self, kind: EventKind, opened: &Opened) {
-        self.tell(kind, opened.owner(), &opened.key);
+    pub(super) fn emit(&self, kind: EventKind, opened: &OpenSession) {
+        self.emit_for(kind, opened.owner(), &opened.key);
     }
 
-    /// Tells of a user's session; what nobody is logged in to is not worth it.
-    pub(super) fn tell(&self, kind: EventKind, owner: Option<&Owner>, key: &Key) {
+    /// Emits an event about a user's session. Anonymous sessions cause no events.
+    pub(super) fn emit_for(&self, kind: EventKind, owner: Option<&SessionOwner>, key: &Key) {
         let Some(owner) = owner else {
             return;
         };
@@ -201,16 +208,17 @@ impl Core {
         self.events.tell(&event.in_session(public_id(key)));
     }
 
-    /// The live records of `subject`, each with its key, but for those that do not read.
-    pub(super) async fn list(&self, subject: &str) -> Result<Vec<(Key, Head)>, StoreError> {
+    /// Returns the keys and heads of the live sessions of `subject`. Unreadable records are
+    /// reported and skipped.
+    pub(super) async fn list(&self, subject: &str) -> Result<Vec<(Key, SessionHead)>, StoreError> {
         let now = self.clock.now();
         let entries = self.store.list(&self.group(subject)).await?;
         let mut live = Vec::with_capacity(entries.len());
         for (key, entry) in entries {
-            match Head::decode(&entry.value) {
+            match SessionHead::decode(&entry.value) {
                 Ok(Some(head)) if head.is_live(now) => live.push((key, head)),
                 Ok(_) => {}
-                Err(cause) => self.tell_unreadable(&key, &cause),
+                Err(cause) => self.report_unreadable(&key, &cause),
             }
         }
         Ok(live)
@@ -218,8 +226,8 @@ impl Core {
 
     pub(super) fn write(
         &self,
-        record: &Record,
-        token: &Token,
+        record: &SessionRecord,
+        token: &SessionToken,
         key: &Key,
     ) -> Result<Write, StoreError> {
         let head = &record.head;
@@ -227,9 +235,9 @@ impl Core {
         Ok(self.in_group(head, Write::new(value, head.idle_at.min(head.absolute_at))))
     }
 
-    pub(super) fn in_group(&self, head: &Head, write: Write) -> Write {
+    pub(super) fn in_group(&self, head: &SessionHead, write: Write) -> Write {
         match &head.owner {
-            Some(Owner { issuer, id, .. }) => write.in_group(group(issuer, id)),
+            Some(SessionOwner { issuer, id, .. }) => write.in_group(group(issuer, id)),
             None => write,
         }
     }
@@ -243,8 +251,8 @@ fn group(issuer: &str, subject: &str) -> Key {
     Key::new(OF_USER, &[issuer.as_bytes(), subject.as_bytes()])
 }
 
-/// The sessions of a user.
+/// The sessions of one user.
 const OF_USER: Namespace = Namespace::new("session-user").cached();
 
-/// One write per twentieth of the idle time keeps the deadline true to 5 %.
+/// One write per twentieth of the idle timeout keeps the deadline accurate to 5 %.
 const TOUCHES_PER_IDLE: u32 = 20;

@@ -1,4 +1,4 @@
-//! Logging in: how a session becomes a user's.
+//! Logs a user in to a session.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
-    core::{Core, NewId},
+    core::{IdChange, SessionsInner},
     epoch::Epoch,
-    lookup::Opened,
-    record::{Body, Head, Owner, Record},
+    lookup::OpenSession,
+    record::{SessionBody, SessionHead, SessionOwner, SessionRecord},
 };
 use crate::{error::IssueError, event::EventKind, grant::Grant, identity::Factor};
 
-/// A grant in the form of a record.
-pub(super) struct Entrant {
-    owner: Owner,
+/// A checked grant, ready to be written to a record.
+pub(super) struct PreparedLogin {
+    owner: SessionOwner,
     user: Box<RawValue>,
     proofs: Vec<(Factor, crate::clock::Timestamp)>,
 }
 
-impl Core {
-    pub(super) fn entrant<U: Serialize>(
+impl SessionsInner {
+    pub(super) fn prepare_login<U: Serialize>(
         &self,
         grant: &Grant<U>,
         device: Option<&str>,
-    ) -> Result<Entrant, IssueError> {
+    ) -> Result<PreparedLogin, IssueError> {
         grant.check()?;
         if device.is_some_and(|name| name.len() > MAX_DEVICE_BYTES) {
             return Err(IssueError::Grant(
@@ -33,7 +33,7 @@ impl Core {
             ));
         }
         let proofs = grant.proofs(self.clock.now());
-        let mut owner = Owner {
+        let mut owner = SessionOwner {
             issuer: self.issuer.clone(),
             id: grant.subject.clone(),
             proofs: Vec::new(),
@@ -43,131 +43,139 @@ impl Core {
         };
         owner.add_proofs(proofs.iter().cloned());
         let user = to_raw_value(&grant.user).map_err(|error| IssueError::User(error.into()))?;
-        Ok(Entrant {
+        Ok(PreparedLogin {
             owner,
             user,
             proofs,
         })
     }
 
-    /// Logs `entrant` in over `current`, the session that the browser presented.
+    /// Logs a user in. `current` is the session that the browser presented.
     ///
-    /// * The same subject keeps its session, which gets a new id and the new proofs.
-    /// * An anonymous session becomes a new record; its values are kept.
-    /// * Nobody's, or another subject's, gives way to an empty one.
+    /// * A session of the same subject continues. Its id is cycled and the new proofs are added.
+    /// * An anonymous session is replaced by a new record, which keeps its values.
+    /// * A session of another subject is replaced by an empty one.
     ///
-    /// Nothing is handed out if everything of the subject was ended since `since`.
-    pub(super) async fn enter(
+    /// The login fails if all sessions of the subject were revoked after `since`.
+    pub(super) async fn log_in(
         &self,
-        current: Option<Opened>,
-        entrant: Entrant,
+        current: Option<OpenSession>,
+        prepared: PreparedLogin,
         since: Option<Epoch>,
-    ) -> Result<Opened, IssueError> {
-        let subject = entrant.owner.id.clone();
-        let seen = self.epoch(&subject).await?;
-        if since.is_some_and(|since| since != seen) {
+    ) -> Result<OpenSession, IssueError> {
+        let subject = prepared.owner.id.clone();
+        let epoch = self.epoch(&subject).await?;
+        if since.is_some_and(|since| since != epoch) {
             return Err(IssueError::Withdrawn);
         }
-        // A renewal needs no second look: ending everything takes this record away, before or after. And
-        // nothing may fail once the old id is dead, or the user would be logged out.
+        // A session that continues needs no second check of the epoch, since revoking all sessions
+        // removes this record, before or after. Nothing may fail once the old id is invalid, or the
+        // user would be logged out.
         if let Some(opened) = &current
-            && opened.belongs_to(&entrant.owner)
-            && let Some(renewed) = self.renew(opened, &entrant).await?
+            && opened.belongs_to(&prepared.owner)
+            && let Some(continued) = self.log_in_again(opened, &prepared).await?
         {
-            return Ok(renewed);
+            return Ok(continued);
         }
-        let entered = self
-            .insert(self.record_of(entrant, current.as_ref()))
+        let created = self
+            .insert(self.record_of(prepared, current.as_ref()))
             .await?;
-        if self.epoch(&subject).await? != seen {
-            self.store.take(&entered.key).await?;
+        if self.epoch(&subject).await? != epoch {
+            self.store.take(&created.key).await?;
             return Err(IssueError::Withdrawn);
         }
         match current {
-            Some(left) => self.leave(left, entered).await,
-            None => Ok(entered),
+            Some(previous) => self.retire_previous(previous, created).await,
+            None => Ok(created),
         }
     }
 
-    async fn renew(
+    async fn log_in_again(
         &self,
-        opened: &Opened,
-        entrant: &Entrant,
-    ) -> Result<Option<Opened>, IssueError> {
-        let renew = |record: &mut Record| -> Result<(), IssueError> {
+        opened: &OpenSession,
+        prepared: &PreparedLogin,
+    ) -> Result<Option<OpenSession>, IssueError> {
+        let edit = |record: &mut SessionRecord| -> Result<(), IssueError> {
             if let Some(owner) = &mut record.head.owner {
-                owner.add_proofs(entrant.proofs.iter().cloned());
-                owner.roles.clone_from(&entrant.owner.roles);
-                owner.scopes.clone_from(&entrant.owner.scopes);
-                if entrant.owner.device.is_some() {
-                    owner.device.clone_from(&entrant.owner.device);
+                owner.add_proofs(prepared.proofs.iter().cloned());
+                owner.roles.clone_from(&prepared.owner.roles);
+                owner.scopes.clone_from(&prepared.owner.scopes);
+                if prepared.owner.device.is_some() {
+                    owner.device.clone_from(&prepared.owner.device);
                 }
             }
-            record.body.user = Some(entrant.user.clone());
-            // The user may have changed since the login read it.
-            record.head.is_reread_due = true;
+            record.body.user = Some(prepared.user.clone());
+            // The user may have changed after the login read it.
+            record.head.needs_reread = true;
             Ok(())
         };
-        let changed = self.change(&opened.token, NewId::Renew, renew).await?;
+        let changed = self.change(&opened.token, IdChange::Cycle, edit).await?;
         Ok(changed.map(|((), opened)| opened))
     }
 
-    fn record_of(&self, entrant: Entrant, current: Option<&Opened>) -> Record {
-        let mut head = Head::new(&self.lifetime, self.clock.now());
-        head.owner = Some(entrant.owner);
-        // The user may have changed since the login read it.
-        head.is_reread_due = true;
+    fn record_of(&self, prepared: PreparedLogin, current: Option<&OpenSession>) -> SessionRecord {
+        let mut head = SessionHead::new(&self.lifetime, self.clock.now());
+        head.owner = Some(prepared.owner);
+        // The user may have changed after the login read it.
+        head.needs_reread = true;
         let values = match current {
             Some(opened) if opened.owner().is_none() => opened.record.body.values.clone(),
             _ => serde_json::Map::new(),
         };
-        let body = Body {
-            user: Some(entrant.user),
+        let body = SessionBody {
+            user: Some(prepared.user),
             values,
         };
-        Record { head, body }
+        SessionRecord { head, body }
     }
 
-    /// Ends the session that was `left`. What an anonymous one was given since it was read goes along.
-    async fn leave(&self, left: Opened, entered: Opened) -> Result<Opened, IssueError> {
-        let is_anonymous = left.owner().is_none();
-        let Some(last) = self.retire(&left).await? else {
-            return Ok(entered);
+    /// Revokes the `previous` session. Values that an anonymous one gained after it was read are
+    /// copied.
+    async fn retire_previous(
+        &self,
+        previous: OpenSession,
+        created: OpenSession,
+    ) -> Result<OpenSession, IssueError> {
+        let is_anonymous = previous.owner().is_none();
+        let Some(last) = self.retire(&previous).await? else {
+            return Ok(created);
         };
-        self.told(EventKind::SessionLoggedOut, &left);
-        if !is_anonymous || last.body.values == left.record.body.values {
-            return Ok(entered);
+        self.emit(EventKind::SessionLoggedOut, &previous);
+        if !is_anonymous || last.body.values == previous.record.body.values {
+            return Ok(created);
         }
-        let take_along = |record: &mut Record| -> Result<(), IssueError> {
+        let copy_values = |record: &mut SessionRecord| -> Result<(), IssueError> {
             record.body.values.extend(last.body.values.clone());
             Ok(())
         };
-        let changed = self.change(&entered.token, NewId::Keep, take_along).await?;
-        // Gone already: another node logged the user out between the two writes.
+        let changed = self
+            .change(&created.token, IdChange::Keep, copy_values)
+            .await?;
+        // The session is gone: another node logged the user out between the two writes.
         changed
             .map(|((), opened)| opened)
             .ok_or(IssueError::Withdrawn)
     }
 
-    /// A record that belongs to nobody, for values that are kept before a login.
-    pub(super) fn anonymous(&self) -> Record {
-        Record {
-            head: Head::new(&self.lifetime, self.clock.now()),
-            body: Body::default(),
+    /// Returns an anonymous record, for values that are stored before a login.
+    pub(super) fn anonymous(&self) -> SessionRecord {
+        SessionRecord {
+            head: SessionHead::new(&self.lifetime, self.clock.now()),
+            body: SessionBody::default(),
         }
     }
 
-    pub(super) fn max_age(&self, opened: &Opened) -> Duration {
+    pub(super) fn max_age(&self, opened: &OpenSession) -> Duration {
         opened.remaining(self.clock.now())
     }
 }
 
-impl Opened {
-    fn belongs_to(&self, owner: &Owner) -> bool {
+impl OpenSession {
+    fn belongs_to(&self, owner: &SessionOwner) -> bool {
         self.owner()
             .is_some_and(|own| own.issuer == owner.issuer && own.id == owner.id)
     }
 }
 
-/// Enough for what a user agent says of itself after trimming, and for any name a user gives.
+/// Sufficient for a trimmed user agent and for any name that a user chooses.
 const MAX_DEVICE_BYTES: usize = 256;

@@ -1,15 +1,16 @@
-//! When all sessions of a subject were revoked at once.
+//! The epoch of a subject, which changes when all of its sessions are revoked.
 //!
 //! ```text
 //! id of the last revocation (8 bytes) ‖ its time (8)
 //! ```
 //!
-//! A login notes the record before it reads the user and looks again after it has written its session.
-//! Ids are random and compared, never ordered. The record outlives every login that may have read it.
+//! A login reads the record before it reads the user, and compares it again after it has written
+//! its session. Ids are random and compared, never ordered. The record outlives every login that
+//! may have read it.
 
 use std::time::Duration;
 
-use super::core::Core;
+use super::core::SessionsInner;
 use crate::{
     clock::Timestamp,
     error::StoreError,
@@ -17,7 +18,8 @@ use crate::{
     store::{Key, Namespace, When, Write},
 };
 
-/// Which "log out everywhere" a login has seen. See [`Sessions::epoch`](super::Sessions::epoch).
+/// Identifies the last "log out everywhere" of a subject. See
+/// [`Sessions::epoch`](super::Sessions::epoch).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Epoch {
     pub(crate) revocation: u64,
@@ -46,15 +48,15 @@ impl Epoch {
     }
 }
 
-impl Core {
+impl SessionsInner {
     pub(super) async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
         let entry = self.store.get(&self.epoch_key(subject)).await?;
         let epoch = entry.and_then(|entry| Epoch::decode(&entry.value));
         Ok(epoch.unwrap_or(Epoch::NONE))
     }
 
-    /// Makes every login of `subject` come to nothing that began before now.
-    pub(super) async fn revoke_logins(&self, subject: &str) -> Result<(), StoreError> {
+    /// Makes every login of `subject` that began before now fail.
+    pub(super) async fn replace_epoch(&self, subject: &str) -> Result<(), StoreError> {
         let now = self.clock.now();
         let epoch = Epoch {
             revocation: u64::from_be_bytes(secret::random()),
@@ -71,8 +73,8 @@ impl Core {
     }
 }
 
-/// Where it is kept. What is written ends every session of somebody.
+/// A write to this namespace revokes all sessions of a subject.
 const EPOCH: Namespace = Namespace::new("session-epoch").revoking();
 
-/// Much longer than any login takes, however short sessions are.
+/// Much longer than any login takes, even if sessions are short.
 const SHORTEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,4 +1,4 @@
-//! The session of one request, in the hands of a handler.
+//! The session of one request, as handlers use it.
 
 use std::{
     fmt,
@@ -9,62 +9,66 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
-    core::{Core, NewId},
+    core::{IdChange, SessionsInner},
     limits::bounded,
     login::Login,
-    lookup::Opened,
-    record::Record,
-    state::{Shared, State},
-    token::Token,
+    lookup::OpenSession,
+    record::SessionRecord,
+    state::{SessionState, SharedSession},
+    token::SessionToken,
 };
 use crate::{
     authenticate::Verified, error::StoreError, event::EventKind, grant::Grant,
     rejection::Rejection, secret::Secret,
 };
 
-/// The session of a request: an anonymous one until somebody logs in.
+/// The session of a request, which is anonymous until a user logs in.
 ///
-/// Every write is committed when its future returns `Ok`, not when the response leaves: neither a
-/// failing response nor a vanished client loses it. Reading is from what the request found, and from
-/// what it wrote since.
+/// Every write is committed when its future returns `Ok`, not when the response is sent. Neither a
+/// failing response nor a disconnected client loses it. Reads return what the request found, with
+/// its own writes applied.
 ///
-/// The layer sets the cookie after a login, a new id or a first anonymous write, and clears it after a
-/// logout. Where the layer reads a header instead, nothing is set, and the token is what
-/// [`login`](Self::login) and [`rework`](Self::rework) return.
+/// The layer sets the cookie after a login, a cycled id or a first anonymous write, and clears it
+/// after a logout. If the layer reads a header instead, no cookie is set, and the client needs the
+/// token that [`login`](Self::login) or [`rework`](Self::rework) returns.
 #[derive(Clone)]
 pub struct Session {
-    shared: Arc<Shared>,
+    shared: Arc<SharedSession>,
 }
 
 impl Session {
-    /// No session, as long as nothing is written to it.
-    pub(super) fn none(core: &Arc<Core>) -> Self {
-        Self::new(core, None, false, false)
+    /// No session yet; a first write creates one.
+    pub(super) fn none(sessions: &Arc<SessionsInner>) -> Self {
+        Self::new(sessions, None, false, false)
     }
 
-    /// A session that the request came with.
-    pub(super) fn found(core: &Arc<Core>, opened: Opened, is_in_cookie: bool) -> Self {
-        Self::new(core, Some(opened), false, is_in_cookie)
+    /// The session that the request presented.
+    pub(super) fn found(
+        sessions: &Arc<SessionsInner>,
+        opened: OpenSession,
+        is_in_cookie: bool,
+    ) -> Self {
+        Self::new(sessions, Some(opened), false, is_in_cookie)
     }
 
-    /// No session, in place of one that does not read: a login or a logout ends that too.
-    pub(super) fn unreadable(core: &Arc<Core>, token: Token) -> Self {
-        let session = Self::none(core);
+    /// No session, in place of an unreadable one, which a login or a logout removes.
+    pub(super) fn unreadable(sessions: &Arc<SessionsInner>, token: SessionToken) -> Self {
+        let session = Self::none(sessions);
         session.state().unreadable = Some(token);
         session
     }
 
-    pub(super) fn replaced(core: &Arc<Core>) -> Self {
-        Self::new(core, None, true, false)
+    pub(super) fn replaced(sessions: &Arc<SessionsInner>) -> Self {
+        Self::new(sessions, None, true, false)
     }
 
     fn new(
-        core: &Arc<Core>,
-        opened: Option<Opened>,
+        sessions: &Arc<SessionsInner>,
+        opened: Option<OpenSession>,
         is_replaced: bool,
         is_in_cookie: bool,
     ) -> Self {
-        let state = State {
+        let state = SessionState {
             opened,
             cookie: None,
             is_replaced,
@@ -72,36 +76,36 @@ impl Session {
             unreadable: None,
         };
         Self {
-            shared: Arc::new(Shared {
-                core: Arc::clone(core),
+            shared: Arc::new(SharedSession {
+                sessions: Arc::clone(sessions),
                 state: Mutex::new(state),
             }),
         }
     }
 
-    /// Puts the handle into what the layer gives the request.
-    pub(super) fn enter<U>(self, verified: Verified<U>) -> Verified<U> {
+    /// Attaches the handle to the request.
+    pub(super) fn attach_to<U>(self, verified: Verified<U>) -> Verified<U> {
         let hook = Arc::clone(&self.shared);
         verified.attach_memory(self).on_response(hook)
     }
 
-    /// The public id, once there is a record.
+    /// Returns the public id, if there is a record.
     #[must_use]
     pub fn id(&self) -> Option<String> {
         self.opened().map(|opened| opened.id())
     }
 
-    /// Whether nobody is logged in.
+    /// Whether no user is logged in.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
         self.opened().is_none_or(|opened| opened.owner().is_none())
     }
 
-    /// The value called `name`.
+    /// Returns the value called `name`.
     ///
     /// # Errors
     ///
-    /// A misconfigured [`Rejection`] when it is not a `T`.
+    /// [`RejectionKind::Misconfigured`](crate::RejectionKind) if the value is not a `T`.
     pub fn value<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Rejection> {
         let opened = self.opened();
         let value = opened
@@ -109,7 +113,7 @@ impl Session {
             .and_then(|opened| opened.record.body.values.get(name));
         value.map(T::deserialize).transpose().map_err(|_| {
             let wanted = std::any::type_name::<T>();
-            Rejection::misconfigured(format!("a session value does not read as {wanted}"))
+            Rejection::misconfigured(format!("a session value does not deserialise as {wanted}"))
         })
     }
 
@@ -117,7 +121,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// See [`update`](Self::update); a misconfigured [`Rejection`] when the value does not serialise.
+    /// As for [`update`](Self::update), and [`RejectionKind::Misconfigured`](crate::RejectionKind)
+    /// if the value does not serialise.
     pub async fn set(&self, name: &str, value: &(impl Serialize + Sync)) -> Result<(), Rejection> {
         let value = serde_json::to_value(value)
             .map_err(|_| Rejection::misconfigured("a session value does not serialise as JSON"))?;
@@ -127,11 +132,11 @@ impl Session {
         .await
     }
 
-    /// Forgets the value called `name`.
+    /// Removes the value called `name`.
     ///
     /// # Errors
     ///
-    /// See [`update`](Self::update).
+    /// As for [`update`](Self::update).
     pub async fn remove(&self, name: &str) -> Result<(), Rejection> {
         if self.opened().is_none() {
             return Ok(());
@@ -142,55 +147,59 @@ impl Session {
         .await
     }
 
-    /// Changes the named values, and returns what `change` returned. It is called again when another
-    /// request came between, so that no change is lost. The first write makes an anonymous session.
+    /// Changes the named values and returns the result of `change`. After a conflict with another
+    /// request, `change` is called again, so that no change is lost. The first write creates an
+    /// anonymous session.
     ///
     /// # Errors
     ///
-    /// An invalid [`Rejection`] when the session was ended, or given a new id by another request. Where that
-    /// was in the last minute, a request that still has the old id does not make a session of its own
-    /// either: its cookie would replace the new one. A malformed one for more than 64 KiB of values. An unavailable one when the
-    /// store does not answer.
+    /// * [`RejectionKind::Invalid`](crate::RejectionKind) if the session was revoked or another
+    ///   request cycled its id. For one minute after that, a request with the old id cannot create
+    ///   a session either, because its cookie would replace the new one.
+    /// * `Malformed` for more than 64 KiB of values.
+    /// * `Unavailable` if the store does not answer.
     pub async fn update<T>(
         &self,
         mut change: impl FnMut(&mut Map<String, Value>) -> T,
     ) -> Result<T, Rejection> {
-        let core = &self.shared.core;
+        let sessions = &self.shared.sessions;
         let Some(opened) = self.opened() else {
             if self.state().is_replaced {
-                return Err(ended());
+                return Err(gone_rejection());
             }
-            let mut record = core.anonymous();
+            let mut record = sessions.anonymous();
             let answer = change(&mut record.body.values);
             bounded(&record.body.values)?;
-            let opened = core.insert(record).await?;
+            let opened = sessions.insert(record).await?;
             self.adopt(opened);
-            self.end_unreadable().await;
+            self.remove_unreadable().await;
             return Ok(answer);
         };
-        let edit = |record: &mut Record| {
+        let edit = |record: &mut SessionRecord| {
             let answer = change(&mut record.body.values);
             bounded(&record.body.values).map(|()| answer)
         };
-        let changed = core.change(&opened.token, NewId::Keep, edit).await?;
-        let (answer, opened) = changed.ok_or_else(ended)?;
-        self.keep(opened);
+        let changed = sessions.change(&opened.token, IdChange::Keep, edit).await?;
+        let (answer, opened) = changed.ok_or_else(gone_rejection)?;
+        self.set_opened(opened);
         Ok(answer)
     }
 
-    /// Logs a user in; `.await` does it, and returns the token for callers that keep it in a header.
+    /// Logs a user in when awaited, and returns the token for callers that send it in a header.
     ///
-    /// The id is a new one. Values of an anonymous session are kept; another user's session is ended and
-    /// nothing of it is kept; a session of the same user goes on with the new proofs until its old end.
+    /// The id is cycled. An anonymous session keeps its values. A session of another user is
+    /// revoked, and nothing is taken from it. A session of the same user continues with the new
+    /// proofs until its original absolute deadline.
     pub fn login<U>(&self, grant: Grant<U>) -> Login<'_, U> {
-        Login::new(&self.shared.core, Some(self), grant)
+        Login::new(&self.shared.sessions, Some(self), grant)
     }
 
-    /// Ends the session and clears the cookie.
+    /// Revokes the session and clears the cookie.
     ///
     /// # Errors
     ///
-    /// When the store does not answer: the session may then still be there, so say so.
+    /// `Unavailable` if the store does not answer. The session may then still exist, so report the
+    /// failure to the user.
     pub async fn logout(&self) -> Result<(), Rejection> {
         let presented = {
             let state = self.state();
@@ -198,82 +207,85 @@ impl Session {
             token.or_else(|| state.unreadable.clone())
         };
         if let Some(token) = presented {
-            self.shared.core.end(&token).await?;
+            self.shared.sessions.revoke_token(&token).await?;
             let mut state = self.state();
             state.opened = None;
             state.unreadable = None;
-            state.cookie = Some(self.shared.core.cookie.clear());
+            state.cookie = Some(self.shared.sessions.cookie.clear());
         }
         Ok(())
     }
 
-    /// Gives the session a new id, in the same commit in which the old one dies, and returns its token.
+    /// Cycles the id and returns the new token. The old one becomes invalid in the same commit.
     ///
     /// # Errors
     ///
-    /// As [`update`](Self::update).
+    /// As for [`update`](Self::update).
     pub async fn rework(&self) -> Result<Secret<String>, Rejection> {
-        self.renew(|_| {}).await
+        self.cycle_id_with(|_| {}).await
     }
 
-    pub(super) async fn renew(
+    pub(super) async fn cycle_id_with(
         &self,
-        mut edit: impl FnMut(&mut Record),
+        mut edit: impl FnMut(&mut SessionRecord),
     ) -> Result<Secret<String>, Rejection> {
         let opened = self
             .opened()
             .ok_or_else(|| Rejection::invalid("there is no session"))?;
-        let edit = |record: &mut Record| {
+        let edit = |record: &mut SessionRecord| {
             edit(record);
             Ok::<_, StoreError>(())
         };
         let changed = self
             .shared
-            .core
-            .change(&opened.token, NewId::Renew, edit)
+            .sessions
+            .change(&opened.token, IdChange::Cycle, edit)
             .await?;
-        let ((), opened) = changed.ok_or_else(ended)?;
-        self.shared.core.told(EventKind::SessionRenewed, &opened);
+        let ((), opened) = changed.ok_or_else(gone_rejection)?;
+        self.shared
+            .sessions
+            .emit(EventKind::SessionRenewed, &opened);
         Ok(self.adopt(opened))
     }
 
-    pub(super) fn opened(&self) -> Option<Opened> {
+    pub(super) fn opened(&self) -> Option<OpenSession> {
         self.state().opened.clone()
     }
 
-    /// Goes on with a session whose token is new to the caller.
-    pub(super) fn adopt(&self, opened: Opened) -> Secret<String> {
-        let token = self.shared.core.text(&opened.token);
+    /// Switches to a session whose token is new to the caller.
+    pub(super) fn adopt(&self, opened: OpenSession) -> Secret<String> {
+        let token = self.shared.sessions.text(&opened.token);
         let mut state = self.state();
-        state.cookie = Some(self.shared.core.set_cookie(&opened, &token));
+        state.cookie = Some(self.shared.sessions.set_cookie(&opened, &token));
         state.opened = Some(opened);
         token
     }
 
-    /// Removes what another session has taken the place of. It opens nothing, so a failure leaves it to its expiry.
-    pub(super) async fn end_unreadable(&self) {
+    /// Removes an unreadable record that another session has replaced. It grants no access, so
+    /// after a failure it may remain until it expires.
+    pub(super) async fn remove_unreadable(&self) {
         let unreadable = self.state().unreadable.take();
         if let Some(token) = unreadable
-            && let Err(error) = self.shared.core.end(&token).await
+            && let Err(error) = self.shared.sessions.revoke_token(&token).await
         {
-            tracing::warn!(error = %error, "a session that does not read was not removed");
+            tracing::warn!(error = %error, "an unreadable session was not removed");
         }
     }
 
-    pub(super) fn core(&self) -> &Core {
-        &self.shared.core
+    pub(super) fn sessions(&self) -> &SessionsInner {
+        &self.shared.sessions
     }
 
     pub(super) fn is_in_cookie(&self) -> bool {
         self.state().is_in_cookie
     }
 
-    /// Goes on with another state of the same session.
-    pub(super) fn keep(&self, opened: Opened) {
+    /// Stores a newer state of the same session.
+    pub(super) fn set_opened(&self, opened: OpenSession) {
         self.state().opened = Some(opened);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SessionState> {
         self.shared.state()
     }
 }
@@ -286,6 +298,6 @@ impl fmt::Debug for Session {
     }
 }
 
-pub(super) fn ended() -> Rejection {
-    Rejection::invalid("the session was ended, or given a new id by another request")
+pub(super) fn gone_rejection() -> Rejection {
+    Rejection::invalid("the session was revoked, or another request cycled its id")
 }

@@ -1,18 +1,18 @@
-//! What may be seen of a session.
+//! Public views of a session.
 
 use std::fmt;
 
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
-use super::record::Head;
+use super::record::SessionHead;
 use crate::{
     clock::Timestamp,
     identity::{Factor, Identity},
     secret::Secret,
 };
 
-/// What the application keeps in a session.
+/// The application's data in a session.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SessionData<U> {
@@ -22,40 +22,40 @@ pub struct SessionData<U> {
     pub values: Map<String, Value>,
 }
 
-/// What may be shown of a session, to its user or to an administrator. It opens nothing.
+/// A description of a session, for its user or an administrator. It contains no credential.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SessionInfo {
     /// The public id, for [`Sessions::revoke`](super::Sessions::revoke).
     pub id: String,
-    /// Who is logged in, by which proofs; `None` for an anonymous session.
+    /// The user and its factors; `None` for an anonymous session.
     pub identity: Option<Identity>,
-    /// What the login called the device.
+    /// The name that the login gave to the device.
     pub device: Option<String>,
-    /// When the session began.
+    /// When the session was created.
     pub created_at: Timestamp,
-    /// When it was last used, give or take a twentieth of the idle time.
+    /// When it was last used, accurate to a twentieth of the idle timeout.
     pub last_seen_at: Timestamp,
-    /// When it ends if it is not used.
+    /// When it expires if it is not used.
     pub idle_at: Timestamp,
-    /// When it ends in any case.
+    /// When it expires in any case.
     pub absolute_at: Timestamp,
 }
 
-/// A session that was just created.
+/// A newly created session.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct NewSession {
-    /// The text for the cookie or header. Whoever has it has the session.
+    /// The text for the cookie or header. It grants the session to its holder.
     pub token: Secret<String>,
     /// The public id.
     pub id: String,
-    /// The whole `Set-Cookie` value, for handlers without the layer.
+    /// The complete `Set-Cookie` value, for handlers without the layer.
     pub set_cookie: HeaderValue,
 }
 
 impl SessionInfo {
-    pub(super) fn new(id: String, head: &Head, now: Timestamp) -> Self {
+    pub(super) fn new(id: String, head: &SessionHead, now: Timestamp) -> Self {
         Self {
             identity: head.owner.as_ref().map(|owner| owner.identity(&id, now)),
             device: head.owner.as_ref().and_then(|owner| owner.device.clone()),
@@ -67,7 +67,7 @@ impl SessionInfo {
         }
     }
 
-    /// The factors that were proved, and when.
+    /// Returns the factors of the user, and when each was given.
     #[must_use]
     pub fn factors(&self) -> &[(Factor, Timestamp)] {
         self.identity.as_ref().map_or(&[], Identity::factors)

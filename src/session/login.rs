@@ -1,4 +1,4 @@
-//! The moment between asking for a login and awaiting it, in which it can be told more.
+//! A login to a session, configured before it is awaited.
 
 use std::{
     any::TypeId,
@@ -10,15 +10,17 @@ use std::{
 use http::HeaderValue;
 use serde::Serialize;
 
-use super::{core::Core, epoch::Epoch, handle::Session, info::NewSession, lookup::Opened};
+use super::{
+    core::SessionsInner, epoch::Epoch, handle::Session, info::NewSession, lookup::OpenSession,
+};
 use crate::{error::IssueError, event::EventKind, grant::Grant, secret::Secret};
 
-/// A login about to happen; `.await` makes it. See [`Session::login`] and
+/// A login that happens when awaited. See [`Session::login`] and
 /// [`Sessions::create`](super::Sessions::create).
-#[must_use = "nobody is logged in until this is awaited"]
+#[must_use = "a login does nothing unless it is awaited"]
 pub struct Login<'a, U> {
-    core: &'a Core,
-    /// The session that the browser presented, which takes part in it.
+    sessions: &'a SessionsInner,
+    /// The session that the browser presented, if any.
     session: Option<&'a Session>,
     grant: Grant<U>,
     device: Option<String>,
@@ -26,9 +28,13 @@ pub struct Login<'a, U> {
 }
 
 impl<'a, U> Login<'a, U> {
-    pub(super) const fn new(core: &'a Core, session: Option<&'a Session>, grant: Grant<U>) -> Self {
+    pub(super) const fn new(
+        sessions: &'a SessionsInner,
+        session: Option<&'a Session>,
+        grant: Grant<U>,
+    ) -> Self {
         Self {
-            core,
+            sessions,
             session,
             grant,
             device: None,
@@ -36,13 +42,14 @@ impl<'a, U> Login<'a, U> {
         }
     }
 
-    /// Names the device for the user's list of sessions, in at most 256 bytes.
+    /// Sets the name of the device in the user's list of sessions, at most 256 bytes.
     pub fn device(mut self, name: impl Into<String>) -> Self {
         self.device = Some(name.into());
         self
     }
 
-    /// Comes to nothing if everything of the subject was ended since `epoch`. Default: since now.
+    /// Makes the login fail if all sessions of the subject were revoked after `epoch` was read.
+    /// Default: after the login started.
     pub const fn since(mut self, epoch: Epoch) -> Self {
         self.since = Some(epoch);
         self
@@ -56,27 +63,27 @@ impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for Login<'a, U> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let Self {
-                core,
+                sessions,
                 session,
                 grant,
                 device,
                 since,
             } = self;
-            if core.user_type != TypeId::of::<U>() {
+            if sessions.user_type != TypeId::of::<U>() {
                 return Err(IssueError::Grant(
                     "the user is of another type than the engine's",
                 ));
             }
-            let entrant = core.entrant(&grant, device.as_deref())?;
+            let prepared = sessions.prepare_login(&grant, device.as_deref())?;
             let current = session.and_then(Session::opened);
-            let opened = core.enter(current, entrant, since).await?;
-            core.told(EventKind::SessionStarted, &opened);
+            let opened = sessions.log_in(current, prepared, since).await?;
+            sessions.emit(EventKind::SessionStarted, &opened);
             let id = opened.id();
-            let token = core.text(&opened.token);
-            let set_cookie = core.set_cookie(&opened, &token);
+            let token = sessions.text(&opened.token);
+            let set_cookie = sessions.set_cookie(&opened, &token);
             if let Some(session) = session {
                 session.adopt(opened);
-                session.end_unreadable().await;
+                session.remove_unreadable().await;
             }
             Ok(NewSession {
                 token,
@@ -93,12 +100,12 @@ impl<U> fmt::Debug for Login<'_, U> {
     }
 }
 
-impl Core {
-    /// The cookie lives as long as the session can: how long it may lie idle is enforced here, so that
-    /// reading a session sets no cookie.
-    pub(super) fn set_cookie(&self, opened: &Opened, token: &Secret<String>) -> HeaderValue {
+impl SessionsInner {
+    /// The cookie lives until the absolute deadline. The idle timeout is enforced by the server, so
+    /// that reading a session sets no cookie.
+    pub(super) fn set_cookie(&self, opened: &OpenSession, token: &Secret<String>) -> HeaderValue {
         self.cookie
             .set(token.expose(), self.max_age(opened))
-            .expect("the builder has set a cookie of this length")
+            .expect("the builder checked that a cookie of this length is valid")
     }
 }

@@ -1,11 +1,11 @@
-//! From the text of a cookie to a live record.
+//! Finds the live record for the text of a cookie.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
 use super::{
-    core::Core,
-    record::{Found, Head, Owner, Record},
-    token::{Token, public_id},
+    core::SessionsInner,
+    record::{DecodedRecord, SessionHead, SessionOwner, SessionRecord},
+    token::{SessionToken, public_id},
 };
 use crate::{
     clock::Timestamp,
@@ -14,31 +14,33 @@ use crate::{
     store::{Entry, Key, Version, confirmed::confirmed},
 };
 
-/// A record as it was read or written, and the token that opens it.
+/// A record as it was read or written, with the token that opens it.
 #[derive(Clone)]
-pub(super) struct Opened {
-    pub(super) token: Token,
+pub(super) struct OpenSession {
+    pub(super) token: SessionToken,
     pub(super) key: Key,
-    pub(super) record: Arc<Record>,
+    pub(super) record: Arc<SessionRecord>,
     pub(super) version: Version,
 }
 
-/// What a token leads to.
+/// The result of looking up a token.
 pub(super) enum Lookup<T> {
     /// A live session.
     Live(T),
-    /// A session that got a new id a moment ago, so that a request with the old one may still be under
-    /// way. Such a request must not make a session of its own: its cookie would replace the new one.
+    /// A session whose id was cycled a moment ago, so that a request with the old id may still be
+    /// in flight. Such a request must not create a session, because its cookie would replace the
+    /// new one.
     Replaced,
-    /// A record that does not read. It counts as absent: its holder could else neither log in nor out until it expires.
-    Unreadable(Unreadable),
-    /// Nothing, or nothing any more.
+    /// An unreadable record. It counts as absent, since its holder could otherwise neither log in
+    /// nor log out until it expires.
+    Unreadable(UnreadableSession),
+    /// No session, or no longer.
     Gone,
 }
 
-/// What is left of a session that does not read.
-pub(super) struct Unreadable {
-    pub(super) token: Token,
+/// A session whose record is unreadable.
+pub(super) struct UnreadableSession {
+    pub(super) token: SessionToken,
     cause: StoreError,
 }
 
@@ -53,84 +55,95 @@ impl<T> Lookup<T> {
     }
 }
 
-impl Core {
-    /// The session that `text` opens. A made-up text is refused without a read.
-    pub(super) async fn open(&self, text: &str) -> Result<Lookup<Opened>, StoreError> {
+impl SessionsInner {
+    /// Returns the session that `text` opens. A made-up text is rejected without a read.
+    pub(super) async fn open(&self, text: &str) -> Result<Lookup<OpenSession>, StoreError> {
         match self.tags.decode(text) {
             Some(token) => self.read(token).await,
             None => Ok(Lookup::Gone),
         }
     }
 
-    /// Reads the record that `token` opens.
-    pub(super) async fn read(&self, token: Token) -> Result<Lookup<Opened>, StoreError> {
+    /// Reads the record of `token`.
+    pub(super) async fn read(
+        &self,
+        token: SessionToken,
+    ) -> Result<Lookup<OpenSession>, StoreError> {
         let key = token.key();
         let entry = self.store.get(&key).await?;
-        Ok(self.told_of(&key, self.unseal(&token, &key, entry.as_ref())))
+        Ok(self.report_if_unreadable(&key, self.unseal(&token, &key, entry.as_ref())))
     }
 
-    /// Reports a record that does not read, once the store itself has said so.
-    fn told_of<T>(&self, key: &Key, found: Lookup<T>) -> Lookup<T> {
-        if let Lookup::Unreadable(Unreadable { cause, .. }) = &found {
-            self.tell_unreadable(key, cause);
+    /// Reports an unreadable record once the store itself, not a near-cache, has returned it.
+    fn report_if_unreadable<T>(&self, key: &Key, found: Lookup<T>) -> Lookup<T> {
+        if let Lookup::Unreadable(UnreadableSession { cause, .. }) = &found {
+            self.report_unreadable(key, cause);
         }
         found
     }
 
-    pub(super) fn tell_unreadable(&self, key: &Key, cause: &StoreError) {
+    pub(super) fn report_unreadable(&self, key: &Key, cause: &StoreError) {
         let session = public_id(key);
-        tracing::error!(session, error = %cause, reason = cause.source(), "a session does not read, and counts as absent");
+        tracing::error!(session, error = %cause, reason = cause.source(), "a session record is unreadable and counts as absent");
         let event = Event::new(EventKind::SessionUnreadable, self.clock.now());
         self.events.tell(&event.in_session(session));
     }
 
-    /// The session that `text` opens, for a request that only asks whether it lives: `Live(None)` says that it
-    /// is as it was `known` to be. A near-cache may say yes; a no is the store's own.
-    pub(super) async fn glance(
+    /// Returns the session that `text` opens, for authentication. `Live(None)` means that it has
+    /// not changed since it was `cached`. A near-cache may confirm a session; a negative answer
+    /// always comes from the store.
+    pub(super) async fn read_cached(
         &self,
         text: &str,
-        known: Option<&Opened>,
-    ) -> Result<Lookup<Option<Opened>>, StoreError> {
-        let token = match known {
-            Some(known) => Some(known.token.clone()),
+        cached: Option<&OpenSession>,
+    ) -> Result<Lookup<Option<OpenSession>>, StoreError> {
+        let token = match cached {
+            Some(cached) => Some(cached.token.clone()),
             None => self.tags.decode(text),
         };
         let Some(token) = token else {
             return Ok(Lookup::Gone);
         };
-        let key = known.map_or_else(|| token.key(), |known| known.key.clone());
-        let judge = |entry: Option<&Entry>| {
+        let key = cached.map_or_else(|| token.key(), |cached| cached.key.clone());
+        let decide = |entry: Option<&Entry>| {
             let version = entry.map(|entry| entry.version);
-            let is_as_known = known.is_some_and(|known| {
-                Some(known.version) == version && known.record.head.is_live(self.clock.now())
+            let is_unchanged = cached.is_some_and(|cached| {
+                Some(cached.version) == version && cached.record.head.is_live(self.clock.now())
             });
-            match is_as_known {
-                true => Ok::<_, StoreError>(Lookup::Live(None)),
-                false => Ok(self.unseal(&token, &key, entry).map(Some)),
+            if is_unchanged {
+                return Ok::<_, StoreError>(Lookup::Live(None));
             }
+            Ok(self.unseal(&token, &key, entry).map(Some))
         };
         let is_live = |found: &Lookup<_>| matches!(found, Lookup::Live(_));
-        let found = confirmed(&*self.store, &key, judge, is_live).await?;
-        Ok(self.told_of(&key, found.answer))
+        let found = confirmed(&*self.store, &key, decide, is_live).await?;
+        Ok(self.report_if_unreadable(&key, found.answer))
     }
 
-    pub(super) fn unseal(&self, token: &Token, key: &Key, entry: Option<&Entry>) -> Lookup<Opened> {
+    pub(super) fn unseal(
+        &self,
+        token: &SessionToken,
+        key: &Key,
+        entry: Option<&Entry>,
+    ) -> Lookup<OpenSession> {
         let Some(entry) = entry else {
             return Lookup::Gone;
         };
         let now = self.clock.now();
-        match Record::decode(&entry.value, token, key, self.is_plain) {
-            Ok(Found::Open(record)) if record.head.is_live(now) && self.is_ours(&record.head) => {
-                Lookup::Live(Opened {
+        match SessionRecord::decode(&entry.value, token, key, self.is_plain) {
+            Ok(DecodedRecord::Open(record))
+                if record.head.is_live(now) && self.is_of_issuer(&record.head) =>
+            {
+                Lookup::Live(OpenSession {
                     token: token.clone(),
                     key: key.clone(),
                     record,
                     version: entry.version,
                 })
             }
-            Ok(Found::Replaced(at)) if now < at.after(UNDER_WAY) => Lookup::Replaced,
-            Ok(Found::Open(_) | Found::Replaced(_)) => Lookup::Gone,
-            Err(cause) => Lookup::Unreadable(Unreadable {
+            Ok(DecodedRecord::Replaced(at)) if now < at.after(REPLACED_WINDOW) => Lookup::Replaced,
+            Ok(DecodedRecord::Open(_) | DecodedRecord::Replaced(_)) => Lookup::Gone,
+            Err(cause) => Lookup::Unreadable(UnreadableSession {
                 token: token.clone(),
                 cause,
             }),
@@ -138,20 +151,20 @@ impl Core {
     }
 }
 
-impl Core {
-    /// Whether the session is of this issuer. The tag of its token says so already.
-    fn is_ours(&self, head: &Head) -> bool {
+impl SessionsInner {
+    /// Whether the session belongs to this issuer. The tag of its token already proves that.
+    fn is_of_issuer(&self, head: &SessionHead) -> bool {
         let owner = head.owner.as_ref();
         owner.is_none_or(|owner| owner.issuer == self.issuer)
     }
 }
 
-impl Opened {
+impl OpenSession {
     pub(super) fn id(&self) -> String {
         public_id(&self.key)
     }
 
-    pub(super) fn owner(&self) -> Option<&Owner> {
+    pub(super) fn owner(&self) -> Option<&SessionOwner> {
         self.record.head.owner.as_ref()
     }
 
@@ -160,6 +173,6 @@ impl Opened {
     }
 }
 
-/// Longer than a browser's request takes on its way, shorter than anybody would wait for a page that sets
-/// a cookie for guests.
-pub(super) const UNDER_WAY: Duration = Duration::from_secs(60);
+/// Longer than a browser's request is in flight, and short enough not to delay a new anonymous
+/// session noticeably.
+pub(super) const REPLACED_WINDOW: Duration = Duration::from_secs(60);

@@ -1,42 +1,56 @@
 //! Server-side sessions.
 //!
-//! A session is one record in the [`Store`](crate::store::Store), opened by a token that only its holder has.
-//! [`Sessions`] is the engine; [`SessionLayer`](crate::layer::SessionLayer) reads the cookie; [`Session`] is what handlers take.
+//! A session is one record in the [`Store`](crate::store::Store). A token that only its holder has
+//! opens it. [`Sessions`] is the engine, [`SessionLayer`](crate::layer::SessionLayer) reads the
+//! cookie, and handlers extract a [`Session`].
 //!
 //! # Rules
 //!
-//! * **The token** is a locator (128 bits), a secret (256 bits) and a keyed tag. A made-up token, an id that the
-//!   client chose among them, is refused without a look into the store, and makes nothing there.
-//! * **The store** holds a hash of the secret. User and values are sealed with AES-256-GCM under a key that
-//!   follows from the secret, so a stolen table shows neither, and nobody can log in with it.
-//! * **Every change** is one compare-and-swap. Parallel changes are all kept; a change that comes after a
-//!   logout changes nothing and brings nothing back.
-//! * **A new id** is a new secret, written in the same commit as what asked for it: a login, a proof, other
-//!   roles, [`rework`](Session::rework). The old one is dead from then on.
-//! * **A one-time code** that an [`OtpGuard`](crate::layer::AuthLayer) inside has accepted is remembered as a proof with its time, under a
-//!   new id. A session that came in a header keeps its id, which its holder would not learn anew.
-//! * **Reading writes nothing**, but for a note of use once per twentieth of the idle time, and sets no cookie.
-//! * **Two deadlines**: idle (30 minutes) and absolute (12 hours); nothing extends the second.
-//! * **[`clear`](Sessions::clear)** ends every session of a user, and makes logins come to nothing that began before it.
-//! * **Users are read anew** where the engine knows [how](SessionsBuilder::users): at the first request, then whenever five
-//!   minutes have passed, and at once after [`refresh_user`](Sessions::refresh_user). A user who is gone or disabled is logged
-//!   out; other roles and data hold from then on. The session keeps its id.
-//! * **A session of another issuer** is absent, also on one store with one secret.
-//! * **A cookie that leads to no live session** counts as absent, and is left alone: it must not lock anybody
-//!   out of the page to sign in, and a slow answer must not remove a fresh cookie.
-//! * **A request that a new id overtakes** makes no session of its own for a minute, since a guest's cookie would replace
-//!   the member's: what it wants to write is refused (401).
-//! * **A store that fails** is 503: neither a guest nor a member.
-//! * **A record that does not read**, because it was damaged or written under another setting, is no session: its holder is a
-//!   guest, an error is logged and [`SessionUnreadable`](crate::event::EventKind::SessionUnreadable) is told. A login or a logout
-//!   removes it.
-//! * **The number of sessions** a user may have is not limited here; [`list`](Sessions::list) and
-//!   [`revoke`](Sessions::revoke) let an application do it.
-//! * **The values** of one session have at most 64 KiB together, as JSON: more is malformed, and nothing is written.
+//! * **The token** consists of a locator (128 bits), a secret (256 bits) and a keyed tag. A made-up
+//!   token, which includes any id that the client chose (session fixation), is rejected without a
+//!   read of the store and creates nothing there.
+//! * **The store** holds a hash of the secret. The user and the values are sealed with AES-256-GCM
+//!   under a key derived from the secret. A stolen table therefore reveals neither, and does not
+//!   let anyone log in.
+//! * **Every change** is one compare-and-swap. Concurrent changes are all applied. A change that
+//!   arrives after a logout has no effect and does not restore the session.
+//! * **Cycling the id** issues a new secret, in the same commit as the change that caused it: a
+//!   login, a proof, a change of roles, or [`rework`](Session::rework). The old secret is invalid
+//!   from then on.
+//! * **A one-time code** that an inner [`OtpGuard`](crate::layer::AuthLayer) accepts is recorded as
+//!   a proof with its time, and the id is cycled. A session that came in a header keeps its id,
+//!   because its holder would not learn a new one.
+//! * **Reading writes nothing** and sets no cookie, except that the time of last use is updated
+//!   once per twentieth of the idle timeout.
+//! * **Two deadlines**: idle (30 minutes) and absolute (12 hours). Nothing extends the absolute
+//!   one.
+//! * **[`clear`](Sessions::clear)** revokes every session of a user. Logins that began before it
+//!   fail.
+//! * **Users are re-read** if the engine has [a source of users](SessionsBuilder::users): at the
+//!   first request, then after every five minutes, and immediately after
+//!   [`refresh_user`](Sessions::refresh_user). A user who was deleted or disabled is logged out.
+//!   Changed roles and data apply from then on, and the session keeps its id.
+//! * **A session of another issuer** counts as absent, even on the same store with the same secret.
+//! * **A cookie without a live session** counts as absent and is not cleared. It must not keep
+//!   anyone from the login page, and a slow response must not remove a newer cookie.
+//! * **A request that carries an id that was just replaced** cannot create an anonymous session for
+//!   one minute, because its guest cookie would replace the new one. Its writes are rejected with
+//!   401.
+//! * **A failing store** results in 503. The request counts neither as anonymous nor as
+//!   authenticated.
+//! * **An unreadable record**, damaged or written under another setting, counts as no session. The
+//!   request is anonymous, an error is logged and
+//!   [`SessionUnreadable`](crate::event::EventKind::SessionUnreadable) is emitted. A login or a
+//!   logout removes the record.
+//! * **The number of sessions** per user is not limited here. An application can enforce a limit
+//!   with [`list`](Sessions::list) and [`revoke`](Sessions::revoke).
+//! * **The values** of one session are limited to 64 KiB of JSON in total. A larger write is
+//!   rejected as malformed, and nothing is stored.
 //!
-//! To end all sessions of all users, build `Sessions` with a [`MasterSecret`](crate::MasterSecret) of their own, and put another in its
-//! place. One that other engines have too is replaced in the [order](crate::MasterSecret#rotation) that
-//! [`MasterSecret`](crate::MasterSecret) has: their records need it for years.
+//! To revoke all sessions of all users, build `Sessions` with its own
+//! [`MasterSecret`](crate::MasterSecret) and replace that secret. A secret that other engines share
+//! must be rotated in the [order](crate::MasterSecret#rotation) that
+//! [`MasterSecret`](crate::MasterSecret) describes, because their records need it for years.
 //!
 //! # Example
 //!
@@ -53,7 +67,7 @@
 //! let store = Arc::new(MemoryStore::new());
 //! let sessions = Sessions::<User>::builder(store, &MasterSecret::generate()).build()?;
 //!
-//! // Before the password is looked at, so that a logout everywhere in between is not lost:
+//! // Read before the password check, so that a concurrent "log out everywhere" is not missed:
 //! let epoch = sessions.epoch("42").await?;
 //! let grant = Grant::new("42", User { name: "Alice".into() }).factor(Factor::Password);
 //! let session = sessions.create(grant).since(epoch).device("Firefox").await?;

@@ -1,14 +1,15 @@
-//! What the store holds of a session.
+//! The stored form of a session.
 //!
 //! ```text
 //! format (1 byte) ‖ hash of the secret (32 bytes) ‖ length of the head (4 bytes) ‖ head ‖ body
 //! ```
 //!
-//! The *head* is JSON that the server needs without the caller: subject, proofs, roles and deadlines. The
-//! *body* is the application's: the user and named values, as JSON sealed with AES-256-GCM under a key that
-//! follows from the session's secret and from the master secret. Everything before it and the store key are its associated data, so a
-//! head that was changed in the store, or a record moved to another key, does not open. The highest bit of
-//! the format is a mark that is not sealed: the user must be read anew.
+//! The *head* is JSON that the server reads without the caller's token: subject, proofs, roles and
+//! deadlines. The *body* holds the application's user and named values, as JSON sealed with
+//! AES-256-GCM. Its key is derived from the session's secret and from the master secret. Everything
+//! before the body, and the store key, are associated data, so a head that was changed in the
+//! store, or a record that was moved to another key, does not open. The highest bit of the format
+//! byte is a flag outside of the seal: the user must be re-read.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::token::Token;
+use super::token::SessionToken;
 use crate::{
     clock::Timestamp,
     error::{BoxError, StoreError},
@@ -25,41 +26,41 @@ use crate::{
     store::Key,
 };
 
-/// What a stored value is to the holder of a token.
-pub(super) enum Found {
-    /// Its session.
-    Open(Arc<Record>),
-    /// A session that was the holder's until then, when it got a new id.
+/// A stored value, as the holder of a token sees it.
+pub(super) enum DecodedRecord {
+    /// The holder's session.
+    Open(Arc<SessionRecord>),
+    /// The holder's session until this time, when its id was cycled.
     Replaced(Timestamp),
 }
 
-/// A session, opened.
+/// A decrypted session.
 #[derive(Clone)]
-pub(super) struct Record {
-    pub(super) head: Head,
-    pub(super) body: Body,
+pub(super) struct SessionRecord {
+    pub(super) head: SessionHead,
+    pub(super) body: SessionBody,
 }
 
-/// What the server may know of a session.
+/// The part of a session that the server reads without the token.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Head {
-    pub(super) owner: Option<Owner>,
+pub(super) struct SessionHead {
+    pub(super) owner: Option<SessionOwner>,
     pub(super) created_at: Timestamp,
-    /// When the session got the id it has.
+    /// When the id was last cycled.
     pub(super) renewed_at: Timestamp,
     pub(super) seen_at: Timestamp,
     pub(super) idle_at: Timestamp,
     pub(super) absolute_at: Timestamp,
-    /// When the user was read.
+    /// When the user was last read.
     pub(super) read_at: Timestamp,
-    /// Whether the user must be read anew whenever that was. Stored outside of the head.
+    /// Whether the user must be re-read regardless of its age. Stored outside of the head.
     #[serde(skip)]
-    pub(super) is_reread_due: bool,
+    pub(super) needs_reread: bool,
 }
 
-/// Whose session it is. An anonymous one has none.
+/// The user of a session. An anonymous session has none.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Owner {
+pub(super) struct SessionOwner {
     pub(super) issuer: String,
     pub(super) id: String,
     pub(super) proofs: Vec<(String, Timestamp)>,
@@ -68,14 +69,14 @@ pub(super) struct Owner {
     pub(super) device: Option<String>,
 }
 
-impl Owner {
+impl SessionOwner {
     pub(super) fn proofs(&self) -> impl Iterator<Item = (Factor, Timestamp)> {
         self.proofs
             .iter()
             .map(|(name, at)| (Factor::from_amr(name), *at))
     }
 
-    /// Adds proofs; a later one by the same factor replaces an earlier one.
+    /// Adds proofs. A later proof by the same factor replaces an earlier one.
     pub(super) fn add_proofs(&mut self, proofs: impl IntoIterator<Item = (Factor, Timestamp)>) {
         for (factor, at) in proofs {
             match self
@@ -101,16 +102,16 @@ impl Owner {
     }
 }
 
-/// What the application keeps in a session.
+/// The application's data in a session.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(super) struct Body {
+pub(super) struct SessionBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) user: Option<Box<RawValue>>,
     #[serde(default)]
     pub(super) values: Map<String, Value>,
 }
 
-impl Head {
+impl SessionHead {
     pub(super) fn new(lifetime: &Lifetime, now: Timestamp) -> Self {
         let absolute_at = now.after(lifetime.absolute);
         Self {
@@ -121,35 +122,36 @@ impl Head {
             idle_at: now.after(lifetime.idle).min(absolute_at),
             absolute_at,
             read_at: now,
-            is_reread_due: false,
+            needs_reread: false,
         }
     }
 
-    /// Reads the head alone, which takes no secret; `None` if the session has moved to another record.
+    /// Reads only the head, without a secret. Returns `None` if the session has moved to another
+    /// record.
     pub(super) fn decode(value: &[u8]) -> Result<Option<Self>, StoreError> {
         match value.first() {
             Some(&MOVED) => Ok(None),
-            _ => Ok(Some(Parts::of(value)?.head)),
+            _ => Ok(Some(RecordParts::of(value)?.head)),
         }
     }
 
-    /// A session is over at its deadline, not after it.
+    /// A session expires at its deadline, not after it.
     pub(super) fn is_live(&self, now: Timestamp) -> bool {
         now < self.idle_at && now < self.absolute_at
     }
 
-    /// Notes that the session was used. The absolute end stays.
-    pub(super) fn see(&mut self, idle: Duration, now: Timestamp) {
+    /// Records a use of the session. The absolute deadline stays.
+    pub(super) fn mark_used(&mut self, idle: Duration, now: Timestamp) {
         self.seen_at = now;
         self.idle_at = now.after(idle).min(self.absolute_at);
     }
 }
 
-impl Record {
-    /// The bytes to store, sealed for the holder of `token`.
+impl SessionRecord {
+    /// Returns the bytes to store, sealed for the holder of `token`.
     pub(super) fn encode(
         &self,
-        token: &Token,
+        token: &SessionToken,
         key: &Key,
         is_plain: bool,
     ) -> Result<Bytes, StoreError> {
@@ -166,29 +168,29 @@ impl Record {
         } else if !seal::seal(&token.sealing_key(), key.digest(), &mut value, body) {
             return Err(StoreError::Corrupt("sealing failed".into()));
         }
-        if self.head.is_reread_due {
-            value[0] |= REREAD_DUE;
+        if self.head.needs_reread {
+            value[0] |= REREAD_FLAG;
         }
         Ok(value.into())
     }
 
-    /// Opens what [`encode`](Self::encode) made for `token`. A plain record is taken only by an engine that
-    /// writes them: elsewhere it was not written here.
+    /// Opens the output of [`encode`](Self::encode) for `token`. A plain record is accepted only by
+    /// an engine that writes them; any other engine did not write it.
     pub(super) fn decode(
         value: &[u8],
-        token: &Token,
+        token: &SessionToken,
         key: &Key,
         is_plain: bool,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<DecodedRecord, StoreError> {
         if let [MOVED, at @ ..] = value {
             let at = at.try_into().map_err(corrupt)?;
-            return Ok(Found::Replaced(Timestamp::from_millis(u64::from_be_bytes(
-                at,
-            ))));
+            return Ok(DecodedRecord::Replaced(Timestamp::from_millis(
+                u64::from_be_bytes(at),
+            )));
         }
-        let parts = Parts::of(value)?;
+        let parts = RecordParts::of(value)?;
         if !secret::equal(parts.secret_hash, &token.hash()) {
-            return Ok(Found::Replaced(parts.head.renewed_at));
+            return Ok(DecodedRecord::Replaced(parts.head.renewed_at));
         }
         let opened;
         let body = if parts.format == PLAIN && is_plain {
@@ -202,51 +204,51 @@ impl Record {
             );
             opened
                 .as_ref()
-                .ok_or_else(|| StoreError::Corrupt("a session record does not open".into()))?
+                .ok_or_else(|| StoreError::Corrupt("a session record cannot be decrypted".into()))?
         };
         let body = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
-        Ok(Found::Open(Arc::new(Self {
+        Ok(DecodedRecord::Open(Arc::new(Self {
             head: parts.head,
             body,
         })))
     }
 }
 
-/// What is left where a session was that moved to another record at `now`.
+/// Returns the marker for a session that moved to another record at `now`.
 pub(super) fn moved(now: Timestamp) -> Bytes {
     let mut value = vec![MOVED];
     value.extend_from_slice(&now.as_millis().to_be_bytes());
     value.into()
 }
 
-/// The value with the mark that its user must be read anew; `None` where there is no user.
-pub(super) fn with_reread_due(value: &[u8]) -> Option<Vec<u8>> {
-    let (SEALED | PLAIN) = value.first()? & !REREAD_DUE else {
+/// Returns the value with the flag that its user must be re-read, or `None` if there is no user.
+pub(super) fn with_reread_flag(value: &[u8]) -> Option<Vec<u8>> {
+    let (SEALED | PLAIN) = value.first()? & !REREAD_FLAG else {
         return None;
     };
     let mut value = value.to_vec();
-    value[0] |= REREAD_DUE;
+    value[0] |= REREAD_FLAG;
     Some(value)
 }
 
-/// A stored record, taken apart and not yet opened.
-struct Parts<'a> {
+/// A stored record, split into its parts but not decrypted.
+struct RecordParts<'a> {
     format: u8,
     secret_hash: &'a [u8],
-    head: Head,
-    /// Everything before the body, as it was sealed: without the mark.
+    head: SessionHead,
+    /// Everything before the body as it was sealed, without the flag.
     public: Cow<'a, [u8]>,
     body: &'a [u8],
 }
 
-impl<'a> Parts<'a> {
+impl<'a> RecordParts<'a> {
     fn of(value: &'a [u8]) -> Result<Self, StoreError> {
         let too_short = || StoreError::Corrupt("not a session record".into());
         let (prefix, rest) = value
             .split_first_chunk::<PREFIX_BYTES>()
             .ok_or_else(too_short)?;
-        let [marked, secret_hash @ .., a, b, c, d] = prefix;
-        let format = *marked & !REREAD_DUE;
+        let [flagged_format, secret_hash @ .., a, b, c, d] = prefix;
+        let format = *flagged_format & !REREAD_FLAG;
         if !matches!(format, SEALED | PLAIN) {
             return Err(StoreError::Corrupt(
                 "a session record of another version".into(),
@@ -254,10 +256,11 @@ impl<'a> Parts<'a> {
         }
         let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).map_err(corrupt)?;
         let (head, body) = rest.split_at_checked(length).ok_or_else(too_short)?;
-        let mut head: Head = serde_json::from_slice(head).map_err(|error| unreadable(&error))?;
+        let mut head: SessionHead =
+            serde_json::from_slice(head).map_err(|error| unreadable(&error))?;
         let mut public = Cow::Borrowed(&value[..PREFIX_BYTES + length]);
-        if format != *marked {
-            head.is_reread_due = true;
+        if format != *flagged_format {
+            head.needs_reread = true;
             public.to_mut()[0] = format;
         }
         Ok(Self {
@@ -270,7 +273,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// serde_json quotes the input in some messages, so only the place is kept.
+/// Some messages of serde_json quote the input, so only the position is kept.
 pub(super) fn unreadable(error: &serde_json::Error) -> StoreError {
     corrupt(format!(
         "not of the expected form at column {}",
@@ -282,7 +285,7 @@ fn corrupt(error: impl Into<BoxError>) -> StoreError {
     StoreError::Corrupt(error.into())
 }
 
-/// How long sessions live.
+/// The timeouts of sessions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lifetime {
     pub(super) idle: Duration,
@@ -292,8 +295,8 @@ pub(super) struct Lifetime {
 const SEALED: u8 = 1;
 const PLAIN: u8 = 2;
 const MOVED: u8 = 3;
-/// A mark beside the format, for which no secret is needed.
-const REREAD_DUE: u8 = 0x80;
+/// A flag beside the format that can be set without the secret.
+const REREAD_FLAG: u8 = 0x80;
 const PREFIX_BYTES: usize = 1 + 32 + 4;
 
 #[cfg(test)]
@@ -306,10 +309,10 @@ mod tests {
         absolute: Duration::from_secs(43_200),
     };
 
-    fn record() -> Record {
-        let mut record = Record {
-            head: Head::new(&LIFETIME, Timestamp::from_secs(1)),
-            body: Body::default(),
+    fn record() -> SessionRecord {
+        let mut record = SessionRecord {
+            head: SessionHead::new(&LIFETIME, Timestamp::from_secs(1)),
+            body: SessionBody::default(),
         };
         record
             .body
@@ -318,10 +321,14 @@ mod tests {
         record
     }
 
-    fn decode(value: &[u8], token: &Token, key: &Key) -> Result<Option<Arc<Record>>, StoreError> {
-        match Record::decode(value, token, key, false)? {
-            Found::Open(record) => Ok(Some(record)),
-            Found::Replaced(_) => Ok(None),
+    fn decode(
+        value: &[u8],
+        token: &SessionToken,
+        key: &Key,
+    ) -> Result<Option<Arc<SessionRecord>>, StoreError> {
+        match SessionRecord::decode(value, token, key, false)? {
+            DecodedRecord::Open(record) => Ok(Some(record)),
+            DecodedRecord::Replaced(_) => Ok(None),
         }
     }
 
@@ -334,7 +341,7 @@ mod tests {
         let opened = decode(&value, &token, &key).unwrap().unwrap();
         assert_eq!(opened.body.values["cart"], "swordfish");
         assert!(
-            decode(&value, &keys.renewed(&token), &key)
+            decode(&value, &keys.with_new_secret(&token), &key)
                 .unwrap()
                 .is_none()
         );
@@ -345,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn the_store_sees_no_value_unless_told_so() {
+    fn values_are_stored_as_plain_text_only_if_configured() {
         let keys = TagKeys::new(&MasterSecret::generate(), "self");
         let token = keys.generate();
         let shown = |value: &Bytes| String::from_utf8_lossy(value).contains("swordfish");
@@ -362,8 +369,8 @@ mod tests {
         let key = token.key();
         let plain = record().encode(&token, &key, true).unwrap();
         assert!(decode(&plain, &token, &key).is_err());
-        let opened = Record::decode(&plain, &token, &key, true).unwrap();
-        assert!(matches!(opened, Found::Open(_)));
+        let opened = SessionRecord::decode(&plain, &token, &key, true).unwrap();
+        assert!(matches!(opened, DecodedRecord::Open(_)));
     }
 
     #[test]
@@ -389,10 +396,10 @@ mod tests {
     }
 
     #[test]
-    fn the_absolute_end_never_moves_and_bounds_the_idle_one() {
-        let mut head = Head::new(&LIFETIME, Timestamp::from_secs(0));
+    fn the_absolute_deadline_never_moves_and_bounds_the_idle_one() {
+        let mut head = SessionHead::new(&LIFETIME, Timestamp::from_secs(0));
         let late = Timestamp::from_secs(43_000);
-        head.see(LIFETIME.idle, late);
+        head.mark_used(LIFETIME.idle, late);
         assert_eq!(head.absolute_at, Timestamp::from_secs(43_200));
         assert_eq!(head.idle_at, head.absolute_at);
         assert!(head.is_live(Timestamp::from_secs(43_199)));
@@ -400,8 +407,8 @@ mod tests {
     }
 
     #[test]
-    fn idle_sessions_end_at_their_deadline() {
-        let head = Head::new(&LIFETIME, Timestamp::from_secs(0));
+    fn idle_sessions_expire_at_their_deadline() {
+        let head = SessionHead::new(&LIFETIME, Timestamp::from_secs(0));
         assert!(head.is_live(Timestamp::from_millis(1_799_999)));
         assert!(!head.is_live(Timestamp::from_secs(1_800)));
     }

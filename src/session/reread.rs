@@ -1,9 +1,10 @@
-//! Users are read anew while their sessions live.
+//! Re-reads the users of live sessions.
 //!
-//! A session holds its user as of the login. Where the engine was given [users](super::SessionsBuilder::users),
-//! a user who was read too long ago is read again before the session counts: a user who is gone or disabled
-//! is logged out, and other roles, scopes or data are written to the session. A store or table that does not
-//! answer is an error, never an answer.
+//! A session holds its user as of the login. If the engine has
+//! [users](super::SessionsBuilder::users), a user that was read too long ago is re-read before the
+//! session is accepted. A user who was deleted or disabled is logged out, and changed roles, scopes
+//! or data are written to the session. If the store or the user table does not answer, the result
+//! is an error, never a decision.
 
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
@@ -11,9 +12,9 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
-    core::Core,
-    lookup::{Lookup, Opened},
-    record::{Head, Record, with_reread_due},
+    core::SessionsInner,
+    lookup::{Lookup, OpenSession},
+    record::{SessionHead, SessionRecord, with_reread_flag},
 };
 use crate::{
     error::StoreError,
@@ -25,44 +26,44 @@ use crate::{
     },
 };
 
-/// How users are read anew, without their type.
-pub(super) struct Reread {
-    users: Arc<dyn ReadSnapshot>,
+/// How users are re-read, independent of their type.
+pub(super) struct RereadPolicy {
+    users: Arc<dyn ReadUserSnapshot>,
     max_age: Duration,
 }
 
-impl Reread {
-    pub(super) fn new(users: Arc<dyn ReadSnapshot>, max_age: Duration) -> Self {
+impl RereadPolicy {
+    pub(super) fn new(users: Arc<dyn ReadUserSnapshot>, max_age: Duration) -> Self {
         Self { users, max_age }
     }
 }
 
-/// A user as a session holds it.
-pub(super) struct Snapshot {
+/// A user in the form that a session stores.
+pub(super) struct UserSnapshot {
     user: Box<RawValue>,
     roles: Vec<String>,
     scopes: Vec<String>,
 }
 
-pub(super) trait ReadSnapshot: Send + Sync {
-    fn read<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Snapshot>>;
+pub(super) trait ReadUserSnapshot: Send + Sync {
+    fn read<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<UserSnapshot>>;
 }
 
-/// The users of one type.
-pub(super) struct Snapshots<U, R>(R, PhantomData<fn() -> U>);
+/// Reads users of one type as snapshots.
+pub(super) struct SnapshotReader<U, R>(R, PhantomData<fn() -> U>);
 
-impl<U, R> Snapshots<U, R> {
+impl<U, R> SnapshotReader<U, R> {
     pub(super) const fn new(users: R) -> Self {
         Self(users, PhantomData)
     }
 }
 
-impl<U, R> ReadSnapshot for Snapshots<U, R>
+impl<U, R> ReadUserSnapshot for SnapshotReader<U, R>
 where
     U: Serialize + Send + Sync + 'static,
     R: ReadUser<U>,
 {
-    fn read<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Snapshot>> {
+    fn read<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<UserSnapshot>> {
         Box::pin(async move {
             let grant = self.0.read_user(subject).await?;
             grant.map(|grant| snapshot(grant, subject)).transpose()
@@ -70,21 +71,21 @@ where
     }
 }
 
-fn snapshot<U: Serialize>(grant: Grant<U>, subject: &str) -> Result<Snapshot, StoreError> {
+fn snapshot<U: Serialize>(grant: Grant<U>, subject: &str) -> Result<UserSnapshot, StoreError> {
     if grant.subject != subject {
-        let reason = "a user was read with another subject than asked for";
+        let reason = "the user that was read has another subject than the one requested";
         return Err(StoreError::Corrupt(reason.into()));
     }
     let user = to_raw_value(&grant.user).map_err(|error| StoreError::Corrupt(error.into()))?;
-    Ok(Snapshot {
+    Ok(UserSnapshot {
         user,
         roles: grant.roles,
         scopes: grant.scopes,
     })
 }
 
-impl Snapshot {
-    fn is_in(&self, record: &Record) -> bool {
+impl UserSnapshot {
+    fn is_in(&self, record: &SessionRecord) -> bool {
         let user = record.body.user.as_ref().map(|user| user.get());
         record.head.owner.as_ref().is_some_and(|owner| {
             owner.roles == self.roles
@@ -93,7 +94,7 @@ impl Snapshot {
         })
     }
 
-    fn write_to(&self, record: &mut Record) {
+    fn write_to(&self, record: &mut SessionRecord) {
         if let Some(owner) = &mut record.head.owner {
             owner.roles.clone_from(&self.roles);
             owner.scopes.clone_from(&self.scopes);
@@ -102,63 +103,64 @@ impl Snapshot {
     }
 }
 
-/// What reading the user anew leads to.
-pub(super) enum Fresh {
-    /// The session as it was found.
+/// The result of re-reading the user.
+pub(super) enum RereadOutcome {
+    /// The session is unchanged.
     AsFound,
-    /// The session with its user as of now.
-    Changed(Opened),
-    /// The user is gone or disabled, or the session has ended meanwhile.
+    /// The session with its current user.
+    Changed(OpenSession),
+    /// The user was deleted or disabled, or the session has been revoked.
     Gone,
 }
 
-impl Core {
-    /// Whether the user must be read anew before the session counts.
-    pub(super) fn is_reread_due(&self, head: &Head) -> bool {
+impl SessionsInner {
+    /// Whether the user must be re-read before the session is accepted.
+    pub(super) fn needs_reread(&self, head: &SessionHead) -> bool {
         let Some(reread) = &self.reread else {
             return false;
         };
         head.owner.is_some()
-            && (head.is_reread_due || self.clock.now().since(head.read_at) >= reread.max_age)
+            && (head.needs_reread || self.clock.now().since(head.read_at) >= reread.max_age)
     }
 
-    /// Reads the user anew.
-    pub(super) async fn reread(&self, opened: &Opened) -> Result<Fresh, StoreError> {
+    /// Re-reads the user.
+    pub(super) async fn reread(&self, opened: &OpenSession) -> Result<RereadOutcome, StoreError> {
         let (Some(reread), Some(owner)) = (&self.reread, opened.owner()) else {
-            return Ok(Fresh::AsFound);
+            return Ok(RereadOutcome::AsFound);
         };
         let mut opened = opened.clone();
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ATTEMPTS {
             let Some(snapshot) = reread.users.read(&owner.id).await? else {
                 if self.store.take(&opened.key).await?.is_some() {
-                    self.told(EventKind::SessionRevoked, &opened);
+                    self.emit(EventKind::SessionRevoked, &opened);
                 }
-                return Ok(Fresh::Gone);
+                return Ok(RereadOutcome::Gone);
             };
             let head = &opened.record.head;
-            if reread.max_age.is_zero() && !head.is_reread_due && snapshot.is_in(&opened.record) {
-                return Ok(Fresh::AsFound);
+            if reread.max_age.is_zero() && !head.needs_reread && snapshot.is_in(&opened.record) {
+                return Ok(RereadOutcome::AsFound);
             }
-            match self.keep_snapshot(&opened, &snapshot).await? {
-                Some((changed, true)) => return Ok(Fresh::Changed(changed)),
-                // Another request has written meanwhile: perhaps a user who was read later than this one.
-                Some((current, false)) if !self.is_reread_due(&current.record.head) => {
-                    return Ok(Fresh::Changed(current));
+            match self.write_snapshot(&opened, &snapshot).await? {
+                Some((changed, true)) => return Ok(RereadOutcome::Changed(changed)),
+                // Another request has written in the meantime, possibly a user that was read after
+                // this one.
+                Some((current, false)) if !self.needs_reread(&current.record.head) => {
+                    return Ok(RereadOutcome::Changed(current));
                 }
                 Some((current, false)) => opened = current,
-                None => return Ok(Fresh::Gone),
+                None => return Ok(RereadOutcome::Gone),
             }
         }
         Err(StoreError::Contended)
     }
 
-    /// Writes the snapshot if nothing has changed since the session was `opened`, which was before the user
-    /// was read. Returns the session as it is now, and whether it was written.
-    async fn keep_snapshot(
+    /// Writes the snapshot if the session has not changed since it was `opened`, which was before
+    /// the user was read. Returns the current session, and whether the snapshot was written.
+    async fn write_snapshot(
         &self,
-        opened: &Opened,
-        snapshot: &Snapshot,
-    ) -> Result<Option<(Opened, bool)>, StoreError> {
+        opened: &OpenSession,
+        snapshot: &UserSnapshot,
+    ) -> Result<Option<(OpenSession, bool)>, StoreError> {
         let key = &opened.key;
         swap(&*self.store, &*self.clock, key, |entry| {
             let Lookup::Live(current) = self.unseal(&opened.token, key, entry) else {
@@ -167,14 +169,14 @@ impl Core {
             if current.version != opened.version {
                 return Ok(Step::Keep(Some((current, false))));
             }
-            let mut record = Record::clone(&current.record);
+            let mut record = SessionRecord::clone(&current.record);
             snapshot.write_to(&mut record);
             let now = self.clock.now();
-            record.head.see(self.lifetime.idle, now);
+            record.head.mark_used(self.lifetime.idle, now);
             record.head.read_at = now;
-            record.head.is_reread_due = false;
+            record.head.needs_reread = false;
             let write = self.write(&record, &opened.token, key)?;
-            let changed = Opened {
+            let changed = OpenSession {
                 version: write.version,
                 record: Arc::new(record),
                 ..current
@@ -184,24 +186,25 @@ impl Core {
         .await
     }
 
-    /// Makes the user of every session of `subject` be read anew at the next request, on every node; those
-    /// of logins under way included.
+    /// Makes the next request of every session of `subject` re-read the user, on every node. This
+    /// includes sessions of logins in progress.
     pub(super) async fn reread_all(&self, subject: &str) -> Result<(), StoreError> {
-        // A session that the listing misses is of a login under way, and begins with the mark.
+        // A session that the listing misses belongs to a login in progress and starts with the flag
+        // set.
         for (key, head) in self.list(subject).await? {
-            self.mark_reread_due(&key, &head).await?;
+            self.flag_for_reread(&key, &head).await?;
         }
         Ok(())
     }
 
-    /// The mark is outside of what is sealed, since only the holder of the session can seal. A party that
-    /// removes it in the store gains no more than the age that a user may have anyway.
-    async fn mark_reread_due(&self, key: &Key, head: &Head) -> Result<(), StoreError> {
+    /// The flag is outside of the sealed part, since only the holder of the session can seal. A
+    /// party that clears it in the store gains no more than the age that a user may have anyway.
+    async fn flag_for_reread(&self, key: &Key, head: &SessionHead) -> Result<(), StoreError> {
         swap(&*self.store, &*self.clock, key, |entry| {
-            let marked = entry.and_then(|entry| Some((entry, with_reread_due(&entry.value)?)));
-            Ok::<_, StoreError>(match marked {
-                // Written also where the mark is there: a request that reads the user now must not take
-                // the mark for one that it has heeded.
+            let flagged = entry.and_then(|entry| Some((entry, with_reread_flag(&entry.value)?)));
+            Ok::<_, StoreError>(match flagged {
+                // Written even if the flag is already set: a request that is re-reading the user
+                // now must not clear this flag.
                 Some((entry, value)) => {
                     let write = Write::new(value, entry.expires_at);
                     Step::Swap(self.in_group(head, write), ())
@@ -213,5 +216,5 @@ impl Core {
     }
 }
 
-/// More than other requests of one session write while a user is read.
-const ROUNDS: usize = 8;
+/// More than the writes of concurrent requests of one session while a user is read.
+const MAX_ATTEMPTS: usize = 8;

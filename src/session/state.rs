@@ -1,4 +1,4 @@
-//! What the handles of one session share, and what becomes of it as the response leaves.
+//! The state that all handles of a request's session share, and its effect on the response.
 
 use std::{
     future::Future,
@@ -8,32 +8,32 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{core::Core, lookup::Opened, token::Token};
+use super::{core::SessionsInner, lookup::OpenSession, token::SessionToken};
 use crate::{authenticate::OnResponse, request::credential::CredentialSource};
 
-pub(super) struct Shared {
-    pub(super) core: Arc<Core>,
-    pub(super) state: Mutex<State>,
+pub(super) struct SharedSession {
+    pub(super) sessions: Arc<SessionsInner>,
+    pub(super) state: Mutex<SessionState>,
 }
 
-pub(super) struct State {
-    pub(super) opened: Option<Opened>,
+pub(super) struct SessionState {
+    pub(super) opened: Option<OpenSession>,
     pub(super) cookie: Option<HeaderValue>,
-    /// The request came with an id that was replaced while it was under way.
+    /// The request presented an id that was replaced while it was in flight.
     pub(super) is_replaced: bool,
-    /// The request came with the engine's cookie, so a new one will be read.
+    /// The request presented the engine's cookie, so the browser will accept a new one.
     pub(super) is_in_cookie: bool,
-    /// The request came with this token, whose record does not read.
-    pub(super) unreadable: Option<Token>,
+    /// The token that the request presented, if its record is unreadable.
+    pub(super) unreadable: Option<SessionToken>,
 }
 
-impl Shared {
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+impl SharedSession {
+    pub(super) fn state(&self) -> MutexGuard<'_, SessionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl OnResponse for Shared {
+impl OnResponse for SharedSession {
     fn on_response(
         self: Arc<Self>,
         source: &CredentialSource,
@@ -44,12 +44,12 @@ impl OnResponse for Shared {
             (state.opened.clone(), state.cookie.take())
         };
         if let Some(cookie) = cookie
-            && source.reads_cookie(self.core.cookie.cookie_name())
+            && source.reads_cookie(self.sessions.cookie.cookie_name())
         {
             headers.append(header::SET_COOKIE, cookie);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        let opened = opened.filter(|opened| self.core.needs_touch(opened))?;
-        Some(Box::pin(async move { self.core.touch(&opened).await }))
+        let opened = opened.filter(|opened| self.sessions.needs_touch(opened))?;
+        Some(Box::pin(async move { self.sessions.touch(&opened).await }))
     }
 }

@@ -1,10 +1,10 @@
-//! The text that stands for a session in a cookie: 64 bytes in base64url.
+//! The token of a session, 64 bytes in base64url.
 //!
-//! * The *locator*, 128 random bits, says where the record is. It stays for the session's life.
-//! * The *secret*, 256 random bits, opens it. The store holds its hash alone. A new session id is a new
-//!   secret.
-//! * The *tag*, 128 bits of HMAC-SHA-256 under a key of the master secret and the issuer, lets a made-up
-//!   text, and that of another issuer, be rejected without a read of the store.
+//! * The *locator*, 128 random bits, identifies the record and stays for the life of the session.
+//! * The *secret*, 256 random bits, opens the record. The store holds only its hash. Cycling the id
+//!   issues a new secret.
+//! * The *tag*, 128 bits of HMAC-SHA-256 under a key of the master secret and the issuer, allows a
+//!   made-up token, or one of another issuer, to be rejected without a read of the store.
 
 use std::sync::Arc;
 
@@ -16,29 +16,30 @@ use crate::{
     store::{Key, Namespace},
 };
 
-/// A session's locator and secret, as far as the caller knows them.
+/// A session's locator and secret, as presented.
 #[derive(Clone)]
-pub(super) struct Token {
+pub(super) struct SessionToken {
     locator: [u8; LOCATOR_BYTES],
     secret: Secret<[u8; SECRET_BYTES]>,
-    /// Of the master secret whose tag it has.
+    /// Those of the master secret that made the tag.
     keys: Arc<SessionKeys>,
 }
 
-impl Token {
-    /// Where the record is.
+impl SessionToken {
+    /// The store key of the record.
     pub(super) fn key(&self) -> Key {
         Key::new(SESSION, &[&self.locator])
     }
 
-    /// What the store holds of the secret. It has 256 random bits, so a plain hash cannot be searched.
+    /// The stored hash of the secret. The secret has 256 random bits, so a plain hash resists a
+    /// search.
     pub(super) fn hash(&self) -> [u8; 32] {
         secret::hash([self.secret.expose().as_slice()])
     }
 
-    /// The key that seals the record, which is stored nowhere. It follows from the secret, so that a stolen
-    /// store shows nothing, and from the master secret, so that a holder who can write to the store
-    /// does not seal a record of its own making.
+    /// The key that seals the record, which is not stored. It depends on the token's secret, so
+    /// that a stolen store reveals nothing, and on the master secret, so that a holder with write
+    /// access to the store cannot seal a record of its own making.
     pub(super) fn sealing_key(&self) -> Secret<[u8; 32]> {
         let input = [self.secret.expose().as_slice(), self.keys.record.expose()].concat();
         secret::derive_key(&Zeroizing::new(input), "tower-jam session record")
@@ -52,10 +53,10 @@ impl Token {
     }
 }
 
-/// The keys under which tokens are tagged: the first makes tags, all check them.
+/// The keys that tag tokens. The first one makes tags; all verify them.
 pub(super) struct TagKeys(Vec<Arc<SessionKeys>>);
 
-/// What follows from one master secret.
+/// The keys derived from one master secret.
 struct SessionKeys {
     tag: TagKey,
     record: Secret<[u8; 32]>,
@@ -73,24 +74,24 @@ impl TagKeys {
     }
 
     /// A token for a new record.
-    pub(super) fn generate(&self) -> Token {
-        Token {
+    pub(super) fn generate(&self) -> SessionToken {
+        SessionToken {
             locator: secret::random(),
             secret: Secret::new(secret::random()),
             keys: Arc::clone(&self.0[0]),
         }
     }
 
-    /// A token for the same record with another secret.
-    pub(super) fn renewed(&self, token: &Token) -> Token {
-        Token {
+    /// Returns a token for the same record with a new secret.
+    pub(super) fn with_new_secret(&self, token: &SessionToken) -> SessionToken {
+        SessionToken {
             locator: token.locator,
             ..self.generate()
         }
     }
 
-    /// The text for the cookie.
-    pub(super) fn encode(token: &Token) -> Secret<String> {
+    /// Returns the text for the cookie.
+    pub(super) fn encode(token: &SessionToken) -> Secret<String> {
         let body = token.body();
         let mut bytes = [0; TOKEN_BYTES];
         bytes[..body.len()].copy_from_slice(&body);
@@ -98,8 +99,8 @@ impl TagKeys {
         Secret::new(URL_SAFE_NO_PAD.encode_to_string(bytes))
     }
 
-    /// The token that `text` stands for, if it was made here.
-    pub(super) fn decode(&self, text: &str) -> Option<Token> {
+    /// Returns the token that `text` encodes, if it was made here.
+    pub(super) fn decode(&self, text: &str) -> Option<SessionToken> {
         if text.len() != TEXT_BYTES {
             return None;
         }
@@ -110,7 +111,7 @@ impl TagKeys {
         let (body, tag) = bytes.split_at(LOCATOR_BYTES + SECRET_BYTES);
         let keys = self.0.iter().find(|keys| keys.tag.is_tag(body, tag))?;
         let (locator, secret) = body.split_at(LOCATOR_BYTES);
-        Some(Token {
+        Some(SessionToken {
             locator: locator.try_into().ok()?,
             secret: Secret::new(secret.try_into().ok()?),
             keys: Arc::clone(keys),
@@ -118,7 +119,8 @@ impl TagKeys {
     }
 }
 
-/// The public id of the record under `key`: part of a hash, which neither finds nor opens it.
+/// Returns the public id of the record under `key`: part of a hash, which neither locates nor opens
+/// it.
 pub(super) fn public_id(key: &Key) -> String {
     URL_SAFE_NO_PAD.encode_to_string(&key.digest()[..16])
 }
@@ -195,7 +197,7 @@ mod tests {
     fn a_renewed_token_finds_the_same_record_with_another_secret() {
         let keys = TagKeys::new(&MasterSecret::generate(), "self");
         let token = keys.generate();
-        let renewed = keys.renewed(&token);
+        let renewed = keys.with_new_secret(&token);
         assert_eq!(token.key(), renewed.key());
         assert_ne!(token.hash(), renewed.hash());
         assert_ne!(token.sealing_key(), renewed.sealing_key());

@@ -1,14 +1,16 @@
-//! What is checked of a server's address before anybody is asked for it.
+//! A check of a server's address that runs before any lookup.
 
 use crate::error::ConfigError;
 
-/// Refuses an address in which a special character of the password may have ended the user's part (RFC 3986 section 3.2.1): what is
-/// left of the password would be taken for the host, looked up, and named in errors. Nothing of the address is in the error.
+/// Rejects an address in which an unencoded special character of the password may end the userinfo
+/// (RFC 3986 section 3.2.1). The rest of the password would be taken for the host, looked up, and
+/// named in errors. The error contains nothing of the address.
 pub(super) fn check(url: &str) -> Result<(), ConfigError> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, behind) = rest.split_at(end);
-    // One `@` divides the user's part from the host. Any other is of a text that was not encoded, and the division is in doubt.
+    // One `@` separates the userinfo from the host. A second one means that the text was not
+    // encoded, and the separation is ambiguous.
     if authority.matches('@').count() > 1 || behind.contains('@') {
         return Err(ConfigError::new("url", REASON));
     }

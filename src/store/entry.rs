@@ -1,4 +1,4 @@
-//! What is read and written, and under which condition.
+//! Entries, writes and the condition of a write.
 
 use std::fmt;
 
@@ -7,40 +7,40 @@ use bytes::Bytes;
 use super::Key;
 use crate::{clock::Timestamp, secret};
 
-/// Tells one write of a key from every other: 64 random bits, drawn by the writer. It never repeats,
-/// not even after the key was taken and written anew, and lets a writer whose answer was lost
-/// recognise its own write.
+/// Distinguishes one write of a key from every other: 64 random bits, drawn by the writer. A
+/// version never repeats, not even after the key was taken and written again. A writer whose answer
+/// was lost recognises its own write by it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Version(u64);
 
 impl Version {
-    /// The version that a backend stored as this number.
+    /// The version that a backend stored as `number`.
     #[must_use]
     pub const fn from_stored(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number to store.
+    /// Returns the number to store.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 }
 
-/// What a store holds under a key. `Debug` leaves the value out.
+/// A stored value with its version and expiry. `Debug` omits the value.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
     /// The bytes that were written.
     pub value: Bytes,
-    /// Which write they came with.
+    /// The version of the write.
     pub version: Version,
-    /// When the entry is gone.
+    /// When the entry expires.
     pub expires_at: Timestamp,
 }
 
 impl Entry {
-    /// An entry as a backend read it.
+    /// An entry as read by a backend.
     #[must_use]
     pub const fn new(value: Bytes, version: Version, expires_at: Timestamp) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Entry {
         }
     }
 
-    /// Whether the entry counts at `now`. At its very expiry it does not.
+    /// Returns whether the entry is live at `now`. At the moment of its expiry it is not.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.expires_at
@@ -67,18 +67,18 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// The answer of a [`glance`](super::Store::glance).
+/// The answer of a cached read ([`Store::glance`](super::Store::glance)).
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Glance {
     /// The live entry, if there is one.
     pub entry: Option<Entry>,
-    /// Whether this process remembered the answer. Otherwise it is the store's own, as of now.
+    /// Whether the answer comes from this process's cache. If not, the store has just given it.
     pub is_remembered: bool,
 }
 
 impl Glance {
-    /// What the store has just said.
+    /// An answer that the store has just given.
     #[must_use]
     pub const fn fresh(entry: Option<Entry>) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Glance {
         }
     }
 
-    /// What the store said a while ago.
+    /// An answer from this process's cache.
     #[must_use]
     pub const fn remembered(entry: Option<Entry>) -> Self {
         Self {
@@ -97,24 +97,25 @@ impl Glance {
     }
 }
 
-/// What to write. `Debug` leaves the value out.
+/// What to write. `Debug` omits the value.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Write {
-    /// The bytes.
+    /// The bytes to store.
     pub value: Bytes,
-    /// The version this write will be known by.
+    /// The version of this write.
     pub version: Version,
-    /// When the entry is gone; [`Timestamp::NEVER`] for users and enrolments only.
+    /// When the entry expires; [`Timestamp::NEVER`] for users and enrolments only.
     pub expires_at: Timestamp,
-    /// The group it is listed under, the same in every write of one key.
+    /// The group that lists the entry, the same in every write of one key.
     pub group: Option<Key>,
-    /// Whether nobody who remembers the value before need hear of this one: it only prolongs a life.
+    /// Whether caches of the previous value need no invalidation, because the write only extends
+    /// the expiry.
     pub is_quiet: bool,
 }
 
 impl Write {
-    /// A write of `value` with a version of its own, in no group.
+    /// A write of `value` with a new version, in no group.
     #[must_use]
     pub fn new(value: impl Into<Bytes>, expires_at: Timestamp) -> Self {
         Self {
@@ -126,15 +127,15 @@ impl Write {
         }
     }
 
-    /// Puts the entry into `group`.
+    /// Adds the entry to `group`.
     #[must_use]
     pub fn in_group(mut self, group: Key) -> Self {
         self.group = Some(group);
         self
     }
 
-    /// Spares near-caches the announcement, where the store can: what they remember stays true enough until
-    /// they ask again.
+    /// Skips the invalidation of near-caches if the store can. What they hold remains accurate
+    /// enough until they read it again.
     #[must_use]
     pub fn quietly(mut self) -> Self {
         self.is_quiet = true;
@@ -155,17 +156,20 @@ impl fmt::Debug for Write {
 
 /// The condition of a [`put`](super::Store::put).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(clippy::exhaustive_enums, reason = "the verbs of a store are frozen")]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "the conditions of a write are final"
+)]
 pub enum When {
-    /// Whatever is there is replaced.
+    /// Replaces any entry.
     Always,
-    /// Only where no live entry is.
+    /// Writes only if there is no live entry.
     Absent,
-    /// Only while the live entry is still the one with this version.
+    /// Writes only if the live entry still has this version.
     Unchanged(Version),
 }
 
-/// Whether a write under `when` may go ahead over `current`, for backends that decide in Rust.
+/// Returns whether `when` permits a write over `current`, for backends that decide in Rust.
 #[must_use]
 pub fn permits(when: When, current: Option<&Entry>, now: Timestamp) -> bool {
     let live = current.filter(|entry| entry.is_live(now));

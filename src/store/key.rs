@@ -1,4 +1,4 @@
-//! What names an entry.
+//! Store keys: a namespace and a hash.
 
 use std::{
     borrow::Cow,
@@ -10,10 +10,11 @@ use std::{
 use super::namespace::{Namespace, Traits};
 use crate::secret;
 
-/// Names an entry or a group: a namespace and 256 bits that tell nothing of what they stand for.
+/// The name of an entry or a group: a namespace and 256 bits that do not reveal what they stand
+/// for.
 ///
-/// What the namespace declares travels with the key and is no part of its name: a key that was read from a store, of which
-/// nothing is declared, is equal to the one that its engine makes.
+/// The declarations of the namespace travel with the key but are not part of its identity. A key
+/// that was read from a store, without declarations, is equal to the one that its engine makes.
 #[derive(Clone)]
 pub struct Key {
     pub(super) namespace: Cow<'static, str>,
@@ -22,7 +23,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key of `parts`, hashed with SHA-256. Parts are joined with their lengths, so `["ab", "c"]`
+    /// Hashes `parts` with SHA-256 to a key. Each part is hashed with its length, so `["ab", "c"]`
     /// and `["a", "bc"]` are different keys.
     #[must_use]
     pub fn new(namespace: impl Into<Namespace>, parts: &[&[u8]]) -> Self {
@@ -38,9 +39,10 @@ impl Key {
         Self::from_parts(namespace.into(), digest)
     }
 
-    /// The key that a backend stored as these two columns. What its engine declares of it is not stored, so that it may
-    /// change with a version of the engine. Until the engine makes the key again a store is careful with it: a change is
-    /// announced, a write waited for, and the entry is neither remembered nor evicted.
+    /// The key that a backend stored as these two columns. The declarations of its namespace are
+    /// not stored, so they may change with a version of the engine. Until the engine makes the key
+    /// itself, a store treats it with care: it sends an invalidation for each change, waits for the
+    /// replication of each write, and neither caches nor evicts the entry.
     #[must_use]
     pub fn from_stored(namespace: &str, digest: [u8; 32]) -> Self {
         Self::undeclared(Cow::Owned(namespace.to_owned()), digest)
@@ -54,7 +56,7 @@ impl Key {
         }
     }
 
-    /// The key with this digest, which was a key's before.
+    /// The key with a digest that was taken from an earlier key.
     pub(crate) const fn from_parts(namespace: Namespace, digest: [u8; 32]) -> Self {
         Self {
             namespace: Cow::Borrowed(namespace.name()),
@@ -63,37 +65,38 @@ impl Key {
         }
     }
 
-    /// What kind of thing the key names, such as `session`: lower-case ASCII letters and `-`.
+    /// Returns the namespace, such as `session`: lower-case ASCII letters and `-`.
     #[must_use]
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// Whether requests read such a key through a near-cache, which may then remember it. See [`Store::glance`](super::Store::glance).
+    /// Returns whether a near-cache may hold the entry for cached reads. See
+    /// [`Store::glance`](super::Store::glance).
     #[must_use]
     pub fn is_cached(&self) -> bool {
         self.traits.is_some_and(|traits| traits.is_cached)
     }
 
-    /// Whether a change to the key has to be announced to near-caches.
+    /// Returns whether a change of the entry must invalidate it in near-caches.
     #[must_use]
     pub fn is_announced(&self) -> bool {
         self.traits.is_none_or(|traits| traits.is_cached)
     }
 
-    /// Whether a write under the key removes access, also where nothing was before.
+    /// Returns whether a write under the key removes access, even if there was no entry before.
     #[must_use]
     pub fn is_revoking(&self) -> bool {
         self.traits.is_none_or(|traits| traits.is_revoking)
     }
 
-    /// Whether a store that is full may evict the entry.
+    /// Returns whether a full store may evict the entry.
     #[must_use]
     pub fn is_evictable(&self) -> bool {
         self.traits.is_some_and(|traits| traits.is_evictable)
     }
 
-    /// The hash that tells it from others of its namespace.
+    /// Returns the hash that distinguishes the key within its namespace.
     #[must_use]
     pub const fn digest(&self) -> &[u8; 32] {
         &self.digest
@@ -127,7 +130,7 @@ impl Hash for Key {
     }
 }
 
-/// Shows the namespace and the first bytes, enough to tell two keys apart in a test.
+/// Shows the namespace and the first bytes, enough to distinguish two keys in a test.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, ..] = self.digest;

@@ -1,20 +1,20 @@
-//! A store whose calls are counted and timed.
+//! Metrics of a store's calls.
 
 use std::{fmt, future::Future, sync::Arc, time::Instant};
 
 use super::{Entry, Glance, Key, Store, StoreFuture, When, Write};
 use crate::{clock::Timestamp, error::StoreError};
 
-/// Passes every call on, and counts and times it: see [`metrics`](crate::metrics).
+/// A store that forwards every call, and counts and times it: see [`metrics`](crate::metrics).
 ///
-/// It goes around whatever the engines are given, a [`NearCache`](crate::store) included, and shows what they wait for.
-/// [`Jam`](crate) puts it around the store of the table `store`.
+/// It wraps the store that the engines get, including a [`NearCache`](crate::store), and so shows
+/// how long they wait. [`Jam`](crate) wraps the store of the table `store` in it.
 pub struct Metered {
     inner: Arc<dyn Store>,
 }
 
 impl Metered {
-    /// The calls of `inner`, counted.
+    /// Wraps `inner`.
     pub fn new(inner: Arc<dyn Store>) -> Self {
         Self { inner }
     }
@@ -26,15 +26,15 @@ impl fmt::Debug for Metered {
     }
 }
 
-/// `call` must do nothing before it is polled, or the time of what it does is not in.
+/// `call` must do nothing before it is polled; the time of such work would not be measured.
 async fn measured<T>(
-    verb: &'static str,
+    operation: &'static str,
     call: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
     let began = Instant::now();
     let answer = call.await;
     let outcome = answer.as_ref().map_or_else(StoreError::code, |_| "ok");
-    crate::metrics::called(verb, outcome, began.elapsed());
+    crate::metrics::record_store_call(operation, outcome, began.elapsed());
     answer
 }
 

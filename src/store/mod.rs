@@ -1,23 +1,27 @@
-//! All shared state: versioned bytes with an expiry and one group.
+//! Storage for all shared state: versioned bytes with an expiry and at most one group.
 //!
-//! A [`Store`] is a small atomic key-value map. Whatever must change together is one value, so each
-//! operation of an engine commits on one conditional write and no store needs transactions.
+//! A [`Store`] is a small atomic key-value map. Everything that must change together is one value,
+//! so each operation of an engine commits with one conditional write, and no store needs
+//! transactions.
 //!
-//! The conditions a store keeps, each checked by the `contract` module (feature `testing`):
+//! A store guarantees these conditions. The `contract` module (feature `testing`) checks each of
+//! them:
 //!
 //! 1. [`put`](Store::put) under [`When::Absent`] or [`When::Unchanged`] is atomic: of two racing
-//!    writers one wins, the other gets `false` and nothing of it is written.
-//! 2. [`take`](Store::take) hands an entry to one caller at most.
-//! 3. An entry whose expiry has passed is absent, by the store's own [`Clock`](crate::Clock), whether or not its
-//!    bytes are still there. Engines do not rely on this: they keep their deadlines in the value.
-//! 4. An entry belongs to at most one group, fixed while it lives. [`list`](Store::list) never misses
-//!    a live entry whose write was acknowledged before the call, and lists no key that has since come
-//!    into another group.
-//! 5. [`add`](Store::add) is atomic and keeps the first expiry; a sum of zero is no entry.
-//! 6. An error means that the store does not know; it is never an answer.
+//!    writers one wins; the other gets `false` and writes nothing.
+//! 2. [`take`](Store::take) returns an entry to at most one caller.
+//! 3. An expired entry is absent by the store's own [`Clock`](crate::Clock), even if its bytes are
+//!    still stored. Engines do not rely on this: they store their deadlines in the value.
+//! 4. An entry belongs to at most one group, which does not change during its lifetime.
+//!    [`list`](Store::list) never misses a live entry whose write was acknowledged before the call,
+//!    and never lists a key that has since moved to another group.
+//! 5. [`add`](Store::add) is atomic and preserves the first expiry; a sum of zero is stored as no
+//!    entry.
+//! 6. An error means that the answer is unknown. It never stands for an answer such as "absent".
 //!
-//! Keys are hashes ([`Key::new`]), so a stolen table opens no session. What engines store beside them is
-//! sealed or hashed; of a session the store shows subject, roles, times and the name of the device.
+//! Keys are hashes ([`Key::new`]), so a stolen table opens no session. The values that engines
+//! store are sealed or hashed; of a session the store reveals the subject, the roles, the times and
+//! the device name.
 //!
 //! ```
 //! use tower_jam::store::{Key, MemoryStore, Store, When, Write};
@@ -31,10 +35,11 @@
 //!
 //! assert!(store.put(&key, Write::new("first", expires_at), When::Absent).await?);
 //! let entry = store.get(&key).await?.expect("it was just written");
-//! assert!(store.put(&key, Write::new("second", expires_at), When::Unchanged(entry.version)).await?);
+//! let unchanged = When::Unchanged(entry.version);
+//! assert!(store.put(&key, Write::new("second", expires_at), unchanged).await?);
 //!
 //! // A writer that still holds the first version changes nothing.
-//! assert!(!store.put(&key, Write::new("late", expires_at), When::Unchanged(entry.version)).await?);
+//! assert!(!store.put(&key, Write::new("late", expires_at), unchanged).await?);
 //! assert_eq!(store.take(&key).await?.expect("the second value").value, "second");
 //! assert!(store.get(&key).await?.is_none());
 //! # Ok(())
@@ -97,43 +102,45 @@ pub use self::{
     namespace::Namespace,
 };
 
-/// The future of a store's verb.
+/// The future that a method of [`Store`] returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Keeps versioned bytes for the engines.
+/// Stores versioned bytes for the engines.
 ///
-/// Four verbs are required. Implement [`add`](Store::add) and [`remove_group`](Store::remove_group)
-/// too where the backend has something better than the loops provided.
+/// Four methods are required. Implement [`add`](Store::add) and
+/// [`remove_group`](Store::remove_group) too if the backend can do better than the provided loops.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// Reads the live entry under `key`.
+    /// Returns the live entry under `key`, or `None` if there is none.
     fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>>;
 
-    /// Writes if `when` holds. `false` says that it did not, and that nothing was written. A write whose
-    /// expiry has passed already is a removal.
+    /// Writes if `when` holds. Returns `false` if it did not hold and nothing was written. A write
+    /// that has already expired removes the entry.
     fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool>;
 
     /// Removes the live entry under `key` and returns it to this caller alone.
     fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>>;
 
-    /// Reads every live entry of `group`, in no order.
+    /// Returns every live entry of `group`, in no particular order.
     fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>>;
 
-    /// Reads the entry under `key` for a check that every request makes. Only a near-cache overrides this: its
-    /// answer may come from this process's memory, as late as its manual says. So a caller that would
-    /// say no because of a remembered answer asks [`get`](Store::get) first.
+    /// Reads the entry under `key` for a check that every request makes: a cached read. Only a
+    /// near-cache overrides this method. Its answer may come from this process's memory, and may be
+    /// as stale as its manual states. Before a caller refuses a request because of a cached answer,
+    /// it must confirm it with [`get`](Store::get).
     fn glance<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Glance> {
         Box::pin(async move { Ok(Glance::fresh(self.get(key).await?)) })
     }
 
-    /// Adds `delta` to the number under `key`, zero when absent, and returns the sum, which stays within
-    /// an `i64`. The expiry is that of the first addition; later ones do not move it. A number is stored
-    /// as decimal text, in no group, and every addition gives it a new version.
+    /// Adds `delta` to the number under `key`, which is zero if absent, and returns the sum. The
+    /// sum saturates at the bounds of `i64`. The first addition sets the expiry; later ones do not
+    /// change it. A number is stored as decimal text, in no group, and every addition gives it a
+    /// new version.
     ///
-    /// A sum of zero is stored as no entry, by the same atomic step: what was there is removed, and the next addition is a first
-    /// one. So a counter that has come back to zero leaves nothing.
+    /// A sum of zero removes the entry in the same atomic step, and the next addition counts as the
+    /// first. A counter that returns to zero leaves nothing behind.
     ///
-    /// The loop provided gives up as [`StoreError::Contended`], with nothing added, when others keep
-    /// coming first.
+    /// The provided loop fails with [`StoreError::Contended`], and adds nothing, if other writers
+    /// keep winning.
     fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
         Box::pin(async move {
             for _ in 0..ADD_ATTEMPTS {
@@ -152,7 +159,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
                     }
                 };
                 if sum == 0 {
-                    // A write that is over already is a removal.
+                    // A write that has already expired removes the entry.
                     write.expires_at = Timestamp::from_millis(0);
                 }
                 if self.put(key, write, when).await? {
@@ -163,10 +170,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         })
     }
 
-    /// Removes every entry that was in `group` when the call began; returns how many it removed.
+    /// Removes every entry that was in `group` when the call began, and returns how many it
+    /// removed.
     ///
-    /// The loop provided also removes an entry that was taken and written anew, under the same key into
-    /// another group, between its two calls. The keys of this crate are never written anew.
+    /// The provided loop also removes an entry that was taken and written again between its two
+    /// calls, under the same key but in another group. This crate never writes such a key again.
     fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let mut removed = 0;
@@ -178,11 +186,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// Reads the number that [`Store::add`] keeps: decimal text.
+/// Parses the decimal number that [`Store::add`] stores.
 ///
 /// # Errors
 ///
-/// [`StoreError::Corrupt`] when it is anything else.
+/// [`StoreError::Corrupt`] if `value` is anything else.
 pub fn number(value: &[u8]) -> Result<i64, StoreError> {
     std::str::from_utf8(value)
         .map_err(|error| StoreError::Corrupt(error.into()))?
@@ -190,5 +198,5 @@ pub fn number(value: &[u8]) -> Result<i64, StoreError> {
         .map_err(|error: std::num::ParseIntError| StoreError::Corrupt(error.into()))
 }
 
-/// With sixteen writers in lockstep, one in ten million additions loses this often.
+/// Sixteen writers in lockstep lose this often in a row in one of ten million additions.
 const ADD_ATTEMPTS: usize = 256;

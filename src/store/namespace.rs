@@ -1,6 +1,7 @@
-//! What kind of thing a key names, and what follows for the stores.
+//! Namespaces: the kinds of keys, and what engines declare about them.
 
-/// The kind of a key, declared once, as a constant of the engine that writes such entries. So no store knows an engine.
+/// The kind of a key. The engine that writes such entries declares it once, as a constant, so no
+/// store needs to know an engine.
 ///
 /// ```
 /// use tower_jam::store::{Key, Namespace};
@@ -10,15 +11,15 @@
 /// assert!(Key::new(INVITATION, &[b"alice"]).is_revoking());
 /// ```
 ///
-/// A bare name is a namespace too, [cached](Self::cached) and [revoking](Self::revoking): what costs most, and is safe
-/// whatever the entries are.
+/// A plain string converts to a namespace that is [cached](Self::cached) and
+/// [revoking](Self::revoking). That costs the most and is safe for any entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Namespace {
     name: &'static str,
     pub(super) traits: Traits,
 }
 
-/// What an engine declares of its keys.
+/// What an engine declares about its keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Traits {
     pub(super) is_cached: bool,
@@ -27,11 +28,11 @@ pub(super) struct Traits {
 }
 
 impl Namespace {
-    /// A namespace of lower-case ASCII letters and `-`, with none of the traits below.
+    /// A namespace of lower-case ASCII letters and `-`, without any of the traits below.
     ///
     /// # Panics
     ///
-    /// When the name is empty or has other characters; for a constant that is an error of the compiler.
+    /// If the name is empty or has other characters. For a constant this is a compile error.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         let bytes = name.as_bytes();
@@ -45,8 +46,9 @@ impl Namespace {
         Self { name, traits: NONE }
     }
 
-    /// Requests read such keys through a near-cache, and their changes trigger invalidations. That is not free, least of
-    /// all in PostgreSQL. A group declares it where its members are of such a namespace.
+    /// Requests read such keys through a near-cache, and each change sends invalidations. These
+    /// have a cost, most of all in PostgreSQL. A group declares this if its members have such a
+    /// namespace.
     #[must_use]
     pub const fn cached(self) -> Self {
         self.with(Traits {
@@ -55,8 +57,8 @@ impl Namespace {
         })
     }
 
-    /// A write removes access, also where nothing was before: a token that is listed, a mark, an epoch. A failover
-    /// must not undo it, so it waits for a replica.
+    /// A write removes access, even if there was no entry before: a revoked token id, a mark, an
+    /// epoch. A failover must not undo such a write, so it waits for a replica.
     #[must_use]
     pub const fn revoking(self) -> Self {
         self.with(Traits {
@@ -65,7 +67,7 @@ impl Namespace {
         })
     }
 
-    /// A bounded store that is full may evict such entries: counters.
+    /// A full store may evict such entries. For counters.
     #[must_use]
     pub const fn evictable(self) -> Self {
         self.with(Traits {
@@ -74,7 +76,7 @@ impl Namespace {
         })
     }
 
-    /// The name, by which alone namespaces are told apart.
+    /// Returns the name, which alone identifies a namespace.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.name

@@ -1,36 +1,38 @@
-//! The one loop of a compare-and-swap.
+//! The compare-and-swap loop of all engines.
 
-use super::{Entry, Key, Store, Version, When, Write, turn::Turn};
+use super::{Entry, Key, Store, Version, When, Write, turn::SwapPermit};
 use crate::{clock::Clock, error::StoreError};
 
-/// What is to become of a value that was read.
+/// What a decision does with the value that was read.
 pub(crate) enum Step<T> {
-    /// It stays as it is.
+    /// Leaves the value unchanged.
     Keep(T),
-    /// It is written anew, and the answer holds once that has happened.
+    /// Replaces the value. The answer is valid once the write has succeeded.
     Swap(Write, T),
 }
 
-/// Lets `decide` change the value under `key` until no other change comes between, and returns its last answer.
+/// Changes the value under `key` as `decide` says, until a write meets no concurrent change.
+/// Returns the last answer of `decide`.
 ///
-/// `decide` may be called many times, so it must have no effect but its answer. A write whose answer was lost
-/// counts as done if the value is found with its version.
+/// `decide` may be called many times, so it must have no side effects. A write whose answer was
+/// lost counts as successful if the value is found with its version.
 ///
 /// # Errors
 ///
-/// Those of `decide` and of the store; [`StoreError::Contended`] after five seconds of losing, and
-/// [`StoreError::Unknown`] when a write may have been made and cannot be looked for.
+/// Those of `decide` and of the store; [`StoreError::Contended`] after five seconds of lost races,
+/// and [`StoreError::Unknown`] if a write may have been made and the store cannot be read to find
+/// out.
 pub(crate) async fn swap<T, E: From<StoreError>>(
     store: &dyn Store,
     clock: &dyn Clock,
     key: &Key,
     decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
-    let mode = Mode::default();
+    let mode = SwapMode::default();
     run(store, clock, key, mode, decide).await
 }
 
-/// [`swap`] for a key that nothing is under, as far as anybody knows: the first write is made without a look.
+/// [`swap`] for a key that is presumably absent: makes the first write without reading.
 ///
 /// # Errors
 ///
@@ -42,9 +44,9 @@ pub(crate) async fn create<T, E: From<StoreError>>(
     key: &Key,
     decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
-    let mode = Mode {
-        begins_absent: true,
-        ..Mode::default()
+    let mode = SwapMode {
+        assumes_absent: true,
+        ..SwapMode::default()
     };
     run(store, clock, key, mode, decide).await
 }
@@ -53,8 +55,8 @@ pub(crate) async fn create<T, E: From<StoreError>>(
 ///
 /// # Errors
 ///
-/// Those of [`swap`]; also [`StoreError::Unknown`] when the answer to a write was lost and another write has come since,
-/// before or after it: nobody can tell.
+/// Those of [`swap`]; also [`StoreError::Unknown`] if the answer to a write was lost and another
+/// write was made before or after it, so that the outcome cannot be determined.
 #[cfg(feature = "session")]
 pub(crate) async fn swap_once<T, E: From<StoreError>>(
     store: &dyn Store,
@@ -62,26 +64,26 @@ pub(crate) async fn swap_once<T, E: From<StoreError>>(
     key: &Key,
     decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
-    let mode = Mode {
-        repeats_count: true,
-        ..Mode::default()
+    let mode = SwapMode {
+        must_not_repeat: true,
+        ..SwapMode::default()
     };
     run(store, clock, key, mode, decide).await
 }
 
 #[derive(Clone, Copy, Default)]
-struct Mode {
-    /// Whether nothing is taken to be there at first.
-    begins_absent: bool,
-    /// Whether a decision over the outcome of an earlier one does more, because it does not see in the value what that
-    /// came to.
-    repeats_count: bool,
+struct SwapMode {
+    /// Whether the value is first assumed to be absent.
+    assumes_absent: bool,
+    /// Whether the change is not idempotent: a decision over the result of an earlier one would
+    /// change more, because the value does not show that the change was made.
+    must_not_repeat: bool,
 }
 
-/// A write whose answer was lost.
-struct Lost<T> {
+/// A write without an answer, which may have been made.
+struct LostWrite<T> {
     version: Version,
-    /// What the write was to replace. While that is there, the write has not been made.
+    /// The version that the write was to replace. While it is current, the write has not been made.
     replaces: Option<Version>,
     answer: T,
 }
@@ -90,24 +92,25 @@ async fn run<T, E: From<StoreError>>(
     store: &dyn Store,
     clock: &dyn Clock,
     key: &Key,
-    mode: Mode,
+    mode: SwapMode,
     mut decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
     let deadline = clock.monotonic() + DEADLINE;
-    // A lost write may still be made after others were tried, so none is forgotten.
-    let mut unsettled: Vec<Lost<T>> = Vec::new();
-    // Taken after the first loss, and held to the end.
-    let mut turn = None;
-    let mut is_read = !mode.begins_absent;
+    // A lost write may still be made after later attempts, so all of them are remembered.
+    let mut unsettled: Vec<LostWrite<T>> = Vec::new();
+    // Acquired after the first lost race and held until the end.
+    let mut permit = None;
+    let mut reads = !mode.assumes_absent;
     loop {
-        let entry = match is_read {
-            false => None,
-            true => match store.get(key).await {
+        let entry = if reads {
+            match store.get(key).await {
                 Err(error) if !unsettled.is_empty() => return Err(error.in_doubt().into()),
                 answer => answer?,
-            },
+            }
+        } else {
+            None
         };
-        is_read = true;
+        reads = true;
         let found = entry.as_ref().map(|entry| entry.version);
         let mut writes = unsettled.iter();
         if let Some(at) = writes.position(|lost| found == Some(lost.version)) {
@@ -117,7 +120,7 @@ async fn run<T, E: From<StoreError>>(
             Step::Keep(answer) => return Ok(answer),
             Step::Swap(write, answer) => (write, answer),
         };
-        if mode.repeats_count && unsettled.iter().any(|lost| lost.replaces != found) {
+        if mode.must_not_repeat && unsettled.iter().any(|lost| lost.replaces != found) {
             return Err(StoreError::Unknown(OVERTAKEN.into()).into());
         }
         let version = write.version;
@@ -125,7 +128,7 @@ async fn run<T, E: From<StoreError>>(
         match store.put(key, write, when).await {
             Ok(true) => return Ok(answer),
             Ok(false) => {}
-            Err(StoreError::Unknown(_)) => unsettled.push(Lost {
+            Err(StoreError::Unknown(_)) => unsettled.push(LostWrite {
                 version,
                 replaces: found,
                 answer,
@@ -134,14 +137,15 @@ async fn run<T, E: From<StoreError>>(
             Err(error) => return Err(error.into()),
         }
         if clock.monotonic() > deadline {
-            let error = match unsettled.is_empty() {
-                true => StoreError::Contended,
-                false => StoreError::Contended.in_doubt(),
+            let error = if unsettled.is_empty() {
+                StoreError::Contended
+            } else {
+                StoreError::Contended.in_doubt()
             };
             return Err(error.into());
         }
-        if turn.is_none() {
-            turn = Some(Turn::wait(store, key).await);
+        if permit.is_none() {
+            permit = Some(SwapPermit::acquire(store, key).await);
         }
     }
 }
@@ -163,57 +167,57 @@ mod tests {
 
     /// What a store does with one call.
     #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Turn {
+    enum Reaction {
         Works,
-        IsAway,
+        IsDown,
         /// The write is made, and its answer is lost.
         Loses,
-        /// The write is made once the next write has been refused or made.
+        /// The write is made after the next write was refused or made.
         IsLate,
-        /// The write is made, its answer is lost, and another writer's follows.
+        /// The write is made, its answer is lost, and another writer's write follows.
         IsOvertaken,
     }
 
     #[derive(Debug)]
     struct Scripted {
-        turns: Mutex<VecDeque<Turn>>,
+        reactions: Mutex<VecDeque<Reaction>>,
         entry: Mutex<Option<Entry>>,
         late: Mutex<Option<Entry>>,
     }
 
     impl Scripted {
-        fn new(turns: impl IntoIterator<Item = Turn>) -> Self {
+        fn new(reactions: impl IntoIterator<Item = Reaction>) -> Self {
             Self {
-                turns: Mutex::new(turns.into_iter().collect()),
+                reactions: Mutex::new(reactions.into_iter().collect()),
                 entry: Mutex::default(),
                 late: Mutex::default(),
             }
         }
 
-        fn turn(&self) -> Turn {
-            self.turns
+        fn reaction(&self) -> Reaction {
+            self.reactions
                 .lock()
                 .unwrap()
                 .pop_front()
-                .unwrap_or(Turn::Works)
+                .unwrap_or(Reaction::Works)
         }
     }
 
-    fn away() -> StoreError {
-        StoreError::Unavailable("away".into())
+    fn down() -> StoreError {
+        StoreError::Unavailable("down".into())
     }
 
     impl Store for Scripted {
         fn get<'a>(&'a self, _: &'a Key) -> StoreFuture<'a, Option<Entry>> {
-            let entry = match self.turn() {
-                Turn::IsAway => Err(away()),
+            let entry = match self.reaction() {
+                Reaction::IsDown => Err(down()),
                 _ => Ok(self.entry.lock().unwrap().clone()),
             };
             Box::pin(async { entry })
         }
 
         fn put<'a>(&'a self, _: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
-            let turn = self.turn();
+            let reaction = self.reaction();
             let mut entry = self.entry.lock().unwrap();
             let is_allowed = match when {
                 When::Always => true,
@@ -225,22 +229,22 @@ mod tests {
                 version: write.version,
                 expires_at: write.expires_at,
             };
-            let answer = match turn {
-                Turn::IsAway => Err(away()),
-                Turn::IsLate => {
+            let answer = match reaction {
+                Reaction::IsDown => Err(down()),
+                Reaction::IsLate => {
                     *self.late.lock().unwrap() = Some(written);
                     Err(StoreError::Unknown("lost".into()))
                 }
-                turn => {
+                reaction => {
                     if is_allowed {
                         *entry = Some(written);
                     }
                     if let Some(late) = self.late.lock().unwrap().take() {
                         *entry = Some(late);
                     }
-                    match turn {
-                        Turn::Loses => Err(StoreError::Unknown("lost".into())),
-                        Turn::IsOvertaken => {
+                    match reaction {
+                        Reaction::Loses => Err(StoreError::Unknown("lost".into())),
+                        Reaction::IsOvertaken => {
                             if let Some(entry) = &mut *entry {
                                 entry.version = Version::from_stored(0);
                             }
@@ -254,20 +258,20 @@ mod tests {
         }
 
         fn take<'a>(&'a self, _: &'a Key) -> StoreFuture<'a, Option<Entry>> {
-            unreachable!("a swap takes nothing")
+            unreachable!("a swap never takes")
         }
 
         fn list<'a>(&'a self, _: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
-            unreachable!("a swap lists nothing")
+            unreachable!("a swap never lists")
         }
     }
 
-    /// Counts up by one, and returns what came of it and how often it was decided.
+    /// Increments the number, and returns the result and how many decisions it took.
     async fn count(store: &Scripted) -> (Result<u8, StoreError>, usize) {
-        count_with(store, Mode::default()).await
+        count_with(store, SwapMode::default()).await
     }
 
-    async fn count_with(store: &Scripted, mode: Mode) -> (Result<u8, StoreError>, usize) {
+    async fn count_with(store: &Scripted, mode: SwapMode) -> (Result<u8, StoreError>, usize) {
         let clock = Arc::new(ManualClock::default());
         let mut decisions = 0;
         let key = Key::new("example", &[]);
@@ -283,25 +287,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_write_whose_answer_was_lost_is_recognised_and_not_made_again() {
-        let store = Scripted::new([Turn::Works, Turn::Loses]);
+        let store = Scripted::new([Reaction::Works, Reaction::Loses]);
         let (counted, decisions) = count(&store).await;
         assert_eq!((counted.unwrap(), decisions), (1, 1));
     }
 
-    /// Said to be unavailable, which means that nothing was done, a client would be told what may not be so.
+    /// `Unavailable` would say that nothing was written, which may be false.
     #[tokio::test]
     async fn a_lost_write_that_cannot_be_looked_for_is_unknown() {
-        for turns in [
-            vec![Turn::Works, Turn::Loses, Turn::IsAway],
-            vec![Turn::Works, Turn::IsLate, Turn::Works, Turn::IsAway],
+        for reactions in [
+            vec![Reaction::Works, Reaction::Loses, Reaction::IsDown],
+            vec![
+                Reaction::Works,
+                Reaction::IsLate,
+                Reaction::Works,
+                Reaction::IsDown,
+            ],
         ] {
-            let (counted, _) = count(&Scripted::new(turns)).await;
+            let (counted, _) = count(&Scripted::new(reactions)).await;
             assert!(
                 matches!(counted, Err(StoreError::Unknown(_))),
                 "{counted:?}"
             );
         }
-        let (counted, _) = count(&Scripted::new([Turn::Works, Turn::IsAway])).await;
+        let (counted, _) = count(&Scripted::new([Reaction::Works, Reaction::IsDown])).await;
         assert!(
             matches!(counted, Err(StoreError::Unavailable(_))),
             "{counted:?}"
@@ -310,23 +319,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_write_that_is_made_late_is_recognised_all_the_same() {
-        let turns = [Turn::Works, Turn::IsLate, Turn::Works, Turn::Loses];
-        let store = Scripted::new(turns);
+        let reactions = [
+            Reaction::Works,
+            Reaction::IsLate,
+            Reaction::Works,
+            Reaction::Loses,
+        ];
+        let store = Scripted::new(reactions);
         let (counted, decisions) = count(&store).await;
         assert_eq!((counted.unwrap(), decisions), (1, 2));
         assert_eq!(store.entry.lock().unwrap().as_ref().unwrap().value[0], 1);
     }
 
-    /// The write may be under the other one, or may never have been made.
+    /// The write may have been replaced, or may never have been made.
     #[cfg(feature = "session")]
     #[tokio::test]
     async fn what_must_not_be_made_twice_is_unknown_once_it_was_overtaken() {
-        let turns = [Turn::Works, Turn::IsOvertaken];
-        let once = Mode {
-            repeats_count: true,
-            ..Mode::default()
+        let reactions = [Reaction::Works, Reaction::IsOvertaken];
+        let once = SwapMode {
+            must_not_repeat: true,
+            ..SwapMode::default()
         };
-        let store = Scripted::new(turns);
+        let store = Scripted::new(reactions);
         let (counted, decisions) = count_with(&store, once).await;
         assert!(
             matches!(counted, Err(StoreError::Unknown(_))),
@@ -335,17 +349,17 @@ mod tests {
         assert_eq!(decisions, 2);
         assert_eq!(store.entry.lock().unwrap().as_ref().unwrap().value[0], 1);
 
-        let (counted, _) = count(&Scripted::new(turns)).await;
-        assert_eq!(counted.unwrap(), 2, "a repeat that is harmless is made");
+        let (counted, _) = count(&Scripted::new(reactions)).await;
+        assert_eq!(counted.unwrap(), 2, "an idempotent change is repeated");
     }
 
-    /// Called contended, which means that nothing was done, a client would be told what may not be so.
+    /// `Contended` would say that nothing was written, which may be false.
     #[tokio::test]
-    async fn a_lost_write_is_still_in_doubt_at_the_deadline() {
+    async fn a_lost_write_is_still_unknown_at_the_deadline() {
         let store = Scripted::new(
-            [Turn::Works, Turn::Loses]
+            [Reaction::Works, Reaction::Loses]
                 .into_iter()
-                .chain(std::iter::repeat_n(Turn::Works, 20)),
+                .chain(std::iter::repeat_n(Reaction::Works, 20)),
         );
         *store.entry.lock().unwrap() = Some(Entry::new(
             vec![7].into(),
@@ -366,7 +380,7 @@ mod tests {
         );
     }
 
-    /// Somebody else always comes first, and the first answer is lost.
+    /// Another writer always wins, and the first answer is lost.
     #[derive(Debug)]
     struct Refusing(Scripted);
 
@@ -376,8 +390,8 @@ mod tests {
         }
 
         fn put<'a>(&'a self, _: &'a Key, _: Write, _: When) -> StoreFuture<'a, bool> {
-            let answer = match self.0.turn() {
-                Turn::Loses => Err(StoreError::Unknown("lost".into())),
+            let answer = match self.0.reaction() {
+                Reaction::Loses => Err(StoreError::Unknown("lost".into())),
                 _ => Ok(false),
             };
             Box::pin(async { answer })

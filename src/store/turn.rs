@@ -1,8 +1,10 @@
-//! Who lost a compare-and-swap waits for those of this node who lost one on the same key before.
+//! A fair queue for compare-and-swap: a task that loses a race waits for the other tasks of this
+//! node that lost one on the same key before.
 //!
-//! Nobody waits who has not lost. A hundred tasks that change one value would else read it a hundred times for each of their
-//! writes; in turns each reads it once or twice. A turn ends with the future that holds it, so a wait is as long as the
-//! deadlines of those before, which began earlier and end earlier.
+//! A task that has not lost does not wait. Without the queue, a hundred tasks that change one value
+//! would each read it about a hundred times per write; with it, each reads it once or twice. A
+//! permit is released with the future that holds it, so no wait exceeds the deadlines of the tasks
+//! ahead, which began earlier and end earlier.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,89 +15,86 @@ use std::{
 
 use super::{Key, Store};
 
-/// A place in the line of those who want to change one value. Dropping it leaves the line.
-pub(super) struct Turn {
-    place: Place,
-    ticket: u64,
+/// A position in the queue of tasks that change one value. Dropping it leaves the queue.
+pub(super) struct SwapPermit {
+    key: QueueKey,
+    id: u64,
 }
 
-/// A store, by its address, and a key in it.
-type Place = (usize, Key);
+/// The address of a store, and a key in it.
+type QueueKey = (usize, Key);
 
 #[derive(Default)]
-struct Lines {
-    by_place: HashMap<Place, VecDeque<Waiting>>,
-    tickets: u64,
+struct SwapQueues {
+    by_key: HashMap<QueueKey, VecDeque<QueuedSwap>>,
+    last_id: u64,
 }
 
-struct Waiting {
-    ticket: u64,
+struct QueuedSwap {
+    id: u64,
     waker: Option<Waker>,
 }
 
-impl Turn {
-    /// Waits in the line until it is first.
-    pub(super) async fn wait(store: &dyn Store, key: &Key) -> Self {
+impl SwapPermit {
+    /// Waits until the caller is first in the queue.
+    pub(super) async fn acquire(store: &dyn Store, key: &Key) -> Self {
         let address = std::ptr::from_ref(store).cast::<()>().addr();
-        let turn = Self::join((address, key.clone()));
+        let permit = Self::join((address, key.clone()));
         poll_fn(|cx| {
-            let mut lines = lines();
-            let line = lines.by_place.get_mut(&turn.place);
-            let own = line.and_then(|line| {
-                let is_own = |(_, waiting): &(usize, &mut Waiting)| waiting.ticket == turn.ticket;
-                line.iter_mut().enumerate().find(is_own)
+            let mut queues = queues();
+            let queue = queues.by_key.get_mut(&permit.key);
+            let found = queue.and_then(|queue| {
+                let is_this = |(_, queued): &(usize, &mut QueuedSwap)| queued.id == permit.id;
+                queue.iter_mut().enumerate().find(is_this)
             });
-            match own {
-                Some((at, waiting)) if at > 0 => {
-                    waiting.waker = Some(cx.waker().clone());
+            match found {
+                Some((at, queued)) if at > 0 => {
+                    queued.waker = Some(cx.waker().clone());
                     Poll::Pending
                 }
                 _ => Poll::Ready(()),
             }
         })
         .await;
-        turn
+        permit
     }
 
-    fn join(place: Place) -> Self {
-        let mut lines = lines();
-        lines.tickets += 1;
-        let ticket = lines.tickets;
-        let line = lines.by_place.entry(place.clone()).or_default();
-        line.push_back(Waiting {
-            ticket,
-            waker: None,
-        });
-        Self { place, ticket }
+    fn join(key: QueueKey) -> Self {
+        let mut queues = queues();
+        queues.last_id += 1;
+        let id = queues.last_id;
+        let queue = queues.by_key.entry(key.clone()).or_default();
+        queue.push_back(QueuedSwap { id, waker: None });
+        Self { key, id }
     }
 
-    /// Leaves the line, and returns who is first now.
+    /// Leaves the queue, and returns the waker of the task that is first now.
     fn leave(&self) -> Option<Waker> {
-        let mut lines = lines();
-        let line = lines.by_place.get_mut(&self.place)?;
-        line.retain(|waiting| waiting.ticket != self.ticket);
-        match line.front_mut() {
+        let mut queues = queues();
+        let queue = queues.by_key.get_mut(&self.key)?;
+        queue.retain(|queued| queued.id != self.id);
+        match queue.front_mut() {
             Some(first) => first.waker.take(),
             None => {
-                lines.by_place.remove(&self.place);
+                queues.by_key.remove(&self.key);
                 None
             }
         }
     }
 }
 
-impl Drop for Turn {
+impl Drop for SwapPermit {
     fn drop(&mut self) {
-        // Foreign code, and so without the lock.
+        // A waker runs foreign code, so the lock must not be held.
         if let Some(waker) = self.leave() {
             waker.wake();
         }
     }
 }
 
-fn lines() -> MutexGuard<'static, Lines> {
-    static LINES: LazyLock<Mutex<Lines>> = LazyLock::new(Mutex::default);
-    LINES.lock().unwrap_or_else(PoisonError::into_inner)
+fn queues() -> MutexGuard<'static, SwapQueues> {
+    static QUEUES: LazyLock<Mutex<SwapQueues>> = LazyLock::new(Mutex::default);
+    QUEUES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -105,37 +104,39 @@ mod tests {
     use super::*;
     use crate::store::MemoryStore;
 
-    fn is_ready(future: &mut std::pin::Pin<&mut impl Future<Output = Turn>>) -> Option<Turn> {
+    fn is_ready(
+        future: &mut std::pin::Pin<&mut impl Future<Output = SwapPermit>>,
+    ) -> Option<SwapPermit> {
         match future
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
         {
-            Poll::Ready(turn) => Some(turn),
+            Poll::Ready(permit) => Some(permit),
             Poll::Pending => None,
         }
     }
 
     #[test]
-    fn turns_come_one_after_the_other_whoever_vanishes() {
+    fn permits_are_granted_in_order_even_if_a_waiting_task_goes_away() {
         let (store, other) = (MemoryStore::new(), MemoryStore::new());
-        let key = Key::new("example", &[b"turns"]);
-        let mut first = pin!(Turn::wait(&store, &key));
-        let held = is_ready(&mut first).expect("nobody is before it");
-        let mut elsewhere = pin!(Turn::wait(&other, &key));
+        let key = Key::new("example", &[b"queue"]);
+        let mut first = pin!(SwapPermit::acquire(&store, &key));
+        let held = is_ready(&mut first).expect("the queue is empty");
+        let mut elsewhere = pin!(SwapPermit::acquire(&other, &key));
         assert!(is_ready(&mut elsewhere).is_some(), "another store");
-        let mut second = Box::pin(Turn::wait(&store, &key));
-        let mut third = pin!(Turn::wait(&store, &key));
+        let mut second = Box::pin(SwapPermit::acquire(&store, &key));
+        let mut third = pin!(SwapPermit::acquire(&store, &key));
         assert!(is_ready(&mut second.as_mut()).is_none());
         assert!(is_ready(&mut third).is_none());
         drop(second);
         assert!(is_ready(&mut third).is_none());
         drop(held);
-        let held = is_ready(&mut third).expect("those before it have left");
+        let held = is_ready(&mut third).expect("the tasks ahead have left");
         drop(held);
-        let is_forgotten = |store: &MemoryStore| {
+        let is_removed = |store: &MemoryStore| {
             let address = std::ptr::from_ref(store).addr();
-            !lines().by_place.keys().any(|(place, _)| *place == address)
+            !queues().by_key.keys().any(|(key, _)| *key == address)
         };
-        assert!(is_forgotten(&store) && is_forgotten(&other));
+        assert!(is_removed(&store) && is_removed(&other));
     }
 }

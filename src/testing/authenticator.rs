@@ -1,4 +1,4 @@
-//! What a user's telephone shows.
+//! An authenticator app for tests.
 
 use std::{fmt, sync::Arc};
 
@@ -8,7 +8,7 @@ use crate::{
     secret::Secret,
 };
 
-/// The authenticator of an enrolled subject: the codes by the time of its clock.
+/// The authenticator app of an enrolled subject. It shows the codes for the time of its clock.
 pub struct Authenticator {
     secret: OtpSecret,
     scheme: Totp,
@@ -16,7 +16,7 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// An authenticator that was given `secret`.
+    /// Creates an authenticator with `secret`.
     #[must_use]
     pub const fn new(secret: OtpSecret, scheme: Totp, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -26,7 +26,8 @@ impl Authenticator {
         }
     }
 
-    /// The code that it shows now. A code works once: move the clock on by a period for the next.
+    /// Returns the current code. A code works once; advance the clock by a period to get the next
+    /// one.
     #[must_use]
     pub fn code(&self) -> Secret<String> {
         self.scheme.code(&self.secret, self.clock.now())

@@ -1,4 +1,4 @@
-//! A clock that tests move.
+//! A clock that tests control.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::clock::{Clock, Timestamp};
 
-/// A clock that stands still until the test moves it.
+/// A clock that moves only when the test moves it.
 #[derive(Debug)]
 pub struct ManualClock {
     wall: AtomicU64,
@@ -15,7 +15,7 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that stands at `now`.
+    /// Creates a clock that shows `now`.
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
         Self {
@@ -24,21 +24,22 @@ impl ManualClock {
         }
     }
 
-    /// Moves both readings forward by `span`.
+    /// Advances both readings by `span`.
     pub fn advance(&self, span: Duration) {
         let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         self.wall.fetch_add(millis, Ordering::SeqCst);
         self.monotonic.fetch_add(millis, Ordering::SeqCst);
     }
 
-    /// Sets the wall clock, back if need be, as an operator or NTP does; the monotonic reading stays.
+    /// Sets the wall clock, possibly backwards, as an operator or NTP does. The monotonic reading
+    /// does not change.
     pub fn set(&self, now: Timestamp) {
         self.wall.store(now.as_millis(), Ordering::SeqCst);
     }
 }
 
 impl Default for ManualClock {
-    /// A clock that stands at 2026-01-01T00:00:00Z.
+    /// Creates a clock that shows 2026-01-01T00:00:00Z.
     fn default() -> Self {
         Self::at(Timestamp::from_secs(1_767_225_600))
     }

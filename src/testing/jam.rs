@@ -1,4 +1,4 @@
-//! Engines for a test, and what they accept and refuse.
+//! Engines for tests, with valid and invalid credentials for them.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -16,10 +16,11 @@ use crate::{
     token::{Claims, Jwt, JwtBuilder},
 };
 
-/// Engines on one store in memory and one clock, with generated keys.
+/// Engines on one in-memory store and one clock, with generated keys.
 ///
-/// They are set as a server's are, so what is issued here holds, and what a server would refuse is refused. Further engines
-/// are built on [`store`](Self::store), [`clock`](Self::clock) and [`secret`](Self::secret).
+/// They are configured as on a server: they accept what they issue, and reject what a server would
+/// reject. Further engines can be built on [`store`](Self::store), [`clock`](Self::clock) and
+/// [`secret`](Self::secret).
 pub struct TestJam<U = Claims> {
     clock: Arc<ManualClock>,
     store: Arc<FailingStore>,
@@ -30,24 +31,24 @@ pub struct TestJam<U = Claims> {
     otp: crate::otp::Otp,
 }
 
-/// In what a token differs from those that are accepted.
+/// How a token differs from those that are accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Foreign {
-    /// It is signed with another key, under the same `kid`.
+    /// Signed with another key, under the same `kid`.
     Key,
-    /// It is for another audience.
+    /// Issued for another audience.
     Audience,
-    /// It is by another issuer.
+    /// Issued by another issuer.
     Issuer,
 }
 
 impl<U: Send + Sync + 'static> TestJam<U> {
-    /// Engines whose clock stands at 2026-01-01T00:00:00Z.
+    /// Creates engines whose clock shows 2026-01-01T00:00:00Z.
     ///
     /// # Panics
     ///
-    /// When the operating system has no randomness to give.
+    /// If the operating system provides no randomness.
     #[must_use]
     pub fn new() -> Self {
         let clock = Arc::new(ManualClock::default());
@@ -73,53 +74,53 @@ impl<U: Send + Sync + 'static> TestJam<U> {
         }
     }
 
-    /// The clock of all engines.
+    /// Returns the clock of all engines.
     #[must_use]
     pub const fn clock(&self) -> &Arc<ManualClock> {
         &self.clock
     }
 
-    /// The store of all engines; it can be made to fail.
+    /// Returns the store of all engines, which can be made to fail.
     #[must_use]
     pub const fn store(&self) -> &Arc<FailingStore> {
         &self.store
     }
 
-    /// The secret of all engines.
+    /// Returns the secret of all engines.
     #[must_use]
     pub const fn secret(&self) -> &MasterSecret {
         &self.secret
     }
 
-    /// The engine for tokens.
+    /// Returns the engine for tokens.
     #[must_use]
     pub const fn jwt(&self) -> &Jwt<U> {
         &self.jwt
     }
 
-    /// The engine for sessions.
+    /// Returns the engine for sessions.
     #[must_use]
     pub const fn sessions(&self) -> &Sessions<U> {
         &self.sessions
     }
 
-    /// The engine for one-time codes.
+    /// Returns the engine for one-time codes.
     #[cfg(feature = "otp")]
     #[must_use]
     pub const fn otp(&self) -> &crate::otp::Otp {
         &self.otp
     }
 
-    /// Enrols an authenticator of `subject`, and hands it over.
+    /// Enrols an authenticator for `subject` and returns it.
     ///
     /// # Panics
     ///
-    /// When the store was made to fail, or the subject has an authenticator.
+    /// If the store was made to fail, or the subject already has an authenticator.
     #[cfg(feature = "otp")]
     pub async fn enroll(&self, subject: &str) -> super::Authenticator {
         let enrollment = self.otp.enroll(subject).await.expect(NO_AUTHENTICATOR);
         let (totp, secret) = (crate::otp::Totp::new(), enrollment.secret().clone());
-        // With the code before, so that the one it shows now is still good.
+        // Confirm with the previous code, so that the current one is still unused.
         let code = totp.code(&secret, self.clock.now().before(PERIOD));
         let recovery = self.otp.confirm(subject, code.expose()).await;
         drop(recovery.expect(NO_AUTHENTICATOR));
@@ -128,20 +129,20 @@ impl<U: Send + Sync + 'static> TestJam<U> {
 }
 
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> TestJam<U> {
-    /// A token that is accepted.
+    /// Issues a token that is accepted.
     ///
     /// # Panics
     ///
-    /// When the grant cannot be issued.
+    /// If the grant cannot be issued.
     pub async fn token(&self, grant: Grant<U>) -> Secret<String> {
         self.jwt.issue(grant).await.expect(ISSUED)
     }
 
-    /// A token that was accepted until an hour ago.
+    /// Issues a token that expired an hour ago.
     ///
     /// # Panics
     ///
-    /// As [`token`](Self::token).
+    /// As for [`token`](Self::token).
     pub async fn expired_token(&self, grant: Grant<U>) -> Secret<String> {
         let then = self.clock.now().before(HOUR + MINUTE);
         let keys = self.jwt.keys().clone();
@@ -152,11 +153,11 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> TestJam<U> {
         .await
     }
 
-    /// A token that is right but for one thing.
+    /// Issues a token that is invalid in one respect.
     ///
     /// # Panics
     ///
-    /// As [`token`](Self::token).
+    /// As for [`token`](Self::token).
     pub async fn foreign_token(&self, grant: Grant<U>, in_what: Foreign) -> Secret<String> {
         let keys = self.jwt.keys();
         let now = stopped(self.clock.now());
@@ -172,30 +173,33 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> TestJam<U> {
         mint(builder, grant).await
     }
 
-    /// A request that is logged in by a token in its `Authorization` header.
+    /// Returns a request that is authenticated by a token in its `Authorization` header.
     ///
     /// # Panics
     ///
-    /// As [`token`](Self::token).
+    /// As for [`token`](Self::token).
     pub async fn bearer(&self, grant: Grant<U>) -> Builder {
         request::bearer(self.token(grant).await.expose())
     }
 
-    /// A request that is logged in by a new session in its cookie.
+    /// Returns a request that is authenticated by a new session in its cookie.
     ///
     /// # Panics
     ///
-    /// As [`token`](Self::token), and when the store was made to fail.
+    /// As for [`token`](Self::token), and if the store was made to fail.
     pub async fn in_session(&self, grant: Grant<U>) -> Builder {
         let session = self.sessions.create(grant).await.expect(ISSUED);
-        let cookie = session.set_cookie.to_str().expect("a cookie of ours");
+        let cookie = session
+            .set_cookie
+            .to_str()
+            .expect("a cookie is visible ASCII");
         let (pair, _) = cookie.split_once(';').expect("it has attributes");
         request::with(header::COOKIE, pair)
     }
 }
 
 fn key() -> Key {
-    Key::generate(Algorithm::EdDsa).expect("the operating system gives randomness")
+    Key::generate(Algorithm::EdDsa).expect("the operating system provides randomness")
 }
 
 fn jwt<U>(keys: KeyRing, issuer: &str, audience: &str, clock: Arc<dyn Clock>) -> JwtBuilder<U> {
@@ -238,7 +242,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const VALID: &str = "these settings are valid";
 const ISSUED: &str = "the store works and the grant can be issued";
 #[cfg(feature = "otp")]
-const NO_AUTHENTICATOR: &str = "the store works and there is no authenticator yet";
-/// Of the default scheme.
+const NO_AUTHENTICATOR: &str = "the store works and the subject has no authenticator yet";
+/// The period of the default scheme.
 #[cfg(feature = "otp")]
 const PERIOD: Duration = Duration::from_secs(30);

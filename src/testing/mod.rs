@@ -1,13 +1,15 @@
-//! What tests of code built on this crate need (feature `testing`).
+//! Helpers for testing code that uses this crate (feature `testing`).
 //!
-//! * [`ManualClock`] stands still until the test moves it, so nothing sleeps.
-//! * `TestJam` (with `jwt` and `session`) has engines on a store in memory, with keys of its own: tokens and sessions that hold,
-//!   tokens that are expired or another party's, and requests that are logged in.
-//! * `Authenticator` (with `otp`) shows the codes of a subject that is enrolled.
-//! * [`FailingStore`] fails when it is told to, with or without having done what it was asked.
-//! * [`contract`](crate::testing::contract) is what every store must pass.
+//! * [`ManualClock`] moves only when the test moves it, so tests need not sleep.
+//! * `TestJam` (with `jwt` and `session`) has engines on an in-memory store, with generated keys.
+//!   It issues valid tokens and sessions, expired tokens, tokens of another party, and
+//!   authenticated requests.
+//! * `Authenticator` (with `otp`) shows the codes of an enrolled subject.
+//! * [`FailingStore`] fails on request, before or after the operation was done.
+//! * [`contract`](crate::testing::contract) is the test suite that every store must pass.
 //!
-//! The engines are the real ones: nothing here accepts what a server would refuse. Hand them to the code under test.
+//! The engines are the real ones: nothing here accepts what a server would reject. Pass them to the
+//! code under test.
 //!
 //! ```
 //! # #[cfg(all(feature = "jwt", feature = "session"))]
@@ -35,7 +37,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! A tonic request takes the headers of such a request: `MetadataMap::from_headers(parts.headers)`.
+//! To authenticate a tonic request, use the headers of such a request:
+//! `MetadataMap::from_headers(parts.headers)`.
 
 #[cfg(feature = "otp")]
 mod authenticator;

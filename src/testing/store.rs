@@ -1,4 +1,4 @@
-//! A store that fails when it is told to.
+//! A store that fails on request.
 
 use std::{
     future::Future,
@@ -11,45 +11,45 @@ use crate::{
     store::{Entry, Glance, Key, Store, StoreFuture, When, Write},
 };
 
-/// Passes every call on to another store, but for those that are to fail.
+/// Forwards every call to another store, except those that are set to fail.
 #[derive(Debug)]
 pub struct FailingStore {
     inner: Arc<dyn Store>,
-    state: Mutex<State>,
+    state: Mutex<FailingState>,
 }
 
 /// How a call fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(
     clippy::exhaustive_enums,
-    reason = "a call that fails was made or was not"
+    reason = "a failed call was either executed or not"
 )]
 pub enum Failure {
-    /// The store cannot be reached: nothing was done ([`StoreError::Unavailable`]).
+    /// The store cannot be reached. Nothing was done ([`StoreError::Unavailable`]).
     Away,
-    /// What was asked was done, and the answer was lost ([`StoreError::Unknown`]).
+    /// The operation was done, but its reply was lost ([`StoreError::Unknown`]).
     AnswerLost,
 }
 
 #[derive(Debug)]
-struct State {
+struct FailingState {
     calls: usize,
-    plan: Plan,
+    plan: FailurePlan,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Plan {
-    Work,
-    FailAt(usize, Failure),
-    FailAlways(Failure),
+enum FailurePlan {
+    Never,
+    At(usize, Failure),
+    Always(Failure),
 }
 
 impl FailingStore {
-    /// A store that works as `inner` does.
+    /// Creates a store that works as `inner` does.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        let state = State {
+        let state = FailingState {
             calls: 0,
-            plan: Plan::Work,
+            plan: FailurePlan::Never,
         };
         Self {
             inner,
@@ -57,54 +57,54 @@ impl FailingStore {
         }
     }
 
-    /// The `n`th call from now on fails, counted from 1, and no other.
+    /// Makes the `n`th call from now on fail, counted from 1, and no other.
     pub fn fail_at(&self, n: usize, failure: Failure) {
         let mut state = self.state();
-        state.plan = Plan::FailAt(state.calls.saturating_add(n), failure);
+        state.plan = FailurePlan::At(state.calls.saturating_add(n), failure);
     }
 
-    /// Every call fails from now on.
+    /// Makes every call fail from now on.
     pub fn fail(&self, failure: Failure) {
-        self.state().plan = Plan::FailAlways(failure);
+        self.state().plan = FailurePlan::Always(failure);
     }
 
-    /// Every call works from now on.
+    /// Makes every call succeed from now on.
     pub fn recover(&self) {
-        self.state().plan = Plan::Work;
+        self.state().plan = FailurePlan::Never;
     }
 
-    /// How many calls there were, those that failed included.
+    /// Returns the number of calls so far, including those that failed.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.state().calls
     }
 
-    /// `call` must do nothing before it is polled.
+    /// Runs `call`, which must do nothing before it is polled.
     async fn run<T>(
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        match self.next() {
+        match self.next_failure() {
             None => call.await,
-            Some(Failure::Away) => Err(StoreError::Unavailable("told to be away".into())),
+            Some(Failure::Away) => Err(StoreError::Unavailable("set to be unavailable".into())),
             Some(Failure::AnswerLost) => {
                 call.await?;
-                Err(StoreError::Unknown("told to lose the answer".into()))
+                Err(StoreError::Unknown("set to lose the reply".into()))
             }
         }
     }
 
-    fn next(&self) -> Option<Failure> {
+    fn next_failure(&self) -> Option<Failure> {
         let mut state = self.state();
         state.calls += 1;
         match state.plan {
-            Plan::FailAt(at, failure) if at == state.calls => Some(failure),
-            Plan::FailAlways(failure) => Some(failure),
-            Plan::Work | Plan::FailAt(..) => None,
+            FailurePlan::At(at, failure) if at == state.calls => Some(failure),
+            FailurePlan::Always(failure) => Some(failure),
+            FailurePlan::Never | FailurePlan::At(..) => None,
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FailingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

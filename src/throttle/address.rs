@@ -1,39 +1,40 @@
-//! Where a request came from, as far as that can be believed.
+//! The client address of a request, and the networks that it counts in.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::HeaderMap;
 
-/// How many proxies of one's own a request passes on its way here.
+/// The number of trusted proxies in front of the server.
 ///
-/// Each proxy appends to `X-Forwarded-For` the address it was called from, so with `n` proxies the client's address
-/// is the `n`th entry from the right. Whatever stands left of it the client may have written itself. `Forwarded`
-/// (RFC 7239) is not read: a proxy that does not write it lets the client's own pass.
+/// Each proxy appends the address of its peer to `X-Forwarded-For`, so with `n` proxies the
+/// client's address is the `n`th entry from the right. Everything to the left of it may have been
+/// written by the client. `Forwarded` (RFC 7239) is not read: a proxy that does not write it passes
+/// on the client's own.
 ///
-/// What only the proxies can reach must be reachable by nobody else; a caller who comes by fewer of them chooses his
-/// address.
+/// The server must be reachable only through these proxies. A client that passes fewer of them can
+/// choose its address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct TrustedProxies(u8);
 
 impl TrustedProxies {
-    /// So many proxies; with none, which is the default, no header is looked at.
+    /// Trusts this number of proxies. With none, which is the default, no header is read.
     #[must_use]
     pub const fn new(proxies: u8) -> Self {
         Self(proxies)
     }
 
-    /// The client's address, given that of the `peer` that has connected. An IPv4 address in IPv6 form is the IPv4
-    /// address: mapped (`::ffff:0:0/96`), or behind a NAT64 (`64:ff9b::/96`, RFC 6052).
+    /// Returns the client's address for a connection from `peer`. An IPv4 address in IPv6 form is
+    /// converted to IPv4: mapped (`::ffff:0:0/96`), or behind a NAT64 (`64:ff9b::/96`, RFC 6052).
     ///
-    /// The peer's own address when there are fewer entries than proxies, or the one that counts is no address: such
-    /// requests share the budget of the proxy they came by, and none is without one.
+    /// Returns the peer's own address if there are fewer entries than proxies, or the entry is not
+    /// an address. Such requests share the budget of their proxy, and none escapes a budget.
     #[must_use]
     pub fn client_address(self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = canonical(peer);
         let Some(hops) = usize::from(self.0).checked_sub(1) else {
             return peer;
         };
-        // Several header lines are one list, RFC 9110 section 5.3.
+        // Several header lines form one list (RFC 9110 section 5.3).
         let lines = headers.get_all("x-forwarded-for").iter().rev();
         let mut entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         let entry = entries.nth(hops).and_then(parse);
@@ -41,7 +42,7 @@ impl TrustedProxies {
     }
 }
 
-/// An address, with or without the port that some proxies add.
+/// Parses an address, with or without the port that some proxies add.
 fn parse(entry: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(entry).ok()?.trim_matches([' ', '\t']);
     let bare = text
@@ -62,9 +63,10 @@ fn canonical(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The networks that an address is counted in, the smallest first. Of IPv6 these are the /64 of one link, the /56 of one
-/// household, and the /48 of one site: the owner of the larger one has all of the smaller ones.
-pub(super) fn networks(address: IpAddr) -> Vec<Vec<u8>> {
+/// The networks that an address counts in, smallest first. For IPv6 these are the /64 of a link,
+/// the /56 of a household, and the /48 of a site: the owner of a larger network has all of the
+/// smaller ones.
+pub(crate) fn networks(address: IpAddr) -> Vec<Vec<u8>> {
     match canonical(address) {
         IpAddr::V4(address) => vec![address.octets().to_vec()],
         IpAddr::V6(address) => {
@@ -74,7 +76,7 @@ pub(super) fn networks(address: IpAddr) -> Vec<Vec<u8>> {
     }
 }
 
-/// The largest network that is one party's: an IPv4 address, or a /48.
+/// The largest network that belongs to one party: an IPv4 address, or a /48.
 pub(crate) fn site(address: IpAddr) -> Vec<u8> {
     networks(address).pop().unwrap_or_default()
 }
@@ -101,13 +103,13 @@ mod tests {
     const PEER: &str = "10.0.0.1";
 
     #[test]
-    fn without_proxies_no_header_is_believed() {
+    fn without_proxies_no_header_is_read() {
         assert_eq!(client(0, &["192.0.2.7"]), PEER);
         assert_eq!(client(0, &[]), PEER);
     }
 
     #[test]
-    fn what_the_client_wrote_itself_changes_nothing() {
+    fn forged_entries_change_nothing() {
         for forged in [
             "",
             "192.0.2.7, ",
@@ -121,7 +123,7 @@ mod tests {
             let two = format!("{forged}203.0.113.5, 10.0.0.2");
             assert_eq!(client(2, &[&two]), "203.0.113.5", "{forged}");
         }
-        // In a header line of its own it stands left, too.
+        // A forged value in a header line of its own is also to the left.
         assert_eq!(client(1, &["192.0.2.7", "203.0.113.5"]), "203.0.113.5");
         assert_eq!(
             client(2, &["192.0.2.7", "203.0.113.5", "10.0.0.2"]),
@@ -130,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn who_did_not_come_by_all_proxies_is_the_peer() {
+    fn fewer_entries_than_proxies_yield_the_peer() {
         assert_eq!(client(1, &[]), PEER);
         assert_eq!(client(2, &["192.0.2.7"]), PEER);
         assert_eq!(client(255, &["192.0.2.7, 192.0.2.8"]), PEER);
     }
 
     #[test]
-    fn what_is_no_address_is_the_peer() {
+    fn an_invalid_entry_yields_the_peer() {
         for entry in [
             "",
             "unknown",
@@ -150,7 +152,7 @@ mod tests {
             "é",
         ] {
             assert_eq!(client(1, &[entry]), PEER, "{entry}");
-            // Nor is the next one to its left taken for it, which the client may have written.
+            // The next entry to the left is not used instead: the client may have written it.
             assert_eq!(client(1, &["192.0.2.7", entry]), PEER, "{entry}");
         }
     }

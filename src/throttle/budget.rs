@@ -1,10 +1,11 @@
-//! So many attempts in so much time.
+//! A number of attempts per window of time.
 
 use std::time::Duration;
 
 use crate::error::ConfigError;
 
-/// So many attempts in so much time. The window begins with the first attempt, and nothing prolongs it.
+/// A number of attempts per window of time. The window begins with the first attempt, and nothing
+/// extends it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Budget {
     attempts: u32,
@@ -12,11 +13,11 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// At most `attempts`, 1 to 1 000 000, in each `window` of a second to a week.
+    /// Allows at most `attempts`, 1 to 1 000 000, in each `window` of a second to a week.
     ///
     /// # Errors
     ///
-    /// When either is out of its range.
+    /// When either is out of range.
     pub fn new(attempts: u32, window: Duration) -> Result<Self, ConfigError> {
         if !(1..=1_000_000).contains(&attempts) {
             return Err(ConfigError::new("attempts", "is not 1 to 1000000"));
@@ -27,19 +28,19 @@ impl Budget {
         Ok(Self { attempts, window })
     }
 
-    /// How many attempts.
+    /// Returns the number of attempts.
     #[must_use]
     pub const fn attempts(self) -> u32 {
         self.attempts
     }
 
-    /// In how much time.
+    /// Returns the length of the window.
     #[must_use]
     pub const fn window(self) -> Duration {
         self.window
     }
 
-    /// The same for a network that holds many.
+    /// The budget of a network that contains several.
     pub(super) const fn times(self, factor: u32) -> Self {
         let attempts = self.attempts.saturating_mul(factor);
         Self { attempts, ..self }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Budget, Inner, Throttle, TrustedProxies, device::DeviceTokens};
+use super::{Budget, Throttle, ThrottleInner, TrustedProxies, device::DeviceTokens};
 use crate::{
     clock::{Clock, SystemClock},
     event::Events,
@@ -45,78 +45,83 @@ impl ThrottleBuilder {
         }
     }
 
-    /// What one account takes from all devices that have never logged in to it, wherever they are. Default: 100 in 15
-    /// minutes, so that it takes ten networks to lock its owner out of new devices, and 9600 guesses a day are all that a
-    /// crowd of strangers has.
+    /// Sets the budget of one account for all devices that have never logged in to it, from
+    /// anywhere. Default: 100 in 15 minutes. It takes ten networks to lock the owner out of new
+    /// devices, and strangers together have 9600 guesses a day.
     pub const fn account(mut self, budget: Budget) -> Self {
         self.account = budget;
         self
     }
 
-    /// What one account takes from one network, an IPv4 address or an IPv6 /48, by devices that have never logged in to it.
-    /// Default: 10 in 15 minutes, more than somebody needs who has three passwords in mind.
+    /// Sets the budget of one account from one network (an IPv4 address or an IPv6 /48), for
+    /// devices that have never logged in to it. Default: 10 in 15 minutes, more than a user needs
+    /// who hesitates between three passwords.
     pub const fn account_network(mut self, budget: Budget) -> Self {
         self.account_network = budget;
         self
     }
 
-    /// What one address takes over all accounts. Default: 100 in 15 minutes, so that an office behind one address can mistype
-    /// on a Monday morning. Of IPv6 it is what a /64 takes; a /56 takes four times, a /48 sixteen times as much.
+    /// Sets the budget of one address over all accounts. Default: 100 in 15 minutes, enough for the
+    /// typing errors of an office behind one address. For IPv6 it applies to a /64; a /56 has four
+    /// times and a /48 sixteen times as much.
     pub const fn address(mut self, budget: Budget) -> Self {
         self.address = budget;
         self
     }
 
-    /// What one device takes that has logged in to the account before. Default: 10 in 15 minutes, as for an account.
+    /// Sets the budget of one device that has logged in to the account before. Default: 10 in 15
+    /// minutes, as for an account from one network.
     pub const fn device(mut self, budget: Budget) -> Self {
         self.device = budget;
         self
     }
 
-    /// How many passwords of one account are compared in all, right ones included, from wherever. Default: 1000 in 15
-    /// minutes, which no user needs and a flood of logins uses up.
+    /// Sets how many passwords of one account are compared in all, including right ones, from
+    /// anywhere. Default: 1000 in 15 minutes, which no user needs and a flood of logins uses up.
     pub const fn work(mut self, budget: Budget) -> Self {
         self.work = budget;
         self
     }
 
-    /// How long a device is remembered after a login. Default: 180 days. A stolen token gives a budget of its own
-    /// for that long, and nothing else.
+    /// Sets how long a device stays known after a login. Default: 180 days. A stolen token grants a
+    /// separate budget for that long, and nothing else.
     pub const fn device_life(mut self, life: Duration) -> Self {
         self.device_life = life;
         self
     }
 
-    /// How many proxies of one's own stand before the server, each adding its client's address to `X-Forwarded-For`. Default:
-    /// none, so that the header is not looked at. Behind a proxy that is not counted here, all clients are one address.
+    /// Sets the number of trusted proxies in front of the server, each of which appends its
+    /// client's address to `X-Forwarded-For`. Default: none, so the header is not read. Behind a
+    /// proxy that is not counted here, all clients share one address.
     pub const fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.proxies = proxies;
         self
     }
 
-    /// What the attempts are at. Throttles for different purposes share no counter. Default: `login`.
+    /// Sets what the attempts are for. Throttles with different purposes share no counter. Default:
+    /// `login`.
     pub const fn purpose(mut self, purpose: &'static str) -> Self {
         self.purpose = purpose;
         self
     }
 
-    /// Reads the time from `clock`, which must be the store's. Default: the system's.
+    /// Sets the clock, which must be the store's. Default: the system clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Where a [`Throttled`](crate::event::EventKind::Throttled) goes for each attempt refused, with nobody's name in it.
-    /// Default: to `tracing` alone.
+    /// Sends a [`Throttled`](crate::event::EventKind::Throttled) event, without a user name, for
+    /// each refused attempt. Default: only to `tracing`.
     pub fn events(mut self, events: Events) -> Self {
         self.events = events;
         self
     }
 
-    /// The throttle. Budgets are valid by their type.
+    /// Builds the throttle. Budgets are valid by their type.
     #[must_use]
     pub fn build(self) -> Throttle {
-        Throttle(Arc::new(Inner {
+        Throttle(Arc::new(ThrottleInner {
             store: self.store,
             clock: self.clock,
             events: self.events,
@@ -127,7 +132,7 @@ impl ThrottleBuilder {
             device: self.device,
             work: self.work,
             proxies: self.proxies,
-            // Accounts state their issuer in what a token is for.
+            // Accounts include their issuer in the account name.
             devices: DeviceTokens::new(
                 &self.secret,
                 "tower-jam device token",
@@ -151,5 +156,5 @@ impl fmt::Debug for ThrottleBuilder {
     }
 }
 
-/// Longer than most people stay away, as browsers keep cookies.
+/// Longer than most people stay away, and no longer than browsers keep cookies.
 const DEFAULT_DEVICE_LIFE: Duration = Duration::from_secs(180 * 24 * 60 * 60);

@@ -1,11 +1,11 @@
-//! The token by which a device is known: 41 bytes in base64url.
+//! The token that identifies a known device: 41 bytes in base64url.
 //!
 //! ```text
 //! version (1) ‖ id (16) ‖ issued at, in milliseconds (8) ‖ tag (16)
 //! ```
 //!
-//! The tag is HMAC-SHA-256, cut to 128 bits, over what stands before it and the account: the token of one account
-//! says nothing about another. The id is random and stands for no property of the device.
+//! The tag is HMAC-SHA-256, truncated to 128 bits, over the preceding bytes and the account, so the
+//! token of one account is invalid for another. The id is random and does not depend on the device.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     secret::{self, MasterSecret, Secret, tag::TagKey},
 };
 
-/// The keys under which device tokens are tagged: the first makes them, all check them.
+/// The keys that tag device tokens: the first creates tags, all verify them.
 pub(crate) struct DeviceTokens {
     keys: Vec<TagKey>,
     life: Duration,
@@ -25,7 +25,7 @@ pub(crate) struct DeviceTokens {
 pub(crate) type DeviceId = [u8; ID_BYTES];
 
 impl DeviceTokens {
-    /// Tokens of one issuer for the purpose named by `label`.
+    /// Creates the tokens of one issuer for the purpose named by `label`.
     pub(crate) fn new(secret: &MasterSecret, label: &str, issuer: &str, life: Duration) -> Self {
         let keys = secret.keys(label, issuer);
         Self {
@@ -48,7 +48,8 @@ impl DeviceTokens {
         Secret::new(URL_SAFE_NO_PAD.encode_to_string(bytes))
     }
 
-    /// The id of the device, if the token was made here, for this account, and not too long ago.
+    /// Returns the id of the device if the token was issued here, for this account, and has not
+    /// expired.
     pub(crate) fn verify(&self, text: &str, account: &str, now: Timestamp) -> Option<DeviceId> {
         if text.len() != TEXT_BYTES {
             return None;
@@ -69,7 +70,7 @@ impl DeviceTokens {
     }
 }
 
-/// The body has always the same length, so the account may be anything.
+/// The body has a fixed length, so the account may be any text.
 fn message(body: &[u8], account: &str) -> Vec<u8> {
     [body, account.as_bytes()].concat()
 }
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn no_changed_token_is_taken() {
+    fn a_modified_token_is_refused() {
         let tokens = DeviceTokens::new(&MasterSecret::generate(), "a", "issuer", DAY);
         let token = tokens.issue("alice", NOW);
         let bytes = URL_SAFE_NO_PAD.decode_to_vec(token.expose()).unwrap();

@@ -1,4 +1,4 @@
-//! How often a password may be guessed.
+//! Limits how often a password may be guessed.
 
 mod address;
 mod budget;
@@ -21,15 +21,15 @@ use crate::{
     store::{self, Key, Namespace, Store},
 };
 
-/// Counts attempts per account, address and device, on all nodes together.
+/// Counts attempts per account, address and device, across all nodes.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
 #[derive(Clone)]
-pub struct Throttle(Arc<Inner>);
+pub struct Throttle(Arc<ThrottleInner>);
 
-struct Inner {
+struct ThrottleInner {
     store: Arc<dyn Store>,
-    pub(crate) clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
     events: Events,
     purpose: &'static str,
     account: Budget,
@@ -42,27 +42,31 @@ struct Inner {
 }
 
 impl Throttle {
-    /// A throttle whose counters are in `store`, and whose device tokens are made with a key from `secret`.
+    /// Returns a builder of a throttle with counters in `store`, and with a key from `secret` for
+    /// device tokens.
     pub fn builder(store: Arc<dyn Store>, secret: &MasterSecret) -> ThrottleBuilder {
         ThrottleBuilder::new(store, secret)
     }
 
-    /// The client's address, of a request with these headers that `peer` has sent: its own, or what the
-    /// [trusted proxies](ThrottleBuilder::trusted_proxies) say.
+    /// Returns the client's address for a request with these headers from `peer`: the peer's own,
+    /// or the one that the [trusted proxies](ThrottleBuilder::trusted_proxies) state.
     #[must_use]
     pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         self.0.proxies.client_address(peer, headers)
     }
 
-    /// Takes one attempt from every budget it falls under, before the password is looked at.
+    /// Takes one attempt from every applicable budget. Call it before the password is compared.
     ///
-    /// `account` is the login name as the user is looked up by, whether or not there is such a user. `device` is the
-    /// token that came in the device's cookie; one that is not of this account, too old or made up counts as absent.
+    /// `account` is the login name by which the user is looked up, whether or not there is such a
+    /// user. `device` is the token from the device cookie. A token that is for another account,
+    /// expired or forged counts as absent.
     ///
     /// # Errors
     ///
-    /// A throttled [`Rejection`], with nothing taken, when a budget is used up: it says when the budget's window
-    /// ends. An unavailable one when the store does not answer.
+    /// [`RejectionKind::Throttled`](crate::RejectionKind::Throttled) when a budget is used up: its
+    /// `retry_after` is the rest of the window, and no budget is charged.
+    /// [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when the store does not
+    /// answer.
     pub async fn attempt(
         &self,
         account: &str,
@@ -70,11 +74,12 @@ impl Throttle {
         device: Option<&str>,
     ) -> Result<Attempt, Rejection> {
         let source = EventSource::of_address(address);
-        self.attempt_of(account, address, device, &source).await
+        self.attempt_with_source(account, address, device, &source)
+            .await
     }
 
-    /// The same for an attempt whose source is told of.
-    pub(crate) async fn attempt_of(
+    /// Like [`attempt`](Self::attempt), with a source for events.
+    pub(crate) async fn attempt_with_source(
         &self,
         account: &str,
         address: IpAddr,
@@ -84,43 +89,46 @@ impl Throttle {
         let now = self.0.clock.now();
         let device = device.and_then(|token| self.0.devices.verify(token, account, now));
         let counters = match device {
-            Some(id) => vec![self.0.of_device(account, &id)],
+            Some(id) => vec![self.0.device_counter(account, &id)],
             None => {
-                let mut counters = vec![self.0.of_account_network(account, address)];
-                counters.extend(self.0.of_address(address));
-                counters.push(self.0.of_account(account));
+                let mut counters = vec![self.0.account_network_counter(account, address)];
+                counters.extend(self.0.address_counters(address));
+                counters.push(self.0.account_counter(account));
                 counters
             }
         };
-        let work = Some(self.0.of_work(account));
+        let work = Some(self.0.work_counter(account));
         self.take(counters, work, source).await
     }
 
-    /// The same for what is about no account yet, such as a registration: only the address counts.
+    /// Takes one attempt for a request without an account, such as a registration. Only the address
+    /// counts.
     ///
     /// # Errors
     ///
     /// As for [`attempt`](Self::attempt).
     pub async fn attempt_from(&self, address: IpAddr) -> Result<Attempt, Rejection> {
         let source = EventSource::of_address(address);
-        self.take(self.0.of_address(address), None, &source).await
+        self.take(self.0.address_counters(address), None, &source)
+            .await
     }
 
-    /// The token of a device on which `account` has just logged in, to be set as a cookie (`__Host-`, HttpOnly, Secure,
-    /// SameSite=Strict). It opens nothing: it only says which budget the next attempt falls under.
+    /// Returns a token for a device on which `account` has just logged in, to be set as a cookie
+    /// (`__Host-`, HttpOnly, Secure, SameSite=Strict). It grants no access; it only selects the
+    /// budget of the next attempt.
     #[must_use]
     pub fn device_token(&self, account: &str) -> Secret<String> {
         self.0.devices.issue(account, self.0.clock.now())
     }
 
-    /// How long a device token counts, for the cookie's Max-Age.
+    /// Returns how long a device token is valid, for the cookie's Max-Age.
     #[must_use]
     pub fn device_life(&self) -> Duration {
         self.0.devices.life()
     }
 
     /// Whether `device` is the token of a device on which `account` has logged in before.
-    pub(crate) fn knows(&self, account: &str, device: Option<&str>) -> bool {
+    pub(crate) fn is_known_device(&self, account: &str, device: Option<&str>) -> bool {
         let now = self.0.clock.now();
         device.is_some_and(|token| self.0.devices.verify(token, account, now).is_some())
     }
@@ -135,27 +143,27 @@ impl Throttle {
         mut work: Option<Counter>,
         source: &EventSource,
     ) -> Result<Attempt, Rejection> {
-        // Who is over a budget already costs a read and changes nothing.
+        // A caller who is over a budget already costs only reads.
         let mut wait = None;
         for counter in counters.iter_mut().chain(&mut work) {
-            wait = wait.max(self.look(counter).await?);
+            wait = wait.max(self.remaining_wait(counter).await?);
         }
         if let Some(wait) = wait {
             return Err(self.refuse(wait, source));
         }
         for at in 0..counters.len() {
-            let sum = match self.count(&mut counters[at]).await {
+            let sum = match self.increment(&mut counters[at]).await {
                 Ok(sum) => sum,
                 Err(error) => {
-                    self.give_all_back(&counters[..at]).await;
+                    self.refund_all(&counters[..at]).await;
                     return Err(error.into());
                 }
             };
             if sum > i64::from(counters[at].budget.attempts()) {
                 for counter in &counters[..=at] {
-                    self.give_back(counter).await?;
+                    self.refund(counter).await?;
                 }
-                let wait = self.look(&mut counters[at]).await?;
+                let wait = self.remaining_wait(&mut counters[at]).await?;
                 return Err(self.refuse(wait.unwrap_or_default(), source));
             }
         }
@@ -166,8 +174,9 @@ impl Throttle {
         })
     }
 
-    /// How long the budget stays used up, if it is. Notes when the window ends that the counter is in.
-    async fn look(&self, counter: &mut Counter) -> Result<Option<Duration>, StoreError> {
+    /// Returns how long the budget stays used up, if it is. Records the end of the current window
+    /// in the counter.
+    async fn remaining_wait(&self, counter: &mut Counter) -> Result<Option<Duration>, StoreError> {
         let now = self.0.clock.now();
         counter.ends_at = now.after(counter.budget.window());
         let entry = self.0.store.get(&counter.key).await?;
@@ -179,10 +188,10 @@ impl Throttle {
         Ok(is_used_up.then(|| entry.expires_at.since(now)))
     }
 
-    /// Adds one, with an expiry that has not passed: the window that was looked at may have ended meanwhile, and an
-    /// addition to it would count nothing. If others have begun the next window, its end was not read: `ends_at` has
-    /// passed then, and nothing will be given back.
-    async fn count(&self, counter: &mut Counter) -> Result<i64, StoreError> {
+    /// Adds one, with an expiry in the future: the window that was read may have ended, and an
+    /// addition to it would count nothing. If others have started the next window, its end was not
+    /// read. `ends_at` has then passed, and nothing will be refunded.
+    async fn increment(&self, counter: &mut Counter) -> Result<i64, StoreError> {
         let ends_at = self.0.clock.now().after(counter.budget.window());
         let sum = self.0.store.add(&counter.key, 1, ends_at).await?;
         if sum == 1 {
@@ -191,9 +200,9 @@ impl Throttle {
         Ok(sum)
     }
 
-    /// In a window that has ended there is nothing to give back to, and the next one must not begin below zero. What
-    /// comes to zero is removed, so a success leaves nothing behind.
-    async fn give_back(&self, counter: &Counter) -> Result<(), StoreError> {
+    /// In a window that has ended there is nothing to refund, and the next one must not start below
+    /// zero. A counter that reaches zero is removed, so a success leaves nothing behind.
+    async fn refund(&self, counter: &Counter) -> Result<(), StoreError> {
         let Counter { key, ends_at, .. } = counter;
         if self.0.clock.now() < *ends_at && self.0.store.add(key, -1, *ends_at).await? < 0 {
             self.0.store.add(key, 1, *ends_at).await?;
@@ -201,11 +210,11 @@ impl Throttle {
         Ok(())
     }
 
-    /// What cannot be given back goes on counting.
-    async fn give_all_back(&self, counters: &[Counter]) {
+    /// An attempt that cannot be refunded still counts.
+    async fn refund_all(&self, counters: &[Counter]) {
         for counter in counters {
-            if let Err(error) = self.give_back(counter).await {
-                tracing::error!(%error, "an attempt that was no failure goes on counting");
+            if let Err(error) = self.refund(counter).await {
+                tracing::error!(%error, "an attempt could not be refunded and still counts");
             }
         }
     }
@@ -213,21 +222,21 @@ impl Throttle {
     fn refuse(&self, wait: Duration, source: &EventSource) -> Rejection {
         let event = Event::new(EventKind::Throttled, self.0.clock.now());
         self.0.events.tell(&event.with_source(source.clone()));
-        Rejection::throttled(wait.max(LEAST_WAIT), "a budget of attempts is used up")
+        Rejection::throttled(wait.max(MIN_WAIT), "an attempt budget is used up")
     }
 }
 
-impl Inner {
-    fn of_account(&self, account: &str) -> Counter {
+impl ThrottleInner {
+    fn account_counter(&self, account: &str) -> Counter {
         self.counter(self.account, &[b"account", account.as_bytes()])
     }
 
-    fn of_account_network(&self, account: &str, address: IpAddr) -> Counter {
+    fn account_network_counter(&self, account: &str, address: IpAddr) -> Counter {
         let parts: [&[u8]; 3] = [b"account network", account.as_bytes(), &site(address)];
         self.counter(self.account_network, &parts)
     }
 
-    fn of_address(&self, address: IpAddr) -> Vec<Counter> {
+    fn address_counters(&self, address: IpAddr) -> Vec<Counter> {
         let networks = networks(address).into_iter().zip([1, 4, 16]);
         networks
             .map(|(network, factor)| {
@@ -236,11 +245,11 @@ impl Inner {
             .collect()
     }
 
-    fn of_work(&self, account: &str) -> Counter {
+    fn work_counter(&self, account: &str) -> Counter {
         self.counter(self.work, &[b"work", account.as_bytes()])
     }
 
-    fn of_device(&self, account: &str, id: &[u8]) -> Counter {
+    fn device_counter(&self, account: &str, id: &[u8]) -> Counter {
         self.counter(self.device, &[b"device", account.as_bytes(), id])
     }
 
@@ -267,15 +276,15 @@ impl fmt::Debug for Throttle {
     }
 }
 
-/// A number in the store, and what it counts against.
+/// A number in the store, and its budget.
 struct Counter {
     key: Key,
     budget: Budget,
     ends_at: Timestamp,
 }
 
-/// An attempt that is allowed and counts. Dropped, it goes on counting.
-#[must_use = "an attempt that succeeds is given back"]
+/// An attempt that is admitted and counted. Dropping it leaves it counted.
+#[must_use = "an attempt that succeeds must be refunded"]
 pub struct Attempt {
     throttle: Throttle,
     counters: Vec<Counter>,
@@ -283,17 +292,18 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Gives the attempt back when it succeeded, or came to no verdict: only failures count. What it cost is counted by
-    /// itself, against a budget that only a flood uses up.
+    /// Refunds the attempt if it succeeded or reached no verdict: only failures count. Its cost is
+    /// counted against a separate budget, which only a flood uses up.
     ///
-    /// A store that fails here fails no login. The attempt then goes on counting until its window ends.
+    /// A failure of the store does not fail the login. The attempt then counts until its window
+    /// ends.
     pub async fn give_back(mut self) {
         if let Some(work) = &mut self.work
-            && let Err(error) = self.throttle.count(work).await
+            && let Err(error) = self.throttle.increment(work).await
         {
             tracing::error!(%error, "the work of an attempt was not counted");
         }
-        self.throttle.give_all_back(&self.counters).await;
+        self.throttle.refund_all(&self.counters).await;
     }
 }
 
@@ -306,8 +316,8 @@ impl fmt::Debug for Attempt {
     }
 }
 
-/// Counters are evicted where a bounded store is full.
+/// A bounded store may evict counters when it is full.
 const THROTTLE: Namespace = Namespace::new("throttle").evictable();
 
-/// A window may end between two readings of the clock.
-const LEAST_WAIT: Duration = Duration::from_secs(1);
+/// A window may end between two reads of the clock.
+const MIN_WAIT: Duration = Duration::from_secs(1);

@@ -1,10 +1,13 @@
-//! Where in a token an issuer writes what its subject may do.
+//! Where an issuer's tokens state what their subject may do.
 //!
-//! The standards name `scope` (RFC 9068 section 2.2.3) and `roles` (RFC 9068 section 2.2.3.1); few providers keep to both. A
-//! [`ClaimMap`] says by JSON pointers (RFC 6901) where theirs are.
+//! The standards define `scope` (RFC 9068 section 2.2.3) and `roles` (RFC 9068 section 2.2.3.1),
+//! but few providers use both as defined. A [`ClaimMap`] says with JSON pointers (RFC 6901) where
+//! their roles and scopes are.
 //!
-//! * **Pointers replace the default** of their kind: with one for roles, the claim `roles` counts only if it is pointed to.
-//! * What a pointer finds is a string or a list of strings; scopes are split at spaces. What has another form grants nothing.
+//! * **Pointers replace the default** of their kind: with a pointer for roles, the claim `roles`
+//!   counts only if a pointer names it.
+//! * A pointer must lead to a string or a list of strings; scopes are split at spaces. A value of
+//!   any other form grants nothing.
 //! * Several pointers add up.
 //!
 //! ```
@@ -21,36 +24,37 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::claims::Registered;
-use crate::{error::ConfigError, json::Words, rejection::Rejection};
+use crate::{error::ConfigError, json::StringList, rejection::Rejection};
 
-/// Says where roles and scopes are.
+/// Maps claims to roles and scopes.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ClaimMap {
     roles: Vec<String>,
     scopes: Vec<String>,
-    /// The claims that the pointers go through.
+    /// The top-level claims of the pointers.
     names: Vec<String>,
-    /// Where a token without `aud` says whom it is for.
+    /// Where a token without `aud` states its audience.
     audience: Option<&'static str>,
 }
 
 impl ClaimMap {
-    /// The claims of the standards: `roles` and `scope`.
+    /// The standard claims: `roles` and `scope`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Keycloak: the realm's roles and those of `client`, in one list. A role of the realm is not told from one of the
-    /// client with the same name.
+    /// Keycloak: the roles of the realm and those of `client`, in one list. A role of the realm
+    /// cannot be distinguished from a role of the client with the same name.
     pub fn keycloak(client: &str) -> Self {
         Self::new()
             .roles("/realm_access/roles".to_owned())
             .roles(format!("/resource_access/{}/roles", escape(client)))
     }
 
-    /// Auth0: scopes from `scope` and, where its API has role-based access control, from `permissions`; roles from the
-    /// namespaced claim that an action writes, such as `https://acme.dev/roles`.
+    /// Auth0: scopes from `scope` and, if the API uses role-based access control, from
+    /// `permissions`; roles from the namespaced claim that an action writes, such as
+    /// `https://acme.dev/roles`.
     pub fn auth0(roles_claim: &str) -> Self {
         Self::new()
             .roles(format!("/{}", escape(roles_claim)))
@@ -58,12 +62,13 @@ impl ClaimMap {
             .scopes("/permissions")
     }
 
-    /// Microsoft Entra: the roles of the application, and scopes from `scp`.
+    /// Microsoft Entra: roles of the application from `roles`, scopes from `scp`.
     pub fn entra() -> Self {
         Self::new().roles("/roles".to_owned()).scopes("/scp")
     }
 
-    /// Amazon Cognito: groups as roles. Its access tokens may have no `aud`; then `client_id` says whom they are for.
+    /// Amazon Cognito: groups as roles. Its access tokens may lack `aud`; their audience is then
+    /// `client_id`.
     pub fn cognito() -> Self {
         Self {
             audience: Some("/client_id"),
@@ -71,7 +76,7 @@ impl ClaimMap {
         }
     }
 
-    /// Also takes roles from what `pointer` points to.
+    /// Also reads roles from the value at `pointer`.
     ///
     /// # Errors
     ///
@@ -80,7 +85,7 @@ impl ClaimMap {
         Ok(self.roles(checked(pointer)?.to_owned()))
     }
 
-    /// Also takes scopes from what `pointer` points to.
+    /// Also reads scopes from the value at `pointer`.
     ///
     /// # Errors
     ///
@@ -101,7 +106,7 @@ impl ClaimMap {
         self
     }
 
-    /// The claims in which roles and scopes are looked for.
+    /// The claims that may contain roles and scopes.
     pub(super) fn names(&self) -> &[String] {
         &self.names
     }
@@ -119,26 +124,26 @@ impl ClaimMap {
     }
 }
 
-/// The member of the payload that a pointer begins with.
+/// Returns the top-level member of the payload that a pointer names.
 fn first_name(pointer: &str) -> Option<String> {
     let first = pointer.strip_prefix('/')?.split('/').next()?;
     Some(first.replace("~1", "/").replace("~0", "~"))
 }
 
-/// What a verifier looks for in the tokens of another party, beside what it looks for in its own.
+/// Additional rules for another party's tokens.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Foreign {
+pub(super) struct ForeignRules {
     pub(super) map: Option<ClaimMap>,
-    /// Refuses the party's other tokens, which its keys sign as well.
+    /// Rejects the party's other tokens, which it signs with the same keys.
     pub(super) access_only: bool,
 }
 
-impl Foreign {
-    pub(super) const fn is_idle(&self) -> bool {
+impl ForeignRules {
+    pub(super) const fn is_empty(&self) -> bool {
         self.map.is_none() && !self.access_only
     }
 
-    /// Judges a payload whose signature is good, and completes what was read of it.
+    /// Checks a payload whose signature was verified, and maps its claims.
     pub(super) fn apply(
         &self,
         payload: &[u8],
@@ -156,7 +161,7 @@ impl Foreign {
     }
 }
 
-/// Whether nothing in the claims says that this is an ID token, a refresh token or a logout token.
+/// Returns whether no claim marks the token as an ID token, a refresh token or a logout token.
 fn is_access(payload: &Value) -> bool {
     let states = |name: &str, known: &[&str]| {
         payload.get(name).is_none_or(|value| {
@@ -164,17 +169,17 @@ fn is_access(payload: &Value) -> bool {
             known.iter().any(|known| known.eq_ignore_ascii_case(text))
         })
     };
-    FOREIGN_CLAIMS
+    NON_ACCESS_CLAIMS
         .iter()
         .all(|name| payload.get(name).is_none())
         && states("token_use", &["access"])
         && states("typ", &["Bearer", "DPoP", "JWT", "at+jwt"])
 }
 
-fn words(payload: &Value, pointers: &[impl AsRef<str>]) -> Words {
-    let mut words = Words {
+fn words(payload: &Value, pointers: &[impl AsRef<str>]) -> StringList {
+    let mut words = StringList {
         list: Vec::new(),
-        is_clean: true,
+        is_well_formed: true,
     };
     for found in pointers
         .iter()
@@ -185,9 +190,9 @@ fn words(payload: &Value, pointers: &[impl AsRef<str>]) -> Words {
             Value::Array(items) => {
                 let texts = items.iter().filter_map(Value::as_str);
                 words.list.extend(texts.map(str::to_owned));
-                words.is_clean &= items.iter().all(Value::is_string);
+                words.is_well_formed &= items.iter().all(Value::is_string);
             }
-            _ => words.is_clean = false,
+            _ => words.is_well_formed = false,
         }
     }
     words
@@ -202,7 +207,7 @@ fn checked(pointer: &str) -> Result<&str, ConfigError> {
     Err(ConfigError::new("claim_map", "is not a JSON pointer"))
 }
 
-/// A member's name as it stands in a pointer (RFC 6901 section 3).
+/// Escapes a member name for a pointer (RFC 6901 section 3).
 fn escape(name: &str) -> Cow<'_, str> {
     if !name.contains(['~', '/']) {
         return Cow::Borrowed(name);
@@ -210,9 +215,9 @@ fn escape(name: &str) -> Cow<'_, str> {
     Cow::Owned(name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// Of ID tokens (OpenID Connect Core sections 2 and 3.3.2.11), and of tokens that tell of events such as a logout (RFC 8417
-/// section 2.2).
-const FOREIGN_CLAIMS: [&str; 5] = ["nonce", "at_hash", "c_hash", "s_hash", "events"];
+/// Claims of ID tokens (OpenID Connect Core sections 2 and 3.3.2.11), and of security event tokens
+/// such as logout tokens (RFC 8417 section 2.2).
+const NON_ACCESS_CLAIMS: [&str; 5] = ["nonce", "at_hash", "c_hash", "s_hash", "events"];
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! What a token says, and the one place where that is judged.
+//! The claims of a token, and the one place that checks them.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::date;
-use crate::{clock::Timestamp, identity::Factor, json::Words, rejection::Rejection};
+use crate::{clock::Timestamp, identity::Factor, json::StringList, rejection::Rejection};
 
-/// The claims of a token as they stand in it: the user type of those who need no other.
+/// The claims of a token as they are: the user type of applications that need no other.
 ///
-/// As the user of a [`Grant`](crate::Grant) it adds its members to the token; those that the engine writes
-/// itself (`iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `cnf`) are left out.
+/// As the user of a [`Grant`](crate::Grant) it adds its members to the token. The claims that the
+/// engine writes itself (`iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `cnf`) are left out.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Claims(Map<String, Value>);
 
 impl Claims {
-    /// No claims.
+    /// Creates an empty set of claims.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -27,52 +27,52 @@ impl Claims {
     ///
     /// # Errors
     ///
-    /// When `value` does not serialise as JSON.
+    /// When `value` does not serialize as JSON.
     pub fn with(mut self, name: &str, value: impl Serialize) -> serde_json::Result<Self> {
         self.0.insert(name.to_owned(), serde_json::to_value(value)?);
         Ok(self)
     }
 
-    /// The claim called `name`, as it stands in the token.
+    /// Returns the claim `name` as it is in the token.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
-    /// The claim called `name` as a `T`; `None` too when it is not one.
+    /// Returns the claim `name` as a `T`, or `None` if it is absent or not a `T`.
     #[must_use]
     pub fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         T::deserialize(self.0.get(name)?).ok()
     }
 
-    /// Who it is about (`sub`).
+    /// Returns the subject (`sub`).
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.text("sub")
     }
 
-    /// Who issued it (`iss`).
+    /// Returns the issuer (`iss`).
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.text("iss")
     }
 
-    /// Its id (`jti`).
+    /// Returns the id of the token (`jti`).
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.text("jti")
     }
 
-    /// When it expires (`exp`).
+    /// Returns the time of expiry (`exp`).
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
-        date::of_claim(self.0.get("exp")?)
+        date::from_claim(self.0.get("exp")?)
     }
 
-    /// When it was issued (`iat`).
+    /// Returns the time of issue (`iat`).
     #[must_use]
     pub fn issued_at(&self) -> Option<Timestamp> {
-        date::of_claim(self.0.get("iat")?)
+        date::from_claim(self.0.get("iat")?)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -80,7 +80,7 @@ impl Claims {
     }
 }
 
-/// Shows how many there are and none of them.
+/// Shows the number of claims and none of them.
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims")
@@ -89,40 +89,41 @@ impl fmt::Debug for Claims {
     }
 }
 
-/// The claims that the engine understands (RFC 7519 section 4.1, RFC 9068 section 2.2), in the types
-/// that they must have.
+/// The claims that the engine understands (RFC 7519 section 4.1, RFC 9068 section 2.2), in the
+/// types that they must have.
 #[derive(Default)]
 pub(super) struct Registered<'de> {
     pub(super) issuer: Option<Cow<'de, str>>,
     pub(super) subject: Option<Cow<'de, str>>,
-    pub(super) audience: Option<Words>,
+    pub(super) audience: Option<StringList>,
     pub(super) validity: Validity,
     pub(super) id: Option<Cow<'de, str>>,
     pub(super) session_id: Option<Cow<'de, str>>,
-    pub(super) scope: Words,
-    pub(super) roles: Words,
-    pub(super) methods: Words,
+    pub(super) scope: StringList,
+    pub(super) roles: StringList,
+    pub(super) methods: StringList,
     pub(super) context: Option<Cow<'de, str>>,
     pub(super) authenticated_at: Option<Timestamp>,
     pub(super) proofs: Vec<(Factor, Timestamp)>,
     pub(super) binding: Option<Binding>,
 }
 
-/// What whoever presents a token has yet to prove (`cnf`, RFC 7800 section 3.1).
+/// What the presenter of a token has to prove (`cnf`, RFC 7800 section 3.1).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Binding {
-    /// That it holds the key of this thumbprint (RFC 9449 section 6.1).
+    /// Possession of the key with this thumbprint (RFC 9449 section 6.1).
     Key(String),
-    /// Something that nothing here checks.
+    /// Something that no code here checks.
     Other,
 }
 
 impl Binding {
-    /// Judges whether a token may be presented by whoever has proved to hold the key `held`, if any.
-    pub(super) fn check(binding: Option<&Self>, held: Option<&str>) -> Result<(), Rejection> {
-        let reason = match (binding, held) {
+    /// Checks whether the token may be presented by a caller who has proved possession of
+    /// `proved_key`, if any.
+    pub(super) fn check(binding: Option<&Self>, proved_key: Option<&str>) -> Result<(), Rejection> {
+        let reason = match (binding, proved_key) {
             (None, None) => return Ok(()),
-            (Some(Self::Key(key)), Some(held)) if key == held => return Ok(()),
+            (Some(Self::Key(key)), Some(proved)) if key == proved => return Ok(()),
             (Some(Self::Key(_)), Some(_)) => "the token is bound to another key",
             (None, Some(_)) => "the token is bound to no key",
             (Some(_), _) => "the token is bound to a key, and nothing here checks that",
@@ -131,7 +132,7 @@ impl Binding {
     }
 }
 
-/// The times between which a token is good.
+/// The times that limit when a token is valid.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Validity {
     pub(super) expires_at: Option<Timestamp>,
@@ -140,7 +141,7 @@ pub(super) struct Validity {
 }
 
 impl Registered<'_> {
-    /// The scopes: words of one string, or a list.
+    /// Returns the scopes: the words of a string, or of each string of a list.
     pub(super) fn scopes(&self) -> impl Iterator<Item = &str> {
         self.scope
             .list
@@ -149,9 +150,10 @@ impl Registered<'_> {
             .filter(|word| !word.is_empty())
     }
 
-    /// The factors, each with the time that the token states for it, be it yet to come: no time is made up, and a proof
-    /// without one is never fresh. The authentication context (`acr`) is a factor of its
-    /// name, so that a guard can ask for whatever an issuer promises (RFC 9470 section 5).
+    /// Returns the factors, each with the time that the token states for it, even if that is in the
+    /// future. No time is invented: a factor without a time is never fresh. The authentication
+    /// context (`acr`) is a factor of its own name, so that a guard can require any context that an
+    /// issuer asserts (RFC 9470 section 5).
     pub(super) fn factors(&self) -> Vec<(Factor, Timestamp)> {
         let unknown = Timestamp::from_millis(0);
         let stated = |factor: &Factor| {
@@ -164,10 +166,10 @@ impl Registered<'_> {
         };
         let methods = self.methods.list.iter().map(String::as_str);
         let context = self.context.as_deref();
-        let is_news = |context: &&str| !methods.clone().any(|name| name == *context);
+        let is_new = |context: &&str| !methods.clone().any(|name| name == *context);
         methods
             .clone()
-            .chain(context.filter(is_news))
+            .chain(context.filter(is_new))
             .map(Factor::from_amr)
             .map(|factor| (stated(&factor), factor))
             .map(|(at, factor)| (factor, at))
@@ -175,7 +177,7 @@ impl Registered<'_> {
     }
 }
 
-/// What a token must say to be accepted.
+/// What the claims of a token must be.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) issuer: Option<String>,
@@ -184,35 +186,36 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Judges the times of a token at `now`.
+    /// Checks the times of a token at `now`.
     ///
-    /// With leeway *l*: expired from `exp + l` on, and refused before `nbf - l` or `iat - l`.
+    /// With leeway *l*: expired from `exp + l` on, and rejected before `nbf - l` and before
+    /// `iat - l`.
     pub(super) fn check_times(&self, times: &Validity, now: Timestamp) -> Result<(), Rejection> {
-        let refuse = |reason| Err(Rejection::invalid(reason));
+        let reject = |reason| Err(Rejection::invalid(reason));
         let Some(expires_at) = times.expires_at else {
-            return refuse("the token has no `exp`");
+            return reject("the token has no `exp`");
         };
         if now >= expires_at.after(self.leeway) {
-            return refuse("the token has expired");
+            return reject("the token has expired");
         }
         let latest = now.after(self.leeway);
         if times.not_before.is_some_and(|at| at > latest) {
-            return refuse("the token is not valid yet");
+            return reject("the token is not valid yet");
         }
         if times.issued_at.is_some_and(|at| at > latest) {
-            return refuse("the token was issued in the future");
+            return reject("the token was issued in the future");
         }
         Ok(())
     }
 
-    /// Judges what a token says, at `now`.
+    /// Checks the claims of a token at `now`.
     pub(super) fn check(&self, claims: &Registered<'_>, now: Timestamp) -> Result<(), Rejection> {
-        let refuse = |reason| Err(Rejection::invalid(reason));
+        let reject = |reason| Err(Rejection::invalid(reason));
         self.check_times(&claims.validity, now)?;
         if let Some(expected) = &self.issuer
             && claims.issuer.as_deref() != Some(expected)
         {
-            return refuse("the token is from another issuer");
+            return reject("the token is from another issuer");
         }
         if let Some(expected) = &self.audiences
             && !claims
@@ -220,18 +223,18 @@ impl Rules {
                 .as_ref()
                 .is_some_and(|audience| names_one_of(audience, expected))
         {
-            return refuse("the token is for another audience");
+            return reject("the token is for another audience");
         }
         if claims.subject.as_deref().is_none_or(str::is_empty) {
-            return refuse("the token has no `sub`");
+            return reject("the token has no `sub`");
         }
         Ok(())
     }
 }
 
 /// RFC 7519 section 4.1.3: a string or an array of strings, compared byte for byte.
-fn names_one_of(audience: &Words, expected: &[String]) -> bool {
-    audience.is_clean && audience.list.iter().any(|name| expected.contains(name))
+fn names_one_of(audience: &StringList, expected: &[String]) -> bool {
+    audience.is_well_formed && audience.list.iter().any(|name| expected.contains(name))
 }
 
 #[cfg(test)]
@@ -248,10 +251,10 @@ mod tests {
         }
     }
 
-    fn words(list: &[&str]) -> Words {
-        Words {
+    fn words(list: &[&str]) -> StringList {
+        StringList {
             list: list.iter().map(|word| (*word).to_owned()).collect(),
-            is_clean: true,
+            is_well_formed: true,
         }
     }
 
@@ -319,8 +322,8 @@ mod tests {
             );
         }
         assert!(check(|claims| claims.audience = None).is_err());
-        let mixed = Words {
-            is_clean: false,
+        let mixed = StringList {
+            is_well_formed: false,
             ..words(&["api"])
         };
         assert!(check(|claims| claims.audience = Some(mixed)).is_err());
@@ -330,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_bound_to_a_key_is_for_whoever_proved_to_hold_it() {
+    fn a_token_bound_to_a_key_requires_a_proof_of_that_key() {
         let key = Binding::Key("one".to_owned());
         for (binding, held, is_good) in [
             (None, None, true),
@@ -341,8 +344,8 @@ mod tests {
             (Some(&Binding::Other), None, false),
             (Some(&Binding::Other), Some("one"), false),
         ] {
-            let verdict = Binding::check(binding, held);
-            assert_eq!(verdict.is_ok(), is_good, "{binding:?} {held:?}");
+            let result = Binding::check(binding, held);
+            assert_eq!(result.is_ok(), is_good, "{binding:?} {held:?}");
         }
     }
 

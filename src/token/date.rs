@@ -1,49 +1,50 @@
-//! The two forms in which tokens write a date.
+//! Reads and writes the two date formats of tokens.
 //!
-//! A JWT has a NumericDate (RFC 7519 section 2), a PASETO a date and time of RFC 3339. Of the many forms that RFC 3339
-//! section 5.6 lets through, those are taken that have one meaning: `T` and `Z` in upper case, a real date of the Gregorian
-//! calendar, no leap second, at most nine digits of a second, an offset of less than a day. White space, signs, a comma
-//! and the week or ordinal dates of ISO 8601 are refused.
+//! A JWT has a NumericDate (RFC 7519 section 2), a PASETO an RFC 3339 date and time. Of the forms
+//! that RFC 3339 section 5.6 permits, only the unambiguous ones are accepted: `T` and `Z` in upper
+//! case, a real date of the Gregorian calendar, no leap second, at most nine fractional digits, and
+//! an offset of less than a day. White space, signs, commas and the week or ordinal dates of ISO
+//! 8601 are rejected.
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
 
-/// How a kind of token writes dates.
+/// The date format of a kind of token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Dates {
+pub(super) enum DateFormat {
     /// Seconds since the epoch, as a JSON number.
     Numeric,
-    /// A JSON string of RFC 3339.
+    /// An RFC 3339 date and time, as a JSON string.
     #[cfg_attr(
         not(feature = "paseto"),
-        expect(dead_code, reason = "no other kind of token has it")
+        expect(dead_code, reason = "only PASETO uses it")
     )]
     Text,
 }
 
-/// A moment to be written in one of the forms, in seconds.
-pub(super) struct Date(pub(super) Dates, pub(super) u64);
+/// A time in seconds, to be written in one of the formats.
+pub(super) struct Date(pub(super) DateFormat, pub(super) u64);
 
 impl Serialize for Date {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Dates::Numeric => serializer.serialize_u64(self.1),
-            Dates::Text => serializer.serialize_str(&text(self.1)),
+            DateFormat::Numeric => serializer.serialize_u64(self.1),
+            DateFormat::Text => serializer.serialize_str(&format_rfc3339(self.1)),
         }
     }
 }
 
-/// The moment that a claim of either form stands for.
-pub(super) fn of_claim(value: &Value) -> Option<Timestamp> {
+/// Reads a date claim in either format.
+pub(super) fn from_claim(value: &Value) -> Option<Timestamp> {
     match value {
-        Value::String(text) => moment(text),
+        Value::String(text) => parse_rfc3339(text),
         other => numeric_date(other.as_f64()?),
     }
 }
 
-/// A NumericDate (RFC 7519 section 2): seconds since the epoch, from 1970 to 9999.
+/// Reads a NumericDate (RFC 7519 section 2): seconds since the epoch, from 1970 to 9999.
 pub(super) fn numeric_date(seconds: f64) -> Option<Timestamp> {
     if !(0.0..=LAST_SECOND).contains(&seconds) {
         return None;
@@ -56,11 +57,12 @@ pub(super) fn numeric_date(seconds: f64) -> Option<Timestamp> {
     Some(Timestamp::from_millis((seconds * 1000.0) as u64))
 }
 
-/// The moment that a date and time of RFC 3339 stands for, from 1970 to 9999 in UTC. What is below a millisecond is cut off.
-pub(super) fn moment(text: &str) -> Option<Timestamp> {
+/// Reads an RFC 3339 date and time, from 1970 to 9999 in UTC. Fractions of a millisecond are
+/// truncated.
+pub(super) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let (date, rest) = text.as_bytes().split_at_checked(DATE.len())?;
     let (time, rest) = rest.split_at_checked(TIME.len())?;
-    let (date, time) = (fields(date, DATE)?, fields(time, TIME)?);
+    let (date, time) = (parse_digits(date, DATE)?, parse_digits(time, TIME)?);
     let (millis, rest) = match rest {
         [b'.', rest @ ..] => fraction(rest)?,
         rest => (0, rest),
@@ -75,22 +77,24 @@ pub(super) fn moment(text: &str) -> Option<Timestamp> {
     let seconds = u64::try_from(seconds).ok()?;
     #[allow(
         clippy::cast_precision_loss,
-        reason = "the bound is far below where precision ends"
+        reason = "the bound is far below the limit of exact integers"
     )]
     let is_in_range = seconds as f64 <= LAST_SECOND;
     is_in_range.then(|| Timestamp::from_millis(seconds * 1000 + millis))
 }
 
-/// A moment before the year 10000 in RFC 3339, in UTC with the offset as the specification's examples have it.
-fn text(seconds: u64) -> String {
+/// Formats a time before the year 10000 as RFC 3339, in UTC with the offset as in the examples of
+/// the PASETO specification.
+fn format_rfc3339(seconds: u64) -> String {
     let (day, rest) = (seconds / 86_400, seconds % 86_400);
     let [year, month, day] = date_of(day);
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00")
 }
 
-/// The numbers in `text`, which has digits where `form` has `0` and elsewhere the same bytes.
-fn fields(text: &[u8], form: &[u8]) -> Option<[i64; 3]> {
+/// Reads the numbers of `text`, which must have digits where `form` has `0`, and the same bytes
+/// elsewhere.
+fn parse_digits(text: &[u8], form: &[u8]) -> Option<[i64; 3]> {
     let (mut numbers, mut at) = ([0; 3], 0);
     for (byte, expected) in text.iter().zip(form) {
         match expected {
@@ -105,7 +109,7 @@ fn fields(text: &[u8], form: &[u8]) -> Option<[i64; 3]> {
     Some(numbers)
 }
 
-/// Milliseconds of the digits at the start, and what follows them.
+/// Reads the fraction at the start as milliseconds, and returns the rest.
 fn fraction(text: &[u8]) -> Option<(u64, &[u8])> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if !(1..=9).contains(&digits) {
@@ -127,11 +131,11 @@ fn offset_seconds(text: &[u8]) -> Option<i64> {
     if rest.len() != OFFSET.len() {
         return None;
     }
-    let [hours, minutes, _] = fields(rest, OFFSET)?;
+    let [hours, minutes, _] = parse_digits(rest, OFFSET)?;
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
-/// Days from 1970-01-01 to a date, `None` if the calendar does not have it.
+/// Days from 1970-01-01 to a date, or `None` if the date does not exist.
 fn days_of([year, month, day]: [i64; 3]) -> Option<i64> {
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let last = match month {
@@ -143,7 +147,7 @@ fn days_of([year, month, day]: [i64; 3]) -> Option<i64> {
     if !(1..=last).contains(&day) {
         return None;
     }
-    // Years begin in March here, so that the leap day is the last one of a year.
+    // Years begin in March here, so that the leap day is the last day of a year.
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
@@ -169,9 +173,9 @@ const TIME: &[u8] = b"T00:00:00";
 const OFFSET: &[u8] = b"00:00";
 
 const SECONDS_OF_A_DAY: i64 = 86_400;
-/// Of 400 years, after which the calendar repeats itself.
+/// The days of 400 years, after which the calendar repeats.
 const DAYS_OF_AN_ERA: i64 = 146_097;
-/// From 0000-03-01 to 1970-01-01.
+/// The days from 0000-03-01 to 1970-01-01.
 const DAYS_TO_1970: i64 = 719_468;
 
 /// 9999-12-31T23:59:59Z.
@@ -199,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_of_rfc_3339_is_the_moment_it_says() {
+    fn an_rfc_3339_date_is_read_as_its_timestamp() {
         for (text, millis) in [
             ("1970-01-01T00:00:00Z", 0_i64),
             ("1970-01-01T00:00:00+00:00", 0),
@@ -220,12 +224,12 @@ mod tests {
             ("0000-01-01T00:00:00Z", -1),
         ] {
             let expected = u64::try_from(millis).ok().map(Timestamp::from_millis);
-            assert_eq!(moment(text), expected, "{text}");
+            assert_eq!(parse_rfc3339(text), expected, "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_date_of_rfc_3339_is_none() {
+    fn other_text_is_not_an_rfc_3339_date() {
         for text in [
             "",
             "2026",
@@ -267,7 +271,7 @@ mod tests {
             "2026/01/01T00:00:00Z",
             "1767225600",
         ] {
-            assert_eq!(moment(text), None, "{text}");
+            assert_eq!(parse_rfc3339(text), None, "{text}");
         }
     }
 
@@ -276,11 +280,15 @@ mod tests {
         let last = 253_402_300_799 / 86_400;
         for day in 0..=last {
             let seconds = day * 86_400 + day % 86_400;
-            let text = text(seconds);
-            assert_eq!(moment(&text), Some(Timestamp::from_secs(seconds)), "{text}");
+            let text = format_rfc3339(seconds);
+            assert_eq!(
+                parse_rfc3339(&text),
+                Some(Timestamp::from_secs(seconds)),
+                "{text}"
+            );
         }
-        assert_eq!(text(0), "1970-01-01T00:00:00+00:00");
-        assert_eq!(text(1_709_208_000), "2024-02-29T12:00:00+00:00");
-        assert_eq!(text(253_402_300_799), "9999-12-31T23:59:59+00:00");
+        assert_eq!(format_rfc3339(0), "1970-01-01T00:00:00+00:00");
+        assert_eq!(format_rfc3339(1_709_208_000), "2024-02-29T12:00:00+00:00");
+        assert_eq!(format_rfc3339(253_402_300_799), "9999-12-31T23:59:59+00:00");
     }
 }

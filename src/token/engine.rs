@@ -1,4 +1,5 @@
-//! What every kind of token shares: minting, judging, lists, and the memory of what was verified a moment ago.
+//! The engine that all kinds of tokens share: issuing, verifying, lists, and a cache of verified
+//! tokens.
 //!
 //! A [`Jwt`](super::Jwt) and a [`Paseto`](super::Paseto) are this engine with an [`Envelope`] each.
 
@@ -7,12 +8,12 @@ use std::{any::Any, error::Error, fmt, pin::Pin, sync::Arc, time::Duration};
 use serde::de::DeserializeOwned;
 
 use super::{
-    claim_map::Foreign,
+    claim_map::ForeignRules,
     claims::{Binding, Registered, Rules, Validity},
-    date::Dates,
+    date::DateFormat,
     issue::Issue,
     payload,
-    revocation::{Asked, TokenList},
+    revocation::{ListLookup, TokenList},
 };
 use crate::{
     authenticate::Verified,
@@ -25,88 +26,89 @@ use crate::{
     rejection::Rejection,
 };
 
-/// How a payload becomes a token, and a token a payload: all that kinds of tokens differ in.
+/// How a payload becomes a token and back: the only part in which kinds of tokens differ.
 pub(super) trait Envelope: fmt::Debug + Send + Sync + 'static {
-    /// How dates are written in it.
-    fn dates(&self) -> Dates;
+    /// The form of dates in the payload.
+    fn dates(&self) -> DateFormat;
 
-    /// Where in a token that ends which differs in each.
-    fn end(&self) -> fn(&str) -> usize {
+    /// The function that returns the length of the part of a token that is unique to it. What
+    /// follows that part may be the same in many tokens.
+    fn unique_prefix_len(&self) -> fn(&str) -> usize {
         str::len
     }
 
-    /// Whether the keys are still those.
-    fn is_current(&self, keys: &Keys) -> bool;
+    /// Returns whether `keys` are still the keys of the ring.
+    fn is_current(&self, keys: &KeySnapshot) -> bool;
 
-    /// Asks for keys that are not there yet, where such may be had.
-    fn learn(&self) -> Option<Learning<'_>> {
+    /// Fetches keys that are not in the ring yet, where there is a source of them.
+    fn refresh_keys(&self) -> Option<KeyRefresh<'_>> {
         None
     }
 
-    /// The payload of `token`, once it is found to be from a key of the ring.
-    fn open(&self, token: &str) -> Result<Opened, Rejection>;
+    /// Returns the payload of `token` after verifying it with a key of the ring.
+    fn open(&self, token: &str) -> Result<OpenedEnvelope, Rejection>;
 
-    /// The token for a payload, by the ring's active key.
+    /// Makes a token of a payload with the ring's active key.
     fn seal(&self, payload: &[u8]) -> Result<String, IssueError>;
 }
 
-/// Says in the end whether a token whose key was unknown is worth judging again.
-pub(super) type Learning<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+/// Resolves to whether a token whose key was unknown should be verified again.
+pub(super) type KeyRefresh<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
-/// What was in an envelope, and the keys of that moment.
-pub(super) struct Opened {
+/// The payload of a token, and the keys at the time it was verified.
+pub(super) struct OpenedEnvelope {
     pub(super) payload: Vec<u8>,
-    pub(super) keys: Keys,
+    pub(super) keys: KeySnapshot,
 }
 
-/// The keys of a ring at one moment, known by their place in memory.
-pub(super) type Keys = Arc<dyn Any + Send + Sync>;
+/// The keys of a ring at one moment, compared by their address in memory.
+pub(super) type KeySnapshot = Arc<dyn Any + Send + Sync>;
 
-/// The cause of a refusal for want of a key that the token names and that may be a new one.
+/// The cause of a rejection for a token that names an unknown key, which may be a new one.
 #[derive(Debug)]
 pub(super) struct UnknownKey;
 
 impl UnknownKey {
-    fn caused(rejection: &Rejection) -> bool {
+    fn is_cause_of(rejection: &Rejection) -> bool {
         rejection.source().is_some_and(|cause| cause.is::<Self>())
     }
 }
 
 impl fmt::Display for UnknownKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it may be a new one")
+        f.write_str("the key may be a new one")
     }
 }
 
 impl Error for UnknownKey {}
 
-/// An engine for tokens of one kind. It is a handle.
+/// An engine for tokens of one kind. It is a handle: cloning it is cheap.
 pub(crate) struct Engine<U> {
-    pub(super) core: Arc<Core>,
-    seen: Arc<Cache<Known<U>>>,
+    pub(super) inner: Arc<EngineInner>,
+    cache: Arc<Cache<CheckedToken<U>>>,
 }
 
-pub(super) struct Core {
+pub(super) struct EngineInner {
     pub(super) envelope: Box<dyn Envelope>,
     pub(super) rules: Rules,
     pub(super) ttl: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) list: Option<TokenList>,
-    pub(super) foreign: Option<Foreign>,
+    pub(super) foreign: Option<ForeignRules>,
 }
 
-/// A token that was good when it was seen last, by the keys of that moment.
-pub(super) struct Known<U> {
-    keys: Keys,
+/// A token that was valid when it was last verified, with the keys at that time.
+pub(super) struct CheckedToken<U> {
+    keys: KeySnapshot,
     pub(super) validity: Validity,
     pub(super) identity: Identity,
     user: Arc<U>,
     binding: Option<Binding>,
-    /// What is asked of the list, if the engine has one.
-    asked: Option<Asked>,
+    /// What to look up in the list, if the engine has one.
+    lookup: Option<ListLookup>,
 }
 
-/// What a token says to somebody who does not present it.
+/// The content of a token, for a party that does not present it.
 #[cfg(feature = "refresh")]
 pub(crate) struct Inspected {
     pub(crate) identity: Identity,
@@ -116,176 +118,180 @@ pub(crate) struct Inspected {
     pub(crate) key: Option<String>,
 }
 
-/// For whom a token is that was found good.
+/// Returns the audience of a verified payload.
 #[cfg(feature = "refresh")]
 fn audience(payload: &[u8]) -> Vec<String> {
     #[derive(serde::Deserialize)]
     #[serde(untagged)]
-    enum Words {
+    enum OneOrMany {
         One(String),
         Many(Vec<String>),
     }
     #[derive(serde::Deserialize)]
     struct Audience {
-        aud: Option<Words>,
+        aud: Option<OneOrMany>,
     }
     let read = serde_json::from_slice(payload).ok();
     match read.and_then(|Audience { aud }| aud) {
-        Some(Words::One(name)) => vec![name],
-        Some(Words::Many(names)) => names,
+        Some(OneOrMany::One(name)) => vec![name],
+        Some(OneOrMany::Many(names)) => names,
         None => Vec::new(),
     }
 }
 
 impl<U> Engine<U> {
-    pub(super) fn new(core: Core) -> Self {
+    pub(super) fn new(inner: EngineInner) -> Self {
         Self {
-            seen: Arc::new(Cache::new(core.envelope.end())),
-            core: Arc::new(core),
+            cache: Arc::new(Cache::new(inner.envelope.unique_prefix_len())),
+            inner: Arc::new(inner),
         }
     }
 
     pub(super) fn list(&self) -> Option<&TokenList> {
-        self.core.list.as_ref()
+        self.inner.list.as_ref()
     }
 
     pub(crate) fn issue(&self, grant: Grant<U>) -> Issue<'_, U> {
         Issue::new(self, grant)
     }
 
-    /// What the tokens state as their issuer, unless any would do.
+    /// The issuer that tokens must state, unless any is accepted.
     #[cfg(feature = "refresh")]
     pub(crate) fn issuer(&self) -> Option<&str> {
-        self.core.rules.issuer.as_deref()
+        self.inner.rules.issuer.as_deref()
     }
 
     #[cfg(feature = "refresh")]
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.core.clock)
+        Arc::clone(&self.inner.clock)
     }
 
-    /// How long a token lives unless it is told otherwise.
+    /// The default lifetime of an issued token.
     #[cfg(feature = "refresh")]
     pub(crate) fn ttl(&self) -> Duration {
-        self.core.ttl
+        self.inner.ttl
     }
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
     pub(crate) async fn verify(&self, token: &str) -> Result<Verified<U>, Rejection> {
-        self.verify_held(token, None).await
+        self.verify_with_key(token, None).await
     }
 
-    /// Verifies a token that is presented by whoever has proved to hold the key with this thumbprint, if any.
-    pub(crate) async fn verify_held(
+    /// Verifies a token whose holder has proved possession of the key with this thumbprint, if any.
+    pub(crate) async fn verify_with_key(
         &self,
         token: &str,
-        held: Option<&str>,
+        proved_key: Option<&str>,
     ) -> Result<Verified<U>, Rejection> {
-        let now = self.core.clock.now();
-        let known = match self.judge(token, now) {
-            Err(rejection) if UnknownKey::caused(&rejection) => {
-                self.judge_again(token, rejection).await?
+        let now = self.inner.clock.now();
+        let checked = match self.check(token, now) {
+            Err(rejection) if UnknownKey::is_cause_of(&rejection) => {
+                self.check_with_new_keys(token, rejection).await?
             }
-            verdict => verdict?,
+            result => result?,
         };
-        // On each request, since a token is remembered whoever presented it.
-        Binding::check(known.binding.as_ref(), held)?;
-        if let (Some(list), Some(asked)) = (&self.core.list, &known.asked) {
-            // Boxed, so that an engine without a list does not carry this future.
-            Box::pin(list.pass(asked)).await?;
+        // On each request, since the cache does not depend on who presented the token.
+        Binding::check(checked.binding.as_ref(), proved_key)?;
+        if let (Some(list), Some(lookup)) = (&self.inner.list, &checked.lookup) {
+            // Boxed, so that this future does not enlarge that of an engine without a list.
+            Box::pin(list.verify(lookup)).await?;
         }
-        let identity = known.identity.clone().checked_again_at(now);
-        Ok(Verified::new(identity, Arc::clone(&known.user)))
+        let identity = checked.identity.clone().checked_again_at(now);
+        Ok(Verified::new(identity, Arc::clone(&checked.user)))
     }
 
-    /// What a token says that is good now, for somebody whom its holder has shown it to. The last is the thumbprint of the
-    /// key that its holder must prove to hold.
+    /// Returns the content of a token that is valid now, for a party that its holder has shown it
+    /// to. `key` is the thumbprint of the key whose possession the holder must prove.
     #[cfg(feature = "refresh")]
     pub(crate) async fn inspect(&self, token: &str) -> Result<Inspected, Rejection> {
-        let now = self.core.clock.now();
-        let known = self.judge(token, now)?;
-        if let (Some(list), Some(asked)) = (&self.core.list, &known.asked) {
-            list.pass(asked).await?;
+        let now = self.inner.clock.now();
+        let checked = self.check(token, now)?;
+        if let (Some(list), Some(lookup)) = (&self.inner.list, &checked.lookup) {
+            list.verify(lookup).await?;
         }
-        let key = match &known.binding {
+        let key = match &checked.binding {
             None => None,
             Some(Binding::Key(key)) => Some(key.clone()),
-            Some(Binding::Other) => return Err(Rejection::invalid("bound to something unknown")),
+            Some(Binding::Other) => {
+                return Err(Rejection::invalid(
+                    "the token has an unknown kind of binding",
+                ));
+            }
         };
         Ok(Inspected {
-            identity: known.identity.clone().checked_again_at(now),
-            expires_at: known.validity.expires_at,
-            issued_at: known.validity.issued_at,
-            audience: audience(&self.core.envelope.open(token)?.payload),
+            identity: checked.identity.clone().checked_again_at(now),
+            expires_at: checked.validity.expires_at,
+            issued_at: checked.validity.issued_at,
+            audience: audience(&self.inner.envelope.open(token)?.payload),
             key,
         })
     }
 
-    /// What a token says whose key is unknown, once new keys were asked for.
-    async fn judge_again(
+    /// Fetches new keys, and checks a token again whose key was unknown.
+    async fn check_with_new_keys(
         &self,
         token: &str,
         rejection: Rejection,
-    ) -> Result<Arc<Known<U>>, Rejection> {
-        let Some(learning) = self.core.envelope.learn() else {
+    ) -> Result<Arc<CheckedToken<U>>, Rejection> {
+        let Some(refresh) = self.inner.envelope.refresh_keys() else {
             return Err(rejection);
         };
-        match learning.await {
-            true => self.judge(token, self.core.clock.now()),
-            false => Err(rejection),
+        if refresh.await {
+            self.check(token, self.inner.clock.now())
+        } else {
+            Err(rejection)
         }
     }
 
-    /// What a token says that is good at `now`, whatever its list says.
-    pub(super) fn judge(&self, token: &str, now: Timestamp) -> Result<Arc<Known<U>>, Rejection> {
-        Ok(match self.known(token) {
-            Some(known) => {
-                let times = self.core.rules.check_times(&known.validity, now);
-                times.inspect_err(|_| self.seen.forget(token))?;
-                known
-            }
-            None => {
-                let known = Arc::new(self.read(token, now)?);
-                self.seen.remember(token, Arc::clone(&known));
-                known
-            }
-        })
+    /// Checks a token at `now`, without its list. A cached token is not verified again unless a key
+    /// was added or retired since; only its times are checked.
+    pub(super) fn check(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<CheckedToken<U>>, Rejection> {
+        let cached = self.cache.get(token);
+        let is_current =
+            |cached: &Arc<CheckedToken<U>>| self.inner.envelope.is_current(&cached.keys);
+        if let Some(cached) = cached.filter(is_current) {
+            let times = self.inner.rules.check_times(&cached.validity, now);
+            times.inspect_err(|_| self.cache.remove(token))?;
+            return Ok(cached);
+        }
+        let checked = Arc::new(self.check_uncached(token, now)?);
+        self.cache.insert(token, Arc::clone(&checked));
+        Ok(checked)
     }
 
-    /// What is known of a token that was seen before, unless a key was added or retired since.
-    fn known(&self, token: &str) -> Option<Arc<Known<U>>> {
-        let known = self.seen.find(token)?;
-        self.core.envelope.is_current(&known.keys).then_some(known)
-    }
-
-    fn read(&self, token: &str, now: Timestamp) -> Result<Known<U>, Rejection> {
-        let core = &*self.core;
-        let Opened { payload, keys } = core.envelope.open(token)?;
-        let dates = core.envelope.dates();
+    fn check_uncached(&self, token: &str, now: Timestamp) -> Result<CheckedToken<U>, Rejection> {
+        let inner = &*self.inner;
+        let OpenedEnvelope { payload, keys } = inner.envelope.open(token)?;
+        let dates = inner.envelope.dates();
         let (mut claims, user) = payload::read::<U>(&payload, dates).map_err(|error| {
             Rejection::invalid("the claims are not an acceptable JSON object")
-                .because(json::place(&error))
+                .because(json::position(&error))
         })?;
-        if let Some(foreign) = &core.foreign {
+        if let Some(foreign) = &inner.foreign {
             foreign.apply(&payload, &mut claims)?;
         }
-        core.rules.check(&claims, now)?;
+        inner.rules.check(&claims, now)?;
         let Validity {
             issued_at,
             expires_at,
             ..
         } = claims.validity;
         let subject = claims.subject.as_deref().unwrap_or_default();
-        let ask = |list: &TokenList| list.ask(subject, claims.id.as_deref(), issued_at, expires_at);
-        let asked = core.list.as_ref().map(ask).transpose()?;
-        Ok(Known {
+        let lookup =
+            |list: &TokenList| list.lookup(subject, claims.id.as_deref(), issued_at, expires_at);
+        let lookup = inner.list.as_ref().map(lookup).transpose()?;
+        Ok(CheckedToken {
             keys,
             validity: claims.validity,
             identity: identity(&claims, now),
             user: Arc::new(user),
             binding: claims.binding,
-            asked,
+            lookup,
         })
     }
 }
@@ -311,8 +317,8 @@ fn identity(claims: &Registered<'_>, now: Timestamp) -> Identity {
 impl<U> Clone for Engine<U> {
     fn clone(&self) -> Self {
         Self {
-            core: Arc::clone(&self.core),
-            seen: Arc::clone(&self.seen),
+            inner: Arc::clone(&self.inner),
+            cache: Arc::clone(&self.cache),
         }
     }
 }
@@ -320,9 +326,9 @@ impl<U> Clone for Engine<U> {
 impl<U> fmt::Debug for Engine<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
-            .field("rules", &self.core.rules)
-            .field("envelope", &self.core.envelope)
-            .field("ttl", &self.core.ttl)
+            .field("rules", &self.inner.rules)
+            .field("envelope", &self.inner.envelope)
+            .field("ttl", &self.inner.ttl)
             .finish_non_exhaustive()
     }
 }

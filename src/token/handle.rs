@@ -1,10 +1,11 @@
-//! The methods that every kind of token has alike.
+//! The methods that all token engines share.
 
-/// Gives a type whose field `engine` is an [`Engine`](super::engine::Engine) the methods of that engine.
+/// Implements the methods of an [`Engine`](super::engine::Engine) for a type that has one in its
+/// field `engine`.
 macro_rules! handle {
     ($Handle:ident, $name:literal) => {
         impl<U> $Handle<U> {
-            /// The list by which tokens are called back, if there is one.
+            /// Returns the list that can revoke tokens, if there is one.
             #[must_use]
             pub fn list(&self) -> Option<&TokenList> {
                 self.engine.list()
@@ -16,28 +17,36 @@ macro_rules! handle {
             ///
             /// # Errors
             ///
-            /// An invalid [`Rejection`] for every token that is not one of ours, for this audience, and alive. With a
-            /// [list](super::revocation) also for one that it refuses, and an unavailable one when its store does not answer.
+            /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) for a token that this
+            /// issuer did not issue for this audience, or that is not valid now. With a
+            /// [list](super::revocation), also for a token that the list rejects, and
+            /// [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when its store
+            /// does not answer.
             pub async fn verify(&self, token: &str) -> Result<Verified<U>, Rejection> {
                 self.engine.verify(token).await
             }
 
-            /// Calls a token back, a logout for instance: puts it on the black list, or takes it off the white one. One
-            /// that was called back before is called back again, which changes nothing.
+            /// Revokes a token, for example at logout: adds it to the deny list, or removes it from
+            /// the allow list. Revoking a token twice is the same as revoking it once.
             ///
             /// # Errors
             ///
-            /// An invalid [`Rejection`] for what is no good token, lists aside; an unavailable one when the store fails, after
-            /// which asking again is safe; a misconfigured one when the engine has no [list](super::revocation).
+            /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) for a token that is not
+            /// valid, apart from lists.
+            /// [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when the store
+            /// fails; trying again is safe.
+            /// [`RejectionKind::Misconfigured`](crate::RejectionKind::Misconfigured) when the
+            /// engine has no [list](super::revocation).
             pub async fn revoke(&self, token: &str) -> Result<(), Rejection> {
                 self.engine.revoke(token).await
             }
 
-            /// Calls many tokens back, none of them if one is not good.
+            /// Revokes several tokens; revokes none of them if one is invalid.
             ///
             /// # Errors
             ///
-            /// Those of [`revoke`](Self::revoke). When the store fails, some tokens are called back and others are not.
+            /// Those of [`revoke`](Self::revoke). When the store fails, some tokens are revoked and
+            /// others are not.
             pub async fn revoke_all(
                 &self,
                 tokens: impl IntoIterator<Item = impl AsRef<str>>,
@@ -45,11 +54,13 @@ macro_rules! handle {
                 self.engine.revoke_all(tokens).await
             }
 
-            /// The name of a token for a [`TokenList`]. The token is verified first; what its list says does not matter.
+            /// Returns the id of a token, for a [`TokenList`]. The token is verified first, except
+            /// that its list is not consulted.
             ///
             /// # Errors
             ///
-            /// An invalid [`Rejection`] for what is no good token, lists aside, and for one without `jti`.
+            /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) for a token that is not
+            /// valid, apart from lists, and for one without `jti`.
             pub fn token_id(&self, token: &str) -> Result<TokenId, Rejection> {
                 self.engine.token_id(token)
             }

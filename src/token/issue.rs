@@ -1,4 +1,4 @@
-//! Minting one token.
+//! Issuing one token.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use super::dpop::ProofKey;
 use super::{
     claim_map::ClaimMap,
     date::LAST_SECOND,
-    engine::{Core, Engine},
+    engine::{Engine, EngineInner},
     revocation::{TokenId, TokenList},
     withheld::Withheld,
     write::Minted,
@@ -28,8 +28,8 @@ use crate::{
     secret::{self, Secret},
 };
 
-/// A token about to be minted; `.await` mints it. See [`Jwt::issue`](super::Jwt::issue).
-#[must_use = "nothing is minted until this is awaited"]
+/// A token that is about to be issued; `.await` issues it. See [`Jwt::issue`](super::Jwt::issue).
+#[must_use = "no token is issued until this is awaited"]
 pub struct Issue<'a, U> {
     engine: &'a Engine<U>,
     grant: Grant<U>,
@@ -38,7 +38,7 @@ pub struct Issue<'a, U> {
     audience: Option<String>,
     session_id: Option<String>,
     key: Option<String>,
-    /// Whether only the grant states what its user may do.
+    /// Whether only the grant may state what the user may do.
     is_authority_withheld: bool,
 }
 
@@ -47,7 +47,7 @@ impl<'a, U> Issue<'a, U> {
         Self {
             engine,
             grant,
-            ttl: engine.core.ttl,
+            ttl: engine.inner.ttl,
             not_before: None,
             audience: None,
             session_id: None,
@@ -58,79 +58,82 @@ impl<'a, U> Issue<'a, U> {
 }
 
 impl<U: Serialize> Issue<'_, U> {
-    /// Lives for `ttl`, in whole seconds, instead of the engine's default.
+    /// Sets the lifetime, in whole seconds, in place of the engine's default.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
     }
 
-    /// Is valid only after `delay`, in whole seconds from now (`nbf`). The lifetime still begins now and must
-    /// be the longer one.
+    /// Makes the token valid only after `delay`, in whole seconds from now (`nbf`). The lifetime
+    /// still begins now and must be longer than the delay.
     pub const fn not_before(mut self, delay: Duration) -> Self {
         self.not_before = Some(delay);
         self
     }
 
-    /// Is for `audience` instead of the engine's first.
+    /// Issues the token for `audience` instead of the first audience of the engine.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
         self
     }
 
-    /// Belongs to a session or device with this public id (`sid`).
+    /// Sets the public id of the session or device that the token belongs to (`sid`).
     #[cfg(feature = "refresh")]
     pub(crate) fn session_id(mut self, id: impl Into<String>) -> Self {
         self.session_id = Some(id.into());
         self
     }
 
-    /// As [`bound_to`](Self::bound_to), by the thumbprint of a key, if any.
+    /// Binds the token to the key with this thumbprint, if any. See [`bound_to`](Self::bound_to).
     #[cfg(feature = "refresh")]
     pub(crate) fn confirmed_by(mut self, key: Option<String>) -> Self {
         self.key = key;
         self
     }
 
-    /// States only what the grant says of roles, scopes and proofs: members of the user with such names, which
-    /// may be columns of a table, are left out.
+    /// Takes roles, scopes and proofs only from the grant. Members of the user with such names,
+    /// which may be columns of a table, are left out.
     #[cfg(feature = "refresh")]
     pub(crate) const fn with_authority_of_grant(mut self) -> Self {
         self.is_authority_withheld = true;
         self
     }
 
-    /// Is good only with a proof of this key (`cnf`, RFC 9449 section 6.1).
+    /// Binds the token to this key: it is valid only with a proof of the key (`cnf`, RFC 9449
+    /// section 6.1).
     #[cfg(feature = "dpop")]
     pub fn bound_to(mut self, key: &ProofKey) -> Self {
         self.key = Some(key.thumbprint().to_owned());
         self
     }
 
-    /// Mints a token that an engine with a list can call back.
-    async fn enlist(&self, list: &TokenList) -> Result<Secret<String>, IssueError> {
-        let core = &*self.engine.core;
+    /// Issues a token that the list of the engine can revoke.
+    async fn issue_on_list(&self, list: &TokenList) -> Result<Secret<String>, IssueError> {
+        let engine = &*self.engine.inner;
         self.grant.check()?;
         if self.ttl > list.longest() {
-            let reason = "it would live longer than its list remembers";
+            let reason = "its lifetime exceeds the longest lifetime of the list";
             return Err(IssueError::Grant(reason));
         }
-        let now = core.clock.now();
-        let latest = now.after(core.rules.leeway);
-        let issued_at = list.date(&self.grant.subject, now, latest).await?;
-        let id = fresh_id();
+        let now = engine.clock.now();
+        let latest = now.after(engine.rules.leeway);
+        let issued_at = list
+            .choose_issued_at(&self.grant.subject, now, latest)
+            .await?;
+        let id = random_id();
         let token = self.mint(now, issued_at, &id)?;
         let expires_at = Timestamp::from_secs(now.as_secs()).after(self.ttl);
-        list.admit(&TokenId::new(id, expires_at)).await?;
+        list.add_issued(&TokenId::new(id, expires_at)).await?;
         Ok(token)
     }
 
     fn mint(&self, now: Timestamp, issued_at: u64, id: &str) -> Result<Secret<String>, IssueError> {
-        let Core {
+        let EngineInner {
             envelope,
             rules,
             foreign,
             ..
-        } = &*self.engine.core;
+        } = &*self.engine.inner;
         let map = foreign.as_ref().and_then(|foreign| foreign.map.as_ref());
         let mapped = map.map(ClaimMap::names).unwrap_or_default();
         self.grant.check()?;
@@ -138,7 +141,7 @@ impl<U: Serialize> Issue<'_, U> {
         let expires_at = now_secs.saturating_add(self.ttl.as_secs());
         #[allow(
             clippy::cast_precision_loss,
-            reason = "the bound is far below where precision ends"
+            reason = "`LAST_SECOND` is far below the point where an f64 loses precision"
         )]
         if self.ttl.as_secs() == 0 || expires_at as f64 > LAST_SECOND {
             return Err(IssueError::Grant(
@@ -166,9 +169,10 @@ impl<U: Serialize> Issue<'_, U> {
             roles: &self.grant.roles,
             proofs: &self.grant.proofs(now),
             user: &self.grant.user,
-            withheld: match self.is_authority_withheld {
-                true => Withheld::Authority(mapped),
-                false => Withheld::Engine,
+            withheld: if self.is_authority_withheld {
+                Withheld::Authority(mapped)
+            } else {
+                Withheld::Engine
             },
         };
         let payload = json::write(&claims).map_err(|error| IssueError::User(error.into()))?;
@@ -186,17 +190,17 @@ impl<'a, U: Serialize + Send + Sync> IntoFuture for Issue<'a, U> {
     {
         Box::pin(async move {
             if let Some(list) = self.engine.list() {
-                // Boxed, so that an engine without a list does not carry this future.
-                return Box::pin(self.enlist(list)).await;
+                // Boxed, so that this future does not enlarge that of an engine without a list.
+                return Box::pin(self.issue_on_list(list)).await;
             }
-            let now = self.engine.core.clock.now();
-            self.mint(now, now.as_secs(), &fresh_id())
+            let now = self.engine.inner.clock.now();
+            self.mint(now, now.as_secs(), &random_id())
         })
     }
 }
 
-/// A `jti`: 128 random bits.
-fn fresh_id() -> String {
+/// Returns a new `jti`: 128 random bits.
+fn random_id() -> String {
     URL_SAFE_NO_PAD.encode_to_string(secret::random::<16>())
 }
 

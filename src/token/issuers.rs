@@ -1,7 +1,8 @@
-//! Several issuers at one place, each bound to its own keys.
+//! Accepts the tokens of several issuers, each bound to its own keys.
 //!
-//! The `iss` of a token is read before anything is verified, and only to choose which engine judges it: by exact match, among those
-//! there are. So no issuer's key can speak for another, and a token of an unknown issuer is refused without any request.
+//! The `iss` of a token is read before anything is verified, only to select the engine that
+//! verifies the token, by exact match among the configured ones. So no issuer's key can sign for
+//! another issuer, and a token of an unknown issuer is rejected without any request.
 //!
 //! ```no_run
 //! use tower_jam::{Claims, Jwt, layer::AuthLayer, token::Issuers};
@@ -31,15 +32,15 @@ use crate::{
     request::credential::{Credential, CredentialSource},
 };
 
-/// An engine for the tokens of several issuers. It is a handle.
+/// An engine for the tokens of several issuers. It is a handle: cloning it is cheap.
 pub struct Issuers<U = Claims>(Arc<[Jwt<U>]>);
 
 impl<U> Issuers<U> {
-    /// Accepts what one of these engines accepts.
+    /// Accepts every token that one of these engines accepts.
     ///
     /// # Errors
     ///
-    /// When there is none, one accepts any issuer, or two are of one issuer.
+    /// When there is no engine, one of them accepts any issuer, or two have the same issuer.
     pub fn new(engines: impl IntoIterator<Item = Jwt<U>>) -> Result<Self, ConfigError> {
         let engines: Arc<[_]> = engines.into_iter().collect();
         let mut issuers: Vec<_> = engines.iter().map(issuer).collect();
@@ -48,7 +49,7 @@ impl<U> Issuers<U> {
             () if issuers.is_empty() => "there is none",
             () if issuers.contains(&None) => "an engine accepts any issuer",
             () if issuers.windows(2).any(|pair| pair[0] == pair[1]) => {
-                "two engines are of one issuer"
+                "two engines have the same issuer"
             }
             () => return Ok(Self(engines)),
         };
@@ -57,15 +58,16 @@ impl<U> Issuers<U> {
 }
 
 fn issuer<U>(jwt: &Jwt<U>) -> Option<&str> {
-    jwt.engine.core.rules.issuer.as_deref()
+    jwt.engine.inner.rules.issuer.as_deref()
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Issuers<U> {
-    /// Verifies a token by the engine of its issuer, as the layer does.
+    /// Verifies a token with the engine of its issuer, as the layer does.
     ///
     /// # Errors
     ///
-    /// Those of [`Jwt::verify`], and an invalid [`Rejection`] for a token of another issuer.
+    /// Those of [`Jwt::verify`], and [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) for
+    /// a token of another issuer.
     pub async fn verify(&self, token: &str) -> Result<Verified<U>, Rejection> {
         let stated = jws::unverified_issuer(token)?;
         let mut engines = self.0.iter();

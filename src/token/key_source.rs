@@ -1,13 +1,13 @@
-//! Where an engine has its keys from.
+//! The source of an engine's keys: a fixed ring or a published key set.
 
 use std::fmt;
 
-use super::engine::Learning;
+use super::engine::KeyRefresh;
 use crate::key::ring::KeyRing;
 #[cfg(feature = "jwks")]
 use crate::remote::jwks::Jwks;
 
-/// The keys of a [`Jwt`](super::Jwt): a [`KeyRing`], or a `Jwks` that another party publishes.
+/// The keys of a [`Jwt`](super::Jwt): a [`KeyRing`], or the `Jwks` that another party publishes.
 #[derive(Clone)]
 pub struct KeySource {
     pub(super) ring: KeyRing,
@@ -16,8 +16,9 @@ pub struct KeySource {
 }
 
 impl KeySource {
-    /// Asks for keys that the ring does not have, where such may be had.
-    pub(super) fn learn(&self) -> Option<Learning<'_>> {
+    /// Refreshes the keys on behalf of a token whose key is unknown. Returns `None` if the keys are
+    /// fixed.
+    pub(super) fn refresh_for_unknown(&self) -> Option<KeyRefresh<'_>> {
         #[cfg(feature = "jwks")]
         if let Some(jwks) = &self.jwks {
             return Some(Box::pin(jwks.refresh_for_unknown()));

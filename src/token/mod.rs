@@ -1,39 +1,47 @@
-//! Self-contained tokens, and the keys they are signed with.
+//! Self-contained tokens, and the keys that sign them.
 //!
-//! [`Jwt`] issues and verifies signed JSON Web Tokens; [`JwtLayer`](crate::layer::JwtLayer) puts it in front of a service. With
-//! the feature `paseto`, `Paseto` does the same for encrypted and signed PASETO tokens; its rules stand in its own module.
+//! [`Jwt`] issues and verifies signed JSON Web Tokens; [`JwtLayer`](crate::layer::JwtLayer) puts it
+//! in front of a service. With the feature `paseto`, `Paseto` does the same for encrypted and
+//! signed PASETO tokens; its own module documents its rules.
 //!
 //! # Keys
 //!
-//! * [`Key`] is a key bound to one [`Algorithm`]. A token's `alg` is compared with it and never
-//!   chooses anything (RFC 8725 section 3.1).
-//! * [`KeyRing`] holds the key that signs and those that are still accepted, and is changed while
-//!   the server runs.
+//! * [`Key`] is a key bound to one [`Algorithm`]. The `alg` of a token is compared with it and
+//!   never selects anything (RFC 8725 section 3.1).
+//! * [`KeyRing`] holds the signing key and the keys that are still accepted. It can be changed
+//!   while the server runs.
 //!
-//! Where keys come from: a shared secret ([`Key::hs256`]), PEM or DER as `openssl` writes it
+//! A key comes from a shared secret ([`Key::hs256`]), PEM or DER as `openssl` writes it
 //! ([`Key::from_pem`], [`Key::from_der`]), a JSON Web Key ([`Key::from_jwk`]), another party's key
-//! set ([`KeyRing::from_jwks`]), the types of another crate (feature `jwt-simple`), or nowhere yet ([`Key::generate`]). They go back into PEM
-//! ([`Key::to_pkcs8_pem`]) and JWK ([`Key::to_private_jwk`], [`Key::public_jwk`]).
+//! set ([`KeyRing::from_jwks`]), the types of another crate (feature `jwt-simple`), or is generated
+//! ([`Key::generate`]). Keys are exported as PEM ([`Key::to_pkcs8_pem`]) and JWK
+//! ([`Key::to_private_jwk`], [`Key::public_jwk`]).
 //!
 //! # Rules for JWTs
 //!
-//! * **Form.** At most 8 KiB, of which a signature by ML-DSA takes 3.2 to 6.0; three parts of base64url without padding and with unused bits zero; header and payload are
-//!   JSON objects in UTF-8 with no name twice at any depth, at most 64 names, at most 32 levels.
-//! * **Header.** `alg` must be the key's. `kid` is looked up exactly; it may be absent only if the ring has one
-//!   key. `typ` must be one of the engine's, `at+jwt` unless told otherwise. `crit`, `zip`, `enc`, `b64: false` and
-//!   `cty: JWT` are refused. `jwk`, `jku`, `x5u` and `x5c` choose no key and fetch nothing.
-//! * **Claims.** `iss`, `aud`, `exp` and `sub` are required; `nbf` and `iat` must not lie in the future. Dates are
-//!   numbers from 1970 to 9999. The leeway is 30 seconds, at most 60; a token is expired from `exp` plus leeway on. One with
-//!   `cnf` is bound to a key (RFC 7800), and refused where nothing checks that: with the feature `dpop`, `Dpop` does.
-//! * **Identity.** `roles` and `amr` (RFC 8176) are a string or a list of strings, `scope` is a string of words (RFC 8693
-//!   section 4.2) or a list of them, `auth_time` is the time of the first factor and our claim `proofs` the time of each. What has
-//!   another form, alone or in a list, grants nothing.
-//! * **User.** The rest is the application's `U`, a struct whose fields are claims. A field with the name of a registered claim
-//!   is filled on reading; on minting `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti` and `cnf` are the engine's alone, and
-//!   any other claim stated by both grant and user is an error.
-//! * **Other issuers.** With the feature `jwks`, `Jwt::from_issuer` accepts the access tokens of an identity provider, by the keys that it
-//!   publishes; [`Issuers`] accepts those of several, [`ClaimMap`] says where they write roles.
-//! * **Calling back.** Without a [list] a token is good until it expires.
+//! * **Format.** At most 8 KiB, of which an ML-DSA signature takes 3.2 to 6.0. Three parts of
+//!   base64url without padding and with zero trailing bits. Header and payload are JSON objects in
+//!   UTF-8 without duplicate names at any depth, with at most 64 names and 32 levels.
+//! * **Header.** `alg` must be that of the key. `kid` is looked up exactly; it may be absent only
+//!   if the ring has one key. `typ` must be one of the engine's types, by default `at+jwt`. `crit`,
+//!   `zip`, `enc`, `b64: false` and `cty: JWT` are rejected. `jwk`, `jku`, `x5u` and `x5c` are
+//!   ignored: they select no key and fetch nothing.
+//! * **Claims.** `iss`, `aud`, `exp` and `sub` are required; `nbf` and `iat` must not be in the
+//!   future. Dates are numbers from 1970 to 9999. The leeway is 30 seconds, at most 60; a token is
+//!   expired from `exp` plus leeway on. A token with `cnf` is bound to a key (RFC 7800) and
+//!   rejected where nothing checks the binding; with the feature `dpop`, `Dpop` does.
+//! * **Identity.** `roles` and `amr` (RFC 8176) are a string or a list of strings. `scope` is a
+//!   string of space-separated words (RFC 8693 section 4.2) or a list of them. `auth_time` is the
+//!   time of the first factor; our claim `proofs` has the time of each factor. A value of any other
+//!   form, alone or in a list, grants nothing.
+//! * **User.** The remaining claims are the application's `U`, a struct whose fields are claims. A
+//!   field named like a registered claim is filled when a token is read. When a token is issued,
+//!   only the engine writes `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti` and `cnf`; any other
+//!   claim that both grant and user state is an error.
+//! * **Other issuers.** With the feature `jwks`, `Jwt::from_issuer` accepts the access tokens of an
+//!   identity provider, using the keys that it publishes. [`Issuers`] accepts those of several
+//!   providers; [`ClaimMap`] says in which claims they write roles.
+//! * **Revocation.** Without a [list] a token is valid until it expires.
 //!
 //! # Example
 //!
@@ -52,7 +60,7 @@
 //! let grant = Grant::new("42", User { name: "Alice".into() }).factor(Factor::Password).roles(["editor"]);
 //! let token = jwt.issue(grant).await?;
 //!
-//! // Rotation while serving: the new key signs, tokens of the old one stay good until it is retired.
+//! // Rotation while serving: the new key signs; old tokens stay valid until their key is retired.
 //! let old = ring.active().kid().to_owned();
 //! ring.rotate(Key::generate(Algorithm::EdDsa)?)?;
 //! let verified = jwt.verify(token.expose()).await?;
@@ -62,7 +70,7 @@
 //! assert!(ring.retire(&old));
 //! assert_eq!(jwt.verify(token.expose()).await.unwrap_err().reason(), "no key of the ring has this kid");
 //!
-//! // What other parties verify with, for /.well-known/jwks.json.
+//! // The public keys for other parties, for /.well-known/jwks.json.
 //! assert_eq!(ring.public_jwks()["keys"][0]["alg"], "EdDSA");
 //! # Ok(())
 //! # }
@@ -112,5 +120,5 @@ pub use self::{
     revocation::{TokenId, TokenList, TokenListBuilder},
 };
 
-/// The most that servers take in one header line by default.
+/// The longest header line that servers accept by default.
 const MAX_BYTES: usize = 8 * 1024;

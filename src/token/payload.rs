@@ -1,8 +1,9 @@
-//! The payload of a token in one pass: registered claims to the engine, the rest to the user type.
+//! Reads the payload of a token in one pass: registered claims for the engine, the rest for the
+//! user type.
 //!
-//! `#[serde(flatten)]` would do the same by buffering every claim. Here the user type reads straight
-//! from the JSON through an adapter that takes the registered claims out as they come by, hands those on that
-//! the type lists as fields of its own, and refuses a second claim of one name.
+//! `#[serde(flatten)]` would do the same, but buffers every claim. Here the user type is
+//! deserialized straight from the JSON through an adapter. The adapter removes the registered
+//! claims, passes on those that the type lists as its own fields, and rejects duplicate names.
 
 use std::{borrow::Cow, marker::PhantomData};
 
@@ -18,26 +19,26 @@ use serde_json::{Map, Value, value::RawValue};
 use super::{
     claims::{Binding, Registered},
     date,
-    date::{Dates, numeric_date},
+    date::{DateFormat, numeric_date},
 };
 use crate::{
     clock::Timestamp,
     identity::Factor,
     json,
-    json::{Names, Skipped, Text},
+    json::{CowStr, MemberNames, Skipped},
 };
 
 /// Reads a payload, with dates of this form, as registered claims and a `U`.
 pub(super) fn read<'de, U: de::Deserialize<'de>>(
     payload: &'de [u8],
-    dates: Dates,
+    dates: DateFormat,
 ) -> serde_json::Result<(Registered<'de>, U)> {
     json::parse_with(payload, |deserializer| {
         deserializer.deserialize_map(PayloadVisitor(dates, PhantomData))
     })
 }
 
-struct PayloadVisitor<U>(Dates, PhantomData<U>);
+struct PayloadVisitor<U>(DateFormat, PhantomData<U>);
 
 impl<'de, U: de::Deserialize<'de>> Visitor<'de> for PayloadVisitor<U> {
     type Value = (Registered<'de>, U);
@@ -53,7 +54,7 @@ impl<'de, U: de::Deserialize<'de>> Visitor<'de> for PayloadVisitor<U> {
             registered: &mut registered,
             dates: self.0,
             listed: Listed::All,
-            names: Names::new(),
+            names: MemberNames::new(),
             value: None,
         });
         let user = U::deserialize(claims)?;
@@ -61,7 +62,7 @@ impl<'de, U: de::Deserialize<'de>> Visitor<'de> for PayloadVisitor<U> {
     }
 }
 
-/// Which registered claims the user type gets to see as well.
+/// Which registered claims the user type receives as well.
 enum Listed {
     All,
     Fields(&'static [&'static str]),
@@ -79,39 +80,39 @@ impl Listed {
 struct ClaimsAccess<'a, 'de, A> {
     map: A,
     registered: &'a mut Registered<'de>,
-    dates: Dates,
+    dates: DateFormat,
     listed: Listed,
-    names: Names<'de>,
-    /// The value of a claim that was read for the engine and goes to the user type too.
+    names: MemberNames<'de>,
+    /// The value of a claim that was read for the engine and is passed to the user type too.
     value: Option<&'de RawValue>,
 }
 
 impl<'de, A: MapAccess<'de>> ClaimsAccess<'_, 'de, A> {
-    /// The name of the next claim that the user type gets to see.
+    /// Returns the name of the next claim that the user type receives.
     fn next_name(&mut self) -> Result<Option<Cow<'de, str>>, A::Error> {
-        while let Some(Text(name)) = self.map.next_key()? {
+        while let Some(CowStr(name)) = self.map.next_key()? {
             self.names.add(name.clone()).map_err(A::Error::custom)?;
             let Some(field) = Field::named(&name) else {
                 return Ok(Some(name));
             };
-            let reading = Reading {
+            let seed = ClaimSeed {
                 registered: &mut *self.registered,
                 dates: self.dates,
                 field,
             };
             if !self.listed.has(&name) {
-                self.map.next_value_seed(reading)?;
+                self.map.next_value_seed(seed)?;
                 continue;
             }
             let raw: &'de RawValue = self.map.next_value()?;
-            reading.deserialize(raw).map_err(of_claim)?;
+            seed.deserialize(raw).map_err(claim_error)?;
             self.value = Some(raw);
             return Ok(Some(name));
         }
         Ok(None)
     }
 
-    /// Reads what the user type did not ask for: the engine's claims may be among it.
+    /// Reads the remaining claims, which may include claims of the engine.
     fn drain(&mut self) -> Result<(), A::Error> {
         while self.next_name()?.is_some() {
             if self.value.take().is_none() {
@@ -143,16 +144,16 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for ClaimsAccess<'_, 'de, A> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
         match self.value.take() {
-            Some(raw) => seed.deserialize(raw).map_err(of_claim),
+            Some(raw) => seed.deserialize(raw).map_err(claim_error),
             None => self.map.next_value_seed(seed),
         }
     }
 }
 
-/// An error within a claim, at a place that counts from the start of the claim. Without it the place becomes that of the claim
-/// in the payload.
-fn of_claim<E: de::Error>(_: serde_json::Error) -> E {
-    E::custom("a claim is not of its type")
+/// Replaces an error within a claim, whose position counts from the start of the claim. The new
+/// error gets the position of the claim in the payload.
+fn claim_error<E: de::Error>(_: serde_json::Error) -> E {
+    E::custom("a claim has the wrong type")
 }
 
 struct ClaimsDeserializer<'a, 'de, A>(ClaimsAccess<'a, 'de, A>);
@@ -263,37 +264,38 @@ impl Field {
     }
 }
 
-/// Reads one claim into its place.
-struct Reading<'a, 'de> {
+/// Deserializes one claim into its field.
+struct ClaimSeed<'a, 'de> {
     registered: &'a mut Registered<'de>,
-    dates: Dates,
+    dates: DateFormat,
     field: Field,
 }
 
-impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for ClaimSeed<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         use de::Deserialize as _;
         let (claims, dates) = (self.registered, self.dates);
         match self.field {
-            Field::Issuer => claims.issuer = Some(Text::deserialize(deserializer)?.0),
-            Field::Subject => claims.subject = Some(Text::deserialize(deserializer)?.0),
-            Field::Id => claims.id = Some(Text::deserialize(deserializer)?.0),
-            Field::SessionId => claims.session_id = Some(Text::deserialize(deserializer)?.0),
-            Field::Audience => claims.audience = Some(json::Words::deserialize(deserializer)?),
+            Field::Issuer => claims.issuer = Some(CowStr::deserialize(deserializer)?.0),
+            Field::Subject => claims.subject = Some(CowStr::deserialize(deserializer)?.0),
+            Field::Id => claims.id = Some(CowStr::deserialize(deserializer)?.0),
+            Field::SessionId => claims.session_id = Some(CowStr::deserialize(deserializer)?.0),
+            Field::Audience => claims.audience = Some(json::StringList::deserialize(deserializer)?),
             Field::ExpiresAt => claims.validity.expires_at = Some(date(dates, deserializer)?),
             Field::NotBefore => claims.validity.not_before = Some(date(dates, deserializer)?),
             Field::IssuedAt => claims.validity.issued_at = Some(date(dates, deserializer)?),
             Field::AuthenticatedAt => {
-                claims.authenticated_at = Some(date(Dates::Numeric, deserializer)?);
+                claims.authenticated_at = Some(date(DateFormat::Numeric, deserializer)?);
             }
-            // Issuers use these five as they like. What does not fit grants nothing and is no error.
-            Field::Scope => claims.scope = json::Words::deserialize(deserializer)?,
-            Field::Roles => claims.roles = json::Words::deserialize(deserializer)?,
-            Field::Methods => claims.methods = json::Words::deserialize(deserializer)?,
+            // Issuers use these five in many forms. A value of another form grants nothing and is
+            // no error.
+            Field::Scope => claims.scope = json::StringList::deserialize(deserializer)?,
+            Field::Roles => claims.roles = json::StringList::deserialize(deserializer)?,
+            Field::Methods => claims.methods = json::StringList::deserialize(deserializer)?,
             Field::Context => {
-                let context = json::Words::deserialize(deserializer)?;
+                let context = json::StringList::deserialize(deserializer)?;
                 claims.context = context.list.into_iter().next().map(Cow::Owned);
             }
             Field::Proofs => claims.proofs = proofs(&Value::deserialize(deserializer)?),
@@ -305,17 +307,23 @@ impl<'de> DeserializeSeed<'de> for Reading<'_, 'de> {
     }
 }
 
-/// A date in the one form that this kind of token has: a string that looks like a number is none.
-fn date<'de, D: Deserializer<'de>>(dates: Dates, deserializer: D) -> Result<Timestamp, D::Error> {
+/// Reads a date in the one form that this kind of token has. A string that contains a number is not
+/// a date.
+fn date<'de, D: Deserializer<'de>>(
+    dates: DateFormat,
+    deserializer: D,
+) -> Result<Timestamp, D::Error> {
     match dates {
-        Dates::Numeric => numeric_date(<f64 as de::Deserialize>::deserialize(deserializer)?)
-            .ok_or_else(|| D::Error::custom("a date out of range")),
-        Dates::Text => date::moment(&<Text<'_> as de::Deserialize>::deserialize(deserializer)?.0)
-            .ok_or_else(|| D::Error::custom("no date and time of RFC 3339")),
+        DateFormat::Numeric => numeric_date(<f64 as de::Deserialize>::deserialize(deserializer)?)
+            .ok_or_else(|| D::Error::custom("the date is out of range")),
+        DateFormat::Text => {
+            date::parse_rfc3339(&<CowStr<'_> as de::Deserialize>::deserialize(deserializer)?.0)
+                .ok_or_else(|| D::Error::custom("not a date and time of RFC 3339"))
+        }
     }
 }
 
-/// A member beside `jkt` asks for another proof as well.
+/// Reads `cnf`. A member beside `jkt` requires another proof as well.
 fn binding(confirmation: &Value) -> Binding {
     let members = confirmation
         .as_object()
@@ -336,7 +344,7 @@ mod tests {
     use super::*;
     use crate::token::claims::Claims;
 
-    /// The place counts from the start of the payload, also for what goes wrong within a claim.
+    /// The position counts from the start of the payload, also for an error within a claim.
     #[test]
     fn an_error_says_where_it_is_in_the_payload() {
         #[derive(Debug, serde::Deserialize)]
@@ -347,7 +355,7 @@ mod tests {
             _name: String,
         }
         fn place<U: de::DeserializeOwned>(payload: &str) -> (usize, usize) {
-            let read = read::<U>(payload.as_bytes(), Dates::Numeric);
+            let read = read::<U>(payload.as_bytes(), DateFormat::Numeric);
             let error = read.map(drop).unwrap_err();
             (error.line(), error.column())
         }

@@ -1,4 +1,4 @@
-//! Calling tokens back by their text.
+//! Revocation of tokens that the caller presents.
 
 use serde::de::DeserializeOwned;
 
@@ -10,16 +10,16 @@ use crate::{clock::Timestamp, rejection::Rejection};
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
     pub(super) async fn revoke(&self, token: &str) -> Result<(), Rejection> {
-        let list = self.its_list()?;
+        let list = self.required_list()?;
         Ok(list.revoke(&self.token_id(token)?).await?)
     }
 
-    /// Calls many tokens back, none of them if one is not good.
+    /// Revokes several tokens; revokes none of them if one is invalid.
     pub(super) async fn revoke_all(
         &self,
         tokens: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<(), Rejection> {
-        let list = self.its_list()?;
+        let list = self.required_list()?;
         let ids = tokens
             .into_iter()
             .map(|token| self.token_id(token.as_ref()))
@@ -28,15 +28,15 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
     }
 
     pub(super) fn token_id(&self, token: &str) -> Result<TokenId, Rejection> {
-        let known = self.judge(token, self.core.clock.now())?;
-        let id = known.identity.token_id().filter(|id| !id.is_empty());
+        let checked = self.check(token, self.inner.clock.now())?;
+        let id = checked.identity.token_id().filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| Rejection::invalid("no list can hold a token without `jti`"))?;
-        let expires_at = known.validity.expires_at.unwrap_or(Timestamp::NEVER);
+        let expires_at = checked.validity.expires_at.unwrap_or(Timestamp::NEVER);
         Ok(TokenId::new(id, expires_at))
     }
 
-    fn its_list(&self) -> Result<&TokenList, Rejection> {
-        let without = || Rejection::misconfigured("the engine has no list to revoke tokens by");
-        self.list().ok_or_else(without)
+    fn required_list(&self) -> Result<&TokenList, Rejection> {
+        let missing = || Rejection::misconfigured("the engine has no list to revoke tokens with");
+        self.list().ok_or_else(missing)
     }
 }

@@ -1,11 +1,13 @@
-//! Members of a user that the engine states itself, or that would state what only a grant may.
+//! Members of a user that are not written as claims: the engine writes them itself, or only a grant
+//! may state them.
 
-/// Members of a user that do not become claims.
+/// Which members of a user do not become claims.
 #[derive(Clone, Copy)]
 pub(super) enum Withheld<'a> {
-    /// Those that every token has from the engine.
+    /// The claims that the engine writes into every token.
     Engine,
-    /// Those and all that state authority, by the standards or by what the verifier maps.
+    /// Those, and all claims that state authority, by the standards or by the claim map of the
+    /// verifier.
     Authority(&'a [String]),
 }
 
@@ -34,5 +36,5 @@ const AUTHORITY: [&str; 8] = [
     "act",
 ];
 
-/// Claims that every token has from the engine, and the one by which a token is bound to a key.
+/// The claims that the engine writes into every token, and the one that binds a token to a key.
 const ENGINE_OWNED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf"];

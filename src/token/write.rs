@@ -6,14 +6,14 @@ use serde::ser::{self, Serialize, SerializeMap, SerializeStruct, Serializer};
 use serde_json::Value;
 
 use super::{
-    date::{Date, Dates, numeric_date},
+    date::{Date, DateFormat, numeric_date},
     withheld::Withheld,
 };
 use crate::{clock::Timestamp, identity::Factor, json::MAX_NAMES};
 
 /// Claims to mint, in seconds where they are times.
 pub(super) struct Minted<'a, U> {
-    pub(super) dates: Dates,
+    pub(super) dates: DateFormat,
     pub(super) issuer: Option<&'a str>,
     pub(super) subject: &'a str,
     pub(super) audience: Option<&'a str>,

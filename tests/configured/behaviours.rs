@@ -237,16 +237,13 @@ fn a_file_that_is_missing_or_of_no_known_format_is_told() {
         ("nonexistent.json", "there is no such file"),
         (
             "config.ini",
-            "its extension is none of toml, yaml, yml and json",
+            "the extension must be toml, yaml, yml or json",
         ),
         (
             "config.TOML",
-            "its extension is none of toml, yaml, yml and json",
+            "the extension must be toml, yaml, yml or json",
         ),
-        (
-            "config",
-            "its extension is none of toml, yaml, yml and json",
-        ),
+        ("config", "the extension must be toml, yaml, yml or json"),
     ] {
         let error = Jam::<Claims>::from_file(name).unwrap_err();
         assert_eq!(error.to_string(), format!("{name}: {words}"));

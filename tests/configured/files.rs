@@ -47,7 +47,7 @@ fn a_key_that_stands_twice_is_refused_in_every_format() {
     ] {
         let said = said(text, format);
         let words = format!(
-            "is not {}: see line {line}",
+            "is not valid {}: see line {line}",
             format!("{format:?}").to_uppercase()
         );
         assert!(said.contains(&words), "{said}");
@@ -60,7 +60,7 @@ fn a_key_that_stands_twice_is_refused_in_every_format() {
 
 #[test]
 fn what_is_empty_is_refused_where_somebody_may_have_meant_the_defaults() {
-    let words = "is empty: give it a value, `{}` for a table of defaults, or leave it out";
+    let words = "is empty: set a value, write `{}` for a table of defaults, or remove the key";
     for (text, format, setting) in [
         ("otp:\n", Format::Yaml, "otp"),
         (
@@ -121,7 +121,7 @@ fn what_is_deep_wide_or_long_ends_with_an_error() {
         (format!("{{\"{key}\": 1}}"), Format::Json),
     ] {
         let began = Instant::now();
-        assert!(said(&text, format).contains("there is no such setting"));
+        assert!(said(&text, format).contains("unknown setting"));
         assert!(
             began.elapsed() < Duration::from_secs(1),
             "{:?}",
@@ -134,7 +134,7 @@ fn what_is_deep_wide_or_long_ends_with_an_error() {
         let ten = vec![format!("*a{}", n - 1); 10].join(", ");
         bomb += &format!("a{n}: &a{n} [{ten}]\n");
     }
-    assert!(said(&bomb, Format::Yaml).contains("is not YAML"));
+    assert!(said(&bomb, Format::Yaml).contains("is not valid YAML"));
     for format in [Format::Toml, Format::Yaml, Format::Json] {
         let long = format!("# {}", "x".repeat(1 << 20));
         assert!(said(&long, format).contains("is longer than 1 MiB"));
@@ -151,11 +151,11 @@ fn a_tag_an_anchor_or_a_second_document_brings_nothing_in() {
     let include = format!("issuer: !include {}\n", secret.display());
     assert!(!said(&include, Format::Yaml).contains("hunter2"));
     let two = said("issuer: a\n---\nissuer: b\n", Format::Yaml);
-    assert!(two.contains("is not YAML"), "{two}");
+    assert!(two.contains("is not valid YAML"), "{two}");
     // A merged setting is one of the table that it is merged into.
     let merged = said("jwt: &a\n  leeway: 5s\nsession:\n  <<: *a\n", Format::Yaml);
     assert!(
-        merged.starts_with("setting `session.leeway`: there is no such setting"),
+        merged.starts_with("setting `session.leeway`: unknown setting"),
         "{merged}"
     );
 }
@@ -164,10 +164,7 @@ fn a_tag_an_anchor_or_a_second_document_brings_nothing_in() {
 #[test]
 fn a_dollar_in_a_key_is_a_dollar() {
     let said = said("$X: 1\n", Format::Yaml);
-    assert!(
-        said.starts_with("setting `$X`: there is no such setting"),
-        "{said}"
-    );
+    assert!(said.starts_with("setting `$X`: unknown setting"), "{said}");
 }
 
 #[tokio::test]
@@ -180,7 +177,7 @@ async fn a_configuration_that_is_no_file_is_told() {
     let long = folder.path().join("long.yaml");
     fs::write(&long, "#".repeat((1 << 20) + 1)).unwrap();
     for (path, words) in [
-        (inner, "is a folder"),
+        (inner, "is a directory"),
         (binary, "is not UTF-8"),
         (long, "is longer than 1 MiB"),
     ] {
@@ -212,7 +209,7 @@ async fn a_key_that_is_no_file_is_told() {
     let missing = folder.path().join("missing");
     let there = "setting `jwt.private_key_file`: ";
     for (path, words) in [
-        (folder.path(), "is a folder"),
+        (folder.path(), "is a directory"),
         (&missing, "there is no such file"),
         (&long, "is longer than 64 KiB"),
         (&binary, "there is no complete PEM block in it"),
@@ -226,7 +223,7 @@ async fn a_key_that_is_no_file_is_told() {
         (
             "secret_file",
             folder.path(),
-            "`secret_file[0]`: {path}: is a folder",
+            "`secret_file[0]`: {path}: is a directory",
         ),
         ("paseto", &binary, "`paseto.key_file`: is not UTF-8"),
         (
@@ -373,7 +370,8 @@ async fn every_file_with_a_secret_is_looked_at_and_none_without() {
         let text = log.text();
         match warned {
             Some(setting) => assert!(
-                text.contains("everybody on this machine may read") && text.contains(setting),
+                text.contains("is readable by every user of this machine")
+                    && text.contains(setting),
                 "{setting}: {text}"
             ),
             None => assert_eq!(text, ""),
@@ -428,5 +426,5 @@ async fn the_longest_spans_are_refused_or_taken() {
         let _ = jam.otp_verify_code("alice", "000000").await.map(|_| ());
     }
     let beyond = said("session: { idle: 99999999999999999999d }", Format::Yaml);
-    assert!(beyond.contains("is no span of time"), "{beyond}");
+    assert!(beyond.contains("is not a duration"), "{beyond}");
 }

@@ -90,7 +90,7 @@ async fn an_accepted_jwk_is_for_the_algorithm_that_it_says() {
     let accepted = json!({ "alg": "EdDSA", "public_key": public(&ec).to_string() });
     let table = json!({ "private_key": private(&active), "accept": [accepted] });
     let error = refused(table).await;
-    assert!(error.contains("`alg` is another than EdDSA"), "{error}");
+    assert!(error.contains("`alg` differs from EdDSA"), "{error}");
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_shared_secret_as_a_jwk_is_a_secret_key_and_no_other() {
             let token = jam.jwt_create_token(alice()).await.unwrap();
             assert!(jam.jwt_verify_token(token.expose()).await.is_ok());
         }
-        let reason = format!("{algorithm} takes a `secret_key`, and a key pair is set");
+        let reason = format!("{algorithm} requires a `secret_key`, but a key pair is set");
         for (name, value) in [
             ("private_key", json!(jwk)),
             ("public_key", json!(jwk)),
@@ -123,7 +123,7 @@ async fn a_shared_secret_as_a_jwk_is_a_secret_key_and_no_other() {
     }
     let pair = private(&Key::generate(Algorithm::Es256).unwrap());
     let error = refused(json!({ "secret_key": pair })).await;
-    let reason = "ES256 takes a key pair, and a secret is set";
+    let reason = "ES256 requires a key pair, but a secret is set";
     assert_eq!(error, format!("setting `jwt.secret_key`: {reason}"));
     // Random bytes that begin as a JWK does.
     let secret = format!("{{{}", "5f0c9b".repeat(8));

@@ -214,7 +214,7 @@ async fn a_provider_that_cannot_be_asked_ends_the_start() {
     for (more, words) in [
         (
             json!({}),
-            format!("{oauth}.issuer`: it tells nothing of itself"),
+            format!("{oauth}.issuer`: its metadata could not be fetched"),
         ),
         (
             json!({ "insecure_http_on_loopback": false }),

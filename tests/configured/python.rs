@@ -179,7 +179,7 @@ async fn the_secret_key_and_the_algorithm_are_those_of_access_tokens() {
     let weak = Jam::<Person>::builder(weak.load().unwrap()).build().await;
     assert_eq!(
         weak.unwrap_err().to_string(),
-        "setting `jam.jwt.secret_key`: 14 bytes, and HS256 takes at least 32 random bytes"
+        "setting `jam.jwt.secret_key`: 14 bytes, but HS256 requires at least 32 random bytes"
     );
 }
 

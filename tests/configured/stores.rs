@@ -376,7 +376,7 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
     let cases = [
         (
             table("redis", "http://:hunter2@localhost", json!({})),
-            "`store.url`: it begins with `redis://`, `rediss://`, or either with `-cluster` or `-sentinel`".to_owned(),
+            "`store.url`: must begin with `redis://`, `rediss://`, or either with `-cluster` or `-sentinel`".to_owned(),
         ),
         // What is behind the password's own `@` or `/` would be taken for the host, named, and looked up.
         (
@@ -397,7 +397,7 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
         ),
         (
             table("redis", "redis://:hunter2@localhost:99999", json!({})),
-            "`store.url`: it is not a URL".to_owned(),
+            "`store.url`: is not a URL".to_owned(),
         ),
         (
             table("redis", &format!("redis://:hunter2@{address}"), json!({})),
@@ -409,15 +409,15 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
         ),
         (
             table("redis", &guarded.url(), json!({ "prefix": "a b" })),
-            "`store.prefix`: it takes 1 to 128 visible ASCII characters other than braces".to_owned(),
+            "`store.prefix`: must be 1 to 128 visible ASCII characters other than braces".to_owned(),
         ),
         (
             table("redis", &guarded.url(), json!({ "connect_timeout": "3s" })),
-            "`store.connect_timeout`: it is more than zero and at most two seconds".to_owned(),
+            "`store.connect_timeout`: must be more than zero and at most two seconds".to_owned(),
         ),
         (
             table("redis", &guarded.url(), json!({ "command_timeout": "0s" })),
-            "`store.command_timeout`: it is more than zero and at most two seconds".to_owned(),
+            "`store.command_timeout`: must be more than zero and at most two seconds".to_owned(),
         ),
         (
             table("redis", &guarded.url(), json!({ "ca_file": missing })),
@@ -429,11 +429,11 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
         ),
         (
             table("redis", "redis://x", json!({ "schema": "auth" })),
-            "`store.schema`: contradicts `type`, which is redis".to_owned(),
+            "`store.schema`: conflicts with `type`, which is redis".to_owned(),
         ),
         (
             table("redis", "redis://x", json!({ "connections": 3 })),
-            "`store.connections`: contradicts `type`, which is redis".to_owned(),
+            "`store.connections`: conflicts with `type`, which is redis".to_owned(),
         ),
         (
             table("postgres", "redis://:hunter2@localhost", json!({})),
@@ -441,7 +441,7 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
         ),
         (
             table("postgres", "postgres://jam:hunter2@local host/jam", json!({})),
-            "`store.url`: is no URL of a database".to_owned(),
+            "`store.url`: is not a database URL".to_owned(),
         ),
         (
             table("postgres", &format!("postgres://jam:hunter2@{address}/jam"), json!({})),
@@ -469,7 +469,7 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
         ),
         (
             table("postgres", &database, json!({ "connect_timeout": "1s" })),
-            "`store.connect_timeout`: contradicts `type`, which is postgres".to_owned(),
+            "`store.connect_timeout`: conflicts with `type`, which is postgres".to_owned(),
         ),
         (
             json!({ "type": "file" }),
@@ -485,7 +485,7 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
         ),
         (
             json!({ "near_cache": {} }),
-            "`store.near_cache`: contradicts `type`, which is memory".to_owned(),
+            "`store.near_cache`: conflicts with `type`, which is memory".to_owned(),
         ),
         (
             json!({ "type": "file", "path": format!("{path}/a.redb"), "near_cache": { "capacity": 0 } }),

@@ -97,5 +97,5 @@ async fn the_example_does_not_start_without_keys() {
     let output = output.await.unwrap().unwrap();
     assert!(!output.status.success());
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("it tells nothing of itself"), "{said}");
+    assert!(said.contains("its metadata could not be fetched"), "{said}");
 }

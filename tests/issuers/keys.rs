@@ -231,7 +231,7 @@ async fn whatever_goes_wrong_the_start_says_so_in_time_and_later_the_old_keys_st
         assert_eq!(error.setting(), "jwks_url", "{fault:?}");
         let said = chain(&error);
         assert!(
-            said.contains("no keys are had from there: "),
+            said.contains("the key set could not be loaded: "),
             "{fault:?}: {said}"
         );
         assert!(!said.contains("127.0.0.1"), "{fault:?}: {said}");

@@ -273,7 +273,7 @@ async fn pairs_have_pasetos_for_access_tokens() {
             let rejection = pairs.verify(token.expose()).await.unwrap_err();
             assert_eq!(
                 rejection.reason(),
-                "the device has ended",
+                "the device has expired or was revoked",
                 "{}",
                 subject.name
             );

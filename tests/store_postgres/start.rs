@@ -174,7 +174,11 @@ async fn a_server_that_takes_no_writes_is_refused() {
         &format!("ALTER DATABASE {name} SET default_transaction_read_only = on"),
     )
     .await;
-    assert_refused(PostgresStore::connect(&url).await, "url", "takes no writes");
+    assert_refused(
+        PostgresStore::connect(&url).await,
+        "url",
+        "accepts no writes",
+    );
 }
 
 #[tokio::test]

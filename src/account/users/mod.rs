@@ -1,8 +1,9 @@
-//! Whoever may log in, as the application keeps them.
+//! The users of the application, who may log in.
 //!
-//! Implement [`Users`] on the table of users that the application has, or take one of the two that are ready:
-//! [`StoreUsers`] keeps users in the configured store, so that a service with the file store needs nothing else, and
-//! `PostgresUsers` (feature `store-postgres`) reads a table of yours, with its own names for table and columns.
+//! Implement [`Users`] on the application's table of users, or use one of the two implementations:
+//! [`StoreUsers`] keeps users in the configured store, so that a service with the file store needs
+//! nothing else. `PostgresUsers` (feature `store-postgres`) reads an existing table, whatever its
+//! table and columns are called.
 //!
 //! ```
 //! use std::{collections::HashMap, sync::Mutex};
@@ -10,9 +11,9 @@
 //!
 //! /// Password hashes by name; the name is the id.
 //! #[derive(Default)]
-//! struct Names(Mutex<HashMap<String, String>>);
+//! struct MemoryUsers(Mutex<HashMap<String, String>>);
 //!
-//! impl Users<Claims> for Names {
+//! impl Users<Claims> for MemoryUsers {
 //!     fn find<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<User<Claims>>> {
 //!         let hash = self.0.lock().unwrap().get(name).cloned();
 //!         let user = hash.map(|hash| User::new(Grant::new(name, Claims::new()), hash));
@@ -23,10 +24,16 @@
 //!         self.find(id)
 //!     }
 //!
-//!     fn replace_hash<'a>(&'a self, id: &'a str, old: &'a str, new: &'a str) -> StoreFuture<'a, bool> {
+//!     fn replace_hash<'a>(
+//!         &'a self,
+//!         id: &'a str,
+//!         old: &'a str,
+//!         new: &'a str,
+//!     ) -> StoreFuture<'a, bool> {
 //!         let mut names = self.0.lock().unwrap();
-//!         let replaced = names.get_mut(id).filter(|hash| *hash == old).map(|hash| *hash = new.to_owned());
-//!         Box::pin(async move { Ok(replaced.is_some()) })
+//!         let hash = names.get_mut(id).filter(|hash| *hash == old);
+//!         let is_replaced = hash.map(|hash| *hash = new.to_owned()).is_some();
+//!         Box::pin(async move { Ok(is_replaced) })
 //!     }
 //! }
 //! ```
@@ -46,44 +53,47 @@ use crate::{
 
 /// Finds users, and stores new password hashes.
 pub trait Users<U>: Send + Sync + 'static {
-    /// The user who logs in with `name`, compared as the application compares names. `None` if nobody does, or
-    /// the user may not log in (any more).
+    /// Returns the user who logs in with `name`, compared as the application compares names.
+    /// Returns `None` if there is no such user, or the user may not log in.
     fn find<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<User<U>>>;
 
-    /// The spelling of `name` under which [`find`](Self::find) compares it, so that the attempts at a name that is nobody's
-    /// count together however it is spelt. Default: the name as it is, for names that are compared byte by byte.
+    /// Returns the spelling of `name` that [`find`](Self::find) compares, so that attempts at an
+    /// unknown name count together however it is spelt. Default: the name as it is, for names that
+    /// are compared byte by byte.
     fn canonical<'a>(&self, name: &'a str) -> Cow<'a, str> {
         Cow::Borrowed(name)
     }
 
-    /// The user with this id, the subject of its grant. `None` as for [`find`](Self::find).
+    /// Returns the user with this id, the subject of its grant. Returns `None` as
+    /// [`find`](Self::find) does.
     fn read<'a>(&'a self, id: &'a str) -> StoreFuture<'a, Option<User<U>>>;
 
-    /// Stores `new` as the hash of the user's password if it is still `old`; `false` if it was not. So two changes at
-    /// once do not both succeed, and a rehash at login overwrites no change.
+    /// Stores `new` as the user's password hash if the hash is still `old`; returns `false` if it
+    /// is not. So two concurrent changes cannot both succeed, and a rehash at login overwrites no
+    /// change.
     fn replace_hash<'a>(&'a self, id: &'a str, old: &'a str, new: &'a str)
     -> StoreFuture<'a, bool>;
 
-    /// Notes whether the user's logins ask for a one-time code; `false` if there is no such user. Needed where
-    /// [accounts have one-time codes](super::AccountsBuilder::otp); by default it fails, so that nobody believes to
-    /// be protected who is not.
+    /// Stores whether the user's logins require a one-time code. Returns `false` if there is no
+    /// such user. Required if [accounts have one-time codes](super::AccountsBuilder::otp). The
+    /// default implementation fails, so that no user seems protected without being so.
     fn set_second_factor<'a>(&'a self, id: &'a str, is_set: bool) -> StoreFuture<'a, bool> {
         let _ = (id, is_set);
-        let reason = "these users keep no second factor: implement `Users::set_second_factor`";
+        let reason = "these users store no second factor: implement `Users::set_second_factor`";
         Box::pin(async move { Err(StoreError::Unavailable(reason.into())) })
     }
 
-    /// Notes whether the user may log in; `false` if there is no such user. From then on [`find`](Self::find) and
-    /// [`read`](Self::read) find no user who may not. Needed by [`Accounts::disable`](super::Accounts::disable); by
-    /// default it fails.
+    /// Stores whether the user is disabled. Returns `false` if there is no such user. From then on
+    /// [`find`](Self::find) and [`read`](Self::read) do not return a disabled user. Required by
+    /// [`Accounts::disable`](super::Accounts::disable); the default implementation fails.
     fn set_disabled<'a>(&'a self, id: &'a str, is_disabled: bool) -> StoreFuture<'a, bool> {
         let _ = (id, is_disabled);
         let reason = "these users cannot be disabled: implement `Users::set_disabled`";
         Box::pin(async move { Err(StoreError::Unavailable(reason.into())) })
     }
 
-    /// Removes the user; `false` if there was none. Needed by [`Accounts::remove`](super::Accounts::remove); by
-    /// default it fails.
+    /// Removes the user. Returns `false` if there was none. Required by
+    /// [`Accounts::remove`](super::Accounts::remove); the default implementation fails.
     fn remove<'a>(&'a self, id: &'a str) -> StoreFuture<'a, bool> {
         let _ = id;
         let reason = "these users cannot be removed: implement `Users::remove`";
@@ -91,21 +101,21 @@ pub trait Users<U>: Send + Sync + 'static {
     }
 }
 
-/// A user as it was found.
+/// A user as [`Users`] returns it.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct User<U> {
-    /// Who it is and what it may do, without proofs.
+    /// The user's identity and permissions, without proofs.
     pub grant: Grant<U>,
-    /// The hash of its password.
+    /// The user's password hash.
     pub password_hash: Secret<String>,
-    /// Whether a login asks for a one-time code besides. It is a field of the user and not the presence of an
-    /// enrolment, so that one that was lost opens nothing.
+    /// Whether a login also requires a one-time code. This is a field of the user and does not
+    /// depend on whether an enrolment exists, so that a lost enrolment admits nobody.
     pub has_second_factor: bool,
 }
 
 impl<U> User<U> {
-    /// A user with this password hash.
+    /// Creates a user with this password hash.
     #[must_use]
     pub fn new(grant: Grant<U>, password_hash: impl Into<String>) -> Self {
         Self {
@@ -115,7 +125,7 @@ impl<U> User<U> {
         }
     }
 
-    /// Says whether logins ask for a one-time code besides. Default: they do not.
+    /// Sets whether logins also require a one-time code. Default: they do not.
     #[must_use]
     pub const fn with_second_factor(mut self, has_second_factor: bool) -> Self {
         self.has_second_factor = has_second_factor;
@@ -129,10 +139,10 @@ impl<U> fmt::Debug for User<U> {
     }
 }
 
-/// What a refresh reads anew.
-pub(super) struct ReadFrom<T>(pub(super) T);
+/// Reads users for refreshes.
+pub(super) struct UserReader<T>(pub(super) T);
 
-impl<U: Send + 'static> ReadUser<U> for ReadFrom<std::sync::Arc<dyn Users<U>>> {
+impl<U: Send + 'static> ReadUser<U> for UserReader<std::sync::Arc<dyn Users<U>>> {
     fn read_user<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Grant<U>>> {
         Box::pin(async move { Ok(self.0.read(subject).await?.map(|user| user.grant)) })
     }

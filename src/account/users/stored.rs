@@ -17,14 +17,16 @@ use crate::{
     },
 };
 
-/// Keeps users in a [`Store`]: a record under a random id, and the name that leads to it.
+/// Keeps users in a [`Store`]: one record under a random id, and a name entry that points to it.
 ///
-/// Both are sealed under keys of the master secret and the issuer, so a party that can write to the store
-/// makes no user, changes no role or password, and moves no name to another user. Users are of one issuer: another
-/// one on the same store has its own. A user whose record is sealed under a secret that is not accepted any more
-/// cannot log in (503); records are sealed anew under the active secret as their users log in.
+/// Both are sealed with keys of the master secret and the issuer. A party that can write to the
+/// store can therefore not create a user, change a role or password, or point a name to another
+/// user. Users belong to one issuer; another issuer on the same store has its own. If a record is
+/// sealed with a secret that is no longer accepted, its user cannot log in (503). Records are
+/// resealed with the active secret as their users log in.
 ///
-/// Names are compared byte by byte; bring them into one form first (such as lower case) if yours are not.
+/// Names are compared byte by byte. Normalise them first (to lower case, for example) if yours
+/// differ in form.
 pub struct StoreUsers<U> {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -33,9 +35,9 @@ pub struct StoreUsers<U> {
     user: PhantomData<fn() -> U>,
 }
 
-/// What is stored under a user's id.
+/// The value stored under a user's id.
 #[derive(Serialize, Deserialize)]
-struct Record<U> {
+struct UserRecord<U> {
     name: String,
     password_hash: String,
     roles: Vec<String>,
@@ -47,7 +49,8 @@ struct Record<U> {
 }
 
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
-    /// Users of `issuer` in `store`, sealed with keys from `secret`, by the system's clock.
+    /// Creates a handle for the users of `issuer` in `store`, sealed with keys from `secret`, with
+    /// the system clock.
     pub fn new(store: Arc<dyn Store>, secret: &MasterSecret, issuer: &str) -> Self {
         Self {
             store,
@@ -58,18 +61,20 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         }
     }
 
-    /// Gives up after five seconds of `clock` when others keep changing the same user.
+    /// Sets the clock. An update gives up after five seconds of it if others keep changing the same
+    /// user.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Adds a user who logs in with `name`, and returns the new id; `None` if the name is taken.
+    /// Adds a user who logs in with `name`, and returns the new id. Returns `None` if the name is
+    /// taken.
     ///
     /// # Errors
     ///
-    /// When the store does not answer; the name may then be taken, and by this user.
+    /// When the store does not answer. The name may then be taken by this user.
     pub async fn add(
         &self,
         name: &str,
@@ -78,7 +83,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         user: U,
     ) -> Result<Option<String>, StoreError> {
         let id = URL_SAFE_NO_PAD.encode_to_string(secret::random::<16>());
-        let record = Record {
+        let record = UserRecord {
             name: name.to_owned(),
             password_hash: password_hash.to_owned(),
             roles: roles.into_iter().map(Into::into).collect(),
@@ -87,24 +92,25 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
             has_second_factor: false,
             user,
         };
-        // The record first: a name that leads nowhere could not be registered by anybody.
-        let key = self.by_id(&id);
-        let write = self.write(&key, &record)?;
+        // The record first: nobody could register a name that points to a missing record.
+        let key = self.user_key(&id);
+        let write = self.seal_user(&key, &record)?;
         self.store.put(&key, write, When::Absent).await?;
-        let name = self.by_name(name);
+        let name = self.name_key(name);
         let when = match self.store.get(&name).await? {
             Some(entry) if entry.value.is_empty() => When::Unchanged(entry.version),
             _ => When::Absent,
         };
-        let leads = self.write_name(&name, &id)?;
-        if self.store.put(&name, leads, when).await? {
+        let name_entry = self.seal_name(&name, &id)?;
+        if self.store.put(&name, name_entry, when).await? {
             return Ok(Some(id));
         }
         self.store.take(&key).await?;
         Ok(None)
     }
 
-    /// Says what the user with this id may do from its next login or refresh on; `false` if there is none.
+    /// Sets the user's roles, as of the next login or refresh. Returns `false` if there is no such
+    /// user.
     ///
     /// # Errors
     ///
@@ -125,32 +131,33 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
     async fn change(
         &self,
         id: &str,
-        mut edit: impl FnMut(&mut Record<U>) -> bool,
+        mut edit: impl FnMut(&mut UserRecord<U>) -> bool,
     ) -> Result<bool, StoreError> {
-        let key = self.by_id(id);
+        let key = self.user_key(id);
         swap(&*self.store, &*self.clock, &key, |entry| {
             let Some(entry) = entry else {
                 return Ok(Step::Keep(false));
             };
-            let (mut record, _) = self.record(&key, &entry.value)?;
-            Ok::<_, StoreError>(match edit(&mut record) {
-                true => Step::Swap(self.write(&key, &record)?, true),
-                false => Step::Keep(false),
+            let (mut record, _) = self.open_user(&key, &entry.value)?;
+            Ok::<_, StoreError>(if edit(&mut record) {
+                Step::Swap(self.seal_user(&key, &record)?, true)
+            } else {
+                Step::Keep(false)
             })
         })
         .await
     }
 
-    async fn read_record(&self, id: &str) -> Result<Option<(Record<U>, bool)>, StoreError> {
-        let key = self.by_id(id);
+    async fn read_record(&self, id: &str) -> Result<Option<(UserRecord<U>, bool)>, StoreError> {
+        let key = self.user_key(id);
         let entry = self.store.get(&key).await?;
         entry
-            .map(|entry| self.record(&key, &entry.value))
+            .map(|entry| self.open_user(&key, &entry.value))
             .transpose()
     }
 
-    /// The id that a name leads to.
-    fn id_of(&self, name: &Key, entry: &Entry) -> Result<Option<String>, StoreError> {
+    /// Returns the id that a name points to.
+    fn open_name(&self, name: &Key, entry: &Entry) -> Result<Option<String>, StoreError> {
         if entry.value.is_empty() {
             return Ok(None);
         }
@@ -159,52 +166,52 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         Ok(Some(id.to_owned()))
     }
 
-    fn write(&self, key: &Key, record: &Record<U>) -> Result<Write, StoreError> {
+    fn seal_user(&self, key: &Key, record: &UserRecord<U>) -> Result<Write, StoreError> {
         let value = serde_json::to_vec(record).map_err(corrupt)?;
         let value = self.records.seal(key, Vec::new(), value)?;
         Ok(Write::new(value, Timestamp::NEVER))
     }
 
-    fn write_name(&self, name: &Key, id: &str) -> Result<Write, StoreError> {
+    fn seal_name(&self, name: &Key, id: &str) -> Result<Write, StoreError> {
         let value = self
             .records
             .seal(name, Vec::new(), id.as_bytes().to_vec())?;
         Ok(Write::new(value, Timestamp::NEVER))
     }
 
-    /// What is stored, and whether the active secret has sealed it. serde_json quotes the input in some messages,
-    /// so only the place is kept.
-    fn record(&self, key: &Key, value: &[u8]) -> Result<(Record<U>, bool), StoreError> {
+    /// Returns the record, and whether the active secret sealed it. Some messages of serde_json
+    /// quote the input, so only the column is kept.
+    fn open_user(&self, key: &Key, value: &[u8]) -> Result<(UserRecord<U>, bool), StoreError> {
         let opened = self.records.open(key, &[], value)?;
         let record = serde_json::from_slice(&opened.plain)
             .map_err(|error| corrupt(format!("not a user, at column {}", error.column())))?;
         Ok((record, opened.is_current))
     }
 
-    /// Seals a user anew under the active secret. What it is sealed under now is still accepted, so a failure
-    /// waits for the next login.
+    /// Reseals a user with the active secret. The current secret is still accepted, so a failure is
+    /// retried at the next login.
     async fn reseal(&self, name: &Key, id: &str) {
         let resealed = async {
             self.change(id, |_| true).await?;
             swap(&*self.store, &*self.clock, name, |entry| {
-                let leads = entry.map(|entry| self.id_of(name, entry)).transpose()?;
-                Ok::<_, StoreError>(match leads.flatten() {
-                    Some(led) if led == id => Step::Swap(self.write_name(name, id)?, ()),
+                let name_entry = entry.map(|entry| self.open_name(name, entry)).transpose()?;
+                Ok::<_, StoreError>(match name_entry.flatten() {
+                    Some(current) if current == id => Step::Swap(self.seal_name(name, id)?, ()),
                     _ => Step::Keep(()),
                 })
             })
             .await
         };
         if let Err(error) = resealed.await {
-            tracing::warn!(%error, "a user was not sealed anew under the active secret");
+            tracing::warn!(%error, "a user could not be resealed with the active secret");
         }
     }
 
-    fn by_id(&self, id: &str) -> Key {
+    fn user_key(&self, id: &str) -> Key {
         Key::new(USER, &[self.issuer.as_bytes(), id.as_bytes()])
     }
 
-    fn by_name(&self, name: &str) -> Key {
+    fn name_key(&self, name: &str) -> Key {
         Key::new(NAME, &[self.issuer.as_bytes(), name.as_bytes()])
     }
 }
@@ -212,11 +219,13 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for StoreUsers<U> {
     fn find<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<User<U>>> {
         Box::pin(async move {
-            let key = self.by_name(name);
+            let key = self.name_key(name);
             let entry = self.store.get(&key).await?;
-            let id = entry.map(|entry| self.id_of(&key, &entry)).transpose()?;
+            let id = entry
+                .map(|entry| self.open_name(&key, &entry))
+                .transpose()?;
             let id = id.flatten();
-            // A name that leads nowhere costs what one does that leads to a user.
+            // An unknown name costs the same reads as a known one.
             let found = self.read_record(id.as_deref().unwrap_or(name)).await?;
             let (Some(id), Some((record, is_current))) = (id, found) else {
                 return Ok(None);
@@ -224,14 +233,14 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
             if !is_current {
                 self.reseal(&key, &id).await;
             }
-            Ok(user(&id, record))
+            Ok(user_from_record(&id, record))
         })
     }
 
     fn read<'a>(&'a self, id: &'a str) -> StoreFuture<'a, Option<User<U>>> {
         Box::pin(async move {
             let found = self.read_record(id).await?;
-            Ok(found.and_then(|(record, _)| user(id, record)))
+            Ok(found.and_then(|(record, _)| user_from_record(id, record)))
         })
     }
 
@@ -264,28 +273,29 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
         }))
     }
 
-    /// The name is free again. After a failure it may lead nowhere: ask again.
+    /// Removes the user and frees the name. After a failure the user may still exist without its
+    /// name, so call it again.
     fn remove<'a>(&'a self, id: &'a str) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let Some((record, _)) = self.read_record(id).await? else {
                 return Ok(false);
             };
-            let name = self.by_name(&record.name);
-            // Asked again after a failure, the name may be somebody else's by now.
-            if let Some(leads) = self.store.get(&name).await?
-                && self.id_of(&name, &leads)?.as_deref() == Some(id)
+            let name = self.name_key(&record.name);
+            // When called again after a failure, the name may belong to another user by now.
+            if let Some(entry) = self.store.get(&name).await?
+                && self.open_name(&name, &entry)?.as_deref() == Some(id)
             {
-                let nowhere = Write::new(Vec::new(), self.clock.now().after(A_MINUTE));
-                let unchanged = When::Unchanged(leads.version);
-                self.store.put(&name, nowhere, unchanged).await?;
+                let released = Write::new(Vec::new(), self.clock.now().after(RELEASED_NAME_TTL));
+                let unchanged = When::Unchanged(entry.version);
+                self.store.put(&name, released, unchanged).await?;
             }
-            Ok(self.store.take(&self.by_id(id)).await?.is_some())
+            Ok(self.store.take(&self.user_key(id)).await?.is_some())
         })
     }
 }
 
-/// The user of a record, unless it may not log in.
-fn user<U>(id: &str, record: Record<U>) -> Option<User<U>> {
+/// Returns the user of a record, unless the user is disabled.
+fn user_from_record<U>(id: &str, record: UserRecord<U>) -> Option<User<U>> {
     if record.is_disabled {
         return None;
     }
@@ -308,9 +318,10 @@ fn corrupt(error: impl Into<BoxError>) -> StoreError {
     StoreError::Corrupt(error.into())
 }
 
-/// How long a name that was given up leads nowhere, unless somebody takes it: a store removes nothing on a condition.
-const A_MINUTE: Duration = Duration::from_secs(60);
+/// How long a released name stays empty before it expires, unless it is taken. The store has no
+/// conditional removal.
+const RELEASED_NAME_TTL: Duration = Duration::from_secs(60);
 
-/// What is written may disable a user, or take a role.
+/// A write may disable a user or remove a role.
 const USER: Namespace = Namespace::new("user").revoking();
 const NAME: Namespace = Namespace::new("user-name");

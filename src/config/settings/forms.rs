@@ -1,4 +1,4 @@
-//! The forms that single settings are written in: a span of time, a text that is not shown, one of something or several.
+//! The types of single settings: a duration, a redacted string, one value or several.
 
 use std::{borrow::Cow, fmt, marker::PhantomData, time::Duration};
 
@@ -10,7 +10,7 @@ use serde::{
 
 use crate::{key::Algorithm, secret::Secret};
 
-/// A span of time: `500ms`, `30s`, `15m`, `12h`, `7d`.
+/// A duration: `500ms`, `30s`, `15m`, `12h`, `7d`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span(pub(crate) Duration);
 
@@ -35,7 +35,7 @@ impl Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Hidden::deserialize(deserializer)?;
-        let reason = "is no span of time, such as `30s`, `15m`, `12h` or `7d`";
+        let reason = "is not a duration such as `30s`, `15m`, `12h` or `7d`";
         Self::parse(text.expose()).ok_or_else(|| D::Error::custom(reason))
     }
 }
@@ -54,7 +54,7 @@ impl JsonSchema for Span {
     }
 }
 
-/// A text that `Debug` does not show and that leaves memory with its owner.
+/// A string that `Debug` redacts and that is wiped from memory when dropped.
 #[derive(Clone)]
 pub(crate) struct Hidden(Secret<String>);
 
@@ -90,7 +90,7 @@ impl JsonSchema for Hidden {
     }
 }
 
-/// An algorithm by its name in RFC 7518.
+/// An algorithm, by its name in RFC 7518.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Alg(pub(crate) Algorithm);
 
@@ -99,7 +99,7 @@ impl<'de> Deserialize<'de> for Alg {
         let name = Hidden::deserialize(deserializer)?;
         let names = || {
             let names = Algorithm::ALL.iter().map(|algorithm| algorithm.name());
-            format!("is none of {}", names.collect::<Vec<_>>().join(", "))
+            format!("must be one of {}", names.collect::<Vec<_>>().join(", "))
         };
         Algorithm::from_name(name.expose())
             .map(Self)
@@ -122,7 +122,7 @@ impl JsonSchema for Alg {
     }
 }
 
-/// One of something, or a list of them.
+/// One value, or a list of values.
 #[derive(Clone, Debug)]
 pub(crate) struct Many<T>(pub(crate) Vec<T>);
 
@@ -138,7 +138,7 @@ impl<'de, T: Deserialize<'de> + From<String>> Visitor<'de> for ManyVisitor<T> {
     type Value = Many<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text or a list of them")
+        f.write_str("a string or a list of strings")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Many<T>, E> {

@@ -1,11 +1,12 @@
-//! The tables of what follows a login and of what precedes it: `refresh`, `session`, `passwords`, `throttle`, `otp`.
+//! The tables of logins and their credentials: `refresh`, `session`, `passwords`, `throttle`,
+//! `otp`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::forms::Span;
 
-/// What access tokens are.
+/// The format of access tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum FormatKind {
@@ -14,7 +15,7 @@ pub(crate) enum FormatKind {
     Paseto,
 }
 
-/// What gives way when a user has too many devices.
+/// What happens when a user reaches the device limit.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum LimitKind {
@@ -23,17 +24,17 @@ pub(crate) enum LimitKind {
     Reject,
 }
 
-/// What the end of a device means for its tokens.
+/// Which tokens the logout of a device revokes.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BlacklistKind {
-    /// A logout ends nothing.
+    /// A logout revokes nothing.
     DangerousNone,
     Refresh,
     Both,
 }
 
-/// What a changed fingerprint means.
+/// What happens when the fingerprint of a device changes.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum BindKind {
@@ -46,27 +47,32 @@ pub(crate) enum BindKind {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RefreshSettings {
-    /// What access tokens are, by the table of that name. Default: `jwt`.
+    /// The format of access tokens: the table that issues them. Default: `jwt`.
     pub(crate) format: FormatKind,
-    /// How long an access token lives, in place of the token table's `ttl`. Default: that table's, which is `15m` unless stated.
+    /// The lifetime of an access token, in place of the token table's `ttl`. Default: that of the
+    /// token table, which is `15m` unless set.
     pub(crate) access_ttl: Option<Span>,
-    /// How long a device may be logged in, whatever it does. Default: `7d`.
+    /// The time after its login at which a device is logged out, regardless of activity. Default:
+    /// `7d`.
     pub(crate) absolute: Option<Span>,
-    /// How long a device may go without a refresh. Default: `3d`.
+    /// The time without a refresh after which a device is logged out. Default: `3d`.
     pub(crate) idle: Option<Span>,
-    /// Whether each refresh gives a new refresh token. Default: `true`.
+    /// Whether each refresh issues a new refresh token. Default: `true`.
     pub(crate) rotate: Option<bool>,
-    /// How long after a rotation the same request gets the same answer, at most `60s`. Default: `10s`.
+    /// The time after a rotation in which the same request gets the same response, at most `60s`.
+    /// Default: `10s`.
     pub(crate) grace: Option<Span>,
-    /// How much time the grace window does not count in which the store did not answer, at most `1h`. Default: `5m`.
+    /// The maximum time without an answer from the store that the grace window does not count, at
+    /// most `1h`. Default: `5m`.
     pub(crate) outage_grace: Option<Span>,
-    /// On how many devices a user may be logged in, 1 to 100. Default: 10.
+    /// The number of devices on which a user can be logged in, 1 to 100. Default: 10.
     pub(crate) max_devices: Option<usize>,
-    /// What gives way when there are too many. Default: `evict_lru`.
+    /// What happens at a login beyond `max_devices`: evict a device or reject the login. Default:
+    /// `evict_lru`.
     pub(crate) on_limit: Option<LimitKind>,
-    /// Which tokens a logout ends. Default: `both`.
+    /// The tokens that a logout revokes. Default: `both`.
     pub(crate) blacklist: Option<BlacklistKind>,
-    /// What a changed fingerprint means. Default: `event`.
+    /// What happens when the fingerprint of a device changes. Default: `event`.
     pub(crate) bind: Option<BindKind>,
 }
 
@@ -74,25 +80,26 @@ pub(crate) struct RefreshSettings {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SessionSettings {
-    /// How long a session may lie idle. Default: `30m`.
+    /// The time without a request after which a session expires. Default: `30m`.
     pub(crate) idle: Option<Span>,
-    /// How long a session may live in all. Default: `12h`.
+    /// The time after its creation at which a session expires. Default: `12h`.
     pub(crate) absolute: Option<Span>,
-    /// How old the user of a session may be before it is read anew from the users of the accounts; `0s` reads it at every
-    /// request. Default: `5m`.
+    /// The maximum age of a session's user before it is read again from the users of the accounts;
+    /// `0s` reads it on every request. Default: `5m`.
     pub(crate) user_max_age: Option<Span>,
-    /// The name of the cookie; `__Host-` and `__Secure-` bring their rules. Default: `__Host-sid`.
+    /// The name of the cookie; the prefixes `__Host-` and `__Secure-` impose their rules. Default:
+    /// `__Host-sid`.
     pub(crate) cookie: Option<String>,
-    /// The header that the layer reads the session from, in place of the cookie. Default: none.
+    /// The header from which the layer reads the session, in place of the cookie. Default: none.
     pub(crate) header: Option<String>,
-    /// A file with a secret that only sessions use, so that all of them can be ended and nothing else, by another one in its
-    /// place. Default: none, and their keys are derived from `secret`.
+    /// A file with a secret that only sessions use, so that replacing it revokes all sessions and
+    /// nothing else. Default: none, and the keys of sessions are derived from `secret`.
     pub(crate) secret_file: Option<String>,
-    /// Stores users and values as readable JSON. Default: `false`.
+    /// Stores users and session data as readable JSON. Default: `false`.
     pub(crate) dangerous_plain_records: bool,
 }
 
-/// A password hash.
+/// A password hashing scheme.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SchemeKind {
@@ -109,23 +116,25 @@ pub(crate) enum SchemeKind {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PasswordsSettings {
-    /// The first hashes new passwords, all of them verify. Default: all, Argon2id first.
+    /// The accepted schemes. The first hashes new passwords, and all verify existing ones. Default:
+    /// all, Argon2id first.
     pub(crate) schemes: Option<Vec<SchemeKind>>,
-    /// Replaces old hashes as their owners log in. Default: `true`.
+    /// Replaces outdated hashes when their users log in. Default: `true`.
     pub(crate) rehash: Option<bool>,
     /// Mixes a key derived from `secret` into each password. Default: `false`.
     pub(crate) pepper: bool,
-    /// Lets new passwords pass that are among the most common ones. Default: `false`.
+    /// Accepts new passwords that are among the most common ones. Default: `false`.
     pub(crate) dangerous_allow_common: bool,
-    /// How long a new password must be, in characters, 1 to 64. Default: 8.
+    /// The minimum length of a new password, in characters, 1 to 64. Default: 8.
     pub(crate) min_length: Option<usize>,
-    /// How long a new password may be, in bytes, 256 to 4096. Default: 1024.
+    /// The maximum length of a new password, in bytes, 256 to 4096. Default: 1024.
     pub(crate) max_length: Option<usize>,
-    /// How many hashes are computed at one time. Default: one for each processor.
+    /// The number of hashes that are computed at the same time. Default: one for each processor.
     pub(crate) max_running: Option<usize>,
-    /// How many may wait for their turn. Default: 64.
+    /// The number of hashes that can be queued. Default: 64.
     pub(crate) max_waiting: Option<usize>,
-    /// How long a device is asked for no code after one was given, an hour to a year. Default: each login asks.
+    /// The time for which a device needs no further code after one was entered, an hour to a year.
+    /// Default: each login requires a code.
     pub(crate) remember_devices: Option<Span>,
 }
 
@@ -133,34 +142,39 @@ pub(crate) struct PasswordsSettings {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ThrottleSettings {
-    /// What one account takes from devices that have never logged in to it, wherever they are. Default: 100 in `15m`.
+    /// The limit on attempts at one account by devices that have never logged in to it, from all
+    /// networks. Default: 100 in `15m`.
     pub(crate) account: Option<BudgetSettings>,
-    /// What it takes of that from one network, an IPv4 address or an IPv6 /48. Default: 10 in `15m`.
+    /// The limit on those attempts from one network, an IPv4 address or an IPv6 /48. Default: 10 in
+    /// `15m`.
     pub(crate) account_network: Option<BudgetSettings>,
-    /// What one address takes over all accounts. Of IPv6 it is what a /64 takes; a /56 takes four, a /48 sixteen times as much. Default: 100 in `15m`.
+    /// The limit on attempts from one address at all accounts. For IPv6, it applies to a /64; the
+    /// limit of a /56 is four times, that of a /48 sixteen times as high. Default: 100 in `15m`.
     pub(crate) address: Option<BudgetSettings>,
-    /// What one device takes that has logged in before. Default: 10 in `15m`.
+    /// The limit on attempts by one device that has logged in before. Default: 10 in `15m`.
     pub(crate) device: Option<BudgetSettings>,
-    /// How many passwords of one account are compared in all, right ones included. Default: 1000 in `15m`.
+    /// The limit on passwords compared for one account in total, correct ones included. Default:
+    /// 1000 in `15m`.
     pub(crate) work: Option<BudgetSettings>,
-    /// How long a device is remembered after a login. Default: `180d`.
+    /// The time for which a device is recognized after a login. Default: `180d`.
     pub(crate) device_life: Option<Span>,
-    /// How many proxies of your own stand before the server, each adding its client's address to `X-Forwarded-For`. Default: 0, so
-    /// that the header is not looked at: behind a proxy all clients are one address then.
+    /// The number of the operator's own proxies in front of the server, each of which appends its
+    /// client's address to `X-Forwarded-For`. Default: 0, so the header is ignored, and behind a
+    /// proxy all clients share one address.
     pub(crate) trusted_proxies: Option<u8>,
 }
 
-/// So many attempts in so much time.
+/// A number of attempts in a period of time.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BudgetSettings {
-    /// How many attempts, 1 to 1000000. Default: none, it must be set.
+    /// The number of attempts, 1 to 1000000. Default: none, required.
     pub(crate) attempts: u32,
-    /// In how much time, `1s` to `7d`. Default: none, it must be set.
+    /// The period of time, `1s` to `7d`. Default: none, required.
     pub(crate) window: Span,
 }
 
-/// What codes are made of.
+/// What codes are derived from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OtpKind {
@@ -169,7 +183,7 @@ pub(crate) enum OtpKind {
     Hotp,
 }
 
-/// The hash of a code.
+/// The hash function of codes.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DigestKind {
@@ -182,28 +196,28 @@ pub(crate) enum DigestKind {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct OtpSettings {
-    /// By the time or by a counter. Default: `totp`.
+    /// What codes are derived from: the time or a counter. Default: `totp`.
     pub(crate) r#type: OtpKind,
-    /// What authenticators show beside the code. Default: the host of the issuer.
+    /// The name that authenticator apps show beside the code. Default: the host of the issuer.
     pub(crate) service: Option<String>,
-    /// How many digits, 6 to 8. Default: 6.
+    /// The number of digits of a code, 6 to 8. Default: 6.
     pub(crate) digits: Option<u8>,
-    /// The hash. Default: `sha1`, the only one that every authenticator knows.
+    /// The hash function. Default: `sha1`, the only one that every authenticator app supports.
     pub(crate) digest: Option<DigestKind>,
-    /// How long a code of `totp` lasts, in seconds. Default: 30.
+    /// The period of a `totp` code, in seconds. Default: 30.
     pub(crate) interval: Option<u32>,
-    /// How many bits a new secret has, 128 to 1024. Default: 160.
+    /// The size of a new secret, in bits, 128 to 1024. Default: 160.
     pub(crate) secret_bits: Option<usize>,
-    /// How many periods a clock may be off, 0 to 5. Default: 1.
+    /// The number of periods by which a clock may differ, 0 to 5. Default: 1.
     pub(crate) window: Option<u8>,
-    /// How many codes of `hotp` may have been skipped, 0 to 20. Default: 5.
+    /// The number of `hotp` codes that may be skipped, 0 to 20. Default: 5.
     pub(crate) look_ahead: Option<u8>,
-    /// How many wrong codes in a row lock the user, 1 to 10. Default: 5.
+    /// The number of consecutive wrong codes that lock the user, 1 to 10. Default: 5.
     pub(crate) max_failures: Option<u8>,
-    /// How long the lock lasts. Default: `15m`.
+    /// The duration of the lock. Default: `15m`.
     pub(crate) lock: Option<Span>,
-    /// How long an enrolment waits for its first code. Default: `15m`.
+    /// The time in which an enrolment must be confirmed by its first code. Default: `15m`.
     pub(crate) pending: Option<Span>,
-    /// How long a code that was given counts as fresh. Default: `5m`.
+    /// The time for which a code counts as fresh after it was entered. Default: `5m`.
     pub(crate) fresh: Option<Span>,
 }

@@ -1,4 +1,5 @@
-//! The settings as they are written, table by table. What is said of each here is what the reference page says.
+//! The settings, table by table. The doc comments here become the reference page and the JSON
+//! Schema.
 
 mod forms;
 mod login;
@@ -18,23 +19,25 @@ pub(crate) use self::{
     },
     provider::{OAuth2Settings, ProviderSettings},
     store::{NearCacheSettings, StoreKind, StoreSettings},
-    token::{JwtSettings, ListKind, Material, PasetoSettings, PurposeKind, VersionKind},
+    token::{JwtSettings, KeyMaterial, ListKind, PasetoSettings, PurposeKind, VersionKind},
 };
 
 /// The table of one instance.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Settings {
-    /// Who issues tokens, and the namespace of subjects: an https URL. Default: none, and tokens need one.
+pub(crate) struct InstanceSettings {
+    /// The issuer of tokens and the namespace of subjects: an https URL. Default: none, required
+    /// for tokens.
     pub(crate) issuer: Option<String>,
-    /// For whom tokens are; a list accepts each and mints the first. Default: none, and tokens need one.
+    /// The audience of tokens; of a list, all are accepted and the first is issued. Default: none,
+    /// required for tokens.
     pub(crate) audience: Option<Many<String>>,
-    /// The master secret, 32 random bytes or more; of a list the first is active and all are accepted. Default: a random
-    /// one with the memory store, none otherwise.
+    /// The master secret, at least 32 random bytes; of a list, the first is active and all are
+    /// accepted. Default: a random one with the memory store, otherwise none.
     pub(crate) secret: Option<Many<Hidden>>,
     /// Files with master secrets, in place of `secret`. Default: none.
     pub(crate) secret_file: Option<Many<String>>,
-    /// Where shared state is kept. Default: the memory of the process.
+    /// Where shared state is stored. Default: the memory of the process.
     pub(crate) store: Option<StoreSettings>,
     /// Signed JSON Web Tokens. Default: none.
     pub(crate) jwt: Option<JwtSettings>,
@@ -44,12 +47,13 @@ pub(crate) struct Settings {
     pub(crate) session: Option<SessionSettings>,
     /// How passwords are hashed. Default: none.
     pub(crate) passwords: Option<PasswordsSettings>,
-    /// How many logins may fail. Default: the table's defaults, where there are passwords.
+    /// The limits on failed logins. Default: the defaults of the table, if there is a table
+    /// `passwords`.
     pub(crate) throttle: Option<ThrottleSettings>,
     /// One-time codes. Default: none.
     pub(crate) otp: Option<OtpSettings>,
     /// PASETO tokens. Default: none.
     pub(crate) paseto: Option<PasetoSettings>,
-    /// Logins with identity providers. Default: none.
+    /// Logins through identity providers. Default: none.
     pub(crate) oauth2: Option<OAuth2Settings>,
 }

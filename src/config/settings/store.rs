@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::forms::{Hidden, Span};
 
-/// Which store.
+/// The kind of store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum StoreKind {
@@ -20,32 +20,35 @@ pub(crate) enum StoreKind {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StoreSettings {
-    /// Where it is: `file` and `redis` and `postgres` need the feature of that store. Default: `memory`.
+    /// The kind of store; `file`, `redis` and `postgres` need their feature. Default: `memory`.
     pub(crate) r#type: StoreKind,
-    /// How many entries of one kind `memory` holds. Default: 262144.
+    /// The maximum number of entries of one kind in `memory`. Default: 262144.
     pub(crate) capacity: Option<usize>,
-    /// The file of `file`, relative to this one. Default: none, and `file` needs one.
+    /// The path of the `file` store, relative to the configuration file. Default: none, required
+    /// for `file`.
     pub(crate) path: Option<String>,
-    /// The address of `redis` (`redis://`, `rediss://`, `redis-cluster://`, `redis-sentinel://`) or `postgres`. Default:
-    /// none, and they need one.
+    /// The URL of `redis` (`redis://`, `rediss://`, `redis-cluster://`, `redis-sentinel://`) or
+    /// `postgres`. Default: none, required for both.
     pub(crate) url: Option<Hidden>,
-    /// What every key of `redis` begins with, or every table of `postgres`; no two applications may share one. Default:
-    /// for `redis` the host of the issuer, or `tower-jam` without one, and nothing for `postgres`; behind it the name of the
-    /// instance's table, unless that is `jam`, so that two instances of one file are apart.
+    /// The prefix of every key in `redis` or of every table in `postgres`; two applications must
+    /// never share one. Default: for `redis` the host of the issuer, or `tower-jam` without an
+    /// issuer, and none for `postgres`; followed by the name of the instance's table unless that is
+    /// `jam`, so that two instances of one file are separate.
     pub(crate) prefix: Option<String>,
-    /// The schema of `postgres`. Default: `tower_jam`.
+    /// The database schema of `postgres`. Default: `tower_jam`.
     pub(crate) schema: Option<String>,
-    /// How many connections `postgres` opens at most. Default: 10.
+    /// The maximum number of connections to `postgres`. Default: 10.
     pub(crate) connections: Option<u32>,
-    /// How long a connection to `redis` may take to be made, at most `2s`. Default: `1s`.
+    /// The timeout for connecting to `redis`, at most `2s`. Default: `1s`.
     pub(crate) connect_timeout: Option<Span>,
-    /// How long one operation on `redis` or `postgres` may take, at most `2s`. Default: `1s`.
+    /// The timeout of one operation on `redis` or `postgres`, at most `2s`. Default: `1s`.
     pub(crate) command_timeout: Option<Span>,
-    /// The certificates that `redis` over TLS may have, a PEM file. Default: those that the system trusts.
+    /// A PEM file with the trusted CA certificates for `redis` over TLS. Default: the certificates
+    /// that the system trusts.
     pub(crate) ca_file: Option<String>,
-    /// Starts although `redis` may drop live entries. Default: `false`.
+    /// Starts even if `redis` is configured to evict live entries. Default: `false`.
     pub(crate) dangerous_allow_eviction: bool,
-    /// Reads what every request needs from memory. Default: none.
+    /// A cache in memory for the data that every request reads. Default: none.
     pub(crate) near_cache: Option<NearCacheSettings>,
 }
 
@@ -53,8 +56,8 @@ pub(crate) struct StoreSettings {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct NearCacheSettings {
-    /// How many entries are remembered. Default: 65536.
+    /// The maximum number of cached entries. Default: 65536.
     pub(crate) capacity: Option<usize>,
-    /// How long an entry is remembered at most, `60s` at the longest. Default: `10s`.
+    /// The maximum age of a cached entry, at most `60s`. Default: `10s`.
     pub(crate) max_age: Option<Span>,
 }

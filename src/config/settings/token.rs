@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::forms::{Alg, Hidden, Many, Span};
 
-/// How tokens are called back.
+/// How tokens can be revoked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ListKind {
@@ -15,50 +15,52 @@ pub(crate) enum ListKind {
     White,
 }
 
-/// One key as it is stated: exactly one of six.
-pub(crate) struct Material<'a> {
+/// A stated key: exactly one of six settings.
+pub(crate) struct KeyMaterial<'a> {
     pub(crate) alg: Option<Alg>,
     pub(crate) kid: Option<&'a str>,
     pub(crate) inline: [(&'static str, Option<&'a Hidden>); 3],
     pub(crate) files: [(&'static str, Option<&'a str>); 3],
 }
 
-impl<'a> Material<'a> {
-    /// The file that the key is in.
+impl<'a> KeyMaterial<'a> {
+    /// Returns the file that contains the key.
     pub(crate) fn file(&self) -> Option<&'a str> {
         self.files.iter().find_map(|(_, file)| *file)
     }
 }
 
-/// A table that states a key, and more.
+/// Defines a table that states a key along with other settings.
 macro_rules! keyed {
     ($(#[$table:meta])* $Name:ident { $($(#[$field:meta])* $name:ident: $Type:ty,)* }) => {
         $(#[$table])*
         #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, default)]
         pub(crate) struct $Name {
-            /// The algorithm that the key is used with. Default: what a JWK says of itself, or the first key's.
+            /// The algorithm of the key. Default: that of the JWK, or that of the first key.
             pub(crate) alg: Option<Alg>,
-            /// The secret of HS256, HS384 or HS512: random bytes, as text, or a JWK of them. Default: none.
+            /// The secret of HS256, HS384 or HS512: random bytes as a string, or a JWK. Default:
+            /// none.
             pub(crate) secret_key: Option<Hidden>,
-            /// A file with such a secret or JWK; the last line end of a text is no part of it. Default: none.
+            /// A file with such a secret or JWK; a newline at the end of the text is not part of
+            /// it. Default: none.
             pub(crate) secret_key_file: Option<String>,
             /// A private key, PEM or JWK; never a shared secret. Default: none.
             pub(crate) private_key: Option<Hidden>,
             /// A file with a private key. Default: none.
             pub(crate) private_key_file: Option<String>,
-            /// A public key, PEM or JWK, for verifying only. Default: none.
+            /// A public key, PEM or JWK, which can only verify. Default: none.
             pub(crate) public_key: Option<Hidden>,
             /// A file with a public key. Default: none.
             pub(crate) public_key_file: Option<String>,
-            /// The key's id. Default: a JWK's own `kid`, or the thumbprint (RFC 7638).
+            /// The id of the key. Default: the `kid` of the JWK, or the thumbprint (RFC 7638).
             pub(crate) kid: Option<String>,
             $($(#[$field])* pub(crate) $name: $Type,)*
         }
 
         impl $Name {
-            pub(crate) fn material(&self) -> Material<'_> {
-                Material {
+        pub(crate) fn material(&self) -> KeyMaterial<'_> {
+            KeyMaterial {
                     alg: self.alg,
                     kid: self.kid.as_deref(),
                     inline: [
@@ -85,23 +87,26 @@ keyed! {
 keyed! {
     /// The table `jwt`.
     JwtSettings {
-        /// Further keys whose tokens are accepted. Default: none.
+        /// Further keys that verify tokens. Default: none.
         accept: Vec<KeySettings>,
-        /// The media types that are accepted; the first is minted. Default: `at+jwt`.
+        /// The accepted media types (`typ`); the first is the one that is issued. Default:
+        /// `at+jwt`.
         typ: Option<Many<String>>,
         /// Accepts tokens without a type. Default: `false`.
         untyped: bool,
-        /// How far clocks may differ, at most `60s`. Default: `30s`.
+        /// The tolerated clock skew, at most `60s`. Default: `30s`.
         leeway: Option<Span>,
-        /// How long a token lives. Default: `15m`.
+        /// The lifetime of a token. Default: `15m`.
         ttl: Option<Span>,
-        /// How tokens are called back before they expire. Default: `none`.
+        /// The list by which tokens are revoked before they expire: none, a deny list (`black`) or
+        /// an allow list (`white`). Default: `none`.
         list: ListKind,
-        /// The longest life of a token that the list remembers. Default: `24h`.
+        /// The longest lifetime of a token that the list supports. Default: `24h`.
         list_longest: Option<Span>,
-        /// The cookie that the layer reads the token from. Default: none, and it reads `Authorization: Bearer`.
+        /// The cookie from which the layer reads the token. Default: none, and the layer reads
+        /// `Authorization: Bearer`.
         cookie: Option<String>,
-        /// The header that the layer reads the bare token from. Default: none.
+        /// The header from which the layer reads the bare token. Default: none.
         header: Option<String>,
     }
 }
@@ -117,7 +122,7 @@ pub(crate) enum VersionKind {
     V4,
 }
 
-/// What the tokens are: encrypted or signed.
+/// The purpose of the tokens: encrypted or signed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PurposeKind {
@@ -130,29 +135,31 @@ pub(crate) enum PurposeKind {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PasetoSettings {
-    /// The version; `v2` is legacy. Default: `v4`.
+    /// The protocol version; `v2` is legacy. Default: `v4`.
     pub(crate) version: VersionKind,
-    /// `local` encrypts with a shared key, `public` signs. Default: `local`.
+    /// The purpose: `local` encrypts with a shared key, `public` signs. Default: `local`.
     pub(crate) purpose: PurposeKind,
     /// The key, as a PASERK. Default: none.
     pub(crate) key: Option<Hidden>,
     /// A file with the key. Default: none.
     pub(crate) key_file: Option<String>,
-    /// The key's id. Default: its PASERK id.
+    /// The id of the key. Default: its PASERK id.
     pub(crate) kid: Option<String>,
-    /// Further keys whose tokens are accepted. Default: none.
+    /// Further keys that verify or decrypt tokens. Default: none.
     pub(crate) accept: Vec<PasetoKeySettings>,
-    /// How far clocks may differ, at most `60s`. Default: `30s`.
+    /// The tolerated clock skew, at most `60s`. Default: `30s`.
     pub(crate) leeway: Option<Span>,
-    /// How long a token lives. Default: `15m`.
+    /// The lifetime of a token. Default: `15m`.
     pub(crate) ttl: Option<Span>,
-    /// How tokens are called back before they expire. Default: `none`.
+    /// The list by which tokens are revoked before they expire: none, a deny list (`black`) or an
+    /// allow list (`white`). Default: `none`.
     pub(crate) list: ListKind,
-    /// The longest life of a token that the list remembers. Default: `24h`.
+    /// The longest lifetime of a token that the list supports. Default: `24h`.
     pub(crate) list_longest: Option<Span>,
-    /// The cookie that the layer reads the token from. Default: none, and it reads `Authorization: Bearer`.
+    /// The cookie from which the layer reads the token. Default: none, and the layer reads
+    /// `Authorization: Bearer`.
     pub(crate) cookie: Option<String>,
-    /// The header that the layer reads the bare token from. Default: none.
+    /// The header from which the layer reads the bare token. Default: none.
     pub(crate) header: Option<String>,
 }
 
@@ -164,6 +171,6 @@ pub(crate) struct PasetoKeySettings {
     pub(crate) key: Option<Hidden>,
     /// A file with the key. Default: none.
     pub(crate) key_file: Option<String>,
-    /// The key's id. Default: its PASERK id.
+    /// The id of the key. Default: its PASERK id.
     pub(crate) kid: Option<String>,
 }

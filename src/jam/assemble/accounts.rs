@@ -1,26 +1,27 @@
-//! Token pairs and accounts, which are made of the other engines.
+//! Token pairs and accounts, which are composed of the other engines.
 
 use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{JamBuilder, Parts};
+use super::{EngineParts, JamBuilder};
 #[cfg(feature = "account")]
 use crate::account::{self, Accounts, StoreUsers, Users};
 use crate::{
     config::{Config, settings::FormatKind},
     error::ConfigError,
     grant::ReadUser,
-    jam::{Engines, Read},
+    jam::{EngineWithSource, Engines},
     secret::MasterSecret,
 };
 
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
-    /// The users that accounts log in: the application's own, or those in the store where there are passwords.
+    /// Returns the users of the accounts: the application's own, or those in the store if there are
+    /// passwords.
     #[cfg(feature = "account")]
-    pub(crate) fn known_users(
+    pub(crate) fn account_users(
         &self,
-        parts: &Parts<'_>,
+        parts: &EngineParts<'_>,
         secret: &MasterSecret,
         engines: &mut Engines<U>,
     ) -> Option<Arc<dyn Users<U>>> {
@@ -38,47 +39,47 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
 
     #[cfg(feature = "account")]
     pub(crate) fn reader(&self, users: &Option<Arc<dyn Users<U>>>) -> Option<Arc<dyn ReadUser<U>>> {
-        let known = || -> Option<Arc<dyn ReadUser<U>>> {
-            // Without accounts nobody says that the users of the sessions are those in the store.
+        let of_accounts = || -> Option<Arc<dyn ReadUser<U>>> {
+            // Without accounts, the users of the sessions need not be those in the store.
             let has_accounts = self.config.settings.refresh.is_some();
             let users = users.as_ref();
             let users = users.filter(|_| has_accounts || self.users.is_some())?;
             Some(Arc::new(account::reread(Arc::clone(users))))
         };
-        self.reader.clone().or_else(known)
+        self.reader.clone().or_else(of_accounts)
     }
 
     pub(crate) fn add_pairs(
         &self,
-        parts: &Parts<'_>,
+        parts: &EngineParts<'_>,
         secret: &MasterSecret,
         engines: &mut Engines<U>,
         reader: Option<Arc<dyn ReadUser<U>>>,
     ) -> Result<(), ConfigError> {
         let Config {
-            settings, place, ..
+            settings, location, ..
         } = &self.config;
         let Some(refresh) = &settings.refresh else {
             return Ok(());
         };
         let is_missing = reader.is_none();
-        // Settings that do not fit are named before what the program does not give.
+        // Report invalid settings before a missing reader of users.
         let reader = reader.unwrap_or_else(|| Arc::new(async |_: String| Ok(None)));
         let missing = |table: &str| {
             let reason = format!("needs the table `{table}`");
-            place.error("refresh.format", reason)
+            location.error("refresh.format", reason)
         };
         let pairs = match refresh.format {
             FormatKind::Jwt => {
                 let jwt = engines.jwt.as_ref().ok_or_else(|| missing("jwt"))?;
                 let pairs = parts.pairs(refresh, jwt.engine.clone(), secret, reader)?;
-                Read::new(pairs, jwt.source.clone())
+                EngineWithSource::new(pairs, jwt.source.clone())
             }
             #[cfg(feature = "paseto")]
             FormatKind::Paseto => {
                 let paseto = engines.paseto.as_ref().ok_or_else(|| missing("paseto"))?;
                 let pairs = parts.pairs(refresh, paseto.engine.clone(), secret, reader)?;
-                Read::new(pairs, paseto.source.clone())
+                EngineWithSource::new(pairs, paseto.source.clone())
             }
             #[cfg(not(feature = "paseto"))]
             FormatKind::Paseto => return Err(missing("paseto")),
@@ -89,7 +90,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
                           or add the table `passwords`";
             #[cfg(not(feature = "account"))]
             let reason = "needs to read users: call `JamBuilder::read_user`";
-            return Err(place.error("refresh", reason));
+            return Err(location.error("refresh", reason));
         }
         engines.pairs = Some(pairs);
         Ok(())
@@ -98,17 +99,17 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
     #[cfg(feature = "account")]
     pub(crate) fn add_accounts(
         &self,
-        parts: &Parts<'_>,
+        parts: &EngineParts<'_>,
         secret: &MasterSecret,
         engines: &mut Engines<U>,
         users: &Option<Arc<dyn Users<U>>>,
     ) -> Result<(), ConfigError> {
         let Config {
-            settings, place, ..
+            settings, location, ..
         } = &self.config;
         let Some(stated) = &settings.passwords else {
             return match settings.throttle {
-                Some(_) => Err(place.error("throttle", "needs the table `passwords`")),
+                Some(_) => Err(location.error("throttle", "needs the table `passwords`")),
                 None => Ok(()),
             };
         };
@@ -132,13 +133,13 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
                 builder = builder.otp(otp.clone());
             }
             if let Some(life) = stated.remember_devices {
-                let about = |error| place.engine("passwords", error);
+                let about = |error| location.engine_error("passwords", error);
                 builder = builder.remember_devices(life.0).map_err(about)?;
             }
-            let about = |error| place.engine("passwords", error);
+            let about = |error| location.engine_error("passwords", error);
             engines.accounts = Some(builder.build().map_err(about)?);
         } else if stated.remember_devices.is_some() {
-            return Err(place.error("passwords.remember_devices", "needs the table `refresh`"));
+            return Err(location.error("passwords.remember_devices", "needs the table `refresh`"));
         }
         engines.passwords = Some(passwords);
         engines.throttle = Some(throttle);

@@ -1,30 +1,30 @@
-//! Which feature a setting needs.
+//! The features that settings need.
 
 use crate::{
     config::{
-        place::Place,
-        settings::{FormatKind, Settings, StoreKind},
+        place::Location,
+        settings::{FormatKind, InstanceSettings, StoreKind},
     },
     error::ConfigError,
 };
 
-/// Refuses settings whose engine is not compiled in.
-pub(crate) fn check(settings: &Settings, place: &Place) -> Result<(), ConfigError> {
+/// Rejects settings of an engine that is not compiled in.
+pub(crate) fn check(settings: &InstanceSettings, location: &Location) -> Result<(), ConfigError> {
     let missing = needed(settings).find(|need| !need.is_there);
     missing.map_or(Ok(()), |need| {
         let reason = format!("needs the feature `{}` of tower-jam", need.feature);
-        Err(place.error(need.setting, reason))
+        Err(location.error(need.setting, reason))
     })
 }
 
-/// A setting that is stated, and its feature.
+/// A stated setting, and the feature that it needs.
 struct Need {
     setting: &'static str,
     feature: &'static str,
     is_there: bool,
 }
 
-fn needed(settings: &Settings) -> impl Iterator<Item = Need> {
+fn needed(settings: &InstanceSettings) -> impl Iterator<Item = Need> {
     let format = settings.refresh.as_ref().map(|refresh| refresh.format);
     let store = settings.store.as_ref().map(|store| store.r#type);
     macro_rules! needs {
@@ -61,7 +61,7 @@ mod tests {
     use crate::config::node::Node;
 
     fn needs(settings: &Value) -> Vec<(&'static str, &'static str)> {
-        let settings = Settings::deserialize(Node(settings)).expect("they are settings");
+        let settings = InstanceSettings::deserialize(Node(settings)).expect("they are settings");
         needed(&settings)
             .map(|need| (need.setting, need.feature))
             .collect()

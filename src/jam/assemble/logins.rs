@@ -1,16 +1,16 @@
-//! The engines of what follows a login and of what precedes it.
+//! Builds sessions, token pairs, one-time codes, passwords and the throttle.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Parts, keys};
+use super::{EngineParts, keys};
 use crate::{
     config::settings::SessionSettings, error::ConfigError, grant::ReadUser,
     request::cookie::CookieSpec, secret::MasterSecret, session::Sessions,
 };
 
-/// Sets on a builder what is set in a table.
+/// Calls the builder's setters for the settings that are stated.
 #[cfg(any(feature = "refresh", feature = "otp", feature = "account"))]
 macro_rules! set {
     ($builder:ident, $settings:ident: $($method:ident = $value:expr),* $(,)?) => {
@@ -20,16 +20,17 @@ macro_rules! set {
     };
 }
 
-impl Parts<'_> {
+impl EngineParts<'_> {
     pub(crate) fn sessions<U: Serialize + Send + Sync + 'static>(
         &self,
         settings: &SessionSettings,
         secret: &MasterSecret,
         users: Option<Arc<dyn ReadUser<U>>>,
     ) -> Result<Sessions<U>, ConfigError> {
-        let about = |error| self.place.engine("session", error);
+        let about = |error| self.location.engine_error("session", error);
         let own = settings.secret_file.as_deref();
-        let own = own.map(|file| keys::secret_in(file, "session.secret_file", self.place));
+        let own =
+            own.map(|file| keys::secret_from_file(file, "session.secret_file", self.location));
         let own = own.transpose()?;
         let mut builder = Sessions::builder(Arc::clone(self.store), own.as_ref().unwrap_or(secret));
         builder = builder
@@ -46,7 +47,7 @@ impl Parts<'_> {
         }
         if let Some(name) = &settings.cookie {
             let cookie = CookieSpec::new(name);
-            let about = |error| self.place.name(error, "session.cookie");
+            let about = |error| self.location.locate(error, "session.cookie");
             builder = builder.cookie(cookie.map_err(about)?);
         }
         if let Some(users) = users {
@@ -66,7 +67,7 @@ impl Parts<'_> {
 mod refresh {
     use std::{sync::Arc, time::Duration};
 
-    use super::Parts;
+    use super::EngineParts;
     use crate::{
         config::settings::{BindKind, BlacklistKind, LimitKind, RefreshSettings, Span},
         error::ConfigError,
@@ -74,8 +75,8 @@ mod refresh {
         secret::MasterSecret,
     };
 
-    impl Parts<'_> {
-        pub(crate) fn pairs<U: Send + Sync + 'static>(
+    impl EngineParts<'_> {
+        pub(in crate::jam::assemble) fn pairs<U: Send + Sync + 'static>(
             &self,
             settings: &RefreshSettings,
             access: impl Into<AccessTokens<U>>,
@@ -83,8 +84,8 @@ mod refresh {
             users: impl ReadUser<U>,
         ) -> Result<TokenPairs<U>, ConfigError> {
             if settings.rotate == Some(false) && settings.grace.is_some() {
-                let reason = "contradicts `rotate`, which is false";
-                return Err(self.place.error("refresh.grace", reason));
+                let reason = "conflicts with `rotate`, which is false";
+                return Err(self.location.error("refresh.grace", reason));
             }
             let store = Arc::clone(self.store);
             let mut builder = TokenPairs::builder(access, store, secret, users);
@@ -109,7 +110,7 @@ mod refresh {
                 on_limit = on_limit, blacklist = blacklist, bind = bind);
             builder = builder.events(self.events.clone());
             let built = builder.build();
-            built.map_err(|error| self.place.engine("refresh", error))
+            built.map_err(|error| self.location.engine_error("refresh", error))
         }
     }
 }
@@ -118,7 +119,7 @@ mod refresh {
 mod otp {
     use std::{sync::Arc, time::Duration};
 
-    use super::Parts;
+    use super::EngineParts;
     use crate::{
         config::settings::{DigestKind, OtpKind, OtpSettings, Span},
         error::ConfigError,
@@ -126,16 +127,16 @@ mod otp {
         secret::MasterSecret,
     };
 
-    impl Parts<'_> {
-        pub(crate) fn otp(
+    impl EngineParts<'_> {
+        pub(in crate::jam::assemble) fn otp(
             &self,
             settings: &OtpSettings,
             secret: &MasterSecret,
         ) -> Result<Otp, ConfigError> {
-            let about = |error| self.place.engine("otp", error);
+            let about = |error| self.location.engine_error("otp", error);
             let service = settings.service.as_deref().or(self.host());
-            let reason = "is not set, and there is no issuer to take it from";
-            let service = service.ok_or_else(|| self.place.error("otp.service", reason))?;
+            let reason = "is not set, and there is no issuer to derive it from";
+            let service = service.ok_or_else(|| self.location.error("otp.service", reason))?;
             let mut builder = Otp::builder(Arc::clone(self.store), secret, service);
             if let Some(issuer) = &self.settings.issuer {
                 builder = builder.issuer(issuer);
@@ -152,7 +153,7 @@ mod otp {
         }
 
         fn scheme(&self, settings: &OtpSettings) -> Result<Scheme, ConfigError> {
-            let about = |error| self.place.engine("otp", error);
+            let about = |error| self.location.engine_error("otp", error);
             let digest = match settings.digest {
                 None | Some(DigestKind::Sha1) => Digest::Sha1,
                 Some(DigestKind::Sha256) => Digest::Sha256,
@@ -161,8 +162,8 @@ mod otp {
             match settings.r#type {
                 OtpKind::Totp => {
                     if settings.look_ahead.is_some() {
-                        let reason = "contradicts `type`, which is totp";
-                        return Err(self.place.error("otp.look_ahead", reason));
+                        let reason = "conflicts with `type`, which is totp";
+                        return Err(self.location.error("otp.look_ahead", reason));
                     }
                     let mut totp = Totp::new().with_digest(digest);
                     if let Some(digits) = settings.digits {
@@ -178,8 +179,8 @@ mod otp {
                     let is_stated = [settings.interval.is_some(), settings.window.is_some()];
                     for (name, is_stated) in ["interval", "window"].into_iter().zip(is_stated) {
                         if is_stated {
-                            let reason = "contradicts `type`, which is hotp";
-                            return Err(self.place.error(&format!("otp.{name}"), reason));
+                            let reason = "conflicts with `type`, which is hotp";
+                            return Err(self.location.error(&format!("otp.{name}"), reason));
                         }
                     }
                     let mut hotp = Hotp::new().with_digest(digest);
@@ -197,7 +198,7 @@ mod otp {
 mod account {
     use std::sync::Arc;
 
-    use super::Parts;
+    use super::EngineParts;
     use crate::{
         config::settings::{BudgetSettings, PasswordsSettings, SchemeKind, ThrottleSettings},
         error::ConfigError,
@@ -206,8 +207,8 @@ mod account {
         throttle::{Budget, Throttle, TrustedProxies},
     };
 
-    impl Parts<'_> {
-        pub(crate) fn passwords(
+    impl EngineParts<'_> {
+        pub(in crate::jam::assemble) fn passwords(
             &self,
             settings: &PasswordsSettings,
             secret: &MasterSecret,
@@ -235,16 +236,19 @@ mod account {
                 rehash = bool::from, min_length = usize::from, max_length = usize::from,
                 max_running = usize::from, max_waiting = usize::from);
             let built = builder.build();
-            built.map_err(|error| self.place.engine("passwords", error))
+            built.map_err(|error| self.location.engine_error("passwords", error))
         }
 
-        pub(crate) fn throttle(
+        pub(in crate::jam::assemble) fn throttle(
             &self,
             settings: &ThrottleSettings,
             secret: &MasterSecret,
         ) -> Result<Throttle, ConfigError> {
             let budget = |name: &str, stated: &BudgetSettings| {
-                let about = |error| self.place.engine(&format!("throttle.{name}"), error);
+                let about = |error| {
+                    self.location
+                        .engine_error(&format!("throttle.{name}"), error)
+                };
                 Budget::new(stated.attempts, stated.window.0).map_err(about)
             };
             let mut builder = Throttle::builder(Arc::clone(self.store), secret)
@@ -270,8 +274,8 @@ mod account {
             }
             if let Some(life) = settings.device_life {
                 if life.0.is_zero() {
-                    let reason = "is nothing, and no device would be known";
-                    return Err(self.place.error("throttle.device_life", reason));
+                    let reason = "is zero, so no device would be recognized";
+                    return Err(self.location.error("throttle.device_life", reason));
                 }
                 builder = builder.device_life(life.0);
             }

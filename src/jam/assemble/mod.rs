@@ -1,4 +1,4 @@
-//! The composition root: from settings to engines.
+//! The composition root: builds the engines from the settings.
 
 #[cfg(feature = "refresh")]
 mod accounts;
@@ -22,19 +22,19 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{
         Config,
-        place::Place,
-        settings::{Settings, StoreKind},
+        place::Location,
+        settings::{InstanceSettings, StoreKind},
     },
     error::ConfigError,
     event::Events,
     grant::ReadUser,
-    jam::{Engines, Jam, Read},
+    jam::{EngineWithSource, Engines, Jam},
     secret::MasterSecret,
     session::DEFAULT_COOKIE,
     store::{MemoryStore, Store},
 };
 
-/// Builds a [`Jam`] from a [`Config`] and from what no file can say.
+/// Builds a [`Jam`] from a [`Config`] and from what a file cannot contain.
 #[must_use]
 pub struct JamBuilder<U> {
     config: Config,
@@ -44,7 +44,7 @@ pub struct JamBuilder<U> {
     reader: Option<Arc<dyn ReadUser<U>>>,
     #[cfg(feature = "account")]
     users: Option<Arc<dyn Users<U>>>,
-    /// Whether stores and providers are left alone.
+    /// Whether stores and providers must not be contacted.
     is_offline: bool,
     user: std::marker::PhantomData<fn() -> U>,
 }
@@ -64,40 +64,40 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         }
     }
 
-    /// Leaves stores and providers alone, and keeps what there is to keep in memory.
+    /// Contacts neither stores nor providers, and stores all data in memory.
     #[cfg(feature = "cli")]
     pub(crate) fn offline(mut self) -> Self {
         self.is_offline = true;
         self
     }
 
-    /// A store of the application's own, in place of the table `store`.
+    /// Sets a store of the application's own, in place of the table `store`.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// The source of time of all engines. Default: the operating system.
+    /// Sets the clock of all engines. Default: the operating system's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Where the events of all engines go. Default: to `tracing` alone.
+    /// Sets where the events of all engines go. Default: only to `tracing`.
     pub fn events(mut self, events: Events) -> Self {
         self.events = events;
         self
     }
 
-    /// Reads users anew for refreshes and while their sessions live. Not needed where there are
-    /// `users`.
+    /// Sets how users are read again, for refreshes and for the users of sessions. Not needed if
+    /// `users` are set.
     pub fn read_user(mut self, users: impl ReadUser<U>) -> Self {
         self.reader = Some(Arc::new(users));
         self
     }
 
-    /// The application's users. Default: [`StoreUsers`](crate::account::StoreUsers) in the store, which
-    /// [`Jam::store_users`] hands out.
+    /// Sets the application's users. Default: [`StoreUsers`](crate::account::StoreUsers) in the
+    /// store, which [`Jam::store_users`] returns.
     #[cfg(feature = "account")]
     pub fn users(mut self, users: Arc<dyn Users<U>>) -> Self {
         self.users = Some(users);
@@ -108,69 +108,70 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
     ///
     /// # Errors
     ///
-    /// When a setting does not fit an engine, contradicts another, needs a feature that is not compiled in, names a file that
-    /// cannot be read, or the store does not start.
+    /// If a setting is not valid for an engine, conflicts with another, needs a feature that is not
+    /// compiled in, or names a file that cannot be read; or if the store does not start.
     pub async fn build(self) -> Result<Jam<U>, ConfigError> {
         let Config {
-            settings, place, ..
+            settings, location, ..
         } = &self.config;
-        features::check(settings, place)?;
-        cookies(settings, place)?;
+        features::check(settings, location)?;
+        cookies(settings, location)?;
         let host = settings.issuer.as_deref().and_then(host);
         let store = match (&self.store, &settings.store) {
             (Some(_), Some(_)) => {
-                let reason = "contradicts the store that the program gives";
-                return Err(place.error("store", reason));
+                let reason = "conflicts with the store that the program provides";
+                return Err(location.error("store", reason));
             }
             (Some(store), None) => Arc::clone(store),
             (None, stated) if self.is_offline => {
-                store::check(&stated.clone().unwrap_or_default(), place)?;
+                store::check(&stated.clone().unwrap_or_default(), location)?;
                 Arc::new(MemoryStore::new())
             }
             (None, stated) => {
                 let stated = stated.clone().unwrap_or_default();
-                let store = store::store(&stated, place, &self.clock, host).await?;
+                let store = store::store(&stated, location, &self.clock, host).await?;
                 #[cfg(feature = "metrics")]
                 let store: Arc<dyn Store> = Arc::new(crate::store::Metered::new(store));
                 store
             }
         };
         let secret = self.secret()?;
-        let parts = Parts {
+        let parts = EngineParts {
             settings,
-            place,
+            location,
             store: &store,
             clock: &self.clock,
             events: &self.events,
             #[cfg(feature = "oauth2")]
             is_offline: self.is_offline,
         };
-        let mut engines = Engines::new(Arc::clone(&store), Arc::clone(&self.clock), &place.table);
+        let mut engines =
+            Engines::new(Arc::clone(&store), Arc::clone(&self.clock), &location.table);
         #[cfg(feature = "account")]
-        let users = self.known_users(&parts, &secret, &mut engines);
+        let users = self.account_users(&parts, &secret, &mut engines);
         #[cfg(feature = "account")]
         let reader = self.reader(&users);
         #[cfg(not(feature = "account"))]
         let reader = self.reader.clone();
         if let Some(jwt) = &settings.jwt {
             let source = parts.source("jwt", jwt.cookie.as_deref(), jwt.header.as_deref())?;
-            engines.jwt = Some(Read::new(parts.jwt(jwt)?, source));
+            engines.jwt = Some(EngineWithSource::new(parts.jwt(jwt)?, source));
         }
         #[cfg(feature = "paseto")]
         if let Some(paseto) = &settings.paseto {
             let (cookie, header) = (paseto.cookie.as_deref(), paseto.header.as_deref());
             let source = parts.source("paseto", cookie, header)?;
-            engines.paseto = Some(Read::new(parts.paseto(paseto)?, source));
+            engines.paseto = Some(EngineWithSource::new(parts.paseto(paseto)?, source));
         }
         if let Some(session) = &settings.session {
             let (cookie, header) = (session.cookie.as_deref(), session.header.as_deref());
-            // The cookie is the engine's own place; a header takes its place in the layer.
+            // By default the engine reads its cookie; a header replaces it in the layer.
             if cookie.is_some() && header.is_some() {
-                return Err(place.error("session.header", "contradicts `cookie`"));
+                return Err(location.error("session.header", "conflicts with `cookie`"));
             }
             let source = parts.source("session", None, header)?;
             let sessions = parts.sessions(session, &secret, reader.clone())?;
-            engines.sessions = Some(Read::new(sessions, source));
+            engines.sessions = Some(EngineWithSource::new(sessions, source));
         }
         #[cfg(feature = "otp")]
         if let Some(otp) = &settings.otp {
@@ -191,26 +192,27 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
 
     fn secret(&self) -> Result<MasterSecret, ConfigError> {
         let Config {
-            settings, place, ..
+            settings, location, ..
         } = &self.config;
         let (inline, files) = (settings.secret.as_ref(), settings.secret_file.as_ref());
-        if let Some(secret) = keys::master_secret(inline, files, place)? {
+        if let Some(secret) = keys::master_secret(inline, files, location)? {
             return Ok(secret);
         }
         let kind = settings.store.as_ref().map(|store| store.r#type);
         let is_lasting = self.store.is_some() || kind.is_some_and(|kind| kind != StoreKind::Memory);
-        match is_lasting {
-            true => Err(place.error(
+        if is_lasting {
+            return Err(location.error(
                 "secret",
-                "is not set, and what the store keeps outlives the process",
-            )),
-            false => Ok(MasterSecret::generate()),
+                "is not set, but the data of the store outlives the process",
+            ));
         }
+        Ok(MasterSecret::generate())
     }
 }
 
-/// Two engines cannot share a cookie: what one has written is a bad credential to the other.
-fn cookies(settings: &Settings, place: &Place) -> Result<(), ConfigError> {
+/// Rejects a cookie that two engines share: the cookie of one would be a bad credential for the
+/// other.
+fn cookies(settings: &InstanceSettings, location: &Location) -> Result<(), ConfigError> {
     let (jwt, paseto) = (settings.jwt.as_ref(), settings.paseto.as_ref());
     let session = settings.session.as_ref();
     let stated = [
@@ -228,8 +230,8 @@ fn cookies(settings: &Settings, place: &Place) -> Result<(), ConfigError> {
     for (at, (table, name)) in stated.iter().enumerate() {
         let same = stated[..at].iter().find(|(_, other)| other == name);
         if let (Some(_), Some((other, _))) = (name, same) {
-            let reason = format!("is the name of `{other}.cookie`, too");
-            return Err(place.error(&format!("{table}.cookie"), reason));
+            let reason = format!("is also the name of `{other}.cookie`");
+            return Err(location.error(&format!("{table}.cookie"), reason));
         }
     }
     Ok(())
@@ -243,10 +245,10 @@ impl<U> fmt::Debug for JamBuilder<U> {
     }
 }
 
-/// What the engines are made of.
-pub(crate) struct Parts<'a> {
-    settings: &'a Settings,
-    place: &'a Place,
+/// What the engines are built from.
+pub(crate) struct EngineParts<'a> {
+    settings: &'a InstanceSettings,
+    location: &'a Location,
     store: &'a Arc<dyn Store>,
     clock: &'a Arc<dyn Clock>,
     events: &'a Events,
@@ -254,21 +256,22 @@ pub(crate) struct Parts<'a> {
     is_offline: bool,
 }
 
-impl Parts<'_> {
+impl EngineParts<'_> {
     #[cfg(feature = "otp")]
     fn host(&self) -> Option<&str> {
         self.settings.issuer.as_deref().and_then(host)
     }
 }
 
-/// The host of a URL, without a user before it and a port behind it.
+/// Returns the host of a URL, without user information and port.
 fn host(issuer: &str) -> Option<&str> {
     let (_, rest) = issuer.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let end = match host.starts_with('[') {
-        true => host.find(']')? + 1,
-        false => host.find(':').unwrap_or(host.len()),
+    let end = if host.starts_with('[') {
+        host.find(']')? + 1
+    } else {
+        host.find(':').unwrap_or(host.len())
     };
     Some(&host[..end]).filter(|host| !host.is_empty())
 }

@@ -1,10 +1,10 @@
-//! The engine of the table `paseto`.
+//! Builds the engine of the table `paseto`.
 
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{Parts, keys};
+use super::{EngineParts, keys};
 use crate::{
     config::settings::{FormatKind, Hidden, PasetoSettings, PurposeKind, VersionKind},
     error::ConfigError,
@@ -12,10 +12,10 @@ use crate::{
     token::{Paseto, PasetoKey, paseto as version},
 };
 
-/// A key as it is stated: the name of its setting, and its text.
-type Stated = (&'static str, Zeroizing<String>);
+/// A stated key: the name of its setting, and its text.
+type StatedKey = (&'static str, Zeroizing<String>);
 
-impl Parts<'_> {
+impl EngineParts<'_> {
     pub(crate) fn paseto<U>(&self, settings: &PasetoSettings) -> Result<Paseto<U>, ConfigError> {
         use PurposeKind::*;
         use VersionKind::*;
@@ -23,13 +23,13 @@ impl Parts<'_> {
         let can_sign = !keys::is_public_paserk(active.1.as_bytes());
         let refresh = self.refresh(FormatKind::Paseto, can_sign)?;
         let (ttl, lifetime) = self.lifetime("paseto", settings.ttl, refresh)?;
-        let (issuer, audiences) = self.party("paseto")?;
+        let (issuer, audiences) = self.issuer_and_audiences("paseto")?;
         macro_rules! build {
             ($constructor:ident, $Version:ty, $Purpose:ty) => {{
-                let key = |table: &str, (name, text): Stated, kid: &Option<String>| {
+                let key = |table: &str, (name, text): StatedKey, kid: &Option<String>| {
                     let about = |error: ConfigError| match error.setting() {
-                        "key" => self.place.name(error, &format!("{table}.{name}")),
-                        _ => self.place.engine(table, error),
+                        "key" => self.location.locate(error, &format!("{table}.{name}")),
+                        _ => self.location.engine_error(table, error),
                     };
                     let key = PasetoKey::<$Version, $Purpose>::from_paserk(&text).map_err(about)?;
                     match kid {
@@ -41,7 +41,7 @@ impl Parts<'_> {
                 for (at, further) in settings.accept.iter().enumerate() {
                     let table = format!("paseto.accept[{at}]");
                     let stated = self.paserk(&table, further.key.as_ref(), &further.key_file)?;
-                    let about = |error| self.place.engine(&table, error);
+                    let about = |error| self.location.engine_error(&table, error);
                     ring.accept(key(&table, stated, &further.kid)?)
                         .map_err(about)?;
                 }
@@ -73,31 +73,31 @@ impl Parts<'_> {
             (V2, Public) => build!(legacy_v2_public, version::V2, version::Public),
         };
         built.map_err(|error| match error.setting() {
-            "ttl" => self.place.name(error, &lifetime),
-            _ => self.place.engine("paseto", error),
+            "ttl" => self.location.locate(error, &lifetime),
+            _ => self.location.engine_error("paseto", error),
         })
     }
 
-    /// The one key that `table` states.
+    /// Returns the only key that `table` states.
     fn paserk(
         &self,
         table: &str,
         inline: Option<&Hidden>,
         file: &Option<String>,
-    ) -> Result<Stated, ConfigError> {
+    ) -> Result<StatedKey, ConfigError> {
         let at = format!("{table}.key_file");
         match (inline, file) {
-            (Some(_), Some(_)) => Err(self.place.error(&at, "contradicts `key`")),
+            (Some(_), Some(_)) => Err(self.location.error(&at, "conflicts with `key`")),
             (Some(text), None) => Ok(("key", Zeroizing::new(text.expose().to_owned()))),
             (None, Some(file)) => {
-                let bytes = keys::read(file, &at, self.place)?;
+                let bytes = keys::read(file, &at, self.location)?;
                 let text = str::from_utf8(&bytes);
-                let text = text.map_err(|_| self.place.error(&at, "is not UTF-8"))?;
+                let text = text.map_err(|_| self.location.error(&at, "is not UTF-8"))?;
                 Ok(("key_file", Zeroizing::new(text.trim().to_owned())))
             }
             (None, None) => {
                 let reason = "has no key: set `key` or `key_file`";
-                Err(self.place.error(table, reason))
+                Err(self.location.error(table, reason))
             }
         }
     }

@@ -1,12 +1,12 @@
-//! The clients of the tables `oauth2.providers.NAME`.
+//! Builds the clients of the tables `oauth2.providers.NAME`.
 
 use std::sync::Arc;
 
-use super::{Parts, keys};
+use super::{EngineParts, keys};
 use crate::{
     config::{
         nearest::nearest,
-        settings::{Alg, Hidden, Material, ProviderSettings},
+        settings::{Alg, Hidden, KeyMaterial, ProviderSettings},
     },
     error::ConfigError,
     key::{Algorithm, Key},
@@ -14,8 +14,9 @@ use crate::{
     secret::MasterSecret,
 };
 
-impl Parts<'_> {
-    /// The client of a provider; none where it would have to be asked for its addresses, and no network is to be used.
+impl EngineParts<'_> {
+    /// Builds the client of a provider, or returns `None` if its URLs would have to be discovered
+    /// but the network must not be used.
     pub(crate) async fn provider(
         &self,
         name: &str,
@@ -23,7 +24,7 @@ impl Parts<'_> {
         secret: &MasterSecret,
     ) -> Result<Option<OAuth2>, ConfigError> {
         let table = format!("oauth2.providers.{name}");
-        let about = |error| self.place.engine(&table, error);
+        let about = |error| self.location.engine_error(&table, error);
         let Some(mut builder) = self.preset(name, &table, settings).await? else {
             return Ok(None);
         };
@@ -82,13 +83,16 @@ impl Parts<'_> {
         let at = |name: &str| format!("{table}.{name}");
         let required = |name: &str, value: &Option<String>| {
             let value = value.clone();
-            value.ok_or_else(|| self.place.error(&at(name), "is not set"))
+            value.ok_or_else(|| self.location.error(&at(name), "is not set"))
         };
         let client_id = required("client_id", &settings.client_id)?;
         let client_secret = settings.client_secret.as_ref().map(Hidden::expose);
-        let known = client_secret.unwrap_or_default();
+        let client_secret_text = client_secret.unwrap_or_default();
         let key = self.client_key(table, settings)?;
-        let misplaced = |name: &str| self.place.error(&at(name), "is for another provider");
+        let misplaced = |name: &str| {
+            self.location
+                .error(&at(name), "does not apply to this provider")
+        };
         if settings.tenant.is_some() && name != "microsoft" {
             return Err(misplaced("tenant"));
         }
@@ -96,21 +100,21 @@ impl Parts<'_> {
             return Err(misplaced("team_id"));
         }
         if key.is_some() && client_secret.is_some() {
-            let reason = "contradicts the private key: one proof is to be set";
-            return Err(self.place.error(&at("client_secret"), reason));
+            let reason = "conflicts with the private key: set only one of them";
+            return Err(self.location.error(&at("client_secret"), reason));
         }
         if settings.secret_in_body && client_secret.is_none() {
             return Err(self.unused(table, "secret_in_body", "client_secret"));
         }
         let is_preset = PRESETS.contains(&name);
-        let has_others = settings.token_url.is_some();
-        if is_preset && settings.issuer.is_some() && !has_others {
-            let reason = "contradicts the preset of this name, whose addresses are not replaced";
-            return Err(self.place.error(&at("issuer"), reason));
+        let has_own_urls = settings.token_url.is_some();
+        if is_preset && settings.issuer.is_some() && !has_own_urls {
+            let reason = "conflicts with the preset of this name, whose URLs are not replaced";
+            return Err(self.location.error(&at("issuer"), reason));
         }
         if name == "apple" {
             let team = required("team_id", &settings.team_id)?;
-            let unset = || self.place.error(&at("private_key"), "is not set");
+            let unset = || self.location.error(&at("private_key"), "is not set");
             let apple = Provider::apple(&client_id, &team, key.ok_or_else(unset)?);
             return Ok(Some(match &settings.issuer {
                 Some(issuer) => apple.issuer(issuer),
@@ -118,34 +122,35 @@ impl Parts<'_> {
             }));
         }
         if is_preset && key.is_none() && client_secret.is_none() {
-            return Err(self.place.error(&at("client_secret"), "is not set"));
+            return Err(self.location.error(&at("client_secret"), "is not set"));
         }
         let builder = match name {
-            "github" => Provider::github(&client_id, known),
-            "gitlab" => Provider::gitlab(&client_id, known),
-            "google" => Provider::google(&client_id, known),
-            "yandex" => Provider::yandex(&client_id, known),
+            "github" => Provider::github(&client_id, client_secret_text),
+            "gitlab" => Provider::gitlab(&client_id, client_secret_text),
+            "google" => Provider::google(&client_id, client_secret_text),
+            "yandex" => Provider::yandex(&client_id, client_secret_text),
             "microsoft" => {
                 let tenant = required("tenant", &settings.tenant)?;
-                Provider::microsoft(&tenant, &client_id, known)
+                Provider::microsoft(&tenant, &client_id, client_secret_text)
             }
             _ => {
                 if settings.issuer.is_none()
                     && let Some(preset) = nearest(name, &PRESETS)
                 {
-                    let reason =
-                        format!("is not set; the nearest provider without one is `{preset}`");
-                    return Err(self.place.error(&at("issuer"), reason));
+                    let reason = format!(
+                        "is not set; did you mean the provider `{preset}`, which needs none?"
+                    );
+                    return Err(self.location.error(&at("issuer"), reason));
                 }
                 let issuer = required("issuer", &settings.issuer)?;
-                let is_told = settings.authorize_url.is_some() || settings.token_url.is_some();
-                match is_told {
-                    true => Provider::builder(name, &issuer, &client_id),
-                    false if self.is_offline => return Ok(None),
-                    false => {
-                        self.discover(name, table, &issuer, &client_id, settings)
-                            .await?
-                    }
+                let has_urls = settings.authorize_url.is_some() || settings.token_url.is_some();
+                if has_urls {
+                    Provider::builder(name, &issuer, &client_id)
+                } else if self.is_offline {
+                    return Ok(None);
+                } else {
+                    self.discover(name, table, &issuer, &client_id, settings)
+                        .await?
                 }
             }
         };
@@ -159,10 +164,10 @@ impl Parts<'_> {
         }))
     }
 
-    /// A setting says how another one is used, which is not there.
+    /// Creates the error for a setting that is useless without `other`.
     fn unused(&self, table: &str, name: &str, other: &str) -> ConfigError {
         let reason = format!("needs `{other}`");
-        self.place.error(&format!("{table}.{name}"), reason)
+        self.location.error(&format!("{table}.{name}"), reason)
     }
 
     async fn discover(
@@ -173,14 +178,16 @@ impl Parts<'_> {
         client_id: &str,
         settings: &ProviderSettings,
     ) -> Result<ProviderBuilder, ConfigError> {
-        let mut asked = Provider::discover(name, issuer, client_id);
+        let mut discovery = Provider::discover(name, issuer, client_id);
         if let Some(timeout) = settings.timeout {
-            asked = asked.timeout(timeout.0);
+            discovery = discovery.timeout(timeout.0);
         }
         if settings.insecure_http_on_loopback {
-            asked = asked.insecure_http_on_loopback();
+            discovery = discovery.insecure_http_on_loopback();
         }
-        asked.await.map_err(|error| self.place.engine(table, error))
+        discovery
+            .await
+            .map_err(|error| self.location.engine_error(table, error))
     }
 
     fn client_key(
@@ -198,7 +205,7 @@ impl Parts<'_> {
                 None => Ok(None),
             };
         }
-        let stated = Material {
+        let stated = KeyMaterial {
             alg: settings.alg.or(Some(Alg(Algorithm::Es256))),
             kid: settings.kid.as_deref(),
             inline: [
@@ -212,7 +219,7 @@ impl Parts<'_> {
                 ("public_key_file", None),
             ],
         };
-        keys::key(&stated, table, self.place, None).map(Some)
+        keys::key(&stated, table, self.location, None).map(Some)
     }
 }
 

@@ -1,29 +1,29 @@
-//! The store of the table `store`.
+//! Builds the store of the table `store`.
 
 use std::sync::Arc;
 
 use crate::{
     clock::Clock,
     config::{
-        place::Place,
+        place::Location,
         settings::{StoreKind, StoreSettings},
     },
     error::ConfigError,
     store::{MemoryStore, Store},
 };
 
-/// Opens or connects the store.
+/// Opens the store or connects to it.
 #[cfg_attr(
     not(any(feature = "store-redis", feature = "store-postgres")),
-    allow(clippy::unused_async, reason = "only servers are waited for")
+    allow(clippy::unused_async, reason = "only remote stores need to wait")
 )]
 pub(crate) async fn store(
     settings: &StoreSettings,
-    place: &Place,
+    location: &Location,
     clock: &Arc<dyn Clock>,
     host: Option<&str>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
-    check(settings, place)?;
+    check(settings, location)?;
     let _ = host;
     match settings.r#type {
         StoreKind::Memory => {
@@ -34,22 +34,22 @@ pub(crate) async fn store(
             Ok(Arc::new(store))
         }
         #[cfg(feature = "store-file")]
-        StoreKind::File => file(settings, place, clock),
+        StoreKind::File => file(settings, location, clock),
         #[cfg(feature = "store-redis")]
-        StoreKind::Redis => redis(settings, place, clock, host).await,
+        StoreKind::Redis => redis(settings, location, clock, host).await,
         #[cfg(feature = "store-postgres")]
-        StoreKind::Postgres => postgres(settings, place, clock).await,
+        StoreKind::Postgres => postgres(settings, location, clock).await,
         #[cfg(not(all(
             feature = "store-file",
             feature = "store-redis",
             feature = "store-postgres"
         )))]
-        _ => Err(place.error("store.type", "is not compiled in")),
+        _ => Err(location.error("store.type", "is not compiled in")),
     }
 }
 
-/// Refuses what is for another store than the chosen one, and the lack of what it needs.
-pub(crate) fn check(settings: &StoreSettings, place: &Place) -> Result<(), ConfigError> {
+/// Rejects settings of another store than the chosen one, and missing required settings.
+pub(crate) fn check(settings: &StoreSettings, location: &Location) -> Result<(), ConfigError> {
     use StoreKind::{File, Memory, Postgres, Redis};
     let stated: [(&str, bool, &[StoreKind]); 11] = [
         ("capacity", settings.capacity.is_some(), &[Memory]),
@@ -82,8 +82,8 @@ pub(crate) fn check(settings: &StoreSettings, place: &Place) -> Result<(), Confi
     ];
     for (name, is_stated, kinds) in stated {
         if is_stated && !kinds.contains(&settings.r#type) {
-            let reason = format!("contradicts `type`, which is {:?}", settings.r#type);
-            return Err(place.error(&format!("store.{name}"), reason.to_ascii_lowercase()));
+            let reason = format!("conflicts with `type`, which is {:?}", settings.r#type);
+            return Err(location.error(&format!("store.{name}"), reason.to_ascii_lowercase()));
         }
     }
     let needed = [
@@ -92,27 +92,28 @@ pub(crate) fn check(settings: &StoreSettings, place: &Place) -> Result<(), Confi
     ];
     for (name, is_stated, kinds) in needed {
         if !is_stated && kinds.contains(&settings.r#type) {
-            return Err(place.error(&format!("store.{name}"), "is not set"));
+            return Err(location.error(&format!("store.{name}"), "is not set"));
         }
     }
-    // The stores on servers bring that feature along.
+    // The Redis and PostgreSQL features include this feature.
     let is_file = settings.r#type == File;
     if is_file && settings.near_cache.is_some() && cfg!(not(feature = "near-cache")) {
         let reason = "needs the feature `near-cache` of tower-jam";
-        return Err(place.error("store.near_cache", reason));
+        return Err(location.error("store.near_cache", reason));
     }
     Ok(())
 }
 
-/// The table of an instance that is not the only one: what it keeps is not to be found by another.
+/// Returns the table of the instance unless it is the default one, to separate its data from other
+/// instances.
 #[cfg(any(feature = "store-redis", feature = "store-postgres"))]
-fn instance(place: &Place) -> Option<&str> {
-    Some(&*place.table).filter(|table| !matches!(*table, "" | "jam"))
+fn instance(location: &Location) -> Option<&str> {
+    Some(&*location.table).filter(|table| !matches!(*table, "" | "jam"))
 }
 
 #[cfg(feature = "store-redis")]
-fn prefix(settings: &StoreSettings, place: &Place, host: Option<&str>) -> Option<String> {
-    let own = match (host, instance(place)) {
+fn prefix(settings: &StoreSettings, location: &Location, host: Option<&str>) -> Option<String> {
+    let own = match (host, instance(location)) {
         (host, None) => host.map(str::to_owned),
         (None, Some(table)) => Some(format!("tower-jam/{table}")),
         (Some(host), Some(table)) => Some(format!("{host}/{table}")),
@@ -128,16 +129,19 @@ fn url(settings: &StoreSettings) -> &str {
 #[cfg(feature = "store-file")]
 fn file(
     settings: &StoreSettings,
-    place: &Place,
+    location: &Location,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
     let path = settings.path.as_deref().unwrap_or_default();
-    let store = crate::store::FileStore::builder(place.path(path)).with_clock(Arc::clone(clock));
-    let store: Arc<dyn Store> =
-        Arc::new(store.open().map_err(|error| place.engine("store", error))?);
+    let store = crate::store::FileStore::builder(location.path(path)).with_clock(Arc::clone(clock));
+    let store: Arc<dyn Store> = Arc::new(
+        store
+            .open()
+            .map_err(|error| location.engine_error("store", error))?,
+    );
     #[cfg(feature = "near-cache")]
     if let Some(near) = &settings.near_cache {
-        return cached(crate::store::NearCache::alone(store), near, place, clock);
+        return cached(crate::store::NearCache::alone(store), near, location, clock);
     }
     Ok(store)
 }
@@ -145,13 +149,13 @@ fn file(
 #[cfg(feature = "store-redis")]
 async fn redis(
     settings: &StoreSettings,
-    place: &Place,
+    location: &Location,
     clock: &Arc<dyn Clock>,
     host: Option<&str>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
     let mut builder = crate::store::RedisStore::builder(url(settings));
     builder = builder.with_clock(Arc::clone(clock));
-    if let Some(prefix) = prefix(settings, place, host) {
+    if let Some(prefix) = prefix(settings, location, host) {
         builder = builder.prefix(prefix);
     }
     if let Some(timeout) = settings.connect_timeout {
@@ -161,15 +165,20 @@ async fn redis(
         builder = builder.command_timeout(timeout.0);
     }
     if let Some(file) = &settings.ca_file {
-        builder = builder.ca_file(place.path(file));
+        builder = builder.ca_file(location.path(file));
     }
     if settings.dangerous_allow_eviction {
         builder = builder.dangerous_allow_eviction();
     }
     let store = builder.connect().await;
-    let store = Arc::new(store.map_err(|error| place.engine("store", error))?);
+    let store = Arc::new(store.map_err(|error| location.engine_error("store", error))?);
     match &settings.near_cache {
-        Some(near) => cached(crate::store::NearCache::builder(store), near, place, clock),
+        Some(near) => cached(
+            crate::store::NearCache::builder(store),
+            near,
+            location,
+            clock,
+        ),
         None => Ok(store),
     }
 }
@@ -177,13 +186,13 @@ async fn redis(
 #[cfg(feature = "store-postgres")]
 async fn postgres(
     settings: &StoreSettings,
-    place: &Place,
+    location: &Location,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
     let mut builder = crate::store::PostgresStore::builder(url(settings));
     builder = builder.with_clock(Arc::clone(clock));
-    // No two tables have one prefix: `a.b` and `a_b` are two.
-    let own = instance(place).map(|table| table.replace('_', "__").replace('.', "_0") + "_");
+    // The mapping is injective, so that `a.b` and `a_b` have different prefixes.
+    let own = instance(location).map(|table| table.replace('_', "__").replace('.', "_0") + "_");
     if let Some(prefix) = settings.prefix.clone().or(own) {
         builder = builder.table_prefix(prefix);
     }
@@ -197,9 +206,14 @@ async fn postgres(
         builder = builder.time_limit(limit.0);
     }
     let store = builder.connect().await;
-    let store = Arc::new(store.map_err(|error| place.engine("store", error))?);
+    let store = Arc::new(store.map_err(|error| location.engine_error("store", error))?);
     match &settings.near_cache {
-        Some(near) => cached(crate::store::NearCache::builder(store), near, place, clock),
+        Some(near) => cached(
+            crate::store::NearCache::builder(store),
+            near,
+            location,
+            clock,
+        ),
         None => Ok(store),
     }
 }
@@ -215,7 +229,7 @@ async fn postgres(
 fn cached(
     mut builder: crate::store::NearCacheBuilder,
     settings: &crate::config::settings::NearCacheSettings,
-    place: &Place,
+    location: &Location,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
     builder = builder.with_clock(Arc::clone(clock));
@@ -227,6 +241,6 @@ fn cached(
     }
     let cache = builder.build();
     Ok(Arc::new(cache.map_err(|error| {
-        place.engine("store.near_cache", error)
+        location.engine_error("store.near_cache", error)
     })?))
 }

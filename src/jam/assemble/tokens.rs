@@ -1,10 +1,10 @@
-//! The engine of the table `jwt`, and what it has in common with that of `paseto`.
+//! Builds the engine of the table `jwt`, and the parts that it shares with `paseto`.
 
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderName;
 
-use super::{Parts, keys};
+use super::{EngineParts, keys};
 use crate::{
     config::settings::{FormatKind, JwtSettings, ListKind, RefreshSettings, Span},
     error::ConfigError,
@@ -13,12 +13,15 @@ use crate::{
     token::{Jwt, TokenList},
 };
 
-impl Parts<'_> {
-    /// What a token table without an issuer or an audience leaves open.
-    pub(crate) fn party(&self, table: &str) -> Result<(&str, &[String]), ConfigError> {
+impl EngineParts<'_> {
+    /// Returns the issuer and the audiences, or an error if `table` lacks one of them.
+    pub(crate) fn issuer_and_audiences(
+        &self,
+        table: &str,
+    ) -> Result<(&str, &[String]), ConfigError> {
         let missing = |name: &str| {
             let reason = format!("is not set, and the table `{table}` needs it");
-            self.place.error(name, reason)
+            self.location.error(name, reason)
         };
         let issuer = self.settings.issuer.as_deref();
         let audience = self.settings.audience.as_ref();
@@ -29,15 +32,20 @@ impl Parts<'_> {
     }
 
     pub(crate) fn jwt<U>(&self, jwt: &JwtSettings) -> Result<Jwt<U>, ConfigError> {
-        let (issuer, audiences) = self.party("jwt")?;
-        let active = keys::key(&jwt.material(), "jwt", self.place, None)?;
+        let (issuer, audiences) = self.issuer_and_audiences("jwt")?;
+        let active = keys::key(&jwt.material(), "jwt", self.location, None)?;
         let refresh = self.refresh(FormatKind::Jwt, active.can_sign())?;
         let ring = KeyRing::new(active.clone());
         for (at, further) in jwt.accept.iter().enumerate() {
             let table = format!("jwt.accept[{at}]");
-            let usual = Some(active.algorithm());
-            let key = keys::key(&further.material(), &table, self.place, usual)?;
-            let about = |error| self.place.engine(&table, error);
+            let default_algorithm = Some(active.algorithm());
+            let key = keys::key(
+                &further.material(),
+                &table,
+                self.location,
+                default_algorithm,
+            )?;
+            let about = |error| self.location.engine_error(&table, error);
             ring.accept(key).map_err(about)?;
         }
         let mut builder = Jwt::builder(ring)
@@ -63,12 +71,12 @@ impl Parts<'_> {
             builder = builder.list(list);
         }
         builder.build().map_err(|error| match error.setting() {
-            "ttl" => self.place.name(error, &lifetime),
-            _ => self.place.engine("jwt", error),
+            "ttl" => self.location.locate(error, &lifetime),
+            _ => self.location.engine_error("jwt", error),
         })
     }
 
-    /// The table `refresh`, if its access tokens are of this format.
+    /// Returns the table `refresh`, if its access tokens have this format.
     pub(crate) fn refresh(
         &self,
         format: FormatKind,
@@ -77,13 +85,13 @@ impl Parts<'_> {
         let refresh = self.settings.refresh.as_ref();
         let refresh = refresh.filter(|refresh| refresh.format == format);
         if refresh.is_some() && !can_sign {
-            let reason = "needs a key that signs, and that of the table only verifies";
-            return Err(self.place.error("refresh.format", reason));
+            let reason = "needs a key that can sign, but the key of the table can only verify";
+            return Err(self.location.error("refresh.format", reason));
         }
         Ok(refresh)
     }
 
-    /// How long the tokens of `table` live, and the setting that says so.
+    /// Returns the lifetime of the tokens of `table`, and the setting that states it.
     pub(crate) fn lifetime(
         &self,
         table: &str,
@@ -93,8 +101,8 @@ impl Parts<'_> {
         let own_name = format!("{table}.ttl");
         match (own, refresh.and_then(|refresh| refresh.access_ttl)) {
             (Some(_), Some(_)) => {
-                let reason = format!("contradicts `{own_name}`: one of them is to be set");
-                Err(self.place.error("refresh.access_ttl", reason))
+                let reason = format!("conflicts with `{own_name}`: set only one of them");
+                Err(self.location.error("refresh.access_ttl", reason))
             }
             (None, Some(ttl)) => Ok((Some(ttl), "refresh.access_ttl".to_owned())),
             (own, None) => Ok((own, own_name)),
@@ -110,8 +118,10 @@ impl Parts<'_> {
     ) -> Result<Option<TokenList>, ConfigError> {
         let builder = match kind {
             ListKind::None if longest.is_some() => {
-                let reason = "contradicts `list`, which is none";
-                return Err(self.place.error(&format!("{table}.list_longest"), reason));
+                let reason = "conflicts with `list`, which is none";
+                return Err(self
+                    .location
+                    .error(&format!("{table}.list_longest"), reason));
             }
             ListKind::None => return Ok(None),
             ListKind::Black => TokenList::black(Arc::clone(self.store)),
@@ -124,11 +134,11 @@ impl Parts<'_> {
             .clock(Arc::clone(self.clock))
             .events(self.events.clone())
             .build();
-        let list = list.map_err(|error| self.place.engine(table, error))?;
+        let list = list.map_err(|error| self.location.engine_error(table, error))?;
         Ok(Some(list))
     }
 
-    /// Where the layer of `table` looks, if it is told.
+    /// Returns where the layer of `table` reads the token, if the table states it.
     pub(crate) fn source(
         &self,
         table: &str,
@@ -138,15 +148,16 @@ impl Parts<'_> {
         let at = format!("{table}.header");
         match (cookie, header) {
             (None, None) => Ok(None),
-            (Some(_), Some(_)) => Err(self.place.error(&at, "contradicts `cookie`")),
+            (Some(_), Some(_)) => Err(self.location.error(&at, "conflicts with `cookie`")),
             (Some(name), None) => {
                 let source = CredentialSource::cookie(name);
-                let about = |error| self.place.name(error, &format!("{table}.cookie"));
+                let about = |error| self.location.locate(error, &format!("{table}.cookie"));
                 source.map(Some).map_err(about)
             }
             (None, Some(name)) => {
                 let name = HeaderName::try_from(name);
-                let name = name.map_err(|_| self.place.error(&at, "is no name of a header"))?;
+                let name =
+                    name.map_err(|_| self.location.error(&at, "is not a valid header name"))?;
                 Ok(Some(CredentialSource::header(name)))
             }
         }

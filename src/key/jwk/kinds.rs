@@ -1,4 +1,4 @@
-//! What the members of a JWK say, by kind of key.
+//! Reads the members of a JWK by key type.
 
 use aws_lc_rs::{
     error::KeyRejected,
@@ -12,26 +12,26 @@ use super::{Jwk, RSA_PRIVATE};
 use crate::{
     error::ConfigError,
     key::{
-        algorithm::{Curve, ParameterSet, Rsa},
-        asymmetric::Builder,
-        material::Parts,
+        algorithm::{EcdsaCurve, ParameterSet, Rsa},
+        asymmetric::KeyBuilder,
+        material::KeyParts,
     },
 };
 
 impl Jwk<'_> {
-    /// RFC 7518 section 6.3.
-    pub(crate) fn rsa(&self, build: &Builder, rsa: Rsa) -> Result<Parts, ConfigError> {
+    /// Reads an RSA key (RFC 7518 section 6.3).
+    pub(crate) fn rsa(&self, build: &KeyBuilder, rsa: Rsa) -> Result<KeyParts, ConfigError> {
         let (n, e) = (self.bytes("n")?, self.bytes("e")?);
         let public = build.rsa_components(rsa, &n, &e)?;
         if self.has("oth") {
-            return Err(self.refuse("RSA keys of more than two primes are not taken"));
+            return Err(self.refuse("RSA keys with more than two primes are not supported"));
         }
         if !RSA_PRIVATE.iter().any(|name| self.has(name)) {
             return Ok(public);
         }
         if let Some(missing) = RSA_PRIVATE.iter().find(|name| !self.has(name)) {
             let reason = format!(
-                "its `{missing}` is missing: an RSA private key is taken with all of d, p, q, dp, dq, qi"
+                "its `{missing}` is missing: an RSA private key needs all of d, p, q, dp, dq, qi"
             );
             return Err(self.refuse(reason));
         }
@@ -47,8 +47,12 @@ impl Jwk<'_> {
         build.rsa_pair(rsa, self.consistent(pair)?)
     }
 
-    /// RFC 7518 section 6.2.
-    pub(crate) fn ec(&self, build: &Builder, curve: &'static Curve) -> Result<Parts, ConfigError> {
+    /// Reads an EC key (RFC 7518 section 6.2).
+    pub(crate) fn ec(
+        &self,
+        build: &KeyBuilder,
+        curve: &'static EcdsaCurve,
+    ) -> Result<KeyParts, ConfigError> {
         let mut point = vec![UNCOMPRESSED];
         for name in ["x", "y"] {
             point.extend_from_slice(&self.bytes_of(name, curve.bytes)?);
@@ -61,8 +65,8 @@ impl Jwk<'_> {
         build.ec_pair(curve, self.consistent(pair)?)
     }
 
-    /// RFC 8037 section 2.
-    pub(crate) fn ed25519(&self, build: &Builder) -> Result<Parts, ConfigError> {
+    /// Reads an Ed25519 key (RFC 8037 section 2).
+    pub(crate) fn ed25519(&self, build: &KeyBuilder) -> Result<KeyParts, ConfigError> {
         let x = self.bytes_of("x", 32)?;
         if !self.has("d") {
             return build.ed25519_public(&x);
@@ -71,12 +75,12 @@ impl Jwk<'_> {
         build.ed25519_pair(self.consistent(pair)?)
     }
 
-    /// RFC 9964: the private key is the seed, and `alg` is required.
+    /// Reads an ML-DSA key (RFC 9964): the private key is the seed, and `alg` is required.
     pub(crate) fn ml_dsa(
         &self,
-        build: &Builder,
+        build: &KeyBuilder,
         set: &'static ParameterSet,
-    ) -> Result<Parts, ConfigError> {
+    ) -> Result<KeyParts, ConfigError> {
         self.required("alg")?;
         let public = self.bytes_of("pub", set.public_bytes)?;
         if !self.has("priv") {
@@ -96,7 +100,7 @@ impl Jwk<'_> {
     }
 }
 
-const INCONSISTENT: &str = "its private and public members do not make one key";
+const INCONSISTENT: &str = "its private and public members do not match";
 
-/// First byte of a point with both coordinates (SEC 1 section 2.3.3).
+/// The first byte of a point with both coordinates (SEC 1 section 2.3.3).
 const UNCOMPRESSED: u8 = 4;

@@ -1,4 +1,5 @@
-//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2, RFC 9964) and their thumbprints (RFC 7638).
+//! Reads JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2, RFC 9964) and computes
+//! their thumbprints (RFC 7638).
 
 mod kinds;
 mod members;
@@ -10,26 +11,26 @@ use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use self::members::Members;
+use self::members::JwkMembers;
 use crate::{
     error::ConfigError,
     key::{
-        algorithm::{Algorithm, Curve, Family},
-        asymmetric::Builder,
-        material::{Check, Parts},
+        algorithm::{Algorithm, EcdsaCurve, Family},
+        asymmetric::KeyBuilder,
+        material::{KeyParts, VerifyingKey},
         symmetric,
     },
 };
 
-/// A JWK or a set of them: the members as they are written, each name once (RFC 7517 section 4).
+/// A JWK or a JWK set: the members as written, with distinct names (RFC 7517 section 4).
 ///
-/// Errors never show what the JSON library says of a value, because it quotes the value.
+/// Errors never contain messages of the JSON library, because those quote values.
 pub(crate) struct Jwk<'a> {
     setting: &'static str,
     members: BTreeMap<String, &'a RawValue>,
 }
 
-/// What `use` and `key_ops` allow.
+/// What `use` and `key_ops` permit.
 pub(crate) struct Uses {
     sign: bool,
     pub(crate) verify: bool,
@@ -37,7 +38,7 @@ pub(crate) struct Uses {
 
 impl<'a> Jwk<'a> {
     pub(crate) fn parse(setting: &'static str, json: &'a str) -> Result<Self, ConfigError> {
-        let Members(members) = serde_json::from_str(json).map_err(|error| {
+        let JwkMembers(members) = serde_json::from_str(json).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let reason =
                 format!("not a JSON object of distinct members (line {line}, column {column})");
@@ -46,22 +47,26 @@ impl<'a> Jwk<'a> {
         Ok(Self { setting, members })
     }
 
-    /// The key, bound to `algorithm`, which it must fit in every member.
-    pub(crate) fn parts(&self, algorithm: Algorithm) -> Result<Parts, ConfigError> {
-        if self.named()?.is_some_and(|named| named != algorithm) {
-            return Err(self.refuse(format!("its `alg` is another than {algorithm}")));
+    /// Returns the key, bound to `algorithm`. Every member must fit that algorithm.
+    pub(crate) fn parts(&self, algorithm: Algorithm) -> Result<KeyParts, ConfigError> {
+        if self
+            .stated_algorithm()?
+            .is_some_and(|stated| stated != algorithm)
+        {
+            return Err(self.refuse(format!("its `alg` differs from {algorithm}")));
         }
         let uses = self.uses()?;
         self.restrict(self.read(algorithm, algorithm.name())?, &uses)
     }
 
-    /// What the members make as a key of this algorithm, whatever the key is said to be for. Errors call it by `name`.
+    /// Builds a key of this algorithm from the members, without checking what the key is for.
+    /// Errors refer to the algorithm by `name`.
     pub(crate) fn read(
         &self,
         algorithm: Algorithm,
         name: &'static str,
-    ) -> Result<Parts, ConfigError> {
-        let build = Builder {
+    ) -> Result<KeyParts, ConfigError> {
+        let build = KeyBuilder {
             setting: self.setting,
             algorithm,
             name,
@@ -92,17 +97,18 @@ impl<'a> Jwk<'a> {
         }
     }
 
-    /// The algorithm that `alg` names or, without one, the only one there is for the curve.
+    /// Returns the algorithm that `alg` names or, if there is none, the only algorithm of the
+    /// curve.
     pub(crate) fn algorithm(&self) -> Result<Option<Algorithm>, ConfigError> {
-        if let Some(named) = self.named()? {
-            return Ok(Some(named));
+        if let Some(stated) = self.stated_algorithm()? {
+            return Ok(Some(stated));
         }
         let curve = self.text("crv")?;
         Ok(match (self.required("kty")?.as_str(), curve.as_deref()) {
-            ("EC", Some(curve)) => Curve::from_name(curve).map(|curve| curve.algorithm),
+            ("EC", Some(curve)) => EcdsaCurve::from_name(curve).map(|curve| curve.algorithm),
             ("OKP", Some("Ed25519")) => Some(Algorithm::EdDsa),
             ("EC" | "OKP", _) => {
-                return Err(self.refuse("its `crv` is missing or of no known algorithm"));
+                return Err(self.refuse("its `crv` is missing or belongs to no known algorithm"));
             }
             ("AKP", _) => return Err(self.refuse("its `alg` is missing")),
             _ => None,
@@ -114,7 +120,7 @@ impl<'a> Jwk<'a> {
             .is_ok_and(|kty| kty.as_deref() == Some("RSA"))
     }
 
-    /// RFC 7517 sections 4.2 and 4.3.
+    /// Reads `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
     pub(crate) fn uses(&self) -> Result<Uses, ConfigError> {
         self.expect_use("sig")?;
         let Some(operations) = self.operations()? else {
@@ -130,7 +136,7 @@ impl<'a> Jwk<'a> {
         })
     }
 
-    /// `use` may be left out; if it is there it must say this (RFC 7517 section 4.2).
+    /// Checks `use`, which may be absent but must otherwise have this value (RFC 7517 section 4.2).
     pub(crate) fn expect_use(&self, usage: &str) -> Result<(), ConfigError> {
         match self.text("use")? {
             Some(other) if other != usage => {
@@ -140,7 +146,7 @@ impl<'a> Jwk<'a> {
         }
     }
 
-    /// The operations that `key_ops` lists, each once (RFC 7517 section 4.3).
+    /// Returns the operations listed in `key_ops`, which must be distinct (RFC 7517 section 4.3).
     pub(crate) fn operations(&self) -> Result<Option<Vec<String>>, ConfigError> {
         let Some(listed) = self.members.get("key_ops") else {
             return Ok(None);
@@ -161,7 +167,7 @@ impl<'a> Jwk<'a> {
         self.text("kid")
     }
 
-    /// The keys of a set (RFC 7517 section 5), each as its own JSON.
+    /// Returns the keys of a set (RFC 7517 section 5), each as its own JSON.
     pub(crate) fn keys(&self) -> Result<Vec<&'a RawValue>, ConfigError> {
         let keys = self
             .members
@@ -175,36 +181,35 @@ impl<'a> Jwk<'a> {
         ConfigError::new(self.setting, reason)
     }
 
-    fn named(&self) -> Result<Option<Algorithm>, ConfigError> {
+    fn stated_algorithm(&self) -> Result<Option<Algorithm>, ConfigError> {
         let Some(name) = self.text("alg")? else {
             return Ok(None);
         };
-        let unknown = || self.refuse("its `alg` is of no signature algorithm offered here");
+        let unknown = || self.refuse("its `alg` is not a supported signature algorithm");
         Algorithm::from_name(&name).map(Some).ok_or_else(unknown)
     }
 
-    /// Takes away what the key was not meant for.
-    fn restrict(&self, mut parts: Parts, uses: &Uses) -> Result<Parts, ConfigError> {
+    /// Removes the capabilities that the key is not meant to have.
+    fn restrict(&self, mut parts: KeyParts, uses: &Uses) -> Result<KeyParts, ConfigError> {
         let is_pair = parts.signer.is_some() && parts.members.is_some();
         if !uses.sign {
             parts.signer = None;
         }
-        // The `key_ops` of a private key speak of the private half: `["sign"]` is what a browser
-        // exports, and anybody may verify with the public half.
+        // The `key_ops` of a private key describe the private half: browsers export `["sign"]`, and
+        // anyone may verify with the public half.
         let verifies = uses.verify || is_pair && uses.sign;
         if !verifies {
-            parts.check = Check::Never;
+            parts.verifying_key = VerifyingKey::Never;
         }
-        match (&parts.check, &parts.signer) {
-            (Check::Never, None) => {
-                Err(self.refuse("its `key_ops` allows neither to sign nor to verify"))
+        match (&parts.verifying_key, &parts.signer) {
+            (VerifyingKey::Never, None) => {
+                Err(self.refuse("its `key_ops` allows neither signing nor verifying"))
             }
             _ => Ok(parts),
         }
     }
 
-    /// Whether there is what only its holder may know (RFC 7518 sections 6.2.2, 6.3.2 and 6.4,
-    /// RFC 9964).
+    /// Whether there are private members (RFC 7518 sections 6.2.2, 6.3.2 and 6.4, RFC 9964).
     #[cfg(any(feature = "dpop", feature = "config"))]
     pub(crate) fn has_private_members(&self) -> bool {
         let mut private = RSA_PRIVATE.iter().chain(&["oth", "k", "priv"]);
@@ -220,7 +225,7 @@ impl<'a> Jwk<'a> {
             return Ok(());
         }
         Err(self.refuse(format!(
-            "its `{name}` is not `{value}`, as {algorithm} needs"
+            "its `{name}` is not `{value}`, as {algorithm} requires"
         )))
     }
 
@@ -239,7 +244,7 @@ impl<'a> Jwk<'a> {
             .map_err(|_| self.refuse(format!("its `{name}` is not a string")))
     }
 
-    /// Decodes base64url without a copy of the text, which would not be wiped.
+    /// Decodes base64url without copying the text, since the copy would not be wiped.
     fn bytes(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
         let Some(value) = self.members.get(name) else {
             return Err(self.refuse(format!("its `{name}` is missing")));
@@ -248,7 +253,8 @@ impl<'a> Jwk<'a> {
         decoded.ok_or_else(|| self.refuse(format!("its `{name}` is not base64url without padding")))
     }
 
-    /// RFC 7518 sections 6.2.1.2 and 6.2.2.1: leading zeros are not left out.
+    /// Decodes a member of exactly `length` bytes. Leading zeros must be present (RFC 7518 sections
+    /// 6.2.1.2 and 6.2.2.1).
     pub(crate) fn bytes_of(
         &self,
         name: &str,
@@ -256,13 +262,13 @@ impl<'a> Jwk<'a> {
     ) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
         let bytes = self.bytes(name)?;
         if bytes.len() != length {
-            return Err(self.refuse(format!("its `{name}` is not of {length} bytes")));
+            return Err(self.refuse(format!("its `{name}` does not have {length} bytes")));
         }
         Ok(bytes)
     }
 }
 
-/// The SHA-256 thumbprint of RFC 7638. Takes the required members in the order of their names.
+/// Computes the SHA-256 thumbprint of RFC 7638. `members` are the required members, sorted by name.
 pub(crate) fn thumbprint(members: &[(&'static str, &str)]) -> String {
     let mut hash = digest::Context::new(&digest::SHA256);
     for (index, (name, value)) in members.iter().enumerate() {
@@ -275,7 +281,7 @@ pub(crate) fn thumbprint(members: &[(&'static str, &str)]) -> String {
     encode(hash.finish().as_ref())
 }
 
-/// Base64url without padding (RFC 7515 section 2).
+/// Encodes as base64url without padding (RFC 7515 section 2).
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(bytes)
 }

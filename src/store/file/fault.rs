@@ -1,4 +1,4 @@
-//! What can go wrong with the file, and what the caller is told of it.
+//! Failures of the file, and the errors that callers get.
 
 use std::{
     error::Error,
@@ -10,98 +10,98 @@ use std::{
 
 use crate::error::StoreError;
 
-/// Why a piece of work on the tables came to nothing.
+/// Why an operation on the tables failed.
 #[derive(Debug)]
-pub(super) enum Fault {
-    /// The file failed, and with it everything in the same transaction.
+pub(super) enum FileFault {
+    /// The file failed, and with it every operation in the same transaction.
     File(redb::Error),
-    /// This verb cannot be answered; its transaction goes on without it.
-    Verb(StoreError),
+    /// Only this operation failed; its transaction continues without it.
+    Operation(StoreError),
 }
 
-impl From<redb::Error> for Fault {
+impl From<redb::Error> for FileFault {
     fn from(error: redb::Error) -> Self {
         Self::File(error)
     }
 }
 
-impl From<redb::StorageError> for Fault {
+impl From<redb::StorageError> for FileFault {
     fn from(error: redb::StorageError) -> Self {
         Self::File(error.into())
     }
 }
 
-impl From<redb::TableError> for Fault {
+impl From<redb::TableError> for FileFault {
     fn from(error: redb::TableError) -> Self {
         Self::File(error.into())
     }
 }
 
-impl From<redb::TransactionError> for Fault {
+impl From<redb::TransactionError> for FileFault {
     fn from(error: redb::TransactionError) -> Self {
         Self::File(error.into())
     }
 }
 
-/// A failure of the file, told to each verb that it hit.
+/// A failure of the file, which every affected operation returns.
 #[derive(Clone, Debug)]
-pub(super) struct Failure {
-    class: Class,
+pub(super) struct FileFailure {
+    class: FailureClass,
     cause: FileError,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Class {
+enum FailureClass {
     Full,
     Unavailable,
     Unknown,
     Corrupt,
 }
 
-impl Failure {
+impl FileFailure {
     pub(super) fn new(path: &Path, error: impl Into<redb::Error>) -> Self {
         let error = error.into();
         let class = match &error {
-            redb::Error::Io(error) if is_full(error) => Class::Full,
-            error if is_damage(error) => Class::Corrupt,
-            _ => Class::Unavailable,
+            redb::Error::Io(error) if is_full(error) => FailureClass::Full,
+            error if is_damage(error) => FailureClass::Corrupt,
+            _ => FailureClass::Unavailable,
         };
         let cause = FileError::new(path, error);
         Self { class, cause }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.class == Class::Full
+        self.class == FailureClass::Full
     }
 
     pub(super) fn is_damage(&self) -> bool {
-        self.class == Class::Corrupt
+        self.class == FailureClass::Corrupt
     }
 
-    /// The same failure where the write may have happened.
+    /// The same failure for a write that may have happened.
     pub(super) fn with_unknown_outcome(mut self) -> Self {
-        self.class = Class::Unknown;
+        self.class = FailureClass::Unknown;
         self
     }
 
     pub(super) fn to_error(&self) -> StoreError {
         let cause = Box::new(self.cause.clone());
         match self.class {
-            Class::Full => StoreError::Full,
-            Class::Unavailable => StoreError::Unavailable(cause),
-            Class::Unknown => StoreError::Unknown(cause),
-            Class::Corrupt => StoreError::Corrupt(cause),
+            FailureClass::Full => StoreError::Full,
+            FailureClass::Unavailable => StoreError::Unavailable(cause),
+            FailureClass::Unknown => StoreError::Unknown(cause),
+            FailureClass::Corrupt => StoreError::Corrupt(cause),
         }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for FileFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.cause, self.cause.cause)
     }
 }
 
-/// An error of redb with the file it is about.
+/// An error of redb with the path of its file.
 #[derive(Clone, Debug)]
 struct FileError {
     path: Arc<Path>,
@@ -129,7 +129,7 @@ impl Error for FileError {
     }
 }
 
-/// Whether the disk, the quota or the limit on a file's size is used up.
+/// Returns whether the disk, the quota or the limit on a file's size is exhausted.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -137,7 +137,7 @@ pub(super) fn is_full(error: &io::Error) -> bool {
     )
 }
 
-/// Whether the file does not hold what redb or this module wrote.
+/// Returns whether the file differs from what redb or this module wrote.
 pub(super) fn is_damage(error: &redb::Error) -> bool {
     use redb::Error as E;
     match error {
@@ -156,9 +156,9 @@ pub(super) fn is_damage(error: &redb::Error) -> bool {
     }
 }
 
-/// Runs what touches the file. redb may panic on a file that was damaged while it was open; that is
-/// damage like any other. Nothing half done is seen afterwards: a transaction is gone with the panic, and the
-/// writer opens the file again before it goes on.
+/// Runs code that touches the file. redb may panic on a file that was damaged while it was open;
+/// this counts as damage too. No incomplete state is visible afterwards: the panic discards the
+/// transaction, and the writer reopens the file before it continues.
 pub(super) fn guarded<T, E: From<redb::Error>>(
     work: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, E> {

@@ -1,43 +1,44 @@
-//! What is handed to the store's thread: a piece of work, and where its answer goes.
+//! Jobs for the store's thread: an operation and the channel for its answer.
 
 use redb::Database;
 use tokio::sync::oneshot;
 
 use super::{
-    fault::{Failure, Fault},
+    fault::{FileFailure, FileFault},
     tables::Tables,
 };
 use crate::{clock::Timestamp, error::StoreError};
 
-pub(super) enum Job {
-    Write(Box<dyn Work>),
-    Read(Box<dyn Look>),
+pub(super) enum FileJob {
+    Write(Box<dyn WriteJob>),
+    Read(Box<dyn ReadJob>),
 }
 
-/// A change that waits for its transaction.
-pub(super) trait Work: Send {
-    /// Decides and writes, again if an earlier transaction came to nothing. An error is the file's, and ends the transaction.
+/// A write that waits for its transaction.
+pub(super) trait WriteJob: Send {
+    /// Decides and writes; runs again if an earlier transaction failed. An error is a failure of
+    /// the file and aborts the transaction.
     fn apply(&mut self, tables: &mut Tables<'_>, now: Timestamp) -> Result<(), redb::Error>;
 
-    /// Answers, with what was decided or with what came between.
-    fn answer(self: Box<Self>, failure: Option<&Failure>);
+    /// Answers with the decision, or with the failure of its transaction.
+    fn answer(self: Box<Self>, failure: Option<&FileFailure>);
 }
 
-pub(super) struct Task<T, F> {
+pub(super) struct PendingWrite<T, F> {
     change: F,
     decided: Option<Result<T, StoreError>>,
     reply: Reply<T>,
 }
 
-impl<T, F> Task<T, F>
+impl<T, F> PendingWrite<T, F>
 where
     T: Send + 'static,
-    F: Fn(&mut Tables<'_>, Timestamp) -> Result<T, Fault> + Send + 'static,
+    F: Fn(&mut Tables<'_>, Timestamp) -> Result<T, FileFault> + Send + 'static,
 {
-    /// The work to hand over, and where its answer will be.
-    pub(super) fn with_answer(
+    /// Returns the job, and the receiver of its answer.
+    pub(super) fn with_reply(
         change: F,
-    ) -> (Box<dyn Work>, oneshot::Receiver<Result<T, StoreError>>) {
+    ) -> (Box<dyn WriteJob>, oneshot::Receiver<Result<T, StoreError>>) {
         let (reply, answer) = oneshot::channel();
         let task = Self {
             change,
@@ -48,22 +49,22 @@ where
     }
 }
 
-impl<T, F> Work for Task<T, F>
+impl<T, F> WriteJob for PendingWrite<T, F>
 where
     T: Send,
-    F: Fn(&mut Tables<'_>, Timestamp) -> Result<T, Fault> + Send,
+    F: Fn(&mut Tables<'_>, Timestamp) -> Result<T, FileFault> + Send,
 {
     fn apply(&mut self, tables: &mut Tables<'_>, now: Timestamp) -> Result<(), redb::Error> {
         self.decided = Some(match (self.change)(tables, now) {
             Ok(answer) => Ok(answer),
-            Err(Fault::Verb(error)) => Err(error),
-            Err(Fault::File(error)) => return Err(error),
+            Err(FileFault::Operation(error)) => Err(error),
+            Err(FileFault::File(error)) => return Err(error),
         });
         Ok(())
     }
 
-    /// Whoever asked may be gone; then nobody is told.
-    fn answer(self: Box<Self>, failure: Option<&Failure>) {
+    /// The caller may be gone; its answer is then discarded.
+    fn answer(self: Box<Self>, failure: Option<&FileFailure>) {
         let answer = match failure {
             Some(failure) => Err(failure.to_error()),
             None => match self.decided {
@@ -75,40 +76,40 @@ where
     }
 }
 
-/// A read that waits for the file to be open.
-pub(super) trait Look: Send {
-    /// Reads and answers. An error is the file's, and nobody was answered.
+/// A read that waits until the file is open.
+pub(super) trait ReadJob: Send {
+    /// Reads and answers. An error is a failure of the file, and means that there was no answer.
     fn attempt(&mut self, database: &Database) -> Result<(), redb::Error>;
 
-    /// Answers that it cannot be read.
-    fn refuse(&mut self, failure: &Failure);
+    /// Answers with the failure.
+    fn refuse(&mut self, failure: &FileFailure);
 }
 
-pub(super) struct Reader<T, F> {
-    look: F,
-    /// Taken by the answer.
+pub(super) struct PendingRead<T, F> {
+    read: F,
+    /// Removed by the answer.
     reply: Option<Reply<T>>,
 }
 
-impl<T, F> Reader<T, F> {
-    pub(super) fn new(look: F, reply: Reply<T>) -> Self {
+impl<T, F> PendingRead<T, F> {
+    pub(super) fn new(read: F, reply: Reply<T>) -> Self {
         Self {
-            look,
+            read,
             reply: Some(reply),
         }
     }
 }
 
-impl<T, F> Look for Reader<T, F>
+impl<T, F> ReadJob for PendingRead<T, F>
 where
     T: Send,
-    F: Fn(&Database) -> Result<T, Fault> + Send,
+    F: Fn(&Database) -> Result<T, FileFault> + Send,
 {
     fn attempt(&mut self, database: &Database) -> Result<(), redb::Error> {
-        let found = match (self.look)(database) {
+        let found = match (self.read)(database) {
             Ok(found) => Ok(found),
-            Err(Fault::Verb(error)) => Err(error),
-            Err(Fault::File(error)) => return Err(error),
+            Err(FileFault::Operation(error)) => Err(error),
+            Err(FileFault::File(error)) => return Err(error),
         };
         if let Some(reply) = self.reply.take() {
             let _ = reply.send(found);
@@ -116,7 +117,7 @@ where
         Ok(())
     }
 
-    fn refuse(&mut self, failure: &Failure) {
+    fn refuse(&mut self, failure: &FileFailure) {
         if let Some(reply) = self.reply.take() {
             let _ = reply.send(Err(failure.to_error()));
         }

@@ -1,47 +1,54 @@
-//! The store in one file.
+//! A store in a single file.
 //!
-//! [`FileStore`] is for a service that runs as one process and remembers over a restart. Underneath is
-//! [redb](https://github.com/cberner/redb), an embedded database, so there is nothing to install or to run. It keeps the
-//! conditions of the [`Store`] trait, and these of its own:
+//! [`FileStore`] is for a service that runs as one process and keeps its state across restarts. It
+//! is based on [redb](https://github.com/cberner/redb), an embedded database, so there is nothing
+//! to install or to operate. It guarantees the conditions of the [`Store`] trait, and these:
 //!
-//! * **Acknowledged is on disk.** A verb that wrote answers after the operating system was told to
-//!   bring the write to the disk and said that it had. A crash or a power cut at any moment leaves
-//!   every acknowledged write in the file, and of a write that was not acknowledged all or nothing.
-//! * **One thread writes.** It belongs to the store, takes everything that waits, decides and writes it
-//!   in one transaction, brings that to the disk once, and answers. So many writers share one wait for
-//!   the disk, and conditions are decided one after the other. Up to 8192 verbs wait; what comes on top is
-//!   [`StoreError::Unavailable`] at once.
-//! * **Reads do not wait** for writes, nor for the disk's acknowledgement. They run where they are
-//!   polled, on the last committed state: a look into a cache of 64 MiB takes microseconds, less than
-//!   handing the work to another thread and back.
-//! * **Written at the first poll.** A future that was never polled has done nothing. Once polled, the
-//!   write happens whole whatever becomes of its future, and dropping it loses the answer only.
-//! * **One owner.** The file is locked while it is open; a second process, or a second store in this one,
-//!   is refused. Dropping the store finishes what waits, closes the file and ends the thread, so it blocks for
-//!   as long as that takes.
-//! * **A full disk refuses, and nothing else.** Writes are [`StoreError::Full`], and nothing of them
-//!   happens; reads go on. What takes no room, removals and entries that become no longer, is still written where the file
-//!   has free pages, so that sessions and devices can be ended; where it has none, free some space on the disk and ask again. After a second the next write tries again, so that no restart is needed once there
-//!   is room. Other failures of the disk are [`StoreError::Unavailable`], or [`StoreError::Unknown`]
-//!   where the write may be in the file; the file is opened again before the next attempt.
-//! * **A file of something else is left alone**, and so is one of another format: what a file is is read before it is
-//!   opened for writing.
-//! * **Damage is an error when the file is opened.** Every page carries a checksum. All are compared then, at about
-//!   a gigabyte a second, and a file that was changed from outside does not open. A commit is two steps to the
-//!   disk, so that damage is never taken for an unfinished commit, which would bring back an older
-//!   state, with sessions that have been ended. (One bit of the file is beyond that: the one that names the last
-//!   state, if it flips in a file that a crash left behind; then the very last commit is missing.)
-//! * **Damage under an open file is not always noticed.** The checksums are not compared again when a page is read. What a
-//!   disk changes while the file is open is [`StoreError::Corrupt`] where the page makes no sense any more, and otherwise
-//!   other bytes under a key, or an entry that is not found. Sealed records do not open then. But what access is
-//!   *refused* by, such as the mark of a token on a black list, may be missed. On a disk that is not trusted to return
-//!   what was written, use a file system with checksums, or open the file again now and then. redb may panic on such a
-//!   file; the panic is caught, so this needs a program built with `panic = "unwind"`, the default.
-//! * **Expired entries leave the file.** Every commit removes a few, more than it adds, and opening removes
-//!   some thousands.
+//! * **Acknowledged means on disk.** An operation that wrote returns after the operating system has
+//!   confirmed that the write is on the disk. A crash or a power failure at any moment preserves
+//!   every acknowledged write, and of an unacknowledged write either all or nothing.
+//! * **One thread writes.** It belongs to the store. It decides and applies all waiting operations
+//!   in one transaction, flushes that to the disk once, and answers. So many writers share one wait
+//!   for the disk, and conditions are decided one after the other. Up to 8192 operations wait; any
+//!   more are [`StoreError::Unavailable`] immediately.
+//! * **Reads do not wait** for writes or for the disk. They run where they are polled, on the last
+//!   committed state. A lookup in the cache of 64 MiB takes microseconds, less than a round trip to
+//!   another thread.
+//! * **Operations start at the first poll.** A future that was never polled has done nothing. Once
+//!   it was polled, the write happens completely even if the future is dropped; only the answer is
+//!   lost.
+//! * **One owner.** The file is locked while it is open; a second process, or a second store in
+//!   this process, is refused. Dropping the store completes the waiting operations, closes the file
+//!   and stops the thread, so it blocks for as long as that takes.
+//! * **A full disk only prevents growth.** Writes are [`StoreError::Full`] and have no effect;
+//!   reads continue. Removals and replacements by shorter or equally long entries need no space,
+//!   and still succeed if the file has free pages, so sessions and devices can be revoked; if it
+//!   has none, free some space on the disk and try again. After a second the next write is
+//!   attempted again, so no restart is needed once there is space. Other failures of the disk are
+//!   [`StoreError::Unavailable`], or [`StoreError::Unknown`] if the write may be in the file; the
+//!   file is reopened before the next attempt.
+//! * **Foreign files stay untouched**, and so do files of another format: the store identifies a
+//!   file before it opens it for writing.
+//! * **Damage is an error when the file is opened.** Every page has a checksum. All of them are
+//!   verified then, at about a gigabyte per second, and a file that was changed from outside does
+//!   not open. A commit flushes to the disk in two phases, so damage is never mistaken for an
+//!   unfinished commit. That would restore an older state, with sessions that were revoked. (One
+//!   bit is exempt: the one that selects the last state. If it flips in a file that a crash left
+//!   behind, the very last commit is missing.)
+//! * **Damage to an open file is not always noticed.** The checksums are not verified again when a
+//!   page is read. If a disk changes a page while the file is open, the result is
+//!   [`StoreError::Corrupt`] if the page has become invalid, and otherwise different bytes under a
+//!   key, or an entry that is not found. Sealed records then fail to open. But an entry whose
+//!   presence *refuses* access, such as a token id on a deny list, may be missed. If you do not
+//!   trust a disk to return what was written, use a file system with checksums, or reopen the file
+//!   from time to time. redb may panic on such a file. The store catches the panic, which requires
+//!   `panic = "unwind"`, the default.
+//! * **Expired entries are removed.** Every commit removes a few, more than it adds, and opening
+//!   removes some thousands.
 //!
-//! On Unix the file is made readable by its owner alone. Keep it on a local disk: locks and acknowledgements of
-//! network file systems do not always hold. Back it up by copying it while the store is closed.
+//! On Unix only the owner can read the file. Use a local disk: locks and acknowledgements of
+//! network file systems are not always reliable. To back the file up, copy it while the store is
+//! closed.
 //!
 //! ```
 //! use tower_jam::{Clock, SystemClock, store::{FileStore, Key, Store, When, Write}};
@@ -86,10 +93,10 @@ use redb::{Database, ReadableDatabase};
 use tokio::sync::oneshot;
 
 use self::{
-    fault::Fault,
-    job::Task,
-    tables::{Reading, Tables},
-    writer::Shared,
+    fault::FileFault,
+    job::PendingWrite,
+    tables::{ReadView, Tables},
+    writer::FileInner,
 };
 use super::{Entry, Key, Store, StoreFuture, When, Write};
 use crate::{
@@ -97,28 +104,28 @@ use crate::{
     error::{ConfigError, StoreError},
 };
 
-/// Keeps entries in one file. Share it as an `Arc`.
+/// Stores entries in one file. Share it as an `Arc`.
 #[must_use = "the file is closed again when the store is dropped"]
 pub struct FileStore {
-    shared: Arc<Shared>,
-    /// Taken by `Drop` alone.
+    inner: Arc<FileInner>,
+    /// Removed only by `Drop`.
     thread: Option<JoinHandle<()>>,
 }
 
 impl FileStore {
-    /// Opens the file at `path`, or makes it, with the system's clock. Its folder must exist.
+    /// Opens or creates the file at `path` with the system's clock. Its directory must exist.
     ///
-    /// This reads the whole file and waits for the disk, so it belongs to the start of a program.
+    /// This reads the whole file and waits for the disk, so call it when the program starts.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] about `path`, naming it, when the file is in use, damaged, not a store, written by a
-    /// later version of this crate, or cannot be read and written.
+    /// [`ConfigError`] about `path`, with its value, if the file is in use, damaged, not a store,
+    /// written by a later version of this crate, or cannot be read and written.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         Self::builder(path).open()
     }
 
-    /// A store in the file at `path`, to be opened once its settings are made.
+    /// Returns a builder for a store in the file at `path`.
     pub fn builder(path: impl AsRef<Path>) -> FileStoreBuilder {
         FileStoreBuilder {
             path: path.as_ref().to_owned(),
@@ -126,33 +133,33 @@ impl FileStore {
         }
     }
 
-    /// Hands a change to the thread at the first poll, and waits for it to be on the disk.
+    /// Sends a change to the thread at the first poll, and waits until it is on the disk.
     fn write<'a, T: Send + 'static>(
         &'a self,
-        change: impl Fn(&mut Tables<'_>, Timestamp) -> Result<T, Fault> + Send + 'static,
+        change: impl Fn(&mut Tables<'_>, Timestamp) -> Result<T, FileFault> + Send + 'static,
     ) -> StoreFuture<'a, T> {
         Box::pin(async move {
-            let (task, answer) = Task::with_answer(change);
-            self.shared.write(task)?;
+            let (task, answer) = PendingWrite::with_reply(change);
+            self.inner.write(task)?;
             answer.await.unwrap_or_else(|_| Err(unanswered()))
         })
     }
 
-    /// Reads at once. Only while the file is being opened again, after the disk had failed, the read
-    /// goes to the thread that does so.
+    /// Reads immediately. Only while the file is being reopened after a failure of the disk, the
+    /// read goes to the thread that reopens it.
     fn read<'a, T: Send + 'static>(
         &'a self,
-        look: impl Fn(&Reading) -> Result<T, Fault> + Send + 'static,
+        read: impl Fn(&ReadView) -> Result<T, FileFault> + Send + 'static,
     ) -> StoreFuture<'a, T> {
-        let clock = Arc::clone(&self.shared.clock);
-        let look =
-            move |database: &Database| look(&Reading::new(database.begin_read()?, clock.now()));
+        let clock = Arc::clone(&self.inner.clock);
+        let read =
+            move |database: &Database| read(&ReadView::new(database.begin_read()?, clock.now()));
         Box::pin(async move {
-            if let Some(answer) = self.shared.read_now(&look) {
+            if let Some(answer) = self.inner.read_now(&read) {
                 return answer;
             }
             let (reply, answer) = oneshot::channel();
-            self.shared.read_later(look, reply)?;
+            self.inner.read_later(read, reply)?;
             answer.await.unwrap_or_else(|_| Err(unanswered()))
         })
     }
@@ -193,22 +200,22 @@ impl Store for FileStore {
 
 impl Drop for FileStore {
     fn drop(&mut self) {
-        self.shared.finish();
-        // An answer may wake a task whose end drops the store, on the store's own thread.
+        self.inner.finish();
+        // An answer may wake a task that drops the store, on the store's own thread.
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != thread::current().id()
             && thread.join().is_err()
         {
-            tracing::error!(path = %self.shared.path.display(), "the store's thread panicked");
+            tracing::error!(path = %self.inner.path.display(), "the store's thread panicked");
         }
     }
 }
 
-/// Names the file, not what is in it.
+/// Shows the path of the file, but not its contents.
 impl fmt::Debug for FileStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileStore")
-            .field("path", &self.shared.path)
+            .field("path", &self.inner.path)
             .finish_non_exhaustive()
     }
 }
@@ -222,28 +229,28 @@ pub struct FileStoreBuilder {
 }
 
 impl FileStoreBuilder {
-    /// Expires entries by `clock`.
+    /// Uses `clock` to decide which entries have expired.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Opens the file or makes it, as [`FileStore::open`] does.
+    /// Opens or creates the file, like [`FileStore::open`].
     ///
     /// # Errors
     ///
     /// Those of [`FileStore::open`].
     pub fn open(self) -> Result<FileStore, ConfigError> {
         let database = opening::open_or_create(&self.path, self.clock.now())?;
-        let (shared, thread) = writer::start(self.path, self.clock, database)?;
+        let (inner, thread) = writer::start(self.path, self.clock, database)?;
         Ok(FileStore {
-            shared,
+            inner,
             thread: Some(thread),
         })
     }
 }
 
-/// Never seen while the thread lives, and it outlives every future of its store.
+/// Does not occur while the thread runs, and it outlives every future of its store.
 fn unanswered() -> StoreError {
     StoreError::Unknown("the store's thread gave no answer".into())
 }

@@ -1,4 +1,4 @@
-//! From a path to an open file, or to an error that says what is wrong with it.
+//! Opens the file: from a path to an open database, or to an error that states the problem.
 
 use std::{
     ffi::OsString,
@@ -16,44 +16,44 @@ use super::{
 };
 use crate::{clock::Timestamp, error::ConfigError};
 
-/// Opens the file at `path`, and makes it where none is.
+/// Opens the file at `path`, and creates it if there is none.
 pub(super) fn open_or_create(path: &Path, now: Timestamp) -> Result<Database, ConfigError> {
     let found = path.try_exists();
-    if !found.map_err(|error| refusal(path, error.into()))? {
+    if !found.map_err(|error| config_error(path, error.into()))? {
         create(path)?;
     }
-    // Opened for writing, a file may be changed before anybody knows what it is.
-    let format = peek(path).map_err(|error| refusal(path, error))?;
+    // Opening a file for writing may change it, so its format is checked first.
+    let format = read_format(path).map_err(|error| config_error(path, error))?;
     match format {
         Some(tables::FORMAT) => {
-            let database = reopen(path).map_err(|error| refusal(path, error))?;
+            let database = reopen(path).map_err(|error| config_error(path, error))?;
             let purged = guarded(|| tables::purge(&database, now, PURGED));
-            purged.map_err(|error| refusal(path, error))?;
+            purged.map_err(|error| config_error(path, error))?;
             Ok(database)
         }
         Some(later) => {
             let reason = format!(
-                "{} has format {later}, and this version reads format {}",
+                "{} has format {later}, but this version reads format {}",
                 path.display(),
                 tables::FORMAT
             );
             Err(ConfigError::new(SETTING, reason))
         }
         None => {
-            let reason = format!("{} is a database of something else", path.display());
+            let reason = format!("{} is a database of another program", path.display());
             Err(ConfigError::new(SETTING, reason))
         }
     }
 }
 
-/// The format of a file, which is left as it is.
-fn peek(path: &Path) -> Result<Option<u64>, redb::Error> {
+/// Returns the format of a file without changing it.
+fn read_format(path: &Path) -> Result<Option<u64>, redb::Error> {
     let read_only = guarded(|| {
         let database = Builder::new().open_read_only(path)?;
         format_of(&database)
     });
     match read_only {
-        // It was not closed in order. What is repaired is a copy of its pages in memory.
+        // The file was not closed cleanly. The repair works on a copy of its pages in memory.
         Err(redb::Error::RepairAborted) => guarded(|| {
             let pages = Overlay::new(OpenOptions::new().read(true).open(path)?)?;
             format_of(&Builder::new().create_with_backend(pages)?)
@@ -62,24 +62,28 @@ fn peek(path: &Path) -> Result<Option<u64>, redb::Error> {
     }
 }
 
-/// Opens a file that is there, and compares every checksum in it.
+/// Opens an existing file, and verifies every checksum in it.
 pub(super) fn reopen(path: &Path) -> Result<Database, redb::Error> {
     guarded(|| Ok::<_, redb::Error>(settings().open(path)?))
 }
 
-/// Makes the file under another name first, so that a crash in between leaves none, rather than one
-/// that cannot be told from a damaged one.
+/// Creates the file under another name first. So a crash in between leaves no file, rather than one
+/// that looks damaged.
 fn create(path: &Path) -> Result<(), ConfigError> {
-    let unfinished = beside(path, ".new");
-    let made = initialise(&unfinished).or_else(|error| match is_damage(&error) {
-        // What a crash in here left behind.
-        true => fs::remove_file(&unfinished)
-            .map_err(redb::Error::from)
-            .and_then(|()| initialise(&unfinished)),
-        false => Err(error),
+    let unfinished = with_suffix(path, ".new");
+    let created = initialise(&unfinished).or_else(|error| {
+        // A crash during an earlier creation left it behind.
+        if is_damage(&error) {
+            fs::remove_file(&unfinished)
+                .map_err(redb::Error::from)
+                .and_then(|()| initialise(&unfinished))
+        } else {
+            Err(error)
+        }
     });
-    made.and_then(|()| Ok(publish(&unfinished, path)?))
-        .map_err(|error| refusal(path, error))
+    created
+        .and_then(|()| Ok(publish(&unfinished, path)?))
+        .map_err(|error| config_error(path, error))
 }
 
 fn initialise(path: &Path) -> Result<(), redb::Error> {
@@ -95,8 +99,8 @@ fn initialise(path: &Path) -> Result<(), redb::Error> {
     })
 }
 
-/// Gives the finished file its name, unless another process was faster: its file is in use by now and must not
-/// be replaced. A file system without hard links has to do with a rename.
+/// Renames the finished file, unless another process was faster: its file is already in use and
+/// must not be replaced. On a file system without hard links this falls back to a plain rename.
 fn publish(unfinished: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(unfinished, path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -107,7 +111,7 @@ fn publish(unfinished: &Path, path: &Path) -> io::Result<()> {
     sync_folder(path)
 }
 
-/// Brings the file's name to the disk; its content is there already.
+/// Flushes the file's name to the disk; its content is there already.
 fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(not(unix)) {
         return Ok(());
@@ -126,7 +130,7 @@ fn settings() -> Builder {
     builder
 }
 
-/// The format that the file says it has; none where it is another program's.
+/// Returns the format that the file declares, and `None` for a file of another program.
 fn format_of(database: &impl ReadableDatabase) -> Result<Option<u64>, redb::Error> {
     guarded(|| {
         let read = database.begin_read()?;
@@ -141,20 +145,20 @@ fn format_of(database: &impl ReadableDatabase) -> Result<Option<u64>, redb::Erro
     })
 }
 
-fn refusal(path: &Path, error: redb::Error) -> ConfigError {
+fn config_error(path: &Path, error: redb::Error) -> ConfigError {
     let reason = match &error {
         redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
             "is in use by another process, or by another store of this one"
         }
         redb::Error::UpgradeRequired(_) => "has a file format that this version does not read",
         redb::Error::Io(error) if is_full(error) => "does not fit on its disk",
-        error if is_damage(error) => "is damaged, or no store at all; bring back a copy of it",
+        error if is_damage(error) => "is damaged or not a store; restore it from a backup",
         _ => "cannot be opened for reading and writing",
     };
     ConfigError::new(SETTING, format!("{} {reason}", path.display())).because(error)
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
@@ -162,9 +166,9 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 const SETTING: &str = "path";
 
-/// The working set of some hundred thousand sessions. redb's own default is a gigabyte, which a small server
-/// does not have.
+/// Holds the working set of some hundred thousand sessions. redb's default is a gigabyte, which a
+/// small server does not have.
 const CACHE_BYTES: usize = 64 << 20;
 
-/// What a second is enough for. The rest goes with the commits that follow.
+/// Takes about a second. Later commits remove the rest.
 const PURGED: usize = 10_000;

@@ -1,4 +1,4 @@
-//! A file that seems to be written to, and is not.
+//! A storage backend that never writes to its file.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -9,19 +9,19 @@ use std::{
 
 use redb::{StorageBackend, backends::FileBackend};
 
-/// Reads from a file, and keeps what is written in memory.
+/// Reads from a file, and stores writes in memory.
 #[derive(Debug)]
 pub(super) struct Overlay {
     file: FileBackend,
-    state: Mutex<State>,
+    state: Mutex<OverlayState>,
 }
 
 #[derive(Debug)]
-struct State {
-    /// How much of the file still shows.
-    shown: u64,
+struct OverlayState {
+    /// How much of the file is still visible.
+    visible: u64,
     length: u64,
-    /// What was written, in blocks, by their number.
+    /// The written blocks by their number.
     written: BTreeMap<u64, Box<[u8; BLOCK]>>,
 }
 
@@ -31,24 +31,24 @@ impl Overlay {
         let length = file.len()?;
         Ok(Self {
             file,
-            state: Mutex::new(State {
-                shown: length,
+            state: Mutex::new(OverlayState {
+                visible: length,
                 length,
                 written: BTreeMap::new(),
             }),
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, OverlayState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the file itself has from `offset` on, and zeros behind its end.
-    fn read_file(&self, shown: u64, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    /// Reads the file itself from `offset` on, with zeros beyond its end.
+    fn read_file(&self, visible: u64, offset: u64, out: &mut [u8]) -> io::Result<()> {
         out.fill(0);
-        let there = usize::try_from(shown.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let there = there.min(out.len());
-        self.file.read(offset, &mut out[..there])
+        let available = usize::try_from(visible.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let available = available.min(out.len());
+        self.file.read(offset, &mut out[..available])
     }
 }
 
@@ -59,7 +59,7 @@ impl StorageBackend for Overlay {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let state = self.state();
-        self.read_file(state.shown, offset, out)?;
+        self.read_file(state.visible, offset, out)?;
         for (at, byte) in (offset..).zip(out) {
             if let Some(block) = state.written.get(&(at / BLOCK_BYTES)) {
                 *byte = block[within(at)];
@@ -71,7 +71,7 @@ impl StorageBackend for Overlay {
     fn set_len(&self, length: u64) -> io::Result<()> {
         let mut state = self.state();
         state.length = length;
-        state.shown = state.shown.min(length);
+        state.visible = state.visible.min(length);
         state
             .written
             .retain(|number, _| *number * BLOCK_BYTES < length);
@@ -84,14 +84,14 @@ impl StorageBackend for Overlay {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.state();
-        let shown = state.shown;
+        let visible = state.visible;
         for (at, byte) in (offset..).zip(data) {
             let number = at / BLOCK_BYTES;
             let block = match state.written.entry(number) {
-                Entry::Occupied(known) => known.into_mut(),
+                Entry::Occupied(existing) => existing.into_mut(),
                 Entry::Vacant(new) => {
                     let mut block = Box::new([0; BLOCK]);
-                    self.read_file(shown, number * BLOCK_BYTES, &mut block[..])?;
+                    self.read_file(visible, number * BLOCK_BYTES, &mut block[..])?;
                     new.insert(block)
                 }
             };

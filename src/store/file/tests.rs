@@ -17,7 +17,7 @@ use crate::testing::{ManualClock, contract};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A folder of its own, removed with the test that made it.
+/// A new directory, removed at the end of the test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -73,9 +73,9 @@ impl Fixture {
         assert!(self.store.put(key, write, When::Always).await.unwrap());
     }
 
-    /// Rows in `entries`, `groups` and `expiries`, what has expired included.
+    /// The number of rows in `entries`, `groups` and `expiries`, including expired ones.
     fn rows(&self) -> [u64; 3] {
-        self.look(|read| {
+        self.inspect(|read| {
             [
                 read.open_table(ENTRIES).unwrap().len().unwrap(),
                 read.open_table(GROUPS).unwrap().len().unwrap(),
@@ -85,18 +85,18 @@ impl Fixture {
     }
 
     fn commits(&self) -> u64 {
-        self.look(|read| {
+        self.inspect(|read| {
             let meta = read.open_table(META).unwrap();
             let commits = meta.get(COMMITS_NAME).unwrap();
             commits.map_or(0, |number| number.value())
         })
     }
 
-    fn look<T>(&self, look: impl Fn(&redb::ReadTransaction) -> T) -> T {
+    fn inspect<T>(&self, inspect: impl Fn(&redb::ReadTransaction) -> T) -> T {
         let found = self
             .store
-            .shared
-            .read_now(|database| Ok(look(&database.begin_read()?)));
+            .inner
+            .read_now(|database| Ok(inspect(&database.begin_read()?)));
         found.expect("it is open").unwrap()
     }
 }
@@ -148,7 +148,7 @@ async fn expired_entries_leave_the_file_with_later_commits() {
 }
 
 #[tokio::test]
-async fn opening_removes_what_expired_meanwhile() {
+async fn opening_removes_expired_entries() {
     let fixture = Fixture::new();
     let all = keys(50);
     for key in &all[..40] {
@@ -201,7 +201,7 @@ async fn an_entry_is_in_the_group_of_its_last_write_alone() {
     assert_eq!(fixture.rows(), [0, 0, 0]);
 }
 
-/// Sixty-four writers that each wait for the disk share their waits.
+/// Sixty-four concurrent writers share their waits for the disk.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn writers_that_come_together_share_a_commit_and_lose_nothing() {
     const WRITERS: u64 = 64;
@@ -272,7 +272,7 @@ async fn a_polled_write_happens_and_an_unpolled_one_does_not() {
     let mut first = fixture.store.put(&polled, write.clone(), When::Absent);
     let second = fixture.store.put(&unpolled, write, When::Absent);
     let mut cx = Context::from_waker(Waker::noop());
-    // It may be done already, on a fast disk.
+    // On a fast disk it may be done already.
     let _ = first.as_mut().poll(&mut cx);
     drop(first);
     drop(second);
@@ -284,7 +284,7 @@ async fn a_polled_write_happens_and_an_unpolled_one_does_not() {
 }
 
 #[tokio::test]
-async fn dropping_the_store_finishes_what_waits_and_ends_its_thread() {
+async fn dropping_the_store_completes_waiting_writes_and_stops_its_thread() {
     let fixture = Fixture::new();
     let all = keys(200);
     let mut cx = Context::from_waker(Waker::noop());
@@ -292,14 +292,14 @@ async fn dropping_the_store_finishes_what_waits_and_ends_its_thread() {
         let mut put = fixture.store.put(key, fixture.write(MINUTE), When::Absent);
         let _ = put.as_mut().poll(&mut cx);
     }
-    let shared: Weak<Shared> = Arc::downgrade(&fixture.store.shared);
+    let inner: Weak<FileInner> = Arc::downgrade(&fixture.store.inner);
     let Fixture {
         store,
         clock,
         folder,
     } = fixture;
     drop(store);
-    assert_eq!(shared.strong_count(), 0, "its thread still has it");
+    assert_eq!(inner.strong_count(), 0, "its thread still holds it");
 
     let store = open(&folder, &clock);
     for key in &all {
@@ -307,7 +307,7 @@ async fn dropping_the_store_finishes_what_waits_and_ends_its_thread() {
     }
 }
 
-/// An executor may drop a task when it is woken, and with the task goes the last handle.
+/// An executor may drop a task when it is woken, and the last handle with it.
 #[tokio::test]
 async fn a_store_may_be_dropped_on_its_own_thread() {
     type Running = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -322,7 +322,7 @@ async fn a_store_may_be_dropped_on_its_own_thread() {
         clock,
         folder,
     } = Fixture::new();
-    let shared = Arc::downgrade(&store.shared);
+    let inner = Arc::downgrade(&store.inner);
     let key = Key::new("unit", &[]);
     let write = Write::new("value", clock.now().after(MINUTE));
     let task = Arc::new(Task(std::sync::Mutex::default()));
@@ -341,43 +341,43 @@ async fn a_store_may_be_dropped_on_its_own_thread() {
             *place = Some(running);
         }
     }
-    while shared.strong_count() > 0 {
+    while inner.strong_count() > 0 {
         tokio::task::yield_now().await;
     }
     assert!(open(&folder, &clock).get(&key).await.unwrap().is_some());
 }
 
 impl Fixture {
-    /// What a failure of the disk leaves: no open file.
-    fn lose_the_handle(&self) {
-        self.store.shared.database.write().unwrap().take();
+    /// Closes the file, as a failure of the disk does.
+    fn close_the_file(&self) {
+        self.store.inner.database.write().unwrap().take();
     }
 }
 
 #[tokio::test]
-async fn after_a_failure_the_file_is_opened_again_by_whoever_comes_next() {
+async fn after_a_failure_the_file_is_reopened_by_the_next_caller() {
     let fixture = Fixture::new();
     let key = Key::new("unit", &[]);
     let group = Key::new("group", &[]);
     let write = fixture.write(MINUTE).in_group(group.clone());
     fixture.put(&key, write).await;
 
-    fixture.lose_the_handle();
+    fixture.close_the_file();
     assert!(fixture.store.get(&key).await.unwrap().is_some());
-    fixture.lose_the_handle();
+    fixture.close_the_file();
     assert_eq!(fixture.store.list(&group).await.unwrap().len(), 1);
-    fixture.lose_the_handle();
+    fixture.close_the_file();
     assert!(fixture.store.take(&key).await.unwrap().is_some());
     assert!(fixture.store.get(&key).await.unwrap().is_none());
 }
 
-/// An error is remembered for a second, and is never an answer.
+/// An error is returned for a second, and never counts as an answer.
 #[tokio::test]
 async fn a_file_that_does_not_open_again_is_an_error_until_it_does() {
     let fixture = Fixture::new();
     let key = Key::new("unit", &[]);
     fixture.put(&key, fixture.write(MINUTE)).await;
-    fixture.lose_the_handle();
+    fixture.close_the_file();
     let content = std::fs::read(fixture.folder.file()).unwrap();
     std::fs::write(fixture.folder.file(), b"garbage").unwrap();
     for _ in 0..2 {
@@ -399,11 +399,11 @@ async fn a_file_that_does_not_open_again_is_an_error_until_it_does() {
     fixture.put(&key, fixture.write(MINUTE)).await;
 }
 
-/// A disk that hangs must not fill the memory.
+/// A disk that hangs must not exhaust the memory.
 #[tokio::test]
-async fn what_waits_is_bounded() {
+async fn waiting_operations_are_bounded() {
     let fixture = Fixture::new();
-    let stuck = fixture.store.shared.database.write().unwrap();
+    let stuck = fixture.store.inner.database.write().unwrap();
     let key = Key::new("unit", &[]);
     let mut cx = Context::from_waker(Waker::noop());
     let mut refused = 0;
@@ -426,7 +426,7 @@ async fn what_waits_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_later_format_or_of_something_else_is_refused() {
+async fn a_file_of_a_later_format_or_of_another_program_is_refused() {
     let later = Folder::new();
     drop(FileStore::open(later.file()).unwrap());
     change(&later, |write| {
@@ -442,7 +442,7 @@ async fn a_file_of_a_later_format_or_of_something_else_is_refused() {
     });
     let error = FileStore::open(other.file()).unwrap_err().to_string();
     assert!(
-        error.contains("store.redb is a database of something else"),
+        error.contains("store.redb is a database of another program"),
         "{error}"
     );
 }
@@ -454,7 +454,7 @@ fn change(folder: &Folder, change: impl FnOnce(&redb::WriteTransaction)) {
     write.commit().unwrap();
 }
 
-/// Whatever a crash while the file was made has left under the other name is made anew.
+/// A temporary file that a crash during creation left behind is replaced.
 #[test]
 fn an_unfinished_file_is_no_obstacle() {
     for left in [vec![], vec![0; 100], vec![0; 1 << 20], b"garbage".to_vec()] {

@@ -1,4 +1,5 @@
-//! The store's thread: whatever waits is one transaction, one wait for the disk, and then the answers.
+//! The store's thread: it applies all waiting operations in one transaction, waits for the disk
+//! once, and then answers.
 
 use std::{
     collections::VecDeque,
@@ -13,8 +14,8 @@ use std::{
 use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::{
-    fault::{Failure, Fault, guarded},
-    job::{Job, Look, Reader, Reply, Work},
+    fault::{FileFailure, FileFault, guarded},
+    job::{FileJob, PendingRead, ReadJob, Reply, WriteJob},
     opening,
     tables::{COMMITS_NAME, META, Tables},
 };
@@ -23,22 +24,22 @@ use crate::{
     error::{ConfigError, StoreError},
 };
 
-/// Starts the thread that writes to `database`. It ends some time after [`Shared::finish`].
+/// Starts the thread that writes to `database`. It stops some time after [`FileInner::finish`].
 pub(super) fn start(
     path: PathBuf,
     clock: Arc<dyn Clock>,
     database: Database,
-) -> Result<(Arc<Shared>, JoinHandle<()>), ConfigError> {
-    let shared = Arc::new(Shared {
+) -> Result<(Arc<FileInner>, JoinHandle<()>), ConfigError> {
+    let inner = Arc::new(FileInner {
         path,
         clock,
         database: RwLock::new(Some(database)),
         queue: Mutex::default(),
-        filled: Condvar::new(),
+        has_jobs: Condvar::new(),
     });
     let mut writer = Writer {
-        shared: Arc::clone(&shared),
-        trouble: None,
+        inner: Arc::clone(&inner),
+        last_failure: None,
     };
     let thread = thread::Builder::new()
         .name("jam-store".to_owned())
@@ -46,34 +47,34 @@ pub(super) fn start(
         .map_err(|error| {
             ConfigError::new("path", "the store's thread did not start").because(error)
         })?;
-    Ok((shared, thread))
+    Ok((inner, thread))
 }
 
-/// What the handle and the thread have in common.
-pub(super) struct Shared {
+/// The state that the handle and the thread share.
+pub(super) struct FileInner {
     pub(super) path: PathBuf,
     pub(super) clock: Arc<dyn Clock>,
-    /// Held for writing only while the file is opened again; empty where that failed.
+    /// Locked for writing only while the file is reopened; `None` if that failed.
     pub(super) database: RwLock<Option<Database>>,
     queue: Mutex<Queue>,
-    filled: Condvar,
+    has_jobs: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<FileJob>,
     is_closed: bool,
 }
 
-impl Shared {
-    pub(super) fn write(&self, work: Box<dyn Work>) -> Result<(), StoreError> {
-        self.push(Job::Write(work))
+impl FileInner {
+    pub(super) fn write(&self, work: Box<dyn WriteJob>) -> Result<(), StoreError> {
+        self.push(FileJob::Write(work))
     }
 
-    /// Reads by `look`, unless the file has to be opened again first.
+    /// Reads with `read`, and returns `None` if the file must be reopened first.
     pub(super) fn read_now<T>(
         &self,
-        look: impl Fn(&Database) -> Result<T, Fault>,
+        read: impl Fn(&Database) -> Result<T, FileFault>,
     ) -> Option<Result<T, StoreError>> {
         let database = match self.database.try_read() {
             Ok(database) => database,
@@ -81,49 +82,49 @@ impl Shared {
             Err(TryLockError::WouldBlock) => return None,
         };
         let database = database.as_ref()?;
-        match guarded(|| look(database)) {
+        match guarded(|| read(database)) {
             Ok(found) => Some(Ok(found)),
-            Err(Fault::Verb(error)) => Some(Err(error)),
-            Err(Fault::File(error)) => {
-                let failure = Failure::new(&self.path, error);
+            Err(FileFault::Operation(error)) => Some(Err(error)),
+            Err(FileFault::File(error)) => {
+                let failure = FileFailure::new(&self.path, error);
                 failure.is_damage().then(|| Err(failure.to_error()))
             }
         }
     }
 
-    /// Reads by `look` on the thread, once the file is open again.
+    /// Reads with `read` on the thread, once the file is open again.
     pub(super) fn read_later<T: Send + 'static>(
         &self,
-        look: impl Fn(&Database) -> Result<T, Fault> + Send + 'static,
+        read: impl Fn(&Database) -> Result<T, FileFault> + Send + 'static,
         reply: Reply<T>,
     ) -> Result<(), StoreError> {
-        self.push(Job::Read(Box::new(Reader::new(look, reply))))
+        self.push(FileJob::Read(Box::new(PendingRead::new(read, reply))))
     }
 
-    /// Lets the thread end when the queue is empty.
+    /// Stops the thread once the queue is empty.
     pub(super) fn finish(&self) {
         self.queue().is_closed = true;
-        self.filled.notify_one();
+        self.has_jobs.notify_one();
     }
 
-    fn push(&self, job: Job) -> Result<(), StoreError> {
+    fn push(&self, job: FileJob) -> Result<(), StoreError> {
         let mut queue = self.queue();
         if queue.jobs.len() >= MAX_WAITING {
             return Err(StoreError::Unavailable(
-                "too many writes wait for the disk".into(),
+                "too many writes are waiting for the disk".into(),
             ));
         }
         queue.jobs.push_back(job);
         drop(queue);
-        self.filled.notify_one();
+        self.has_jobs.notify_one();
         Ok(())
     }
 
-    /// Everything that waits, or nothing once the last handle is gone.
-    fn wait(&self) -> Option<VecDeque<Job>> {
+    /// Waits for jobs and returns all of them, or `None` once the last handle is gone.
+    fn wait(&self) -> Option<VecDeque<FileJob>> {
         let queue = self.queue();
         let mut queue = self
-            .filled
+            .has_jobs
             .wait_while(queue, |queue| queue.jobs.is_empty() && !queue.is_closed)
             .unwrap_or_else(PoisonError::into_inner);
         let jobs = take(&mut queue.jobs);
@@ -134,7 +135,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `work` on the open file; `None` where it is not open.
+    /// Runs `work` on the open file; returns `None` if it is not open.
     fn with_database<T>(&self, work: impl FnOnce(&Database) -> T) -> Option<T> {
         let database = self.database.read();
         let database = database.unwrap_or_else(PoisonError::into_inner);
@@ -143,32 +144,32 @@ impl Shared {
 }
 
 struct Writer {
-    shared: Arc<Shared>,
-    /// Why the last attempt failed, and until when that is the answer to others.
-    trouble: Option<(Failure, Duration)>,
+    inner: Arc<FileInner>,
+    /// Why the last attempt failed, and until when other operations get the same error.
+    last_failure: Option<(FileFailure, Duration)>,
 }
 
 impl Writer {
     fn run(&mut self) {
-        while let Some(jobs) = self.shared.wait() {
-            // The wakers of those who wait are foreign code. Whoever is left unanswered by a panic
-            // there is told that the outcome is unknown.
+        while let Some(jobs) = self.inner.wait() {
+            // Wakers are foreign code. If one panics, a caller may get no answer; it
+            // then gets an error that the outcome is unknown.
             if catch_unwind(AssertUnwindSafe(|| self.serve(jobs))).is_err() {
-                tracing::error!(path = %self.shared.path.display(), "a waiting task panicked when it was woken");
+                tracing::error!(path = %self.inner.path.display(), "a waiting task panicked when it was woken");
             }
         }
         if let Err(error) = self.close() {
-            let failure = Failure::new(&self.shared.path, error);
-            tracing::error!(%failure, "the store file was not closed in order");
+            let failure = FileFailure::new(&self.inner.path, error);
+            tracing::error!(%failure, "the store file was not closed cleanly");
         }
     }
 
-    fn serve(&mut self, jobs: VecDeque<Job>) {
+    fn serve(&mut self, jobs: VecDeque<FileJob>) {
         let mut batch = Vec::with_capacity(jobs.len());
         for job in jobs {
             match job {
-                Job::Write(work) => batch.push(work),
-                Job::Read(look) => self.look(look),
+                FileJob::Write(work) => batch.push(work),
+                FileJob::Read(read) => self.read(read),
             }
         }
         if batch.is_empty() {
@@ -180,9 +181,10 @@ impl Writer {
         }
     }
 
-    /// Writes the batch whole, or nothing of it. On a full disk what takes no room is tried by itself.
-    fn commit(&mut self, batch: &mut [Box<dyn Work>]) -> Result<(), Failure> {
-        match self.check_trouble() {
+    /// Writes the batch completely or not at all. On a full disk only changes that need no space
+    /// are written.
+    fn commit(&mut self, batch: &mut [Box<dyn WriteJob>]) -> Result<(), FileFailure> {
+        match self.check_last_failure() {
             Err(failure) if !failure.is_full() => Err(failure),
             Err(_) => self.attempt(batch, true),
             Ok(()) => match self.attempt(batch, false) {
@@ -192,71 +194,76 @@ impl Writer {
         }
     }
 
-    fn attempt(&mut self, batch: &mut [Box<dyn Work>], is_tight: bool) -> Result<(), Failure> {
-        if self.shared.with_database(|_| ()).is_none() {
+    fn attempt(
+        &mut self,
+        batch: &mut [Box<dyn WriteJob>],
+        is_disk_full: bool,
+    ) -> Result<(), FileFailure> {
+        if self.inner.with_database(|_| ()).is_none() {
             self.reopen()?;
         }
-        let now = self.shared.clock.now();
+        let now = self.inner.clock.now();
         let mut number = None;
-        let transact =
-            |database: &Database| guarded(|| transact(database, batch, now, is_tight, &mut number));
-        let Some(Err(error)) = self.shared.with_database(transact) else {
-            if !is_tight {
-                self.trouble = None;
+        let transact = |database: &Database| {
+            guarded(|| transact(database, batch, now, is_disk_full, &mut number))
+        };
+        let Some(Err(error)) = self.inner.with_database(transact) else {
+            if !is_disk_full {
+                self.last_failure = None;
             }
             return Ok(());
         };
-        let failure = Failure::new(&self.shared.path, error);
-        tracing::error!(%failure, "the store file was not written");
-        self.set_trouble(failure.clone());
+        let failure = FileFailure::new(&self.inner.path, error);
+        tracing::error!(%failure, "the store file could not be written");
+        self.set_last_failure(failure.clone());
         let is_open = self.reopen().is_ok();
         let is_absent = |number| is_open && self.commits().is_some_and(|commits| commits < number);
         match number {
-            // It may be in the file although the disk did not say so.
+            // The write may be in the file although the disk did not confirm it.
             Some(number) if !is_absent(number) => Err(failure.with_unknown_outcome()),
             _ => Err(failure),
         }
     }
 
-    fn look(&mut self, mut look: Box<dyn Look>) {
+    fn read(&mut self, mut read: Box<dyn ReadJob>) {
         let mut failure = None;
         for _ in 0..2 {
             if let Err(closed) = self.ensure_open() {
-                return look.refuse(&closed);
+                return read.refuse(&closed);
             }
             let found = self
-                .shared
-                .with_database(|database| guarded(|| look.attempt(database)));
+                .inner
+                .with_database(|database| guarded(|| read.attempt(database)));
             let Some(Err(error)) = found else { return };
-            failure = Some(Failure::new(&self.shared.path, error));
+            failure = Some(FileFailure::new(&self.inner.path, error));
             let _ = self.reopen();
         }
         if let Some(failure) = failure {
-            look.refuse(&failure);
+            read.refuse(&failure);
         }
     }
 
-    fn ensure_open(&mut self) -> Result<(), Failure> {
-        if self.shared.with_database(|_| ()).is_some() {
+    fn ensure_open(&mut self) -> Result<(), FileFailure> {
+        if self.inner.with_database(|_| ()).is_some() {
             return Ok(());
         }
-        self.check_trouble()?;
+        self.check_last_failure()?;
         self.reopen()
     }
 
-    /// After a failure redb wants the file to be opened again, by which it is checked and repaired.
-    fn reopen(&mut self) -> Result<(), Failure> {
-        // It failed already, so it will not close in order.
+    /// Reopens the file, as redb requires after a failure. Opening checks and repairs it.
+    fn reopen(&mut self) -> Result<(), FileFailure> {
+        // It has already failed, so it will not close cleanly.
         let _ = self.close();
-        match opening::reopen(&self.shared.path) {
+        match opening::reopen(&self.inner.path) {
             Ok(database) => {
                 *self.database() = Some(database);
                 Ok(())
             }
             Err(error) => {
-                let failure = Failure::new(&self.shared.path, error);
-                tracing::error!(%failure, "the store file was not opened again");
-                self.set_trouble(failure.clone());
+                let failure = FileFailure::new(&self.inner.path, error);
+                tracing::error!(%failure, "the store file could not be reopened");
+                self.set_last_failure(failure.clone());
                 Err(failure)
             }
         }
@@ -267,18 +274,16 @@ impl Writer {
         guarded(|| database.map_or(Ok(()), |database| Ok(database.close()?)))
     }
 
-    fn check_trouble(&self) -> Result<(), Failure> {
-        match &self.trouble {
-            Some((failure, until)) if self.shared.clock.monotonic() < *until => {
-                Err(failure.clone())
-            }
+    fn check_last_failure(&self) -> Result<(), FileFailure> {
+        match &self.last_failure {
+            Some((failure, until)) if self.inner.clock.monotonic() < *until => Err(failure.clone()),
             _ => Ok(()),
         }
     }
 
-    fn set_trouble(&mut self, failure: Failure) {
-        let until = self.shared.clock.monotonic().saturating_add(PAUSE);
-        self.trouble = Some((failure, until));
+    fn set_last_failure(&mut self, failure: FileFailure) {
+        let until = self.inner.clock.monotonic().saturating_add(RETRY_AFTER);
+        self.last_failure = Some((failure, until));
     }
 
     fn commits(&self) -> Option<u64> {
@@ -289,27 +294,28 @@ impl Writer {
                 Ok::<_, redb::Error>(commits.map_or(0, |number| number.value()))
             })
         };
-        self.shared.with_database(count)?.ok()
+        self.inner.with_database(count)?.ok()
     }
 
     fn database(&self) -> RwLockWriteGuard<'_, Option<Database>> {
-        let database = self.shared.database.write();
+        let database = self.inner.database.write();
         database.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Applies the batch and brings it to the disk. `number` becomes the transaction's own once it may be there.
+/// Applies the batch and commits it. Sets `number` to that of the transaction once it may be on the
+/// disk.
 fn transact(
     database: &Database,
-    batch: &mut [Box<dyn Work>],
+    batch: &mut [Box<dyn WriteJob>],
     now: Timestamp,
-    is_tight: bool,
+    is_disk_full: bool,
     number: &mut Option<u64>,
 ) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
     let purged = 2 * batch.len() + PURGED_AT_LEAST;
-    let mut tables = Tables::open(&transaction, is_tight)?;
+    let mut tables = Tables::open(&transaction, is_disk_full)?;
     for work in batch {
         work.apply(&mut tables, now)?;
     }
@@ -329,12 +335,12 @@ fn transact(
     Ok(transaction.commit()?)
 }
 
-/// Far more than a server has in flight, and a bound on what a stuck disk makes it remember.
+/// Far more than a server has in flight, and a bound on the memory that a stuck disk can occupy.
 const MAX_WAITING: usize = 8192;
 
-/// How long a failure is the answer to whatever comes next. Opening the file again costs time that reads wait
-/// for, so it is not done for each write on a full disk.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long later operations get the error of a failure. Reads wait while the file is reopened,
+/// so that is not done for each write on a full disk.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What a commit of one write purges in addition to twice what it adds.
+/// The number of entries that every commit purges in addition to twice the number of its writes.
 const PURGED_AT_LEAST: usize = 8;

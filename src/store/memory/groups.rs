@@ -1,4 +1,4 @@
-//! Which entries are in which group.
+//! The members of each group.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,14 +7,14 @@ use std::{
 
 use super::{Key, SHARDS, Seeded, lock, shard::is_sparse};
 
-/// The members of every group. It is changed under the lock of the entry's shard, so that an entry
-/// and its membership cannot be seen apart.
+/// The members of every group. They change under the lock of the entry's shard, so an entry and its
+/// membership change together for every observer.
 pub(super) struct Groups {
     hashing: Seeded,
-    shards: Box<[Mutex<Members>]>,
+    shards: Box<[Mutex<GroupMembers>]>,
 }
 
-type Members = HashMap<Key, HashSet<Key, Seeded>, Seeded>;
+type GroupMembers = HashMap<Key, HashSet<Key, Seeded>, Seeded>;
 
 impl Groups {
     pub(super) fn new(hashing: Seeded) -> Self {
@@ -26,15 +26,16 @@ impl Groups {
         }
     }
 
-    pub(super) fn join(&self, group: &Key, member: &Key) {
+    pub(super) fn add_member(&self, group: &Key, member: &Key) {
         self.shard(group)
             .entry(group.clone())
             .or_insert_with(|| HashSet::with_hasher(self.hashing))
             .insert(member.clone());
     }
 
-    /// A group without members is forgotten, or users who have gone would be kept for ever.
-    pub(super) fn leave(&self, group: &Key, member: &Key) {
+    /// Also removes the group if it is empty; otherwise the groups of former users would remain for
+    /// ever.
+    pub(super) fn remove_member(&self, group: &Key, member: &Key) {
         let mut shard = self.shard(group);
         let Some(members) = shard.get_mut(group) else {
             return;
@@ -47,12 +48,13 @@ impl Groups {
             shard.remove(group);
         }
         if is_sparse(shard.len(), shard.capacity()) {
-            let room = shard.len() * 2;
-            shard.shrink_to(room);
+            let capacity = shard.len() * 2;
+            shard.shrink_to(capacity);
         }
     }
 
-    /// A copy, since the entries are read under their own locks, which come before this one.
+    /// Returns a copy, since the entries are read under their own locks, which come before this
+    /// one.
     pub(super) fn members(&self, group: &Key) -> Vec<Key> {
         let shard = self.shard(group);
         shard
@@ -66,18 +68,18 @@ impl Groups {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    /// For how many groups, and members of them, there is room.
+    /// The allocated capacity for groups and their members.
     #[cfg(test)]
-    pub(super) fn room(&self) -> usize {
-        let rooms = self.shards.iter().map(|shard| {
+    pub(super) fn capacity(&self) -> usize {
+        let capacities = self.shards.iter().map(|shard| {
             let shard = lock(shard);
             let members = shard.values().map(HashSet::capacity);
             shard.capacity() + members.sum::<usize>()
         });
-        rooms.sum()
+        capacities.sum()
     }
 
-    fn shard(&self, group: &Key) -> MutexGuard<'_, Members> {
+    fn shard(&self, group: &Key) -> MutexGuard<'_, GroupMembers> {
         lock(&self.shards[self.hashing.shard(&group.digest, SHARDS)])
     }
 }

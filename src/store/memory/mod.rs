@@ -1,22 +1,24 @@
-//! The in-process store.
+//! A store in the memory of the process.
 //!
-//! [`MemoryStore`] is for tests and for services that run as one process and may forget everything at
-//! a restart. It keeps the conditions of the [`Store`] trait, and these of its own:
+//! [`MemoryStore`] is for tests and for services that run as one process and may lose everything at
+//! a restart. It guarantees the conditions of the [`Store`] trait, and these:
 //!
-//! * **Bounded.** Each namespace holds at most [`with_capacity`](MemoryStore::with_capacity) entries.
-//!   A new key beyond that is refused with [`StoreError::Full`]; what is there can still be read,
-//!   replaced and taken. Nothing live is ever evicted, since that would log somebody out or forget
-//!   a revocation. The one exception are the namespaces of counters, which are
-//!   [evictable](super::Namespace::evictable): refusing would let a flood of names keep everybody from signing in. The
-//!   counter that has counted least goes, of several the one nearest to its expiry. So a flood of counters of one
-//!   evicts itself, and no budget that somebody has used up.
-//! * **No background task.** Every write also removes a few entries that have expired, more than it
-//!   adds, so that short-lived keys take the room of those that live at one time.
-//! * **Groups change with their entries.** An entry and its place in a group come and go under one
-//!   lock. A write that names another group than the live entry's moves it there.
-//! * **Synchronous.** A verb has happened when the call returns; its future is ready at once.
+//! * **Bounded.** Each namespace holds at most [`with_capacity`](MemoryStore::with_capacity)
+//!   entries. A new key beyond that is refused with [`StoreError::Full`]; existing entries can
+//!   still be read, replaced and taken. A live entry is never evicted, since that would log
+//!   somebody out or lose a revocation. The exceptions are [evictable](super::Namespace::evictable)
+//!   namespaces, those of counters: if they refused new keys, a flood of names could prevent
+//!   everybody from logging in. The counter with the lowest count is evicted, and among equal
+//!   counts the one that expires first. So a flood of counters that each count one evicts only
+//!   itself, and no exhausted budget.
+//! * **No background task.** Every write also removes a few expired entries, more than it adds. So
+//!   short-lived keys occupy no more room than those that are live at the same time.
+//! * **Groups change with their entries.** An entry and its membership in a group are added and
+//!   removed under one lock. A write that names another group than the live entry's moves the entry
+//!   there.
+//! * **Synchronous.** A method has taken effect when it returns; its future is ready immediately.
 //!
-//! Namespaces themselves are never forgotten. They are names in the program's text, so there are few.
+//! Namespaces are never removed. They are constants of the program, so there are few.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -50,7 +52,7 @@ use std::{
 
 use self::{
     groups::Groups,
-    shard::{Place, Room, Shard, Slot},
+    shard::{MemoryShard, Quota, Reservation, Slot},
 };
 use super::{Entry, Key, Store, StoreFuture, When, Write, hashing::Seeded, number, permits};
 use crate::{
@@ -58,20 +60,20 @@ use crate::{
     error::StoreError,
 };
 
-/// Keeps entries in this process's memory. Share it as an `Arc`.
+/// Stores entries in this process's memory. Share it as an `Arc`.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     capacity: usize,
     hashing: Seeded,
-    // Locks are taken in the order of the fields: a shard, then one of the two below it.
-    shards: Box<[Mutex<Shard>]>,
+    // Locks are acquired in the order of the fields: a shard, then one of the two below it.
+    shards: Box<[Mutex<MemoryShard>]>,
     groups: Groups,
-    rooms: Mutex<Vec<Arc<Room>>>,
+    quotas: Mutex<Vec<Arc<Quota>>>,
 }
 
 impl MemoryStore {
-    /// How many entries a namespace holds unless told otherwise. Full of sessions of 250 bytes, two to
-    /// a user, it takes about 240 MB, so a flood does not exhaust the memory of a small server.
+    /// The default capacity of a namespace in entries. Full of sessions of 250 bytes, two per user,
+    /// a namespace takes about 240 MB, so a flood does not exhaust the memory of a small server.
     pub const DEFAULT_CAPACITY: usize = 262_144;
 
     /// An empty store with the system's clock and the default capacity.
@@ -84,25 +86,25 @@ impl MemoryStore {
             hashing,
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             groups: Groups::new(hashing),
-            rooms: Mutex::default(),
+            quotas: Mutex::default(),
         }
     }
 
-    /// Expires entries by `clock`.
+    /// Uses `clock` to decide which entries have expired.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Holds at most `entries` in each namespace.
+    /// Sets the maximum number of entries in each namespace.
     #[must_use]
     pub fn with_capacity(mut self, entries: usize) -> Self {
         self.capacity = entries;
         self
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+    fn shard(&self, key: &Key) -> MutexGuard<'_, MemoryShard> {
         lock(&self.shards[self.hashing.shard(&key.digest, SHARDS)])
     }
 
@@ -111,15 +113,15 @@ impl MemoryStore {
         entry.is_live(self.clock.now()).then_some(entry)
     }
 
-    /// Writes what `decide` makes of the live slot, or nothing. It decides again when room had to be
-    /// made meanwhile, because that is done without the lock.
+    /// Applies the write that `decide` returns for the live slot, if any. Calls `decide` again if
+    /// room had to be made, since that happens without the lock.
     fn change(
         &self,
         key: &Key,
         now: Timestamp,
         mut decide: impl FnMut(Option<&Slot>) -> Result<Option<Write>, StoreError>,
     ) -> Result<bool, StoreError> {
-        let mut place = None;
+        let mut reservation = None;
         loop {
             let mut shard = self.shard(key);
             shard.purge(now, &self.groups);
@@ -132,63 +134,71 @@ impl MemoryStore {
             if is_over && !replaces {
                 return Ok(true);
             }
-            let table = shard.table_or_insert(&key.namespace, || (self.room(key), self.hashing));
+            let table = shard.table_or_insert(&key.namespace, || (self.quota(key), self.hashing));
             if replaces {
-                match is_over {
-                    true => drop(table.remove(&key.digest, &self.groups)),
-                    false => table.replace(key, write, &self.groups),
+                if is_over {
+                    drop(table.remove(&key.digest, &self.groups));
+                } else {
+                    table.replace(key, write, &self.groups);
                 }
                 return Ok(true);
             }
-            if let Some(place) = place.take().or_else(|| table.room.reserve(self.capacity)) {
-                table.insert(key, write, place, &self.groups);
+            if let Some(reservation) = reservation
+                .take()
+                .or_else(|| table.quota.reserve(self.capacity))
+            {
+                table.insert(key, write, reservation, &self.groups);
                 return Ok(true);
             }
-            let room = Arc::clone(&table.room);
+            let quota = Arc::clone(&table.quota);
             drop(shard);
-            place = Some(self.make_room(&room, now)?);
+            reservation = Some(self.make_room(&quota, now)?);
         }
     }
 
-    /// A place in a namespace that is full: of an expired entry, else of the counter that has counted least. What it
-    /// costs when there is none is one look into each shard.
-    fn make_room(&self, room: &Arc<Room>, now: Timestamp) -> Result<Place, StoreError> {
-        let mut least = None;
+    /// Frees a reservation in a full namespace: that of an expired entry, or else of the counter
+    /// with the lowest count. If there is neither, the cost is one access to each shard.
+    fn make_room(&self, quota: &Arc<Quota>, now: Timestamp) -> Result<Reservation, StoreError> {
+        let mut lowest = None;
         for index in 0..self.shards.len() {
             let mut shard = lock(&self.shards[index]);
-            let Some(table) = shard.table(&room.name) else {
+            let Some(table) = shard.table(&quota.name) else {
                 continue;
             };
             table.purge(now, usize::MAX, &self.groups);
-            let first = table.least().map(|least| (least, index));
-            least = least.into_iter().chain(first).min();
+            let first = table.lowest().map(|lowest| (lowest, index));
+            lowest = lowest.into_iter().chain(first).min();
         }
-        if let Some(place) = room.reserve(self.capacity) {
-            return Ok(place);
+        if let Some(reservation) = quota.reserve(self.capacity) {
+            return Ok(reservation);
         }
-        if !room.is_evictable {
+        if !quota.is_evictable {
             return Err(StoreError::Full);
         }
-        // Others may have emptied the shard meanwhile, so the search goes on behind it.
-        let start = least.map_or(0, |(_, index)| index);
+        // Other threads may have emptied that shard in the meantime, so the search continues after
+        // it.
+        let start = lowest.map_or(0, |(_, index)| index);
         (start..start + SHARDS)
             .find_map(|index| {
                 let mut shard = lock(&self.shards[index % SHARDS]);
-                shard.table(&room.name)?.remove_least(&self.groups)
+                shard.table(&quota.name)?.remove_lowest(&self.groups)
             })
-            .map(|slot| slot.place)
-            .or_else(|| room.reserve(self.capacity))
+            .map(|slot| slot.reservation)
+            .or_else(|| quota.reserve(self.capacity))
             .ok_or(StoreError::Full)
     }
 
-    fn room(&self, key: &Key) -> Arc<Room> {
-        let mut rooms = lock(&self.rooms);
-        if let Some(known) = rooms.iter().find(|known| known.name == key.namespace) {
-            return Arc::clone(known);
+    fn quota(&self, key: &Key) -> Arc<Quota> {
+        let mut quotas = lock(&self.quotas);
+        if let Some(existing) = quotas
+            .iter()
+            .find(|existing| existing.name == key.namespace)
+        {
+            return Arc::clone(existing);
         }
-        let room = Arc::new(Room::new(key.namespace.clone(), key.is_evictable()));
-        rooms.push(Arc::clone(&room));
-        room
+        let quota = Arc::new(Quota::new(key.namespace.clone(), key.is_evictable()));
+        quotas.push(Arc::clone(&quota));
+        quota
     }
 
     fn remove(&self, key: &Key, only_of: Option<&Key>) -> Option<Entry> {
@@ -275,12 +285,12 @@ impl Default for MemoryStore {
     }
 }
 
-/// Counts only: what is kept is nobody's to read.
+/// Shows only counts, never entries.
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries: BTreeMap<_, _> = lock(&self.rooms)
+        let entries: BTreeMap<_, _> = lock(&self.quotas)
             .iter()
-            .map(|room| (room.name.clone(), room.entries()))
+            .map(|quota| (quota.name.clone(), quota.entries()))
             .collect();
         f.debug_struct("MemoryStore")
             .field("capacity", &self.capacity)
@@ -289,10 +299,10 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-/// A panic elsewhere cannot leave a map half changed, so a poisoned lock is as good as any.
+/// A panic elsewhere cannot leave a map half changed, so a poisoned lock is safe to use.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Many more than cores, so that two requests rarely want the same lock.
+/// Many more than cores, so that two requests rarely contend for the same lock.
 const SHARDS: usize = 64;

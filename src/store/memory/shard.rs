@@ -1,4 +1,4 @@
-//! A part of the entries behind one lock: a table for each namespace.
+//! A shard: a part of the entries behind one lock, with a table for each namespace.
 
 use std::{
     borrow::Cow,
@@ -11,38 +11,38 @@ use std::{
 
 use super::{Entry, Key, Seeded, Timestamp, Write, groups::Groups, number};
 
-/// A list and not a map of tables, because a program has a handful of namespaces.
+/// A list of tables rather than a map, because a program has only a handful of namespaces.
 #[derive(Default)]
-pub(super) struct Shard {
-    tables: Vec<Table>,
+pub(super) struct MemoryShard {
+    tables: Vec<NamespaceTable>,
 }
 
-impl Shard {
+impl MemoryShard {
     pub(super) fn slot(&self, key: &Key) -> Option<&Slot> {
         let mut tables = self.tables.iter();
         tables
-            .find(|table| table.room.name == key.namespace)?
+            .find(|table| table.quota.name == key.namespace)?
             .slot(&key.digest)
     }
 
-    pub(super) fn table(&mut self, namespace: &str) -> Option<&mut Table> {
+    pub(super) fn table(&mut self, namespace: &str) -> Option<&mut NamespaceTable> {
         self.tables
             .iter_mut()
-            .find(|table| table.room.name == namespace)
+            .find(|table| table.quota.name == namespace)
     }
 
     pub(super) fn table_or_insert(
         &mut self,
         namespace: &str,
-        new: impl FnOnce() -> (Arc<Room>, Seeded),
-    ) -> &mut Table {
-        let known = self
+        new: impl FnOnce() -> (Arc<Quota>, Seeded),
+    ) -> &mut NamespaceTable {
+        let existing = self
             .tables
             .iter()
-            .position(|table| table.room.name == namespace);
-        let index = known.unwrap_or_else(|| {
-            let (room, hashing) = new();
-            self.tables.push(Table::new(room, hashing));
+            .position(|table| table.quota.name == namespace);
+        let index = existing.unwrap_or_else(|| {
+            let (quota, hashing) = new();
+            self.tables.push(NamespaceTable::new(quota, hashing));
             self.tables.len() - 1
         });
         &mut self.tables[index]
@@ -55,7 +55,7 @@ impl Shard {
         }
     }
 
-    /// How many entries are held, each in both orders.
+    /// The number of entries, which is the same in both orders.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         let lengths = self.tables.iter().map(|table| {
@@ -66,38 +66,38 @@ impl Shard {
     }
 
     #[cfg(test)]
-    pub(super) fn room(&mut self, namespace: &str) -> usize {
+    pub(super) fn slot_capacity(&mut self, namespace: &str) -> usize {
         self.table(namespace)
             .map_or(0, |table| table.slots.capacity())
     }
 }
 
-/// The entries of one namespace, also in the order in which they expire.
+/// The entries of one namespace, also sorted by expiry.
 ///
-/// The order costs a write some 100 ns and buys that nothing ever walks over live entries: neither a
-/// purge, nor a put that is refused, nor the choice of the counter that gives way.
-pub(super) struct Table {
-    pub(super) room: Arc<Room>,
+/// The order costs a write about 100 ns. In return nothing ever iterates over live entries: neither
+/// a purge, nor a refused put, nor the choice of the counter to evict.
+pub(super) struct NamespaceTable {
+    pub(super) quota: Arc<Quota>,
     slots: HashMap<[u8; 32], Slot, Seeded>,
     by_expiry: BTreeSet<(Timestamp, [u8; 32])>,
-    /// The counters of an evictable namespace by what they have counted.
-    by_count: BTreeSet<(Count, [u8; 32])>,
+    /// The counters of an evictable namespace, sorted by count.
+    by_count: BTreeSet<(EvictionRank, [u8; 32])>,
 }
 
-/// What tells which counter goes first.
-type Count = (i64, Timestamp);
+/// The order in which counters are evicted.
+type EvictionRank = (i64, Timestamp);
 
-/// An entry and what belongs to it. Dropping the slot gives its place back.
+/// An entry with its group and its reservation. Dropping the slot releases the reservation.
 pub(super) struct Slot {
     pub(super) entry: Entry,
     pub(super) group: Option<Key>,
-    pub(super) place: Place,
+    pub(super) reservation: Reservation,
 }
 
-impl Table {
-    fn new(room: Arc<Room>, hashing: Seeded) -> Self {
+impl NamespaceTable {
+    fn new(quota: Arc<Quota>, hashing: Seeded) -> Self {
         Self {
-            room,
+            quota,
             slots: HashMap::with_hasher(hashing),
             by_expiry: BTreeSet::new(),
             by_count: BTreeSet::new(),
@@ -108,8 +108,8 @@ impl Table {
         self.slots.get(digest)
     }
 
-    /// The least that one of the counters has counted.
-    pub(super) fn least(&self) -> Option<Count> {
+    /// Returns the rank of the counter that would be evicted first.
+    pub(super) fn lowest(&self) -> Option<EvictionRank> {
         self.by_count.first().map(|(count, _)| *count)
     }
 
@@ -117,25 +117,31 @@ impl Table {
         self.by_expiry.first().map(|(expires_at, _)| *expires_at)
     }
 
-    /// Writes a key that has no slot.
-    pub(super) fn insert(&mut self, key: &Key, write: Write, place: Place, groups: &Groups) {
+    /// Inserts an entry under a key that has no slot.
+    pub(super) fn insert(
+        &mut self,
+        key: &Key,
+        write: Write,
+        reservation: Reservation,
+        groups: &Groups,
+    ) {
         if let Some(group) = &write.group {
-            groups.join(group, key);
+            groups.add_member(group, key);
         }
         self.by_expiry.insert((write.expires_at, key.digest));
         let slot = Slot {
             entry: Entry::new(write.value, write.version, write.expires_at),
             group: write.group,
-            place,
+            reservation,
         };
-        if self.room.is_evictable {
-            self.by_count.insert((count(&slot.entry), key.digest));
+        if self.quota.is_evictable {
+            self.by_count.insert((rank(&slot.entry), key.digest));
         }
         self.slots.insert(key.digest, slot);
     }
 
-    /// Writes over a slot, live or not. The new group is joined before the old one is left, so that
-    /// no moment exists at which the entry is in none.
+    /// Overwrites a slot, live or not. The entry joins the new group before it leaves the old one,
+    /// so it is in a group at every moment.
     pub(super) fn replace(&mut self, key: &Key, write: Write, groups: &Groups) {
         let Some(slot) = self.slots.get_mut(&key.digest) else {
             return;
@@ -146,30 +152,30 @@ impl Table {
         }
         if slot.group != write.group {
             if let Some(group) = &write.group {
-                groups.join(group, key);
+                groups.add_member(group, key);
             }
             if let Some(group) = &slot.group {
-                groups.leave(group, key);
+                groups.remove_member(group, key);
             }
         }
-        let before = count(&slot.entry);
+        let before = rank(&slot.entry);
         slot.entry = Entry::new(write.value, write.version, write.expires_at);
         slot.group = write.group;
-        if self.room.is_evictable {
+        if self.quota.is_evictable {
             self.by_count.remove(&(before, key.digest));
-            self.by_count.insert((count(&slot.entry), key.digest));
+            self.by_count.insert((rank(&slot.entry), key.digest));
         }
     }
 
     pub(super) fn remove(&mut self, digest: &[u8; 32], groups: &Groups) -> Option<Slot> {
         let slot = self.slots.remove(digest)?;
         self.by_expiry.remove(&(slot.entry.expires_at, *digest));
-        if self.room.is_evictable {
-            self.by_count.remove(&(count(&slot.entry), *digest));
+        if self.quota.is_evictable {
+            self.by_count.remove(&(rank(&slot.entry), *digest));
         }
         if let Some(group) = &slot.group {
-            let key = Key::undeclared(self.room.name.clone(), *digest);
-            groups.leave(group, &key);
+            let key = Key::undeclared(self.quota.name.clone(), *digest);
+            groups.remove_member(group, &key);
         }
         if is_sparse(self.slots.len(), self.slots.capacity()) {
             self.slots.shrink_to(self.slots.len() * 2);
@@ -183,8 +189,8 @@ impl Table {
         self.remove(&digest, groups)
     }
 
-    /// Removes the counter that has counted least.
-    pub(super) fn remove_least(&mut self, groups: &Groups) -> Option<Slot> {
+    /// Removes the counter with the lowest count.
+    pub(super) fn remove_lowest(&mut self, groups: &Groups) -> Option<Slot> {
         let (_, digest) = self.by_count.pop_first()?;
         self.remove(&digest, groups)
     }
@@ -203,14 +209,14 @@ impl Table {
     }
 }
 
-/// Counts the entries of one namespace in all shards.
-pub(super) struct Room {
+/// The number of entries in one namespace across all shards.
+pub(super) struct Quota {
     pub(super) name: Cow<'static, str>,
     pub(super) is_evictable: bool,
     entries: AtomicUsize,
 }
 
-impl Room {
+impl Quota {
     pub(super) fn new(name: Cow<'static, str>, is_evictable: bool) -> Self {
         Self {
             name,
@@ -223,38 +229,38 @@ impl Room {
         self.entries.load(Ordering::Relaxed)
     }
 
-    /// A place for a new entry, unless `capacity` are taken.
-    pub(super) fn reserve(self: &Arc<Self>, capacity: usize) -> Option<Place> {
+    /// Reserves room for a new entry unless there are `capacity` entries already.
+    pub(super) fn reserve(self: &Arc<Self>, capacity: usize) -> Option<Reservation> {
         let one_more = |entries: usize| (entries < capacity).then(|| entries + 1);
         self.entries
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .ok()
-            .map(|_| Place(Arc::clone(self)))
+            .map(|_| Reservation(Arc::clone(self)))
     }
 }
 
-/// The right to one entry in a namespace. It is given back when dropped, so the count cannot drift.
-pub(super) struct Place(Arc<Room>);
+/// The right to one entry in a namespace. Dropping it releases it, so the count cannot drift.
+pub(super) struct Reservation(Arc<Quota>);
 
-impl Drop for Place {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.0.entries.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// More than the one entry that a write can add, and few enough not to be noticed.
+/// More than the one entry that a write can add, and few enough to cost little.
 const PURGED_PER_WRITE: usize = 4;
 
-/// Whether a table is so much larger than what is in it that it should shrink.
+/// Returns whether a table is so much larger than its contents that it should shrink.
 pub(super) fn is_sparse(length: usize, capacity: usize) -> bool {
     capacity > SMALL && length < capacity / 8
 }
 
-/// What an entry has counted. One that is no number counts most.
-fn count(entry: &Entry) -> Count {
+/// Returns the eviction rank of an entry. An entry that is not a number ranks highest.
+fn rank(entry: &Entry) -> EvictionRank {
     let sum = number(&entry.value).unwrap_or(i64::MAX);
     (sum, entry.expires_at)
 }
 
-/// Below this many slots a table is not worth shrinking.
+/// A table with no more slots than this is not worth shrinking.
 const SMALL: usize = 256;

@@ -32,7 +32,7 @@ impl Fixture {
         self.store.put(key, self.write(MINUTE), when).await
     }
 
-    /// Writes `count` keys that live for a minute; returns those that were accepted.
+    /// Writes `count` keys that expire in a minute, and returns those that were accepted.
     async fn fill(&self, namespace: &'static str, count: usize) -> Vec<Key> {
         let mut accepted = Vec::new();
         for key in keys(namespace, count) {
@@ -47,16 +47,16 @@ impl Fixture {
         self.store.get(key).await.unwrap().is_some()
     }
 
-    fn counted(&self, namespace: &str) -> usize {
-        let namespaces = lock(&self.store.rooms);
+    fn quota_count(&self, namespace: &str) -> usize {
+        let namespaces = lock(&self.store.quotas);
         namespaces
             .iter()
-            .find(|known| known.name == namespace)
-            .map_or(0, |known| known.entries())
+            .find(|quota| quota.name == namespace)
+            .map_or(0, |quota| quota.entries())
     }
 
-    /// Slots in all tables, expired ones included.
-    fn held(&self) -> usize {
+    /// The number of slots in all tables, including expired ones.
+    fn stored(&self) -> usize {
         self.store
             .shards
             .iter()
@@ -106,7 +106,7 @@ async fn a_full_namespace_refuses_new_keys_and_nothing_else() {
             .get(key)
             .await
             .unwrap()
-            .expect("nothing live is evicted");
+            .expect("live entries are never evicted");
         assert!(
             fixture
                 .put(key, When::Unchanged(entry.version))
@@ -118,9 +118,9 @@ async fn a_full_namespace_refuses_new_keys_and_nothing_else() {
     }
     assert!(
         fixture.put(&key("account", 1), When::Absent).await.unwrap(),
-        "namespaces are apart"
+        "namespaces are independent"
     );
-    assert_eq!(fixture.counted("session"), 100);
+    assert_eq!(fixture.quota_count("session"), 100);
 }
 
 #[tokio::test]
@@ -139,9 +139,9 @@ async fn room_is_made_by_a_take_and_by_expiry() {
     assert_eq!(
         fixture.fill("session", 99).await.len(),
         99,
-        "all the expired ones gave way"
+        "all expired entries were removed"
     );
-    assert_eq!(fixture.counted("session"), 100);
+    assert_eq!(fixture.quota_count("session"), 100);
 }
 
 #[tokio::test]
@@ -154,21 +154,21 @@ async fn removing_a_group_makes_room() {
     }
     assert_eq!(fixture.store.remove_group(&group).await.unwrap(), 10);
     assert_eq!(
-        (fixture.counted("session"), fixture.store.groups.len()),
+        (fixture.quota_count("session"), fixture.store.groups.len()),
         (0, 0)
     );
     assert_eq!(fixture.fill("session", 11).await.len(), 10);
 }
 
 #[tokio::test]
-async fn the_throttle_counter_nearest_to_its_end_gives_way() {
+async fn the_throttle_counter_that_expires_first_is_evicted() {
     let fixture = Fixture::with_capacity(50);
     let now = fixture.clock.now();
     for (number, key) in keys("throttle", 60).enumerate() {
         let expires_at = now.after(MINUTE * u32::try_from(number).unwrap() + MINUTE);
         assert_eq!(fixture.store.add(&key, 1, expires_at).await.unwrap(), 1);
     }
-    assert_eq!(fixture.counted("throttle"), 50);
+    assert_eq!(fixture.quota_count("throttle"), 50);
     for (number, key) in keys("throttle", 60).enumerate() {
         assert_eq!(fixture.is_live(&key).await, number >= 10, "{number}");
     }
@@ -181,7 +181,8 @@ async fn the_throttle_counter_nearest_to_its_end_gives_way() {
     );
 }
 
-/// An attacker's flood of counters must not give a guesser a new budget, though that one ends first.
+/// An attacker's flood of counters must not give a guesser a new budget, even if its counter
+/// expires first.
 #[tokio::test]
 async fn a_flood_of_counters_evicts_itself_and_no_used_up_budget() {
     let fixture = Fixture::with_capacity(50);
@@ -200,19 +201,19 @@ async fn a_flood_of_counters_evicts_itself_and_no_used_up_budget() {
 }
 
 #[tokio::test]
-async fn a_counter_that_comes_back_to_zero_gives_its_place_back() {
+async fn a_counter_that_returns_to_zero_releases_its_reservation() {
     let fixture = Fixture::with_capacity(50);
     let end = fixture.clock.now().after(MINUTE);
     for key in keys("throttle", 5_000) {
         fixture.store.add(&key, 1, end).await.unwrap();
         fixture.store.add(&key, -1, end).await.unwrap();
     }
-    assert_eq!((fixture.counted("throttle"), fixture.held()), (0, 0));
+    assert_eq!((fixture.quota_count("throttle"), fixture.stored()), (0, 0));
 }
 
-/// What was needed for a peak is given back after it, of groups too.
+/// Memory allocated at a peak is released after it, also that of groups.
 #[tokio::test]
-async fn nothing_stays_of_a_peak() {
+async fn memory_allocated_at_a_peak_is_released() {
     let fixture = Fixture::with_capacity(1_000_000);
     let end = fixture.clock.now().after(MINUTE);
     let member = |number| (key("session", number), key("group", number / 2));
@@ -227,21 +228,21 @@ async fn nothing_stays_of_a_peak() {
         let key = key("session", number);
         fixture.store.put(&key, write, When::Always).await.unwrap();
     }
-    assert!(fixture.store.groups.room() > 200_000);
+    assert!(fixture.store.groups.capacity() > 200_000);
     for number in 0..199_990 {
         let key = key("session", number);
         fixture.store.take(&key).await.unwrap().unwrap();
     }
-    let room = fixture.store.groups.room();
-    assert!(room <= SHARDS * 256 + 256, "{room}");
-    let slots = (0..SHARDS).map(|at| lock(&fixture.store.shards[at]).room("session"));
+    let capacity = fixture.store.groups.capacity();
+    assert!(capacity <= SHARDS * 256 + 256, "{capacity}");
+    let slots = (0..SHARDS).map(|at| lock(&fixture.store.shards[at]).slot_capacity("session"));
     let slots = slots.sum::<usize>();
     assert!(slots <= SHARDS * 256, "{slots}");
     assert_eq!(fixture.store.list(&one).await.unwrap().len(), 10);
 }
 
 #[tokio::test]
-async fn an_expired_throttle_counter_goes_before_a_live_one() {
+async fn an_expired_throttle_counter_is_evicted_before_a_live_one() {
     let fixture = Fixture::with_capacity(2);
     let now = fixture.clock.now();
     for (number, life) in [(0, MINUTE), (1, MINUTE * 2)] {
@@ -262,11 +263,11 @@ async fn an_expired_throttle_counter_goes_before_a_live_one() {
 }
 
 #[tokio::test]
-async fn a_flood_of_short_lived_keys_takes_the_room_of_the_live_ones() {
+async fn short_lived_keys_need_room_only_while_they_are_live() {
     let fixture = Fixture::with_capacity(1_000_000);
     let mut most = 0;
     for number in 0..20_000 {
-        // A thousand are alive at any time.
+        // A thousand are live at any time.
         fixture.clock.advance(Duration::from_millis(1));
         let write = fixture
             .write(Duration::from_secs(1))
@@ -276,45 +277,45 @@ async fn a_flood_of_short_lived_keys_takes_the_room_of_the_live_ones() {
             .put(&key("state", number), write, When::Absent)
             .await
             .unwrap();
-        most = most.max(fixture.held());
+        most = most.max(fixture.stored());
     }
     assert!((1_000..1_500).contains(&most), "{most} at one time");
-    assert_eq!(fixture.held(), fixture.counted("state"));
+    assert_eq!(fixture.stored(), fixture.quota_count("state"));
     assert!(fixture.store.groups.len() <= most);
 }
 
-/// What a burst left is removed by writes to other keys, of whatever namespace, a few at a time.
+/// Writes to other keys, in any namespace, remove the rest of a burst, a few entries at a time.
 #[tokio::test]
-async fn a_burst_is_forgotten_in_small_steps() {
+async fn a_burst_is_purged_in_small_steps() {
     let fixture = Fixture::with_capacity(1_000_000);
     fixture.fill("state", 20_000).await;
     fixture.clock.advance(MINUTE);
-    let mut before = fixture.held();
+    let mut before = fixture.stored();
     for number in 0..10_000 {
         fixture
             .put(&key("session", number), When::Absent)
             .await
             .unwrap();
-        let held = fixture.held();
+        let stored = fixture.stored();
         assert!(
-            before < held + 8,
+            before < stored + 8,
             "one write removed {} entries",
-            before - held
+            before - stored
         );
-        before = held;
+        before = stored;
     }
-    assert_eq!(fixture.counted("state"), 0);
-    let room: usize = fixture
+    assert_eq!(fixture.quota_count("state"), 0);
+    let capacity: usize = fixture
         .store
         .shards
         .iter()
-        .map(|shard| lock(shard).room("state"))
+        .map(|shard| lock(shard).slot_capacity("state"))
         .sum();
-    assert!(room < 20_000, "{room} slots stay allocated");
+    assert!(capacity < 20_000, "{capacity} slots stay allocated");
 }
 
-/// The contract expires one entry at a time, and the first write after that removes it. Here most are
-/// still held when they are asked for.
+/// The contract expires one entry at a time, and the next write removes it. Here most expired
+/// entries are still stored when they are read.
 #[tokio::test]
 async fn what_expired_in_a_burst_is_absent_before_it_is_removed() {
     let fixture = Fixture::with_capacity(1_000_000);
@@ -340,7 +341,7 @@ async fn what_expired_in_a_burst_is_absent_before_it_is_removed() {
         }
     }
     assert_eq!(store.remove_group(&group).await.unwrap(), 0);
-    assert_eq!(fixture.held(), 2_500);
+    assert_eq!(fixture.stored(), 2_500);
     assert_eq!(store.groups.len(), 0);
 }
 
@@ -356,12 +357,12 @@ async fn a_group_that_is_filled_and_emptied_for_ever_leaves_nothing() {
             _ => assert_eq!(fixture.store.remove_group(&group).await.unwrap(), 1),
         }
     }
-    assert_eq!((fixture.held(), fixture.store.groups.len()), (0, 0));
+    assert_eq!((fixture.stored(), fixture.store.groups.len()), (0, 0));
 }
 
-/// An expiry that moves must not leave its old place in the order, nor one that stays lose it.
+/// A changed expiry must not leave the old one in the order, and an unchanged one must stay in it.
 #[tokio::test]
-async fn an_entry_that_is_touched_for_ever_is_held_once() {
+async fn an_entry_that_is_touched_repeatedly_is_stored_once() {
     let fixture = Fixture::with_capacity(10);
     let key = key("session", 1);
     for _ in 0..1_000 {
@@ -375,11 +376,11 @@ async fn an_entry_that_is_touched_for_ever_is_held_once() {
     }
     fixture.clock.advance(MINUTE);
     assert!(fixture.put(&key, When::Absent).await.unwrap());
-    assert_eq!(fixture.counted("session"), 1);
+    assert_eq!(fixture.quota_count("session"), 1);
 }
 
-/// In a namespace full of live entries a refused put looks at the first of each shard, however many
-/// there are behind it.
+/// In a namespace full of live entries a refused put checks only the first entry of each shard,
+/// however many there are.
 #[tokio::test]
 async fn a_refused_put_costs_the_same_in_a_large_namespace() {
     let mut costs = Vec::new();
@@ -442,7 +443,7 @@ async fn an_addition_keeps_the_group() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn writers_that_race_for_the_last_places_never_exceed_the_capacity() {
+async fn writers_that_race_for_the_last_reservations_never_exceed_the_capacity() {
     for namespace in ["session", "throttle"] {
         let fixture = Arc::new(Fixture::with_capacity(100));
         let mut running = tokio::task::JoinSet::new();
@@ -453,7 +454,7 @@ async fn writers_that_race_for_the_last_places_never_exceed_the_capacity() {
                 for number in 0..2_000 {
                     let key = key(namespace, task * 10_000 + number);
                     accepted += usize::from(fixture.put(&key, When::Absent).await.is_ok());
-                    assert!(fixture.counted(namespace) <= 100);
+                    assert!(fixture.quota_count(namespace) <= 100);
                 }
                 accepted
             });
@@ -462,15 +463,15 @@ async fn writers_that_race_for_the_last_places_never_exceed_the_capacity() {
         let expected = if namespace == "throttle" { 16_000 } else { 100 };
         assert_eq!(accepted, expected, "{namespace}");
         assert_eq!(
-            (fixture.counted(namespace), fixture.held()),
+            (fixture.quota_count(namespace), fixture.stored()),
             (100, 100),
             "{namespace}"
         );
     }
 }
 
-/// `remove_group` reads the members first and the entries afterwards; a key may have begun another life
-/// in another group meanwhile.
+/// `remove_group` reads the members first and the entries afterwards; in between a key may have
+/// been taken and written to another group.
 #[test]
 fn a_key_that_changes_groups_is_removed_with_its_own_only() {
     let fixture = Fixture::with_capacity(10);
@@ -486,12 +487,12 @@ fn a_key_that_changes_groups_is_removed_with_its_own_only() {
                 drop(fixture.store.remove_group(&old));
             }
         });
-        for turn in 0..100_000 {
+        for iteration in 0..100_000 {
             put(&old);
             put(&new);
             if fixture.store.read(&member).is_none() {
                 done.store(true, std::sync::atomic::Ordering::Relaxed);
-                panic!("removed with a group it had left, in turn {turn}");
+                panic!("removed with a group it had left, in iteration {iteration}");
             }
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -515,9 +516,10 @@ async fn a_panic_under_a_lock_does_not_take_the_store_down() {
     assert!(fixture.put(&key, When::Always).await.unwrap());
 }
 
-/// Whoever picks names for their digests' first bits must not pick the shard or the bucket too.
+/// An attacker who chooses names by the first bits of their digests must not be able to choose the
+/// shard or the bucket.
 #[test]
-fn digests_that_begin_alike_are_spread() {
+fn digests_with_a_common_prefix_are_spread() {
     let hashing = Seeded::random();
     let mut shards = std::collections::HashSet::new();
     let mut buckets = std::collections::HashSet::new();

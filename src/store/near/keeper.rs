@@ -1,4 +1,4 @@
-//! The task that keeps a connection for announcements, and the lease by which memory may answer.
+//! The task that holds the connection for invalidations, and the lease that permits cached answers.
 
 use std::{
     convert::Infallible,
@@ -8,49 +8,49 @@ use std::{
 
 use tokio::time::{sleep, timeout};
 
-use super::{Announce, Connection, News, Watch, memory::Memory};
+use super::{Announce, Connection, News, Watch, memory::NearEntries};
 use crate::error::StoreError;
 
 /// Runs until it is aborted.
-pub(super) async fn keep(
-    announcer: Arc<dyn Announce>,
-    memory: Arc<Memory>,
+pub(super) async fn run(
+    source: Arc<dyn Announce>,
+    entries: Arc<NearEntries>,
     connection: Connection,
 ) -> Infallible {
-    let _closing = Closing(&memory, &connection);
-    let mut pause = FIRST_PAUSE;
-    let mut is_told = false;
+    let _closing = Closing(&entries, &connection);
+    let mut backoff = FIRST_BACKOFF;
+    let mut is_logged = false;
     loop {
-        let watching = timeout(PATIENCE, announcer.watch(News(Arc::clone(&memory))));
+        let watching = timeout(TIMEOUT, source.watch(News(Arc::clone(&entries))));
         let error = match watching.await.unwrap_or_else(|_| Err(late())) {
             Ok(watch) => {
-                (pause, is_told) = (FIRST_PAUSE, false);
+                (backoff, is_logged) = (FIRST_BACKOFF, false);
                 let watch: Arc<dyn Watch> = watch.into();
                 set(&connection, Some(Arc::clone(&watch)));
-                let error = beat(watch.as_ref(), &memory).await;
-                // In this order: a read that finds no connection fills nothing, and one that found this one
-                // holds a ticket from before.
+                let error = send_heartbeats(watch.as_ref(), &entries).await;
+                // The order matters: a read that finds no connection caches nothing, and a read
+                // that found this one has a ticket from before.
                 set(&connection, None);
-                memory.close();
+                entries.close();
                 error
             }
             Err(error) => error,
         };
-        if !is_told {
-            tracing::warn!(error = %error, cause = ?error, "no announcements: the near-cache is off");
-            is_told = true;
+        if !is_logged {
+            tracing::warn!(error = %error, cause = ?error, "no invalidations: the near-cache is off");
+            is_logged = true;
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        sleep(backoff).await;
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
     }
 }
 
-/// Renews the lease until the connection no longer answers.
-async fn beat(watch: &dyn Watch, memory: &Memory) -> StoreError {
+/// Renews the lease until the connection stops answering.
+async fn send_heartbeats(watch: &dyn Watch, entries: &NearEntries) -> StoreError {
     loop {
-        let asked_at = memory.monotonic();
-        match timeout(PATIENCE, watch.heartbeat()).await {
-            Ok(Ok(())) => memory.lease_from(asked_at),
+        let asked_at = entries.monotonic();
+        match timeout(TIMEOUT, watch.heartbeat()).await {
+            Ok(Ok(())) => entries.renew_lease(asked_at),
             Ok(Err(error)) => return error,
             Err(_) => return late(),
         }
@@ -58,8 +58,8 @@ async fn beat(watch: &dyn Watch, memory: &Memory) -> StoreError {
     }
 }
 
-/// Leaves nothing to answer from when the task is aborted or its runtime ends.
-struct Closing<'a>(&'a Memory, &'a Connection);
+/// Closes the cache when the task is aborted or its runtime shuts down.
+struct Closing<'a>(&'a NearEntries, &'a Connection);
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
@@ -80,9 +80,9 @@ fn late() -> StoreError {
     StoreError::Unavailable("no answer in time".into())
 }
 
-/// Four in the second that an answer is good for.
+/// Four heartbeats within the second of a lease.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// Longer is of no use: the lease has ended by then.
-const PATIENCE: Duration = Duration::from_secs(1);
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Waiting longer would be useless: the lease has expired by then.
+const TIMEOUT: Duration = Duration::from_secs(1);
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! What is remembered, until when, and what spoils it.
+//! The cached entries, their lifetime and their invalidation.
 
 use std::{
     collections::HashMap,
@@ -13,44 +13,44 @@ use std::{
 use super::{Entry, Glance, Key};
 use crate::{clock::Clock, store::hashing::Seeded};
 
-pub(super) struct Memory {
+pub(super) struct NearEntries {
     clock: Arc<dyn Clock>,
     max_age: Duration,
     capacity_of_shard: usize,
     hashing: Seeded,
-    shards: Box<[Mutex<Shard>]>,
-    /// Until when memory may answer, in milliseconds of the monotonic clock.
+    shards: Box<[Mutex<NearShard>]>,
+    /// When the lease on cached answers expires, in milliseconds of the monotonic clock.
     lease: AtomicU64,
-    /// Nobody announces anything, so that what is written after its caller went away is not heard of.
-    is_alone: AtomicBool,
+    /// No invalidations arrive, not even for a write that completes after its caller went away.
+    is_sole_writer: AtomicBool,
 }
 
-struct Shard {
-    entries: HashMap<Key, Remembered, Seeded>,
-    /// Until then a write may still be made whose caller went away, and nothing is remembered.
+struct NearShard {
+    entries: HashMap<Key, CachedEntry, Seeded>,
+    /// Until then an abandoned write may still be made, so nothing is cached.
     unsettled_until: Duration,
-    /// Counts what was announced. A fill is for the count at which its read began.
-    changes: u64,
+    /// Counts invalidations. A fill is valid only for the count at which its read began.
+    invalidations: u64,
 }
 
-struct Remembered {
+struct CachedEntry {
     entry: Option<Entry>,
-    until: Duration,
+    cached_until: Duration,
 }
 
-/// The right to remember one answer, unless something is announced meanwhile.
+/// The right to cache one answer, unless an invalidation arrives in the meantime.
 pub(super) struct Ticket {
-    changes: u64,
+    invalidations: u64,
 }
 
-impl Memory {
+impl NearEntries {
     pub(super) fn new(capacity: usize, max_age: Duration, clock: Arc<dyn Clock>) -> Self {
         let hashing = Seeded::random();
         let shards = capacity.clamp(1, SHARDS);
-        let shard = || Shard {
+        let shard = || NearShard {
             entries: HashMap::with_hasher(hashing),
             unsettled_until: Duration::ZERO,
-            changes: 0,
+            invalidations: 0,
         };
         Self {
             clock,
@@ -59,158 +59,167 @@ impl Memory {
             hashing,
             shards: (0..shards).map(|_| Mutex::new(shard())).collect(),
             lease: AtomicU64::new(0),
-            is_alone: AtomicBool::new(false),
+            is_sole_writer: AtomicBool::new(false),
         }
     }
 
-    /// What may be answered from memory: an entry, or that there is none.
+    /// Returns the answer for `key` if it may come from the cache: an entry, or that there is none.
     pub(super) fn find(&self, key: &Key) -> Option<Glance> {
         let now = self.clock.monotonic();
         if millis(now) >= self.lease.load(Ordering::Acquire) {
             return None;
         }
         let shard = self.shard(key);
-        let remembered = shard.entries.get(key).filter(|it| now < it.until)?;
+        let cached = shard.entries.get(key).filter(|it| now < it.cached_until)?;
         let is_live = |entry: &Entry| entry.is_live(self.clock.now());
-        if !remembered.entry.as_ref().is_none_or(is_live) {
+        if !cached.entry.as_ref().is_none_or(is_live) {
             return None;
         }
-        Some(Glance::remembered(remembered.entry.clone()))
+        Some(Glance::remembered(cached.entry.clone()))
     }
 
-    /// To be taken before a read begins.
+    /// Returns a ticket for a read that is about to begin.
     pub(super) fn ticket(&self, key: &Key) -> Ticket {
         Ticket {
-            changes: self.shard(key).changes,
+            invalidations: self.shard(key).invalidations,
         }
     }
 
-    /// Keeps the answer of a read, if nothing was announced since its ticket was taken.
+    /// Caches the answer of a read unless an invalidation has arrived since its ticket was issued.
     ///
-    /// Announcements are counted by shard and not by key: a fill is dropped for another key's change now and
-    /// then, and nothing need be noted about reads under way, whose callers may vanish.
+    /// Invalidations are counted per shard, not per key. An invalidation of another key sometimes
+    /// discards a fill, but reads in progress need no record, and their callers may go away at any
+    /// time.
     #[allow(clippy::needless_pass_by_value, reason = "a ticket is used once")]
-    pub(super) fn remember(&self, ticket: Ticket, key: &Key, entry: Option<Entry>) {
+    pub(super) fn insert(&self, ticket: Ticket, key: &Key, entry: Option<Entry>) {
         let now = self.clock.monotonic();
-        let until = now + self.max_age;
+        let cached_until = now + self.max_age;
         let mut shard = self.shard(key);
-        if shard.changes != ticket.changes || now < shard.unsettled_until {
+        if shard.invalidations != ticket.invalidations || now < shard.unsettled_until {
             return;
         }
         if shard.entries.len() >= self.capacity_of_shard && !shard.entries.contains_key(key) {
-            let some = shard.entries.keys().next().cloned();
-            some.and_then(|some| shard.entries.remove(&some));
+            let evicted = shard.entries.keys().next().cloned();
+            evicted.and_then(|evicted| shard.entries.remove(&evicted));
         }
-        shard
-            .entries
-            .insert(key.clone(), Remembered { entry, until });
+        shard.entries.insert(
+            key.clone(),
+            CachedEntry {
+                entry,
+                cached_until,
+            },
+        );
     }
 
-    /// Drops what is remembered of `key` where the store has just said otherwise.
-    pub(super) fn correct(&self, key: &Key, said: Option<&Entry>) {
+    /// Removes the cached answer for `key` if the store has just given a different one.
+    pub(super) fn invalidate_stale(&self, key: &Key, current: Option<&Entry>) {
         let mut shard = self.shard(key);
         let version = |entry: &Entry| entry.version;
-        let differs = |it: &Remembered| it.entry.as_ref().map(version) != said.map(version);
+        let differs = |it: &CachedEntry| it.entry.as_ref().map(version) != current.map(version);
         if shard.entries.get(key).is_some_and(differs) {
-            // A fill that is under way may have read the same old answer.
-            shard.changes += 1;
+            // A fill in progress may have read the same stale answer.
+            shard.invalidations += 1;
             shard.entries.remove(key);
         }
     }
 
-    pub(super) fn forget(&self, key: &Key) {
+    pub(super) fn invalidate(&self, key: &Key) {
         let mut shard = self.shard(key);
-        shard.changes += 1;
+        shard.invalidations += 1;
         shard.entries.remove(key);
     }
 
-    pub(super) fn forget_all(&self) {
+    pub(super) fn invalidate_all(&self) {
         for shard in &self.shards {
             let mut shard = lock(shard);
-            shard.changes += 1;
+            shard.invalidations += 1;
             shard.entries.clear();
         }
     }
 
-    /// Forgets `key` when the answer is dropped.
-    pub(super) const fn forgetting<'a>(&'a self, key: &'a Key) -> Forgetting<'a> {
+    /// Returns a guard that invalidates `key` when it is dropped.
+    pub(super) const fn invalidate_on_drop<'a>(&'a self, key: &'a Key) -> InvalidateOnDrop<'a> {
         let is_answered = false;
-        Forgetting {
-            memory: self,
+        InvalidateOnDrop {
+            entries: self,
             key,
             is_answered,
         }
     }
 
-    /// Forgets `key`, and remembers nothing of its like until a write that goes on without its caller must have ended.
-    fn unsettle(&self, key: &Key) {
+    /// Invalidates `key`. Without invalidations from the store, its shard then caches nothing until
+    /// a write that continues without its caller must have completed.
+    fn invalidate_unsettled(&self, key: &Key) {
         let now = self.clock.monotonic();
         let mut shard = self.shard(key);
-        shard.changes += 1;
+        shard.invalidations += 1;
         shard.entries.remove(key);
-        if self.is_alone.load(Ordering::Relaxed) {
+        if self.is_sole_writer.load(Ordering::Relaxed) {
             shard.unsettled_until = now + self.max_age;
         }
     }
 
-    /// Lets memory answer until a second after `asked_at`, when a heartbeat began that was answered since.
-    pub(super) fn lease_from(&self, asked_at: Duration) {
+    /// Extends the lease to one second after `asked_at`, the start of a heartbeat that was
+    /// answered.
+    pub(super) fn renew_lease(&self, asked_at: Duration) {
         self.lease
             .store(millis(asked_at + LEASE), Ordering::Release);
     }
 
-    /// Nobody else writes to the store, so there is nothing to hear of.
-    pub(super) fn answer_alone(&self) {
-        self.is_alone.store(true, Ordering::Relaxed);
+    /// Grants a permanent lease: nobody else writes to the store, so there are no invalidations to
+    /// wait for.
+    pub(super) fn grant_permanent_lease(&self) {
+        self.is_sole_writer.store(true, Ordering::Relaxed);
         self.lease.store(u64::MAX, Ordering::Release);
     }
 
-    /// Ends the lease and forgets everything.
+    /// Ends the lease and drops all entries.
     pub(super) fn close(&self) {
         self.lease.store(0, Ordering::Release);
-        self.forget_all();
+        self.invalidate_all();
     }
 
     pub(super) fn monotonic(&self) -> Duration {
         self.clock.monotonic()
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+    fn shard(&self, key: &Key) -> MutexGuard<'_, NearShard> {
         lock(&self.shards[self.hashing.shard(&key.digest, self.shards.len())])
     }
 }
 
-/// Says how much is remembered, not what.
-impl fmt::Debug for Memory {
+/// Omits the entries.
+impl fmt::Debug for NearEntries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").finish_non_exhaustive()
+        f.debug_struct("NearEntries").finish_non_exhaustive()
     }
 }
 
-/// Forgets a key at its end.
-pub(super) struct Forgetting<'a> {
-    memory: &'a Memory,
+/// Invalidates a key on drop.
+pub(super) struct InvalidateOnDrop<'a> {
+    entries: &'a NearEntries,
     key: &'a Key,
     is_answered: bool,
 }
 
-impl Forgetting<'_> {
-    /// The store has answered.
-    pub(super) fn end(mut self) {
+impl InvalidateOnDrop<'_> {
+    /// Records that the store has answered, and invalidates the key.
+    pub(super) fn complete(mut self) {
         self.is_answered = true;
     }
 }
 
-impl Drop for Forgetting<'_> {
+impl Drop for InvalidateOnDrop<'_> {
     fn drop(&mut self) {
-        match self.is_answered {
-            true => self.memory.forget(self.key),
-            false => self.memory.unsettle(self.key),
+        if self.is_answered {
+            self.entries.invalidate(self.key);
+        } else {
+            self.entries.invalidate_unsettled(self.key);
         }
     }
 }
 
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+fn lock(shard: &Mutex<NearShard>) -> MutexGuard<'_, NearShard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -219,5 +228,6 @@ fn millis(span: Duration) -> u64 {
 }
 
 const SHARDS: usize = 256;
-/// Four heartbeats: one may be late without a gap, and with the time of a request it stays below two seconds.
+/// Four heartbeats: one may be late without a gap, and together with the time of a request it stays
+/// below two seconds.
 const LEASE: Duration = Duration::from_secs(1);

@@ -1,34 +1,36 @@
-//! A near-cache: what every request reads comes from this process's memory, and leaves it the moment
-//! another node changes it.
+//! A near-cache in this process's memory, which other nodes invalidate when they change an entry.
 //!
-//! A [`NearCache`] stands before a store that many nodes share and is a [`Store`] itself, so engines take it
-//! as any other. Only [`glance`](Store::glance) is answered from memory; every other verb goes to the store. The
-//! rules, each with a test:
+//! A [`NearCache`] wraps a store that many nodes share. It is a [`Store`] itself, so engines use it
+//! like any other. Only a cached read, [`glance`](Store::glance), is answered from memory; every
+//! other method goes to the store. The rules, each with a test:
 //!
-//! * **Announced keys only.** Only [cached](Key::is_cached) keys are remembered, absent ones too, because
-//!   only their changes are announced.
-//! * **A fill that a change overtook is not kept.** If anything was announced while an entry was being read,
-//!   whichever of the two arrived first, the answer goes to the caller and not into memory.
-//! * **A yes may come from memory, a no is confirmed.** An answer from memory says so; an engine that would
-//!   refuse because of it asks the store first. So nobody is logged out by an old memory.
-//! * **Our own write drops the key**, whatever its outcome, and also when its caller went away. Whoever wrote
-//!   through this cache reads what was written.
-//! * **No heartbeat, no answers.** The connection that brings the announcements is asked four times a second
-//!   whether everything has been brought. Memory answers only within one second of a question that was
-//!   answered; after that the store is asked, as if there were no cache.
-//! * **A break forgets everything**: a lost connection, a cluster that moves its keys, a database that was emptied.
-//! * **Deadlines hold.** An entry's own expiry, and a maximum age of ten seconds, end a memory whatever was
-//!   announced. They bound what a change past the announcements, such as an operator's, can do.
-//! * **Bounded** in entries; when it is full, some entry gives way.
+//! * **Only keys with invalidations.** Only [cached](Key::is_cached) keys are held, absent entries
+//!   included, because only their changes send invalidations.
+//! * **A fill that races with a change is discarded.** If an invalidation arrives while an entry is
+//!   being read, in either order, the answer goes to the caller but not into the cache.
+//! * **A cached answer may admit; a refusal is confirmed.** A cached answer is marked as such. An
+//!   engine that would refuse because of it asks the store first, so a stale entry logs nobody out.
+//! * **A write through the cache drops the key**, whatever its outcome, and also if its caller went
+//!   away. A caller that wrote through this cache reads its own write.
+//! * **Without a heartbeat, no cached answers.** Four times a second the cache asks whether all
+//!   invalidations have been delivered. It answers from memory only within one second of such a
+//!   question that was answered. After that it asks the store, as if there were no cache.
+//! * **An interruption drops everything**: a lost connection, a cluster that moves slots, a flushed
+//!   database.
+//! * **Deadlines hold.** An entry's own expiry and a maximum age of ten seconds apply regardless of
+//!   invalidations. They bound the effect of a change that sends none, such as an operator's.
+//! * **Bounded** in entries. A full cache evicts an arbitrary entry.
 //!
-//! How late can a revocation be seen? On a healthy network within some milliseconds: an announcement needs less
-//! than half a millisecond on loopback. At worst after **two seconds**: a node that is cut off from its store
-//! and does not know it yet answers from memory for the rest of its second, and a request may take its time. A
-//! node that knows answers nothing, and the request is refused with 503.
+//! How long can a revocation go unnoticed? On a healthy network some milliseconds: an invalidation
+//! takes less than half a millisecond on loopback. In the worst case **two seconds**: a node that
+//! is cut off from its store and does not know it yet answers from memory for the rest of its
+//! second, and a request may take its time. A node that knows gives no cached answers, and the
+//! request is refused with 503.
 //!
-//! That bound is between a node and its store. Where the store itself is split, a node that is cut off together with an
-//! old primary has its heartbeats answered and hears of nothing until the split heals: with Redis set
-//! `min-replicas-to-write`, so that such a primary takes no writes, and keep the times of access tokens and sessions short.
+//! That bound applies between a node and its store. If the store itself is partitioned, a node on
+//! the side of an old primary still gets its heartbeats answered, and receives no invalidations
+//! from the other side until the partition heals. With Redis set `min-replicas-to-write`, so that
+//! such a primary accepts no writes, and keep the lifetimes of access tokens and sessions short.
 //!
 //! ```no_run
 //! # #[cfg(feature = "store-redis")] {
@@ -56,65 +58,65 @@ use std::{
 
 use tokio::{runtime::Handle, task::AbortHandle};
 
-use self::memory::{Forgetting, Memory};
+use self::memory::{InvalidateOnDrop, NearEntries};
 use super::{Entry, Glance, Key, Store, StoreFuture, When, Write};
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::{ConfigError, StoreError},
 };
 
-/// A store that says what is changed in it, by whomever.
+/// A store that sends an invalidation for each change in it, no matter which node makes the change.
 pub trait Announce: Store {
-    /// Connects for announcements, and from then on tells `news` of every change to a
-    /// [cached](Key::is_announced) key, those by [quiet](Write::quietly) writes aside.
+    /// Connects for invalidations, and from then on reports to `news` every change of a key that
+    /// [needs them](Key::is_announced), except changes by [quiet](Write::quietly) writes.
     ///
-    /// It must not wait for longer than a command may take. When it fails, the cache asks again and reads
-    /// from the store meanwhile.
+    /// It must not wait longer than a command may take. If it fails, the cache tries again later
+    /// and meanwhile reads from the store.
     fn watch(&self, news: News) -> StoreFuture<'_, Box<dyn Watch>>;
 }
 
-/// A connection that brings announcements. It ends when it is dropped.
+/// A connection that delivers invalidations. Dropping it closes it.
 pub trait Watch: fmt::Debug + Send + Sync + 'static {
-    /// Reads the live entry under `key`, so that its next change will be announced.
+    /// Reads the live entry under `key` such that its next change sends an invalidation.
     fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>>;
 
-    /// Answers once every change that was made before the call has been told to the news. An error says that
-    /// the connection is of no more use; the cache then forgets everything and asks for another one.
+    /// Returns once every change that was made before the call has been reported. After an error
+    /// the connection is unusable: the cache drops everything and opens another one.
     fn heartbeat(&self) -> StoreFuture<'_, ()>;
 }
 
-/// Where a [`Watch`] tells what changed.
+/// The receiver of a [`Watch`]'s invalidations.
 #[derive(Clone, Debug)]
-pub struct News(Arc<Memory>);
+pub struct News(Arc<NearEntries>);
 
 impl News {
-    /// `key` was written or removed.
+    /// Invalidates `key`, which was written or removed.
     pub fn changed(&self, key: &Key) {
-        self.0.forget(key);
+        self.0.invalidate(key);
     }
 
-    /// Anything may have changed.
+    /// Invalidates everything, since anything may have changed.
     pub fn anything_changed(&self) {
-        self.0.forget_all();
+        self.0.invalidate_all();
     }
 }
 
-/// Stands before a store and remembers what requests glance at. See the [module](self).
+/// A store that answers cached reads from memory. See the [module](self).
 pub struct NearCache {
     store: Arc<dyn Store>,
-    memory: Arc<Memory>,
+    entries: Arc<NearEntries>,
     connection: Connection,
-    keeper: Option<AbortHandle>,
+    task: Option<AbortHandle>,
 }
 
-/// The connection that brings announcements, while there is one.
+/// The connection for invalidations, while there is one.
 type Connection = Arc<RwLock<Option<Arc<dyn Watch>>>>;
 
 impl NearCache {
-    /// How many keys are remembered unless told otherwise: with sessions of 250 bytes some 25 MB.
+    /// The default capacity in keys: about 25 MB with sessions of 250 bytes.
     pub const DEFAULT_CAPACITY: usize = 65_536;
 
-    /// A near-cache before `store`, with the system's clock and the defaults.
+    /// A near-cache in front of `store` with the system's clock and the defaults.
     ///
     /// # Errors
     ///
@@ -123,28 +125,30 @@ impl NearCache {
         Self::builder(store).build()
     }
 
-    /// A near-cache before `store`, to be built once its settings are made.
+    /// Returns a builder for a near-cache in front of `store`.
     pub fn builder(store: Arc<impl Announce>) -> NearCacheBuilder {
-        let announcer: Arc<dyn Announce> = store.clone();
-        NearCacheBuilder::new(store, Some(announcer))
+        let source: Arc<dyn Announce> = store.clone();
+        NearCacheBuilder::new(store, Some(source))
     }
 
-    /// A near-cache before a store that announces nothing, since nobody but this cache writes to it: a
-    /// file, say. What is written past the cache is seen when the maximum age is over.
+    /// Returns a builder for a near-cache in front of a store that sends no invalidations because
+    /// only this cache writes to it, such as a file. A write that bypasses the cache is noticed
+    /// once the maximum age has passed.
     pub fn alone(store: Arc<dyn Store>) -> NearCacheBuilder {
         NearCacheBuilder::new(store, None)
     }
 
-    /// Reads by the connection that will announce the next change, and remembers the answer.
+    /// Reads over the connection that will deliver the next invalidation, and caches the answer.
     async fn fill(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
-        // Taken before the connection: a break that comes between spoils the ticket.
-        let ticket = self.memory.ticket(key);
+        // Before the connection: an interruption in between invalidates the ticket.
+        let ticket = self.entries.ticket(key);
         let connection = self.connection();
-        let began = self.memory.monotonic();
-        let entry = match (&connection, &self.keeper) {
+        let began = self.entries.monotonic();
+        let entry = match (&connection, &self.task) {
             (Some(connection), _) => match connection.get(key).await {
-                // Only the announcements are gone, as far as one can tell; a second time-out nobody waits for.
-                Err(_) if self.memory.monotonic() < began + AT_ONCE => {
+                // Probably only the connection for invalidations failed. A second time-out would
+                // take too long.
+                Err(_) if self.entries.monotonic() < began + FAST_ANSWER => {
                     return self.store.get(key).await;
                 }
                 answer => answer?,
@@ -152,7 +156,7 @@ impl NearCache {
             (None, Some(_)) => return self.store.get(key).await,
             (None, None) => self.store.get(key).await?,
         };
-        self.memory.remember(ticket, key, entry.clone());
+        self.entries.insert(ticket, key, entry.clone());
         Ok(entry)
     }
 
@@ -160,9 +164,10 @@ impl NearCache {
         keeper::read(&self.connection).clone()
     }
 
-    /// Forgets `key` when the answer is dropped: at the end of a write, or when its caller goes away.
-    fn writing<'a>(&'a self, key: &'a Key) -> Option<Forgetting<'a>> {
-        key.is_announced().then(|| self.memory.forgetting(key))
+    /// Invalidates `key` when the guard is dropped: after a write, or when its caller goes away.
+    fn guard<'a>(&'a self, key: &'a Key) -> Option<InvalidateOnDrop<'a>> {
+        key.is_announced()
+            .then(|| self.entries.invalidate_on_drop(key))
     }
 }
 
@@ -173,7 +178,7 @@ impl Store for NearCache {
         }
         Box::pin(async move {
             let entry = self.store.get(key).await?;
-            self.memory.correct(key, entry.as_ref());
+            self.entries.invalidate_stale(key, entry.as_ref());
             Ok(entry)
         })
     }
@@ -182,10 +187,10 @@ impl Store for NearCache {
         if !key.is_announced() {
             return self.store.glance(key);
         }
-        if let Some(glance) = self.memory.find(key) {
+        if let Some(glance) = self.entries.find(key) {
             return Box::pin(ready(Ok(glance)));
         }
-        // What is remembered under such a key came by its engine's own, whose changes are announced.
+        // An engine's declared key filled this entry, and its changes send invalidations.
         if !key.is_cached() {
             return self.store.glance(key);
         }
@@ -194,18 +199,18 @@ impl Store for NearCache {
 
     fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let writing = self.writing(key);
+            let guard = self.guard(key);
             let answer = self.store.put(key, write, when).await;
-            writing.into_iter().for_each(Forgetting::end);
+            guard.into_iter().for_each(InvalidateOnDrop::complete);
             answer
         })
     }
 
     fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
-            let writing = self.writing(key);
+            let guard = self.guard(key);
             let answer = self.store.take(key).await;
-            writing.into_iter().for_each(Forgetting::end);
+            guard.into_iter().for_each(InvalidateOnDrop::complete);
             answer
         })
     }
@@ -216,9 +221,9 @@ impl Store for NearCache {
 
     fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
         Box::pin(async move {
-            let writing = self.writing(key);
+            let guard = self.guard(key);
             let answer = self.store.add(key, delta, expires_at).await;
-            writing.into_iter().for_each(Forgetting::end);
+            guard.into_iter().for_each(InvalidateOnDrop::complete);
             answer
         })
     }
@@ -227,15 +232,15 @@ impl Store for NearCache {
         Box::pin(async move {
             let listed = self.store.list(group).await;
             let keys = listed.iter().flatten().map(|(key, _)| key);
-            let writing: Vec<_> = keys.filter_map(|key| self.writing(key)).collect();
+            let guards: Vec<_> = keys.filter_map(|key| self.guard(key)).collect();
             if listed.is_err() {
-                self.memory.forget_all();
+                self.entries.invalidate_all();
             }
             let answer = self.store.remove_group(group).await;
             if listed.is_err() {
-                self.memory.forget_all();
+                self.entries.invalidate_all();
             }
-            writing.into_iter().for_each(Forgetting::end);
+            guards.into_iter().for_each(InvalidateOnDrop::complete);
             answer
         })
     }
@@ -243,8 +248,8 @@ impl Store for NearCache {
 
 impl Drop for NearCache {
     fn drop(&mut self) {
-        if let Some(keeper) = &self.keeper {
-            keeper.abort();
+        if let Some(task) = &self.task {
+            task.abort();
         }
     }
 }
@@ -262,48 +267,50 @@ impl fmt::Debug for NearCache {
 #[must_use]
 pub struct NearCacheBuilder {
     store: Arc<dyn Store>,
-    announcer: Option<Arc<dyn Announce>>,
+    source: Option<Arc<dyn Announce>>,
     capacity: usize,
     max_age: Duration,
     clock: Arc<dyn Clock>,
 }
 
 impl NearCacheBuilder {
-    fn new(store: Arc<dyn Store>, announcer: Option<Arc<dyn Announce>>) -> Self {
+    fn new(store: Arc<dyn Store>, source: Option<Arc<dyn Announce>>) -> Self {
         Self {
             store,
-            announcer,
+            source,
             capacity: NearCache::DEFAULT_CAPACITY,
             max_age: DEFAULT_MAX_AGE,
             clock: Arc::new(SystemClock),
         }
     }
 
-    /// How many keys are remembered at most. Default: [`NearCache::DEFAULT_CAPACITY`].
+    /// Sets the maximum number of cached keys. Default: [`NearCache::DEFAULT_CAPACITY`].
     pub const fn with_capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
     }
 
-    /// After how long an entry is read again, though no change was announced. Default: ten seconds, at
-    /// which a busy session costs next to nothing, and an operator's change by hand is soon seen.
+    /// Sets the age at which an entry is read again even without an invalidation. Default: ten
+    /// seconds. At that age a busy session costs almost nothing, and an operator's manual change is
+    /// noticed soon.
     pub const fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
     }
 
-    /// Measures by `clock`. Give it the clock of the store.
+    /// Measures time with `clock`, which should be the clock of the store.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Starts the task that keeps the connection for announcements; it ends with the cache.
+    /// Starts the task that holds the connection for invalidations. It stops when the cache is
+    /// dropped.
     ///
     /// # Errors
     ///
-    /// When there is no tokio runtime to run the task on, the capacity is zero, or the maximum age is less than a
-    /// millisecond or more than a minute.
+    /// If there is no tokio runtime to run the task on, the capacity is zero, or the maximum age
+    /// is less than a millisecond or more than a minute.
     pub fn build(self) -> Result<NearCache, ConfigError> {
         if self.capacity == 0 {
             return Err(ConfigError::new("capacity", "is zero"));
@@ -312,32 +319,32 @@ impl NearCacheBuilder {
             let reason = "is not between a millisecond and a minute";
             return Err(ConfigError::new("max_age", reason));
         }
-        let memory = Arc::new(Memory::new(self.capacity, self.max_age, self.clock));
+        let entries = Arc::new(NearEntries::new(self.capacity, self.max_age, self.clock));
         let connection = Connection::default();
-        let keeper = match self.announcer {
-            Some(announcer) => {
+        let task = match self.source {
+            Some(source) => {
                 let runtime = Handle::try_current().map_err(|error| {
-                    let reason = "a near-cache has a task, and needs a tokio runtime";
+                    let reason = "a near-cache needs a tokio runtime for its task";
                     ConfigError::new("store", reason).because(error)
                 })?;
-                let keeping = keeper::keep(announcer, Arc::clone(&memory), connection.clone());
-                Some(runtime.spawn(keeping).abort_handle())
+                let running = keeper::run(source, Arc::clone(&entries), connection.clone());
+                Some(runtime.spawn(running).abort_handle())
             }
             None => {
-                memory.answer_alone();
+                entries.grant_permanent_lease();
                 None
             }
         };
         Ok(NearCache {
             store: self.store,
-            memory,
+            entries,
             connection,
-            keeper,
+            task,
         })
     }
 }
 
-/// What an answer takes that is no time-out.
-const AT_ONCE: Duration = Duration::from_millis(100);
+/// An error that takes longer than this counts as a time-out.
+const FAST_ANSWER: Duration = Duration::from_millis(100);
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(10);
 const MAX_AGE: Duration = Duration::from_secs(60);

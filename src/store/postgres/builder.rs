@@ -1,11 +1,13 @@
-//! The settings of the store.
+//! The builder of the store.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 use tokio::runtime::Handle;
 
-use super::{PostgresStore, names::Names, opening, purge::Purge, shared::Shared, sql::Statements};
+use super::{
+    PostgresStore, names::TableNames, opening, purge::Purge, shared::PostgresInner, sql::Statements,
+};
 use crate::{
     clock::{Clock, SystemClock},
     error::ConfigError,
@@ -49,55 +51,57 @@ impl PostgresStoreBuilder {
         }
     }
 
-    /// The schema that the tables are in, `tower_jam` by default. It is created where it is missing.
+    /// Sets the schema of the tables, `tower_jam` by default. It is created if it is missing.
     ///
-    /// Up to 31 lower-case ASCII letters, digits and `_`. Two applications that share a schema and a prefix accept
-    /// each other's sessions.
+    /// Up to 31 lower-case ASCII letters, digits and `_`. Two applications that share a schema and
+    /// a prefix accept each other's sessions.
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schema = schema.into();
         self
     }
 
-    /// What the names of the tables begin with, nothing by default: up to 24 lower-case ASCII letters, digits and `_`.
+    /// Sets the prefix of the tables' names, empty by default: up to 24 lower-case ASCII letters,
+    /// digits and `_`.
     pub fn table_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.table_prefix = prefix.into();
         self
     }
 
-    /// Expires entries by `clock`.
+    /// Uses `clock` to decide which entries have expired.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// How many connections the store opens at most, 10 by default: a server takes 100 unless told otherwise, and
-    /// a few do the work of hundreds of requests. A shared pool has a size of its own.
+    /// Sets the maximum number of connections, 10 by default. A server accepts 100 by default, and
+    /// a few serve hundreds of requests. Does not apply to a shared pool.
     pub fn connections(mut self, connections: u32) -> Self {
         self.connections = Some(connections);
         self
     }
 
-    /// How long a verb may take, with its wait for a connection and its repetitions: 1 second by default, from 10
-    /// milliseconds to 2 seconds.
+    /// Sets the time limit for an operation, including the wait for a connection and all retries: 1
+    /// second by default, from 10 milliseconds to 2 seconds.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// How often expired rows are removed, about every minute by default; between 10 milliseconds and a day.
+    /// Sets how often expired rows are removed, about every minute by default; from 10 milliseconds
+    /// to a day.
     pub fn purge_interval(mut self, interval: Duration) -> Self {
         self.purge_interval = interval;
         self
     }
 
-    /// Connects, looks at the server, and creates the tables or brings them up to date.
+    /// Connects, checks the server, and creates or migrates the tables.
     ///
     /// # Errors
     ///
-    /// Those of [`PostgresStore::connect`], and [`ConfigError`] about `schema`, `table_prefix`, `connections`,
-    /// `time_limit` or `purge_interval` when it is out of its range.
+    /// Those of [`PostgresStore::connect`], and [`ConfigError`] about `schema`, `table_prefix`,
+    /// `connections`, `time_limit` or `purge_interval` if it is out of range.
     pub async fn connect(self) -> Result<PostgresStore, ConfigError> {
-        let names = Names::new(&self.schema, &self.table_prefix)?;
+        let names = TableNames::new(&self.schema, &self.table_prefix)?;
         within(self.time_limit, "time_limit", SHORTEST..=LONGEST)?;
         within(self.purge_interval, "purge_interval", SHORTEST..=DAY)?;
         let runtime = Handle::try_current().map_err(|error| {
@@ -125,7 +129,7 @@ impl PostgresStoreBuilder {
                 ((*pool.connect_options()).clone(), pool)
             }
         };
-        let shared = Arc::new(Shared {
+        let inner = Arc::new(PostgresInner {
             pool,
             options,
             sql: Statements::new(&names),
@@ -134,15 +138,15 @@ impl PostgresStoreBuilder {
             limit,
             runtime,
         });
-        let purge = Purge::start(Arc::clone(&shared), self.purge_interval);
+        let purge = Purge::start(Arc::clone(&inner), self.purge_interval);
         Ok(PostgresStore {
-            shared,
+            inner,
             _purge: purge,
         })
     }
 }
 
-/// Leaves out the URL and the pool, which hold the password.
+/// Omits the URL and the pool, which contain the password.
 impl fmt::Debug for PostgresStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStoreBuilder")

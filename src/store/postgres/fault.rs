@@ -1,11 +1,11 @@
-//! What can go wrong with a statement, and what the caller is told of it.
+//! The classification of failed statements, and the errors that callers get.
 
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use super::told::SqlError;
 use crate::error::StoreError;
 
-/// Whether a statement changes anything. If its answer is lost, a read did nothing for certain.
+/// Whether a statement changes anything. A read without an answer certainly changed nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Effect {
     Read,
@@ -14,22 +14,22 @@ pub(super) enum Effect {
 
 /// What an error says about its statement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fault {
-    /// Rolled back because of others. The same statement may succeed now.
+pub(super) enum PostgresFault {
+    /// Rolled back because of concurrent statements. A retry may succeed.
     Contended,
-    /// Refused because of what the connection remembers. The same statement succeeds on another one.
+    /// Refused because of the connection's cached state. A retry on another connection succeeds.
     Stale,
-    /// Rolled back for want of room.
+    /// Rolled back for lack of space.
     Full,
-    /// Rolled back, or never begun.
+    /// Rolled back, or never started.
     Refused,
-    /// Damage, found by the server or in the answer.
+    /// Corruption, found by the server or in the answer.
     Damage,
-    /// The connection is gone, and with it the answer.
+    /// The connection is lost, and the answer with it.
     Lost,
 }
 
-impl Fault {
+impl PostgresFault {
     pub(super) fn of(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(error) => error
@@ -45,8 +45,8 @@ impl Fault {
         }
     }
 
-    /// An `ERROR` is a statement that was rolled back. What is worse ends the connection, and may come between
-    /// a commit and its answer: an immediate shutdown says so at any moment.
+    /// An `ERROR` means that the statement was rolled back. A higher severity closes the
+    /// connection, and may come between a commit and its answer, as in an immediate shutdown.
     fn of_database(error: &PgDatabaseError) -> Self {
         if error.severity() != PgSeverity::Error {
             return Self::Lost;
@@ -63,8 +63,8 @@ impl Fault {
         }
     }
 
-    /// Whether nothing was done, and trying again may help.
-    pub(super) fn is_passing(self, effect: Effect) -> bool {
+    /// Returns whether nothing was done and a retry may help.
+    pub(super) fn is_transient(self, effect: Effect) -> bool {
         match self {
             Self::Contended | Self::Stale => true,
             Self::Lost => effect == Effect::Read,
@@ -72,8 +72,8 @@ impl Fault {
         }
     }
 
-    /// Whether the connection must not be used again.
-    pub(super) fn ends_connection(self) -> bool {
+    /// Returns whether the connection must not be reused.
+    pub(super) fn breaks_connection(self) -> bool {
         matches!(self, Self::Stale | Self::Lost)
     }
 
@@ -89,7 +89,7 @@ impl Fault {
     }
 }
 
-/// The error of a statement that was sent and whose answer did not come.
+/// The error of a statement that was sent but not answered.
 pub(super) fn lost(
     effect: Effect,
     cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -105,12 +105,12 @@ const DEADLOCK_DETECTED: &str = "40P01";
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// "Cached plan must not change result type", after a migration by a later version.
 const FEATURE_NOT_SUPPORTED: &str = "0A000";
-/// A prepared statement that somebody else has dropped: `DISCARD ALL`, a pooler.
+/// A prepared statement that was dropped by `DISCARD ALL` or a pooler.
 const INVALID_STATEMENT_NAME: &str = "26000";
 const DISK_FULL: &str = "53100";
 const DATA_CORRUPTED: &str = "XX001";
 const INDEX_CORRUPTED: &str = "XX002";
-/// A primary that has become a standby, whose reads are old from now on.
+/// A primary that has become a standby, whose reads are stale from now on.
 const READ_ONLY: &str = "25006";
 const COMPLETION_UNKNOWN: &str = "40003";
 const CONNECTION_EXCEPTION: &str = "08";

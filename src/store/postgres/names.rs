@@ -1,21 +1,22 @@
-//! The schema and the prefix, and every name that is made of them.
+//! The schema and the prefix, and the names that are made from them.
 
 use crate::{error::ConfigError, secret};
 
-/// Where the store lives. Only what is made here is ever written into SQL, quoted; all else is bound.
+/// The location of the store. Only names from here are ever written into SQL, quoted; everything
+/// else is bound.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Names {
+pub(super) struct TableNames {
     schema: String,
     prefix: String,
 }
 
-impl Names {
+impl TableNames {
     pub(super) fn new(schema: &str, prefix: &str) -> Result<Self, ConfigError> {
         if schema.is_empty() || !is_identifier(schema) || schema.len() > SCHEMA_BYTES {
             return Err(refusal("schema", SCHEMA_BYTES));
         }
         if schema.starts_with("pg_") {
-            let reason = "names that begin with `pg_` belong to PostgreSQL";
+            let reason = "names that begin with `pg_` are reserved for PostgreSQL";
             return Err(ConfigError::new("schema", reason));
         }
         if !is_identifier(prefix) || prefix.len() > PREFIX_BYTES {
@@ -31,17 +32,17 @@ impl Names {
         &self.schema
     }
 
-    /// The table with the entries, as SQL.
+    /// The table of entries, as SQL.
     pub(super) fn entries(&self) -> String {
         self.table("entries")
     }
 
-    /// The table with the version of the tables, as SQL.
+    /// The table of the version, as SQL.
     pub(super) fn version(&self) -> String {
         self.table("version")
     }
 
-    /// The name of that table alone, as a value.
+    /// The unqualified name of that table, as a value.
     pub(super) fn version_table(&self) -> String {
         format!("{}version", self.prefix)
     }
@@ -50,17 +51,17 @@ impl Names {
         format!(r#""{}"."{}{name}""#, self.schema, self.prefix)
     }
 
-    /// An index or a constraint of the entries, which lives in the schema of its table, as SQL.
+    /// An index or a constraint of the entries, which is in the schema of its table, as SQL.
     pub(super) fn of_entries(&self, suffix: &str) -> String {
         format!(r#""{}entries_{suffix}""#, self.prefix)
     }
 
-    /// The channel of announcements: the table's name, since no identifier has a dot in it.
+    /// The channel of invalidations. It has the table's name, since no identifier contains a dot.
     pub(super) fn channel(&self) -> String {
         format!("{}.{}entries", self.schema, self.prefix)
     }
 
-    /// The advisory lock that migrations take turns with.
+    /// The advisory lock of migrations.
     pub(super) fn lock(&self) -> i64 {
         let hash = secret::hash([b"tower-jam migrations ", self.channel().as_bytes()]);
         let [a, b, c, d, e, f, g, h, ..] = hash;
@@ -80,7 +81,8 @@ fn refusal(setting: &'static str, bytes: usize) -> ConfigError {
     ConfigError::new(setting, reason)
 }
 
-/// Together with the longest suffix, `entries`, and a dot they fill the 63 bytes that PostgreSQL keeps of a name.
+/// With the longest suffix, `entries`, and a dot they fill the 63 bytes to which PostgreSQL
+/// truncates a name.
 const SCHEMA_BYTES: usize = 31;
 const PREFIX_BYTES: usize = 24;
 
@@ -94,20 +96,20 @@ mod tests {
         for schema in [
             "", "Jam", "1st", "pg_jam", "a b", "a\"b", "a.b", "a;b", "ä", "a\0", &long,
         ] {
-            assert_eq!(Names::new(schema, "").unwrap_err().setting(), "schema");
+            assert_eq!(TableNames::new(schema, "").unwrap_err().setting(), "schema");
         }
         for prefix in ["A", "1", "a-b", "a'", &long[..25]] {
             assert_eq!(
-                Names::new("jam", prefix).unwrap_err().setting(),
+                TableNames::new("jam", prefix).unwrap_err().setting(),
                 "table_prefix"
             );
         }
-        assert!(Names::new(&long[..31], "").is_ok());
+        assert!(TableNames::new(&long[..31], "").is_ok());
     }
 
     #[test]
     fn no_name_is_longer_than_what_is_kept_of_it() {
-        let names = Names::new(&"s".repeat(31), &"p".repeat(24)).unwrap();
+        let names = TableNames::new(&"s".repeat(31), &"p".repeat(24)).unwrap();
         assert_eq!(names.channel().len(), 63);
         for suffix in ["pkey", "group", "expiry"] {
             assert!(names.of_entries(suffix).len() <= 65, "with its quotes");
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn each_schema_and_prefix_has_a_lock_of_its_own() {
-        let names = |schema, prefix| Names::new(schema, prefix).unwrap();
+        let names = |schema, prefix| TableNames::new(schema, prefix).unwrap();
         assert_eq!(names("a", "b").lock(), names("a", "b").lock());
         assert_ne!(names("a", "b").lock(), names("ab", "").lock());
         assert_ne!(names("a", "b").lock(), names("a", "c").lock());

@@ -1,4 +1,5 @@
-//! From a URL or a pool to a server with tables, or to an error that says what is wrong with it.
+//! Opens the database: from a URL or a pool to a server with current tables, or to an error that
+//! states the problem.
 
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use sqlx::{
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
-    names::Names,
-    schema::{self, Trouble},
+    names::TableNames,
+    schema::{self, StartError},
     told::SqlError,
 };
 use crate::{error::ConfigError, store::address};
@@ -22,10 +23,10 @@ pub(super) fn parse(url: &str, limit: Duration) -> Result<PgConnectOptions, Conf
         return Err(ConfigError::new(URL, reason));
     }
     address::check(url)?;
-    // The cause may quote a part of the URL, so it is left out.
+    // The cause may quote a part of the URL, so it is omitted.
     let options: Result<PgConnectOptions, _> = url.parse();
     let options = options
-        .map_err(|_| ConfigError::new(URL, "is no URL of a database"))?
+        .map_err(|_| ConfigError::new(URL, "is not a database URL"))?
         .options(session_settings(limit));
     Ok(match options.get_application_name() {
         Some(_) => options,
@@ -33,8 +34,8 @@ pub(super) fn parse(url: &str, limit: Duration) -> Result<PgConnectOptions, Conf
     })
 }
 
-/// What the server keeps to on connections of the store's own. A statement is stopped a while before its caller
-/// gives up, so that the caller is told that nothing was done.
+/// Settings for the store's own connections. The server stops a statement a while before its caller
+/// gives up, so the caller learns that nothing was done.
 fn session_settings(limit: Duration) -> [(&'static str, String); 2] {
     let milliseconds = (limit * 3 / 4).as_millis();
     [
@@ -43,8 +44,8 @@ fn session_settings(limit: Duration) -> [(&'static str, String); 2] {
     ]
 }
 
-/// A connection that has just been used is lent as it is. One that was idle is asked first, for a part of the
-/// time-out only, since after a restart or a change of the network all of them are dead.
+/// A recently used connection is handed out without a check. An idle one is pinged first, but only
+/// for a part of the time-out, since after a restart or a network change all of them are dead.
 pub(super) fn pool(options: PgConnectOptions, connections: u32, limit: Duration) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
@@ -60,19 +61,19 @@ pub(super) fn pool(options: PgConnectOptions, connections: u32, limit: Duration)
             Box::pin(async move {
                 match schema::check(connection).await {
                     Ok(()) => Ok(()),
-                    Err(Trouble::Server(error)) => Err(error),
-                    Err(Trouble::Config(error)) => Err(sqlx::Error::Configuration(error.into())),
+                    Err(StartError::Server(error)) => Err(error),
+                    Err(StartError::Config(error)) => Err(sqlx::Error::Configuration(error.into())),
                 }
             })
         })
         .connect_lazy_with(options)
 }
 
-/// Prepares the tables on a connection of its own rather than one of the pool, which goes on trying while the server is
-/// down and does not say why.
+/// Prepares the tables on a separate connection. The pool would retry while the server is down and
+/// would not report why.
 pub(super) async fn prepare_alone(
     options: &PgConnectOptions,
-    names: &Names,
+    names: &TableNames,
     limit: Duration,
 ) -> Result<(), ConfigError> {
     let deadline = Instant::now() + limit;
@@ -88,7 +89,7 @@ pub(super) async fn prepare_alone(
 
 pub(super) async fn prepare_in(
     pool: &PgPool,
-    names: &Names,
+    names: &TableNames,
     limit: Duration,
 ) -> Result<(), ConfigError> {
     let deadline = Instant::now() + limit;
@@ -107,34 +108,37 @@ pub(super) async fn prepare_in(
 async fn prepare(
     connection: &mut PgConnection,
     options: &PgConnectOptions,
-    names: &Names,
+    names: &TableNames,
     deadline: Instant,
 ) -> Result<(), ConfigError> {
-    let looking = async {
+    let checking = async {
         schema::check(connection).await?;
         schema::is_current(connection, names).await
     };
-    let is_current = match timeout_at(deadline, looking).await {
-        Ok(looked) => looked.map_err(|trouble| refusal(options, trouble))?,
+    let is_current = match timeout_at(deadline, checking).await {
+        Ok(checked) => checked.map_err(|error| config_error(options, error))?,
         Err(_) => return Err(unreachable(options, "no answer in time")),
     };
     if is_current {
         return Ok(());
     }
     match timeout(MIGRATION_LIMIT, schema::migrate(connection, names)).await {
-        Ok(migrated) => migrated.map_err(|trouble| refusal(options, trouble)),
-        Err(_) => Err(unreachable(options, "the tables were not made in time")),
+        Ok(migrated) => migrated.map_err(|error| config_error(options, error)),
+        Err(_) => Err(unreachable(options, "the tables were not created in time")),
     }
 }
 
-fn refusal(options: &PgConnectOptions, trouble: Trouble) -> ConfigError {
-    match trouble {
-        Trouble::Config(error) => error,
-        Trouble::Server(error @ sqlx::Error::Database(_)) => {
-            let reason = format!("the tables cannot be made or used on {}", place(options));
+fn config_error(options: &PgConnectOptions, error: StartError) -> ConfigError {
+    match error {
+        StartError::Config(error) => error,
+        StartError::Server(error @ sqlx::Error::Database(_)) => {
+            let reason = format!(
+                "the tables cannot be created or used on {}",
+                host_and_port(options)
+            );
             ConfigError::new("schema", reason).because(SqlError::from(error))
         }
-        Trouble::Server(error) => unreachable(options, SqlError::from(error)),
+        StartError::Server(error) => unreachable(options, SqlError::from(error)),
     }
 }
 
@@ -142,11 +146,11 @@ fn unreachable(
     options: &PgConnectOptions,
     cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> ConfigError {
-    let reason = format!("no connection to {}", place(options));
+    let reason = format!("no connection to {}", host_and_port(options));
     ConfigError::new(URL, reason).because(cause)
 }
 
-fn place(options: &PgConnectOptions) -> String {
+fn host_and_port(options: &PgConnectOptions) -> String {
     match options.get_socket() {
         Some(folder) => format!("{}:{}", folder.display(), options.get_port()),
         None => format!("{}:{}", options.get_host(), options.get_port()),
@@ -155,8 +159,8 @@ fn place(options: &PgConnectOptions) -> String {
 
 const URL: &str = "url";
 
-/// So long a connection that answered is taken to be alive.
+/// How long a connection is considered alive after its last answer.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// A little more than a migration has on the server, where it may wait for other nodes.
+/// A little more than the server's limit for a migration, which may wait for other nodes.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(35);

@@ -1,26 +1,26 @@
-//! Expired rows leave the table, a batch at a time.
+//! The removal of expired rows, in batches.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{task::JoinHandle, time::sleep};
 
-use super::{fault::Effect, row, shared::Shared};
+use super::{fault::Effect, row, shared::PostgresInner};
 use crate::{error::StoreError, secret};
 
-/// The task that purges. It ends with this.
+/// The purge task. Dropping this stops it.
 #[derive(Debug)]
 pub(super) struct Purge(JoinHandle<()>);
 
 impl Purge {
-    pub(super) fn start(shared: Arc<Shared>, interval: Duration) -> Self {
-        let runtime = shared.runtime.clone();
+    pub(super) fn start(inner: Arc<PostgresInner>, interval: Duration) -> Self {
+        let runtime = inner.runtime.clone();
         Self(runtime.spawn(async move {
             loop {
-                sleep(spread(interval)).await;
-                match round(&shared).await {
+                sleep(jittered(interval)).await;
+                match round(&inner).await {
                     Ok(0) => {}
                     Ok(rows) => tracing::debug!(rows, "expired entries were removed"),
-                    Err(error) => tracing::debug!(%error, "expired entries stay for now"),
+                    Err(error) => tracing::debug!(%error, "expired entries could not be removed"),
                 }
             }
         }))
@@ -33,16 +33,16 @@ impl Drop for Purge {
     }
 }
 
-/// Removes what expired in an earlier hour, up to a bound, and says how many rows that were.
-pub(super) async fn round(shared: &Shared) -> Result<usize, StoreError> {
-    let now = shared.clock.now();
+/// Removes rows that expired in an earlier hour, up to a limit, and returns how many it removed.
+pub(super) async fn round(inner: &PostgresInner) -> Result<usize, StoreError> {
+    let now = inner.clock.now();
     let query = || {
-        let query = shared.sql.purge.query().bind(row::hour(now));
+        let query = inner.sql.purge.query().bind(row::hour(now));
         query.bind(BATCH).bind(row::millis(now))
     };
     let mut removed = 0;
     for _ in 0..BATCHES {
-        let batch = shared.run(Effect::Write, query).await?.len();
+        let batch = inner.run(Effect::Write, query).await?.len();
         removed += batch;
         if batch < usize::try_from(BATCH).unwrap_or(usize::MAX) {
             break;
@@ -51,14 +51,16 @@ pub(super) async fn round(shared: &Shared) -> Result<usize, StoreError> {
     Ok(removed)
 }
 
-/// Between a half and one and a half of the interval, so that nodes which started together do not purge together.
-fn spread(interval: Duration) -> Duration {
+/// Returns half to one and a half of the interval at random, so that nodes which started together
+/// do not purge together.
+fn jittered(interval: Duration) -> Duration {
     let random = u32::from(u16::from_be_bytes(secret::random()));
     interval / 2 + interval.mul_f64(f64::from(random) / 65_536.0)
 }
 
-/// Few enough that no statement comes near its time-out on a slow disk.
+/// Few enough that no statement approaches its time-out on a slow disk.
 pub(super) const BATCH: i64 = 500;
 
-/// Ten thousand rows a minute is more than a busy service writes, and leaves the server to its work.
+/// Ten thousand rows per minute are more than a busy service writes, and few enough not to load the
+/// server.
 pub(super) const BATCHES: usize = 20;

@@ -1,4 +1,4 @@
-//! Keys, versions and moments as columns, and back.
+//! Conversions between columns and keys, versions and times.
 
 use bytes::Bytes;
 use sqlx::{Row, postgres::PgRow};
@@ -10,23 +10,23 @@ use crate::{
     store::{Entry, Key, Version},
 };
 
-/// A moment as a column: its milliseconds. What is beyond the range of a `bigint`, the year 292 million, is
-/// [`Timestamp::NEVER`].
+/// Converts a time to a column in milliseconds. A time beyond the range of `bigint`, the year 292
+/// million, becomes [`Timestamp::NEVER`].
 pub(super) fn millis(moment: Timestamp) -> i64 {
     i64::try_from(moment.as_millis()).unwrap_or(NEVER)
 }
 
-/// All 64 bits of a version, as a signed number.
+/// Returns all 64 bits of a version as a signed number.
 pub(super) const fn bits(version: Version) -> i64 {
     version.as_u64().cast_signed()
 }
 
-/// Which hour a moment is in. An earlier hour is over, whatever the minute.
+/// Returns the hour of a time. An earlier hour is over, whatever the minute.
 pub(super) fn hour(moment: Timestamp) -> i64 {
     millis(moment) / MILLIS_PER_HOUR
 }
 
-/// The entry in the columns `value`, `version` and `expires_at`.
+/// Decodes the entry in the columns `value`, `version` and `expires_at`.
 pub(super) fn entry(row: &PgRow) -> Result<Entry, StoreError> {
     let expires_at = match column(row, "expires_at")? {
         NEVER => Timestamp::NEVER,
@@ -36,7 +36,7 @@ pub(super) fn entry(row: &PgRow) -> Result<Entry, StoreError> {
     Ok(Entry::new(value(row)?, version, expires_at))
 }
 
-/// The key in the columns `namespace` and `digest`.
+/// Decodes the key in the columns `namespace` and `digest`.
 pub(super) fn key(row: &PgRow) -> Result<Key, StoreError> {
     let digest: &[u8] = column(row, "digest")?;
     let digest = digest.try_into().map_err(|_| corrupt("its digest"))?;
@@ -56,7 +56,7 @@ where
 }
 
 fn corrupt(what: &str) -> StoreError {
-    StoreError::Corrupt(format!("a row was not written by this crate: {what} is not one").into())
+    StoreError::Corrupt(format!("a row was not written by this crate: {what} is invalid").into())
 }
 
 const NEVER: i64 = i64::MAX;

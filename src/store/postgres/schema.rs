@@ -1,27 +1,28 @@
-//! Looks at the server before it is used, and brings the tables to what this version writes.
+//! The check of the server, and the migration of the tables to the current version.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use super::names::Names;
+use super::names::TableNames;
 use crate::error::ConfigError;
 
-/// What can keep a store from starting.
+/// What prevents a store from starting.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum StartError {
     /// The store must not be used as it is configured.
     Config(ConfigError),
     /// The server failed.
     Server(sqlx::Error),
 }
 
-impl From<sqlx::Error> for Trouble {
+impl From<sqlx::Error> for StartError {
     fn from(error: sqlx::Error) -> Self {
         Self::Server(error)
     }
 }
 
-/// Checks the server: its version, and that it takes writes. A standby would show sessions that have ended.
-pub(super) async fn check(connection: &mut PgConnection) -> Result<(), Trouble> {
+/// Checks the server's version, and that it accepts writes. A standby could return revoked
+/// sessions.
+pub(super) async fn check(connection: &mut PgConnection) -> Result<(), StartError> {
     let row = sqlx::query(
         "SELECT current_setting('server_version_num')::int AS version, \
          pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS is_read_only",
@@ -31,32 +32,35 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<(), Trouble> 
     let version: i32 = row.try_get("version")?;
     if version < OLDEST_SERVER {
         let reason = format!(
-            "the server is PostgreSQL {}, and this crate needs {} or later",
+            "the server is PostgreSQL {}, but this crate needs {} or later",
             version / 10_000,
             OLDEST_SERVER / 10_000
         );
-        return Err(Trouble::Config(ConfigError::new("url", reason)));
+        return Err(StartError::Config(ConfigError::new("url", reason)));
     }
     if row.try_get("is_read_only")? {
-        let reason = "the server takes no writes: it is a standby, or set to read only";
-        return Err(Trouble::Config(ConfigError::new("url", reason)));
+        let reason = "the server accepts no writes: it is a standby or read-only";
+        return Err(StartError::Config(ConfigError::new("url", reason)));
     }
     Ok(())
 }
 
-/// Whether the tables are there and of this version, so that nothing has to be changed. A role that may only read
-/// and write rows can start on them.
+/// Returns whether the tables exist in the current version, so that nothing has to be changed. A
+/// role that may only read and write rows can then start.
 pub(super) async fn is_current(
     connection: &mut PgConnection,
-    names: &Names,
-) -> Result<bool, Trouble> {
+    names: &TableNames,
+) -> Result<bool, StartError> {
     Ok(version(connection, names).await? == CURRENT)
 }
 
-/// Creates the schema and the tables, or brings them up to date, in one transaction. Nodes that start at the
-/// same time take turns, and all but the first find nothing to do.
-pub(super) async fn migrate(connection: &mut PgConnection, names: &Names) -> Result<(), Trouble> {
-    // Were a snapshot taken before the lock is there, the version read under it would be an old one.
+/// Creates the schema and the tables, or migrates them, in one transaction. Nodes that start at the
+/// same time wait for each other, and all but the first find nothing to do.
+pub(super) async fn migrate(
+    connection: &mut PgConnection,
+    names: &TableNames,
+) -> Result<(), StartError> {
+    // A snapshot from before the lock would show an old version under it.
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
     let mut transaction = connection.begin_with(begin).await?;
     sqlx::query("SELECT set_config('statement_timeout', $1, true)")
@@ -88,14 +92,18 @@ pub(super) async fn migrate(connection: &mut PgConnection, names: &Names) -> Res
     Ok(())
 }
 
-/// Creates the schema where it is missing. To say `IF NOT EXISTS` takes the right to create one even if it exists.
-async fn create_schema(connection: &mut PgConnection, names: &Names) -> Result<(), Trouble> {
-    let is_there: bool = sqlx::query("SELECT count(*) = 1 FROM pg_namespace WHERE nspname = $1")
+/// Creates the schema if it is missing. `IF NOT EXISTS` needs the right to create one even if it
+/// exists.
+async fn create_schema(
+    connection: &mut PgConnection,
+    names: &TableNames,
+) -> Result<(), StartError> {
+    let exists: bool = sqlx::query("SELECT count(*) = 1 FROM pg_namespace WHERE nspname = $1")
         .bind(names.schema())
         .fetch_one(&mut *connection)
         .await?
         .try_get(0)?;
-    if !is_there {
+    if !exists {
         let create = format!(r#"CREATE SCHEMA "{}""#, names.schema());
         sqlx::raw_sql(AssertSqlSafe(create))
             .execute(connection)
@@ -104,17 +112,17 @@ async fn create_schema(connection: &mut PgConnection, names: &Names) -> Result<(
     Ok(())
 }
 
-/// The version of the tables; 0 where there are none. The catalogue is read as a table: `to_regclass` may answer from
-/// what the connection remembers from before it waited for the lock.
-async fn version(connection: &mut PgConnection, names: &Names) -> Result<usize, Trouble> {
-    let look = "SELECT count(*) = 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $2";
-    let is_there: bool = sqlx::query(look)
+/// Returns the version of the tables, or 0 if there are none. Queries the catalogue as a table,
+/// since `to_regclass` may answer from what the connection cached before it waited for the lock.
+async fn version(connection: &mut PgConnection, names: &TableNames) -> Result<usize, StartError> {
+    let query = "SELECT count(*) = 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $2";
+    let exists: bool = sqlx::query(query)
         .bind(names.schema())
         .bind(names.version_table())
         .fetch_one(&mut *connection)
         .await?
         .try_get(0)?;
-    if !is_there {
+    if !exists {
         return Ok(0);
     }
     let table = names.version();
@@ -125,23 +133,24 @@ async fn version(connection: &mut PgConnection, names: &Names) -> Result<usize, 
         Ok(version) if version <= CURRENT => Ok(version),
         _ => {
             let reason = format!(
-                "the tables in {} have version {version}, and this version of the crate knows version {CURRENT}",
+                "the tables in {} have version {version}, but this version of the crate supports version {CURRENT}",
                 names.schema()
             );
-            Err(Trouble::Config(ConfigError::new("schema", reason)))
+            Err(StartError::Config(ConfigError::new("schema", reason)))
         }
     }
 }
 
-/// How the tables came to be what they are. A step that was published is never changed.
-const STEPS: [fn(&Names) -> String; 1] = [first];
+/// The migrations in order. A published step is never changed.
+const STEPS: [fn(&TableNames) -> String; 1] = [create_tables];
 
 const CURRENT: usize = STEPS.len();
 
-/// A touch of a session changes `version`, `value` and `expires_at`. None of them is indexed, and a page keeps
-/// room for another version of its rows, so the touch rewrites one row on its page and no index (HOT). To find what
-/// expired there is the hour of the expiry, which touches change once an hour.
-fn first(names: &Names) -> String {
+/// A touch of a session changes `version`, `value` and `expires_at`. None of them is indexed, and a
+/// page has room for another version of its rows, so a touch rewrites one row within its page and
+/// no index (HOT). Expired rows are found by the hour of their expiry, which touches change once an
+/// hour.
+fn create_tables(names: &TableNames) -> String {
     let (entries, version) = (names.entries(), names.version());
     let (key, group) = (names.of_entries("pkey"), names.of_entries("group"));
     let expiry = names.of_entries("expiry");
@@ -164,7 +173,7 @@ CREATE INDEX {expiry} ON {entries} (expiry_hour);"#
     )
 }
 
-/// `MATERIALIZED` and generated columns came with 12.
+/// `MATERIALIZED` and generated columns were added in 12.
 const OLDEST_SERVER: i32 = 120_000;
 
 const MIGRATION_TIMEOUT: &str = "30s";

@@ -1,4 +1,4 @@
-//! A statement's way to the server and back, within a deadline.
+//! The execution of statements within a deadline.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -13,10 +13,10 @@ use tokio::{
 };
 
 use super::{
-    fault::{Effect, Fault, lost},
-    names::Names,
+    fault::{Effect, PostgresFault, lost},
+    names::TableNames,
     row,
-    sql::{Bound, Statements},
+    sql::{BoundQuery, Statements},
     told::SqlError,
 };
 use crate::{
@@ -26,20 +26,20 @@ use crate::{
     store::{Entry, Key},
 };
 
-/// What the store, its purge and its watches have in common.
-pub(super) struct Shared {
+/// The state that the store, its purge and its watches share.
+pub(super) struct PostgresInner {
     pub(super) pool: PgPool,
-    /// How an announcement's own connection is made.
+    /// The options of the separate connection for invalidations.
     pub(super) options: PgConnectOptions,
-    pub(super) names: Names,
+    pub(super) names: TableNames,
     pub(super) sql: Statements,
     pub(super) clock: Arc<dyn Clock>,
-    /// How long a verb may take.
+    /// The time limit of an operation.
     pub(super) limit: Duration,
     pub(super) runtime: Handle,
 }
 
-impl Shared {
+impl PostgresInner {
     pub(super) async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
         let now = row::millis(self.clock.now());
         let query = || {
@@ -51,48 +51,48 @@ impl Shared {
         rows.first().map(row::entry).transpose()
     }
 
-    /// Runs a statement and returns its rows. It is tried again where that is certain to do nothing twice.
+    /// Runs a statement and returns its rows. Retries it if that certainly does nothing twice.
     pub(super) async fn run(
         &self,
         effect: Effect,
-        query: impl Fn() -> Bound,
+        query: impl Fn() -> BoundQuery,
     ) -> Result<Vec<PgRow>, StoreError> {
         let deadline = Instant::now() + self.limit;
         let mut attempt = 1;
         loop {
             let (fault, error) = match self.attempt(effect, query(), deadline).await? {
                 Ok(rows) => return Ok(rows),
-                Err(error) => (Fault::of(&error), error),
+                Err(error) => (PostgresFault::of(&error), error),
             };
-            let pause = pause(attempt);
-            let is_over = attempt == ATTEMPTS || Instant::now() + pause >= deadline;
-            if is_over || !fault.is_passing(effect) {
+            let backoff = backoff(attempt);
+            let is_last = attempt == ATTEMPTS || Instant::now() + backoff >= deadline;
+            if is_last || !fault.is_transient(effect) {
                 return Err(fault.to_error(effect, error));
             }
-            sleep_until(Instant::now() + pause).await;
+            sleep_until(Instant::now() + backoff).await;
             attempt += 1;
         }
     }
 
-    /// The outer error is final. The inner one is the statement's own.
+    /// The outer error is final. The inner one is the statement's.
     async fn attempt(
         &self,
         effect: Effect,
-        query: Bound,
+        query: BoundQuery,
         deadline: Instant,
     ) -> Result<Result<Vec<PgRow>, sqlx::Error>, StoreError> {
         let mut lease = self.lease(deadline).await?;
-        let asked = query.fetch_all(lease.connection()?);
-        let Ok(answer) = timeout_at(deadline, asked).await else {
+        let answer = query.fetch_all(lease.connection()?);
+        let Ok(answer) = timeout_at(deadline, answer).await else {
             lease.is_broken = true;
             return Err(lost(effect, "the server did not answer in time"));
         };
-        let ends = |error: &sqlx::Error| Fault::of(error).ends_connection();
-        lease.is_broken = answer.as_ref().is_err_and(ends);
+        let breaks = |error: &sqlx::Error| PostgresFault::of(error).breaks_connection();
+        lease.is_broken = answer.as_ref().is_err_and(breaks);
         Ok(answer)
     }
 
-    /// A connection from the pool. Without one nothing was done.
+    /// Returns a connection from the pool. An error means that nothing was done.
     async fn lease(&self, deadline: Instant) -> Result<Lease, StoreError> {
         let acquired = timeout_at(deadline, self.pool.acquire()).await;
         let connection = acquired
@@ -107,10 +107,10 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for PostgresInner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (host, port) = (self.options.get_host(), self.options.get_port());
-        f.debug_struct("Shared")
+        f.debug_struct("PostgresInner")
             .field("host", &host)
             .field("port", &port)
             .field("table", &self.names.entries())
@@ -118,8 +118,8 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// A connection that goes back to the pool in whatever way the statement on it ended, also when its future
-/// was dropped in the middle.
+/// A connection that returns to the pool however the statement on it ended, even if its future
+/// was dropped half-way.
 struct Lease {
     /// Taken by `Drop` alone.
     connection: Option<PoolConnection<Postgres>>,
@@ -131,14 +131,16 @@ struct Lease {
 impl Lease {
     fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
         let connection = self.connection.as_deref_mut();
-        connection.ok_or_else(|| StoreError::Unavailable("the connection was given back".into()))
+        connection.ok_or_else(|| {
+            StoreError::Unavailable("the connection was returned to the pool".into())
+        })
     }
 }
 
 impl Drop for Lease {
-    /// sqlx reads what is left of an answer before it lends the connection again, so nobody is given the answer
-    /// to another's question. It would wait for that for ever, and keep the connection's place in the pool,
-    /// when the server hangs or its network is gone; hence the limit.
+    /// sqlx reads the rest of an answer before it reuses the connection, so no caller gets the
+    /// answer to another's statement. If the server hangs or its network is down, sqlx would wait
+    /// indefinitely, and the connection would occupy the pool, so a limit applies.
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else {
             return;
@@ -155,12 +157,12 @@ impl Drop for Lease {
     }
 }
 
-/// A random while, longer with each attempt, so that those who collided part.
-fn pause(attempt: u32) -> Duration {
+/// Returns a random delay that grows with each attempt, so that colliding writers separate.
+fn backoff(attempt: u32) -> Duration {
     let longest = (1_u64 << attempt.min(5)) * 500;
     let random = u64::from(u16::from_be_bytes(secret::random()));
     Duration::from_micros(random % longest)
 }
 
-/// Sixteen writers of one row under serializable isolation need a handful.
+/// Sixteen writers of one row under serializable isolation need only a few.
 const ATTEMPTS: u32 = 50;

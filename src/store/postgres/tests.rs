@@ -1,4 +1,5 @@
-//! What needs the insides of the store, on a server of its own: announcements, the purge, and what touches cost.
+//! Tests that need the store's internals and a server of their own: invalidations, the purge, and
+//! the cost of touches.
 
 #[path = "../../../tests/support/postgres.rs"]
 mod postgres;
@@ -37,17 +38,17 @@ async fn number(url: &str, sql: &str) -> i64 {
     query.fetch_one(&mut connection).await.unwrap().get(0)
 }
 
-/// What a watch was told: `None` where anything may have changed.
+/// The invalidations that a watch received: `None` if anything may have changed.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<Option<Key>>>>);
+struct Received(Arc<Mutex<Vec<Option<Key>>>>);
 
-impl Heard {
+impl Received {
     async fn on(store: &PostgresStore) -> (PostgresWatch, Self) {
-        let heard = Self::default();
-        let list = heard.0.clone();
-        let tell = move |key: Option<&Key>| list.lock().unwrap().push(key.cloned());
-        let watch = PostgresWatch::open(Arc::clone(&store.shared), Box::new(tell)).await;
-        (watch.unwrap(), heard)
+        let received = Self::default();
+        let list = received.0.clone();
+        let on_change = move |key: Option<&Key>| list.lock().unwrap().push(key.cloned());
+        let watch = PostgresWatch::open(Arc::clone(&store.inner), Box::new(on_change)).await;
+        (watch.unwrap(), received)
     }
 
     fn take(&self) -> Vec<Option<Key>> {
@@ -64,48 +65,48 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn a_heartbeat_has_told_what_was_changed_before() {
+async fn a_heartbeat_has_reported_every_earlier_change() {
     let (store, clock, _) = store().await;
-    let (watch, heard) = Heard::on(&store).await;
+    let (watch, received) = Received::on(&store).await;
     let write = |value: &'static str| Write::new(value, clock.now().after(HOUR));
     let session = Key::new("session", &[b"s"]);
     let account = Key::new("account", &[b"a"]);
     let other = Key::new(Namespace::new("throttle"), &[b"t"]);
     let group = Key::new("sessions-of", &[b"alice"]);
-    let told = async |what: &str, keys: &[&Key]| {
+    let expect = async |what: &str, keys: &[&Key]| {
         watch.heartbeat().await.unwrap();
         let keys: Vec<_> = keys.iter().map(|&key| Some(key.clone())).collect();
-        assert_eq!(heard.take(), keys, "{what}");
+        assert_eq!(received.take(), keys, "{what}");
     };
 
     let first = write("1");
     let version = first.version;
     assert!(store.put(&session, first, When::Absent).await.unwrap());
-    told("a first write", &[&session]).await;
+    expect("a first write", &[&session]).await;
     assert!(!store.put(&session, write("2"), When::Absent).await.unwrap());
-    told("a write that was refused", &[]).await;
+    expect("a refused write", &[]).await;
     let touch = write("2").quietly();
     let touched = touch.version;
     let when = When::Unchanged(version);
     assert!(store.put(&session, touch, when).await.unwrap());
-    told("a quiet write", &[]).await;
+    expect("a quiet write", &[]).await;
     assert!(!store.put(&session, write("3"), when).await.unwrap());
-    told("another write that was refused", &[]).await;
+    expect("another refused write", &[]).await;
     let when = When::Unchanged(touched);
     assert!(store.put(&session, write("3"), when).await.unwrap());
-    told("a change", &[&session]).await;
+    expect("a change", &[&session]).await;
     assert!(store.put(&account, write("a"), When::Always).await.unwrap());
-    told("an unconditional write", &[&account]).await;
+    expect("an unconditional write", &[&account]).await;
     assert!(store.put(&other, write("1"), When::Always).await.unwrap());
     assert_eq!(
         store.add(&other, 1, clock.now().after(HOUR)).await.unwrap(),
         2
     );
     assert!(store.take(&other).await.unwrap().is_some());
-    told("what nobody glances at", &[]).await;
+    expect("keys without cached reads", &[]).await;
     assert!(store.take(&session).await.unwrap().is_some());
     assert!(store.take(&session).await.unwrap().is_none());
-    told("a removal, and one of nothing", &[&session]).await;
+    expect("a removal of an entry, and one of none", &[&session]).await;
 
     let over = Write::new("", clock.now());
     assert!(
@@ -114,16 +115,16 @@ async fn a_heartbeat_has_told_what_was_changed_before() {
             .await
             .unwrap()
     );
-    told("a write that is over already", &[&account]).await;
+    expect("a write that has already expired", &[&account]).await;
     for key in [&session, &account, &other] {
         let write = write("member").in_group(group.clone());
         assert!(store.put(key, write, When::Absent).await.unwrap());
     }
     watch.heartbeat().await.unwrap();
-    heard.take();
+    received.take();
     assert_eq!(store.remove_group(&group).await.unwrap(), 3);
     watch.heartbeat().await.unwrap();
-    let mut removed = heard.take();
+    let mut removed = received.take();
     removed.sort();
     let mut members = vec![Some(session.clone()), Some(account), Some(other.clone())];
     members.sort();
@@ -132,20 +133,21 @@ async fn a_heartbeat_has_told_what_was_changed_before() {
     let member = write("member").in_group(uncached.clone());
     assert!(store.put(&other, member, When::Absent).await.unwrap());
     assert_eq!(store.remove_group(&uncached).await.unwrap(), 1);
-    told("a group whose members nobody glances at", &[]).await;
+    expect("a group of members that have no cached reads", &[]).await;
 
     assert!(store.put(&session, write("1"), When::Absent).await.unwrap());
-    told("a last write", &[&session]).await;
+    expect("a last write", &[&session]).await;
     clock.advance(3 * HOUR);
-    assert_eq!(purge::round(&store.shared).await.unwrap(), 1);
-    told("a purge", &[]).await;
+    assert_eq!(purge::round(&store.inner).await.unwrap(), 1);
+    expect("a purge", &[]).await;
 }
 
-/// Writers of another store commit as fast as they can. After each acknowledged write a heartbeat has told it.
+/// Another store's writers commit as fast as they can. A heartbeat after an acknowledged write has
+/// reported it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_heartbeat_is_early() {
     let (store, clock, url) = store().await;
-    let (watch, heard) = Heard::on(&store).await;
+    let (watch, received) = Received::on(&store).await;
     let writer = Arc::new(
         PostgresStore::builder(&url)
             .with_clock(clock.clone())
@@ -157,20 +159,20 @@ async fn no_heartbeat_is_early() {
         .map(|task| {
             let (writer, clock) = (writer.clone(), clock.clone());
             tokio::spawn(async move {
-                for turn in 0..u8::MAX {
-                    let key = Key::new("session", &[&[task, turn]]);
+                for round in 0..u8::MAX {
+                    let key = Key::new("session", &[&[task, round]]);
                     let write = Write::new("noise", clock.now().after(HOUR));
                     writer.put(&key, write, When::Always).await.unwrap();
                 }
             })
         })
         .collect();
-    for turn in 0..200_u8 {
-        let key = Key::new("token-list", &[&[turn]]);
+    for round in 0..200_u8 {
+        let key = Key::new("token-list", &[&[round]]);
         let write = Write::new("", clock.now().after(HOUR));
         writer.put(&key, write, When::Always).await.unwrap();
         watch.heartbeat().await.unwrap();
-        assert!(heard.take().contains(&Some(key)), "turn {turn}");
+        assert!(received.take().contains(&Some(key)), "round {round}");
     }
     for task in noise {
         task.await.unwrap();
@@ -178,9 +180,9 @@ async fn no_heartbeat_is_early() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_may_be_anything() {
+async fn a_payload_that_is_not_a_key_invalidates_everything() {
     let (store, _, url) = store().await;
-    let (watch, heard) = Heard::on(&store).await;
+    let (watch, received) = Received::on(&store).await;
     for payload in ["", "session", "session 00", "beat 1"] {
         execute(
             &url,
@@ -194,14 +196,14 @@ async fn what_is_no_key_may_be_anything() {
     )
     .await;
     watch.heartbeat().await.unwrap();
-    assert_eq!(heard.take(), [None, None, None, None]);
+    assert_eq!(received.take(), [None, None, None, None]);
 }
 
-/// A connection that was ended cannot have told everything, and is not quietly made anew.
+/// A closed connection may have missed invalidations, and is not silently replaced.
 #[tokio::test]
 async fn a_lost_connection_ends_the_watch() {
     let (store, clock, url) = store().await;
-    let (watch, heard) = Heard::on(&store).await;
+    let (watch, received) = Received::on(&store).await;
     watch.heartbeat().await.unwrap();
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -211,14 +213,17 @@ async fn a_lost_connection_ends_the_watch() {
         assert!(watch.heartbeat().await.is_err());
     }
     assert!(started.elapsed() < Duration::from_secs(1));
-    until("nobody was told", async || heard.take() == [None]).await;
-    // Another one hears again.
-    let (watch, heard) = Heard::on(&store).await;
+    until("no invalidation arrived", async || {
+        received.take() == [None]
+    })
+    .await;
+    // A new watch receives invalidations again.
+    let (watch, received) = Received::on(&store).await;
     let key = Key::new("session", &[b"s"]);
     let write = Write::new("", clock.now().after(HOUR));
     store.put(&key, write, When::Always).await.unwrap();
     watch.heartbeat().await.unwrap();
-    assert_eq!(heard.take(), [Some(key.clone())]);
+    assert_eq!(received.take(), [Some(key.clone())]);
     assert!(watch.get(&key).await.unwrap().is_some());
 }
 
@@ -228,7 +233,7 @@ async fn a_heartbeat_of_a_server_that_hangs_fails_in_time() {
     let store = PostgresStore::connect(server.url("postgres"))
         .await
         .unwrap();
-    let (watch, _) = Heard::on(&store).await;
+    let (watch, _) = Received::on(&store).await;
     watch.heartbeat().await.unwrap();
     server.signal("STOP");
     let started = Instant::now();
@@ -244,23 +249,23 @@ async fn a_dropped_watch_and_a_dropped_store_leave_no_connection() {
                  WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let key = Key::new("session", &[b"s"]);
     store.get(&key).await.unwrap();
-    let (watch, _) = Heard::on(&store).await;
+    let (watch, _) = Received::on(&store).await;
     watch.heartbeat().await.unwrap();
     assert_eq!(number(&url, count).await, 2);
     drop(watch);
-    until("the watch's connection stays", async || {
+    until("the connection of the watch stays open", async || {
         number(&url, count).await == 1
     })
     .await;
     drop(store);
-    until("the pool's connection stays", async || {
+    until("the connection of the pool stays open", async || {
         number(&url, count).await == 0
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_round_of_the_purge_is_bounded_and_spares_what_lives() {
+async fn a_round_of_the_purge_is_bounded_and_spares_live_entries() {
     let (store, clock, url) = store().await;
     let bound = i64::try_from(BATCHES).unwrap() * BATCH;
     let now = i64::try_from(clock.now().as_millis()).unwrap();
@@ -273,21 +278,21 @@ async fn a_round_of_the_purge_is_bounded_and_spares_what_lives() {
     let write = Write::new("", clock.now().after(3 * HOUR));
     store.put(&alive, write, When::Always).await.unwrap();
     assert_eq!(
-        purge::round(&store.shared).await.unwrap(),
+        purge::round(&store.inner).await.unwrap(),
         0,
-        "the hour is not over"
+        "the hour has not passed"
     );
     clock.advance(HOUR);
     let rounds = [
-        purge::round(&store.shared).await.unwrap(),
-        purge::round(&store.shared).await.unwrap(),
-        purge::round(&store.shared).await.unwrap(),
+        purge::round(&store.inner).await.unwrap(),
+        purge::round(&store.inner).await.unwrap(),
+        purge::round(&store.inner).await.unwrap(),
     ];
     assert_eq!(rounds, [usize::try_from(bound).unwrap(), 1, 0]);
     assert!(store.get(&alive).await.unwrap().is_some());
 }
 
-/// Nodes that purge at the same time share the work, and wait for nobody who holds a row.
+/// Nodes that purge at the same time share the work, and do not wait for a locked row.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn purges_do_not_wait_for_each_other() {
     let (store, clock, url) = store().await;
@@ -303,16 +308,17 @@ async fn purges_do_not_wait_for_each_other() {
     sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
     let rounds: Vec<_> = (0..3)
         .map(|_| {
-            let shared = Arc::clone(&store.shared);
-            tokio::spawn(async move { purge::round(&shared).await.unwrap() })
+            let inner = Arc::clone(&store.inner);
+            tokio::spawn(async move { purge::round(&inner).await.unwrap() })
         })
         .collect();
     let mut removed = 0;
     for round in rounds {
         removed += round.await.unwrap();
     }
-    // A round ends with a batch that others have thinned out; what they left is for the next one.
-    removed += purge::round(&store.shared).await.unwrap();
+    // A round stops at a batch that other rounds have thinned out; what they left is for the next
+    // one.
+    removed += purge::round(&store.inner).await.unwrap();
     assert_eq!(removed, 1990);
     holder.close().await.unwrap();
 }
@@ -337,15 +343,15 @@ async fn the_purge_runs_by_itself_and_ends_with_the_store() {
     })
     .await;
     store.put(&key, write(), When::Always).await.unwrap();
-    let shared = Arc::downgrade(&store.shared);
+    let inner = Arc::downgrade(&store.inner);
     drop(store);
-    until("the task keeps the pool", async || {
-        shared.strong_count() == 0
+    until("the task still holds the pool", async || {
+        inner.strong_count() == 0
     })
     .await;
 }
 
-/// A touch changes no index: its new row is on the page of the old one.
+/// A touch writes no index: its new row is on the page of the old one.
 #[tokio::test]
 async fn a_touch_writes_no_index() {
     let (store, clock, url) = store().await;
@@ -358,7 +364,8 @@ async fn a_touch_writes_no_index() {
             .await
             .unwrap();
     }
-    // So many that it does not matter where the server writes a page out as it is touched, and cannot tidy it then.
+    // So many that a few do not matter for which the server writes the page out at the same time
+    // and cannot prune it.
     for touch in 0..200_u8 {
         let number = touch % 20;
         clock.advance(Duration::from_secs(3));
@@ -373,7 +380,7 @@ async fn a_touch_writes_no_index() {
                 .unwrap()
         );
     }
-    // A connection hands in its counts when it ends.
+    // A connection reports its statistics when it closes.
     drop(store);
     let touches = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'entries'";
     until("no touch was counted", async || {

@@ -1,11 +1,11 @@
-//! What may be told of an error of the server.
+//! Errors of the server without the values that they quote.
 
 use std::{error::Error, fmt};
 
 use sqlx::error::DatabaseError;
 
-/// An error of sqlx without what it quotes of rows. PostgreSQL puts the values of a row into its DETAIL, and sometimes into
-/// the message; sqlx shows both.
+/// An error of sqlx without quotes from rows. PostgreSQL puts values of a row into DETAIL, and
+/// sometimes into the message; sqlx shows both.
 #[derive(Debug)]
 pub(crate) struct SqlError {
     reason: String,
@@ -24,14 +24,14 @@ impl From<sqlx::Error> for SqlError {
             }
             E::Database(error) => of_database(&*error),
             E::ColumnNotFound(_) | E::ColumnIndexOutOfBounds { .. } => {
-                "a column is not in the answer".to_owned()
+                "a column is missing from the answer".to_owned()
             }
-            E::ColumnDecode { index, .. } => format!("column {index} is of another type"),
+            E::ColumnDecode { index, .. } => format!("column {index} has another type"),
             E::Decode(_) | E::Encode(_) | E::InvalidArgument(_) => {
-                "a value is of another type".to_owned()
+                "a value has another type".to_owned()
             }
-            E::Protocol(_) => "the server did not keep to the protocol".to_owned(),
-            // Connections and the pool: they have seen no row.
+            E::Protocol(_) => "the server violated the protocol".to_owned(),
+            // Errors of connections and the pool, which contain no rows.
             other => other.to_string(),
         };
         Self {
@@ -41,13 +41,15 @@ impl From<sqlx::Error> for SqlError {
     }
 }
 
-/// The code, and the message where it is about the statement and not about a row.
+/// Describes the error by its code, and by its message if that concerns the statement rather than a
+/// row.
 fn of_database(error: &dyn DatabaseError) -> String {
     let code = error.code().unwrap_or_default();
     let class = code.get(..2).unwrap_or_default();
-    let message = match ABOUT_NO_ROW.contains(&class) {
-        true => format!(": {}", error.message()),
-        false => String::new(),
+    let message = if ABOUT_NO_ROW.contains(&class) {
+        format!(": {}", error.message())
+    } else {
+        String::new()
     };
     let constraint = error.constraint().map(|name| format!(" by {name}"));
     let constraint = constraint.unwrap_or_default();
@@ -66,8 +68,8 @@ impl Error for SqlError {
     }
 }
 
-/// Connections, features, states, authorization, names, rollbacks, access, resources, limits, interventions, the system, and
-/// the server's own faults.
+/// Connections, features, states, authorization, names, rollbacks, access, resources, limits,
+/// interventions, the system, and the server's own faults.
 const ABOUT_NO_ROW: [&str; 14] = [
     "08", "0A", "25", "26", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58",
 ];

@@ -1,13 +1,15 @@
-//! Announcements by other nodes, on a connection of their own.
+//! Invalidations by other nodes, on a separate connection.
 //!
-//! A heartbeat must say that everything committed before it has been told. The server hands notifications over in
-//! the order of their commits, but not before it answers: one that was committed a moment ago may come after the
-//! answer to a `SELECT 1`. So a heartbeat sends a notification itself, to a channel that this connection alone
-//! listens to, and waits until that has come round. All channels share one queue, and a transaction enters it
-//! under a lock that is held until its commit is visible, so whatever was committed before stands before it there.
+//! A heartbeat must prove that every earlier commit has been reported. The server delivers
+//! notifications in the order of their commits, but not before it answers a query: one that was
+//! just committed may arrive after the answer to a `SELECT 1`. So a heartbeat sends a notification
+//! itself, to a channel that only this connection listens to, and waits for it to arrive. All
+//! channels share one queue. A transaction enters it under a lock that is held until its commit is
+//! visible, so every earlier commit is before the heartbeat in the queue.
 //!
-//! The beat takes that lock for a moment and uses up a transaction number, but it writes nothing to the log that the
-//! disk is waited for. Four a second and node are a third of a million transaction numbers a day.
+//! A heartbeat holds that lock briefly and consumes a transaction id, but writes nothing to the
+//! write-ahead log that needs a disk flush. Four per second and node are a third of a million
+//! transaction ids a day.
 
 use std::{
     fmt,
@@ -25,7 +27,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PostgresStore, shared::Shared};
+use super::{PostgresStore, shared::PostgresInner};
 use crate::{
     error::StoreError,
     secret,
@@ -38,41 +40,44 @@ use crate::{
 impl Announce for PostgresStore {
     fn watch(&self, news: News) -> StoreFuture<'_, Box<dyn Watch>> {
         Box::pin(async move {
-            let tell = move |changed: Option<&Key>| match changed {
+            let on_change = move |changed: Option<&Key>| match changed {
                 Some(key) => news.changed(key),
                 None => news.anything_changed(),
             };
-            let watch = PostgresWatch::open(Arc::clone(&self.shared), Box::new(tell)).await?;
+            let watch = PostgresWatch::open(Arc::clone(&self.inner), Box::new(on_change)).await?;
             Ok(Box::new(watch) as Box<dyn Watch>)
         })
     }
 }
 
-/// Where what was heard goes: the key that changed, or that anything may have.
-pub(super) type Tell = Box<dyn Fn(Option<&Key>) + Send>;
+/// The callback for invalidations: the changed key, or `None` if anything may have changed.
+pub(super) type OnChange = Box<dyn Fn(Option<&Key>) + Send>;
 
 pub(super) struct PostgresWatch {
-    shared: Arc<Shared>,
-    beats: mpsc::Sender<Answer>,
+    inner: Arc<PostgresInner>,
+    requests: mpsc::Sender<HeartbeatReply>,
     task: JoinHandle<()>,
     limit: Duration,
 }
 
-type Answer = oneshot::Sender<()>;
+type HeartbeatReply = oneshot::Sender<()>;
 
 impl PostgresWatch {
-    pub(super) async fn open(shared: Arc<Shared>, tell: Tell) -> Result<Self, StoreError> {
-        let limit = shared.limit.min(LONGEST);
-        let listening = Listening::start(&shared, tell);
-        let listening = timeout(limit, listening)
+    pub(super) async fn open(
+        inner: Arc<PostgresInner>,
+        on_change: OnChange,
+    ) -> Result<Self, StoreError> {
+        let limit = inner.limit.min(LONGEST);
+        let task = ListenTask::start(&inner, on_change);
+        let task = timeout(limit, task)
             .await
             .map_err(|_| unavailable("the server did not answer in time"))?
             .map_err(unavailable)?;
-        let (beats, asked) = mpsc::channel(1);
-        let task = shared.runtime.spawn(listening.run(asked));
+        let (requests, receiver) = mpsc::channel(1);
+        let task = inner.runtime.spawn(task.run(receiver));
         Ok(Self {
-            shared,
-            beats,
+            inner,
+            requests,
             task,
             limit,
         })
@@ -80,22 +85,22 @@ impl PostgresWatch {
 }
 
 impl Watch for PostgresWatch {
-    /// Any connection will do: what is committed after the watch began is announced, whoever read it, and what was
-    /// committed before is seen.
+    /// Any connection will do. A commit after the watch began sends an invalidation, no matter who
+    /// read the key, and an earlier commit is visible.
     fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
-        Box::pin(self.shared.get(key))
+        Box::pin(self.inner.get(key))
     }
 
     fn heartbeat(&self) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
-            let beat = async {
-                self.beats.send(answer).await.map_err(|_| ())?;
+            let reply = async {
+                self.requests.send(answer).await.map_err(|_| ())?;
                 answered.await.map_err(|_| ())
             };
-            match timeout(self.limit, beat).await {
+            match timeout(self.limit, reply).await {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(())) => Err(unavailable("the connection for announcements was lost")),
+                Ok(Err(())) => Err(unavailable("the connection for invalidations was lost")),
                 Err(_) => Err(unavailable("the heartbeat was not answered in time")),
             }
         })
@@ -103,7 +108,7 @@ impl Watch for PostgresWatch {
 }
 
 impl Drop for PostgresWatch {
-    /// The connection is the task's.
+    /// The task owns the connection.
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -112,123 +117,130 @@ impl Drop for PostgresWatch {
 impl fmt::Debug for PostgresWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresWatch")
-            .field("store", &self.shared)
+            .field("store", &self.inner)
             .finish_non_exhaustive()
     }
 }
 
-/// What the task works with.
-struct Listening {
+/// The state of the task.
+struct ListenTask {
     listener: PgListener,
-    tell: Tell,
-    /// The channel of the heartbeats of this watch.
-    own: String,
-    beats: u64,
+    on_change: OnChange,
+    /// The channel for the heartbeats of this watch.
+    heartbeat_channel: String,
+    heartbeats: u64,
 }
 
-impl Listening {
-    /// A pool of one, which nobody else draws from: sqlx makes its listeners from pools.
-    async fn start(shared: &Shared, tell: Tell) -> Result<Self, sqlx::Error> {
+impl ListenTask {
+    /// Uses a separate pool of one connection, because sqlx makes listeners from pools.
+    async fn start(inner: &PostgresInner, on_change: OnChange) -> Result<Self, sqlx::Error> {
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
-            .acquire_timeout(shared.limit)
-            .connect_lazy_with(shared.options.clone());
+            .acquire_timeout(inner.limit)
+            .connect_lazy_with(inner.options.clone());
         let mut listener = PgListener::connect_with(&pool).await?;
-        // A new connection has missed what was announced since the old one broke, so it takes a new watch.
+        // A new connection would have missed the invalidations since the old one broke, so a new
+        // watch is needed.
         listener.eager_reconnect(false);
-        let own = format!(
+        let heartbeat_channel = format!(
             "tower_jam_beat_{:016x}",
             u64::from_be_bytes(secret::random())
         );
-        let channel = shared.names.channel();
+        let channel = inner.names.channel();
         listener
-            .listen_all([channel.as_str(), own.as_str()])
+            .listen_all([channel.as_str(), heartbeat_channel.as_str()])
             .await?;
         Ok(Self {
             listener,
-            tell,
-            own,
-            beats: 0,
+            on_change,
+            heartbeat_channel,
+            heartbeats: 0,
         })
     }
 
-    /// Ends with the connection, so that every heartbeat from then on is an error.
-    async fn run(mut self, mut asked: mpsc::Receiver<Answer>) {
+    /// Stops with the connection, so that every later heartbeat is an error.
+    async fn run(mut self, mut requests: mpsc::Receiver<HeartbeatReply>) {
         let error = loop {
-            let next = match self.next(&mut asked).await {
-                Next::Beat(answer) => self.beat().await.map(|()| {
+            let next = match self.next(&mut requests).await {
+                WatchEvent::Heartbeat(answer) => self.heartbeat().await.map(|()| {
                     let _ = answer.send(());
                 }),
-                Next::Heard(heard) => self.take(heard).map(|notification| {
-                    self.tell(&notification);
+                WatchEvent::Notification(received) => self.check(received).map(|notification| {
+                    self.report(&notification);
                 }),
-                Next::Nothing => return,
+                WatchEvent::Closed => return,
             };
             if let Err(error) = next {
                 break error;
             }
         };
-        tracing::debug!(%error, "the connection for announcements was lost");
-        (self.tell)(None);
+        tracing::debug!(%error, "the connection for invalidations was lost");
+        (self.on_change)(None);
     }
 
-    /// A heartbeat that is asked for, or a notification, whichever comes first. Neither is lost for the other:
-    /// what is half read stays with the connection.
-    async fn next(&mut self, asked: &mut mpsc::Receiver<Answer>) -> Next {
-        let mut heard = pin!(self.listener.try_recv());
+    /// Waits for a request for a heartbeat or a notification. Neither loses the other:
+    /// a partially read notification stays with the connection.
+    async fn next(&mut self, requests: &mut mpsc::Receiver<HeartbeatReply>) -> WatchEvent {
+        let mut received = pin!(self.listener.try_recv());
         poll_fn(|context| {
-            if let Poll::Ready(answer) = asked.poll_recv(context) {
-                return Poll::Ready(answer.map_or(Next::Nothing, Next::Beat));
+            if let Poll::Ready(answer) = requests.poll_recv(context) {
+                return Poll::Ready(answer.map_or(WatchEvent::Closed, WatchEvent::Heartbeat));
             }
-            heard.as_mut().poll(context).map(Next::Heard)
+            received
+                .as_mut()
+                .poll(context)
+                .map(WatchEvent::Notification)
         })
         .await
     }
 
-    /// Sends a notification to this connection, and tells everything that comes before it.
-    async fn beat(&mut self) -> Result<(), sqlx::Error> {
-        self.beats += 1;
-        let number = self.beats.to_string();
+    /// Sends a notification to this connection, and reports every notification that arrives before
+    /// it.
+    async fn heartbeat(&mut self) -> Result<(), sqlx::Error> {
+        self.heartbeats += 1;
+        let number = self.heartbeats.to_string();
         sqlx::query("SELECT pg_notify($1, $2)")
-            .bind(&self.own)
+            .bind(&self.heartbeat_channel)
             .bind(&number)
             .execute(&mut self.listener)
             .await?;
         loop {
-            let heard = self.listener.try_recv().await;
-            let notification = self.take(heard)?;
-            if notification.channel() == self.own && notification.payload() == number {
+            let received = self.listener.try_recv().await;
+            let notification = self.check(received)?;
+            if notification.channel() == self.heartbeat_channel && notification.payload() == number
+            {
                 return Ok(());
             }
-            self.tell(&notification);
+            self.report(&notification);
         }
     }
 
-    /// `None` is a connection that broke. Asked once more, the listener would make another.
-    fn take(&self, heard: Heard) -> Result<PgNotification, sqlx::Error> {
-        heard?.ok_or(sqlx::Error::WorkerCrashed)
+    /// `None` means that the connection broke. At the next call the listener would open another
+    /// one.
+    fn check(&self, received: Received) -> Result<PgNotification, sqlx::Error> {
+        received?.ok_or(sqlx::Error::WorkerCrashed)
     }
 
-    fn tell(&self, notification: &PgNotification) {
-        if notification.channel() == self.own {
+    fn report(&self, notification: &PgNotification) {
+        if notification.channel() == self.heartbeat_channel {
             return;
         }
-        (self.tell)(parse(notification.payload()).as_ref());
+        (self.on_change)(parse(notification.payload()).as_ref());
     }
 }
 
-enum Next {
-    Beat(Answer),
-    Heard(Heard),
-    /// The watch is gone.
-    Nothing,
+enum WatchEvent {
+    Heartbeat(HeartbeatReply),
+    Notification(Received),
+    /// The watch was dropped.
+    Closed,
 }
 
-type Heard = Result<Option<PgNotification>, sqlx::Error>;
+type Received = Result<Option<PgNotification>, sqlx::Error>;
 
-/// The key in `session 00ff…`, as the statements write it.
+/// Parses the key of a payload such as `session 00ff…`, which the statements write.
 fn parse(payload: &str) -> Option<Key> {
     let (namespace, hex) = payload.split_once(' ')?;
     let digits = hex.as_bytes();
@@ -255,7 +267,7 @@ fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> St
     StoreError::Unavailable(cause.into())
 }
 
-/// A near-cache serves nothing that is older, so a later answer is of no use.
+/// A near-cache uses no answer older than this, so a later one would be useless.
 const LONGEST: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

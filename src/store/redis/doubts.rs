@@ -1,4 +1,4 @@
-//! Writes of which nobody knows whether they were made.
+//! Writes with an unknown outcome.
 
 use std::{
     collections::HashSet,
@@ -10,33 +10,34 @@ use std::{
 
 use crate::store::Key;
 
-/// The keys of writes whose answers were lost. Whoever reads such a key next does so to learn what became of the write,
-/// and what it finds must be as safe as an answer would have been.
+/// The keys of writes whose answers were lost. The next read of such a key is meant to find out
+/// what became of the write, and its result must be as durable as the answer would have been.
 #[derive(Default)]
-pub(super) struct Doubts {
+pub(super) struct UnsettledWrites {
     keys: Mutex<HashSet<Key>>,
-    /// Their number, so that a read with nothing in doubt takes no lock.
+    /// The number of keys, so that a read takes no lock if there are none.
     count: AtomicUsize,
 }
 
-impl Doubts {
-    pub(super) fn note(&self, key: &Key) {
+impl UnsettledWrites {
+    pub(super) fn insert(&self, key: &Key) {
         self.change(|keys| {
-            // Of so many nobody asks any more.
-            if keys.len() >= MOST {
+            // With so many, nobody waits for the outcomes any more.
+            if keys.len() >= CAPACITY {
                 keys.clear();
             }
             keys.insert(key.clone())
         });
     }
 
-    /// The doubt about a write of the key, if there is one: one caller's to settle.
-    pub(super) fn take<'a>(&'a self, key: &'a Key) -> Option<Doubt<'a>> {
-        let is_doubted =
+    /// Removes and returns the unsettled write of the key, if there is one. Only this caller can
+    /// settle it.
+    pub(super) fn take<'a>(&'a self, key: &'a Key) -> Option<UnsettledWrite<'a>> {
+        let is_unsettled =
             self.count.load(Ordering::Acquire) != 0 && self.change(|keys| keys.remove(key));
-        // Made only then: dropping one notes it.
-        is_doubted.then(|| Doubt {
-            doubts: self,
+        // Made only if there is one: dropping the value inserts the key again.
+        is_unsettled.then(|| UnsettledWrite {
+            unsettled: self,
             key,
             is_settled: false,
         })
@@ -50,51 +51,52 @@ impl Doubts {
     }
 }
 
-/// Is back among the others when it is dropped, so that a caller who goes away half-way settles nothing.
-pub(super) struct Doubt<'a> {
-    doubts: &'a Doubts,
+/// A write with an unknown outcome. Dropping it without [`settle`](Self::settle) inserts it again,
+/// so a caller that goes away early settles nothing.
+pub(super) struct UnsettledWrite<'a> {
+    unsettled: &'a UnsettledWrites,
     key: &'a Key,
     is_settled: bool,
 }
 
-impl Doubt<'_> {
+impl UnsettledWrite<'_> {
     pub(super) fn settle(mut self) {
         self.is_settled = true;
     }
 }
 
-impl Drop for Doubt<'_> {
+impl Drop for UnsettledWrite<'_> {
     fn drop(&mut self) {
         if !self.is_settled {
-            self.doubts.note(self.key);
+            self.unsettled.insert(self.key);
         }
     }
 }
 
-const MOST: usize = 1_024;
+const CAPACITY: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_doubt_is_settled_once_and_their_number_is_bounded() {
-        let doubts = Doubts::default();
+    fn an_unsettled_write_is_settled_once_and_their_number_is_bounded() {
+        let unsettled = UnsettledWrites::default();
         let key = |number: usize| Key::new("example", &[&number.to_be_bytes()]);
         let (first, second) = (key(0), key(1));
-        assert!(doubts.take(&first).is_none());
-        doubts.note(&first);
-        assert!(doubts.take(&second).is_none());
-        let taken = doubts.take(&first).unwrap();
-        assert!(doubts.take(&first).is_none(), "it is one caller's");
+        assert!(unsettled.take(&first).is_none());
+        unsettled.insert(&first);
+        assert!(unsettled.take(&second).is_none());
+        let taken = unsettled.take(&first).unwrap();
+        assert!(unsettled.take(&first).is_none(), "only one caller gets it");
         drop(taken);
-        doubts.take(&first).unwrap().settle();
-        assert!(doubts.take(&first).is_none());
-        let left = doubts.count.load(Ordering::Acquire);
-        assert_eq!(left, 0, "to ask is not to doubt");
-        for number in 0..2 * MOST {
-            doubts.note(&key(number));
+        unsettled.take(&first).unwrap().settle();
+        assert!(unsettled.take(&first).is_none());
+        let left = unsettled.count.load(Ordering::Acquire);
+        assert_eq!(left, 0, "a failed take adds nothing");
+        for number in 0..2 * CAPACITY {
+            unsettled.insert(&key(number));
         }
-        assert_eq!(doubts.count.load(Ordering::Acquire), MOST);
+        assert_eq!(unsettled.count.load(Ordering::Acquire), CAPACITY);
     }
 }

@@ -1,7 +1,8 @@
-//! What went wrong between here and Redis, and what the caller is told of it.
+//! The classification of errors from fred, and the errors that callers get.
 //!
-//! The question is whether the command ran. fred says the same of a command that was cut off and of one that it never
-//! wrote, except where noted below; whatever is not known to have been refused may have run.
+//! The question is whether the command ran. fred reports the same error for a command that was cut
+//! off and for one that it never wrote, except where stated below. A command that is not known to
+//! have been refused may have run.
 
 use fred::error::{Error, ErrorKind};
 
@@ -9,24 +10,24 @@ use crate::error::StoreError;
 
 /// What an error of fred says about the command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fault {
+pub(super) enum RedisFault {
     /// It did not run.
     NotDone,
-    /// It did not run: this server accepts no writes any more, another one does.
+    /// It did not run: this server has become read-only, and another one is the primary.
     ReadOnly,
-    /// It did not run: its slot is elsewhere, and fred has asked where since.
+    /// It did not run: another server has its slot, and fred has refreshed its slot map since.
     Redirected,
-    /// It did not run: the server has lost the script.
+    /// It did not run: the server does not have the script any more.
     NoScript,
-    /// It did not run: there is no memory for it.
+    /// It did not run: the server has no memory for it.
     Full,
-    /// It did not run: what lies under the key is not ours.
+    /// It did not run: this crate did not write the value under the key.
     Corrupt,
     /// It may have run.
     Unknown,
 }
 
-impl Fault {
+impl RedisFault {
     pub(super) fn of(error: &Error) -> Self {
         let details = error.details();
         match details.split([' ', ':']).next().unwrap_or_default() {
@@ -36,7 +37,7 @@ impl Fault {
             "READONLY" => Self::ReadOnly,
             "LOADING" | "MASTERDOWN" | "TRYAGAIN" | "NOAUTH" | "WRONGPASS" | "NOPERM" | "BUSY"
             | "NOREPLICAS" | "MISCONF" | "MOVED" | "ASK" => Self::NotDone,
-            // Before version 7 what a command inside a script says stands at the end.
+            // Before version 7 the error of a command inside a script is at the end.
             "ERR" if details.contains("-OOM ") => Self::Full,
             "ERR" if details.contains("WRONGTYPE ") => Self::Corrupt,
             "ERR" if details.contains("-READONLY ") => Self::ReadOnly,
@@ -45,8 +46,8 @@ impl Fault {
         }
     }
 
-    /// These are fred's own words. CLUSTERDOWN is not among the answers above: fred drops the connection on it, and
-    /// says the same of everything else that was under way there.
+    /// Classifies the messages of fred itself. CLUSTERDOWN is not among the server's errors above:
+    /// fred drops the connection on it, and reports it for every other command in flight there.
     fn of_client(error: &Error) -> Self {
         match (error.kind(), error.details()) {
             (ErrorKind::Routing, "Too many redirections.") => Self::Redirected,
@@ -61,24 +62,24 @@ impl Fault {
     }
 }
 
-/// What a caller is told whose command changes nothing.
+/// Converts the error of a command that only reads.
 pub(super) fn of_read(error: Error) -> StoreError {
-    match Fault::of(&error) {
-        Fault::Corrupt => StoreError::Corrupt(error.into()),
-        Fault::Full => StoreError::Full,
+    match RedisFault::of(&error) {
+        RedisFault::Corrupt => StoreError::Corrupt(error.into()),
+        RedisFault::Full => StoreError::Full,
         _ => StoreError::Unavailable(error.into()),
     }
 }
 
-/// What a caller is told whose command changes something.
+/// Converts the error of a command that writes.
 pub(super) fn of_write(error: Error) -> StoreError {
-    match Fault::of(&error) {
-        Fault::Unknown => StoreError::Unknown(error.into()),
+    match RedisFault::of(&error) {
+        RedisFault::Unknown => StoreError::Unknown(error.into()),
         _ => of_read(error),
     }
 }
 
-/// Nothing was sent, because it is known that nobody would receive it.
+/// The error of a command that was not sent because there is no connection.
 pub(super) fn disconnected() -> StoreError {
     StoreError::Unavailable("not connected to Redis".into())
 }
@@ -87,8 +88,8 @@ pub(super) fn disconnected() -> StoreError {
 mod tests {
     use super::*;
 
-    fn said(kind: ErrorKind, details: &'static str) -> Fault {
-        Fault::of(&Error::new(kind, details))
+    fn said(kind: ErrorKind, details: &'static str) -> RedisFault {
+        RedisFault::of(&Error::new(kind, details))
     }
 
     #[test]
@@ -96,32 +97,32 @@ mod tests {
         for (words, fault) in [
             (
                 "OOM command not allowed when used memory > 'maxmemory'.",
-                Fault::Full,
+                RedisFault::Full,
             ),
             (
                 "READONLY You can't write against a read only replica.",
-                Fault::ReadOnly,
+                RedisFault::ReadOnly,
             ),
             (
                 "LOADING Redis is loading the dataset in memory",
-                Fault::NotDone,
+                RedisFault::NotDone,
             ),
-            ("MASTERDOWN Link with MASTER is down", Fault::NotDone),
-            ("NOAUTH Authentication required.", Fault::NotDone),
+            ("MASTERDOWN Link with MASTER is down", RedisFault::NotDone),
+            ("NOAUTH Authentication required.", RedisFault::NotDone),
             (
                 "NOSCRIPT No matching script. Please use EVAL.",
-                Fault::NoScript,
+                RedisFault::NoScript,
             ),
-            ("WRONGTYPE Operation against a key", Fault::Corrupt),
-            ("CORRUPT not a number", Fault::Corrupt),
-            ("ERR unknown command", Fault::NotDone),
+            ("WRONGTYPE Operation against a key", RedisFault::Corrupt),
+            ("CORRUPT not a number", RedisFault::Corrupt),
+            ("ERR unknown command", RedisFault::NotDone),
             (
                 "ERR Error running script (call to f_1): @user_script:9: -OOM command not allowed",
-                Fault::Full,
+                RedisFault::Full,
             ),
             (
                 "ERR Error running script (call to f_1): @user_script:9: WRONGTYPE Operation",
-                Fault::Corrupt,
+                RedisFault::Corrupt,
             ),
         ] {
             assert_eq!(said(ErrorKind::Unknown, words), fault, "{words}");
@@ -140,7 +141,7 @@ mod tests {
             (ErrorKind::Protocol, "Invalid frame"),
             (ErrorKind::Unknown, ""),
         ] {
-            assert_eq!(said(kind, words), Fault::Unknown, "{words}");
+            assert_eq!(said(kind, words), RedisFault::Unknown, "{words}");
         }
     }
 

@@ -1,8 +1,8 @@
-//! What lies in Redis: the names of keys, and the bytes of an entry.
+//! The format of the data in Redis: the names of keys, and the bytes of an entry.
 //!
-//! An entry is a header and the value: the format (1 byte), the version and the expiry (8 bytes each, the highest
-//! first), then its group as the length of the namespace (1 byte, 0 for no group), the namespace and the digest (32
-//! bytes). The scripts know these places too.
+//! An entry is a header and the value. The header has the format (1 byte), the version and the
+//! expiry (8 bytes each, big-endian), and the group: the length of the namespace (1 byte, 0 for no
+//! group), the namespace and the digest (32 bytes). The scripts rely on these positions too.
 
 use std::sync::Arc;
 
@@ -14,16 +14,16 @@ use crate::{
     store::{Entry, Key, Version, Write},
 };
 
-/// Makes and reads the names of keys under one prefix.
+/// Makes and parses the names of keys under one prefix.
 ///
-/// An entry is `<prefix>:<namespace>:<digest in hexadecimal>`, and the index of a group the same with `:group` behind
-/// it. No namespace has a colon, so two prefixes never make the same name.
+/// The name of an entry is `<prefix>:<namespace>:<digest in hexadecimal>`, that of a group's index
+/// has `:group` appended. No namespace contains a colon, so two prefixes never make the same name.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub(super) struct KeyNames {
     prefix: Arc<str>,
 }
 
-impl Names {
+impl KeyNames {
     pub(super) fn new(prefix: &str) -> Self {
         Self {
             prefix: prefix.into(),
@@ -38,12 +38,13 @@ impl Names {
         self.name(group, ":group")
     }
 
-    /// Where a random value lies that is gone when the database is; `tag` decides on which server.
+    /// The name of a random value that is lost when the database is flushed; `tag` determines the
+    /// server.
     pub(super) fn epoch(&self, tag: &str) -> Bytes {
         format!("{}:{{{tag}}}:epoch", self.prefix).into()
     }
 
-    /// The key whose entry lies under `name`; none for an index, or what somebody else put there.
+    /// Returns the key of the entry under `name`, and `None` for an index or a foreign name.
     pub(super) fn key(&self, name: &[u8]) -> Option<Key> {
         let rest = name.strip_prefix(self.prefix.as_bytes())?;
         parse_member(rest.strip_prefix(b":")?)
@@ -60,14 +61,14 @@ impl Names {
     }
 }
 
-/// An entry as a member of its group's index.
+/// The form of a key as a member of its group's index.
 pub(super) fn member(key: &Key) -> Bytes {
     let mut member = BytesMut::with_capacity(key.namespace().len() + 65);
     put_member(&mut member, key);
     member.freeze()
 }
 
-/// The key that [`member`] wrote.
+/// Parses the output of [`member`].
 pub(super) fn parse_member(member: &[u8]) -> Option<Key> {
     let (rest, digits) = member.split_at_checked(member.len().checked_sub(64)?)?;
     let namespace = std::str::from_utf8(rest.strip_suffix(b":")?).ok()?;
@@ -102,7 +103,7 @@ fn nibble(digit: u8) -> Option<u8> {
     }
 }
 
-/// The bytes to store for `write`.
+/// Encodes an entry.
 pub(super) fn encode(write: &Write) -> Result<Bytes, StoreError> {
     let group = match &write.group {
         Some(group) => group_field(group)?,
@@ -117,7 +118,7 @@ pub(super) fn encode(write: &Write) -> Result<Bytes, StoreError> {
     Ok(bytes.freeze())
 }
 
-/// The part of an entry that says which group it is in.
+/// Encodes the part of an entry that names its group.
 pub(super) fn group_field(group: &Key) -> Result<Bytes, StoreError> {
     let namespace = group.namespace().as_bytes();
     let length = match u8::try_from(namespace.len()) {
@@ -131,7 +132,7 @@ pub(super) fn group_field(group: &Key) -> Result<Bytes, StoreError> {
     Ok(field.freeze())
 }
 
-/// Reads what [`encode`] wrote.
+/// Decodes the output of [`encode`].
 pub(super) fn decode(bytes: &Bytes) -> Result<Entry, StoreError> {
     let header = bytes
         .split_first_chunk::<18>()
@@ -153,26 +154,28 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Entry, StoreError> {
     Ok(Entry::new(bytes.slice(value_at..), version, expires_at))
 }
 
-/// Whether what [`decode`] could read is in the group that this field names.
+/// Returns whether a valid entry is in the group of this field.
 pub(super) fn is_in_group(bytes: &[u8], field: &[u8]) -> bool {
     bytes.get(17..).is_some_and(|rest| rest.starts_with(field))
 }
 
-/// How long the server keeps what is gone at `expires_at`, in milliseconds: nothing for ever, zero when it is gone
-/// already. The server counts from when the command arrives, so it never forgets too early.
+/// Returns how long the server stores an entry, in milliseconds: `None` for no expiry, zero if it
+/// has already expired. The server counts from the arrival of the command, so it never expires an
+/// entry too early.
 pub(super) fn time_to_live(expires_at: Timestamp, now: Timestamp) -> Option<i64> {
     let rest = i64::try_from(expires_at.since(now).as_millis()).unwrap_or(i64::MAX);
     (expires_at != Timestamp::NEVER && rest <= LONGEST).then_some(rest)
 }
 
-/// An expiry as the score of an index, never below it: whole numbers beyond 2^53 are rounded up.
+/// Converts an expiry to the score in an index, never below it: integers beyond 2^53 are rounded
+/// up.
 pub(super) fn score(expires_at: Timestamp) -> f64 {
     if expires_at == Timestamp::NEVER {
         return f64::INFINITY;
     }
     #[allow(
         clippy::cast_precision_loss,
-        reason = "the next line looks for the loss"
+        reason = "the next line checks for the loss"
     )]
     let nearest = expires_at.as_millis() as f64;
     #[allow(
@@ -193,7 +196,7 @@ pub(super) const FORMAT: u8 = 1;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Thirty thousand years. The server refuses an expiry that its own 64 bits do not hold.
+/// Thirty thousand years. The server rejects an expiry that does not fit its own 64 bits.
 const LONGEST: i64 = 1_000_000_000_000_000;
 
 #[cfg(test)]
@@ -210,13 +213,13 @@ mod tests {
     #[test]
     fn a_name_leads_back_to_its_key() {
         for prefix in ["acme", "localhost:3000", "a:session", ""] {
-            let names = Names::new(prefix);
+            let names = KeyNames::new(prefix);
             for namespace in ["session", "token-list", "c"] {
                 let key = key(namespace);
                 assert_eq!(names.key(&names.entry(&key)), Some(key.clone()));
                 assert_eq!(parse_member(&member(&key)), Some(key.clone()));
                 assert_eq!(names.key(&names.index(&key)), None);
-                assert_eq!(Names::new("other").key(&names.entry(&key)), None);
+                assert_eq!(KeyNames::new("other").key(&names.entry(&key)), None);
             }
             assert_eq!(names.key(&names.epoch("3")), None);
         }
@@ -224,7 +227,7 @@ mod tests {
 
     #[test]
     fn foreign_names_are_no_keys() {
-        let names = Names::new("acme");
+        let names = KeyNames::new("acme");
         let name = names.entry(&key("session"));
         for at in 0..name.len() {
             assert_eq!(names.key(&name[..at]), None, "cut to {at}");
@@ -235,7 +238,7 @@ mod tests {
         let upper = name.to_ascii_uppercase();
         assert_eq!(names.key(&upper), None);
         assert_eq!(
-            Names::new("a").key(&Names::new("a:b").entry(&key("c"))),
+            KeyNames::new("a").key(&KeyNames::new("a:b").entry(&key("c"))),
             None
         );
     }

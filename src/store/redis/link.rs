@@ -1,4 +1,5 @@
-//! One connection to Redis, or one to each primary of a cluster, and how a command is sent on it.
+//! One connection to Redis, or one to each primary of a cluster, and the sending of commands over
+//! it.
 
 use std::{
     future::Future,
@@ -21,12 +22,13 @@ use fred::{
 use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
 
 use super::{
-    fault::{Fault, disconnected, of_read, of_write},
+    fault::{RedisFault, disconnected, of_read, of_write},
     scripts::Script,
 };
 use crate::error::StoreError;
 
-/// A client of fred with the task that drives it. Dropping it ends both, and the connections.
+/// A client of fred with the task that drives it. Dropping it stops both and closes the
+/// connections.
 pub(super) struct Link {
     pub(super) client: Client,
     task: JoinHandle<Result<(), Error>>,
@@ -35,7 +37,8 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects, and fails at the first attempt that does. Afterwards it is for `policy` to reconnect.
+    /// Connects, and returns an error at the first failed attempt. Later connections follow
+    /// `policy`.
     pub(super) async fn open(
         config: Config,
         performance: PerformanceConfig,
@@ -44,7 +47,8 @@ impl Link {
     ) -> Result<Self, Error> {
         let command_timeout = performance.default_command_timeout;
         let client = Client::new(config, Some(performance), Some(connection), policy);
-        // In a task, so that a caller who goes away leaves no connection behind: the link is dropped with it.
+        // In a task, so that a caller who goes away leaves no connection behind: the link is
+        // dropped with the task.
         let opening = tokio::spawn(async move {
             let task = client.init().await?;
             Ok(Self {
@@ -61,31 +65,32 @@ impl Link {
         Instant::now() + self.command_timeout
     }
 
-    /// Whether the last that was heard is that the connection stands.
+    /// Returns whether the connection was up according to its last event.
     pub(super) fn is_connected(&self) -> bool {
         self.client.is_connected() && !self.task.is_finished()
     }
 
-    /// Reads a string. The name is not shared with a second attempt, which costs an allocation and is rare.
+    /// Reads a string. A second attempt makes the name again: this saves an allocation, and is
+    /// rare.
     pub(super) async fn get(&self, name: impl Fn() -> Bytes) -> Result<Option<Bytes>, StoreError> {
         if !self.is_connected() {
             return Err(disconnected());
         }
         let deadline = self.deadline();
         match self.client.get(name()).await {
-            Err(error) if Fault::of(&error) == Fault::Redirected => {
+            Err(error) if RedisFault::of(&error) == RedisFault::Redirected => {
                 let again = |client: WithOptions<Client>| {
                     let name = name();
                     async move { client.get(name).await }
                 };
-                // Rare, and large: it would make every read's future so.
+                // Boxed, since it is rare but large, and would enlarge the future of every read.
                 Box::pin(self.read(deadline, again)).await
             }
             answer => answer.map_err(of_read),
         }
     }
 
-    /// Sends a command that changes nothing.
+    /// Sends a command that only reads.
     pub(super) async fn read<T, F>(
         &self,
         deadline: Instant,
@@ -97,7 +102,7 @@ impl Link {
         self.call(deadline, command).await?.map_err(of_read)
     }
 
-    /// Sends a command that changes something.
+    /// Sends a command that writes.
     pub(super) async fn write<T, F>(
         &self,
         deadline: Instant,
@@ -110,7 +115,8 @@ impl Link {
         self.settle(deadline, answer).await
     }
 
-    /// Runs a script on one key. Where the server does not know it, it did not run, and is sent as a whole.
+    /// Runs a script on one key. A server that does not know the script has not run it, and gets
+    /// its full text.
     pub(super) async fn run<T: FromValue>(
         &self,
         deadline: Instant,
@@ -128,7 +134,7 @@ impl Link {
             async move { client.eval(script.source, name, arguments).await }
         };
         match self.call(deadline, by_hash).await? {
-            Err(error) if Fault::of(&error) == Fault::NoScript => {
+            Err(error) if RedisFault::of(&error) == RedisFault::NoScript => {
                 self.write(deadline, in_full).await
             }
             answer => self.settle(deadline, answer).await,
@@ -141,14 +147,15 @@ impl Link {
         answer: Result<T, Error>,
     ) -> Result<T, StoreError> {
         if let Err(error) = &answer
-            && Fault::of(error) == Fault::ReadOnly
+            && RedisFault::of(error) == RedisFault::ReadOnly
         {
-            self.look_for_another_primary(deadline).await;
+            self.reconnect_to_primary(deadline).await;
         }
         answer.map_err(of_write)
     }
 
-    /// Sends a command until it was not redirected any more. It is known not to have run when it is sent again.
+    /// Sends a command until it is no longer redirected. It is sent again only if it is known not
+    /// to have run.
     async fn call<T, F>(
         &self,
         deadline: Instant,
@@ -160,10 +167,13 @@ impl Link {
         let mut last = None;
         loop {
             let rest = deadline.saturating_duration_since(Instant::now());
-            // A time-out of zero would be none at all.
+            // fred takes a time-out of zero for no time-out.
             if rest.is_zero() {
-                let late =
-                    || StoreError::Unavailable("the time-out passed before it was sent".into());
+                let late = || {
+                    StoreError::Unavailable(
+                        "the time-out passed before the command was sent".into(),
+                    )
+                };
                 return Err(last.map_or_else(late, of_read));
             }
             if !self.is_connected() {
@@ -174,10 +184,11 @@ impl Link {
                 ..Options::default()
             };
             match command(self.client.with_options(&options)).await {
-                Err(error) if Fault::of(&error) == Fault::Redirected => {
-                    // Once fred has asked where the slot is; after that the slot itself is on the move.
+                Err(error) if RedisFault::of(&error) == RedisFault::Redirected => {
+                    // After the first redirection fred has looked the slot up. After a second one
+                    // the slot itself is being moved.
                     if last.replace(error).is_some() {
-                        let pause = Instant::now() + ON_THE_MOVE;
+                        let pause = Instant::now() + REDIRECT_DELAY;
                         tokio::time::sleep_until(pause.min(deadline)).await;
                     }
                 }
@@ -186,12 +197,13 @@ impl Link {
         }
     }
 
-    /// Connects anew, so that the name in the URL or the Sentinel is asked again. One caller does it for all.
-    async fn look_for_another_primary(&self, deadline: Instant) {
+    /// Reconnects, which resolves the host of the URL or asks the Sentinel again. One caller does
+    /// this for all.
+    async fn reconnect_to_primary(&self, deadline: Instant) {
         if self.is_reconnecting.swap(true, Ordering::AcqRel) {
             return;
         }
-        tracing::warn!("Redis has become read-only here: connecting anew");
+        tracing::warn!("the Redis server has become read-only: reconnecting");
         drop(tokio::time::timeout_at(deadline, self.client.force_reconnection()).await);
         self.is_reconnecting.store(false, Ordering::Release);
     }
@@ -203,27 +215,27 @@ impl Drop for Link {
     }
 }
 
-/// A change that goes on when its caller goes away, to its end or its time-out. fred would otherwise keep a command
-/// that was not sent yet, and send it whenever the server is back.
-pub(super) struct Change<T: Send + 'static> {
+/// A write that continues to its end or its time-out if its caller goes away. Otherwise fred would
+/// keep a command that was not sent yet, and send it as soon as the server is back.
+pub(super) struct DetachedWrite<T: Send + 'static> {
     work: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
-    is_begun: bool,
+    has_begun: bool,
 }
 
-impl<T: Send> Change<T> {
+impl<T: Send> DetachedWrite<T> {
     pub(super) fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
         Self {
             work: Some(Box::pin(work)),
-            is_begun: false,
+            has_begun: false,
         }
     }
 }
 
-impl<T: Send> Future for Change<T> {
+impl<T: Send> Future for DetachedWrite<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        self.is_begun = true;
+        self.has_begun = true;
         let Some(work) = &mut self.work else {
             return Poll::Pending;
         };
@@ -235,10 +247,10 @@ impl<T: Send> Future for Change<T> {
     }
 }
 
-impl<T: Send> Drop for Change<T> {
+impl<T: Send> Drop for DetachedWrite<T> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take()
-            && self.is_begun
+            && self.has_begun
             && let Ok(runtime) = Handle::try_current()
         {
             runtime.spawn(async move { drop(work.await) });
@@ -246,12 +258,12 @@ impl<T: Send> Drop for Change<T> {
     }
 }
 
-/// Awaits all of `work`, so many at a time, and returns the answers in order.
+/// Awaits all of `work`, with bounded concurrency, and returns the answers in order.
 pub(super) async fn gather<F: Future>(work: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut work = work.into_iter();
     let mut answers = Vec::new();
     loop {
-        let mut batch: Vec<_> = work.by_ref().take(AT_ONCE).map(Box::pin).collect();
+        let mut batch: Vec<_> = work.by_ref().take(CONCURRENCY).map(Box::pin).collect();
         if batch.is_empty() {
             return answers;
         }
@@ -264,9 +276,10 @@ pub(super) async fn gather<F: Future>(work: impl IntoIterator<Item = F>) -> Vec<
                     *answer = Some(ready);
                 }
             }
-            match done.iter().all(Option::is_some) {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
+            if done.iter().all(Option::is_some) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
             }
         })
         .await;
@@ -274,8 +287,8 @@ pub(super) async fn gather<F: Future>(work: impl IntoIterator<Item = F>) -> Vec<
     }
 }
 
-/// How long to wait before a command is sent again.
-const ON_THE_MOVE: Duration = Duration::from_millis(20);
+/// The delay before a redirected command is sent again.
+const REDIRECT_DELAY: Duration = Duration::from_millis(20);
 
-/// Enough to fill a connection, few enough to be polled together.
-const AT_ONCE: usize = 64;
+/// Enough to fill a connection, few enough to poll together.
+const CONCURRENCY: usize = 64;

@@ -1,4 +1,4 @@
-//! How to connect, and whether to what is there.
+//! The parameters of a connection, and the check of the servers behind it.
 
 use std::time::Duration;
 
@@ -15,26 +15,26 @@ use fred::{
     },
 };
 
-use super::{link::Link, server::Facts};
+use super::{link::Link, server::ServerInfo};
 use crate::error::ConfigError;
 
-/// Where to connect to, and how long that may take.
-pub(super) struct Plan {
+/// Where to connect, and the time-outs.
+pub(super) struct ConnectionPlan {
     pub(super) config: Config,
     pub(super) connect_timeout: Duration,
     pub(super) command_timeout: Duration,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
-    /// Commands, with reconnects for ever.
+pub(super) enum LinkPurpose {
+    /// For commands. Reconnects indefinitely.
     Store,
-    /// Announcements, which a reconnect would interrupt unseen: so there is none.
+    /// For invalidations. Never reconnects, since that would interrupt them unnoticed.
     Watch,
 }
 
-impl Plan {
-    pub(super) async fn open(&self, purpose: Use) -> Result<Link, ConfigError> {
+impl ConnectionPlan {
+    pub(super) async fn open(&self, purpose: LinkPurpose) -> Result<Link, ConfigError> {
         self.link(purpose, Vec::new()).await.map_err(|error| {
             let reason = match error.kind() {
                 ErrorKind::Auth => "refuses the name or the password",
@@ -44,23 +44,27 @@ impl Plan {
         })
     }
 
-    /// `known` are nodes of the cluster that were heard of since: those of the URL may be gone.
-    pub(super) async fn link(&self, purpose: Use, known: Vec<Server>) -> Result<Link, Error> {
+    /// `known` are nodes of the cluster that were discovered since; those of the URL may be gone.
+    pub(super) async fn link(
+        &self,
+        purpose: LinkPurpose,
+        known_nodes: Vec<Server>,
+    ) -> Result<Link, Error> {
         let mut config = self.config.clone();
         if let ServerConfig::Clustered { hosts, .. } = &mut config.server {
-            hosts.extend(known);
+            hosts.extend(known_nodes);
         }
         let mut performance = PerformanceConfig {
             default_command_timeout: self.command_timeout,
             ..PerformanceConfig::default()
         };
         let policy = match purpose {
-            Use::Store => {
+            LinkPurpose::Store => {
                 let mut policy = ReconnectPolicy::new_exponential(0, 50, 500, 2);
                 policy.set_jitter(50);
                 Some(policy)
             }
-            Use::Watch => {
+            LinkPurpose::Watch => {
                 config.version = RespVersion::RESP3;
                 performance.broadcast_channel_capacity = 1 << 14;
                 None
@@ -69,10 +73,11 @@ impl Plan {
         let connection = ConnectionConfig {
             connection_timeout: self.connect_timeout,
             internal_command_timeout: self.command_timeout,
-            // A command that was written is never sent again, and one that was redirected only by us.
+            // A command that was written is never sent again, and only this store repeats a
+            // redirected one.
             max_command_attempts: 1,
             max_redirections: 0,
-            // A server that stands still does not close its connections.
+            // A suspended server does not close its connections.
             unresponsive: UnresponsiveConfig {
                 max_timeout: Some(self.command_timeout),
                 interval: self.command_timeout / 4,
@@ -86,8 +91,8 @@ impl Plan {
         Link::open(config, performance, connection, policy).await
     }
 
-    /// Looks at every primary, and says how many replicas there are.
-    pub(super) async fn examine(
+    /// Checks every primary, and returns the number of replicas.
+    pub(super) async fn check_primaries(
         &self,
         link: &Link,
         allows_eviction: bool,
@@ -100,17 +105,18 @@ impl Plan {
             };
             let name = server.map_or_else(|| self.hosts(), |server| server.to_string());
             let info: String = info.map_err(|error| {
-                let reason = format!("{name} does not answer INFO, which the user must be allowed");
+                let reason =
+                    format!("{name} does not answer INFO, which the user must be allowed to run");
                 ConfigError::new("url", reason).because(error)
             })?;
-            let facts = Facts::new(&info);
-            facts.check(&name, allows_eviction)?;
-            replicas += facts.replicas();
+            let info = ServerInfo::new(&info);
+            info.check(&name, allows_eviction)?;
+            replicas += info.replicas();
         }
         Ok(replicas)
     }
 
-    pub(super) fn is_alone(&self) -> bool {
+    pub(super) fn is_single_server(&self) -> bool {
         self.config.server.is_centralized()
     }
 
@@ -118,7 +124,7 @@ impl Plan {
         self.config.server.is_clustered()
     }
 
-    /// Where the URL points to, without what it may know besides.
+    /// Returns the hosts of the URL without its other parts, such as the password.
     pub(super) fn hosts(&self) -> String {
         let hosts: Vec<_> = self
             .config
@@ -131,7 +137,7 @@ impl Plan {
     }
 }
 
-/// Every primary of a cluster; otherwise one that need not be named.
+/// Returns every primary of a cluster; otherwise a single one that needs no name.
 pub(super) fn primaries(client: &Client, is_clustered: bool) -> Vec<Option<Server>> {
     match client.cached_cluster_state() {
         Some(state) if is_clustered => state.unique_primary_nodes().into_iter().map(Some).collect(),

@@ -1,4 +1,4 @@
-//! Waits for a replica to have a write that a failover must not undo.
+//! Waits until a replica has a write that a failover must not undo.
 
 use std::{
     collections::HashMap,
@@ -22,27 +22,27 @@ use tokio::time::Instant;
 
 use super::link::Link;
 
-/// The connection of the writes to wait for. WAIT speaks of what came before it on its own connection, and holds up
-/// what comes after it there.
+/// The connection for writes that wait for a replica. WAIT covers the earlier commands of its own
+/// connection, and delays the later ones there.
 pub(super) struct Replicas {
     pub(super) link: Link,
-    /// By primary; in a cluster there are several.
-    lines: Mutex<HashMap<Option<Server>, Arc<Line>>>,
+    /// By primary. A cluster has several.
+    queues: Mutex<HashMap<Option<Server>, Arc<ReplicaQueue>>>,
 }
 
-/// Those who wait for the replicas of one primary.
+/// The callers that wait for the replicas of one primary.
 #[derive(Default)]
-struct Line {
-    /// Counts the writes that were answered.
+struct ReplicaQueue {
+    /// Counts the acknowledged writes.
     written: AtomicU64,
-    turn: tokio::sync::Mutex<Turn>,
+    state: tokio::sync::Mutex<ReplicaState>,
 }
 
 #[derive(Default)]
-struct Turn {
-    /// How many writes were answered when the last successful WAIT began.
+struct ReplicaState {
+    /// The number of writes that were acknowledged when the last successful WAIT began.
     confirmed: u64,
-    /// No replica answered in time; until then nobody waits.
+    /// No replica answered in time. Until then no caller waits.
     paused_until: Option<Instant>,
 }
 
@@ -50,63 +50,63 @@ impl Replicas {
     pub(super) fn new(link: Link) -> Self {
         Self {
             link,
-            lines: Mutex::default(),
+            queues: Mutex::default(),
         }
     }
 
-    /// Returns when a replica has the write to `name` that was just answered, or when none had it in time.
-    pub(super) async fn follow(&self, name: &Bytes) {
+    /// Returns once a replica has the acknowledged write to `name`, or once none had it in time.
+    pub(super) async fn await_replica(&self, name: &Bytes) {
         let slot = redis_keyslot(name);
-        let line = self.line(slot);
-        let ticket = line.written.fetch_add(1, Ordering::AcqRel) + 1;
-        let mut turn = line.turn.lock().await;
-        // Whoever had the turn before may have waited for this write too.
-        if turn.confirmed >= ticket || turn.paused_until.is_some_and(|end| Instant::now() < end) {
+        let queue = self.queue(slot);
+        let number = queue.written.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut state = queue.state.lock().await;
+        // An earlier holder of the lock may have waited for this write too.
+        if state.confirmed >= number || state.paused_until.is_some_and(|end| Instant::now() < end) {
             return;
         }
-        let written = line.written.load(Ordering::Acquire);
+        let written = queue.written.load(Ordering::Acquire);
         let options = Options {
             cluster_hash: Some(ClusterHash::Custom(slot)),
-            timeout: Some(PATIENCE * 2),
+            timeout: Some(REPLICA_TIMEOUT * 2),
             ..Options::default()
         };
-        let millis = i64::try_from(PATIENCE.as_millis()).unwrap_or(i64::MAX);
+        let millis = i64::try_from(REPLICA_TIMEOUT.as_millis()).unwrap_or(i64::MAX);
         let client = self.link.client.with_options(&options);
-        // WAIT speaks of what was there when the last command of its connection ran, be it a read. The write may have
-        // been on another connection, of which this one is the successor.
-        let look = client.exists::<i64, _>(name.clone());
-        let waited = match look.await {
+        // WAIT covers what was there when its connection ran its last command, even a read. The
+        // write itself may have been sent on a previous connection that this one has replaced.
+        let read = client.exists::<i64, _>(name.clone());
+        let waited = match read.await {
             Ok(_) => client.wait::<i64>(1, millis).await,
             Err(error) => Err(error),
         };
         match waited {
             Ok(1..) => {
-                turn.confirmed = written;
-                turn.paused_until = None;
+                state.confirmed = written;
+                state.paused_until = None;
             }
             answer => {
-                if turn.paused_until.is_none() {
+                if state.paused_until.is_none() {
                     let cause = answer.err().map(|error| error.to_string());
                     tracing::warn!(
                         cause,
                         "no replica confirmed a revocation in time: a failover may undo it"
                     );
                 }
-                turn.paused_until = Some(Instant::now() + PAUSE);
+                state.paused_until = Some(Instant::now() + FAILURE_PAUSE);
             }
         }
     }
 
-    fn line(&self, slot: u16) -> Arc<Line> {
+    fn queue(&self, slot: u16) -> Arc<ReplicaQueue> {
         let state = self.link.client.cached_cluster_state();
         let primary = state.and_then(|state| state.get_server(slot).cloned());
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(lines.entry(primary).or_default())
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(queues.entry(primary).or_default())
     }
 }
 
-/// A replica beside its primary answers in a millisecond.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// A replica near its primary answers in a millisecond.
+const REPLICA_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Where no replica is, or none that keeps up, one revocation in so long a time is slow.
-const PAUSE: Duration = Duration::from_secs(5);
+/// Without a replica that keeps up, one revocation per this interval is slow.
+const FAILURE_PAUSE: Duration = Duration::from_secs(5);

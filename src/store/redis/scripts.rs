@@ -1,14 +1,14 @@
-//! What Redis runs in one step. Each script touches one key and writes as its last act, so an error says that
-//! nothing was written.
+//! The Lua scripts, each of which Redis runs as one atomic step. A script touches one key and
+//! writes as its last action, so an error means that nothing was written.
 //!
-//! Lua's numbers are doubles and its order of strings is the locale's. So versions are compared for equality as the
-//! bytes they are, and times as two halves of 32 bits.
+//! Lua's numbers are doubles, and its order of strings depends on the locale. So versions are
+//! compared for equality as bytes, and times as two halves of 32 bits.
 
 use std::sync::LazyLock;
 
 use fred::util::sha1_hash;
 
-/// A script and the name that the server knows it by.
+/// A script and the hash that identifies it on the server.
 #[derive(Debug)]
 pub(super) struct Script {
     pub(super) source: &'static str,
@@ -24,8 +24,9 @@ impl Script {
     }
 }
 
-/// Writes under a condition: `now`, the time to live (empty for ever, `0` to remove), the entry, and the version that
-/// must be there, empty where nothing may be. Returns 1 if it held.
+/// Writes under a condition: `now`, the time to live (empty for no expiry, `0` to remove), the
+/// entry, and the expected version, empty if there must be no entry. Returns 1 if the condition
+/// held.
 pub(super) static PUT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("lua/live.lua"),
@@ -34,7 +35,7 @@ pub(super) static PUT: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
-/// Removes and returns the live entry: `now`, and the group it must be in, empty for any.
+/// Removes and returns the live entry: `now`, and the required group, empty for any.
 pub(super) static TAKE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("lua/live.lua"),
@@ -42,8 +43,8 @@ pub(super) static TAKE: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
-/// Adds to a number: `now`, the time to live and the expiry of a first addition, the version of this one, and the
-/// amount. Returns the sum.
+/// Adds to a number: `now`, the time to live and the expiry for a first addition, the version of
+/// this write, and the amount. Returns the sum.
 pub(super) static ADD: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("lua/live.lua"),
@@ -52,6 +53,7 @@ pub(super) static ADD: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
-/// Puts a member into an index: its score and itself, the score up to which members go, and now in milliseconds.
+/// Adds a member to an index: its score and itself, the score up to which members are removed, and
+/// now in milliseconds.
 pub(super) static INDEX: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/index.lua")));

@@ -1,40 +1,41 @@
-//! What a server says of itself, and whether it may be used.
+//! What a server reports about itself, and whether the store accepts it.
 
 use crate::error::ConfigError;
 
-/// The parts of INFO that matter here.
+/// The relevant fields of INFO.
 #[derive(Debug)]
-pub(super) struct Facts<'a> {
+pub(super) struct ServerInfo<'a> {
     info: &'a str,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> ServerInfo<'a> {
     pub(super) fn new(info: &'a str) -> Self {
         Self { info }
     }
 
-    /// Refuses what is too old, a replica, or free to forget; `server` is how to name it.
+    /// Rejects a server that is too old, a replica, or free to evict. `server` names it in errors.
     pub(super) fn check(&self, server: &str, allows_eviction: bool) -> Result<(), ConfigError> {
-        let version = self.field("redis_version").unwrap_or("of no known version");
+        let version = self.field("redis_version").unwrap_or("of unknown version");
         if !is_recent(version) {
-            let reason = format!("{server} is Redis {version}, and 6.2 is the oldest that serves");
+            let reason =
+                format!("{server} is Redis {version}; the oldest supported version is 6.2");
             return Err(ConfigError::new("url", reason));
         }
         if self.field("role") == Some("slave") {
             let reason = format!("{server} is a replica and accepts no writes");
             return Err(ConfigError::new("url", reason));
         }
-        let policy = self.field("maxmemory_policy").unwrap_or("not known");
+        let policy = self.field("maxmemory_policy").unwrap_or("unknown");
         if policy != "noeviction" && !allows_eviction {
             let reason = format!(
-                "{server} may forget live entries: its maxmemory-policy is {policy}; set it to noeviction"
+                "{server} may evict live entries: its maxmemory-policy is {policy}; set it to noeviction"
             );
             return Err(ConfigError::new("dangerous_allow_eviction", reason));
         }
         Ok(())
     }
 
-    /// How many replicas follow it.
+    /// Returns the number of its replicas.
     pub(super) fn replicas(&self) -> u32 {
         let count = self.field("connected_slaves");
         count.and_then(|count| count.parse().ok()).unwrap_or(0)
@@ -48,7 +49,8 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Whether a version is 6.2 or later. Valkey says here which Redis it stands for.
+/// Returns whether a version is 6.2 or later. Valkey reports here the Redis version that it is
+/// compatible with.
 fn is_recent(version: &str) -> bool {
     let mut parts = version.split('.').map(str::parse::<u32>);
     match (parts.next(), parts.next()) {
@@ -69,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn six_two_is_the_oldest_that_serves() {
+    fn six_two_is_the_oldest_supported_version() {
         for recent in [
             "6.2.0", "6.2", "6.10.1", "7.0.15", "7.2.4", "8.0.0", "10.0.0",
         ] {
@@ -81,12 +83,14 @@ mod tests {
             "2.8.9999",
             "6",
             "",
-            "of no known version",
+            "of unknown version",
             "x.y",
         ] {
             assert!(!is_recent(old), "{old}");
             let info = info(old, "master", "noeviction");
-            let error = Facts::new(&info).check("localhost:1", true).unwrap_err();
+            let error = ServerInfo::new(&info)
+                .check("localhost:1", true)
+                .unwrap_err();
             assert_eq!(error.setting(), "url");
             assert!(error.to_string().contains("localhost:1"), "{error}");
         }
@@ -95,7 +99,9 @@ mod tests {
     #[test]
     fn a_replica_is_refused() {
         let info = info("7.0.15", "slave", "noeviction");
-        let error = Facts::new(&info).check("localhost:1", true).unwrap_err();
+        let error = ServerInfo::new(&info)
+            .check("localhost:1", true)
+            .unwrap_err();
         assert_eq!(error.setting(), "url");
     }
 
@@ -103,15 +109,15 @@ mod tests {
     fn eviction_is_refused_unless_allowed() {
         for policy in ["allkeys-lru", "volatile-ttl", "volatile-lfu", ""] {
             let info = info("7.0.15", "master", policy);
-            let facts = Facts::new(&info);
-            let error = facts.check("localhost:1", false).unwrap_err();
+            let info = ServerInfo::new(&info);
+            let error = info.check("localhost:1", false).unwrap_err();
             assert_eq!(error.setting(), "dangerous_allow_eviction");
-            facts.check("localhost:1", true).unwrap();
+            info.check("localhost:1", true).unwrap();
         }
         let silent = "redis_version:7.0.15\r\nrole:master\r\n";
-        assert!(Facts::new(silent).check("localhost:1", false).is_err());
+        assert!(ServerInfo::new(silent).check("localhost:1", false).is_err());
         let info = info("7.0.15", "master", "noeviction");
-        Facts::new(&info).check("localhost:1", false).unwrap();
-        assert_eq!(Facts::new(&info).replicas(), 2);
+        ServerInfo::new(&info).check("localhost:1", false).unwrap();
+        assert_eq!(ServerInfo::new(&info).replicas(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! The settings of a store, and what is wrong with them.
+//! The settings of a store, and their validation.
 
 use std::{
     fmt,
@@ -13,10 +13,10 @@ use fred::{
 };
 
 use super::{
-    RedisStore, Shared,
-    doubts::Doubts,
-    format::Names,
-    plan::{Plan, Use},
+    RedisInner, RedisStore,
+    doubts::UnsettledWrites,
+    format::KeyNames,
+    plan::{ConnectionPlan, LinkPurpose},
     replicas::Replicas,
     tls,
 };
@@ -51,77 +51,80 @@ impl RedisStoreBuilder {
         }
     }
 
-    /// What every key begins with, `tower-jam` by default: 1 to 128 visible ASCII characters without braces.
+    /// Sets the prefix of every key: 1 to 128 visible ASCII characters without braces. Default:
+    /// `tower-jam`.
     ///
-    /// Two applications that share a database need two prefixes. With one, a user id, a session or a token of the
-    /// first is one of the second too, and whoever may log in there may log in here.
+    /// Two applications that share a database need two prefixes. With a common prefix, a user id, a
+    /// session or a token of one application is valid in the other too, and everyone who may log in
+    /// there may log in here.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How long a connection may take to be made, at the start and again whenever one was lost: one second by
-    /// default, two at most.
+    /// Sets the time limit for each connection attempt, at the start and after a connection was
+    /// lost: one second by default, two at most.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long a verb may take: one second by default, two at most.
+    /// Sets the time limit for an operation: one second by default, two at most.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.command_timeout = timeout;
         self
     }
 
-    /// Trusts the certificates in this PEM file, for a `rediss` URL, instead of those that the system trusts.
+    /// Trusts the certificates in this PEM file instead of the system's. For a `rediss` URL.
     pub fn ca_file(mut self, path: impl AsRef<Path>) -> Self {
         self.ca_file = Some(path.as_ref().to_owned());
         self
     }
 
-    /// Starts although the server may drop live entries when its memory is full. Then users are logged out at
-    /// random, and what a black list or a counter of attempts should remember may be forgotten.
+    /// Starts even if the server may evict live entries when its memory is full. Users are then
+    /// logged out at random, and entries of a deny list or a counter of attempts may be lost.
     pub fn dangerous_allow_eviction(mut self) -> Self {
         self.allows_eviction = true;
         self
     }
 
-    /// Expires entries by `clock`.
+    /// Uses `clock` to decide which entries have expired.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Connects and looks at every primary, as [`RedisStore::connect`] does.
+    /// Connects and checks every primary, like [`RedisStore::connect`].
     ///
     /// # Errors
     ///
-    /// Those of [`RedisStore::connect`], and [`ConfigError`] about the setting at fault.
+    /// Those of [`RedisStore::connect`], and [`ConfigError`] about an invalid setting.
     pub async fn connect(self) -> Result<RedisStore, ConfigError> {
         let plan = self.plan()?;
-        let main = plan.open(Use::Store).await?;
-        let replicas = plan.examine(&main, self.allows_eviction).await?;
-        // Behind a Sentinel and in a cluster a replica may come at any time.
-        let replicas = match plan.is_alone() && replicas == 0 {
-            true => None,
-            false => Some(Replicas::new(plan.open(Use::Store).await?)),
+        let main = plan.open(LinkPurpose::Store).await?;
+        let replicas = plan.check_primaries(&main, self.allows_eviction).await?;
+        // With Sentinel or in a cluster a replica may be added at any time.
+        let replicas = if plan.is_single_server() && replicas == 0 {
+            None
+        } else {
+            Some(Replicas::new(plan.open(LinkPurpose::Store).await?))
         };
         Ok(RedisStore {
-            shared: Arc::new(Shared {
-                names: Names::new(&self.prefix),
+            inner: Arc::new(RedisInner {
+                names: KeyNames::new(&self.prefix),
                 clock: self.clock,
                 main,
                 replicas,
-                doubts: Doubts::default(),
+                unsettled: UnsettledWrites::default(),
                 plan,
             }),
         })
     }
 
-    fn plan(&self) -> Result<Plan, ConfigError> {
+    fn plan(&self) -> Result<ConnectionPlan, ConfigError> {
         let is_visible = |c: char| c.is_ascii_graphic() && !matches!(c, '{' | '}');
         if !(1..=128).contains(&self.prefix.len()) || !self.prefix.chars().all(is_visible) {
-            let reason = "it takes 1 to 128 visible ASCII characters other than braces";
+            let reason = "must be 1 to 128 visible ASCII characters other than braces";
             return Err(ConfigError::new("prefix", reason));
         }
         for (setting, timeout) in [
@@ -129,18 +132,18 @@ impl RedisStoreBuilder {
             ("command_timeout", self.command_timeout),
         ] {
             if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
-                let reason = "it is more than zero and at most two seconds";
+                let reason = "must be more than zero and at most two seconds";
                 return Err(ConfigError::new(setting, reason));
             }
         }
-        Ok(Plan {
+        Ok(ConnectionPlan {
             config: self.config()?,
             connect_timeout: self.connect_timeout,
             command_timeout: self.command_timeout,
         })
     }
 
-    /// fred parses the URL, except for what would panic or take from the process what others may have set.
+    /// fred parses the URL, except for parts on which it would panic or change process-wide state.
     fn config(&self) -> Result<Config, ConfigError> {
         let (scheme, rest) = self.url.split_once("://").unwrap_or_default();
         address::check(&self.url)?;
@@ -155,20 +158,20 @@ impl RedisStoreBuilder {
             Some("-cluster") => Config::from_url_clustered(&plain),
             Some("-sentinel") => Config::from_url_sentinel(&plain),
             _ => {
-                let reason = "it begins with `redis://`, `rediss://`, or either with `-cluster` or `-sentinel`";
+                let reason = "must begin with `redis://`, `rediss://`, or either with `-cluster` or `-sentinel`";
                 return Err(ConfigError::new("url", reason));
             }
         };
         let mut config = parsed.map_err(|error| {
-            // Its own words may quote what follows the host.
+            // The message of fred may quote what follows the host.
             let reason = match error.kind() {
-                ErrorKind::Url => "it is not a URL",
+                ErrorKind::Url => "is not a URL",
                 _ => "its database, its nodes or its Sentinel service name is missing or wrong",
             };
             ConfigError::new("url", reason)
         })?;
         if let ServerConfig::Clustered { policy, .. } = &mut config.server {
-            // Or a cluster whose configured host has gone would never be found again.
+            // Otherwise a cluster whose configured host is gone would never be found again.
             *policy = ClusterDiscoveryPolicy::UseCache;
         }
         match (&self.ca_file, is_secure) {
@@ -182,7 +185,7 @@ impl RedisStoreBuilder {
     }
 }
 
-/// Leaves out the URL, which may have a password.
+/// Omits the URL, which may contain a password.
 impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStoreBuilder")
@@ -197,8 +200,8 @@ impl fmt::Debug for RedisStoreBuilder {
 
 const DEFAULT_PREFIX: &str = "tower-jam";
 
-/// Loopback and data centres answer in a millisecond; a user waits for this at most.
+/// Loopback and data centres answer in a millisecond; a user waits no longer than this.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A revocation is seen everywhere after two seconds, and a verb is part of that.
+/// A revocation takes effect everywhere within two seconds, and an operation is part of that time.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(2);

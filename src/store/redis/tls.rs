@@ -1,4 +1,4 @@
-//! Whom a TLS connection trusts.
+//! TLS settings: the trusted certificate authorities.
 
 use std::{path::Path, sync::Arc};
 
@@ -13,7 +13,7 @@ use fred::{
 
 use crate::error::ConfigError;
 
-/// The crypto is named here, because the process may have another default or none.
+/// Names the crypto provider explicitly, because the process may have another default or none.
 pub(super) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, ConfigError> {
     let mut roots = RootCertStore::empty();
     match ca_file {
@@ -34,7 +34,8 @@ pub(super) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, ConfigEr
             }
         }
         None => {
-            // A few of a system's certificates may be odd; without any, no server is trusted.
+            // Some of the system's certificates may be unusable. If none is usable, no server is
+            // trusted.
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
         }

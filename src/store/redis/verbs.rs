@@ -1,4 +1,4 @@
-//! What each verb of the store asks of Redis.
+//! The commands that each operation of the store sends to Redis.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use fred::{
 use tokio::time::Instant;
 
 use super::{
-    Shared,
-    doubts::Doubt,
+    RedisInner,
+    doubts::UnsettledWrite,
     format::{
         corrupt, decode, encode, group_field, is_in_group, member, parse_member, score,
         time_to_live,
@@ -26,10 +26,10 @@ use crate::{
     store::{Entry, Key, When, Write, number},
 };
 
-impl Shared {
+impl RedisInner {
     pub(super) async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
-        let found = match self.doubts.take(key) {
-            Some(doubt) => Box::pin(self.get_doubted(key, doubt)).await?,
+        let found = match self.unsettled.take(key) {
+            Some(unsettled) => Box::pin(self.get_unsettled(key, unsettled)).await?,
             None => self.main.get(|| self.names.entry(key)).await?,
         };
         match found {
@@ -38,15 +38,19 @@ impl Shared {
         }
     }
 
-    /// Reads what became of a write whose answer was lost with its connection: on the next one, and only once what is
-    /// found is as safe as an answer would have been.
-    async fn get_doubted(&self, key: &Key, doubt: Doubt<'_>) -> Result<Option<Bytes>, StoreError> {
+    /// Reads a key after a write whose answer was lost with its connection: over the next
+    /// connection. Returns only once the value is replicated as if the write had been answered.
+    async fn get_unsettled(
+        &self,
+        key: &Key,
+        unsettled: UnsettledWrite<'_>,
+    ) -> Result<Option<Bytes>, StoreError> {
         let (name, deadline) = (self.names.entry(key), self.main.deadline());
         let reading = async {
             loop {
-                // It may still meet the old connection, of which nobody has noticed that it is gone.
+                // This may still use the old connection if its loss was not noticed yet.
                 match self.main.get(|| name.clone()).await {
-                    Err(StoreError::Unavailable(_)) => tokio::time::sleep(LOOK_AGAIN).await,
+                    Err(StoreError::Unavailable(_)) => tokio::time::sleep(RETRY_DELAY).await,
                     found => return found,
                 }
             }
@@ -54,12 +58,12 @@ impl Shared {
         let late = |_| Err(StoreError::Unavailable("no answer in time".into()));
         let found = tokio::time::timeout_at(deadline, reading).await;
         let found = found.unwrap_or_else(late)?;
-        self.follow(&name).await;
-        doubt.settle();
+        self.await_replica(&name).await;
+        unsettled.settle();
         Ok(found)
     }
 
-    /// The entry that was read, if it is alive.
+    /// Decodes the entry, and returns it if it is live.
     pub(super) fn live(&self, bytes: &Bytes) -> Result<Option<Entry>, StoreError> {
         let entry = decode(bytes)?;
         Ok(entry.is_live(self.clock.now()).then_some(entry))
@@ -100,16 +104,16 @@ impl Shared {
             }
         };
         if let Err(StoreError::Unknown(_)) = &is_written {
-            self.doubts.note(key);
+            self.unsettled.insert(key);
         }
         let is_written = is_written?;
         if is_written && is_revoking {
-            self.follow(&name).await;
+            self.await_replica(&name).await;
         }
         Ok(is_written)
     }
 
-    /// Takes the entry, if it is in `group`.
+    /// Takes the entry if it is in `group`.
     pub(super) async fn take(
         &self,
         key: &Key,
@@ -120,8 +124,8 @@ impl Shared {
         let link = self.link(true);
         let arguments = vec![big_endian(self.clock.now()), field.into()];
         let taken: Option<Bytes> = link.run(link.deadline(), &TAKE, &name, arguments).await?;
-        // Also when there was nothing: it may be gone by an earlier call whose answer was lost.
-        self.follow(&name).await;
+        // Even if there was nothing: an earlier call whose answer was lost may have removed it.
+        self.await_replica(&name).await;
         taken.map(|bytes| decode(&bytes)).transpose()
     }
 
@@ -161,11 +165,11 @@ impl Shared {
         for key in &keys {
             match key {
                 Ok(key) => takes.push(self.take(key, Some(group))),
-                Err(_) => failure = Some(corrupt(ODD_MEMBERS)),
+                Err(_) => failure = Some(corrupt(INVALID_MEMBERS)),
             }
         }
         let mut removed = 0;
-        // Whatever one of them comes to, the others are to end.
+        // All of them run to the end, whatever the outcome of one.
         for taken in gather(takes).await {
             match taken {
                 Ok(taken) => removed += u64::from(taken.is_some()),
@@ -174,13 +178,13 @@ impl Shared {
         }
         match failure {
             None => Ok(removed),
-            // Of the others it is known that they are gone.
+            // The others are known to be removed.
             Some(StoreError::Unavailable(cause)) if removed > 0 => Err(StoreError::Unknown(cause)),
             Some(error) => Err(error),
         }
     }
 
-    /// The keys in the index of a group, whose entries may be gone.
+    /// Returns the keys in the index of a group. Their entries may be absent.
     async fn members(
         &self,
         deadline: Instant,
@@ -192,7 +196,7 @@ impl Shared {
             async move { client.zrangebyscore(name, after, "+inf", false, None).await }
         };
         let members: Vec<Bytes> = self.main.read(deadline, read).await?;
-        let key = |member: &Bytes| parse_member(member).ok_or_else(|| corrupt(ODD_MEMBERS));
+        let key = |member: &Bytes| parse_member(member).ok_or_else(|| corrupt(INVALID_MEMBERS));
         Ok(members.iter().map(key).collect())
     }
 
@@ -217,7 +221,8 @@ impl Shared {
         number(&sum)
     }
 
-    /// Puts an entry's place into the index of its group. Whatever becomes of it, the entry is not written yet.
+    /// Adds a key to the index of its group. Even if the outcome is unknown, the entry itself is
+    /// not written yet.
     async fn index(
         &self,
         deadline: Instant,
@@ -225,7 +230,7 @@ impl Shared {
         key: &Key,
         expires_at: Timestamp,
     ) -> Result<(), StoreError> {
-        let limit = self.clock.now().before(CLOCKS_DIFFER);
+        let limit = self.clock.now().before(INDEX_MARGIN);
         let arguments = vec![
             score_text(score(expires_at)),
             member(key).into(),
@@ -245,14 +250,14 @@ impl Shared {
         of_replicas.map_or(&self.main, |replicas| &replicas.link)
     }
 
-    async fn follow(&self, name: &Bytes) {
+    async fn await_replica(&self, name: &Bytes) {
         if let Some(replicas) = &self.replicas {
-            replicas.follow(name).await;
+            replicas.await_replica(name).await;
         }
     }
 }
 
-/// Of two failures the one after which less is known.
+/// Returns the error that leaves more unknown.
 fn worse(one: Option<StoreError>, other: StoreError) -> StoreError {
     match one {
         Some(StoreError::Unknown(cause)) => StoreError::Unknown(cause),
@@ -261,7 +266,7 @@ fn worse(one: Option<StoreError>, other: StoreError) -> StoreError {
     }
 }
 
-/// Writes over whatever is there, or removes it.
+/// Overwrites or removes an entry unconditionally.
 async fn replace(
     link: &Link,
     deadline: Instant,
@@ -298,14 +303,15 @@ fn ttl_text(ttl: Option<i64>) -> Value {
 }
 
 fn score_text(score: f64) -> Value {
-    match score.is_finite() {
-        true => format!("{score:.0}").into(),
-        false => "+inf".into(),
+    if score.is_finite() {
+        format!("{score:.0}").into()
+    } else {
+        "+inf".into()
     }
 }
 
-const ODD_MEMBERS: &str = "a group's index has odd members";
-/// How much longer than its entry a member stays in the index.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(3_600);
-/// Longer than fred needs to notice that a connection is gone, and shorter than it needs for another.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const INVALID_MEMBERS: &str = "a group's index has invalid members";
+/// How much longer a member stays in the index than its entry lives.
+const INDEX_MARGIN: Duration = Duration::from_secs(3_600);
+/// Longer than fred needs to notice a lost connection, and shorter than it needs for a new one.
+const RETRY_DELAY: Duration = Duration::from_millis(5);

@@ -1,8 +1,9 @@
-//! What one node changes, another one behind a near-cache sees (feature `near-cache`).
+//! A change by one node becomes visible to another one behind a near-cache (feature `near-cache`).
 //!
-//! This part of the contract is for a backend that implements [`Announce`](crate::store::near::Announce). It is not
-//! part of [`contract::run`](super::run), because it takes two nodes: two stores that were opened apart on the same
-//! data, each behind a [`NearCache`](crate::store::NearCache). All four go by the system's clock.
+//! This part of the contract is for a backend that implements
+//! [`Announce`](crate::store::near::Announce). It is not part of [`contract::run`](super::run),
+//! because it needs two nodes: two stores that were opened separately on the same data, each behind
+//! a [`NearCache`](crate::store::NearCache). All four use the system's clock.
 //!
 //! ```no_run
 //! # #[cfg(feature = "store-redis")] {
@@ -34,7 +35,7 @@ use crate::{
     store::{Entry, Glance, Key, Store, Version, When},
 };
 
-/// Runs the checks of this module: `one` changes, `other` looks.
+/// Runs the checks of this module: `one` writes, `other` reads.
 pub async fn run(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
     an_answer_is_remembered(other).await;
     every_kind_of_write_is_announced(one, other).await;
@@ -44,15 +45,16 @@ pub async fn run(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
     no_fill_outlives_the_change_that_overtook_it(one, other).await;
 }
 
-/// After a read or a few, the answer comes from memory; so the checks below are not about nothing.
+/// After some reads the answer comes from the cache. Otherwise the checks below would prove
+/// nothing.
 pub async fn an_answer_is_remembered(other: &Arc<dyn Store>) {
     let probe = Probe::new(other, &SystemClock);
     let key = probe.key("key");
     probe.set(&key, probe.write("value")).await;
-    remember(other, &key).await;
+    wait_until_cached(other, &key).await;
 }
 
-/// A `put` of each condition, a `take` and an `add` on one node are seen by the other.
+/// A `put` under each condition, a `take` and an `add` on one node become visible to the other.
 pub async fn every_kind_of_write_is_announced(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
     let probe = Probe::new(one, &SystemClock);
     let key = probe.key("key");
@@ -64,13 +66,13 @@ pub async fn every_kind_of_write_is_announced(one: &Arc<dyn Store>, other: &Arc<
             0 => When::Always,
             _ => When::Unchanged(version),
         };
-        remember(other, &key).await;
+        wait_until_cached(other, &key).await;
         assert!(probe.put(&key, written, when).await);
-        sees(other, &key, Some(next)).await;
+        wait_until_visible(other, &key, Some(next)).await;
         version = next;
     }
 
-    remember(other, &key).await;
+    wait_until_cached(other, &key).await;
     let sum = probe.add(&key, 1).await;
     let value = sum.to_string();
     until(other, &key, |entry| {
@@ -78,12 +80,12 @@ pub async fn every_kind_of_write_is_announced(one: &Arc<dyn Store>, other: &Arc<
     })
     .await;
 
-    remember(other, &key).await;
+    wait_until_cached(other, &key).await;
     assert!(probe.take(&key).await.is_some());
-    sees(other, &key, None).await;
+    wait_until_visible(other, &key, None).await;
 }
 
-/// [`Store::remove_group`] is announced for each entry that it removes.
+/// [`Store::remove_group`] invalidates each entry that it removes.
 pub async fn the_end_of_a_group_is_announced(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
     let probe = Probe::new(one, &SystemClock);
     let group = probe.key("group");
@@ -92,30 +94,30 @@ pub async fn the_end_of_a_group_is_announced(one: &Arc<dyn Store>, other: &Arc<d
         probe
             .set(key, probe.write("value").in_group(group.clone()))
             .await;
-        remember(other, key).await;
+        wait_until_cached(other, key).await;
     }
     assert_eq!(probe.remove_group(&group).await, 5);
     for key in &keys {
-        sees(other, key, None).await;
+        wait_until_visible(other, key, None).await;
     }
 }
 
-/// Absence is remembered, and ends with the first write.
+/// Absence is cached, and the first write invalidates it.
 pub async fn what_was_absent_is_announced_when_it_comes(
     one: &Arc<dyn Store>,
     other: &Arc<dyn Store>,
 ) {
     let probe = Probe::new(one, &SystemClock);
     for key in probe.keys("key", ROUNDS) {
-        remember(other, &key).await;
+        wait_until_cached(other, &key).await;
         let write = probe.write("value");
         let version = write.version;
         assert!(probe.put(&key, write, When::Absent).await);
-        sees(other, &key, Some(version)).await;
+        wait_until_visible(other, &key, Some(version)).await;
     }
 }
 
-/// No announcement is awaited for one's own write.
+/// A node sees its own write without waiting for an invalidation.
 pub async fn a_write_is_read_back_at_once_by_its_writer(one: &Arc<dyn Store>) {
     let probe = Probe::new(one, &SystemClock);
     let key = probe.key("key");
@@ -126,17 +128,18 @@ pub async fn a_write_is_read_back_at_once_by_its_writer(one: &Arc<dyn Store>) {
     }
 }
 
-/// One node writes while the other keeps reading; the last write is seen however the two came together.
+/// One node writes while the other keeps reading. The last write becomes visible however they
+/// interleave.
 pub async fn no_fill_outlives_the_change_that_overtook_it(
     one: &Arc<dyn Store>,
     other: &Arc<dyn Store>,
 ) {
     let probe = Probe::new(one, &SystemClock);
     for key in probe.keys("key", ROUNDS) {
-        let (looker, looked_at) = (Arc::clone(other), key.clone());
-        let looking = tokio::spawn(async move {
-            for _ in 0..LOOKS {
-                glance(&looker, &looked_at).await;
+        let (reader, read_key) = (Arc::clone(other), key.clone());
+        let reading = tokio::spawn(async move {
+            for _ in 0..READS {
+                glance(&reader, &read_key).await;
                 tokio::task::yield_now().await;
             }
         });
@@ -144,30 +147,33 @@ pub async fn no_fill_outlives_the_change_that_overtook_it(
         for number in 0..WRITES {
             last = probe.set(&key, probe.write(number.to_string())).await;
         }
-        sees(other, &key, Some(last)).await;
-        looking.await.expect("nothing stops it");
-        sees(other, &key, Some(last)).await;
+        wait_until_visible(other, &key, Some(last)).await;
+        reading.await.expect("the reader does not panic");
+        wait_until_visible(other, &key, Some(last)).await;
     }
 }
 
-/// Looks until the answer comes from memory.
-async fn remember(store: &Arc<dyn Store>, key: &Key) {
+/// Reads until the answer comes from the cache.
+async fn wait_until_cached(store: &Arc<dyn Store>, key: &Key) {
     let began = Instant::now();
     while !glance(store, key).await.is_remembered {
-        assert!(began.elapsed() < PATIENCE, "nothing is remembered");
+        assert!(began.elapsed() < CACHE_TIMEOUT, "nothing is cached");
         tokio::task::yield_now().await;
     }
 }
 
-/// Looks until the change is seen.
-async fn sees(store: &Arc<dyn Store>, key: &Key, version: Option<Version>) {
+/// Reads until the change is visible.
+async fn wait_until_visible(store: &Arc<dyn Store>, key: &Key, version: Option<Version>) {
     until(store, key, |entry| entry.map(|it| it.version) == version).await;
 }
 
-async fn until(store: &Arc<dyn Store>, key: &Key, is_seen: impl Fn(Option<&Entry>) -> bool) {
+async fn until(store: &Arc<dyn Store>, key: &Key, is_visible: impl Fn(Option<&Entry>) -> bool) {
     let began = Instant::now();
-    while !is_seen(glance(store, key).await.entry.as_ref()) {
-        assert!(began.elapsed() < WORST, "a change was not seen in time");
+    while !is_visible(glance(store, key).await.entry.as_ref()) {
+        assert!(
+            began.elapsed() < MAX_STALENESS,
+            "a change did not become visible in time"
+        );
         sleep(Duration::from_micros(200)).await;
     }
 }
@@ -177,9 +183,10 @@ async fn glance(store: &Arc<dyn Store>, key: &Key) -> Glance {
 }
 
 const ROUNDS: usize = 50;
-const LOOKS: usize = 200;
+const READS: usize = 200;
 const WRITES: usize = 10;
-/// What a near-cache promises, and below its maximum age, which would hide a change that was not announced.
-const WORST: Duration = Duration::from_secs(2);
+/// The guarantee of a near-cache. It is below the maximum age, which would hide a missing
+/// invalidation.
+const MAX_STALENESS: Duration = Duration::from_secs(2);
 /// For the first heartbeat of a connection.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CACHE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! `add` counts and keeps the first expiry (condition 5).
+//! `add` counts and preserves the first expiry (condition 5).
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub async fn an_absent_number_counts_as_zero(store: &Arc<dyn Store>, clock: &Man
     }
 }
 
-/// Additions go up, down, across zero and nowhere; each returns the sum.
+/// Additions may be positive, negative or zero, and may cross zero; each returns the sum.
 pub async fn additions_may_be_negative_or_nothing(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -45,7 +45,7 @@ pub async fn additions_may_be_negative_or_nothing(store: &Arc<dyn Store>, clock:
     }
 }
 
-/// A number that comes to zero is gone, and the next addition brings its own expiry.
+/// A sum of zero removes the number, and the next addition sets its own expiry.
 pub async fn a_sum_of_zero_is_no_entry(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (key, grouped, group) = (probe.key("key"), probe.key("grouped"), probe.key("group"));
@@ -58,7 +58,7 @@ pub async fn a_sum_of_zero_is_no_entry(store: &Arc<dyn Store>, clock: &ManualClo
         assert!(probe.get(&key).await.is_none(), "{steps:?}");
         assert!(probe.take(&key).await.is_none(), "{steps:?}");
     }
-    let later = probe.hence.after(HOUR);
+    let later = probe.in_an_hour.after(HOUR);
     assert_eq!(probe.add_until(&key, 1, later).await, 1);
     assert_eq!(probe.read(&key).await.expires_at, later);
     probe.add(&key, -1).await;
@@ -71,7 +71,7 @@ pub async fn a_sum_of_zero_is_no_entry(store: &Arc<dyn Store>, clock: &ManualClo
     assert!(listed.is_empty(), "{listed:?}");
 }
 
-/// Sixteen tasks add one and take it back, over and over: nothing is left, and no sum is below zero.
+/// Sixteen tasks repeatedly add one and subtract it: nothing remains, and no sum is below zero.
 pub async fn additions_that_cancel_out_leave_nothing(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -91,22 +91,25 @@ pub async fn additions_that_cancel_out_leave_nothing(store: &Arc<dyn Store>, clo
     assert!(probe.get(&key).await.is_none());
 }
 
-/// Additions do not prolong a number's life, or a patient attacker would be locked out for ever and a
-/// patient victim too.
+/// Additions do not extend a number's lifetime. Otherwise a patient attacker, and a patient victim,
+/// would be locked out for ever.
 pub async fn the_first_expiry_stays(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
     probe.add(&key, 1).await;
     clock.advance(HOUR / 2);
-    for expires_at in [probe.hence.after(HOUR), probe.hence.before(HOUR / 4)] {
+    for expires_at in [
+        probe.in_an_hour.after(HOUR),
+        probe.in_an_hour.before(HOUR / 4),
+    ] {
         probe.add_until(&key, 1, expires_at).await;
-        assert_eq!(probe.read(&key).await.expires_at, probe.hence);
+        assert_eq!(probe.read(&key).await.expires_at, probe.in_an_hour);
     }
     clock.advance(HOUR / 2);
     assert!(probe.get(&key).await.is_none());
 }
 
-/// At its expiry a number is zero again, and the next addition brings the new expiry.
+/// At its expiry a number counts as zero again, and the next addition sets the new expiry.
 pub async fn an_expired_number_starts_anew(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -118,7 +121,7 @@ pub async fn an_expired_number_starts_anew(store: &Arc<dyn Store>, clock: &Manua
     assert_eq!(probe.add_until(&key, 1, expires_at).await, 2);
 }
 
-/// `get` shows the sum as decimal text, and a number written by `put` is added to.
+/// `get` returns the sum as decimal text, and `add` accepts a number written by `put`.
 pub async fn a_number_is_kept_as_decimal_text(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -137,8 +140,8 @@ pub async fn a_number_is_kept_as_decimal_text(store: &Arc<dyn Store>, clock: &Ma
     assert_eq!(probe.add(&key, 1).await, i64::MIN + 1);
 }
 
-/// An addition changes the version, so a conditional write that did not see it is refused, and one that
-/// did is not (condition 1).
+/// An addition changes the version, so a conditional write fails with the version from before it
+/// and succeeds with the one after it (condition 1).
 pub async fn an_addition_is_a_write_like_others(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -170,7 +173,7 @@ pub async fn a_taken_number_starts_anew(store: &Arc<dyn Store>, clock: &ManualCl
     assert_eq!(probe.add(&key, 1).await, 1);
 }
 
-/// A sum beyond 64 bits stays at the end of the range: it neither wraps nor fails.
+/// A sum saturates at the bounds of 64 bits: it neither wraps nor fails.
 pub async fn a_sum_stops_at_the_ends_of_the_range(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     for (name, end, step) in [("top", i64::MAX, 1), ("bottom", i64::MIN, -1)] {
@@ -183,7 +186,7 @@ pub async fn a_sum_stops_at_the_ends_of_the_range(store: &Arc<dyn Store>, clock:
     }
 }
 
-/// Adding to bytes that are no number is [`StoreError::Corrupt`], and they stay as they were.
+/// Adding to bytes that are not a number is [`StoreError::Corrupt`], and leaves them unchanged.
 pub async fn what_is_no_number_is_corrupt_and_stays(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -200,7 +203,7 @@ pub async fn what_is_no_number_is_corrupt_and_stays(store: &Arc<dyn Store>, cloc
     ];
     for value in values {
         let version = probe.set(&key, probe.write(value)).await;
-        let answer = probe.store.add(&key, 1, probe.hence).await;
+        let answer = probe.store.add(&key, 1, probe.in_an_hour).await;
         assert!(
             matches!(answer, Err(StoreError::Corrupt(_))),
             "{value:?}: {answer:?}"

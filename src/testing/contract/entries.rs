@@ -33,7 +33,7 @@ pub async fn what_was_never_written_is_absent(store: &Arc<dyn Store>, clock: &Ma
     assert!(probe.get(&key).await.is_none());
 }
 
-/// `get` returns the value, the version and the expiry of the write, any number of times.
+/// `get` returns the value, the version and the expiry of the write, every time.
 pub async fn what_was_put_is_read_back(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -42,11 +42,11 @@ pub async fn what_was_put_is_read_back(store: &Arc<dyn Store>, clock: &ManualClo
         let entry = probe.read(&key).await;
         assert_eq!(entry.value, "value");
         assert_eq!(entry.version, version);
-        assert_eq!(entry.expires_at, probe.hence);
+        assert_eq!(entry.expires_at, probe.in_an_hour);
     }
 }
 
-/// [`When::Always`] writes over an entry as over nothing.
+/// [`When::Always`] writes whether there is an entry or not.
 pub async fn always_replaces_whatever_is_there(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -58,7 +58,8 @@ pub async fn always_replaces_whatever_is_there(store: &Arc<dyn Store>, clock: &M
     }
 }
 
-/// [`When::Absent`] writes where nothing is and is refused by a live entry (condition 1).
+/// [`When::Absent`] writes if there is no entry and is refused if there is a live one (condition
+/// 1).
 pub async fn absent_writes_only_where_nothing_is(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -67,7 +68,7 @@ pub async fn absent_writes_only_where_nothing_is(store: &Arc<dyn Store>, clock: 
     assert_eq!(probe.read(&key).await.value, "first");
 }
 
-/// [`When::Unchanged`] writes over the version it names, and over no other (condition 1).
+/// [`When::Unchanged`] replaces the version that it names, and no other (condition 1).
 pub async fn unchanged_writes_over_its_version_only(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -97,7 +98,8 @@ pub async fn unchanged_writes_over_its_version_only(store: &Arc<dyn Store>, cloc
     assert_eq!(probe.read(&key).await.value, "second");
 }
 
-/// [`When::Unchanged`] on an absent key is refused and writes nothing: a late save revives nobody.
+/// [`When::Unchanged`] on an absent key is refused and writes nothing: a late save restores no
+/// session.
 pub async fn unchanged_never_writes_an_absent_key(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -118,7 +120,7 @@ pub async fn unchanged_never_writes_an_absent_key(store: &Arc<dyn Store>, clock:
     assert!(probe.get(&key).await.is_none());
 }
 
-/// The same bytes, taken and written again, are another version.
+/// The same bytes get another version when they are taken and written again.
 pub async fn a_version_does_not_come_back_with_its_value(
     store: &Arc<dyn Store>,
     clock: &ManualClock,
@@ -136,7 +138,7 @@ pub async fn a_version_does_not_come_back_with_its_value(
     assert_eq!(probe.read(&key).await.version, second);
 }
 
-/// A refused write leaves value, version, expiry and group as they were (condition 1).
+/// A refused write leaves value, version, expiry and group unchanged (condition 1).
 pub async fn a_refused_write_changes_nothing(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (key, group, other) = (
@@ -154,7 +156,7 @@ pub async fn a_refused_write_changes_nothing(store: &Arc<dyn Store>, clock: &Man
         When::Unchanged(Version::from_stored(!before.version.as_u64())),
     ] {
         let mut late = probe.write("refused").in_group(other.clone());
-        late.expires_at = probe.hence.after(HOUR);
+        late.expires_at = probe.in_an_hour.after(HOUR);
         assert!(!probe.put(&key, late, when).await);
         assert_eq!(probe.read(&key).await, before, "{when:?}");
         assert_eq!(probe.listed(&group).await, from_ref(&key), "{when:?}");
@@ -176,7 +178,7 @@ pub async fn a_refused_write_changes_nothing(store: &Arc<dyn Store>, clock: &Man
     assert!(probe.listed(&other).await.is_empty());
 }
 
-/// Whoever lost the answer to a write finds its own version, and sees that of another writer.
+/// A writer that lost the answer recognises its own version, and another writer's as foreign.
 pub async fn a_writer_recognises_its_own_write(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -195,7 +197,7 @@ pub async fn a_writer_recognises_its_own_write(store: &Arc<dyn Store>, clock: &M
     assert_eq!(probe.read(&key).await.version, theirs.version);
 }
 
-/// `take` returns the whole entry, and then there is none (condition 2).
+/// `take` returns the whole entry, and leaves none (condition 2).
 pub async fn take_hands_over_once(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -217,7 +219,7 @@ pub async fn a_taken_key_can_be_written_again(store: &Arc<dyn Store>, clock: &Ma
     }
 }
 
-/// Writing, replacing and taking one key leaves its neighbours alone.
+/// Writing, replacing and taking one key does not affect other keys.
 pub async fn keys_do_not_touch_each_other(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let keys = probe.keys("key", 20);

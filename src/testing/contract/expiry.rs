@@ -1,4 +1,4 @@
-//! An entry whose expiry has passed by the store's clock is absent (condition 3).
+//! An entry that has expired by the store's clock is absent (condition 3).
 
 use std::{slice::from_ref, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ pub async fn run(store: &Arc<dyn Store>, clock: &ManualClock) {
     a_write_that_is_over_already_leaves_nothing(store, clock).await;
 }
 
-/// One millisecond before its expiry an entry is there, at its expiry it is not.
+/// An entry is live one millisecond before its expiry, and absent at its expiry.
 pub async fn an_entry_lives_until_its_expiry_and_not_at_it(
     store: &Arc<dyn Store>,
     clock: &ManualClock,
@@ -48,7 +48,7 @@ pub async fn an_entry_lives_until_its_expiry_and_not_at_it(
     assert!(probe.get(&key).await.is_none(), "at its expiry");
 }
 
-/// `take` does not hand over what has expired.
+/// `take` does not return an expired entry.
 pub async fn an_expired_entry_cannot_be_taken(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -57,7 +57,7 @@ pub async fn an_expired_entry_cannot_be_taken(store: &Arc<dyn Store>, clock: &Ma
     assert!(probe.take(&key).await.is_none());
 }
 
-/// [`When::Absent`] writes over what has expired, and the new entry is whole.
+/// [`When::Absent`] replaces an expired entry completely.
 pub async fn an_expired_entry_is_absent_for_a_write(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -72,7 +72,7 @@ pub async fn an_expired_entry_is_absent_for_a_write(store: &Arc<dyn Store>, cloc
     assert_eq!(entry.expires_at, write.expires_at);
 }
 
-/// [`When::Unchanged`] with the version of what has expired is refused.
+/// [`When::Unchanged`] with the version of an expired entry is refused.
 pub async fn an_expired_entry_is_not_revived(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -84,14 +84,14 @@ pub async fn an_expired_entry_is_not_revived(store: &Arc<dyn Store>, clock: &Man
     assert!(probe.get(&key).await.is_none());
 }
 
-/// `list` and `remove_group` see the live entries of a group only.
+/// `list` and `remove_group` see only the live entries of a group.
 pub async fn an_expired_entry_is_not_listed(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let group = probe.key("group");
     let (short, long) = (probe.key("short"), probe.key("long"));
     let mut write = probe.write("value").in_group(group.clone());
     probe.set(&short, write.clone()).await;
-    write.expires_at = probe.hence.after(HOUR);
+    write.expires_at = probe.in_an_hour.after(HOUR);
     probe.set(&long, write).await;
     clock.advance(HOUR);
     assert_eq!(probe.listed(&group).await, [long]);
@@ -103,7 +103,8 @@ pub async fn an_expired_entry_is_not_listed(store: &Arc<dyn Store>, clock: &Manu
     assert!(probe.listed(&group).await.is_empty());
 }
 
-/// A key that expired and is written anew, in another group or in none, is not listed in its old one.
+/// A key that expired and was written again, in another group or in none, is not listed in its old
+/// group.
 pub async fn an_expired_key_leaves_its_group(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (old, new) = (probe.key("old group"), probe.key("new group"));
@@ -126,7 +127,7 @@ pub async fn an_expired_key_leaves_its_group(store: &Arc<dyn Store>, clock: &Man
     assert_eq!(probe.listed(&new).await, [moves]);
 }
 
-/// [`Timestamp::NEVER`] does not pass.
+/// An entry with [`Timestamp::NEVER`] does not expire.
 pub async fn what_never_expires_is_there_after_a_century(
     store: &Arc<dyn Store>,
     clock: &ManualClock,
@@ -141,11 +142,11 @@ pub async fn what_never_expires_is_there_after_a_century(
     assert_eq!(probe.remove_group(&group).await, 1);
 }
 
-/// A write over an entry brings its own expiry, later or sooner, for its place in the group too.
+/// A replacement sets its own expiry, later or sooner, also for the group's list.
 pub async fn a_replacing_write_moves_the_expiry(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (later, sooner, group) = (probe.key("later"), probe.key("sooner"), probe.key("group"));
-    let (hour, three) = (probe.hence, probe.hence.after(2 * HOUR));
+    let (hour, three) = (probe.in_an_hour, probe.in_an_hour.after(2 * HOUR));
     for (key, first, second) in [(&later, hour, three), (&sooner, three, hour)] {
         let mut write = probe.write("first").in_group(group.clone());
         write.expires_at = first;
@@ -166,19 +167,19 @@ pub async fn a_replacing_write_moves_the_expiry(store: &Arc<dyn Store>, clock: &
     assert!(probe.get(&later).await.is_none());
 }
 
-/// A write that is refused moves no expiry either, as seen when the first one comes.
+/// A refused write does not change the expiry, as seen when the first one passes.
 pub async fn a_refused_write_does_not_move_the_expiry(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
     probe.set(&key, probe.write("first")).await;
     let mut write = probe.write("refused");
-    write.expires_at = probe.hence.after(HOUR);
+    write.expires_at = probe.in_an_hour.after(HOUR);
     assert!(!probe.put(&key, write, When::Absent).await);
     clock.advance(HOUR);
     assert!(probe.get(&key).await.is_none());
 }
 
-/// A write whose expiry has come is accepted and leaves nothing, not even what was there before.
+/// A write that has already expired succeeds and leaves nothing, not even the previous entry.
 pub async fn a_write_that_is_over_already_leaves_nothing(
     store: &Arc<dyn Store>,
     clock: &ManualClock,

@@ -1,10 +1,10 @@
-//! Groups under concurrency. Each check lets tasks start together, many times over.
+//! Groups under concurrency. In each check tasks start together, many times over.
 
 use std::sync::Arc;
 
 use super::{
     probe::{Probe, race, sorted},
-    races::{ROUNDS, TURNS},
+    races::{ITERATIONS, ROUNDS},
 };
 use crate::{
     store::{Store, When},
@@ -20,8 +20,8 @@ pub async fn run(store: &Arc<dyn Store>, clock: &ManualClock) {
     a_take_beside_remove_group_is_counted_once(store, clock).await;
 }
 
-/// `list` returns, once, each member that lives all the while, though it is replaced and others come and
-/// go (condition 4).
+/// `list` returns each member that stays live exactly once, while it is replaced and other members
+/// come and go (condition 4).
 pub async fn a_member_that_stays_is_in_every_list(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (staying, group) = (probe.keys("staying", 8), probe.key("group"));
@@ -35,13 +35,13 @@ pub async fn a_member_that_stays_is_in_every_list(store: &Arc<dyn Store>, clock:
         let (probe, group) = (probe.clone(), group.clone());
         let (staying, passing) = (sorted(staying.clone()), passing[task % 4].clone());
         async move {
-            for turn in 0..TURNS {
-                let write = probe.write(turn.to_string()).in_group(group.clone());
+            for iteration in 0..ITERATIONS {
+                let write = probe.write(iteration.to_string()).in_group(group.clone());
                 if task < 4 {
                     probe.set(&passing, write).await;
                     probe.take(&passing).await;
                 } else if task == 4 {
-                    probe.set(&staying[turn % staying.len()], write).await;
+                    probe.set(&staying[iteration % staying.len()], write).await;
                 } else {
                     let mut listed = probe.listed(&group).await;
                     listed.retain(|key| staying.contains(key));
@@ -53,8 +53,8 @@ pub async fn a_member_that_stays_is_in_every_list(store: &Arc<dyn Store>, clock:
     .await;
 }
 
-/// Each writer finds its new member in the list as soon as the write was acknowledged, though others
-/// empty and fill the group meanwhile (condition 4).
+/// Each writer finds its new member in the list as soon as the write is acknowledged, while others
+/// empty and fill the group (condition 4).
 pub async fn an_acknowledged_member_is_in_the_next_list(
     store: &Arc<dyn Store>,
     clock: &ManualClock,
@@ -64,7 +64,7 @@ pub async fn an_acknowledged_member_is_in_the_next_list(
     race(4, |task| {
         let (probe, key, group) = (probe.clone(), keys[task].clone(), group.clone());
         async move {
-            for _ in 0..TURNS {
+            for _ in 0..ITERATIONS {
                 let write = probe.write("value").in_group(group.clone());
                 assert!(probe.put(&key, write, When::Absent).await);
                 assert!(
@@ -83,16 +83,16 @@ pub async fn an_acknowledged_member_is_in_the_next_list(
     assert!(probe.listed(&group).await.is_empty());
 }
 
-/// While a key is taken and written anew into one group and the other by turns, neither lists it with
-/// what it was in the other (condition 4).
+/// While a key is repeatedly taken and written to two groups in alternation, neither lists it with
+/// its value in the other (condition 4).
 pub async fn a_list_shows_no_entry_of_another_group(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (key, groups) = (probe.key("key"), ["left", "right"]);
     race(4, |task| {
         let (probe, key) = (probe.clone(), key.clone());
         async move {
-            for turn in 0..TURNS {
-                let name = groups[turn % 2];
+            for iteration in 0..ITERATIONS {
+                let name = groups[iteration % 2];
                 let group = probe.key(name);
                 if task == 0 {
                     probe.set(&key, probe.write(name).in_group(group)).await;
@@ -108,8 +108,9 @@ pub async fn a_list_shows_no_entry_of_another_group(store: &Arc<dyn Store>, cloc
     .await;
 }
 
-/// A member that is written beside `remove_group` is either removed or listed afterwards. Were it alive
-/// and unlisted, no "log out everywhere" would ever find it (condition 4).
+/// A member that is written concurrently with `remove_group` is either removed or listed
+/// afterwards. If it were live but not listed, no "log out everywhere" would ever find it
+/// (condition 4).
 pub async fn a_write_beside_remove_group_is_removed_or_listed(
     store: &Arc<dyn Store>,
     clock: &ManualClock,
@@ -147,7 +148,7 @@ pub async fn a_write_beside_remove_group_is_removed_or_listed(
     }
 }
 
-/// An entry is removed by `remove_group` or handed over by `take`, never both, and by one of them
+/// An entry is either removed by `remove_group` or returned by `take`, never both and never neither
 /// (condition 2).
 pub async fn a_take_beside_remove_group_is_counted_once(
     store: &Arc<dyn Store>,

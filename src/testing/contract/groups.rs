@@ -41,7 +41,7 @@ pub async fn a_group_lists_its_entries(store: &Arc<dyn Store>, clock: &ManualClo
     assert_eq!(listed, expected);
 }
 
-/// A group that never had an entry lists none and has none to remove.
+/// A group that never had an entry lists none and removes none.
 pub async fn a_group_that_nothing_is_in_is_empty(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let group = probe.key("group");
@@ -49,7 +49,7 @@ pub async fn a_group_that_nothing_is_in_is_empty(store: &Arc<dyn Store>, clock: 
     assert_eq!(probe.remove_group(&group).await, 0);
 }
 
-/// A write without a group is in none, its own key's included.
+/// An entry written without a group is in none, not even in one named like its own key.
 pub async fn an_entry_in_no_group_is_not_listed(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -59,7 +59,7 @@ pub async fn an_entry_in_no_group_is_not_listed(store: &Arc<dyn Store>, clock: &
     assert!(probe.get(&key).await.is_some());
 }
 
-/// Each of two groups lists its own entries.
+/// Each of two groups lists only its own entries.
 pub async fn two_groups_do_not_mix(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (mine, my_group) = (probe.keys("mine", 3), probe.key("my group"));
@@ -70,7 +70,7 @@ pub async fn two_groups_do_not_mix(store: &Arc<dyn Store>, clock: &ManualClock) 
     assert_eq!(probe.listed(&their_group).await, sorted(theirs));
 }
 
-/// However often an entry is replaced, it is listed once, as it is now.
+/// An entry that is replaced many times is listed once, with its current value.
 pub async fn a_replaced_entry_is_listed_once(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (key, group) = (probe.key("key"), probe.key("group"));
@@ -88,7 +88,7 @@ pub async fn a_replaced_entry_is_listed_once(store: &Arc<dyn Store>, clock: &Man
     }
 }
 
-/// What was taken is not listed, what was not still is.
+/// A taken entry is not listed; the others still are.
 pub async fn a_taken_entry_is_not_listed(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (mut keys, group) = (probe.keys("key", 3), probe.key("group"));
@@ -99,7 +99,7 @@ pub async fn a_taken_entry_is_not_listed(store: &Arc<dyn Store>, clock: &ManualC
     }
 }
 
-/// A key that was taken and written anew into the same group is listed again, in every life it has.
+/// A key that was taken and written to the same group again is listed again, every time.
 pub async fn a_key_written_anew_is_listed_again(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (key, group) = (probe.key("key"), probe.key("group"));
@@ -119,8 +119,8 @@ pub async fn a_key_written_anew_is_listed_again(store: &Arc<dyn Store>, clock: &
     }
 }
 
-/// The group is fixed for the life of an entry, not of its key: after a take the key may be in another
-/// group or in none, and its old group neither lists nor removes it.
+/// The group is fixed for the lifetime of an entry, not of its key. After a take the key may be in
+/// another group or in none, and its old group neither lists nor removes it.
 pub async fn a_key_written_anew_may_be_in_another_group(
     store: &Arc<dyn Store>,
     clock: &ManualClock,
@@ -153,7 +153,7 @@ pub async fn a_key_written_anew_may_be_in_another_group(
     }
 }
 
-/// A group and an entry may have the same key; neither is seen or removed as the other.
+/// A group and an entry may have the same key; neither is read or removed as the other.
 pub async fn a_group_may_be_named_like_an_entry(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (name, member) = (probe.key("name"), probe.key("member"));
@@ -168,7 +168,7 @@ pub async fn a_group_may_be_named_like_an_entry(store: &Arc<dyn Store>, clock: &
     assert_eq!(probe.read(&name).await.value, "entry");
 }
 
-/// Members of one group may be of different namespaces, even with one digest.
+/// Members of one group may have different namespaces, even with the same digest.
 pub async fn a_group_lists_keys_of_several_namespaces(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (key, group) = (probe.key("key"), probe.key("group"));
@@ -179,7 +179,7 @@ pub async fn a_group_lists_keys_of_several_namespaces(store: &Arc<dyn Store>, cl
     assert_eq!(probe.remove_group(&group).await, 2);
 }
 
-/// A group of 300 is listed whole and removed whole: no page, batch or argument list ends before.
+/// A group of 300 is listed and removed completely: no page, batch or argument list is too short.
 pub async fn a_group_lists_hundreds_of_entries(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (keys, group) = (probe.keys("key", 300), probe.key("group"));
@@ -197,7 +197,7 @@ pub async fn a_group_lists_hundreds_of_entries(store: &Arc<dyn Store>, clock: &M
     }
 }
 
-/// `remove_group` removes its group and leaves other groups and lone entries alone.
+/// `remove_group` removes the entries of its group, and none of other groups or without a group.
 pub async fn remove_group_removes_its_entries_and_no_others(
     store: &Arc<dyn Store>,
     clock: &ManualClock,
@@ -218,7 +218,7 @@ pub async fn remove_group_removes_its_entries_and_no_others(
     assert!(probe.get(&alone).await.is_some());
 }
 
-/// `remove_group` counts the entries that it removed, not those that were gone.
+/// `remove_group` counts the entries that it removed, not those that were already gone.
 pub async fn remove_group_counts_what_it_removed(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (keys, group) = (probe.keys("key", 5), probe.key("group"));
@@ -228,7 +228,7 @@ pub async fn remove_group_counts_what_it_removed(store: &Arc<dyn Store>, clock: 
     assert_eq!(probe.remove_group(&group).await, 0);
 }
 
-/// "Log out everywhere" does not keep anybody from logging in again.
+/// "Log out everywhere" does not prevent a new login.
 pub async fn a_removed_group_can_be_filled_again(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (keys, group) = (probe.keys("key", 3), probe.key("group"));

@@ -1,4 +1,4 @@
-//! Any key, version and value comes back as it was written.
+//! Any key, version and value is read back as it was written.
 
 use std::{slice::from_ref, sync::Arc};
 
@@ -24,7 +24,7 @@ pub async fn run(store: &Arc<dyn Store>, clock: &ManualClock) {
     the_namespace_is_part_of_the_key(store, clock).await;
 }
 
-/// All 256 byte values survive, in either order.
+/// All 256 byte values are preserved, in either order.
 pub async fn every_byte_is_kept(store: &Arc<dyn Store>, clock: &ManualClock) {
     let up: Vec<u8> = (0..=255).collect();
     let down: Vec<u8> = (0..=255).rev().collect();
@@ -33,7 +33,7 @@ pub async fn every_byte_is_kept(store: &Arc<dyn Store>, clock: &ManualClock) {
     }
 }
 
-/// No bytes at all are an entry, not an absence.
+/// An empty value is an entry, not an absence.
 pub async fn an_empty_value_is_a_value(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     is_kept(&probe, "").await;
@@ -51,13 +51,14 @@ pub async fn an_empty_value_is_a_value(store: &Arc<dyn Store>, clock: &ManualClo
     assert!(probe.take(&key).await.is_some());
 }
 
-/// A value of 1 MiB survives, and so does its group's list.
+/// A value of 1 MiB is preserved, and so is the list of its group.
 pub async fn a_value_of_a_megabyte_is_kept(store: &Arc<dyn Store>, clock: &ManualClock) {
     let value: Vec<u8> = (0..=u8::MAX).cycle().step_by(7).take(1 << 20).collect();
     is_kept(&Probe::new(store, clock), value).await;
 }
 
-/// Values that look like numbers, JSON, invalid text or a backend's own marks are bytes like others.
+/// Values that look like numbers, JSON, invalid text or a backend's own markers are stored as plain
+/// bytes.
 pub async fn a_value_is_bytes_whatever_it_looks_like(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let values: [&[u8]; 9] = [
@@ -76,7 +77,7 @@ pub async fn a_value_is_bytes_whatever_it_looks_like(store: &Arc<dyn Store>, clo
     }
 }
 
-/// All 64 bits of a version count. Doubles lose the low ones, signed columns the highest.
+/// All 64 bits of a version are preserved. Doubles lose the low ones, signed columns the highest.
 pub async fn every_version_is_kept(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -104,12 +105,12 @@ pub async fn every_version_is_kept(store: &Arc<dyn Store>, clock: &ManualClock) 
     }
 }
 
-/// An expiry comes back to the millisecond, `NEVER` as itself.
+/// An expiry is preserved to the millisecond, and `NEVER` as itself.
 pub async fn every_expiry_is_kept(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let year_9999 = Timestamp::from_millis(253_402_300_799_999);
-    let odd = Timestamp::from_millis(probe.hence.as_millis() + 1);
-    for (number, expires_at) in [probe.hence, odd, year_9999, Timestamp::NEVER]
+    let odd = Timestamp::from_millis(probe.in_an_hour.as_millis() + 1);
+    for (number, expires_at) in [probe.in_an_hour, odd, year_9999, Timestamp::NEVER]
         .into_iter()
         .enumerate()
     {
@@ -122,15 +123,15 @@ pub async fn every_expiry_is_kept(store: &Arc<dyn Store>, clock: &ManualClock) {
     }
 }
 
-/// Digests are any 32 bytes, also those that end a string, a line or a pattern; namespaces have 1 to
-/// 32 letters and dashes. Each is an entry, a group and a member.
+/// Digests are any 32 bytes, including those that terminate a string, a line or a pattern;
+/// namespaces have 1 to 32 letters and dashes. Each key works as an entry, a group and a member.
 pub async fn every_digest_is_a_key(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let longest = "contract-of-all-stores-long-name";
     for namespace in ["c", "contract-test", longest] {
         let keys = sorted(odd_keys(namespace));
         for key in &keys {
-            // What an aborted run left would be mistaken for a fault.
+            // Entries left by an aborted run would look like a fault.
             probe.take(key).await;
         }
         let group = &keys[0];
@@ -157,7 +158,7 @@ pub async fn every_digest_is_a_key(store: &Arc<dyn Store>, clock: &ManualClock) 
     }
 }
 
-/// No bit of the digest is left out, the last no more than the first.
+/// Every bit of the digest counts, the last as well as the first.
 pub async fn digests_that_differ_in_one_bit_are_two_keys(
     store: &Arc<dyn Store>,
     clock: &ManualClock,
@@ -225,7 +226,7 @@ async fn is_kept(probe: &Probe, value: impl Into<Bytes>) {
     );
 }
 
-/// Digests with bytes that mean something to a shell, a C string, Redis, SQL or a glob.
+/// Digests with bytes that are special in a shell, a C string, Redis, SQL or a glob.
 fn odd_keys(namespace: &str) -> Vec<Key> {
     let fillings = [
         0x00, 0xff, b'\n', b'\r', b'%', b'_', b'{', b'}', b'*', b'\'', b'\\', b':', b' ', 0x80,

@@ -1,26 +1,28 @@
-//! What every [`Store`] must do, as checks that a backend runs (feature `testing`).
+//! The contract of a [`Store`], as checks that a backend's tests run (feature `testing`).
 //!
-//! A backend is done when [`run`] passes on it against its real server, not a double. Each check is
-//! also a function of its own, named by what it proves, and panics when that does not hold:
+//! A backend is complete when [`run`] passes on it with its real server, not a mock. Each check is
+//! also a separate function, named after what it proves. It panics if that does not hold:
 //!
 //! * [`entries`]: reads, conditional writes and takes by one caller (conditions 1 and 2 of the
 //!   [`store`](crate::store) module).
-//! * [`keys`]: any key, version and value comes back as it was written.
+//! * [`keys`]: any key, version and value is read back as it was written.
 //! * [`expiry`]: condition 3.
 //! * [`groups`]: condition 4, and [`Store::remove_group`].
 //! * [`counters`]: condition 5.
-//! * `announcements` (feature `near-cache`): what one node changes, another one behind a near-cache sees.
-//! * [`races`] and [`group_races`]: conditions 1, 2, 4 and 5 again, with up to 16 tasks at once.
+//! * `announcements` (feature `near-cache`): a change by one node becomes visible to another one
+//!   behind a near-cache.
+//! * [`races`] and [`group_races`]: conditions 1, 2, 4 and 5 again, with up to 16 concurrent tasks.
 //!
-//! Rules for the test that runs it:
+//! Rules for the test that runs them:
 //!
-//! * The runtime is tokio's with several threads, since on one thread a race seldom happens.
-//! * The store and the test share one [`ManualClock`], and only the suite moves it. A backend may turn
-//!   an expiry into a relative one by its clock when it writes, and must compare with its clock again
-//!   when it reads: the server's own time goes on while the clock here stands or leaps. Whatever a
-//!   check expects to be alive has an hour or more to live on the server.
-//! * The store need not be empty, because keys are new in every run. Only [`keys`] has some that are
-//!   the same in each, and cleans up after itself, so two runs must not share a database at one time.
+//! * It needs tokio's multi-thread runtime, since races rarely happen on one thread.
+//! * The store and the test share one [`ManualClock`], and only the suite moves it. When a backend
+//!   writes, it may convert an expiry to a relative one with its clock. When it reads, it must
+//!   compare with its clock again: the server's own time passes while this clock stands still or
+//!   jumps. Every entry that a check expects to be live has an hour or more left on the server.
+//! * The store need not be empty, because every run uses new keys. Only [`keys`] uses some that are
+//!   the same in each run, and removes them, so two runs must not share a database at the same
+//!   time.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -37,10 +39,7 @@
 //! # }
 //! ```
 
-#![allow(
-    clippy::missing_panics_doc,
-    reason = "a panic is how every check here says no"
-)]
+#![allow(clippy::missing_panics_doc, reason = "a check that fails panics")]
 
 #[cfg(feature = "near-cache")]
 pub mod announcements;
@@ -59,7 +58,7 @@ use std::sync::Arc;
 
 use crate::{store::Store, testing::ManualClock};
 
-/// Runs every check on `store`, which tells the time by `clock`, and panics at the first that fails.
+/// Runs every check on `store`, which must use `clock`, and panics at the first failure.
 pub async fn run(store: Arc<dyn Store>, clock: &ManualClock) {
     let store = &store;
     entries::run(store, clock).await;

@@ -1,4 +1,4 @@
-//! What the checks share: a store that must answer, keys nobody else has, and races.
+//! Helpers of the checks: a store that must answer, unique keys, and races.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -12,12 +12,12 @@ use crate::{
     store::{Entry, Key, Store, Version, When, Write},
 };
 
-/// Calls the store for one check. An error fails the check, since none of them asks for one.
+/// Calls the store for one check. An error fails the check, since no check expects one.
 #[derive(Clone)]
 pub(super) struct Probe {
     pub(super) store: Arc<dyn Store>,
     /// An hour after the check began.
-    pub(super) hence: Timestamp,
+    pub(super) in_an_hour: Timestamp,
     salt: [u8; 16],
 }
 
@@ -25,12 +25,12 @@ impl Probe {
     pub(super) fn new(store: &Arc<dyn Store>, clock: &impl Clock) -> Self {
         Self {
             store: Arc::clone(store),
-            hence: clock.now().after(HOUR),
+            in_an_hour: clock.now().after(HOUR),
             salt: secret::random(),
         }
     }
 
-    /// A key that no other check and no other run has, in a namespace that a near-cache remembers.
+    /// A key that no other check and no other run uses, in a namespace with cached reads.
     pub(super) fn key(&self, name: &str) -> Key {
         Key::new("session", &[&self.salt, name.as_bytes()])
     }
@@ -42,12 +42,13 @@ impl Probe {
             .collect()
     }
 
-    /// A write that lives for an hour, in no group.
+    /// A write that expires in an hour, in no group.
     pub(super) fn write(&self, value: impl Into<Bytes>) -> Write {
-        Write::new(value, self.hence)
+        Write::new(value, self.in_an_hour)
     }
 
-    /// Reads, now by `get` and now by `glance`: where every write goes through one store, both say the same.
+    /// Reads either by `get` or by `glance`: if every write goes through one store, both return the
+    /// same.
     pub(super) async fn get(&self, key: &Key) -> Option<Entry> {
         hesitate().await;
         if secret::random::<1>()[0].is_multiple_of(2) {
@@ -57,7 +58,7 @@ impl Probe {
         self.store.get(key).await.expect("`get` is answered")
     }
 
-    /// Reads what must be there.
+    /// Reads an entry that must be live.
     pub(super) async fn read(&self, key: &Key) -> Entry {
         self.get(key).await.expect("a live entry is found")
     }
@@ -70,7 +71,7 @@ impl Probe {
             .expect("`put` is answered")
     }
 
-    /// Writes unconditionally; returns the version written.
+    /// Writes unconditionally, and returns the version.
     pub(super) async fn set(&self, key: &Key, write: Write) -> Version {
         let version = write.version;
         assert!(
@@ -90,7 +91,7 @@ impl Probe {
         self.store.list(group).await.expect("`list` is answered")
     }
 
-    /// The keys of a group, sorted. A key that is listed twice is there twice.
+    /// The sorted keys of a group. A key that is listed twice appears twice.
     pub(super) async fn listed(&self, group: &Key) -> Vec<Key> {
         let mut keys: Vec<_> = self
             .list(group)
@@ -110,10 +111,10 @@ impl Probe {
             .expect("`remove_group` is answered")
     }
 
-    /// Adds with an expiry in an hour. A store may say [`StoreError::Contended`], having added
-    /// nothing, so that is asked again.
+    /// Adds with an expiry in an hour. Retries after [`StoreError::Contended`], which means that
+    /// nothing was added.
     pub(super) async fn add(&self, key: &Key, delta: i64) -> i64 {
-        self.add_until(key, delta, self.hence).await
+        self.add_until(key, delta, self.in_an_hour).await
     }
 
     pub(super) async fn add_until(&self, key: &Key, delta: i64, expires_at: Timestamp) -> i64 {
@@ -128,7 +129,7 @@ impl Probe {
     }
 }
 
-/// Runs `tasks` futures that start together, and returns what they say, in their order.
+/// Runs `tasks` futures that start together, and returns their results in order.
 pub(super) async fn race<T, F>(tasks: usize, racer: impl Fn(usize) -> F) -> Vec<T>
 where
     T: Send + 'static,
@@ -136,7 +137,8 @@ where
 {
     let start = Arc::new(Barrier::new(tasks));
     let mut running = JoinSet::new();
-    // The last to arrive goes first, and often that is the one spawned last.
+    // The last task to arrive at the barrier runs first, and often that is the one that was spawned
+    // last.
     let first = usize::from(secret::random::<1>()[0]) % tasks;
     for task in (first..tasks).chain(0..first) {
         let (start, racer) = (Arc::clone(&start), racer(task));
@@ -150,21 +152,21 @@ where
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// Lets other tasks go first now and then. A store that never waits would otherwise run each task to
-/// its end before the next, and show one order only.
+/// Yields to other tasks at random. Otherwise a store that never waits would run each task to
+/// its end before the next, and only one order would be tested.
 async fn hesitate() {
     for _ in 0..secret::random::<1>()[0] % 4 {
         tokio::task::yield_now().await;
     }
 }
 
-/// Those of `keys`, sorted as [`Probe::listed`] sorts.
+/// Returns `keys`, sorted like those of [`Probe::listed`].
 pub(super) fn sorted(mut keys: Vec<Key>) -> Vec<Key> {
     keys.sort();
     keys
 }
 
-/// How long entries live in the checks: longer than any backend takes to run one.
+/// The lifetime of entries in the checks: longer than any backend takes to run one.
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
 const PATIENCE: usize = 10_000;

@@ -1,4 +1,4 @@
-//! Entries and numbers under concurrency. Each check lets tasks start together, many times over.
+//! Entries and numbers under concurrency. In each check tasks start together, many times over.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ pub async fn run(store: &Arc<dyn Store>, clock: &ManualClock) {
     additions_of_many_are_all_counted(store, clock).await;
 }
 
-/// Of 2 and of 16 writers under [`When::Absent`] one wins, and its write is what is there
+/// Of 2 and of 16 writers under [`When::Absent`] one wins, and the entry is the one that it wrote
 /// (condition 1).
 pub async fn one_of_many_writers_finds_the_key_absent(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
@@ -34,7 +34,7 @@ pub async fn one_of_many_writers_finds_the_key_absent(store: &Arc<dyn Store>, cl
     }
 }
 
-/// The same over an entry that has expired but may still lie there (conditions 1 and 3).
+/// The same over an expired entry that may still be stored (conditions 1 and 3).
 pub async fn one_of_many_writers_replaces_what_expired(
     store: &Arc<dyn Store>,
     clock: &ManualClock,
@@ -45,7 +45,7 @@ pub async fn one_of_many_writers_replaces_what_expired(
         probe.set(key, probe.write("expired")).await;
     }
     clock.advance(HOUR);
-    probe.hence = clock.now().after(HOUR);
+    probe.in_an_hour = clock.now().after(HOUR);
     for ((_, tasks), key) in rounds().zip(&keys) {
         one_writer_wins(&probe, key, tasks, When::Absent).await;
     }
@@ -64,8 +64,8 @@ pub async fn one_of_many_writers_finds_the_version_unchanged(
     }
 }
 
-/// Tasks that read, add one and write under [`When::Unchanged`] until it succeeds lose nothing
-/// (condition 1).
+/// Tasks that read, add one and write under [`When::Unchanged`] until they succeed lose no
+/// increment (condition 1).
 pub async fn increments_by_compare_and_swap_are_not_lost(
     store: &Arc<dyn Store>,
     clock: &ManualClock,
@@ -109,9 +109,9 @@ pub async fn one_of_many_takers_gets_the_entry(store: &Arc<dyn Store>, clock: &M
     }
 }
 
-/// A `take` beside a write under [`When::Unchanged`]: either the write came first and was taken, or the
-/// take came first and the write was refused. In both the key is absent afterwards: a save that races a
-/// logout revives nobody (conditions 1 and 2).
+/// A `take` concurrent with a write under [`When::Unchanged`]: either the write came first and was
+/// taken, or the take came first and the write was refused. In both cases the key is absent
+/// afterwards: a save that races with a logout restores no session (conditions 1 and 2).
 pub async fn a_take_and_a_conditional_write_have_an_order(
     store: &Arc<dyn Store>,
     clock: &ManualClock,
@@ -127,8 +127,8 @@ pub async fn a_take_and_a_conditional_write_have_an_order(
     }
 }
 
-/// A `take` beside a write under [`When::Absent`]: the write succeeds if the take came first, and then
-/// it is what is there (conditions 1 and 2).
+/// A `take` concurrent with a write under [`When::Absent`]: the write succeeds if the take came
+/// first, and then its entry remains (conditions 1 and 2).
 pub async fn a_take_and_a_first_write_have_an_order(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -141,20 +141,23 @@ pub async fn a_take_and_a_first_write_have_an_order(store: &Arc<dyn Store>, cloc
     }
 }
 
-/// A value is read with the version and the expiry that it was written with, by `get` and by `list`.
+/// `get` and `list` return a value together with the version and the expiry of the same write.
 pub async fn a_read_is_never_torn(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (key, group) = (probe.key("key"), probe.key("group"));
     probe
-        .set(&key, telling(&probe, 0).in_group(group.clone()))
+        .set(&key, self_describing(&probe, 0).in_group(group.clone()))
         .await;
     race(4, |task| {
         let (probe, key, group) = (probe.clone(), key.clone(), group.clone());
         async move {
-            for number in 0..TURNS {
+            for number in 0..ITERATIONS {
                 if task < 2 {
                     probe
-                        .set(&key, telling(&probe, number).in_group(group.clone()))
+                        .set(
+                            &key,
+                            self_describing(&probe, number).in_group(group.clone()),
+                        )
                         .await;
                     continue;
                 }
@@ -168,7 +171,8 @@ pub async fn a_read_is_never_torn(store: &Arc<dyn Store>, clock: &ManualClock) {
     .await;
 }
 
-/// Sixteen tasks add fifty times each: every sum from 1 to 800 is returned once (condition 5).
+/// Sixteen tasks add fifty times each; each sum from 1 to 800 is returned exactly once (condition
+/// 5).
 pub async fn additions_of_many_are_all_counted(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
@@ -198,7 +202,7 @@ async fn one_writer_wins(probe: &Probe, key: &Key, tasks: usize, when: When) {
     assert_eq!(
         winners.len(),
         1,
-        "of {tasks} writers under {when:?}, these were told yes: {winners:?}"
+        "of {tasks} writers under {when:?}, these succeeded: {winners:?}"
     );
     assert_eq!(probe.read(key).await.value, winners[0].to_string());
 }
@@ -229,27 +233,27 @@ async fn increment(probe: &Probe, key: &Key) {
     }
 }
 
-/// A write whose value tells its version and its expiry.
-fn telling(probe: &Probe, number: usize) -> Write {
+/// A write with its version and its expiry as the value.
+fn self_describing(probe: &Probe, number: usize) -> Write {
     let mut write = probe.write("");
-    write.expires_at = probe.hence.after(Duration::from_secs(number as u64));
-    write.value = told(write.version, write.expires_at);
+    write.expires_at = probe.in_an_hour.after(Duration::from_secs(number as u64));
+    write.value = description(write.version, write.expires_at);
     write
 }
 
 fn assert_whole(entry: &Entry) {
-    assert_eq!(entry.value, told(entry.version, entry.expires_at));
+    assert_eq!(entry.value, description(entry.version, entry.expires_at));
 }
 
-fn told(version: Version, expires_at: Timestamp) -> Bytes {
+fn description(version: Version, expires_at: Timestamp) -> Bytes {
     format!("{} {}", version.as_u64(), expires_at.as_millis()).into()
 }
 
-/// Alternately many rounds of 2 and of 16 tasks.
+/// Alternates between many rounds of 2 and of 16 tasks.
 fn rounds() -> impl Iterator<Item = (usize, usize)> {
     (0..ROUNDS).map(|round| (round, if round % 2 == 0 { 2 } else { 16 }))
 }
 
 pub(super) const ROUNDS: usize = 40;
 
-pub(super) const TURNS: usize = 250;
+pub(super) const ITERATIONS: usize = 250;

@@ -1,4 +1,4 @@
-//! The contract passes on sound stores, and each of its parts fails on a store that is not.
+//! The contract passes on correct stores, and each of its parts fails on a faulty one.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -14,7 +14,8 @@ async fn the_memory_store_keeps_the_contract() {
     let clock = Arc::new(ManualClock::default());
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     super::run(store.clone(), &clock).await;
-    // Nothing here waits for a server, so the races can be run until an unlikely one is likely.
+    // Nothing here waits for a server, so the races can run often enough for an unlikely one to
+    // occur.
     for _ in 0..10 {
         races::run(&store, &clock).await;
         group_races::run(&store, &clock).await;
@@ -27,7 +28,7 @@ async fn four_verbs_and_the_provided_two_keep_the_contract() {
     super::run(store, &clock).await;
 }
 
-/// A check that is written and not run proves nothing.
+/// A check that never runs proves nothing.
 #[test]
 fn run_runs_every_check() {
     let modules = [
@@ -55,7 +56,7 @@ fn run_runs_every_check() {
     }
 }
 
-/// Runs each check on a store with the fault, and wants it to panic.
+/// Runs each check on a store with the fault, and expects it to panic.
 macro_rules! caught {
     ($($test:ident: $fault:expr => $($module:ident::$check:ident),+;)+) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -148,7 +149,7 @@ async fn panics(check: impl Future<Output = ()> + Send + 'static) -> bool {
         .is_err_and(|error| error.is_panic())
 }
 
-/// A store of the four required verbs over [`MemoryStore`], with one fault or none.
+/// A store with only the four required methods over [`MemoryStore`], with one fault or none.
 #[derive(Debug)]
 struct Faulty {
     inner: MemoryStore,
@@ -213,7 +214,8 @@ impl Faulty {
             && self.inner.put(key, write, When::Always).await.unwrap()
     }
 
-    /// Leaves the group in a second step, which hits an entry that was written in between.
+    /// Removes the key from the group in a second step, which affects an entry that was written in
+    /// between.
     async fn take_and_unlist_later(&self, key: &Key) -> Option<Entry> {
         let entry = self.inner.take(key).await.unwrap();
         tokio::task::yield_now().await;
@@ -330,7 +332,7 @@ impl Store for FaultyAdd {
     }
 }
 
-/// A clock a millisecond late: what expires at noon is still there at noon.
+/// A clock that is a millisecond late: what expires at noon is still live at noon.
 #[derive(Debug)]
 struct Skewed(Arc<ManualClock>);
 

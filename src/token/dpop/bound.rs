@@ -1,4 +1,4 @@
-//! From a bound token and its proof to a user.
+//! Authenticates a request with a bound token and a proof.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -16,11 +16,11 @@ use crate::{
 
 /// An engine whose access tokens may be bound to keys: [`Jwt`] and `TokenPairs`.
 pub trait VerifyBound: Clone + Send + Sync + 'static {
-    /// The caller as the application's own type.
+    /// The caller as a type of the application.
     type User: Send + Sync + 'static;
 
-    /// Verifies a token that is presented by whoever has proved to hold the key with the thumbprint `held`. A token that is
-    /// bound to another key, or to none, is refused.
+    /// Verifies a token whose presenter has proved possession of the key with the thumbprint
+    /// `held`. Rejects a token that is bound to another key, or to none.
     fn verify_bound(
         &self,
         token: &str,
@@ -32,7 +32,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> VerifyBound for Jwt<U> {
     type User = U;
 
     async fn verify_bound(&self, token: &str, held: &str) -> Result<Verified<U>, Rejection> {
-        self.engine.verify_held(token, Some(held)).await
+        self.engine.verify_with_key(token, Some(held)).await
     }
 }
 
@@ -56,20 +56,20 @@ impl<A: VerifyBound> Bound<A> {
         let name = HEADER;
         let mut proofs = presented.header(&name);
         let (Some(proof), None) = (proofs.next(), proofs.next()) else {
-            return Err(dpop.refuse("there is not one proof with the token"));
+            return Err(dpop.reject("the request must have exactly one proof"));
         };
         let proof = proof
             .to_str()
-            .map_err(|_| dpop.refuse("the proof is no text"))?;
+            .map_err(|_| dpop.reject("the proof is not text"))?;
         let (method, path) = (presented.method(), presented.uri().path());
         let token = presented.expose();
-        let proof = dpop.read(proof, method, path, Some(token))?;
+        let proof = dpop.check_proof(proof, method, path, Some(token))?;
         let verified = self
             .engine
             .verify_bound(token, proof.key.thumbprint())
             .await;
         let verified = verified.map_err(|rejection| dpop.challenge(rejection, None))?;
-        // Last, so that nobody fills the store without a token.
+        // Last, so that a caller without a valid token cannot fill the store.
         dpop.use_up(&proof).await?;
         Ok((verified, proof))
     }
@@ -101,7 +101,7 @@ impl<A: VerifyBound> Authenticate for Bound<A> {
     }
 }
 
-/// Tells a client its next nonce before the one it has is refused (RFC 9449 section 8.2).
+/// Sends a client the next nonce before its current one expires (RFC 9449 section 8.2).
 struct NextNonce(String);
 
 impl OnResponse for NextNonce {

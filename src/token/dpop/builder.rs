@@ -1,8 +1,8 @@
-//! The settings of the verifier of proofs, with their defaults and reasons.
+//! The settings of the proof verifier, with their defaults and reasons.
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Dpop, Inner, nonce::Nonces, uri::PublicUrl};
+use super::{Dpop, DpopInner, nonce::Nonces, uri::PublicUrl};
 use crate::{
     clock::{Clock, SystemClock},
     error::ConfigError,
@@ -33,21 +33,23 @@ impl DpopBuilder {
         }
     }
 
-    /// Asks each proof for a nonce of this server, at the price of one more request whenever a client has none. Default: no, as
-    /// RFC 9449 section 8 leaves it to the server; proofs can then be made in advance by whoever borrows the key.
+    /// Requires a nonce of this server in each proof. This costs one more request whenever a client
+    /// has none. Default: no, as RFC 9449 section 8 leaves it to the server; a party with temporary
+    /// access to the key can then make proofs in advance.
     pub const fn require_nonce(mut self) -> Self {
         self.requires_nonce = true;
         self
     }
 
-    /// How far the `iat` of a proof may be from now, in either direction, at most five minutes. Default: one minute, in which
-    /// a clock that is kept by NTP and a slow network have room.
+    /// Sets how far the `iat` of a proof may be from now, in either direction, at most five
+    /// minutes. Default: one minute, enough for a clock that is synchronized by NTP and for a slow
+    /// network.
     pub const fn window(mut self, window: Duration) -> Self {
         self.window = window;
         self
     }
 
-    /// The source of time. Default: the operating system.
+    /// Sets the source of time. Default: the operating system.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
@@ -57,15 +59,15 @@ impl DpopBuilder {
     ///
     /// # Errors
     ///
-    /// When the public URL is not an absolute one of https or http without user, query and fragment, or the window is not
-    /// between a second and five minutes.
+    /// When the public URL is not an absolute https or http URL without user, query and fragment,
+    /// or the window is not between one second and five minutes.
     pub fn build(self) -> Result<Dpop, ConfigError> {
         if !(SHORTEST_WINDOW..=LONGEST_WINDOW).contains(&self.window) {
             let reason = "is not between a second and five minutes";
             return Err(ConfigError::new("window", reason));
         }
         Ok(Dpop {
-            inner: Arc::new(Inner {
+            inner: Arc::new(DpopInner {
                 url: PublicUrl::new(&self.public_url)?,
                 nonces: Nonces::new(&self.secret, &self.public_url),
                 store: self.store,

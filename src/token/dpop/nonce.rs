@@ -1,4 +1,4 @@
-//! Nonces that every node can make and check without asking anybody.
+//! Nonces that every node can create and check without a store.
 
 use base64_simd::URL_SAFE_NO_PAD;
 
@@ -7,24 +7,25 @@ use crate::{
     secret::{MasterSecret, tag::TagKey},
 };
 
-/// Keys of nonces, the active one first. A nonce is the number of its span of time and a tag over it.
+/// The keys of nonces, the active one first. A nonce is the number of its period and a tag over it.
 pub(super) struct Nonces(Vec<TagKey>);
 
 impl Nonces {
-    /// Nonces of the service at this URL.
+    /// Creates the nonces of the service at this URL.
     pub(super) fn new(secret: &MasterSecret, url: &str) -> Self {
         let keys = secret.keys("tower-jam dpop nonce", url);
         Self(keys.iter().map(TagKey::new).collect())
     }
 
     pub(super) fn current(&self, now: Timestamp) -> String {
-        let span = span(now).to_be_bytes();
+        let period = period(now).to_be_bytes();
         let active = self.0.first().expect("a master secret has an active one");
-        URL_SAFE_NO_PAD.encode_to_string([&span[..], &active.tag(&span)].concat())
+        URL_SAFE_NO_PAD.encode_to_string([&period[..], &active.tag(&period)].concat())
     }
 
-    /// Whether it is of this span or the one before, or of the next by a node whose clock is ahead.
-    pub(super) fn is_good(&self, nonce: &str, now: Timestamp) -> bool {
+    /// Returns whether the nonce is of this period or the previous one, or of the next one from a
+    /// node whose clock is ahead.
+    pub(super) fn is_valid(&self, nonce: &str, now: Timestamp) -> bool {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode_to_vec(nonce) else {
             return false;
         };
@@ -32,7 +33,7 @@ impl Nonces {
             return false;
         };
         let is_ours = self.0.iter().any(|key| key.is_tag(stated, tag));
-        is_ours && u64::from_be_bytes(*stated).abs_diff(span(now)) <= 1
+        is_ours && u64::from_be_bytes(*stated).abs_diff(period(now)) <= 1
     }
 
     pub(super) fn is_current(&self, nonce: &str, now: Timestamp) -> bool {
@@ -40,12 +41,13 @@ impl Nonces {
     }
 }
 
-const fn span(now: Timestamp) -> u64 {
-    now.as_secs() / SPAN_SECONDS
+const fn period(now: Timestamp) -> u64 {
+    now.as_secs() / PERIOD_SECONDS
 }
 
-/// Short enough that a stock of proofs is soon worth nothing, long enough that clients are seldom sent back for one.
-const SPAN_SECONDS: u64 = 5 * 60;
+/// Short enough that proofs made in advance expire soon, long enough that clients seldom need an
+/// extra request for a nonce.
+const PERIOD_SECONDS: u64 = 5 * 60;
 
 #[cfg(test)]
 mod tests {
@@ -58,20 +60,20 @@ mod tests {
             Nonces::new(&old, "a"),
             Nonces::new(&MasterSecret::generate(), "a"),
         );
-        let now = Timestamp::from_secs(1_000 * SPAN_SECONDS);
+        let now = Timestamp::from_secs(1_000 * PERIOD_SECONDS);
         let nonce = nonces.current(now);
         let at = |seconds: u64| Timestamp::from_secs(seconds);
         let start = now.as_secs();
-        assert!(nonces.is_good(&nonce, now) && nonces.is_current(&nonce, now));
-        assert!(nonces.is_good(&nonce, at(start + 2 * SPAN_SECONDS - 1)));
-        assert!(!nonces.is_good(&nonce, at(start + 2 * SPAN_SECONDS)));
-        assert!(nonces.is_good(&nonce, at(start - SPAN_SECONDS)));
-        assert!(!nonces.is_good(&nonce, at(start - SPAN_SECONDS - 1)));
-        assert!(!others.is_good(&nonce, now));
+        assert!(nonces.is_valid(&nonce, now) && nonces.is_current(&nonce, now));
+        assert!(nonces.is_valid(&nonce, at(start + 2 * PERIOD_SECONDS - 1)));
+        assert!(!nonces.is_valid(&nonce, at(start + 2 * PERIOD_SECONDS)));
+        assert!(nonces.is_valid(&nonce, at(start - PERIOD_SECONDS)));
+        assert!(!nonces.is_valid(&nonce, at(start - PERIOD_SECONDS - 1)));
+        assert!(!others.is_valid(&nonce, now));
         let rotated = Nonces::new(&MasterSecret::generate().accept(&old), "a");
-        assert!(rotated.is_good(&nonce, now));
+        assert!(rotated.is_valid(&nonce, now));
         for bad in ["", "x", "AAAA", &nonce[1..], &format!("{nonce}A")] {
-            assert!(!nonces.is_good(bad, now), "{bad}");
+            assert!(!nonces.is_valid(bad, now), "{bad}");
         }
     }
 }

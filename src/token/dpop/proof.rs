@@ -1,4 +1,4 @@
-//! One proof: its form, its key and its signature (RFC 9449 sections 4.2 and 4.3).
+//! Parses one proof and verifies its signature (RFC 9449 sections 4.2 and 4.3).
 
 use std::{fmt, sync::LazyLock};
 
@@ -15,12 +15,12 @@ use crate::{
     token::{MAX_BYTES, date::numeric_date, jwt::jws::strip_application},
 };
 
-/// A key that somebody has proved to hold, by its thumbprint.
+/// A key whose possession was proved, identified by its thumbprint.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ProofKey(String);
 
 impl ProofKey {
-    /// The key with this SHA-256 thumbprint (RFC 7638) in base64url, the `jkt` of RFC 9449.
+    /// Creates the key with this SHA-256 thumbprint (RFC 7638) in base64url, the `jkt` of RFC 9449.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl ProofKey {
         Ok(Self(thumbprint.to_owned()))
     }
 
-    /// The SHA-256 thumbprint of RFC 7638, in base64url.
+    /// Returns the SHA-256 thumbprint of RFC 7638, in base64url.
     #[must_use]
     pub fn thumbprint(&self) -> &str {
         &self.0
@@ -46,7 +46,7 @@ impl fmt::Debug for ProofKey {
     }
 }
 
-/// What a proof says whose signature is good.
+/// The content of a proof whose signature was verified.
 pub(super) struct Proof {
     pub(super) key: ProofKey,
     pub(super) id: String,
@@ -59,29 +59,30 @@ pub(super) struct Proof {
 
 impl Proof {
     pub(super) fn read(text: &str) -> Result<Self, Rejection> {
-        let refuse = |reason| Rejection::invalid(reason);
+        let reject = |reason| Rejection::invalid(reason);
         if text.len() > MAX_BYTES {
-            return Err(refuse("the proof is longer than 8 KiB"));
+            return Err(reject("the proof is longer than 8 KiB"));
         }
         let mut parts = text.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(refuse("the proof has not three parts"));
+            return Err(reject("the proof does not have three parts"));
         };
-        let key = Header::key(&decode(header)?)?;
+        let key = ProofHeader::key(&decode(header)?)?;
         let signed = &text.as_bytes()[..header.len() + 1 + payload.len()];
         if !key.verify(signed, &decode(signature)?) {
-            return Err(refuse("the proof's signature is wrong"));
+            return Err(reject("the proof's signature is wrong"));
         }
         let payload = decode(payload)?;
-        let claims: Claims = object(&payload)
-            .ok_or_else(|| refuse("the claims of the proof are not those of one"))?;
+        let claims: ProofClaims =
+            object(&payload).ok_or_else(|| reject("the claims of the proof are malformed"))?;
         claims.checked(ProofKey(key.thumbprint().to_owned()))
     }
 }
 
-/// A JSON object, and not a list whose items would pass for its members in their order.
+/// Parses a JSON object. An array is rejected: serde would take its items for members in their
+/// order.
 fn object<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Option<T> {
     let is_object = text.trim_ascii_start().starts_with(b"{");
     is_object.then(|| json::parse(text).ok()).flatten()
@@ -93,9 +94,10 @@ fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
         .map_err(|_| Rejection::invalid("the proof is not base64url"))
 }
 
-/// The members that matter. Those that change what the rest means are there to be refused.
+/// The members of the header that are used, and those that would change the meaning of the rest and
+/// are therefore rejected.
 #[derive(Deserialize)]
-struct Header {
+struct ProofHeader {
     typ: String,
     alg: String,
     jwk: Box<RawValue>,
@@ -109,7 +111,7 @@ struct Header {
     enc: Present,
 }
 
-/// Whether a member is there, whatever it says.
+/// Whether a member is present, with any value.
 #[derive(Default)]
 struct Present(bool);
 
@@ -119,26 +121,29 @@ impl<'de> Deserialize<'de> for Present {
     }
 }
 
-impl Header {
-    /// The key that a proof is by: the one place where a token's own key is looked at, because it opens nothing.
+impl ProofHeader {
+    /// Returns the key of a proof. This is the only place that uses a key from the token itself: it
+    /// grants no access.
     fn key(header: &[u8]) -> Result<Key, Rejection> {
-        let refuse = |reason| Rejection::invalid(reason);
+        let reject = |reason| Rejection::invalid(reason);
         let header: Self =
-            object(header).ok_or_else(|| refuse("the header of the proof is not that of one"))?;
+            object(header).ok_or_else(|| reject("the header of the proof is malformed"))?;
         if !strip_application(&header.typ).eq_ignore_ascii_case("dpop+jwt") {
-            return Err(refuse("the proof is of another type"));
+            return Err(reject("the proof is of another type"));
         }
         let others = [header.crit, header.b64, header.zip, header.enc];
-        if others.iter().any(|Present(is_there)| *is_there) {
-            return Err(refuse("the proof's payload is not plain"));
+        if others.iter().any(|Present(is_present)| *is_present) {
+            return Err(reject(
+                "the proof is encrypted, compressed or has an extension",
+            ));
         }
         let algorithm = Algorithm::from_name(&header.alg).filter(|known| !known.is_symmetric());
         let algorithm =
-            algorithm.ok_or_else(|| refuse("the proof is by no algorithm with key pairs"))?;
-        let unusable = |_| refuse("the key of the proof is not usable");
+            algorithm.ok_or_else(|| reject("the algorithm of the proof is not asymmetric"))?;
+        let unusable = |_| reject("the key of the proof is not usable");
         let jwk = Jwk::parse("jwk", header.jwk.get()).map_err(unusable)?;
         if jwk.has_private_members() {
-            return Err(refuse("the proof shows a private key"));
+            return Err(reject("the proof contains a private key"));
         }
         let key = Key::of_jwk(algorithm, &jwk).map_err(unusable)?;
         Ok(key.verifying())
@@ -146,7 +151,7 @@ impl Header {
 }
 
 #[derive(Deserialize)]
-struct Claims {
+struct ProofClaims {
     jti: String,
     htm: String,
     htu: String,
@@ -155,17 +160,18 @@ struct Claims {
     nonce: Option<String>,
 }
 
-impl Claims {
+impl ProofClaims {
     fn checked(self, key: ProofKey) -> Result<Proof, Rejection> {
-        let refuse = |reason| Rejection::invalid(reason);
+        let reject = |reason| Rejection::invalid(reason);
         if !(1..=MAX_ID_BYTES).contains(&self.jti.len()) {
-            return Err(refuse("the proof has no usable `jti`"));
+            return Err(reject("the proof has no usable `jti`"));
         }
-        let issued_at = numeric_date(self.iat).ok_or_else(|| refuse("the proof's date is none"))?;
+        let issued_at = numeric_date(self.iat)
+            .ok_or_else(|| reject("the `iat` of the proof is out of range"))?;
         let hash = |ath: String| {
             let bytes = URL_SAFE_NO_PAD.decode_to_vec(&ath).ok();
             let hash = bytes.and_then(|bytes| bytes.try_into().ok());
-            hash.ok_or_else(|| refuse("the proof's `ath` is no hash"))
+            hash.ok_or_else(|| reject("the `ath` of the proof is not a hash"))
         };
         Ok(Proof {
             key,
@@ -179,8 +185,8 @@ impl Claims {
     }
 }
 
-/// What a proof may be signed with, as a challenge says it. A proof shows its key beside its signature, and of ML-DSA-65 and 87
-/// both together are longer than a proof may be.
+/// The algorithms that a proof may use, for challenges. A proof contains its key and its signature;
+/// with ML-DSA-65 and ML-DSA-87 both together are longer than a proof may be.
 pub(super) fn algorithms() -> &'static str {
     static NAMES: LazyLock<String> = LazyLock::new(|| {
         let is_short = |known: &&Algorithm| {
@@ -192,5 +198,5 @@ pub(super) fn algorithms() -> &'static str {
     &NAMES
 }
 
-/// Four times the longest that anybody makes.
+/// Four times the longest id in practice.
 const MAX_ID_BYTES: usize = 256;

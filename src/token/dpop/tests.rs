@@ -1,4 +1,4 @@
-//! The examples of RFC 9449, as they stand there.
+//! The examples of RFC 9449.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use http::Method;
 use super::*;
 use crate::{store::MemoryStore, testing::ManualClock};
 
-/// A verifier of the service at `url`, at this second.
+/// A verifier for the service at `url`, at this second.
 fn dpop(url: &str, now: u64) -> Dpop {
     let clock = Arc::new(ManualClock::at(Timestamp::from_secs(now)));
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
@@ -16,7 +16,7 @@ fn dpop(url: &str, now: u64) -> Dpop {
 }
 
 #[tokio::test]
-async fn the_proof_of_a_token_request_in_rfc_9449_is_good_once() {
+async fn the_proof_of_a_token_request_in_rfc_9449_is_valid_once() {
     let dpop = dpop("https://server.example.com", 1_562_262_616);
     let key = dpop.verify(TOKEN_REQUEST, &Method::POST, "/token").await;
     assert_eq!(key.unwrap().thumbprint(), THUMBPRINT);
@@ -27,7 +27,8 @@ async fn the_proof_of_a_token_request_in_rfc_9449_is_good_once() {
 #[test]
 fn the_proof_of_a_resource_request_in_rfc_9449_is_for_its_token() {
     let dpop = dpop("https://resource.example.org", 1_562_262_618);
-    let read = |token| dpop.read(RESOURCE_REQUEST, &Method::GET, "/protectedresource", token);
+    let read =
+        |token| dpop.check_proof(RESOURCE_REQUEST, &Method::GET, "/protectedresource", token);
     let proof = read(Some(ACCESS_TOKEN)).unwrap();
     assert_eq!(proof.key.thumbprint(), THUMBPRINT);
     for (token, reason) in [
@@ -44,8 +45,8 @@ fn the_proof_of_a_resource_request_in_rfc_9449_is_for_its_token() {
 #[test]
 fn the_examples_of_rfc_9449_are_for_their_method_address_and_time() {
     let reason = |url: &str, now: u64, method: &Method, path: &str| {
-        let verdict = dpop(url, now).read(TOKEN_REQUEST, method, path, None);
-        verdict.map_or_else(|it| it.reason().to_owned(), |_| "good".to_owned())
+        let result = dpop(url, now).check_proof(TOKEN_REQUEST, method, path, None);
+        result.map_or_else(|it| it.reason().to_owned(), |_| "good".to_owned())
     };
     let (url, at) = ("https://server.example.com", 1_562_262_616);
     let window = Duration::from_secs(60).as_secs();
@@ -58,14 +59,14 @@ fn the_examples_of_rfc_9449_are_for_their_method_address_and_time() {
             at + window + 1,
             Method::POST,
             "/token",
-            "the proof is not of now",
+            "the `iat` of the proof is too far from now",
         ),
         (
             url,
             at - window - 1,
             Method::POST,
             "/token",
-            "the proof is not of now",
+            "the `iat` of the proof is too far from now",
         ),
         (
             url,
@@ -79,14 +80,14 @@ fn the_examples_of_rfc_9449_are_for_their_method_address_and_time() {
             at,
             Method::POST,
             "/tokens",
-            "the proof is for another address",
+            "the proof is for another URL",
         ),
         (
             "https://server.example.org",
             at,
             Method::POST,
             "/token",
-            "the proof is for another address",
+            "the proof is for another URL",
         ),
     ] {
         assert_eq!(

@@ -1,43 +1,46 @@
-//! The address that a proof is for, in the one form in which two can be compared.
+//! Normalizes the URL that a proof is for, so that two URLs can be compared.
 
 use url::Url;
 
 use crate::error::ConfigError;
 
-/// Where clients reach this service: what is before the path of a request.
+/// The URL at which clients reach this service: the part before the path of a request.
 #[derive(Debug)]
 pub(super) struct PublicUrl(String);
 
 impl PublicUrl {
     pub(super) fn new(text: &str) -> Result<Self, ConfigError> {
-        let refuse = |reason| ConfigError::new("public_url", reason);
-        let url = Url::parse(text).map_err(|_| refuse("is not an absolute URL"))?;
+        let reject = |reason| ConfigError::new("public_url", reason);
+        let url = Url::parse(text).map_err(|_| reject("is not an absolute URL"))?;
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(refuse("has a query or a fragment"));
+            return Err(reject("has a query or a fragment"));
         }
-        // What the browsers' rules make of it is what clients are told: a host in Unicode, say, in its form for DNS.
-        let url = normal(url.as_str());
-        let url = url.ok_or_else(|| refuse("is not one of https or http without a user"))?;
+        // Clients see the URL as browsers parse it: a host in Unicode, for example, in its DNS
+        // form.
+        let url = normalized(url.as_str());
+        let url = url.ok_or_else(|| reject("is not an https or http URL without a user"))?;
         Ok(Self(url.trim_end_matches('/').to_owned()))
     }
 
-    /// Whether `stated` is the address of a request for `path` here.
+    /// Returns whether `stated` is the URL of a request for `path` here.
     pub(super) fn is_at(&self, path: &str, stated: &str) -> bool {
         if !path.starts_with('/') {
             return false;
         }
-        // The two are put together first: a path must not climb out of what is before it unnoticed.
-        let own = normal(&format!("{}{path}", self.0));
-        own.is_some() && own == normal(stated)
+        // Joined before they are normalized, so that dot segments cannot leave the public URL
+        // unnoticed.
+        let own = normalized(&format!("{}{path}", self.0));
+        own.is_some() && own == normalized(stated)
     }
 }
 
-/// Without query and fragment (RFC 9449 section 4.3), and normalised by RFC 3986 sections 6.2.2 and 6.2.3: the case of scheme
-/// and host, escapes, dot segments, the default port and an empty path. `None` where it is no URI of http, or has a user.
+/// Removes query and fragment (RFC 9449 section 4.3), and normalizes by RFC 3986 sections 6.2.2 and
+/// 6.2.3: the case of scheme and host, escapes, dot segments, the default port and an empty path.
+/// Returns `None` for anything but an http or https URI without a user.
 ///
-/// Browsers have rules of their own (WHATWG), by which a backslash is a slash and a tab is nothing. A proof is no address that
-/// somebody has typed, so those do not apply.
-fn normal(text: &str) -> Option<String> {
+/// Browsers have their own rules (WHATWG), by which a backslash is a slash and a tab is ignored.
+/// Those are for URLs that people type and do not apply to proofs.
+fn normalized(text: &str) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
     if !text.bytes().all(is_plain) {
         return None;
@@ -63,22 +66,23 @@ fn normal(text: &str) -> Option<String> {
     Some(format!("{scheme}://{host}{port}{path}"))
 }
 
-/// The two parts of an authority without a user (RFC 3986 section 3.2).
+/// Returns the two parts of an authority without a user (RFC 3986 section 3.2).
 fn host_and_port(authority: &str) -> Option<(&str, &str)> {
-    let host_ends = match authority.starts_with('[') {
-        true => authority.find(']')? + 1,
-        false => authority.find(':').unwrap_or(authority.len()),
+    let host_ends = if authority.starts_with('[') {
+        authority.find(']')? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
     };
     let (host, port) = authority.split_at(host_ends);
     let port = match port {
         "" => "",
         port => port.strip_prefix(':')?,
     };
-    let is_good = !host.is_empty() && !authority.contains('@');
-    (is_good && port.bytes().all(|byte| byte.is_ascii_digit())).then_some((host, port))
+    let is_valid = !host.is_empty() && !authority.contains('@');
+    (is_valid && port.bytes().all(|byte| byte.is_ascii_digit())).then_some((host, port))
 }
 
-/// RFC 3986 section 5.2.4, for a path that is empty or begins with a slash.
+/// Removes dot segments (RFC 3986 section 5.2.4) from a path that is empty or begins with a slash.
 fn without_dots(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     let mut rest = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
@@ -99,7 +103,8 @@ fn without_dots(path: &str) -> String {
     format!("/{}", segments.join("/"))
 }
 
-/// RFC 3986 section 6.2.2.2: what needs no escape has none; other escapes are in upper case.
+/// Decodes escapes that are not needed, and writes the others in upper case (RFC 3986 section
+/// 6.2.2.2).
 fn unescaped(path: &str) -> String {
     let mut rest = path;
     let mut normal = String::with_capacity(path.len());
@@ -121,7 +126,7 @@ fn unescaped(path: &str) -> String {
     normal + rest
 }
 
-/// The byte that an escape stands for, and what is behind it.
+/// Returns the byte that an escape stands for, and the text after it.
 fn escaped(text: &str) -> Option<(u8, &str)> {
     let digits = text.get(1..3)?;
     let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -166,7 +171,7 @@ mod tests {
             "",
             "*",
             "wss://api.acme.dev/a/b",
-            // What browsers take for the same.
+            // Browsers take these for the same URL.
             "https:\\\\api.acme.dev\\a\\b",
             "https:/api.acme.dev/a/b",
             "https:///api.acme.dev/a/b",
@@ -179,7 +184,7 @@ mod tests {
             "https://api\u{3002}acme.dev/a/b",
             "https://@api.acme.dev/a/b",
             "https://:@api.acme.dev/a/b",
-            // No URI, or another one.
+            // Not a URI, or another one.
             "https://api.acme.dev:x/a/b",
             "https://api.acme.dev:443:443/a/b",
             "https://api.acme.dev./a/b",
@@ -209,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_was_taken_away_is_put_back() {
+    fn a_path_that_a_proxy_strips_is_restored() {
         let nested = PublicUrl::new("https://acme.dev/api/").unwrap();
         assert!(nested.is_at("/me", "https://acme.dev/api/me"));
         assert!(!nested.is_at("/me", "https://acme.dev/me"));
@@ -220,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_url_is_one_of_http_without_secrets() {
+    fn a_public_url_is_an_http_url_without_secrets() {
         for bad in [
             "",
             "acme.dev",

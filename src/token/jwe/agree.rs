@@ -1,4 +1,4 @@
-//! Agreeing on the key of a content (RFC 7518 section 4.6, RFC 8037 section 3.2), directly.
+//! Direct key agreement for the content key (RFC 7518 section 4.6, RFC 8037 section 3.2).
 
 use aws_lc_rs::{
     agreement::{self, ECDH_P256, UnparsedPublicKey, X25519},
@@ -7,16 +7,16 @@ use aws_lc_rs::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{compact::ContentKey, key::Wrapped};
+use super::{compact::ContentKey, key::WrappedKey};
 use crate::key::jwk;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Curve {
+pub(super) enum EcdhCurve {
     P256,
     X25519,
 }
 
-impl Curve {
+impl EcdhCurve {
     pub(super) const fn algorithm(self) -> &'static agreement::Algorithm {
         match self {
             Self::P256 => &ECDH_P256,
@@ -25,10 +25,11 @@ impl Curve {
     }
 }
 
-/// A public key, of which nobody has checked yet that it is on the curve.
+/// A public key that has not been checked to be on the curve.
 pub(super) struct Point {
-    pub(super) curve: Curve,
-    /// With both coordinates (SEC 1 section 2.3.3) on P-256, as RFC 7748 section 5 has it on X25519.
+    pub(super) curve: EcdhCurve,
+    /// On P-256 with both coordinates (SEC 1 section 2.3.3), on X25519 in the encoding of RFC 7748
+    /// section 5.
     bytes: Vec<u8>,
 }
 
@@ -36,48 +37,49 @@ impl Point {
     pub(super) fn p256(x: &str, y: &str) -> Option<Self> {
         let mut bytes = vec![UNCOMPRESSED];
         for coordinate in [x, y] {
-            bytes.extend_from_slice(&coordinate_of(coordinate)?);
+            bytes.extend_from_slice(&decode_coordinate(coordinate)?);
         }
-        let curve = Curve::P256;
+        let curve = EcdhCurve::P256;
         Some(Self { curve, bytes })
     }
 
     pub(super) fn x25519(x: &str) -> Option<Self> {
-        let bytes = coordinate_of(x)?.to_vec();
-        let curve = Curve::X25519;
+        let bytes = decode_coordinate(x)?.to_vec();
+        let curve = EcdhCurve::X25519;
         Some(Self { curve, bytes })
     }
 }
 
-fn coordinate_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+fn decode_coordinate(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     jwk::decode(text).filter(|bytes| bytes.len() == COORDINATE_BYTES)
 }
 
-/// Agrees with the holder of `point` by a key that is used this once.
-pub(super) fn agree_anew(point: &Point) -> Option<Wrapped> {
+/// Agrees with the holder of `point`, using a new ephemeral key.
+pub(super) fn agree_ephemeral(point: &Point) -> Option<WrappedKey> {
     let ephemeral = agreement::PrivateKey::generate(point.curve.algorithm()).ok()?;
     let public = ephemeral.compute_public_key().ok()?;
     let epk = match point.curve {
-        Curve::P256 => {
+        EcdhCurve::P256 => {
             let (x, y) = public
                 .as_ref()
                 .get(1..)?
                 .split_at_checked(COORDINATE_BYTES)?;
             json!({ "crv": "P-256", "kty": "EC", "x": jwk::encode(x), "y": jwk::encode(y) })
         }
-        Curve::X25519 => {
+        EcdhCurve::X25519 => {
             json!({ "crv": "X25519", "kty": "OKP", "x": jwk::encode(public.as_ref()) })
         }
     };
-    Some(Wrapped {
+    Some(WrappedKey {
         content: agree(&ephemeral, point, &Default::default())?,
         encrypted: Vec::new(),
         epk: Some(epk),
     })
 }
 
-/// The key that two parties agree on. The library refuses a point that is not on the curve, and one of X25519 that makes the
-/// key the same for everybody (RFC 7748 section 6.1).
+/// Computes the key that two parties agree on. The library rejects a point that is not on the
+/// curve, and one of X25519 for which the secret does not depend on the private key (RFC 7748
+/// section 6.1).
 pub(super) fn agree(
     private: &agreement::PrivateKey,
     point: &Point,
@@ -92,7 +94,7 @@ pub(super) fn agree(
     .ok()
 }
 
-/// The Concat KDF of RFC 7518 section 4.6.2.
+/// Derives a key with the Concat KDF of RFC 7518 section 4.6.2.
 pub(super) fn derive(
     shared: &[u8],
     algorithm: &str,
@@ -109,6 +111,6 @@ pub(super) fn derive(
     sskdf_digest(sha256, shared, &info, key).ok()
 }
 
-/// First byte of a point with both coordinates.
+/// The first byte of a point with both coordinates.
 const UNCOMPRESSED: u8 = 4;
 const COORDINATE_BYTES: usize = 32;

@@ -1,10 +1,11 @@
-//! The compact form of RFC 7516: five parts, of which the first is authenticated with the content.
+//! The compact serialization of RFC 7516: five parts, of which the first is authenticated together
+//! with the content.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64_simd::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::{header::Header, key::JweKey};
+use super::{header::JweHeader, key::JweKey};
 use crate::{
     error::IssueError,
     key::{jwk, ring::Ring},
@@ -14,13 +15,13 @@ use crate::{
     token::MAX_BYTES,
 };
 
-/// The key that encrypts one content, and no other.
+/// The key that encrypts a single content.
 pub(super) type ContentKey = Zeroizing<[u8; 32]>;
 
-/// Encrypts `signed` for whoever has `key`.
+/// Encrypts `signed` for the holder of `key`.
 pub(super) fn seal(signed: &str, key: &JweKey) -> Result<String, IssueError> {
     let crypto = |_| IssueError::Crypto;
-    let wrapped = key.wrap()?;
+    let wrapped = key.wrap_content_key()?;
     let mut header = serde_json::json!({
         "alg": key.algorithm().name(), "cty": "JWT", "enc": ENCRYPTION, "kid": key.kid(),
     });
@@ -53,16 +54,16 @@ pub(super) fn seal(signed: &str, key: &JweKey) -> Result<String, IssueError> {
     Ok(token)
 }
 
-/// The signed token in `token`, by a key of `keys`.
+/// Decrypts `token` with a key of `keys`, and returns the signed token inside.
 pub(super) fn open(token: &str, keys: &Ring<JweKey>) -> Result<Secret<String>, Rejection> {
     let (content, is_nested) = decrypt(token, keys)?;
     match std::str::from_utf8(&content) {
         Ok(signed) if is_nested => Ok(Secret::new(signed.to_owned())),
-        _ => Err(Rejection::invalid("there is no token within")),
+        _ => Err(Rejection::invalid("the content is not a token")),
     }
 }
 
-/// The content of `token`, and whether it is said to be a token.
+/// Returns the content of `token`, and whether `cty` declares it to be a token.
 pub(super) fn decrypt(
     token: &str,
     keys: &Ring<JweKey>,
@@ -72,14 +73,14 @@ pub(super) fn decrypt(
     }
     let parts: Vec<_> = token.splitn(6, '.').collect();
     let [header, encrypted, nonce, content, tag] = parts[..] else {
-        return Err(Rejection::invalid("the token has not five parts"));
+        return Err(Rejection::invalid("the token does not have five parts"));
     };
     let decoded = decode(header)?;
-    let named = Header::parse(&decoded)?;
-    let key = keys.find(named.kid.as_deref());
+    let parsed_header = JweHeader::parse(&decoded)?;
+    let key = keys.find(parsed_header.kid.as_deref());
     let key = key.ok_or_else(|| Rejection::invalid("no key of the ring has this kid"))?;
-    // Both are the key's; the header must agree.
-    if key.algorithm().name() != named.alg || named.enc != ENCRYPTION {
+    // Both are fixed by the key; the header must match.
+    if key.algorithm().name() != parsed_header.alg || parsed_header.enc != ENCRYPTION {
         let reason = "the token names another algorithm than its key";
         return Err(Rejection::invalid(reason));
     }
@@ -87,7 +88,9 @@ pub(super) fn decrypt(
     let (nonce, tag) = (decode(nonce)?, decode(tag)?);
     let mut sealed = Zeroizing::new(decode(content)?);
     let nonce = Nonce::try_assume_unique_for_key(&nonce).map_err(|_| refuse())?;
-    let content_key = key.unwrap(&named, &decode(encrypted)?).ok_or_else(refuse)?;
+    let content_key = key
+        .unwrap_content_key(&parsed_header, &decode(encrypted)?)
+        .ok_or_else(refuse)?;
     if tag.len() != AES_256_GCM.tag_len() {
         return Err(refuse());
     }
@@ -99,7 +102,7 @@ pub(super) fn decrypt(
         })
         .map_err(|_| refuse())?;
     sealed.truncate(length);
-    Ok((sealed, named.is_nested))
+    Ok((sealed, parsed_header.is_nested))
 }
 
 fn cipher(key: &ContentKey) -> Result<LessSafeKey, aws_lc_rs::error::Unspecified> {
@@ -111,6 +114,6 @@ fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
     decoded.map_err(|_| Rejection::invalid("a part of the token is not base64url"))
 }
 
-/// The one content encryption (RFC 7518 section 5.3).
+/// The only content encryption (RFC 7518 section 5.3).
 const ENCRYPTION: &str = "A256GCM";
 const NONCE_BYTES: usize = 12;

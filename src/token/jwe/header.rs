@@ -10,26 +10,26 @@ use serde::{
 use super::agree::Point;
 use crate::{
     json,
-    json::{Names, Text},
+    json::{CowStr, MemberNames},
     key::jwk,
     rejection::Rejection,
     token::jwt::jws,
 };
 
-/// The members that matter.
-pub(super) struct Header<'a> {
+/// The members that are used.
+pub(super) struct JweHeader<'a> {
     pub(super) alg: Cow<'a, str>,
     pub(super) enc: Cow<'a, str>,
     pub(super) kid: Option<Cow<'a, str>>,
     pub(super) epk: Option<EphemeralKey<'a>>,
-    /// Whether the content is said to be a token (`cty`).
+    /// Whether `cty` declares the content to be a token.
     pub(super) is_nested: bool,
-    /// Who agrees on a key with whom, as it goes into the key (`apu`, `apv`).
+    /// The parties of the key agreement (`apu`, `apv`), which are inputs of the key derivation.
     pub(super) parties: [Vec<u8>; 2],
 }
 
-/// A public key that is used once: an object of distinct members, without a private one. Those of which this has no need are
-/// skipped.
+/// An ephemeral public key: an object with distinct members and no private ones. Unknown members
+/// are skipped.
 pub(super) struct EphemeralKey<'a> {
     kty: Cow<'a, str>,
     crv: Cow<'a, str>,
@@ -47,45 +47,45 @@ impl EphemeralKey<'_> {
     }
 }
 
-impl<'a> Header<'a> {
+impl<'a> JweHeader<'a> {
     pub(super) fn parse(decoded: &'a [u8]) -> Result<Self, Rejection> {
         let refuse = |error: serde_json::Error| {
             Rejection::invalid("the token's header is not an acceptable JSON object")
-                .because(json::place(&error))
+                .because(json::position(&error))
         };
         json::parse(decoded).map_err(refuse)
     }
 }
 
-impl<'de> Deserialize<'de> for Header<'de> {
+impl<'de> Deserialize<'de> for JweHeader<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(HeaderVisitor)
+        deserializer.deserialize_map(JweHeaderVisitor)
     }
 }
 
-struct HeaderVisitor;
+struct JweHeaderVisitor;
 
-impl<'de> Visitor<'de> for HeaderVisitor {
-    type Value = Header<'de>;
+impl<'de> Visitor<'de> for JweHeaderVisitor {
+    type Value = JweHeader<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JOSE header")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JweHeader<'de>, A::Error> {
         let (mut alg, mut enc, mut kid, mut cty, mut epk) = (None, None, None, None, None);
         let mut parties = [Vec::new(), Vec::new()];
-        let mut names = Names::new();
-        while let Some(Text(name)) = map.next_key()? {
+        let mut names = MemberNames::new();
+        while let Some(CowStr(name)) = map.next_key()? {
             match &*name {
-                "alg" => alg = Some(map.next_value::<Text<'de>>()?.0),
-                "enc" => enc = Some(map.next_value::<Text<'de>>()?.0),
-                "kid" => kid = Some(map.next_value::<Text<'de>>()?.0),
-                "cty" => cty = Some(map.next_value::<Text<'de>>()?.0),
+                "alg" => alg = Some(map.next_value::<CowStr<'de>>()?.0),
+                "enc" => enc = Some(map.next_value::<CowStr<'de>>()?.0),
+                "kid" => kid = Some(map.next_value::<CowStr<'de>>()?.0),
+                "cty" => cty = Some(map.next_value::<CowStr<'de>>()?.0),
                 "epk" => epk = Some(map.next_value()?),
-                "apu" => parties[0] = party(&map.next_value::<Text<'de>>()?.0)?,
-                "apv" => parties[1] = party(&map.next_value::<Text<'de>>()?.0)?,
-                "crit" => return Err(A::Error::custom("`crit` names what is not understood")),
+                "apu" => parties[0] = party(&map.next_value::<CowStr<'de>>()?.0)?,
+                "apv" => parties[1] = party(&map.next_value::<CowStr<'de>>()?.0)?,
+                "crit" => return Err(A::Error::custom("`crit` is not supported")),
                 "zip" => return Err(A::Error::custom("the payload is compressed")),
                 _ => {
                     map.next_value::<json::Skipped>()?;
@@ -94,7 +94,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
             names.add(name).map_err(A::Error::custom)?;
         }
         let is_token = |cty: Cow<'_, str>| jws::strip_application(&cty).eq_ignore_ascii_case("JWT");
-        Ok(Header {
+        Ok(JweHeader {
             alg: alg.ok_or_else(|| A::Error::missing_field("alg"))?,
             enc: enc.ok_or_else(|| A::Error::missing_field("enc"))?,
             kid,
@@ -122,13 +122,13 @@ impl<'de> Visitor<'de> for EphemeralVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EphemeralKey<'de>, A::Error> {
         let (mut kty, mut crv, mut x, mut y) = (None, None, None, None);
-        let mut names = Names::new();
-        while let Some(Text(name)) = map.next_key()? {
+        let mut names = MemberNames::new();
+        while let Some(CowStr(name)) = map.next_key()? {
             match &*name {
-                "kty" => kty = Some(map.next_value::<Text<'de>>()?.0),
-                "crv" => crv = Some(map.next_value::<Text<'de>>()?.0),
-                "x" => x = Some(map.next_value::<Text<'de>>()?.0),
-                "y" => y = Some(map.next_value::<Text<'de>>()?.0),
+                "kty" => kty = Some(map.next_value::<CowStr<'de>>()?.0),
+                "crv" => crv = Some(map.next_value::<CowStr<'de>>()?.0),
+                "x" => x = Some(map.next_value::<CowStr<'de>>()?.0),
+                "y" => y = Some(map.next_value::<CowStr<'de>>()?.0),
                 "d" => return Err(A::Error::custom("the key is a private one")),
                 _ => {
                     map.next_value::<json::Skipped>()?;
@@ -147,7 +147,7 @@ impl<'de> Visitor<'de> for EphemeralVisitor {
 
 fn party<E: serde::de::Error>(text: &str) -> Result<Vec<u8>, E> {
     let bytes = jwk::decode(text).filter(|bytes| bytes.len() <= LONGEST_PARTY);
-    let bytes = bytes.ok_or_else(|| E::custom("a party's name is not base64url, or too long"))?;
+    let bytes = bytes.ok_or_else(|| E::custom("a party name is not base64url, or is too long"))?;
     Ok(bytes.to_vec())
 }
 

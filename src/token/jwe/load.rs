@@ -1,4 +1,4 @@
-//! Keys from the forms in which others write them: PEM and JWK.
+//! Loads encryption keys from PEM and JWK.
 
 use aws_lc_rs::{
     agreement::{self, ECDH_P256, X25519},
@@ -10,36 +10,42 @@ use aws_lc_rs::{
 use zeroize::Zeroizing;
 
 use super::{
-    agree::{Point, agree_anew},
-    key::{JweAlgorithm, JweKey, Material, exact},
+    agree::{Point, agree_ephemeral},
+    key::{JweAlgorithm, JweKey, JweMaterial, exact},
 };
 use crate::{
     error::ConfigError,
-    key::{jwk, jwk::Jwk, material::Parts, pem, signing::Key},
+    key::{jwk, jwk::Jwk, material::KeyParts, pem, signing::Key},
 };
 
 impl JweKey {
-    /// Reads the one private or public key of a PEM text (RFC 7468): what [`Key::from_pem`] takes.
+    /// Reads the only private or public key in a PEM text (RFC 7468). Accepts what
+    /// [`Key::from_pem`] accepts.
     ///
     /// # Errors
     ///
     /// As [`Key::from_pem`].
     pub fn from_pem(algorithm: JweAlgorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        let twin = Key::from_pem_for(algorithm.name(), algorithm.twin(), pem.as_ref())?;
-        Self::of(algorithm, twin)
+        let key = Key::from_pem_for(
+            algorithm.name(),
+            algorithm.signing_algorithm(),
+            pem.as_ref(),
+        )?;
+        Self::of(algorithm, key)
     }
 
-    /// Reads a JSON Web Key (RFC 7517), private or public, and takes the algorithm from its `alg`; an EC or OKP key
-    /// may leave it out.
+    /// Reads a private or public JSON Web Key (RFC 7517). The algorithm is that of `alg`, which may
+    /// be absent in an EC or OKP key.
     ///
-    /// `use` and `key_ops` are kept to: a private key whose `key_ops` lists what its public half does and nothing that
-    /// decrypts only encrypts. That is `decrypt` or `unwrapKey` for RSA, `deriveKey` or `deriveBits` for EC and OKP; a shared
-    /// secret needs both `wrapKey` and `unwrapKey`.
+    /// `use` and `key_ops` are respected. A private key only encrypts if its `key_ops` lists an
+    /// operation of the public half and none that decrypts. The decrypting operations are `decrypt`
+    /// or `unwrapKey` for RSA, and `deriveKey` or `deriveBits` for EC and OKP. A shared secret
+    /// needs both `wrapKey` and `unwrapKey`.
     ///
     /// # Errors
     ///
-    /// When it is not a JWK in every member, as [`Key::from_jwk`] has them, when its `use` is not `enc`, or its `alg` or
-    /// `key_ops` is for something else, signing above all, and when it says no algorithm.
+    /// If any member is malformed, as for [`Key::from_jwk`], if `use` is not `enc`, if `alg` or
+    /// `key_ops` is for something else, in particular signing, and if the algorithm is not stated.
     pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
         let jwk = Jwk::parse("jwk", json)?;
         let algorithm = algorithm(&jwk)?;
@@ -51,75 +57,77 @@ impl JweKey {
         if algorithm == JweAlgorithm::EcdhEs && jwk.required("kty")? == "OKP" {
             return x25519(&jwk);
         }
-        let parts = jwk.read(algorithm.twin(), algorithm.name())?;
-        let twin = named(&jwk, algorithm, parts)?;
-        let twin = match keeps_private(&jwk, algorithm, twin.can_sign())? {
-            true => twin,
-            false => twin.verifying(),
+        let parts = jwk.read(algorithm.signing_algorithm(), algorithm.name())?;
+        let key = key_from_parts(&jwk, algorithm, parts)?;
+        let key = if may_decrypt(&jwk, algorithm, key.can_sign())? {
+            key
+        } else {
+            key.verifying()
         };
         let Some(secret) = secret else {
-            return Self::of(algorithm, twin);
+            return Self::of(algorithm, key);
         };
-        let secret = exact(&secret).ok_or_else(|| jwk.refuse("its `k` is not of 32 bytes"))?;
-        Ok(Self::new(algorithm, twin, Material::Shared(secret)))
+        let secret = exact(&secret).ok_or_else(|| jwk.refuse("its `k` does not have 32 bytes"))?;
+        Ok(Self::new(algorithm, key, JweMaterial::Shared(secret)))
     }
 
-    /// The key pair, or the public key, that `twin` is.
-    pub(super) fn of(algorithm: JweAlgorithm, twin: Key) -> Result<Self, ConfigError> {
+    /// Builds an encryption key from a signing key of the same type.
+    pub(super) fn of(algorithm: JweAlgorithm, key: Key) -> Result<Self, ConfigError> {
         let material = match algorithm {
-            JweAlgorithm::RsaOaep256 => rsa(&twin),
-            _ => ec(&twin),
+            JweAlgorithm::RsaOaep256 => rsa(&key),
+            _ => ec(&key),
         };
         let unfit = || {
-            let reason = format!("{algorithm} cannot be done with this key");
+            let reason = format!("this key cannot be used for {algorithm}");
             ConfigError::new("private_key", reason)
         };
-        Ok(Self::new(algorithm, twin, material.ok_or_else(unfit)?))
+        Ok(Self::new(algorithm, key, material.ok_or_else(unfit)?))
     }
 }
 
-fn rsa(twin: &Key) -> Option<Material> {
-    let public = PublicEncryptingKey::from_der(twin.public_der()?.as_ref()).ok()?;
+fn rsa(key: &Key) -> Option<JweMaterial> {
+    let public = PublicEncryptingKey::from_der(key.public_der()?.as_ref()).ok()?;
     let private = |der: Zeroizing<Vec<u8>>| {
         OaepPrivateDecryptingKey::new(PrivateDecryptingKey::from_pkcs8(&der)?)
     };
-    let private = pkcs8(twin).map(private).transpose().ok()?;
-    Some(Material::Rsa(
+    let private = pkcs8(key).map(private).transpose().ok()?;
+    Some(JweMaterial::Rsa(
         OaepPublicEncryptingKey::new(public).ok()?,
         private,
     ))
 }
 
-fn ec(twin: &Key) -> Option<Material> {
-    let public = twin.public_jwk()?;
+fn ec(key: &Key) -> Option<JweMaterial> {
+    let public = key.public_jwk()?;
     let point = Point::p256(public["x"].as_str()?, public["y"].as_str()?)?;
     let private =
         |der: Zeroizing<Vec<u8>>| agreement::PrivateKey::from_private_key_der(&ECDH_P256, &der);
-    let private = pkcs8(twin).map(private).transpose().ok()?;
-    Some(Material::Ec(point, private))
+    let private = pkcs8(key).map(private).transpose().ok()?;
+    Some(JweMaterial::Ec(point, private))
 }
 
-/// The private half, if there is one, in one form.
-fn pkcs8(twin: &Key) -> Option<Zeroizing<Vec<u8>>> {
-    let pem = twin.to_pkcs8_pem()?;
+/// Returns the private half, if there is one, as PKCS#8.
+fn pkcs8(key: &Key) -> Option<Zeroizing<Vec<u8>>> {
+    let pem = key.to_pkcs8_pem()?;
     pem::read(pem.expose().as_bytes())
         .ok()
         .map(|block| block.der)
 }
 
-/// What `alg` names or, without one, the only algorithm that there is for the kind of key. An RSA key could be for OAEP with
-/// another hash, and a shared secret for anything.
+/// Returns the algorithm that `alg` names or, if there is none, the only one for the key type. An
+/// RSA key could be for OAEP with another hash, and a shared secret for any algorithm, so both need
+/// `alg`.
 fn algorithm(jwk: &Jwk<'_>) -> Result<JweAlgorithm, ConfigError> {
     match jwk.text("alg")? {
         Some(name) => JweAlgorithm::from_name(&name)
-            .ok_or_else(|| jwk.refuse("its `alg` is of no encryption offered here")),
+            .ok_or_else(|| jwk.refuse("its `alg` is not a supported encryption algorithm")),
         None if ["EC", "OKP"].contains(&&*jwk.required("kty")?) => Ok(JweAlgorithm::EcdhEs),
         None => Err(jwk.refuse("it has no `alg`")),
     }
 }
 
-/// Whether the private half may be used, if there is one (RFC 7517 section 4.3).
-fn keeps_private(
+/// Returns whether the private half exists and may be used (RFC 7517 section 4.3).
+fn may_decrypt(
     jwk: &Jwk<'_>,
     algorithm: JweAlgorithm,
     is_private: bool,
@@ -131,62 +139,69 @@ fn keeps_private(
         .iter()
         .any(|it| ["sign", "verify"].contains(&it.as_str()))
     {
-        return Err(jwk.refuse("its `key_ops` is for signing, and one key does not do both"));
+        return Err(jwk.refuse("its `key_ops` is for signing, and one key must not do both"));
     }
     let allows = |names: [&str; 2]| operations.iter().any(|it| names.contains(&it.as_str()));
     match algorithm {
         JweAlgorithm::RsaOaep256 if is_private && allows(["decrypt", "unwrapKey"]) => Ok(true),
         JweAlgorithm::RsaOaep256 if allows(["encrypt", "wrapKey"]) => Ok(false),
-        // Browsers say no operation of a public key, because it takes part in what the private one does.
+        // Browsers export a public key with an empty `key_ops`, since it only takes part in the
+        // operations of the private key.
         JweAlgorithm::EcdhEs if !is_private && operations.is_empty() => Ok(false),
         JweAlgorithm::EcdhEs if allows(["deriveKey", "deriveBits"]) => Ok(is_private),
         JweAlgorithm::A256Kw if allows(["wrapKey"; 2]) && allows(["unwrapKey"; 2]) => Ok(true),
-        _ => Err(jwk.refuse("its `key_ops` allows neither to encrypt nor to decrypt")),
+        _ => Err(jwk.refuse("its `key_ops` allows neither encrypting nor decrypting")),
     }
 }
 
-/// What knows the id and the forms of a key made of `parts`.
-fn named(jwk: &Jwk<'_>, algorithm: JweAlgorithm, parts: Parts) -> Result<Key, ConfigError> {
-    let twin = Key::new(algorithm.twin(), parts);
+/// Builds the underlying key from `parts`, with the id of the JWK.
+fn key_from_parts(
+    jwk: &Jwk<'_>,
+    algorithm: JweAlgorithm,
+    parts: KeyParts,
+) -> Result<Key, ConfigError> {
+    let key = Key::new(algorithm.signing_algorithm(), parts);
     match jwk.kid()? {
-        Some(kid) => twin.with_kid(kid),
-        None => Ok(twin),
+        Some(kid) => key.with_kid(kid),
+        None => Ok(key),
     }
 }
 
-/// RFC 8037 section 2. Nothing signs with such a key.
+/// Reads a key on X25519 (RFC 8037 section 2). Such a key cannot sign.
 fn x25519(jwk: &Jwk<'_>) -> Result<JweKey, ConfigError> {
     let algorithm = JweAlgorithm::EcdhEs;
     if jwk.required("crv")? != "X25519" {
-        return Err(jwk.refuse("its `crv` is not `X25519`, as ECDH-ES needs"));
+        return Err(jwk.refuse("its `crv` is not `X25519`, as ECDH-ES requires"));
     }
     let public = jwk.bytes_of("x", 32)?;
     let x = jwk::encode(&public);
-    let point = Point::x25519(&x).filter(|point| agree_anew(point).is_some());
-    let point = point.ok_or_else(|| jwk.refuse("with its `x` nobody can agree on a secret"))?;
-    let private = match jwk.has("d") {
-        true => Some(fitting(jwk, &public)?),
-        false => None,
+    let point = Point::x25519(&x).filter(|point| agree_ephemeral(point).is_some());
+    let point =
+        point.ok_or_else(|| jwk.refuse("its `x` has low order, so no secret can be agreed on"))?;
+    let private = if jwk.has("d") {
+        Some(private_half(jwk, &public)?)
+    } else {
+        None
     };
-    let keeps = keeps_private(jwk, algorithm, private.is_some())?;
+    let may_decrypt = may_decrypt(jwk, algorithm, private.is_some())?;
     let members = vec![
         ("crv", "X25519".to_owned()),
         ("kty", "OKP".to_owned()),
         ("x", x),
     ];
-    let twin = named(jwk, algorithm, Parts::silent(members))?;
-    let material = Material::Ec(point, private.filter(|_| keeps));
-    Ok(JweKey::new(algorithm, twin, material))
+    let key = key_from_parts(jwk, algorithm, KeyParts::non_signing(members))?;
+    let material = JweMaterial::Ec(point, private.filter(|_| may_decrypt));
+    Ok(JweKey::new(algorithm, key, material))
 }
 
-/// The private half, whose public half must be this.
-fn fitting(jwk: &Jwk<'_>, public: &[u8]) -> Result<agreement::PrivateKey, ConfigError> {
+/// Reads the private half, which must match the public one.
+fn private_half(jwk: &Jwk<'_>, public: &[u8]) -> Result<agreement::PrivateKey, ConfigError> {
     let d = jwk.bytes_of("d", 32)?;
     let private = agreement::PrivateKey::from_private_key(&X25519, &d).ok();
     let fits = |private: &agreement::PrivateKey| {
         let own = private.compute_public_key();
         own.is_ok_and(|own| own.as_ref() == public)
     };
-    let refuse = || jwk.refuse("its private and public members do not make one key");
+    let refuse = || jwk.refuse("its private and public members do not match");
     private.filter(fits).ok_or_else(refuse)
 }

@@ -1,25 +1,28 @@
-//! Signed tokens that are encrypted (feature `jwe`): JSON Web Encryption, RFC 7516, around a [`Jwt`].
+//! Encrypts signed tokens (feature `jwe`): JSON Web Encryption, RFC 7516, around a [`Jwt`].
 //!
-//! A signed token can be read by whoever holds it. [`Jwe`] encrypts it for the one party that has the key: sign, then encrypt
-//! (RFC 7519 section 11.2). What is opened is verified as any token of the [`Jwt`] inside, list and all.
+//! Anyone who holds a signed token can read it. [`Jwe`] encrypts it for the one party that has the
+//! key: sign, then encrypt (RFC 7519 section 11.2). A decrypted token is verified like any token of
+//! the inner [`Jwt`], including its list.
 //!
 //! # Rules
 //!
-//! * **The key says how** ([`JweAlgorithm`]): `RSA-OAEP-256`, `ECDH-ES` on P-256 or X25519, or `A256KW`, each with `A256GCM`. The header's `alg` and
-//!   `enc` are compared with that and choose nothing. `RSA1_5` and the modes with CBC are not offered.
-//! * **The form is strict**: five parts in base64url without padding, a header of distinct members, `cty: JWT`. A header with `crit` or `zip`
-//!   is refused: what is compressed before it is encrypted tells of itself by its length.
-//! * **Encrypted is not signed.** Anybody can encrypt to a public key, so what is inside must be a token that the [`Jwt`] accepts; claims
-//!   that stand in a JWE alone are refused.
-//! * **The [`Jwt`] itself refuses** a token of five parts, as it always does: whoever wants to accept both says so with
+//! * **The key determines the algorithm** ([`JweAlgorithm`]): `RSA-OAEP-256`, `ECDH-ES` on P-256 or
+//!   X25519, or `A256KW`, each with `A256GCM`. The header's `alg` and `enc` must match it and
+//!   select nothing. `RSA1_5` and the CBC modes are not supported.
+//! * **The format is strict**: five parts in base64url without padding, a header with distinct
+//!   members, `cty: JWT`. A header with `crit` or `zip` is rejected: when data is compressed before
+//!   encryption, its length reveals part of the content.
+//! * **Encryption does not authenticate.** Anyone can encrypt to a public key, so the content must
+//!   be a token that the [`Jwt`] accepts. Claims that are only in the JWE are rejected.
+//! * **The [`Jwt`] itself rejects** a token with five parts. To accept both kinds, use
 //!   `jwe.or(jwt.read_from(..))`.
-//! * **One answer** for whatever does not decrypt: key, tag, or length (RFC 7516 section 11.5).
-//! * **8 KiB** is the limit as for every token. Encryption adds a third, and under a thumbprint as the key's id 224 bytes by
-//!   `A256KW`, 285 by `ECDH-ES` on X25519 and 349 on P-256, 520 by RSA of 2048 bits and 861 of 4096. So one signed by ML-DSA-87
-//!   does not fit.
+//! * **One error** for every decryption failure: key, tag, or length (RFC 7516 section 11.5).
+//! * **8 KiB** is the limit, as for every token. Encryption adds a third, and, with a thumbprint as
+//!   the key id, 224 bytes for `A256KW`, 285 for `ECDH-ES` on X25519, 349 on P-256, 520 for RSA
+//!   with 2048 bits and 861 with 4096. A token signed with ML-DSA-87 therefore does not fit.
 //!
-//! Keys come from PEM ([`JweKey::from_pem`]) and JWK ([`JweKey::from_jwk`]), go back into both, and rotate in a [`KeyRing`], by exact
-//! `kid`, as those that sign.
+//! Keys are read from PEM ([`JweKey::from_pem`]) and JWK ([`JweKey::from_jwk`]), can be exported to
+//! both, and rotate in a [`KeyRing`] with an exact `kid`, like signing keys.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -27,7 +30,8 @@
 //! use tower_jam::{Algorithm, Claims, Grant, Jwt, Key, KeyRing};
 //! use tower_jam::token::jwe::{Jwe, JweAlgorithm, JweKey};
 //!
-//! let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(Algorithm::EdDsa)?)).issuer("https://auth.acme.dev").audience("api").build()?;
+//! let ring = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
+//! let jwt = Jwt::<Claims>::builder(ring).issuer("https://auth.acme.dev").audience("api").build()?;
 //! let key = JweKey::generate(JweAlgorithm::EcdhEs)?;
 //! let jwe = Jwe::new(jwt.clone(), KeyRing::new(key));
 //!
@@ -63,7 +67,7 @@ use crate::{
     secret::Secret,
 };
 
-/// Encrypts the tokens of a [`Jwt`], and verifies what it encrypted. See the [module](self).
+/// Encrypts the tokens of a [`Jwt`], and verifies encrypted tokens. See the [module](self).
 ///
 /// It is a handle: cloning it is cheap.
 pub struct Jwe<U> {
@@ -72,13 +76,13 @@ pub struct Jwe<U> {
 }
 
 impl<U> Jwe<U> {
-    /// An engine for tokens of `jwt`, encrypted with the active key of `keys`.
+    /// Creates an engine for the tokens of `jwt`, encrypted with the active key of `keys`.
     #[must_use]
     pub const fn new(jwt: Jwt<U>, keys: KeyRing<JweKey>) -> Self {
         Self { jwt, keys }
     }
 
-    /// The keys in use; replacing them here replaces them for every clone of this engine.
+    /// Returns the keys in use. Changes to this ring affect every clone of this engine.
     #[must_use]
     pub const fn keys(&self) -> &KeyRing<JweKey> {
         &self.keys
@@ -88,23 +92,24 @@ impl<U> Jwe<U> {
     ///
     /// # Errors
     ///
-    /// When the result would be longer than 8 KiB, or the cryptographic library fails.
+    /// If the result would be longer than 8 KiB, or the cryptographic library fails.
     pub fn seal(&self, signed: &str) -> Result<Secret<String>, IssueError> {
         compact::seal(signed, self.keys.load().active()).map(Secret::new)
     }
 
-    /// Decrypts to the signed token inside, of which nothing is verified yet.
+    /// Decrypts to the inner signed token, which is not verified yet.
     ///
     /// # Errors
     ///
-    /// An invalid [`Rejection`] when it is not in the strict form, or does not decrypt.
+    /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) if the token is not in the strict
+    /// format or does not decrypt.
     pub fn open(&self, token: &str) -> Result<Secret<String>, Rejection> {
         compact::open(token, &self.keys.load())
     }
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Jwe<U> {
-    /// Decrypts a token, and verifies the one inside, as the layer does.
+    /// Decrypts a token and verifies the inner one, as the layer does.
     ///
     /// # Errors
     ///

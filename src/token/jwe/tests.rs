@@ -1,4 +1,4 @@
-//! Published vectors, and the derivation of RFC 7518.
+//! Published vectors, and the key derivation of RFC 7518.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
@@ -15,13 +15,13 @@ use super::{
     JweAlgorithm, JweKey,
     agree::{Point, agree, derive},
     compact,
-    header::Header,
+    header::JweHeader,
 };
 use crate::key::{KeyRing, jwk};
 
 /// RFC 7518 appendix C.
 #[test]
-fn the_key_of_the_rfc_comes_out_as_published() {
+fn the_derived_key_matches_the_rfc() {
     let shared = [
         158, 86, 217, 29, 129, 113, 53, 211, 114, 131, 66, 131, 191, 132, 38, 156, 251, 49, 110,
         163, 218, 128, 106, 72, 246, 218, 167, 121, 140, 254, 144, 196,
@@ -37,7 +37,7 @@ fn the_key_of_the_rfc_comes_out_as_published() {
     assert_eq!(jwk::encode(&key), "VqqN6vgjbSBcIijNcacQGg");
 }
 
-/// RFC 7748 section 6.1, and the same keys as RFC 8037 appendix A.6 writes them.
+/// RFC 7748 section 6.1, with the same keys in the form of RFC 8037 appendix A.6.
 #[test]
 fn the_secret_of_the_rfc_is_agreed_on_with_x25519() {
     let d = [
@@ -65,7 +65,7 @@ fn the_secret_of_the_rfc_is_agreed_on_with_x25519() {
     derive(&shared, "A256GCM", &parties, &mut expected).unwrap();
     assert_eq!(*agree(&bob, &alice, &parties).unwrap(), expected);
 
-    // With a point of low order the secret would be the same for everybody.
+    // With a point of low order the secret would not depend on the private key.
     let mut one = [0; 32];
     one[0] = 1;
     for x in [[0; 32], one] {
@@ -75,10 +75,10 @@ fn the_secret_of_the_rfc_is_agreed_on_with_x25519() {
 }
 
 #[test]
-fn a_key_that_is_used_once_is_an_object_of_distinct_members_without_a_private_one() {
+fn an_ephemeral_key_has_distinct_and_no_private_members() {
     let parse = |epk: &str| {
         let header = format!(r#"{{"alg":"ECDH-ES","enc":"A256GCM","epk":{epk}}}"#);
-        Header::parse(header.as_bytes()).is_ok()
+        JweHeader::parse(header.as_bytes()).is_ok()
     };
     let x = jwk::encode(&[1; 32]);
     let good = format!(r#""kty":"OKP","crv":"X25519","x":"{x}""#);
@@ -97,9 +97,10 @@ fn a_key_that_is_used_once_is_an_object_of_distinct_members_without_a_private_on
     }
 }
 
-/// A point that is not on the curve would tell of the private key (RFC 7518 section 4.6, the invalid curve attack).
+/// A point that is not on the curve would reveal the private key (the invalid curve attack, RFC
+/// 7518 section 4.6).
 #[test]
-fn a_point_of_p256_that_is_not_on_the_curve_agrees_with_nobody() {
+fn a_point_that_is_not_on_p256_is_rejected() {
     let (own, other) = (
         agreement::PrivateKey::generate(&agreement::ECDH_P256).unwrap(),
         agreement::PrivateKey::generate(&agreement::ECDH_P256).unwrap(),
@@ -116,8 +117,8 @@ fn a_point_of_p256_that_is_not_on_the_curve_agrees_with_nobody() {
     assert!(!agrees(&off) && !agrees(&[0; 32]) && !agrees(&[0xff; 32]));
 }
 
-/// A private key of somebody for this, and both halves as a JWK.
-fn party_on(curve: &'static agreement::Algorithm) -> (agreement::PrivateKey, Value) {
+/// Generates a private key on `curve`, and returns its public half as a JWK.
+fn generate_party(curve: &'static agreement::Algorithm) -> (agreement::PrivateKey, Value) {
     let key = agreement::PrivateKey::generate(curve).unwrap();
     let public = key.compute_public_key().unwrap();
     let jwk = match public.as_ref() {
@@ -130,8 +131,9 @@ fn party_on(curve: &'static agreement::Algorithm) -> (agreement::PrivateKey, Val
     (key, jwk)
 }
 
-/// The Concat KDF of NIST SP 800-56A for one block of SHA-256, as RFC 7518 section 4.6.2 has it, by no code of the crate.
-fn concat(shared: &[u8], parties: [&str; 2]) -> [u8; 32] {
+/// The Concat KDF of NIST SP 800-56A for one block of SHA-256 (RFC 7518 section 4.6.2), implemented
+/// without code of the crate.
+fn concat_kdf(shared: &[u8], parties: [&str; 2]) -> [u8; 32] {
     let mut hash = digest::Context::new(&digest::SHA256);
     hash.update(&[0, 0, 0, 1]);
     hash.update(shared);
@@ -143,8 +145,8 @@ fn concat(shared: &[u8], parties: [&str; 2]) -> [u8; 32] {
     hash.finish().as_ref().try_into().unwrap()
 }
 
-/// A token whose header has these members besides its own.
-fn sealed_with(key: &[u8; 32], epk: &Value, parties: &Value) -> String {
+/// Encrypts a token whose header has these additional members.
+fn seal_with(key: &[u8; 32], epk: &Value, parties: &Value) -> String {
     let mut header = json!({ "alg": "ECDH-ES", "enc": "A256GCM", "kid": "bob", "epk": epk });
     let members = header.as_object_mut().unwrap();
     members.extend(parties.as_object().unwrap().clone());
@@ -161,11 +163,11 @@ fn sealed_with(key: &[u8; 32], epk: &Value, parties: &Value) -> String {
 
 /// RFC 7518 sections 4.6.1.2 and 4.6.1.3.
 #[test]
-fn the_parties_that_a_header_names_go_into_the_key() {
+fn the_parties_of_the_header_are_inputs_of_the_key() {
     let long = "a".repeat(256);
     for curve in [&agreement::ECDH_P256, &agreement::X25519] {
-        let (bob, mut own) = party_on(curve);
-        let (alice, epk) = party_on(curve);
+        let (bob, mut own) = generate_party(curve);
+        let (alice, epk) = generate_party(curve);
         let d: Vec<u8> = match own["crv"].as_str().unwrap() {
             "P-256" => AsBigEndian::<EcPrivateKeyBin<'_>>::as_be_bytes(&bob)
                 .unwrap()
@@ -181,11 +183,11 @@ fn the_parties_that_a_header_names_go_into_the_key() {
         let public = bob.compute_public_key().unwrap();
         let peer = agreement::UnparsedPublicKey::new(curve, public.as_ref());
         let key = |parties| {
-            let derived = |shared: &[u8]| Ok::<_, ()>(concat(shared, parties));
+            let derived = |shared: &[u8]| Ok::<_, ()>(concat_kdf(shared, parties));
             agreement::agree(&alice, peer, (), derived).unwrap()
         };
         let opens = |parties, named: Value| {
-            let opened = compact::decrypt(&sealed_with(&key(parties), &epk, &named), &keys.load());
+            let opened = compact::decrypt(&seal_with(&key(parties), &epk, &named), &keys.load());
             opened.map(|(content, _)| assert_eq!(**content, *b"hello"))
         };
         let (alice, bob) = ("QWxpY2U", "Qm9i");
@@ -242,7 +244,7 @@ fn the_parties_that_a_header_names_go_into_the_key() {
 }
 
 #[test]
-fn errors_name_the_algorithm_that_was_asked_for() {
+fn errors_name_the_requested_algorithm() {
     let pem = include_str!("../../../tests/keys/ed25519.spki.pem");
     for algorithm in [
         JweAlgorithm::RsaOaep256,
@@ -256,7 +258,10 @@ fn errors_name_the_algorithm_that_was_asked_for() {
         ] {
             let text = error.to_string();
             assert!(text.contains(algorithm.name()), "{text}");
-            assert!(!text.contains(algorithm.twin().name()), "{text}");
+            assert!(
+                !text.contains(algorithm.signing_algorithm().name()),
+                "{text}"
+            );
         }
     }
     let error = JweKey::a256kw([1; 32]).unwrap_err().to_string();
@@ -267,7 +272,7 @@ fn errors_name_the_algorithm_that_was_asked_for() {
 }
 
 #[test]
-fn a_key_for_signing_encrypts_nothing_whatever_else_it_is_for() {
+fn a_signing_key_is_rejected_whatever_else_it_is_for() {
     for algorithm in [
         JweAlgorithm::RsaOaep256,
         JweAlgorithm::EcdhEs,
@@ -291,9 +296,9 @@ fn a_key_for_signing_encrypts_nothing_whatever_else_it_is_for() {
     }
 }
 
-/// What decrypts is what the vector says, and nothing that is invalid does.
+/// The content must match the vector, and no invalid token decrypts.
 #[test]
-fn wycheproof_decrypts_what_it_should_and_nothing_else() {
+fn only_valid_wycheproof_vectors_decrypt() {
     let file = include_str!("../../../tests/vectors/wycheproof/json_web_encryption_test.json");
     let file: Value = serde_json::from_str(file).unwrap();
     let mut counts = BTreeMap::new();
@@ -324,17 +329,17 @@ fn wycheproof_decrypts_what_it_should_and_nothing_else() {
     assert_eq!(counts, EXPECTED);
 }
 
-/// Most are of contents that are encrypted otherwise than with A256GCM.
+/// Most vectors use a content encryption other than A256GCM.
 const EXPECTED: [(&str, &str, i32); 6] = [
     ("invalid", "no key of the ring has this kid", 1),
-    ("invalid", "the token has not five parts", 6),
-    ("invalid", OTHERWISE, 31),
+    ("invalid", "the token does not have five parts", 6),
+    ("invalid", OTHER_ALGORITHM, 31),
     (
         "invalid",
         "the token's header is not an acceptable JSON object",
         1,
     ),
     ("valid", "ok", 3),
-    ("valid", OTHERWISE, 18),
+    ("valid", OTHER_ALGORITHM, 18),
 ];
-const OTHERWISE: &str = "the token names another algorithm than its key";
+const OTHER_ALGORITHM: &str = "the token names another algorithm than its key";

@@ -1,4 +1,4 @@
-//! The settings of the engine for JSON Web Tokens, with their defaults and reasons.
+//! The settings of the JWT engine, with their defaults and reasons.
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -10,14 +10,14 @@ use crate::{
         claim_map::ClaimMap,
         key_source::KeySource,
         revocation::TokenList,
-        settings::{Expected, Settings, settings},
+        settings::{ExpectedClaim, TokenSettings, settings},
     },
 };
 
 /// Builds a [`Jwt`].
 #[must_use]
 pub struct JwtBuilder<U> {
-    settings: Settings,
+    settings: TokenSettings,
     keys: KeySource,
     types: Vec<String>,
     untyped: bool,
@@ -28,10 +28,10 @@ settings!(JwtBuilder<U>);
 
 impl<U> JwtBuilder<U> {
     pub(crate) fn new(keys: KeySource) -> Self {
-        Self::with_settings(keys, Settings::new())
+        Self::with_settings(keys, TokenSettings::new())
     }
 
-    pub(crate) fn with_settings(keys: KeySource, settings: Settings) -> Self {
+    pub(crate) fn with_settings(keys: KeySource, settings: TokenSettings) -> Self {
         Self {
             settings,
             keys,
@@ -41,21 +41,22 @@ impl<U> JwtBuilder<U> {
         }
     }
 
-    /// The values of `typ` that are accepted, compared without case and without `application/`; the first
-    /// is the one that is minted. Default: `at+jwt` (RFC 9068 section 2.1), so that no ID token or other
-    /// JWT by the same key passes for an access token.
+    /// Sets the accepted values of `typ`, compared case-insensitively and without `application/`.
+    /// The first one is written into issued tokens. Default: `at+jwt` (RFC 9068 section 2.1), so
+    /// that no ID token or other JWT signed with the same key passes for an access token.
     pub fn types(mut self, types: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.types = types.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Also accepts tokens without `typ`, as older issuers mint them.
+    /// Also accepts tokens without `typ`, which older issuers issue.
     pub fn accept_untyped(mut self) -> Self {
         self.untyped = true;
         self
     }
 
-    /// Where another party's tokens say what their subject may do. Default: the claims `roles` and `scope`.
+    /// Sets which claims of another party's tokens contain roles and scopes. Default: the claims
+    /// `roles` and `scope`.
     pub fn claim_map(mut self, map: ClaimMap) -> Self {
         self.settings.foreign.map = Some(map);
         self
@@ -65,9 +66,11 @@ impl<U> JwtBuilder<U> {
     ///
     /// # Errors
     ///
-    /// When issuer or audience is unset or empty, `types` is empty or has an odd character, the leeway
-    /// exceeds 60 seconds, or the lifetime is shorter than a second. With a list also when it is of another issuer, the leeway
-    /// is shorter than a second, or the lifetime is longer than what the list remembers.
+    /// When issuer or audience is unset or empty, `types` is empty or contains a character that is
+    /// not visible ASCII, the leeway exceeds 60 seconds, or the lifetime is shorter than a second.
+    /// With a list, also when the list belongs to another issuer, the leeway is shorter than a
+    /// second, or the lifetime exceeds the [longest lifetime](crate::token::TokenListBuilder::longest) of
+    /// the list.
     pub fn build(self) -> Result<Jwt<U>, ConfigError> {
         let accepted: Vec<_> = self
             .types

@@ -1,20 +1,22 @@
-//! A resource server in five lines: from an issuer's name to an engine that verifies its access tokens.
+//! Builds an engine that verifies the access tokens of an issuer, starting from the issuer's URL.
 //!
 //! # Rules
 //!
-//! * **Discovery.** What the issuer says of itself is read from `/.well-known/openid-configuration`, or, where there is none, from
-//!   `/.well-known/oauth-authorization-server` (RFC 8414). It must name the issuer exactly as it is configured, to the last
-//!   slash; its keys must be at an https address.
-//! * **Warm.** The builder answers once the keys are there, or says what is wrong, within the time-out. From then on they are
-//!   kept fresh by the rules of [`Jwks`].
-//! * **The audience is required**, or a token for one service would open every other. It is the name of this service, never the
-//!   id of a client: ID tokens are for clients.
-//! * **Access tokens alone.** The header's `typ` may be `at+jwt` (RFC 9068), `JWT` or absent, since real issuers send all three. A token
-//!   that has one of the claims `nonce`, `at_hash`, `c_hash`, `s_hash` or `events`, a `token_use` other than `access`, or a claim `typ`
-//!   other than `Bearer`, `DPoP`, `JWT` or `at+jwt`, is an ID, refresh or logout token, and refused.
+//! * **Discovery.** The issuer's metadata is read from `/.well-known/openid-configuration`, or, if
+//!   that does not exist, from `/.well-known/oauth-authorization-server` (RFC 8414). The metadata
+//!   must name the issuer exactly as configured, including a trailing slash, and the keys must be
+//!   at an https address.
+//! * **Loaded.** The builder returns once the keys are loaded, or returns the error, within the
+//!   timeout. From then on they are refreshed by the rules of [`Jwks`].
+//! * **The audience is required**; without it, a token for one service would be valid for every
+//!   other. It is the name of this service, never a client id: ID tokens are for clients.
+//! * **Only access tokens are accepted.** The header's `typ` may be `at+jwt` (RFC 9068), `JWT` or
+//!   absent, since real issuers send all three. A token with one of the claims `nonce`, `at_hash`,
+//!   `c_hash`, `s_hash` or `events`, a `token_use` other than `access`, or a claim `typ` other than
+//!   `Bearer`, `DPoP`, `JWT` or `at+jwt`, is an ID, refresh or logout token, and is rejected.
 //! * **Roles and scopes** are the claims `roles` and `scope`, unless a [`ClaimMap`] says otherwise.
 //!
-//! Everything else is judged as tokens of this crate are: see the [module](super).
+//! All other rules are those for this crate's own tokens: see the [module](super).
 //!
 //! ```no_run
 //! use tower_jam::{Claims, JwtLayer, token::ClaimMap};
@@ -44,72 +46,76 @@ use crate::{
     error::ConfigError,
     remote::{
         discovery::{Metadata, discover},
-        fetch::{Fetch, Scheme},
+        fetch::{Fetch, UrlScheme},
         jwks::{DEFAULT_INTERVAL, DEFAULT_TIMEOUT, Jwks},
     },
     token::{
         claim_map::ClaimMap,
-        settings::{Expected, Settings},
+        settings::{ExpectedClaim, TokenSettings},
     },
 };
 
-/// An engine, or a layer, for the access tokens of another party's issuer; `.await` asks the issuer for its keys.
-#[must_use = "nothing is asked until this is awaited"]
+/// Builds an engine or a layer for the access tokens of another party's issuer. `.await` fetches
+/// the issuer's metadata and keys.
+#[must_use = "nothing is requested until this is awaited"]
 pub struct FromIssuer<U, T = Jwt<U>> {
     issuer: String,
-    settings: Settings,
+    settings: TokenSettings,
     timeout: Duration,
     interval: Duration,
-    scheme: Scheme,
-    made: PhantomData<fn() -> (U, T)>,
+    scheme: UrlScheme,
+    marker: PhantomData<fn() -> (U, T)>,
 }
 
 impl<U, T> FromIssuer<U, T> {
     pub(crate) fn new(issuer: &str) -> Self {
-        let mut settings = Settings::new();
-        settings.issuer = Expected::This(issuer.to_owned());
+        let mut settings = TokenSettings::new();
+        settings.issuer = ExpectedClaim::This(issuer.to_owned());
         settings.foreign.access_only = true;
         Self {
             issuer: issuer.to_owned(),
             settings,
             timeout: DEFAULT_TIMEOUT,
             interval: DEFAULT_INTERVAL,
-            scheme: Scheme::Https,
-            made: PhantomData,
+            scheme: UrlScheme::Https,
+            marker: PhantomData,
         }
     }
 
-    /// The audience: a token must name it in `aud`. Called again it accepts one more.
+    /// Sets the audience, which a token must name in `aud`. Each call accepts one more.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.settings.add_audience(audience.into());
         self
     }
 
-    /// Where the issuer writes roles and scopes. Default: the claims `roles` and `scope`.
+    /// Sets where the issuer writes roles and scopes. Default: the claims `roles` and `scope`.
     pub fn claim_map(mut self, map: ClaimMap) -> Self {
         self.settings.foreign.map = Some(map);
         self
     }
 
-    /// How far the clocks of issuer and verifier may differ, at most 60 seconds. Default: 30 seconds.
+    /// Sets the tolerated clock skew between issuer and verifier, at most 60 seconds. Default: 30
+    /// seconds.
     pub const fn leeway(mut self, leeway: Duration) -> Self {
         self.settings.leeway = leeway;
         self
     }
 
-    /// The source of time. Default: the operating system.
+    /// Sets the source of time. Default: the operating system.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.settings.clock = clock;
         self
     }
 
-    /// How long the start may take, and each refresh of the keys, at most half a minute. Default: five seconds.
+    /// Sets how long the start and each refresh of the keys may take, at most 30 seconds. Default:
+    /// five seconds.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How far apart refreshes for unknown keys are. See [`JwksBuilder::interval`](crate::remote::JwksBuilder::interval).
+    /// Sets the minimum interval between refreshes for unknown keys. See
+    /// [`JwksBuilder::interval`](crate::remote::JwksBuilder::interval).
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
@@ -117,17 +123,18 @@ impl<U, T> FromIssuer<U, T> {
 
     /// Allows plain HTTP to this machine, for tests and development.
     pub const fn insecure_http_on_loopback(mut self) -> Self {
-        self.scheme = Scheme::HttpOnLoopback;
+        self.scheme = UrlScheme::HttpOnLoopback;
         self
     }
 
     async fn discover(self) -> Result<Jwt<U>, ConfigError> {
-        // What is set wrongly is said before anybody is asked.
+        // Settings are checked before any request is sent.
         self.settings.check()?;
         let fetch = Fetch::new(self.timeout)?;
         let Metadata { jwks_uri, .. } = discover(&fetch, self.scheme, &self.issuer).await?;
-        let jwks_uri = jwks_uri
-            .ok_or_else(|| ConfigError::new("jwks_uri", "the issuer's metadata name no keys"))?;
+        let jwks_uri = jwks_uri.ok_or_else(|| {
+            ConfigError::new("jwks_uri", "the issuer's metadata has no `jwks_uri`")
+        })?;
         let jwks = Jwks::start(jwks_uri, fetch, self.interval).await?;
         JwtBuilder::with_settings(jwks.into(), self.settings)
             .types([jws::DEFAULT_TYPE, "JWT"])
@@ -143,11 +150,11 @@ impl<U: 'static, T: From<Jwt<U>> + 'static> IntoFuture for FromIssuer<U, T> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let limit = self.timeout;
-            let late = |_| ConfigError::new("issuer", "it did not answer in time");
-            // Two or three requests are made, and all of them together must not take longer.
+            let timed_out = |_| ConfigError::new("issuer", "it did not respond in time");
+            // There are two or three requests, and the timeout covers all of them together.
             let jwt = tokio::time::timeout(limit, self.discover())
                 .await
-                .map_err(late)??;
+                .map_err(timed_out)??;
             Ok(T::from(jwt))
         })
     }

@@ -1,10 +1,11 @@
-//! The strict compact form of RFC 7515: three parts, one header, one signature.
+//! The strict compact serialization of RFC 7515: three parts, one header, one signature.
 //!
-//! Everything is refused that two readers could read in two ways: padding, white space and unused bits
-//! in base64url, a second member of one name, a `crit` of any content (RFC 7515 section 4.1.11: nothing
-//! critical is understood here), and the members that change what the payload means: `b64: false`
-//! (RFC 7797), `zip`, `enc`, and `cty: JWT`. Members that name a key (`jwk`, `jku`, `x5u`, `x5c`) are not
-//! looked at: the key comes from the ring, by exact `kid`, and the algorithm from the key.
+//! Everything that two readers could interpret differently is rejected: padding, white space and
+//! nonzero trailing bits in base64url, duplicate member names, any `crit` (RFC 7515 section 4.1.11:
+//! no extension is understood here), and the members that change the meaning of the payload:
+//! `b64: false` (RFC 7797), `zip`, `enc`, and `cty: JWT`. Members that name a key (`jwk`, `jku`,
+//! `x5u`, `x5c`) are ignored: the key comes from the ring by exact `kid`, and the algorithm from
+//! the key.
 
 use std::{borrow::Cow, fmt};
 
@@ -17,7 +18,7 @@ use serde::{
 use crate::{
     error::IssueError,
     json,
-    json::Names,
+    json::MemberNames,
     key::{
         algorithm::{Algorithm, RSA_SIGNATURE_BYTES},
         ring::Ring,
@@ -27,10 +28,10 @@ use crate::{
     token::{MAX_BYTES, engine::UnknownKey},
 };
 
-/// The types that a verifier accepts in `typ` (RFC 8725 section 3.11).
+/// The values of `typ` that a verifier accepts (RFC 8725 section 3.11).
 #[derive(Clone, Debug)]
 pub(crate) struct Types {
-    /// Without `application/`; the first is the one that is minted.
+    /// Without `application/`; the first one is written into issued tokens.
     pub(crate) accepted: Vec<String>,
     pub(crate) untyped: bool,
 }
@@ -47,7 +48,7 @@ impl Types {
     }
 }
 
-/// The payload of `token`, once its signature is found to be good.
+/// Verifies the signature of `token`, and returns its payload.
 pub(crate) fn verify(token: &str, keys: &Ring<Key>, types: &Types) -> Result<Vec<u8>, Rejection> {
     if token.len() > MAX_BYTES {
         return Err(Rejection::invalid("the token is longer than 8 KiB"));
@@ -58,18 +59,18 @@ pub(crate) fn verify(token: &str, keys: &Ring<Key>, types: &Types) -> Result<Vec
     else {
         return Err(Rejection::invalid("the token has not three parts"));
     };
-    let known = keys.iter().find(|key| key.header() == header);
-    let key = match known {
+    let cached = keys.iter().find(|key| key.header() == header);
+    let key = match cached {
         Some(key) if types.accept(Some(DEFAULT_TYPE)) => key,
         _ => {
             let decoded = decode(header, "the token's header is not base64url")?;
-            let header = Header::parse(&decoded)?;
+            let header = JwsHeader::parse(&decoded)?;
             if !types.accept(header.typ.as_deref()) {
                 return Err(Rejection::invalid("the token is of another type"));
             }
             let key = keys.find(header.kid.as_deref());
-            let key = key.ok_or_else(|| header.without_key())?;
-            // The algorithm is the key's; the header must agree (RFC 8725 section 3.1).
+            let key = key.ok_or_else(|| header.unknown_key())?;
+            // The key determines the algorithm; the header must agree (RFC 8725 section 3.1).
             if Algorithm::from_name(&header.alg) != Some(key.algorithm()) {
                 return Err(Rejection::invalid(
                     "the token names another algorithm than its key",
@@ -88,20 +89,21 @@ pub(crate) fn verify(token: &str, keys: &Ring<Key>, types: &Types) -> Result<Vec
     decode(payload, "the token's payload is not base64url")
 }
 
-/// The `iss` of a token, of which nothing is verified. It may choose who judges the token, and nothing else.
+/// Returns the `iss` of a token of which nothing is verified. It may select the engine that
+/// verifies the token, and nothing else.
 pub(crate) fn unverified_issuer(token: &str) -> Result<String, Rejection> {
-    let refuse = || Rejection::invalid("the token states no issuer");
+    let reject = || Rejection::invalid("the token states no issuer");
     if token.len() > MAX_BYTES {
         return Err(Rejection::invalid("the token is longer than 8 KiB"));
     }
-    let payload = token.split('.').nth(1).ok_or_else(refuse)?;
+    let payload = token.split('.').nth(1).ok_or_else(reject)?;
     let payload = decode(payload, "the token's payload is not base64url")?;
-    let stated: Stated = json::parse(&payload).map_err(|_| refuse())?;
-    Ok(stated.iss)
+    let claims: IssuerClaim = json::parse(&payload).map_err(|_| reject())?;
+    Ok(claims.iss)
 }
 
 #[derive(Deserialize)]
-struct Stated {
+struct IssuerClaim {
     iss: String,
 }
 
@@ -128,13 +130,13 @@ pub(crate) fn sign(payload: &[u8], key: &Key, typ: &str) -> Result<String, Issue
     Ok(String::from_utf8(token).expect("base64url and dots are ASCII"))
 }
 
-/// The header of tokens signed by a key, as it stands in them.
+/// Returns the encoded header of the tokens that a key signs.
 pub(crate) fn encoded_header(alg: &str, kid: &str, typ: &str) -> String {
     let header = serde_json::json!({ "alg": alg, "kid": kid, "typ": typ });
     URL_SAFE_NO_PAD.encode_to_string(header.to_string())
 }
 
-/// `typ` without the prefix that RFC 7515 section 4.1.9 lets issuers leave out.
+/// Returns `typ` without the prefix that RFC 7515 section 4.1.9 lets issuers omit.
 pub(crate) fn strip_application(typ: &str) -> &str {
     match typ.get(..APPLICATION.len()) {
         Some(prefix) if prefix.eq_ignore_ascii_case(APPLICATION) => &typ[APPLICATION.len()..],
@@ -169,24 +171,25 @@ fn decode_signature<'a>(
     Ok(Cow::Borrowed(decoded))
 }
 
-/// The members of a JOSE header that matter.
-struct Header<'a> {
+/// The members of a JOSE header that are used.
+struct JwsHeader<'a> {
     alg: Cow<'a, str>,
     kid: Option<Cow<'a, str>>,
     typ: Option<Cow<'a, str>>,
 }
 
-impl<'a> Header<'a> {
+impl<'a> JwsHeader<'a> {
     fn parse(decoded: &'a [u8]) -> Result<Self, Rejection> {
-        let refuse = |error: serde_json::Error| {
+        let reject = |error: serde_json::Error| {
             Rejection::invalid("the token's header is not an acceptable JSON object")
-                .because(json::place(&error))
+                .because(json::position(&error))
         };
-        json::parse(decoded).map_err(refuse)
+        json::parse(decoded).map_err(reject)
     }
 
-    /// Only for a token that a new key could have made is a new key worth asking for.
-    fn without_key(&self) -> Rejection {
+    /// Rejects a token with an unknown key. New keys are fetched only if the token could be signed
+    /// by one.
+    fn unknown_key(&self) -> Rejection {
         let rejection = Rejection::invalid("no key of the ring has this kid");
         let algorithm = Algorithm::from_name(&self.alg);
         match algorithm {
@@ -198,35 +201,41 @@ impl<'a> Header<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Header<'de> {
+impl<'de> Deserialize<'de> for JwsHeader<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(HeaderVisitor)
+        deserializer.deserialize_map(JwsHeaderVisitor)
     }
 }
 
-struct HeaderVisitor;
+struct JwsHeaderVisitor;
 
-impl<'de> Visitor<'de> for HeaderVisitor {
-    type Value = Header<'de>;
+impl<'de> Visitor<'de> for JwsHeaderVisitor {
+    type Value = JwsHeader<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JOSE header")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JwsHeader<'de>, A::Error> {
         let (mut alg, mut kid, mut typ) = (None, None, None);
-        let mut names = Names::new();
-        while let Some(json::Text(name)) = map.next_key()? {
+        let mut names = MemberNames::new();
+        while let Some(json::CowStr(name)) = map.next_key()? {
             match &*name {
-                "alg" => alg = Some(map.next_value::<json::Text<'de>>()?.0),
-                "kid" => kid = Some(map.next_value::<json::Text<'de>>()?.0),
-                "typ" => typ = Some(map.next_value::<json::Text<'de>>()?.0),
-                "crit" => return Err(A::Error::custom("`crit` names what is not understood")),
-                "zip" | "enc" => return Err(A::Error::custom("the payload is not plain")),
+                "alg" => alg = Some(map.next_value::<json::CowStr<'de>>()?.0),
+                "kid" => kid = Some(map.next_value::<json::CowStr<'de>>()?.0),
+                "typ" => typ = Some(map.next_value::<json::CowStr<'de>>()?.0),
+                "crit" => {
+                    return Err(A::Error::custom(
+                        "`crit` names an extension that is not supported",
+                    ));
+                }
+                "zip" | "enc" => {
+                    return Err(A::Error::custom("the payload is encrypted or compressed"));
+                }
                 "b64" if map.next_value::<bool>()? => {}
-                "b64" => return Err(A::Error::custom("the payload is not encoded")),
+                "b64" => return Err(A::Error::custom("the payload is not base64url")),
                 "cty" => {
-                    let json::Text(cty) = map.next_value()?;
+                    let json::CowStr(cty) = map.next_value()?;
                     if strip_application(&cty).eq_ignore_ascii_case("JWT") {
                         return Err(A::Error::custom("a token within a token"));
                     }
@@ -238,11 +247,11 @@ impl<'de> Visitor<'de> for HeaderVisitor {
             names.add(name).map_err(A::Error::custom)?;
         }
         let alg = alg.ok_or_else(|| A::Error::missing_field("alg"))?;
-        Ok(Header { alg, kid, typ })
+        Ok(JwsHeader { alg, kid, typ })
     }
 }
 
-/// The type of access tokens (RFC 9068 section 2.1), minted unless told otherwise.
+/// The type of access tokens (RFC 9068 section 2.1), and the default.
 pub(crate) const DEFAULT_TYPE: &str = "at+jwt";
 
 const APPLICATION: &str = "application/";
@@ -252,9 +261,9 @@ mod tests {
     use super::*;
     use crate::key::{Algorithm, KeyRing};
 
-    /// RFC 9864 has put it in the place of `EdDSA`.
+    /// RFC 9864 replaces `EdDSA` with `Ed25519`.
     #[test]
-    fn the_header_may_name_ed25519_for_a_key_of_it_and_of_no_other() {
+    fn ed25519_in_the_header_is_accepted_for_an_ed25519_key_only() {
         let types = Types {
             accepted: vec![DEFAULT_TYPE.to_owned()],
             untyped: false,

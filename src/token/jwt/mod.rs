@@ -13,8 +13,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::jwt::from_issuer::FromIssuer;
 use super::{
     claims::Claims,
-    date::Dates,
-    engine::{Engine, Envelope, Keys, Learning, Opened},
+    date::DateFormat,
+    engine::{Engine, Envelope, KeyRefresh, KeySnapshot, OpenedEnvelope},
     handle::handle,
     issue::Issue,
     jwt::{builder::JwtBuilder, jws::Types},
@@ -32,21 +32,22 @@ use crate::{
 
 /// Issues and verifies signed JSON Web Tokens (RFC 7519) whose custom claims are a `U`.
 ///
-/// It is a handle: cloning it is cheap, and all clones share the key ring. See the
-/// [module](super) for the rules, and [`JwtLayer`](crate::layer::JwtLayer) for its use in a service.
+/// It is a handle: cloning it is cheap, and all clones share the key ring. See the [module](super)
+/// for the rules, and [`JwtLayer`](crate::layer::JwtLayer) for its use in a service.
 pub struct Jwt<U = Claims> {
     pub(crate) engine: Engine<U>,
     ring: KeyRing,
 }
 
 impl<U> Jwt<U> {
-    /// An engine with these keys: a [`KeyRing`], or a `Jwks` that another party publishes. Issuer and audience must be set.
+    /// Starts to build an engine with these keys: a [`KeyRing`], or a `Jwks` that another party
+    /// publishes. Issuer and audience must be set.
     pub fn builder(keys: impl Into<KeySource>) -> JwtBuilder<U> {
         JwtBuilder::new(keys.into())
     }
 
-    /// An engine for the access tokens of another party's issuer, such as `https://id.acme.dev`: see
-    /// [`from_issuer`](super::jwt::from_issuer). The audience must be set.
+    /// Starts to build an engine for the access tokens of another party's issuer, such as
+    /// `https://id.acme.dev`: see [`from_issuer`](super::jwt::from_issuer). The audience must be set.
     #[cfg(feature = "jwks")]
     pub fn from_issuer(issuer: &str) -> FromIssuer<U> {
         FromIssuer::new(issuer)
@@ -56,7 +57,7 @@ impl<U> Jwt<U> {
         Self { engine, ring }
     }
 
-    /// The keys in use; replacing them here replaces them for every clone of this engine.
+    /// Returns the keys in use. Replacing them here replaces them for all clones of this engine.
     #[must_use]
     pub fn keys(&self) -> &KeyRing {
         &self.ring
@@ -64,8 +65,8 @@ impl<U> Jwt<U> {
 }
 
 impl<U: Serialize> Jwt<U> {
-    /// Mints a token for `grant`. It is signed with the ring's active key, and has an `iat`, an `exp` and a
-    /// random `jti` of 128 bits.
+    /// Issues a token for `grant`. It is signed with the ring's active key, and has an `iat`, an
+    /// `exp` and a random `jti` of 128 bits.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -85,7 +86,7 @@ impl<U: Serialize> Jwt<U> {
 
 handle!(Jwt, "jwt");
 
-/// The compact form of RFC 7515, by the keys of a ring.
+/// The compact serialization of RFC 7515, with the keys of a ring.
 #[derive(Debug)]
 pub(super) struct Jws {
     pub(super) keys: KeySource,
@@ -93,22 +94,22 @@ pub(super) struct Jws {
 }
 
 impl Envelope for Jws {
-    fn dates(&self) -> Dates {
-        Dates::Numeric
+    fn dates(&self) -> DateFormat {
+        DateFormat::Numeric
     }
 
-    fn is_current(&self, keys: &Keys) -> bool {
-        self.keys.ring.is_at(keys)
+    fn is_current(&self, keys: &KeySnapshot) -> bool {
+        self.keys.ring.is_current(keys)
     }
 
-    fn learn(&self) -> Option<Learning<'_>> {
-        self.keys.learn()
+    fn refresh_keys(&self) -> Option<KeyRefresh<'_>> {
+        self.keys.refresh_for_unknown()
     }
 
-    fn open(&self, token: &str) -> Result<Opened, Rejection> {
+    fn open(&self, token: &str) -> Result<OpenedEnvelope, Rejection> {
         let keys = Arc::clone(&self.keys.ring.load());
         let payload = jws::verify(token, &keys, &self.types)?;
-        Ok(Opened { payload, keys })
+        Ok(OpenedEnvelope { payload, keys })
     }
 
     fn seal(&self, payload: &[u8]) -> Result<String, IssueError> {

@@ -1,4 +1,4 @@
-//! The settings of the engine for PASETO tokens, with their defaults and reasons.
+//! The settings of the PASETO engine, with their defaults and reasons.
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use serde_json::Map;
 
 use super::{
     Paseto,
-    envelope::Sealing,
+    envelope::PasetoEnvelope,
     key::PasetoKey,
     version::{ImplicitAssertions, Purpose},
 };
@@ -17,16 +17,16 @@ use crate::{
     key::ring::KeyRing,
     token::{
         revocation::TokenList,
-        settings::{Expected, Settings, settings},
+        settings::{ExpectedClaim, TokenSettings, settings},
     },
 };
 
 /// Builds a [`Paseto`] for tokens of one version and purpose.
 #[must_use]
 pub struct PasetoBuilder<U, V: 'static, P: Purpose<V>> {
-    settings: Settings,
-    sealing: Sealing<V, P>,
-    /// The first that does not serialise or is the engine's own.
+    settings: TokenSettings,
+    envelope: PasetoEnvelope<V, P>,
+    /// The error of the first footer member that does not serialize or is reserved.
     bad_member: Option<ConfigError>,
     user: PhantomData<fn() -> U>,
 }
@@ -36,8 +36,8 @@ settings!(PasetoBuilder<U, V, P> where V: 'static, P: Purpose<V>);
 impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
     pub(super) fn new(ring: KeyRing<PasetoKey<V, P>>) -> Self {
         Self {
-            settings: Settings::new(),
-            sealing: Sealing {
+            settings: TokenSettings::new(),
+            envelope: PasetoEnvelope {
                 ring,
                 assertion: Vec::new(),
                 members: Map::new(),
@@ -47,20 +47,20 @@ impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
         }
     }
 
-    /// Adds a member to the footer of every token that is minted. Anybody can read it, also without a key. Default:
-    /// the footer holds the key's id alone.
+    /// Adds a member to the footer of every issued token. Anybody can read it, even without a key.
+    /// Default: the footer contains only the id of the key.
     pub fn footer(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         let name = name.into();
         match serde_json::to_value(value) {
             Ok(_) if matches!(&*name, "kid" | "wpk") => {
-                let error = ConfigError::new("footer", "`kid` and `wpk` are the engine's own");
+                let error = ConfigError::new("footer", "`kid` and `wpk` are reserved");
                 self.bad_member.get_or_insert(error);
             }
             Ok(value) => {
-                self.sealing.members.insert(name, value);
+                self.envelope.members.insert(name, value);
             }
             Err(error) => {
-                let error = ConfigError::new("footer", "does not serialise as JSON").because(error);
+                let error = ConfigError::new("footer", "does not serialize as JSON").because(error);
                 self.bad_member.get_or_insert(error);
             }
         }
@@ -71,14 +71,15 @@ impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
     ///
     /// # Errors
     ///
-    /// When issuer or audience is unset or empty, the leeway exceeds 60 seconds, the lifetime is shorter than a second, or
-    /// the footer has a member of the engine's, more than 512 bytes, or too many names or levels. With a list also when it
-    /// is of another issuer, the leeway is shorter than a second, or the lifetime is longer than what the list remembers.
+    /// When issuer or audience is unset or empty, the leeway exceeds 60 seconds, the lifetime is
+    /// shorter than a second, or the footer has a reserved member, more than 512 bytes, or too many
+    /// names or levels. With a list, also when the list belongs to another issuer, the leeway is
+    /// shorter than a second, or the lifetime exceeds the longest lifetime of the list.
     pub fn build(self) -> Result<Paseto<U>, ConfigError> {
         if let Some(error) = self.bad_member {
             return Err(error);
         }
-        let members = &self.sealing.members;
+        let members = &self.envelope.members;
         let footer = crate::json::write(members)
             .map_err(|error| ConfigError::new("footer", "is nested too deeply").because(error))?;
         if footer.len() > MAX_MEMBERS_BYTES {
@@ -88,17 +89,18 @@ impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
             return Err(ConfigError::new("footer", "has more than 63 members"));
         }
         Ok(Paseto {
-            engine: self.settings.build(self.sealing)?,
+            engine: self.settings.build(self.envelope)?,
         })
     }
 }
 
 #[allow(private_bounds, reason = "the trait seals the versions")]
 impl<U, V: ImplicitAssertions + 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
-    /// What every token is bound to without holding it: the name of a tenant, or of a deployment. A token by the same key
-    /// with another implicit assertion, or without one, is refused. Default: none.
+    /// Binds every token to bytes that it does not contain, such as the name of a tenant or a
+    /// deployment. A token of the same key with another implicit assertion, or without one, is
+    /// rejected. Default: none.
     pub fn implicit_assertion(mut self, assertion: impl Into<Vec<u8>>) -> Self {
-        self.sealing.assertion = assertion.into();
+        self.envelope.assertion = assertion.into();
         self
     }
 }
@@ -106,12 +108,12 @@ impl<U, V: ImplicitAssertions + 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
 impl<U, V: 'static, P: Purpose<V>> fmt::Debug for PasetoBuilder<U, V, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasetoBuilder")
-            .field("sealing", &self.sealing)
+            .field("envelope", &self.envelope)
             .finish_non_exhaustive()
     }
 }
 
-/// With the longest `kid` of letters it is within what verifiers take.
+/// With the longest `kid` of letters, a footer is within the limit of verifiers.
 const MAX_MEMBERS_BYTES: usize = 512;
-/// One less than verifiers take.
+/// One less than the limit of verifiers, since `kid` is a member too.
 const MAX_MEMBERS: usize = 63;

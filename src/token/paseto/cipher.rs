@@ -1,4 +1,5 @@
-//! The versions as pasetors has them. Version 3 for encryption, which it lacks, is in [`v3_local`](super::v3_local).
+//! The versions that pasetors implements. Version 3 encryption, which it lacks, is in
+//! [`v3_local`](super::v3_local).
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use pasetors::{
@@ -14,15 +15,19 @@ use super::version::{
 };
 use crate::{error::IssueError, key::low_order::is_of_low_order};
 
-/// A key pair, or the public half of one.
-#[expect(unnameable_types, reason = "it is what a sealed trait goes by")]
-#[allow(missing_debug_implementations, reason = "a private half is in it")]
+/// A key pair, or only its public half.
+#[expect(
+    unnameable_types,
+    reason = "it is an associated type of a sealed trait"
+)]
+#[allow(missing_debug_implementations, reason = "it contains a private key")]
 pub struct Halves<V> {
     public: AsymmetricPublicKey<V>,
     secret: Option<AsymmetricSecretKey<V>>,
 }
 
-/// Encryption with a shared key. What follows `|assertion|` is passed on: version 2 has none.
+/// Implements encryption with a shared key. The arguments after `|assertion|` are passed on:
+/// version 2 has none.
 macro_rules! local {
     ($V:ident, $number:literal, $header:literal, $version:ident, |$assertion:ident| ($($argument:expr)?)) => {
         impl Cipher<$V> for Local {
@@ -60,7 +65,7 @@ macro_rules! local {
     };
 }
 
-/// Signatures with a key pair, whose halves are checked by `$public` and `$secret`.
+/// Implements signatures with a key pair, whose halves are checked by `$public` and `$secret`.
 macro_rules! public {
     (
         $V:ident, $number:literal, $header:literal, $version:ident, |$assertion:ident| ($($argument:expr)?);
@@ -127,14 +132,15 @@ macro_rules! public {
     };
 }
 
-/// A private half.
+/// The private half of a key pair.
 enum Private<V> {
     Usable(AsymmetricSecretKey<V>),
-    /// A seed of zeroes, which is a key in the vectors of PASERK and at which pasetors panics: it signs nothing.
+    /// A seed of zeros, which is a key in the PASERK vectors and makes pasetors panic: it cannot
+    /// sign.
     Zero(Vec<u8>),
 }
 
-/// Reads a seed of Ed25519 with its public key, which must fit.
+/// Reads an Ed25519 seed with its public key, which must match.
 macro_rules! ed25519 {
     () => {
         |bytes: &[u8]| {
@@ -163,7 +169,7 @@ public!(
 local!(V2, 2, "v2.local.", version2, |_assertion| ());
 public!(V2, 2, "v2.public.", version2, |_assertion| (); |key: &AsymmetricPublicKey<version2::V2>| is_usable(key.as_bytes()); ed25519!());
 
-/// Whether these bytes can be the public key of a pair that somebody has: with a point of low order anybody can sign.
+/// Returns whether these bytes may be a public key. With a point of low order, anybody can sign.
 fn is_usable(public: &[u8]) -> bool {
     public
         .try_into()

@@ -1,4 +1,4 @@
-//! The form of a token: a version, a purpose, a body and perhaps a footer.
+//! The format of a token: a version, a purpose, a body and an optional footer.
 
 use std::{fmt, sync::Arc};
 
@@ -16,33 +16,33 @@ use crate::{
     rejection::Rejection,
     token::{
         MAX_BYTES,
-        date::Dates,
-        engine::{Envelope, Keys, Opened},
+        date::DateFormat,
+        engine::{Envelope, KeySnapshot, OpenedEnvelope},
     },
 };
 
-/// Tokens of one version and purpose, by the keys of a ring.
-pub(super) struct Sealing<V: 'static, P: Purpose<V>> {
+/// Tokens of one version and purpose, with the keys of a ring.
+pub(super) struct PasetoEnvelope<V: 'static, P: Purpose<V>> {
     pub(super) ring: KeyRing<PasetoKey<V, P>>,
     pub(super) assertion: Vec<u8>,
-    /// What stands in every footer beside `kid`.
+    /// The members of every footer beside `kid`.
     pub(super) members: Map<String, Value>,
 }
 
-impl<V: 'static, P: Purpose<V>> Envelope for Sealing<V, P> {
-    fn dates(&self) -> Dates {
-        Dates::Text
+impl<V: 'static, P: Purpose<V>> Envelope for PasetoEnvelope<V, P> {
+    fn dates(&self) -> DateFormat {
+        DateFormat::Text
     }
 
-    fn end(&self) -> fn(&str) -> usize {
+    fn unique_prefix_len(&self) -> fn(&str) -> usize {
         before_footer
     }
 
-    fn is_current(&self, keys: &Keys) -> bool {
-        self.ring.is_at(keys)
+    fn is_current(&self, keys: &KeySnapshot) -> bool {
+        self.ring.is_current(keys)
     }
 
-    fn open(&self, token: &str) -> Result<Opened, Rejection> {
+    fn open(&self, token: &str) -> Result<OpenedEnvelope, Rejection> {
         if token.len() > MAX_BYTES {
             return Err(Rejection::invalid("the token is longer than 8 KiB"));
         }
@@ -55,7 +55,7 @@ impl<V: 'static, P: Purpose<V>> Envelope for Sealing<V, P> {
         let key = key.ok_or_else(|| Rejection::invalid("no key of the ring has this kid"))?;
         let payload = P::open(key.material(), token, &footer, &self.assertion);
         let payload = payload.ok_or_else(|| Rejection::invalid("the token is not by its key"))?;
-        Ok(Opened { payload, keys })
+        Ok(OpenedEnvelope { payload, keys })
     }
 
     fn seal(&self, payload: &[u8]) -> Result<String, IssueError> {
@@ -65,7 +65,7 @@ impl<V: 'static, P: Purpose<V>> Envelope for Sealing<V, P> {
         footer.insert("kid".to_owned(), key.kid().into());
         let footer = Value::Object(footer).to_string();
         if footer.len() > MAX_FOOTER_BYTES / 4 * 3 {
-            // A `kid` of quotes has twice its length here.
+            // A `kid` of quotes has twice its length when escaped.
             return Err(IssueError::TooLarge {
                 bytes: footer.len(),
                 limit: MAX_FOOTER_BYTES / 4 * 3,
@@ -82,13 +82,13 @@ impl<V: 'static, P: Purpose<V>> Envelope for Sealing<V, P> {
     }
 }
 
-/// The footer of a token that was verified.
+/// Returns the footer of a verified token.
 pub(super) fn read_footer(token: &str) -> Result<Footer, Rejection> {
     let body_and_footer = token.splitn(3, '.').nth(2).unwrap_or_default();
     Footer::read(footer_of(body_and_footer)?)
 }
 
-/// Where the body of a token ends: what is behind it is the same in all tokens of a key.
+/// Returns where the body of a token ends: the footer is the same in all tokens of a key.
 fn before_footer(token: &str) -> usize {
     let header = token.match_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
     token[header..]
@@ -96,12 +96,12 @@ fn before_footer(token: &str) -> usize {
         .map_or(token.len(), |body| header + body)
 }
 
-/// The bytes of the footer behind a body, none where there is no fourth part.
+/// Returns the bytes of the footer after a body, which are empty without a fourth part.
 fn footer_of(body_and_footer: &str) -> Result<Vec<u8>, Rejection> {
     let Some((_, footer)) = body_and_footer.split_once('.') else {
         return Ok(Vec::new());
     };
-    // An empty one would be a second spelling of the token without.
+    // An empty footer would be a second spelling of the token without one.
     if footer.is_empty() {
         return Err(Rejection::invalid("the token's fourth part is empty"));
     }
@@ -117,16 +117,16 @@ fn footer_of(body_and_footer: &str) -> Result<Vec<u8>, Rejection> {
     decoded.map_err(|_| Rejection::invalid("the token's footer is not base64url"))
 }
 
-impl<V: 'static, P: Purpose<V>> fmt::Debug for Sealing<V, P> {
+impl<V: 'static, P: Purpose<V>> fmt::Debug for PasetoEnvelope<V, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealing")
+        f.debug_struct("PasetoEnvelope")
             .field("tokens", &P::HEADER)
             .field("ring", &self.ring)
             .finish_non_exhaustive()
     }
 }
 
-/// In base64url, of 768 bytes. It is looked at before anything is known of the token, for a `kid` and nothing else.
+/// 768 bytes in base64url. The footer is read before the token is verified, only for its `kid`.
 const MAX_FOOTER_BYTES: usize = 1024;
 
 #[cfg(test)]
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_in_each_token_ends_before_the_footer() {
+    fn the_unique_part_of_a_token_ends_before_the_footer() {
         for (token, end) in [
             ("v4.local.abc", 12),
             ("v4.local.abc.eyJraWQiOiIxIn0", 12),

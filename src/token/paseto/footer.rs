@@ -1,4 +1,4 @@
-//! The part of a token that is authenticated and not encrypted.
+//! The footer of a token, which is authenticated but not encrypted.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     json,
-    json::{Names, Skipped, Text},
+    json::{CowStr, MemberNames, Skipped},
     rejection::Rejection,
 };
 
-/// The footer of a token that was verified. See [`Paseto::footer`](crate::Paseto::footer).
+/// The footer of a verified token. See [`Paseto::footer`](crate::Paseto::footer).
 #[derive(Clone)]
 pub struct Footer {
     text: String,
@@ -19,23 +19,24 @@ pub struct Footer {
 }
 
 impl Footer {
-    /// The text as it stands in the token, empty where there is no footer.
+    /// Returns the text of the footer, empty if there is none.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The member called `name`, where the footer is a JSON object.
+    /// Returns the member `name` if the footer is a JSON object that has it.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&Value> {
         self.members.get(name)
     }
 
-    /// Reads a footer that was found to be authentic.
+    /// Parses an authenticated footer.
     pub(super) fn read(bytes: Vec<u8>) -> Result<Self, Rejection> {
-        let members = match is_json(&bytes) {
-            true => json::parse(&bytes).map_err(|error| refused(&error))?,
-            false => Map::new(),
+        let members = if is_json(&bytes) {
+            json::parse(&bytes).map_err(|error| not_json(&error))?
+        } else {
+            Map::new()
         };
         let text = String::from_utf8(bytes);
         let text = text.map_err(|_| Rejection::invalid("the token's footer is not UTF-8"))?;
@@ -43,26 +44,27 @@ impl Footer {
     }
 }
 
-/// The `kid` of a footer that nothing is known of yet, for looking a key up and for nothing else.
+/// Returns the `kid` of an unverified footer, only to look up a key.
 pub(super) fn kid(footer: &[u8]) -> Result<Option<Cow<'_, str>>, Rejection> {
     if !is_json(footer) {
         return Ok(None);
     }
-    let Kid(kid) = json::parse(footer).map_err(|error| refused(&error))?;
+    let Kid(kid) = json::parse(footer).map_err(|error| not_json(&error))?;
     Ok(kid)
 }
 
-/// As the specification's guide on payload processing tells a footer of JSON from others.
+/// Distinguishes a JSON footer from others, as in the guide on payload processing of the
+/// specification.
 fn is_json(footer: &[u8]) -> bool {
     footer.first() == Some(&b'{')
 }
 
-fn refused(error: &serde_json::Error) -> Rejection {
+fn not_json(error: &serde_json::Error) -> Rejection {
     Rejection::invalid("the token's footer is not an acceptable JSON object")
-        .because(json::place(error))
+        .because(json::position(error))
 }
 
-/// Shows nothing of it.
+/// Shows only its length.
 impl fmt::Debug for Footer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Footer")
@@ -89,11 +91,11 @@ impl<'de> Visitor<'de> for KidVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kid<'de>, A::Error> {
-        let (mut kid, mut names) = (None, Names::new());
-        while let Some(Text(name)) = map.next_key()? {
+        let (mut kid, mut names) = (None, MemberNames::new());
+        while let Some(CowStr(name)) = map.next_key()? {
             match &*name {
-                "kid" => kid = Some(map.next_value::<Text<'de>>()?.0),
-                // A key that came with the token, wrapped or not, is never one to verify it with.
+                "kid" => kid = Some(map.next_value::<CowStr<'de>>()?.0),
+                // A key from the token itself, wrapped or not, must never verify it.
                 "wpk" => return Err(A::Error::custom("a wrapped key")),
                 _ => {
                     map.next_value::<Skipped>()?;

@@ -11,22 +11,23 @@ use super::{
 };
 use crate::{
     error::ConfigError,
-    key::ring::{RingKey, sealed::Sealed},
+    key::ring::{RingKey, sealed::SealedKey},
     secret,
     secret::Secret,
 };
 
 /// A key of one version and one purpose of PASETO, for a [`KeyRing`](crate::KeyRing).
 ///
-/// Its id is its PASERK id, which is the same wherever it is computed, unless [`with_kid`](Self::with_kid) says
-/// otherwise. Keys are checked when they are made; a clone shares what was parsed.
+/// Its id is its PASERK id, which is the same wherever it is computed, unless
+/// [`with_kid`](Self::with_kid) sets another. Keys are validated when they are created; clones
+/// share the parsed key.
 ///
 /// ```
 /// use tower_jam::token::paseto::{Local, PasetoKey, Public, V4};
 ///
 /// let shared = PasetoKey::<V4, Local>::generate();
-/// let kept = shared.to_paserk(); // `k4.local.…`, as secret as the key
-/// assert_eq!(PasetoKey::<V4, Local>::from_paserk(kept.expose())?.kid(), shared.kid());
+/// let stored = shared.to_paserk(); // `k4.local.…`, as secret as the key
+/// assert_eq!(PasetoKey::<V4, Local>::from_paserk(stored.expose())?.kid(), shared.kid());
 /// assert!(shared.kid().starts_with("k4.lid."));
 ///
 /// let pair = PasetoKey::<V4, Public>::generate()?;
@@ -36,25 +37,26 @@ use crate::{
 /// ```
 pub struct PasetoKey<V: 'static, P: Purpose<V>> {
     kid: Arc<str>,
-    inner: Arc<Inner<P::Material>>,
+    inner: Arc<PasetoKeyInner<P::Material>>,
     version: PhantomData<fn() -> V>,
 }
 
-struct Inner<M> {
+struct PasetoKeyInner<M> {
     id: String,
-    /// The shared key, or the private half where there is one.
+    /// The shared key, or the private half if there is one.
     secret: Option<Secret<Vec<u8>>>,
-    /// The public half where there is one.
+    /// The public half if there is one.
     public: Vec<u8>,
     material: M,
 }
 
 impl<V: 'static, P: Purpose<V>> PasetoKey<V, P> {
-    /// Gives the key this id, the `kid` in the footers of its tokens.
+    /// Sets the id of the key, the `kid` in the footers of its tokens.
     ///
     /// # Errors
     ///
-    /// When it is empty, longer than 128 characters, or not of visible ASCII: it goes into every token and into logs.
+    /// When it is empty, longer than 128 characters, or contains anything but visible ASCII: it
+    /// appears in every token and in logs.
     pub fn with_kid(self, kid: impl Into<String>) -> Result<Self, ConfigError> {
         let kid = kid.into();
         if !(1..=MAXIMUM_KID).contains(&kid.len())
@@ -69,7 +71,7 @@ impl<V: 'static, P: Purpose<V>> PasetoKey<V, P> {
         })
     }
 
-    /// The key's id.
+    /// Returns the id of the key.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
@@ -82,7 +84,7 @@ impl<V: 'static, P: Purpose<V>> PasetoKey<V, P> {
     fn new(id: String, secret: Option<&[u8]>, public: Vec<u8>, material: P::Material) -> Self {
         Self {
             kid: id.as_str().into(),
-            inner: Arc::new(Inner {
+            inner: Arc::new(PasetoKeyInner {
                 id,
                 secret: secret.map(|secret| Secret::new(secret.to_vec())),
                 public,
@@ -106,22 +108,22 @@ impl<V: 'static> PasetoKey<V, Local>
 where
     Local: SharedKey<V>,
 {
-    /// Makes a new key.
+    /// Generates a new key.
     ///
     /// # Panics
     ///
-    /// When the operating system has no randomness to give; nothing safe can be done then.
+    /// When the operating system provides no randomness; nothing safe can be done then.
     #[must_use]
     pub fn generate() -> Self {
         let key = Secret::new(secret::random::<LOCAL_KEY_BYTES>());
         Self::of(key.expose()).expect("32 random bytes are a key")
     }
 
-    /// A key of these 32 random bytes, never a password.
+    /// Creates a key from 32 random bytes, never from a password.
     ///
     /// # Errors
     ///
-    /// When they are not 32, or the same byte all over.
+    /// When there are not 32 bytes, or all of them are the same.
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let key = Self::of(bytes.as_ref());
         key.ok_or_else(|| ConfigError::new("key", "a shared key has 32 bytes"))?
@@ -132,7 +134,8 @@ where
     ///
     /// # Errors
     ///
-    /// When it is of another version or type, not a key in every character, or the same byte all over.
+    /// When it is of another version or type, is not a key in every character, or all bytes are the
+    /// same.
     pub fn from_paserk(text: &str) -> Result<Self, ConfigError> {
         let version = <Local as Cipher<V>>::VERSION;
         let key = Self::read(text);
@@ -140,28 +143,28 @@ where
             .varied()
     }
 
-    /// Reads whatever is a key in form.
+    /// Reads a key that has the right form, even a weak one.
     pub(super) fn read(text: &str) -> Option<Self> {
         let bytes = paserk::decode(<Local as Cipher<V>>::VERSION, "local", text)?;
         Self::of(&bytes)
     }
 
-    /// Refuses a key that everybody knows.
+    /// Rejects a key whose bytes are all the same, since anybody can guess it.
     fn varied(self) -> Result<Self, ConfigError> {
         let bytes = self.secret().unwrap_or_default();
-        match bytes.iter().all(|byte| *byte == bytes[0]) {
-            true => Err(ConfigError::new("key", "the same byte all over")),
-            false => Ok(self),
+        if bytes.iter().all(|byte| *byte == bytes[0]) {
+            return Err(ConfigError::new("key", "the same byte all over"));
         }
+        Ok(self)
     }
 
-    /// The key as its PASERK, to be kept for the next start.
+    /// Returns the key as PASERK, to be stored for the next start.
     #[must_use]
     pub fn to_paserk(&self) -> Secret<String> {
         Secret::new(self.encode("local", self.secret().unwrap_or_default()))
     }
 
-    /// The PASERK id, `k4.lid.…` for version 4.
+    /// Returns the PASERK id, `k4.lid.…` for version 4.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.inner.id
@@ -182,26 +185,27 @@ impl<V: 'static> PasetoKey<V, Public>
 where
     Public: KeyPair<V>,
 {
-    /// Makes a new key pair.
+    /// Generates a new key pair.
     ///
     /// # Errors
     ///
-    /// When the cryptographic library fails, for want of randomness or memory.
+    /// When the cryptographic library fails, for lack of randomness or memory.
     pub fn generate() -> Result<Self, ConfigError> {
         <Public as KeyPair<V>>::generate()
             .and_then(|secret| Self::pair(&secret))
-            .ok_or_else(|| ConfigError::new("key", "no random bytes were to be had"))
+            .ok_or_else(|| ConfigError::new("key", "the key pair could not be generated"))
     }
 
-    /// Reads a key pair from the PASERK of its private half, or the public half alone from its own: `k4.secret.…` and
-    /// `k4.public.…` for version 4.
+    /// Reads a key pair from the PASERK of its private half, or only the public half from its
+    /// PASERK: `k4.secret.…` and `k4.public.…` for version 4.
     ///
-    /// A point of P-384 must be on its curve, one of Ed25519 must not be of low order, and the halves must fit. A seed of zeroes,
-    /// which PASERK's own vectors have, is read and signs nothing.
+    /// A point of P-384 must be on its curve, one of Ed25519 must not be of low order, and the
+    /// halves must match. A seed of zeros, which the official PASERK vectors contain, is read but
+    /// cannot sign.
     ///
     /// # Errors
     ///
-    /// When it is of another version or type, or not a key in every character.
+    /// When it is of another version or type, or is not a key in every character.
     pub fn from_paserk(text: &str) -> Result<Self, ConfigError> {
         let version = <Public as Cipher<V>>::VERSION;
         if let Some(public) = paserk::decode(version, "public", text) {
@@ -216,7 +220,8 @@ where
             })
     }
 
-    /// A key pair from the bytes of its private half: 32 of a seed and 32 of the public key for Ed25519, 48 for P-384.
+    /// Creates a key pair from the bytes of its private half: the 32-byte seed and the 32-byte
+    /// public key for Ed25519, 48 bytes for P-384.
     ///
     /// # Errors
     ///
@@ -225,7 +230,7 @@ where
         Self::pair(bytes.as_ref()).ok_or_else(|| ConfigError::new("key", "is not a private key"))
     }
 
-    /// A public half: 32 bytes for Ed25519, 49 of a compressed point for P-384.
+    /// Creates a public half: 32 bytes for Ed25519, 49 bytes of a compressed point for P-384.
     ///
     /// # Errors
     ///
@@ -234,26 +239,28 @@ where
         Self::half(bytes.as_ref()).ok_or_else(|| ConfigError::new("key", "is not a public key"))
     }
 
-    /// The private half as its PASERK, to be kept for the next start; `None` where there is none.
+    /// Returns the private half as PASERK, to be stored for the next start, or `None` if there is
+    /// none.
     #[must_use]
     pub fn secret_paserk(&self) -> Option<Secret<String>> {
         let secret = self.secret()?;
         Some(Secret::new(self.encode("secret", secret)))
     }
 
-    /// The public half as its PASERK, for others to verify with.
+    /// Returns the public half as PASERK, for other parties to verify with.
     #[must_use]
     pub fn public_paserk(&self) -> String {
         self.encode("public", &self.inner.public)
     }
 
-    /// The PASERK id of the public half, `k4.pid.…` for version 4.
+    /// Returns the PASERK id of the public half, `k4.pid.…` for version 4.
     #[must_use]
     pub fn public_id(&self) -> &str {
         &self.inner.id
     }
 
-    /// The PASERK id of the private half, `k4.sid.…` for version 4; `None` where there is none.
+    /// Returns the PASERK id of the private half, `k4.sid.…` for version 4, or `None` if there is
+    /// none.
     #[must_use]
     pub fn secret_id(&self) -> Option<String> {
         let text = self.secret_paserk()?;
@@ -261,20 +268,20 @@ where
         Some(paserk::id(version, "sid", text.expose()))
     }
 
-    /// Whether it holds what signing takes.
+    /// Returns whether the key can sign.
     #[must_use]
     pub fn can_sign(&self) -> bool {
         <Public as KeyPair<V>>::can_sign(&self.inner.material)
     }
 
-    /// The same key without its private half, under the same id.
+    /// Returns the same key without its private half, under the same id.
     ///
     /// # Panics
     ///
     /// Never: the public half was read before.
     #[must_use]
     pub fn public_only(&self) -> Self {
-        let half = Self::half(&self.inner.public).expect("the half of a key is one");
+        let half = Self::half(&self.inner.public).expect("the public half was read before");
         Self {
             kid: Arc::clone(&self.kid),
             ..half
@@ -309,7 +316,7 @@ impl<V: 'static, P: Purpose<V>> RingKey for PasetoKey<V, P> {
     }
 }
 
-impl<V: 'static, P: Purpose<V>> Sealed for PasetoKey<V, P> {}
+impl<V: 'static, P: Purpose<V>> SealedKey for PasetoKey<V, P> {}
 
 impl<V: 'static, P: Purpose<V>> Clone for PasetoKey<V, P> {
     fn clone(&self) -> Self {

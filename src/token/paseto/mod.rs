@@ -1,37 +1,47 @@
-//! Encrypted and signed tokens whose algorithm nobody can choose: PASETO, versions 2, 3 and 4.
+//! PASETO tokens, encrypted or signed, with algorithms that nobody can choose: versions 2, 3 and 4.
 //!
-//! [`Paseto`] issues and verifies them; [`PasetoLayer`](crate::layer::PasetoLayer) puts it in front of a service. It is the engine
-//! that a [`Jwt`](crate::Jwt) is, with the same claims, lists, users and key rings, and another envelope.
+//! [`Paseto`] issues and verifies them; [`PasetoLayer`](crate::layer::PasetoLayer) puts it in front
+//! of a service. It is the same engine as [`Jwt`](crate::Jwt), with the same claims, lists, users
+//! and key rings, and a different token format.
 //!
-//! # Which one
+//! # Choosing a version and purpose
 //!
-//! * [`v4_local`](Paseto::v4_local) where the servers that read a token may also make it. Nobody else can read it.
-//! * [`v4_public`](Paseto::v4_public) where others verify with the public half. Everybody can read it.
-//! * [`v3_local`](Paseto::v3_local) and [`v3_public`](Paseto::v3_public) where the algorithms must be NIST's.
-//! * [`legacy_v2_local`](Paseto::legacy_v2_local) and [`legacy_v2_public`](Paseto::legacy_v2_public) for systems that have not moved on.
+//! * [`v4_local`](Paseto::v4_local) if the servers that read a token may also issue it. Nobody else
+//!   can read it.
+//! * [`v4_public`](Paseto::v4_public) if other parties verify with the public key. Anybody can read
+//!   it.
+//! * [`v3_local`](Paseto::v3_local) and [`v3_public`](Paseto::v3_public) if the algorithms must be
+//!   those of NIST.
+//! * [`legacy_v2_local`](Paseto::legacy_v2_local) and
+//!   [`legacy_v2_public`](Paseto::legacy_v2_public) for systems that have not migrated.
 //!
-//! Version 1 is not offered. A [`PasetoKey`] of one version and purpose is of a type of its own, so that giving it to
-//! another does not compile.
+//! Version 1 is not offered. A [`PasetoKey`] of one version and purpose has its own type, so that
+//! using it for another does not compile.
 //!
 //! # Rules
 //!
-//! * **Form.** At most 8 KiB before anything is decoded; the version and purpose of the engine, a body, and a footer or none. An
-//!   empty fourth part, a fifth one, padding, white space and unused bits that are set are refused.
-//! * **Footer.** At most 768 bytes. It is authenticated and not encrypted. Of one that begins with `{`, a strict JSON object, `kid` is read
-//!   before anything is verified, as an exact lookup in the ring and for nothing else; `wpk`, a key that comes with the token,
-//!   is refused. Another text, or none, has no `kid`, which may be missing only if the ring has one key.
-//! * **Implicit assertion.** Versions 3 and 4 bind a token to bytes that it does not hold; they must be the same where it is verified.
-//! * **Claims.** As for a JWT: a strict JSON object in which `iss`, `aud`, `exp` and `sub` are required, and the [leeway](PasetoBuilder::leeway)
-//!   is the same. `exp`, `nbf` and `iat` are dates and times of RFC 3339, any offset, `T` and `Z` in upper case, from
-//!   1970 to 9999; numbers are refused. `auth_time` and `proofs`, which are not of PASETO, are numbers as in a JWT.
-//! * **Type.** PASETO has no `typ`: what a key makes is an access token. Keep a ring, an audience or an implicit assertion for
-//!   each other use.
-//! * **Calling back.** Without a [list](super::revocation) a token is good until it expires.
+//! * **Format.** At most 8 KiB before anything is decoded; the version and purpose of the engine, a
+//!   body, and optionally a footer. An empty fourth part, a fifth part, padding, white space and
+//!   nonzero trailing bits are rejected.
+//! * **Footer.** At most 768 bytes. It is authenticated but not encrypted. If it begins with `{`,
+//!   it must be a strict JSON object, and its `kid` is read before anything is verified, only for
+//!   an exact lookup in the ring. `wpk`, a key inside the token, is rejected. Any other footer, or
+//!   none, has no `kid`, which may be absent only if the ring has one key.
+//! * **Implicit assertion.** Versions 3 and 4 bind a token to bytes that it does not contain; the
+//!   verifier must use the same bytes.
+//! * **Claims.** As for a JWT: a strict JSON object in which `iss`, `aud`, `exp` and `sub` are
+//!   required, with the same [leeway](PasetoBuilder::leeway). `exp`, `nbf` and `iat` are RFC 3339
+//!   date-times with any offset, `T` and `Z` in upper case, from 1970 to 9999; numbers are
+//!   rejected. `auth_time` and `proofs`, which PASETO does not define, are numbers as in a JWT.
+//! * **Type.** PASETO has no `typ`: every token of a key is an access token. Use a separate ring,
+//!   audience or implicit assertion for each other use.
+//! * **Revocation.** Without a [list](super::revocation) a token is valid until it expires.
 //!
 //! # Keys
 //!
-//! They come from [`generate`](PasetoKey::generate), from bytes, and from PASERK text, in which they are kept: `k4.local.…`,
-//! `k4.secret.…` and `k4.public.…`. A key's id is its PASERK id, which tells nothing of the key.
+//! Keys are [generated](PasetoKey::generate), or read from bytes or from PASERK text, the form in
+//! which they are stored: `k4.local.…`, `k4.secret.…` and `k4.public.…`. The id of a key is its
+//! PASERK id, which reveals nothing of the key.
 //!
 //! # Example
 //!
@@ -59,7 +69,7 @@
 //! assert!(verified.identity().unwrap().has_role("editor"));
 //! assert_eq!(paseto.footer(token.expose())?.member("kid").unwrap(), key.kid());
 //!
-//! // Of another tenant it is no token at all.
+//! // For another tenant it is invalid.
 //! assert!(engine("tenant-2")?.verify(token.expose()).await.is_err());
 //!
 //! // Rotation while serving, as for a JWT.
@@ -109,18 +119,18 @@ pub use self::{
     version::{ImplicitAssertions, Local, Public, Purpose, V2, V3, V4},
 };
 
-/// Issues and verifies PASETO tokens of one version and purpose, whose custom claims are a `U`.
+/// Issues and verifies PASETO tokens of one version and purpose, with custom claims of type `U`.
 ///
-/// It is a handle: cloning it is cheap, and all clones share the key ring. See the [module](self) for the rules, and
-/// [`PasetoLayer`](crate::layer::PasetoLayer) for its use in a service.
+/// It is a handle: cloning it is cheap, and all clones share the key ring. See the [module](self)
+/// for the rules, and [`PasetoLayer`](crate::layer::PasetoLayer) for its use in a service.
 pub struct Paseto<U = Claims> {
     pub(crate) engine: Engine<U>,
 }
 
 impl<U> Paseto<U> {
-    /// Tokens of version 4, encrypted with a shared key: what only servers read that could also make them.
+    /// Tokens of version 4, encrypted with a shared key, for servers that both issue and read them.
     ///
-    /// Keys of another version or purpose are of another type:
+    /// Keys of another version or purpose have another type:
     ///
     /// ```compile_fail,E0308
     /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Public, V4}};
@@ -139,7 +149,7 @@ impl<U> Paseto<U> {
         PasetoBuilder::new(ring)
     }
 
-    /// Tokens of version 4, signed with Ed25519: what others verify with the public half.
+    /// Tokens of version 4, signed with Ed25519, which others verify with the public key.
     ///
     /// ```compile_fail,E0308
     /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Public, V2}};
@@ -158,7 +168,8 @@ impl<U> Paseto<U> {
         PasetoBuilder::new(ring)
     }
 
-    /// Tokens of version 3, encrypted with AES-256 and HMAC-SHA-384: for where the algorithms must be NIST's.
+    /// Tokens of version 3, encrypted with AES-256 and HMAC-SHA-384, if the algorithms must be
+    /// those of NIST.
     ///
     /// ```compile_fail,E0308
     /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V4}};
@@ -170,7 +181,7 @@ impl<U> Paseto<U> {
         PasetoBuilder::new(ring)
     }
 
-    /// Tokens of version 3, signed with ECDSA on P-384: for where the algorithms must be NIST's.
+    /// Tokens of version 3, signed with ECDSA on P-384, if the algorithms must be those of NIST.
     ///
     /// ```compile_fail,E0308
     /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V3}};
@@ -182,8 +193,8 @@ impl<U> Paseto<U> {
         PasetoBuilder::new(ring)
     }
 
-    /// Tokens of version 2, encrypted with a shared key, for systems that have not moved to version 4. They have no
-    /// implicit assertions:
+    /// Tokens of version 2, encrypted with a shared key, for systems that have not migrated to
+    /// version 4. They have no implicit assertions:
     ///
     /// ```compile_fail,E0599
     /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V2}};
@@ -195,28 +206,30 @@ impl<U> Paseto<U> {
         PasetoBuilder::new(ring)
     }
 
-    /// Tokens of version 2, signed with Ed25519, for systems that have not moved to version 4.
+    /// Tokens of version 2, signed with Ed25519, for systems that have not migrated to version 4.
     pub fn legacy_v2_public(ring: KeyRing<PasetoKey<V2, Public>>) -> PasetoBuilder<U, V2, Public> {
         PasetoBuilder::new(ring)
     }
 }
 
 impl<U: Serialize> Paseto<U> {
-    /// Mints a token for `grant`, with the ring's active key. It has an `iat`, an `exp` and a random `jti` of 128 bits, and
-    /// the key's id in its footer.
+    /// Issues a token for `grant`, with the ring's active key. It has an `iat`, an `exp` and a
+    /// random `jti` of 128 bits, and the id of the key in its footer.
     pub fn issue(&self, grant: Grant<U>) -> Issue<'_, U> {
         self.engine.issue(grant)
     }
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Paseto<U> {
-    /// The footer of a token. The token is verified first; what its list says does not matter.
+    /// Returns the footer of a token. The token is verified first, except that its list is not
+    /// consulted.
     ///
     /// # Errors
     ///
-    /// An invalid [`Rejection`] for what is no good token, lists aside, and for a footer that is not UTF-8.
+    /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) for a token that is not valid,
+    /// apart from lists, and for a footer that is not UTF-8.
     pub fn footer(&self, token: &str) -> Result<Footer, Rejection> {
-        self.engine.judge(token, self.engine.core.clock.now())?;
+        self.engine.check(token, self.engine.inner.clock.now())?;
         envelope::read_footer(token)
     }
 }

@@ -1,20 +1,20 @@
-//! Keys as text, and the ids of keys (the PASERK specification).
+//! Keys as text, and the ids of keys (PASERK).
 
 use aws_lc_rs::digest;
 use base64_simd::URL_SAFE_NO_PAD;
 use orion::hazardous::hash::blake2::blake2b::Blake2b;
 use zeroize::Zeroizing;
 
-/// A key of this version and type as text.
+/// Encodes a key of this version and type.
 pub(super) fn encode(version: u8, kind: &str, key: &[u8]) -> String {
     let mut text = format!("k{version}.{kind}.");
-    // At once, so that no copy of a secret is left behind where the text was shorter.
+    // Reserved at once, so that growing leaves no copy of a secret behind.
     text.reserve_exact(key.len().div_ceil(3) * 4);
     URL_SAFE_NO_PAD.encode_append(key, &mut text);
     text
 }
 
-/// The bytes of a key of this version and type, `None` for every other text.
+/// Decodes a key of this version and type; returns `None` for any other text.
 pub(super) fn decode(version: u8, kind: &str, text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let text = text
         .strip_prefix('k')?
@@ -24,7 +24,8 @@ pub(super) fn decode(version: u8, kind: &str, text: &str) -> Option<Zeroizing<Ve
     key.ok().map(Zeroizing::new)
 }
 
-/// The id of a key: a hash of its text, which tells nothing of the key (operations/ID.md).
+/// Returns the id of a key: a hash of its text, which reveals nothing of the key
+/// (operations/ID.md).
 pub(super) fn id(version: u8, kind: &str, paserk: &str) -> String {
     let header = format!("k{version}.{kind}.");
     let hash = match version {
@@ -51,12 +52,9 @@ fn blake2b(parts: [&[u8]; 2]) -> [u8; ID_BYTES] {
         parts.iter().try_for_each(|part| hash.update(part))?;
         hash.finalize()
     });
-    id.copy_from_slice(
-        hash.expect("33 bytes of BLAKE2b of two short texts")
-            .as_ref(),
-    );
+    id.copy_from_slice(hash.expect("BLAKE2b has outputs of 33 bytes").as_ref());
     id
 }
 
-/// So that base64 needs no padding.
+/// A multiple of three, so that base64 needs no padding.
 const ID_BYTES: usize = 33;

@@ -1,4 +1,5 @@
-//! Version 3 for encryption, composed of primitives of aws-lc-rs as the specification says (Version3.md, "Encrypt").
+//! Encryption of version 3, built from primitives of aws-lc-rs as the specification says
+//! (Version3.md, "Encrypt").
 
 use aws_lc_rs::{
     cipher::{
@@ -42,9 +43,9 @@ impl Cipher<V3> for Local {
         let body = URL_SAFE_NO_PAD.decode_to_vec(body).ok()?;
         let (nonce, rest) = body.split_first_chunk::<NONCE_BYTES>()?;
         let (ciphertext, tag) = rest.split_last_chunk::<TAG_BYTES>()?;
-        let keys = Keys::new(key, nonce).ok()?;
+        let keys = DerivedKeys::new(key, nonce).ok()?;
         let authenticated = keys.authenticated(nonce, ciphertext, footer, assertion);
-        // Nothing is decrypted before it is known to be ours.
+        // Nothing is decrypted before it is authenticated.
         hmac::verify(&keys.authentication, &authenticated, tag).ok()?;
         let mut payload = ciphertext.to_vec();
         keys.decrypt(&mut payload).ok()?;
@@ -58,7 +59,7 @@ impl SharedKey<V3> for Local {
     }
 }
 
-/// The token for `payload` under a nonce that no other token of the key has.
+/// Encrypts `payload` with a nonce that no other token of the key may have.
 pub(super) fn seal_with(
     key: &Secret<[u8; LOCAL_KEY_BYTES]>,
     nonce: &[u8; NONCE_BYTES],
@@ -66,7 +67,7 @@ pub(super) fn seal_with(
     footer: &[u8],
     assertion: &[u8],
 ) -> Result<String, Unspecified> {
-    let keys = Keys::new(key, nonce)?;
+    let keys = DerivedKeys::new(key, nonce)?;
     let mut body = nonce.to_vec();
     body.extend_from_slice(payload);
     keys.encrypt(&mut body[NONCE_BYTES..])?;
@@ -82,13 +83,13 @@ pub(super) fn seal_with(
 }
 
 /// The keys of one token.
-struct Keys {
+struct DerivedKeys {
     encryption: Zeroizing<[u8; 32]>,
     counter: [u8; AES_CTR_IV_LEN],
     authentication: hmac::Key,
 }
 
-impl Keys {
+impl DerivedKeys {
     fn new(key: &Secret<[u8; LOCAL_KEY_BYTES]>, nonce: &[u8]) -> Result<Self, Unspecified> {
         let derived = derive(key, b"paseto-encryption-key", nonce)?;
         let (encryption, counter) = derived.split_at(32);
@@ -125,7 +126,7 @@ impl Keys {
     }
 }
 
-/// 48 bytes by HKDF-SHA-384 without a salt: the key is uniformly random.
+/// Derives 48 bytes with HKDF-SHA-384 without a salt: the key is uniformly random.
 fn derive(
     key: &Secret<[u8; LOCAL_KEY_BYTES]>,
     label: &[u8],
@@ -139,7 +140,8 @@ fn derive(
     Ok(derived)
 }
 
-/// The pre-authentication encoding of the specification (Common.md): no two lists of pieces have one.
+/// The pre-authentication encoding (PAE) of the specification (Common.md): no two lists of pieces
+/// have the same encoding.
 fn pae(pieces: &[&[u8]]) -> Vec<u8> {
     let length = |length: usize| (length as u64 & (u64::MAX >> 1)).to_le_bytes();
     let mut encoded = length(pieces.len()).to_vec();

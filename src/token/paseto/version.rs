@@ -1,28 +1,29 @@
-//! The versions and purposes of the protocol, as types that keep keys apart.
+//! The versions and purposes of the protocol, as types that distinguish keys.
 
 use crate::error::IssueError;
 
-/// Version 2: XChaCha20-Poly1305 and Ed25519. It is superseded by version 4, and here for the tokens of older systems.
+/// Version 2: XChaCha20-Poly1305 and Ed25519. Superseded by version 4; supported for the tokens of
+/// older systems.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct V2;
 
-/// Version 3, of NIST's algorithms: AES-256-CTR with HMAC-SHA-384, and ECDSA on P-384.
+/// Version 3, with algorithms of NIST: AES-256-CTR with HMAC-SHA-384, and ECDSA on P-384.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct V3;
 
-/// Version 4: XChaCha20 with BLAKE2b, and Ed25519. The one to choose.
+/// Version 4, the recommended one: XChaCha20 with BLAKE2b, and Ed25519.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct V4;
 
-/// Tokens that are encrypted with a shared key. Whoever reads them can make them.
+/// Tokens that are encrypted with a shared key. Any party that can read them can issue them.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Local;
 
-/// Tokens that are signed with a key pair, and that everybody can read.
+/// Tokens that are signed with a key pair. Anybody can read them.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Public;
@@ -33,7 +34,7 @@ pub trait Purpose<V>: sealed::Cipher<V> {}
 impl<V, P: sealed::Cipher<V>> Purpose<V> for P {}
 
 /// A version with implicit assertions: [`V3`] and [`V4`].
-pub trait ImplicitAssertions: sealed::Sealed {}
+pub trait ImplicitAssertions: sealed::SealedVersion {}
 
 impl ImplicitAssertions for V3 {}
 impl ImplicitAssertions for V4 {}
@@ -43,27 +44,27 @@ pub(super) mod sealed {
 
     #[expect(
         unnameable_types,
-        reason = "a trait that seals another is not to be named"
+        reason = "it seals a public trait, and must not be nameable"
     )]
-    pub trait Sealed {}
+    pub trait SealedVersion {}
 
-    impl Sealed for V3 {}
-    impl Sealed for V4 {}
+    impl SealedVersion for V3 {}
+    impl SealedVersion for V4 {}
 
-    /// What one version does for one purpose.
+    /// The operations of one version for one purpose.
     #[expect(
         unnameable_types,
-        reason = "a trait that seals another is not to be named"
+        reason = "it seals a public trait, and must not be nameable"
     )]
     pub trait Cipher<V>: Sized + 'static {
-        /// What its tokens begin with.
+        /// The beginning of its tokens.
         const HEADER: &'static str;
         /// The number of the version.
         const VERSION: u8;
-        /// A key as the library takes it.
+        /// The parsed key.
         type Material: Send + Sync + 'static;
 
-        /// The token for `payload`.
+        /// Encrypts or signs `payload`, and returns the token.
         fn seal(
             material: &Self::Material,
             payload: &[u8],
@@ -71,7 +72,8 @@ pub(super) mod sealed {
             assertion: &[u8],
         ) -> Result<String, IssueError>;
 
-        /// The payload of a token, if it was made with the key. `footer` is the token's own.
+        /// Returns the payload of a token that was made with the key. `footer` is that of the
+        /// token.
         fn open(
             material: &Self::Material,
             token: &str,
@@ -80,25 +82,25 @@ pub(super) mod sealed {
         ) -> Option<Vec<u8>>;
     }
 
-    /// How a shared key is read.
+    /// Parses a shared key.
     #[expect(
         unnameable_types,
-        reason = "a trait that seals another is not to be named"
+        reason = "it seals a public trait, and must not be nameable"
     )]
     pub trait SharedKey<V>: Cipher<V> {
         fn material(key: &[u8; super::LOCAL_KEY_BYTES]) -> Option<Self::Material>;
     }
 
-    /// How the halves of a key pair are read.
+    /// Parses the halves of a key pair.
     #[expect(
         unnameable_types,
-        reason = "a trait that seals another is not to be named"
+        reason = "it seals a public trait, and must not be nameable"
     )]
     pub trait KeyPair<V>: Cipher<V> {
-        /// A new private half.
+        /// Generates a private half.
         fn generate() -> Option<zeroize::Zeroizing<Vec<u8>>>;
 
-        /// Both halves from the private one, with the public one's bytes.
+        /// Returns both halves from the private one, and the bytes of the public one.
         fn from_secret(secret: &[u8]) -> Option<(Self::Material, Vec<u8>)>;
 
         fn from_public(public: &[u8]) -> Option<Self::Material>;
@@ -107,5 +109,5 @@ pub(super) mod sealed {
     }
 }
 
-/// In every version.
+/// The same in every version.
 pub(super) const LOCAL_KEY_BYTES: usize = 32;

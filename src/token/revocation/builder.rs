@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     TokenList,
-    inner::{Inner, Mode},
+    inner::{ListMode, TokenListInner},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -21,7 +21,7 @@ use crate::{
 #[must_use]
 pub struct TokenListBuilder {
     store: Arc<dyn Store>,
-    mode: Mode,
+    mode: ListMode,
     issuer: Option<String>,
     longest: Duration,
     clock: Arc<dyn Clock>,
@@ -29,7 +29,7 @@ pub struct TokenListBuilder {
 }
 
 impl TokenListBuilder {
-    pub(crate) fn new(store: Arc<dyn Store>, mode: Mode) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, mode: ListMode) -> Self {
         Self {
             store,
             mode,
@@ -40,37 +40,40 @@ impl TokenListBuilder {
         }
     }
 
-    /// Whose tokens are listed, as in their `iss`. Two issuers may give one `jti` to two tokens.
+    /// Sets the issuer of the listed tokens, as in their `iss`. Two issuers may use the same `jti`
+    /// for two tokens.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// How long a token may live at most, from `iat` to `exp`; those that live longer are neither minted nor accepted. All nodes
-    /// must say the same, and raising it takes effect once the old time has passed. Default: 24 hours, some
-    /// hundred times what a token lives unless told otherwise; a subject's mark is kept that long.
+    /// Sets the longest lifetime of a token, from `iat` to `exp`; tokens that live longer are
+    /// neither issued nor accepted. All nodes must use the same value, and a longer one takes
+    /// effect once the previous one has passed. Default: 24 hours, about a hundred times the
+    /// default lifetime of a token. The mark of a subject is stored for this long.
     pub const fn longest(mut self, longest: Duration) -> Self {
         self.longest = longest;
         self
     }
 
-    /// The source of time, the same as that of the engine. Default: the operating system.
+    /// Sets the source of time, which must be that of the engine. Default: the operating system.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Where it is told of what is called back. Default: `tracing` alone.
+    /// Sets where revocations are reported. Default: `tracing` only.
     pub fn events(mut self, events: Events) -> Self {
         self.events = events;
         self
     }
 
-    /// Checks the settings. The store is not asked yet.
+    /// Checks the settings. Does not access the store.
     ///
     /// # Errors
     ///
-    /// When the issuer is unset or empty, or the longest life is shorter than a second or longer than a year.
+    /// When the issuer is unset or empty, or the longest lifetime is shorter than a second or
+    /// longer than a year.
     pub fn build(self) -> Result<TokenList, ConfigError> {
         let issuer = self.issuer.filter(|issuer| !issuer.is_empty());
         let issuer = issuer.ok_or_else(|| ConfigError::new("issuer", "is not set, or empty"))?;
@@ -78,14 +81,14 @@ impl TokenListBuilder {
             let reason = "is not between a second and a year";
             return Err(ConfigError::new("longest", reason));
         }
-        let inner = Inner {
+        let inner = TokenListInner {
             store: self.store,
             clock: self.clock,
             events: self.events,
             mode: self.mode,
             issuer,
             longest: self.longest,
-            newest: AtomicU64::new(0),
+            latest_issued_at: AtomicU64::new(0),
         };
         Ok(TokenList {
             inner: Arc::new(inner),

@@ -1,10 +1,10 @@
-//! What a list knows of a token.
+//! The id of a token, as a list stores it.
 
 use std::{fmt, time::Duration};
 
 use crate::clock::Timestamp;
 
-/// Names a token for a [`TokenList`](super::TokenList): its id, and until when the list must know it.
+/// Identifies a token for a [`TokenList`](super::TokenList): its id, and its expiry.
 ///
 /// [`Jwt::token_id`](crate::Jwt::token_id) reads it from a token, which it verifies first.
 #[derive(Clone, PartialEq, Eq)]
@@ -14,8 +14,9 @@ pub struct TokenId {
 }
 
 impl TokenId {
-    /// The token with this `jti` and this `exp`. An entry whose token has expired is not kept, so a wrong `expires_at` is a
-    /// token that comes back.
+    /// Creates the id of a token with this `jti` and this `exp`. An entry is not stored for longer
+    /// than its token is valid, so an `expires_at` that is too early makes a revoked token valid
+    /// again.
     pub fn new(id: impl Into<String>, expires_at: Timestamp) -> Self {
         Self {
             id: id.into(),
@@ -23,25 +24,25 @@ impl TokenId {
         }
     }
 
-    /// Its `jti`.
+    /// Returns the `jti`.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// When it expires (`exp`).
+    /// Returns the time of expiry (`exp`).
     #[must_use]
     pub const fn expires_at(&self) -> Timestamp {
         self.expires_at
     }
 
-    /// Until when some verifier may accept it.
-    pub(crate) fn kept_until(&self) -> Timestamp {
+    /// The time until which any verifier may accept the token.
+    pub(crate) fn listed_until(&self) -> Timestamp {
         self.expires_at.after(LONGEST_LEEWAY)
     }
 }
 
-/// Leaves the id out, which is a claim's value.
+/// Omits the id, which is the value of a claim.
 impl fmt::Debug for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenId")
@@ -50,5 +51,5 @@ impl fmt::Debug for TokenId {
     }
 }
 
-/// The most that an engine can be given. A list does not know the leeways of all that ask it.
+/// The longest leeway of an engine. A list does not know the leeways of the engines that use it.
 pub(crate) const LONGEST_LEEWAY: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! What a list consists of, and where in its store that is.
+//! The parts of a list, and the keys of its entries in the store.
 
 use std::{
     sync::{
@@ -19,54 +19,57 @@ use crate::{
     },
 };
 
-pub(crate) struct Inner {
+pub(crate) struct TokenListInner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) events: Events,
-    pub(crate) mode: Mode,
+    pub(crate) mode: ListMode,
     pub(crate) issuer: String,
     pub(crate) longest: Duration,
-    /// The latest `iat` that was minted or let in here. A birth is never before it: a token that was minted ahead
-    /// of the clock, and revoked, does not outlive a list that is lost within the second.
-    pub(crate) newest: AtomicU64,
+    /// The latest `iat` that this process has issued or accepted. A birth is never before it, so
+    /// that a postdated token that was revoked does not become valid again if the list is lost
+    /// within that second.
+    pub(crate) latest_issued_at: AtomicU64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Mode {
+pub(crate) enum ListMode {
     Black,
     White,
 }
 
 impl TokenList {
-    /// The second of the birth, as the store says now; makes a list that is not there.
-    pub(crate) async fn born(&self) -> Result<u64, StoreError> {
+    /// Returns the birth that is in the store now, in seconds. Creates a list that is missing.
+    pub(crate) async fn load_or_create_birth(&self) -> Result<u64, StoreError> {
         let inner = &*self.inner;
         let (birth, is_new) = swap(&*inner.store, &*inner.clock, &self.birth_key(), |entry| {
             if let Some(entry) = entry {
                 return Ok::<_, StoreError>(Step::Keep((Birth::read(entry)?, false)));
             }
-            let newest = inner.newest.load(Ordering::Acquire);
-            let birth = inner.clock.now().as_secs().max(newest);
+            let latest_issued_at = inner.latest_issued_at.load(Ordering::Acquire);
+            let birth = inner.clock.now().as_secs().max(latest_issued_at);
             Ok(Step::Swap(Birth::write(birth), (birth, true)))
         })
         .await?;
         if is_new {
-            tracing::warn!("a new black list: every token that was issued until now is refused");
+            tracing::warn!(
+                "a new deny list was created: every token that was issued until now is rejected"
+            );
         }
         Ok(birth)
     }
 
-    /// Takes note of an `iat`, so that no later birth is before it.
-    pub(crate) fn note(&self, issued_at: u64) {
-        let newest = &self.inner.newest;
-        // Most requests bring an older one, and need not write to memory that all cores share.
-        if newest.load(Ordering::Acquire) < issued_at {
-            newest.fetch_max(issued_at, Ordering::AcqRel);
+    /// Records an `iat`, so that no later birth is before it.
+    pub(crate) fn record_issued_at(&self, issued_at: u64) {
+        let latest_issued_at = &self.inner.latest_issued_at;
+        // Most requests have an older one, and need not write to memory that all cores share.
+        if latest_issued_at.load(Ordering::Acquire) < issued_at {
+            latest_issued_at.fetch_max(issued_at, Ordering::AcqRel);
         }
     }
 
-    pub(crate) fn lets_pass(&self, is_listed: bool) -> bool {
-        is_listed == (self.inner.mode == Mode::White)
+    pub(crate) fn accepts(&self, is_listed: bool) -> bool {
+        is_listed == (self.inner.mode == ListMode::White)
     }
 
     pub(crate) fn id_key(&self, id: &str) -> Key {
@@ -83,8 +86,8 @@ impl TokenList {
 
     fn key(&self, kind: &str, name: &str) -> Key {
         let mode = match self.inner.mode {
-            Mode::Black => "black",
-            Mode::White => "white",
+            ListMode::Black => "black",
+            ListMode::White => "white",
         };
         let parts = [mode, kind, &self.inner.issuer, name];
         Key::new(NAMESPACE, &parts.map(str::as_bytes))

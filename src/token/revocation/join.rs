@@ -1,4 +1,4 @@
-//! Several questions to the store at once.
+//! Runs several store calls concurrently.
 
 use std::{
     future::{Future, poll_fn},
@@ -8,78 +8,80 @@ use std::{
 
 use crate::{error::StoreError, store::StoreFuture};
 
-/// Both answers, asked for at the same time.
+/// Returns both results of two store calls that run concurrently.
 pub(crate) async fn both<A, B>(
     one: StoreFuture<'_, A>,
     other: StoreFuture<'_, B>,
 ) -> Result<(A, B), StoreError> {
-    let (mut one, mut other) = (Asking::Waiting(one), Asking::Waiting(other));
+    let (mut one, mut other) = (MaybeDone::Pending(one), MaybeDone::Pending(other));
     poll_fn(|cx| {
-        let (is_one, is_other) = (one.poll(cx), other.poll(cx));
-        match is_one && is_other {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        let (is_one_done, is_other_done) = (one.poll(cx), other.poll(cx));
+        if is_one_done && is_other_done {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     })
     .await;
-    Ok((one.answer()?, other.answer()?))
+    Ok((one.result()?, other.result()?))
 }
 
-/// The answers of `ask` to each of `items`, in their order. After an error no further group of them is begun.
+/// Calls `call` for each item, a group of [`AT_ONCE`] at a time, and returns the results in the
+/// order of the items. After an error no further group is started.
 pub(crate) async fn each<'a, I, T, F>(
     items: &'a [I],
-    ask: impl Fn(&'a I) -> F,
+    call: impl Fn(&'a I) -> F,
 ) -> Result<Vec<T>, StoreError>
 where
     F: Future<Output = Result<T, StoreError>> + Send + 'a,
 {
-    let mut answers = Vec::with_capacity(items.len());
+    let mut results = Vec::with_capacity(items.len());
     for group in items.chunks(AT_ONCE) {
-        let mut asked: Vec<_> = group
+        let mut calls: Vec<_> = group
             .iter()
-            .map(|item| Asking::Waiting(Box::pin(ask(item)) as StoreFuture<'a, T>))
+            .map(|item| MaybeDone::Pending(Box::pin(call(item)) as StoreFuture<'a, T>))
             .collect();
         poll_fn(|cx| {
-            let waiting = asked
+            let pending = calls
                 .iter_mut()
                 .filter_map(|it| (!it.poll(cx)).then_some(()));
-            match waiting.count() {
+            match pending.count() {
                 0 => Poll::Ready(()),
                 _ => Poll::Pending,
             }
         })
         .await;
-        for it in asked {
-            answers.push(it.answer()?);
+        for it in calls {
+            results.push(it.result()?);
         }
     }
-    Ok(answers)
+    Ok(results)
 }
 
-enum Asking<'a, T> {
-    Waiting(StoreFuture<'a, T>),
-    Answered(Result<T, StoreError>),
+enum MaybeDone<'a, T> {
+    Pending(StoreFuture<'a, T>),
+    Done(Result<T, StoreError>),
 }
 
-impl<T> Asking<'_, T> {
-    /// Whether the answer is there.
+impl<T> MaybeDone<'_, T> {
+    /// Polls the call, and returns whether it is done.
     fn poll(&mut self, cx: &mut std::task::Context<'_>) -> bool {
-        if let Self::Waiting(future) = self {
+        if let Self::Pending(future) = self {
             match Pin::as_mut(future).poll(cx) {
-                Poll::Ready(answer) => *self = Self::Answered(answer),
+                Poll::Ready(result) => *self = Self::Done(result),
                 Poll::Pending => return false,
             }
         }
         true
     }
 
-    fn answer(self) -> Result<T, StoreError> {
+    fn result(self) -> Result<T, StoreError> {
         match self {
-            Self::Answered(answer) => answer,
-            Self::Waiting(_) => Err(StoreError::Unavailable("it was not waited for".into())),
+            Self::Done(result) => result,
+            Self::Pending(_) => Err(StoreError::Unavailable("the call was not awaited".into())),
         }
     }
 }
 
-/// As many commands as a connection takes without making others wait.
+/// As many commands as a connection takes without delaying others.
 const AT_ONCE: usize = 64;

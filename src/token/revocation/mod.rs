@@ -1,40 +1,50 @@
-//! Lists by which a token is called back before it expires.
+//! Deny and allow lists, with which a token is revoked before it expires.
 //!
-//! A [`TokenList`] belongs to the engine of a bare token: [`JwtBuilder::list`](super::JwtBuilder::list). Token pairs do
-//! without one, since their access tokens end with their device.
+//! A [`TokenList`] belongs to the engine of a bare token:
+//! [`JwtBuilder::list`](super::JwtBuilder::list). Token pairs need no list, since their access
+//! tokens are revoked together with their device. [`black`](TokenList::black) creates a deny list,
+//! [`white`](TokenList::white) an allow list.
 //!
 //! # Rules
 //!
-//! * **By id.** A token is listed by its `jti` and its issuer, never by its text: base64 and ECDSA allow a second
-//!   spelling of one token. Under a list a token without `jti` or `iat` is refused, since nobody could call it back.
-//! * **A black list** refuses what is on it. It has a *birth*, the second in which it was made, and a token whose
-//!   `iat` is not after that is refused. So a list that was lost revives nothing: whoever misses the birth makes a new one.
-//!   Putting an engine under a new black list refuses every token that was issued before; [`birth`](TokenList::birth) at the
-//!   start of a server makes that moment one's own.
-//! * **A white list** refuses what is not on it. Issuing adds, before the token is handed out; a list that was lost refuses
-//!   everything.
-//! * **A subject's mark** ([`revoke_subject`](TokenList::revoke_subject)) refuses every token of the subject whose
-//!   `iat`, in whole seconds, is not after it. It never goes back.
-//! * **A login right after** works: a token that is minted in the second of a mark or of the birth carries as `iat` the
-//!   second after it. Verifiers take that for the future, so a list wants a leeway of a second at least. A mark that follows
-//!   such a token within the second stands at the token's `iat`.
-//! * **Life.** An entry is kept for as long as its token could be accepted: until its expiry and sixty seconds, the longest leeway. A
-//!   mark is kept for the [longest life](TokenListBuilder::longest) of a token and as much, so an engine with a list neither
-//!   mints nor accepts a token that lives longer.
-//! * **Every request asks**, also about a token that was seen before. A near-cache may say yes; a no is the store's own.
-//! * **A store that fails** is 503: neither let in nor revoked.
-//! * **An entry that cannot be read** is 503 as well. A mark is replaced by the next
-//!   [`revoke_subject`](TokenList::revoke_subject); a birth is replaced by removing it in the store.
+//! * **By id.** A token is listed by its `jti` and issuer, never by its text: base64 and ECDSA
+//!   allow a second spelling of the same token. An engine with a list rejects a token without `jti`
+//!   or `iat`, since it could not be revoked.
+//! * **A deny list** rejects the tokens on it. It has a *birth*, the second in which it was
+//!   created, and a token whose `iat` is not after the birth is rejected. Therefore a lost list
+//!   does not make revoked tokens valid again: the first node that finds the birth missing creates
+//!   a new one. Adding a new deny list to an engine rejects every token that was issued before;
+//!   call [`birth`](TokenList::birth) at the start of a server to choose that moment.
+//! * **An allow list** rejects the tokens that are not on it. Issuing adds the token before it is
+//!   handed out; a lost list rejects everything.
+//! * **The mark of a subject** ([`revoke_subject`](TokenList::revoke_subject)) rejects every token
+//!   of the subject whose `iat`, in whole seconds, is not after it. It never moves back.
+//! * **A login right after a revocation** works: a token that is issued in the second of a mark or
+//!   of the birth carries the next second as its `iat`. To verifiers that is the future, so a list
+//!   needs a leeway of at least one second. If the subject is revoked again within that second, the
+//!   new mark is the `iat` of that token.
+//! * **Lifetime.** An entry is stored for as long as its token could be accepted: until its expiry
+//!   plus sixty seconds, the longest leeway. A mark is stored for the [longest
+//!   lifetime](TokenListBuilder::longest) of a token plus the same leeway, so an engine with a list
+//!   neither issues nor accepts a token that lives longer.
+//! * **Every request checks the list**, also for a cached token. An accepting answer may come from
+//!   a near-cache; a rejecting answer comes from the store itself.
+//! * **A store that fails** is 503: the token is neither accepted nor revoked.
+//! * **An unreadable entry** is 503 as well. The next [`revoke_subject`](TokenList::revoke_subject)
+//!   replaces a mark; a birth is replaced by removing it from the store.
 //!
-//! # What clocks that differ let through
+//! # Clock skew
 //!
-//! Marks and births are by the clock of the node that makes them. When it is *d* behind the clock of a node that mints, a token
-//! minted there in the last *d* before the mark survives the mark, and one that was revoked in the last *d* before the list was lost
-//! is revived. When it is ahead, nothing survives, and logins elsewhere get an `iat` as far ahead; beyond the leeway they fail
-//! until that time has come. Neither happens on one node whose clock does not go back.
+//! Marks and births use the clock of the node that writes them. If that clock is *d* behind the
+//! clock of a node that issues tokens, a token issued there in the last *d* before the mark
+//! survives the mark, and a token that was revoked in the last *d* before the list was lost becomes
+//! valid again. If it is ahead, no such token survives, but logins on other nodes get an `iat` that
+//! is ahead by the same amount; beyond the leeway they fail until that time. Neither happens on a
+//! single node whose clock does not move back.
 //!
-//! A token that was dated ahead counts as one of that second: if the list is lost and another process notices it before that second
-//! has come, the token is good again. The process that minted it, or has let it in, does not make that mistake.
+//! A postdated token counts as issued in its stated second: if the list is lost and another process
+//! notices this before that second, the token is valid again. The process that issued or accepted
+//! the token does not make this mistake.
 //!
 //! # Example
 //!
@@ -77,11 +87,11 @@ mod request;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-pub(crate) use self::request::Asked;
+pub(crate) use self::request::ListLookup;
 pub use self::{builder::TokenListBuilder, id::TokenId};
 use self::{
-    inner::{Inner, Mode},
-    mark::Mark,
+    inner::{ListMode, TokenListInner},
+    mark::SubjectMark,
 };
 use crate::{
     clock::Timestamp,
@@ -93,113 +103,122 @@ use crate::{
     },
 };
 
-/// A black or a white list of tokens in a store. See the [module](self).
+/// A deny list or an allow list of tokens in a store. See the [module](self).
 ///
-/// It is a handle: cloning it is cheap. All engines and nodes with one issuer, one mode and one store share their list.
+/// It is a handle: cloning it is cheap. All engines and nodes with the same issuer, mode and store
+/// share their list.
 #[derive(Clone)]
 pub struct TokenList {
-    inner: Arc<Inner>,
+    inner: Arc<TokenListInner>,
 }
 
 impl TokenList {
-    /// A list of the tokens that are refused. The issuer must be set.
+    /// Starts to build a deny list: the tokens on it are rejected. The issuer must be set.
     pub fn black(store: Arc<dyn Store>) -> TokenListBuilder {
-        TokenListBuilder::new(store, Mode::Black)
+        TokenListBuilder::new(store, ListMode::Black)
     }
 
-    /// A list of the only tokens that are accepted. The issuer must be set.
+    /// Starts to build an allow list: only the tokens on it are accepted. The issuer must be set.
     pub fn white(store: Arc<dyn Store>) -> TokenListBuilder {
-        TokenListBuilder::new(store, Mode::White)
+        TokenListBuilder::new(store, ListMode::White)
     }
 
-    /// Puts a token on the list. An entry that is there already is kept, with the later of the two expiries.
+    /// Adds a token to the list. An existing entry stays, with the later of the two expiries.
     ///
     /// # Errors
     ///
-    /// When the store fails. Asking again is safe.
+    /// When the store fails. Trying again is safe.
     pub async fn add(&self, token: &TokenId) -> Result<(), StoreError> {
         let inner = &*self.inner;
-        let expires_at = token.kept_until();
-        let is_new = swap(
+        let expires_at = token.listed_until();
+        let was_added = swap(
             &*inner.store,
             &*inner.clock,
             &self.id_key(&token.id),
             |entry| {
-                let is_kept = entry.is_some_and(|entry| entry.expires_at >= expires_at);
-                Ok::<_, StoreError>(match is_kept || inner.clock.now() >= expires_at {
-                    true => Step::Keep(false),
-                    false => Step::Swap(Write::new(PRESENT, expires_at), entry.is_none()),
+                let is_stored = entry.is_some_and(|entry| entry.expires_at >= expires_at);
+                Ok::<_, StoreError>(if is_stored || inner.clock.now() >= expires_at {
+                    Step::Keep(false)
+                } else {
+                    Step::Swap(Write::new(PRESENT, expires_at), entry.is_none())
                 })
             },
         )
         .await?;
-        if is_new && inner.mode == Mode::Black {
-            self.tell(EventKind::TokenRevoked, None);
+        if was_added && inner.mode == ListMode::Black {
+            self.emit(EventKind::TokenRevoked, None);
         }
         Ok(())
     }
 
-    /// Takes a token off the list, and says whether it was on it. On a white list this ends the token.
+    /// Removes a token from the list, and returns whether it was on it. On an allow list this
+    /// revokes the token.
     ///
     /// # Errors
     ///
-    /// When the store fails. Asking again is safe.
+    /// When the store fails. Trying again is safe.
     pub async fn remove(&self, token: &TokenId) -> Result<bool, StoreError> {
         let taken = self.inner.store.take(&self.id_key(&token.id)).await?;
-        if taken.is_some() && self.inner.mode == Mode::White {
-            self.tell(EventKind::TokenRevoked, None);
+        if taken.is_some() && self.inner.mode == ListMode::White {
+            self.emit(EventKind::TokenRevoked, None);
         }
         Ok(taken.is_some())
     }
 
-    /// Whether the list lets such a token pass: on a black list because it is not there, on a white list because it is.
+    /// Returns whether the list accepts the token: a deny list because it is absent, an allow list
+    /// because it is present.
     ///
-    /// It tells nothing of the birth and of the subject's mark, which are compared with what only the token says:
-    /// [`Jwt::verify`](crate::Jwt::verify) asks for all of it.
+    /// This does not check the birth and the mark of the subject, which are compared with claims of
+    /// the token: [`Jwt::verify`](crate::Jwt::verify) checks everything.
     ///
     /// # Errors
     ///
     /// When the store fails.
     pub async fn check(&self, token: &TokenId) -> Result<bool, StoreError> {
         let entry = self.inner.store.get(&self.id_key(&token.id)).await?;
-        Ok(self.lets_pass(entry.is_some()))
+        Ok(self.accepts(entry.is_some()))
     }
 
-    /// [`add`](Self::add) for many tokens, sixty-four at a time.
+    /// Adds several tokens, as [`add`](Self::add), sixty-four at a time.
     ///
     /// # Errors
     ///
-    /// The first one of the store. Some tokens are on the list then, and others are not; asking again is safe.
+    /// The first error of the store. Some tokens are then on the list and others are not; trying
+    /// again is safe.
     pub async fn add_all(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
         join::each(tokens, |token| self.add(token)).await?;
         Ok(())
     }
 
-    /// [`remove`](Self::remove) for many tokens, sixty-four at a time: how many were on the list.
+    /// Removes several tokens, as [`remove`](Self::remove), sixty-four at a time. Returns how many
+    /// were on the list.
     ///
     /// # Errors
     ///
-    /// The first one of the store. Some tokens are off the list then, and others are not; asking again is safe.
+    /// The first error of the store. Some tokens are then off the list and others are not; trying
+    /// again is safe.
     pub async fn remove_all(&self, tokens: &[TokenId]) -> Result<usize, StoreError> {
         let removed = join::each(tokens, |token| self.remove(token)).await?;
-        Ok(removed.into_iter().filter(|was_there| *was_there).count())
+        Ok(removed.into_iter().filter(|was_listed| *was_listed).count())
     }
 
-    /// [`check`](Self::check) for many tokens, in their order, sixty-four at a time.
+    /// Checks several tokens, as [`check`](Self::check), sixty-four at a time. Returns the results
+    /// in the order of the tokens.
     ///
     /// # Errors
     ///
-    /// The first one of the store.
+    /// The first error of the store.
     pub async fn check_all(&self, tokens: &[TokenId]) -> Result<Vec<bool>, StoreError> {
         join::each(tokens, |token| self.check(token)).await
     }
 
-    /// Refuses from now on every token of `subject` that was issued before this call. One that is issued after it is good,
-    /// also in the same second; one whose issuing is under way is either.
+    /// Revokes every token of `subject` that was issued before this call. A token that is issued
+    /// after it is valid, even in the same second. A token that is being issued during the call may
+    /// be either.
     ///
     /// # Errors
     ///
-    /// When the store fails. Asking again is safe.
+    /// When the store fails. Trying again is safe.
     pub async fn revoke_subject(&self, subject: &str) -> Result<(), StoreError> {
         let inner = &*self.inner;
         swap(
@@ -207,61 +226,66 @@ impl TokenList {
             &*inner.clock,
             &self.mark_key(subject),
             |entry| {
-                // Until then each token of the subject is refused with 503.
-                let mark = Mark::read(entry).unwrap_or_else(|error| {
-                    tracing::error!(%error, "the mark of a subject does not read, and is replaced");
-                    Mark::default()
+                // Until the mark is replaced, each token of the subject is rejected with 503.
+                let mark = SubjectMark::read(entry).unwrap_or_else(|error| {
+                    tracing::error!(%error, "the mark of a subject is unreadable and is replaced");
+                    SubjectMark::default()
                 });
                 let raised = mark.raised(inner.clock.now());
-                Ok::<_, StoreError>(match raised == mark {
-                    true => Step::Keep(()),
-                    false => Step::Swap(raised.write(entry, inner.longest), ()),
+                Ok::<_, StoreError>(if raised == mark {
+                    Step::Keep(())
+                } else {
+                    Step::Swap(raised.write(entry, inner.longest), ())
                 })
             },
         )
         .await?;
-        self.tell(EventKind::SubjectRevoked, Some(subject));
+        self.emit(EventKind::SubjectRevoked, Some(subject));
         Ok(())
     }
 
-    /// The mark of `subject`: tokens with an `iat` up to this second, which is a whole one, are refused. `None` when the
-    /// subject was never revoked, or so long ago that no token of that time is left.
+    /// Returns the mark of `subject`, a whole second: tokens with an `iat` up to it are rejected.
+    /// Returns `None` if the subject was never revoked, or so long ago that no token of that time
+    /// can be valid.
     ///
     /// # Errors
     ///
     /// When the store fails.
     pub async fn issued_before(&self, subject: &str) -> Result<Option<Timestamp>, StoreError> {
         let entry = self.inner.store.get(&self.mark_key(subject)).await?;
-        let Mark { before, .. } = Mark::read(entry.as_ref())?;
+        let SubjectMark { before, .. } = SubjectMark::read(entry.as_ref())?;
         Ok((before > 0).then(|| Timestamp::from_secs(before)))
     }
 
-    /// When the black list was made, a whole second: tokens with an `iat` up to it are refused. A list that is new, or was lost, is
-    /// made by this. A white list has no birth, and answers `None`.
+    /// Returns when the deny list was created, a whole second: tokens with an `iat` up to it are
+    /// rejected. A list that is new or was lost is created by this call. An allow list has no birth
+    /// and returns `None`.
     ///
     /// # Errors
     ///
     /// When the store fails.
     pub async fn birth(&self) -> Result<Option<Timestamp>, StoreError> {
         match self.inner.mode {
-            Mode::White => Ok(None),
-            Mode::Black => Ok(Some(Timestamp::from_secs(self.born().await?))),
+            ListMode::White => Ok(None),
+            ListMode::Black => Ok(Some(Timestamp::from_secs(
+                self.load_or_create_birth().await?,
+            ))),
         }
     }
 
-    fn tell(&self, kind: EventKind, subject: Option<&str>) {
+    fn emit(&self, kind: EventKind, subject: Option<&str>) {
         let mut event = Event::new(kind, self.inner.clock.now());
         event.subject = subject.map(str::to_owned);
         self.inner.events.tell(&event);
     }
 
-    /// Whose tokens are listed.
+    /// Returns the issuer of the listed tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.inner.issuer
     }
 
-    /// How long a token may live.
+    /// Returns the longest lifetime of a token.
     #[must_use]
     pub fn longest(&self) -> Duration {
         self.inner.longest
@@ -279,5 +303,5 @@ impl fmt::Debug for TokenList {
     }
 }
 
-/// What stands under an id: that it is there says all.
+/// The value of an entry: only its presence matters.
 const PRESENT: &[u8] = b"1";

@@ -1,10 +1,10 @@
-//! What an engine asks of its list: whether a token passes, and how one is minted.
+//! The operations of a list that an engine uses: checking a token, and issuing one.
 
 use super::{
     PRESENT, TokenId, TokenList,
-    inner::Mode,
+    inner::ListMode,
     join,
-    mark::{Birth, Mark},
+    mark::{Birth, SubjectMark},
 };
 use crate::{
     clock::Timestamp,
@@ -17,8 +17,8 @@ use crate::{
     },
 };
 
-/// What a token says that its list goes by. It follows from the token alone, and so is kept with it.
-pub(crate) struct Asked {
+/// What to look up for a token. It depends on the token alone, and so is cached with it.
+pub(crate) struct ListLookup {
     id: Key,
     mark: Key,
     birth: Key,
@@ -26,14 +26,14 @@ pub(crate) struct Asked {
 }
 
 impl TokenList {
-    /// Reads what the list goes by, or refuses a token that it could not call back.
-    pub(crate) fn ask(
+    /// Returns what to look up for a token, or rejects a token that the list could not revoke.
+    pub(crate) fn lookup(
         &self,
         subject: &str,
         id: Option<&str>,
         issued_at: Option<Timestamp>,
         expires_at: Option<Timestamp>,
-    ) -> Result<Asked, Rejection> {
+    ) -> Result<ListLookup, Rejection> {
         let id = id.filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| Rejection::invalid("no list can hold a token without `jti`"))?;
         let (Some(issued_at), Some(expires_at)) = (issued_at, expires_at) else {
@@ -45,7 +45,7 @@ impl TokenList {
                 "the token lives longer than its list remembers",
             ));
         }
-        Ok(Asked {
+        Ok(ListLookup {
             id: self.id_key(id),
             mark: self.mark_key(subject),
             birth: self.birth_key(),
@@ -53,56 +53,64 @@ impl TokenList {
         })
     }
 
-    /// Lets a token pass, or refuses it.
+    /// Checks a token against the list.
     ///
-    /// The birth is asked for last, and from the store itself where any other answer was: an absence that was
-    /// read counts only if the list was there afterwards.
-    pub(crate) async fn pass(&self, asked: &Asked) -> Result<(), Rejection> {
+    /// The birth is read last, and from the store itself unless both other answers came from a
+    /// cache: an absence counts only if the list existed after it was read.
+    pub(crate) async fn verify(&self, lookup: &ListLookup) -> Result<(), Rejection> {
         let store = &*self.inner.store;
-        let lets_pass = |entry: Option<&Entry>| Ok(self.lets_pass(entry.is_some()));
-        let is_after = |entry: Option<&Entry>| Ok(asked.issued_at > Mark::read(entry)?.before);
+        let accepts = |entry: Option<&Entry>| Ok(self.accepts(entry.is_some()));
+        let is_after =
+            |entry: Option<&Entry>| Ok(lookup.issued_at > SubjectMark::read(entry)?.before);
         let (passes, is_after) = join::both(
-            Box::pin(confirmed(store, &asked.id, lets_pass, |passes| *passes)),
-            Box::pin(confirmed(store, &asked.mark, is_after, |is_after| {
+            Box::pin(confirmed(store, &lookup.id, accepts, |passes| *passes)),
+            Box::pin(confirmed(store, &lookup.mark, is_after, |is_after| {
                 *is_after
             })),
         )
         .await?;
         if !passes.answer {
             return Err(Rejection::invalid(match self.inner.mode {
-                Mode::Black => "the token was revoked",
-                Mode::White => "the token is not on the list",
+                ListMode::Black => "the token was revoked",
+                ListMode::White => "the token is not on the list",
             }));
         }
         if !is_after.answer {
             return Err(Rejection::invalid("the subject's tokens were revoked"));
         }
-        let is_remembered = passes.is_remembered && is_after.is_remembered;
-        if self.inner.mode == Mode::Black {
-            if !self.is_younger(asked, is_remembered).await? {
+        let is_cached = passes.is_remembered && is_after.is_remembered;
+        if self.inner.mode == ListMode::Black {
+            if !self.is_issued_after_birth(lookup, is_cached).await? {
                 return Err(Rejection::invalid("the token is older than its list"));
             }
-            self.note(asked.issued_at);
+            self.record_issued_at(lookup.issued_at);
         }
         Ok(())
     }
 
-    /// Whether the token was issued after the list was made. A list that is not there is made, so a no is that of [`born`](Self::born).
-    async fn is_younger(&self, asked: &Asked, may_remember: bool) -> Result<bool, StoreError> {
-        if may_remember
-            && let Some(birth) = self.inner.store.glance(&asked.birth).await?.entry
-            && asked.issued_at > Birth::read(&birth)?
+    /// Returns whether the token was issued after the list was created. Creates a list that is
+    /// missing, so a negative answer is that of
+    /// [`load_or_create_birth`](Self::load_or_create_birth).
+    async fn is_issued_after_birth(
+        &self,
+        lookup: &ListLookup,
+        may_use_cache: bool,
+    ) -> Result<bool, StoreError> {
+        if may_use_cache
+            && let Some(birth) = self.inner.store.glance(&lookup.birth).await?.entry
+            && lookup.issued_at > Birth::read(&birth)?
         {
             return Ok(true);
         }
-        Ok(asked.issued_at > self.born().await?)
+        Ok(lookup.issued_at > self.load_or_create_birth().await?)
     }
 
-    /// The `iat`, in seconds, of a token that is minted at `now`: after the list's birth and the subject's mark, and not after
-    /// `latest`, which verifiers would refuse.
+    /// Returns the `iat`, in seconds, of a token that is issued at `now`: after the birth of the
+    /// list and the mark of the subject, and not after `latest`, which verifiers would reject.
     ///
-    /// `now` is read before this is called: a revocation that comes while the token is minted then ends it.
-    pub(crate) async fn date(
+    /// The caller reads `now` before this call, so that a revocation while the token is issued
+    /// revokes it.
+    pub(crate) async fn choose_issued_at(
         &self,
         subject: &str,
         now: Timestamp,
@@ -110,52 +118,53 @@ impl TokenList {
     ) -> Result<u64, IssueError> {
         let inner = &*self.inner;
         let birth = match inner.mode {
-            Mode::Black => self.born().await?,
-            Mode::White => 0,
+            ListMode::Black => self.load_or_create_birth().await?,
+            ListMode::White => 0,
         };
         if Timestamp::from_secs(birth + 1) > latest {
-            let reason = "the list was made in the future of this clock";
+            let reason = "the birth of the list is in the future of this clock";
             return Err(StoreError::Unavailable(reason.into()).into());
         }
         let key = self.mark_key(subject);
         let issued_at = swap(&*inner.store, &*inner.clock, &key, |entry| {
-            let mark = Mark::read(entry)?;
-            let (issued_at, noted) = mark.minting(now, birth);
+            let mark = SubjectMark::read(entry)?;
+            let (issued_at, marked) = mark.next_issued_at(now, birth);
             if Timestamp::from_secs(issued_at) > latest {
                 return Err(IssueError::Withdrawn);
             }
-            Ok(match noted == mark {
-                true => Step::Keep(issued_at),
-                // What near-caches remember of it, which tokens are refused, stays true.
-                false => Step::Swap(noted.write(entry, inner.longest).quietly(), issued_at),
+            Ok(if marked == mark {
+                Step::Keep(issued_at)
+            } else {
+                // What near-caches hold of it, which tokens are rejected, stays true.
+                Step::Swap(marked.write(entry, inner.longest).quietly(), issued_at)
             })
         })
         .await?;
-        self.note(issued_at);
+        self.record_issued_at(issued_at);
         Ok(issued_at)
     }
 
-    /// Takes note of a token that was minted and is not handed out yet.
-    pub(crate) async fn admit(&self, token: &TokenId) -> Result<(), StoreError> {
-        if self.inner.mode == Mode::Black {
+    /// Adds a token to an allow list before it is handed out.
+    pub(crate) async fn add_issued(&self, token: &TokenId) -> Result<(), StoreError> {
+        if self.inner.mode == ListMode::Black {
             return Ok(());
         }
         let key = self.id_key(&token.id);
-        let write = Write::new(PRESENT, token.kept_until());
+        let write = Write::new(PRESENT, token.listed_until());
         let store = &self.inner.store;
         store.put(&key, write, When::Always).await?;
         Ok(())
     }
 
-    /// Calls a token back.
+    /// Revokes a token.
     pub(crate) async fn revoke(&self, token: &TokenId) -> Result<(), StoreError> {
         match self.inner.mode {
-            Mode::Black => self.add(token).await,
-            Mode::White => self.remove(token).await.map(|_| ()),
+            ListMode::Black => self.add(token).await,
+            ListMode::White => self.remove(token).await.map(|_| ()),
         }
     }
 
-    /// Calls many tokens back.
+    /// Revokes several tokens.
     pub(crate) async fn revoke_all(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
         join::each(tokens, |token| self.revoke(token)).await?;
         Ok(())

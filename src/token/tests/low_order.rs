@@ -1,11 +1,12 @@
-//! Public keys of Ed25519 with which anybody can sign.
+//! Public keys of Ed25519 for which signatures can be forged.
 
 use serde_json::json;
 
 use super::*;
 use crate::key::jwk::encode;
 
-/// The y of every point of low order, in hexadecimal; each is tried with either sign of x.
+/// The y coordinate of every point of low order, in hexadecimal; each is tried with both signs of
+/// x.
 const Y: [&str; 7] = [
     "0000000000000000000000000000000000000000000000000000000000000000",
     "0100000000000000000000000000000000000000000000000000000000000000",
@@ -33,7 +34,8 @@ const SPKI: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
 
-/// The neutral element and zero: by a key that is the neutral element it signs every message.
+/// The neutral element and zero: if the public key is the neutral element, this signature is valid
+/// for every message.
 fn identity_signature() -> Vec<u8> {
     let mut signature = vec![0; 64];
     signature[0] = 1;
@@ -42,22 +44,22 @@ fn identity_signature() -> Vec<u8> {
 
 #[test]
 fn a_public_key_with_which_anybody_can_sign_is_refused_in_every_form() {
-    let reason = "with its point anybody can sign";
+    let reason = "its point has low order, so signatures can be forged";
     for point in points() {
         let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&point) });
-        refused(Key::from_jwk(&jwk.to_string()), "jwk", reason);
+        assert_rejected(Key::from_jwk(&jwk.to_string()), "jwk", reason);
         let der = [&SPKI[..], &point].concat();
-        refused(Key::from_der(Algorithm::EdDsa, &der), "public_key", reason);
+        assert_rejected(Key::from_der(Algorithm::EdDsa, &der), "public_key", reason);
         let body = base64_simd::STANDARD.encode_to_string(&der);
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
-        refused(Key::from_pem(Algorithm::EdDsa, pem), "public_key", reason);
+        assert_rejected(Key::from_pem(Algorithm::EdDsa, pem), "public_key", reason);
         let set = json!({ "keys": [jwk] });
         assert!(KeyRing::from_jwks(&set.to_string()).is_err());
     }
 }
 
 #[test]
-fn one_signature_for_every_message_is_good_by_no_key() {
+fn a_signature_for_every_message_is_valid_under_no_key() {
     let signature = identity_signature();
     let other = Key::generate(Algorithm::EdDsa).unwrap();
     assert!(!other.verify(MESSAGE, &signature));
@@ -70,7 +72,7 @@ fn one_signature_for_every_message_is_good_by_no_key() {
 }
 
 #[test]
-fn a_point_that_is_another_by_one_bit_is_taken() {
+fn a_point_that_differs_in_one_bit_is_accepted() {
     for (at, byte) in [(0, 2), (15, 1), (31, 0x40)] {
         let mut point = [0; 32];
         point[at] ^= byte;

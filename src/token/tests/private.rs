@@ -1,4 +1,4 @@
-//! What is written of a private key, and read again.
+//! Exports of private keys, and reading them back.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn exported(key: &Key) -> Value {
 fn a_private_jwk_is_read_as_the_same_key() {
     for algorithm in Algorithm::ALL {
         let key = Key::generate(*algorithm).unwrap();
-        // A quote and a backslash are visible, too.
+        // A quote and a backslash are visible characters as well.
         let key = key.with_kid(r#"a"b\c"#).unwrap();
         let jwk = key.to_private_jwk().unwrap();
         for read in [
@@ -51,9 +51,9 @@ fn the_private_members_are_those_of_the_rfcs() {
     }
 }
 
-/// RFC 7518 sections 6.2.1.2 and 6.2.2.1: zeros at the start count.
+/// RFC 7518 sections 6.2.1.2 and 6.2.2.1: leading zeros are significant.
 #[test]
-fn private_members_have_their_whole_length() {
+fn private_members_keep_leading_zeros() {
     for (algorithm, length) in [
         (Algorithm::Es256, 32),
         (Algorithm::Es384, 48),
@@ -68,7 +68,7 @@ fn private_members_have_their_whole_length() {
             Algorithm::Es512 => "P-521",
             _ => "secp256k1",
         };
-        // The private key is one, so the public key is the curve's generator.
+        // The private key is 1, so the public key is the curve's generator.
         let der = match algorithm {
             Algorithm::Es256k => sec1(&one, &[0x2b, 0x81, 0x04, 0x00, 0x0a]),
             Algorithm::Es384 => sec1(&one, &[0x2b, 0x81, 0x04, 0x00, 0x22]),

@@ -1,4 +1,4 @@
-//! Rings: rotation, ids, and key sets of other parties.
+//! Key rings: rotation, ids, and key sets of other parties.
 
 use std::{sync::Barrier, thread};
 
@@ -18,7 +18,7 @@ fn kids(ring: &KeyRing) -> Vec<String> {
 }
 
 #[track_caller]
-fn duplicate(outcome: Result<(), ConfigError>) {
+fn assert_duplicate_kid(outcome: Result<(), ConfigError>) {
     assert_eq!(outcome.unwrap_err().setting(), "kid");
 }
 
@@ -62,22 +62,22 @@ fn an_id_is_found_by_exact_match_and_an_absent_one_only_without_a_choice() {
 }
 
 #[test]
-fn two_keys_of_one_id_are_refused_and_change_nothing() {
+fn two_keys_with_the_same_id_are_rejected_and_change_nothing() {
     let ring = KeyRing::new(key("1"));
     ring.accept(key("2")).unwrap();
-    duplicate(ring.accept(key("1")));
-    duplicate(ring.accept(key("2")));
-    duplicate(ring.rotate(key("1")));
-    duplicate(ring.rotate(key("2")));
-    duplicate(ring.replace(key("3"), [key("3")]));
-    duplicate(ring.replace(key("3"), [key("4"), key("4")]));
-    // One RSA key under two algorithms has one thumbprint, so one of the two is given an id.
+    assert_duplicate_kid(ring.accept(key("1")));
+    assert_duplicate_kid(ring.accept(key("2")));
+    assert_duplicate_kid(ring.rotate(key("1")));
+    assert_duplicate_kid(ring.rotate(key("2")));
+    assert_duplicate_kid(ring.replace(key("3"), [key("3")]));
+    assert_duplicate_kid(ring.replace(key("3"), [key("4"), key("4")]));
+    // One RSA key under two algorithms has one thumbprint, so one of the two needs its own id.
     let pem = include_str!("../../../tests/keys/rsa2048.spki.pem");
     let ps256 = Key::from_pem(Algorithm::Ps256, pem).unwrap();
     ring.accept(Key::from_pem(Algorithm::Rs256, pem).unwrap())
         .unwrap();
-    duplicate(ring.accept(ps256.clone()));
-    duplicate(ring.rotate(ps256.clone()));
+    assert_duplicate_kid(ring.accept(ps256.clone()));
+    assert_duplicate_kid(ring.rotate(ps256.clone()));
     ring.accept(ps256.with_kid("ps").unwrap()).unwrap();
     assert_eq!(ring.load().iter().count(), 4);
 
@@ -196,7 +196,7 @@ fn unusable_keys_of_a_set_are_skipped() {
         let error = set(std::slice::from_ref(jwk)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "setting `jwks`: there is no key in it that can verify"
+            "setting `jwks`: it contains no key that can verify"
         );
         assert_eq!(
             kids(&set(&[jwk.clone(), public("good")]).unwrap()),
@@ -215,7 +215,7 @@ fn unusable_keys_of_a_set_are_skipped() {
 }
 
 #[test]
-fn a_set_that_leaves_a_doubt_is_refused() {
+fn an_ambiguous_set_is_rejected() {
     let shared = |kid: &str| json!({"kty": "oct", "alg": "HS256", "kid": kid, "k": SECRET});
     assert_eq!(
         set(&[public("1"), public("1")]).unwrap_err().setting(),
@@ -225,7 +225,7 @@ fn a_set_that_leaves_a_doubt_is_refused() {
     assert!(
         mixed
             .to_string()
-            .contains("shared secrets among public keys"),
+            .contains("mixes shared secrets with public keys"),
         "{mixed}"
     );
     let secrets = set(&[shared("1"), shared("2")]).unwrap();
@@ -272,7 +272,7 @@ fn an_rsa_key_of_a_set_without_alg_is_for_rs256_alone() {
 }
 
 #[test]
-fn private_members_of_a_set_are_not_kept() {
+fn private_members_of_a_set_are_dropped() {
     let jwk = vectors::private_jwks()
         .into_iter()
         .find(|jwk| jwk["alg"] == "EdDSA")

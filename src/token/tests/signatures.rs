@@ -1,4 +1,4 @@
-//! Signatures that Wycheproof published, apart from any token.
+//! Wycheproof vectors for signatures outside of tokens.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ fn bytes(hex: &Value) -> Vec<u8> {
     digits.chunks(2).map(byte).collect()
 }
 
-/// RFC 8812 has no example of ES256K; its signatures are these: r and s in 32 bytes each.
+/// RFC 8812 has no example of ES256K. Its signatures have this form: r and s in 32 bytes each.
 #[test]
 fn wycheproof_signatures_on_secp256k1() {
     let file =

@@ -1,4 +1,4 @@
-//! Published keys: RFC 7515, 7638, 8037, 9964, and Wycheproof.
+//! Published test vectors: RFC 7515, 7638, 8037, 9964, and Wycheproof.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,8 @@ macro_rules! vectors {
     };
 }
 
-/// The signing keys of RFC 7515 appendices A.1 to A.4, RFC 8037 appendix A and RFC 9964, with their `alg`.
+/// The signing keys of RFC 7515 appendices A.1 to A.4, RFC 8037 appendix A and RFC 9964, with their
+/// `alg`.
 pub(super) fn private_jwks() -> Vec<Value> {
     let files = [
         vectors!("rfc/rfc7515_rfc8037_jws.json"),
@@ -64,7 +65,7 @@ fn the_signatures_of_the_rfcs_verify() {
 }
 
 #[test]
-fn the_thumbprints_of_the_rfcs_are_ours() {
+fn thumbprints_match_the_rfcs() {
     let file = vectors!("rfc/rfc7638_rfc7636_thumbprint_pkce.json");
     let vectors = file["jwk_thumbprints_sha256"].as_array().unwrap();
     assert_eq!(vectors.len(), 2);
@@ -83,7 +84,7 @@ fn the_thumbprints_of_the_rfcs_are_ours() {
         let key = Key::from_jwk(&vector["jwk"].to_string()).unwrap();
         assert_eq!(key.thumbprint(), vector["jwk"]["kid"]);
     }
-    // Computed apart from this crate, over {"k":"...","kty":"oct"} and {"crv":"P-256",...}.
+    // Computed without this crate, over {"k":"...","kty":"oct"} and {"crv":"P-256",...}.
     for (algorithm, thumbprint) in [
         (
             Algorithm::Hs256,
@@ -103,7 +104,7 @@ fn the_thumbprints_of_the_rfcs_are_ours() {
     }
 }
 
-/// Every key of a file, those of sets one by one.
+/// Returns every key of a file, including the members of sets.
 fn keys(file: &Value) -> Vec<Value> {
     let groups = file["testGroups"].as_array().unwrap().iter();
     let halves = groups.flat_map(|group| [&group["private"], &group["public"]]);
@@ -129,9 +130,9 @@ fn outcomes(file: &Value) -> BTreeMap<String, usize> {
     counts
 }
 
-const ALG: &str = "its `alg` is of no signature algorithm offered here";
+const ALG: &str = "its `alg` is not a supported signature algorithm";
 const ROCA: &str =
-    "its primes can be computed from the modulus (CVE-2017-15361); make a new key elsewhere";
+    "its primes can be computed from the modulus (CVE-2017-15361); generate a new key elsewhere";
 
 #[track_caller]
 fn assert_outcomes(file: &Value, expected: &[(&str, usize)]) {
@@ -154,30 +155,30 @@ fn wycheproof_key_file() {
             ("HS512 signs", 1),
             ("RS256 signs", 1),
             ("RS256 verifies", 1),
-            ("0 bytes, and HS256 takes at least 32 random bytes", 1),
-            ("0 bytes, and HS384 takes at least 48 random bytes", 1),
-            ("0 bytes, and HS512 takes at least 64 random bytes", 1),
-            ("31 bytes, and HS256 takes at least 32 random bytes", 1),
-            ("47 bytes, and HS384 takes at least 48 random bytes", 1),
-            ("63 bytes, and HS512 takes at least 64 random bytes", 1),
-            ("1024 bits, and RSA keys have 2048 to 8192", 2),
+            ("0 bytes, but HS256 requires at least 32 random bytes", 1),
+            ("0 bytes, but HS384 requires at least 48 random bytes", 1),
+            ("0 bytes, but HS512 requires at least 64 random bytes", 1),
+            ("31 bytes, but HS256 requires at least 32 random bytes", 1),
+            ("47 bytes, but HS384 requires at least 48 random bytes", 1),
+            ("63 bytes, but HS512 requires at least 64 random bytes", 1),
+            ("1024 bits, but RSA keys must have 2048 to 8192", 2),
             (ROCA, 2),
             (
                 "the public exponent must be odd, at least 65537, and below 2^33",
                 2,
             ),
-            // The point off the curve; the private key's half of it is compared first.
+            // A point that is not on the curve. For its private key, the mismatch is found first.
             (
-                "ES256 takes an EC key on P-256, and this is not a usable one",
+                "ES256 requires an EC key on P-256, and this is not a usable one",
                 1,
             ),
-            ("its private and public members do not make one key", 1),
-            // RSA1_5, A256GCM, A256KW, and ES521 and ES224, which do not exist.
+            ("its private and public members do not match", 1),
+            // RSA1_5, A256GCM, A256KW, and the nonexistent ES521 and ES224.
             (ALG, 8),
-            ("its `crv` is not `P-256`, as ES256 needs", 2),
-            ("its `kty` is not `EC`, as ES256 needs", 2),
+            ("its `crv` is not `P-256`, as ES256 requires", 2),
+            ("its `kty` is not `EC`, as ES256 requires", 2),
             ("its `use` is not `sig`", 2),
-            // In the set with two keys of one id: unused bits of the second are set.
+            // In the set with a duplicate id, the second key has unused bits set.
             ("its `k` is not base64url without padding", 1),
         ],
     );
@@ -205,14 +206,15 @@ fn wycheproof_signature_file() {
             ("RS512 signs", 1),
             ("RS512 verifies", 1),
             // RSA and EC keys for encryption.
-            ("it has no `alg`; say which with `Key::from_jwk_as`", 4),
+            ("it has no `alg`; state it with `Key::from_jwk_as`", 4),
             ("its `use` is not `sig`", 2),
-            // Two of them too, and one that allows the operation "sign, verify".
-            ("its `key_ops` allows neither to sign nor to verify", 3),
-            // ES521, which does not exist.
+            // Two keys for encryption, and one whose `key_ops` lists the single operation "sign,
+            // verify".
+            ("its `key_ops` allows neither signing nor verifying", 3),
+            // The nonexistent ES521.
             (ALG, 4),
             (
-                "it is the same byte all over, and HS256 takes random bytes that nobody else knows",
+                "it is one repeated byte, but HS256 requires secret random bytes",
                 1,
             ),
         ],
@@ -233,7 +235,7 @@ fn wycheproof_crypto_and_encryption_files() {
             (ALG, 2),
         ],
     );
-    // Every key of the other is for encryption.
+    // Every key of the other file is for encryption.
     let file = vectors!("wycheproof/json_web_encryption_test.json");
     assert_outcomes(&file, &[(ALG, 42)]);
 }
@@ -261,29 +263,30 @@ fn wycheproof_sets() {
         [
             (
                 "jws_mixedSymmetryKeyset",
-                refused("`jwks`: there are shared secrets among public keys")
+                refused("`jwks`: it mixes shared secrets with public keys")
             ),
             ("jws_keyset", Ok(2)),
             (
                 "jws_duplicate_kid",
-                refused("`kid`: two keys of the ring have one id")
+                refused("`kid`: two keys have the same id")
             ),
             (
                 "jws_rsa_roca_key",
-                refused("`jwks`: there is no key in it that can verify")
+                refused("`jwks`: it contains no key that can verify")
             ),
         ]
     );
 }
 
-/// The tokens by a secret of zeros, which is refused elsewhere; all others run in `tests/vectors.rs`.
+/// Tokens under an all-zero secret, which is rejected elsewhere. All other tokens run in
+/// `tests/vectors.rs`.
 #[test]
-fn wycheproof_tokens_by_the_secret_of_zeros() {
+fn wycheproof_tokens_under_an_all_zero_secret() {
     let file = vectors!("wycheproof/json_web_signature_test.json");
     let groups = file["testGroups"].as_array().unwrap().iter();
     let mut groups = groups.filter(|group| group["comment"] == "base64");
     let (group, None) = (groups.next().unwrap(), groups.next()) else {
-        panic!("there is one such group");
+        panic!("there is exactly one such group");
     };
     assert!(Key::from_jwk(&group["private"].to_string()).is_err());
     let key = Key::weak_hs256(&[0; 32]).with_kid("hs256-key").unwrap();
@@ -300,7 +303,7 @@ fn wycheproof_tokens_by_the_secret_of_zeros() {
     for test in tests {
         let verdict = jws::verify(test["jws"].as_str().unwrap(), &ring.load(), &types);
         let expected = match test["tcId"].as_u64().unwrap() {
-            // Labelled invalid, and the very token that 357 is labelled valid for.
+            // Labelled invalid, but identical to the token 357, which is labelled valid.
             367 | 370 => true,
             // Labelled valid, with a `?` in the header or the payload.
             372 | 373 => false,

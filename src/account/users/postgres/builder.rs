@@ -1,4 +1,4 @@
-//! Which columns of a table say what, and the statements that follow.
+//! The columns of a user table, and the statements built from them.
 
 use std::{fmt, marker::PhantomData};
 
@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use super::PostgresUsers;
 use crate::error::ConfigError;
 
-/// The names of a [`PostgresUsers`].
+/// Builds a [`PostgresUsers`].
 #[must_use]
 pub struct PostgresUsersBuilder<U> {
     pool: PgPool,
@@ -40,63 +40,66 @@ impl<U> PostgresUsersBuilder<U> {
         }
     }
 
-    /// The column that identifies a user for its whole life. Default: `id`.
+    /// Sets the column that identifies a user permanently. Default: `id`.
     pub fn id_column(mut self, column: impl Into<String>) -> Self {
         self.id = column.into();
         self
     }
 
-    /// The id's type, such as `bigint` or `uuid`, so that its index serves: every refresh reads a user by id. Default: it is
-    /// compared as text, which suits a column of text, and a small table whatever its type.
+    /// Sets the type of the id, such as `bigint` or `uuid`, so that its index is used: every
+    /// refresh reads a user by id. Default: the id is compared as text, which suits a text column,
+    /// and any type in a small table.
     pub fn id_type(mut self, name: impl Into<String>) -> Self {
         self.id_type = Some(name.into());
         self
     }
 
-    /// The column of the login name, which should be unique: of two users of one name neither is found. Default:
-    /// `username`.
+    /// Sets the column of the login name, which should be unique: if two users share a name,
+    /// neither is found. Default: `username`.
     pub fn name_column(mut self, column: impl Into<String>) -> Self {
         self.name = column.into();
         self
     }
 
-    /// The column of the password's hash. Default: `password`.
+    /// Sets the column of the password hash. Default: `password`.
     pub fn password_column(mut self, column: impl Into<String>) -> Self {
         self.password = column.into();
         self
     }
 
-    /// The columns that a `U` is made of. Their values are in every token and session of the user. Default: that of
-    /// the login name.
+    /// Sets the columns that a `U` is built from. Their values are in every token and session of
+    /// the user. Default: the login name.
     pub fn user_columns(mut self, columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.user_columns = Some(columns.into_iter().map(Into::into).collect());
         self
     }
 
-    /// A boolean column that says who may log in. Default: everybody may, and nobody can be disabled.
+    /// Sets a boolean column that says who may log in. Default: everybody may, and no user can be
+    /// disabled.
     pub fn active_column(mut self, column: impl Into<String>) -> Self {
         self.active = Some(column.into());
         self
     }
 
-    /// A `text[]` column of roles. Default: nobody has any.
+    /// Sets a `text[]` column of roles. Default: users have no roles.
     pub fn roles_column(mut self, column: impl Into<String>) -> Self {
         self.roles = Some(column.into());
         self
     }
 
-    /// A boolean column that says whose logins ask for a one-time code. Default: nobody's do, and nobody can enrol.
+    /// Sets a boolean column that says which users have a second factor. Default: none have, and
+    /// none can enrol.
     pub fn second_factor_column(mut self, column: impl Into<String>) -> Self {
         self.second_factor = Some(column.into());
         self
     }
 
-    /// Checks the names; the table is first looked at when somebody logs in.
+    /// Checks the names. The table is first read at a login.
     ///
     /// # Errors
     ///
-    /// When a name is not one to 63 ASCII letters, digits and `_`, after a letter or `_`, or the password is among
-    /// the [columns of the user](Self::user_columns).
+    /// When a name is not 1 to 63 ASCII letters, digits and `_`, starting with a letter or `_`, or
+    /// the [columns of the user](Self::user_columns) include the password.
     pub fn build(self) -> Result<PostgresUsers<U>, ConfigError> {
         let parts = self.table.split('.').map(|part| quoted("table", part));
         let table = parts.collect::<Result<Vec<_>, _>>()?;
@@ -131,7 +134,7 @@ impl<U> PostgresUsersBuilder<U> {
         let mut members = Vec::with_capacity(user_columns.len());
         for column in user_columns {
             if *column == self.password {
-                let reason = "names the column of the password";
+                let reason = "includes the password column";
                 return Err(ConfigError::new("user_columns", reason));
             }
             let quoted = quoted("user_columns", column)?;
@@ -181,7 +184,7 @@ impl<U> fmt::Debug for PostgresUsersBuilder<U> {
     }
 }
 
-/// The name in quotes, as it stands: PostgreSQL folds nothing then.
+/// Quotes the name, so that PostgreSQL does not fold its case.
 fn quoted(setting: &'static str, name: &str) -> Result<String, ConfigError> {
     let is_first = |c: char| c.is_ascii_alphabetic() || c == '_';
     let is_rest = |c: char| is_first(c) || c.is_ascii_digit();

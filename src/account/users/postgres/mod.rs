@@ -16,12 +16,13 @@ use crate::{
     store::{SqlError, StoreFuture},
 };
 
-/// Reads users from a table that the application has, whatever its table and columns are called.
+/// Reads users from an existing table, with any table and column names.
 ///
-/// Only named columns are read. A `U` is made of the [columns](PostgresUsersBuilder::user_columns) that handlers need, as
-/// a JSON object under their names; what a user may do comes from [`roles_column`](PostgresUsersBuilder::roles_column) alone. The id
-/// may be of any type that has a text form, and is compared in that form unless its
-/// [type](PostgresUsersBuilder::id_type) is told.
+/// Only the named columns are read. A `U` is built from the
+/// [columns](PostgresUsersBuilder::user_columns) that handlers need, as a JSON object with the
+/// column names as keys. Permissions come only from
+/// [`roles_column`](PostgresUsersBuilder::roles_column). The id may have any type with a text form;
+/// it is compared as text unless its [type](PostgresUsersBuilder::id_type) is set.
 pub struct PostgresUsers<U> {
     pool: PgPool,
     find: String,
@@ -34,36 +35,37 @@ pub struct PostgresUsers<U> {
 }
 
 impl<U> PostgresUsers<U> {
-    /// Users in `table` (`users`, or `schema.users`), which `pool` reaches.
+    /// Returns a builder for users in `table` (`users`, or `schema.users`), which `pool` connects
+    /// to.
     pub fn builder(pool: PgPool, table: impl Into<String>) -> PostgresUsersBuilder<U> {
         PostgresUsersBuilder::new(pool, table.into())
     }
 }
 
 impl<U: DeserializeOwned> PostgresUsers<U> {
-    async fn one(&self, sql: &str, wanted: &str) -> Result<Option<User<U>>, StoreError> {
-        // Text with a NUL is no text for PostgreSQL.
+    async fn fetch_user(&self, sql: &str, wanted: &str) -> Result<Option<User<U>>, StoreError> {
+        // PostgreSQL text cannot contain NUL.
         if wanted.contains('\0') {
             return Ok(None);
         }
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(wanted)
             .fetch_all(&self.pool);
-        let rows = match within(query).await {
-            Err(Failure::Sql(error)) if is_of_no_type(&error) => return Ok(None),
-            answer => answer.map_err(|failure| StoreError::Unavailable(failure.into()))?,
+        let rows = match with_time_limit(query).await {
+            Err(QueryError::Sql(error)) if is_invalid_text(&error) => return Ok(None),
+            result => result.map_err(|failure| StoreError::Unavailable(failure.into()))?,
         };
         match rows.as_slice() {
-            [row] => Ok(Some(user(row)?)),
+            [row] => Ok(Some(user_from_row(row)?)),
             [] => Ok(None),
-            _ => Err(StoreError::Corrupt("two users of one name".into())),
+            _ => Err(StoreError::Corrupt("two users with the same name".into())),
         }
     }
 }
 
 impl<U> PostgresUsers<U> {
     /// Sets a boolean column of the user, if there is such a column.
-    async fn set(
+    async fn set_flag(
         &self,
         sql: Option<&str>,
         reason: &'static str,
@@ -73,13 +75,13 @@ impl<U> PostgresUsers<U> {
         let sql = sql.ok_or_else(|| StoreError::Unavailable(reason.into()))?;
         let query = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(is_set);
         let query = query.execute(&self.pool);
-        let done = within(query).await;
-        let done = done.map_err(|failure| StoreError::Unknown(failure.into()))?;
-        Ok(done.rows_affected() == 1)
+        let result = with_time_limit(query).await;
+        let result = result.map_err(|failure| StoreError::Unknown(failure.into()))?;
+        Ok(result.rows_affected() == 1)
     }
 }
 
-fn user<U: DeserializeOwned>(row: &PgRow) -> Result<User<U>, StoreError> {
+fn user_from_row<U: DeserializeOwned>(row: &PgRow) -> Result<User<U>, StoreError> {
     let corrupt = |error: sqlx::Error| StoreError::Corrupt(SqlError::from(error).into());
     let id: String = row.try_get(0).map_err(corrupt)?;
     let hash: Option<String> = row.try_get(1).map_err(corrupt)?;
@@ -87,7 +89,7 @@ fn user<U: DeserializeOwned>(row: &PgRow) -> Result<User<U>, StoreError> {
     let json: String = row.try_get(3).map_err(corrupt)?;
     let has_second_factor = row.try_get(4).map_err(corrupt)?;
     let user = serde_json::from_str(&json).map_err(|error| {
-        let reason = format!("a row that is no user, at column {}", error.column());
+        let reason = format!("a row is not a user, at column {}", error.column());
         StoreError::Corrupt(reason.into())
     })?;
     let grant = Grant::new(id, user).roles(roles);
@@ -95,20 +97,20 @@ fn user<U: DeserializeOwned>(row: &PgRow) -> Result<User<U>, StoreError> {
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> {
-    /// The column may compare without case or trailing spaces, by its collation or type. Counted more coarsely than it compares,
-    /// names that are nobody's only share a budget.
+    /// The column may compare without case or trailing spaces, by its collation or type. If the
+    /// throttle counts more coarsely than the column compares, unknown names merely share a budget.
     fn canonical<'a>(&self, name: &'a str) -> Cow<'a, str> {
         Cow::Owned(name.trim_end().to_lowercase())
     }
 
     fn find<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<User<U>>> {
-        Box::pin(self.one(&self.find, name))
+        Box::pin(self.fetch_user(&self.find, name))
     }
 
     fn read<'a>(&'a self, id: &'a str) -> StoreFuture<'a, Option<User<U>>> {
         Box::pin(async move {
-            let user = self.one(&self.read, id).await?;
-            // A number has many spellings, and the user only one id.
+            let user = self.fetch_user(&self.read, id).await?;
+            // A number has many spellings, but the user only one id.
             Ok(user.filter(|user| user.grant.subject() == id))
         })
     }
@@ -125,29 +127,29 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Users<U> for PostgresUsers<U> 
                 .bind(old)
                 .bind(new)
                 .execute(&self.pool);
-            let done = within(query).await;
-            let done = done.map_err(|failure| StoreError::Unknown(failure.into()))?;
-            Ok(done.rows_affected() == 1)
+            let result = with_time_limit(query).await;
+            let result = result.map_err(|failure| StoreError::Unknown(failure.into()))?;
+            Ok(result.rows_affected() == 1)
         })
     }
 
     fn set_second_factor<'a>(&'a self, id: &'a str, is_set: bool) -> StoreFuture<'a, bool> {
         let reason = "no column for the second factor: see `second_factor_column`";
-        Box::pin(self.set(self.set_second_factor.as_deref(), reason, id, is_set))
+        Box::pin(self.set_flag(self.set_second_factor.as_deref(), reason, id, is_set))
     }
 
     fn set_disabled<'a>(&'a self, id: &'a str, is_disabled: bool) -> StoreFuture<'a, bool> {
-        let reason = "no column for who may log in: see `active_column`";
-        Box::pin(self.set(self.set_active.as_deref(), reason, id, !is_disabled))
+        let reason = "no column for active users: see `active_column`";
+        Box::pin(self.set_flag(self.set_active.as_deref(), reason, id, !is_disabled))
     }
 
     fn remove<'a>(&'a self, id: &'a str) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let query = sqlx::query(AssertSqlSafe(&*self.remove)).bind(id);
             let query = query.execute(&self.pool);
-            let done = within(query).await;
-            let done = done.map_err(|failure| StoreError::Unknown(failure.into()))?;
-            Ok(done.rows_affected() == 1)
+            let result = with_time_limit(query).await;
+            let result = result.map_err(|failure| StoreError::Unknown(failure.into()))?;
+            Ok(result.rows_affected() == 1)
         })
     }
 }
@@ -158,31 +160,34 @@ impl<U> fmt::Debug for PostgresUsers<U> {
     }
 }
 
-/// A pool that waits for a server that is away waits for half a minute; a login does not.
-async fn within<T>(query: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Failure> {
+/// The pool would wait half a minute for an unavailable server; a login does not.
+async fn with_time_limit<T>(
+    query: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, QueryError> {
     match timeout(TIME_LIMIT, query).await {
-        Ok(answer) => answer.map_err(Failure::Sql),
-        Err(late) => Err(Failure::Late(late)),
+        Ok(result) => result.map_err(QueryError::Sql),
+        Err(elapsed) => Err(QueryError::Timeout(elapsed)),
     }
 }
 
-enum Failure {
+enum QueryError {
     Sql(sqlx::Error),
-    Late(Elapsed),
+    Timeout(Elapsed),
 }
 
-/// Of the server's words only what is about no row: they quote hashes.
-impl From<Failure> for BoxError {
-    fn from(failure: Failure) -> Self {
+/// Database errors that quote a row are left out, since they could quote hashes.
+impl From<QueryError> for BoxError {
+    fn from(failure: QueryError) -> Self {
         match failure {
-            Failure::Sql(error) => SqlError::from(error).into(),
-            Failure::Late(late) => late.into(),
+            QueryError::Sql(error) => SqlError::from(error).into(),
+            QueryError::Timeout(elapsed) => elapsed.into(),
         }
     }
 }
 
-/// Whether the text that was asked for is no value of the column's type (SQLSTATE class 22), so nobody's.
-fn is_of_no_type(error: &sqlx::Error) -> bool {
+/// Whether the text is not a value of the column's type (SQLSTATE class 22), so that no row can
+/// match.
+fn is_invalid_text(error: &sqlx::Error) -> bool {
     let code = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code);

@@ -1,4 +1,4 @@
--- 64 bits do not fit a double, so a number is two, of one sign: billions and the rest.
+-- A double cannot hold 64 bits, so a number is two of the same sign: billions and the rest.
 local BILLION = 1000000000
 
 local function is_beyond(high, low)

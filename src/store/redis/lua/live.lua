@@ -1,10 +1,10 @@
--- The two halves of the 64-bit number at a place.
+-- Returns the two halves of the 64-bit number at a position.
 local function halves(bytes, at)
   local a, b, c, d, e, f, g, h = string.byte(bytes, at, at + 7)
   return ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
 end
 
--- The entry that lives at the time given; false where there is none.
+-- Returns the entry that is live at the given time, and false if there is none.
 local function live(key, now)
   local entry = redis.call('GET', key)
   if not entry then
@@ -25,8 +25,8 @@ local function live(key, now)
   return entry
 end
 
--- A replica answers reads, and what has become one may not say no for its primary. It refuses GETEX, which is GET
--- otherwise. A yes writes, which it refuses too; before that write this would switch off the check for memory.
+-- A replica answers reads, and a server that has become one must not refuse for its primary. It rejects GETEX, which
+-- otherwise equals GET. A success writes, which it rejects too; GETEX before that write would disable the memory check.
 local function no(key, answer)
   redis.call('GETEX', key)
   return answer

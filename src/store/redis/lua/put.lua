@@ -10,8 +10,8 @@ if expected == '' then
 elseif not entry or string.sub(entry, 2, 9) ~= expected then
   return no(KEYS[1], 0)
 end
--- Without memory Redis refuses SET, but not behind a DEL of the same script. What is no longer than what it replaces takes
--- none: so a device can be revoked, or a code used up.
+-- Without memory Redis rejects SET, but not after a DEL in the same script. A value no longer than the one it replaces needs
+-- none, so a device can be revoked or a code used up.
 if entry and #ARGV[3] <= #entry then
   local reply = write(KEYS[1], ARGV[3], ARGV[2], redis.pcall)
   if type(reply) ~= 'table' or not reply.err then

@@ -1,5 +1,5 @@
-//! Announcements: a connection of its own to every primary, on which the server remembers what was read and says
-//! when it changes.
+//! Invalidations: a separate connection to every primary, on which the server tracks which keys
+//! were read and reports their changes.
 
 mod teller;
 #[cfg(test)]
@@ -32,12 +32,12 @@ use tokio::{
     task::JoinHandle,
 };
 
-use self::teller::{Tell, Teller, Told};
+use self::teller::{Invalidated, InvalidationTask, OnInvalidation};
 use super::{
-    RedisStore, Shared,
-    fault::{Fault, disconnected, of_read},
+    RedisInner, RedisStore,
+    fault::{RedisFault, disconnected, of_read},
     link::{Link, gather},
-    plan::{Use, primaries},
+    plan::{LinkPurpose, primaries},
 };
 use crate::{
     error::StoreError,
@@ -49,73 +49,80 @@ use crate::{
 };
 
 impl Announce for RedisStore {
-    /// Connects once more to every primary, and has the server track what is read there. While it lasts the server
-    /// keeps a note of each key that was read, which `tracking-table-max-keys` bounds. A [quiet](crate::store::Write::quietly) write
-    /// is announced like any other, and an expiry by the server is not.
+    /// Opens another connection to every primary, and has the server track the keys that are read
+    /// over it. For each such key the server keeps a record, which `tracking-table-max-keys`
+    /// bounds. A [quiet](crate::store::Write::quietly) write sends an invalidation like any other;
+    /// an expiry by the server does not.
     fn watch(&self, news: News) -> StoreFuture<'_, Box<dyn Watch>> {
-        let tell = Box::new(move |told: Told<'_>| match told {
-            Told::Changed(key) => news.changed(key),
-            Told::Anything => news.anything_changed(),
+        let on_invalidation = Box::new(move |done: Invalidated<'_>| match done {
+            Invalidated::Key(key) => news.changed(key),
+            Invalidated::All => news.anything_changed(),
         });
         Box::pin(async move {
-            let tracked = Tracked::open(Arc::clone(&self.shared), tell).await?;
+            let tracked =
+                TrackedConnections::open(Arc::clone(&self.inner), on_invalidation).await?;
             Ok(Box::new(tracked) as Box<dyn Watch>)
         })
     }
 }
 
-/// Connections that are tracked from their first to their last command: none of them is ever made anew.
-struct Tracked {
-    shared: Arc<Shared>,
+/// Connections that are tracked from their first to their last command: none of them ever
+/// reconnects.
+struct TrackedConnections {
+    inner: Arc<RedisInner>,
     link: Link,
-    tell: Arc<Tell>,
-    marks: Vec<Mark>,
-    /// Where to ask that everything that was heard so far be told.
-    ask: mpsc::UnboundedSender<oneshot::Sender<()>>,
-    /// The cluster has changed, and with it who announces what.
-    is_over: Arc<AtomicBool>,
-    teller: JoinHandle<()>,
+    on_invalidation: Arc<OnInvalidation>,
+    markers: Vec<EpochMarker>,
+    /// Requests the delivery of all invalidations that were received so far.
+    sync: mpsc::UnboundedSender<oneshot::Sender<()>>,
+    /// The cluster has changed, so other servers may now send the invalidations.
+    is_stale: Arc<AtomicBool>,
+    task: JoinHandle<()>,
 }
 
-/// A random value on one primary that is gone when its database was emptied, of which fred does not tell.
-struct Mark {
+/// A random value on one primary. If its database is flushed the value is gone, which fred does not
+/// report.
+struct EpochMarker {
     server: Option<Server>,
     name: Bytes,
     seen: Mutex<Option<Bytes>>,
 }
 
-impl Tracked {
-    async fn open(shared: Arc<Shared>, tell: Tell) -> Result<Self, StoreError> {
-        let known = primaries(&shared.main.client, shared.plan.is_clustered());
-        let known = known.into_iter().flatten().collect();
-        let link = shared.plan.link(Use::Watch, known);
+impl TrackedConnections {
+    async fn open(
+        inner: Arc<RedisInner>,
+        on_invalidation: OnInvalidation,
+    ) -> Result<Self, StoreError> {
+        let known_nodes = primaries(&inner.main.client, inner.plan.is_clustered());
+        let known_nodes = known_nodes.into_iter().flatten().collect();
+        let link = inner.plan.link(LinkPurpose::Watch, known_nodes);
         let link = link.await.map_err(of_read)?;
-        let tell = Arc::new(tell);
-        let is_over = Arc::new(AtomicBool::new(false));
-        let (ask, asked) = mpsc::unbounded_channel();
-        let teller = Teller {
-            heard: link.client.invalidation_rx(),
-            moved: link.client.cluster_change_rx(),
-            asked,
-            names: shared.names.clone(),
-            tell: Arc::clone(&tell),
-            is_over: Arc::clone(&is_over),
+        let on_invalidation = Arc::new(on_invalidation);
+        let is_stale = Arc::new(AtomicBool::new(false));
+        let (sync, sync_requests) = mpsc::unbounded_channel();
+        let task = InvalidationTask {
+            invalidations: link.client.invalidation_rx(),
+            cluster_changes: link.client.cluster_change_rx(),
+            sync_requests,
+            names: inner.names.clone(),
+            on_invalidation: Arc::clone(&on_invalidation),
+            is_stale: Arc::clone(&is_stale),
         };
-        let servers = primaries(&link.client, shared.plan.is_clustered());
+        let servers = primaries(&link.client, inner.plan.is_clustered());
         let tracked = Self {
-            marks: servers
+            markers: servers
                 .into_iter()
-                .map(|server| Mark::new(&shared, &link, server))
+                .map(|server| EpochMarker::new(&inner, &link, server))
                 .collect(),
-            teller: tokio::spawn(teller.run()),
-            shared,
+            task: tokio::spawn(task.run()),
+            inner,
             link,
-            tell,
-            ask,
-            is_over,
+            on_invalidation,
+            sync,
+            is_stale,
         };
-        for mark in &tracked.marks {
-            let client = tracked.on(mark);
+        for marker in &tracked.markers {
+            let client = tracked.client_for(marker);
             let no_prefixes = Vec::<String>::new();
             client
                 .client_tracking::<(), _, _>(
@@ -129,22 +136,23 @@ impl Tracked {
                 )
                 .await
                 .map_err(of_read)?;
-            tracked.look(mark).await?;
+            tracked.check_marker(marker).await?;
         }
         Ok(tracked)
     }
 
-    /// Asks one primary whether it still tracks this connection, and whether it still has its mark.
-    /// A replica, which may not have heard of a change, refuses the question.
-    async fn look(&self, mark: &Mark) -> Result<(), StoreError> {
-        let (state, found) = (self.on(mark), self.on(mark));
-        let name = mark.name.clone();
+    /// Asks one primary whether it still tracks this connection, and whether it still has its
+    /// marker. A replica, which may have missed a change, refuses the request.
+    async fn check_marker(&self, marker: &EpochMarker) -> Result<(), StoreError> {
+        let (state, found) = (self.client_for(marker), self.client_for(marker));
+        let name = marker.name.clone();
         let answers = gather([true, false].map(|is_state| {
             let (state, found, name) = (&state, &found, name.clone());
             async move {
-                match is_state {
-                    true => state.client_trackinginfo::<Value>().await,
-                    false => found.custom::<Value, _>(strict_get(), vec![name]).await,
+                if is_state {
+                    state.client_trackinginfo::<Value>().await
+                } else {
+                    found.custom::<Value, _>(strict_get(), vec![name]).await
                 }
             }
         }));
@@ -158,54 +166,55 @@ impl Tracked {
             ));
         }
         let found = found.map_err(of_read)?.into_bytes();
-        if found.is_some() && found == *mark.seen() {
+        if found.is_some() && found == *marker.seen() {
             return Ok(());
         }
         let fresh = Bytes::copy_from_slice(&secret::random::<16>());
-        let client = self.on(mark);
-        let (nx, name) = (Some(SetOptions::NX), mark.name.clone());
+        let client = self.client_for(marker);
+        let (nx, name) = (Some(SetOptions::NX), marker.name.clone());
         let set = client.set::<Value, _, _>(name.clone(), fresh, None, nx, false);
         set.await.map_err(of_read)?;
         let found: Option<Bytes> = client.get(name).await.map_err(of_read)?;
-        // The first look finds what others left, and has nothing to forget yet.
-        if mark.seen().replace(found.unwrap_or_default()).is_some() {
-            (self.tell)(Told::Anything);
+        // The first check finds a marker that others left, and there is nothing to invalidate yet.
+        if marker.seen().replace(found.unwrap_or_default()).is_some() {
+            (self.on_invalidation)(Invalidated::All);
         }
         Ok(())
     }
 
-    fn on(&self, mark: &Mark) -> WithOptions<Client> {
+    fn client_for(&self, marker: &EpochMarker) -> WithOptions<Client> {
         self.link.client.with_options(&Options {
-            timeout: Some(self.shared.plan.command_timeout),
-            cluster_node: mark.server.clone(),
+            timeout: Some(self.inner.plan.command_timeout),
+            cluster_node: marker.server.clone(),
             ..Options::default()
         })
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        match self.link.is_connected() && !self.is_over.load(Ordering::Acquire) {
-            true => Ok(()),
-            false => Err(disconnected()),
+        if self.link.is_connected() && !self.is_stale.load(Ordering::Acquire) {
+            Ok(())
+        } else {
+            Err(disconnected())
         }
     }
 }
 
-impl Watch for Tracked {
+impl Watch for TrackedConnections {
     fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
             self.check()?;
-            let found: Option<Bytes> =
-                match self.link.client.get(self.shared.names.entry(key)).await {
-                    Ok(found) => found,
-                    Err(error) => {
-                        if Fault::of(&error) == Fault::Redirected {
-                            self.is_over.store(true, Ordering::Release);
-                        }
-                        return Err(of_read(error));
+            let found: Option<Bytes> = match self.link.client.get(self.inner.names.entry(key)).await
+            {
+                Ok(found) => found,
+                Err(error) => {
+                    if RedisFault::of(&error) == RedisFault::Redirected {
+                        self.is_stale.store(true, Ordering::Release);
                     }
-                };
+                    return Err(of_read(error));
+                }
+            };
             match found {
-                Some(bytes) => self.shared.live(&bytes),
+                Some(bytes) => self.inner.live(&bytes),
                 None => Ok(None),
             }
         })
@@ -214,41 +223,43 @@ impl Watch for Tracked {
     fn heartbeat(&self) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             self.check()?;
-            let mut looks = Vec::new();
-            for mark in &self.marks {
-                looks.push(self.look(mark));
+            let mut checks = Vec::new();
+            for marker in &self.markers {
+                checks.push(self.check_marker(marker));
             }
-            for looked in gather(looks).await {
-                looked?;
+            for checked in gather(checks).await {
+                checked?;
             }
-            // What a server announced before its answers has been heard by now, but not yet told.
-            let (reply, told) = oneshot::channel();
-            self.ask.send(reply).map_err(|_| disconnected())?;
-            told.await.map_err(|_| disconnected())?;
+            // The invalidations that a server sent before its answers have arrived by now, but may
+            // not be reported yet.
+            let (reply, done) = oneshot::channel();
+            self.sync.send(reply).map_err(|_| disconnected())?;
+            done.await.map_err(|_| disconnected())?;
             self.check()
         })
     }
 }
 
-impl Drop for Tracked {
+impl Drop for TrackedConnections {
     fn drop(&mut self) {
-        self.teller.abort();
+        self.task.abort();
     }
 }
 
-impl fmt::Debug for Tracked {
+impl fmt::Debug for TrackedConnections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tracked")
-            .field("hosts", &self.shared.plan.hosts())
-            .field("is_over", &self.is_over)
+        f.debug_struct("TrackedConnections")
+            .field("hosts", &self.inner.plan.hosts())
+            .field("is_stale", &self.is_stale)
             .finish_non_exhaustive()
     }
 }
 
-impl Mark {
-    fn new(shared: &Shared, link: &Link, server: Option<Server>) -> Self {
+impl EpochMarker {
+    fn new(inner: &RedisInner, link: &Link, server: Option<Server>) -> Self {
         let slots = server.as_ref().and(link.client.cached_cluster_state());
-        // A few guesses hit a primary that has a fair share of the slots; all of them are as many as there are slots.
+        // A few guesses find a tag for a primary with a fair share of the slots; the bound allows
+        // for every slot.
         let tag = (0_u32..1 << 20)
             .map(|number| number.to_string())
             .find(|tag| {
@@ -258,7 +269,7 @@ impl Mark {
                 owner.is_none_or(|owner| owner == server.as_ref())
             });
         Self {
-            name: shared.names.epoch(&tag.unwrap_or_default()),
+            name: inner.names.epoch(&tag.unwrap_or_default()),
             seen: Mutex::new(None),
             server,
         }
@@ -269,12 +280,12 @@ impl Mark {
     }
 }
 
-/// GET that a replica refuses.
+/// A GET that a replica refuses.
 fn strict_get() -> CustomCommand {
     CustomCommand::new_static("GETEX", ClusterHash::FirstKey, false)
 }
 
-/// Whether the answer of CLIENT TRACKINGINFO says so.
+/// Returns whether the answer of CLIENT TRACKINGINFO says that tracking is on.
 fn is_tracking(state: Value) -> bool {
     let flags = state
         .into_map()

@@ -1,4 +1,4 @@
-//! Tells what the server announces, in order.
+//! The task that passes on the server's invalidations, in order.
 
 use std::{
     future::{Future, poll_fn},
@@ -19,80 +19,86 @@ use tokio::sync::{
     mpsc, oneshot,
 };
 
-use crate::store::{Key, redis::format::Names};
+use crate::store::{Key, redis::format::KeyNames};
 
-pub(super) enum Told<'a> {
-    Changed(&'a Key),
-    Anything,
+pub(super) enum Invalidated<'a> {
+    Key(&'a Key),
+    All,
 }
 
-pub(super) type Tell = Box<dyn Fn(Told<'_>) + Send + Sync>;
+pub(super) type OnInvalidation = Box<dyn Fn(Invalidated<'_>) + Send + Sync>;
 
-/// The task between a connection and whoever wants to know.
-pub(super) struct Teller {
-    pub(super) heard: Receiver<Invalidation>,
-    pub(super) moved: Receiver<Vec<ClusterStateChange>>,
-    pub(super) asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
-    pub(super) names: Names,
-    pub(super) tell: Arc<Tell>,
-    pub(super) is_over: Arc<AtomicBool>,
+/// The task between a connection and the callback for its invalidations.
+pub(super) struct InvalidationTask {
+    pub(super) invalidations: Receiver<Invalidation>,
+    pub(super) cluster_changes: Receiver<Vec<ClusterStateChange>>,
+    pub(super) sync_requests: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
+    pub(super) names: KeyNames,
+    pub(super) on_invalidation: Arc<OnInvalidation>,
+    pub(super) is_stale: Arc<AtomicBool>,
 }
 
-enum Next {
-    Heard(Result<Invalidation, RecvError>),
-    Moved,
-    Asked(Option<oneshot::Sender<()>>),
+enum TaskEvent {
+    Invalidation(Result<Invalidation, RecvError>),
+    ClusterChanged,
+    SyncRequested(Option<oneshot::Sender<()>>),
 }
 
-impl Teller {
+impl InvalidationTask {
     pub(super) async fn run(mut self) {
         loop {
             match self.next().await {
-                Next::Heard(Ok(invalidation)) => self.changed(&invalidation),
-                Next::Heard(Err(RecvError::Lagged(_))) => (self.tell)(Told::Anything),
-                Next::Moved => {
-                    self.is_over.store(true, Ordering::Release);
-                    (self.tell)(Told::Anything);
+                TaskEvent::Invalidation(Ok(invalidation)) => self.report(&invalidation),
+                TaskEvent::Invalidation(Err(RecvError::Lagged(_))) => {
+                    (self.on_invalidation)(Invalidated::All);
                 }
-                Next::Asked(Some(reply)) => {
+                TaskEvent::ClusterChanged => {
+                    self.is_stale.store(true, Ordering::Release);
+                    (self.on_invalidation)(Invalidated::All);
+                }
+                TaskEvent::SyncRequested(Some(reply)) => {
                     self.catch_up();
-                    // Whoever asked may be gone.
+                    // The requester may be gone.
                     let _ = reply.send(());
                 }
-                Next::Heard(Err(RecvError::Closed)) | Next::Asked(None) => return,
+                TaskEvent::Invalidation(Err(RecvError::Closed))
+                | TaskEvent::SyncRequested(None) => return,
             }
         }
     }
 
-    async fn next(&mut self) -> Next {
-        let (mut heard, mut moved) = (pin!(self.heard.recv()), pin!(self.moved.recv()));
-        let asked = &mut self.asked;
+    async fn next(&mut self) -> TaskEvent {
+        let (mut invalidations, mut cluster_changes) = (
+            pin!(self.invalidations.recv()),
+            pin!(self.cluster_changes.recv()),
+        );
+        let sync_requests = &mut self.sync_requests;
         poll_fn(move |cx| {
-            if let Poll::Ready(heard) = heard.as_mut().poll(cx) {
-                return Poll::Ready(Next::Heard(heard));
+            if let Poll::Ready(invalidation) = invalidations.as_mut().poll(cx) {
+                return Poll::Ready(TaskEvent::Invalidation(invalidation));
             }
-            if moved.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Next::Moved);
+            if cluster_changes.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(TaskEvent::ClusterChanged);
             }
-            asked.poll_recv(cx).map(Next::Asked)
+            sync_requests.poll_recv(cx).map(TaskEvent::SyncRequested)
         })
         .await
     }
 
     fn catch_up(&mut self) {
         loop {
-            match self.heard.try_recv() {
-                Ok(invalidation) => self.changed(&invalidation),
-                Err(TryRecvError::Lagged(_)) => (self.tell)(Told::Anything),
+            match self.invalidations.try_recv() {
+                Ok(invalidation) => self.report(&invalidation),
+                Err(TryRecvError::Lagged(_)) => (self.on_invalidation)(Invalidated::All),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return,
             }
         }
     }
 
-    fn changed(&self, invalidation: &Invalidation) {
+    fn report(&self, invalidation: &Invalidation) {
         for name in &invalidation.keys {
             if let Some(key) = self.names.key(name.as_bytes()) {
-                (self.tell)(Told::Changed(&key));
+                (self.on_invalidation)(Invalidated::Key(&key));
             }
         }
     }

@@ -16,23 +16,23 @@ use crate::{
     store::{Store as _, When, Write, process},
 };
 
-/// What was told, in order; nothing for anything.
-type Heard = Arc<Mutex<Vec<Option<Key>>>>;
+/// The invalidations that were received, in order; `None` for all keys.
+type Received = Arc<Mutex<Vec<Option<Key>>>>;
 
-async fn watched(url: &str) -> (RedisStore, Tracked, Heard) {
+async fn watched(url: &str) -> (RedisStore, TrackedConnections, Received) {
     let store = RedisStore::connect(url).await.unwrap();
-    let heard = Heard::default();
-    let ear = Arc::clone(&heard);
-    let tell = Box::new(move |told: Told<'_>| {
-        ear.lock().unwrap().push(match told {
-            Told::Changed(key) => Some(key.clone()),
-            Told::Anything => None,
+    let received = Received::default();
+    let list = Arc::clone(&received);
+    let on_invalidation = Box::new(move |invalidated: Invalidated<'_>| {
+        list.lock().unwrap().push(match invalidated {
+            Invalidated::Key(key) => Some(key.clone()),
+            Invalidated::All => None,
         });
     });
-    let tracked = Tracked::open(Arc::clone(&store.shared), tell)
+    let tracked = TrackedConnections::open(Arc::clone(&store.inner), on_invalidation)
         .await
         .unwrap();
-    (store, tracked, heard)
+    (store, tracked, received)
 }
 
 fn keys(count: u64) -> Vec<Key> {
@@ -45,20 +45,16 @@ fn write(value: &'static str) -> Write {
     Write::new(value, SystemClock.now().after(Duration::from_secs(3_600)))
 }
 
-fn told(heard: &Heard) -> Vec<Option<Key>> {
-    std::mem::take(&mut heard.lock().unwrap())
+fn taken(received: &Received) -> Vec<Option<Key>> {
+    std::mem::take(&mut received.lock().unwrap())
 }
 
-/// Every change that was made before a heartbeat was told when it is over, whatever kind of change it was.
-async fn a_heartbeat_tells_all(url: &str) {
-    let (store, tracked, heard) = watched(url).await;
+/// Every change before a heartbeat has been reported when the heartbeat returns, whatever its kind.
+async fn a_heartbeat_reports_every_change(url: &str) {
+    let (store, tracked, received) = watched(url).await;
     let keys = keys(40);
     tracked.heartbeat().await.unwrap();
-    assert_eq!(
-        told(&heard),
-        [],
-        "nothing was read, and nothing has changed"
-    );
+    assert_eq!(taken(&received), [], "nothing was read or changed");
     for round in 0..20 {
         for (number, key) in keys.iter().enumerate() {
             let found = tracked.get(key).await.unwrap();
@@ -71,7 +67,7 @@ async fn a_heartbeat_tells_all(url: &str) {
             }
         }
         tracked.heartbeat().await.unwrap();
-        let mut changed = told(&heard);
+        let mut changed = taken(&received);
         changed.sort();
         let mut expected: Vec<_> = keys.iter().cloned().map(Some).collect();
         expected.sort();
@@ -81,34 +77,34 @@ async fn a_heartbeat_tells_all(url: &str) {
         store.put(key, write("value"), When::Always).await.unwrap();
     }
     tracked.heartbeat().await.unwrap();
-    assert_eq!(told(&heard), [], "nobody has read them since");
+    assert_eq!(taken(&received), [], "they were not read since");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_announces_what_was_read() {
+async fn a_server_sends_invalidations_of_keys_that_were_read() {
     let server = Server::start();
-    a_heartbeat_tells_all(&server.url()).await;
+    a_heartbeat_reports_every_change(&server.url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cluster_announces_what_was_read() {
+async fn a_cluster_sends_invalidations_of_keys_that_were_read() {
     let cluster = Cluster::start();
-    a_heartbeat_tells_all(&cluster.url()).await;
+    a_heartbeat_reports_every_change(&cluster.url()).await;
 
-    // Each primary is asked for its own mark.
-    let (_store, tracked, heard) = watched(&cluster.url()).await;
-    assert_eq!(tracked.marks.len(), 3);
+    // The marker of each primary is checked.
+    let (_store, tracked, received) = watched(&cluster.url()).await;
+    assert_eq!(tracked.markers.len(), 3);
     for primary in &cluster.nodes[..3] {
         primary.command(&["FLUSHALL"]);
         tracked.heartbeat().await.unwrap();
-        assert_eq!(told(&heard), [None]);
+        assert_eq!(taken(&received), [None]);
         tracked.heartbeat().await.unwrap();
-        assert_eq!(told(&heard), []);
+        assert_eq!(taken(&received), []);
     }
 
-    // A slot that moves ends it, because the new owner tracks nothing yet.
+    // A slot that moves ends the watch, because the new owner tracks nothing yet.
     let key = &keys(1)[0];
-    let slot = redis_keyslot(&tracked.shared.names.entry(key)).to_string();
+    let slot = redis_keyslot(&tracked.inner.names.entry(key)).to_string();
     let owner = (0..3).find(|node| {
         !cluster.nodes[*node]
             .command(&["CLUSTER", "COUNTKEYSINSLOT", &slot])
@@ -127,32 +123,32 @@ async fn a_cluster_announces_what_was_read() {
     assert!(tracked.heartbeat().await.is_err());
 }
 
-impl Tracked {
+impl TrackedConnections {
     fn get_owner(&self, key: &Key) -> Option<String> {
         let state = self.link.client.cached_cluster_state()?;
-        let slot = redis_keyslot(&self.shared.names.entry(key));
+        let slot = redis_keyslot(&self.inner.names.entry(key));
         Some(state.get_server(slot)?.to_string())
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_emptied_database_is_noticed() {
+async fn a_flushed_database_is_noticed() {
     let server = Server::start();
-    let (_store, tracked, heard) = watched(&server.url()).await;
+    let (_store, tracked, received) = watched(&server.url()).await;
     server.command(&["FLUSHALL"]);
     tracked.heartbeat().await.unwrap();
-    assert_eq!(told(&heard), [None]);
+    assert_eq!(taken(&received), [None]);
     let other = watched(&server.url()).await;
     for watch in [&tracked, &other.1] {
         watch.heartbeat().await.unwrap();
     }
-    assert_eq!(told(&heard), []);
-    assert_eq!(told(&other.2), []);
-    // As a restored backup has another one.
-    let name = String::from_utf8(tracked.marks[0].name.to_vec()).unwrap();
+    assert_eq!(taken(&received), []);
+    assert_eq!(taken(&other.2), []);
+    // A restored backup has another value too.
+    let name = String::from_utf8(tracked.markers[0].name.to_vec()).unwrap();
     server.command(&["SET", &name, "other"]);
     tracked.heartbeat().await.unwrap();
-    assert_eq!(told(&heard), [None]);
+    assert_eq!(taken(&received), [None]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -167,7 +163,7 @@ async fn a_broken_connection_ends_the_watch() {
     assert!(tracked.heartbeat().await.is_err());
     assert!(tracked.get(&keys(1)[0]).await.is_err());
 
-    let again = Tracked::open(Arc::clone(&store.shared), Box::new(|_| {})).await;
+    let again = TrackedConnections::open(Arc::clone(&store.inner), Box::new(|_| {})).await;
     let again = again.unwrap();
     again.heartbeat().await.unwrap();
     server.signal("STOP");
@@ -182,7 +178,7 @@ async fn a_broken_connection_ends_the_watch() {
     server.kill();
     assert!(again.heartbeat().await.is_err());
     assert!(
-        Tracked::open(Arc::clone(&store.shared), Box::new(|_| {}))
+        TrackedConnections::open(Arc::clone(&store.inner), Box::new(|_| {}))
             .await
             .is_err()
     );
@@ -215,7 +211,7 @@ async fn a_server_that_became_a_replica_ends_the_watch() {
 async fn untracked_connections_are_noticed() {
     let server = Server::start();
     let (_store, tracked, _) = watched(&server.url()).await;
-    let client = tracked.on(&tracked.marks[0]);
+    let client = tracked.client_for(&tracked.markers[0]);
     let off = client.client_tracking::<(), _, _>(
         Toggle::Off,
         None,

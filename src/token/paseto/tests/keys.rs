@@ -1,4 +1,4 @@
-//! The 79 vectors of PASERK, and keys that are none.
+//! The 79 vectors of PASERK, and invalid keys.
 
 use super::*;
 use crate::{
@@ -7,7 +7,8 @@ use crate::{
     token::paseto::version::sealed::{Cipher, KeyPair, SharedKey},
 };
 
-/// Runs a file of keys: each `good` one is read as what its `paserk` says, every other is refused.
+/// Runs a file of keys: each valid one must be read as its `paserk` says, and every other must be
+/// rejected.
 #[track_caller]
 fn run(
     vectors: &[Value],
@@ -43,7 +44,7 @@ where
     Local: SharedKey<V>,
 {
     let key = base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes(vector, "key"));
-    // Some of the vectors are keys that everybody knows.
+    // Some of the vectors are weak keys.
     PasetoKey::<V, Local>::read(&format!("k{version}.local.{key}"))
         .ok_or_else(|| "is not a key".to_owned())
 }
@@ -62,7 +63,7 @@ where
     PasetoKey::from_public_bytes(bytes(vector, "key")).map_err(|error| refused(&error))
 }
 
-/// The `local` file: those that fail are of text, the others say of which key.
+/// The `local` file: the failing vectors have only a text, the others also the key.
 fn local_text<V: 'static>(version: u8, vector: &Value) -> Result<(), String>
 where
     Local: SharedKey<V>,
@@ -84,8 +85,9 @@ where
     is(read.public_id(), pair.public_id())
 }
 
-/// PASERK's vectors take 32 zeroes for a public key of Ed25519. That is a point of order 4, with which anybody can sign, and
-/// this crate takes it for none: it departs from the vectors here, on purpose and nowhere else.
+/// The PASERK vectors accept 32 zeros as an Ed25519 public key. That is a point of order 4, with
+/// which anybody can sign, and this crate rejects it: the only deliberate deviation from the
+/// vectors.
 fn is_of_low_order<V: 'static>(vector: &Value) -> bool
 where
     Public: KeyPair<V>,
@@ -182,7 +184,8 @@ fn a_seed_of_zeroes_is_read_and_signs_nothing() {
     assert!(PasetoKey::<V4, Public>::from_paserk(&other).is_err());
 }
 
-/// With such a point the neutral element is a signature for every message, or for every fourth. `Key::from_jwk` refuses them too.
+/// With such a point the neutral element is a signature of every message, or of every fourth.
+/// `Key::from_jwk` rejects them too.
 #[test]
 fn a_public_key_of_low_order_is_refused() {
     fn refuses<V: 'static>(version: u8, point: [u8; 32])
@@ -249,7 +252,7 @@ fn a_text_that_is_no_paserk_of_this_version_and_type_is_refused_without_being_qu
         );
         assert!(PasetoKey::<V4, Public>::from_paserk(&wrong).is_err());
     }
-    // Everybody has this one: it is in PASERK's own vectors.
+    // This key is public: it is in the PASERK vectors.
     let known = format!("k4.local.{}", "A".repeat(43));
     let error = PasetoKey::<V4, Local>::from_paserk(&known).unwrap_err();
     assert_eq!(error.to_string(), "setting `key`: the same byte all over");
@@ -261,7 +264,8 @@ fn secret_bytes(pair: &PasetoKey<V4, Public>) -> Vec<u8> {
     base64_simd::URL_SAFE_NO_PAD.decode_to_vec(body).unwrap()
 }
 
-/// Beside the examples of [`Paseto`] that do not compile: not by way of its text either.
+/// Complements the examples of [`Paseto`] that do not compile: the text of a key does not work
+/// either.
 #[test]
 fn a_key_of_one_version_or_purpose_is_given_to_no_other() {
     type Takes = Box<dyn Fn(&str) -> bool>;
@@ -337,7 +341,7 @@ fn bytes_that_are_no_key_are_refused() {
     }
 }
 
-/// Of 64 points with consecutive coordinates about half are on no curve.
+/// Of 64 points with consecutive coordinates, about half are not on the curve.
 #[test]
 fn a_point_of_version_3_is_on_the_curve_and_compressed() {
     let read = |prefix: u8, last: u8| {

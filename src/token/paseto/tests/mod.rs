@@ -1,4 +1,4 @@
-//! The published vectors of PASETO and PASERK, and what makes two keys one.
+//! The official vectors of PASETO and PASERK, and when two keys are the same.
 
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ macro_rules! vectors {
 }
 use vectors;
 
-/// The bytes of a member in hexadecimal, or those of its text where it is none.
+/// The bytes of a member in hexadecimal, or those of its text if it is not hexadecimal.
 fn bytes(vector: &Value, name: &str) -> Vec<u8> {
     let text = vector[name].as_str().unwrap();
     let pair = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();

@@ -1,4 +1,4 @@
-//! `v2.json`, `v3.json` and `v4.json`: 49 tokens, of which 36 are good.
+//! `v2.json`, `v3.json` and `v4.json`: 49 tokens, of which 36 are valid.
 
 use super::*;
 use crate::{
@@ -6,14 +6,14 @@ use crate::{
     token::{
         engine::Envelope as _,
         paseto::{
-            envelope::Sealing,
+            envelope::PasetoEnvelope,
             v3_local,
             version::sealed::{Cipher, KeyPair, SharedKey},
         },
     },
 };
 
-/// What became of the vectors of one version.
+/// The results for the vectors of one version.
 #[derive(Default, PartialEq, Eq, Debug)]
 struct Count {
     encrypted: usize,
@@ -21,14 +21,17 @@ struct Count {
     refused: usize,
 }
 
-/// The envelope that the vector's token should come in.
-fn sealing<V: 'static, P: Purpose<V>>(vector: &Value, key: PasetoKey<V, P>) -> Sealing<V, P> {
+/// The expected envelope of a vector.
+fn envelope<V: 'static, P: Purpose<V>>(
+    vector: &Value,
+    key: PasetoKey<V, P>,
+) -> PasetoEnvelope<V, P> {
     let footer = serde_json::from_str::<Value>(text(vector, "footer")).unwrap_or_default();
     let key = match footer["kid"].as_str() {
         Some(kid) => key.with_kid(kid).unwrap(),
         None => key,
     };
-    Sealing {
+    PasetoEnvelope {
         ring: KeyRing::new(key),
         assertion: text(vector, "implicit-assertion").into(),
         members: serde_json::Map::new(),
@@ -45,14 +48,14 @@ where
         let token = text(vector, "token");
         let shared = vector.get("key").map(|_| {
             let key = PasetoKey::<V, Local>::from_bytes(bytes(vector, "key")).unwrap();
-            sealing(vector, key)
+            envelope(vector, key)
         });
         let pair = vector.get("public-key").map(|_| {
             let secret = bytes(vector, "secret-key");
             let pair = PasetoKey::<V, Public>::from_secret_bytes(secret).unwrap();
             let public = PasetoKey::from_public_bytes(bytes(vector, "public-key")).unwrap();
             assert_eq!(pair.public_paserk(), public.public_paserk());
-            (sealing(vector, pair), sealing(vector, public))
+            (envelope(vector, pair), envelope(vector, public))
         });
         let opened = match (&shared, &pair) {
             (Some(shared), None) => shared.open(token),
@@ -69,7 +72,7 @@ where
         let (footer, assertion) = (text(vector, "footer"), text(vector, "implicit-assertion"));
         if let Some(shared) = shared {
             count.encrypted += 1;
-            // Under a nonce of our own.
+            // With our own nonce.
             let key = shared.ring.active();
             let sealed = Local::seal(
                 key.material(),
@@ -82,7 +85,8 @@ where
         }
         if let Some((pair, public)) = pair {
             count.signed += 1;
-            // By Ed25519 one message has one signature; by ECDSA it is checked with the public half.
+            // With Ed25519 a message has one signature; with ECDSA it is checked with the public
+            // half.
             let key = pair.ring.active();
             let signed = Public::seal(
                 key.material(),
@@ -119,7 +123,7 @@ fn the_49_token_vectors_come_out_as_published() {
     assert_eq!(run::<V4>(&v4), expected(9, 3, 5));
 }
 
-/// What pasetors does not do is compared byte for byte.
+/// pasetors does not implement this part, so it is compared byte for byte.
 #[test]
 fn version_3_encrypts_to_the_published_bytes() {
     let mut ran = 0;
