@@ -27,7 +27,7 @@ use fred::{
 use redb::{Database, ReadableDatabase, TableDefinition};
 use support::{postgres, process::Folder, redis};
 use tower_jam::{
-    Algorithm, Claims, Clock, Grant, Jwt, Key, KeyRing, MasterSecret, Sessions, SystemClock,
+    Algorithm, Claims, Clock, Grant, Jwt, KeyRing, MasterSecret, Sessions, StoreKey, SystemClock,
     TokenPairs,
     store::{
         self, FileStore, MemoryStore, NearCache, PostgresStore, RedisStore, Store, When, Write,
@@ -60,7 +60,7 @@ async fn refreshes() {
     let server = redis::Server::start();
     let redis: Arc<dyn Store> = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
     for (name, store) in [("memory", memory), ("redis", redis)] {
-        let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()))
+        let jwt = Jwt::builder(KeyRing::new(StoreKey::generate(Algorithm::EdDsa).unwrap()))
             .issuer("https://auth.acme.dev")
             .audience("api")
             .build()
@@ -109,7 +109,7 @@ async fn session_record() -> Vec<u8> {
         .create(Grant::new("alice", "Alice".to_owned()))
         .await
         .unwrap();
-    let group = store::Key::new("session-user", &[b"self", b"alice"]);
+    let group = store::StoreKey::new("session-user", &[b"self", b"alice"]);
     let listed = store.list(&group).await.unwrap();
     listed[0].1.value.to_vec()
 }
@@ -253,11 +253,11 @@ async fn near_cache(value: &[u8]) {
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let near = NearCache::new(Arc::new(store)).unwrap();
     let key = fill(&near, value).await[0].clone();
-    while !near.glance(&key).await.unwrap().is_remembered {
+    while !near.read_cached(&key).await.unwrap().is_remembered {
         tokio::task::yield_now().await;
     }
     nanoseconds("near-cache: a hit", async || {
-        assert!(black_box(near.glance(&key).await.unwrap()).is_remembered);
+        assert!(black_box(near.read_cached(&key).await.unwrap()).is_remembered);
     })
     .await;
     println!();
@@ -336,7 +336,7 @@ fn resident() -> u64 {
         * 1024
 }
 
-async fn fill(store: &dyn Store, value: &[u8]) -> Arc<Vec<store::Key>> {
+async fn fill(store: &dyn Store, value: &[u8]) -> Arc<Vec<store::StoreKey>> {
     #[allow(clippy::cast_possible_truncation, reason = "few")]
     let keys: Vec<_> = (0..KEYS)
         .map(|number| key("session", number as u32))
@@ -350,8 +350,8 @@ async fn fill(store: &dyn Store, value: &[u8]) -> Arc<Vec<store::Key>> {
     Arc::new(keys)
 }
 
-fn key(namespace: &'static str, number: u32) -> store::Key {
-    store::Key::new(namespace, &[&number.to_be_bytes()])
+fn key(namespace: &'static str, number: u32) -> store::StoreKey {
+    store::StoreKey::new(namespace, &[&number.to_be_bytes()])
 }
 
 fn hence() -> tower_jam::Timestamp {

@@ -110,7 +110,7 @@ async fn accounts() -> Result<Accounts<Claims>, Box<dyn Error>> {
         .issuer(ISSUER)
         .audience("greeter")
         .build()?;
-    let reread = account::reread(users.clone());
+    let reread = account::user_reader(users.clone());
     let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reread).build()?;
     let throttle = Throttle::builder(store, &secret).build();
     Ok(Accounts::builder(users, passwords, throttle, pairs).build()?)

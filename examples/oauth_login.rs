@@ -29,7 +29,7 @@ use tower_jam::{
     Accounts, Algorithm, AuthUser, Claims, Grant, Jwt, Key, KeyRing, MasterSecret, OAuth2,
     Passwords, Rejection, Session, SessionLayer, Sessions, StoreError, Throttle, TokenPairs,
     account::{self, User, Users},
-    oauth2::{Login, Provider},
+    oauth2::{Provider, ProviderLogin},
     routes,
     store::{MemoryStore, Store, StoreFuture},
 };
@@ -43,7 +43,7 @@ struct People {
 
 impl People {
     /// The user whom a provider knows under this key. It is made here, at the first login.
-    fn link(&self, login: &Login) -> String {
+    fn link(&self, login: &ProviderLogin) -> String {
         let (issuer, subject) = login.profile.key();
         let mut ids = self.ids.lock().unwrap();
         let next = (ids.len() + 1).to_string();
@@ -117,10 +117,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let users: Arc<dyn Users<Claims>> = people.clone();
     let sessions = Sessions::builder(store.clone(), &secret)
         .issuer(ISSUER)
-        .users(account::reread(users))
+        .users(account::user_reader(users))
         .build()?;
     let accounts = accounts(people.clone(), store, &secret, sessions.clone())?;
-    let link = move |login: Login| {
+    let link = move |login: ProviderLogin| {
         let people = people.clone();
         async move { Ok::<_, StoreError>(Some(people.link(&login))) }
     };
@@ -145,7 +145,7 @@ async fn own_provider() -> Result<Provider, Box<dyn Error>> {
     let routes = provider::routes(&url, "example")?;
     tokio::spawn(async move { axum::serve(listener, routes).await });
     let found = Provider::discover("own", &url, "example")
-        .insecure_http_on_loopback()
+        .dangerous_http_on_loopback()
         .await?;
     Ok(found.client_secret("swordfish").build()?)
 }
@@ -159,7 +159,7 @@ fn accounts(
 ) -> Result<Accounts<Claims>, Box<dyn Error>> {
     let ring = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
     let jwt = Jwt::builder(ring).issuer(ISSUER).audience("acme").build()?;
-    let reread = account::reread(people.clone());
+    let reread = account::user_reader(people.clone());
     let pairs = TokenPairs::builder(jwt, store.clone(), secret, reread).build()?;
     let throttle = Throttle::builder(store, secret).build();
     let accounts = Accounts::builder(people, Passwords::builder().build()?, throttle, pairs);

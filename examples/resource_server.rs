@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .claim_map(ClaimMap::keycloak(&audience));
     if issuer.starts_with("http://") {
         // A provider on this machine, for trying things out.
-        start = start.insecure_http_on_loopback();
+        start = start.dangerous_http_on_loopback();
     }
     let layer = start.await?; // the keys are there, before the first request
 

@@ -98,9 +98,9 @@ pub trait Authenticate: Clone + Send + Sync + 'static {
 
     /// Accepts this engine's credential or `other`'s. If both read the same place, this engine gets
     /// it.
-    fn or<B: Authenticate<User = Self::User>>(self, other: B) -> Or<Self, B> {
+    fn or<B: Authenticate<User = Self::User>>(self, other: B) -> OrEngine<Self, B> {
         let sources = [self.source(), other.source()];
-        Or {
+        OrEngine {
             first: self,
             second: other,
             sources,
@@ -271,13 +271,13 @@ impl<A: Authenticate> Authenticate for ReadFrom<A> {
 /// The engine that [`Authenticate::or`] returns.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Or<A, B> {
+pub struct OrEngine<A, B> {
     first: A,
     second: B,
     sources: [CredentialSource; 2],
 }
 
-impl<A, B> Authenticate for Or<A, B>
+impl<A, B> Authenticate for OrEngine<A, B>
 where
     A: Authenticate,
     B: Authenticate<User = A::User>,

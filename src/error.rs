@@ -48,7 +48,7 @@ impl ConfigError {
 
     /// Sets `source` as the cause.
     #[must_use]
-    pub fn because(mut self, source: impl Into<BoxError>) -> Self {
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
     }

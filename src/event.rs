@@ -157,14 +157,14 @@ pub enum EventKind {
     /// A login was rejected because the user had too many devices.
     TooManyDevices,
     /// A device was logged out, by itself or by its user from another device.
-    SessionEnded,
+    DeviceRevoked,
     /// All devices of a user were revoked, and with `Accounts` all server-side sessions too.
-    AllSessionsEnded,
+    AllDevicesRevoked,
     /// A user logged in to a server-side session, a new one or an existing one under a new id.
     SessionStarted,
     /// A server-side session of a user got a new id: on request of the user, after a proof, or
     /// after a change of roles.
-    SessionRenewed,
+    SessionIdCycled,
     /// A server-side session of a user was logged out by its holder.
     SessionLoggedOut,
     /// A server-side session of a user was revoked by its public id, from elsewhere.
@@ -238,10 +238,10 @@ impl EventKind {
             Self::FingerprintChanged => "fingerprint_changed",
             Self::DeviceEvicted => "device_evicted",
             Self::TooManyDevices => "too_many_devices",
-            Self::SessionEnded => "session_ended",
-            Self::AllSessionsEnded => "all_sessions_ended",
+            Self::DeviceRevoked => "session_ended",
+            Self::AllDevicesRevoked => "all_sessions_ended",
             Self::SessionStarted => "session_started",
-            Self::SessionRenewed => "session_renewed",
+            Self::SessionIdCycled => "session_renewed",
             Self::SessionLoggedOut => "session_logged_out",
             Self::SessionRevoked => "session_revoked",
             Self::SessionUnreadable => "session_unreadable",

@@ -46,14 +46,14 @@ use http::request::Parts;
 use crate::identity::EngineChosen;
 use crate::{
     identity::{Anonymous, AuthUser, Identity},
-    layer::{Asked, HttpResponder, Respond},
+    layer::{HttpResponder, RequestContext, Respond},
     rejection::Rejection,
 };
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         crate::layer::log("handler", &self);
-        HttpResponder::new().respond(&self, &Asked::default())
+        HttpResponder::new().respond(&self, &RequestContext::default())
     }
 }
 

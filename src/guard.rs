@@ -59,11 +59,11 @@ pub trait Guard: Send + Sync + 'static {
     }
 
     /// Requires one of the two guards to accept. This one is checked first.
-    fn or<G: Guard>(self, other: G) -> Or<Self, G>
+    fn or<G: Guard>(self, other: G) -> OrGuard<Self, G>
     where
         Self: Sized,
     {
-        Or(self, other)
+        OrGuard(self, other)
     }
 }
 
@@ -179,9 +179,9 @@ impl<A: Guard, B: Guard> Guard for And<A, B> {
 /// See [`Guard::or`].
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Or<A, B>(A, B);
+pub struct OrGuard<A, B>(A, B);
 
-impl<A: Guard, B: Guard> Guard for Or<A, B> {
+impl<A: Guard, B: Guard> Guard for OrGuard<A, B> {
     fn check(&self, identity: &Identity) -> Result<(), Rejection> {
         let Err(first) = self.0.check(identity) else {
             return Ok(());

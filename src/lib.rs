@@ -81,7 +81,7 @@ pub mod metrics;
 pub mod testing;
 
 pub use crate::{
-    authenticate::{Authenticate, OnResponse, Or, ReadFrom, Verified},
+    authenticate::{Authenticate, OnResponse, OrEngine, ReadFrom, Verified},
     clock::{Clock, SystemClock, Timestamp},
     error::{BoxError, ConfigError, IssueError, StoreError},
     guard::Guard,

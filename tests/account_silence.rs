@@ -207,13 +207,13 @@ async fn an_application(probe: &ProbeStore, store: &Arc<dyn Store>) -> Vec<Strin
         .grace(Duration::ZERO)
         .build()
         .unwrap();
-    let reread = account::reread(users.clone());
+    let reread = account::user_reader(users.clone());
     let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reread)
         .max_devices(5)
         .build()
         .unwrap();
     let sessions = Sessions::builder(store.clone(), &secret).issuer(ISSUER);
-    let sessions = sessions.users(account::reread(users.clone()));
+    let sessions = sessions.users(account::user_reader(users.clone()));
     let sessions = sessions.build().unwrap();
     let throttle = Throttle::builder(store.clone(), &secret).build();
     let accounts = Accounts::builder(users, passwords, throttle, pairs.clone())

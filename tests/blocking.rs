@@ -46,7 +46,7 @@ fn every_engine_works_without_a_runtime() {
             data.values.insert("a".into(), 1.into())
         })
         .unwrap();
-    let renewed = sessions.rework(token.expose()).unwrap().unwrap();
+    let renewed = sessions.cycle_id(token.expose()).unwrap().unwrap();
     let (info, data) = sessions.get(renewed.expose()).unwrap().unwrap();
     assert_eq!(data.values["a"], 1);
     assert_eq!(sessions.list("alice").unwrap().len(), 1);
@@ -54,21 +54,21 @@ fn every_engine_works_without_a_runtime() {
     assert!(sessions.revoke("alice", &info.id).unwrap());
     assert_eq!(sessions.clear("alice").unwrap(), 0);
 
-    let list = TokenList::black(store.clone()).issuer("https://auth.acme.dev");
+    let list = TokenList::deny(store.clone()).issuer("https://auth.acme.dev");
     let list = worker.with(list.build().unwrap());
     let tokens = worker.with(jwt().list(list.engine().clone()).build().unwrap());
     let token = tokens.issue(alice()).unwrap();
     let id = tokens.engine().token_id(token.expose()).unwrap();
     assert!(list.check(&id).unwrap());
     assert!(tokens.verify(token.expose()).is_ok());
-    tokens.revoke(token.expose()).unwrap();
+    tokens.revoke_token(token.expose()).unwrap();
     assert!(list.remove(&id).unwrap());
     list.add(&id).unwrap();
     assert!(matches!(
         tokens.verify(token.expose()),
         Err(BlockingError::Engine(_))
     ));
-    list.revoke_subject("alice").unwrap();
+    list.revoke_all("alice").unwrap();
 
     let read = |subject: String| async move { Ok(Some(Grant::new(subject, Claims::new()))) };
     let pairs = TokenPairs::builder(jwt().build().unwrap(), store.clone(), &secret, read);

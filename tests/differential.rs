@@ -345,7 +345,7 @@ async fn every_change_of_one_character_is_refused() {
             .issuer("i")
             .audience("a")
             .types(["at+jwt", "JWT"])
-            .accept_untyped()
+            .dangerous_accept_untyped()
             .build()
             .unwrap();
         let issued = jwt

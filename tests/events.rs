@@ -59,15 +59,15 @@ async fn sessions_tell_of_each_thing_once() {
     let first = sessions.create(alice()).await.unwrap();
     assert_eq!(seen.take(), [row("session_started", true)]);
     let renewed = sessions
-        .rework(first.token.expose())
+        .cycle_id(first.token.expose())
         .await
         .unwrap()
         .unwrap();
     assert_eq!(seen.take(), [row("session_renewed", true)]);
-    assert!(sessions.delete(renewed.expose()).await.unwrap());
+    assert!(sessions.revoke_token(renewed.expose()).await.unwrap());
     assert_eq!(seen.take(), [row("session_logged_out", true)]);
-    assert!(!sessions.delete(renewed.expose()).await.unwrap());
-    assert!(sessions.rework(renewed.expose()).await.unwrap().is_none());
+    assert!(!sessions.revoke_token(renewed.expose()).await.unwrap());
+    assert!(sessions.cycle_id(renewed.expose()).await.unwrap().is_none());
     assert_eq!(seen.take(), [], "nothing was done");
 
     let [one, _two, three] = [
@@ -79,14 +79,14 @@ async fn sessions_tell_of_each_thing_once() {
     assert!(sessions.revoke("alice", &one.id).await.unwrap());
     assert!(!sessions.revoke("alice", &one.id).await.unwrap());
     assert_eq!(seen.take(), [row("session_revoked", true)]);
-    assert_eq!(sessions.clear_others("alice", &three.id).await.unwrap(), 1);
+    assert_eq!(sessions.revoke_others("alice", &three.id).await.unwrap(), 1);
     assert_eq!(seen.take(), [row("session_revoked", true)]);
-    assert_eq!(sessions.clear("alice").await.unwrap(), 1);
+    assert_eq!(sessions.revoke_all("alice").await.unwrap(), 1);
     assert_eq!(seen.take(), [row("sessions_cleared", false)]);
 
     jam.store().fail(Failure::Away);
     assert!(sessions.create(alice()).await.is_err());
-    assert!(sessions.clear("alice").await.is_err());
+    assert!(sessions.revoke_all("alice").await.is_err());
     assert_eq!(seen.take(), [], "what was not done is not told");
 }
 
@@ -96,7 +96,7 @@ async fn a_handle_tells_as_the_engine_does_and_guests_are_nobody() {
     let handler = service_fn(async |request: Request<()>| {
         let session = request.extensions().get::<Session>().unwrap();
         match request.uri().path() {
-            "/guest" => session.set("a", &1).await.unwrap(),
+            "/guest" => session.insert("a", &1).await.unwrap(),
             "/login" => drop(session.login(alice()).await.unwrap()),
             "/other" => drop(
                 session
@@ -142,8 +142,8 @@ async fn lists_tell_of_what_is_called_back() {
         let (jam, seen) = (TestJam::<Claims>::new(), Seen::default());
         let store = jam.store().clone();
         let list = match is_black {
-            true => TokenList::black(store),
-            false => TokenList::white(store),
+            true => TokenList::deny(store),
+            false => TokenList::allow(store),
         };
         let list = list
             .issuer("i")
@@ -158,10 +158,10 @@ async fn lists_tell_of_what_is_called_back() {
         let jwt = jwt.build().unwrap();
         let token = jwt.issue(alice()).await.unwrap();
         assert_eq!(seen.take(), [], "issuing calls nothing back");
-        jwt.revoke(token.expose()).await.unwrap();
-        jwt.revoke(token.expose()).await.unwrap();
+        jwt.revoke_token(token.expose()).await.unwrap();
+        jwt.revoke_token(token.expose()).await.unwrap();
         assert_eq!(seen.take(), [("token_revoked", None, false)]);
-        list.revoke_subject("alice").await.unwrap();
+        list.revoke_all("alice").await.unwrap();
         assert_eq!(seen.take(), [row("subject_revoked", false)]);
     }
 }
@@ -171,7 +171,7 @@ async fn no_event_has_a_credential_in_it() {
     let (jam, seen) = (TestJam::<Claims>::new(), Seen::default());
     let sessions = sessions(&jam, &seen);
     let session = sessions.create(alice()).await.unwrap();
-    sessions.delete(session.token.expose()).await.unwrap();
+    sessions.revoke_token(session.token.expose()).await.unwrap();
     for event in seen.0.lock().unwrap().iter() {
         let id = event.session_id.as_deref().unwrap();
         assert_eq!(id, session.id);

@@ -15,8 +15,8 @@ use std::{
 
 use http::{Request, Response};
 use metrics::{
-    Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
-    SharedString, Unit, with_local_recorder,
+    Counter, CounterFn, Gauge, Histogram, HistogramFn, KeyName, Metadata, Recorder, SharedString,
+    StoreKey, Unit, with_local_recorder,
 };
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_jam::{
@@ -63,7 +63,7 @@ impl HistogramFn for Line {
 }
 
 impl Book {
-    fn line(&self, key: &Key) -> Line {
+    fn line(&self, key: &StoreKey) -> Line {
         let labels = key
             .labels()
             .map(|label| format!("{}={}", label.key(), label.value()));
@@ -95,15 +95,15 @@ impl Recorder for Book {
         Line(self.described.clone(), name.as_str().to_owned()).add(1);
     }
 
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+    fn register_counter(&self, key: &StoreKey, _: &Metadata<'_>) -> Counter {
         Counter::from_arc(Arc::new(self.line(key)))
     }
 
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+    fn register_gauge(&self, _: &StoreKey, _: &Metadata<'_>) -> Gauge {
         unreachable!("there is none")
     }
 
-    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+    fn register_histogram(&self, key: &StoreKey, _: &Metadata<'_>) -> Histogram {
         Histogram::from_arc(Arc::new(self.line(key)))
     }
 }
@@ -231,7 +231,7 @@ fn every_name_is_described() {
 fn each_verb_of_a_store_is_counted_under_its_name() {
     use tower_jam::{
         Timestamp,
-        store::{Key as StoreKey, Store, When, Write},
+        store::{Store, StoreKey, When, Write},
     };
 
     run(async |book| {
@@ -242,7 +242,7 @@ fn each_verb_of_a_store_is_counted_under_its_name() {
         let verbs = async {
             store.put(&key, write(), When::Absent).await?;
             store.get(&key).await?;
-            store.glance(&key).await?;
+            store.read_cached(&key).await?;
             store.list(&group).await?;
             store.add(&counter, 1, Timestamp::NEVER).await?;
             store.take(&key).await?;
@@ -252,7 +252,7 @@ fn each_verb_of_a_store_is_counted_under_its_name() {
         let names = [
             "add",
             "get",
-            "glance",
+            "read_cached",
             "list",
             "put",
             "remove_group",

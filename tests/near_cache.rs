@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use tower::{Layer, ServiceExt};
 use tower_jam::{
     Clock, Grant, MasterSecret, SessionLayer, Sessions, StoreError, SystemClock, Timestamp,
-    store::{Entry, Key, MemoryStore, Namespace, NearCache, Store, Version, When, Write},
+    store::{Entry, MemoryStore, Namespace, NearCache, Store, StoreKey, Version, When, Write},
     testing::{ManualClock, contract},
 };
 
@@ -34,7 +34,7 @@ async fn world() -> World {
 
 async fn near(hub: &Hub, clock: &Arc<ManualClock>) -> Arc<NearCache> {
     let near = NearCache::builder(Arc::new(hub.clone()))
-        .with_clock(clock.clone())
+        .clock(clock.clone())
         .build()
         .unwrap();
     // Each of the caches before this hub has had its turn by then.
@@ -54,8 +54,8 @@ async fn until(mut is_so: impl FnMut() -> bool) {
     panic!("it never came");
 }
 
-fn key(name: &str) -> Key {
-    Key::new("session", &[name.as_bytes()])
+fn key(name: &str) -> StoreKey {
+    StoreKey::new("session", &[name.as_bytes()])
 }
 
 impl World {
@@ -64,25 +64,26 @@ impl World {
     }
 
     /// A write by another node.
-    async fn set(&self, key: &Key, value: &'static str) -> Version {
+    async fn set(&self, key: &StoreKey, value: &'static str) -> Version {
         let write = Write::new(value, self.hence());
         let version = write.version;
         assert!(self.hub.put(key, write, When::Always).await.unwrap());
         version
     }
 
-    async fn glance(&self, key: &Key) -> Option<Entry> {
-        self.near.glance(key).await.unwrap().entry
+    async fn read_cached(&self, key: &StoreKey) -> Option<Entry> {
+        self.near.read_cached(key).await.unwrap().entry
     }
 
     /// Whether the next answer would come from memory; it does not fill it.
-    async fn is_remembered(&self, key: &Key) -> bool {
+    async fn is_remembered(&self, key: &StoreKey) -> bool {
         let before = self.hub.reads();
         // A read that is not finished fills nothing.
         self.hub.hold_answers().await;
-        let glance = abandon_after(1, self.near.glance(key));
+        let read_cached = abandon_after(1, self.near.read_cached(key));
         self.hub.release_answers();
-        let is_remembered = glance.is_some_and(|glance| glance.unwrap().is_remembered);
+        let is_remembered =
+            read_cached.is_some_and(|read_cached| read_cached.unwrap().is_remembered);
         assert_eq!(
             self.hub.reads() == before,
             is_remembered,
@@ -91,8 +92,8 @@ impl World {
         is_remembered
     }
 
-    async fn remember(&self, key: &Key) {
-        self.glance(key).await;
+    async fn remember(&self, key: &StoreKey) {
+        self.read_cached(key).await;
         assert!(self.is_remembered(key).await);
     }
 }
@@ -105,19 +106,19 @@ async fn what_was_read_is_answered_from_memory_absence_too() {
     for key in [&there, &absent] {
         world.remember(key).await;
     }
-    assert_eq!(world.glance(&there).await.unwrap().version, version);
-    assert!(world.glance(&absent).await.is_none());
+    assert_eq!(world.read_cached(&there).await.unwrap().version, version);
+    assert!(world.read_cached(&absent).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_keys_whose_changes_are_announced_are_remembered() {
     let world = world().await;
-    let key = Key::new(Namespace::new("throttle"), &[b"alice"]);
+    let key = StoreKey::new(Namespace::new("throttle"), &[b"alice"]);
     world.set(&key, "1").await;
     for _ in 0..3 {
-        let glance = world.near.glance(&key).await.unwrap();
-        assert!(!glance.is_remembered);
-        assert!(glance.entry.is_some());
+        let read_cached = world.near.read_cached(&key).await.unwrap();
+        assert!(!read_cached.is_remembered);
+        assert!(read_cached.entry.is_some());
     }
     assert_eq!(world.hub.reads(), 3);
 }
@@ -133,10 +134,10 @@ async fn an_announced_key_leaves_memory_at_once_and_others_stay() {
     world.set(&one, "second").await;
     assert!(!world.is_remembered(&one).await);
     assert!(world.is_remembered(&other).await);
-    assert_eq!(world.glance(&one).await.unwrap().value, "second");
+    assert_eq!(world.read_cached(&one).await.unwrap().value, "second");
     world.remember(&one).await;
     assert!(world.hub.take(&one).await.unwrap().is_some());
-    assert!(world.glance(&one).await.is_none());
+    assert!(world.read_cached(&one).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,7 +146,7 @@ async fn a_key_that_was_absent_is_seen_when_another_node_writes_it() {
     let key = key("new");
     world.remember(&key).await;
     world.set(&key, "value").await;
-    assert_eq!(world.glance(&key).await.unwrap().value, "value");
+    assert_eq!(world.read_cached(&key).await.unwrap().value, "value");
 }
 
 /// The answer has left the server with the old value; the change is announced, and the announcement is
@@ -158,13 +159,13 @@ async fn a_fill_that_its_announcement_overtook_is_not_kept() {
     world.hub.hold_answers().await;
     let near = Arc::clone(&world.near);
     let asked = key.clone();
-    let filling = tokio::spawn(async move { near.glance(&asked).await.unwrap() });
+    let filling = tokio::spawn(async move { near.read_cached(&asked).await.unwrap() });
     until(|| world.hub.watched_reads() == 1).await;
     world.set(&key, "new").await;
     world.hub.release_answers();
     assert_eq!(filling.await.unwrap().entry.unwrap().value, "old");
     assert!(!world.is_remembered(&key).await);
-    assert_eq!(world.glance(&key).await.unwrap().value, "new");
+    assert_eq!(world.read_cached(&key).await.unwrap().value, "new");
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,7 +176,7 @@ async fn a_fill_that_began_before_everything_may_have_changed_is_not_kept() {
     world.hub.hold_answers().await;
     let near = Arc::clone(&world.near);
     let asked = key.clone();
-    let filling = tokio::spawn(async move { near.glance(&asked).await.unwrap() });
+    let filling = tokio::spawn(async move { near.read_cached(&asked).await.unwrap() });
     until(|| world.hub.watched_reads() == 1).await;
     world.hub.announce_everything();
     world.hub.release_answers();
@@ -191,7 +192,7 @@ async fn a_fill_of_a_connection_that_broke_meanwhile_is_not_kept() {
     world.hub.hold_answers().await;
     let near = Arc::clone(&world.near);
     let asked = key.clone();
-    let filling = tokio::spawn(async move { near.glance(&asked).await.unwrap() });
+    let filling = tokio::spawn(async move { near.read_cached(&asked).await.unwrap() });
     until(|| world.hub.watched_reads() == 1).await;
     // The reader holds the broken connection, so there are two when the new one is made.
     world.hub.fail_heartbeats(true);
@@ -220,7 +221,7 @@ async fn our_own_write_drops_the_key_whatever_comes_of_it() {
             .await
             .unwrap()
     );
-    assert_eq!(world.glance(&key).await.unwrap().value, "mine");
+    assert_eq!(world.read_cached(&key).await.unwrap().value, "mine");
 
     world.remember(&key).await;
     assert!(!world.near.put(&key, write(), When::Absent).await.unwrap());
@@ -240,20 +241,20 @@ async fn our_own_write_drops_the_key_whatever_comes_of_it() {
 
     world.remember(&key).await;
     assert!(world.near.take(&key).await.unwrap().is_some());
-    assert!(world.glance(&key).await.is_none());
+    assert!(world.read_cached(&key).await.is_none());
 
     world.remember(&key).await;
     assert_eq!(world.near.add(&key, 2, world.hence()).await.unwrap(), 2);
-    assert_eq!(world.glance(&key).await.unwrap().value, "2");
+    assert_eq!(world.read_cached(&key).await.unwrap().value, "2");
 
     world.remember(&key).await;
-    let group = Key::new("session-user", &[b"alice"]);
+    let group = StoreKey::new("session-user", &[b"alice"]);
     assert!(world.near.take(&key).await.unwrap().is_some());
     let grouped = write().in_group(group.clone());
     assert!(world.near.put(&key, grouped, When::Absent).await.unwrap());
     world.remember(&key).await;
     assert_eq!(world.near.remove_group(&group).await.unwrap(), 1);
-    assert!(world.glance(&key).await.is_none());
+    assert!(world.read_cached(&key).await.is_none());
 }
 
 /// The caller of a write went away while it was under way; the write happens all the same, or not.
@@ -263,17 +264,17 @@ async fn a_write_whose_caller_vanished_drops_the_key() {
     let store = Arc::new(ProbeStore::pausing(
         MemoryStore::new().with_clock(clock.clone()),
     ));
-    let near = NearCache::alone(store)
-        .with_clock(clock.clone())
+    let near = NearCache::for_sole_writer(store)
+        .clock(clock.clone())
         .build()
         .unwrap();
     let key = key("key");
-    near.glance(&key).await.unwrap();
-    assert!(near.glance(&key).await.unwrap().is_remembered);
+    near.read_cached(&key).await.unwrap();
+    assert!(near.read_cached(&key).await.unwrap().is_remembered);
     let expires_at = clock.now().after(Duration::from_secs(60));
     let write = near.put(&key, Write::new("value", expires_at), When::Always);
     assert!(abandon_after(1, write).is_none());
-    assert!(!near.glance(&key).await.unwrap().is_remembered);
+    assert!(!near.read_cached(&key).await.unwrap().is_remembered);
 }
 
 /// A store that nobody announces for may make the write long after its caller went away. What is read in between is not
@@ -284,8 +285,8 @@ async fn a_write_that_is_made_after_its_caller_vanished_is_seen() {
     let store = Arc::new(ProbeStore::pausing(
         MemoryStore::new().with_clock(clock.clone()),
     ));
-    let near = NearCache::alone(store.clone())
-        .with_clock(clock.clone())
+    let near = NearCache::for_sole_writer(store.clone())
+        .clock(clock.clone())
         .build()
         .unwrap();
     let key = key("key");
@@ -294,13 +295,13 @@ async fn a_write_that_is_made_after_its_caller_vanished_is_seen() {
     assert!(put.await.unwrap());
     assert!(abandon_after(1, near.take(&key)).is_none());
     for _ in 0..3 {
-        assert!(near.glance(&key).await.unwrap().entry.is_some());
+        assert!(near.read_cached(&key).await.unwrap().entry.is_some());
     }
     assert!(store.take(&key).await.unwrap().is_some(), "now it is made");
-    assert!(near.glance(&key).await.unwrap().entry.is_none());
+    assert!(near.read_cached(&key).await.unwrap().entry.is_none());
     clock.advance(Duration::from_secs(11));
-    near.glance(&key).await.unwrap();
-    assert!(near.glance(&key).await.unwrap().is_remembered);
+    near.read_cached(&key).await.unwrap();
+    assert!(near.read_cached(&key).await.unwrap().is_remembered);
 }
 
 /// The connection for announcements has broken, and the next heartbeat will say so: until then the store is asked.
@@ -311,7 +312,7 @@ async fn a_read_that_the_watching_connection_fails_is_one_of_the_store() {
     world.set(&key, "value").await;
     world.hub.fail_watched_reads(true);
     let reads = world.hub.watched_reads();
-    assert_eq!(world.glance(&key).await.unwrap().value, "value");
+    assert_eq!(world.read_cached(&key).await.unwrap().value, "value");
     assert_eq!(world.hub.watched_reads(), reads + 1);
     assert!(
         !world.is_remembered(&key).await,
@@ -326,7 +327,7 @@ async fn a_read_that_the_watching_connection_fails_is_one_of_the_store() {
 #[tokio::test(start_paused = true)]
 async fn ending_a_group_is_left_to_the_store() {
     let world = world().await;
-    let group = Key::new("session-user", &[b"alice"]);
+    let group = StoreKey::new("session-user", &[b"alice"]);
     let keys = ["one", "two", "three"].map(key);
     for key in &keys {
         let put = Write::new("value", world.hence()).in_group(group.clone());
@@ -337,7 +338,7 @@ async fn ending_a_group_is_left_to_the_store() {
     assert_eq!(world.near.remove_group(&group).await.unwrap(), 3);
     assert_eq!(world.hub.groups_removed(), 1);
     for key in &keys {
-        assert!(world.glance(key).await.is_none());
+        assert!(world.read_cached(key).await.is_none());
     }
 }
 
@@ -353,7 +354,7 @@ async fn without_an_answered_heartbeat_memory_answers_for_one_second() {
     world.clock.advance(Duration::from_millis(1));
     assert!(!world.is_remembered(&key).await);
     assert!(
-        world.glance(&key).await.is_some(),
+        world.read_cached(&key).await.is_some(),
         "the store is asked instead"
     );
 }
@@ -402,7 +403,7 @@ async fn a_broken_connection_forgets_everything_and_is_made_anew() {
     assert!(!world.is_remembered(&key).await);
     // Unannounced, since nobody listens.
     world.set(&key, "new").await;
-    assert_eq!(world.glance(&key).await.unwrap().value, "new");
+    assert_eq!(world.read_cached(&key).await.unwrap().value, "new");
     assert!(
         !world.is_remembered(&key).await,
         "nothing is remembered without a connection"
@@ -411,7 +412,7 @@ async fn a_broken_connection_forgets_everything_and_is_made_anew() {
     let answered = world.hub.heartbeats();
     until(|| world.hub.heartbeats() > answered).await;
     world.remember(&key).await;
-    assert_eq!(world.glance(&key).await.unwrap().value, "new");
+    assert_eq!(world.read_cached(&key).await.unwrap().value, "new");
 }
 
 #[tokio::test(start_paused = true)]
@@ -432,20 +433,20 @@ async fn a_store_that_is_down_is_an_error_and_not_an_old_answer() {
     world.hub.set_down(true);
     until(|| world.hub.connections() == 0).await;
     assert!(matches!(
-        world.near.glance(&key).await,
+        world.near.read_cached(&key).await,
         Err(StoreError::Unavailable(_))
     ));
     world.hub.set_down(false);
     until(|| world.hub.connections() == 1).await;
-    assert!(world.glance(&key).await.is_some());
+    assert!(world.read_cached(&key).await.is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_entry_leaves_at_its_own_expiry_and_at_the_maximum_age() {
     let clock = Arc::new(ManualClock::default());
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
-    let near = NearCache::alone(store)
-        .with_clock(clock.clone())
+    let near = NearCache::for_sole_writer(store)
+        .clock(clock.clone())
         .build()
         .unwrap();
     let (short, long) = (key("short"), key("long"));
@@ -453,19 +454,19 @@ async fn an_entry_leaves_at_its_own_expiry_and_at_the_maximum_age() {
     for (key, seconds) in [(&short, 5), (&long, 3_600)] {
         let write = Write::new("value", now.after(Duration::from_secs(seconds)));
         assert!(near.put(key, write, When::Always).await.unwrap());
-        near.glance(key).await.unwrap();
+        near.read_cached(key).await.unwrap();
     }
     clock.advance(Duration::from_millis(4_999));
-    assert!(near.glance(&short).await.unwrap().is_remembered);
+    assert!(near.read_cached(&short).await.unwrap().is_remembered);
     clock.advance(Duration::from_millis(1));
-    let glance = near.glance(&short).await.unwrap();
-    assert!(!glance.is_remembered && glance.entry.is_none());
+    let read_cached = near.read_cached(&short).await.unwrap();
+    assert!(!read_cached.is_remembered && read_cached.entry.is_none());
     clock.advance(Duration::from_millis(4_999));
-    assert!(near.glance(&long).await.unwrap().is_remembered);
+    assert!(near.read_cached(&long).await.unwrap().is_remembered);
     clock.advance(Duration::from_millis(1));
-    assert!(!near.glance(&long).await.unwrap().is_remembered);
+    assert!(!near.read_cached(&long).await.unwrap().is_remembered);
     assert!(
-        near.glance(&long).await.unwrap().is_remembered,
+        near.read_cached(&long).await.unwrap().is_remembered,
         "and is read again"
     );
 }
@@ -474,20 +475,20 @@ async fn an_entry_leaves_at_its_own_expiry_and_at_the_maximum_age() {
 async fn it_is_bounded_and_new_keys_find_room() {
     for capacity in [1, 2, 300] {
         let store = Arc::new(ProbeStore::pausing(MemoryStore::new()));
-        let near = NearCache::alone(store)
-            .with_capacity(capacity)
+        let near = NearCache::for_sole_writer(store)
+            .capacity(capacity)
             .build()
             .unwrap();
         let keys: Vec<_> = (0..2_000).map(|number| key(&number.to_string())).collect();
         for key in &keys {
-            near.glance(key).await.unwrap();
-            assert!(near.glance(key).await.unwrap().is_remembered);
+            near.read_cached(key).await.unwrap();
+            assert!(near.read_cached(key).await.unwrap().is_remembered);
         }
         // The store pauses, and a look that is dropped there fills nothing.
         let held = keys
             .iter()
-            .filter_map(|key| abandon_after(1, near.glance(key)))
-            .filter(|glance| glance.as_ref().unwrap().is_remembered)
+            .filter_map(|key| abandon_after(1, near.read_cached(key)))
+            .filter(|read_cached| read_cached.as_ref().unwrap().is_remembered)
             .count();
         assert!(
             held <= capacity && held > capacity / 2,
@@ -506,12 +507,12 @@ async fn a_read_of_the_store_that_says_otherwise_corrects_memory() {
     assert!(world.near.get(&key).await.unwrap().is_some());
     assert!(world.is_remembered(&key).await, "the store said the same");
     world.set(&key, "new").await;
-    assert_eq!(world.glance(&key).await.unwrap().value, "old");
+    assert_eq!(world.read_cached(&key).await.unwrap().value, "old");
     assert_eq!(world.near.get(&key).await.unwrap().unwrap().value, "new");
-    assert_eq!(world.glance(&key).await.unwrap().value, "new");
+    assert_eq!(world.read_cached(&key).await.unwrap().value, "new");
     world.hub.take(&key).await.unwrap();
     assert!(world.near.get(&key).await.unwrap().is_none());
-    assert!(world.glance(&key).await.is_none());
+    assert!(world.read_cached(&key).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -530,7 +531,10 @@ fn without_a_runtime_it_says_so() {
     let error = NearCache::new(Arc::new(hub)).unwrap_err();
     assert!(error.to_string().contains("tokio runtime"), "{error}");
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    assert!(NearCache::alone(store).build().is_ok(), "it has no task");
+    assert!(
+        NearCache::for_sole_writer(store).build().is_ok(),
+        "it has no task"
+    );
 }
 
 #[tokio::test]
@@ -539,12 +543,12 @@ async fn settings_that_mean_nothing_are_refused() {
     let error =
         |built: Result<NearCache, tower_jam::ConfigError>| built.unwrap_err().setting().to_owned();
     assert_eq!(
-        error(NearCache::builder(hub()).with_capacity(0).build()),
+        error(NearCache::builder(hub()).capacity(0).build()),
         "capacity"
     );
     for age in [Duration::ZERO, Duration::from_secs(61)] {
         assert_eq!(
-            error(NearCache::builder(hub()).with_max_age(age).build()),
+            error(NearCache::builder(hub()).max_age(age).build()),
             "max_age"
         );
     }
@@ -593,7 +597,7 @@ async fn a_session_is_read_once_and_its_end_on_one_node_holds_on_the_other() {
         assert_eq!(answer(&two, token.expose()).await, 200);
     }
     assert_eq!(world.hub.reads(), reads);
-    assert!(one.delete(token.expose()).await.unwrap());
+    assert!(one.revoke_token(token.expose()).await.unwrap());
     assert_eq!(answer(&two, token.expose()).await, 401);
     assert_eq!(answer(&one, token.expose()).await, 401);
 }
@@ -610,7 +614,7 @@ async fn a_no_is_confirmed_by_the_store_and_a_yes_ends_with_the_lease() {
         .token;
     assert_eq!(answer(&two, token.expose()).await, 200);
     world.hub.silence(true);
-    let renewed = one.rework(token.expose()).await.unwrap().unwrap();
+    let renewed = one.cycle_id(token.expose()).await.unwrap().unwrap();
     assert_eq!(
         answer(&two, renewed.expose()).await,
         200,
@@ -623,7 +627,7 @@ async fn a_no_is_confirmed_by_the_store_and_a_yes_ends_with_the_lease() {
     );
 
     assert_eq!(answer(&two, renewed.expose()).await, 200);
-    assert!(one.delete(renewed.expose()).await.unwrap());
+    assert!(one.revoke_token(renewed.expose()).await.unwrap());
     world.hub.hang_heartbeats(true);
     assert_eq!(
         answer(&two, renewed.expose()).await,
@@ -659,7 +663,7 @@ async fn a_touch_is_quiet_and_other_nodes_go_on() {
     let key = key("key");
     let version = world.set(&key, "seen at noon").await;
     world.remember(&key).await;
-    let touch = Write::new("seen at one", world.hence()).quietly();
+    let touch = Write::new("seen at one", world.hence()).without_invalidation();
     assert!(
         world
             .hub
@@ -682,8 +686,8 @@ async fn a_touch_is_quiet_and_other_nodes_go_on() {
 async fn the_contract_holds_behind_it_before_memory_and_before_a_store_that_announces() {
     let clock = Arc::new(ManualClock::default());
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
-    let alone = NearCache::alone(memory)
-        .with_clock(clock.clone())
+    let alone = NearCache::for_sole_writer(memory)
+        .clock(clock.clone())
         .build()
         .unwrap();
     contract::run(Arc::new(alone), &clock).await;

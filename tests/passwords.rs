@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use proptest::{prelude::*, test_runner::TestRunner};
 use tower_jam::{
     MasterSecret, Passwords, RejectionKind, Secret,
-    password::{Cost, NewPasswordError, Outcome, PasswordsBuilder, Scheme},
+    password::{Cost, NewPasswordError, Outcome, PasswordScheme, PasswordsBuilder},
 };
 
 const CHEAP: Cost = Cost::Argon2id {
@@ -52,9 +52,9 @@ async fn renewed(passwords: &Passwords, password: &str, stored: &Secret<String>)
 
 /// What must not go unnoticed behind a password. To HMAC, and so to scrypt and PBKDF2, a key and the same with zero
 /// bytes behind it are one (RFC 2104 section 2).
-fn behind(scheme: Scheme) -> &'static str {
+fn behind(scheme: PasswordScheme) -> &'static str {
     match scheme {
-        Scheme::Argon2id | Scheme::Bcrypt => "\0",
+        PasswordScheme::Argon2id | PasswordScheme::Bcrypt => "\0",
         _ => "\u{1}",
     }
 }
@@ -104,7 +104,7 @@ fn a_password_verifies_and_no_other_does() {
 #[tokio::test]
 async fn a_password_is_taken_whole_and_as_given() {
     let long = "é".repeat(512);
-    for scheme in Scheme::ALL {
+    for scheme in PasswordScheme::ALL {
         let cheap = [
             CHEAP,
             Cost::Bcrypt { log_rounds: 4 },
@@ -258,7 +258,7 @@ async fn a_breached_password_is_refused_and_a_hook_that_fails_refuses_too() {
 
 #[tokio::test]
 async fn old_hashes_are_replaced_when_their_owner_logs_in() {
-    let old = cheap().schemes([Scheme::Bcrypt]);
+    let old = cheap().schemes([PasswordScheme::Bcrypt]);
     let old = old
         .dangerous_cost(Cost::Bcrypt { log_rounds: 4 })
         .build()
@@ -302,7 +302,7 @@ async fn old_hashes_are_replaced_when_their_owner_logs_in() {
 async fn a_scheme_that_is_not_listed_counts_no_more() {
     let bcrypt = "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.";
     let passwords = cheap()
-        .schemes([Scheme::Argon2id, Scheme::Scrypt])
+        .schemes([PasswordScheme::Argon2id, PasswordScheme::Scrypt])
         .build()
         .unwrap();
     assert_eq!(
@@ -419,7 +419,7 @@ fn settings_that_weaken_are_refused() {
     assert_eq!(setting(cheap().min_length(0)), "min_length");
     assert_eq!(setting(cheap().max_length(255)), "max_length");
     assert_eq!(setting(cheap().max_running(0)), "max_running");
-    for scheme in Scheme::ALL {
+    for scheme in PasswordScheme::ALL {
         assert!(cheap().cost(scheme.cost()).build().is_ok(), "{scheme:?}");
     }
 }
@@ -496,7 +496,7 @@ async fn callers_who_vanish_leave_their_places() {
 async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
     let is_full = std::env::var_os("TOWER_JAM_TIMING").is_some_and(|value| value == "full");
     let cost = match is_full {
-        true => Scheme::Argon2id.cost(),
+        true => PasswordScheme::Argon2id.cost(),
         false => Cost::Argon2id {
             memory_kib: 4096,
             passes: 1,

@@ -110,7 +110,7 @@ async fn engines(shown: &mut Shown) {
     let pairs = pairs.build().unwrap();
     let pair = pairs.issue(grant()).await.unwrap();
     shown.hides(pair.refresh_token.expose());
-    let devices = pairs.active_sessions("alice").await.unwrap();
+    let devices = pairs.list("alice").await.unwrap();
     let worth = pairs.introspect(pair.refresh_token.expose()).await.unwrap();
     shown.show(&(&pairs, &pair, &devices, &worth));
     let fingerprint = Fingerprint::new(&json!({ "platform": WORD })).unwrap();

@@ -22,7 +22,7 @@ use tokio::sync::Barrier;
 use tower::ServiceExt;
 use tower_jam::{
     Grant, IssueError, MasterSecret, Rejection, Session, SessionLayer, Sessions,
-    session::Epoch,
+    session::SessionEpoch,
     store::{MemoryStore, Store},
 };
 
@@ -79,14 +79,14 @@ async fn nothing_survives_clear_whatever_rework_does_meanwhile() {
     let orders = every_interleaving(
         world,
         |world| {
-            let rework = async {
-                let token = world.sessions.rework(&world.token).await.unwrap();
+            let cycle_id = async {
+                let token = world.sessions.cycle_id(&world.token).await.unwrap();
                 *world.got.borrow_mut() = token.map(|token| token.expose().clone());
             };
             let clear = async {
-                world.sessions.clear("alice").await.unwrap();
+                world.sessions.revoke_all("alice").await.unwrap();
             };
-            [Box::pin(rework), Box::pin(clear)]
+            [Box::pin(cycle_id), Box::pin(clear)]
         },
         async |world: &World, order: &str| {
             assert!(
@@ -124,7 +124,7 @@ async fn a_login_that_began_before_clear_comes_to_nothing() {
                 }
             };
             let clear = async {
-                world.sessions.clear("alice").await.unwrap();
+                world.sessions.revoke_all("alice").await.unwrap();
             };
             [Box::pin(login), Box::pin(clear)]
         },
@@ -162,7 +162,7 @@ async fn a_renewal_that_began_before_clear_comes_to_nothing() {
                 shop.world.changed.set(status == 200);
             };
             let clear = async {
-                shop.world.sessions.clear("alice").await.unwrap();
+                shop.world.sessions.revoke_all("alice").await.unwrap();
             };
             [Box::pin(login), Box::pin(clear)]
         },
@@ -187,7 +187,7 @@ async fn a_change_revives_nothing_that_was_deleted() {
                 changed.await.unwrap();
             };
             let delete = async {
-                assert!(world.sessions.delete(&world.token).await.unwrap());
+                assert!(world.sessions.revoke_token(&world.token).await.unwrap());
             };
             [Box::pin(change), Box::pin(delete)]
         },
@@ -262,7 +262,7 @@ impl Shop {
     fn new() -> Self {
         let world = world();
         let set = |session: Session, Path(name): Path<String>| async move {
-            session.set(&name, &true).await
+            session.insert(&name, &true).await
         };
         let login = |session: Session| async move {
             Ok::<_, Rejection>(session.login(alice()).await?.token.expose().clone())
@@ -310,13 +310,13 @@ async fn of_two_reworks_one_wins_and_the_other_gets_nothing() {
     every_interleaving(
         world,
         |world| {
-            let rework = || async {
-                if let Some(token) = world.sessions.rework(&world.token).await.unwrap() {
+            let cycle_id = || async {
+                if let Some(token) = world.sessions.cycle_id(&world.token).await.unwrap() {
                     let before = world.got.borrow_mut().replace(token.expose().clone());
                     assert!(before.is_none(), "two successors of one session");
                 }
             };
-            [Box::pin(rework()), Box::pin(rework())]
+            [Box::pin(cycle_id()), Box::pin(cycle_id())]
         },
         async |world: &World, order: &str| {
             let token = world.got.borrow().clone().expect("one wins");
@@ -338,10 +338,10 @@ async fn a_holder_of_an_old_secret_changes_nothing() {
     every_interleaving(
         world,
         |world| {
-            let rework = async {
+            let cycle_id = async {
                 let token = world
                     .sessions
-                    .rework(&world.token)
+                    .cycle_id(&world.token)
                     .await
                     .unwrap()
                     .expect("alive");
@@ -353,7 +353,7 @@ async fn a_holder_of_an_old_secret_changes_nothing() {
                 });
                 world.changed.set(changed.await.unwrap().is_some());
             };
-            [Box::pin(rework), Box::pin(change)]
+            [Box::pin(cycle_id), Box::pin(change)]
         },
         async |world: &World, order: &str| {
             assert!(
@@ -364,7 +364,7 @@ async fn a_holder_of_an_old_secret_changes_nothing() {
                 .got
                 .borrow()
                 .clone()
-                .expect("rework wins or comes second");
+                .expect("cycle_id wins or comes second");
             let (_, data) = world.sessions.get(&token).await.unwrap().expect("alive");
             // Either the change came first and is kept, or its caller was told that it came too late.
             assert_eq!(
@@ -456,7 +456,7 @@ async fn late_writes(store: Arc<dyn Store>, rounds: u32) -> u32 {
                 for _ in 0..round % 5 {
                     pause().await;
                 }
-                sessions.delete(token.expose()).await.unwrap()
+                sessions.revoke_token(token.expose()).await.unwrap()
             })
         };
         wrote_first += u32::from(writer.await.unwrap().is_some());
@@ -479,7 +479,7 @@ async fn late_writes(store: Arc<dyn Store>, rounds: u32) -> u32 {
 async fn a_caller_that_vanishes_breaks_nothing() {
     for polls in 1..12 {
         let world = world();
-        abandon_after(polls, world.sessions.rework(&world.token));
+        abandon_after(polls, world.sessions.cycle_id(&world.token));
         abandon_after(
             polls,
             world.sessions.update(&world.token, |data| {
@@ -491,8 +491,8 @@ async fn a_caller_that_vanishes_breaks_nothing() {
             "{polls} polls"
         );
         abandon_after(polls, world.sessions.create(alice()).into_future());
-        abandon_after(polls, world.sessions.clear("alice"));
-        assert!(world.sessions.clear("alice").await.is_ok());
+        abandon_after(polls, world.sessions.revoke_all("alice"));
+        assert!(world.sessions.revoke_all("alice").await.is_ok());
         assert!(
             world.sessions.list("alice").await.unwrap().is_empty(),
             "{polls} polls"
@@ -601,7 +601,7 @@ async fn a_late_update_is_applied_once() {
 async fn an_id_that_is_cycled_late_is_the_callers() {
     let (store, sessions, token) = late_world().await;
     store.hold(1);
-    let cycled = sessions.rework(token.expose()).await.unwrap();
+    let cycled = sessions.cycle_id(token.expose()).await.unwrap();
     assert!(store.was_late());
     let cycled = cycled.expect("the session did not end");
     assert!(sessions.get(cycled.expose()).await.unwrap().is_some());
@@ -640,10 +640,10 @@ async fn a_session_that_moves_late_takes_its_values_along() {
             added.await?.unwrap();
             store.hold(2);
             session.login(alice()).await?;
-            Ok(session.value::<u32>("added")?.unwrap_or(0).to_string())
+            Ok(session.get::<u32>("added")?.unwrap_or(0).to_string())
         }
     };
-    let cart = async |session: Session| session.set("cart", &1).await;
+    let cart = async |session: Session| session.insert("cart", &1).await;
     let app = Router::new()
         .route("/cart", post(cart))
         .route("/login", post(login))
@@ -681,6 +681,6 @@ async fn a_crowded_store_refuses_new_sessions_and_forgets_no_old_one() {
     for token in &tokens {
         assert!(sessions.get(token.expose()).await.unwrap().is_some());
     }
-    assert!(sessions.delete(tokens[0].expose()).await.unwrap());
+    assert!(sessions.revoke_token(tokens[0].expose()).await.unwrap());
     assert!(sessions.create(alice()).await.is_ok());
 }

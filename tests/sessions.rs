@@ -22,7 +22,7 @@ use tower_jam::{
     AuthUser, Clock, CookieSpec, CredentialSource, Factor, Grant, Identity, MasterSecret,
     Rejection, Session, SessionLayer, Sessions,
     event::{EventKind, Events},
-    store::{Key, MemoryStore, Namespace, Store, When, Write},
+    store::{MemoryStore, Namespace, Store, StoreKey, When, Write},
     testing::ManualClock,
 };
 
@@ -71,7 +71,7 @@ impl Site {
                 .route("/fill/{bytes}", post(fill))
                 .route("/login/{name}", post(login))
                 .route("/crash/{name}", post(login_and_crash))
-                .route("/rework", post(rework))
+                .route("/cycle_id", post(cycle_id))
                 .route("/prove", post(prove))
                 .route("/promote", post(promote))
                 .route("/logout", post(logout))
@@ -149,7 +149,7 @@ async fn who(user: Option<AuthUser<User>>, identity: Option<Identity>) -> String
 
 async fn cart(session: Session) -> Result<String, Rejection> {
     Ok(session
-        .value::<Vec<String>>("cart")?
+        .get::<Vec<String>>("cart")?
         .unwrap_or_default()
         .join(","))
 }
@@ -195,8 +195,8 @@ async fn login_and_crash(
     Ok(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-async fn rework(session: Session) -> Result<StatusCode, Rejection> {
-    session.rework().await?;
+async fn cycle_id(session: Session) -> Result<StatusCode, Rejection> {
+    session.cycle_id().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -214,7 +214,7 @@ async fn fill(
     session: Session,
     axum::extract::Path(bytes): axum::extract::Path<usize>,
 ) -> Result<StatusCode, Rejection> {
-    session.set("note", &"a".repeat(bytes)).await?;
+    session.insert("note", &"a".repeat(bytes)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -233,8 +233,8 @@ async fn logout_then_write(
         .get::<Sessions<User>>()
         .cloned()
         .expect("put in by the test");
-    sessions.clear("alice").await?;
-    session.set("late", &true).await?;
+    sessions.revoke_all("alice").await?;
+    session.insert("late", &true).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -242,7 +242,7 @@ async fn logout_then_write(
 async fn stream(session: Session) -> impl IntoResponse {
     let late = async move {
         session
-            .set("streamed", &true)
+            .insert("streamed", &true)
             .await
             .map_err(|rejection| rejection.to_string())?;
         Ok::<_, String>(Bytes::from_static(b"done"))
@@ -343,7 +343,7 @@ async fn the_cookie_is_host_only_secure_and_lives_as_long_as_the_session_can() {
         .to_owned();
     site.clock.advance(Duration::from_secs(600));
     let line = site
-        .ask("POST", "/closed/rework", Some(&token))
+        .ask("POST", "/closed/cycle_id", Some(&token))
         .await
         .set_cookie
         .unwrap();
@@ -362,7 +362,7 @@ async fn the_sign_in_page_answers_200_to_every_dead_cookie_and_leaves_it_alone()
     let ended = site.login("alice", None).await;
     site.ask("POST", "/closed/logout", Some(&ended)).await;
     let reworked = site.login("alice", None).await;
-    site.ask("POST", "/closed/rework", Some(&reworked)).await;
+    site.ask("POST", "/closed/cycle_id", Some(&reworked)).await;
 
     for (what, cookie) in [
         ("expired", expired.as_str()),
@@ -466,7 +466,7 @@ async fn no_new_id_moves_the_absolute_end() {
     let mut token = site.login("alice", None).await;
     let begun = site.clock.now();
     let mut turns = [
-        "/closed/rework",
+        "/closed/cycle_id",
         "/closed/prove",
         "/closed/promote",
         "/closed/login/alice",
@@ -496,7 +496,7 @@ async fn no_new_id_moves_the_absolute_end() {
 async fn every_change_of_standing_gives_a_new_id_and_kills_the_old_one() {
     let site = Site::new();
     for path in [
-        "/closed/rework",
+        "/closed/cycle_id",
         "/closed/prove",
         "/closed/promote",
         "/closed/login/alice",
@@ -588,12 +588,12 @@ async fn a_replaced_token_still_ends_its_session() {
     let site = Site::new();
     let old = site.login("alice", None).await;
     let new = site
-        .ask("POST", "/closed/rework", Some(&old))
+        .ask("POST", "/closed/cycle_id", Some(&old))
         .await
         .token
         .unwrap();
-    assert!(site.sessions.delete(&old).await.unwrap());
-    assert!(!site.sessions.delete(&new).await.unwrap());
+    assert!(site.sessions.revoke_token(&old).await.unwrap());
+    assert!(!site.sessions.revoke_token(&new).await.unwrap());
     assert!(site.sessions.get(&new).await.unwrap().is_none());
 }
 
@@ -643,7 +643,7 @@ async fn of_two_requests_the_one_that_rotates_sets_the_cookie_and_the_other_none
     let token = site.login("alice", None).await;
     let (slow, rotated) = tokio::join!(
         site.ask("GET", "/closed/who", Some(&token)),
-        site.ask("POST", "/closed/rework", Some(&token)),
+        site.ask("POST", "/closed/cycle_id", Some(&token)),
     );
     assert!(rotated.token.is_some());
     assert!(slow.set_cookie.is_none());
@@ -787,7 +787,7 @@ async fn a_cookie_that_another_site_sent_is_refused() {
         let mut request = Request::builder().method(method).uri(if method == "GET" {
             "/closed/who"
         } else {
-            "/closed/rework"
+            "/closed/cycle_id"
         });
         request = request
             .header(header::COOKIE, format!("__Host-sid={token}"))
@@ -861,7 +861,7 @@ async fn a_session_in_a_header_is_renewed_by_return_value_and_never_by_cookie() 
     let layer =
         SessionLayer::new(site.sessions.clone()).read_from(CredentialSource::header(header_name));
     let renew = |session: Session| async move {
-        Ok::<_, Rejection>(session.rework().await?.expose().clone())
+        Ok::<_, Rejection>(session.cycle_id().await?.expose().clone())
     };
     let enter = |session: Session| async move {
         Ok::<_, Rejection>(session.login(grant("alice")).await?.token.expose().clone())
@@ -898,7 +898,7 @@ async fn lists_show_sessions_without_what_opens_them_and_end_them_one_or_all() {
         let session = site
             .sessions
             .create(grant("alice"))
-            .device(device)
+            .device_name(device)
             .await
             .unwrap();
         assert!(!session.token.expose().contains(&session.id));
@@ -922,13 +922,13 @@ async fn lists_show_sessions_without_what_opens_them_and_end_them_one_or_all() {
     assert!(site.sessions.get(&tokens[2]).await.unwrap().is_none());
     assert_eq!(
         site.sessions
-            .clear_others("alice", &list[1].id)
+            .revoke_others("alice", &list[1].id)
             .await
             .unwrap(),
         1
     );
     assert!(site.sessions.get(&tokens[1]).await.unwrap().is_some());
-    assert_eq!(site.sessions.clear("alice").await.unwrap(), 1);
+    assert_eq!(site.sessions.revoke_all("alice").await.unwrap(), 1);
     assert!(
         site.sessions
             .get(bob.token.expose())
@@ -948,7 +948,7 @@ async fn the_store_holds_nothing_that_opens_a_session_or_shows_a_value() {
             .token
             .unwrap(),
     );
-    for path in ["/open/login/alice", "/closed/rework", "/closed/prove"] {
+    for path in ["/open/login/alice", "/closed/cycle_id", "/closed/prove"] {
         tokens.push(
             site.ask("POST", path, tokens.last().map(String::as_str))
                 .await
@@ -1019,9 +1019,9 @@ async fn settings_that_contradict_each_other_are_refused_by_name() {
     let setting = |built: Result<Sessions<User>, tower_jam::ConfigError>| {
         built.unwrap_err().setting().to_owned()
     };
-    assert_eq!(setting(builder().idle(Duration::ZERO).build()), "idle");
+    assert_eq!(setting(builder().idle_timeout(Duration::ZERO).build()), "idle");
     assert_eq!(
-        setting(builder().absolute(Duration::from_secs(60)).build()),
+        setting(builder().absolute_timeout(Duration::from_secs(60)).build()),
         "absolute"
     );
     assert_eq!(setting(builder().issuer("").build()), "issuer");
@@ -1049,7 +1049,7 @@ async fn a_session_that_does_not_read_counts_as_absent_and_is_replaced() {
             clock: clock.clone(),
         };
         let plain = build().dangerous_plain_records().build().unwrap();
-        let group = Key::new(
+        let group = StoreKey::new(
             Namespace::new("session-user").cached(),
             &[b"self", b"alice"],
         );

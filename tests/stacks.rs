@@ -483,9 +483,9 @@ async fn a_proof_of_4_minutes_59_passes_and_one_of_5_minutes_1_does_not_on_tonic
 /// One port for both kinds of caller: a closure that looks at how it was asked.
 #[tokio::test]
 async fn a_closure_serves_both_dialects_behind_one_port() {
-    use tower_jam::layer::{Asked, Respond};
+    use tower_jam::layer::{RequestContext, Respond};
     let (engine, _) = jwt().await;
-    let both = |rejection: &tower_jam::Rejection, asked: &Asked| -> Response<Body> {
+    let both = |rejection: &tower_jam::Rejection, asked: &RequestContext| -> Response<Body> {
         match asked.is_grpc {
             true => GrpcResponder::new().respond(rejection, asked),
             false => HttpResponder::new().respond(rejection, asked),

@@ -19,7 +19,7 @@ use std::{
 use rand::{RngExt as _, SeedableRng, rngs::StdRng};
 use tower_jam::{
     Clock, ConfigError, StoreError, SystemClock, Timestamp,
-    store::{Entry, FileStore, Key, Store, When, Write},
+    store::{Entry, FileStore, Store, StoreKey, When, Write},
     testing::ManualClock,
 };
 
@@ -47,8 +47,8 @@ impl Drop for Folder {
     }
 }
 
-fn key(number: u64) -> Key {
-    Key::new("entry", &[&number.to_be_bytes()])
+fn key(number: u64) -> StoreKey {
+    StoreKey::new("entry", &[&number.to_be_bytes()])
 }
 
 fn byte(number: u64) -> u8 {
@@ -89,7 +89,7 @@ fn again(function: &str) -> Command {
 #[tokio::test]
 async fn what_was_written_survives_a_restart() {
     let folder = Folder::new("restart");
-    let group = Key::new("group", &[b"alice"]);
+    let group = StoreKey::new("group", &[b"alice"]);
     let expires_at = hence();
     let (session, account) = (key(1), key(2));
     let write = Write::new("session", expires_at).in_group(group.clone());
@@ -254,7 +254,7 @@ async fn write_and_say_so() {
         let store = Arc::clone(&store);
         tokio::spawn(async move {
             for number in (start + task..).step_by(4) {
-                let group = Key::new("group", &[&task.to_be_bytes()]);
+                let group = StoreKey::new("group", &[&task.to_be_bytes()]);
                 let write = Write::new(value(number), hence()).in_group(group);
                 assert!(store.put(&key(number), write, When::Absent).await.unwrap());
                 say('+', number);
@@ -319,7 +319,7 @@ async fn every_acknowledged_write_survives_kill_9() {
         }
         let mut listed = 0;
         for task in 0..4_u64 {
-            let group = Key::new("group", &[&task.to_be_bytes()]);
+            let group = StoreKey::new("group", &[&task.to_be_bytes()]);
             listed += store.list(&group).await.unwrap().len();
         }
         let kept = said.values().filter(|word| **word == '+').count();
@@ -333,12 +333,12 @@ async fn every_acknowledged_write_survives_kill_9() {
 }
 
 /// A file with a history: entries of many sizes, groups, changes, removals.
-async fn furnished(path: &Path, clock: &Arc<ManualClock>) -> (FileStore, Vec<(Key, Entry)>) {
+async fn furnished(path: &Path, clock: &Arc<ManualClock>) -> (FileStore, Vec<(StoreKey, Entry)>) {
     let store = FileStore::builder(path)
-        .with_clock(clock.clone())
+        .clock(clock.clone())
         .open()
         .unwrap();
-    let group = Key::new("group", &[]);
+    let group = StoreKey::new("group", &[]);
     for round in 0..3_u64 {
         let writes = (0..120).filter(|number| round == 0 || number % (round + 2) == 0);
         for number in writes {
@@ -357,10 +357,10 @@ async fn furnished(path: &Path, clock: &Arc<ManualClock>) -> (FileStore, Vec<(Ke
 async fn right_or_refused(
     path: &Path,
     clock: &Arc<ManualClock>,
-    expected: &[(Key, Entry)],
+    expected: &[(StoreKey, Entry)],
     what: &str,
 ) -> bool {
-    let store = match FileStore::builder(path).with_clock(clock.clone()).open() {
+    let store = match FileStore::builder(path).clock(clock.clone()).open() {
         Ok(store) => store,
         Err(error) => {
             let story = story(&error);
@@ -374,11 +374,11 @@ async fn right_or_refused(
             Err(error) => assert!(matches!(error, StoreError::Corrupt(_)), "{what}: {error}"),
         }
     }
-    match store.list(&Key::new("group", &[])).await {
+    match store.list(&StoreKey::new("group", &[])).await {
         Ok(listed) => assert_eq!(listed, expected, "{what}"),
         Err(error) => assert!(matches!(error, StoreError::Corrupt(_)), "{what}: {error}"),
     }
-    let last = Key::new("last", &[]);
+    let last = StoreKey::new("last", &[]);
     match store
         .put(&last, Write::new("last", Timestamp::NEVER), When::Always)
         .await
@@ -390,7 +390,10 @@ async fn right_or_refused(
 }
 
 /// Images of a file after an orderly end, and as a crash leaves it.
-async fn images(folder: &Folder, clock: &Arc<ManualClock>) -> ([Vec<u8>; 2], Vec<(Key, Entry)>) {
+async fn images(
+    folder: &Folder,
+    clock: &Arc<ManualClock>,
+) -> ([Vec<u8>; 2], Vec<(StoreKey, Entry)>) {
     let (store, expected) = furnished(&folder.file(), clock).await;
     let crashed = fs::read(folder.file()).unwrap();
     drop(store);
@@ -489,7 +492,7 @@ async fn fill_the_disk() {
         return;
     };
     let clock = Arc::new(ManualClock::default());
-    let open = || FileStore::builder(&path).with_clock(clock.clone()).open();
+    let open = || FileStore::builder(&path).clock(clock.clone()).open();
     let write = |number: u64| Write::new(vec![byte(number); 20_000], Timestamp::NEVER);
     let store = open().unwrap();
     let mut kept = 0;

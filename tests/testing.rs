@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
     Claims, Clock, Grant, StoreError,
-    store::{Key, MemoryStore, Store, When, Write},
+    store::{MemoryStore, Store, StoreKey, When, Write},
     testing::{FailingStore, Failure, Foreign, ManualClock, TestJam, bearer, contract},
 };
 
@@ -35,7 +35,7 @@ async fn its_tokens_are_accepted_and_its_fakes_are_refused_for_what_they_are() {
     let refused = jam.jwt().verify(expired.expose()).await.unwrap_err();
     assert!(refused.reason().contains("expired"), "{}", refused.reason());
     let mut reasons = vec![refused.reason().to_owned()];
-    for foreign in [Foreign::Key, Foreign::Audience, Foreign::Issuer] {
+    for foreign in [Foreign::StoreKey, Foreign::Audience, Foreign::Issuer] {
         let token = jam.foreign_token(alice(), foreign).await;
         let refused = jam.jwt().verify(token.expose()).await.unwrap_err();
         assert_eq!(refused.status(), 401);
@@ -62,7 +62,10 @@ async fn the_code_of_an_authenticator_works_once_in_each_period() {
 async fn a_store_fails_at_the_call_it_was_told_and_does_or_does_not_write() {
     let clock = Arc::new(ManualClock::default());
     let store = FailingStore::new(Arc::new(MemoryStore::new().with_clock(clock.clone())));
-    let (first, second) = (Key::new("test", &[b"1"]), Key::new("test", &[b"2"]));
+    let (first, second) = (
+        StoreKey::new("test", &[b"1"]),
+        StoreKey::new("test", &[b"2"]),
+    );
     let write = || Write::new("value", clock.now().after(Duration::from_secs(60)));
 
     store.fail_at(2, Failure::Away);
@@ -86,7 +89,7 @@ async fn a_store_fails_at_the_call_it_was_told_and_does_or_does_not_write() {
     store.fail(Failure::Away);
     assert!(store.list(&first).await.is_err());
     assert!(store.add(&first, 1, clock.now()).await.is_err());
-    assert!(store.glance(&first).await.is_err());
+    assert!(store.read_cached(&first).await.is_err());
     assert!(store.remove_group(&first).await.is_err());
     store.recover();
     assert!(store.take(&first).await.unwrap().is_some());

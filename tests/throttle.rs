@@ -19,7 +19,7 @@ use tokio::sync::{Barrier, Semaphore, SemaphorePermit};
 use tower_jam::{
     Clock, MasterSecret, Rejection, RejectionKind, Throttle, Timestamp,
     event::{Event, EventKind, Events},
-    store::{Entry, Key, MemoryStore, Store, StoreFuture, When, Write},
+    store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write},
     testing::ManualClock,
     throttle::{Attempt, Budget},
 };
@@ -260,23 +260,28 @@ struct Slow {
 }
 
 impl Store for Slow {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         self.inner.get(key)
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         self.inner.put(key, write, when)
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         self.inner.take(key)
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         self.inner.list(group)
     }
 
-    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
+    fn add<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> StoreFuture<'a, i64> {
         Box::pin(async move {
             self.waiting.fetch_add(1, Ordering::SeqCst);
             self.gate.acquire().await.unwrap().forget();

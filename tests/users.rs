@@ -159,7 +159,7 @@ async fn only_named_columns_are_read_and_only_the_roles_column_grants_roles() {
         let users: std::sync::Arc<dyn Users<Claims>> = std::sync::Arc::new(users);
         let store = std::sync::Arc::new(tower_jam::store::MemoryStore::new());
         let secret = tower_jam::MasterSecret::generate();
-        let reread = tower_jam::account::reread(users.clone());
+        let reread = tower_jam::account::user_reader(users.clone());
         let pairs = tower_jam::TokenPairs::builder(jwt.clone(), store, &secret, reread);
         let pairs = pairs.build().unwrap();
         let alice = users.find("alice@acme.dev").await.unwrap().unwrap();

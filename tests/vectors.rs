@@ -35,7 +35,7 @@ fn engine(ring: KeyRing, now: Timestamp) -> Jwt<Claims> {
         .dangerous_any_issuer()
         .dangerous_any_audience()
         .types(["JWT"])
-        .accept_untyped()
+        .dangerous_accept_untyped()
         .clock(Arc::new(ManualClock::at(now)))
         .build()
         .expect("the settings are good")

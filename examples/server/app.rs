@@ -148,7 +148,7 @@ fn with_providers(router: Router<App>, app: &App) -> Result<Router<App>, ConfigE
 #[cfg(feature = "oauth2")]
 async fn link(
     users: Arc<StoreUsers<Claims>>,
-    login: tower_jam::oauth2::Login,
+    login: tower_jam::oauth2::ProviderLogin,
 ) -> Result<Option<String>, StoreError> {
     use tower_jam::account::Users;
 
@@ -225,6 +225,6 @@ impl From<NewPasswordError> for Failure {
 
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
-        Self::Rejected(Rejection::misconfigured("a claim does not serialise").because(error))
+        Self::Rejected(Rejection::misconfigured("a claim does not serialise").with_source(error))
     }
 }

@@ -24,7 +24,7 @@ use crate::{
         record::{RecordKeys, UnsealError},
     },
     session,
-    store::{Key, Namespace, Store, When, Write},
+    store::{Namespace, Store, StoreKey, When, Write},
 };
 
 /// The response of `/login` when a one-time code is required. With it and a code, the second step
@@ -66,7 +66,7 @@ impl PendingLogin {
     pub(super) fn new(
         subject: &str,
         proofs: Vec<(Factor, Timestamp)>,
-        (pairs, sessions): (refresh::Epoch, Option<session::Epoch>),
+        (pairs, sessions): (refresh::DeviceEpoch, Option<session::SessionEpoch>),
         device: NewDevice,
         expires_at: Timestamp,
     ) -> Self {
@@ -104,12 +104,12 @@ impl PendingLogin {
         proofs.map(|(name, at)| (Factor::from_amr(name), *at))
     }
 
-    pub(super) fn epochs(&self) -> (refresh::Epoch, Option<session::Epoch>) {
+    pub(super) fn epochs(&self) -> (refresh::DeviceEpoch, Option<session::SessionEpoch>) {
         let (id, revoked_at) = self.pairs_epoch;
-        let pairs = refresh::Epoch { id, revoked_at };
+        let pairs = refresh::DeviceEpoch { id, revoked_at };
         let sessions = self
             .sessions_epoch
-            .map(|(revocation, revoked_at)| session::Epoch {
+            .map(|(revocation, revoked_at)| session::SessionEpoch {
                 revocation,
                 revoked_at,
             });
@@ -201,9 +201,9 @@ impl ChallengeKeys {
         }
     }
 
-    fn key(&self, challenge: &str) -> Key {
+    fn key(&self, challenge: &str) -> StoreKey {
         let parts = [self.issuer.as_bytes(), challenge.as_bytes()];
-        Key::new(NAMESPACE, &parts)
+        StoreKey::new(NAMESPACE, &parts)
     }
 }
 

@@ -114,7 +114,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
         inner.events.tell(&changed);
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.logout_all(subject).await {
+            match self.revoke_all(subject).await {
                 Err(error) if pause > LAST_PAUSE => return Err(error),
                 Err(_) => tokio::time::sleep(pause).await,
                 Ok(()) => return Ok(()),

@@ -13,7 +13,7 @@ use crate::{
     clock::Timestamp,
     error::{IssueError, StoreError},
     identity::Factor,
-    oauth2::Login,
+    oauth2::ProviderLogin,
     rejection::Rejection,
     session,
     store::StoreFuture,
@@ -21,7 +21,7 @@ use crate::{
 
 /// Maps a user identified by a provider to a user of this application.
 ///
-/// Implemented for closures from a [`Login`] to a future.
+/// Implemented for closures from a [`ProviderLogin`] to a future.
 pub trait LinkUser: Send + Sync + 'static {
     /// Returns the id of the user with this [profile](crate::oauth2::Profile), as
     /// [`Users::read`](super::Users::read) knows it. Returns `None` if there is no such user and
@@ -29,21 +29,21 @@ pub trait LinkUser: Send + Sync + 'static {
     ///
     /// Look the user up by [`Profile::key`](crate::oauth2::Profile::key). A lookup by e-mail
     /// address hands the account to anybody who obtains that address at any of the providers.
-    fn link(&self, login: Login) -> StoreFuture<'_, Option<String>>;
+    fn link(&self, login: ProviderLogin) -> StoreFuture<'_, Option<String>>;
 }
 
 impl<F, A> LinkUser for F
 where
-    F: Fn(Login) -> A + Send + Sync + 'static,
+    F: Fn(ProviderLogin) -> A + Send + Sync + 'static,
     A: Future<Output = Result<Option<String>, StoreError>> + Send,
 {
-    fn link(&self, login: Login) -> StoreFuture<'_, Option<String>> {
+    fn link(&self, login: ProviderLogin) -> StoreFuture<'_, Option<String>> {
         Box::pin(async move { self(login).await })
     }
 }
 
 impl LinkUser for Arc<dyn LinkUser> {
-    fn link(&self, login: Login) -> StoreFuture<'_, Option<String>> {
+    fn link(&self, login: ProviderLogin) -> StoreFuture<'_, Option<String>> {
         (**self).link(login)
     }
 }
@@ -79,7 +79,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
             Some(sessions) => Some(sessions.epoch(subject).await?),
             None => None,
         };
-        let revoked_at = sessions_epoch.map(|epoch: session::Epoch| epoch.revoked_at);
+        let revoked_at = sessions_epoch.map(|epoch: session::SessionEpoch| epoch.revoked_at);
         if Some(started_at) <= revoked_at || started_at <= pairs_epoch.revoked_at {
             return Err(IssueError::Withdrawn.into());
         }

@@ -16,13 +16,13 @@ use crate::{
     event::EventKind,
     rejection::{Rejection, RejectionKind},
     secret,
-    store::{Key, Namespace},
+    store::{Namespace, StoreKey},
 };
 
 /// One guess at a password. It is counted before the comparison, so that no concurrent guess is
 /// missed.
 pub(super) struct Guess {
-    counters: Option<[Key; 2]>,
+    counters: Option<[StoreKey; 2]>,
     /// The index of the counter that counts it.
     index: usize,
     failures: i64,
@@ -120,8 +120,8 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
 }
 
 /// The counters of unknown and of known devices.
-fn failure_counters(account: &str) -> [Key; 2] {
-    let counter = |devices: &[u8]| Key::new(NAMESPACE, &[account.as_bytes(), devices]);
+fn failure_counters(account: &str) -> [StoreKey; 2] {
+    let counter = |devices: &[u8]| StoreKey::new(NAMESPACE, &[account.as_bytes(), devices]);
     [counter(b"others"), counter(b"known")]
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct AccountsInner<U> {
 }
 
 /// Returns a reader of users for [`TokenPairs::builder`].
-pub fn reread<U: Send + 'static>(users: Arc<dyn Users<U>>) -> impl ReadUser<U> {
+pub fn user_reader<U: Send + 'static>(users: Arc<dyn Users<U>>) -> impl ReadUser<U> {
     UserReader(users)
 }
 
@@ -61,7 +61,7 @@ impl<U> Accounts<U> {
 
 impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// Returns a builder of accounts for `users`. `throttle` limits their attempts, and `pairs`
-    /// issues their tokens. Build `pairs` with [`reread`] of the same users.
+    /// issues their tokens. Build `pairs` with [`user_reader`] of the same users.
     pub fn builder(
         users: Arc<dyn Users<U>>,
         passwords: Passwords,
@@ -282,9 +282,9 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// # Errors
     ///
     /// When a store does not answer. Some of them may then still be valid, so call it again.
-    pub async fn logout_all(&self, subject: &str) -> Result<(), StoreError> {
+    pub async fn revoke_all(&self, subject: &str) -> Result<(), StoreError> {
         self.revoke_everything(subject).await?;
-        let event = self.event(EventKind::AllSessionsEnded).of(subject);
+        let event = self.event(EventKind::AllDevicesRevoked).of(subject);
         self.inner.events.tell(&event);
         Ok(())
     }
@@ -292,7 +292,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     pub(super) async fn revoke_everything(&self, subject: &str) -> Result<(), StoreError> {
         self.inner.pairs.end_all(subject).await?;
         if let Some(sessions) = &self.inner.sessions {
-            sessions.clear(subject).await?;
+            sessions.revoke_all(subject).await?;
         }
         // Last: a device that is remembered after this point belongs to a login that will be
         // refused.

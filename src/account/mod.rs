@@ -34,8 +34,8 @@
 //!   read, the response is 403.
 //! * **A device can be remembered**, so that it skips the code for a while, if
 //!   [`remember_devices`](AccountsBuilder::remember_devices) allows it and the user asks for it. A
-//!   new password or authenticator, [`logout_all`](Accounts::logout_all) and
-//!   [`revoke_remembered`](Accounts::revoke_remembered) revoke that.
+//!   new password or authenticator, [`logout_all`](Accounts::revoke_all) and
+//!   [`revoke_remembered_device`](Accounts::revoke_remembered_device) revoke that.
 //! * **Changes to a second factor require a fresh proof**: for the first authenticator a login at
 //!   most five minutes old, for every later change a code.
 //! * **Old hashes are replaced** at the next login if their scheme, cost or pepper is not the
@@ -199,8 +199,8 @@
 //!     .issuer("https://auth.acme.dev")
 //!     .audience("api")
 //!     .build()?;
-//! let reread = account::reread(users.clone());
-//! let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reread).build()?;
+//! let reader = account::user_reader(users.clone());
+//! let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reader).build()?;
 //! let throttle = Throttle::builder(store, &secret).build();
 //! let accounts = Accounts::builder(users, passwords, throttle, pairs).build()?;
 //!
@@ -233,7 +233,7 @@ pub use self::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
     challenge::Challenge,
-    login::{Accounts, reread},
+    login::{Accounts, user_reader},
     proof::Proved,
     remembered::RememberedDevice,
     users::{StoreUsers, User, Users},

@@ -30,8 +30,8 @@ pub struct Proved<U> {
     pub(super) remembered_account: Option<String>,
     /// If set, nothing is issued before a one-time code is given.
     pub(super) needs_second_step: bool,
-    pub(super) pairs_epoch: refresh::Epoch,
-    pub(super) sessions_epoch: Option<session::Epoch>,
+    pub(super) pairs_epoch: refresh::DeviceEpoch,
+    pub(super) sessions_epoch: Option<session::SessionEpoch>,
     /// The origin of the request, for events.
     pub(super) source: EventSource,
     /// The key that the tokens are bound to.

@@ -18,7 +18,7 @@ use crate::{
         record::{RecordKeys, UnsealError},
     },
     store::{
-        Entry, Key, Namespace, Store, Write,
+        Entry, Namespace, Store, StoreKey, Write,
         swap::{Step, swap},
     },
     throttle::device::{DeviceId, DeviceTokens},
@@ -29,7 +29,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RememberedDevice {
-    /// The public id, for [`Accounts::revoke_remembered`](super::Accounts::revoke_remembered).
+    /// The public id, for [`Accounts::revoke_remembered_device`](super::Accounts::revoke_remembered_device).
     pub id: String,
     /// The name of the device from the login, or else its `User-Agent`.
     pub name: Option<String>,
@@ -168,7 +168,7 @@ impl RememberedDevices {
     }
 
     /// A record that cannot be opened counts as absent: its devices must give codes again.
-    fn open_record(&self, key: &Key, entry: Option<&Entry>) -> Option<RememberedRecord> {
+    fn open_record(&self, key: &StoreKey, entry: Option<&Entry>) -> Option<RememberedRecord> {
         let entry = entry?;
         let opened = match entry.value.split_at_checked(1) {
             Some((public @ [FORMAT], sealed)) => self.records.open(key, public, sealed),
@@ -190,7 +190,7 @@ impl RememberedDevices {
 
     fn seal_record(
         &self,
-        key: &Key,
+        key: &StoreKey,
         record: &RememberedRecord,
         now: Timestamp,
     ) -> Result<Write, StoreError> {
@@ -200,9 +200,9 @@ impl RememberedDevices {
         Ok(Write::new(value, last.unwrap_or(now)))
     }
 
-    fn key(&self, subject: &str) -> Key {
+    fn key(&self, subject: &str) -> StoreKey {
         let parts = [self.issuer.as_bytes(), subject.as_bytes()];
-        Key::new(NAMESPACE, &parts)
+        StoreKey::new(NAMESPACE, &parts)
     }
 }
 
@@ -211,7 +211,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// Returns the token for its cookie, and how long it is valid. Returns `None` if devices are
     /// [not remembered](super::AccountsBuilder::remember_devices). A new password, a new
     /// authenticator, [`logout_all`](Self::logout_all) and
-    /// [`revoke_remembered`](Self::revoke_remembered) revoke it.
+    /// [`revoke_remembered_device`](Self::revoke_remembered_device) revoke it.
     ///
     /// Call it before the login is finished: a concurrent "log out everywhere" then also revokes
     /// the device.
@@ -257,7 +257,11 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// # Errors
     ///
     /// When the store does not answer.
-    pub async fn revoke_remembered(&self, subject: &str, id: &str) -> Result<bool, StoreError> {
+    pub async fn revoke_remembered_device(
+        &self,
+        subject: &str,
+        id: &str,
+    ) -> Result<bool, StoreError> {
         let store_and_clock = |store| (store, &*self.inner.clock);
         match self.remembered() {
             Some((store, devices)) => devices.revoke(store_and_clock(store), subject, id).await,

@@ -51,19 +51,19 @@ mod sessions {
             self.run(async move |sessions| sessions.update(token.expose(), change).await)
         }
 
-        /// See [`Sessions::rework`].
-        pub fn rework(
+        /// See [`Sessions::cycle_id`].
+        pub fn cycle_id(
             &self,
             token: &str,
         ) -> Result<Option<Secret<String>>, BlockingError<StoreError>> {
             let token = owned(token);
-            self.run(async move |sessions| sessions.rework(token.expose()).await)
+            self.run(async move |sessions| sessions.cycle_id(token.expose()).await)
         }
 
-        /// See [`Sessions::delete`].
-        pub fn delete(&self, token: &str) -> Result<bool, BlockingError<StoreError>> {
+        /// See [`Sessions::revoke_token`].
+        pub fn revoke_token(&self, token: &str) -> Result<bool, BlockingError<StoreError>> {
             let token = owned(token);
-            self.run(async move |sessions| sessions.delete(token.expose()).await)
+            self.run(async move |sessions| sessions.revoke_token(token.expose()).await)
         }
 
         /// See [`Sessions::list`].
@@ -78,10 +78,10 @@ mod sessions {
             self.run(async move |sessions| sessions.revoke(&subject, &id).await)
         }
 
-        /// See [`Sessions::clear`].
-        pub fn clear(&self, subject: &str) -> Result<u64, BlockingError<StoreError>> {
+        /// See [`Sessions::revoke_all`].
+        pub fn revoke_all(&self, subject: &str) -> Result<u64, BlockingError<StoreError>> {
             let subject = subject.to_owned();
-            self.run(async move |sessions| sessions.clear(&subject).await)
+            self.run(async move |sessions| sessions.revoke_all(&subject).await)
         }
     }
 }
@@ -117,10 +117,10 @@ mod tokens {
             self.run(async move |jwt| jwt.verify(token.expose()).await)
         }
 
-        /// See [`Jwt::revoke`].
-        pub fn revoke(&self, token: &str) -> Result<(), BlockingError<Rejection>> {
+        /// See [`Jwt::revoke_token`].
+        pub fn revoke_token(&self, token: &str) -> Result<(), BlockingError<Rejection>> {
             let token = owned(token);
-            self.run(async move |jwt| jwt.revoke(token.expose()).await)
+            self.run(async move |jwt| jwt.revoke_token(token.expose()).await)
         }
     }
 
@@ -148,10 +148,10 @@ mod tokens {
             self.run(async move |list| list.check(&token).await)
         }
 
-        /// See [`TokenList::revoke_subject`].
-        pub fn revoke_subject(&self, subject: &str) -> Result<(), BlockingError<StoreError>> {
+        /// See [`TokenList::revoke_all`].
+        pub fn revoke_all(&self, subject: &str) -> Result<(), BlockingError<StoreError>> {
             let subject = subject.to_owned();
-            self.run(async move |list| list.revoke_subject(&subject).await)
+            self.run(async move |list| list.revoke_all(&subject).await)
         }
     }
 }
@@ -198,19 +198,16 @@ mod pairs {
             self.run(async move |pairs| pairs.logout(token.expose()).await)
         }
 
-        /// See [`TokenPairs::logout_all`].
-        pub fn logout_all(&self, subject: &str) -> Result<usize, BlockingError<StoreError>> {
+        /// See [`TokenPairs::revoke_all`].
+        pub fn revoke_all(&self, subject: &str) -> Result<usize, BlockingError<StoreError>> {
             let subject = subject.to_owned();
-            self.run(async move |pairs| pairs.logout_all(&subject).await)
+            self.run(async move |pairs| pairs.revoke_all(&subject).await)
         }
 
-        /// See [`TokenPairs::active_sessions`].
-        pub fn active_sessions(
-            &self,
-            subject: &str,
-        ) -> Result<Vec<DeviceInfo>, BlockingError<StoreError>> {
+        /// See [`TokenPairs::list`].
+        pub fn list(&self, subject: &str) -> Result<Vec<DeviceInfo>, BlockingError<StoreError>> {
             let subject = subject.to_owned();
-            self.run(async move |pairs| pairs.active_sessions(&subject).await)
+            self.run(async move |pairs| pairs.list(&subject).await)
         }
     }
 }

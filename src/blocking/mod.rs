@@ -38,7 +38,7 @@
 //! assert_eq!(data.user.as_deref(), Some("Alice"));
 //!
 //! // An operation without a method of its own:
-//! let ended = sessions.run(async |sessions| sessions.clear_others("42", "none").await)?;
+//! let ended = sessions.run(async |sessions| sessions.revoke_others("42", "none").await)?;
 //! assert_eq!(ended, 1);
 //! # Ok(())
 //! # }

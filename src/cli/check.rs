@@ -7,7 +7,7 @@ use super::{
     Configured,
     output::{Failure, Output},
 };
-use crate::{config::Config, jam::Jam, otp::Scheme, token::Claims};
+use crate::{config::Config, jam::Jam, otp::OtpScheme, token::Claims};
 
 /// Says what a configuration would do, setting by setting, or what is wrong with it.
 ///
@@ -84,8 +84,8 @@ fn engines(jam: &Jam<Claims>, is_offline: bool) -> Vec<(String, String)> {
     }
     if let Ok(otp) = jam.otp() {
         let text = match otp.scheme() {
-            Scheme::Totp(_) => "codes by the time, each good once",
-            Scheme::Hotp(_) => "codes by a counter, each good once",
+            OtpScheme::Totp(_) => "codes by the time, each good once",
+            OtpScheme::Hotp(_) => "codes by a counter, each good once",
         };
         does("otp", text.to_owned());
     }

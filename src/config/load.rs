@@ -203,7 +203,9 @@ fn read(path: &Path, location: &Location) -> Result<(Value, bool), ConfigError> 
             ErrorKind::InvalidData => "is not UTF-8",
             _ => "cannot be read",
         };
-        location.node_error(NodeError::new(reason)).because(error)
+        location
+            .node_error(NodeError::new(reason))
+            .with_source(error)
     })?;
     let document = parse(&text, format).map_err(|error| location.node_error(error))?;
     Ok((document, is_exposed))

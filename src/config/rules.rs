@@ -336,7 +336,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
         ),
     ),
     (
-        "oauth2.providers.NAME.insecure_http_on_loopback",
+        "oauth2.providers.NAME.dangerous_http_on_loopback",
         Is(
             "true",
             "the traffic with this provider is unencrypted: for development only",

@@ -25,7 +25,7 @@ use crate::{
     layer::{JwtLayer, SessionLayer},
     rejection::Rejection,
     session::Sessions,
-    store::{Key, Namespace, Store},
+    store::{Namespace, Store, StoreKey},
     token::{Claims, Jwt},
 };
 
@@ -116,7 +116,7 @@ impl<U> Jam<U> {
     ///
     /// The error of the store, if it does not answer.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        let key = Key::new(Namespace::new("ready"), &[b"ready"]);
+        let key = StoreKey::new(Namespace::new("ready"), &[b"ready"]);
         self.engines.store.get(&key).await.map(|_| ())
     }
 
@@ -345,6 +345,6 @@ impl<U> fmt::Debug for Jam<U> {
 /// A request cannot fix what the configuration lacks.
 impl From<ConfigError> for Rejection {
     fn from(error: ConfigError) -> Self {
-        Self::misconfigured("an engine is not configured").because(error)
+        Self::misconfigured("an engine is not configured").with_source(error)
     }
 }

@@ -108,31 +108,31 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
         Ok(self.sessions()?.update(token, change).await?)
     }
 
-    /// Deletes a session: [`Sessions::delete`](crate::Sessions::delete).
+    /// Deletes a session: [`Sessions::revoke_token`](crate::Sessions::revoke_token).
     ///
     /// # Errors
     ///
     /// If there is no table `session`, or the store does not answer.
     pub async fn session_delete(&self, token: &str) -> Result<bool, Rejection> {
-        Ok(self.sessions()?.delete(token).await?)
+        Ok(self.sessions()?.revoke_token(token).await?)
     }
 
-    /// Deletes all sessions of a subject: [`Sessions::clear`](crate::Sessions::clear).
+    /// Deletes all sessions of a subject: [`Sessions::revoke_all`](crate::Sessions::revoke_all).
     ///
     /// # Errors
     ///
     /// If there is no table `session`, or the store does not answer.
     pub async fn session_clear(&self, subject: &str) -> Result<u64, Rejection> {
-        Ok(self.sessions()?.clear(subject).await?)
+        Ok(self.sessions()?.revoke_all(subject).await?)
     }
 
-    /// Cycles the id of a session: [`Sessions::rework`](crate::Sessions::rework).
+    /// Cycles the id of a session: [`Sessions::cycle_id`](crate::Sessions::cycle_id).
     ///
     /// # Errors
     ///
     /// If there is no table `session`, or the store does not answer.
     pub async fn session_rework(&self, token: &str) -> Result<Option<Secret<String>>, Rejection> {
-        Ok(self.sessions()?.rework(token).await?)
+        Ok(self.sessions()?.cycle_id(token).await?)
     }
 }
 
@@ -187,14 +187,14 @@ impl<U> Jam<U> {
         secret: &crate::otp::OtpSecret,
         factor: Option<u64>,
     ) -> Result<Secret<String>, Rejection> {
-        use crate::{clock::Timestamp, otp::Scheme};
+        use crate::{clock::Timestamp, otp::OtpScheme};
 
         Ok(match self.otp()?.scheme() {
-            Scheme::Totp(totp) => {
+            OtpScheme::Totp(totp) => {
                 let now = || self.engines.clock.now();
                 totp.code(secret, factor.map_or_else(now, Timestamp::from_secs))
             }
-            Scheme::Hotp(hotp) => hotp.code(secret, factor.unwrap_or_default()),
+            OtpScheme::Hotp(hotp) => hotp.code(secret, factor.unwrap_or_default()),
         })
     }
 
@@ -253,7 +253,7 @@ impl<U> Jam<U> {
         provider: &str,
         callback: crate::oauth2::Callback,
         cookie: Option<&str>,
-    ) -> Result<crate::oauth2::Login, Rejection> {
+    ) -> Result<crate::oauth2::ProviderLogin, Rejection> {
         let client = self.oauth2(provider)?;
         client.finish(callback, cookie).await.map_err(rejection)
     }
@@ -299,9 +299,9 @@ fn rejection(error: crate::oauth2::OAuthError) -> Rejection {
         }
         status if status.is_server_error() => {
             Rejection::misconfigured("the client of this provider does not support this operation")
-                .because(error)
+                .with_source(error)
         }
-        _ => Rejection::invalid("the login with the provider is not valid").because(error),
+        _ => Rejection::invalid("the login with the provider is not valid").with_source(error),
     }
 }
 

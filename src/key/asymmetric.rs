@@ -259,7 +259,7 @@ impl KeyBuilder {
     where
         E: std::error::Error + Send + Sync + 'static,
     {
-        outcome.map_err(|error| self.unfit().because(error))
+        outcome.map_err(|error| self.unfit().with_source(error))
     }
 
     pub(crate) fn unfit(&self) -> ConfigError {

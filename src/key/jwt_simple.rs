@@ -69,7 +69,7 @@ macro_rules! pairs {
             fn try_from(ours: &Key) -> Result<Self, ConfigError> {
                 ours.is_for(Algorithm::$algorithm)?;
                 let jwk = ours.to_private_jwk().ok_or_else(no_private_half)?;
-                Self::from_jwk(jwk.expose()).map_err(|error| not_taken().because(error))
+                Self::from_jwk(jwk.expose()).map_err(|error| not_taken().with_source(error))
             }
         }
 
@@ -79,7 +79,7 @@ macro_rules! pairs {
             fn try_from(ours: &Key) -> Result<Self, ConfigError> {
                 ours.is_for(Algorithm::$algorithm)?;
                 let jwk = ours.public_jwk().ok_or_else(not_taken)?;
-                Self::from_jwk(&jwk.to_string()).map_err(|error| not_taken().because(error))
+                Self::from_jwk(&jwk.to_string()).map_err(|error| not_taken().with_source(error))
             }
         }
     )*};

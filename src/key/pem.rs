@@ -47,7 +47,9 @@ pub(crate) fn read(text: &[u8]) -> Result<Block, ConfigError> {
     let mut der = Zeroizing::new(Vec::with_capacity(block.len()));
     Decoder::new_detect_wrap(block)
         .and_then(|mut decoder| decoder.decode_to_end(&mut der).map(|_| ()))
-        .map_err(|error| ConfigError::new(setting, "the PEM block is malformed").because(error))?;
+        .map_err(|error| {
+            ConfigError::new(setting, "the PEM block is malformed").with_source(error)
+        })?;
     Ok(Block { encoding, der })
 }
 

@@ -102,7 +102,7 @@ impl Key {
         if let Family::Hmac(hash) = algorithm.family() {
             let mut secret = Zeroizing::new(vec![0; hash.tag_len()]);
             let failed = |error| {
-                ConfigError::new("secret_key", "no random bytes were available").because(error)
+                ConfigError::new("secret_key", "no random bytes were available").with_source(error)
             };
             rand::fill(&mut secret).map_err(failed)?;
             return Self::shared(algorithm, hash, &secret);

@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 use super::{
     check::AuthTrace,
-    respond::{Asked, HttpResponder, Respond},
+    respond::{HttpResponder, RequestContext, Respond},
 };
 use crate::{
     authenticate::{Authenticate, OnResponse, Verified},
@@ -150,7 +150,7 @@ where
         let layer = Arc::clone(&self.layer);
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let asked = Asked::of(&parts);
+            let asked = RequestContext::of(&parts);
             let mut trace = AuthTrace::begin();
             let span = trace.span();
             let hook = match layer.admit(&mut parts, &mut trace).instrument(span).await {

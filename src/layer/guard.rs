@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use super::{
     check,
-    respond::{Asked, HttpResponder, Respond},
+    respond::{HttpResponder, RequestContext, Respond},
 };
 use crate::{
     guard::Guard,
@@ -108,7 +108,7 @@ where
             return GuardFuture(GuardFutureState::Inner(self.inner.call(request)));
         };
         check::rejected_by_guard(&rejection);
-        let asked = Asked::of_request(&request);
+        let asked = RequestContext::of_request(&request);
         GuardFuture(GuardFutureState::Rejected(Some(
             self.layer.responder.respond(&rejection, &asked),
         )))

@@ -94,7 +94,7 @@ pub use self::{
     auth::{AuthLayer, AuthService},
     extension::{ExtensionLayer, ExtensionService},
     guard::{GuardFuture, GuardLayer, GuardService},
-    respond::{Asked, FromBytes, GrpcResponder, HttpResponder, Respond, WithBody},
+    respond::{FromBytes, GrpcResponder, HttpResponder, RequestContext, Respond, WithBody},
 };
 
 /// Authenticates by a JSON Web Token, by default in the `Authorization` header.

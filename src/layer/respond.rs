@@ -11,14 +11,14 @@ use crate::{error::ConfigError, rejection::Rejection};
 /// Turns a [`Rejection`] into a response. Closures implement it.
 pub trait Respond<B>: Clone + Send + Sync + 'static {
     /// Returns the response for `rejection`. `asked` describes the request.
-    fn respond(&self, rejection: &Rejection, asked: &Asked) -> Response<B>;
+    fn respond(&self, rejection: &Rejection, asked: &RequestContext) -> Response<B>;
 }
 
 impl<F, B> Respond<B> for F
 where
-    F: Fn(&Rejection, &Asked) -> Response<B> + Clone + Send + Sync + 'static,
+    F: Fn(&Rejection, &RequestContext) -> Response<B> + Clone + Send + Sync + 'static,
 {
-    fn respond(&self, rejection: &Rejection, asked: &Asked) -> Response<B> {
+    fn respond(&self, rejection: &Rejection, asked: &RequestContext) -> Response<B> {
         self(rejection, asked)
     }
 }
@@ -26,14 +26,14 @@ where
 /// The facts about a request that determine the form of its response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
-pub struct Asked {
+pub struct RequestContext {
     /// Whether its content type is gRPC.
     pub is_grpc: bool,
     /// Whether it prefers HTML, as a browser does that follows a link.
     pub wants_html: bool,
 }
 
-impl Asked {
+impl RequestContext {
     /// Reads the facts from a request's headers.
     #[must_use]
     pub fn of_request<B>(request: &Request<B>) -> Self {
@@ -150,7 +150,7 @@ impl<F> fmt::Debug for HttpResponder<F> {
 }
 
 impl<B: From<Bytes>> Respond<B> for HttpResponder {
-    fn respond(&self, rejection: &Rejection, _: &Asked) -> Response<B> {
+    fn respond(&self, rejection: &Rejection, _: &RequestContext) -> Response<B> {
         self.answer(rejection, B::from)
     }
 }
@@ -159,7 +159,7 @@ impl<F, B> Respond<B> for HttpResponder<WithBody<F>>
 where
     F: Fn(Bytes) -> B + Clone + Send + Sync + 'static,
 {
-    fn respond(&self, rejection: &Rejection, _: &Asked) -> Response<B> {
+    fn respond(&self, rejection: &Rejection, _: &RequestContext) -> Response<B> {
         self.answer(rejection, &self.into_body.0)
     }
 }
@@ -202,7 +202,7 @@ impl Default for GrpcResponder {
 }
 
 impl<B: Default> Respond<B> for GrpcResponder {
-    fn respond(&self, rejection: &Rejection, _: &Asked) -> Response<B> {
+    fn respond(&self, rejection: &Rejection, _: &RequestContext) -> Response<B> {
         let mut response = Response::new(B::default());
         let headers = response.headers_mut();
         headers.insert(

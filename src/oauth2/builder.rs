@@ -199,13 +199,13 @@ impl ProviderBuilder {
 
     /// Sets how long each response of the provider may take, at most half a minute. Default: five
     /// seconds.
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
+    pub const fn request_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// Allows plain HTTP to a provider on a loopback address, for tests and development.
-    pub const fn insecure_http_on_loopback(mut self) -> Self {
+    pub const fn dangerous_http_on_loopback(mut self) -> Self {
         self.scheme = UrlScheme::HttpOnLoopback;
         self
     }

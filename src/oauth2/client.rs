@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use super::{
     authorize::Authorize,
     error::OAuthError,
-    finish::Login,
+    finish::ProviderLogin,
     flight::{Name, SharedRequests},
     id_token::IdTokens,
     provider::Provider,
@@ -171,8 +171,8 @@ impl OAuth2Inner {
     /// Emits an event with the result of a login.
     pub(super) fn report_login(
         &self,
-        result: Result<Login, OAuthError>,
-    ) -> Result<Login, OAuthError> {
+        result: Result<ProviderLogin, OAuthError>,
+    ) -> Result<ProviderLogin, OAuthError> {
         let now = self.clock.now();
         self.events.tell(&match &result {
             Ok(login) => {

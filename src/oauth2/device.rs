@@ -4,7 +4,7 @@ use std::fmt;
 
 use oauth2::StandardDeviceAuthorizationResponse;
 
-use super::{client::OAuth2, error::OAuthError, finish::Login, id_token::ExpectedLogin};
+use super::{client::OAuth2, error::OAuthError, finish::ProviderLogin, id_token::ExpectedLogin};
 use crate::clock::Timestamp;
 
 /// The codes to show to the user of a device.
@@ -54,12 +54,12 @@ impl DeviceCode {
     ///
     /// [`OAuthError::Refused`] with the code `access_denied` or `expired_token`, and any error of
     /// the request.
-    pub async fn poll(&self) -> Result<Login, OAuthError> {
+    pub async fn poll(&self) -> Result<ProviderLogin, OAuthError> {
         let result = self.finish().await;
         self.client.inner.report_login(result)
     }
 
-    async fn finish(&self) -> Result<Login, OAuthError> {
+    async fn finish(&self) -> Result<ProviderLogin, OAuthError> {
         let inner = &self.client.inner;
         let polling = inner.wire.device_tokens(&self.codes);
         let tokens = tokio::time::timeout(self.codes.expires_in(), polling).await;
@@ -68,7 +68,7 @@ impl DeviceCode {
         };
         let tokens = tokens.unwrap_or_else(|_| Err(expired()))?;
         let profile = inner.identify(&tokens, &ExpectedLogin::default()).await?;
-        Ok(Login {
+        Ok(ProviderLogin {
             profile,
             tokens,
             return_to: inner.default_page.clone(),

@@ -54,13 +54,13 @@ impl Provider {
 impl Discover {
     /// Sets how long each response of the provider may take, at most half a minute. Default: five
     /// seconds.
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
+    pub const fn request_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// Allows plain HTTP to a provider on a loopback address, for tests and development.
-    pub const fn insecure_http_on_loopback(mut self) -> Self {
+    pub const fn dangerous_http_on_loopback(mut self) -> Self {
         self.scheme = UrlScheme::HttpOnLoopback;
         self
     }
@@ -71,7 +71,7 @@ impl Discover {
         let missing = |what| ConfigError::new("issuer", what);
         let mut builder = Provider::builder(&self.name, &self.issuer, &self.client_id)
             .scopes(["openid", "profile", "email"])
-            .timeout(self.timeout)
+            .request_timeout(self.timeout)
             .authorize_url(
                 metadata
                     .authorization_endpoint
@@ -85,7 +85,7 @@ impl Discover {
                     .as_str(),
             );
         if self.scheme == UrlScheme::HttpOnLoopback {
-            builder = builder.insecure_http_on_loopback();
+            builder = builder.dangerous_http_on_loopback();
         }
         if let Some(url) = &metadata.jwks_uri {
             builder = builder.jwks_url(url.as_str());

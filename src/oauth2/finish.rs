@@ -61,7 +61,7 @@ impl Callback {
 /// A user that a provider has identified.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Login {
+pub struct ProviderLogin {
     /// The user.
     pub profile: Profile,
     /// The tokens for the provider's API.
@@ -86,14 +86,18 @@ impl OAuth2 {
         &self,
         callback: Callback,
         cookie: Option<&str>,
-    ) -> Result<Login, OAuthError> {
+    ) -> Result<ProviderLogin, OAuthError> {
         let result = self.inner.finish(callback, cookie).await;
         self.inner.report_login(result)
     }
 }
 
 impl OAuth2Inner {
-    async fn finish(&self, callback: Callback, cookie: Option<&str>) -> Result<Login, OAuthError> {
+    async fn finish(
+        &self,
+        callback: Callback,
+        cookie: Option<&str>,
+    ) -> Result<ProviderLogin, OAuthError> {
         let provider = &*self.provider.inner;
         let (Some(state), Some(cookie)) = (&callback.state, cookie) else {
             return Err(OAuthError::UnknownState);
@@ -127,7 +131,7 @@ impl OAuth2Inner {
         if let Some(user) = &callback.user {
             profile.set_name_from_form(user);
         }
-        Ok(Login {
+        Ok(ProviderLogin {
             profile,
             tokens,
             started_at: flow.started_at,

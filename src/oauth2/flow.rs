@@ -13,7 +13,7 @@ use crate::{
     request::cookie::{CookieSpec, SameSite},
     secret,
     secret::{Secret, seal},
-    store::{Key, Namespace, When, Write},
+    store::{Namespace, StoreKey, When, Write},
 };
 
 /// The state that a login needs when the browser returns.
@@ -80,10 +80,10 @@ impl Flow {
 impl OAuth2Inner {
     /// The store key of the login at this provider. The seal is bound to it, and it records that
     /// the login was used.
-    fn flow_key(&self, state: &str) -> Key {
+    fn flow_key(&self, state: &str) -> StoreKey {
         let (name, issuer) = (self.provider.name(), self.provider.issuer());
         let parts = [name, issuer, state];
-        Key::new(USED, &parts.map(str::as_bytes))
+        StoreKey::new(USED, &parts.map(str::as_bytes))
     }
 
     /// Returns the cookie of the login with this `state`. Each login has its own, so that one tab

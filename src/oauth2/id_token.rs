@@ -37,16 +37,16 @@ impl IdTokens {
     ) -> Result<Self, OAuthError> {
         let url = provider.jwks.as_ref();
         let url = url.ok_or(OAuthError::Unsupported("keys of ID tokens"))?;
-        let mut keys = Jwks::builder(url.as_str()).timeout(provider.fetch.timeout());
+        let mut keys = Jwks::builder(url.as_str()).request_timeout(provider.fetch.timeout());
         if provider.scheme == UrlScheme::HttpOnLoopback {
-            keys = keys.insecure_http_on_loopback();
+            keys = keys.dangerous_http_on_loopback();
         }
-        let jwks = keys.fetch().await.map_err(OAuthError::unreachable)?;
+        let jwks = keys.connect().await.map_err(OAuthError::unreachable)?;
         let jwt = Jwt::builder(jwks.keys().clone())
             .issuer(&provider.issuer)
             .audience(&provider.client_id)
             .types(["JWT"])
-            .accept_untyped()
+            .dangerous_accept_untyped()
             .clock(Arc::clone(clock))
             .build()
             .map_err(|error: ConfigError| OAuthError::unreachable(error))?;

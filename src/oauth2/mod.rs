@@ -108,7 +108,7 @@ pub use self::{
     device::DeviceCode,
     discovery::Discover,
     error::OAuthError,
-    finish::{Callback, Login},
+    finish::{Callback, ProviderLogin},
     profile::Profile,
     provider::Provider,
     tokens::ProviderTokens,

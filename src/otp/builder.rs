@@ -6,7 +6,7 @@ use super::{
     decide::OtpPolicy,
     engine::{Otp, OtpInner},
     record::OtpRecordKeys,
-    scheme::{Scheme, Totp},
+    scheme::{OtpScheme, Totp},
     secret::{DEFAULT_BYTES, MAXIMUM_BYTES, MINIMUM_BYTES},
     uri::MAX_SERVICE_BYTES,
 };
@@ -25,7 +25,7 @@ pub struct OtpBuilder {
     secret: MasterSecret,
     service: String,
     issuer: String,
-    scheme: Scheme,
+    scheme: OtpScheme,
     secret_bits: usize,
     policy: OtpPolicy,
     fresh: Duration,
@@ -40,7 +40,7 @@ impl OtpBuilder {
             secret: secret.clone(),
             service,
             issuer: "self".to_owned(),
-            scheme: Scheme::Totp(Totp::new()),
+            scheme: OtpScheme::Totp(Totp::new()),
             secret_bits: 8 * DEFAULT_BYTES,
             policy: OtpPolicy {
                 window: 1,
@@ -65,7 +65,7 @@ impl OtpBuilder {
 
     /// Sets how the codes of new enrollments are generated; existing ones keep theirs. Default:
     /// [`Totp::new`], which every authenticator supports.
-    pub fn scheme(mut self, scheme: impl Into<Scheme>) -> Self {
+    pub fn scheme(mut self, scheme: impl Into<OtpScheme>) -> Self {
         self.scheme = scheme.into();
         self
     }
@@ -105,13 +105,13 @@ impl OtpBuilder {
     }
 
     /// Sets the duration of the lock. Default: 15 minutes.
-    pub const fn lock(mut self, lock: Duration) -> Self {
+    pub const fn lock_duration(mut self, lock: Duration) -> Self {
         self.policy.lock = lock;
         self
     }
 
     /// Sets how long an enrollment waits for its first code. Default: 15 minutes.
-    pub const fn pending(mut self, pending: Duration) -> Self {
+    pub const fn pending_ttl(mut self, pending: Duration) -> Self {
         self.policy.pending = pending;
         self
     }

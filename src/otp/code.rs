@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use totp_lite::{Sha1, Sha256, Sha512, totp_custom};
 
 use super::{
-    scheme::{Digest, Scheme},
+    scheme::{Digest, OtpScheme},
     secret::OtpSecret,
 };
 use crate::secret::{Secret, equal};
@@ -28,7 +28,7 @@ pub(super) fn code(secret: &OtpSecret, factor: u64, digest: Digest, digits: u8) 
 pub(super) fn find(
     presented: &str,
     secret: &OtpSecret,
-    scheme: Scheme,
+    scheme: OtpScheme,
     factors: RangeInclusive<u64>,
 ) -> Option<u64> {
     factors.fold(None, |found, factor| {
@@ -44,7 +44,7 @@ pub(super) fn find(
 pub(super) fn find_pair(
     [first, second]: [&str; 2],
     secret: &OtpSecret,
-    scheme: Scheme,
+    scheme: OtpScheme,
     factors: RangeInclusive<u64>,
 ) -> Option<u64> {
     factors.fold(None, |found, factor| {
@@ -60,7 +60,7 @@ pub(super) fn find_pair(
     })
 }
 
-fn is_code(presented: &str, secret: &OtpSecret, scheme: Scheme, factor: u64) -> bool {
+fn is_code(presented: &str, secret: &OtpSecret, scheme: OtpScheme, factor: u64) -> bool {
     let code = code(secret, factor, scheme.digest(), scheme.digits());
     equal(presented.as_bytes(), code.expose().as_bytes())
 }

@@ -9,7 +9,7 @@ use super::{
     code::{find, find_pair},
     record::{ActiveAuthenticator, OtpRecord, PendingAuthenticator},
     recovery::{self, Hash},
-    scheme::Scheme,
+    scheme::OtpScheme,
     secret::OtpSecret,
 };
 use crate::{clock::Timestamp, secret::equal};
@@ -113,7 +113,7 @@ impl OtpRecord {
     /// proved to own it (`is_proved`).
     pub(super) fn enroll(
         &mut self,
-        scheme: Scheme,
+        scheme: OtpScheme,
         secret: OtpSecret,
         is_proved: bool,
         policy: &OtpPolicy,
@@ -175,7 +175,7 @@ impl OtpRecord {
         let Some(active) = &mut self.active else {
             return Finding::Absent;
         };
-        let Scheme::Hotp(_) = active.scheme else {
+        let OtpScheme::Hotp(_) = active.scheme else {
             return Finding::Absent;
         };
         let next = next(active.last);
@@ -227,17 +227,17 @@ impl OtpRecord {
 /// Returns the moving factors whose codes are checked. For a counter that includes the one of the
 /// last code, to distinguish a repeated code from a wrong one.
 fn factors(
-    scheme: Scheme,
+    scheme: OtpScheme,
     last: Option<u64>,
     policy: &OtpPolicy,
     now: Timestamp,
 ) -> RangeInclusive<u64> {
     match scheme {
-        Scheme::Totp(totp) => {
+        OtpScheme::Totp(totp) => {
             let step = totp.step(now);
             step.saturating_sub(policy.window)..=step.saturating_add(policy.window)
         }
-        Scheme::Hotp(_) => last.unwrap_or(0)..=next(last).saturating_add(policy.look_ahead),
+        OtpScheme::Hotp(_) => last.unwrap_or(0)..=next(last).saturating_add(policy.look_ahead),
     }
 }
 

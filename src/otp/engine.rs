@@ -9,7 +9,7 @@ use super::{
     lost::OtpRecordError,
     record::{OtpOpenError, OtpRecord, OtpRecordKeys},
     recovery::RecoveryCodes,
-    scheme::Scheme,
+    scheme::OtpScheme,
     secret::OtpSecret,
     uri::uri,
 };
@@ -21,7 +21,7 @@ use crate::{
     rejection::Rejection,
     secret::{MasterSecret, Secret},
     store::{
-        Entry, Key, Namespace, Store, Write,
+        Entry, Namespace, Store, StoreKey, Write,
         swap::{Step, swap},
     },
 };
@@ -43,7 +43,7 @@ pub(super) struct OtpInner {
     pub(super) keys: OtpRecordKeys,
     pub(super) service: String,
     pub(super) issuer: String,
-    pub(super) scheme: Scheme,
+    pub(super) scheme: OtpScheme,
     pub(super) secret_bytes: usize,
     pub(super) policy: OtpPolicy,
     pub(super) fresh: Duration,
@@ -215,7 +215,7 @@ impl Otp {
 
     /// Returns the scheme of new enrollments, which can also generate codes.
     #[must_use]
-    pub fn scheme(&self) -> Scheme {
+    pub fn scheme(&self) -> OtpScheme {
         self.inner.scheme
     }
 
@@ -295,14 +295,18 @@ impl Otp {
         caller.subject().issuer() == self.inner.issuer
     }
 
-    pub(super) fn key(&self, subject: &str) -> Key {
-        Key::new(
+    pub(super) fn key(&self, subject: &str) -> StoreKey {
+        StoreKey::new(
             NAMESPACE,
             &[self.inner.issuer.as_bytes(), subject.as_bytes()],
         )
     }
 
-    pub(super) fn read(&self, key: &Key, entry: Option<&Entry>) -> Result<OtpRecord, OtpOpenError> {
+    pub(super) fn read(
+        &self,
+        key: &StoreKey,
+        entry: Option<&Entry>,
+    ) -> Result<OtpRecord, OtpOpenError> {
         match entry {
             Some(entry) => self.inner.keys.decode(&entry.value, key),
             None => Ok(OtpRecord::new()),
@@ -311,7 +315,7 @@ impl Otp {
 
     pub(super) fn write(
         &self,
-        key: &Key,
+        key: &StoreKey,
         subject: &str,
         mut record: OtpRecord,
     ) -> Result<Write, StoreError> {

@@ -117,7 +117,7 @@ pub use self::{
     engine::Otp,
     enroll::{Enrollment, NewEnrollment},
     recovery::RecoveryCodes,
-    scheme::{Digest, Hotp, Scheme, Totp},
+    scheme::{Digest, Hotp, OtpScheme, Totp},
     seals::{SealedUnder, Seals},
     secret::OtpSecret,
 };

@@ -22,14 +22,14 @@ use zeroize::Zeroizing;
 
 use super::{
     recovery::Hash,
-    scheme::{Digest, Hotp, Scheme, Totp},
+    scheme::{Digest, Hotp, OtpScheme, Totp},
     secret::OtpSecret,
 };
 use crate::{
     clock::Timestamp,
     error::StoreError,
     secret::{MasterSecret, Secret, derive_key, derive_key_of, seal},
-    store::Key,
+    store::StoreKey,
 };
 
 /// The second factor of a user: what must change together is one value.
@@ -53,7 +53,7 @@ pub(super) struct OtpRecord {
 /// A confirmed authenticator.
 #[derive(Clone)]
 pub(super) struct ActiveAuthenticator {
-    pub(super) scheme: Scheme,
+    pub(super) scheme: OtpScheme,
     pub(super) secret: OtpSecret,
     /// The moving factor of the last accepted code. It only grows.
     pub(super) last: Option<u64>,
@@ -62,7 +62,7 @@ pub(super) struct ActiveAuthenticator {
 /// An authenticator that waits for its first code.
 #[derive(Clone)]
 pub(super) struct PendingAuthenticator {
-    pub(super) scheme: Scheme,
+    pub(super) scheme: OtpScheme,
     pub(super) secret: OtpSecret,
     pub(super) expires_at: Timestamp,
 }
@@ -204,7 +204,7 @@ impl OtpRecordKeys {
         rest.first_chunk().copied()
     }
 
-    pub(super) fn encode(&self, record: &OtpRecord, key: &Key) -> Result<Bytes, StoreError> {
+    pub(super) fn encode(&self, record: &OtpRecord, key: &StoreKey) -> Result<Bytes, StoreError> {
         let body = record.body();
         let active = &self.0[0];
         let mut value = Vec::with_capacity(HEAD_BYTES + body.len() + seal::OVERHEAD);
@@ -218,7 +218,7 @@ impl OtpRecordKeys {
         }
     }
 
-    pub(super) fn decode(&self, value: &[u8], key: &Key) -> Result<OtpRecord, OtpOpenError> {
+    pub(super) fn decode(&self, value: &[u8], key: &StoreKey) -> Result<OtpRecord, OtpOpenError> {
         let id = Self::id_of(value).ok_or(OtpOpenError::Damaged)?;
         let (public, sealed) = value.split_at(HEAD_BYTES);
         let needed = self.0.iter().find(|key| key.id == id);
@@ -231,7 +231,7 @@ impl OtpRecordKeys {
 }
 
 /// Derives a key for each record, since random nonces limit how often one key may seal.
-fn sealing_key(master: &Secret<[u8; 32]>, key: &Key) -> Secret<[u8; 32]> {
+fn sealing_key(master: &Secret<[u8; 32]>, key: &StoreKey) -> Secret<[u8; 32]> {
     derive_key_of(master.expose(), "tower-jam otp record", key.digest())
 }
 
@@ -244,15 +244,15 @@ fn put_bytes(body: &mut Vec<u8>, bytes: &[u8]) {
     body.extend_from_slice(bytes);
 }
 
-fn put_scheme(body: &mut Vec<u8>, scheme: Scheme) {
+fn put_scheme(body: &mut Vec<u8>, scheme: OtpScheme) {
     let digest = match scheme.digest() {
         Digest::Sha1 => 1,
         Digest::Sha256 => 2,
         Digest::Sha512 => 3,
     };
     let (kind, period) = match scheme {
-        Scheme::Totp(totp) => (1, totp.period),
-        Scheme::Hotp(_) => (2, 0),
+        OtpScheme::Totp(totp) => (1, totp.period),
+        OtpScheme::Hotp(_) => (2, 0),
     };
     body.extend_from_slice(&[kind, digest, scheme.digits()]);
     body.extend_from_slice(&period.to_be_bytes());
@@ -304,7 +304,7 @@ impl RecordReader<'_> {
         String::from_utf8(bytes.to_vec()).ok()
     }
 
-    fn scheme(&mut self) -> Option<Scheme> {
+    fn scheme(&mut self) -> Option<OtpScheme> {
         let [kind, digest, digits @ 6..=8] = self.array()? else {
             return None;
         };
@@ -316,12 +316,12 @@ impl RecordReader<'_> {
             _ => return None,
         };
         match (kind, period) {
-            (1, 1..) => Some(Scheme::Totp(Totp {
+            (1, 1..) => Some(OtpScheme::Totp(Totp {
                 digest,
                 digits,
                 period,
             })),
-            (2, 0) => Some(Scheme::Hotp(Hotp { digest, digits })),
+            (2, 0) => Some(OtpScheme::Hotp(Hotp { digest, digits })),
             _ => None,
         }
     }

@@ -138,14 +138,14 @@ impl Default for Hotp {
 /// regardless of the current one of the engine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(clippy::exhaustive_enums, reason = "there are two kinds of codes")]
-pub enum Scheme {
+pub enum OtpScheme {
     /// Time-based codes.
     Totp(Totp),
     /// Counter-based codes.
     Hotp(Hotp),
 }
 
-impl Scheme {
+impl OtpScheme {
     pub(super) const fn digest(&self) -> Digest {
         match self {
             Self::Totp(totp) => totp.digest,
@@ -161,13 +161,13 @@ impl Scheme {
     }
 }
 
-impl From<Totp> for Scheme {
+impl From<Totp> for OtpScheme {
     fn from(totp: Totp) -> Self {
         Self::Totp(totp)
     }
 }
 
-impl From<Hotp> for Scheme {
+impl From<Hotp> for OtpScheme {
     fn from(hotp: Hotp) -> Self {
         Self::Hotp(hotp)
     }

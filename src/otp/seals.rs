@@ -6,7 +6,7 @@ use super::{
     engine::Otp,
     record::{KeyId, OtpRecordKeys},
 };
-use crate::{error::StoreError, store::Key};
+use crate::{error::StoreError, store::StoreKey};
 
 /// Which records of one-time codes need which secret. See [`Otp::seals`].
 #[derive(Clone, Debug)]
@@ -66,12 +66,12 @@ impl Otp {
     }
 
     /// The group of a record. There are many groups, so that not every write goes to the same one.
-    pub(super) fn group(&self, key: &Key) -> Key {
+    pub(super) fn group(&self, key: &StoreKey) -> StoreKey {
         self.part(key.digest()[0])
     }
 
-    fn part(&self, part: u8) -> Key {
-        Key::new("otp", &[b"records", self.inner.issuer.as_bytes(), &[part]])
+    fn part(&self, part: u8) -> StoreKey {
+        StoreKey::new("otp", &[b"records", self.inner.issuer.as_bytes(), &[part]])
     }
 }
 

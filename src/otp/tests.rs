@@ -8,7 +8,7 @@ use super::{
     recovery::RecoveryCodes,
     *,
 };
-use crate::{clock::Timestamp, secret::MasterSecret, store::Key};
+use crate::{clock::Timestamp, secret::MasterSecret, store::StoreKey};
 
 const START: Timestamp = Timestamp::from_secs(1_767_225_600);
 const WRONG: OtpDecision = OtpDecision::Wrong {
@@ -32,7 +32,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_secs(u64::try_from(start + seconds).unwrap())
 }
 
-fn record(scheme: impl Into<Scheme>) -> OtpRecord {
+fn record(scheme: impl Into<OtpScheme>) -> OtpRecord {
     OtpRecord {
         active: Some(ActiveAuthenticator {
             scheme: scheme.into(),
@@ -403,8 +403,8 @@ fn without_a_confirmed_authenticator_no_code_is_right() {
     assert_eq!(record.failures, 0);
 }
 
-fn key() -> Key {
-    Key::new("otp", &[b"alice"])
+fn key() -> StoreKey {
+    StoreKey::new("otp", &[b"alice"])
 }
 
 fn full_record() -> OtpRecord {
@@ -456,7 +456,10 @@ fn no_flipped_bit_cut_or_move_of_a_record_goes_unnoticed() {
         assert!(keys.decode(&changed, &key()).is_err(), "byte {at}");
         assert!(keys.decode(&value[..at], &key()).is_err(), "{at} bytes");
     }
-    assert!(keys.decode(&value, &Key::new("otp", &[b"bob"])).is_err());
+    assert!(
+        keys.decode(&value, &StoreKey::new("otp", &[b"bob"]))
+            .is_err()
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    scheme::{Digest, Scheme},
+    scheme::{Digest, OtpScheme},
     secret::OtpSecret,
 };
 use crate::secret::Secret;
@@ -11,7 +11,7 @@ use crate::secret::Secret;
 /// Returns an `otpauth://` URI with every parameter, even the defaults: authenticators do not agree
 /// on them.
 pub(super) fn uri(
-    scheme: Scheme,
+    scheme: OtpScheme,
     secret: &OtpSecret,
     service: &str,
     account: &str,
@@ -19,8 +19,8 @@ pub(super) fn uri(
     // Longer than any URI, since secrets and labels are short: growing would leave a copy behind.
     let mut uri = String::with_capacity(2048);
     let kind = match scheme {
-        Scheme::Totp(_) => "totp",
-        Scheme::Hotp(_) => "hotp",
+        OtpScheme::Totp(_) => "totp",
+        OtpScheme::Hotp(_) => "hotp",
     };
     let digest = match scheme.digest() {
         Digest::Sha1 => "SHA1",
@@ -38,8 +38,8 @@ pub(super) fn uri(
     uri.push_str("&issuer=");
     escape(&mut uri, service);
     let rest = match scheme {
-        Scheme::Totp(totp) => ("period", totp.period),
-        Scheme::Hotp(_) => ("counter", 0),
+        OtpScheme::Totp(totp) => ("period", totp.period),
+        OtpScheme::Hotp(_) => ("counter", 0),
     };
     write!(
         uri,

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, sync::Arc, thread};
 use super::{
     Passwords, PasswordsInner,
     context::Context,
-    cost::{Cost, Scheme},
+    cost::{Cost, PasswordScheme},
     new::BreachCheck,
     pepper::Peppers,
     pool::Pool,
@@ -19,7 +19,7 @@ use crate::{
 /// Builds a [`Passwords`].
 #[must_use]
 pub struct PasswordsBuilder {
-    schemes: Vec<Scheme>,
+    schemes: Vec<PasswordScheme>,
     costs: Vec<(Cost, bool)>,
     rehash: bool,
     peppers: Peppers,
@@ -35,7 +35,7 @@ pub struct PasswordsBuilder {
 impl PasswordsBuilder {
     pub(super) fn new() -> Self {
         Self {
-            schemes: Scheme::ALL.to_vec(),
+            schemes: PasswordScheme::ALL.to_vec(),
             costs: Vec::new(),
             rehash: true,
             peppers: Peppers::default(),
@@ -53,12 +53,12 @@ impl PasswordsBuilder {
     /// hashes, all verify.
     ///
     /// A hash of a scheme that is not listed is no longer valid: its password is wrong.
-    pub fn schemes(mut self, schemes: impl IntoIterator<Item = Scheme>) -> Self {
+    pub fn schemes(mut self, schemes: impl IntoIterator<Item = PasswordScheme>) -> Self {
         self.schemes = schemes.into_iter().collect();
         self
     }
 
-    /// Sets the cost of new hashes of the scheme of `cost`. Default: [`Scheme::cost`].
+    /// Sets the cost of new hashes of the scheme of `cost`. Default: [`PasswordScheme::cost`].
     pub fn cost(mut self, cost: Cost) -> Self {
         self.costs.push((cost, true));
         self
@@ -162,7 +162,7 @@ impl PasswordsBuilder {
         let first = *first.ok_or_else(|| ConfigError::new("schemes", reason))?;
         for (cost, must_be_strong) in &self.costs {
             cost.check_bounds()
-                .map_err(|error| ConfigError::new("cost", "is out of bounds").because(error))?;
+                .map_err(|error| ConfigError::new("cost", "is out of bounds").with_source(error))?;
             if *must_be_strong {
                 cost.check_minimum()?;
             }
@@ -183,7 +183,7 @@ impl PasswordsBuilder {
         let chosen = costs.find(|cost| cost.scheme() == first);
         let cost = chosen.unwrap_or_else(|| first.cost());
         let hasher = PasswordHasher::new(self.schemes, cost, self.rehash, self.peppers)
-            .map_err(|error| ConfigError::new("cost", "cannot be computed").because(error))?;
+            .map_err(|error| ConfigError::new("cost", "cannot be computed").with_source(error))?;
         Ok(Passwords(Arc::new(PasswordsInner {
             hasher: Arc::new(hasher),
             pool: Pool::new(self.running, self.waiting),

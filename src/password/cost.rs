@@ -6,7 +6,7 @@ use crate::error::ConfigError;
 /// A password hashing scheme.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Scheme {
+pub enum PasswordScheme {
     /// Argon2id (RFC 9106). If listed, it also verifies hashes of Argon2i and Argon2d.
     Argon2id,
     /// bcrypt over HMAC-SHA-256, so that no password is cut at 72 bytes. If listed, it also
@@ -20,7 +20,7 @@ pub enum Scheme {
     Pbkdf2Sha512,
 }
 
-impl Scheme {
+impl PasswordScheme {
     /// Every scheme, in order of preference.
     pub const ALL: [Self; 5] = [
         Self::Argon2id,
@@ -98,13 +98,13 @@ pub enum Cost {
 impl Cost {
     /// Returns the scheme of this cost.
     #[must_use]
-    pub const fn scheme(self) -> Scheme {
+    pub const fn scheme(self) -> PasswordScheme {
         match self {
-            Self::Argon2id { .. } => Scheme::Argon2id,
-            Self::Bcrypt { .. } => Scheme::Bcrypt,
-            Self::Scrypt { .. } => Scheme::Scrypt,
-            Self::Pbkdf2Sha256 { .. } => Scheme::Pbkdf2Sha256,
-            Self::Pbkdf2Sha512 { .. } => Scheme::Pbkdf2Sha512,
+            Self::Argon2id { .. } => PasswordScheme::Argon2id,
+            Self::Bcrypt { .. } => PasswordScheme::Bcrypt,
+            Self::Scrypt { .. } => PasswordScheme::Scrypt,
+            Self::Pbkdf2Sha256 { .. } => PasswordScheme::Pbkdf2Sha256,
+            Self::Pbkdf2Sha512 { .. } => PasswordScheme::Pbkdf2Sha512,
         }
     }
 

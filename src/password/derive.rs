@@ -31,10 +31,10 @@ pub(super) fn derive(
                 HashForm::Own | HashForm::PlainBcrypt => (Algorithm::Argon2id, Version::V0x13),
             };
             let argon2_params = Params::new(memory_kib, passes, lanes, Some(digest.len()))
-                .map_err(HashError::because)?;
+                .map_err(HashError::with_source)?;
             Argon2::new(algorithm, version, argon2_params)
                 .hash_password_into(password, salt, digest)
-                .map_err(HashError::because)
+                .map_err(HashError::with_source)
         }
         Cost::Bcrypt { log_rounds } if params.form == HashForm::PlainBcrypt => {
             bcrypt(log_rounds, password, salt, digest)
@@ -50,9 +50,9 @@ pub(super) fn derive(
         } => {
             let log_n =
                 u8::try_from(log_n).map_err(|_| HashError::new("the cost is out of bounds"))?;
-            let scrypt_params =
-                scrypt::Params::new(log_n, block_size, parallelism).map_err(HashError::because)?;
-            scrypt::scrypt(password, salt, &scrypt_params, digest).map_err(HashError::because)
+            let scrypt_params = scrypt::Params::new(log_n, block_size, parallelism)
+                .map_err(HashError::with_source)?;
+            scrypt::scrypt(password, salt, &scrypt_params, digest).map_err(HashError::with_source)
         }
         Cost::Pbkdf2Sha256 { iterations } => derive_pbkdf2(
             pbkdf2::PBKDF2_HMAC_SHA256,

@@ -19,7 +19,7 @@ use std::{error::Error, fmt, sync::Arc};
 pub(crate) use self::whose::Requester;
 pub use self::{
     builder::PasswordsBuilder,
-    cost::{Cost, Scheme},
+    cost::{Cost, PasswordScheme},
     new::{NewPassword, NewPasswordError},
 };
 use self::{
@@ -250,7 +250,7 @@ impl HashError {
         }
     }
 
-    fn because(error: impl Into<BoxError>) -> Self {
+    fn with_source(error: impl Into<BoxError>) -> Self {
         Self {
             reason: "the hash cannot be computed",
             source: Some(error.into()),

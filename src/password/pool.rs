@@ -147,7 +147,7 @@ impl QueueSlot {
     ) -> Result<T, Rejection> {
         let permit = self.permit().await?;
         let runtime = Handle::try_current()
-            .map_err(|error| Rejection::misconfigured("no tokio runtime").because(error))?;
+            .map_err(|error| Rejection::misconfigured("no tokio runtime").with_source(error))?;
         let task = runtime.spawn_blocking(move || {
             let output = work();
             drop((permit, self));

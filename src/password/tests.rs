@@ -1,7 +1,7 @@
 //! Official vectors for every scheme, and malformed hashes.
 
 use super::{
-    cost::{Cost, Scheme},
+    cost::{Cost, PasswordScheme},
     derive::derive,
     pepper::Peppers,
     stored::{HashForm, HashParams, StoredHash},
@@ -15,7 +15,7 @@ const CHEAP: Cost = Cost::Argon2id {
     lanes: 1,
 };
 
-fn hasher(schemes: &[Scheme], cost: Cost, peppers: Peppers) -> PasswordHasher {
+fn hasher(schemes: &[PasswordScheme], cost: Cost, peppers: Peppers) -> PasswordHasher {
     PasswordHasher::new(schemes.to_vec(), cost, true, peppers).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Whether `password` matches the stored hash.
 fn matches_stored(password: &str, stored: &str) -> bool {
-    let all = hasher(&Scheme::ALL, CHEAP, Peppers::default());
+    let all = hasher(&PasswordScheme::ALL, CHEAP, Peppers::default());
     let outcome = all.verify(password.as_bytes(), Some(stored)).unwrap();
     outcome.is_verified()
 }
@@ -208,7 +208,7 @@ fn absurd_costs_are_refused_before_they_are_computed() {
 fn a_malformed_hash_is_an_error_and_never_a_wrong_password() {
     let good =
         "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
-    let all = hasher(&Scheme::ALL, CHEAP, Peppers::default());
+    let all = hasher(&PasswordScheme::ALL, CHEAP, Peppers::default());
     let long = "A".repeat(400);
     for stored in [
         "",

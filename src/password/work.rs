@@ -2,7 +2,7 @@
 
 use super::{
     HashError, Outcome,
-    cost::{Cost, Scheme},
+    cost::{Cost, PasswordScheme},
     derive::{BCRYPT_BYTES, derive},
     pepper::Peppers,
     stored::{HashParams, StoredHash},
@@ -12,7 +12,7 @@ use crate::secret::{self, Secret};
 /// The current settings of new hashes, and the schemes and peppers that still verify.
 #[derive(Debug)]
 pub(super) struct PasswordHasher {
-    schemes: Vec<Scheme>,
+    schemes: Vec<PasswordScheme>,
     cost: Cost,
     rehash: bool,
     peppers: Peppers,
@@ -22,7 +22,7 @@ pub(super) struct PasswordHasher {
 
 impl PasswordHasher {
     pub(super) fn new(
-        schemes: Vec<Scheme>,
+        schemes: Vec<PasswordScheme>,
         cost: Cost,
         rehash: bool,
         peppers: Peppers,

@@ -39,8 +39,8 @@ pub(super) struct DevicePolicy {
     /// The maximum outage of the store that the grace window does not count.
     pub(super) outage_grace: Duration,
     pub(super) max_devices: usize,
-    pub(super) on_limit: OnLimit,
-    pub(super) bind: Bind,
+    pub(super) on_limit: DeviceLimitPolicy,
+    pub(super) bind: FingerprintPolicy,
 }
 
 /// The time of a decision, and what the deciding node knows about time.
@@ -77,7 +77,7 @@ impl DevicePolicy {
 /// The policy for a login that would exceed the maximum number of devices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[allow(clippy::exhaustive_enums, reason = "the list is complete")]
-pub enum OnLimit {
+pub enum DeviceLimitPolicy {
     /// The device that logged in first is evicted.
     EvictOldest,
     /// The device that was used least recently is evicted.
@@ -92,7 +92,7 @@ pub enum OnLimit {
 /// A fingerprint is a claim of the client: a hint and no proof, since a thief can claim the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[allow(clippy::exhaustive_enums, reason = "the list is complete")]
-pub enum Bind {
+pub enum FingerprintPolicy {
     /// Fingerprints are not compared.
     Ignore,
     /// The refresh succeeds and an event is emitted.
@@ -188,12 +188,12 @@ impl DeviceRecord {
         }
         while self.devices.len() >= policy.max_devices {
             let last_time = |device: &StoredDevice| match policy.on_limit {
-                OnLimit::EvictLeastRecentlyUsed => device.used_at,
-                OnLimit::EvictOldest | OnLimit::Reject => device.created_at,
+                DeviceLimitPolicy::EvictLeastRecentlyUsed => device.used_at,
+                DeviceLimitPolicy::EvictOldest | DeviceLimitPolicy::Reject => device.created_at,
             };
             let oldest = (0..self.devices.len()).min_by_key(|at| last_time(&self.devices[*at]));
             match oldest {
-                Some(at) if policy.on_limit != OnLimit::Reject => {
+                Some(at) if policy.on_limit != DeviceLimitPolicy::Reject => {
                     evicted.push(self.devices.remove(at));
                 }
                 _ => return LoginDecision::Full,
@@ -222,9 +222,10 @@ impl DeviceRecord {
             return RefreshDecision::KeyNotProved;
         }
         let is_fingerprint_changed =
-            policy.bind != Bind::Ignore && !device.is_bound_to(fingerprints);
-        let is_rejected = is_fingerprint_changed && policy.bind == Bind::Refuse;
-        let is_same_client = policy.bind == Bind::Ignore || device.was_rotated_by(fingerprints);
+            policy.bind != FingerprintPolicy::Ignore && !device.is_bound_to(fingerprints);
+        let is_rejected = is_fingerprint_changed && policy.bind == FingerprintPolicy::Refuse;
+        let is_same_client =
+            policy.bind == FingerprintPolicy::Ignore || device.was_rotated_by(fingerprints);
         let in_grace = policy.is_in_grace(device, moment);
         match presented.generation {
             n if n > device.generation => RefreshDecision::Ahead {

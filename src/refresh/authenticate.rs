@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{builder::Blacklist, engine::TokenPairs, record};
+use super::{builder::RevocationCheck, engine::TokenPairs, record};
 #[cfg(feature = "dpop")]
 use crate::token::dpop::VerifyBound;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     identity::Identity,
     rejection::Rejection,
     request::credential::{Credential, CredentialSource},
-    store::{Entry, Key, confirmed::confirmed},
+    store::{Entry, StoreKey, confirmed::confirmed},
 };
 
 impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
@@ -18,7 +18,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
     ///
     /// # Errors
     ///
-    /// Those of [`Jwt::verify`](crate::Jwt::verify). With [`Blacklist::Both`] also
+    /// Those of [`Jwt::verify`](crate::Jwt::verify). With [`RevocationCheck::Both`] also
     /// [`RejectionKind::Invalid`](crate::RejectionKind) if the token's device was revoked, and
     /// `Unavailable` if the store does not answer.
     pub async fn verify(&self, access_token: &str) -> Result<Verified<U>, Rejection> {
@@ -35,7 +35,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
             .access
             .verify_with_key(access_token, proved_key)
             .await?;
-        if self.inner.blacklist == Blacklist::Both {
+        if self.inner.blacklist == RevocationCheck::Both {
             let identity = verified.identity();
             let identity = identity.ok_or_else(|| Rejection::invalid("a token without a user"))?;
             self.check_device(identity).await?;
@@ -61,7 +61,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
         Ok(())
     }
 
-    fn has_device(&self, key: &Key, entry: &Entry, id: &str) -> bool {
+    fn has_device(&self, key: &StoreKey, entry: &Entry, id: &str) -> bool {
         let found = record::has_device(&self.inner.records, key, &entry.value, id);
         found.unwrap_or_else(|unreadable| {
             self.report_unreadable(unreadable);

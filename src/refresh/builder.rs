@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    account::{Bind, DevicePolicy, OnLimit},
+    account::{DeviceLimitPolicy, DevicePolicy, FingerprintPolicy},
     engine::{TokenPairs, TokenPairsInner},
     fingerprint::FingerprintKeys,
     outages::WatchedStore,
@@ -21,7 +21,7 @@ use crate::{
 /// Which tokens of a revoked device are rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[allow(clippy::exhaustive_enums, reason = "the list is complete")]
-pub enum Blacklist {
+pub enum RevocationCheck {
     /// Refresh tokens are rejected. An access token stays valid until it expires.
     Refresh,
     /// Access tokens are rejected too, immediately and on every node. Each request reads the record
@@ -41,7 +41,7 @@ pub struct TokenPairsBuilder<U> {
     users: Arc<dyn ReadUser<U>>,
     secret: MasterSecret,
     policy: DevicePolicy,
-    blacklist: Blacklist,
+    blacklist: RevocationCheck,
     events: Events,
 }
 
@@ -59,8 +59,8 @@ impl<U> TokenPairsBuilder<U> {
             grace: DEFAULT_GRACE,
             outage_grace: DEFAULT_OUTAGE_GRACE,
             max_devices: DEFAULT_DEVICES,
-            on_limit: OnLimit::default(),
-            bind: Bind::default(),
+            on_limit: DeviceLimitPolicy::default(),
+            bind: FingerprintPolicy::default(),
         };
         Self {
             access,
@@ -68,20 +68,20 @@ impl<U> TokenPairsBuilder<U> {
             users,
             secret: secret.clone(),
             policy,
-            blacklist: Blacklist::default(),
+            blacklist: RevocationCheck::default(),
             events: Events::default(),
         }
     }
 
     /// Sets how long a device may go without a refresh. Default: 3 days, so that a weekend logs no
     /// user out.
-    pub const fn idle(mut self, idle: Duration) -> Self {
+    pub const fn idle_timeout(mut self, idle: Duration) -> Self {
         self.policy.idle = idle;
         self
     }
 
     /// Sets the total lifetime of a device, regardless of its use. Default: 7 days.
-    pub const fn absolute(mut self, absolute: Duration) -> Self {
+    pub const fn absolute_timeout(mut self, absolute: Duration) -> Self {
         self.policy.absolute = absolute;
         self
     }
@@ -125,19 +125,19 @@ impl<U> TokenPairsBuilder<U> {
 
     /// Sets the policy for a login beyond the maximum. Default: evict the least recently used
     /// device.
-    pub const fn on_limit(mut self, on_limit: OnLimit) -> Self {
+    pub const fn on_limit(mut self, on_limit: DeviceLimitPolicy) -> Self {
         self.policy.on_limit = on_limit;
         self
     }
 
     /// Sets the policy for a changed fingerprint. Default: emit an event.
-    pub const fn bind(mut self, bind: Bind) -> Self {
+    pub const fn bind(mut self, bind: FingerprintPolicy) -> Self {
         self.policy.bind = bind;
         self
     }
 
     /// Sets which tokens of a revoked device are rejected. Default: both kinds, immediately.
-    pub const fn blacklist(mut self, blacklist: Blacklist) -> Self {
+    pub const fn blacklist(mut self, blacklist: RevocationCheck) -> Self {
         self.blacklist = blacklist;
         self
     }

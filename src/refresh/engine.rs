@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::{
     access::AccessTokens,
     account::{DevicePolicy, DeviceRecord, Moment},
-    builder::{Blacklist, TokenPairsBuilder},
+    builder::{RevocationCheck, TokenPairsBuilder},
     fingerprint::FingerprintKeys,
     info::DeviceInfo,
-    issue::NewPair,
+    issue::IssuePair,
     outages::{Outage, WatchedStore},
     record::StoredDevice,
     token::{RefreshToken, TokenKeys},
@@ -24,7 +24,7 @@ use crate::{
     rejection::Rejection,
     secret::{MasterSecret, record::RecordKeys},
     store::{
-        Key, Store,
+        Store, StoreKey,
         swap::{Step, swap},
     },
     token::{Claims, Engine},
@@ -53,7 +53,7 @@ pub(super) struct TokenPairsInner<U> {
     pub(super) secret: MasterSecret,
     pub(super) fingerprints: FingerprintKeys,
     pub(super) policy: DevicePolicy,
-    pub(super) blacklist: Blacklist,
+    pub(super) blacklist: RevocationCheck,
     pub(super) events: Events,
 }
 
@@ -69,7 +69,7 @@ impl<U> TokenPairsInner<U> {
 
 /// Identifies the last "log out everywhere" of a subject. See [`TokenPairs::epoch`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Epoch {
+pub struct DeviceEpoch {
     pub(crate) id: u64,
     pub(crate) revoked_at: Timestamp,
 }
@@ -96,7 +96,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// `Unavailable` if the store does not answer.
     pub async fn logout(&self, refresh_token: &str) -> Result<bool, Rejection> {
         let token = self.read(refresh_token)?;
-        if self.inner.blacklist == Blacklist::DangerousNone {
+        if self.inner.blacklist == RevocationCheck::DangerousNone {
             return Ok(true);
         }
         let family = token.presented().family;
@@ -110,7 +110,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
             })
             .await?;
         if let Some((device, subject)) = &revoked {
-            self.emit(EventKind::SessionEnded, subject, Some(device));
+            self.emit(EventKind::DeviceRevoked, subject, Some(device));
         }
         Ok(revoked.is_some())
     }
@@ -120,13 +120,13 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// # Errors
     ///
     /// Returns an error if the store does not answer.
-    pub async fn logout_all(&self, subject: &str) -> Result<usize, StoreError> {
+    pub async fn revoke_all(&self, subject: &str) -> Result<usize, StoreError> {
         let revoked = self.end_all(subject).await?;
-        self.emit(EventKind::AllSessionsEnded, subject, None);
+        self.emit(EventKind::AllDevicesRevoked, subject, None);
         Ok(revoked)
     }
 
-    /// Like [`logout_all`](Self::logout_all), but without an event, since the caller emits one.
+    /// Like [`revoke_all`](Self::revoke_all), but without an event, since the caller emits one.
     pub(crate) async fn end_all(&self, subject: &str) -> Result<usize, StoreError> {
         let key = self.key(subject);
         swap(&self.inner.store, &*self.inner.clock, &key, |entry| {
@@ -145,7 +145,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// # Errors
     ///
     /// Returns an error if the store does not answer.
-    pub async fn active_sessions(&self, subject: &str) -> Result<Vec<DeviceInfo>, StoreError> {
+    pub async fn list(&self, subject: &str) -> Result<Vec<DeviceInfo>, StoreError> {
         let Some(record) = self.read_record(&self.key(subject)).await? else {
             return Ok(Vec::new());
         };
@@ -166,7 +166,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
             .change(&self.key(subject), |record, now| record.revoke(id, now))
             .await?;
         if let Some(device) = &revoked {
-            self.emit(EventKind::SessionEnded, subject, Some(device));
+            self.emit(EventKind::DeviceRevoked, subject, Some(device));
         }
         Ok(revoked.is_some())
     }
@@ -178,7 +178,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     ///
     /// [`RejectionKind::Invalid`](crate::RejectionKind) if it is not, in which case nothing
     /// changes, and `Unavailable` if the store does not answer.
-    pub async fn revoke_other(
+    pub async fn revoke_others(
         &self,
         caller: &Identity,
         refresh_token: &str,
@@ -202,24 +202,24 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
             Rejection::invalid("not a current refresh token of the caller's device")
         })?;
         for device in &revoked {
-            self.emit(EventKind::SessionEnded, subject, Some(device));
+            self.emit(EventKind::DeviceRevoked, subject, Some(device));
         }
         Ok(revoked.len())
     }
 
     /// Returns the current epoch of `subject`, which a "log out everywhere" changes. Read it before
     /// the password check and pass it to the login, so that a login that began before a
-    /// [`logout_all`](Self::logout_all) fails.
+    /// [`revoke_all`](Self::revoke_all) fails.
     ///
     /// # Errors
     ///
     /// Returns an error if the store does not answer.
-    pub async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
+    pub async fn epoch(&self, subject: &str) -> Result<DeviceEpoch, StoreError> {
         let key = self.key(subject);
         let entry = self.inner.store.get(&key).await?;
         let record = self.record_to_replace(&key, entry.as_ref());
         let record = record.unwrap_or_else(|| DeviceRecord::new(subject));
-        Ok(Epoch {
+        Ok(DeviceEpoch {
             id: record.epoch,
             revoked_at: record.revoked_at,
         })
@@ -228,7 +228,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// Changes an existing record. `None` from `edit` leaves it unchanged.
     async fn change<T>(
         &self,
-        key: &Key,
+        key: &StoreKey,
         mut edit: impl FnMut(&mut DeviceRecord, Timestamp) -> Option<T>,
     ) -> Result<Option<T>, StoreError> {
         let inner = &*self.inner;
@@ -252,8 +252,8 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
             .ok_or_else(|| Rejection::invalid("not a refresh token of this service"))
     }
 
-    pub(super) fn key(&self, subject: &str) -> Key {
-        Key::new(
+    pub(super) fn key(&self, subject: &str) -> StoreKey {
+        StoreKey::new(
             super::NAMESPACE,
             &[self.inner.issuer.as_bytes(), subject.as_bytes()],
         )
@@ -277,8 +277,8 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
 
 impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
     /// Logs the user of `grant` in on a new device.
-    pub fn issue(&self, grant: Grant<U>) -> NewPair<'_, U> {
-        NewPair::new(self, grant)
+    pub fn issue(&self, grant: Grant<U>) -> IssuePair<'_, U> {
+        IssuePair::new(self, grant)
     }
 }
 

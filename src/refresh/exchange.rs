@@ -21,7 +21,7 @@ use crate::{
     rejection::Rejection,
     secret::Secret,
     store::{
-        Key,
+        StoreKey,
         swap::{Step, swap},
     },
 };
@@ -179,7 +179,7 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
     /// Issues the pair for a device as it is recorded.
     pub(super) async fn pair(
         &self,
-        record_key: &Key,
+        record_key: &StoreKey,
         family: Secret<[u8; FAMILY_BYTES]>,
         device: &StoredDevice,
         user: Grant<U>,

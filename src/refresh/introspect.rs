@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap};
 
-use super::{builder::Blacklist, engine::TokenPairs};
+use super::{builder::RevocationCheck, engine::TokenPairs};
 use crate::{
     clock::Timestamp,
     error::StoreError,
@@ -77,7 +77,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
             return Ok(None);
         };
         let identity: &Identity = &inspected.identity;
-        if self.inner.blacklist == Blacklist::Both
+        if self.inner.blacklist == RevocationCheck::Both
             && only_unavailable(self.check_device(identity).await)?.is_none()
         {
             return Ok(None);

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
     account::{DeviceRecord, LoginDecision},
-    engine::{Epoch, TokenPairs},
+    engine::{DeviceEpoch, TokenPairs},
     fingerprint::Fingerprint,
     record::{Hash256, StoredDevice},
     token::FAMILY_BYTES,
@@ -29,18 +29,18 @@ use crate::{
 
 /// A pair that is issued when awaited. See [`TokenPairs::issue`].
 #[must_use = "a login does nothing unless it is awaited"]
-pub struct NewPair<'a, U> {
+pub struct IssuePair<'a, U> {
     pairs: &'a TokenPairs<U>,
     grant: Grant<U>,
     device_name: Option<String>,
     user_agent: Option<String>,
     fingerprint: Option<Fingerprint>,
-    since: Option<Epoch>,
+    since: Option<DeviceEpoch>,
     key: Option<String>,
     source: EventSource,
 }
 
-impl<'a, U> NewPair<'a, U> {
+impl<'a, U> IssuePair<'a, U> {
     pub(super) fn new(pairs: &'a TokenPairs<U>, grant: Grant<U>) -> Self {
         Self {
             pairs,
@@ -90,13 +90,13 @@ impl<'a, U> NewPair<'a, U> {
 
     /// Makes the login fail if all devices of the subject were revoked after `epoch` was read.
     /// Default: after the login started.
-    pub const fn since(mut self, epoch: Epoch) -> Self {
+    pub const fn since(mut self, epoch: DeviceEpoch) -> Self {
         self.since = Some(epoch);
         self
     }
 }
 
-impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for NewPair<'a, U> {
+impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for IssuePair<'a, U> {
     type Output = Result<TokenPair, IssueError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
@@ -105,7 +105,7 @@ impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for NewPair<'a, U> {
     }
 }
 
-impl<U: Serialize + Send + Sync + 'static> NewPair<'_, U> {
+impl<U: Serialize + Send + Sync + 'static> IssuePair<'_, U> {
     async fn issue(self) -> Result<TokenPair, IssueError> {
         self.grant.check()?;
         let too_long = |name: &String| name.len() > MAX_NAME_BYTES;
@@ -179,9 +179,9 @@ impl<U: Serialize + Send + Sync + 'static> NewPair<'_, U> {
     }
 }
 
-impl<U> fmt::Debug for NewPair<'_, U> {
+impl<U> fmt::Debug for IssuePair<'_, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewPair").finish_non_exhaustive()
+        f.debug_struct("IssuePair").finish_non_exhaustive()
     }
 }
 

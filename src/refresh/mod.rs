@@ -35,7 +35,7 @@
 //! * **The user is re-read** at each refresh. A deleted or disabled user gets no token, and roles
 //!   are current. The factors of the login keep their times.
 //! * **Logging out** accepts any token of the device, including a replaced one. With
-//!   [`Blacklist::Both`], the default, the device's access tokens are rejected immediately and on
+//!   [`RevocationCheck::Both`], the default, the device's access tokens are rejected immediately and on
 //!   every node.
 //! * **A store that does not answer** results in 503. No token is lost, and no request is
 //!   authenticated.
@@ -43,7 +43,7 @@
 //!   [`RecordUnreadable`](crate::event::EventKind::RecordUnreadable) is emitted, and the user logs
 //!   in again. For a record under a secret that is not accepted here, a refresh is 503, since
 //!   another node may accept it; a login replaces the record.
-//! * **Bound devices** (feature `dpop`): after a login with [`bound_to`](NewPair), each access
+//! * **Bound devices** (feature `dpop`): after a login with [`bound_to`](IssuePair), each access
 //!   token requires a proof of the key, and each refresh requires `refresh_bound`. A refresh token
 //!   alone is useless to a thief, except to log the device out.
 //! * **Limits.** A user never has more than [`max_devices`](TokenPairsBuilder::max_devices)
@@ -101,13 +101,13 @@ mod token;
 
 pub use self::{
     access::AccessTokens,
-    account::{Bind, OnLimit},
-    builder::{Blacklist, TokenPairsBuilder},
-    engine::{Epoch, TokenPairs},
+    account::{DeviceLimitPolicy, FingerprintPolicy},
+    builder::{RevocationCheck, TokenPairsBuilder},
+    engine::{DeviceEpoch, TokenPairs},
     fingerprint::Fingerprint,
     info::DeviceInfo,
     introspect::TokenInfo,
-    issue::{NewPair, TokenPair},
+    issue::{IssuePair, TokenPair},
 };
 pub use crate::grant::ReadUser;
 use crate::store::Namespace;

@@ -17,7 +17,7 @@ use std::{
 use crate::{
     clock::{Clock, Timestamp},
     error::StoreError,
-    store::{Entry, Key, Store, StoreFuture, When, Write},
+    store::{Entry, Store, StoreFuture, StoreKey, When, Write},
 };
 
 /// The store of the devices, which records its outages.
@@ -152,19 +152,19 @@ impl fmt::Debug for WatchedStore {
 }
 
 impl Store for WatchedStore {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(self.watch(self.inner.get(key)))
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         Box::pin(self.watch(self.inner.put(key, write, when)))
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(self.watch(self.inner.take(key)))
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         Box::pin(self.watch(self.inner.list(group)))
     }
 }

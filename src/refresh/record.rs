@@ -22,7 +22,7 @@ use crate::{
         self, equal,
         record::{RecordKeys, UnsealError},
     },
-    store::Key,
+    store::StoreKey,
 };
 
 /// One login that can be refreshed: a family of refresh tokens, one of which is current.
@@ -124,7 +124,7 @@ impl<'de> Deserialize<'de> for Hash256 {
 
 pub(super) fn encode(
     keys: &RecordKeys,
-    key: &Key,
+    key: &StoreKey,
     record: &DeviceRecord,
 ) -> Result<Bytes, StoreError> {
     let corrupt = |error: BoxError| StoreError::Corrupt(error);
@@ -142,7 +142,7 @@ pub(super) fn encode(
 /// Returns an error for a record that was not written here under this key.
 pub(super) fn decode(
     keys: &RecordKeys,
-    key: &Key,
+    key: &StoreKey,
     value: &[u8],
 ) -> Result<DeviceRecord, UnsealError> {
     let (ids, public, sealed) = parts(value)?;
@@ -165,7 +165,7 @@ pub(super) fn decode(
 /// Returns an error for a record that was not written here under this key.
 pub(super) fn has_device(
     keys: &RecordKeys,
-    key: &Key,
+    key: &StoreKey,
     value: &[u8],
     id: &str,
 ) -> Result<bool, UnsealError> {

@@ -6,7 +6,7 @@ use crate::{
     error::StoreError,
     event::{Event, EventKind},
     secret::record::UnsealError,
-    store::{Entry, Key, Store, Write},
+    store::{Entry, Store, StoreKey, Write},
 };
 
 impl<U: Send + Sync + 'static> TokenPairs<U> {
@@ -15,7 +15,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// error, since other nodes still use its devices while the secret is being rotated.
     pub(super) fn decode_record(
         &self,
-        key: &Key,
+        key: &StoreKey,
         entry: Option<&Entry>,
     ) -> Result<Option<DeviceRecord>, StoreError> {
         let Some(entry) = entry else {
@@ -38,7 +38,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// unreadable record counts as absent, so that it prevents no login.
     pub(super) fn record_to_replace(
         &self,
-        key: &Key,
+        key: &StoreKey,
         entry: Option<&Entry>,
     ) -> Option<DeviceRecord> {
         let decoded = record::decode(&self.inner.records, key, &entry?.value);
@@ -47,7 +47,10 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
             .ok()
     }
 
-    pub(super) async fn read_record(&self, key: &Key) -> Result<Option<DeviceRecord>, StoreError> {
+    pub(super) async fn read_record(
+        &self,
+        key: &StoreKey,
+    ) -> Result<Option<DeviceRecord>, StoreError> {
         let entry = self.inner.store.get(key).await?;
         self.decode_record(key, entry.as_ref())
     }
@@ -63,13 +66,13 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     }
 
     /// Whether `key` is the store key of the record's subject under this issuer.
-    pub(super) fn is_at_own_key(&self, record: &DeviceRecord, key: &Key) -> bool {
+    pub(super) fn is_at_own_key(&self, record: &DeviceRecord, key: &StoreKey) -> bool {
         self.key(&record.subject) == *key
     }
 
     pub(super) fn write(
         &self,
-        key: &Key,
+        key: &StoreKey,
         record: &DeviceRecord,
         now: Timestamp,
     ) -> Result<Write, StoreError> {

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::{
     account::{
-        Bind, DevicePolicy, DeviceRecord, LoginDecision, Moment, OnLimit, PresentedRefresh,
-        RefreshDecision,
+        DeviceLimitPolicy, DevicePolicy, DeviceRecord, FingerprintPolicy, LoginDecision, Moment,
+        PresentedRefresh, RefreshDecision,
     },
     outages::Outage,
     record::{self, Hash256, StoredDevice},
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::{SKEW, Timestamp},
     secret::{self, MasterSecret, Secret, record::RecordKeys},
-    store::Key,
+    store::StoreKey,
 };
 
 const KID: [u8; 4] = *b"kid1";
@@ -40,8 +40,8 @@ fn policy() -> DevicePolicy {
         grace: Duration::from_secs(10),
         outage_grace: Duration::from_secs(300),
         max_devices: 3,
-        on_limit: OnLimit::default(),
-        bind: Bind::Event,
+        on_limit: DeviceLimitPolicy::default(),
+        bind: FingerprintPolicy::Event,
     }
 }
 
@@ -239,7 +239,7 @@ fn the_window_is_extended_by_an_outage_of_the_store() {
 /// is then decided again, on a record that contains its device.
 #[test]
 fn a_login_that_is_decided_twice_adds_one_device() {
-    for on_limit in [OnLimit::EvictOldest, OnLimit::Reject] {
+    for on_limit in [DeviceLimitPolicy::EvictOldest, DeviceLimitPolicy::Reject] {
         let policy = DevicePolicy {
             on_limit,
             ..policy()
@@ -389,13 +389,13 @@ fn without_rotation_the_token_stays_and_its_use_is_recorded() {
 fn a_fingerprint_is_ignored_reported_or_required() {
     let (known, other) = (Hash256::of(b"known"), Hash256::of(b"other"));
     for (bind, given, expected) in [
-        (Bind::Ignore, Some(other), "granted"),
-        (Bind::Event, Some(known), "granted"),
-        (Bind::Event, Some(other), "reported"),
-        (Bind::Event, None, "reported"),
-        (Bind::Refuse, Some(known), "granted"),
-        (Bind::Refuse, Some(other), "refused"),
-        (Bind::Refuse, None, "refused"),
+        (FingerprintPolicy::Ignore, Some(other), "granted"),
+        (FingerprintPolicy::Event, Some(known), "granted"),
+        (FingerprintPolicy::Event, Some(other), "reported"),
+        (FingerprintPolicy::Event, None, "reported"),
+        (FingerprintPolicy::Refuse, Some(known), "granted"),
+        (FingerprintPolicy::Refuse, Some(other), "refused"),
+        (FingerprintPolicy::Refuse, None, "refused"),
     ] {
         let policy = DevicePolicy { bind, ..policy() };
         let mut record = device_record(&policy);
@@ -425,7 +425,7 @@ fn a_fingerprint_is_ignored_reported_or_required() {
         let is_same = matches!(again, RefreshDecision::Repeated { .. });
         assert_eq!(is_same, expected != "refused", "{bind:?}");
         // Another client does not get the successor, even within the window.
-        if bind != Bind::Ignore && expected != "refused" && !given.is_empty() {
+        if bind != FingerprintPolicy::Ignore && expected != "refused" && !given.is_empty() {
             let stranger = record.decide_refresh(
                 &presented,
                 &[Hash256::of(b"stranger")],
@@ -441,9 +441,9 @@ fn a_fingerprint_is_ignored_reported_or_required() {
 #[test]
 fn too_many_devices_are_evicted_by_policy() {
     for (on_limit, gone) in [
-        (OnLimit::EvictOldest, Some(1)),
-        (OnLimit::EvictLeastRecentlyUsed, Some(2)),
-        (OnLimit::Reject, None),
+        (DeviceLimitPolicy::EvictOldest, Some(1)),
+        (DeviceLimitPolicy::EvictLeastRecentlyUsed, Some(2)),
+        (DeviceLimitPolicy::Reject, None),
     ] {
         let policy = DevicePolicy {
             on_limit,
@@ -484,7 +484,7 @@ fn too_many_devices_are_evicted_by_policy() {
 #[test]
 fn expired_devices_do_not_count() {
     let policy = DevicePolicy {
-        on_limit: OnLimit::Reject,
+        on_limit: DeviceLimitPolicy::Reject,
         max_devices: 2,
         ..policy()
     };
@@ -776,7 +776,7 @@ proptest! {
         record.devices[0].generation = generation;
         record.devices[1].name = Some(name);
         let keys = RecordKeys::new(&MasterSecret::generate(), "test", "issuer");
-        let here = Key::new(super::NAMESPACE, &[b"issuer", b"alice"]);
+        let here = StoreKey::new(super::NAMESPACE, &[b"issuer", b"alice"]);
         let value = record::encode(&keys, &here, &record).unwrap();
         let read = record::decode(&keys, &here, &value).unwrap();
         prop_assert_eq!(serde_json::to_value(&read)?, serde_json::to_value(&record)?);
@@ -792,14 +792,14 @@ proptest! {
         prop_assert!(record::decode(&keys, &here, &damaged).is_err());
         let id = record.devices[0].id();
         prop_assert!(record::has_device(&keys, &here, &damaged, &id).is_err());
-        let there = Key::new(super::NAMESPACE, &[b"issuer", b"bob"]);
+        let there = StoreKey::new(super::NAMESPACE, &[b"issuer", b"bob"]);
         prop_assert!(record::decode(&keys, &there, &value).is_err(), "moved to another user");
     }
 }
 
 fn token(keys: &TokenKeys, generation: u32) -> (RefreshToken, Secret<String>) {
     let token = RefreshToken {
-        record_key: Key::new(super::NAMESPACE, &[b"issuer", b"alice"]),
+        record_key: StoreKey::new(super::NAMESPACE, &[b"issuer", b"alice"]),
         family: Secret::new(secret::random()),
         generation,
     };

@@ -13,12 +13,12 @@ use base64_simd::{Out, URL_SAFE_NO_PAD};
 use super::{account::PresentedRefresh, record::Hash256};
 use crate::{
     secret::{MasterSecret, Secret, tag::TagKey},
-    store::Key,
+    store::StoreKey,
 };
 
 /// The content of a token that was made here.
 pub(super) struct RefreshToken {
-    pub(super) record_key: Key,
+    pub(super) record_key: StoreKey,
     pub(super) family: Secret<[u8; FAMILY_BYTES]>,
     pub(super) generation: u32,
 }
@@ -81,7 +81,7 @@ impl TokenKeys {
             return None;
         }
         Some(RefreshToken {
-            record_key: Key::from_parts(super::NAMESPACE, body[5..37].try_into().ok()?),
+            record_key: StoreKey::from_parts(super::NAMESPACE, body[5..37].try_into().ok()?),
             family: Secret::new(body[37..53].try_into().ok()?),
             generation: u32::from_be_bytes(body[53..57].try_into().ok()?),
         })

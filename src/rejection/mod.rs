@@ -179,7 +179,7 @@ impl Rejection {
 
     /// Sets `source` as the cause, for the log.
     #[must_use]
-    pub fn because(mut self, source: impl Into<BoxError>) -> Self {
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -261,7 +261,7 @@ impl Rejection {
 /// A store failure never means "allowed" and never "logged out".
 impl From<StoreError> for Rejection {
     fn from(error: StoreError) -> Self {
-        Self::new(RejectionKind::Unavailable, "the store failed").because(error)
+        Self::new(RejectionKind::Unavailable, "the store failed").with_source(error)
     }
 }
 
@@ -274,7 +274,7 @@ impl From<IssueError> for Rejection {
             IssueError::Store(error) => error.into(),
             IssueError::Withdrawn => Self::invalid("logged out everywhere during the login"),
             IssueError::TooManyDevices => Self::insufficient("logged in on too many devices"),
-            error => Self::misconfigured("nothing could be issued").because(error),
+            error => Self::misconfigured("nothing could be issued").with_source(error),
         }
     }
 }

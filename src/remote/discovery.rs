@@ -52,7 +52,7 @@ pub(crate) async fn discover(
         return Err(ConfigError::new("issuer", "has a query"));
     }
     let unavailable = |error: FetchError| {
-        ConfigError::new("issuer", "its metadata could not be fetched").because(error)
+        ConfigError::new("issuer", "its metadata could not be fetched").with_source(error)
     };
     let response = match fetch.get(&openid(&url), HeaderMap::new()).await {
         Err(error) if error.is_absent() => fetch.get(&oauth(&url), HeaderMap::new()).await,
@@ -62,7 +62,7 @@ pub(crate) async fn discover(
     // serde_json quotes the input in some messages, so only the position is kept.
     let document: Document = serde_json::from_slice(response.body()).map_err(|error| {
         let cause = format!("at line {}, column {}", error.line(), error.column());
-        ConfigError::new("issuer", "its metadata is malformed").because(cause)
+        ConfigError::new("issuer", "its metadata is malformed").with_source(cause)
     })?;
     document.validate(scheme, issuer)
 }

@@ -47,7 +47,7 @@ impl Fetch {
             .timeout(timeout)
             .build()
             .map_err(|error| {
-                ConfigError::new("timeout", "no HTTP client could be built").because(error)
+                ConfigError::new("timeout", "no HTTP client could be built").with_source(error)
             })?;
         Ok(Self { client, timeout })
     }
@@ -174,8 +174,9 @@ pub(crate) enum UrlScheme {
 impl UrlScheme {
     /// Parses a URL to which this crate sends requests or redirects browsers.
     pub(crate) fn url(self, setting: &'static str, text: &str) -> Result<Url, ConfigError> {
-        let url = Url::parse(text)
-            .map_err(|error| ConfigError::new(setting, "is not an absolute URL").because(error))?;
+        let url = Url::parse(text).map_err(|error| {
+            ConfigError::new(setting, "is not an absolute URL").with_source(error)
+        })?;
         let is_loopback = match url.host() {
             Some(Host::Domain(name)) => name == "localhost",
             Some(Host::Ipv4(address)) => address.is_loopback(),

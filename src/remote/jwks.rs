@@ -5,7 +5,7 @@
 //!
 //! # Rules
 //!
-//! * **Loaded before the first request.** [`JwksBuilder::fetch`] returns once the keys are loaded,
+//! * **Loaded before the first request.** [`JwksBuilder::connect`] returns once the keys are loaded,
 //!   or returns the error.
 //! * **Refreshed in the background** when the `Cache-Control: max-age` of the response has passed,
 //!   clamped to between five minutes and a day; every hour if there is none.
@@ -209,7 +209,7 @@ pub struct JwksBuilder {
 
 impl JwksBuilder {
     /// Sets how long a response may take, at most 30 seconds. Default: five seconds.
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
+    pub const fn request_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
@@ -217,13 +217,13 @@ impl JwksBuilder {
     /// Sets the minimum interval between refreshes for unknown keys, and the delay after a failure.
     /// Default: 30 seconds. This spares a provider that has rotated its keys, and a user with a new
     /// token can soon try again.
-    pub const fn interval(mut self, interval: Duration) -> Self {
+    pub const fn min_refresh_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
     /// Allows plain HTTP to this machine, for tests and development.
-    pub const fn insecure_http_on_loopback(mut self) -> Self {
+    pub const fn dangerous_http_on_loopback(mut self) -> Self {
         self.scheme = UrlScheme::HttpOnLoopback;
         self
     }
@@ -234,7 +234,7 @@ impl JwksBuilder {
     ///
     /// If the URL is not an https URL, the interval is not between a second and a day, there is no
     /// tokio runtime, or the keys cannot be fetched.
-    pub async fn fetch(self) -> Result<Jwks, ConfigError> {
+    pub async fn connect(self) -> Result<Jwks, ConfigError> {
         let url = self.scheme.url("jwks_url", &self.url)?;
         let fetch = Fetch::new(self.timeout)?;
         Jwks::start(url, fetch, self.interval).await
@@ -252,7 +252,7 @@ impl Jwks {
             return Err(ConfigError::new("interval", reason));
         }
         let (ring, lifetime) = fetch_keys(&fetch, &url).await.map_err(|error| {
-            ConfigError::new("jwks_url", "the key set could not be loaded").because(error)
+            ConfigError::new("jwks_url", "the key set could not be loaded").with_source(error)
         })?;
         let refresher = Arc::new(Refresher {
             url,
@@ -267,7 +267,8 @@ impl Jwks {
             completed: watch::Sender::new(0),
         });
         let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
-            ConfigError::new("jwks_url", "refreshing keys requires a tokio runtime").because(error)
+            ConfigError::new("jwks_url", "refreshing keys requires a tokio runtime")
+                .with_source(error)
         })?;
         let task = runtime
             .spawn(Arc::clone(&refresher).run(Instant::now() + lifetime))

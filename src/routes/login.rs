@@ -55,7 +55,7 @@ where
     let token_body_limit = DefaultBodyLimit::max(MAX_TOKEN_BODY_BYTES);
     let cross_site = CsrfLayer::new().with_rejection_response(|error: ProtectionError| {
         let rejection = Rejection::cross_site("cross-site request");
-        rejection.because(error).into_response()
+        rejection.with_source(error).into_response()
     });
     let authenticated: Router<S> = Router::new()
         .route("/logout_all", post(logout_all::<U>))
@@ -214,7 +214,7 @@ async fn logout_all<U: Serialize + Send + Sync + 'static>(
 ) -> RouteResult {
     mount
         .accounts
-        .logout_all(caller.subject().id())
+        .revoke_all(caller.subject().id())
         .await
         .map_err(Rejection::from)?;
     Ok(mount.without_refresh_cookie(StatusCode::NO_CONTENT.into_response()))
@@ -249,11 +249,7 @@ async fn active_sessions<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
 ) -> RouteResult {
-    let devices = mount
-        .accounts
-        .pairs()
-        .active_sessions(caller.subject().id())
-        .await;
+    let devices = mount.accounts.pairs().list(caller.subject().id()).await;
     let devices = devices.map_err(Rejection::from)?.into_iter();
     let shown: Vec<_> = devices
         .map(|device| DeviceView::new(device, caller.session_id()))
@@ -288,7 +284,7 @@ async fn revoke_other<U: Serialize + Send + Sync + 'static>(
     mount
         .accounts
         .pairs()
-        .revoke_other(&identity, token.expose())
+        .revoke_others(&identity, token.expose())
         .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

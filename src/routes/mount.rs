@@ -194,7 +194,7 @@ pub(crate) fn add_cookie(
     cookie: Result<HeaderValue, ConfigError>,
 ) -> Result<(), Rejection> {
     let cookie = cookie.map_err(|error| {
-        Rejection::misconfigured("a cookie that browsers would drop").because(error)
+        Rejection::misconfigured("a cookie that browsers would drop").with_source(error)
     })?;
     response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(())

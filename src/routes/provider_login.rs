@@ -23,7 +23,7 @@ use crate::{
         challenge::{CHALLENGE_LIFE, Challenge},
     },
     clock::Timestamp,
-    oauth2::{Callback, Login, OAuth2, OAuthError},
+    oauth2::{Callback, OAuth2, OAuthError, ProviderLogin},
     rejection::Rejection,
     session::Session,
 };
@@ -158,7 +158,7 @@ impl<U> ProviderMount<U> {
         oauth: &OAuth2,
         caller: &Caller,
         parameters: Parameters,
-    ) -> Result<(Login, HeaderValue), OAuthError> {
+    ) -> Result<(ProviderLogin, HeaderValue), OAuthError> {
         let unreadable = |_| OAuthError::Malformed("the response is not a form");
         let Form(parameters) = parameters.map_err(unreadable)?;
         let callback = Callback::read(parameters)?;

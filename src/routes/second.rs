@@ -59,7 +59,10 @@ where
         .route("/otp/enroll", post(enroll::<U>))
         .route("/otp/confirm", post(confirm::<U>))
         .route("/remembered_devices", get(remembered_devices::<U>))
-        .route("/remembered_devices/{id}", delete(revoke_remembered::<U>))
+        .route(
+            "/remembered_devices/{id}",
+            delete(revoke_remembered_device::<U>),
+        )
 }
 
 #[derive(Deserialize)]
@@ -216,13 +219,15 @@ async fn remembered_devices<U: Serialize + Send + Sync + 'static>(
     Ok(no_store(Json(views.collect::<Vec<_>>())))
 }
 
-async fn revoke_remembered<U: Serialize + Send + Sync + 'static>(
+async fn revoke_remembered_device<U: Serialize + Send + Sync + 'static>(
     Extension(mount): Extension<Mount<U>>,
     caller: Identity,
     Path(id): Path<String>,
 ) -> RouteResult {
     let accounts = &mount.accounts;
-    let revoked = accounts.revoke_remembered(caller.subject().id(), &id).await;
+    let revoked = accounts
+        .revoke_remembered_device(caller.subject().id(), &id)
+        .await;
     if revoked.map_err(Rejection::from)? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {

@@ -15,7 +15,7 @@ use aws_lc_rs::aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
 use super::{MasterSecret, Secret, derive_key, random};
-use crate::{error::StoreError, store::Key};
+use crate::{error::StoreError, store::StoreKey};
 
 /// The keys of one kind of record under one issuer. The first one seals, all of them open.
 pub(crate) struct RecordKeys(Vec<RecordKey>);
@@ -52,7 +52,7 @@ impl RecordKeys {
     /// Appends the sealed `plain` to `public`.
     pub(crate) fn seal(
         &self,
-        key: &Key,
+        key: &StoreKey,
         mut public: Vec<u8>,
         mut plain: Vec<u8>,
     ) -> Result<Vec<u8>, StoreError> {
@@ -71,7 +71,7 @@ impl RecordKeys {
     /// Opens what [`seal`](Self::seal) appended to `public`.
     pub(crate) fn open(
         &self,
-        key: &Key,
+        key: &StoreKey,
         public: &[u8],
         sealed: &[u8],
     ) -> Result<OpenedRecord, UnsealError> {
@@ -98,7 +98,7 @@ impl RecordKeys {
 }
 
 /// The associated data: the store key, the public part and the key id. A namespace contains no NUL.
-fn associated_data(key: &Key, public: &[u8], id: [u8; ID_BYTES]) -> Aad<Vec<u8>> {
+fn associated_data(key: &StoreKey, public: &[u8], id: [u8; ID_BYTES]) -> Aad<Vec<u8>> {
     let namespace = key.namespace().as_bytes();
     Aad::from([namespace, b"\0", key.digest(), public, &id].concat())
 }
@@ -141,8 +141,8 @@ mod tests {
         RecordKeys::new(secret, "test", "https://auth.acme.dev")
     }
 
-    fn store_key(name: &str) -> Key {
-        Key::new("account", &[name.as_bytes()])
+    fn store_key(name: &str) -> StoreKey {
+        StoreKey::new("account", &[name.as_bytes()])
     }
 
     #[test]
@@ -152,12 +152,12 @@ mod tests {
         let value = keys
             .seal(&here, b"head".to_vec(), b"body".to_vec())
             .unwrap();
-        let open = |key: &Key, value: &[u8]| keys.open(key, &value[..4], &value[4..]);
+        let open = |key: &StoreKey, value: &[u8]| keys.open(key, &value[..4], &value[4..]);
         let opened = open(&here, &value).unwrap();
         assert_eq!(&*opened.plain, b"body");
         assert!(opened.is_current);
         assert!(open(&store_key("there"), &value).is_err(), "moved");
-        let other = Key::new("session", &[b"here"]);
+        let other = StoreKey::new("session", &[b"here"]);
         assert!(open(&other, &value).is_err(), "moved to another namespace");
         for at in 0..value.len() {
             let mut changed = value.clone();

@@ -58,14 +58,14 @@ impl<U: 'static> SessionsBuilder<U> {
     }
 
     /// Sets how long a session may be idle. Default: 30 minutes (ASVS 7.3.1).
-    pub const fn idle(mut self, idle: Duration) -> Self {
+    pub const fn idle_timeout(mut self, idle: Duration) -> Self {
         self.lifetime.idle = idle;
         self
     }
 
     /// Sets the total lifetime of a session, which nothing extends. Default: 12 hours, so that a
     /// working day needs one login (ASVS 7.3.2).
-    pub const fn absolute(mut self, absolute: Duration) -> Self {
+    pub const fn absolute_timeout(mut self, absolute: Duration) -> Self {
         self.lifetime.absolute = absolute;
         self
     }

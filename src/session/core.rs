@@ -18,7 +18,7 @@ use crate::{
     request::cookie::CookieSpec,
     secret::Secret,
     store::{
-        Key, Namespace, Store, When, Write,
+        Namespace, Store, StoreKey, When, Write,
         swap::{Step, create, swap, swap_once},
     },
 };
@@ -115,7 +115,9 @@ impl SessionsInner {
         let mut record = SessionRecord::clone(&opened.record);
         record.head.mark_used(self.lifetime.idle, self.clock.now());
         let put = async {
-            let write = self.write(&record, &opened.token, &opened.key)?.quietly();
+            let write = self
+                .write(&record, &opened.token, &opened.key)?
+                .without_invalidation();
             let when = When::Unchanged(opened.version);
             self.store.put(&opened.key, write, when).await
         };
@@ -185,7 +187,7 @@ impl SessionsInner {
     /// Revokes the session under `key`, an entry of [`list`](Self::list).
     pub(super) async fn revoke_listed(
         &self,
-        key: &Key,
+        key: &StoreKey,
         head: &SessionHead,
     ) -> Result<bool, StoreError> {
         let is_revoked = self.store.take(key).await?.is_some();
@@ -200,7 +202,7 @@ impl SessionsInner {
     }
 
     /// Emits an event about a user's session. Anonymous sessions cause no events.
-    pub(super) fn emit_for(&self, kind: EventKind, owner: Option<&SessionOwner>, key: &Key) {
+    pub(super) fn emit_for(&self, kind: EventKind, owner: Option<&SessionOwner>, key: &StoreKey) {
         let Some(owner) = owner else {
             return;
         };
@@ -210,7 +212,10 @@ impl SessionsInner {
 
     /// Returns the keys and heads of the live sessions of `subject`. Unreadable records are
     /// reported and skipped.
-    pub(super) async fn list(&self, subject: &str) -> Result<Vec<(Key, SessionHead)>, StoreError> {
+    pub(super) async fn list(
+        &self,
+        subject: &str,
+    ) -> Result<Vec<(StoreKey, SessionHead)>, StoreError> {
         let now = self.clock.now();
         let entries = self.store.list(&self.group(subject)).await?;
         let mut live = Vec::with_capacity(entries.len());
@@ -228,7 +233,7 @@ impl SessionsInner {
         &self,
         record: &SessionRecord,
         token: &SessionToken,
-        key: &Key,
+        key: &StoreKey,
     ) -> Result<Write, StoreError> {
         let head = &record.head;
         let value = record.encode(token, key, self.is_plain)?;
@@ -242,13 +247,13 @@ impl SessionsInner {
         }
     }
 
-    fn group(&self, subject: &str) -> Key {
+    fn group(&self, subject: &str) -> StoreKey {
         group(&self.issuer, subject)
     }
 }
 
-fn group(issuer: &str, subject: &str) -> Key {
-    Key::new(OF_USER, &[issuer.as_bytes(), subject.as_bytes()])
+fn group(issuer: &str, subject: &str) -> StoreKey {
+    StoreKey::new(OF_USER, &[issuer.as_bytes(), subject.as_bytes()])
 }
 
 /// The sessions of one user.

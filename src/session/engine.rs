@@ -10,10 +10,10 @@ use super::{
     authenticate::CachedSession,
     builder::SessionsBuilder,
     core::{IdChange, SessionsInner},
-    epoch::Epoch,
+    epoch::SessionEpoch,
     info::{SessionData, SessionInfo},
     limits,
-    login::Login,
+    login::SessionLogin,
     lookup::Lookup,
     record::{SessionBody, SessionRecord, unreadable},
     reread::RereadOutcome,
@@ -51,7 +51,7 @@ impl<U: Send + Sync + 'static> Sessions<U> {
     /// # Errors
     ///
     /// Returns an error if the store does not answer.
-    pub async fn delete(&self, token: &str) -> Result<bool, StoreError> {
+    pub async fn revoke_token(&self, token: &str) -> Result<bool, StoreError> {
         match self.inner.tags.decode(token) {
             Some(token) => self.inner.revoke_token(&token).await,
             None => Ok(false),
@@ -64,14 +64,14 @@ impl<U: Send + Sync + 'static> Sessions<U> {
     /// # Errors
     ///
     /// Returns an error if the store does not answer.
-    pub async fn rework(&self, token: &str) -> Result<Option<Secret<String>>, StoreError> {
+    pub async fn cycle_id(&self, token: &str) -> Result<Option<Secret<String>>, StoreError> {
         let Some(token) = self.inner.tags.decode(token) else {
             return Ok(None);
         };
         let keep_all = |_: &mut SessionRecord| Ok::<_, StoreError>(());
         let changed = self.inner.change(&token, IdChange::Cycle, keep_all).await?;
         Ok(changed.map(|((), opened)| {
-            self.inner.emit(EventKind::SessionRenewed, &opened);
+            self.inner.emit(EventKind::SessionIdCycled, &opened);
             self.inner.text(&opened.token)
         }))
     }
@@ -112,7 +112,7 @@ impl<U: Send + Sync + 'static> Sessions<U> {
     /// # Errors
     ///
     /// Returns an error if the store does not answer. Sessions may then remain, so call it again.
-    pub async fn clear(&self, subject: &str) -> Result<u64, StoreError> {
+    pub async fn revoke_all(&self, subject: &str) -> Result<u64, StoreError> {
         self.inner.clear(subject).await
     }
 
@@ -122,7 +122,7 @@ impl<U: Send + Sync + 'static> Sessions<U> {
     /// # Errors
     ///
     /// Returns an error if the store does not answer. Sessions may then remain, so call it again.
-    pub async fn clear_others(&self, subject: &str, keep: &str) -> Result<u64, StoreError> {
+    pub async fn revoke_others(&self, subject: &str, keep: &str) -> Result<u64, StoreError> {
         let mut revoked = 0;
         for (key, head) in self.inner.list(subject).await? {
             if public_id(&key) != keep {
@@ -144,12 +144,12 @@ impl<U: Send + Sync + 'static> Sessions<U> {
 
     /// Returns the current epoch of `subject`, which a "log out everywhere" changes. Read it before
     /// the password check and pass it to the login, so that a login that began before a
-    /// [`clear`](Self::clear) fails.
+    /// [`revoke_all`](Self::revoke_all) fails.
     ///
     /// # Errors
     ///
     /// Returns an error if the store does not answer.
-    pub async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
+    pub async fn epoch(&self, subject: &str) -> Result<SessionEpoch, StoreError> {
         self.inner.epoch(subject).await
     }
 
@@ -162,8 +162,8 @@ impl<U: Send + Sync + 'static> Sessions<U> {
 
 impl<U: Serialize + Send + Sync + 'static> Sessions<U> {
     /// Creates a session for `grant`.
-    pub fn create(&self, grant: Grant<U>) -> Login<'_, U> {
-        Login::new(&self.inner, None, grant)
+    pub fn create(&self, grant: Grant<U>) -> SessionLogin<'_, U> {
+        SessionLogin::new(&self.inner, None, grant)
     }
 }
 

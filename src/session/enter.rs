@@ -7,7 +7,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
     core::{IdChange, SessionsInner},
-    epoch::Epoch,
+    epoch::SessionEpoch,
     lookup::OpenSession,
     record::{SessionBody, SessionHead, SessionOwner, SessionRecord},
 };
@@ -61,7 +61,7 @@ impl SessionsInner {
         &self,
         current: Option<OpenSession>,
         prepared: PreparedLogin,
-        since: Option<Epoch>,
+        since: Option<SessionEpoch>,
     ) -> Result<OpenSession, IssueError> {
         let subject = prepared.owner.id.clone();
         let epoch = self.epoch(&subject).await?;

@@ -15,18 +15,18 @@ use crate::{
     clock::Timestamp,
     error::StoreError,
     secret,
-    store::{Key, Namespace, When, Write},
+    store::{Namespace, StoreKey, When, Write},
 };
 
 /// Identifies the last "log out everywhere" of a subject. See
 /// [`Sessions::epoch`](super::Sessions::epoch).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Epoch {
+pub struct SessionEpoch {
     pub(crate) revocation: u64,
     pub(crate) revoked_at: Timestamp,
 }
 
-impl Epoch {
+impl SessionEpoch {
     const NONE: Self = Self {
         revocation: 0,
         revoked_at: Timestamp::from_millis(0),
@@ -49,16 +49,16 @@ impl Epoch {
 }
 
 impl SessionsInner {
-    pub(super) async fn epoch(&self, subject: &str) -> Result<Epoch, StoreError> {
+    pub(super) async fn epoch(&self, subject: &str) -> Result<SessionEpoch, StoreError> {
         let entry = self.store.get(&self.epoch_key(subject)).await?;
-        let epoch = entry.and_then(|entry| Epoch::decode(&entry.value));
-        Ok(epoch.unwrap_or(Epoch::NONE))
+        let epoch = entry.and_then(|entry| SessionEpoch::decode(&entry.value));
+        Ok(epoch.unwrap_or(SessionEpoch::NONE))
     }
 
     /// Makes every login of `subject` that began before now fail.
     pub(super) async fn replace_epoch(&self, subject: &str) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let epoch = Epoch {
+        let epoch = SessionEpoch {
             revocation: u64::from_be_bytes(secret::random()),
             revoked_at: now,
         };
@@ -68,8 +68,8 @@ impl SessionsInner {
         self.store.put(&key, write, When::Always).await.map(drop)
     }
 
-    fn epoch_key(&self, subject: &str) -> Key {
-        Key::new(EPOCH, &[self.issuer.as_bytes(), subject.as_bytes()])
+    fn epoch_key(&self, subject: &str) -> StoreKey {
+        StoreKey::new(EPOCH, &[self.issuer.as_bytes(), subject.as_bytes()])
     }
 }
 

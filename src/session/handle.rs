@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     core::{IdChange, SessionsInner},
     limits::bounded,
-    login::Login,
+    login::SessionLogin,
     lookup::OpenSession,
     record::SessionRecord,
     state::{SessionState, SharedSession},
@@ -30,7 +30,7 @@ use crate::{
 ///
 /// The layer sets the cookie after a login, a cycled id or a first anonymous write, and clears it
 /// after a logout. If the layer reads a header instead, no cookie is set, and the client needs the
-/// token that [`login`](Self::login) or [`rework`](Self::rework) returns.
+/// token that [`login`](Self::login) or [`cycle_id`](Self::cycle_id) returns.
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<SharedSession>,
@@ -106,7 +106,7 @@ impl Session {
     /// # Errors
     ///
     /// [`RejectionKind::Misconfigured`](crate::RejectionKind) if the value is not a `T`.
-    pub fn value<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Rejection> {
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Rejection> {
         let opened = self.opened();
         let value = opened
             .as_ref()
@@ -123,7 +123,11 @@ impl Session {
     ///
     /// As for [`update`](Self::update), and [`RejectionKind::Misconfigured`](crate::RejectionKind)
     /// if the value does not serialise.
-    pub async fn set(&self, name: &str, value: &(impl Serialize + Sync)) -> Result<(), Rejection> {
+    pub async fn insert(
+        &self,
+        name: &str,
+        value: &(impl Serialize + Sync),
+    ) -> Result<(), Rejection> {
         let value = serde_json::to_value(value)
             .map_err(|_| Rejection::misconfigured("a session value does not serialise as JSON"))?;
         self.update(|values| {
@@ -190,8 +194,8 @@ impl Session {
     /// The id is cycled. An anonymous session keeps its values. A session of another user is
     /// revoked, and nothing is taken from it. A session of the same user continues with the new
     /// proofs until its original absolute deadline.
-    pub fn login<U>(&self, grant: Grant<U>) -> Login<'_, U> {
-        Login::new(&self.shared.sessions, Some(self), grant)
+    pub fn login<U>(&self, grant: Grant<U>) -> SessionLogin<'_, U> {
+        SessionLogin::new(&self.shared.sessions, Some(self), grant)
     }
 
     /// Revokes the session and clears the cookie.
@@ -221,7 +225,7 @@ impl Session {
     /// # Errors
     ///
     /// As for [`update`](Self::update).
-    pub async fn rework(&self) -> Result<Secret<String>, Rejection> {
+    pub async fn cycle_id(&self) -> Result<Secret<String>, Rejection> {
         self.cycle_id_with(|_| {}).await
     }
 
@@ -244,7 +248,7 @@ impl Session {
         let ((), opened) = changed.ok_or_else(gone_rejection)?;
         self.shared
             .sessions
-            .emit(EventKind::SessionRenewed, &opened);
+            .emit(EventKind::SessionIdCycled, &opened);
         Ok(self.adopt(opened))
     }
 

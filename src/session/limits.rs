@@ -19,7 +19,7 @@ pub(super) fn check(values: &Map<String, Value>) -> Result<(), IssueError> {
 /// Like [`check`], for values that may come from a request.
 pub(super) fn bounded(values: &Map<String, Value>) -> Result<(), Rejection> {
     check(values).map_err(|error| {
-        Rejection::malformed("the values of the session have more than 64 KiB").because(error)
+        Rejection::malformed("the values of the session have more than 64 KiB").with_source(error)
     })
 }
 

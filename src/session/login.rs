@@ -11,23 +11,24 @@ use http::HeaderValue;
 use serde::Serialize;
 
 use super::{
-    core::SessionsInner, epoch::Epoch, handle::Session, info::NewSession, lookup::OpenSession,
+    core::SessionsInner, epoch::SessionEpoch, handle::Session, info::NewSession,
+    lookup::OpenSession,
 };
 use crate::{error::IssueError, event::EventKind, grant::Grant, secret::Secret};
 
 /// A login that happens when awaited. See [`Session::login`] and
 /// [`Sessions::create`](super::Sessions::create).
 #[must_use = "a login does nothing unless it is awaited"]
-pub struct Login<'a, U> {
+pub struct SessionLogin<'a, U> {
     sessions: &'a SessionsInner,
     /// The session that the browser presented, if any.
     session: Option<&'a Session>,
     grant: Grant<U>,
     device: Option<String>,
-    since: Option<Epoch>,
+    since: Option<SessionEpoch>,
 }
 
-impl<'a, U> Login<'a, U> {
+impl<'a, U> SessionLogin<'a, U> {
     pub(super) const fn new(
         sessions: &'a SessionsInner,
         session: Option<&'a Session>,
@@ -43,20 +44,20 @@ impl<'a, U> Login<'a, U> {
     }
 
     /// Sets the name of the device in the user's list of sessions, at most 256 bytes.
-    pub fn device(mut self, name: impl Into<String>) -> Self {
+    pub fn device_name(mut self, name: impl Into<String>) -> Self {
         self.device = Some(name.into());
         self
     }
 
     /// Makes the login fail if all sessions of the subject were revoked after `epoch` was read.
     /// Default: after the login started.
-    pub const fn since(mut self, epoch: Epoch) -> Self {
+    pub const fn since(mut self, epoch: SessionEpoch) -> Self {
         self.since = Some(epoch);
         self
     }
 }
 
-impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for Login<'a, U> {
+impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for SessionLogin<'a, U> {
     type Output = Result<NewSession, IssueError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
@@ -94,9 +95,9 @@ impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for Login<'a, U> {
     }
 }
 
-impl<U> fmt::Debug for Login<'_, U> {
+impl<U> fmt::Debug for SessionLogin<'_, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").finish_non_exhaustive()
+        f.debug_struct("SessionLogin").finish_non_exhaustive()
     }
 }
 

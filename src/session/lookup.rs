@@ -11,14 +11,14 @@ use crate::{
     clock::Timestamp,
     error::StoreError,
     event::{Event, EventKind},
-    store::{Entry, Key, Version, confirmed::confirmed},
+    store::{Entry, StoreKey, Version, confirmed::confirmed},
 };
 
 /// A record as it was read or written, with the token that opens it.
 #[derive(Clone)]
 pub(super) struct OpenSession {
     pub(super) token: SessionToken,
-    pub(super) key: Key,
+    pub(super) key: StoreKey,
     pub(super) record: Arc<SessionRecord>,
     pub(super) version: Version,
 }
@@ -75,14 +75,14 @@ impl SessionsInner {
     }
 
     /// Reports an unreadable record once the store itself, not a near-cache, has returned it.
-    fn report_if_unreadable<T>(&self, key: &Key, found: Lookup<T>) -> Lookup<T> {
+    fn report_if_unreadable<T>(&self, key: &StoreKey, found: Lookup<T>) -> Lookup<T> {
         if let Lookup::Unreadable(UnreadableSession { cause, .. }) = &found {
             self.report_unreadable(key, cause);
         }
         found
     }
 
-    pub(super) fn report_unreadable(&self, key: &Key, cause: &StoreError) {
+    pub(super) fn report_unreadable(&self, key: &StoreKey, cause: &StoreError) {
         let session = public_id(key);
         tracing::error!(session, error = %cause, reason = cause.source(), "a session record is unreadable and counts as absent");
         let event = Event::new(EventKind::SessionUnreadable, self.clock.now());
@@ -123,7 +123,7 @@ impl SessionsInner {
     pub(super) fn unseal(
         &self,
         token: &SessionToken,
-        key: &Key,
+        key: &StoreKey,
         entry: Option<&Entry>,
     ) -> Lookup<OpenSession> {
         let Some(entry) = entry else {

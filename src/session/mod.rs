@@ -15,7 +15,7 @@
 //! * **Every change** is one compare-and-swap. Concurrent changes are all applied. A change that
 //!   arrives after a logout has no effect and does not restore the session.
 //! * **Cycling the id** issues a new secret, in the same commit as the change that caused it: a
-//!   login, a proof, a change of roles, or [`rework`](Session::rework). The old secret is invalid
+//!   login, a proof, a change of roles, or [`cycle_id`](Session::cycle_id). The old secret is invalid
 //!   from then on.
 //! * **A one-time code** that an inner [`OtpGuard`](crate::layer::AuthLayer) accepts is recorded as
 //!   a proof with its time, and the id is cycled. A session that came in a header keeps its id,
@@ -24,7 +24,7 @@
 //!   once per twentieth of the idle timeout.
 //! * **Two deadlines**: idle (30 minutes) and absolute (12 hours). Nothing extends the absolute
 //!   one.
-//! * **[`clear`](Sessions::clear)** revokes every session of a user. Logins that began before it
+//! * **[`clear`](Sessions::revoke_all)** revokes every session of a user. Logins that began before it
 //!   fail.
 //! * **Users are re-read** if the engine has [a source of users](SessionsBuilder::users): at the
 //!   first request, then after every five minutes, and immediately after
@@ -78,7 +78,7 @@
 //! assert_eq!(data.user.unwrap().name, "Alice");
 //! assert_eq!(info.device.as_deref(), Some("Firefox"));
 //!
-//! let renewed = sessions.rework(token).await?.expect("it is alive");
+//! let renewed = sessions.cycle_id(token).await?.expect("it is alive");
 //! assert!(sessions.get(token).await?.is_none());
 //! assert_eq!(sessions.clear("42").await?, 1);
 //! assert!(sessions.get(renewed.expose()).await?.is_none());
@@ -108,8 +108,8 @@ pub(crate) use self::builder::DEFAULT_COOKIE;
 pub use self::{
     builder::SessionsBuilder,
     engine::Sessions,
-    epoch::Epoch,
+    epoch::SessionEpoch,
     handle::Session,
     info::{NewSession, SessionData, SessionInfo},
-    login::Login,
+    login::SessionLogin,
 };

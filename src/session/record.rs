@@ -23,7 +23,7 @@ use crate::{
     error::{BoxError, StoreError},
     identity::{Factor, Identity, Subject},
     secret::{self, seal},
-    store::Key,
+    store::StoreKey,
 };
 
 /// A stored value, as the holder of a token sees it.
@@ -152,7 +152,7 @@ impl SessionRecord {
     pub(super) fn encode(
         &self,
         token: &SessionToken,
-        key: &Key,
+        key: &StoreKey,
         is_plain: bool,
     ) -> Result<Bytes, StoreError> {
         let head = serde_json::to_vec(&self.head).map_err(corrupt)?;
@@ -179,7 +179,7 @@ impl SessionRecord {
     pub(super) fn decode(
         value: &[u8],
         token: &SessionToken,
-        key: &Key,
+        key: &StoreKey,
         is_plain: bool,
     ) -> Result<DecodedRecord, StoreError> {
         if let [MOVED, at @ ..] = value {
@@ -324,7 +324,7 @@ mod tests {
     fn decode(
         value: &[u8],
         token: &SessionToken,
-        key: &Key,
+        key: &StoreKey,
     ) -> Result<Option<Arc<SessionRecord>>, StoreError> {
         match SessionRecord::decode(value, token, key, false)? {
             DecodedRecord::Open(record) => Ok(Some(record)),

@@ -21,7 +21,7 @@ use crate::{
     event::EventKind,
     grant::{Grant, ReadUser},
     store::{
-        Key, StoreFuture, Write,
+        StoreFuture, StoreKey, Write,
         swap::{Step, swap},
     },
 };
@@ -199,7 +199,7 @@ impl SessionsInner {
 
     /// The flag is outside of the sealed part, since only the holder of the session can seal. A
     /// party that clears it in the store gains no more than the age that a user may have anyway.
-    async fn flag_for_reread(&self, key: &Key, head: &SessionHead) -> Result<(), StoreError> {
+    async fn flag_for_reread(&self, key: &StoreKey, head: &SessionHead) -> Result<(), StoreError> {
         swap(&*self.store, &*self.clock, key, |entry| {
             let flagged = entry.and_then(|entry| Some((entry, with_reread_flag(&entry.value)?)));
             Ok::<_, StoreError>(match flagged {

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     secret::{self, MasterSecret, Secret, tag::TagKey},
-    store::{Key, Namespace},
+    store::{Namespace, StoreKey},
 };
 
 /// A session's locator and secret, as presented.
@@ -27,8 +27,8 @@ pub(super) struct SessionToken {
 
 impl SessionToken {
     /// The store key of the record.
-    pub(super) fn key(&self) -> Key {
-        Key::new(SESSION, &[&self.locator])
+    pub(super) fn key(&self) -> StoreKey {
+        StoreKey::new(SESSION, &[&self.locator])
     }
 
     /// The stored hash of the secret. The secret has 256 random bits, so a plain hash resists a
@@ -121,7 +121,7 @@ impl TagKeys {
 
 /// Returns the public id of the record under `key`: part of a hash, which neither locates nor opens
 /// it.
-pub(super) fn public_id(key: &Key) -> String {
+pub(super) fn public_id(key: &StoreKey) -> String {
     URL_SAFE_NO_PAD.encode_to_string(&key.digest()[..16])
 }
 

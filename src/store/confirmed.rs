@@ -1,7 +1,7 @@
 //! Cached reads with confirmed refusals: an accepting answer may come from a cache, a refusal never
 //! does.
 
-use super::{Entry, Key, Store};
+use super::{Entry, Store, StoreKey};
 use crate::error::StoreError;
 
 /// The answer of a check, and whether it was cached.
@@ -24,16 +24,16 @@ pub(crate) struct Confirmed<T> {
 /// Those of `decide` and of the store.
 pub(crate) async fn confirmed<T, E: From<StoreError>>(
     store: &dyn Store,
-    key: &Key,
+    key: &StoreKey,
     decide: impl Fn(Option<&Entry>) -> Result<T, E>,
     accepts: impl Fn(&T) -> bool,
 ) -> Result<Confirmed<T>, E> {
-    let glance = store.glance(key).await?;
-    let decided = decide(glance.entry.as_ref());
-    if !glance.is_remembered || decided.as_ref().is_ok_and(accepts) {
+    let read_cached = store.read_cached(key).await?;
+    let decided = decide(read_cached.entry.as_ref());
+    if !read_cached.is_remembered || decided.as_ref().is_ok_and(accepts) {
         return Ok(Confirmed {
             answer: decided?,
-            is_remembered: glance.is_remembered,
+            is_remembered: read_cached.is_remembered,
         });
     }
     let entry = store.get(key).await?;
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::Timestamp,
-        store::{Glance, StoreFuture, Version, When, Write},
+        store::{CachedRead, StoreFuture, Version, When, Write},
     };
 
     /// Caches one value and stores another.
@@ -66,27 +66,27 @@ mod tests {
     }
 
     impl Store for Split {
-        fn get<'a>(&'a self, _: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        fn get<'a>(&'a self, _: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
             self.reads.fetch_add(1, Ordering::Relaxed);
             Box::pin(async { Ok(self.stored.map(entry)) })
         }
 
-        fn glance<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Glance> {
+        fn read_cached<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, CachedRead> {
             match self.cached {
-                Some(value) => Box::pin(async { Ok(Glance::remembered(Some(entry(value)))) }),
-                None => Box::pin(async { Ok(Glance::fresh(self.get(key).await?)) }),
+                Some(value) => Box::pin(async { Ok(CachedRead::remembered(Some(entry(value)))) }),
+                None => Box::pin(async { Ok(CachedRead::fresh(self.get(key).await?)) }),
             }
         }
 
-        fn put<'a>(&'a self, _: &'a Key, _: Write, _: When) -> StoreFuture<'a, bool> {
+        fn put<'a>(&'a self, _: &'a StoreKey, _: Write, _: When) -> StoreFuture<'a, bool> {
             unreachable!("a check never writes")
         }
 
-        fn take<'a>(&'a self, _: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        fn take<'a>(&'a self, _: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
             unreachable!("a check never takes")
         }
 
-        fn list<'a>(&'a self, _: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+        fn list<'a>(&'a self, _: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
             unreachable!("a check never lists")
         }
     }
@@ -113,7 +113,7 @@ mod tests {
                 Some(b"no") => Ok(false),
                 _ => Err(StoreError::Corrupt("odd".into())),
             };
-            let key = Key::new("example", &[]);
+            let key = StoreKey::new("example", &[]);
             let checked = confirmed(&store, &key, decide, |answer| *answer).await;
             let case = format!("{cached:?} {stored:?}");
             assert_eq!(

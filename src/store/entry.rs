@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::Key;
+use super::StoreKey;
 use crate::{clock::Timestamp, secret};
 
 /// Distinguishes one write of a key from every other: 64 random bits, drawn by the writer. A
@@ -67,17 +67,17 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// The answer of a cached read ([`Store::glance`](super::Store::glance)).
+/// The answer of a cached read ([`Store::read_cached`](super::Store::read_cached)).
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct Glance {
+pub struct CachedRead {
     /// The live entry, if there is one.
     pub entry: Option<Entry>,
     /// Whether the answer comes from this process's cache. If not, the store has just given it.
     pub is_remembered: bool,
 }
 
-impl Glance {
+impl CachedRead {
     /// An answer that the store has just given.
     #[must_use]
     pub const fn fresh(entry: Option<Entry>) -> Self {
@@ -108,10 +108,10 @@ pub struct Write {
     /// When the entry expires; [`Timestamp::NEVER`] for users and enrolments only.
     pub expires_at: Timestamp,
     /// The group that lists the entry, the same in every write of one key.
-    pub group: Option<Key>,
+    pub group: Option<StoreKey>,
     /// Whether caches of the previous value need no invalidation, because the write only extends
     /// the expiry.
-    pub is_quiet: bool,
+    pub skips_invalidation: bool,
 }
 
 impl Write {
@@ -123,13 +123,13 @@ impl Write {
             version: Version(u64::from_be_bytes(secret::random())),
             expires_at,
             group: None,
-            is_quiet: false,
+            skips_invalidation: false,
         }
     }
 
     /// Adds the entry to `group`.
     #[must_use]
-    pub fn in_group(mut self, group: Key) -> Self {
+    pub fn in_group(mut self, group: StoreKey) -> Self {
         self.group = Some(group);
         self
     }
@@ -137,8 +137,8 @@ impl Write {
     /// Skips the invalidation of near-caches if the store can. What they hold remains accurate
     /// enough until they read it again.
     #[must_use]
-    pub fn quietly(mut self) -> Self {
-        self.is_quiet = true;
+    pub fn without_invalidation(mut self) -> Self {
+        self.skips_invalidation = true;
         self
     }
 }

@@ -16,13 +16,13 @@ use crate::secret;
 /// The declarations of the namespace travel with the key but are not part of its identity. A key
 /// that was read from a store, without declarations, is equal to the one that its engine makes.
 #[derive(Clone)]
-pub struct Key {
+pub struct StoreKey {
     pub(super) namespace: Cow<'static, str>,
     pub(super) digest: [u8; 32],
     traits: Option<Traits>,
 }
 
-impl Key {
+impl StoreKey {
     /// Hashes `parts` with SHA-256 to a key. Each part is hashed with its length, so `["ab", "c"]`
     /// and `["a", "bc"]` are different keys.
     #[must_use]
@@ -72,7 +72,7 @@ impl Key {
     }
 
     /// Returns whether a near-cache may hold the entry for cached reads. See
-    /// [`Store::glance`](super::Store::glance).
+    /// [`Store::read_cached`](super::Store::read_cached).
     #[must_use]
     pub fn is_cached(&self) -> bool {
         self.traits.is_some_and(|traits| traits.is_cached)
@@ -80,7 +80,7 @@ impl Key {
 
     /// Returns whether a change of the entry must invalidate it in near-caches.
     #[must_use]
-    pub fn is_announced(&self) -> bool {
+    pub fn needs_invalidation(&self) -> bool {
         self.traits.is_none_or(|traits| traits.is_cached)
     }
 
@@ -103,27 +103,27 @@ impl Key {
     }
 }
 
-impl PartialEq for Key {
+impl PartialEq for StoreKey {
     fn eq(&self, other: &Self) -> bool {
         self.digest == other.digest && self.namespace == other.namespace
     }
 }
 
-impl Eq for Key {}
+impl Eq for StoreKey {}
 
-impl PartialOrd for Key {
+impl PartialOrd for StoreKey {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Key {
+impl Ord for StoreKey {
     fn cmp(&self, other: &Self) -> Ordering {
         (&self.namespace, &self.digest).cmp(&(&other.namespace, &other.digest))
     }
 }
 
-impl Hash for Key {
+impl Hash for StoreKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.namespace.hash(state);
         self.digest.hash(state);
@@ -131,10 +131,10 @@ impl Hash for Key {
 }
 
 /// Shows the namespace and the first bytes, enough to distinguish two keys in a test.
-impl fmt::Debug for Key {
+impl fmt::Debug for StoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, ..] = self.digest;
-        write!(f, "Key({}/{a:02x}{b:02x}{c:02x}…)", self.namespace)
+        write!(f, "StoreKey({}/{a:02x}{b:02x}{c:02x}…)", self.namespace)
     }
 }
 
@@ -145,14 +145,14 @@ mod tests {
     #[test]
     fn a_store_is_careful_with_keys_of_which_nothing_is_declared() {
         const DECLARED: Namespace = Namespace::new("kind").cached().evictable();
-        let declared = Key::new(DECLARED, &[b"a"]);
-        assert!(declared.is_cached() && declared.is_announced() && declared.is_evictable());
+        let declared = StoreKey::new(DECLARED, &[b"a"]);
+        assert!(declared.is_cached() && declared.needs_invalidation() && declared.is_evictable());
         assert!(!declared.is_revoking());
-        let plain = Key::new(Namespace::new("kind"), &[b"a"]);
-        assert!(!plain.is_announced() && !plain.is_revoking());
-        let stored = Key::from_stored("kind", *declared.digest());
-        for unknown in [Key::new("kind", &[b"a"]), stored.clone()] {
-            assert!(unknown.is_announced() && unknown.is_revoking());
+        let plain = StoreKey::new(Namespace::new("kind"), &[b"a"]);
+        assert!(!plain.needs_invalidation() && !plain.is_revoking());
+        let stored = StoreKey::from_stored("kind", *declared.digest());
+        for unknown in [StoreKey::new("kind", &[b"a"]), stored.clone()] {
+            assert!(unknown.needs_invalidation() && unknown.is_revoking());
             assert!(!unknown.is_evictable());
             assert_eq!(unknown, declared);
         }

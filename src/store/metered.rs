@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, sync::Arc, time::Instant};
 
-use super::{Entry, Glance, Key, Store, StoreFuture, When, Write};
+use super::{CachedRead, Entry, Store, StoreFuture, StoreKey, When, Write};
 use crate::{clock::Timestamp, error::StoreError};
 
 /// A store that forwards every call, and counts and times it: see [`metrics`](crate::metrics).
@@ -39,41 +39,45 @@ async fn measured<T>(
 }
 
 impl Store for Metered {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(measured("get", async move { self.inner.get(key).await }))
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         Box::pin(measured("put", async move {
             self.inner.put(key, write, when).await
         }))
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(measured("take", async move { self.inner.take(key).await }))
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         Box::pin(measured(
             "list",
             async move { self.inner.list(group).await },
         ))
     }
 
-    fn glance<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Glance> {
-        Box::pin(measured(
-            "glance",
-            async move { self.inner.glance(key).await },
-        ))
+    fn read_cached<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, CachedRead> {
+        Box::pin(measured("read_cached", async move {
+            self.inner.read_cached(key).await
+        }))
     }
 
-    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
+    fn add<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> StoreFuture<'a, i64> {
         Box::pin(measured("add", async move {
             self.inner.add(key, delta, expires_at).await
         }))
     }
 
-    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+    fn remove_group<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, u64> {
         Box::pin(measured("remove_group", async move {
             self.inner.remove_group(group).await
         }))

@@ -19,18 +19,18 @@
 //!    entry.
 //! 6. An error means that the answer is unknown. It never stands for an answer such as "absent".
 //!
-//! Keys are hashes ([`Key::new`]), so a stolen table opens no session. The values that engines
+//! Keys are hashes ([`StoreKey::new`]), so a stolen table opens no session. The values that engines
 //! store are sealed or hashed; of a session the store reveals the subject, the roles, the times and
 //! the device name.
 //!
 //! ```
-//! use tower_jam::store::{Key, MemoryStore, Store, When, Write};
+//! use tower_jam::store::{StoreKey, MemoryStore, Store, When, Write};
 //! use tower_jam::{Clock, SystemClock};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_jam::StoreError> {
 //! let store = MemoryStore::new();
-//! let key = Key::new("example", &[b"alice"]);
+//! let key = StoreKey::new("example", &[b"alice"]);
 //! let expires_at = SystemClock.now().after(std::time::Duration::from_secs(60));
 //!
 //! assert!(store.put(&key, Write::new("first", expires_at), When::Absent).await?);
@@ -96,8 +96,8 @@ pub use self::postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "store-redis")]
 pub use self::redis::{RedisStore, RedisStoreBuilder};
 pub use self::{
-    entry::{Entry, Glance, Version, When, Write, permits},
-    key::Key,
+    entry::{CachedRead, Entry, Version, When, Write, permits},
+    key::StoreKey,
     memory::MemoryStore,
     namespace::Namespace,
 };
@@ -111,24 +111,24 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 /// [`remove_group`](Store::remove_group) too if the backend can do better than the provided loops.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Returns the live entry under `key`, or `None` if there is none.
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>>;
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>>;
 
     /// Writes if `when` holds. Returns `false` if it did not hold and nothing was written. A write
     /// that has already expired removes the entry.
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool>;
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool>;
 
     /// Removes the live entry under `key` and returns it to this caller alone.
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>>;
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>>;
 
     /// Returns every live entry of `group`, in no particular order.
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>>;
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>>;
 
     /// Reads the entry under `key` for a check that every request makes: a cached read. Only a
     /// near-cache overrides this method. Its answer may come from this process's memory, and may be
     /// as stale as its manual states. Before a caller refuses a request because of a cached answer,
     /// it must confirm it with [`get`](Store::get).
-    fn glance<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Glance> {
-        Box::pin(async move { Ok(Glance::fresh(self.get(key).await?)) })
+    fn read_cached<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, CachedRead> {
+        Box::pin(async move { Ok(CachedRead::fresh(self.get(key).await?)) })
     }
 
     /// Adds `delta` to the number under `key`, which is zero if absent, and returns the sum. The
@@ -141,7 +141,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// The provided loop fails with [`StoreError::Contended`], and adds nothing, if other writers
     /// keep winning.
-    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
+    fn add<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> StoreFuture<'a, i64> {
         Box::pin(async move {
             for _ in 0..ADD_ATTEMPTS {
                 let current = self.get(key).await?;
@@ -175,7 +180,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// The provided loop also removes an entry that was taken and written again between its two
     /// calls, under the same key but in another group. This crate never writes such a key again.
-    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+    fn remove_group<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let mut removed = 0;
             for (key, _) in self.list(group).await? {

@@ -4,11 +4,11 @@
 /// store needs to know an engine.
 ///
 /// ```
-/// use tower_jam::store::{Key, Namespace};
+/// use tower_jam::store::{StoreKey, Namespace};
 ///
 /// const INVITATION: Namespace = Namespace::new("invitation").revoking();
 ///
-/// assert!(Key::new(INVITATION, &[b"alice"]).is_revoking());
+/// assert!(StoreKey::new(INVITATION, &[b"alice"]).is_revoking());
 /// ```
 ///
 /// A plain string converts to a namespace that is [cached](Self::cached) and

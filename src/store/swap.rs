@@ -1,6 +1,6 @@
 //! The compare-and-swap loop of all engines.
 
-use super::{Entry, Key, Store, Version, When, Write, turn::SwapPermit};
+use super::{Entry, Store, StoreKey, Version, When, Write, turn::SwapPermit};
 use crate::{clock::Clock, error::StoreError};
 
 /// What a decision does with the value that was read.
@@ -25,7 +25,7 @@ pub(crate) enum Step<T> {
 pub(crate) async fn swap<T, E: From<StoreError>>(
     store: &dyn Store,
     clock: &dyn Clock,
-    key: &Key,
+    key: &StoreKey,
     decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
     let mode = SwapMode::default();
@@ -41,7 +41,7 @@ pub(crate) async fn swap<T, E: From<StoreError>>(
 pub(crate) async fn create<T, E: From<StoreError>>(
     store: &dyn Store,
     clock: &dyn Clock,
-    key: &Key,
+    key: &StoreKey,
     decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
     let mode = SwapMode {
@@ -61,7 +61,7 @@ pub(crate) async fn create<T, E: From<StoreError>>(
 pub(crate) async fn swap_once<T, E: From<StoreError>>(
     store: &dyn Store,
     clock: &dyn Clock,
-    key: &Key,
+    key: &StoreKey,
     decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
     let mode = SwapMode {
@@ -91,7 +91,7 @@ struct LostWrite<T> {
 async fn run<T, E: From<StoreError>>(
     store: &dyn Store,
     clock: &dyn Clock,
-    key: &Key,
+    key: &StoreKey,
     mode: SwapMode,
     mut decide: impl FnMut(Option<&Entry>) -> Result<Step<T>, E>,
 ) -> Result<T, E> {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     impl Store for Scripted {
-        fn get<'a>(&'a self, _: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        fn get<'a>(&'a self, _: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
             let entry = match self.reaction() {
                 Reaction::IsDown => Err(down()),
                 _ => Ok(self.entry.lock().unwrap().clone()),
@@ -216,7 +216,7 @@ mod tests {
             Box::pin(async { entry })
         }
 
-        fn put<'a>(&'a self, _: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+        fn put<'a>(&'a self, _: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
             let reaction = self.reaction();
             let mut entry = self.entry.lock().unwrap();
             let is_allowed = match when {
@@ -257,11 +257,11 @@ mod tests {
             Box::pin(async { answer })
         }
 
-        fn take<'a>(&'a self, _: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        fn take<'a>(&'a self, _: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
             unreachable!("a swap never takes")
         }
 
-        fn list<'a>(&'a self, _: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+        fn list<'a>(&'a self, _: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
             unreachable!("a swap never lists")
         }
     }
@@ -274,7 +274,7 @@ mod tests {
     async fn count_with(store: &Scripted, mode: SwapMode) -> (Result<u8, StoreError>, usize) {
         let clock = Arc::new(ManualClock::default());
         let mut decisions = 0;
-        let key = Key::new("example", &[]);
+        let key = StoreKey::new("example", &[]);
         let counted = run(store, &*clock, &key, mode, |entry| {
             decisions += 1;
             clock.advance(Duration::from_secs(1));
@@ -368,7 +368,7 @@ mod tests {
         ));
         let refusing = Refusing(store);
         let clock = ManualClock::default();
-        let key = Key::new("example", &[]);
+        let key = StoreKey::new("example", &[]);
         let counted = swap(&refusing, &clock, &key, |_| {
             clock.advance(Duration::from_secs(2));
             Ok::<_, StoreError>(Step::Swap(Write::new("", Timestamp::NEVER), ()))
@@ -385,11 +385,11 @@ mod tests {
     struct Refusing(Scripted);
 
     impl Store for Refusing {
-        fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
             self.0.get(key)
         }
 
-        fn put<'a>(&'a self, _: &'a Key, _: Write, _: When) -> StoreFuture<'a, bool> {
+        fn put<'a>(&'a self, _: &'a StoreKey, _: Write, _: When) -> StoreFuture<'a, bool> {
             let answer = match self.0.reaction() {
                 Reaction::Loses => Err(StoreError::Unknown("lost".into())),
                 _ => Ok(false),
@@ -397,11 +397,11 @@ mod tests {
             Box::pin(async { answer })
         }
 
-        fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+        fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
             self.0.take(key)
         }
 
-        fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+        fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
             self.0.list(group)
         }
     }

@@ -13,7 +13,7 @@ use std::{
     task::{Poll, Waker},
 };
 
-use super::{Key, Store};
+use super::{Store, StoreKey};
 
 /// A position in the queue of tasks that change one value. Dropping it leaves the queue.
 pub(super) struct SwapPermit {
@@ -22,7 +22,7 @@ pub(super) struct SwapPermit {
 }
 
 /// The address of a store, and a key in it.
-type QueueKey = (usize, Key);
+type QueueKey = (usize, StoreKey);
 
 #[derive(Default)]
 struct SwapQueues {
@@ -37,7 +37,7 @@ struct QueuedSwap {
 
 impl SwapPermit {
     /// Waits until the caller is first in the queue.
-    pub(super) async fn acquire(store: &dyn Store, key: &Key) -> Self {
+    pub(super) async fn acquire(store: &dyn Store, key: &StoreKey) -> Self {
         let address = std::ptr::from_ref(store).cast::<()>().addr();
         let permit = Self::join((address, key.clone()));
         poll_fn(|cx| {
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn permits_are_granted_in_order_even_if_a_waiting_task_goes_away() {
         let (store, other) = (MemoryStore::new(), MemoryStore::new());
-        let key = Key::new("example", &[b"queue"]);
+        let key = StoreKey::new("example", &[b"queue"]);
         let mut first = pin!(SwapPermit::acquire(&store, &key));
         let held = is_ready(&mut first).expect("the queue is empty");
         let mut elsewhere = pin!(SwapPermit::acquire(&other, &key));

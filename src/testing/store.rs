@@ -8,7 +8,7 @@ use std::{
 use crate::{
     clock::Timestamp,
     error::StoreError,
-    store::{Entry, Glance, Key, Store, StoreFuture, When, Write},
+    store::{CachedRead, Entry, Store, StoreFuture, StoreKey, When, Write},
 };
 
 /// Forwards every call to another store, except those that are set to fail.
@@ -110,31 +110,36 @@ impl FailingStore {
 }
 
 impl Store for FailingStore {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(self.run(async move { self.inner.get(key).await }))
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         Box::pin(self.run(async move { self.inner.put(key, write, when).await }))
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(self.run(async move { self.inner.take(key).await }))
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         Box::pin(self.run(async move { self.inner.list(group).await }))
     }
 
-    fn glance<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Glance> {
-        Box::pin(self.run(async move { self.inner.glance(key).await }))
+    fn read_cached<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, CachedRead> {
+        Box::pin(self.run(async move { self.inner.read_cached(key).await }))
     }
 
-    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
+    fn add<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> StoreFuture<'a, i64> {
         Box::pin(self.run(async move { self.inner.add(key, delta, expires_at).await }))
     }
 
-    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+    fn remove_group<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, u64> {
         Box::pin(self.run(async move { self.inner.remove_group(group).await }))
     }
 }

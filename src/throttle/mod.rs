@@ -18,7 +18,7 @@ use crate::{
     event::{Event, EventKind, EventSource, Events},
     rejection::Rejection,
     secret::{MasterSecret, Secret},
-    store::{self, Key, Namespace, Store},
+    store::{self, Namespace, Store, StoreKey},
 };
 
 /// Counts attempts per account, address and device, across all nodes.
@@ -256,7 +256,7 @@ impl ThrottleInner {
     fn counter(&self, budget: Budget, parts: &[&[u8]]) -> Counter {
         let purpose = [self.purpose.as_bytes()];
         Counter {
-            key: Key::new(THROTTLE, &[&purpose, parts].concat()),
+            key: StoreKey::new(THROTTLE, &[&purpose, parts].concat()),
             budget,
             ends_at: Timestamp::NEVER,
         }
@@ -278,7 +278,7 @@ impl fmt::Debug for Throttle {
 
 /// A number in the store, and its budget.
 struct Counter {
-    key: Key,
+    key: StoreKey,
     budget: Budget,
     ends_at: Timestamp,
 }

@@ -270,7 +270,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
         let dates = inner.envelope.dates();
         let (mut claims, user) = payload::read::<U>(&payload, dates).map_err(|error| {
             Rejection::invalid("the claims are not an acceptable JSON object")
-                .because(json::position(&error))
+                .with_source(json::position(&error))
         })?;
         if let Some(foreign) = &inner.foreign {
             foreign.apply(&payload, &mut claims)?;

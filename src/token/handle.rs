@@ -37,8 +37,8 @@ macro_rules! handle {
             /// fails; trying again is safe.
             /// [`RejectionKind::Misconfigured`](crate::RejectionKind::Misconfigured) when the
             /// engine has no [list](super::revocation).
-            pub async fn revoke(&self, token: &str) -> Result<(), Rejection> {
-                self.engine.revoke(token).await
+            pub async fn revoke_token(&self, token: &str) -> Result<(), Rejection> {
+                self.engine.revoke_token(token).await
             }
 
             /// Revokes several tokens; revokes none of them if one is invalid.
@@ -47,11 +47,11 @@ macro_rules! handle {
             ///
             /// Those of [`revoke`](Self::revoke). When the store fails, some tokens are revoked and
             /// others are not.
-            pub async fn revoke_all(
+            pub async fn revoke_tokens(
                 &self,
                 tokens: impl IntoIterator<Item = impl AsRef<str>>,
             ) -> Result<(), Rejection> {
-                self.engine.revoke_all(tokens).await
+                self.engine.revoke_tokens(tokens).await
             }
 
             /// Returns the id of a token, for a [`TokenList`]. The token is verified first, except

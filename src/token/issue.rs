@@ -111,7 +111,7 @@ impl<U: Serialize> Issue<'_, U> {
     async fn issue_on_list(&self, list: &TokenList) -> Result<Secret<String>, IssueError> {
         let engine = &*self.engine.inner;
         self.grant.check()?;
-        if self.ttl > list.longest() {
+        if self.ttl > list.max_ttl() {
             let reason = "its lifetime exceeds the longest lifetime of the list";
             return Err(IssueError::Grant(reason));
         }

@@ -9,13 +9,13 @@ use super::{
 use crate::{clock::Timestamp, rejection::Rejection};
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
-    pub(super) async fn revoke(&self, token: &str) -> Result<(), Rejection> {
+    pub(super) async fn revoke_token(&self, token: &str) -> Result<(), Rejection> {
         let list = self.required_list()?;
-        Ok(list.revoke(&self.token_id(token)?).await?)
+        Ok(list.revoke_id(&self.token_id(token)?).await?)
     }
 
     /// Revokes several tokens; revokes none of them if one is invalid.
-    pub(super) async fn revoke_all(
+    pub(super) async fn revoke_tokens(
         &self,
         tokens: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<(), Rejection> {
@@ -24,7 +24,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
             .into_iter()
             .map(|token| self.token_id(token.as_ref()))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(list.revoke_all(&ids).await?)
+        Ok(list.revoke_ids(&ids).await?)
     }
 
     pub(super) fn token_id(&self, token: &str) -> Result<TokenId, Rejection> {

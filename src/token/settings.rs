@@ -92,7 +92,7 @@ impl TokenSettings {
             let reason = "is less than one second, by which a list may postdate `iat`";
             return Err(ConfigError::new("leeway", reason));
         }
-        if self.ttl > list.longest() {
+        if self.ttl > list.max_ttl() {
             return Err(ConfigError::new(
                 "ttl",
                 "is longer than the longest lifetime of the list",

@@ -167,7 +167,7 @@ async fn nothing_by_the_old_password_survives_its_change_on_any_store() {
                 "{}",
                 backend.name
             );
-            nodes[0].accounts.logout_all(&nodes[0].alice).await.unwrap();
+            nodes[0].accounts.revoke_all(&nodes[0].alice).await.unwrap();
         }
         assert!(
             overtaken > 50 && early > 150,
@@ -241,7 +241,7 @@ async fn a_login_that_a_whole_change_overtook_is_judged_by_the_new_hash() {
             Box::pin(async move {
                 if disables {
                     assert!(world.users.set_disabled(&world.alice, true).await.unwrap());
-                    return world.accounts.logout_all(&world.alice).await.unwrap();
+                    return world.accounts.revoke_all(&world.alice).await.unwrap();
                 }
                 let old = Secret::new(PASSWORD.to_owned());
                 let origin = origin();
@@ -294,7 +294,7 @@ async fn a_change_whose_caller_vanished_is_made_to_its_end() {
             assert!(Instant::now() < deadline, "{polls}: {} tasks", tasks());
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let is_changed = world.count(EventKind::AllSessionsEnded) == 1;
+        let is_changed = world.count(EventKind::AllDevicesRevoked) == 1;
         let is_alive = world
             .accounts
             .pairs()

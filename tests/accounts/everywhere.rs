@@ -96,7 +96,7 @@ async fn remembered_devices_are_listed_and_revoked_one_by_one() {
     assert!(
         !world
             .accounts
-            .revoke_remembered("another", id)
+            .revoke_remembered_device("another", id)
             .await
             .unwrap()
     );
@@ -124,7 +124,7 @@ async fn a_login_that_is_overtaken_remembers_no_device() {
     let (proved, device) = proved.unwrap();
     let token = world.accounts.remember_device(&proved, &device).await;
     let (token, _) = token.unwrap().unwrap();
-    world.accounts.logout_all(&world.alice).await.unwrap();
+    world.accounts.revoke_all(&world.alice).await.unwrap();
     let refused = world.accounts.finish_login(proved, device).await;
     assert!(matches!(refused, Err(LoginError::Rejected(_))));
     let cookie = format!("__Host-remembered={}", token.expose());
@@ -139,10 +139,10 @@ async fn a_pending_login_comes_to_nothing_however_short_sessions_live() {
     let world = world_on(store, clock).await;
     let sessions = Sessions::builder(world.store.clone(), &world.shared.secret)
         .issuer(ISSUER)
-        .users(account::reread(
+        .users(account::user_reader(
             world.users.clone() as Arc<dyn account::Users<_>>
         ))
-        .idle(Duration::from_secs(60))
+        .idle_timeout(Duration::from_secs(60))
         .absolute(Duration::from_secs(60))
         .clock(world.clock.clone())
         .build()
@@ -159,7 +159,7 @@ async fn a_pending_login_comes_to_nothing_however_short_sessions_live() {
     let app = world.mount(routes::accounts(accounts.clone()));
     let waiting = post(&app, "/session/login", &[], login("alice", PASSWORD)).await;
     let challenge = waiting.json()["challenge"].as_str().unwrap().to_owned();
-    accounts.logout_all(&world.alice).await.unwrap();
+    accounts.revoke_all(&world.alice).await.unwrap();
     world.clock.advance(Duration::from_secs(120));
     for mode in ["session", "tokens"] {
         let code = phone.code(&world);
@@ -181,7 +181,7 @@ async fn a_login_with_a_provider_that_began_before_comes_to_nothing() {
     };
     assert!(prove(started_at).await.unwrap().is_some());
     world.clock.advance(Duration::from_secs(1));
-    accounts.logout_all(alice).await.unwrap();
+    accounts.revoke_all(alice).await.unwrap();
     for at in [started_at, world.clock.now()] {
         let refused = prove(at).await.unwrap_err();
         assert_eq!(refused.status(), 401);

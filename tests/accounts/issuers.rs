@@ -92,7 +92,7 @@ impl Site {
             .clock(clock.clone())
             .build()
             .unwrap();
-        let reread = || account::reread(users.clone());
+        let reread = || account::user_reader(users.clone());
         let pairs = TokenPairs::builder(jwt, store.clone(), secret, reread());
         let pairs = pairs.build().unwrap();
         let sessions = Sessions::builder(store.clone(), secret)
@@ -211,13 +211,13 @@ async fn no_credential_of_one_issuer_is_worth_anything_at_another() {
         assert_eq!(refused.status, 401, "{}: {}", backend.name, refused.text);
         let token = cookie[0].1.strip_prefix("__Host-sid=").unwrap();
         assert!(b.sessions.get(token).await.unwrap().is_none());
-        assert!(b.sessions.rework(token).await.unwrap().is_none());
-        assert!(!b.sessions.delete(token).await.unwrap());
+        assert!(b.sessions.cycle_id(token).await.unwrap().is_none());
+        assert!(!b.sessions.revoke_token(token).await.unwrap());
         let page = send(&a.app, "GET", "/page", &cookie, String::new()).await;
         assert_eq!(page.status, 200, "it lives on where it belongs");
 
         // What one ends of a user is nobody else's.
-        b.accounts.logout_all("1").await.unwrap();
+        b.accounts.revoke_all("1").await.unwrap();
         let page = send(&a.app, "GET", "/page", &cookie, String::new()).await;
         assert_eq!(page.status, 200);
     }

@@ -11,7 +11,7 @@ use tower_jam::{
     Claims, Clock, Passwords, Secret, Session, SessionLayer, SystemClock,
     account::{Credentials, LoginError, Origin, Users},
     event::EventKind,
-    password::{Cost, Scheme},
+    password::{Cost, PasswordScheme},
     routes::AccountRoutes,
     testing::ManualClock,
     throttle::Budget,
@@ -570,7 +570,7 @@ async fn a_hash_from_another_system_is_replaced_at_the_next_login() {
     let world = world().await;
     let app = world.app();
     let old = Passwords::builder()
-        .schemes([Scheme::Bcrypt])
+        .schemes([PasswordScheme::Bcrypt])
         .dangerous_cost(Cost::Bcrypt { log_rounds: 4 })
         .build()
         .unwrap();

@@ -178,7 +178,7 @@ async fn the_device_is_the_one_of_the_first_step() {
 async fn a_login_that_waits_can_do_nothing_but_give_its_code() {
     let (world, phone) = enrolled().await;
     let pair = world.accounts.pairs();
-    let before = pair.active_sessions(&world.alice).await.unwrap().len();
+    let before = pair.list(&world.alice).await.unwrap().len();
     let challenge = first_step(&world, "/login").await;
     let bearer = format!("Bearer {challenge}");
     for (method, path) in [
@@ -208,7 +208,7 @@ async fn a_login_that_waits_can_do_nothing_but_give_its_code() {
         401
     );
     assert_eq!(
-        pair.active_sessions(&world.alice).await.unwrap().len(),
+        pair.list(&world.alice).await.unwrap().len(),
         before
     );
 
@@ -273,7 +273,7 @@ async fn a_challenge_is_over_after_five_minutes_and_with_a_new_password() {
     let all = world
         .accounts
         .pairs()
-        .active_sessions(&world.alice)
+        .list(&world.alice)
         .await
         .unwrap();
     assert!(all.is_empty());
@@ -325,7 +325,7 @@ async fn of_many_second_steps_with_one_code_one_is_a_login_on_every_store() {
                 answers.iter().all(|status| [200, 401].contains(status)),
                 "{answers:?}"
             );
-            nodes[0].accounts.logout_all(&nodes[0].alice).await.unwrap();
+            nodes[0].accounts.revoke_all(&nodes[0].alice).await.unwrap();
         }
     }
 }

@@ -230,7 +230,7 @@ async fn with_no_age_at_all_the_next_request_knows() {
     let table = Table::new(world.users.clone());
     let sessions = Sessions::builder(world.store.clone(), &world.shared.secret)
         .issuer(ISSUER)
-        .users(tower_jam::account::reread(
+        .users(tower_jam::account::user_reader(
             table.clone() as Arc<dyn Users<Claims>>
         ))
         .user_max_age(Duration::ZERO)
@@ -321,7 +321,7 @@ async fn engines_that_do_not_belong_together_are_an_error() {
         Accounts::builder(users, world.passwords.clone(), throttle, pairs)
     };
     let sessions = || Sessions::builder(world.store.clone(), &world.shared.secret);
-    let users = || tower_jam::account::reread(world.users.clone() as Arc<dyn Users<Claims>>);
+    let users = || tower_jam::account::user_reader(world.users.clone() as Arc<dyn Users<Claims>>);
     let foreign = sessions().users(users()).build().unwrap();
     let error = builder().sessions(foreign).build().unwrap_err();
     assert_eq!(error.setting(), "sessions");

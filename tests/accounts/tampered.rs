@@ -6,7 +6,7 @@ use serde_json::json;
 use tower_jam::{
     Clock, StoreError, SystemClock,
     event::EventKind,
-    store::{Entry, Key, MemoryStore, Store, StoreFuture, When, Write},
+    store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write},
     testing::ManualClock,
 };
 
@@ -19,35 +19,35 @@ use super::{
 #[derive(Debug)]
 struct Owned {
     inner: MemoryStore,
-    keys: Mutex<Vec<Key>>,
+    keys: Mutex<Vec<StoreKey>>,
 }
 
 impl Owned {
     /// Puts `value` under `key` as if it had been there all the time.
-    async fn overwrite(&self, key: &Key, value: Vec<u8>) {
+    async fn overwrite(&self, key: &StoreKey, value: Vec<u8>) {
         let entry = self.inner.get(key).await.unwrap().unwrap();
         let write = Write::new(value, entry.expires_at);
         assert!(self.inner.put(key, write, When::Always).await.unwrap());
     }
 
     /// The keys of this namespace, in the order of their first use.
-    fn of(&self, namespace: &str) -> Vec<Key> {
+    fn of(&self, namespace: &str) -> Vec<StoreKey> {
         let keys = self.keys.lock().unwrap();
         let of_it = keys.iter().filter(|key| key.namespace() == namespace);
         of_it.cloned().collect()
     }
 
-    async fn value(&self, key: &Key) -> Vec<u8> {
+    async fn value(&self, key: &StoreKey) -> Vec<u8> {
         self.inner.get(key).await.unwrap().unwrap().value.to_vec()
     }
 }
 
 impl Store for Owned {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         self.inner.get(key)
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         let mut keys = self.keys.lock().unwrap();
         if !keys.contains(key) {
             keys.push(key.clone());
@@ -56,24 +56,24 @@ impl Store for Owned {
         self.inner.put(key, write, when)
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         self.inner.take(key)
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         self.inner.list(group)
     }
 
     fn add<'a>(
         &'a self,
-        key: &'a Key,
+        key: &'a StoreKey,
         delta: i64,
         expires_at: tower_jam::Timestamp,
     ) -> StoreFuture<'a, i64> {
         self.inner.add(key, delta, expires_at)
     }
 
-    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+    fn remove_group<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, u64> {
         self.inner.remove_group(group)
     }
 }
@@ -170,14 +170,14 @@ async fn a_device_record_that_does_not_open_keeps_nobody_out() {
         .await;
     let gone = post(&world.app(), "/logout", &[], pair.body()).await;
     assert_eq!(gone.status, 204, "{}", gone.text);
-    let sessions = world.accounts.pairs().active_sessions(&world.alice).await;
+    let sessions = world.accounts.pairs().list(&world.alice).await;
     assert!(sessions.unwrap().is_empty());
     let again = world.login().await;
     let refreshed = post(&world.app(), "/refresh", &[], again.body()).await;
     assert_eq!(refreshed.status, 200, "{}", refreshed.text);
 
     store.overwrite(&key, Vec::new()).await;
-    world.accounts.logout_all(&world.alice).await.unwrap();
+    world.accounts.revoke_all(&world.alice).await.unwrap();
     world.login().await;
 }
 

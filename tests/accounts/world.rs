@@ -119,14 +119,14 @@ impl Shared {
             .build()
             .unwrap();
         let found = seen(users.clone());
-        let reread = account::reread(found.clone());
+        let reread = account::user_reader(found.clone());
         let pairs = TokenPairs::builder(jwt, store.clone(), &self.secret, reread)
             .events(told.clone())
             .build()
             .unwrap();
         let sessions = Sessions::builder(store.clone(), &self.secret)
             .issuer(ISSUER)
-            .users(account::reread(found.clone()))
+            .users(account::user_reader(found.clone()))
             .clock(clock.clone())
             .build()
             .unwrap();

@@ -39,9 +39,9 @@ async fn the_events_of_every_engine_are_told() {
     let session = jam.session_create(alice()).await.unwrap();
     jam.session_delete(session.token.expose()).await.unwrap();
     let token = jam.jwt_create_token(alice()).await.unwrap();
-    jam.jwt().unwrap().revoke(token.expose()).await.unwrap();
+    jam.jwt().unwrap().revoke_token(token.expose()).await.unwrap();
     let token = jam.paseto_create(alice()).await.unwrap();
-    jam.paseto().unwrap().revoke(token.expose()).await.unwrap();
+    jam.paseto().unwrap().revoke_token(token.expose()).await.unwrap();
     for _ in 0..2 {
         jam.pairs().unwrap().issue(alice()).await.unwrap();
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tower_jam::{Clock, Jam, SystemClock, config::Config, store::Key};
+use tower_jam::{Clock, Jam, SystemClock, config::Config, store::StoreKey};
 
 use crate::{
     support::{postgres, redis},
@@ -21,7 +21,7 @@ async fn are_apart(store: Value) {
     }
     for one in &all {
         let session = one.session_create(alice()).await.unwrap();
-        let counter = Key::new("example", &[b"apart"]);
+        let counter = StoreKey::new("example", &[b"apart"]);
         let later = SystemClock.now().after(Duration::from_secs(60));
         one.store().add(&counter, 1, later).await.unwrap();
         for other in &all {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tower_jam::{
     Algorithm, AuthUser, Claims, Jam, Secret, StoreError,
     config::Config,
-    oauth2::{Callback, Login},
+    oauth2::{Callback, ProviderLogin},
     routes,
 };
 use url::Url;
@@ -27,7 +27,7 @@ use crate::{
 fn discovered(provider: &Provider, more: Value) -> Value {
     let mut table = json!({
         "client_id": CLIENT, "client_secret": CLIENT_SECRET, "issuer": provider.url,
-        "redirect_url": "https://app.acme.dev/oauth/acme/callback", "insecure_http_on_loopback": true,
+        "redirect_url": "https://app.acme.dev/oauth/acme/callback", "dangerous_http_on_loopback": true,
     });
     let Value::Object(more) = more else {
         panic!("settings are a table");
@@ -59,7 +59,7 @@ async fn returns(jam: &Jam) -> (Callback, String) {
     (callback, value.to_owned())
 }
 
-async fn logs_in(jam: &Jam) -> Result<Login, tower_jam::Rejection> {
+async fn logs_in(jam: &Jam) -> Result<ProviderLogin, tower_jam::Rejection> {
     let (callback, cookie) = returns(jam).await;
     jam.oauth2_fetch_token("acme", callback, Some(&cookie))
         .await
@@ -217,7 +217,7 @@ async fn a_provider_that_cannot_be_asked_ends_the_start() {
             format!("{oauth}.issuer`: its metadata could not be fetched"),
         ),
         (
-            json!({ "insecure_http_on_loopback": false }),
+            json!({ "dangerous_http_on_loopback": false }),
             format!("{oauth}.issuer`: is not an https URL"),
         ),
         (
@@ -255,7 +255,7 @@ async fn a_browser_logs_in_by_the_routes() {
         .unwrap()
         .unwrap();
     let known = HashMap::from([((provider.url.clone(), "user-1".to_owned()), ada)]);
-    let link = move |login: Login| {
+    let link = move |login: ProviderLogin| {
         let (issuer, subject) = login.profile.key();
         let user = known.get(&(issuer.to_owned(), subject.to_owned())).cloned();
         async move { Ok::<_, StoreError>(user) }

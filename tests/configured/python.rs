@@ -75,7 +75,7 @@ async fn shop(changes: &[(&str, &str)]) -> Shop {
     .await;
     let pool = PgPool::connect(&url).await.unwrap();
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
-    let store = PostgresStore::with_pool(pool.clone()).with_clock(clock.clone());
+    let store = PostgresStore::with_pool(pool.clone()).clock(clock.clone());
     let store = Arc::new(store.connect().await.unwrap());
     let users: Arc<dyn Users<Person>> = Arc::new(
         PostgresUsers::builder(pool.clone(), "people")

@@ -158,12 +158,12 @@ async fn tokens_are_called_back_as_the_list_of_their_table_can() {
             let (token, revoked) = match kind {
                 "jwt" => {
                     let token = jam.jwt_create_token(alice()).await.unwrap();
-                    let revoked = jam.jwt().unwrap().revoke(token.expose()).await;
+                    let revoked = jam.jwt().unwrap().revoke_token(token.expose()).await;
                     (token, revoked)
                 }
                 _ => {
                     let token = jam.paseto_create(alice()).await.unwrap();
-                    let revoked = jam.paseto().unwrap().revoke(token.expose()).await;
+                    let revoked = jam.paseto().unwrap().revoke_token(token.expose()).await;
                     (token, revoked)
                 }
             };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use tower_jam::{Jam, Rejection, store::Key};
+use tower_jam::{Jam, Rejection, store::StoreKey};
 
 use crate::{
     support::{
@@ -346,7 +346,7 @@ async fn a_capacity_of_memory_is_kept_to() {
     let jam = built(&instance(json!({ "store": { "capacity": 3 } }))).await;
     let put = |n: u8| {
         let write = tower_jam::store::Write::new("value", tower_jam::Timestamp::NEVER);
-        let key = Key::new("test", &[&[n]]);
+        let key = StoreKey::new("test", &[&[n]]);
         let jam = jam.clone();
         async move {
             jam.store()

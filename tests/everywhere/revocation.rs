@@ -12,7 +12,7 @@ use http::{Request, Response};
 use tower::{Layer, ServiceExt};
 use tower_jam::{
     Grant, MasterSecret, SessionLayer, Sessions, SystemClock,
-    store::{Key, NearCache, PostgresStore, RedisStore, Store},
+    store::{NearCache, PostgresStore, RedisStore, Store, StoreKey},
 };
 
 use super::support::{
@@ -60,7 +60,7 @@ async fn measure(backend: Backend) {
             let name = backend.name;
             assert!(Instant::now() < deadline, "{name}: it is not remembered");
         }
-        assert!(one.delete(token.expose()).await.unwrap());
+        assert!(one.revoke_token(token.expose()).await.unwrap());
         let ended = Instant::now();
         loop {
             let asked = ended.elapsed();
@@ -90,11 +90,11 @@ async fn measure(backend: Backend) {
 
 /// Whether the second node would answer for alice's one session from memory.
 async fn is_remembered(backend: &Backend) -> bool {
-    let group = Key::new("session-user", &[b"self", b"alice"]);
+    let group = StoreKey::new("session-user", &[b"self", b"alice"]);
     let listed = backend.nodes[1].list(&group).await.unwrap();
     assert_eq!(listed.len(), 1);
     backend.near[1]
-        .glance(&listed[0].0)
+        .read_cached(&listed[0].0)
         .await
         .unwrap()
         .is_remembered
@@ -125,7 +125,7 @@ async fn cut_off(name: &str, direct: Arc<dyn Store>, near: Arc<dyn Store>, proxy
         tokio::time::sleep(Duration::from_millis(700)).await;
         assert_eq!(answer(&two, token.expose()).await, 200);
         proxy.freeze(true);
-        assert!(one.delete(token.expose()).await.unwrap());
+        assert!(one.revoke_token(token.expose()).await.unwrap());
         let ended = Instant::now();
         let mut last = None;
         while ended.elapsed() < Duration::from_millis(2_500) {

@@ -91,7 +91,7 @@ async fn no_late_write_revives_a_session() {
                 };
                 let logout = {
                     let (one, token) = (one.clone(), Arc::clone(&token));
-                    async move { one.delete(token.expose()).await.unwrap() }
+                    async move { one.revoke_token(token.expose()).await.unwrap() }
                 };
                 let ((), is_ended) = race(writer, logout).await;
                 assert!(is_ended);
@@ -112,15 +112,15 @@ async fn nothing_survives_clear_whatever_rework_and_login_do_meanwhile() {
             for round in 0..ROUNDS {
                 let first = one.create(alice()).await.unwrap().token;
                 let epoch = one.epoch("alice").await.unwrap();
-                let (rework, login) = (two.clone(), two.clone());
+                let (cycle_id, login) = (two.clone(), two.clone());
                 let token = first.clone();
                 let entering = async move {
-                    let renewed = rework.rework(token.expose()).await.unwrap();
+                    let renewed = cycle_id.cycle_id(token.expose()).await.unwrap();
                     let entered = login.create(alice()).since(epoch).await.ok();
                     [renewed, entered.map(|session| session.token)]
                 };
                 let clearing = one.clone();
-                let clearing = async move { clearing.clear("alice").await.unwrap() };
+                let clearing = async move { clearing.revoke_all("alice").await.unwrap() };
                 let (tokens, _) = race(entering, clearing).await;
                 for token in tokens.into_iter().flatten().chain([first]) {
                     for node in [&one, &two] {

@@ -17,7 +17,7 @@ use super::support::provider::{FAULTS, Fault, KEYS, Provider, seal, sign};
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn jwks(provider: &Provider) -> JwksBuilder {
-    Jwks::builder(&provider.at(KEYS)).insecure_http_on_loopback()
+    Jwks::builder(&provider.at(KEYS)).dangerous_http_on_loopback()
 }
 
 fn jwt(provider: &Provider, jwks: &Jwks) -> Jwt {
@@ -44,7 +44,7 @@ const UNKNOWN: &str = "no key of the ring has this kid";
 #[tokio::test]
 async fn keys_are_there_before_the_first_request_and_nobody_waits_for_them() {
     let provider = Provider::start().await;
-    let jwks = jwks(&provider).fetch().await.unwrap();
+    let jwks = jwks(&provider).connect().await.unwrap();
     assert_eq!(provider.asked(KEYS), 1);
     let jwt = jwt(&provider, &jwks);
     for _ in 0..10 {
@@ -59,7 +59,7 @@ async fn keys_are_there_before_the_first_request_and_nobody_waits_for_them() {
 #[tokio::test]
 async fn a_new_key_is_fetched_when_its_first_token_comes_and_all_who_bring_one_wait_for_it() {
     let provider = Provider::start().await;
-    let jwks = jwks(&provider).fetch().await.unwrap();
+    let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
     let new = provider.rotate(true);
     let mut callers = tokio::task::JoinSet::new();
@@ -76,7 +76,7 @@ async fn a_new_key_is_fetched_when_its_first_token_comes_and_all_who_bring_one_w
 #[tokio::test]
 async fn a_thousand_unknown_keys_in_a_second_cause_one_request_and_are_refused() {
     let provider = Provider::start().await;
-    let jwks = jwks(&provider).fetch().await.unwrap();
+    let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
     let stranger = Key::generate(Algorithm::Es256).unwrap();
     let began = Instant::now();
@@ -120,7 +120,7 @@ async fn until_asked(provider: &Provider, times: usize) {
 #[tokio::test]
 async fn an_unknown_key_is_asked_for_once_in_an_interval_and_again_in_the_next() {
     let provider = Provider::start().await;
-    let jwks = jwks(&provider).fetch().await.unwrap();
+    let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
     let stranger = Key::generate(Algorithm::Es256).unwrap();
     for round in 2..5 {
@@ -141,7 +141,7 @@ async fn an_unknown_key_is_asked_for_once_in_an_interval_and_again_in_the_next()
 async fn keys_are_refreshed_when_their_time_is_over_and_soon_after_a_failure() {
     let provider = Provider::start().await;
     provider.cache_control("public, max-age=7200");
-    let jwks = jwks(&provider).fetch().await.unwrap();
+    let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
     let old = token_of(&provider);
     assert_eq!(reason(&jwt, &old).await, "good");
@@ -166,7 +166,7 @@ async fn keys_are_refreshed_when_their_time_is_over_and_soon_after_a_failure() {
 #[tokio::test]
 async fn only_what_a_new_key_could_have_made_asks_for_it() {
     let provider = Provider::start().await;
-    let jwks = jwks(&provider).fetch().await.unwrap();
+    let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
     let key = provider.key();
     let claims = provider.claims(&json!({}));
@@ -189,7 +189,7 @@ async fn only_what_a_new_key_could_have_made_asks_for_it() {
 #[tokio::test]
 async fn known_keys_verify_at_once_while_the_provider_hangs() {
     let provider = Provider::start().await;
-    let jwks = jwks(&provider).fetch().await.unwrap();
+    let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
     let known = provider.key();
     let stranger = provider.rotate(true);
@@ -218,7 +218,7 @@ async fn known_keys_verify_at_once_while_the_provider_hangs() {
 async fn whatever_goes_wrong_the_start_says_so_in_time_and_later_the_old_keys_stay() {
     for fault in FAULTS {
         let provider = Provider::start().await;
-        let jwks = || jwks(&provider).timeout(TIMEOUT);
+        let jwks = || jwks(&provider).request_timeout(TIMEOUT);
         let started = jwks().fetch().await.unwrap();
         let jwt = jwt(&provider, &started);
         let known = provider.key();
@@ -271,7 +271,7 @@ async fn a_broken_key_is_left_out_and_the_others_count() {
     keys.extend(broken());
     keys.push(good.public_jwk().unwrap());
     provider.publish(keys);
-    let jwks = jwks(&provider).fetch().await.unwrap();
+    let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
     assert_eq!(reason(&jwt, &token_of(&provider)).await, "good");
     assert!(jwks.keys().accept(good).is_err(), "it is there already");
@@ -306,11 +306,11 @@ async fn a_set_without_a_usable_key_or_with_a_shared_secret_is_an_error_and_the_
     let secret = json!({ "kty": "oct", "alg": "HS256", "kid": "s", "k": "c3dvcmRmaXNoLHN3b3JkZmlzaCxzd29yZGZpc2gsc3dvcmRmaXNo" });
     for keys in [vec![], broken(), vec![secret]] {
         let provider = Provider::start().await;
-        let started = jwks(&provider).fetch().await.unwrap();
+        let started = jwks(&provider).connect().await.unwrap();
         let jwt = jwt(&provider, &started);
         let known = provider.key();
         provider.publish(keys);
-        assert!(jwks(&provider).fetch().await.is_err());
+        assert!(jwks(&provider).connect().await.is_err());
         let stranger = Key::generate(Algorithm::Es256).unwrap();
         assert_eq!(reason(&jwt, &token(&provider, &stranger)).await, UNKNOWN);
         assert_eq!(reason(&jwt, &token(&provider, &known)).await, "good");
@@ -320,7 +320,7 @@ async fn a_set_without_a_usable_key_or_with_a_shared_secret_is_an_error_and_the_
 #[tokio::test]
 async fn a_token_that_was_seen_is_refused_once_its_key_is_no_longer_published() {
     let provider = Provider::start().await;
-    let jwks = jwks(&provider).fetch().await.unwrap();
+    let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
     let old = token_of(&provider);
     for _ in 0..3 {
@@ -346,7 +346,7 @@ async fn the_task_ends_with_the_last_handle() {
     };
     let provider = Provider::start().await;
     let before = tasks();
-    let jwks = jwks(&provider).fetch().await.unwrap();
+    let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
     drop(jwks);
     let provider_key = provider.rotate(true);
@@ -371,7 +371,7 @@ const CONNECTIONS: usize = 2;
 
 #[tokio::test]
 async fn another_party_is_asked_by_https_and_settings_are_checked_before() {
-    let refused = async |url: &str| Jwks::builder(url).fetch().await.unwrap_err().to_string();
+    let refused = async |url: &str| Jwks::builder(url).connect().await.unwrap_err().to_string();
     for url in [
         "http://id.acme.dev/keys",
         "http://127.0.0.1/keys",
@@ -384,11 +384,11 @@ async fn another_party_is_asked_by_https_and_settings_are_checked_before() {
     }
     let provider = Provider::start().await;
     for interval in [0, 86_401] {
-        let settings = jwks(&provider).interval(Duration::from_secs(interval));
+        let settings = jwks(&provider).min_refresh_interval(Duration::from_secs(interval));
         assert_eq!(settings.fetch().await.unwrap_err().setting(), "interval");
     }
     for timeout in [Duration::ZERO, Duration::from_secs(31)] {
-        let settings = jwks(&provider).timeout(timeout);
+        let settings = jwks(&provider).request_timeout(timeout);
         assert_eq!(settings.fetch().await.unwrap_err().setting(), "timeout");
     }
     assert_eq!(provider.asked(KEYS), 0);

@@ -27,7 +27,7 @@ fn from(provider: &Provider) -> FromIssuer<Claims> {
 fn from_name(issuer: &str) -> FromIssuer<Claims> {
     Jwt::from_issuer(issuer)
         .audience("api")
-        .insecure_http_on_loopback()
+        .dangerous_http_on_loopback()
 }
 
 async fn reason(jwt: &Jwt, token: &str) -> String {
@@ -50,7 +50,7 @@ async fn five_lines_make_a_resource_server_that_is_warm_before_its_first_request
     let provider = Provider::start().await;
     let layer = JwtLayer::<Claims>::from_issuer(provider.issuer())
         .audience("api")
-        .insecure_http_on_loopback()
+        .dangerous_http_on_loopback()
         .await
         .unwrap();
     assert_eq!((provider.asked(DISCOVERY), provider.asked(KEYS)), (1, 1));
@@ -189,7 +189,7 @@ async fn whatever_goes_wrong_at_discovery_or_at_the_keys_the_start_says_so_in_ti
             let provider = Provider::start().await;
             provider.fail(at, fault);
             let began = Instant::now();
-            let error = from(&provider).timeout(TIMEOUT).await.unwrap_err();
+            let error = from(&provider).request_timeout(TIMEOUT).await.unwrap_err();
             assert!(began.elapsed() < TIMEOUT * 3, "{at} {fault:?}");
             let said = chain(&error);
             assert!(
@@ -206,7 +206,7 @@ async fn whatever_goes_wrong_at_discovery_or_at_the_keys_the_start_says_so_in_ti
 async fn settings_are_checked_before_anybody_is_asked() {
     let provider = Provider::start().await;
     let from = || Jwt::<Claims>::from_issuer(provider.issuer());
-    let error = from().insecure_http_on_loopback().await.unwrap_err();
+    let error = from().dangerous_http_on_loopback().await.unwrap_err();
     assert_eq!(error.setting(), "audience");
     let error = from().audience("api").await.unwrap_err();
     assert_eq!(error.to_string(), "setting `issuer`: is not an https URL");

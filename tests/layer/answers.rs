@@ -11,7 +11,7 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_jam::{
     Rejection, RejectionKind,
     guard::role,
-    layer::{Asked, AuthLayer, GrpcResponder, GuardLayer, HttpResponder, Respond},
+    layer::{AuthLayer, GrpcResponder, GuardLayer, HttpResponder, RequestContext, Respond},
 };
 
 use crate::world::{Answer, Log, Oracle, get, refusal, request};
@@ -301,7 +301,7 @@ async fn a_boxed_body_is_made_by_a_function() {
 
 #[tokio::test]
 async fn a_closure_answers_as_it_likes_and_knows_how_it_was_asked() {
-    let responder = |rejection: &Rejection, asked: &Asked| {
+    let responder = |rejection: &Rejection, asked: &RequestContext| {
         let text = format!(
             "{} {} {}",
             rejection.grpc_code(),
@@ -339,9 +339,9 @@ fn a_realm_that_cannot_stand_in_a_header_is_refused() {
         assert!(HttpResponder::new().with_realm(realm).is_err(), "{realm:?}");
         assert!(GrpcResponder::new().with_realm(realm).is_err(), "{realm:?}");
     }
-    use tower_jam::layer::{Asked, Respond};
+    use tower_jam::layer::{RequestContext, Respond};
     let grpc = GrpcResponder::new().with_realm("the acme").unwrap();
-    let answer: Response<Body> = grpc.respond(&Rejection::missing(), &Asked::default());
+    let answer: Response<Body> = grpc.respond(&Rejection::missing(), &RequestContext::default());
     assert_eq!(
         answer.headers()["www-authenticate"],
         r#"Bearer realm="the acme""#

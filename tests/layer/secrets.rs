@@ -8,7 +8,7 @@ use http::StatusCode;
 use tower::ServiceExt;
 use tower_jam::{
     Algorithm, AuthUser, Authenticate, Claims, CredentialSource, Grant, Identity, IssueError, Jwt,
-    JwtLayer, Key, KeyRing, MasterSecret, Rejection, Session, SessionLayer, Sessions,
+    JwtLayer, KeyRing, MasterSecret, Rejection, Session, SessionLayer, Sessions, StoreKey,
     guard::{role, scope},
     layer::{AuthLayer, GuardLayer, HttpResponder},
     store::{self, Entry, MemoryStore, Store, StoreFuture, When, Write},
@@ -47,16 +47,16 @@ fn part(json: &str) -> String {
 fn routes() -> Router {
     let name = async |user: AuthUser<User>| user.name.clone();
     let write = async |session: Session| {
-        session.set("markervalue-name", &"markervalue-text").await?;
+        session.insert("markervalue-name", &"markervalue-text").await?;
         Ok::<_, Rejection>(
             session
-                .value::<String>("markervalue-name")?
+                .get::<String>("markervalue-name")?
                 .unwrap_or_default(),
         )
     };
     let misread = async |session: Session| {
-        session.set("markervalue-name", &"markervalue-text").await?;
-        session.value::<u32>("markervalue-name").map(|_| ())
+        session.insert("markervalue-name", &"markervalue-text").await?;
+        session.get::<u32>("markervalue-name").map(|_| ())
     };
     let login = async |session: Session| {
         let entered = session
@@ -102,7 +102,7 @@ async fn no_credential_and_nothing_of_the_user_is_ever_logged() {
     }
 
     // A token of many claims, good and then spoilt in each part.
-    let key = Key::generate(Algorithm::EdDsa).unwrap();
+    let key = StoreKey::generate(Algorithm::EdDsa).unwrap();
     let claims = Jwt::<Claims>::builder(KeyRing::new(key.clone()));
     let claims = claims
         .issuer("https://issuer")
@@ -320,7 +320,7 @@ async fn a_session_that_does_not_read_as_the_user_is_logged_without_its_content(
 struct Bent(MemoryStore);
 
 impl Store for Bent {
-    fn get<'a>(&'a self, key: &'a store::Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a store::StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async {
             let mut entry = self.0.get(key).await?;
             if let Some(entry) = &mut entry {
@@ -338,15 +338,23 @@ impl Store for Bent {
         })
     }
 
-    fn put<'a>(&'a self, key: &'a store::Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(
+        &'a self,
+        key: &'a store::StoreKey,
+        write: Write,
+        when: When,
+    ) -> StoreFuture<'a, bool> {
         self.0.put(key, write, when)
     }
 
-    fn take<'a>(&'a self, key: &'a store::Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a store::StoreKey) -> StoreFuture<'a, Option<Entry>> {
         self.0.take(key)
     }
 
-    fn list<'a>(&'a self, group: &'a store::Key) -> StoreFuture<'a, Vec<(store::Key, Entry)>> {
+    fn list<'a>(
+        &'a self,
+        group: &'a store::StoreKey,
+    ) -> StoreFuture<'a, Vec<(store::StoreKey, Entry)>> {
         self.0.list(group)
     }
 }
@@ -377,7 +385,7 @@ async fn a_corrupt_record_is_logged_with_the_place_and_without_its_content() {
 #[tokio::test]
 async fn debug_output_shows_no_key_and_no_credential() {
     let key = "a secret of the server, 32 bytes long and more";
-    let jwt = Jwt::<User>::builder(KeyRing::new(Key::hs256(key).unwrap()));
+    let jwt = Jwt::<User>::builder(KeyRing::new(StoreKey::hs256(key).unwrap()));
     let jwt = jwt
         .issuer("https://issuer")
         .audience("api")

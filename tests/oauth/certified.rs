@@ -12,7 +12,7 @@ use std::{
 use serde_json::json;
 use tower_jam::{
     Algorithm, Key, MasterSecret, OAuth2,
-    oauth2::{Login, OAuthError, Provider, ProviderBuilder},
+    oauth2::{OAuthError, Provider, ProviderBuilder, ProviderLogin},
     store::MemoryStore,
 };
 use url::Url;
@@ -78,7 +78,7 @@ async fn server() -> Server {
 
 impl Server {
     async fn known(&self, client: &str) -> ProviderBuilder {
-        let found = Provider::discover("acme", &self.url, client).insecure_http_on_loopback();
+        let found = Provider::discover("acme", &self.url, client).dangerous_http_on_loopback();
         found.await.unwrap().scopes(["openid", "profile", "email"])
     }
 
@@ -116,7 +116,7 @@ async fn walk(browser: &Browser, from: &str) -> Url {
     panic!("too many redirects")
 }
 
-async fn logs_in(oauth: &OAuth2, browser: &Browser) -> Result<Login, OAuthError> {
+async fn logs_in(oauth: &OAuth2, browser: &Browser) -> Result<ProviderLogin, OAuthError> {
     let started = oauth
         .authorize()
         .max_age(Duration::from_secs(60))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tower_jam::oauth2::{DeviceCode, Login, OAuthError};
+use tower_jam::oauth2::{DeviceCode, OAuthError, ProviderLogin};
 
 use crate::world::{World, world};
 
@@ -13,7 +13,7 @@ fn error(code: &str) -> serde_json::Value {
 
 /// Polls while the clock of the timers runs as fast as requests are answered; tells after how many seconds of it each
 /// request came.
-async fn poll(world: &World, device: DeviceCode) -> (Result<Login, OAuthError>, Vec<u64>) {
+async fn poll(world: &World, device: DeviceCode) -> (Result<ProviderLogin, OAuthError>, Vec<u64>) {
     let task = tokio::spawn(async move { device.poll().await });
     let (mut passed, mut at) = (0, Vec::new());
     while !task.is_finished() {
@@ -30,7 +30,7 @@ async fn poll(world: &World, device: DeviceCode) -> (Result<Login, OAuthError>, 
 
 #[tokio::test]
 async fn a_device_waits_as_long_as_it_is_told_to() {
-    let world = crate::world::world_with(|it| it.timeout(Duration::from_secs(30))).await;
+    let world = crate::world::world_with(|it| it.request_timeout(Duration::from_secs(30))).await;
     world.provider.change(|it| {
         it.interval = 3;
         it.device = vec![
@@ -102,7 +102,7 @@ async fn a_user_who_says_no_on_a_device_ends_it() {
 
 #[tokio::test]
 async fn a_code_that_expires_ends_the_waiting() {
-    let world = crate::world::world_with(|it| it.timeout(Duration::from_secs(30))).await;
+    let world = crate::world::world_with(|it| it.request_timeout(Duration::from_secs(30))).await;
     world.provider.change(|it| {
         it.expires_in = Some(7);
         it.device = vec![error("authorization_pending"); 100];

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use tower_jam::{
     Algorithm, Key,
-    oauth2::{Login, OAuthError},
+    oauth2::{OAuthError, ProviderLogin},
 };
 
 use crate::{
@@ -18,7 +18,7 @@ fn now() -> u64 {
     since.unwrap().as_secs()
 }
 
-async fn with(world: &World, claims: Value) -> Result<Login, OAuthError> {
+async fn with(world: &World, claims: Value) -> Result<ProviderLogin, OAuthError> {
     world.provider.change(|it| it.claims = Some(claims));
     world.logs_in().await
 }

@@ -317,12 +317,12 @@ async fn a_signed_proof_is_for_the_issuer_alone_at_every_endpoint() {
 async fn a_provider_tells_its_own_addresses() {
     let world = world().await;
     let url = &world.provider.url;
-    let asked = Provider::discover("acme", url, CLIENT).insecure_http_on_loopback();
+    let asked = Provider::discover("acme", url, CLIENT).dangerous_http_on_loopback();
     let found = asked.await.unwrap().client_secret(SECRET).build().unwrap();
     assert_eq!(found.issuer(), url);
     // The issuer must be the very same, also where the address is.
     for other in [format!("{url}/"), url.replace("127.0.0.1", "localhost")] {
-        let asked = Provider::discover("acme", &other, CLIENT).insecure_http_on_loopback();
+        let asked = Provider::discover("acme", &other, CLIENT).dangerous_http_on_loopback();
         let refused = asked.await.unwrap_err().to_string();
         assert!(refused.contains("of another issuer"), "{refused}");
     }
@@ -366,7 +366,7 @@ async fn a_user_of_github_has_the_address_that_github_has_verified() {
         github
             .issuer(preset.issuer())
             .emails_url(&at("/emails"))
-            .insecure_http_on_loopback()
+            .dangerous_http_on_loopback()
     })
     .await;
     world.provider.change(|it| {

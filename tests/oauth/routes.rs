@@ -65,7 +65,7 @@ async fn a_login_that_is_with_the_provider_as_its_user_logs_out_everywhere_makes
         let back = browser.get(&location(&begun).unwrap()).await;
         callbacks.push((location(&back).unwrap(), browser));
     }
-    site.accounts.logout_all(&site.ada).await.unwrap();
+    site.accounts.revoke_all(&site.ada).await.unwrap();
     for (callback, browser) in callbacks {
         let answer = browser.get(&callback).await;
         assert_eq!(answer.status(), 401);

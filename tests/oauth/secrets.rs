@@ -15,7 +15,7 @@ async fn no_secret_is_in_a_log_an_error_a_debug_or_the_store() {
     let log = Log::default();
     let _guard = log.listen(tracing::Level::TRACE);
 
-    let world = world_with(|it| it.timeout(Duration::from_secs(2))).await;
+    let world = world_with(|it| it.request_timeout(Duration::from_secs(2))).await;
     let mut shown = String::new();
     let started = world.oauth.authorize().return_to("/cart").await.unwrap();
     shown.push_str(&format!(
@@ -100,8 +100,8 @@ async fn settings_that_would_be_a_hole_are_refused() {
             good().jwks_url("https://user:password@id.acme.dev/keys"),
         ),
         ("client_secret", good().client_secret("")),
-        ("timeout", good().timeout(Duration::from_secs(31))),
-        ("timeout", good().timeout(Duration::ZERO)),
+        ("timeout", good().request_timeout(Duration::from_secs(31))),
+        ("timeout", good().request_timeout(Duration::ZERO)),
         // Number 42 of another GitHub would be number 42 of this one.
         (
             "issuer",

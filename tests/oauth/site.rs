@@ -7,7 +7,7 @@ use tower_jam::{
     Accounts, Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, OAuth2, Otp, Passwords,
     Secret, SessionLayer, Sessions, StoreError, Throttle, TokenPairs, account,
     account::{StoreUsers, Users},
-    oauth2::{Login, ProviderBuilder},
+    oauth2::{ProviderBuilder, ProviderLogin},
     routes::{AccountRoutes, ProviderRoutes},
     store::MemoryStore,
 };
@@ -56,7 +56,7 @@ pub async fn site(terms: Terms) -> Site {
         .unwrap();
     // An identity is known by its issuer and subject.
     let known = HashMap::from([((provider.url.clone(), "user-1".to_owned()), ada.clone())]);
-    let link = move |login: Login| {
+    let link = move |login: ProviderLogin| {
         let (issuer, subject) = login.profile.key();
         let user = known.get(&(issuer.to_owned(), subject.to_owned())).cloned();
         async move { Ok::<_, StoreError>(user) }
@@ -65,10 +65,10 @@ pub async fn site(terms: Terms) -> Site {
     let found: Arc<dyn Users<Claims>> = users.clone();
     let ring = KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap());
     let jwt = Jwt::builder(ring).issuer(ISSUER).audience("api");
-    let reread = account::reread(found.clone());
+    let reread = account::user_reader(found.clone());
     let pairs = TokenPairs::builder(jwt.build().unwrap(), store.clone(), &secret, reread);
     let sessions = Sessions::builder(store.clone(), &secret).issuer(ISSUER);
-    let sessions = sessions.users(account::reread(found.clone()));
+    let sessions = sessions.users(account::user_reader(found.clone()));
     let sessions = sessions.build().unwrap();
     let throttle = Throttle::builder(store.clone(), &secret).build();
     let otp = Otp::builder(store.clone(), &secret, "Acme")

@@ -175,7 +175,7 @@ async fn a_token_is_ended_at_the_provider() {
         Fault::Hang,
         Fault::Redirect("/token".to_owned()),
     ] {
-        let world = world_with(|it| it.timeout(Duration::from_millis(300))).await;
+        let world = world_with(|it| it.request_timeout(Duration::from_millis(300))).await;
         world.provider.fail("/revoke", fault);
         let failed = world.oauth.revoke(&secret("token")).await.unwrap_err();
         assert!(matches!(failed, OAuthError::Unreachable(_)), "{failed:?}");

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::HeaderValue;
 use tower_jam::{
     Clock, MasterSecret, OAuth2, SystemClock,
-    oauth2::{Callback, Login, OAuthError, ProviderBuilder, Started},
+    oauth2::{Callback, OAuthError, ProviderBuilder, ProviderLogin, Started},
     store::MemoryStore,
 };
 use url::Url;
@@ -36,8 +36,8 @@ pub fn settings(provider: &Provider) -> ProviderBuilder {
         .jwks_url(&provider.at("/keys"))
         .device_url(&provider.at("/device"))
         .revoke_url(&provider.at("/revoke"))
-        .timeout(Duration::from_secs(5))
-        .insecure_http_on_loopback()
+        .request_timeout(Duration::from_secs(5))
+        .dangerous_http_on_loopback()
 }
 
 pub async fn world() -> World {
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    pub async fn logs_in(&self) -> Result<Login, OAuthError> {
+    pub async fn logs_in(&self) -> Result<ProviderLogin, OAuthError> {
         let Returned { callback, cookie } = self.goes().await;
         self.oauth.finish(callback, Some(&cookie)).await
     }

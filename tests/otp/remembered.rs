@@ -209,7 +209,7 @@ async fn a_session_that_ends_while_the_code_is_checked_is_401_and_one_that_is_aw
         move |_: &http::request::Parts| {
             let (sessions, token) = (sessions.clone(), token.clone());
             // The code is looked for between the session's check and its change.
-            let ending = async move { sessions.delete(&token).await.unwrap() };
+            let ending = async move { sessions.revoke_token(&token).await.unwrap() };
             assert!(super::support::abandon_after(1, ending).unwrap());
             Ok(Some(code.clone()))
         }

@@ -131,7 +131,7 @@ async fn a_damaged_record_is_no_503_either() {
     let mut damaged = false;
     for part in 0..=u8::MAX {
         let parts: [&[u8]; 3] = [b"records", super::world::ISSUER.as_bytes(), &[part]];
-        let group = tower_jam::store::Key::new("otp", &parts);
+        let group = tower_jam::store::StoreKey::new("otp", &parts);
         for (key, entry) in nodes.store.list(&group).await.unwrap() {
             let mut value = entry.value.to_vec();
             *value.last_mut().unwrap() ^= 1;

@@ -33,9 +33,9 @@ fn a_setting_out_of_its_range_is_named() {
         (builder("Acme").resync_window(1001), "resync_window"),
         (builder("Acme").max_failures(0), "max_failures"),
         (builder("Acme").max_failures(11), "max_failures"),
-        (builder("Acme").lock(Duration::ZERO), "lock"),
-        (builder("Acme").lock(day + second), "lock"),
-        (builder("Acme").pending(second), "pending"),
+        (builder("Acme").lock_duration(Duration::ZERO), "lock"),
+        (builder("Acme").lock_duration(day + second), "lock"),
+        (builder("Acme").pending_ttl(second), "pending"),
         (builder("Acme").fresh(Duration::ZERO), "fresh"),
     ] {
         assert_eq!(otp.build().unwrap_err().setting(), setting);

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 use tower_jam::{
     Timestamp,
-    otp::{Digest, Hotp, OtpSecret, Scheme, Totp},
+    otp::{Digest, Hotp, OtpScheme, OtpSecret, Totp},
     store::Store,
 };
 
@@ -101,7 +101,7 @@ async fn codes_that_jam_has_made_verify() {
         let secret = OtpSecret::from_base32(text(row, "secret")).unwrap();
         let (factor, expected) = (number(row, "factor"), text(row, "code"));
         let digest = digest(text(row, "digest"));
-        let scheme: Scheme = match text(row, "kind") {
+        let scheme: OtpScheme = match text(row, "kind") {
             "totp" => {
                 let totp = Totp::new().with_digest(digest).with_digits(digits(row));
                 let period = Duration::from_secs(number(row, "interval"));
@@ -120,12 +120,12 @@ async fn codes_that_jam_has_made_verify() {
         let app = App::new();
         let store: Arc<dyn Store> = Arc::new(app.memory());
         let otp = app.node(&store, |otp| otp.scheme(scheme));
-        if let Scheme::Hotp(_) = scheme
+        if let OtpScheme::Hotp(_) = scheme
             && factor > 5
         {
             continue;
         }
-        if let Scheme::Totp(_) = scheme {
+        if let OtpScheme::Totp(_) = scheme {
             app.clock.set(Timestamp::from_secs(factor));
         }
         otp.enroll("alice").secret(secret).await.unwrap();

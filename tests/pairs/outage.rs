@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tower_jam::{
     StoreError,
     event::EventKind,
-    store::{Entry, Key, MemoryStore, RedisStore, Store, StoreFuture, When, Write},
+    store::{Entry, MemoryStore, RedisStore, Store, StoreFuture, StoreKey, When, Write},
 };
 
 use super::{
@@ -31,7 +31,7 @@ struct State {
     is_frozen: bool,
     /// Calls are not even given up: they wait.
     is_patient: bool,
-    held: Option<(Key, Write, When)>,
+    held: Option<(StoreKey, Write, When)>,
 }
 
 impl Freezing {
@@ -59,14 +59,14 @@ fn silent<T>() -> Result<T, StoreError> {
 }
 
 impl Store for Freezing {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         match self.is_frozen() {
             true => Box::pin(async { silent() }),
             false => self.inner.get(key),
         }
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         let mut state = self.state.lock().unwrap();
         if std::mem::take(&mut state.freezes_at_write) {
             state.is_frozen = true;
@@ -82,11 +82,11 @@ impl Store for Freezing {
         }
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         self.inner.take(key)
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         self.inner.list(group)
     }
 }
@@ -175,7 +175,7 @@ async fn what_a_node_does_not_know_it_does_not_forgive() {
 async fn a_redis_that_stands_still_logs_no_client_out() {
     let app = App::new();
     let server = redis::Server::start();
-    let connect = RedisStore::builder(&server.url()).with_clock(app.clock.clone());
+    let connect = RedisStore::builder(&server.url()).clock(app.clock.clone());
     let store: Arc<dyn Store> = Arc::new(connect.connect().await.unwrap());
     let window = Duration::from_secs(1);
     let pairs = app.node(&store, |pairs| pairs.grace(window).max_devices(100));

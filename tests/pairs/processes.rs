@@ -42,7 +42,7 @@ async fn connect(url: &str) -> Arc<dyn Store> {
             Arc::new(builder.command_timeout(longest).connect().await.unwrap())
         }
         false => {
-            let builder = PostgresStore::builder(url).time_limit(longest);
+            let builder = PostgresStore::builder(url).command_timeout(longest);
             Arc::new(builder.connect().await.unwrap())
         }
     }

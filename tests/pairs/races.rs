@@ -14,8 +14,8 @@ use tokio::{sync::Barrier, task::JoinSet};
 use tower_jam::{
     MasterSecret, SystemClock, TokenPair,
     event::EventKind,
-    refresh::OnLimit,
-    store::{Key, RedisStore, Store, When, Write},
+    refresh::DeviceLimitPolicy,
+    store::{RedisStore, Store, StoreKey, When, Write},
 };
 
 use super::{
@@ -158,7 +158,7 @@ async fn a_logout_that_races_a_refresh_leaves_nothing_alive() {
                     backend.name
                 );
             }
-            assert!(nodes[0].active_sessions("alice").await.unwrap().is_empty());
+            assert!(nodes[0].list("alice").await.unwrap().is_empty());
         }
     }
 }
@@ -192,7 +192,7 @@ async fn logout_all_ends_eight_devices_that_keep_refreshing() {
                 let pairs = nodes[0].clone();
                 Box::pin(async move {
                     tokio::time::sleep(Duration::from_millis(2)).await;
-                    pairs.logout_all("alice").await.unwrap();
+                    pairs.revoke_all("alice").await.unwrap();
                     Vec::new()
                 }) as std::pin::Pin<Box<dyn Future<Output = Vec<TokenPair>> + Send>>
             };
@@ -216,9 +216,9 @@ async fn logout_all_ends_eight_devices_that_keep_refreshing() {
 async fn of_fifty_parallel_logins_never_more_than_three_are_usable() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         for on_limit in [
-            OnLimit::EvictOldest,
-            OnLimit::EvictLeastRecentlyUsed,
-            OnLimit::Reject,
+            DeviceLimitPolicy::EvictOldest,
+            DeviceLimitPolicy::EvictLeastRecentlyUsed,
+            DeviceLimitPolicy::Reject,
         ] {
             let app = App::new();
             let nodes = [0, 1].map(|node| {
@@ -233,14 +233,14 @@ async fn of_fifty_parallel_logins_never_more_than_three_are_usable() {
                 _ => ROUNDS,
             };
             for round in 0..rounds {
-                nodes[0].logout_all("alice").await.unwrap();
+                nodes[0].revoke_all("alice").await.unwrap();
                 let entered = Arc::new(AtomicUsize::new(0));
                 let watching = {
                     let (pairs, entered) = (nodes[1].clone(), Arc::clone(&entered));
                     tokio::spawn(async move {
                         let (mut most, mut looks) = (0, 0);
                         while entered.load(Ordering::SeqCst) < 50 {
-                            most = most.max(pairs.active_sessions("alice").await.unwrap().len());
+                            most = most.max(pairs.list("alice").await.unwrap().len());
                             looks += 1;
                             tokio::task::yield_now().await;
                         }
@@ -258,7 +258,7 @@ async fn of_fifty_parallel_logins_never_more_than_three_are_usable() {
                 });
                 let issued: Vec<_> = race(racers).await.into_iter().flatten().collect();
                 match on_limit {
-                    OnLimit::Reject => assert_eq!(issued.len(), 3),
+                    DeviceLimitPolicy::Reject => assert_eq!(issued.len(), 3),
                     _ => assert_eq!(issued.len(), 50),
                 }
                 let mut usable = 0;
@@ -298,7 +298,7 @@ async fn what_ends_on_one_node_is_soon_refused_by_the_memory_of_the_other() {
             match round % 3 {
                 0 => assert!(one.logout(pair.refresh_token.expose()).await.unwrap()),
                 1 => assert!(one.revoke("alice", &pair.session_id).await.unwrap()),
-                _ => assert!(one.logout_all("alice").await.unwrap() > 0),
+                _ => assert!(one.revoke_all("alice").await.unwrap() > 0),
             }
             let ended = Instant::now();
             while two.verify(token).await.is_ok() {
@@ -371,7 +371,7 @@ async fn every_store_keeps_the_rules_of_generations() {
             assert_eq!(refresh(&nodes[0], &third).await, Err(401), "{name} {round}");
             let other = refresh(&nodes[0], other.refresh_token.expose()).await;
             assert!(other.is_ok(), "{name} {round}: the other device lives on");
-            nodes[0].logout_all("alice").await.unwrap();
+            nodes[0].revoke_all("alice").await.unwrap();
 
             // The store goes back to what it had, as after a failover or from a backup.
             let lost = nodes[0].issue(app.alice()).await.unwrap().refresh_token;
@@ -392,14 +392,14 @@ async fn every_store_keeps_the_rules_of_generations() {
                 Err(401),
                 "its device has ended"
             );
-            nodes[0].logout_all("alice").await.unwrap();
+            nodes[0].revoke_all("alice").await.unwrap();
         }
     }
 }
 
 /// The record of a user, as the engine names it.
-fn account_key(subject: &str) -> Key {
-    Key::new("account", &[b"https://auth.acme.dev", subject.as_bytes()])
+fn account_key(subject: &str) -> StoreKey {
+    StoreKey::new("account", &[b"https://auth.acme.dev", subject.as_bytes()])
 }
 
 /// Between two steps the store forgets everything: nobody is let in by what was, and nothing comes back.
@@ -414,7 +414,7 @@ async fn a_store_that_was_emptied_logs_out_and_revives_nothing() {
         let ended = pairs.issue(app.alice()).await.unwrap();
         assert!(pairs.logout(ended.refresh_token.expose()).await.unwrap());
         let epoch = pairs.epoch("alice").await.unwrap();
-        pairs.logout_all("alice").await.unwrap();
+        pairs.revoke_all("alice").await.unwrap();
         server.command(&["FLUSHALL"]);
         for pair in [&alive, &ended] {
             assert!(pairs.verify(pair.access_token.expose()).await.is_err());
@@ -427,6 +427,6 @@ async fn a_store_that_was_emptied_logs_out_and_revives_nothing() {
         }
         let next = pairs.issue(app.alice()).await.unwrap();
         assert!(pairs.verify(next.access_token.expose()).await.is_ok());
-        pairs.logout_all("alice").await.unwrap();
+        pairs.revoke_all("alice").await.unwrap();
     }
 }

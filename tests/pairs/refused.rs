@@ -54,7 +54,7 @@ async fn what_is_not_our_refresh_token_is_refused_without_a_look_into_the_store(
     for text in &hostile {
         assert_eq!(refresh(&pairs, text).await, Err(401), "{text}");
         assert_eq!(pairs.logout(text).await.unwrap_err().status(), 401);
-        let refused = pairs.revoke_other(caller.identity().unwrap(), text).await;
+        let refused = pairs.revoke_others(caller.identity().unwrap(), text).await;
         assert_eq!(refused.unwrap_err().status(), 401);
     }
     assert_eq!(probe.calls(), seen);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_jam::{
     refresh::Fingerprint,
-    store::{Entry, Key, MemoryStore, Store, When, Write},
+    store::{Entry, MemoryStore, Store, StoreKey, When, Write},
 };
 
 use super::{
@@ -12,8 +12,8 @@ use super::{
     world::{App, refresh},
 };
 
-fn key(subject: &str) -> Key {
-    Key::new("account", &[b"https://auth.acme.dev", subject.as_bytes()])
+fn key(subject: &str) -> StoreKey {
+    StoreKey::new("account", &[b"https://auth.acme.dev", subject.as_bytes()])
 }
 
 /// The stored account, as a backup would have it.

@@ -114,7 +114,7 @@ fn v2_local() -> Subject {
     Subject {
         name: "v2.local",
         kid: key.kid().to_owned(),
-        paseto: built(Paseto::legacy_v2_local(KeyRing::new(key))),
+        paseto: built(Paseto::dangerous_legacy_v2_local(KeyRing::new(key))),
         seal: Some(Box::new(move |payload, footer, _| {
             let footer = Some(footer.as_bytes());
             version2::LocalToken::encrypt(&forge, payload.as_bytes(), footer).unwrap()
@@ -129,7 +129,7 @@ fn v2_public() -> Subject {
     Subject {
         name: "v2.public",
         kid: key.kid().to_owned(),
-        paseto: built(Paseto::legacy_v2_public(KeyRing::new(key))),
+        paseto: built(Paseto::dangerous_legacy_v2_public(KeyRing::new(key))),
         seal: Some(Box::new(move |payload, footer, _| {
             let footer = Some(footer.as_bytes());
             version2::PublicToken::sign(&forge, payload.as_bytes(), footer).unwrap()

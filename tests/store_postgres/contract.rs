@@ -15,7 +15,7 @@ use crate::{
 
 async fn holds(builder: PostgresStoreBuilder) {
     let clock = Arc::new(ManualClock::default());
-    let store = connect(builder.with_clock(clock.clone())).await;
+    let store = connect(builder.clock(clock.clone())).await;
     contract::run(store, &clock).await;
 }
 
@@ -48,7 +48,7 @@ async fn the_contract_holds_in_a_shared_pool_that_is_serializable() {
     let url = Server::shared().database().await;
     serializable(&url).await;
     let pool = PgPoolOptions::new().connect(&url).await.unwrap();
-    let store = PostgresStore::with_pool(pool).time_limit(Duration::from_secs(2));
+    let store = PostgresStore::with_pool(pool).command_timeout(Duration::from_secs(2));
     holds(store).await;
 }
 

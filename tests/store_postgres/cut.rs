@@ -91,7 +91,7 @@ async fn pass(
             continue;
         }
         if is_question {
-            // A statement begins with `Bind`; the pool's own pings do not.
+            // A statement begins with `FingerprintPolicy`; the pool's own pings do not.
             is_statement = asked[0] == b'B';
             to_server.write_all(&asked[..bytes]).await.unwrap();
             continue;
@@ -114,7 +114,7 @@ async fn behind_proxy(connections: u32) -> (Arc<PostgresStore>, Proxy, String) {
     let url = server.database().await;
     let proxy = Proxy::start(server.port()).await;
     let through = url.replace(&server.port().to_string(), &proxy.port.to_string());
-    let store = connect(PostgresStore::builder(through).connections(connections)).await;
+    let store = connect(PostgresStore::builder(through).max_connections(connections)).await;
     execute(
         &url,
         "CREATE TABLE changes (); \

@@ -140,7 +140,7 @@ async fn a_pool_that_is_in_use_is_unavailable_and_nothing_more() {
 async fn a_server_without_room_for_connections_is_unavailable() {
     let server = Server::start(&["max_connections=5", "superuser_reserved_connections=0"]);
     let url = server.url("postgres");
-    let store = connect(PostgresStore::builder(&url).connections(3)).await;
+    let store = connect(PostgresStore::builder(&url).max_connections(3)).await;
     let mut held = Vec::new();
     let deadline = Instant::now() + Duration::from_secs(10);
     // All five, with those that the store gave up and the server has not ended yet.

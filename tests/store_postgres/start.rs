@@ -191,10 +191,10 @@ async fn settings_out_of_range_are_named() {
             builder.schema("a\"; DROP TABLE users; --")
         }),
         ("table_prefix", |builder| builder.table_prefix("jam-")),
-        ("connections", |builder| builder.connections(0)),
-        ("connections", |builder| builder.connections(1001)),
-        ("time_limit", |builder| builder.time_limit(HOUR)),
-        ("time_limit", |builder| builder.time_limit(Duration::ZERO)),
+        ("connections", |builder| builder.max_connections(0)),
+        ("connections", |builder| builder.max_connections(1001)),
+        ("time_limit", |builder| builder.command_timeout(HOUR)),
+        ("time_limit", |builder| builder.command_timeout(Duration::ZERO)),
         ("purge_interval", |builder| {
             builder.purge_interval(Duration::ZERO)
         }),
@@ -205,7 +205,7 @@ async fn settings_out_of_range_are_named() {
     }
     let pool = PgPoolOptions::new().connect_lazy(&url).unwrap();
     let refused = PostgresStore::with_pool(pool)
-        .connections(3)
+        .max_connections(3)
         .connect()
         .await;
     assert_refused(refused, "connections", "a shared pool has a size");

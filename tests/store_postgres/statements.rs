@@ -9,7 +9,7 @@ use rand::{RngExt as _, SeedableRng, rngs::StdRng};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tower_jam::{
     StoreError,
-    store::{Key, PostgresStore, Store, When, Write},
+    store::{PostgresStore, Store, StoreKey, When, Write},
 };
 
 use crate::{
@@ -122,7 +122,7 @@ async fn a_deadlock_is_survived() {
             .unwrap();
     }
     let mut other = PgConnection::connect(&url).await.unwrap();
-    let lock = |key: &Key| {
+    let lock = |key: &StoreKey| {
         let hex: String = key
             .digest()
             .iter()
@@ -223,7 +223,7 @@ async fn rows_that_nobody_here_wrote_are_corrupt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_question_does_not_answer_the_next() {
     let url = Server::shared().database().await;
-    let store = connect(PostgresStore::builder(&url).connections(1)).await;
+    let store = connect(PostgresStore::builder(&url).max_connections(1)).await;
     let names: Vec<_> = (0..10).map(|number| number.to_string()).collect();
     let group = key("group");
     for name in &names {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
     Clock, ConfigError, StoreError, SystemClock, Timestamp,
-    store::{Key, PostgresStore, PostgresStoreBuilder, Write},
+    store::{PostgresStore, PostgresStoreBuilder, StoreKey, Write},
 };
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -12,8 +12,8 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 /// What a busy machine may add to a time limit.
 pub(crate) const SLACK: Duration = Duration::from_secs(1);
 
-pub(crate) fn key(name: &str) -> Key {
-    Key::new("entry", &[name.as_bytes()])
+pub(crate) fn key(name: &str) -> StoreKey {
+    StoreKey::new("entry", &[name.as_bytes()])
 }
 
 pub(crate) fn hence() -> Timestamp {

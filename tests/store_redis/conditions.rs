@@ -19,7 +19,7 @@ use crate::{
 
 async fn keeps_the_contract(url: &str) {
     let clock = Arc::new(ManualClock::default());
-    let builder = RedisStore::builder(url).with_clock(clock.clone());
+    let builder = RedisStore::builder(url).clock(clock.clone());
     // It is not about time, of which a busy machine takes its own.
     let longest = Duration::from_secs(2);
     let builder = builder.connect_timeout(longest).command_timeout(longest);

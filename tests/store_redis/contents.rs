@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tower_jam::{
     Clock as _, StoreError, Timestamp,
-    store::{Key, RedisStore, Store, Version, When, Write},
+    store::{RedisStore, Store, StoreKey, Version, When, Write},
     testing::ManualClock,
 };
 
@@ -122,7 +122,7 @@ async fn a_foreign_index_is_corrupt() {
 async fn an_index_promises_nothing() {
     let server = Server::start();
     let store = patient(&server.url()).await;
-    let other = Key::new("account", &[b"bob"]);
+    let other = StoreKey::new("account", &[b"bob"]);
     let first = write("first").in_group(group());
     store.put(&key(1), first, When::Absent).await.unwrap();
     server.command(&["DEL", &name(&key(1))]);
@@ -254,7 +254,7 @@ async fn sums_are_exact_to_the_last_bit() {
 async fn a_refused_write_shortens_no_place_in_an_index() {
     let server = Server::start();
     let clock = Arc::new(ManualClock::default());
-    let builder = RedisStore::builder(&server.url()).with_clock(clock.clone());
+    let builder = RedisStore::builder(&server.url()).clock(clock.clone());
     let longest = Duration::from_secs(2);
     let builder = builder.connect_timeout(longest).command_timeout(longest);
     let store = builder.connect().await.unwrap();

@@ -9,7 +9,7 @@ use std::{
 
 use tower_jam::{
     StoreError,
-    store::{Key, Namespace, RedisStore, Store, When},
+    store::{Namespace, RedisStore, Store, StoreKey, When},
 };
 
 use crate::{
@@ -192,7 +192,7 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
     const REVOKING: Namespace = Namespace::new("revoking").revoking();
     let guarded = Guarded::start();
     let calm = patient(&guarded.url()).await;
-    let named = |namespace: Namespace, name: &str| Key::new(namespace, &[name.as_bytes()]);
+    let named = |namespace: Namespace, name: &str| StoreKey::new(namespace, &[name.as_bytes()]);
     for name in ["changed", "taken", "grouped"] {
         let put = write("value").in_group(group());
         calm.put(&named(SESSION, name), put, When::Always)
@@ -208,7 +208,7 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
     guarded.servers[1].signal("STOP");
     let put = |namespace: Namespace, name: &'static str, when| {
         verb(move |store| async move {
-            let key = Key::new(namespace, &[name.as_bytes()]);
+            let key = StoreKey::new(namespace, &[name.as_bytes()]);
             store.put(&key, write("value"), when).await
         })
     };
@@ -237,7 +237,7 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
             "a session that is taken",
             true,
             verb(|store| async move {
-                let key = Key::new(SESSION, &[b"taken"]);
+                let key = StoreKey::new(SESSION, &[b"taken"]);
                 Ok(store.take(&key).await?.is_some())
             }),
         ),
@@ -245,7 +245,7 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
             "one that was taken already",
             true,
             verb(|store| async move {
-                let key = Key::new(SESSION, &[b"taken"]);
+                let key = StoreKey::new(SESSION, &[b"taken"]);
                 Ok(store.take(&key).await?.is_none())
             }),
         ),
@@ -264,7 +264,7 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
             "a count",
             false,
             verb(|store| async move {
-                let key = Key::new(Namespace::new("throttle"), &[b"new"]);
+                let key = StoreKey::new(Namespace::new("throttle"), &[b"new"]);
                 Ok(store.add(&key, 1, hence()).await? == 1)
             }),
         ),
@@ -272,9 +272,9 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
             "a touch",
             false,
             verb(|store| async move {
-                let key = Key::new(SESSION, &[b"new"]);
+                let key = StoreKey::new(SESSION, &[b"new"]);
                 store
-                    .put(&key, write("value").quietly(), When::Always)
+                    .put(&key, write("value").without_invalidation(), When::Always)
                     .await
             }),
         ),

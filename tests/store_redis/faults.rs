@@ -362,18 +362,18 @@ async fn sessions_and_devices_are_revoked_without_memory() {
         matches!(refused, IssueError::Store(StoreError::Full)),
         "{refused:?}"
     );
-    assert!(sessions.delete(ended.token.expose()).await.unwrap());
+    assert!(sessions.revoke_token(ended.token.expose()).await.unwrap());
     let logged_out = pairs.logout(devices[0].refresh_token.expose()).await;
     logged_out.unwrap();
     assert!(pairs.revoke("alice", &devices[1].session_id).await.unwrap());
-    assert_eq!(pairs.active_sessions("alice").await.unwrap().len(), 2);
-    pairs.logout_all("alice").await.unwrap();
-    assert!(pairs.active_sessions("alice").await.unwrap().is_empty());
+    assert_eq!(pairs.list("alice").await.unwrap().len(), 2);
+    pairs.revoke_all("alice").await.unwrap();
+    assert!(pairs.list("alice").await.unwrap().is_empty());
     // The note for logins under way is new and finds no room; the sessions are ended all the same.
-    let cleared = sessions.clear("alice").await;
+    let cleared = sessions.revoke_all("alice").await;
     assert!(matches!(cleared, Err(StoreError::Full)), "{cleared:?}");
     assert!(sessions.get(kept.token.expose()).await.unwrap().is_none());
     server.command(&["CONFIG", "SET", "maxmemory", "0"]);
-    assert_eq!(sessions.clear("alice").await.unwrap(), 0);
+    assert_eq!(sessions.revoke_all("alice").await.unwrap(), 0);
     assert!(sessions.create(alice()).await.is_ok());
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use tower_jam::{
-    Algorithm, Claims, Grant, Jwt, Key, KeyRing, MasterSecret, Sessions, StoreError, TokenPairs,
+    Algorithm, Claims, Grant, Jwt, KeyRing, MasterSecret, Sessions, StoreError, StoreKey,
+    TokenPairs,
     store::{RedisStore, Store, When},
 };
 
@@ -116,7 +117,7 @@ async fn without_its_place_in_the_index_nothing_is_written() {
     let proxy = Proxy::to(server.port);
     let cut = store(&proxy.url()).await;
     // The script of the index is known to the server, so that the answer that is cut is of the place itself.
-    let other = tower_jam::store::Key::new("account", &[b"bob"]);
+    let other = tower_jam::store::StoreKey::new("account", &[b"bob"]);
     let put = write("value").in_group(other);
     direct.put(&key(2), put, When::Always).await.unwrap();
     for cuts_answer in [true, false] {
@@ -212,7 +213,7 @@ async fn a_change_that_landed_is_recognised_by_the_engines() {
         .build()
         .unwrap();
     let token = sessions.create(Grant::new("alice", 0)).await.unwrap().token;
-    let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()));
+    let jwt = Jwt::builder(KeyRing::new(StoreKey::generate(Algorithm::EdDsa).unwrap()));
     let jwt = jwt.issuer("i").audience("a").build().unwrap();
     let users = |subject: String| async { Ok(Some(Grant::new(subject, Claims::new()))) };
     let pairs = TokenPairs::builder(jwt, cut.clone(), &secret, users)

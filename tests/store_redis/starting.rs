@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use tower_jam::{
     ConfigError,
-    store::{Key, RedisStore, RedisStoreBuilder, Store, When},
+    store::{RedisStore, RedisStoreBuilder, Store, StoreKey, When},
 };
 
 use crate::{
@@ -263,7 +263,7 @@ async fn a_dropped_store_leaves_no_connection() {
 async fn two_prefixes_do_not_see_each_other() {
     let server = Server::start();
     let one = serves(RedisStore::builder(&server.url()).prefix("one")).await;
-    let group = Key::new("account", &[b"alice"]);
+    let group = StoreKey::new("account", &[b"alice"]);
     one.put(
         &key(1),
         write("in a group").in_group(group.clone()),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
     Clock as _, ConfigError, SystemClock, Timestamp,
-    store::{Key, RedisStore, Write},
+    store::{RedisStore, StoreKey, Write},
 };
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -24,16 +24,16 @@ pub(crate) async fn shared(url: &str) -> Arc<RedisStore> {
     Arc::new(store(url).await)
 }
 
-pub(crate) fn key(number: u64) -> Key {
-    Key::new("session", &[&number.to_be_bytes()])
+pub(crate) fn key(number: u64) -> StoreKey {
+    StoreKey::new("session", &[&number.to_be_bytes()])
 }
 
-pub(crate) fn group() -> Key {
-    Key::new("account", &[b"alice"])
+pub(crate) fn group() -> StoreKey {
+    StoreKey::new("account", &[b"alice"])
 }
 
 /// The name of an entry in Redis.
-pub(crate) fn name(key: &Key) -> String {
+pub(crate) fn name(key: &StoreKey) -> String {
     let digest: String = key
         .digest()
         .iter()

@@ -12,8 +12,8 @@ use tokio::{sync::Semaphore, time::sleep};
 use tower_jam::{
     Clock, StoreError,
     store::{
-        Entry, Key, MemoryStore, Store, StoreFuture, When, Write,
-        near::{Announce, News, Watch},
+        Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write,
+        near::{Invalidator, Watch, WatchChanges},
     },
 };
 
@@ -24,7 +24,7 @@ pub struct Hub(Arc<State>);
 #[derive(Debug)]
 struct State {
     inner: MemoryStore,
-    news: Mutex<Vec<(usize, News)>>,
+    news: Mutex<Vec<(usize, Invalidator)>>,
     next: AtomicUsize,
     /// Permits for reads by a watching connection, after they have read and before they answer.
     answers: Semaphore,
@@ -129,14 +129,17 @@ impl Hub {
         }
     }
 
-    pub fn announce(&self, key: &Key) {
+    pub fn announce(&self, key: &StoreKey) {
         for (_, news) in self.0.news.lock().unwrap().iter() {
             news.changed(key);
         }
     }
 
-    fn written(&self, key: &Key, is_quiet: bool) {
-        if key.is_announced() && !is_quiet && !self.0.is_silent.load(Ordering::SeqCst) {
+    fn written(&self, key: &StoreKey, skips_invalidation: bool) {
+        if key.needs_invalidation()
+            && !skips_invalidation
+            && !self.0.is_silent.load(Ordering::SeqCst)
+        {
             self.announce(key);
         }
     }
@@ -150,7 +153,7 @@ impl Hub {
 }
 
 impl Store for Hub {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
             self.check()?;
             self.0.reads.fetch_add(1, Ordering::SeqCst);
@@ -158,19 +161,19 @@ impl Store for Hub {
         })
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             self.check()?;
-            let is_quiet = write.is_quiet;
+            let skips_invalidation = write.skips_invalidation;
             let is_written = self.0.inner.put(key, write, when).await?;
             if is_written {
-                self.written(key, is_quiet);
+                self.written(key, skips_invalidation);
             }
             Ok(is_written)
         })
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
             self.check()?;
             let taken = self.0.inner.take(key).await?;
@@ -179,14 +182,14 @@ impl Store for Hub {
         })
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         Box::pin(async move {
             self.check()?;
             self.0.inner.list(group).await
         })
     }
 
-    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+    fn remove_group<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             self.check()?;
             self.0.groups_removed.fetch_add(1, Ordering::SeqCst);
@@ -200,8 +203,8 @@ impl Store for Hub {
     }
 }
 
-impl Announce for Hub {
-    fn watch(&self, news: News) -> StoreFuture<'_, Box<dyn Watch>> {
+impl WatchChanges for Hub {
+    fn watch(&self, news: Invalidator) -> StoreFuture<'_, Box<dyn Watch>> {
         Box::pin(async move {
             self.check()?;
             let number = self.0.next.fetch_add(1, Ordering::SeqCst);
@@ -219,7 +222,7 @@ struct Listening {
 }
 
 impl Watch for Listening {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
             self.hub.0.watched_reads.fetch_add(1, Ordering::SeqCst);
             if self.hub.0.fails_watched_reads.load(Ordering::SeqCst) {

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use tower_jam::{
     StoreError,
-    store::{Entry, Key, MemoryStore, Store, StoreFuture, When, Write},
+    store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write},
 };
 
 /// A [`MemoryStore`] of which one write is held back, as by a server that stood still when the client gave up.
@@ -18,7 +18,7 @@ pub struct LateStore {
 struct State {
     /// Which write from now on is held back, counted from 1; 0 for none.
     holds: usize,
-    held: Option<(Key, Write, When)>,
+    held: Option<(StoreKey, Write, When)>,
 }
 
 impl LateStore {
@@ -56,11 +56,11 @@ impl LateStore {
 }
 
 impl Store for LateStore {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         self.inner.get(key)
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             self.land().await;
             if self.is_held() {
@@ -71,14 +71,14 @@ impl Store for LateStore {
         })
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
             self.land().await;
             self.inner.take(key).await
         })
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         self.inner.list(group)
     }
 }

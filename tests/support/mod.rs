@@ -37,7 +37,7 @@ use std::{
 
 use tower_jam::{
     StoreError,
-    store::{Entry, Key, MemoryStore, Store, StoreFuture, When, Write},
+    store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write},
 };
 
 /// A [`MemoryStore`] that counts its calls, keeps every value it was given, and on demand pauses before each
@@ -118,21 +118,21 @@ impl ProbeStore {
 }
 
 impl Store for ProbeStore {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(self.run(async move { self.inner.get(key).await }))
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         self.written.lock().unwrap().push(write.value.to_vec());
         // The call is made lazily: a memory store acts when it is called, not when it is awaited.
         Box::pin(self.run(async move { self.inner.put(key, write, when).await }))
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(self.run(async move { self.inner.take(key).await }))
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         Box::pin(self.run(async move { self.inner.list(group).await }))
     }
 }

@@ -13,12 +13,12 @@ async fn a_list_has_one_birth_whoever_asks() {
     let app = App::new();
     let store = app.store();
     let one = app.list(Mode::Black, &store).build().unwrap();
-    let birth = one.birth().await.unwrap().unwrap();
+    let birth = one.created_at().await.unwrap().unwrap();
     assert_eq!(birth, Timestamp::from_secs(app.clock.now().as_secs()));
     app.advance(100_000_000);
     let other = app.list(Mode::Black, &store).build().unwrap();
     assert_eq!(
-        other.birth().await.unwrap(),
+        other.created_at().await.unwrap(),
         Some(birth),
         "it does not expire"
     );
@@ -29,7 +29,7 @@ async fn a_list_has_one_birth_whoever_asks() {
         .unwrap();
     assert_eq!(entry.expires_at, Timestamp::NEVER);
     let white = app.list(Mode::White, &store).build().unwrap();
-    assert_eq!(white.birth().await.unwrap(), None);
+    assert_eq!(white.created_at().await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn a_list_that_was_lost_revives_nothing() {
         issue(&jwt, "carol").await,
     ];
     jwt.revoke(&revoked).await.unwrap();
-    jwt.list().unwrap().revoke_subject("bob").await.unwrap();
+    jwt.list().unwrap().revoke_all("bob").await.unwrap();
     let back = issue(&jwt, "bob").await;
     app.advance(issued_at(&back) - app.clock.now().as_secs());
     let empty = app.store();
@@ -79,7 +79,7 @@ async fn a_list_that_is_lost_within_a_second_revives_nothing_of_the_node_that_no
     for _ in 0..10 {
         let token = issue(&jwt, "alice").await;
         assert!(is_good(&jwt, &token).await);
-        jwt.revoke(&token).await.unwrap();
+        jwt.revoke_token(&token).await.unwrap();
         lose(&*store, &jwt, &token, "alice").await;
         assert_eq!(verdict(&jwt, &token).await, OLD);
         let fresh = issue(&jwt, "alice").await;
@@ -123,7 +123,7 @@ async fn a_birth_in_the_future_is_503_until_it_has_come() {
         .node(Mode::Black, &store)
         .list()
         .unwrap()
-        .birth()
+        .created_at()
         .await
         .unwrap();
     let jwt = app.node(Mode::Black, &store);

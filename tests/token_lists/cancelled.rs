@@ -25,13 +25,13 @@ async fn an_issue_that_was_dropped_leaves_the_next_one_good_and_revocable() {
         for polls in 0..POLLS {
             let (_app, _, jwt) = world(mode);
             let list = jwt.list().unwrap();
-            list.revoke_subject("alice").await.unwrap();
+            list.revoke_all("alice").await.unwrap();
             let first = jwt.issue(Grant::new("alice", Claims::new())).into_future();
             let first = abandon_after(polls, first);
             dropped += usize::from(first.is_none());
             let second = issue(&jwt, "alice").await;
             assert!(is_good(&jwt, &second).await);
-            list.revoke_subject("alice").await.unwrap();
+            list.revoke_all("alice").await.unwrap();
             assert!(!is_good(&jwt, &second).await);
             if let Some(first) = first {
                 assert!(!is_good(&jwt, first.unwrap().expose()).await);
@@ -52,8 +52,8 @@ async fn a_revocation_that_was_dropped_is_made_or_not_and_asking_again_makes_it(
             let (app, store, jwt) = world(mode);
             let list = jwt.list().unwrap();
             let (one, all) = (issue(&jwt, "alice").await, issue(&jwt, "bob").await);
-            let first = abandon_after(polls, jwt.revoke(&one));
-            let marked = abandon_after(polls, list.revoke_subject("bob"));
+            let first = abandon_after(polls, jwt.revoke_token(&one));
+            let marked = abandon_after(polls, list.revoke_all("bob"));
             dropped += usize::from(first.is_none());
             if first.is_some() {
                 assert!(!is_good(&jwt, &one).await);
@@ -66,8 +66,8 @@ async fn a_revocation_that_was_dropped_is_made_or_not_and_asking_again_makes_it(
             for token in [&one, &all] {
                 assert_eq!(is_good(&jwt, token).await, is_good(&other, token).await);
             }
-            jwt.revoke(&one).await.unwrap();
-            list.revoke_subject("bob").await.unwrap();
+            jwt.revoke_token(&one).await.unwrap();
+            list.revoke_all("bob").await.unwrap();
             assert!(!is_good(&other, &one).await && !is_good(&other, &all).await);
         }
         assert!(
@@ -89,7 +89,7 @@ async fn a_revocation_of_many_that_was_dropped_is_finished_by_asking_again() {
                 tokens.push(issue(&jwt, "alice").await);
             }
             let kept = issue(&jwt, "alice").await;
-            let first = abandon_after(polls, jwt.revoke_all(&tokens));
+            let first = abandon_after(polls, jwt.revoke_tokens(&tokens));
             dropped += usize::from(first.is_none());
             if first.is_none() {
                 // What was not reached is still good, and can be called back; what was is none of those any more.
@@ -99,10 +99,10 @@ async fn a_revocation_of_many_that_was_dropped_is_finished_by_asking_again() {
                         left.push(token.clone());
                     }
                 }
-                drop(abandon_after(polls, jwt.revoke_all(&left)));
+                drop(abandon_after(polls, jwt.revoke_tokens(&left)));
                 for token in &left {
                     if is_good(&jwt, token).await {
-                        jwt.revoke(token).await.unwrap();
+                        jwt.revoke_token(token).await.unwrap();
                     }
                 }
             }
@@ -128,7 +128,7 @@ async fn a_check_that_was_dropped_changes_no_later_one() {
             drop(abandon_after(polls, jwt.verify(&old)));
             assert!(!is_good(&jwt, &old).await, "a list that is made by a check");
             let (good, bad) = (issue(&jwt, "alice").await, issue(&jwt, "alice").await);
-            jwt.revoke(&bad).await.unwrap();
+            jwt.revoke_token(&bad).await.unwrap();
             for token in [&good, &bad] {
                 drop(abandon_after(polls, jwt.verify(token)));
             }

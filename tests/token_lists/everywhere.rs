@@ -46,11 +46,11 @@ async fn life(app: &App, nodes: &[Jwt; 2], name: &str, is_near: bool) {
                 assert!(is_good(node, token).await, "{name}");
             }
         }
-        one.revoke(&first).await.unwrap();
+        one.revoke_token(&first).await.unwrap();
         refused(other, &first, is_near, name).await;
         assert!(!is_good(one, &first).await, "{name}");
         assert!(is_good(other, &second).await, "{name}");
-        one.list().unwrap().revoke_subject(&subject).await.unwrap();
+        one.list().unwrap().revoke_all(&subject).await.unwrap();
         refused(other, &second, is_near, name).await;
         assert!(!is_good(one, &second).await, "{name}");
         for issuer in nodes {
@@ -83,9 +83,9 @@ async fn flushall_revives_nothing() {
         let server = redis::Server::start();
         let mut nodes = Vec::new();
         for _ in 0..2 {
-            let redis = RedisStore::builder(&server.url()).with_clock(app.clock.clone());
+            let redis = RedisStore::builder(&server.url()).clock(app.clock.clone());
             let redis = Arc::new(redis.connect().await.unwrap());
-            let near = NearCache::builder(redis.clone()).with_clock(app.clock.clone());
+            let near = NearCache::builder(redis.clone()).clock(app.clock.clone());
             let store: Arc<dyn Store> = match is_near {
                 true => Arc::new(near.build().unwrap()),
                 false => redis,
@@ -99,7 +99,7 @@ async fn flushall_revives_nothing() {
         for node in &nodes {
             assert!(is_good(node, &revoked).await && is_good(node, &live).await);
         }
-        nodes[0].revoke(&revoked).await.unwrap();
+        nodes[0].revoke_token(&revoked).await.unwrap();
         refused(&nodes[1], &revoked, is_near, "redis").await;
         app.advance(2);
         server.command(&["FLUSHALL"]);

@@ -42,11 +42,11 @@ async fn a_list_that_is_away_is_503_and_neither_lets_in_nor_revokes() {
     for mode in BOTH {
         let World { probe, jwt, .. } = World::new(mode);
         let (good, bad) = (issue(&jwt, "alice").await, issue(&jwt, "alice").await);
-        jwt.revoke(&bad).await.unwrap();
+        jwt.revoke_token(&bad).await.unwrap();
         probe.set_down(true);
         for token in [&good, &bad] {
             assert_eq!(jwt.verify(token).await.unwrap_err().status(), 503);
-            assert_eq!(jwt.revoke(token).await.unwrap_err().status(), 503);
+            assert_eq!(jwt.revoke_token(token).await.unwrap_err().status(), 503);
         }
         assert!(jwt.issue(Grant::new("alice", Claims::new())).await.is_err());
         let garbage = verdict(&jwt, "garbage").await;
@@ -70,8 +70,8 @@ async fn whichever_call_of_a_check_fails_it_is_503_and_never_another_answer() {
             issue(&jwt, "alice").await,
             issue(&jwt, "bob").await,
         );
-        jwt.revoke(&bad).await.unwrap();
-        jwt.list().unwrap().revoke_subject("bob").await.unwrap();
+        jwt.revoke_token(&bad).await.unwrap();
+        jwt.list().unwrap().revoke_all("bob").await.unwrap();
         for (token, otherwise) in [(&good, "good"), (&bad, "401"), (&ended, "401")] {
             probe.fail_at(at, loses);
             let verdict = verdict(&jwt, token).await;
@@ -143,8 +143,8 @@ async fn a_revocation_that_was_acknowledged_holds_and_one_that_failed_is_asked_a
             let list = jwt.list().unwrap();
             let token = issue(&jwt, "alice").await;
             let revoke = async || match all {
-                true => list.revoke_subject("alice").await.map_err(Into::into),
-                false => jwt.revoke(&token).await,
+                true => list.revoke_all("alice").await.map_err(Into::into),
+                false => jwt.revoke_token(&token).await,
             };
             probe.fail_at(at, loses);
             let first = revoke().await;

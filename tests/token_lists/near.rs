@@ -24,7 +24,7 @@ struct World {
 async fn world(mode: Mode) -> World {
     let app = App::new();
     let hub = Hub::new(app.clock.clone());
-    let near = NearCache::builder(Arc::new(hub.clone())).with_clock(app.clock.clone());
+    let near = NearCache::builder(Arc::new(hub.clone())).clock(app.clock.clone());
     let near: Arc<dyn Store> = Arc::new(near.build().unwrap());
     let beats = hub.heartbeats() + 2;
     while hub.heartbeats() < beats {
@@ -81,14 +81,8 @@ async fn what_another_node_revokes_leaves_memory_at_once() {
         );
         world.remember(&one).await;
         world.remember(&all).await;
-        world.plain.revoke(&one).await.unwrap();
-        world
-            .plain
-            .list()
-            .unwrap()
-            .revoke_subject("bob")
-            .await
-            .unwrap();
+        world.plain.revoke_token(&one).await.unwrap();
+        world.plain.list().unwrap().revoke_all("bob").await.unwrap();
         assert!(!is_good(&world.near, &one).await);
         assert!(!is_good(&world.near, &all).await);
         let next = issue(&world.plain, "bob").await;
@@ -108,14 +102,8 @@ async fn what_this_node_revokes_leaves_its_memory_unannounced() {
         world.remember(&one).await;
         world.remember(&all).await;
         world.hub.silence(true);
-        world.near.revoke(&one).await.unwrap();
-        world
-            .near
-            .list()
-            .unwrap()
-            .revoke_subject("bob")
-            .await
-            .unwrap();
+        world.near.revoke_token(&one).await.unwrap();
+        world.near.list().unwrap().revoke_all("bob").await.unwrap();
         assert!(!is_good(&world.near, &one).await && !is_good(&world.near, &all).await);
     }
 }
@@ -129,9 +117,9 @@ async fn a_no_from_memory_is_confirmed() {
             issue(&world.plain, "alice").await,
             issue(&world.plain, "bob").await,
         );
-        world.plain.revoke(&one).await.unwrap();
+        world.plain.revoke_token(&one).await.unwrap();
         let list = world.plain.list().unwrap();
-        list.revoke_subject("bob").await.unwrap();
+        list.revoke_all("bob").await.unwrap();
         for _ in 0..2 {
             assert!(!is_good(&world.near, &one).await && !is_good(&world.near, &all).await);
         }
@@ -176,14 +164,8 @@ async fn a_loss_that_was_not_announced_revives_no_token_that_is_read_anew() {
         issue(&world.plain, "carol").await,
         issue(&world.plain, "bob").await,
     ];
-    world.plain.revoke(&revoked).await.unwrap();
-    world
-        .plain
-        .list()
-        .unwrap()
-        .revoke_subject("bob")
-        .await
-        .unwrap();
+    world.plain.revoke_token(&revoked).await.unwrap();
+    world.plain.list().unwrap().revoke_all("bob").await.unwrap();
     world.advance(2).await;
     let jti = world.plain.token_id(&revoked).unwrap();
     world.hub.silence(true);

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::Barrier;
 use tower_jam::{
     Claims, Clock, Grant, Jwt, SystemClock,
-    store::{Entry, Key, MemoryStore, Store, StoreFuture, When, Write},
+    store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write},
 };
 
 use super::{
@@ -48,7 +48,7 @@ async fn in_every_order_what_came_before_the_mark_dies_and_what_came_after_it_li
                         Box::pin(async {
                             let list = world.jwt.list().unwrap();
                             for _ in 0..world.marks {
-                                list.revoke_subject("alice").await.unwrap();
+                                list.revoke_all("alice").await.unwrap();
                             }
                         }),
                     ]
@@ -65,7 +65,7 @@ async fn in_every_order_what_came_before_the_mark_dies_and_what_came_after_it_li
                     }
                     let next = issue(&world.jwt, "alice").await;
                     assert!(is_good(&world.jwt, &next).await, "{order}");
-                    list.revoke_subject("alice").await.unwrap();
+                    list.revoke_all("alice").await.unwrap();
                     for token in [&token, &next] {
                         assert!(!is_good(&world.jwt, token).await, "{order}");
                     }
@@ -132,7 +132,7 @@ async fn race(nodes: &[Jwt; 2], subject: &str) {
         })
         .collect();
     start.wait().await;
-    other.list().unwrap().revoke_subject(subject).await.unwrap();
+    other.list().unwrap().revoke_all(subject).await.unwrap();
     let after = issue(one, subject).await;
     assert!(!is_good(one, &before).await && !is_good(other, &before).await);
     assert!(is_good(one, &after).await && is_good(other, &after).await);
@@ -150,7 +150,7 @@ async fn race(nodes: &[Jwt; 2], subject: &str) {
         assert_eq!(lives, issued_at(&token) > mark.as_secs());
         racing.push(token);
     }
-    one.list().unwrap().revoke_subject(subject).await.unwrap();
+    one.list().unwrap().revoke_all(subject).await.unwrap();
     for token in racing.iter().chain([&after]) {
         assert!(!is_good(other, token).await, "the next mark ends them all");
     }
@@ -175,7 +175,7 @@ async fn a_list_is_made_once_however_many_miss_it() {
                         assert!(is_good(&jwt, &token).await, "round {round}");
                     }
                     assert!(!is_good(&jwt, &old).await, "round {round}");
-                    jwt.list().unwrap().birth().await.unwrap()
+                    jwt.list().unwrap().created_at().await.unwrap()
                 })
             })
             .collect();
@@ -211,7 +211,7 @@ async fn no_check_that_begins_after_a_revocation_lets_the_token_in() {
                 })
             };
             start.wait().await;
-            nodes[0].revoke(&token).await.unwrap();
+            nodes[0].revoke_token(&token).await.unwrap();
             assert!(!is_good(&nodes[1], &token).await);
             asking.await.unwrap();
         }
@@ -229,7 +229,7 @@ async fn a_token_that_was_begun_before_a_mark_and_does_not_know_of_it_dies_by_it
             let store: Arc<dyn Store> = Arc::new(Late(app.memory()));
             let jwt = app.node(mode, &store);
             let list = jwt.list().unwrap();
-            list.birth().await.unwrap();
+            list.created_at().await.unwrap();
             app.advance(1);
             let began = app.clock.now().as_secs();
             let grant = Grant::new("alice", Claims::new());
@@ -240,7 +240,7 @@ async fn a_token_that_was_begun_before_a_mark_and_does_not_know_of_it_dies_by_it
                 break;
             }
             app.advance(5);
-            list.revoke_subject("alice").await.unwrap();
+            list.revoke_all("alice").await.unwrap();
             let mark = list
                 .issued_before("alice")
                 .await
@@ -263,7 +263,7 @@ async fn a_token_that_was_begun_before_a_mark_and_does_not_know_of_it_dies_by_it
 struct Late(MemoryStore);
 
 impl Store for Late {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
             let entry = self.0.get(key).await;
             pause().await;
@@ -271,15 +271,15 @@ impl Store for Late {
         })
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         self.0.put(key, write, when)
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         self.0.take(key)
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         self.0.list(group)
     }
 }

@@ -141,7 +141,7 @@ async fn a_token_that_could_not_be_called_back_is_refused() {
         let app = App::new();
         let store = app.store();
         let jwt = app.node(mode, &store);
-        jwt.list().unwrap().birth().await.unwrap();
+        jwt.list().unwrap().created_at().await.unwrap();
         app.advance(1);
         let now = app.clock.now().as_secs();
         let whole = serde_json::json!({
@@ -175,7 +175,7 @@ async fn a_token_that_could_not_be_called_back_is_refused() {
             remove(&mut claims, "jti");
             sign(&app, &claims)
         };
-        assert_eq!(jwt.revoke(&without_jti).await.unwrap_err().status(), 401);
+        assert_eq!(jwt.revoke_token(&without_jti).await.unwrap_err().status(), 401);
     }
 }
 
@@ -241,7 +241,7 @@ async fn lists_of_two_issuers_and_of_two_kinds_do_not_meet() {
     let id = TokenId::new("id", app.clock.now().after(Duration::from_secs(60)));
     let black = app.list(Mode::Black, &store).build().unwrap();
     black.add(&id).await.unwrap();
-    black.revoke_subject("alice").await.unwrap();
+    black.revoke_all("alice").await.unwrap();
     let others = app
         .list(Mode::Black, &store)
         .issuer("https://other")
@@ -281,10 +281,10 @@ async fn pairs_of_an_engine_with_a_list_work() {
         for pair in [&first, &second] {
             assert!(pairs.verify(pair.access_token.expose()).await.is_ok());
         }
-        jwt.revoke(first.access_token.expose()).await.unwrap();
+        jwt.revoke_token(first.access_token.expose()).await.unwrap();
         assert!(pairs.verify(first.access_token.expose()).await.is_err());
         assert!(pairs.verify(second.access_token.expose()).await.is_ok());
-        jwt.list().unwrap().revoke_subject("alice").await.unwrap();
+        jwt.list().unwrap().revoke_all("alice").await.unwrap();
         assert!(pairs.verify(second.access_token.expose()).await.is_err());
         let third = pairs
             .refresh(second.refresh_token.expose(), None)
@@ -301,7 +301,7 @@ async fn a_mark_that_does_not_read_lets_nothing_in_and_is_replaced() {
     let store = world.store();
     let list = world.list(Mode::Black, &store).build().unwrap();
     let jwt = world.node(Mode::Black, &store);
-    list.birth().await.unwrap();
+    list.created_at().await.unwrap();
     world.advance(1);
     let before = issue(&jwt, "alice").await;
     let write = Write::new("odd", Timestamp::NEVER);
@@ -309,7 +309,7 @@ async fn a_mark_that_does_not_read_lets_nothing_in_and_is_replaced() {
     store.put(&mark, write, When::Always).await.unwrap();
     assert!(verdict(&jwt, &before).await.starts_with("503"));
     world.advance(1);
-    list.revoke_subject("alice").await.unwrap();
+    list.revoke_all("alice").await.unwrap();
     assert!(!is_good(&jwt, &before).await);
     let after = issue(&jwt, "alice").await;
     assert!(is_good(&jwt, &after).await);

@@ -13,12 +13,12 @@ fn a_list_is_built_with_an_issuer_and_a_life_that_means_something() {
         let list = || app.list(mode, &app.store());
         assert_eq!(list().issuer("").build().unwrap_err().setting(), "issuer");
         for seconds in [0, 366 * 86_400 + 1] {
-            let error = list().longest(Duration::from_secs(seconds)).build();
+            let error = list().max_ttl(Duration::from_secs(seconds)).build();
             assert_eq!(error.unwrap_err().setting(), "longest");
         }
-        assert!(list().longest(Duration::from_secs(1)).build().is_ok());
+        assert!(list().max_ttl(Duration::from_secs(1)).build().is_ok());
     }
-    for unset in [TokenList::black(app.store()), TokenList::white(app.store())] {
+    for unset in [TokenList::deny(app.store()), TokenList::allow(app.store())] {
         assert_eq!(unset.build().unwrap_err().setting(), "issuer");
     }
 }
@@ -66,8 +66,8 @@ async fn an_engine_without_a_list_revokes_nothing_and_says_so() {
     let jwt: Jwt = app.engine().build().unwrap();
     let token = issue(&jwt, "alice").await;
     assert!(jwt.list().is_none());
-    assert_eq!(jwt.revoke(&token).await.unwrap_err().status(), 500);
-    assert_eq!(jwt.revoke_all([&token]).await.unwrap_err().status(), 500);
+    assert_eq!(jwt.revoke_token(&token).await.unwrap_err().status(), 500);
+    assert_eq!(jwt.revoke_tokens([&token]).await.unwrap_err().status(), 500);
     assert!(jwt.token_id(&token).is_ok());
 }
 

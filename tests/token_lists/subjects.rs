@@ -22,7 +22,7 @@ async fn one_call_ends_every_token_of_a_subject_and_of_no_other() {
         for token in hers.iter().chain([&his]) {
             assert!(is_good(&jwt, token).await);
         }
-        list.revoke_subject("alice").await.unwrap();
+        list.revoke_all("alice").await.unwrap();
         for token in &hers {
             assert_eq!(
                 verdict(&jwt, token).await,
@@ -46,7 +46,7 @@ async fn a_token_that_is_issued_in_the_second_of_the_mark_is_good_and_the_next_m
         let mut before = issue(&jwt, "alice").await;
         assert!(is_good(&jwt, &before).await);
         for _ in 0..20 {
-            list.revoke_subject("alice").await.unwrap();
+            list.revoke_all("alice").await.unwrap();
             assert!(!is_good(&jwt, &before).await);
             let mark = list.issued_before("alice").await.unwrap().unwrap();
             let token = issue(&jwt, "alice").await;
@@ -69,7 +69,7 @@ async fn marks_alone_do_not_run_ahead_of_the_clock() {
         let list = jwt.list().unwrap();
         list.birth().await.unwrap();
         for _ in 0..1_000 {
-            list.revoke_subject("alice").await.unwrap();
+            list.revoke_all("alice").await.unwrap();
         }
         let now = app.clock.now().as_secs();
         let mark = list.issued_before("alice").await.unwrap().unwrap();
@@ -100,7 +100,7 @@ async fn logins_and_marks_in_one_second_end_at_the_leeway() {
         let attempt = async || jwt.issue(Grant::new("alice", Claims::new())).await;
         let mut refused = 0;
         for _ in 0..5 {
-            list.revoke_subject("alice").await.unwrap();
+            list.revoke_all("alice").await.unwrap();
             match attempt().await {
                 Ok(token) => assert!(is_good(&jwt, token.expose()).await),
                 Err(IssueError::Withdrawn) => refused += 1,
@@ -121,13 +121,13 @@ async fn a_mark_never_goes_back() {
         let store = app.store();
         let jwt = app.node(mode, &store);
         let list = jwt.list().unwrap();
-        list.birth().await.unwrap();
+        list.created_at().await.unwrap();
         let token = issue(&jwt, "alice").await;
-        list.revoke_subject("alice").await.unwrap();
+        list.revoke_all("alice").await.unwrap();
         let mark = list.issued_before("alice").await.unwrap();
         app.clock
             .set(app.clock.now().before(Duration::from_secs(20)));
-        list.revoke_subject("alice").await.unwrap();
+        list.revoke_all("alice").await.unwrap();
         assert!(list.issued_before("alice").await.unwrap() >= mark);
         assert!(!is_good(&jwt, &token).await);
         let fresh = issue(&jwt, "alice").await;
@@ -141,15 +141,15 @@ async fn a_mark_outlives_every_token_that_it_ends() {
     for mode in BOTH {
         let app = App::new();
         let life = Duration::from_secs(100);
-        let list = app.list(mode, &app.store()).longest(life).build().unwrap();
+        let list = app.list(mode, &app.store()).max_ttl(life).build().unwrap();
         let patient = app.engine().leeway(Duration::from_secs(60)).ttl(life);
         let jwt = patient.list(list.clone()).build().unwrap();
         list.birth().await.unwrap();
         app.advance(1);
         let token = issue(&jwt, "alice").await;
-        list.revoke_subject("alice").await.unwrap();
+        list.revoke_all("alice").await.unwrap();
         let ahead = issue(&jwt, "alice").await;
-        list.revoke_subject("alice").await.unwrap();
+        list.revoke_all("alice").await.unwrap();
         for _ in 0..170 {
             assert!(!is_good(&jwt, &token).await && !is_good(&jwt, &ahead).await);
             app.advance(1);
@@ -174,10 +174,10 @@ async fn a_mark_is_for_one_subject_of_one_issuer() {
         .issuer("https://other")
         .build()
         .unwrap();
-    others.revoke_subject("alice").await.unwrap();
+    others.revoke_all("alice").await.unwrap();
     let list = jwt.list().unwrap();
     for other in ["", "Alice", "alice ", ISSUER] {
-        list.revoke_subject(other).await.unwrap();
+        list.revoke_all(other).await.unwrap();
     }
     list.add(&tower_jam::token::TokenId::new("alice", Timestamp::NEVER))
         .await

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
-    Algorithm, Claims, Clock, Grant, Jwt, Key, KeyRing, SystemClock, TokenList, store,
+    Algorithm, Claims, Clock, Grant, Jwt, KeyRing, StoreKey, SystemClock, TokenList, store,
     store::{MemoryStore, Store},
     testing::ManualClock,
     token::{JwtBuilder, revocation::TokenListBuilder},
@@ -31,7 +31,7 @@ impl App {
         Self {
             // Servers go by their own time.
             clock: Arc::new(ManualClock::at(SystemClock.now())),
-            ring: KeyRing::new(Key::generate(Algorithm::Es256).unwrap()),
+            ring: KeyRing::new(StoreKey::generate(Algorithm::Es256).unwrap()),
         }
     }
 
@@ -46,8 +46,8 @@ impl App {
     pub fn list(&self, mode: Mode, store: &Arc<dyn Store>) -> TokenListBuilder {
         let store = Arc::clone(store);
         let list = match mode {
-            Mode::Black => TokenList::black(store),
-            Mode::White => TokenList::white(store),
+            Mode::Black => TokenList::deny(store),
+            Mode::White => TokenList::allow(store),
         };
         list.issuer(ISSUER).clock(self.clock.clone())
     }
@@ -64,7 +64,7 @@ impl App {
     }
 
     /// A node on a store of its own.
-    pub fn alone(&self, mode: Mode) -> Jwt {
+    pub fn for_sole_writer(&self, mode: Mode) -> Jwt {
         self.node(mode, &self.store())
     }
 
@@ -108,11 +108,11 @@ pub fn claims(token: &str) -> serde_json::Value {
 }
 
 /// A key of the list, as whoever looks into the store knows it.
-pub fn key(mode: Mode, kind: &str, name: &str) -> store::Key {
+pub fn key(mode: Mode, kind: &str, name: &str) -> store::StoreKey {
     let mode = match mode {
         Mode::Black => "black",
         Mode::White => "white",
     };
     let parts = [mode, kind, ISSUER, name].map(str::as_bytes);
-    store::Key::new("token-list", &parts)
+    store::StoreKey::new("token-list", &parts)
 }

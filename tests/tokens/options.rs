@@ -49,8 +49,8 @@ async fn an_option_lets_through_what_it_says_and_nothing_beside_it() {
             ],
         ),
         (
-            "accept_untyped",
-            |jwt| jwt.accept_untyped(),
+            "dangerous_accept_untyped",
+            |jwt| jwt.dangerous_accept_untyped(),
             vec![typ("")],
             vec![typ("\"JWT\""), typ("\"\""), typ("null")],
         ),

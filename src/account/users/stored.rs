@@ -12,7 +12,7 @@ use crate::{
     grant::Grant,
     secret::{self, MasterSecret, record::RecordKeys},
     store::{
-        Entry, Key, Namespace, Store, StoreFuture, When, Write,
+        Entry, Namespace, Store, StoreFuture, StoreKey, When, Write,
         swap::{Step, swap},
     },
 };
@@ -157,7 +157,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
     }
 
     /// Returns the id that a name points to.
-    fn open_name(&self, name: &Key, entry: &Entry) -> Result<Option<String>, StoreError> {
+    fn open_name(&self, name: &StoreKey, entry: &Entry) -> Result<Option<String>, StoreError> {
         if entry.value.is_empty() {
             return Ok(None);
         }
@@ -166,13 +166,13 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         Ok(Some(id.to_owned()))
     }
 
-    fn seal_user(&self, key: &Key, record: &UserRecord<U>) -> Result<Write, StoreError> {
+    fn seal_user(&self, key: &StoreKey, record: &UserRecord<U>) -> Result<Write, StoreError> {
         let value = serde_json::to_vec(record).map_err(corrupt)?;
         let value = self.records.seal(key, Vec::new(), value)?;
         Ok(Write::new(value, Timestamp::NEVER))
     }
 
-    fn seal_name(&self, name: &Key, id: &str) -> Result<Write, StoreError> {
+    fn seal_name(&self, name: &StoreKey, id: &str) -> Result<Write, StoreError> {
         let value = self
             .records
             .seal(name, Vec::new(), id.as_bytes().to_vec())?;
@@ -181,7 +181,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
 
     /// Returns the record, and whether the active secret sealed it. Some messages of serde_json
     /// quote the input, so only the column is kept.
-    fn open_user(&self, key: &Key, value: &[u8]) -> Result<(UserRecord<U>, bool), StoreError> {
+    fn open_user(&self, key: &StoreKey, value: &[u8]) -> Result<(UserRecord<U>, bool), StoreError> {
         let opened = self.records.open(key, &[], value)?;
         let record = serde_json::from_slice(&opened.plain)
             .map_err(|error| corrupt(format!("not a user, at column {}", error.column())))?;
@@ -190,7 +190,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
 
     /// Reseals a user with the active secret. The current secret is still accepted, so a failure is
     /// retried at the next login.
-    async fn reseal(&self, name: &Key, id: &str) {
+    async fn reseal(&self, name: &StoreKey, id: &str) {
         let resealed = async {
             self.change(id, |_| true).await?;
             swap(&*self.store, &*self.clock, name, |entry| {
@@ -207,12 +207,12 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
         }
     }
 
-    fn user_key(&self, id: &str) -> Key {
-        Key::new(USER, &[self.issuer.as_bytes(), id.as_bytes()])
+    fn user_key(&self, id: &str) -> StoreKey {
+        StoreKey::new(USER, &[self.issuer.as_bytes(), id.as_bytes()])
     }
 
-    fn name_key(&self, name: &str) -> Key {
-        Key::new(NAME, &[self.issuer.as_bytes(), name.as_bytes()])
+    fn name_key(&self, name: &str) -> StoreKey {
+        StoreKey::new(NAME, &[self.issuer.as_bytes(), name.as_bytes()])
     }
 }
 

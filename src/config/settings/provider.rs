@@ -70,5 +70,5 @@ pub(crate) struct ProviderSettings {
     /// issuer there. Default: the issuer.
     pub(crate) dangerous_assertion_audience: Option<String>,
     /// Allows http to a provider on this machine. Default: `false`.
-    pub(crate) insecure_http_on_loopback: bool,
+    pub(crate) dangerous_http_on_loopback: bool,
 }

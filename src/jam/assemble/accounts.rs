@@ -44,7 +44,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             let has_accounts = self.config.settings.refresh.is_some();
             let users = users.as_ref();
             let users = users.filter(|_| has_accounts || self.users.is_some())?;
-            Some(Arc::new(account::reread(Arc::clone(users))))
+            Some(Arc::new(account::user_reader(Arc::clone(users))))
         };
         self.reader.clone().or_else(of_accounts)
     }

@@ -144,7 +144,7 @@ pub(crate) fn read(
             ErrorKind::IsADirectory => "is a directory",
             _ => "the file cannot be read",
         };
-        let error = ConfigError::new("", reason).because(error);
+        let error = ConfigError::new("", reason).with_source(error);
         location.locate(error.inside(&path), setting)
     };
     let file = File::open(&path).map_err(failed)?;

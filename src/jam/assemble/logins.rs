@@ -13,8 +13,8 @@ use crate::{
 /// Calls the builder's setters for the settings that are stated.
 #[cfg(any(feature = "refresh", feature = "otp", feature = "account"))]
 macro_rules! set {
-    ($builder:ident, $settings:ident: $($method:ident = $value:expr),* $(,)?) => {
-        $(if let Some(value) = $settings.$method {
+    ($builder:ident, $settings:ident: $($setting:ident => $method:ident = $value:expr),* $(,)?) => {
+        $(if let Some(value) = $settings.$setting {
             $builder = $builder.$method($value(value));
         })*
     };
@@ -40,10 +40,10 @@ impl EngineParts<'_> {
             builder = builder.issuer(issuer);
         }
         if let Some(idle) = settings.idle {
-            builder = builder.idle(idle.0);
+            builder = builder.idle_timeout(idle.0);
         }
         if let Some(absolute) = settings.absolute {
-            builder = builder.absolute(absolute.0);
+            builder = builder.absolute_timeout(absolute.0);
         }
         if let Some(name) = &settings.cookie {
             let cookie = CookieSpec::new(name);
@@ -71,7 +71,10 @@ mod refresh {
     use crate::{
         config::settings::{BindKind, BlacklistKind, LimitKind, RefreshSettings, Span},
         error::ConfigError,
-        refresh::{AccessTokens, Bind, Blacklist, OnLimit, ReadUser, TokenPairs},
+        refresh::{
+            AccessTokens, DeviceLimitPolicy, FingerprintPolicy, ReadUser, RevocationCheck,
+            TokenPairs,
+        },
         secret::MasterSecret,
     };
 
@@ -91,23 +94,23 @@ mod refresh {
             let mut builder = TokenPairs::builder(access, store, secret, users);
             let span = |span: Span| -> Duration { span.0 };
             let on_limit = |kind| match kind {
-                LimitKind::EvictOldest => OnLimit::EvictOldest,
-                LimitKind::EvictLru => OnLimit::EvictLeastRecentlyUsed,
-                LimitKind::Reject => OnLimit::Reject,
+                LimitKind::EvictOldest => DeviceLimitPolicy::EvictOldest,
+                LimitKind::EvictLru => DeviceLimitPolicy::EvictLeastRecentlyUsed,
+                LimitKind::Reject => DeviceLimitPolicy::Reject,
             };
             let blacklist = |kind| match kind {
-                BlacklistKind::DangerousNone => Blacklist::DangerousNone,
-                BlacklistKind::Refresh => Blacklist::Refresh,
-                BlacklistKind::Both => Blacklist::Both,
+                BlacklistKind::DangerousNone => RevocationCheck::DangerousNone,
+                BlacklistKind::Refresh => RevocationCheck::Refresh,
+                BlacklistKind::Both => RevocationCheck::Both,
             };
             let bind = |kind| match kind {
-                BindKind::Ignore => Bind::Ignore,
-                BindKind::Event => Bind::Event,
-                BindKind::Refuse => Bind::Refuse,
+                BindKind::Ignore => FingerprintPolicy::Ignore,
+                BindKind::Event => FingerprintPolicy::Event,
+                BindKind::Refuse => FingerprintPolicy::Refuse,
             };
             set!(builder, settings:
-                idle = span, absolute = span, grace = span, outage_grace = span, rotate = bool::from, max_devices = usize::from,
-                on_limit = on_limit, blacklist = blacklist, bind = bind);
+                idle => idle_timeout = span, absolute => absolute_timeout = span, grace => grace = span, outage_grace => outage_grace = span, rotate => rotate = bool::from, max_devices => max_devices = usize::from,
+                on_limit => on_limit = on_limit, blacklist => blacklist = blacklist, bind => bind = bind);
             builder = builder.events(self.events.clone());
             let built = builder.build();
             built.map_err(|error| self.location.engine_error("refresh", error))
@@ -123,7 +126,7 @@ mod otp {
     use crate::{
         config::settings::{DigestKind, OtpKind, OtpSettings, Span},
         error::ConfigError,
-        otp::{Digest, Hotp, Otp, Scheme, Totp},
+        otp::{Digest, Hotp, Otp, OtpScheme, Totp},
         secret::MasterSecret,
     };
 
@@ -144,15 +147,15 @@ mod otp {
             builder = builder.scheme(self.scheme(settings)?);
             let span = |span: Span| -> Duration { span.0 };
             set!(builder, settings:
-                secret_bits = usize::from, window = u8::from, look_ahead = u8::from, max_failures = u8::from,
-                lock = span, pending = span, fresh = span);
+                secret_bits => secret_bits = usize::from, window => window = u8::from, look_ahead => look_ahead = u8::from, max_failures => max_failures = u8::from,
+                lock => lock_duration = span, pending => pending_ttl = span, fresh => fresh = span);
             builder = builder
                 .events(self.events.clone())
                 .clock(Arc::clone(self.clock));
             builder.build().map_err(about)
         }
 
-        fn scheme(&self, settings: &OtpSettings) -> Result<Scheme, ConfigError> {
+        fn scheme(&self, settings: &OtpSettings) -> Result<OtpScheme, ConfigError> {
             let about = |error| self.location.engine_error("otp", error);
             let digest = match settings.digest {
                 None | Some(DigestKind::Sha1) => Digest::Sha1,
@@ -202,7 +205,7 @@ mod account {
     use crate::{
         config::settings::{BudgetSettings, PasswordsSettings, SchemeKind, ThrottleSettings},
         error::ConfigError,
-        password::{Passwords, Scheme},
+        password::{PasswordScheme, Passwords},
         secret::MasterSecret,
         throttle::{Budget, Throttle, TrustedProxies},
     };
@@ -216,11 +219,11 @@ mod account {
             let mut builder = Passwords::builder();
             if let Some(schemes) = &settings.schemes {
                 builder = builder.schemes(schemes.iter().map(|scheme| match scheme {
-                    SchemeKind::Argon2id => Scheme::Argon2id,
-                    SchemeKind::Bcrypt => Scheme::Bcrypt,
-                    SchemeKind::Scrypt => Scheme::Scrypt,
-                    SchemeKind::Pbkdf2Sha256 => Scheme::Pbkdf2Sha256,
-                    SchemeKind::Pbkdf2Sha512 => Scheme::Pbkdf2Sha512,
+                    SchemeKind::Argon2id => PasswordScheme::Argon2id,
+                    SchemeKind::Bcrypt => PasswordScheme::Bcrypt,
+                    SchemeKind::Scrypt => PasswordScheme::Scrypt,
+                    SchemeKind::Pbkdf2Sha256 => PasswordScheme::Pbkdf2Sha256,
+                    SchemeKind::Pbkdf2Sha512 => PasswordScheme::Pbkdf2Sha512,
                 }));
             }
             if let Some(issuer) = &self.settings.issuer {
@@ -233,8 +236,8 @@ mod account {
                 builder = builder.pepper(secret);
             }
             set!(builder, settings:
-                rehash = bool::from, min_length = usize::from, max_length = usize::from,
-                max_running = usize::from, max_waiting = usize::from);
+                rehash => rehash = bool::from, min_length => min_length = usize::from, max_length => max_length = usize::from,
+                max_running => max_running = usize::from, max_waiting => max_waiting = usize::from);
             let built = builder.build();
             built.map_err(|error| self.location.engine_error("passwords", error))
         }

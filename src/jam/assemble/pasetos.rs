@@ -69,8 +69,8 @@ impl EngineParts<'_> {
             (V4, Public) => build!(v4_public, version::V4, version::Public),
             (V3, Local) => build!(v3_local, version::V3, version::Local),
             (V3, Public) => build!(v3_public, version::V3, version::Public),
-            (V2, Local) => build!(legacy_v2_local, version::V2, version::Local),
-            (V2, Public) => build!(legacy_v2_public, version::V2, version::Public),
+            (V2, Local) => build!(dangerous_legacy_v2_local, version::V2, version::Local),
+            (V2, Public) => build!(dangerous_legacy_v2_public, version::V2, version::Public),
         };
         built.map_err(|error| match error.setting() {
             "ttl" => self.location.locate(error, &lifetime),

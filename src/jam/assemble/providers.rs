@@ -55,10 +55,10 @@ impl EngineParts<'_> {
             builder = builder.require_issuer();
         }
         if let Some(timeout) = settings.timeout {
-            builder = builder.timeout(timeout.0);
+            builder = builder.request_timeout(timeout.0);
         }
-        if settings.insecure_http_on_loopback {
-            builder = builder.insecure_http_on_loopback();
+        if settings.dangerous_http_on_loopback {
+            builder = builder.dangerous_http_on_loopback();
         }
         let provider = builder.build().map_err(about)?;
         let store = Arc::clone(self.store);
@@ -180,10 +180,10 @@ impl EngineParts<'_> {
     ) -> Result<ProviderBuilder, ConfigError> {
         let mut discovery = Provider::discover(name, issuer, client_id);
         if let Some(timeout) = settings.timeout {
-            discovery = discovery.timeout(timeout.0);
+            discovery = discovery.request_timeout(timeout.0);
         }
-        if settings.insecure_http_on_loopback {
-            discovery = discovery.insecure_http_on_loopback();
+        if settings.dangerous_http_on_loopback {
+            discovery = discovery.dangerous_http_on_loopback();
         }
         discovery
             .await

@@ -133,7 +133,7 @@ fn file(
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
     let path = settings.path.as_deref().unwrap_or_default();
-    let store = crate::store::FileStore::builder(location.path(path)).with_clock(Arc::clone(clock));
+    let store = crate::store::FileStore::builder(location.path(path)).clock(Arc::clone(clock));
     let store: Arc<dyn Store> = Arc::new(
         store
             .open()
@@ -141,7 +141,12 @@ fn file(
     );
     #[cfg(feature = "near-cache")]
     if let Some(near) = &settings.near_cache {
-        return cached(crate::store::NearCache::alone(store), near, location, clock);
+        return cached(
+            crate::store::NearCache::for_sole_writer(store),
+            near,
+            location,
+            clock,
+        );
     }
     Ok(store)
 }
@@ -154,7 +159,7 @@ async fn redis(
     host: Option<&str>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
     let mut builder = crate::store::RedisStore::builder(url(settings));
-    builder = builder.with_clock(Arc::clone(clock));
+    builder = builder.clock(Arc::clone(clock));
     if let Some(prefix) = prefix(settings, location, host) {
         builder = builder.prefix(prefix);
     }
@@ -190,7 +195,7 @@ async fn postgres(
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
     let mut builder = crate::store::PostgresStore::builder(url(settings));
-    builder = builder.with_clock(Arc::clone(clock));
+    builder = builder.clock(Arc::clone(clock));
     // The mapping is injective, so that `a.b` and `a_b` have different prefixes.
     let own = instance(location).map(|table| table.replace('_', "__").replace('.', "_0") + "_");
     if let Some(prefix) = settings.prefix.clone().or(own) {
@@ -200,10 +205,10 @@ async fn postgres(
         builder = builder.schema(schema);
     }
     if let Some(connections) = settings.connections {
-        builder = builder.connections(connections);
+        builder = builder.max_connections(connections);
     }
     if let Some(limit) = settings.command_timeout {
-        builder = builder.time_limit(limit.0);
+        builder = builder.command_timeout(limit.0);
     }
     let store = builder.connect().await;
     let store = Arc::new(store.map_err(|error| location.engine_error("store", error))?);
@@ -232,12 +237,12 @@ fn cached(
     location: &Location,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
-    builder = builder.with_clock(Arc::clone(clock));
+    builder = builder.clock(Arc::clone(clock));
     if let Some(capacity) = settings.capacity {
-        builder = builder.with_capacity(capacity);
+        builder = builder.capacity(capacity);
     }
     if let Some(age) = settings.max_age {
-        builder = builder.with_max_age(age.0);
+        builder = builder.max_age(age.0);
     }
     let cache = builder.build();
     Ok(Arc::new(cache.map_err(|error| {

@@ -58,7 +58,7 @@ impl EngineParts<'_> {
             builder = builder.types(&types.0);
         }
         if jwt.untyped {
-            builder = builder.accept_untyped();
+            builder = builder.dangerous_accept_untyped();
         }
         if let Some(leeway) = jwt.leeway {
             builder = builder.leeway(leeway.0);
@@ -124,13 +124,13 @@ impl EngineParts<'_> {
                     .error(&format!("{table}.list_longest"), reason));
             }
             ListKind::None => return Ok(None),
-            ListKind::Black => TokenList::black(Arc::clone(self.store)),
-            ListKind::White => TokenList::white(Arc::clone(self.store)),
+            ListKind::Black => TokenList::deny(Arc::clone(self.store)),
+            ListKind::White => TokenList::allow(Arc::clone(self.store)),
         };
         let longest = longest.map_or(DAY, |span| span.0);
         let list = builder
             .issuer(issuer)
-            .longest(longest)
+            .max_ttl(longest)
             .clock(Arc::clone(self.clock))
             .events(self.events.clone())
             .build();

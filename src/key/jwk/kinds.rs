@@ -96,7 +96,7 @@ impl Jwk<'_> {
     }
 
     fn consistent<T>(&self, pair: Result<T, KeyRejected>) -> Result<T, ConfigError> {
-        pair.map_err(|error| self.refuse(INCONSISTENT).because(error))
+        pair.map_err(|error| self.refuse(INCONSISTENT).with_source(error))
     }
 }
 

@@ -51,13 +51,13 @@
 //! closed.
 //!
 //! ```
-//! use tower_jam::{Clock, SystemClock, store::{FileStore, Key, Store, When, Write}};
+//! use tower_jam::{Clock, SystemClock, store::{FileStore, StoreKey, Store, When, Write}};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = std::env::temp_dir().join(format!("tower-jam-doc-{}", std::process::id()));
 //! # std::fs::create_dir_all(&folder)?;
-//! let key = Key::new("example", &[b"alice"]);
+//! let key = StoreKey::new("example", &[b"alice"]);
 //! let expires_at = SystemClock.now().after(std::time::Duration::from_secs(60));
 //!
 //! let store = FileStore::open(folder.join("store.redb"))?;
@@ -98,7 +98,7 @@ use self::{
     tables::{ReadView, Tables},
     writer::FileInner,
 };
-use super::{Entry, Key, Store, StoreFuture, When, Write};
+use super::{Entry, Store, StoreFuture, StoreKey, When, Write};
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::{ConfigError, StoreError},
@@ -166,33 +166,38 @@ impl FileStore {
 }
 
 impl Store for FileStore {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         let key = key.clone();
         self.read(move |tables| tables.get(&key))
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         let key = key.clone();
         self.write(move |tables, now| tables.put(&key, &write, when, now))
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         let key = key.clone();
         self.write(move |tables, now| tables.take(&key, now))
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         let group = group.clone();
         self.read(move |tables| tables.list(&group))
     }
 
-    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
+    fn add<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> StoreFuture<'a, i64> {
         let key = key.clone();
         let fresh = Write::new("", expires_at);
         self.write(move |tables, now| tables.add(&key, delta, fresh.clone(), now))
     }
 
-    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+    fn remove_group<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, u64> {
         let group = group.clone();
         self.write(move |tables, now| tables.remove_group(&group, now))
     }
@@ -230,7 +235,7 @@ pub struct FileStoreBuilder {
 
 impl FileStoreBuilder {
     /// Uses `clock` to decide which entries have expired.
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }

@@ -155,7 +155,7 @@ fn config_error(path: &Path, error: redb::Error) -> ConfigError {
         error if is_damage(error) => "is damaged or not a store; restore it from a backup",
         _ => "cannot be opened for reading and writing",
     };
-    ConfigError::new(SETTING, format!("{} {reason}", path.display())).because(error)
+    ConfigError::new(SETTING, format!("{} {reason}", path.display())).with_source(error)
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -11,7 +11,7 @@ use super::fault::FileFault;
 use crate::{
     clock::Timestamp,
     error::StoreError,
-    store::{Entry, Key, Version, When, Write, number, permits},
+    store::{Entry, StoreKey, Version, When, Write, number, permits},
 };
 
 /// Version, expiry, encoded key of the group or nothing, value.
@@ -57,7 +57,7 @@ impl ReadView {
         Self { transaction, now }
     }
 
-    pub(super) fn get(&self, key: &Key) -> Result<Option<Entry>, FileFault> {
+    pub(super) fn get(&self, key: &StoreKey) -> Result<Option<Entry>, FileFault> {
         let entries = self.transaction.open_table(ENTRIES)?;
         let found = find(&entries, &encode(key))?;
         Ok(found
@@ -65,7 +65,7 @@ impl ReadView {
             .filter(|entry| entry.is_live(self.now)))
     }
 
-    pub(super) fn list(&self, group: &Key) -> Result<Vec<(Key, Entry)>, FileFault> {
+    pub(super) fn list(&self, group: &StoreKey) -> Result<Vec<(StoreKey, Entry)>, FileFault> {
         let entries = self.transaction.open_table(ENTRIES)?;
         let groups = self.transaction.open_table(GROUPS)?;
         let group = encode(group);
@@ -113,7 +113,7 @@ impl<'t> Tables<'t> {
 
     pub(super) fn put(
         &mut self,
-        key: &Key,
+        key: &StoreKey,
         write: &Write,
         when: When,
         now: Timestamp,
@@ -128,7 +128,11 @@ impl<'t> Tables<'t> {
         Ok(is_permitted)
     }
 
-    pub(super) fn take(&mut self, key: &Key, now: Timestamp) -> Result<Option<Entry>, FileFault> {
+    pub(super) fn take(
+        &mut self,
+        key: &StoreKey,
+        now: Timestamp,
+    ) -> Result<Option<Entry>, FileFault> {
         let id = encode(key);
         let taken = self.remove(&id)?;
         Ok(taken.filter(|entry| entry.is_live(now)))
@@ -137,7 +141,7 @@ impl<'t> Tables<'t> {
     /// `fresh` has the version of this addition, and the expiry in case it is the first.
     pub(super) fn add(
         &mut self,
-        key: &Key,
+        key: &StoreKey,
         delta: i64,
         mut fresh: Write,
         now: Timestamp,
@@ -180,7 +184,11 @@ impl<'t> Tables<'t> {
         }
     }
 
-    pub(super) fn remove_group(&mut self, group: &Key, now: Timestamp) -> Result<u64, FileFault> {
+    pub(super) fn remove_group(
+        &mut self,
+        group: &StoreKey,
+        now: Timestamp,
+    ) -> Result<u64, FileFault> {
         let mut removed = 0;
         for id in members(&self.groups, &encode(group))? {
             let entry = self.remove(&id)?;
@@ -314,15 +322,15 @@ fn members(
 
 /// Encodes the namespace, then the digest. The digest has a fixed length, so no two keys have the
 /// same encoding.
-fn encode(key: &Key) -> Vec<u8> {
+fn encode(key: &StoreKey) -> Vec<u8> {
     [key.namespace().as_bytes(), key.digest()].concat()
 }
 
-fn decode(id: &[u8]) -> Result<Key, FileFault> {
+fn decode(id: &[u8]) -> Result<StoreKey, FileFault> {
     id.split_last_chunk()
         .and_then(|(namespace, digest)| {
             let namespace = std::str::from_utf8(namespace).ok()?;
-            Some(Key::from_stored(namespace, *digest))
+            Some(StoreKey::from_stored(namespace, *digest))
         })
         .ok_or_else(|| FileFault::Operation(StoreError::Corrupt("a stored key is invalid".into())))
 }

@@ -69,7 +69,7 @@ impl Fixture {
         Write::new("value", self.clock.now().after(life))
     }
 
-    async fn put(&self, key: &Key, write: Write) {
+    async fn put(&self, key: &StoreKey, write: Write) {
         assert!(self.store.put(key, write, When::Always).await.unwrap());
     }
 
@@ -103,14 +103,14 @@ impl Fixture {
 
 fn open(folder: &Folder, clock: &Arc<ManualClock>) -> FileStore {
     FileStore::builder(folder.file())
-        .with_clock(clock.clone())
+        .clock(clock.clone())
         .open()
         .unwrap()
 }
 
-fn keys(count: usize) -> Vec<Key> {
+fn keys(count: usize) -> Vec<StoreKey> {
     (0..count)
-        .map(|n| Key::new("unit", &[&n.to_be_bytes()]))
+        .map(|n| StoreKey::new("unit", &[&n.to_be_bytes()]))
         .collect()
 }
 
@@ -127,7 +127,7 @@ async fn the_contract_holds() {
 #[tokio::test]
 async fn expired_entries_leave_the_file_with_later_commits() {
     let fixture = Fixture::new();
-    let group = Key::new("group", &[]);
+    let group = StoreKey::new("group", &[]);
     for key in &keys(100) {
         let write = fixture.write(MINUTE).in_group(group.clone());
         fixture.put(key, write).await;
@@ -136,7 +136,7 @@ async fn expired_entries_leave_the_file_with_later_commits() {
     fixture.clock.advance(MINUTE);
     assert!(fixture.store.list(&group).await.unwrap().is_empty());
 
-    let last = Key::new("unit", &[b"last"]);
+    let last = StoreKey::new("unit", &[b"last"]);
     fixture.put(&last, fixture.write(MINUTE)).await;
     let [entries, groups, expiries] = fixture.rows();
     assert!(entries > 80, "one commit purges a few: {entries} are left");
@@ -168,7 +168,7 @@ async fn opening_removes_expired_entries() {
 #[tokio::test]
 async fn what_never_expires_is_in_no_index_of_expiries() {
     let fixture = Fixture::new();
-    let key = Key::new("account", &[b"alice"]);
+    let key = StoreKey::new("account", &[b"alice"]);
     fixture
         .put(&key, Write::new("first", Timestamp::NEVER))
         .await;
@@ -184,7 +184,7 @@ async fn what_never_expires_is_in_no_index_of_expiries() {
 #[tokio::test]
 async fn an_entry_is_in_the_group_of_its_last_write_alone() {
     let fixture = Fixture::new();
-    let key = Key::new("unit", &[]);
+    let key = StoreKey::new("unit", &[]);
     let groups = keys(2);
     for group in [&groups[0], &groups[1], &groups[0]] {
         let write = fixture.write(MINUTE).in_group(group.clone());
@@ -207,7 +207,7 @@ async fn writers_that_come_together_share_a_commit_and_lose_nothing() {
     const WRITERS: u64 = 64;
     const ROUNDS: u64 = 20;
     let fixture = Fixture::new();
-    let key = Key::new("unit", &[b"counter"]);
+    let key = StoreKey::new("unit", &[b"counter"]);
     let expires_at = fixture.clock.now().after(MINUTE);
     let first = Write::new("0", expires_at);
     fixture.put(&key, first).await;
@@ -217,7 +217,7 @@ async fn writers_that_come_together_share_a_commit_and_lose_nothing() {
             let (store, key) = (Arc::clone(&fixture.store), key.clone());
             tokio::spawn(async move {
                 for round in 0..ROUNDS {
-                    let own = Key::new("own", &[&writer.to_be_bytes(), &round.to_be_bytes()]);
+                    let own = StoreKey::new("own", &[&writer.to_be_bytes(), &round.to_be_bytes()]);
                     let write = Write::new("mine", expires_at);
                     assert!(store.put(&own, write, When::Absent).await.unwrap());
                 }
@@ -250,7 +250,7 @@ async fn writers_that_come_together_share_a_commit_and_lose_nothing() {
 #[tokio::test]
 async fn what_changes_nothing_costs_no_commit() {
     let fixture = Fixture::new();
-    let key = Key::new("unit", &[]);
+    let key = StoreKey::new("unit", &[]);
     fixture.put(&key, fixture.write(MINUTE)).await;
     let before = fixture.commits();
     let refused = fixture
@@ -258,7 +258,7 @@ async fn what_changes_nothing_costs_no_commit() {
         .put(&key, fixture.write(MINUTE), When::Absent)
         .await;
     assert!(!refused.unwrap());
-    let absent = Key::new("absent", &[]);
+    let absent = StoreKey::new("absent", &[]);
     assert!(fixture.store.take(&absent).await.unwrap().is_none());
     assert_eq!(fixture.store.remove_group(&absent).await.unwrap(), 0);
     assert_eq!(fixture.commits(), before);
@@ -267,7 +267,10 @@ async fn what_changes_nothing_costs_no_commit() {
 #[tokio::test]
 async fn a_polled_write_happens_and_an_unpolled_one_does_not() {
     let fixture = Fixture::new();
-    let (polled, unpolled) = (Key::new("unit", &[b"1"]), Key::new("unit", &[b"2"]));
+    let (polled, unpolled) = (
+        StoreKey::new("unit", &[b"1"]),
+        StoreKey::new("unit", &[b"2"]),
+    );
     let write = fixture.write(MINUTE);
     let mut first = fixture.store.put(&polled, write.clone(), When::Absent);
     let second = fixture.store.put(&unpolled, write, When::Absent);
@@ -277,7 +280,7 @@ async fn a_polled_write_happens_and_an_unpolled_one_does_not() {
     drop(first);
     drop(second);
 
-    let last = Key::new("unit", &[b"3"]);
+    let last = StoreKey::new("unit", &[b"3"]);
     fixture.put(&last, fixture.write(MINUTE)).await;
     assert!(fixture.store.get(&polled).await.unwrap().is_some());
     assert!(fixture.store.get(&unpolled).await.unwrap().is_none());
@@ -323,7 +326,7 @@ async fn a_store_may_be_dropped_on_its_own_thread() {
         folder,
     } = Fixture::new();
     let inner = Arc::downgrade(&store.inner);
-    let key = Key::new("unit", &[]);
+    let key = StoreKey::new("unit", &[]);
     let write = Write::new("value", clock.now().after(MINUTE));
     let task = Arc::new(Task(std::sync::Mutex::default()));
     let waker = Waker::from(Arc::clone(&task));
@@ -357,8 +360,8 @@ impl Fixture {
 #[tokio::test]
 async fn after_a_failure_the_file_is_reopened_by_the_next_caller() {
     let fixture = Fixture::new();
-    let key = Key::new("unit", &[]);
-    let group = Key::new("group", &[]);
+    let key = StoreKey::new("unit", &[]);
+    let group = StoreKey::new("group", &[]);
     let write = fixture.write(MINUTE).in_group(group.clone());
     fixture.put(&key, write).await;
 
@@ -375,7 +378,7 @@ async fn after_a_failure_the_file_is_reopened_by_the_next_caller() {
 #[tokio::test]
 async fn a_file_that_does_not_open_again_is_an_error_until_it_does() {
     let fixture = Fixture::new();
-    let key = Key::new("unit", &[]);
+    let key = StoreKey::new("unit", &[]);
     fixture.put(&key, fixture.write(MINUTE)).await;
     fixture.close_the_file();
     let content = std::fs::read(fixture.folder.file()).unwrap();
@@ -404,7 +407,7 @@ async fn a_file_that_does_not_open_again_is_an_error_until_it_does() {
 async fn waiting_operations_are_bounded() {
     let fixture = Fixture::new();
     let stuck = fixture.store.inner.database.write().unwrap();
-    let key = Key::new("unit", &[]);
+    let key = StoreKey::new("unit", &[]);
     let mut cx = Context::from_waker(Waker::noop());
     let mut refused = 0;
     let mut waiting = Vec::new();

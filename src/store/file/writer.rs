@@ -45,7 +45,7 @@ pub(super) fn start(
         .name("jam-store".to_owned())
         .spawn(move || writer.run())
         .map_err(|error| {
-            ConfigError::new("path", "the store's thread did not start").because(error)
+            ConfigError::new("path", "the store's thread did not start").with_source(error)
         })?;
     Ok((inner, thread))
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use super::{Key, SHARDS, Seeded, lock, shard::is_sparse};
+use super::{SHARDS, Seeded, StoreKey, lock, shard::is_sparse};
 
 /// The members of every group. They change under the lock of the entry's shard, so an entry and its
 /// membership change together for every observer.
@@ -14,7 +14,7 @@ pub(super) struct Groups {
     shards: Box<[Mutex<GroupMembers>]>,
 }
 
-type GroupMembers = HashMap<Key, HashSet<Key, Seeded>, Seeded>;
+type GroupMembers = HashMap<StoreKey, HashSet<StoreKey, Seeded>, Seeded>;
 
 impl Groups {
     pub(super) fn new(hashing: Seeded) -> Self {
@@ -26,7 +26,7 @@ impl Groups {
         }
     }
 
-    pub(super) fn add_member(&self, group: &Key, member: &Key) {
+    pub(super) fn add_member(&self, group: &StoreKey, member: &StoreKey) {
         self.shard(group)
             .entry(group.clone())
             .or_insert_with(|| HashSet::with_hasher(self.hashing))
@@ -35,7 +35,7 @@ impl Groups {
 
     /// Also removes the group if it is empty; otherwise the groups of former users would remain for
     /// ever.
-    pub(super) fn remove_member(&self, group: &Key, member: &Key) {
+    pub(super) fn remove_member(&self, group: &StoreKey, member: &StoreKey) {
         let mut shard = self.shard(group);
         let Some(members) = shard.get_mut(group) else {
             return;
@@ -55,7 +55,7 @@ impl Groups {
 
     /// Returns a copy, since the entries are read under their own locks, which come before this
     /// one.
-    pub(super) fn members(&self, group: &Key) -> Vec<Key> {
+    pub(super) fn members(&self, group: &StoreKey) -> Vec<StoreKey> {
         let shard = self.shard(group);
         shard
             .get(group)
@@ -79,7 +79,7 @@ impl Groups {
         capacities.sum()
     }
 
-    fn shard(&self, group: &Key) -> MutexGuard<'_, GroupMembers> {
+    fn shard(&self, group: &StoreKey) -> MutexGuard<'_, GroupMembers> {
         lock(&self.shards[self.hashing.shard(&group.digest, SHARDS)])
     }
 }

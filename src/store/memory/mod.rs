@@ -22,13 +22,13 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
-//! use tower_jam::{Clock, StoreError, SystemClock, store::{Key, MemoryStore, Store, When, Write}};
+//! use tower_jam::{Clock, StoreError, SystemClock, store::{StoreKey, MemoryStore, Store, When, Write}};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), StoreError> {
 //! let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_capacity(1));
 //! let expires_at = SystemClock.now().after(Duration::from_secs(60));
-//! let (alice, bob) = (Key::new("example", &[b"alice"]), Key::new("example", &[b"bob"]));
+//! let (alice, bob) = (StoreKey::new("example", &[b"alice"]), StoreKey::new("example", &[b"bob"]));
 //!
 //! store.put(&alice, Write::new("first", expires_at), When::Absent).await?;
 //! let refused = store.put(&bob, Write::new("no room", expires_at), When::Absent).await;
@@ -54,7 +54,7 @@ use self::{
     groups::Groups,
     shard::{MemoryShard, Quota, Reservation, Slot},
 };
-use super::{Entry, Key, Store, StoreFuture, When, Write, hashing::Seeded, number, permits};
+use super::{Entry, Store, StoreFuture, StoreKey, When, Write, hashing::Seeded, number, permits};
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::StoreError,
@@ -104,11 +104,11 @@ impl MemoryStore {
         self
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, MemoryShard> {
+    fn shard(&self, key: &StoreKey) -> MutexGuard<'_, MemoryShard> {
         lock(&self.shards[self.hashing.shard(&key.digest, SHARDS)])
     }
 
-    fn read(&self, key: &Key) -> Option<Entry> {
+    fn read(&self, key: &StoreKey) -> Option<Entry> {
         let entry = self.shard(key).slot(key)?.entry.clone();
         entry.is_live(self.clock.now()).then_some(entry)
     }
@@ -117,7 +117,7 @@ impl MemoryStore {
     /// room had to be made, since that happens without the lock.
     fn change(
         &self,
-        key: &Key,
+        key: &StoreKey,
         now: Timestamp,
         mut decide: impl FnMut(Option<&Slot>) -> Result<Option<Write>, StoreError>,
     ) -> Result<bool, StoreError> {
@@ -188,7 +188,7 @@ impl MemoryStore {
             .ok_or(StoreError::Full)
     }
 
-    fn quota(&self, key: &Key) -> Arc<Quota> {
+    fn quota(&self, key: &StoreKey) -> Arc<Quota> {
         let mut quotas = lock(&self.quotas);
         if let Some(existing) = quotas
             .iter()
@@ -201,7 +201,7 @@ impl MemoryStore {
         quota
     }
 
-    fn remove(&self, key: &Key, only_of: Option<&Key>) -> Option<Entry> {
+    fn remove(&self, key: &StoreKey, only_of: Option<&StoreKey>) -> Option<Entry> {
         let now = self.clock.now();
         let mut shard = self.shard(key);
         shard.purge(now, &self.groups);
@@ -213,7 +213,12 @@ impl MemoryStore {
         entry.is_live(now).then_some(entry)
     }
 
-    fn add_now(&self, key: &Key, delta: i64, expires_at: Timestamp) -> Result<i64, StoreError> {
+    fn add_now(
+        &self,
+        key: &StoreKey,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> Result<i64, StoreError> {
         let fresh = Write::new("", expires_at);
         let mut sum = delta;
         self.change(key, self.clock.now(), |live| {
@@ -235,11 +240,11 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(ready(Ok(self.read(key))))
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         let now = self.clock.now();
         let written = self.change(key, now, |live| {
             let permitted = permits(when, live.map(|slot| &slot.entry), now);
@@ -248,11 +253,11 @@ impl Store for MemoryStore {
         Box::pin(ready(written))
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(ready(Ok(self.remove(key, None))))
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         let now = self.clock.now();
         let members = self.groups.members(group).into_iter();
         let live = members.filter_map(|key| {
@@ -266,11 +271,16 @@ impl Store for MemoryStore {
         Box::pin(ready(Ok(live.collect())))
     }
 
-    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
+    fn add<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> StoreFuture<'a, i64> {
         Box::pin(ready(self.add_now(key, delta, expires_at)))
     }
 
-    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+    fn remove_group<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, u64> {
         let members = self.groups.members(group);
         let removed = members
             .iter()

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use super::{Entry, Key, Seeded, Timestamp, Write, groups::Groups, number};
+use super::{Entry, Seeded, StoreKey, Timestamp, Write, groups::Groups, number};
 
 /// A list of tables rather than a map, because a program has only a handful of namespaces.
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub(super) struct MemoryShard {
 }
 
 impl MemoryShard {
-    pub(super) fn slot(&self, key: &Key) -> Option<&Slot> {
+    pub(super) fn slot(&self, key: &StoreKey) -> Option<&Slot> {
         let mut tables = self.tables.iter();
         tables
             .find(|table| table.quota.name == key.namespace)?
@@ -90,7 +90,7 @@ type EvictionRank = (i64, Timestamp);
 /// An entry with its group and its reservation. Dropping the slot releases the reservation.
 pub(super) struct Slot {
     pub(super) entry: Entry,
-    pub(super) group: Option<Key>,
+    pub(super) group: Option<StoreKey>,
     pub(super) reservation: Reservation,
 }
 
@@ -120,7 +120,7 @@ impl NamespaceTable {
     /// Inserts an entry under a key that has no slot.
     pub(super) fn insert(
         &mut self,
-        key: &Key,
+        key: &StoreKey,
         write: Write,
         reservation: Reservation,
         groups: &Groups,
@@ -142,7 +142,7 @@ impl NamespaceTable {
 
     /// Overwrites a slot, live or not. The entry joins the new group before it leaves the old one,
     /// so it is in a group at every moment.
-    pub(super) fn replace(&mut self, key: &Key, write: Write, groups: &Groups) {
+    pub(super) fn replace(&mut self, key: &StoreKey, write: Write, groups: &Groups) {
         let Some(slot) = self.slots.get_mut(&key.digest) else {
             return;
         };
@@ -174,7 +174,7 @@ impl NamespaceTable {
             self.by_count.remove(&(rank(&slot.entry), *digest));
         }
         if let Some(group) = &slot.group {
-            let key = Key::undeclared(self.quota.name.clone(), *digest);
+            let key = StoreKey::undeclared(self.quota.name.clone(), *digest);
             groups.remove_member(group, &key);
         }
         if is_sparse(self.slots.len(), self.slots.capacity()) {

@@ -28,12 +28,12 @@ impl Fixture {
         Write::new("value", self.clock.now().after(life))
     }
 
-    async fn put(&self, key: &Key, when: When) -> Result<bool, StoreError> {
+    async fn put(&self, key: &StoreKey, when: When) -> Result<bool, StoreError> {
         self.store.put(key, self.write(MINUTE), when).await
     }
 
     /// Writes `count` keys that expire in a minute, and returns those that were accepted.
-    async fn fill(&self, namespace: &'static str, count: usize) -> Vec<Key> {
+    async fn fill(&self, namespace: &'static str, count: usize) -> Vec<StoreKey> {
         let mut accepted = Vec::new();
         for key in keys(namespace, count) {
             if self.put(&key, When::Absent).await.is_ok() {
@@ -43,7 +43,7 @@ impl Fixture {
         accepted
     }
 
-    async fn is_live(&self, key: &Key) -> bool {
+    async fn is_live(&self, key: &StoreKey) -> bool {
         self.store.get(key).await.unwrap().is_some()
     }
 
@@ -65,15 +65,15 @@ impl Fixture {
     }
 }
 
-fn key(namespace: &'static str, number: usize) -> Key {
+fn key(namespace: &'static str, number: usize) -> StoreKey {
     let namespace = match namespace {
         "throttle" => Namespace::new(namespace).evictable(),
         _ => Namespace::new(namespace),
     };
-    Key::new(namespace, &[&number.to_be_bytes()])
+    StoreKey::new(namespace, &[&number.to_be_bytes()])
 }
 
-fn keys(namespace: &'static str, count: usize) -> impl Iterator<Item = Key> {
+fn keys(namespace: &'static str, count: usize) -> impl Iterator<Item = StoreKey> {
     (0..count).map(move |number| key(namespace, number))
 }
 
@@ -477,7 +477,7 @@ fn a_key_that_changes_groups_is_removed_with_its_own_only() {
     let fixture = Fixture::with_capacity(10);
     let (member, old, new) = (key("session", 1), key("group", 1), key("group", 2));
     let done = std::sync::atomic::AtomicBool::new(false);
-    let put = |group: &Key| {
+    let put = |group: &StoreKey| {
         let write = fixture.write(MINUTE).in_group(group.clone());
         drop(fixture.store.put(&member, write, When::Always));
     };

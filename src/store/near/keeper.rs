@@ -8,12 +8,12 @@ use std::{
 
 use tokio::time::{sleep, timeout};
 
-use super::{Announce, Connection, News, Watch, memory::NearEntries};
+use super::{Connection, Invalidator, Watch, WatchChanges, memory::NearEntries};
 use crate::error::StoreError;
 
 /// Runs until it is aborted.
 pub(super) async fn run(
-    source: Arc<dyn Announce>,
+    source: Arc<dyn WatchChanges>,
     entries: Arc<NearEntries>,
     connection: Connection,
 ) -> Infallible {
@@ -21,7 +21,7 @@ pub(super) async fn run(
     let mut backoff = FIRST_BACKOFF;
     let mut is_logged = false;
     loop {
-        let watching = timeout(TIMEOUT, source.watch(News(Arc::clone(&entries))));
+        let watching = timeout(TIMEOUT, source.watch(Invalidator(Arc::clone(&entries))));
         let error = match watching.await.unwrap_or_else(|_| Err(late())) {
             Ok(watch) => {
                 (backoff, is_logged) = (FIRST_BACKOFF, false);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Entry, Glance, Key};
+use super::{CachedRead, Entry, StoreKey};
 use crate::{clock::Clock, store::hashing::Seeded};
 
 pub(super) struct NearEntries {
@@ -26,7 +26,7 @@ pub(super) struct NearEntries {
 }
 
 struct NearShard {
-    entries: HashMap<Key, CachedEntry, Seeded>,
+    entries: HashMap<StoreKey, CachedEntry, Seeded>,
     /// Until then an abandoned write may still be made, so nothing is cached.
     unsettled_until: Duration,
     /// Counts invalidations. A fill is valid only for the count at which its read began.
@@ -64,7 +64,7 @@ impl NearEntries {
     }
 
     /// Returns the answer for `key` if it may come from the cache: an entry, or that there is none.
-    pub(super) fn find(&self, key: &Key) -> Option<Glance> {
+    pub(super) fn find(&self, key: &StoreKey) -> Option<CachedRead> {
         let now = self.clock.monotonic();
         if millis(now) >= self.lease.load(Ordering::Acquire) {
             return None;
@@ -75,11 +75,11 @@ impl NearEntries {
         if !cached.entry.as_ref().is_none_or(is_live) {
             return None;
         }
-        Some(Glance::remembered(cached.entry.clone()))
+        Some(CachedRead::remembered(cached.entry.clone()))
     }
 
     /// Returns a ticket for a read that is about to begin.
-    pub(super) fn ticket(&self, key: &Key) -> Ticket {
+    pub(super) fn ticket(&self, key: &StoreKey) -> Ticket {
         Ticket {
             invalidations: self.shard(key).invalidations,
         }
@@ -91,7 +91,7 @@ impl NearEntries {
     /// discards a fill, but reads in progress need no record, and their callers may go away at any
     /// time.
     #[allow(clippy::needless_pass_by_value, reason = "a ticket is used once")]
-    pub(super) fn insert(&self, ticket: Ticket, key: &Key, entry: Option<Entry>) {
+    pub(super) fn insert(&self, ticket: Ticket, key: &StoreKey, entry: Option<Entry>) {
         let now = self.clock.monotonic();
         let cached_until = now + self.max_age;
         let mut shard = self.shard(key);
@@ -112,7 +112,7 @@ impl NearEntries {
     }
 
     /// Removes the cached answer for `key` if the store has just given a different one.
-    pub(super) fn invalidate_stale(&self, key: &Key, current: Option<&Entry>) {
+    pub(super) fn invalidate_stale(&self, key: &StoreKey, current: Option<&Entry>) {
         let mut shard = self.shard(key);
         let version = |entry: &Entry| entry.version;
         let differs = |it: &CachedEntry| it.entry.as_ref().map(version) != current.map(version);
@@ -123,7 +123,7 @@ impl NearEntries {
         }
     }
 
-    pub(super) fn invalidate(&self, key: &Key) {
+    pub(super) fn invalidate(&self, key: &StoreKey) {
         let mut shard = self.shard(key);
         shard.invalidations += 1;
         shard.entries.remove(key);
@@ -138,7 +138,10 @@ impl NearEntries {
     }
 
     /// Returns a guard that invalidates `key` when it is dropped.
-    pub(super) const fn invalidate_on_drop<'a>(&'a self, key: &'a Key) -> InvalidateOnDrop<'a> {
+    pub(super) const fn invalidate_on_drop<'a>(
+        &'a self,
+        key: &'a StoreKey,
+    ) -> InvalidateOnDrop<'a> {
         let is_answered = false;
         InvalidateOnDrop {
             entries: self,
@@ -149,7 +152,7 @@ impl NearEntries {
 
     /// Invalidates `key`. Without invalidations from the store, its shard then caches nothing until
     /// a write that continues without its caller must have completed.
-    fn invalidate_unsettled(&self, key: &Key) {
+    fn invalidate_unsettled(&self, key: &StoreKey) {
         let now = self.clock.monotonic();
         let mut shard = self.shard(key);
         shard.invalidations += 1;
@@ -183,7 +186,7 @@ impl NearEntries {
         self.clock.monotonic()
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, NearShard> {
+    fn shard(&self, key: &StoreKey) -> MutexGuard<'_, NearShard> {
         lock(&self.shards[self.hashing.shard(&key.digest, self.shards.len())])
     }
 }
@@ -198,7 +201,7 @@ impl fmt::Debug for NearEntries {
 /// Invalidates a key on drop.
 pub(super) struct InvalidateOnDrop<'a> {
     entries: &'a NearEntries,
-    key: &'a Key,
+    key: &'a StoreKey,
     is_answered: bool,
 }
 

@@ -1,10 +1,10 @@
 //! A near-cache in this process's memory, which other nodes invalidate when they change an entry.
 //!
 //! A [`NearCache`] wraps a store that many nodes share. It is a [`Store`] itself, so engines use it
-//! like any other. Only a cached read, [`glance`](Store::glance), is answered from memory; every
+//! like any other. Only a cached read, [`read_cached`](Store::read_cached), is answered from memory; every
 //! other method goes to the store. The rules, each with a test:
 //!
-//! * **Only keys with invalidations.** Only [cached](Key::is_cached) keys are held, absent entries
+//! * **Only keys with invalidations.** Only [cached](StoreKey::is_cached) keys are held, absent entries
 //!   included, because only their changes send invalidations.
 //! * **A fill that races with a change is discarded.** If an invalidation arrives while an entry is
 //!   being read, in either order, the answer goes to the caller but not into the cache.
@@ -59,26 +59,26 @@ use std::{
 use tokio::{runtime::Handle, task::AbortHandle};
 
 use self::memory::{InvalidateOnDrop, NearEntries};
-use super::{Entry, Glance, Key, Store, StoreFuture, When, Write};
+use super::{CachedRead, Entry, Store, StoreFuture, StoreKey, When, Write};
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::{ConfigError, StoreError},
 };
 
 /// A store that sends an invalidation for each change in it, no matter which node makes the change.
-pub trait Announce: Store {
+pub trait WatchChanges: Store {
     /// Connects for invalidations, and from then on reports to `news` every change of a key that
-    /// [needs them](Key::is_announced), except changes by [quiet](Write::quietly) writes.
+    /// [needs them](StoreKey::needs_invalidation), except changes by [quiet](Write::without_invalidation) writes.
     ///
     /// It must not wait longer than a command may take. If it fails, the cache tries again later
     /// and meanwhile reads from the store.
-    fn watch(&self, news: News) -> StoreFuture<'_, Box<dyn Watch>>;
+    fn watch(&self, news: Invalidator) -> StoreFuture<'_, Box<dyn Watch>>;
 }
 
 /// A connection that delivers invalidations. Dropping it closes it.
 pub trait Watch: fmt::Debug + Send + Sync + 'static {
     /// Reads the live entry under `key` such that its next change sends an invalidation.
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>>;
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>>;
 
     /// Returns once every change that was made before the call has been reported. After an error
     /// the connection is unusable: the cache drops everything and opens another one.
@@ -87,11 +87,11 @@ pub trait Watch: fmt::Debug + Send + Sync + 'static {
 
 /// The receiver of a [`Watch`]'s invalidations.
 #[derive(Clone, Debug)]
-pub struct News(Arc<NearEntries>);
+pub struct Invalidator(Arc<NearEntries>);
 
-impl News {
+impl Invalidator {
     /// Invalidates `key`, which was written or removed.
-    pub fn changed(&self, key: &Key) {
+    pub fn changed(&self, key: &StoreKey) {
         self.0.invalidate(key);
     }
 
@@ -121,25 +121,25 @@ impl NearCache {
     /// # Errors
     ///
     /// Those of [`NearCacheBuilder::build`].
-    pub fn new(store: Arc<impl Announce>) -> Result<Self, ConfigError> {
+    pub fn new(store: Arc<impl WatchChanges>) -> Result<Self, ConfigError> {
         Self::builder(store).build()
     }
 
     /// Returns a builder for a near-cache in front of `store`.
-    pub fn builder(store: Arc<impl Announce>) -> NearCacheBuilder {
-        let source: Arc<dyn Announce> = store.clone();
+    pub fn builder(store: Arc<impl WatchChanges>) -> NearCacheBuilder {
+        let source: Arc<dyn WatchChanges> = store.clone();
         NearCacheBuilder::new(store, Some(source))
     }
 
     /// Returns a builder for a near-cache in front of a store that sends no invalidations because
     /// only this cache writes to it, such as a file. A write that bypasses the cache is noticed
     /// once the maximum age has passed.
-    pub fn alone(store: Arc<dyn Store>) -> NearCacheBuilder {
+    pub fn for_sole_writer(store: Arc<dyn Store>) -> NearCacheBuilder {
         NearCacheBuilder::new(store, None)
     }
 
     /// Reads over the connection that will deliver the next invalidation, and caches the answer.
-    async fn fill(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+    async fn fill(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
         // Before the connection: an interruption in between invalidates the ticket.
         let ticket = self.entries.ticket(key);
         let connection = self.connection();
@@ -165,15 +165,15 @@ impl NearCache {
     }
 
     /// Invalidates `key` when the guard is dropped: after a write, or when its caller goes away.
-    fn guard<'a>(&'a self, key: &'a Key) -> Option<InvalidateOnDrop<'a>> {
-        key.is_announced()
+    fn guard<'a>(&'a self, key: &'a StoreKey) -> Option<InvalidateOnDrop<'a>> {
+        key.needs_invalidation()
             .then(|| self.entries.invalidate_on_drop(key))
     }
 }
 
 impl Store for NearCache {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
-        if !key.is_announced() {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
+        if !key.needs_invalidation() {
             return self.store.get(key);
         }
         Box::pin(async move {
@@ -183,21 +183,21 @@ impl Store for NearCache {
         })
     }
 
-    fn glance<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Glance> {
-        if !key.is_announced() {
-            return self.store.glance(key);
+    fn read_cached<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, CachedRead> {
+        if !key.needs_invalidation() {
+            return self.store.read_cached(key);
         }
-        if let Some(glance) = self.entries.find(key) {
-            return Box::pin(ready(Ok(glance)));
+        if let Some(read_cached) = self.entries.find(key) {
+            return Box::pin(ready(Ok(read_cached)));
         }
         // An engine's declared key filled this entry, and its changes send invalidations.
         if !key.is_cached() {
-            return self.store.glance(key);
+            return self.store.read_cached(key);
         }
-        Box::pin(async move { Ok(Glance::fresh(self.fill(key).await?)) })
+        Box::pin(async move { Ok(CachedRead::fresh(self.fill(key).await?)) })
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let guard = self.guard(key);
             let answer = self.store.put(key, write, when).await;
@@ -206,7 +206,7 @@ impl Store for NearCache {
         })
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
             let guard = self.guard(key);
             let answer = self.store.take(key).await;
@@ -215,11 +215,16 @@ impl Store for NearCache {
         })
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         self.store.list(group)
     }
 
-    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
+    fn add<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> StoreFuture<'a, i64> {
         Box::pin(async move {
             let guard = self.guard(key);
             let answer = self.store.add(key, delta, expires_at).await;
@@ -228,7 +233,7 @@ impl Store for NearCache {
         })
     }
 
-    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+    fn remove_group<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let listed = self.store.list(group).await;
             let keys = listed.iter().flatten().map(|(key, _)| key);
@@ -267,14 +272,14 @@ impl fmt::Debug for NearCache {
 #[must_use]
 pub struct NearCacheBuilder {
     store: Arc<dyn Store>,
-    source: Option<Arc<dyn Announce>>,
+    source: Option<Arc<dyn WatchChanges>>,
     capacity: usize,
     max_age: Duration,
     clock: Arc<dyn Clock>,
 }
 
 impl NearCacheBuilder {
-    fn new(store: Arc<dyn Store>, source: Option<Arc<dyn Announce>>) -> Self {
+    fn new(store: Arc<dyn Store>, source: Option<Arc<dyn WatchChanges>>) -> Self {
         Self {
             store,
             source,
@@ -285,7 +290,7 @@ impl NearCacheBuilder {
     }
 
     /// Sets the maximum number of cached keys. Default: [`NearCache::DEFAULT_CAPACITY`].
-    pub const fn with_capacity(mut self, capacity: usize) -> Self {
+    pub const fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
     }
@@ -293,13 +298,13 @@ impl NearCacheBuilder {
     /// Sets the age at which an entry is read again even without an invalidation. Default: ten
     /// seconds. At that age a busy session costs almost nothing, and an operator's manual change is
     /// noticed soon.
-    pub const fn with_max_age(mut self, max_age: Duration) -> Self {
+    pub const fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
     }
 
     /// Measures time with `clock`, which should be the clock of the store.
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
@@ -325,7 +330,7 @@ impl NearCacheBuilder {
             Some(source) => {
                 let runtime = Handle::try_current().map_err(|error| {
                     let reason = "a near-cache needs a tokio runtime for its task";
-                    ConfigError::new("store", reason).because(error)
+                    ConfigError::new("store", reason).with_source(error)
                 })?;
                 let running = keeper::run(source, Arc::clone(&entries), connection.clone());
                 Some(runtime.spawn(running).abort_handle())

@@ -68,21 +68,21 @@ impl PostgresStoreBuilder {
     }
 
     /// Uses `clock` to decide which entries have expired.
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
     /// Sets the maximum number of connections, 10 by default. A server accepts 100 by default, and
     /// a few serve hundreds of requests. Does not apply to a shared pool.
-    pub fn connections(mut self, connections: u32) -> Self {
+    pub fn max_connections(mut self, connections: u32) -> Self {
         self.connections = Some(connections);
         self
     }
 
     /// Sets the time limit for an operation, including the wait for a connection and all retries: 1
     /// second by default, from 10 milliseconds to 2 seconds.
-    pub fn time_limit(mut self, limit: Duration) -> Self {
+    pub fn command_timeout(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
@@ -105,7 +105,7 @@ impl PostgresStoreBuilder {
         within(self.time_limit, "time_limit", SHORTEST..=LONGEST)?;
         within(self.purge_interval, "purge_interval", SHORTEST..=DAY)?;
         let runtime = Handle::try_current().map_err(|error| {
-            ConfigError::new("url", "the store needs a tokio runtime").because(error)
+            ConfigError::new("url", "the store needs a tokio runtime").with_source(error)
         })?;
         let limit = self.time_limit;
         let (options, pool) = match self.server {

@@ -9,7 +9,7 @@
 //!   continues until the time limit, the operation is [`StoreError::Contended`].
 //! * **Time comes from the program.** Every statement carries the time of the store's [`Clock`];
 //!   the server's own time is never used. Keep the clocks of all nodes synchronised.
-//! * **An operation ends within the [time limit](PostgresStoreBuilder::time_limit)**, 1 second by
+//! * **An operation ends within the [time limit](PostgresStoreBuilder::command_timeout)**, 1 second by
 //!   default, regardless of the server and the network. If it gets no connection in that time, or
 //!   an error after which the server rolled the statement back, it is [`StoreError::Unavailable`]:
 //!   nothing was done. If the connection breaks or the time runs out after a write was sent, it is
@@ -52,7 +52,7 @@
 //!   `SELECT pg_notify('tower_jam.entries', '')`: the channel is the schema, a dot and the table.
 //!
 //! ```no_run
-//! use tower_jam::{Clock, SystemClock, store::{Key, PostgresStore, Store, When, Write}};
+//! use tower_jam::{Clock, SystemClock, store::{StoreKey, PostgresStore, Store, When, Write}};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -61,7 +61,7 @@
 //!     .connect()
 //!     .await?;
 //!
-//! let key = Key::new("example", &[b"alice"]);
+//! let key = StoreKey::new("example", &[b"alice"]);
 //! let expires_at = SystemClock.now().after(std::time::Duration::from_secs(60));
 //! assert!(store.put(&key, Write::new("kept", expires_at), When::Absent).await?);
 //! assert_eq!(store.get(&key).await?.expect("it was just written").value, "kept");
@@ -98,7 +98,7 @@ use self::{
     shared::PostgresInner,
     sql::BoundQuery,
 };
-use super::{Entry, Key, Store, StoreFuture, When, Write, number};
+use super::{Entry, Store, StoreFuture, StoreKey, When, Write, number};
 use crate::{
     clock::Timestamp,
     error::{ConfigError, StoreError},
@@ -135,12 +135,12 @@ impl PostgresStore {
         PostgresStoreBuilder::for_pool(pool)
     }
 
-    async fn write(&self, key: &Key, write: Write, when: When) -> Result<bool, StoreError> {
+    async fn write(&self, key: &StoreKey, write: Write, when: When) -> Result<bool, StoreError> {
         let now = self.inner.clock.now();
         if write.expires_at <= now {
             return self.remove(key, when, now).await;
         }
-        let notifies = key.is_announced() && !write.is_quiet;
+        let notifies = key.needs_invalidation() && !write.skips_invalidation;
         let sql = &self.inner.sql;
         let query = || {
             let query = match when {
@@ -162,18 +162,18 @@ impl PostgresStore {
     }
 
     /// Performs a write that has already expired. Under `When::Absent` there is nothing to remove.
-    async fn remove(&self, key: &Key, when: When, now: Timestamp) -> Result<bool, StoreError> {
+    async fn remove(&self, key: &StoreKey, when: When, now: Timestamp) -> Result<bool, StoreError> {
         let sql = &self.inner.sql;
         match when {
             When::Absent => Ok(self.inner.get(key).await?.is_none()),
             When::Always => {
-                let query = || named(sql.remove_always.query(key.is_announced()), key);
+                let query = || named(sql.remove_always.query(key.needs_invalidation()), key);
                 self.inner.run(Effect::Write, query).await?;
                 Ok(true)
             }
             When::Unchanged(version) => {
                 let query = || {
-                    let query = named(sql.remove_unchanged.query(key.is_announced()), key);
+                    let query = named(sql.remove_unchanged.query(key.needs_invalidation()), key);
                     query.bind(millis(now)).bind(bits(version))
                 };
                 Ok(!self.inner.run(Effect::Write, query).await?.is_empty())
@@ -183,7 +183,7 @@ impl PostgresStore {
 
     async fn add_number(
         &self,
-        key: &Key,
+        key: &StoreKey,
         delta: i64,
         expires_at: Timestamp,
     ) -> Result<i64, StoreError> {
@@ -192,7 +192,7 @@ impl PostgresStore {
         // A first addition of zero leaves no entry.
         let expires_at = if delta == 0 { 0 } else { millis(expires_at) };
         let query = || {
-            let query = named(self.inner.sql.add.query(key.is_announced()), key);
+            let query = named(self.inner.sql.add.query(key.needs_invalidation()), key);
             let query = query.bind(bits(version)).bind(delta);
             query.bind(expires_at).bind(now)
         };
@@ -207,25 +207,25 @@ impl PostgresStore {
 }
 
 impl Store for PostgresStore {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(self.inner.get(key))
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         Box::pin(self.write(key, write, when))
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
             let now = millis(self.inner.clock.now());
             let take = &self.inner.sql.take;
-            let query = || named(take.query(key.is_announced()), key).bind(now);
+            let query = || named(take.query(key.needs_invalidation()), key).bind(now);
             let rows = self.inner.run(Effect::Write, query).await?;
             rows.first().map(row::entry).transpose()
         })
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         Box::pin(async move {
             let now = millis(self.inner.clock.now());
             let query = || named(self.inner.sql.list.query(), group).bind(now);
@@ -235,15 +235,20 @@ impl Store for PostgresStore {
         })
     }
 
-    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
+    fn add<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> StoreFuture<'a, i64> {
         Box::pin(self.add_number(key, delta, expires_at))
     }
 
-    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+    fn remove_group<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let now = millis(self.inner.clock.now());
             let remove = &self.inner.sql.remove_group;
-            let query = || named(remove.query(group.is_announced()), group).bind(now);
+            let query = || named(remove.query(group.needs_invalidation()), group).bind(now);
             let rows = self.inner.run(Effect::Write, query).await?;
             Ok(rows.len() as u64)
         })
@@ -263,11 +268,11 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-fn named(query: BoundQuery, key: &Key) -> BoundQuery {
+fn named(query: BoundQuery, key: &StoreKey) -> BoundQuery {
     query.bind(key.namespace()).bind(key.digest().as_slice())
 }
 
-fn columns(group: Option<&Key>) -> (Option<&str>, Option<&[u8]>) {
+fn columns(group: Option<&StoreKey>) -> (Option<&str>, Option<&[u8]>) {
     let digest = group.map(|group| group.digest().as_slice());
-    (group.map(Key::namespace), digest)
+    (group.map(StoreKey::namespace), digest)
 }

@@ -136,7 +136,7 @@ fn config_error(options: &PgConnectOptions, error: StartError) -> ConfigError {
                 "the tables cannot be created or used on {}",
                 host_and_port(options)
             );
-            ConfigError::new("schema", reason).because(SqlError::from(error))
+            ConfigError::new("schema", reason).with_source(SqlError::from(error))
         }
         StartError::Server(error) => unreachable(options, SqlError::from(error)),
     }
@@ -147,7 +147,7 @@ fn unreachable(
     cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> ConfigError {
     let reason = format!("no connection to {}", host_and_port(options));
-    ConfigError::new(URL, reason).because(cause)
+    ConfigError::new(URL, reason).with_source(cause)
 }
 
 fn host_and_port(options: &PgConnectOptions) -> String {

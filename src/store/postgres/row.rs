@@ -7,7 +7,7 @@ use super::told::SqlError;
 use crate::{
     clock::Timestamp,
     error::StoreError,
-    store::{Entry, Key, Version},
+    store::{Entry, StoreKey, Version},
 };
 
 /// Converts a time to a column in milliseconds. A time beyond the range of `bigint`, the year 292
@@ -37,10 +37,10 @@ pub(super) fn entry(row: &PgRow) -> Result<Entry, StoreError> {
 }
 
 /// Decodes the key in the columns `namespace` and `digest`.
-pub(super) fn key(row: &PgRow) -> Result<Key, StoreError> {
+pub(super) fn key(row: &PgRow) -> Result<StoreKey, StoreError> {
     let digest: &[u8] = column(row, "digest")?;
     let digest = digest.try_into().map_err(|_| corrupt("its digest"))?;
-    Ok(Key::from_stored(column(row, "namespace")?, digest))
+    Ok(StoreKey::from_stored(column(row, "namespace")?, digest))
 }
 
 pub(super) fn value(row: &PgRow) -> Result<Bytes, StoreError> {

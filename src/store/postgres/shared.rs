@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     error::StoreError,
     secret,
-    store::{Entry, Key},
+    store::{Entry, StoreKey},
 };
 
 /// The state that the store, its purge and its watches share.
@@ -40,7 +40,7 @@ pub(super) struct PostgresInner {
 }
 
 impl PostgresInner {
-    pub(super) async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+    pub(super) async fn get(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
         let now = row::millis(self.clock.now());
         let query = || {
             let digest = key.digest().as_slice();

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    store::{Key, Namespace, Store, When, Write, near::Watch, process},
+    store::{Namespace, Store, StoreKey, When, Write, near::Watch, process},
     testing::ManualClock,
 };
 
@@ -28,7 +28,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 async fn store() -> (PostgresStore, Arc<ManualClock>, String) {
     let url = Server::shared().database().await;
     let clock = Arc::new(ManualClock::default());
-    let builder = PostgresStore::builder(&url).with_clock(clock.clone());
+    let builder = PostgresStore::builder(&url).clock(clock.clone());
     (builder.connect().await.unwrap(), clock, url)
 }
 
@@ -40,18 +40,18 @@ async fn number(url: &str, sql: &str) -> i64 {
 
 /// The invalidations that a watch received: `None` if anything may have changed.
 #[derive(Clone, Default)]
-struct Received(Arc<Mutex<Vec<Option<Key>>>>);
+struct Received(Arc<Mutex<Vec<Option<StoreKey>>>>);
 
 impl Received {
     async fn on(store: &PostgresStore) -> (PostgresWatch, Self) {
         let received = Self::default();
         let list = received.0.clone();
-        let on_change = move |key: Option<&Key>| list.lock().unwrap().push(key.cloned());
+        let on_change = move |key: Option<&StoreKey>| list.lock().unwrap().push(key.cloned());
         let watch = PostgresWatch::open(Arc::clone(&store.inner), Box::new(on_change)).await;
         (watch.unwrap(), received)
     }
 
-    fn take(&self) -> Vec<Option<Key>> {
+    fn take(&self) -> Vec<Option<StoreKey>> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
@@ -69,11 +69,11 @@ async fn a_heartbeat_has_reported_every_earlier_change() {
     let (store, clock, _) = store().await;
     let (watch, received) = Received::on(&store).await;
     let write = |value: &'static str| Write::new(value, clock.now().after(HOUR));
-    let session = Key::new("session", &[b"s"]);
-    let account = Key::new("account", &[b"a"]);
-    let other = Key::new(Namespace::new("throttle"), &[b"t"]);
-    let group = Key::new("sessions-of", &[b"alice"]);
-    let expect = async |what: &str, keys: &[&Key]| {
+    let session = StoreKey::new("session", &[b"s"]);
+    let account = StoreKey::new("account", &[b"a"]);
+    let other = StoreKey::new(Namespace::new("throttle"), &[b"t"]);
+    let group = StoreKey::new("sessions-of", &[b"alice"]);
+    let expect = async |what: &str, keys: &[&StoreKey]| {
         watch.heartbeat().await.unwrap();
         let keys: Vec<_> = keys.iter().map(|&key| Some(key.clone())).collect();
         assert_eq!(received.take(), keys, "{what}");
@@ -85,7 +85,7 @@ async fn a_heartbeat_has_reported_every_earlier_change() {
     expect("a first write", &[&session]).await;
     assert!(!store.put(&session, write("2"), When::Absent).await.unwrap());
     expect("a refused write", &[]).await;
-    let touch = write("2").quietly();
+    let touch = write("2").without_invalidation();
     let touched = touch.version;
     let when = When::Unchanged(version);
     assert!(store.put(&session, touch, when).await.unwrap());
@@ -129,7 +129,7 @@ async fn a_heartbeat_has_reported_every_earlier_change() {
     let mut members = vec![Some(session.clone()), Some(account), Some(other.clone())];
     members.sort();
     assert_eq!(removed, members, "a group");
-    let uncached = Key::new(Namespace::new("counters-of"), &[b"alice"]);
+    let uncached = StoreKey::new(Namespace::new("counters-of"), &[b"alice"]);
     let member = write("member").in_group(uncached.clone());
     assert!(store.put(&other, member, When::Absent).await.unwrap());
     assert_eq!(store.remove_group(&uncached).await.unwrap(), 1);
@@ -150,7 +150,7 @@ async fn no_heartbeat_is_early() {
     let (watch, received) = Received::on(&store).await;
     let writer = Arc::new(
         PostgresStore::builder(&url)
-            .with_clock(clock.clone())
+            .clock(clock.clone())
             .connect()
             .await
             .unwrap(),
@@ -160,7 +160,7 @@ async fn no_heartbeat_is_early() {
             let (writer, clock) = (writer.clone(), clock.clone());
             tokio::spawn(async move {
                 for round in 0..u8::MAX {
-                    let key = Key::new("session", &[&[task, round]]);
+                    let key = StoreKey::new("session", &[&[task, round]]);
                     let write = Write::new("noise", clock.now().after(HOUR));
                     writer.put(&key, write, When::Always).await.unwrap();
                 }
@@ -168,7 +168,7 @@ async fn no_heartbeat_is_early() {
         })
         .collect();
     for round in 0..200_u8 {
-        let key = Key::new("token-list", &[&[round]]);
+        let key = StoreKey::new("token-list", &[&[round]]);
         let write = Write::new("", clock.now().after(HOUR));
         writer.put(&key, write, When::Always).await.unwrap();
         watch.heartbeat().await.unwrap();
@@ -219,7 +219,7 @@ async fn a_lost_connection_ends_the_watch() {
     .await;
     // A new watch receives invalidations again.
     let (watch, received) = Received::on(&store).await;
-    let key = Key::new("session", &[b"s"]);
+    let key = StoreKey::new("session", &[b"s"]);
     let write = Write::new("", clock.now().after(HOUR));
     store.put(&key, write, When::Always).await.unwrap();
     watch.heartbeat().await.unwrap();
@@ -247,7 +247,7 @@ async fn a_dropped_watch_and_a_dropped_store_leave_no_connection() {
     let (store, _, url) = store().await;
     let count = "SELECT count(*) FROM pg_stat_activity \
                  WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    let key = Key::new("session", &[b"s"]);
+    let key = StoreKey::new("session", &[b"s"]);
     store.get(&key).await.unwrap();
     let (watch, _) = Received::on(&store).await;
     watch.heartbeat().await.unwrap();
@@ -274,7 +274,7 @@ async fn a_round_of_the_purge_is_bounded_and_spares_live_entries() {
          SELECT 'old', sha256(n::text::bytea), n, '', {now} FROM generate_series(1, {bound} + 1) AS n"
     );
     execute(&url, &fill).await;
-    let alive = Key::new("session", &[b"alive"]);
+    let alive = StoreKey::new("session", &[b"alive"]);
     let write = Write::new("", clock.now().after(3 * HOUR));
     store.put(&alive, write, When::Always).await.unwrap();
     assert_eq!(
@@ -327,7 +327,7 @@ async fn purges_do_not_wait_for_each_other() {
 async fn the_purge_runs_by_itself_and_ends_with_the_store() {
     let url = Server::shared().database().await;
     let clock = Arc::new(ManualClock::default());
-    let builder = PostgresStore::builder(&url).with_clock(clock.clone());
+    let builder = PostgresStore::builder(&url).clock(clock.clone());
     let store = builder
         .purge_interval(Duration::from_millis(20))
         .connect()
@@ -335,7 +335,7 @@ async fn the_purge_runs_by_itself_and_ends_with_the_store() {
         .unwrap();
     let count = "SELECT count(*) FROM tower_jam.entries";
     let write = || Write::new("", clock.now().after(HOUR));
-    let key = Key::new("entry", &[b"k"]);
+    let key = StoreKey::new("entry", &[b"k"]);
     store.put(&key, write(), When::Always).await.unwrap();
     clock.advance(3 * HOUR);
     until("nothing was purged", async || {
@@ -355,9 +355,9 @@ async fn the_purge_runs_by_itself_and_ends_with_the_store() {
 #[tokio::test]
 async fn a_touch_writes_no_index() {
     let (store, clock, url) = store().await;
-    let group = Key::new("sessions-of", &[b"alice"]);
+    let group = StoreKey::new("sessions-of", &[b"alice"]);
     for number in 0..20_u8 {
-        let key = Key::new("session", &[&[number]]);
+        let key = StoreKey::new("session", &[&[number]]);
         let write = Write::new(vec![number; 300], clock.now().after(HOUR));
         store
             .put(&key, write.in_group(group.clone()), When::Absent)
@@ -369,9 +369,9 @@ async fn a_touch_writes_no_index() {
     for touch in 0..200_u8 {
         let number = touch % 20;
         clock.advance(Duration::from_secs(3));
-        let key = Key::new("session", &[&[number]]);
+        let key = StoreKey::new("session", &[&[number]]);
         let version = store.get(&key).await.unwrap().unwrap().version;
-        let write = Write::new(vec![number; 300], clock.now().after(HOUR)).quietly();
+        let write = Write::new(vec![number; 300], clock.now().after(HOUR)).without_invalidation();
         let when = When::Unchanged(version);
         assert!(
             store

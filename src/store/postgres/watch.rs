@@ -32,15 +32,15 @@ use crate::{
     error::StoreError,
     secret,
     store::{
-        Entry, Key, StoreFuture,
-        near::{Announce, News, Watch},
+        Entry, StoreFuture, StoreKey,
+        near::{Invalidator, Watch, WatchChanges},
     },
 };
 
-impl Announce for PostgresStore {
-    fn watch(&self, news: News) -> StoreFuture<'_, Box<dyn Watch>> {
+impl WatchChanges for PostgresStore {
+    fn watch(&self, news: Invalidator) -> StoreFuture<'_, Box<dyn Watch>> {
         Box::pin(async move {
-            let on_change = move |changed: Option<&Key>| match changed {
+            let on_change = move |changed: Option<&StoreKey>| match changed {
                 Some(key) => news.changed(key),
                 None => news.anything_changed(),
             };
@@ -51,7 +51,7 @@ impl Announce for PostgresStore {
 }
 
 /// The callback for invalidations: the changed key, or `None` if anything may have changed.
-pub(super) type OnChange = Box<dyn Fn(Option<&Key>) + Send>;
+pub(super) type OnChange = Box<dyn Fn(Option<&StoreKey>) + Send>;
 
 pub(super) struct PostgresWatch {
     inner: Arc<PostgresInner>,
@@ -87,7 +87,7 @@ impl PostgresWatch {
 impl Watch for PostgresWatch {
     /// Any connection will do. A commit after the watch began sends an invalidation, no matter who
     /// read the key, and an earlier commit is visible.
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(self.inner.get(key))
     }
 
@@ -241,7 +241,7 @@ enum WatchEvent {
 type Received = Result<Option<PgNotification>, sqlx::Error>;
 
 /// Parses the key of a payload such as `session 00ff…`, which the statements write.
-fn parse(payload: &str) -> Option<Key> {
+fn parse(payload: &str) -> Option<StoreKey> {
     let (namespace, hex) = payload.split_once(' ')?;
     let digits = hex.as_bytes();
     if digits.len() != 64 {
@@ -252,7 +252,7 @@ fn parse(payload: &str) -> Option<Key> {
         let [high, low] = pair else { return None };
         *byte = nibble(*high)? << 4 | nibble(*low)?;
     }
-    Some(Key::from_stored(namespace, digest))
+    Some(StoreKey::from_stored(namespace, digest))
 }
 
 fn nibble(digit: u8) -> Option<u8> {

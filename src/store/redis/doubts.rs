@@ -8,19 +8,19 @@ use std::{
     },
 };
 
-use crate::store::Key;
+use crate::store::StoreKey;
 
 /// The keys of writes whose answers were lost. The next read of such a key is meant to find out
 /// what became of the write, and its result must be as durable as the answer would have been.
 #[derive(Default)]
 pub(super) struct UnsettledWrites {
-    keys: Mutex<HashSet<Key>>,
+    keys: Mutex<HashSet<StoreKey>>,
     /// The number of keys, so that a read takes no lock if there are none.
     count: AtomicUsize,
 }
 
 impl UnsettledWrites {
-    pub(super) fn insert(&self, key: &Key) {
+    pub(super) fn insert(&self, key: &StoreKey) {
         self.change(|keys| {
             // With so many, nobody waits for the outcomes any more.
             if keys.len() >= CAPACITY {
@@ -32,7 +32,7 @@ impl UnsettledWrites {
 
     /// Removes and returns the unsettled write of the key, if there is one. Only this caller can
     /// settle it.
-    pub(super) fn take<'a>(&'a self, key: &'a Key) -> Option<UnsettledWrite<'a>> {
+    pub(super) fn take<'a>(&'a self, key: &'a StoreKey) -> Option<UnsettledWrite<'a>> {
         let is_unsettled =
             self.count.load(Ordering::Acquire) != 0 && self.change(|keys| keys.remove(key));
         // Made only if there is one: dropping the value inserts the key again.
@@ -43,7 +43,7 @@ impl UnsettledWrites {
         })
     }
 
-    fn change(&self, change: impl FnOnce(&mut HashSet<Key>) -> bool) -> bool {
+    fn change(&self, change: impl FnOnce(&mut HashSet<StoreKey>) -> bool) -> bool {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = change(&mut keys);
         self.count.store(keys.len(), Ordering::Release);
@@ -55,7 +55,7 @@ impl UnsettledWrites {
 /// so a caller that goes away early settles nothing.
 pub(super) struct UnsettledWrite<'a> {
     unsettled: &'a UnsettledWrites,
-    key: &'a Key,
+    key: &'a StoreKey,
     is_settled: bool,
 }
 
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn an_unsettled_write_is_settled_once_and_their_number_is_bounded() {
         let unsettled = UnsettledWrites::default();
-        let key = |number: usize| Key::new("example", &[&number.to_be_bytes()]);
+        let key = |number: usize| StoreKey::new("example", &[&number.to_be_bytes()]);
         let (first, second) = (key(0), key(1));
         assert!(unsettled.take(&first).is_none());
         unsettled.insert(&first);

@@ -11,7 +11,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::{
     clock::Timestamp,
     error::StoreError,
-    store::{Entry, Key, Version, Write},
+    store::{Entry, StoreKey, Version, Write},
 };
 
 /// Makes and parses the names of keys under one prefix.
@@ -30,11 +30,11 @@ impl KeyNames {
         }
     }
 
-    pub(super) fn entry(&self, key: &Key) -> Bytes {
+    pub(super) fn entry(&self, key: &StoreKey) -> Bytes {
         self.name(key, "")
     }
 
-    pub(super) fn index(&self, group: &Key) -> Bytes {
+    pub(super) fn index(&self, group: &StoreKey) -> Bytes {
         self.name(group, ":group")
     }
 
@@ -45,12 +45,12 @@ impl KeyNames {
     }
 
     /// Returns the key of the entry under `name`, and `None` for an index or a foreign name.
-    pub(super) fn key(&self, name: &[u8]) -> Option<Key> {
+    pub(super) fn key(&self, name: &[u8]) -> Option<StoreKey> {
         let rest = name.strip_prefix(self.prefix.as_bytes())?;
         parse_member(rest.strip_prefix(b":")?)
     }
 
-    fn name(&self, key: &Key, suffix: &str) -> Bytes {
+    fn name(&self, key: &StoreKey, suffix: &str) -> Bytes {
         let room = self.prefix.len() + 1 + key.namespace().len() + 65 + suffix.len();
         let mut name = BytesMut::with_capacity(room);
         name.put_slice(self.prefix.as_bytes());
@@ -62,14 +62,14 @@ impl KeyNames {
 }
 
 /// The form of a key as a member of its group's index.
-pub(super) fn member(key: &Key) -> Bytes {
+pub(super) fn member(key: &StoreKey) -> Bytes {
     let mut member = BytesMut::with_capacity(key.namespace().len() + 65);
     put_member(&mut member, key);
     member.freeze()
 }
 
 /// Parses the output of [`member`].
-pub(super) fn parse_member(member: &[u8]) -> Option<Key> {
+pub(super) fn parse_member(member: &[u8]) -> Option<StoreKey> {
     let (rest, digits) = member.split_at_checked(member.len().checked_sub(64)?)?;
     let namespace = std::str::from_utf8(rest.strip_suffix(b":")?).ok()?;
     if namespace.contains(':') {
@@ -79,10 +79,10 @@ pub(super) fn parse_member(member: &[u8]) -> Option<Key> {
     for (byte, pair) in digest.iter_mut().zip(digits.as_chunks::<2>().0) {
         *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
     }
-    Some(Key::from_stored(namespace, digest))
+    Some(StoreKey::from_stored(namespace, digest))
 }
 
-fn put_member(out: &mut BytesMut, key: &Key) {
+fn put_member(out: &mut BytesMut, key: &StoreKey) {
     out.put_slice(key.namespace().as_bytes());
     out.put_u8(b':');
     let mut digits = [0; 64];
@@ -119,7 +119,7 @@ pub(super) fn encode(write: &Write) -> Result<Bytes, StoreError> {
 }
 
 /// Encodes the part of an entry that names its group.
-pub(super) fn group_field(group: &Key) -> Result<Bytes, StoreError> {
+pub(super) fn group_field(group: &StoreKey) -> Result<Bytes, StoreError> {
     let namespace = group.namespace().as_bytes();
     let length = match u8::try_from(namespace.len()) {
         Ok(length) if length > 0 => length,
@@ -203,8 +203,8 @@ const LONGEST: i64 = 1_000_000_000_000_000;
 mod tests {
     use super::*;
 
-    fn key(namespace: &str) -> Key {
-        Key::from_stored(
+    fn key(namespace: &str) -> StoreKey {
+        StoreKey::from_stored(
             namespace,
             std::array::from_fn(|at| at.to_le_bytes()[0].wrapping_mul(37)),
         )

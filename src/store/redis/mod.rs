@@ -50,7 +50,7 @@
 //! * **Durability is the server's.** A machine that crashes may lose writes that Redis
 //!   acknowledged: the last second with `appendonly yes`, without it everything since the last
 //!   snapshot. Writes that revoke (`take`, `remove_group` and changes of sessions, accounts and
-//!   token lists that are not [quiet](Write::quietly)) wait on a separate connection until a
+//!   token lists that are not [quiet](Write::without_invalidation)) wait on a separate connection until a
 //!   replica has them, for at most 100 ms in addition to the time-out. This applies to a Cluster,
 //!   to Sentinel, and to a single server that had replicas at the start. If no replica confirms the
 //!   write, the operation still succeeds, a warning is logged, and no write waits for the next five
@@ -64,14 +64,14 @@
 //!   [`StoreError::Corrupt`], and only a `put` under [`When::Always`] replaces it.
 //!
 //! ```no_run
-//! use tower_jam::{Clock, SystemClock, store::{Key, RedisStore, Store, When, Write}};
+//! use tower_jam::{Clock, SystemClock, store::{StoreKey, RedisStore, Store, When, Write}};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let builder = RedisStore::builder("redis://:password@localhost:6379").prefix("acme");
 //! let store = builder.connect().await?;
 //!
-//! let key = Key::new("example", &[b"alice"]);
+//! let key = StoreKey::new("example", &[b"alice"]);
 //! let expires_at = SystemClock.now().after(std::time::Duration::from_secs(60));
 //! store.put(&key, Write::new("kept", expires_at), When::Absent).await?;
 //! assert_eq!(store.get(&key).await?.expect("it was just written").value, "kept");
@@ -102,7 +102,7 @@ use self::{
     plan::ConnectionPlan,
     replicas::Replicas,
 };
-use super::{Entry, Key, Store, StoreFuture, When, Write};
+use super::{Entry, Store, StoreFuture, StoreKey, When, Write};
 use crate::{
     clock::{Clock, Timestamp},
     error::ConfigError,
@@ -157,30 +157,35 @@ impl RedisStore {
 }
 
 impl Store for RedisStore {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(self.inner.get(key))
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         let key = key.clone();
         self.detached(|inner| async move { inner.put(&key, &write, when).await })
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         let key = key.clone();
         self.detached(|inner| async move { inner.take(&key, None).await })
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         Box::pin(self.inner.list(group))
     }
 
-    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
+    fn add<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> StoreFuture<'a, i64> {
         let key = key.clone();
         self.detached(move |inner| async move { inner.add(&key, delta, expires_at).await })
     }
 
-    fn remove_group<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, u64> {
+    fn remove_group<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, u64> {
         let group = group.clone();
         self.detached(|inner| async move { inner.remove_group(&group).await })
     }

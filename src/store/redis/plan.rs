@@ -40,7 +40,7 @@ impl ConnectionPlan {
                 ErrorKind::Auth => "refuses the name or the password",
                 _ => "cannot be reached",
             };
-            ConfigError::new("url", format!("{} {reason}", self.hosts())).because(error)
+            ConfigError::new("url", format!("{} {reason}", self.hosts())).with_source(error)
         })
     }
 
@@ -107,7 +107,7 @@ impl ConnectionPlan {
             let info: String = info.map_err(|error| {
                 let reason =
                     format!("{name} does not answer INFO, which the user must be allowed to run");
-                ConfigError::new("url", reason).because(error)
+                ConfigError::new("url", reason).with_source(error)
             })?;
             let info = ServerInfo::new(&info);
             info.check(&name, allows_eviction)?;

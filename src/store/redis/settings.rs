@@ -89,7 +89,7 @@ impl RedisStoreBuilder {
     }
 
     /// Uses `clock` to decide which entries have expired.
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }

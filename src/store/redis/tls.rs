@@ -21,12 +21,12 @@ pub(super) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, ConfigEr
             let refusal =
                 |reason| ConfigError::new("ca_file", format!("{} {reason}", path.display()));
             let certificates = CertificateDer::pem_file_iter(path)
-                .map_err(|error| refusal("cannot be read").because(error))?;
+                .map_err(|error| refusal("cannot be read").with_source(error))?;
             for certificate in certificates {
                 let certificate =
-                    certificate.map_err(|error| refusal("is not PEM").because(error))?;
+                    certificate.map_err(|error| refusal("is not PEM").with_source(error))?;
                 roots.add(certificate).map_err(|error| {
-                    refusal("has a certificate that cannot be used").because(error)
+                    refusal("has a certificate that cannot be used").with_source(error)
                 })?;
             }
             if roots.is_empty() {
@@ -43,7 +43,7 @@ pub(super) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, ConfigEr
     let config =
         ClientConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| ConfigError::new("url", "TLS cannot be set up").because(error))?
+            .map_err(|error| ConfigError::new("url", "TLS cannot be set up").with_source(error))?
             .with_root_certificates(roots)
             .with_no_client_auth();
     Ok(config.into())

@@ -23,11 +23,11 @@ use super::{
 use crate::{
     clock::Timestamp,
     error::StoreError,
-    store::{Entry, Key, When, Write, number},
+    store::{Entry, StoreKey, When, Write, number},
 };
 
 impl RedisInner {
-    pub(super) async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+    pub(super) async fn get(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
         let found = match self.unsettled.take(key) {
             Some(unsettled) => Box::pin(self.get_unsettled(key, unsettled)).await?,
             None => self.main.get(|| self.names.entry(key)).await?,
@@ -42,7 +42,7 @@ impl RedisInner {
     /// connection. Returns only once the value is replicated as if the write had been answered.
     async fn get_unsettled(
         &self,
-        key: &Key,
+        key: &StoreKey,
         unsettled: UnsettledWrite<'_>,
     ) -> Result<Option<Bytes>, StoreError> {
         let (name, deadline) = (self.names.entry(key), self.main.deadline());
@@ -71,14 +71,15 @@ impl RedisInner {
 
     pub(super) async fn put(
         &self,
-        key: &Key,
+        key: &StoreKey,
         write: &Write,
         when: When,
     ) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let is_over = write.expires_at <= now;
-        let is_change = key.is_announced() && when != When::Absent;
-        let is_revoking = is_over || (!write.is_quiet && (is_change || key.is_revoking()));
+        let is_change = key.needs_invalidation() && when != When::Absent;
+        let is_revoking =
+            is_over || (!write.skips_invalidation && (is_change || key.is_revoking()));
         let link = self.link(is_revoking);
         let deadline = link.deadline();
         if let Some(group) = &write.group
@@ -116,8 +117,8 @@ impl RedisInner {
     /// Takes the entry if it is in `group`.
     pub(super) async fn take(
         &self,
-        key: &Key,
-        group: Option<&Key>,
+        key: &StoreKey,
+        group: Option<&StoreKey>,
     ) -> Result<Option<Entry>, StoreError> {
         let name = self.names.entry(key);
         let field = group.map(group_field).transpose()?.unwrap_or_default();
@@ -129,7 +130,10 @@ impl RedisInner {
         taken.map(|bytes| decode(&bytes)).transpose()
     }
 
-    pub(super) async fn list(&self, group: &Key) -> Result<Vec<(Key, Entry)>, StoreError> {
+    pub(super) async fn list(
+        &self,
+        group: &StoreKey,
+    ) -> Result<Vec<(StoreKey, Entry)>, StoreError> {
         let field = group_field(group)?;
         let (now, deadline) = (self.clock.now(), self.main.deadline());
         let keys = self.members(deadline, group).await?;
@@ -158,7 +162,7 @@ impl RedisInner {
         Ok(listed)
     }
 
-    pub(super) async fn remove_group(&self, group: &Key) -> Result<u64, StoreError> {
+    pub(super) async fn remove_group(&self, group: &StoreKey) -> Result<u64, StoreError> {
         let keys = self.members(self.main.deadline(), group).await?;
         let mut takes = Vec::new();
         let mut failure = None;
@@ -188,8 +192,8 @@ impl RedisInner {
     async fn members(
         &self,
         deadline: Instant,
-        group: &Key,
-    ) -> Result<Vec<Result<Key, StoreError>>, StoreError> {
+        group: &StoreKey,
+    ) -> Result<Vec<Result<StoreKey, StoreError>>, StoreError> {
         let (name, now) = (self.names.index(group), self.clock.now());
         let read = |client: WithOptions<Client>| {
             let (name, after) = (name.clone(), format!("({}", now.as_millis()));
@@ -202,7 +206,7 @@ impl RedisInner {
 
     pub(super) async fn add(
         &self,
-        key: &Key,
+        key: &StoreKey,
         delta: i64,
         expires_at: Timestamp,
     ) -> Result<i64, StoreError> {
@@ -226,8 +230,8 @@ impl RedisInner {
     async fn index(
         &self,
         deadline: Instant,
-        group: &Key,
-        key: &Key,
+        group: &StoreKey,
+        key: &StoreKey,
         expires_at: Timestamp,
     ) -> Result<(), StoreError> {
         let limit = self.clock.now().before(INDEX_MARGIN);

@@ -1,7 +1,7 @@
 //! A change by one node becomes visible to another one behind a near-cache (feature `near-cache`).
 //!
 //! This part of the contract is for a backend that implements
-//! [`Announce`](crate::store::near::Announce). It is not part of [`contract::run`](super::run),
+//! [`WatchChanges`](crate::store::near::WatchChanges). It is not part of [`contract::run`](super::run),
 //! because it needs two nodes: two stores that were opened separately on the same data, each behind
 //! a [`NearCache`](crate::store::NearCache). All four use the system's clock.
 //!
@@ -32,7 +32,7 @@ use tokio::time::sleep;
 use super::probe::Probe;
 use crate::{
     clock::SystemClock,
-    store::{Entry, Glance, Key, Store, Version, When},
+    store::{CachedRead, Entry, Store, StoreKey, Version, When},
 };
 
 /// Runs the checks of this module: `one` writes, `other` reads.
@@ -123,7 +123,10 @@ pub async fn a_write_is_read_back_at_once_by_its_writer(one: &Arc<dyn Store>) {
     let key = probe.key("key");
     for round in 0..ROUNDS {
         let version = probe.set(&key, probe.write(round.to_string())).await;
-        let seen = glance(one, &key).await.entry.map(|entry| entry.version);
+        let seen = read_cached(one, &key)
+            .await
+            .entry
+            .map(|entry| entry.version);
         assert_eq!(seen, Some(version), "round {round}");
     }
 }
@@ -139,7 +142,7 @@ pub async fn no_fill_outlives_the_change_that_overtook_it(
         let (reader, read_key) = (Arc::clone(other), key.clone());
         let reading = tokio::spawn(async move {
             for _ in 0..READS {
-                glance(&reader, &read_key).await;
+                read_cached(&reader, &read_key).await;
                 tokio::task::yield_now().await;
             }
         });
@@ -154,22 +157,26 @@ pub async fn no_fill_outlives_the_change_that_overtook_it(
 }
 
 /// Reads until the answer comes from the cache.
-async fn wait_until_cached(store: &Arc<dyn Store>, key: &Key) {
+async fn wait_until_cached(store: &Arc<dyn Store>, key: &StoreKey) {
     let began = Instant::now();
-    while !glance(store, key).await.is_remembered {
+    while !read_cached(store, key).await.is_remembered {
         assert!(began.elapsed() < CACHE_TIMEOUT, "nothing is cached");
         tokio::task::yield_now().await;
     }
 }
 
 /// Reads until the change is visible.
-async fn wait_until_visible(store: &Arc<dyn Store>, key: &Key, version: Option<Version>) {
+async fn wait_until_visible(store: &Arc<dyn Store>, key: &StoreKey, version: Option<Version>) {
     until(store, key, |entry| entry.map(|it| it.version) == version).await;
 }
 
-async fn until(store: &Arc<dyn Store>, key: &Key, is_visible: impl Fn(Option<&Entry>) -> bool) {
+async fn until(
+    store: &Arc<dyn Store>,
+    key: &StoreKey,
+    is_visible: impl Fn(Option<&Entry>) -> bool,
+) {
     let began = Instant::now();
-    while !is_visible(glance(store, key).await.entry.as_ref()) {
+    while !is_visible(read_cached(store, key).await.entry.as_ref()) {
         assert!(
             began.elapsed() < MAX_STALENESS,
             "a change did not become visible in time"
@@ -178,8 +185,11 @@ async fn until(store: &Arc<dyn Store>, key: &Key, is_visible: impl Fn(Option<&En
     }
 }
 
-async fn glance(store: &Arc<dyn Store>, key: &Key) -> Glance {
-    store.glance(key).await.expect("`glance` is answered")
+async fn read_cached(store: &Arc<dyn Store>, key: &StoreKey) -> CachedRead {
+    store
+        .read_cached(key)
+        .await
+        .expect("`read_cached` is answered")
 }
 
 const ROUNDS: usize = 50;

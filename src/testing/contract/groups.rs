@@ -4,7 +4,7 @@ use std::{slice::from_ref, sync::Arc};
 
 use super::probe::{Probe, race, sorted};
 use crate::{
-    store::{Key, Store, When},
+    store::{Store, StoreKey, When},
     testing::ManualClock,
 };
 
@@ -172,7 +172,7 @@ pub async fn a_group_may_be_named_like_an_entry(store: &Arc<dyn Store>, clock: &
 pub async fn a_group_lists_keys_of_several_namespaces(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let (key, group) = (probe.key("key"), probe.key("group"));
-    let namesake = Key::from_stored("contract-two", *key.digest());
+    let namesake = StoreKey::from_stored("contract-two", *key.digest());
     let keys = [key, namesake];
     fill(&probe, &keys, &group).await;
     assert_eq!(probe.listed(&group).await, sorted(keys.to_vec()));
@@ -242,7 +242,7 @@ pub async fn a_removed_group_can_be_filled_again(store: &Arc<dyn Store>, clock: 
     }
 }
 
-async fn fill(probe: &Probe, keys: &[Key], group: &Key) {
+async fn fill(probe: &Probe, keys: &[StoreKey], group: &StoreKey) {
     for (number, key) in keys.iter().enumerate() {
         let write = probe
             .write(format!("value {number}"))

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::probe::{Probe, sorted};
 use crate::{
     clock::Timestamp,
-    store::{Key, Store, Version, When},
+    store::{Store, StoreKey, Version, When},
     testing::ManualClock,
 };
 
@@ -169,7 +169,7 @@ pub async fn digests_that_differ_in_one_bit_are_two_keys(
     for bit in 0..256 {
         let mut digest = *key.digest();
         digest[bit / 8] ^= 1 << (bit % 8);
-        let neighbour = Key::from_stored(key.namespace(), digest);
+        let neighbour = StoreKey::from_stored(key.namespace(), digest);
         assert!(
             probe.get(&neighbour).await.is_none(),
             "bit {bit} is left out"
@@ -181,8 +181,8 @@ pub async fn digests_that_differ_in_one_bit_are_two_keys(
 pub async fn the_namespace_is_part_of_the_key(store: &Arc<dyn Store>, clock: &ManualClock) {
     let probe = Probe::new(store, clock);
     let key = probe.key("key");
-    let others =
-        ["contracts", "contrac", "c-ontract"].map(|name| Key::from_stored(name, *key.digest()));
+    let others = ["contracts", "contrac", "c-ontract"]
+        .map(|name| StoreKey::from_stored(name, *key.digest()));
     probe
         .set(&key, probe.write("session").in_group(key.clone()))
         .await;
@@ -227,7 +227,7 @@ async fn is_kept(probe: &Probe, value: impl Into<Bytes>) {
 }
 
 /// Digests with bytes that are special in a shell, a C string, Redis, SQL or a glob.
-fn odd_keys(namespace: &str) -> Vec<Key> {
+fn odd_keys(namespace: &str) -> Vec<StoreKey> {
     let fillings = [
         0x00, 0xff, b'\n', b'\r', b'%', b'_', b'{', b'}', b'*', b'\'', b'\\', b':', b' ', 0x80,
     ];
@@ -238,6 +238,6 @@ fn odd_keys(namespace: &str) -> Vec<Key> {
     starts_with_nul[0] = 0;
     let digests = filled.into_iter().chain([ends_in_nul, starts_with_nul]);
     digests
-        .map(|digest| Key::from_stored(namespace, digest))
+        .map(|digest| StoreKey::from_stored(namespace, digest))
         .collect()
 }

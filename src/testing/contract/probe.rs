@@ -9,7 +9,7 @@ use crate::{
     clock::{Clock, Timestamp},
     error::StoreError,
     secret,
-    store::{Entry, Key, Store, Version, When, Write},
+    store::{Entry, Store, StoreKey, Version, When, Write},
 };
 
 /// Calls the store for one check. An error fails the check, since no check expects one.
@@ -31,12 +31,12 @@ impl Probe {
     }
 
     /// A key that no other check and no other run uses, in a namespace with cached reads.
-    pub(super) fn key(&self, name: &str) -> Key {
-        Key::new("session", &[&self.salt, name.as_bytes()])
+    pub(super) fn key(&self, name: &str) -> StoreKey {
+        StoreKey::new("session", &[&self.salt, name.as_bytes()])
     }
 
     /// The keys `<name>-0`, `<name>-1` and so on.
-    pub(super) fn keys(&self, name: &str, count: usize) -> Vec<Key> {
+    pub(super) fn keys(&self, name: &str, count: usize) -> Vec<StoreKey> {
         (0..count)
             .map(|number| self.key(&format!("{name}-{number}")))
             .collect()
@@ -47,23 +47,23 @@ impl Probe {
         Write::new(value, self.in_an_hour)
     }
 
-    /// Reads either by `get` or by `glance`: if every write goes through one store, both return the
+    /// Reads either by `get` or by `read_cached`: if every write goes through one store, both return the
     /// same.
-    pub(super) async fn get(&self, key: &Key) -> Option<Entry> {
+    pub(super) async fn get(&self, key: &StoreKey) -> Option<Entry> {
         hesitate().await;
         if secret::random::<1>()[0].is_multiple_of(2) {
-            let glance = self.store.glance(key).await;
-            return glance.expect("`glance` is answered").entry;
+            let read_cached = self.store.read_cached(key).await;
+            return read_cached.expect("`read_cached` is answered").entry;
         }
         self.store.get(key).await.expect("`get` is answered")
     }
 
     /// Reads an entry that must be live.
-    pub(super) async fn read(&self, key: &Key) -> Entry {
+    pub(super) async fn read(&self, key: &StoreKey) -> Entry {
         self.get(key).await.expect("a live entry is found")
     }
 
-    pub(super) async fn put(&self, key: &Key, write: Write, when: When) -> bool {
+    pub(super) async fn put(&self, key: &StoreKey, write: Write, when: When) -> bool {
         hesitate().await;
         self.store
             .put(key, write, when)
@@ -72,7 +72,7 @@ impl Probe {
     }
 
     /// Writes unconditionally, and returns the version.
-    pub(super) async fn set(&self, key: &Key, write: Write) -> Version {
+    pub(super) async fn set(&self, key: &StoreKey, write: Write) -> Version {
         let version = write.version;
         assert!(
             self.put(key, write, When::Always).await,
@@ -81,18 +81,18 @@ impl Probe {
         version
     }
 
-    pub(super) async fn take(&self, key: &Key) -> Option<Entry> {
+    pub(super) async fn take(&self, key: &StoreKey) -> Option<Entry> {
         hesitate().await;
         self.store.take(key).await.expect("`take` is answered")
     }
 
-    pub(super) async fn list(&self, group: &Key) -> Vec<(Key, Entry)> {
+    pub(super) async fn list(&self, group: &StoreKey) -> Vec<(StoreKey, Entry)> {
         hesitate().await;
         self.store.list(group).await.expect("`list` is answered")
     }
 
     /// The sorted keys of a group. A key that is listed twice appears twice.
-    pub(super) async fn listed(&self, group: &Key) -> Vec<Key> {
+    pub(super) async fn listed(&self, group: &StoreKey) -> Vec<StoreKey> {
         let mut keys: Vec<_> = self
             .list(group)
             .await
@@ -103,7 +103,7 @@ impl Probe {
         keys
     }
 
-    pub(super) async fn remove_group(&self, group: &Key) -> u64 {
+    pub(super) async fn remove_group(&self, group: &StoreKey) -> u64 {
         hesitate().await;
         self.store
             .remove_group(group)
@@ -113,11 +113,11 @@ impl Probe {
 
     /// Adds with an expiry in an hour. Retries after [`StoreError::Contended`], which means that
     /// nothing was added.
-    pub(super) async fn add(&self, key: &Key, delta: i64) -> i64 {
+    pub(super) async fn add(&self, key: &StoreKey, delta: i64) -> i64 {
         self.add_until(key, delta, self.in_an_hour).await
     }
 
-    pub(super) async fn add_until(&self, key: &Key, delta: i64, expires_at: Timestamp) -> i64 {
+    pub(super) async fn add_until(&self, key: &StoreKey, delta: i64, expires_at: Timestamp) -> i64 {
         for _ in 0..PATIENCE {
             hesitate().await;
             match self.store.add(key, delta, expires_at).await {
@@ -161,7 +161,7 @@ async fn hesitate() {
 }
 
 /// Returns `keys`, sorted like those of [`Probe::listed`].
-pub(super) fn sorted(mut keys: Vec<Key>) -> Vec<Key> {
+pub(super) fn sorted(mut keys: Vec<StoreKey>) -> Vec<StoreKey> {
     keys.sort();
     keys
 }

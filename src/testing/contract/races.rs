@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::probe::{HOUR, Probe, race};
 use crate::{
     clock::{Clock, Timestamp},
-    store::{Entry, Key, Store, Version, When, Write, number},
+    store::{Entry, Store, StoreKey, Version, When, Write, number},
     testing::ManualClock,
 };
 
@@ -192,7 +192,7 @@ pub async fn additions_of_many_are_all_counted(store: &Arc<dyn Store>, clock: &M
     assert_eq!(sums, (1..=800).collect::<Vec<i64>>());
 }
 
-async fn one_writer_wins(probe: &Probe, key: &Key, tasks: usize, when: When) {
+async fn one_writer_wins(probe: &Probe, key: &StoreKey, tasks: usize, when: When) {
     let won = race(tasks, |task| {
         let (probe, key) = (probe.clone(), key.clone());
         async move { probe.put(&key, probe.write(task.to_string()), when).await }
@@ -207,7 +207,7 @@ async fn one_writer_wins(probe: &Probe, key: &Key, tasks: usize, when: When) {
     assert_eq!(probe.read(key).await.value, winners[0].to_string());
 }
 
-async fn write_beside_take(probe: &Probe, key: &Key, when: When) -> (bool, Option<Entry>) {
+async fn write_beside_take(probe: &Probe, key: &StoreKey, when: When) -> (bool, Option<Entry>) {
     let answers = race(2, |task| {
         let (probe, key) = (probe.clone(), key.clone());
         async move {
@@ -222,7 +222,7 @@ async fn write_beside_take(probe: &Probe, key: &Key, when: When) -> (bool, Optio
     (answers[0].0, answers[1].1.clone())
 }
 
-async fn increment(probe: &Probe, key: &Key) {
+async fn increment(probe: &Probe, key: &StoreKey) {
     loop {
         let entry = probe.read(key).await;
         let sum = number(&entry.value).expect("only numbers are written") + 1;

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use super::{counters, entries, expiry, group_races, groups, keys, races};
 use crate::{
     clock::{Clock, Timestamp},
-    store::{Entry, Key, MemoryStore, Store, StoreFuture, Version, When, Write, permits},
+    store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, Version, When, Write, permits},
     testing::ManualClock,
 };
 
@@ -180,14 +180,14 @@ enum Fault {
 }
 
 impl Faulty {
-    fn stored(&self, key: &Key) -> Key {
+    fn stored(&self, key: &StoreKey) -> StoreKey {
         match self.fault {
-            Fault::NamespacesLeftOut => Key::from_stored("any", *key.digest()),
+            Fault::NamespacesLeftOut => StoreKey::from_stored("any", *key.digest()),
             Fault::DigestsEndAtNul => {
                 let mut digest = *key.digest();
                 let end = digest.iter().position(|byte| *byte == 0).unwrap_or(32);
                 digest[end..].fill(0);
-                Key::from_stored(key.namespace(), digest)
+                StoreKey::from_stored(key.namespace(), digest)
             }
             _ => key.clone(),
         }
@@ -206,7 +206,7 @@ impl Faulty {
         write
     }
 
-    async fn put_checking_first(&self, key: &Key, write: Write, when: When) -> bool {
+    async fn put_checking_first(&self, key: &StoreKey, write: Write, when: When) -> bool {
         let current = self.inner.get(key).await.unwrap();
         // A server's round trip.
         tokio::task::yield_now().await;
@@ -216,7 +216,7 @@ impl Faulty {
 
     /// Removes the key from the group in a second step, which affects an entry that was written in
     /// between.
-    async fn take_and_unlist_later(&self, key: &Key) -> Option<Entry> {
+    async fn take_and_unlist_later(&self, key: &StoreKey) -> Option<Entry> {
         let entry = self.inner.take(key).await.unwrap();
         tokio::task::yield_now().await;
         if let Some(newcomer) = self.inner.get(key).await.unwrap() {
@@ -229,11 +229,11 @@ impl Faulty {
 }
 
 impl Store for Faulty {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move { self.inner.get(&self.stored(key)).await })
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let (key, write) = (&self.stored(key), self.written(write));
             match (self.fault, when) {
@@ -259,7 +259,7 @@ impl Store for Faulty {
         })
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
             let key = &self.stored(key);
             match self.fault {
@@ -283,7 +283,7 @@ impl Store for Faulty {
         })
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         Box::pin(async move {
             let mut listed = self.inner.list(&self.stored(group)).await?;
             if self.fault == Fault::ListStopsEarly && listed.len() > 1 {
@@ -299,23 +299,28 @@ impl Store for Faulty {
 struct FaultyAdd(Faulty);
 
 impl Store for FaultyAdd {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         self.0.get(key)
     }
 
-    fn put<'a>(&'a self, key: &'a Key, write: Write, when: When) -> StoreFuture<'a, bool> {
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
         self.0.put(key, write, when)
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         self.0.take(key)
     }
 
-    fn list<'a>(&'a self, group: &'a Key) -> StoreFuture<'a, Vec<(Key, Entry)>> {
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
         self.0.list(group)
     }
 
-    fn add<'a>(&'a self, key: &'a Key, delta: i64, expires_at: Timestamp) -> StoreFuture<'a, i64> {
+    fn add<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> StoreFuture<'a, i64> {
         Box::pin(async move {
             let before = self.get(key).await?;
             let sum = self.0.add(key, delta, expires_at).await?;

@@ -31,12 +31,12 @@
 //! ```
 //! # use std::sync::Arc;
 //! use tower_jam::{
-//!     Algorithm, Claims, Grant, Jwt, Key, KeyRing, MasterSecret, layer::AuthLayer, store::MemoryStore, token::Dpop,
+//!     Algorithm, Claims, Grant, Jwt, StoreKey, KeyRing, MasterSecret, layer::AuthLayer, store::MemoryStore, token::Dpop,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(Algorithm::Es256)?))
+//! let jwt = Jwt::<Claims>::builder(KeyRing::new(StoreKey::generate(Algorithm::Es256)?))
 //!     .issuer("https://auth.acme.dev")
 //!     .audience("api")
 //!     .build()?;
@@ -79,7 +79,7 @@ use crate::{
     clock::{Clock, SKEW, Timestamp},
     rejection::{self, Rejection},
     secret::{MasterSecret, hash},
-    store::{Key, Namespace, Store, When, Write},
+    store::{Namespace, Store, StoreKey, When, Write},
 };
 
 /// Verifies DPoP proofs. It is a handle: cloning it is cheap.
@@ -191,7 +191,7 @@ impl Dpop {
     async fn use_up(&self, proof: &Proof) -> Result<(), Rejection> {
         let inner = &*self.inner;
         let parts = [proof.key.thumbprint().as_bytes(), proof.id.as_bytes()];
-        let key = Key::new(NAMESPACE, &parts);
+        let key = StoreKey::new(NAMESPACE, &parts);
         // A node whose clock is behind must still find the record, which expires by this node's
         // clock.
         let from = proof.issued_at.max(inner.clock.now());

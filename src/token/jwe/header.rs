@@ -51,7 +51,7 @@ impl<'a> JweHeader<'a> {
     pub(super) fn parse(decoded: &'a [u8]) -> Result<Self, Rejection> {
         let refuse = |error: serde_json::Error| {
             Rejection::invalid("the token's header is not an acceptable JSON object")
-                .because(json::position(&error))
+                .with_source(json::position(&error))
         };
         json::parse(decoded).map_err(refuse)
     }

@@ -109,20 +109,20 @@ impl<U, T> FromIssuer<U, T> {
 
     /// Sets how long the start and each refresh of the keys may take, at most 30 seconds. Default:
     /// five seconds.
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
+    pub const fn request_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// Sets the minimum interval between refreshes for unknown keys. See
-    /// [`JwksBuilder::interval`](crate::remote::JwksBuilder::interval).
-    pub const fn interval(mut self, interval: Duration) -> Self {
+    /// [`JwksBuilder::min_refresh_interval`](crate::remote::JwksBuilder::min_refresh_interval).
+    pub const fn min_refresh_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
     /// Allows plain HTTP to this machine, for tests and development.
-    pub const fn insecure_http_on_loopback(mut self) -> Self {
+    pub const fn dangerous_http_on_loopback(mut self) -> Self {
         self.scheme = UrlScheme::HttpOnLoopback;
         self
     }
@@ -138,7 +138,7 @@ impl<U, T> FromIssuer<U, T> {
         let jwks = Jwks::start(jwks_uri, fetch, self.interval).await?;
         JwtBuilder::with_settings(jwks.into(), self.settings)
             .types([jws::DEFAULT_TYPE, "JWT"])
-            .accept_untyped()
+            .dangerous_accept_untyped()
             .build()
     }
 }

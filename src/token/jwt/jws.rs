@@ -182,7 +182,7 @@ impl<'a> JwsHeader<'a> {
     fn parse(decoded: &'a [u8]) -> Result<Self, Rejection> {
         let reject = |error: serde_json::Error| {
             Rejection::invalid("the token's header is not an acceptable JSON object")
-                .because(json::position(&error))
+                .with_source(json::position(&error))
         };
         json::parse(decoded).map_err(reject)
     }
@@ -194,7 +194,7 @@ impl<'a> JwsHeader<'a> {
         let algorithm = Algorithm::from_name(&self.alg);
         match algorithm {
             Some(algorithm) if self.kid.is_some() && !algorithm.is_symmetric() => {
-                rejection.because(UnknownKey)
+                rejection.with_source(UnknownKey)
             }
             _ => rejection,
         }

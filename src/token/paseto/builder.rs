@@ -60,7 +60,8 @@ impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
                 self.envelope.members.insert(name, value);
             }
             Err(error) => {
-                let error = ConfigError::new("footer", "does not serialize as JSON").because(error);
+                let error =
+                    ConfigError::new("footer", "does not serialize as JSON").with_source(error);
                 self.bad_member.get_or_insert(error);
             }
         }
@@ -80,8 +81,9 @@ impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
             return Err(error);
         }
         let members = &self.envelope.members;
-        let footer = crate::json::write(members)
-            .map_err(|error| ConfigError::new("footer", "is nested too deeply").because(error))?;
+        let footer = crate::json::write(members).map_err(|error| {
+            ConfigError::new("footer", "is nested too deeply").with_source(error)
+        })?;
         if footer.len() > MAX_MEMBERS_BYTES {
             return Err(ConfigError::new("footer", "is longer than 512 bytes"));
         }

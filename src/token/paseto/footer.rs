@@ -61,7 +61,7 @@ fn is_json(footer: &[u8]) -> bool {
 
 fn not_json(error: &serde_json::Error) -> Rejection {
     Rejection::invalid("the token's footer is not an acceptable JSON object")
-        .because(json::position(error))
+        .with_source(json::position(error))
 }
 
 /// Shows only its length.

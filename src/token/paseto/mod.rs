@@ -12,8 +12,8 @@
 //!   it.
 //! * [`v3_local`](Paseto::v3_local) and [`v3_public`](Paseto::v3_public) if the algorithms must be
 //!   those of NIST.
-//! * [`legacy_v2_local`](Paseto::legacy_v2_local) and
-//!   [`legacy_v2_public`](Paseto::legacy_v2_public) for systems that have not migrated.
+//! * [`dangerous_legacy_v2_local`](Paseto::dangerous_legacy_v2_local) and
+//!   [`dangerous_legacy_v2_public`](Paseto::dangerous_legacy_v2_public) for systems that have not migrated.
 //!
 //! Version 1 is not offered. A [`PasetoKey`] of one version and purpose has its own type, so that
 //! using it for another does not compile.
@@ -200,14 +200,18 @@ impl<U> Paseto<U> {
     /// use tower_jam::{Claims, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V2}};
     ///
     /// let ring = KeyRing::new(PasetoKey::<V2, Local>::generate());
-    /// let paseto = Paseto::<Claims>::legacy_v2_local(ring).implicit_assertion("tenant");
+    /// let paseto = Paseto::<Claims>::dangerous_legacy_v2_local(ring).implicit_assertion("tenant");
     /// ```
-    pub fn legacy_v2_local(ring: KeyRing<PasetoKey<V2, Local>>) -> PasetoBuilder<U, V2, Local> {
+    pub fn dangerous_legacy_v2_local(
+        ring: KeyRing<PasetoKey<V2, Local>>,
+    ) -> PasetoBuilder<U, V2, Local> {
         PasetoBuilder::new(ring)
     }
 
     /// Tokens of version 2, signed with Ed25519, for systems that have not migrated to version 4.
-    pub fn legacy_v2_public(ring: KeyRing<PasetoKey<V2, Public>>) -> PasetoBuilder<U, V2, Public> {
+    pub fn dangerous_legacy_v2_public(
+        ring: KeyRing<PasetoKey<V2, Public>>,
+    ) -> PasetoBuilder<U, V2, Public> {
         PasetoBuilder::new(ring)
     }
 }

@@ -51,7 +51,7 @@ impl TokenListBuilder {
     /// neither issued nor accepted. All nodes must use the same value, and a longer one takes
     /// effect once the previous one has passed. Default: 24 hours, about a hundred times the
     /// default lifetime of a token. The mark of a subject is stored for this long.
-    pub const fn longest(mut self, longest: Duration) -> Self {
+    pub const fn max_ttl(mut self, longest: Duration) -> Self {
         self.longest = longest;
         self
     }

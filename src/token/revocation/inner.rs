@@ -14,7 +14,7 @@ use crate::{
     error::StoreError,
     event::Events,
     store::{
-        Key, Namespace, Store,
+        Namespace, Store, StoreKey,
         swap::{Step, swap},
     },
 };
@@ -34,8 +34,8 @@ pub(crate) struct TokenListInner {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ListMode {
-    Black,
-    White,
+    Deny,
+    Allow,
 }
 
 impl TokenList {
@@ -69,28 +69,28 @@ impl TokenList {
     }
 
     pub(crate) fn accepts(&self, is_listed: bool) -> bool {
-        is_listed == (self.inner.mode == ListMode::White)
+        is_listed == (self.inner.mode == ListMode::Allow)
     }
 
-    pub(crate) fn id_key(&self, id: &str) -> Key {
+    pub(crate) fn id_key(&self, id: &str) -> StoreKey {
         self.key("id", id)
     }
 
-    pub(crate) fn mark_key(&self, subject: &str) -> Key {
+    pub(crate) fn mark_key(&self, subject: &str) -> StoreKey {
         self.key("subject", subject)
     }
 
-    pub(crate) fn birth_key(&self) -> Key {
+    pub(crate) fn birth_key(&self) -> StoreKey {
         self.key("birth", "")
     }
 
-    fn key(&self, kind: &str, name: &str) -> Key {
+    fn key(&self, kind: &str, name: &str) -> StoreKey {
         let mode = match self.inner.mode {
-            ListMode::Black => "black",
-            ListMode::White => "white",
+            ListMode::Deny => "black",
+            ListMode::Allow => "white",
         };
         let parts = [mode, kind, &self.inner.issuer, name];
-        Key::new(NAMESPACE, &parts.map(str::as_bytes))
+        StoreKey::new(NAMESPACE, &parts.map(str::as_bytes))
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A [`TokenList`] belongs to the engine of a bare token:
 //! [`JwtBuilder::list`](super::JwtBuilder::list). Token pairs need no list, since their access
-//! tokens are revoked together with their device. [`black`](TokenList::black) creates a deny list,
-//! [`white`](TokenList::white) an allow list.
+//! tokens are revoked together with their device. [`deny`](TokenList::deny) creates a deny list,
+//! [`white`](TokenList::allow) an allow list.
 //!
 //! # Rules
 //!
@@ -14,10 +14,10 @@
 //!   created, and a token whose `iat` is not after the birth is rejected. Therefore a lost list
 //!   does not make revoked tokens valid again: the first node that finds the birth missing creates
 //!   a new one. Adding a new deny list to an engine rejects every token that was issued before;
-//!   call [`birth`](TokenList::birth) at the start of a server to choose that moment.
+//!   call [`created_at`](TokenList::created_at) at the start of a server to choose that moment.
 //! * **An allow list** rejects the tokens that are not on it. Issuing adds the token before it is
 //!   handed out; a lost list rejects everything.
-//! * **The mark of a subject** ([`revoke_subject`](TokenList::revoke_subject)) rejects every token
+//! * **The mark of a subject** ([`revoke_all`](TokenList::revoke_all)) rejects every token
 //!   of the subject whose `iat`, in whole seconds, is not after it. It never moves back.
 //! * **A login right after a revocation** works: a token that is issued in the second of a mark or
 //!   of the birth carries the next second as its `iat`. To verifiers that is the future, so a list
@@ -25,12 +25,12 @@
 //!   new mark is the `iat` of that token.
 //! * **Lifetime.** An entry is stored for as long as its token could be accepted: until its expiry
 //!   plus sixty seconds, the longest leeway. A mark is stored for the [longest
-//!   lifetime](TokenListBuilder::longest) of a token plus the same leeway, so an engine with a list
+//!   lifetime](TokenListBuilder::max_ttl) of a token plus the same leeway, so an engine with a list
 //!   neither issues nor accepts a token that lives longer.
 //! * **Every request checks the list**, also for a cached token. An accepting answer may come from
 //!   a near-cache; a rejecting answer comes from the store itself.
 //! * **A store that fails** is 503: the token is neither accepted nor revoked.
-//! * **An unreadable entry** is 503 as well. The next [`revoke_subject`](TokenList::revoke_subject)
+//! * **An unreadable entry** is 503 as well. The next [`revoke_all`](TokenList::revoke_all)
 //!   replaces a mark; a birth is replaced by removing it from the store.
 //!
 //! # Clock skew
@@ -54,7 +54,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let list = TokenList::black(Arc::new(MemoryStore::new())).issuer("https://auth.acme.dev").build()?;
+//! let list = TokenList::deny(Arc::new(MemoryStore::new())).issuer("https://auth.acme.dev").build()?;
 //! let ring = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
 //! let jwt = Jwt::<Claims>::builder(ring)
 //!     .issuer("https://auth.acme.dev")
@@ -70,7 +70,7 @@
 //! assert_eq!(jwt.verify(phone.expose()).await.unwrap_err().status(), 401);
 //! assert!(jwt.verify(laptop.expose()).await.is_ok());
 //!
-//! list.revoke_subject("alice").await?;
+//! list.revoke_all("alice").await?;
 //! assert!(jwt.verify(laptop.expose()).await.is_err());
 //! let next = jwt.issue(Grant::new("alice", Claims::new())).await?;
 //! assert!(jwt.verify(next.expose()).await.is_ok());
@@ -114,13 +114,13 @@ pub struct TokenList {
 
 impl TokenList {
     /// Starts to build a deny list: the tokens on it are rejected. The issuer must be set.
-    pub fn black(store: Arc<dyn Store>) -> TokenListBuilder {
-        TokenListBuilder::new(store, ListMode::Black)
+    pub fn deny(store: Arc<dyn Store>) -> TokenListBuilder {
+        TokenListBuilder::new(store, ListMode::Deny)
     }
 
     /// Starts to build an allow list: only the tokens on it are accepted. The issuer must be set.
-    pub fn white(store: Arc<dyn Store>) -> TokenListBuilder {
-        TokenListBuilder::new(store, ListMode::White)
+    pub fn allow(store: Arc<dyn Store>) -> TokenListBuilder {
+        TokenListBuilder::new(store, ListMode::Allow)
     }
 
     /// Adds a token to the list. An existing entry stays, with the later of the two expiries.
@@ -145,7 +145,7 @@ impl TokenList {
             },
         )
         .await?;
-        if was_added && inner.mode == ListMode::Black {
+        if was_added && inner.mode == ListMode::Deny {
             self.emit(EventKind::TokenRevoked, None);
         }
         Ok(())
@@ -159,7 +159,7 @@ impl TokenList {
     /// When the store fails. Trying again is safe.
     pub async fn remove(&self, token: &TokenId) -> Result<bool, StoreError> {
         let taken = self.inner.store.take(&self.id_key(&token.id)).await?;
-        if taken.is_some() && self.inner.mode == ListMode::White {
+        if taken.is_some() && self.inner.mode == ListMode::Allow {
             self.emit(EventKind::TokenRevoked, None);
         }
         Ok(taken.is_some())
@@ -219,7 +219,7 @@ impl TokenList {
     /// # Errors
     ///
     /// When the store fails. Trying again is safe.
-    pub async fn revoke_subject(&self, subject: &str) -> Result<(), StoreError> {
+    pub async fn revoke_all(&self, subject: &str) -> Result<(), StoreError> {
         let inner = &*self.inner;
         swap(
             &*inner.store,
@@ -264,10 +264,10 @@ impl TokenList {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn birth(&self) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn created_at(&self) -> Result<Option<Timestamp>, StoreError> {
         match self.inner.mode {
-            ListMode::White => Ok(None),
-            ListMode::Black => Ok(Some(Timestamp::from_secs(
+            ListMode::Allow => Ok(None),
+            ListMode::Deny => Ok(Some(Timestamp::from_secs(
                 self.load_or_create_birth().await?,
             ))),
         }
@@ -287,7 +287,7 @@ impl TokenList {
 
     /// Returns the longest lifetime of a token.
     #[must_use]
-    pub fn longest(&self) -> Duration {
+    pub fn max_ttl(&self) -> Duration {
         self.inner.longest
     }
 }

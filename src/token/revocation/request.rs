@@ -11,7 +11,7 @@ use crate::{
     error::{IssueError, StoreError},
     rejection::Rejection,
     store::{
-        Entry, Key, When, Write,
+        Entry, StoreKey, When, Write,
         confirmed::confirmed,
         swap::{Step, swap},
     },
@@ -19,9 +19,9 @@ use crate::{
 
 /// What to look up for a token. It depends on the token alone, and so is cached with it.
 pub(crate) struct ListLookup {
-    id: Key,
-    mark: Key,
-    birth: Key,
+    id: StoreKey,
+    mark: StoreKey,
+    birth: StoreKey,
     issued_at: u64,
 }
 
@@ -71,15 +71,15 @@ impl TokenList {
         .await?;
         if !passes.answer {
             return Err(Rejection::invalid(match self.inner.mode {
-                ListMode::Black => "the token was revoked",
-                ListMode::White => "the token is not on the list",
+                ListMode::Deny => "the token was revoked",
+                ListMode::Allow => "the token is not on the list",
             }));
         }
         if !is_after.answer {
             return Err(Rejection::invalid("the subject's tokens were revoked"));
         }
         let is_cached = passes.is_remembered && is_after.is_remembered;
-        if self.inner.mode == ListMode::Black {
+        if self.inner.mode == ListMode::Deny {
             if !self.is_issued_after_birth(lookup, is_cached).await? {
                 return Err(Rejection::invalid("the token is older than its list"));
             }
@@ -97,7 +97,7 @@ impl TokenList {
         may_use_cache: bool,
     ) -> Result<bool, StoreError> {
         if may_use_cache
-            && let Some(birth) = self.inner.store.glance(&lookup.birth).await?.entry
+            && let Some(birth) = self.inner.store.read_cached(&lookup.birth).await?.entry
             && lookup.issued_at > Birth::read(&birth)?
         {
             return Ok(true);
@@ -118,8 +118,8 @@ impl TokenList {
     ) -> Result<u64, IssueError> {
         let inner = &*self.inner;
         let birth = match inner.mode {
-            ListMode::Black => self.load_or_create_birth().await?,
-            ListMode::White => 0,
+            ListMode::Deny => self.load_or_create_birth().await?,
+            ListMode::Allow => 0,
         };
         if Timestamp::from_secs(birth + 1) > latest {
             let reason = "the birth of the list is in the future of this clock";
@@ -136,7 +136,10 @@ impl TokenList {
                 Step::Keep(issued_at)
             } else {
                 // What near-caches hold of it, which tokens are rejected, stays true.
-                Step::Swap(marked.write(entry, inner.longest).quietly(), issued_at)
+                Step::Swap(
+                    marked.write(entry, inner.longest).without_invalidation(),
+                    issued_at,
+                )
             })
         })
         .await?;
@@ -146,7 +149,7 @@ impl TokenList {
 
     /// Adds a token to an allow list before it is handed out.
     pub(crate) async fn add_issued(&self, token: &TokenId) -> Result<(), StoreError> {
-        if self.inner.mode == ListMode::Black {
+        if self.inner.mode == ListMode::Deny {
             return Ok(());
         }
         let key = self.id_key(&token.id);
@@ -157,16 +160,16 @@ impl TokenList {
     }
 
     /// Revokes a token.
-    pub(crate) async fn revoke(&self, token: &TokenId) -> Result<(), StoreError> {
+    pub(crate) async fn revoke_id(&self, token: &TokenId) -> Result<(), StoreError> {
         match self.inner.mode {
-            ListMode::Black => self.add(token).await,
-            ListMode::White => self.remove(token).await.map(|_| ()),
+            ListMode::Deny => self.add(token).await,
+            ListMode::Allow => self.remove(token).await.map(|_| ()),
         }
     }
 
     /// Revokes several tokens.
-    pub(crate) async fn revoke_all(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
-        join::each(tokens, |token| self.revoke(token)).await?;
+    pub(crate) async fn revoke_ids(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
+        join::each(tokens, |token| self.revoke_id(token)).await?;
         Ok(())
     }
 }

@@ -43,19 +43,19 @@ use crate::{
     error::StoreError,
     secret,
     store::{
-        Entry, Key, StoreFuture,
-        near::{Announce, News, Watch},
+        Entry, StoreFuture, StoreKey,
+        near::{Invalidator, Watch, WatchChanges},
     },
 };
 
-impl Announce for RedisStore {
+impl WatchChanges for RedisStore {
     /// Opens another connection to every primary, and has the server track the keys that are read
     /// over it. For each such key the server keeps a record, which `tracking-table-max-keys`
-    /// bounds. A [quiet](crate::store::Write::quietly) write sends an invalidation like any other;
+    /// bounds. A [quiet](crate::store::Write::without_invalidation) write sends an invalidation like any other;
     /// an expiry by the server does not.
-    fn watch(&self, news: News) -> StoreFuture<'_, Box<dyn Watch>> {
+    fn watch(&self, news: Invalidator) -> StoreFuture<'_, Box<dyn Watch>> {
         let on_invalidation = Box::new(move |done: Invalidated<'_>| match done {
-            Invalidated::Key(key) => news.changed(key),
+            Invalidated::StoreKey(key) => news.changed(key),
             Invalidated::All => news.anything_changed(),
         });
         Box::pin(async move {
@@ -200,7 +200,7 @@ impl TrackedConnections {
 }
 
 impl Watch for TrackedConnections {
-    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Entry>> {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async move {
             self.check()?;
             let found: Option<Bytes> = match self.link.client.get(self.inner.names.entry(key)).await

@@ -19,10 +19,10 @@ use tokio::sync::{
     mpsc, oneshot,
 };
 
-use crate::store::{Key, redis::format::KeyNames};
+use crate::store::{StoreKey, redis::format::KeyNames};
 
 pub(super) enum Invalidated<'a> {
-    Key(&'a Key),
+    StoreKey(&'a StoreKey),
     All,
 }
 
@@ -98,7 +98,7 @@ impl InvalidationTask {
     fn report(&self, invalidation: &Invalidation) {
         for name in &invalidation.keys {
             if let Some(key) = self.names.key(name.as_bytes()) {
-                (self.on_invalidation)(Invalidated::Key(&key));
+                (self.on_invalidation)(Invalidated::StoreKey(&key));
             }
         }
     }

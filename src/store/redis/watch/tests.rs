@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The invalidations that were received, in order; `None` for all keys.
-type Received = Arc<Mutex<Vec<Option<Key>>>>;
+type Received = Arc<Mutex<Vec<Option<StoreKey>>>>;
 
 async fn watched(url: &str) -> (RedisStore, TrackedConnections, Received) {
     let store = RedisStore::connect(url).await.unwrap();
@@ -25,7 +25,7 @@ async fn watched(url: &str) -> (RedisStore, TrackedConnections, Received) {
     let list = Arc::clone(&received);
     let on_invalidation = Box::new(move |invalidated: Invalidated<'_>| {
         list.lock().unwrap().push(match invalidated {
-            Invalidated::Key(key) => Some(key.clone()),
+            Invalidated::StoreKey(key) => Some(key.clone()),
             Invalidated::All => None,
         });
     });
@@ -35,9 +35,9 @@ async fn watched(url: &str) -> (RedisStore, TrackedConnections, Received) {
     (store, tracked, received)
 }
 
-fn keys(count: u64) -> Vec<Key> {
+fn keys(count: u64) -> Vec<StoreKey> {
     (0..count)
-        .map(|number| Key::new("session", &[&number.to_be_bytes()]))
+        .map(|number| StoreKey::new("session", &[&number.to_be_bytes()]))
         .collect()
 }
 
@@ -45,7 +45,7 @@ fn write(value: &'static str) -> Write {
     Write::new(value, SystemClock.now().after(Duration::from_secs(3_600)))
 }
 
-fn taken(received: &Received) -> Vec<Option<Key>> {
+fn taken(received: &Received) -> Vec<Option<StoreKey>> {
     std::mem::take(&mut received.lock().unwrap())
 }
 
@@ -124,7 +124,7 @@ async fn a_cluster_sends_invalidations_of_keys_that_were_read() {
 }
 
 impl TrackedConnections {
-    fn get_owner(&self, key: &Key) -> Option<String> {
+    fn get_owner(&self, key: &StoreKey) -> Option<String> {
         let state = self.link.client.cached_cluster_state()?;
         let slot = redis_keyslot(&self.inner.names.entry(key));
         Some(state.get_server(slot)?.to_string())
