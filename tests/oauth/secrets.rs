@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower_jam::{Secret, oauth2::Provider};
 
 use crate::{
-    log::Log,
+    support::log::Log,
     provider::{Fault, SECRET},
     world::{world, world_with},
 };

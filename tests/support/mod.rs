@@ -5,36 +5,31 @@
     reason = "every test file uses a part of it"
 )]
 
-#[cfg(feature = "near-cache")]
 pub mod hub;
 pub mod late;
-#[cfg(all(unix, feature = "store-postgres"))]
-pub mod postgres;
-pub mod process;
-#[cfg(unix)]
-pub mod proxy;
-#[cfg(feature = "jwks")]
+pub mod log;
 pub mod provider;
-#[cfg(feature = "store-redis")]
-pub mod redis;
-#[cfg(all(
-    unix,
-    feature = "store-file",
-    feature = "store-redis",
-    feature = "store-postgres"
-))]
+pub mod race;
+#[cfg(unix)]
 pub mod stores;
 
+#[cfg(unix)]
+pub use servers::{postgres, process, proxy, redis, wait};
+
 use std::{
+    env,
     future::{Future, poll_fn},
     pin::{Pin, pin},
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
+use tokio::time::sleep;
 use tower_jam::{
     StoreError,
     store::{Entry, Key, MemoryStore, Store, StoreFuture, When, Write},
@@ -216,4 +211,22 @@ pub fn abandon_after<T>(polls: usize, future: impl Future<Output = T>) -> Option
 pub fn shared(store: ProbeStore) -> (Arc<ProbeStore>, Arc<dyn Store>) {
     let store = Arc::new(store);
     (Arc::clone(&store), store)
+}
+
+/// Waits until the condition holds, a minute at most.
+pub async fn until(mut holds: impl FnMut() -> bool) {
+    for _ in 0..60_000 {
+        if holds() {
+            return;
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+    panic!("it has not come true in a minute");
+}
+
+/// This binary, to run one of its ignored functions in a process of its own.
+pub fn again(function: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args([function, "--exact", "--ignored", "--nocapture", "--quiet"]);
+    command
 }

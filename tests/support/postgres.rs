@@ -1,9 +1,4 @@
 //! Throwaway PostgreSQL servers: a cluster in a folder of its own, which ends with the process that made it.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "every test file uses a part of it"
-)]
 
 use std::{
     fs,

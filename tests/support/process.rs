@@ -5,7 +5,10 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 /// A child process that is killed, and waited for, when it is dropped.
@@ -49,6 +52,30 @@ impl Drop for Process {
         drop(self.0.wait());
     }
 }
+
+/// Kills the child process `id` and removes `folder` when this process has ended, however it ends. For children that are
+/// in a `static`, which is never dropped.
+pub fn end_with_this_process(id: u32, folder: &Path) {
+    // The write ends of the pipes. The system closes them.
+    static PIPES: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+    let watcher = Command::new("sh")
+        .args(["-c", WATCHER, "watcher"])
+        .arg(id.to_string())
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    PIPES.lock().unwrap().push(watcher.unwrap());
+}
+
+/// `cat` returns when the other end of its input is closed. An interrupt of the terminal reaches the shell, too.
+const WATCHER: &str = r#"
+trap '' HUP INT TERM
+cat >/dev/null
+kill -KILL "$1"
+rm -rf "$2"
+"#;
 
 /// A new folder that is removed when it is dropped.
 pub struct Folder(PathBuf);

@@ -1,4 +1,4 @@
-//! Every store there is, each with a file or servers of its own.
+//! Every store there is, each with entries that no other test has.
 
 use std::{any::Any, sync::Arc, time::Duration};
 
@@ -76,16 +76,8 @@ pub async fn each(clock: Arc<dyn Clock>) -> Vec<Backend> {
 
 /// Where the system has it as a package, it has been installed.
 async fn valkey(clock: &Arc<dyn Clock>) -> Option<Backend> {
-    let shape = redis::Shape {
-        program: Some(redis::valkey_server()?),
-        ..redis::Shape::default()
-    };
-    let server = redis::Server::with(&shape);
-    let stores = [
-        connect(&server.url(), clock).await,
-        connect(&server.url(), clock).await,
-    ];
-    Some(Backend::shared("valkey", stores, clock, server))
+    let server = redis::Server::shared_valkey()?;
+    Some(at("valkey", &server.url(), clock).await)
 }
 
 pub fn memory(clock: &Arc<dyn Clock>) -> Backend {
@@ -101,40 +93,30 @@ fn file(clock: &Arc<dyn Clock>) -> Backend {
 }
 
 pub async fn redis(clock: &Arc<dyn Clock>) -> Backend {
-    let server = redis::Server::start();
-    let stores = [
-        connect(&server.url(), clock).await,
-        connect(&server.url(), clock).await,
-    ];
-    Backend::shared("redis", stores, clock, server)
+    at("redis", &redis::Server::shared().url(), clock).await
 }
 
 async fn cluster(clock: &Arc<dyn Clock>) -> Backend {
-    let cluster = redis::Cluster::start();
-    let stores = [
-        connect(&cluster.url(), clock).await,
-        connect(&cluster.url(), clock).await,
-    ];
-    Backend::shared("redis cluster", stores, clock, cluster)
+    at("redis cluster", &redis::Cluster::shared().url(), clock).await
 }
 
 async fn sentinel(clock: &Arc<dyn Clock>) -> Backend {
-    let guarded = redis::Guarded::start();
-    let stores = [
-        connect(&guarded.url(), clock).await,
-        connect(&guarded.url(), clock).await,
-    ];
-    Backend::shared("redis sentinel", stores, clock, guarded)
+    at("redis sentinel", &redis::Guarded::shared().url(), clock).await
 }
 
-async fn connect(url: &str, clock: &Arc<dyn Clock>) -> RedisStore {
-    RedisStore::builder(url)
-        .with_clock(clock.clone())
-        .connect_timeout(LONGEST)
-        .command_timeout(LONGEST)
-        .connect()
-        .await
-        .unwrap()
+/// Two connections, to entries that no other test has.
+async fn at(name: &'static str, url: &str, clock: &Arc<dyn Clock>) -> Backend {
+    let prefix = redis::prefix();
+    let connect = || {
+        RedisStore::builder(url)
+            .prefix(&*prefix)
+            .with_clock(clock.clone())
+            .connect_timeout(LONGEST)
+            .command_timeout(LONGEST)
+            .connect()
+    };
+    let stores = [connect().await.unwrap(), connect().await.unwrap()];
+    Backend::shared(name, stores, clock, ())
 }
 
 pub async fn postgres(clock: &Arc<dyn Clock>) -> Backend {
