@@ -10,5 +10,3 @@
 mod support;
 
 mod example;
-mod keys;
-mod resource;

@@ -88,12 +88,7 @@ async fn an_hour(clock: &Arc<ManualClock>) -> Vec<String> {
 #[test]
 fn no_code_secret_or_name_is_in_a_log() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(Level::TRACE)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(log.clone())
-        .finish();
+    let listening = log.listen(Level::TRACE);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();

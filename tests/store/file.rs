@@ -20,6 +20,8 @@ use tower_jam::{
     testing::ManualClock,
 };
 
+use crate::support::again;
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A folder of its own, removed with the test that made it.

@@ -14,6 +14,7 @@ pub mod race;
 pub mod stores;
 
 #[cfg(unix)]
+#[allow(unused_imports, reason = "every test file uses a part of it")]
 pub use servers::{postgres, process, proxy, redis, wait};
 
 use std::{

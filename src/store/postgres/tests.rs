@@ -1,22 +1,18 @@
 //! What needs the insides of the store, on a server of its own: announcements, the purge, and what touches cost.
 
-#[path = "../../../tests/support/postgres.rs"]
-mod postgres;
-
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
+use servers::postgres::{Server, execute};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use self::postgres::{Server, execute};
 use super::{
     PostgresStore,
     purge::{self, BATCH, BATCHES},
     watch::PostgresWatch,
 };
-use crate::store::process;
 use crate::{
     clock::Clock,
     store::{Key, Namespace, Store, When, Write, near::Watch},

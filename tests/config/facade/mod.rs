@@ -14,7 +14,6 @@ use tower_jam::{
     testing::ManualClock,
 };
 
-#[path = "jam/world.rs"]
 mod world;
 
 use world::{answer, built, everything, key, refusal};

@@ -1,19 +1,14 @@
-#![allow(
-    unreachable_pub,
-    dead_code,
-    reason = "shared with the tests of the whole store"
-)]
-
-#[path = "../../../../tests/support/redis.rs"]
-mod redis;
-
 use std::time::Duration;
 
-use self::redis::{Cluster, Server};
+use servers::{
+    redis::{Cluster, Server},
+    wait::until,
+};
+
 use super::*;
 use crate::{
     clock::{Clock as _, SystemClock},
-    store::{Store as _, When, Write, process},
+    store::{Store as _, When, Write},
 };
 
 /// What was told, in order; nothing for anything.
@@ -200,7 +195,7 @@ async fn a_dropped_watch_leaves_no_connection() {
     };
     let before = connections();
     drop(tracked);
-    redis::until("the connection is closed", || connections() == before - 1);
+    until("the connection is closed", || connections() == before - 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
