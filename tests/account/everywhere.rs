@@ -12,16 +12,9 @@ use tower_jam::{
 };
 
 use super::{
-    second::{Phone, enroll, first_step, second_step},
+    second::{Phone, enrolled, first_step, second_step},
     world::*,
 };
-
-async fn enrolled() -> (World, Phone) {
-    let world = world().await;
-    let pair = world.login().await;
-    let phone = enroll(&world, &pair, &[]).await;
-    (world, phone)
-}
 
 /// Logs in with a code and remembers the device: the pair, and the device's cookie.
 async fn remember(world: &World, phone: &Phone) -> (Pair, String) {

@@ -74,7 +74,7 @@ fn headers_of(pair: &Pair) -> [(&str, &str); 1] {
 }
 
 /// A world in which alice has a second factor.
-async fn enrolled() -> (World, Phone) {
+pub async fn enrolled() -> (World, Phone) {
     let world = world().await;
     let pair = world.login().await;
     let phone = enroll(&world, &pair, &[]).await;

@@ -7,8 +7,8 @@ use tower_jam::event::{Event, EventKind};
 use tracing::Level;
 
 use super::{
-    support::log::Log,
     second::{enroll, first_step},
+    support::log::Log,
     world::*,
 };
 

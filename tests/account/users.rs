@@ -1,8 +1,8 @@
 //! Users in the store and in a PostgreSQL table of the application.
 
+use crate::support::postgres::{Server, execute};
 use serde::Deserialize;
 use sqlx::PgPool;
-use crate::support::postgres::{Server, execute};
 use tower_jam::{
     Claims,
     account::{PostgresUsers, PostgresUsersBuilder, Users},

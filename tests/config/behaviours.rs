@@ -72,7 +72,7 @@ type Case<'a> = (&'a str, Texts, &'a [(&'a str, &'a str)], Expected);
 
 #[tokio::test]
 async fn variables_are_put_in_their_places_in_every_format() {
-    let server = redis::Server::start();
+    let server = redis::Server::shared();
     let port = server.port.to_string();
     let long = SECRET.repeat(2);
     let usual = [
@@ -217,7 +217,7 @@ async fn check(what: &str, built: Result<Jam, ConfigError>, expected: Expected, 
 
 #[tokio::test]
 async fn a_file_without_variables_is_what_it_says() {
-    let server = redis::Server::start();
+    let server = redis::Server::shared();
     let url: &'static str = format!("{}/0", server.url()).leak();
     let key: &'static str = SECRET.clone().leak();
     let folder = Folder::new("basic");

@@ -61,8 +61,8 @@ async fn are_apart(store: Value) {
 
 #[tokio::test]
 async fn instances_are_apart_on_redis() {
-    let server = redis::Server::start();
-    are_apart(json!({ "type": "redis", "url": server.url() })).await;
+    let url = redis::Server::shared().database();
+    are_apart(json!({ "type": "redis", "url": url })).await;
 }
 
 #[tokio::test]

@@ -54,8 +54,7 @@ async fn nodes_share_sessions(store: &Value) {
 
 #[tokio::test]
 async fn nodes_share_sessions_on_redis() {
-    let server = redis::Server::start();
-    let url = server.url();
+    let url = redis::Server::shared().database();
     for more in [
         json!({}),
         json!({ "prefix": "acme", "connect_timeout": "500ms", "command_timeout": "2s" }),
@@ -64,10 +63,10 @@ async fn nodes_share_sessions_on_redis() {
     ] {
         nodes_share_sessions(&table("redis", &url, more)).await;
     }
-    let cluster = Cluster::start();
-    nodes_share_sessions(&table("redis", &cluster.url(), json!({ "near_cache": {} }))).await;
-    let guarded = Guarded::start();
-    nodes_share_sessions(&table("redis", &guarded.url(), json!({ "near_cache": {} }))).await;
+    for url in [Cluster::shared().url(), Guarded::shared().url()] {
+        let more = json!({ "prefix": redis::prefix(), "near_cache": {} });
+        nodes_share_sessions(&table("redis", &url, more)).await;
+    }
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tower_jam::{Secret, oauth2::OAuthError};
 
 use crate::{
-    support::until,
     provider::{Fault, SECRET},
+    support::until,
     world::{world, world_with},
 };
 

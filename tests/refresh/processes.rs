@@ -178,8 +178,7 @@ async fn on(url: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_on_one_redis_give_one_successor() {
-    let server = redis::Server::start();
-    on(&server.url()).await;
+    on(&redis::Server::shared().database()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

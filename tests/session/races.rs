@@ -6,6 +6,9 @@ use std::{
     sync::Arc,
 };
 
+use crate::support::{
+    ProbeStore, abandon_after, every_interleaving, late::LateStore, pause, shared,
+};
 use axum::{
     Router,
     body::Body,
@@ -14,7 +17,6 @@ use axum::{
     routing::post,
 };
 use serde_json::json;
-use crate::support::{ProbeStore, abandon_after, every_interleaving, late::LateStore, pause, shared};
 use tokio::sync::Barrier;
 use tower::ServiceExt;
 use tower_jam::{

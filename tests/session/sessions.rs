@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use crate::support::{ProbeStore, shared};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -13,7 +14,6 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use crate::support::{ProbeStore, shared};
 use tower::ServiceExt;
 use tower_jam::{
     AuthUser, Clock, CookieSpec, CredentialSource, Factor, Grant, Identity, MasterSecret,

@@ -15,14 +15,15 @@ use std::{
 
 use rand::{RngExt as _, SeedableRng, rngs::StdRng};
 use tower_jam::{
-    Clock, ConfigError, StoreError, SystemClock, Timestamp,
+    Clock, ConfigError, StoreError, Timestamp,
     store::{Entry, FileStore, Key, Store, When, Write},
     testing::ManualClock,
 };
 
-use crate::support::again;
-
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::{
+    entries::{HOUR, hence},
+    support::again,
+};
 
 /// A folder of its own, removed with the test that made it.
 struct Folder(PathBuf);
@@ -52,10 +53,6 @@ fn key(number: u64) -> Key {
 
 fn byte(number: u64) -> u8 {
     number.to_le_bytes()[0]
-}
-
-fn hence() -> Timestamp {
-    SystemClock.now().after(HOUR)
 }
 
 /// The chain of an error in one line.

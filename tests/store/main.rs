@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod entries;
 mod everywhere;
 mod file;
 mod near_cache;

@@ -3,9 +3,9 @@
 
 use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
+use crate::support::{ProbeStore, abandon_after, hub::Hub, until};
 use axum::body::Body;
 use http::{Request, Response};
-use crate::support::{ProbeStore, abandon_after, hub::Hub, until};
 use tokio::time::sleep;
 use tower::{Layer, ServiceExt};
 use tower_jam::{

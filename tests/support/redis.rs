@@ -46,14 +46,24 @@ impl Server {
         Self::launch(shape, &[])
     }
 
-    /// The server that all tests of a binary may use, each under a [`prefix`] of its own. It ends with the process.
+    /// The server that all tests of a binary may use, each under a [`prefix`] or in a [`Server::database`] of its own. It
+    /// ends with the process.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let server = Self::start();
+            let server = Self::with(&Shape {
+                arguments: ["--databases", "1000"].map(str::to_owned).to_vec(),
+                ..Shape::default()
+            });
             server.end_with_this_process();
             server
         })
+    }
+
+    /// The URL of a database that no other test has, of a shared server.
+    pub fn database(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        format!("{}/{}", self.url(), COUNT.fetch_add(1, Ordering::Relaxed))
     }
 
     /// As [`Server::shared`], for Valkey, where it is installed.

@@ -3,25 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
-    Clock, ConfigError, StoreError, SystemClock, Timestamp,
-    store::{Key, PostgresStore, PostgresStoreBuilder, Write},
+    ConfigError, StoreError,
+    store::{Key, PostgresStore, PostgresStoreBuilder},
 };
 
-pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) use crate::entries::{HOUR, hence, write};
 
 /// What a busy machine may add to a time limit.
 pub(crate) const SLACK: Duration = Duration::from_secs(1);
 
 pub(crate) fn key(name: &str) -> Key {
     Key::new("entry", &[name.as_bytes()])
-}
-
-pub(crate) fn hence() -> Timestamp {
-    SystemClock.now().after(HOUR)
-}
-
-pub(crate) fn write(value: &'static str) -> Write {
-    Write::new(value, hence())
 }
 
 pub(crate) async fn connect(builder: PostgresStoreBuilder) -> Arc<PostgresStore> {

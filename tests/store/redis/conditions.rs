@@ -13,13 +13,14 @@ use tower_jam::{
 };
 
 use super::{
-    support::redis::{Cluster, Guarded, Server, Shape, valkey_server},
+    support::redis::{Cluster, Guarded, Server, prefix},
     world::shared,
 };
 
 async fn keeps_the_contract(url: &str) {
     let clock = Arc::new(ManualClock::default());
-    let builder = RedisStore::builder(url).with_clock(clock.clone());
+    let builder = RedisStore::builder(url).prefix(prefix());
+    let builder = builder.with_clock(clock.clone());
     // It is not about time, of which a busy machine takes its own.
     let longest = Duration::from_secs(2);
     let builder = builder.connect_timeout(longest).command_timeout(longest);
@@ -29,40 +30,32 @@ async fn keeps_the_contract(url: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_single_server_keeps_the_contract() {
-    let server = Server::start();
-    keeps_the_contract(&server.url()).await;
+    keeps_the_contract(&Server::shared().url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_keeps_the_contract() {
-    let cluster = Cluster::start();
-    keeps_the_contract(&cluster.url()).await;
+    keeps_the_contract(&Cluster::shared().url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_behind_a_sentinel_keeps_the_contract() {
-    let guarded = Guarded::start();
-    keeps_the_contract(&guarded.url()).await;
+    keeps_the_contract(&Guarded::shared().url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn valkey_keeps_the_contract() {
-    let Some(program) = valkey_server() else {
+    let Some(server) = Server::shared_valkey() else {
         eprintln!("valkey-server is not installed: the contract was not run on it");
         return;
     };
-    let shape = Shape {
-        program: Some(program),
-        ..Shape::default()
-    };
-    keeps_the_contract(&Server::with(&shape).url()).await;
+    keeps_the_contract(&server.url()).await;
 }
 
 /// A hundred requests of one browser at once, each of which changes the session.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_writers_of_one_session_are_done_in_a_fraction_of_their_time() {
-    let server = Server::start();
-    let store = shared(&server.url()).await;
+    let store = shared(&Server::shared().database()).await;
     let sessions = Sessions::<String>::builder(store, &MasterSecret::generate());
     let sessions = sessions.build().unwrap();
     let grant = Grant::new("alice", "Alice".to_owned());

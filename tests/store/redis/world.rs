@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
-    Clock as _, ConfigError, SystemClock, Timestamp,
-    store::{Key, RedisStore, Write},
+    ConfigError,
+    store::{Key, RedisStore},
 };
 
-pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) use crate::entries::{HOUR, hence, write};
 
 pub(crate) async fn store(url: &str) -> RedisStore {
     RedisStore::connect(url).await.unwrap()
@@ -40,14 +40,6 @@ pub(crate) fn name(key: &Key) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     format!("tower-jam:{}:{digest}", key.namespace())
-}
-
-pub(crate) fn hence() -> Timestamp {
-    SystemClock.now().after(HOUR)
-}
-
-pub(crate) fn write(value: &'static str) -> Write {
-    Write::new(value, hence())
 }
 
 /// The chain of an error in one line, with what its debug form shows.

@@ -11,7 +11,10 @@ use tower_jam::{
     token::{Jwks, JwksBuilder},
 };
 
-use super::support::provider::{FAULTS, Fault, KEYS, Provider, seal, sign};
+use super::{
+    reason,
+    support::provider::{FAULTS, Fault, KEYS, Provider, seal, sign},
+};
 
 /// Where a provider is waited for in vain; everywhere else it has the time that it has by default.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -26,13 +29,6 @@ fn jwt(provider: &Provider, jwks: &Jwks) -> Jwt {
         .audience("api")
         .build()
         .unwrap()
-}
-
-async fn reason(jwt: &Jwt, token: &str) -> String {
-    match jwt.verify(token).await {
-        Ok(_) => "good".to_owned(),
-        Err(rejection) => rejection.reason().to_owned(),
-    }
 }
 
 fn token(provider: &Provider, key: &Key) -> String {

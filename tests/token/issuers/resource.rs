@@ -14,6 +14,7 @@ use tower_jam::{
 
 use super::{
     keys::chain,
+    reason,
     support::provider::{DISCOVERY, FAULTS, Fault, KEYS, METADATA, Provider, sign},
 };
 
@@ -28,13 +29,6 @@ fn from_name(issuer: &str) -> FromIssuer<Claims> {
     Jwt::from_issuer(issuer)
         .audience("api")
         .insecure_http_on_loopback()
-}
-
-async fn reason(jwt: &Jwt, token: &str) -> String {
-    match jwt.verify(token).await {
-        Ok(_) => "good".to_owned(),
-        Err(rejection) => rejection.reason().to_owned(),
-    }
 }
 
 async fn ask<A: Authenticate<User = Claims>>(layer: AuthLayer<A>, token: &str) -> StatusCode {

@@ -170,7 +170,7 @@ pub(crate) fn builder<U>(keys: KeyRing) -> JwtBuilder<U> {
         .clock(clock())
 }
 
-fn clock() -> Arc<dyn Clock> {
+pub(crate) fn clock() -> Arc<dyn Clock> {
     let clock = ManualClock::default();
     assert_eq!(clock.now().as_secs(), NOW);
     Arc::new(clock)

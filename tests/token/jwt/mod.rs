@@ -3,7 +3,7 @@
 
 mod arbitrary;
 mod attacks;
-mod forge;
+pub(crate) mod forge;
 mod layered;
 mod options;
 mod refused;

@@ -1,7 +1,5 @@
 //! An engine of each version and purpose, and a forge that seals whatever it is given with the engine's key.
 
-use std::sync::Arc;
-
 use base64_simd::URL_SAFE_NO_PAD;
 use pasetors::{
     keys::{AsymmetricSecretKey, SymmetricKey},
@@ -9,10 +7,11 @@ use pasetors::{
 };
 
 use tower_jam::{
-    Claims, Clock, Grant, KeyRing, Paseto, PasetoKey,
-    testing::ManualClock,
+    Claims, Grant, KeyRing, Paseto, PasetoKey,
     token::paseto::{Local, PasetoBuilder, Public, Purpose, V2, V3, V4},
 };
+
+pub(crate) use crate::jwt::forge::{clock, encode};
 
 /// An engine, its key's id, and its forge. Version 3 for encryption has none: pasetors lacks it.
 pub struct Subject {
@@ -166,19 +165,8 @@ pub fn claims(changes: &[(&str, &str)]) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-pub fn encode(bytes: impl AsRef<[u8]>) -> String {
-    URL_SAFE_NO_PAD.encode_to_string(bytes)
-}
-
 pub fn decode(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode_to_vec(text).unwrap()
-}
-
-/// Stands at 2026-01-01T00:00:00Z.
-pub fn clock() -> Arc<dyn Clock> {
-    let clock = ManualClock::default();
-    assert_eq!(clock.now().as_secs(), 1_767_225_600);
-    Arc::new(clock)
 }
 
 pub const ISSUER: &str = "https://auth.acme.dev";
