@@ -12,7 +12,7 @@ use tower_jam::{
 };
 
 use super::{
-    second::{Phone, enrolled, first_step, second_step},
+    second::{Phone, enroll, enrolled, first_step, second_step},
     world::*,
 };
 
