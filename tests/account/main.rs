@@ -1,4 +1,4 @@
-//! Accounts: their routes, what happens between them, and what is left by whoever vanishes.
+//! Accounts: logins, passwords, the throttle, users, and the routes.
 #![allow(
     clippy::unwrap_used,
     unreachable_pub,

@@ -66,8 +66,9 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-/// The subscriber of the threads that do not listen. Without one, the first thread that reaches a line of code would
-/// disable that line for the whole process: while there is a single subscriber, tracing asks only that of the thread.
+/// The subscriber of the threads that do not listen. Without one, the first thread that reaches a
+/// line of code would disable that line for the whole process: while there is a single subscriber,
+/// tracing asks only that of the thread.
 struct Nowhere;
 
 impl Subscriber for Nowhere {

@@ -1,4 +1,5 @@
-//! What several test files share: a store that can be watched, paused and broken, and servers of their own.
+//! What several test files share: a store that can be watched, paused and broken, and servers of
+//! their own.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -36,8 +37,8 @@ use tower_jam::{
     store::{Entry, Key, MemoryStore, Store, StoreFuture, When, Write},
 };
 
-/// A [`MemoryStore`] that counts its calls, keeps every value it was given, and on demand pauses before each
-/// call, or fails.
+/// A [`MemoryStore`] that counts its calls, keeps every value it was given, and on demand pauses
+/// before each call, or fails.
 #[derive(Debug)]
 pub struct ProbeStore {
     inner: MemoryStore,
@@ -149,7 +150,8 @@ pub async fn pause() {
 type Steps<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Runs two operations on a pausing store in every order in which their store calls can come, and
-/// returns how many orders there were. `operations` makes a fresh pair, and `check` looks at the end of it.
+/// returns how many orders there were. `operations` makes a fresh pair, and `check` looks at the
+/// end of it.
 pub async fn every_interleaving<W, C>(
     mut world: impl FnMut() -> W,
     mut operations: impl for<'a> FnMut(&'a W) -> [Steps<'a>; 2],
@@ -173,8 +175,8 @@ where
     orders
 }
 
-/// Polls the pair in the order of `prefix` and then the first that is not done. Returns the whole order,
-/// and the orders that differ from it in one later choice.
+/// Polls the pair in the order of `prefix` and then the first that is not done. Returns the whole
+/// order, and the orders that differ from it in one later choice.
 fn run_in_order(mut pair: [Steps<'_>; 2], prefix: &str) -> (String, Vec<String>) {
     let mut cx = Context::from_waker(Waker::noop());
     let mut done = [false; 2];

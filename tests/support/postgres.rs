@@ -1,4 +1,5 @@
-//! Throwaway PostgreSQL servers: a cluster in a folder of its own, which ends with the process that made it.
+//! Throwaway PostgreSQL servers: a cluster in a folder of its own, which ends with the process that
+//! made it.
 
 use std::{
     fs,
@@ -51,7 +52,8 @@ impl Server {
         panic!("no server came up: {}", server.log());
     }
 
-    /// The one that all tests of a binary may use, each in a database of its own. It ends with the process.
+    /// The one that all tests of a binary may use, each in a database of its own. It ends with the
+    /// process.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(&["max_connections=300", "deadlock_timeout=300ms"]))
@@ -86,8 +88,8 @@ impl Server {
         keeper.wait().unwrap();
     }
 
-    /// Starts it again, on its port. While it was away, the system may have lent the port to a client: even to one that
-    /// tried to reach the server, and met itself.
+    /// Starts it again, on its port. While it was away, the system may have lent the port to a
+    /// client: even to one that tried to reach the server, and met itself.
     pub fn restart(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.run() {
@@ -199,8 +201,8 @@ pub async fn execute(url: &str, sql: &str) {
     connection.close().await.unwrap();
 }
 
-/// The server is killed, and its folder removed, when the test that started it is gone, however it went: the shell
-/// then reads the end of its input. Statics are not dropped.
+/// The server is killed, and its folder removed, when the test that started it is gone, however it
+/// went: the shell then reads the end of its input. Statics are not dropped.
 const KEEPER: &str = r#"
 "$@" </dev/null &
 cat >/dev/null

@@ -1,4 +1,5 @@
-//! Throwaway servers: a child process on a free loopback port, with a folder of its own, ended with the test.
+//! Throwaway servers: a child process on a free loopback port, with a folder of its own, ended with
+//! the test.
 
 use std::{
     fs,
@@ -53,8 +54,8 @@ impl Drop for Process {
     }
 }
 
-/// Kills the child process `id` and removes `folder` when this process has ended, however it ends. For children that are
-/// in a `static`, which is never dropped.
+/// Kills the child process `id` and removes `folder` when this process has ended, however it ends.
+/// For children that are in a `static`, which is never dropped.
 pub fn end_with_this_process(id: u32, folder: &Path) {
     // The write ends of the pipes. The system closes them.
     static PIPES: Mutex<Vec<Child>> = Mutex::new(Vec::new());
@@ -69,7 +70,8 @@ pub fn end_with_this_process(id: u32, folder: &Path) {
     PIPES.lock().unwrap().push(watcher.unwrap());
 }
 
-/// `cat` returns when the other end of its input is closed. An interrupt of the terminal reaches the shell, too.
+/// `cat` returns when the other end of its input is closed. An interrupt of the terminal reaches
+/// the shell, too.
 const WATCHER: &str = r#"
 trap '' HUP INT TERM
 cat >/dev/null
@@ -101,8 +103,8 @@ impl Drop for Folder {
     }
 }
 
-/// A port that nobody listened on a moment ago. Somebody else may take it, so whoever starts a server on it
-/// looks whether it came up and tries another one if not.
+/// A port that was free a moment ago. Another process may take it, so a caller that starts a server
+/// checks whether it came up, and tries another port if not.
 pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()

@@ -4,7 +4,8 @@ use std::{future::Future, sync::Arc};
 
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// Runs the futures on tasks that start together. The outcomes are in the order in which the tasks ended.
+/// Runs the futures on tasks that start together. The outcomes are in the order in which the tasks
+/// ended.
 pub async fn race<T: Send + 'static, F>(racers: impl IntoIterator<Item = F>) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,

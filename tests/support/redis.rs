@@ -46,8 +46,8 @@ impl Server {
         Self::launch(shape, &[])
     }
 
-    /// The server that all tests of a binary may use, each under a [`prefix`] or in a [`Server::database`] of its own. It
-    /// ends with the process.
+    /// The server that all tests of a binary may use, each under a [`prefix`] or in a
+    /// [`Server::database`] of its own. It ends with the process.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| {
@@ -213,7 +213,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The cluster that all tests of a binary may use, each under a [`prefix`] of its own. It ends with the process.
+    /// The cluster that all tests of a binary may use, each under a [`prefix`] of its own. It ends
+    /// with the process.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| {
@@ -278,8 +279,8 @@ impl Cluster {
         cluster
     }
 
-    /// How many milliseconds a node may be silent before a replica takes over. So long, unless a test says otherwise,
-    /// that a busy machine does not move a primary.
+    /// How many milliseconds a node may be silent before a replica takes over. So long, unless a
+    /// test says otherwise, that a busy machine does not move a primary.
     pub fn misses_after(&self, millis: &str) {
         for node in &self.nodes {
             let said = node.command(&["CONFIG", "SET", "cluster-node-timeout", millis]);
@@ -306,7 +307,8 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// The servers that all tests of a binary may use, each under a [`prefix`] of its own. They end with the process.
+    /// The servers that all tests of a binary may use, each under a [`prefix`] of its own. They end
+    /// with the process.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Guarded> = OnceLock::new();
         SHARED.get_or_init(|| {
@@ -432,7 +434,8 @@ pub fn valkey_server() -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// One command on a connection of its own. None when nobody answers; a reply is read as far as it is there.
+/// One command on a connection of its own. None when nobody answers; a reply is read as far as it
+/// is there.
 pub fn reply(port: u16, words: &[&str]) -> Option<String> {
     let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
     reply_to(port, &words).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())

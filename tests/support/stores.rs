@@ -60,7 +60,8 @@ impl Backend {
     }
 }
 
-/// Memory, a file, Redis alone, as a cluster and behind a Sentinel, PostgreSQL, and Valkey if it is there, all by `clock`.
+/// Memory, a file, Redis alone, as a cluster and behind a Sentinel, PostgreSQL, and Valkey if it is
+/// there, all by `clock`.
 pub async fn each(clock: Arc<dyn Clock>) -> Vec<Backend> {
     let mut backends = vec![
         memory(&clock),
@@ -131,5 +132,6 @@ pub async fn postgres(clock: &Arc<dyn Clock>) -> Backend {
     Backend::shared("postgres", stores, clock, ())
 }
 
-/// The longest time-out that is allowed: these tests are not about time, of which a busy machine takes its own.
+/// The longest time-out that is allowed: these tests are not about time, of which a busy machine
+/// takes its own.
 const LONGEST: Duration = Duration::from_secs(2);

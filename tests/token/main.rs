@@ -1,4 +1,5 @@
-//! Tokens: what each format refuses, the lists that revoke, proofs of a key, and the keys of other issuers.
+//! Tokens: what each format refuses, the lists that revoke, proofs of a key, and the keys of other
+//! issuers.
 #![cfg(feature = "full")]
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! What holds on every store: the contract, the races of sessions, and how soon one node hears of another.
+//! What holds on every store: the contract, the races of sessions, and how soon one node hears of
+//! another.
 
 use crate::support;
 

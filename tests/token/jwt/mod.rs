@@ -1,5 +1,5 @@
-//! Proves that a token is refused unless everything about it is right: by the engine, and by the layer,
-//! and that what the engine mints is what it reads.
+//! Proves that a token is refused unless everything about it is right: by the engine, and by the
+//! layer, and that what the engine mints is what it reads.
 
 mod arbitrary;
 mod attacks;

@@ -1,4 +1,5 @@
-//! Black and white lists of tokens: what they refuse, and what neither a lost list, a failing store nor a race lets through.
+//! Black and white lists of tokens: what they refuse, and what neither a lost list, a failing store
+//! nor a race lets through.
 
 use crate::support;
 
