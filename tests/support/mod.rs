@@ -6,12 +6,19 @@
     reason = "every test file uses a part of it"
 )]
 
+#[cfg(feature = "near-cache")]
 pub mod hub;
 pub mod late;
 pub mod log;
+#[cfg(feature = "jwks")]
 pub mod provider;
 pub mod race;
-#[cfg(unix)]
+#[cfg(all(
+    unix,
+    feature = "store-file",
+    feature = "store-redis",
+    feature = "store-postgres"
+))]
 pub mod stores;
 
 #[cfg(unix)]
