@@ -10,9 +10,8 @@ use tower_jam::{Jam, Rejection, store::Key};
 use crate::{
     support::{
         postgres,
-        process::{Folder, free_port},
+        process::{Folder, free_port, until},
         redis::{self, Certificate, Cluster, Guarded, Shape},
-        wait,
     },
     world::{alice, build, built, instance, story, visit},
 };
@@ -147,7 +146,7 @@ async fn a_server_that_stops_is_503_until_it_is_back() {
                 tokio::task::yield_now().await;
             }
         }
-        wait::until("Redis has its port again", || redis.run());
+        until("Redis has its port again", || redis.run());
         postgres.restart();
         for (jam, session) in &nodes {
             until_ready_is(jam, true).await;

@@ -23,7 +23,7 @@ pub mod stores;
 
 #[cfg(unix)]
 #[allow(unused_imports, reason = "every test file uses a part of it")]
-pub use servers::{postgres, process, proxy, redis, wait};
+pub use servers::{postgres, process, proxy, redis};
 
 use std::{
     env,

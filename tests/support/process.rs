@@ -10,6 +10,8 @@ use std::{
         Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    thread,
+    time::{Duration, Instant},
 };
 
 /// A child process that is killed, and waited for, when it is dropped.
@@ -123,4 +125,17 @@ pub fn program(name: &str, folders: &[&str], package: &str) -> PathBuf {
         .unwrap_or_else(|| {
             panic!("{name} is missing: run tests/run, which installs it, or `apt-get install {package}`")
         })
+}
+
+/// Blocks this thread until the condition holds.
+///
+/// # Panics
+///
+/// After 20 seconds.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "timed out: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
 }

@@ -13,10 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    process::{Folder, Process, end_with_this_process, free_port, program},
-    wait::until,
-};
+use super::process::{Folder, Process, end_with_this_process, free_port, program, until};
 
 /// How a test may differ from a plain server.
 #[derive(Clone, Default)]

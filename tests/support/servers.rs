@@ -6,4 +6,3 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod redis;
-pub mod wait;

@@ -14,8 +14,8 @@ use tower_jam::{
 
 use super::{
     support::{
+        process::until,
         redis::{Cluster, Guarded},
-        wait::until,
     },
     world::{group, hence, key, name, patient, store, write},
 };

@@ -17,8 +17,8 @@ use tower_jam::{
 use super::{
     support::{
         abandon_after,
+        process::until,
         redis::{Server, reply},
-        wait::until,
     },
     world::{group, hence, key, patient, shared, store, write},
 };

@@ -256,7 +256,7 @@ async fn a_dropped_store_leaves_no_connection() {
     let store = serves(RedisStore::builder(&server.url())).await;
     assert_eq!(connections(), 2);
     drop(store);
-    crate::support::wait::until("it is closed", || connections() == 1);
+    crate::support::process::until("it is closed", || connections() == 1);
 }
 
 #[tokio::test]

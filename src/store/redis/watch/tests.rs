@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use servers::{
+    process::until,
     redis::{Cluster, Server},
-    wait::until,
 };
 
 use super::*;
