@@ -20,11 +20,6 @@ async fn holds(builder: PostgresStoreBuilder) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_contract_holds() {
-    holds(PostgresStore::builder(Server::shared().database().await)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_contract_holds_in_another_schema_with_a_prefix() {
     let url = Server::shared().database().await;
     holds(

@@ -1,4 +1,4 @@
-//! The contract on every kind of server.
+//! Conditional writes under contention.
 
 use std::{
     sync::Arc,
@@ -6,51 +6,9 @@ use std::{
 };
 
 use tokio::sync::Barrier;
-use tower_jam::{
-    Grant, MasterSecret, Sessions,
-    store::{RedisStore, contract},
-    testing::ManualClock,
-};
+use tower_jam::{Grant, MasterSecret, Sessions};
 
-use super::{
-    support::redis::{Cluster, Guarded, Server, prefix},
-    world::shared,
-};
-
-async fn keeps_the_contract(url: &str) {
-    let clock = Arc::new(ManualClock::default());
-    let builder = RedisStore::builder(url).prefix(prefix());
-    let builder = builder.with_clock(clock.clone());
-    // It is not about time, of which a busy machine takes its own.
-    let longest = Duration::from_secs(2);
-    let builder = builder.connect_timeout(longest).command_timeout(longest);
-    let store = Arc::new(builder.connect().await.unwrap());
-    contract::run(store, &clock).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_single_server_keeps_the_contract() {
-    keeps_the_contract(&Server::shared().url()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cluster_keeps_the_contract() {
-    keeps_the_contract(&Cluster::shared().url()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_behind_a_sentinel_keeps_the_contract() {
-    keeps_the_contract(&Guarded::shared().url()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn valkey_keeps_the_contract() {
-    let Some(server) = Server::shared_valkey() else {
-        eprintln!("valkey-server is not installed: the contract was not run on it");
-        return;
-    };
-    keeps_the_contract(&server.url()).await;
-}
+use super::{support::redis::Server, world::shared};
 
 /// A hundred requests of one browser at once, each of which changes the session.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
