@@ -204,6 +204,7 @@ pub async fn execute(url: &str, sql: &str) {
 /// The server is killed, and its folder removed, when the test that started it is gone, however it
 /// went: the shell then reads the end of its input. Statics are not dropped.
 const KEEPER: &str = r#"
+trap : HUP INT TERM
 "$@" </dev/null &
 cat >/dev/null
 kill -CONT $! 2>/dev/null
