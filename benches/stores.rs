@@ -10,6 +10,9 @@
     reason = "a benchmark without its set-up says nothing, and it talks to its reader"
 )]
 
+#[path = "../tests/support/mod.rs"]
+mod support;
+
 use std::{
     future::Future,
     hint::black_box,
@@ -20,7 +23,7 @@ use std::{
 use fred::prelude::{Builder, ClientLike, Config, KeysInterface, Pool, Value};
 use fred::types::config::UnresponsiveConfig;
 use redb::{Database, ReadableDatabase, TableDefinition};
-use servers::{postgres, process::Folder, redis};
+use support::{postgres, process::Folder, redis};
 use tower_jam::{
     Algorithm, Claims, Clock, Grant, Jwt, Key, KeyRing, MasterSecret, Sessions, SystemClock,
     TokenPairs,

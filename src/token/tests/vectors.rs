@@ -278,7 +278,7 @@ fn wycheproof_sets() {
     );
 }
 
-/// The tokens by a secret of zeros, which is refused elsewhere; all others run in `tests/token/vectors.rs`.
+/// The tokens by a secret of zeros, which is refused elsewhere; all others run in `tests/vectors.rs`.
 #[test]
 fn wycheproof_tokens_by_the_secret_of_zeros() {
     let file = vectors!("wycheproof/json_web_signature_test.json");
