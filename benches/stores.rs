@@ -27,7 +27,7 @@ use fred::{
 use redb::{Database, ReadableDatabase, TableDefinition};
 use support::{postgres, process::Folder, redis};
 use tower_jam::{
-    Algorithm, Claims, Clock, Grant, Jwt, KeyRing, MasterSecret, Sessions, StoreKey, SystemClock,
+    Algorithm, Claims, Clock, Grant, Jwt, Key, KeyRing, MasterSecret, Sessions, SystemClock,
     TokenPairs,
     store::{
         self, FileStore, MemoryStore, NearCache, PostgresStore, RedisStore, Store, When, Write,
@@ -60,7 +60,7 @@ async fn refreshes() {
     let server = redis::Server::start();
     let redis: Arc<dyn Store> = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
     for (name, store) in [("memory", memory), ("redis", redis)] {
-        let jwt = Jwt::builder(KeyRing::new(StoreKey::generate(Algorithm::EdDsa).unwrap()))
+        let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()))
             .issuer("https://auth.acme.dev")
             .audience("api")
             .build()

@@ -35,7 +35,7 @@ async fn its_tokens_are_accepted_and_its_fakes_are_refused_for_what_they_are() {
     let refused = jam.jwt().verify(expired.expose()).await.unwrap_err();
     assert!(refused.reason().contains("expired"), "{}", refused.reason());
     let mut reasons = vec![refused.reason().to_owned()];
-    for foreign in [Foreign::StoreKey, Foreign::Audience, Foreign::Issuer] {
+    for foreign in [Foreign::Key, Foreign::Audience, Foreign::Issuer] {
         let token = jam.foreign_token(alice(), foreign).await;
         let refused = jam.jwt().verify(token.expose()).await.unwrap_err();
         assert_eq!(refused.status(), 401);

@@ -67,15 +67,6 @@ mod namespace;
 pub mod near;
 #[cfg(feature = "store-postgres")]
 mod postgres;
-#[cfg(all(test, unix, feature = "near-cache"))]
-#[path = "../../tests/support/process.rs"]
-#[allow(
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "it belongs to the tests of the crate"
-)]
-mod process;
 #[cfg(feature = "store-redis")]
 mod redis;
 #[cfg(any(feature = "jwt", feature = "otp", feature = "session"))]

@@ -1,4 +1,5 @@
-//! Tokens of other issuers: their keys, kept fresh whatever the issuer does, and what of theirs is an access token.
+//! Tokens of other issuers: their keys, kept fresh whatever the issuer does, and what of theirs is
+//! an access token.
 #![cfg(all(feature = "jwks", feature = "axum"))]
 #![allow(
     clippy::unwrap_used,
@@ -10,5 +11,3 @@
 mod support;
 
 mod example;
-mod keys;
-mod resource;

@@ -8,7 +8,7 @@ use http::StatusCode;
 use tower::ServiceExt;
 use tower_jam::{
     Algorithm, AuthUser, Authenticate, Claims, CredentialSource, Grant, Identity, IssueError, Jwt,
-    JwtLayer, KeyRing, MasterSecret, Rejection, Session, SessionLayer, Sessions, StoreKey,
+    JwtLayer, Key, KeyRing, MasterSecret, Rejection, Session, SessionLayer, Sessions,
     guard::{role, scope},
     layer::{AuthLayer, GuardLayer, HttpResponder},
     store::{self, Entry, MemoryStore, Store, StoreFuture, When, Write},
@@ -47,7 +47,9 @@ fn part(json: &str) -> String {
 fn routes() -> Router {
     let name = async |user: AuthUser<User>| user.name.clone();
     let write = async |session: Session| {
-        session.insert("markervalue-name", &"markervalue-text").await?;
+        session
+            .insert("markervalue-name", &"markervalue-text")
+            .await?;
         Ok::<_, Rejection>(
             session
                 .get::<String>("markervalue-name")?
@@ -55,7 +57,9 @@ fn routes() -> Router {
         )
     };
     let misread = async |session: Session| {
-        session.insert("markervalue-name", &"markervalue-text").await?;
+        session
+            .insert("markervalue-name", &"markervalue-text")
+            .await?;
         session.get::<u32>("markervalue-name").map(|_| ())
     };
     let login = async |session: Session| {
@@ -102,7 +106,7 @@ async fn no_credential_and_nothing_of_the_user_is_ever_logged() {
     }
 
     // A token of many claims, good and then spoilt in each part.
-    let key = StoreKey::generate(Algorithm::EdDsa).unwrap();
+    let key = Key::generate(Algorithm::EdDsa).unwrap();
     let claims = Jwt::<Claims>::builder(KeyRing::new(key.clone()));
     let claims = claims
         .issuer("https://issuer")
@@ -385,7 +389,7 @@ async fn a_corrupt_record_is_logged_with_the_place_and_without_its_content() {
 #[tokio::test]
 async fn debug_output_shows_no_key_and_no_credential() {
     let key = "a secret of the server, 32 bytes long and more";
-    let jwt = Jwt::<User>::builder(KeyRing::new(StoreKey::hs256(key).unwrap()));
+    let jwt = Jwt::<User>::builder(KeyRing::new(Key::hs256(key).unwrap()));
     let jwt = jwt
         .issuer("https://issuer")
         .audience("api")

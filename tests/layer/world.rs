@@ -1,11 +1,7 @@
 //! What the files of this test share: two engines over one user type, an engine that says what it is told to,
 //! and a log that can be read.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -18,8 +14,9 @@ use tower_jam::{
     store::MemoryStore, testing::ManualClock,
 };
 use tracing::{Level, subscriber::DefaultGuard};
+use tracing_subscriber::fmt::format::FmtSpan;
 
-use crate::support::{ProbeStore, shared};
+use crate::support::{ProbeStore, log, shared};
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct User {
@@ -219,51 +216,19 @@ pub(crate) async fn get(app: &axum::Router, uri: &str, headers: &[(&str, String)
 
 /// Everything that this thread logs while it lives.
 pub(crate) struct Log {
-    lines: Lines,
+    log: log::Log,
     _guard: DefaultGuard,
 }
 
 impl Log {
     pub(crate) fn start() -> Self {
-        // A thread without a log that comes to a line of code first would silence it for all.
-        static EVERY_THREAD: std::sync::Once = std::sync::Once::new();
-        EVERY_THREAD.call_once(|| {
-            let nowhere = tracing_subscriber::fmt()
-                .with_max_level(Level::TRACE)
-                .with_writer(io::sink)
-                .finish();
-            tracing::subscriber::set_global_default(nowhere).unwrap();
-        });
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(Level::TRACE)
-            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        Self {
-            lines,
-            _guard: tracing::subscriber::set_default(subscriber),
-        }
+        let log = log::Log::default();
+        let guard = log.listen_with(Level::TRACE, FmtSpan::FULL);
+        Self { log, _guard: guard }
     }
 
     /// What was written since the last call.
     pub(crate) fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.lines.0.lock().unwrap())).unwrap()
-    }
-}
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.log.take()
     }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde_json::json;
+use tokio::sync::OnceCell;
 use tower_jam::{
     Algorithm, Key, MasterSecret, OAuth2,
     oauth2::{OAuthError, Provider, ProviderBuilder, ProviderLogin},
@@ -19,7 +20,7 @@ use url::Url;
 
 use crate::{
     browser::{Browser, location},
-    support::process::{Folder, Process},
+    support::process::{Folder, Process, end_with_this_process},
     world::{callback, cookie_value},
 };
 
@@ -47,7 +48,13 @@ fn client_key() -> Key {
     key.unwrap().with_kid("client").unwrap()
 }
 
-async fn server() -> Server {
+/// The one server of the tests. It ends with this process.
+async fn server() -> &'static Server {
+    static SHARED: OnceCell<Server> = OnceCell::const_new();
+    SHARED.get_or_init(start).await
+}
+
+async fn start() -> Server {
     let folder = Folder::new("certified");
     let log = folder.path().join("log");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oauth/server.mjs");
@@ -56,6 +63,7 @@ async fn server() -> Server {
     let jwks = json!({ "keys": [client_key().public_jwk().unwrap()] });
     command.env("CLIENT_JWKS", jwks.to_string());
     let process = Process::spawn(&mut command, &log);
+    end_with_this_process(process.id(), folder.path());
     let began = Instant::now();
     let url = loop {
         let text = fs::read_to_string(&log).unwrap();

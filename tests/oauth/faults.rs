@@ -97,7 +97,11 @@ async fn a_provider_that_is_back_is_used_at_once() {
 
 #[tokio::test]
 async fn an_application_starts_while_its_provider_is_away() {
-    let world = world_with(|it| it.token_url("http://127.0.0.1:9/token").request_timeout(TIMEOUT)).await;
+    let world = world_with(|it| {
+        it.token_url("http://127.0.0.1:9/token")
+            .request_timeout(TIMEOUT)
+    })
+    .await;
     let refused = world.logs_in().await.unwrap_err();
     assert!(matches!(refused, OAuthError::Unreachable(_)), "{refused:?}");
 }

@@ -4,10 +4,8 @@
     unreachable_pub,
     reason = "in a test it is an assertion, and modules are private"
 )]
-#![cfg(all(unix, feature = "oauth2", feature = "account"))]
+#![cfg(all(unix, feature = "full"))]
 
-#[path = "../support/log.rs"]
-mod log;
 #[path = "../support/mod.rs"]
 mod support;
 

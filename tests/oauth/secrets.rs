@@ -5,8 +5,8 @@ use std::time::Duration;
 use tower_jam::{Secret, oauth2::Provider};
 
 use crate::{
-    log::Log,
     provider::{Fault, SECRET},
+    support::log::Log,
     world::{world, world_with},
 };
 

@@ -6,6 +6,7 @@ use tower_jam::{Secret, oauth2::OAuthError};
 
 use crate::{
     provider::{Fault, SECRET},
+    support::until,
     world::{world, world_with},
 };
 
@@ -59,13 +60,6 @@ async fn a_caller_who_vanishes_does_not_lose_the_new_token() {
     let again = world.oauth.refresh(&token).await.unwrap();
     assert_eq!(tokens.refresh_token, again.refresh_token);
     assert_eq!(world.token_requests(), 1, "its answer stands for a moment");
-}
-
-/// Waits for something that is about to happen.
-async fn until(mut happened: impl FnMut() -> bool) {
-    while !happened() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
 }
 
 #[tokio::test]

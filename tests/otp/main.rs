@@ -1,11 +1,6 @@
-//! One-time codes: what is right once, what locks, what a race, a failing store and a vanished caller leave behind, and
-//! how a code is asked for in front of a route.
-#![cfg(all(
-    feature = "otp",
-    feature = "jwt",
-    feature = "session",
-    feature = "testing"
-))]
+//! One-time codes: what is right once, what locks, what a race, a failing store and a vanished
+//! caller leave behind, and how a code is asked for in front of a route.
+#![cfg(feature = "full")]
 #![allow(
     clippy::unwrap_used,
     unreachable_pub,
@@ -19,16 +14,12 @@ mod cancelled;
 mod failures;
 mod guard;
 mod life;
-#[cfg(all(
-    unix,
-    feature = "store-file",
-    feature = "store-redis",
-    feature = "store-postgres"
-))]
+#[cfg(unix)]
 mod races;
 mod remembered;
 mod rotation;
 mod secrets;
 mod settings;
+mod silence;
 mod vectors;
 mod world;

@@ -1,12 +1,14 @@
 //! Many at once, on every store, half of them on another node where the store is shared.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
-use tokio::{sync::Barrier, task::JoinSet};
 use tower_jam::{Otp, SystemClock, event::EventKind};
 
 use super::{
-    support::stores::{self, Backend},
+    support::{
+        race::race,
+        stores::{self, Backend},
+    },
     world::{App, verify},
 };
 
@@ -14,24 +16,6 @@ const ROUNDS: usize = 10;
 
 fn nodes(app: &App, backend: &Backend) -> [Otp; 2] {
     [0, 1].map(|node| app.node(&backend.nodes[node], |otp| otp))
-}
-
-/// Runs futures that start together.
-async fn race<T: Send + 'static, F>(racers: impl IntoIterator<Item = F>) -> Vec<T>
-where
-    F: Future<Output = T> + Send + 'static,
-{
-    let racers: Vec<_> = racers.into_iter().collect();
-    let start = Arc::new(Barrier::new(racers.len()));
-    let mut running = JoinSet::new();
-    for racer in racers {
-        let start = Arc::clone(&start);
-        running.spawn(async move {
-            start.wait().await;
-            racer.await
-        });
-    }
-    running.join_all().await
 }
 
 fn of(statuses: &[u16], status: u16) -> usize {

@@ -1,4 +1,5 @@
-//! A store that answers late: a write whose answer was lost is made all the same, after its caller has looked for it.
+//! A store that answers late: a write whose answer was lost is made all the same, after its caller
+//! has looked for it.
 
 use std::sync::Mutex;
 
@@ -7,7 +8,8 @@ use tower_jam::{
     store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write},
 };
 
-/// A [`MemoryStore`] of which one write is held back, as by a server that stood still when the client gave up.
+/// A [`MemoryStore`] of which one write is held back, as by a server that stood still when the
+/// client gave up.
 #[derive(Debug)]
 pub struct LateStore {
     inner: MemoryStore,
@@ -29,7 +31,8 @@ impl LateStore {
         }
     }
 
-    /// The answer to the `n`th write from now on is lost. The write is made when the next one has arrived, before it.
+    /// The answer to the `n`th write from now on is lost. The write is made when the next one has
+    /// arrived, before it.
     pub fn hold(&self, n: usize) {
         self.state.lock().unwrap().holds = n;
     }

@@ -1,42 +1,36 @@
 //! A log that a test can read.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "tests load it as a module of their own, and not each needs all of it"
-)]
-
 use std::{
-    io,
+    io, mem,
     sync::{Arc, Mutex, Once},
 };
 
 use tracing::{
-    Level,
-    subscriber::{DefaultGuard, set_default, set_global_default},
+    Event, Level, Metadata, Subscriber,
+    level_filters::LevelFilter,
+    span,
+    subscriber::{DefaultGuard, Interest, set_default, set_global_default},
 };
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
 
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Hears what this thread says from now on, up to `level`.
-    ///
-    /// Other threads of the process get a log that nobody reads: one without any that comes to a line of code first would
-    /// silence that line for all.
+    /// Records what this thread logs from now on, up to `level`.
     #[must_use]
     pub fn listen(&self, level: Level) -> DefaultGuard {
+        self.listen_with(level, FmtSpan::NONE)
+    }
+
+    /// As [`Log::listen`], with these events of spans.
+    #[must_use]
+    pub fn listen_with(&self, level: Level, spans: FmtSpan) -> DefaultGuard {
         static EVERY_THREAD: Once = Once::new();
-        EVERY_THREAD.call_once(|| {
-            let nowhere = tracing_subscriber::fmt()
-                .with_max_level(level)
-                .with_writer(io::sink)
-                .finish();
-            set_global_default(nowhere).unwrap();
-        });
+        EVERY_THREAD.call_once(|| set_global_default(Nowhere).unwrap());
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(level)
+            .with_span_events(spans)
             .with_ansi(false)
             .with_writer(self.clone())
             .finish();
@@ -45,6 +39,11 @@ impl Log {
 
     pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// What was logged since the last call.
+    pub fn take(&self) -> String {
+        String::from_utf8(mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }
 }
 
@@ -65,4 +64,37 @@ impl MakeWriter<'_> for Log {
     fn make_writer(&self) -> Self {
         self.clone()
     }
+}
+
+/// The subscriber of the threads that do not listen. Without one, the first thread that reaches a
+/// line of code would disable that line for the whole process: while there is a single subscriber,
+/// tracing asks only that of the thread.
+struct Nowhere;
+
+impl Subscriber for Nowhere {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::TRACE)
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
 }

@@ -1,4 +1,5 @@
-//! What several test files share: a store that can be watched, paused and broken, and servers of their own.
+//! What several test files share: a store that can be watched, paused and broken, and servers of
+//! their own.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -8,15 +9,10 @@
 #[cfg(feature = "near-cache")]
 pub mod hub;
 pub mod late;
-#[cfg(all(unix, feature = "store-postgres"))]
-pub mod postgres;
-pub mod process;
-#[cfg(unix)]
-pub mod proxy;
+pub mod log;
 #[cfg(feature = "jwks")]
 pub mod provider;
-#[cfg(feature = "store-redis")]
-pub mod redis;
+pub mod race;
 #[cfg(all(
     unix,
     feature = "store-file",
@@ -25,23 +21,31 @@ pub mod redis;
 ))]
 pub mod stores;
 
+#[cfg(unix)]
+#[allow(unused_imports, reason = "every test file uses a part of it")]
+pub use servers::{postgres, process, proxy, redis};
+
 use std::{
+    env,
     future::{Future, poll_fn},
     pin::{Pin, pin},
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
+use tokio::time::sleep;
 use tower_jam::{
     StoreError,
     store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write},
 };
 
-/// A [`MemoryStore`] that counts its calls, keeps every value it was given, and on demand pauses before each
-/// call, or fails.
+/// A [`MemoryStore`] that counts its calls, keeps every value it was given, and on demand pauses
+/// before each call, or fails.
 #[derive(Debug)]
 pub struct ProbeStore {
     inner: MemoryStore,
@@ -153,7 +157,8 @@ pub async fn pause() {
 type Steps<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Runs two operations on a pausing store in every order in which their store calls can come, and
-/// returns how many orders there were. `operations` makes a fresh pair, and `check` looks at the end of it.
+/// returns how many orders there were. `operations` makes a fresh pair, and `check` looks at the
+/// end of it.
 pub async fn every_interleaving<W, C>(
     mut world: impl FnMut() -> W,
     mut operations: impl for<'a> FnMut(&'a W) -> [Steps<'a>; 2],
@@ -177,8 +182,8 @@ where
     orders
 }
 
-/// Polls the pair in the order of `prefix` and then the first that is not done. Returns the whole order,
-/// and the orders that differ from it in one later choice.
+/// Polls the pair in the order of `prefix` and then the first that is not done. Returns the whole
+/// order, and the orders that differ from it in one later choice.
 fn run_in_order(mut pair: [Steps<'_>; 2], prefix: &str) -> (String, Vec<String>) {
     let mut cx = Context::from_waker(Waker::noop());
     let mut done = [false; 2];
@@ -216,4 +221,22 @@ pub fn abandon_after<T>(polls: usize, future: impl Future<Output = T>) -> Option
 pub fn shared(store: ProbeStore) -> (Arc<ProbeStore>, Arc<dyn Store>) {
     let store = Arc::new(store);
     (Arc::clone(&store), store)
+}
+
+/// Waits until the condition holds, a minute at most.
+pub async fn until(mut holds: impl FnMut() -> bool) {
+    for _ in 0..60_000 {
+        if holds() {
+            return;
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+    panic!("it has not come true in a minute");
+}
+
+/// This binary, to run one of its ignored functions in a process of its own.
+pub fn again(function: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args([function, "--exact", "--ignored", "--nocapture", "--quiet"]);
+    command
 }

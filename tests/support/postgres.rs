@@ -1,9 +1,5 @@
-//! Throwaway PostgreSQL servers: a cluster in a folder of its own, which ends with the process that made it.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "every test file uses a part of it"
-)]
+//! Throwaway PostgreSQL servers: a cluster in a folder of its own, which ends with the process that
+//! made it.
 
 use std::{
     fs,
@@ -56,7 +52,8 @@ impl Server {
         panic!("no server came up: {}", server.log());
     }
 
-    /// The one that all tests of a binary may use, each in a database of its own. It ends with the process.
+    /// The one that all tests of a binary may use, each in a database of its own. It ends with the
+    /// process.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(&["max_connections=300", "deadlock_timeout=300ms"]))
@@ -91,8 +88,8 @@ impl Server {
         keeper.wait().unwrap();
     }
 
-    /// Starts it again, on its port. While it was away, the system may have lent the port to a client: even to one that
-    /// tried to reach the server, and met itself.
+    /// Starts it again, on its port. While it was away, the system may have lent the port to a
+    /// client: even to one that tried to reach the server, and met itself.
     pub fn restart(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.run() {
@@ -204,9 +201,10 @@ pub async fn execute(url: &str, sql: &str) {
     connection.close().await.unwrap();
 }
 
-/// The server is killed, and its folder removed, when the test that started it is gone, however it went: the shell
-/// then reads the end of its input. Statics are not dropped.
+/// The server is killed, and its folder removed, when the test that started it is gone, however it
+/// went: the shell then reads the end of its input. Statics are not dropped.
 const KEEPER: &str = r#"
+trap : HUP INT TERM
 "$@" </dev/null &
 cat >/dev/null
 kill -CONT $! 2>/dev/null

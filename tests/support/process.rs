@@ -1,11 +1,17 @@
-//! Throwaway servers: a child process on a free loopback port, with a folder of its own, ended with the test.
+//! Throwaway servers: a child process on a free loopback port, with a folder of its own, ended with
+//! the test.
 
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 /// A child process that is killed, and waited for, when it is dropped.
@@ -50,6 +56,31 @@ impl Drop for Process {
     }
 }
 
+/// Kills the child process `id` and removes `folder` when this process has ended, however it ends.
+/// For children that are in a `static`, which is never dropped.
+pub fn end_with_this_process(id: u32, folder: &Path) {
+    // The write ends of the pipes. The system closes them.
+    static PIPES: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+    let watcher = Command::new("sh")
+        .args(["-c", WATCHER, "watcher"])
+        .arg(id.to_string())
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    PIPES.lock().unwrap().push(watcher.unwrap());
+}
+
+/// `cat` returns when the other end of its input is closed. An interrupt of the terminal reaches
+/// the shell, too.
+const WATCHER: &str = r#"
+trap '' HUP INT TERM
+cat >/dev/null
+kill -KILL "$1"
+rm -rf "$2"
+"#;
+
 /// A new folder that is removed when it is dropped.
 pub struct Folder(PathBuf);
 
@@ -74,8 +105,8 @@ impl Drop for Folder {
     }
 }
 
-/// A port that nobody listened on a moment ago. Somebody else may take it, so whoever starts a server on it
-/// looks whether it came up and tries another one if not.
+/// A port that was free a moment ago. Another process may take it, so a caller that starts a server
+/// checks whether it came up, and tries another port if not.
 pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()
@@ -94,4 +125,17 @@ pub fn program(name: &str, folders: &[&str], package: &str) -> PathBuf {
         .unwrap_or_else(|| {
             panic!("{name} is missing: run tests/run, which installs it, or `apt-get install {package}`")
         })
+}
+
+/// Blocks this thread until the condition holds.
+///
+/// # Panics
+///
+/// After 20 seconds.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "timed out: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
 }

@@ -1,4 +1,5 @@
-//! An identity provider in the test's own process, on loopback: what it publishes, and every way in which it can fail.
+//! An identity provider in the test's own process, on loopback: what it publishes, and every way in
+//! which it can fail.
 
 use std::{
     collections::HashMap,
@@ -186,8 +187,8 @@ impl Provider {
         sign(&self.key(), typ, &self.claims(claims))
     }
 
-    /// The claims of a good access token for `api`, with these beside or instead of them, and without those that
-    /// are null.
+    /// The claims of a good access token for `api`, with these beside or instead of them, and
+    /// without those that are null.
     pub fn claims(&self, changes: &Value) -> Value {
         let now = std::time::SystemTime::now();
         let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();

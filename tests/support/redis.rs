@@ -6,10 +6,14 @@ use std::{
     net::{Ipv4Addr, TcpStream},
     path::PathBuf,
     process::Command,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use super::process::{Folder, Process, free_port, program};
+use super::process::{Folder, Process, end_with_this_process, free_port, program, until};
 
 /// How a test may differ from a plain server.
 #[derive(Clone, Default)]
@@ -37,6 +41,47 @@ impl Server {
 
     pub fn with(shape: &Shape) -> Self {
         Self::launch(shape, &[])
+    }
+
+    /// The server that all tests of a binary may use, each under a [`prefix`] or in a
+    /// [`Server::database`] of its own. It ends with the process.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let server = Self::with(&Shape {
+                arguments: ["--databases", "1000"].map(str::to_owned).to_vec(),
+                ..Shape::default()
+            });
+            server.end_with_this_process();
+            server
+        })
+    }
+
+    /// The URL of a database that no other test has, of a shared server.
+    pub fn database(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        format!("{}/{}", self.url(), COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// As [`Server::shared`], for Valkey, where it is installed.
+    pub fn shared_valkey() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Server>> = OnceLock::new();
+        let start = || {
+            let program = Some(valkey_server()?);
+            let server = Self::with(&Shape {
+                program,
+                ..Shape::default()
+            });
+            server.end_with_this_process();
+            Some(server)
+        };
+        SHARED.get_or_init(start).as_ref()
+    }
+
+    /// For a server in a `static`, which is never dropped.
+    fn end_with_this_process(&self) {
+        let process = self.process.as_ref().unwrap();
+        end_with_this_process(process.id(), self.folder.path());
     }
 
     fn launch(shape: &Shape, mode: &'static [&'static str]) -> Self {
@@ -165,6 +210,17 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// The cluster that all tests of a binary may use, each under a [`prefix`] of its own. It ends
+    /// with the process.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let cluster = Self::start();
+            cluster.nodes.iter().for_each(Server::end_with_this_process);
+            cluster
+        })
+    }
+
     pub fn start() -> Self {
         let nodes: Vec<_> = (0..6)
             .map(|_| Server::launch(&Shape::default(), CLUSTER))
@@ -220,8 +276,8 @@ impl Cluster {
         cluster
     }
 
-    /// How many milliseconds a node may be silent before a replica takes over. So long, unless a test says otherwise,
-    /// that a busy machine does not move a primary.
+    /// How many milliseconds a node may be silent before a replica takes over. So long, unless a
+    /// test says otherwise, that a busy machine does not move a primary.
     pub fn misses_after(&self, millis: &str) {
         for node in &self.nodes {
             let said = node.command(&["CONFIG", "SET", "cluster-node-timeout", millis]);
@@ -248,6 +304,18 @@ pub struct Guarded {
 }
 
 impl Guarded {
+    /// The servers that all tests of a binary may use, each under a [`prefix`] of its own. They end
+    /// with the process.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Guarded> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let guarded = Self::start();
+            let servers = guarded.servers.iter().chain([&guarded.sentinel]);
+            servers.for_each(Server::end_with_this_process);
+            guarded
+        })
+    }
+
     pub fn start() -> Self {
         let shape = Shape {
             arguments: ["--repl-diskless-sync-delay", "0"]
@@ -344,6 +412,12 @@ impl Certificate {
     }
 }
 
+/// A prefix for the keys of one test on a server that it shares.
+pub fn prefix() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("test-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
 pub fn redis_server() -> PathBuf {
     program("redis-server", FOLDERS, "redis-server")
 }
@@ -357,16 +431,8 @@ pub fn valkey_server() -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// Waits for what a server does in its own time.
-pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// One command on a connection of its own. None when nobody answers; a reply is read as far as it is there.
+/// One command on a connection of its own. None when nobody answers; a reply is read as far as it
+/// is there.
 pub fn reply(port: u16, words: &[&str]) -> Option<String> {
     let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
     reply_to(port, &words).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())

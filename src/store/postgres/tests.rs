@@ -1,17 +1,14 @@
 //! Tests that need the store's internals and a server of their own: invalidations, the purge, and
 //! the cost of touches.
 
-#[path = "../../../tests/support/postgres.rs"]
-mod postgres;
-
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
+use servers::postgres::{Server, execute};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use self::postgres::{Server, execute};
 use super::{
     PostgresStore,
     purge::{self, BATCH, BATCHES},
@@ -19,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    store::{Namespace, Store, StoreKey, When, Write, near::Watch, process},
+    store::{Namespace, Store, StoreKey, When, Write, near::Watch},
     testing::ManualClock,
 };
 

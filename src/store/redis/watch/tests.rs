@@ -1,19 +1,14 @@
-#![allow(
-    unreachable_pub,
-    dead_code,
-    reason = "shared with the tests of the whole store"
-)]
-
-#[path = "../../../../tests/support/redis.rs"]
-mod redis;
-
 use std::time::Duration;
 
-use self::redis::{Cluster, Server};
+use servers::{
+    process::until,
+    redis::{Cluster, Server},
+};
+
 use super::*;
 use crate::{
     clock::{Clock as _, SystemClock},
-    store::{Store as _, When, Write, process},
+    store::{Store as _, When, Write},
 };
 
 /// The invalidations that were received, in order; `None` for all keys.
@@ -196,7 +191,7 @@ async fn a_dropped_watch_leaves_no_connection() {
     };
     let before = connections();
     drop(tracked);
-    redis::until("the connection is closed", || connections() == before - 1);
+    until("the connection is closed", || connections() == before - 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,15 @@
+//! Entries that the tests of all stores write.
+
+use std::time::Duration;
+
+use tower_jam::{Clock as _, SystemClock, Timestamp, store::Write};
+
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+pub(crate) fn hence() -> Timestamp {
+    SystemClock.now().after(HOUR)
+}
+
+pub(crate) fn write(value: &'static str) -> Write {
+    Write::new(value, hence())
+}

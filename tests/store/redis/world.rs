@@ -1,0 +1,54 @@
+//! What the tests share: a store on a server, and keys.
+
+use std::{sync::Arc, time::Duration};
+
+use tower_jam::{
+    ConfigError,
+    store::{RedisStore, StoreKey},
+};
+
+pub(crate) use crate::entries::{HOUR, hence, write};
+
+pub(crate) async fn store(url: &str) -> RedisStore {
+    RedisStore::connect(url).await.unwrap()
+}
+
+/// Where a test is not about time: a busy machine may take its own.
+pub(crate) async fn patient(url: &str) -> RedisStore {
+    let longest = Duration::from_secs(2);
+    let builder = RedisStore::builder(url).connect_timeout(longest);
+    builder.command_timeout(longest).connect().await.unwrap()
+}
+
+pub(crate) async fn shared(url: &str) -> Arc<RedisStore> {
+    Arc::new(store(url).await)
+}
+
+pub(crate) fn key(number: u64) -> StoreKey {
+    StoreKey::new("session", &[&number.to_be_bytes()])
+}
+
+pub(crate) fn group() -> StoreKey {
+    StoreKey::new("account", &[b"alice"])
+}
+
+/// The name of an entry in Redis.
+pub(crate) fn name(key: &StoreKey) -> String {
+    let digest: String = key
+        .digest()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("tower-jam:{}:{digest}", key.namespace())
+}
+
+/// The chain of an error in one line, with what its debug form shows.
+pub(crate) fn story(error: &ConfigError) -> String {
+    let mut story = format!("{error} {error:?}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        story.push_str(&format!(": {error} {error:?}"));
+        cause = error.source();
+    }
+    story
+}

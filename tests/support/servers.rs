@@ -1,0 +1,8 @@
+//! Throwaway servers for unit tests, integration tests and benchmarks. Nothing here knows the crate
+//! under test.
+#![cfg(unix)]
+
+pub mod postgres;
+pub mod process;
+pub mod proxy;
+pub mod redis;
