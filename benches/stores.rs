@@ -10,7 +10,6 @@
     reason = "a benchmark without its set-up says nothing, and it talks to its reader"
 )]
 
-#[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::{

@@ -37,10 +37,6 @@ pub mod oauth2;
 #[cfg(feature = "account")]
 pub mod account;
 
-// `jam serve` is the application of an example, which names this crate as a stranger does.
-#[cfg(feature = "cli")]
-extern crate self as tower_jam;
-
 // The same without async.
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -49,9 +45,6 @@ pub mod blocking;
 pub mod config;
 #[cfg(feature = "config")]
 mod jam;
-#[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
 
 // What they stand on.
 #[cfg(any(feature = "jwt", feature = "session"))]

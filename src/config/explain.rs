@@ -1,4 +1,4 @@
-//! What a configuration says, setting by setting, with the defaults of what it leaves unsaid, and what is to be known of it.
+//! What a configuration states, setting by setting, with the defaults of the rest, and its weaknesses.
 
 use std::path::PathBuf;
 
@@ -10,62 +10,88 @@ use super::{
     settings::StoreKind,
 };
 
-/// One setting of a table that is there.
-pub(crate) struct Said {
-    /// Its table, such as `jwt.accept[0]`; empty for the instance itself.
-    pub(crate) table: String,
-    pub(crate) name: String,
-    /// What is stated, or the default in the words of the reference. Secrets are not shown.
-    pub(crate) value: String,
-    pub(crate) is_stated: bool,
+/// One setting of a table that the configuration has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ExplainedSetting {
+    /// The table, such as `jwt.accept[0]`. Empty for the instance itself.
+    pub table: String,
+    /// The name of the setting in its table.
+    pub name: String,
+    /// The stated value, or the default in the words of the reference. A secret is `(not shown)`.
+    pub value: String,
+    /// Whether the configuration or a variable states the value.
+    pub is_stated: bool,
+}
+
+/// A setting that weakens the security of an instance.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SettingWarning {
+    /// The setting, such as `jwt.ttl`, or `the configuration` for the file as a whole.
+    pub setting: String,
+    /// Why it is weak.
+    pub reason: String,
 }
 
 impl Config {
-    /// Every setting of each table that is there.
-    pub(crate) fn explain(&self) -> Vec<Said> {
-        let mut said = Vec::new();
-        table(&mut said, "", &schema(), &self.stated);
-        said
+    /// Returns every setting of each table that the configuration has, without secrets.
+    #[must_use]
+    pub fn explain(&self) -> Vec<ExplainedSetting> {
+        let mut settings = Vec::new();
+        table(&mut settings, "", &schema(), &self.stated);
+        settings
     }
 
-    /// What weakens this instance, each with its setting.
-    pub(crate) fn warnings(&self) -> Vec<(String, String)> {
+    /// Returns the settings that weaken this instance.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<SettingWarning> {
         let exposed = self.is_exposed.then(|| {
             let reason = "everybody on this machine may read this file, and a secret in it";
             ("the configuration".to_owned(), reason.to_owned())
         });
-        self.weak().into_iter().chain(exposed).collect()
+        let warnings = self.weak().into_iter().chain(exposed);
+        warnings
+            .map(|(setting, reason)| SettingWarning { setting, reason })
+            .collect()
     }
 
-    /// Whether what is kept ends with the process.
-    pub(crate) fn is_in_memory(&self) -> bool {
+    /// Returns whether the store is in memory, so that its contents end with the process.
+    #[must_use]
+    pub fn is_in_memory(&self) -> bool {
         let store = self.settings.store.as_ref();
         store.is_none_or(|store| store.r#type == StoreKind::Memory)
     }
 
-    /// The file of the secret that only sessions use.
-    pub(crate) fn session_secret_file(&self) -> Option<PathBuf> {
+    /// Returns the path of `session.secret_file`, the secret that only sessions use. Returns
+    /// `None` if it is not set.
+    #[must_use]
+    pub fn session_secret_file(&self) -> Option<PathBuf> {
         let session = self.settings.session.as_ref()?;
         let file = session.secret_file.as_deref()?;
         Some(self.place.path(file))
     }
 }
 
-/// Adds what is said in one table, and then in those within.
-fn table(said: &mut Vec<Said>, path: &str, schema: &Value, stated: &Value) {
+/// Adds the settings of one table, then those of its inner tables.
+fn table(explained: &mut Vec<ExplainedSetting>, path: &str, schema: &Value, stated: &Value) {
     let properties = schema["properties"].as_object().into_iter().flatten();
     let (tables, settings): (Vec<_>, Vec<_>) =
         properties.partition(|(_, property)| inner(property).is_some());
-    said.extend(settings.into_iter().map(|(name, property)| Said {
-        table: path.to_owned(),
-        name: name.clone(),
-        value: match &stated[name] {
-            Value::Null => described(property).1,
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        },
-        is_stated: !stated[name].is_null(),
-    }));
+    explained.extend(
+        settings
+            .into_iter()
+            .map(|(name, property)| ExplainedSetting {
+                table: path.to_owned(),
+                name: name.clone(),
+                value: match &stated[name] {
+                    Value::Null => described(property).1,
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                },
+                is_stated: !stated[name].is_null(),
+            }),
+    );
     for (name, property) in tables {
         let (path, stated) = (below(path, name), &stated[name]);
         let Some((_, schema)) = inner(property) else {
@@ -74,15 +100,15 @@ fn table(said: &mut Vec<Said>, path: &str, schema: &Value, stated: &Value) {
         match stated {
             Value::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
-                    table(said, &format!("{path}[{at}]"), schema, item);
+                    table(explained, &format!("{path}[{at}]"), schema, item);
                 }
             }
             Value::Object(entries) if is_map(property) => {
                 for (name, entry) in entries {
-                    table(said, &below(&path, name), schema, entry);
+                    table(explained, &below(&path, name), schema, entry);
                 }
             }
-            Value::Object(_) => table(said, &path, schema, stated),
+            Value::Object(_) => table(explained, &path, schema, stated),
             _ => {}
         }
     }

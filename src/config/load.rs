@@ -149,13 +149,11 @@ impl Loader {
             vars::expand(&mut table, &variables)?;
             Ok((Settings::deserialize(Node(&table))?, table))
         });
-        let (settings, _table) = read.map_err(|fault| place.fault(fault))?;
+        let (settings, table) = read.map_err(|fault| place.fault(fault))?;
         Ok(Config {
             settings,
             place,
-            #[cfg(feature = "cli")]
-            stated: super::explain::redacted(&_table),
-            #[cfg(feature = "cli")]
+            stated: super::explain::redacted(&table),
             is_exposed,
         })
     }

@@ -55,7 +55,6 @@
 #![doc = include_str!("reference.md")]
 
 mod build;
-#[cfg(feature = "cli")]
 mod explain;
 mod exposed;
 mod json;
@@ -64,7 +63,6 @@ mod nearest;
 mod node;
 mod place;
 mod reference;
-#[cfg(feature = "cli")]
 mod rules;
 #[cfg_attr(
     not(feature = "full"),
@@ -76,7 +74,6 @@ mod rules;
 )]
 mod settings;
 mod vars;
-#[cfg(feature = "cli")]
 mod weak;
 
 use std::path::Path;
@@ -85,6 +82,7 @@ use serde::Serialize;
 
 pub use self::{
     build::JamBuilder,
+    explain::{ExplainedSetting, SettingWarning},
     load::{Format, Loader},
     reference::{reference, schema},
 };
@@ -95,10 +93,8 @@ pub struct Config {
     settings: settings::Settings,
     place: place::Place,
     /// What was stated, without what is secret.
-    #[cfg(feature = "cli")]
     stated: serde_json::Value,
     /// Whether everybody may read the file, and a secret in it.
-    #[cfg(feature = "cli")]
     is_exposed: bool,
 }
 

@@ -61,9 +61,9 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         }
     }
 
-    /// Leaves stores and providers alone, and keeps what there is to keep in memory.
-    #[cfg(feature = "cli")]
-    pub(crate) fn offline(mut self) -> Self {
+    /// Builds without opening anything: the store is in memory in place of the table `store`, and no
+    /// identity provider is asked for its addresses. It is for tools that check a configuration.
+    pub fn offline(mut self) -> Self {
         self.is_offline = true;
         self
     }
