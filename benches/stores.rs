@@ -1,7 +1,9 @@
-//! What the stores do: sessions loaded per second with 64 requests in flight, writes, the near-cache, and memory.
+//! The throughput of the stores: sessions loaded per second with 64 requests in flight, writes, the
+//! near-cache, and memory use.
 //!
-//! `cargo bench --bench stores --all-features`. It starts a `redis-server` and a `postgres` of its own on loopback. Each
-//! figure is the median of five runs; peers run in the same process, one after the other.
+//! `cargo bench -p tower-jam-benches --bench stores`. It starts its own `redis-server` and
+//! `postgres` on loopback. Each figure is the median of five runs. Peers run in the same process,
+//! one after the other.
 
 #![allow(
     clippy::unwrap_used,
@@ -50,8 +52,8 @@ async fn main() {
     refreshes().await;
 }
 
-/// How many refreshes a second, each worker with a user and a device of its own. Each is a read of the account, one of
-/// the user, another read with a conditional write, and the signature of the access token.
+/// Measures refreshes per second. Each worker has its own user and device. A refresh reads the
+/// devices and the user, reads again for a conditional write, and signs the access token.
 async fn refreshes() {
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let server = redis::Server::start();
@@ -96,7 +98,7 @@ async fn refreshes() {
     }
 }
 
-/// A record as the engine stores it, of a user with a name.
+/// Returns a record as the engine stores it, of a user with a name.
 async fn session_record() -> Vec<u8> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let sessions = Sessions::<String>::builder(Arc::clone(&store), &MasterSecret::generate())
@@ -126,7 +128,7 @@ async fn redis_loads(value: &[u8]) {
     let patient = fred_pool(&server.url(), Some(Duration::from_secs(1))).await;
     let peer = tower_sessions_redis_store::RedisStore::new(pool.clone());
     let ids = peer_records(&peer, value.len()).await;
-    // In turns, so that whatever else the machine does meets all of them.
+    // Interleaved, so that other load on the machine affects all of them.
     let mut rates = [const { Vec::new() }; 4];
     for _ in 0..2 * RUNS {
         for (contender, pool) in [(0, &pool), (1, &patient)] {
@@ -181,7 +183,7 @@ async fn redis_loads(value: &[u8]) {
     println!("redis: {each} bytes per stored session, its place in the user's list included\n");
 }
 
-/// As long as the store's keys are.
+/// A key as long as those of the store.
 fn raw_key(number: usize) -> String {
     format!("raw:session:{number:064x}")
 }
@@ -203,7 +205,7 @@ async fn peer_records(
     Arc::new(ids)
 }
 
-/// One connection, as the store has. Without a time-out a command waits for ever when Redis is away.
+/// One connection, as the store has. Without a timeout, a command waits forever during an outage.
 async fn fred_pool(url: &str, timeout: Option<Duration>) -> Pool {
     let mut builder = Builder::from_config(Config::from_url(url).unwrap());
     if let Some(timeout) = timeout {
@@ -322,7 +324,7 @@ async fn memory(value: &[u8]) {
     drop(store);
 }
 
-/// Bytes of this process in memory, where the system says so.
+/// Returns the resident memory of this process in bytes, if the system reports it.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -362,7 +364,7 @@ where
     per_second_by(name, IN_FLIGHT, CALLS, work).await
 }
 
-/// Runs `calls` calls, as many at a time as there are workers, five times, and prints the median rate.
+/// Runs `calls` calls five times, with one call per worker in flight, and prints the median rate.
 async fn per_second_by<F>(
     name: &str,
     workers: usize,
@@ -426,7 +428,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 }
 
 const KEYS: usize = 1_000;
-/// The number of a key that no other figure has used.
+/// Returns the number of a key that no other figure uses.
 const FRESH: u32 = 1_000_000;
 const CALLS: usize = 100_000;
 const DURABLE: usize = 2_000;

@@ -1,13 +1,16 @@
-//! A server to try: registration, login in one step or two, a protected page, devices, sessions, a vault behind one-time
-//! codes and a page for administrators.
+//! A server to try: registration, logins in one or two steps, a protected page, devices, sessions,
+//! a vault that needs a one-time code, and a page for administrators.
 //!
 //! ```text
 //! cargo run --example server -- [--listen ADDR] [--data DIR | --config FILE] [--admin NAME]
 //! ```
 //!
-//! It keeps its signing key, its secret and `store.redb` with the users, devices and sessions in DIR (default `.jam`), so
-//! all of them survive a restart, and a crash too; FILE is a configuration that says all that instead. Who registers as NAME
-//! has the role `admin`. What it does with its requests is in `server/app.rs`.
+//! DIR (default `.jam`) holds the signing key, the master secret, and the users, devices and
+//! sessions in `store.redb`, so all of them survive a restart or a crash. FILE is a configuration
+//! that replaces these defaults. The user that registers as NAME gets the role `admin`. The routes
+//! are in `app.rs`.
+//!
+//! `--features oauth2` adds logins with the identity providers of FILE.
 
 mod app;
 mod listen;
@@ -29,31 +32,32 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_writer(std::io::stderr)
         .init();
     let options = Options::parse(std::env::args().skip(1))?;
-    // What `main` returns is shown as `Debug` does.
-    let done = serve(options).await;
-    Ok(done.map_err(|error| error.to_string())?)
+    // An error that `main` returns is printed by `Debug`: a string prints as its text.
+    let outcome = serve(options).await;
+    Ok(outcome.map_err(|error| error.to_string())?)
 }
 
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let config = match &options.config {
         Some(file) => Config::file(file).load()?,
-        None => kept_in(options.data.as_deref().unwrap_or(Path::new(".jam")))?,
+        None => config_in(options.data.as_deref().unwrap_or(Path::new(".jam")))?,
     };
     let jam = Jam::builder(config).build().await?;
     let router = app::router(&jam, options.admin)?;
     Ok(listen::listen(options.listen, router).await?)
 }
 
-/// A configuration whose key, secret and store are in this folder, made on the first start.
-fn kept_in(data: &Path) -> Result<Config, Box<dyn Error>> {
+/// Returns a configuration with its key, secret and store in this folder. The first start creates
+/// them.
+fn config_in(data: &Path) -> Result<Config, Box<dyn Error>> {
     fs::create_dir_all(data).map_err(|error| format!("{}: {error}", data.display()))?;
     let (key, secret) = (data.join("ed25519.pem"), data.join("secret"));
-    keep(&key, || {
+    create(&key, || {
         let key = Key::generate(Algorithm::EdDsa)?;
         let pem = key.to_pkcs8_pem().ok_or("the key has no private part")?;
         Ok(pem.expose().clone())
     })?;
-    keep(&secret, || {
+    create(&secret, || {
         let bytes = rand::random::<[u8; 32]>();
         Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
     })?;
@@ -71,10 +75,10 @@ fn kept_in(data: &Path) -> Result<Config, Box<dyn Error>> {
     Ok(Config::value(&config).load()?)
 }
 
-/// Makes a file that only its owner can read, unless it is there.
-fn keep(
+/// Creates a file that only its owner can read, unless it exists.
+fn create(
     path: &Path,
-    make: impl FnOnce() -> Result<String, Box<dyn Error>>,
+    contents: impl FnOnce() -> Result<String, Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     if path.exists() {
         return Ok(());
@@ -83,12 +87,12 @@ fn keep(
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // Under its name it is there whole or not at all, whenever the process ends.
-    let (text, beside) = (make()?, path.with_extension("new"));
-    let written = options.open(&beside).and_then(|mut file| {
+    // Written under another name first: a process that ends meanwhile leaves no half of a file.
+    let (text, temporary) = (contents()?, path.with_extension("new"));
+    let written = options.open(&temporary).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&beside, path)
+        fs::rename(&temporary, path)
     });
     Ok(written.map_err(|error| format!("{}: {error}", path.display()))?)
 }
@@ -132,7 +136,7 @@ impl Options {
             }
         }
         match (&options.data, &options.config) {
-            (Some(_), Some(_)) => Err("--data and --config are one or the other".into()),
+            (Some(_), Some(_)) => Err("--data and --config exclude each other".into()),
             _ => Ok(options),
         }
     }

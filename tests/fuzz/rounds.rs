@@ -1,5 +1,5 @@
-//! Runs each target on its seeds and on random mutations of them: `FUZZ_ROUNDS` per target, 2,000 by
-//! default.
+//! Runs each target on its seeds and on random mutations of them: `FUZZ_ROUNDS` per target, 2,000
+//! by default.
 
 use std::{env, fs, path::Path};
 

@@ -1,10 +1,8 @@
-//! A page that needs a token, in axum. `cargo run --example axum_jwt`, then the curl line it prints.
+//! A page in axum that needs a token.
+//!
+//! `cargo run -p example-axum-jwt`, then run the curl line that it prints.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "an example talks to its reader"
-)]
+#![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use axum::{Json, Router, routing::get};
 use serde::{Deserialize, Serialize};

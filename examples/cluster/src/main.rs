@@ -1,14 +1,15 @@
-//! One application in several processes: who logs out on one of them is logged out on all.
+//! One application in several processes: a logout on one of them is a logout on all.
 //!
 //! ```text
 //! export JAM_SECRET=$(openssl rand -hex 32)        # the same for every process
-//! cargo run --features store-redis --example cluster -- --listen 127.0.0.1:3001 &
-//! cargo run --features store-redis --example cluster -- --listen 127.0.0.1:3002 &
+//! cargo run -p example-cluster -- --listen 127.0.0.1:3001 &
+//! cargo run -p example-cluster -- --listen 127.0.0.1:3002 &
 //! ```
 //!
-//! Then the lines it prints: log in on one process, ask the other one, log out there, and ask the first again.
-//! The sessions are in Redis (`--redis URL`, default `redis://127.0.0.1:6379`). Each process remembers those it was
-//! asked for, so a request seldom waits for Redis, and forgets one when another process changes it.
+//! Then run the lines that it prints: log in on one process, ask the other one, log out there, and
+//! ask the first again. The sessions are in Redis (`--redis URL`, default
+//! `redis://127.0.0.1:6379`). Each process caches the sessions that it reads, so a request seldom
+//! waits for Redis. A change by another process invalidates the cached session.
 
 #![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
@@ -32,7 +33,7 @@ struct User {
     name: String,
 }
 
-/// A real application asks for a password here.
+/// Logs in without a password. A real application verifies one here.
 async fn login(Path(name): Path<String>, session: Session) -> Result<StatusCode, Rejection> {
     let grant = Grant::new(name.clone(), User { name }).factor(Factor::Password);
     session.login(grant).await?;
@@ -70,7 +71,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .connect()
         .await?;
     let store = Arc::new(NearCache::new(Arc::new(redis))?);
-    // The example has no TLS, which `__Host-` cookies ask for.
+    // The example has no TLS, which `__Host-` cookies require.
     let sessions = Sessions::builder(store, &secret)
         .cookie(CookieSpec::new("sid")?.dangerous_without_secure()?)
         .build()?;

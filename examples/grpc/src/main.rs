@@ -1,13 +1,10 @@
-//! A tonic server where a caller logs in and then calls what needs a login. `cargo run --example grpc`.
+//! A tonic server with a login and a method that needs one, and a client that calls both.
 //!
-//! The module `wire` is what `tonic-build` would make of two services of one method each; it stands here so that the
-//! example needs no protocol compiler.
+//! `cargo run -p example-grpc`. The module `wire` is like the code that `tonic-build` generates for
+//! two services of one method each. It is written out so that the example needs no protocol
+//! compiler.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "an example talks to its reader"
-)]
+#![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use std::{error::Error, net::SocketAddr, sync::Arc};
 
@@ -29,7 +26,7 @@ use tower_jam::{
     store::MemoryStore,
 };
 
-/// Gives tokens for a name and a password: the operations behind the routes are plain methods.
+/// Issues tokens for a name and a password. The operations behind the routes are plain methods.
 struct Login(Accounts<Claims>);
 
 impl wire::Method for Login {
@@ -43,7 +40,7 @@ impl wire::Method for Login {
     ) -> Result<Response<wire::Tokens>, Status> {
         let peer = request.extensions().get::<TcpConnectInfo>();
         let peer: Option<SocketAddr> = peer.and_then(TcpConnectInfo::remote_addr);
-        let peer = peer.ok_or_else(|| Status::internal("the caller's address is not known"))?;
+        let peer = peer.ok_or_else(|| Status::internal("the address of the caller is unknown"))?;
         let origin = Origin::new(peer.ip());
         let asked = request.into_inner();
         let asked = Credentials {
@@ -54,7 +51,7 @@ impl wire::Method for Login {
             .0
             .login(&asked, &origin, NewDevice::default())
             .await
-            .map_err(refused)?;
+            .map_err(login_status)?;
         Ok(Response::new(wire::Tokens {
             access: pair.access_token.expose().clone(),
             refresh: pair.refresh_token.expose().clone(),
@@ -62,8 +59,8 @@ impl wire::Method for Login {
     }
 }
 
-/// What a login refuses, as a gRPC status.
-fn refused(error: LoginError) -> Status {
+/// Converts the error of a login to a gRPC status.
+fn login_status(error: LoginError) -> Status {
     match error {
         LoginError::Rejected(rejection) => {
             Status::new(i32::from(rejection.grpc_code()).into(), rejection.message())
@@ -72,7 +69,7 @@ fn refused(error: LoginError) -> Status {
     }
 }
 
-/// Greets whoever is logged in.
+/// Greets the authenticated user.
 struct Greeter;
 
 impl wire::Method for Greeter {
@@ -93,7 +90,7 @@ impl wire::Method for Greeter {
     }
 }
 
-/// Alice and Bob, who both have an account, and of whom one may greet.
+/// Returns the accounts of Alice, who has the role `greeter`, and Bob, who does not.
 async fn accounts() -> Result<Accounts<Claims>, Box<dyn Error>> {
     let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
     let passwords = Passwords::builder().build()?;
@@ -174,12 +171,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Services with one method each, and a client of them.
+/// Services with one method each, and a client.
 mod wire {
-    #![allow(
-        unreachable_pub,
-        reason = "generated code is written as if its module were public"
-    )]
+    #![allow(unreachable_pub, reason = "the module stands for generated code")]
 
     use std::{
         convert::Infallible,

@@ -1,4 +1,6 @@
-//! The same layer on hyper alone, over TCP. `cargo run --example hyper`, then the curl lines it prints.
+//! The same layer on a plain hyper server over TCP.
+//!
+//! `cargo run -p example-hyper`, then run the curl lines that it prints.
 
 #![allow(
     clippy::print_stdout,

@@ -1,6 +1,8 @@
-//! A page whose users log in with a provider. `cargo run --example oauth_login --features account,oauth2`, then open the
-//! address it prints. The provider is a small one in this process; with GITHUB_ID and GITHUB_SECRET in the environment it is
-//! GitHub, for an application that is registered there with the callback it prints.
+//! A page whose users log in with an identity provider.
+//!
+//! `cargo run -p example-oauth-login`, then open the address that it prints. The provider is a
+//! small one in this process. If GITHUB_ID and GITHUB_SECRET are set, it is GitHub: register an
+//! application there with the callback that is printed.
 
 #![allow(
     clippy::print_stdout,
@@ -32,7 +34,8 @@ use tower_jam::{
     store::{MemoryStore, Store, StoreFuture},
 };
 
-/// The users of this page. A table in earnest, with a column for each part of the key, unique together.
+/// The users of this page. A real application has a table, with a column for each part of the key
+/// and a unique index on both.
 #[derive(Default)]
 struct People {
     ids: Mutex<HashMap<(String, String), String>>,
@@ -40,7 +43,7 @@ struct People {
 }
 
 impl People {
-    /// The user whom a provider knows under this key. It is made here, at the first login.
+    /// Returns the id of the user that belongs to a login. The first login creates the user.
     fn link(&self, login: &Login) -> String {
         let (issuer, subject) = login.profile.key();
         let mut ids = self.ids.lock().unwrap();
@@ -55,7 +58,7 @@ impl People {
 }
 
 impl Users<Claims> for People {
-    /// Nobody has a password here.
+    /// Finds nobody by name, since no user has a password.
     fn find<'a>(&'a self, _: &'a str) -> StoreFuture<'a, Option<User<Claims>>> {
         Box::pin(async { Ok(None) })
     }
@@ -75,7 +78,7 @@ impl Users<Claims> for People {
 async fn page(user: Option<AuthUser<Claims>>) -> Html<String> {
     let name = user.and_then(|user| user.read::<String>("name"));
     Html(match name {
-        // A name is whatever somebody has typed at the provider.
+        // The user chose the name at the provider, so it is not trusted.
         Some(name) => format!(
             "Hello, {}. <form method=post action=/logout><button>Log out</button></form>\n",
             name.replace('&', "&amp;").replace('<', "&lt;")
@@ -136,7 +139,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(axum::serve(listener, app).await?)
 }
 
-/// A provider in this process, found by its address as any other is.
+/// Starts a provider in this process and discovers it by its address like any other.
 async fn own_provider() -> Result<Provider, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -148,7 +151,7 @@ async fn own_provider() -> Result<Provider, Box<dyn Error>> {
     Ok(found.client_secret("swordfish").build()?)
 }
 
-/// Accounts whose logins end in a session.
+/// Returns accounts whose logins create a session.
 fn accounts(
     people: Arc<dyn Users<Claims>>,
     store: Arc<dyn Store>,

@@ -1,4 +1,5 @@
-//! A small OpenID provider, so that the example runs without an account anywhere. Everybody who says so is Ada.
+//! A small OpenID provider, so that the example runs without an account elsewhere. It believes
+//! every visitor who claims to be Ada.
 
 use std::{
     collections::HashMap,
@@ -23,11 +24,11 @@ type Parameters = HashMap<String, String>;
 struct Provider {
     url: String,
     tokens: Jwt<Claims>,
-    /// What was asked for, by the code that was given out for it.
+    /// The parameters of each authorization request, by the code that was issued for it.
     codes: Arc<Mutex<HashMap<String, Parameters>>>,
 }
 
-/// The routes of a provider at `url`, which knows one application.
+/// Returns the routes of a provider at `url` with one registered application.
 pub(crate) fn routes(url: &str, client_id: &str) -> Result<Router, ConfigError> {
     let ring = KeyRing::new(Key::generate(Algorithm::Es256)?);
     let tokens = Jwt::builder(ring).issuer(url).audience(client_id);
@@ -60,7 +61,7 @@ async fn keys(State(provider): State<Provider>) -> Json<Value> {
     Json(provider.tokens.keys().public_jwks())
 }
 
-/// A page that asks for a password in earnest.
+/// A real provider asks for a password on this page.
 async fn ask(uri: Uri) -> Html<String> {
     let query = uri.query().unwrap_or_default().replace('&', "&amp;");
     Html(format!(
@@ -91,7 +92,7 @@ async fn token(State(provider): State<Provider>, Form(form): Form<Parameters>) -
     let claims = Claims::new()
         .with("nonce", asked.get("nonce"))
         .and_then(|claims| claims.with("name", "Ada Lovelace"))
-        .expect("texts are JSON");
+        .expect("strings serialize");
     let id_token = provider.tokens.issue(Grant::new("ada", claims)).await;
     let id_token = id_token.expect("the key can sign");
     Json(json!({ "access_token": "ada's", "token_type": "Bearer", "id_token": id_token.expose() }))

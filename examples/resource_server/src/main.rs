@@ -1,5 +1,7 @@
 //! A service that accepts the access tokens of an identity provider.
-//! `cargo run --example resource_server --features jwks -- https://id.acme.dev/realms/acme orders`, then the curl line it prints.
+//!
+//! `cargo run -p example-resource-server -- https://id.acme.dev/realms/acme orders`, then run the
+//! curl line that it prints.
 
 #![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
@@ -28,13 +30,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut start = JwtLayer::<Claims>::from_issuer(&issuer)
         .audience(&audience)
-        // Where the provider writes roles: this is Keycloak's way.
+        // The claims in which the provider states roles, here those of Keycloak.
         .claim_map(ClaimMap::keycloak(&audience));
     if issuer.starts_with("http://") {
-        // A provider on this machine, for trying things out.
+        // A provider on this machine, for development.
         start = start.insecure_http_on_loopback();
     }
-    let layer = start.await?; // the keys are there, before the first request
+    let layer = start.await?; // loads the keys before the first request
 
     let app = Router::new()
         .route("/orders", get(async || "three orders"))

@@ -1,5 +1,7 @@
-//! A page that needs a login, and a payment that needs a code younger than five minutes. `cargo run --example step_up
-//! --features otp`, scan the QR code with an authenticator, then the curl lines it prints.
+//! A page that needs a login, and a payment that needs a code given less than five minutes ago.
+//!
+//! `cargo run -p example-step-up`, scan the QR code with an authenticator, then run the curl lines
+//! that it prints.
 
 #![allow(
     clippy::print_stdout,
@@ -25,11 +27,12 @@ use tower_jam::{
 #[derive(Clone, Serialize, Deserialize)]
 struct User {
     name: String,
-    /// Whether a code is due is a field of the user, so that a record that was lost opens nothing.
+    /// Whether the user must give a code. It is a field of the user, so that a lost OTP record does
+    /// not turn the second factor off.
     has_otp: bool,
 }
 
-/// Logs Alice in. A password would be looked at here; `account::routes` does.
+/// Logs Alice in. A real application verifies a password here, as `account::routes` does.
 async fn login(session: Session) -> Result<StatusCode, Rejection> {
     let alice = User {
         name: "Alice".to_owned(),
@@ -40,12 +43,12 @@ async fn login(session: Session) -> Result<StatusCode, Rejection> {
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Who it is: any login will do.
+/// A page for every authenticated user.
 async fn me(user: AuthUser<User>) -> Json<AuthUser<User>> {
     Json(user)
 }
 
-/// Inside [`OtpGuard`]: a code was given less than five minutes ago, with this request or before.
+/// A page behind [`OtpGuard`]: a code was given with this request, or less than five minutes ago.
 async fn pay(identity: Identity) -> Json<Value> {
     let proved_at = identity.proved_at(&Factor::Otp);
     Json(json!({ "paid": true, "code_given_at": proved_at.map(|at| at.as_secs()) }))
@@ -56,7 +59,7 @@ struct Code {
     code: String,
 }
 
-/// Confirms the authenticator that was begun at the start, and shows the recovery codes, once.
+/// Confirms the enrolment that `main` began. The recovery codes are shown only this once.
 async fn confirm(
     State(otp): State<Otp>,
     session: Session,

@@ -1,6 +1,7 @@
-//! How an application tests itself with `tower_jam::testing`: its own router, real engines, no server, no sleeping.
+//! How an application tests itself with `tower_jam::testing`: its own router and real engines,
+//! without a server and without sleeping.
 //!
-//! `cargo test --example testing --features testing`
+//! `cargo test -p example-testing`
 
 #![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
@@ -15,7 +16,8 @@ use tower_jam::{
     layer::{AuthLayer, GuardLayer},
 };
 
-/// The application. In a program its engines come from the configuration; here, as in the tests, from a `TestJam`.
+/// Returns the application. A program takes the engines from its configuration; here, as in the
+/// tests, they come from a `TestJam`.
 fn app(jwt: Jwt<Claims>, sessions: Sessions<Claims>) -> Router {
     let pages = Router::new()
         .route("/me", get(|user: AuthUser<Claims>| async { Json(user) }))
@@ -40,7 +42,7 @@ fn app(jwt: Jwt<Claims>, sessions: Sessions<Claims>) -> Router {
 fn main() {
     let jam = tower_jam::testing::TestJam::<Claims>::new();
     let _app = app(jam.jwt().clone(), jam.sessions().clone());
-    println!("run the tests: cargo test --example testing --features testing");
+    println!("run the tests: cargo test -p example-testing");
 }
 
 #[cfg(test)]
