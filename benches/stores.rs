@@ -173,7 +173,7 @@ async fn redis_loads(value: &[u8]) {
     );
     let before = used_memory(&server);
     for number in 0..10_000_u32 {
-        let write = Write::new(value.to_vec(), hence()).in_group(key("user", number / 2));
+        let write = Write::new(value.to_vec(), expiry()).in_group(key("user", number / 2));
         store
             .put(&key("session", FRESH + number), write, When::Absent)
             .await
@@ -276,7 +276,7 @@ async fn file(value: &[u8]) {
         let (store, value) = (Arc::clone(&store), value.to_vec());
         let name = format!("file: durable writes, {writers} at a time");
         per_second_by(&name, writers, DURABLE, move |number| {
-            let (store, write) = (Arc::clone(&store), Write::new(value.clone(), hence()));
+            let (store, write) = (Arc::clone(&store), Write::new(value.clone(), expiry()));
             #[allow(clippy::cast_possible_truncation, reason = "few")]
             let key = key("session", number as u32);
             async move { assert!(store.put(&key, write, When::Always).await.unwrap()) }
@@ -313,7 +313,7 @@ async fn memory(value: &[u8]) {
     let store = MemoryStore::new();
     let before = resident();
     for number in 0..100_000_u32 {
-        let write = Write::new(value.to_vec(), hence()).in_group(key("user", number / 2));
+        let write = Write::new(value.to_vec(), expiry()).in_group(key("user", number / 2));
         store
             .put(&key("session", number), write, When::Absent)
             .await
@@ -342,7 +342,7 @@ async fn fill(store: &dyn Store, value: &[u8]) -> Arc<Vec<store::Key>> {
         .collect();
     for key in &keys {
         store
-            .put(key, Write::new(value.to_vec(), hence()), When::Always)
+            .put(key, Write::new(value.to_vec(), expiry()), When::Always)
             .await
             .unwrap();
     }
@@ -353,7 +353,7 @@ fn key(namespace: &'static str, number: u32) -> store::Key {
     store::Key::new(namespace, &[&number.to_be_bytes()])
 }
 
-fn hence() -> tower_jam::Timestamp {
+fn expiry() -> tower_jam::Timestamp {
     SystemClock.now().after(Duration::from_secs(3_600))
 }
 

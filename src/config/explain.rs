@@ -1,4 +1,4 @@
-//! What a configuration states, setting by setting, with the defaults of the rest, and its weaknesses.
+//! Explains a configuration, setting by setting, with the defaults and the weak settings.
 
 use std::path::PathBuf;
 
