@@ -146,8 +146,7 @@ pub fn config(data: &[u8]) {
     for format in [Format::Toml, Format::Yaml, Format::Json] {
         let loader = Config::text(text, format).variables([("JAM_SECRET", "0123456789abcdef")]);
         if let Ok(config) = loader.load() {
-            config.explain();
-            config.warnings();
+            drop((config.explain(), config.warnings()));
         }
     }
 }
