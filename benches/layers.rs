@@ -1,6 +1,7 @@
-//! What a layer adds to a request on an axum route: time, and allocations.
+//! What a layer adds to a request on an axum route, in time and allocations.
 //!
-//! `cargo bench --bench layers --all-features`. The bare route is the base line to subtract.
+//! `cargo bench -p tower-jam-benches --bench layers`. Subtract the bare route, which is the
+//! baseline.
 
 #![allow(
     clippy::unwrap_used,
@@ -65,7 +66,7 @@ fn bare_route(bencher: Bencher<'_, '_>) {
     run(bencher, &Router::new().route("/", get(|| async {})), None);
 }
 
-/// The least that a layer of this kind does: a box for its future, and two values for the handler.
+/// The minimum for a layer of this kind: a boxed future, and two values for the handler.
 #[divan::bench(sample_size = 200)]
 fn floor_layer(bencher: Bencher<'_, '_>) {
     #[derive(Clone)]

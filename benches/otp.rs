@@ -1,6 +1,6 @@
-//! What one-time codes cost: a code, a check of it, and a verdict with its write.
+//! What one-time codes cost: computing a code, checking one, and accepting one with its write.
 //!
-//! `cargo bench --bench otp --all-features`.
+//! `cargo bench -p tower-jam-benches --bench otp`.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ fn main() {
     divan::main();
 }
 
-/// A clock that is a period later each time a code is due.
+/// A clock that the benchmark advances by a period per code.
 #[derive(Debug, Default)]
 struct Periods(AtomicU64);
 
@@ -49,7 +49,8 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-/// What an authenticator does, and a check three times: its own period, the one before and the one after.
+/// What an authenticator computes once, and a check three times: for the current period, the one
+/// before and the one after.
 #[divan::bench(args = [Digest::Sha1, Digest::Sha256, Digest::Sha512], sample_size = 200)]
 fn one_code(bencher: Bencher<'_, '_>, digest: Digest) {
     let (totp, secret) = (Totp::new().with_digest(digest), OtpSecret::generate());
@@ -70,7 +71,8 @@ fn enrolled(clock: &Arc<Periods>) -> (Otp, OtpSecret) {
     (otp, secret)
 }
 
-/// A right code: read, opened, three codes compared, sealed and written.
+/// A correct code: the record is read and opened, three codes are compared, the record is sealed
+/// and written.
 #[divan::bench(sample_size = 200)]
 fn verify_on_the_memory_store(bencher: Bencher<'_, '_>) {
     let clock = Arc::new(Periods::default());
@@ -78,7 +80,7 @@ fn verify_on_the_memory_store(bencher: Bencher<'_, '_>) {
     let next = || {
         clock.0.fetch_add(1, Ordering::Relaxed);
     };
-    // One code after the other, so that each is fresh when its turn comes.
+    // One code per period, so that none was used before.
     bencher.bench_local(|| {
         next();
         let code = Totp::new().code(&secret, clock.now());
@@ -88,7 +90,7 @@ fn verify_on_the_memory_store(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// A used code: nothing is written.
+/// A used code, for which nothing is written.
 #[divan::bench(sample_size = 200)]
 fn refuse_a_used_code(bencher: Bencher<'_, '_>) {
     let clock = Arc::new(Periods::default());

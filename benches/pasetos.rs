@@ -1,6 +1,7 @@
-//! Verifying and minting one PASETO: this crate, pasetors alone, and a token seen before.
+//! Verifying and minting a PASETO: this crate, pasetors alone, and a cached token.
 //!
-//! `cargo bench --bench pasetos --all-features`. pasetors alone decodes and checks the seal; here the claims are read and judged too.
+//! `cargo bench -p tower-jam-benches --bench pasetos`. pasetors decodes and authenticates the
+//! token; this crate also parses and validates the claims.
 
 #![allow(
     clippy::unwrap_used,
@@ -62,7 +63,7 @@ fn minted(paseto: &Paseto<User>) -> String {
     now(async { paseto.issue(grant).await.unwrap().expose().clone() })
 }
 
-/// The engine's futures are ready at once without a token list.
+/// Without a token list, the futures of the engine are ready at the first poll.
 fn now<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -72,7 +73,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Every token is a new one, so that none is remembered.
+/// Every token is new, so none is in the cache.
 #[divan::bench(args = KINDS, sample_size = 50)]
 fn verify_here(bencher: Bencher<'_, '_>, kind: &str) {
     let paseto = engine(kind);
@@ -118,7 +119,7 @@ fn mint_here(bencher: Bencher<'_, '_>, kind: &str) {
     bencher.bench_local(|| minted(black_box(&paseto)));
 }
 
-/// The bytes of a key as text.
+/// Returns the bytes of a key from its PASERK.
 fn bytes(paserk: &str) -> Vec<u8> {
     let body = paserk.rsplit('.').next().unwrap();
     URL_SAFE_NO_PAD.decode_to_vec(body).unwrap()

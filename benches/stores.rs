@@ -1,7 +1,9 @@
-//! What the stores do: sessions loaded per second with 64 requests in flight, writes, the near-cache, and memory.
+//! The throughput of the stores: sessions loaded per second with 64 requests in flight, writes, the
+//! near-cache, and memory use.
 //!
-//! `cargo bench --bench stores --all-features`. It starts a `redis-server` and a `postgres` of its own on loopback. Each
-//! figure is the median of five runs; peers run in the same process, one after the other.
+//! `cargo bench -p tower-jam-benches --bench stores`. It starts its own `redis-server` and
+//! `postgres` on loopback. Each figure is the median of five runs. Peers run in the same process,
+//! one after the other.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,7 +12,6 @@
     reason = "a benchmark without its set-up says nothing, and it talks to its reader"
 )]
 
-#[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::{
@@ -53,8 +54,8 @@ async fn main() {
     refreshes().await;
 }
 
-/// How many refreshes a second, each worker with a user and a device of its own. Each is a read of the account, one of
-/// the user, another read with a conditional write, and the signature of the access token.
+/// Measures refreshes per second. Each worker has its own user and device. A refresh reads the
+/// devices and the user, reads again for a conditional write, and signs the access token.
 async fn refreshes() {
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let server = redis::Server::start();
@@ -99,7 +100,7 @@ async fn refreshes() {
     }
 }
 
-/// A record as the engine stores it, of a user with a name.
+/// Returns a record as the engine stores it, of a user with a name.
 async fn session_record() -> Vec<u8> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let sessions = Sessions::<String>::builder(Arc::clone(&store), &MasterSecret::generate())
@@ -129,7 +130,7 @@ async fn redis_loads(value: &[u8]) {
     let patient = fred_pool(&server.url(), Some(Duration::from_secs(1))).await;
     let peer = tower_sessions_redis_store::RedisStore::new(pool.clone());
     let ids = peer_records(&peer, value.len()).await;
-    // In turns, so that whatever else the machine does meets all of them.
+    // Interleaved, so that other load on the machine affects all of them.
     let mut rates = [const { Vec::new() }; 4];
     for _ in 0..2 * RUNS {
         for (contender, pool) in [(0, &pool), (1, &patient)] {
@@ -174,7 +175,7 @@ async fn redis_loads(value: &[u8]) {
     );
     let before = used_memory(&server);
     for number in 0..10_000_u32 {
-        let write = Write::new(value.to_vec(), hence()).in_group(key("user", number / 2));
+        let write = Write::new(value.to_vec(), expiry()).in_group(key("user", number / 2));
         store
             .put(&key("session", FRESH + number), write, When::Absent)
             .await
@@ -184,7 +185,7 @@ async fn redis_loads(value: &[u8]) {
     println!("redis: {each} bytes per stored session, its place in the user's list included\n");
 }
 
-/// As long as the store's keys are.
+/// A key as long as those of the store.
 fn raw_key(number: usize) -> String {
     format!("raw:session:{number:064x}")
 }
@@ -206,7 +207,7 @@ async fn peer_records(
     Arc::new(ids)
 }
 
-/// One connection, as the store has. Without a time-out a command waits for ever when Redis is away.
+/// One connection, as the store has. Without a timeout, a command waits forever during an outage.
 async fn fred_pool(url: &str, timeout: Option<Duration>) -> Pool {
     let mut builder = Builder::from_config(Config::from_url(url).unwrap());
     if let Some(timeout) = timeout {
@@ -277,7 +278,7 @@ async fn file(value: &[u8]) {
         let (store, value) = (Arc::clone(&store), value.to_vec());
         let name = format!("file: durable writes, {writers} at a time");
         per_second_by(&name, writers, DURABLE, move |number| {
-            let (store, write) = (Arc::clone(&store), Write::new(value.clone(), hence()));
+            let (store, write) = (Arc::clone(&store), Write::new(value.clone(), expiry()));
             #[allow(clippy::cast_possible_truncation, reason = "few")]
             let key = key("session", number as u32);
             async move { assert!(store.put(&key, write, When::Always).await.unwrap()) }
@@ -314,7 +315,7 @@ async fn memory(value: &[u8]) {
     let store = MemoryStore::new();
     let before = resident();
     for number in 0..100_000_u32 {
-        let write = Write::new(value.to_vec(), hence()).in_group(key("user", number / 2));
+        let write = Write::new(value.to_vec(), expiry()).in_group(key("user", number / 2));
         store
             .put(&key("session", number), write, When::Absent)
             .await
@@ -325,7 +326,7 @@ async fn memory(value: &[u8]) {
     drop(store);
 }
 
-/// Bytes of this process in memory, where the system says so.
+/// Returns the resident memory of this process in bytes, if the system reports it.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -343,7 +344,7 @@ async fn fill(store: &dyn Store, value: &[u8]) -> Arc<Vec<store::StoreKey>> {
         .collect();
     for key in &keys {
         store
-            .put(key, Write::new(value.to_vec(), hence()), When::Always)
+            .put(key, Write::new(value.to_vec(), expiry()), When::Always)
             .await
             .unwrap();
     }
@@ -354,7 +355,7 @@ fn key(namespace: &'static str, number: u32) -> store::StoreKey {
     store::StoreKey::new(namespace, &[&number.to_be_bytes()])
 }
 
-fn hence() -> tower_jam::Timestamp {
+fn expiry() -> tower_jam::Timestamp {
     SystemClock.now().after(Duration::from_secs(3_600))
 }
 
@@ -365,7 +366,7 @@ where
     per_second_by(name, IN_FLIGHT, CALLS, work).await
 }
 
-/// Runs `calls` calls, as many at a time as there are workers, five times, and prints the median rate.
+/// Runs `calls` calls five times, with one call per worker in flight, and prints the median rate.
 async fn per_second_by<F>(
     name: &str,
     workers: usize,
@@ -429,7 +430,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 }
 
 const KEYS: usize = 1_000;
-/// The number of a key that no other figure has used.
+/// Returns the number of a key that no other figure uses.
 const FRESH: u32 = 1_000_000;
 const CALLS: usize = 100_000;
 const DURABLE: usize = 2_000;

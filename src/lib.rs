@@ -48,11 +48,6 @@ pub mod account;
 #[cfg(feature = "account")]
 pub mod routes;
 
-// `jam serve` is the application of an example, which uses this crate as any other application
-// does.
-#[cfg(feature = "cli")]
-extern crate self as tower_jam;
-
 // Blocking variants.
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -61,9 +56,6 @@ pub mod blocking;
 pub mod config;
 #[cfg(feature = "config")]
 mod jam;
-#[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
 
 // What the engines build on.
 #[cfg(any(feature = "jwt", feature = "session"))]

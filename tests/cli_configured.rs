@@ -357,7 +357,7 @@ async fn a_check_says_what_a_configuration_would_do() {
         "refresh: access tokens with refresh tokens, for each device",
         "rotate true",
         "passwords: logins with passwords",
-        "otp: codes by the time, each good once",
+        "otp: time-based codes, each accepted once",
     ] {
         assert!(words.iter().any(|said| said.starts_with(line)), "{said}");
     }

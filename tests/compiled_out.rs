@@ -1,9 +1,10 @@
 //! Tables and stores whose feature is not compiled in: each is refused with the feature's name.
 //!
-//! Run as `cargo test --features config --test compiled_out`; with the features there is nothing to see here. The crate is a
-//! dev-dependency of itself, with `account` and what that brings, so these are there.
+//! Run as `cargo test -p tower-jam --features account,config,store-file --test compiled_out`. With all features, it is empty.
 #![cfg(all(
+    feature = "account",
     feature = "config",
+    feature = "store-file",
     not(any(
         feature = "paseto",
         feature = "oauth2",

@@ -8,10 +8,6 @@
     feature = "axum"
 ))]
 
-#[path = "../examples/testing.rs"]
-#[allow(dead_code, reason = "its `main` is for readers")]
-mod example;
-
 use std::{sync::Arc, time::Duration};
 
 use tower_jam::{

@@ -1,12 +1,12 @@
-//! The application: registration, the routes of accounts, what is behind them, and logins with the providers that are
-//! configured.
+//! The application: registration, the routes of accounts, a few protected pages, and logins with
+//! the identity providers that are configured.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     extract::{ConnectInfo, DefaultBodyLimit, State, rejection::JsonRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -14,8 +14,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_http::csrf::CsrfLayer;
 use tower_jam::{
-    AuthUser, Claims, ConfigError, Factor, Identity, Jam, Rejection, StoreError,
-    account::StoreUsers, guard::role, layer::GuardLayer, password::NewPasswordError, routes,
+    AuthUser, Claims, ConfigError, Factor, Identity, Jam, Rejection, account::StoreUsers,
+    guard::role, layer::GuardLayer,
 };
 
 #[derive(Clone)]
@@ -25,13 +25,8 @@ struct App {
     admin: Option<Arc<str>>,
 }
 
-#[derive(Deserialize)]
-struct Form {
-    username: String,
-    password: String,
-}
-
-/// The routes. Who registers as `admin` has the role of that name. Sessions, codes and providers are there if they are configured.
+/// Returns the routes. The user that registers as `admin` gets the role of that name. Sessions,
+/// one-time codes and providers are served if they are configured.
 pub(crate) fn router(jam: &Jam, admin: Option<String>) -> Result<Router, ConfigError> {
     let accounts = jam.accounts()?;
     let admins = GuardLayer::new(role("admin"));
@@ -42,10 +37,9 @@ pub(crate) fn router(jam: &Jam, admin: Option<String>) -> Result<Router, ConfigE
         let code = code.within(Duration::from_secs(5 * 60));
         protected = protected.route("/vault", get(vault).route_layer(code));
     }
-    let register = post(register).route_layer(CsrfLayer::new());
     let mut router = protected
         .route_layer(jam.pairs_layer()?)
-        .route("/register", register)
+        .route("/register", post(register).route_layer(CsrfLayer::new()))
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(readyz));
     if let Ok(cookie) = jam.session_layer() {
@@ -61,53 +55,75 @@ pub(crate) fn router(jam: &Jam, admin: Option<String>) -> Result<Router, ConfigE
     };
     let router = router
         .layer(DefaultBodyLimit::max(16 * 1024))
-        .merge(routes::accounts(accounts.clone()));
+        .merge(tower_jam::routes::accounts(accounts.clone()));
     #[cfg(feature = "oauth2")]
-    let router = with_providers(router, &app)?;
+    let router = providers::add(router, &app)?;
     Ok(router.with_state(app))
+}
+
+#[derive(Deserialize)]
+struct Registration {
+    username: String,
+    password: String,
 }
 
 async fn register(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    asked: Result<Json<Form>, JsonRejection>,
-) -> Result<Response, Failure> {
-    // axum's own answer quotes what does not fit, which may be the password.
-    let Json(asked) = asked.map_err(|refused| Failure::Unreadable(refused.status()))?;
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '+');
-    if !(1..=64).contains(&asked.username.len()) || !asked.username.chars().all(is_name) {
-        return Err(Failure::Unprocessable(
-            "a username is 1 to 64 letters, digits or any of . _ - @ +".to_owned(),
-        ));
+    body: Result<Json<Registration>, JsonRejection>,
+) -> Result<Response, Rejection> {
+    let Json(Registration { username, password }) = match body {
+        Ok(body) => body,
+        // The message of axum is not used: it quotes the body, which may contain the password.
+        Err(error) => return Ok(problem(error.status(), "a name and a password are needed")),
+    };
+    let is_allowed =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '+');
+    if !(1..=64).contains(&username.len()) || !username.chars().all(is_allowed) {
+        let rule = "a username is 1 to 64 letters, digits or any of . _ - @ +";
+        return Ok(problem(StatusCode::UNPROCESSABLE_ENTITY, rule));
     }
-    // Each one stays, and costs a hash: so it counts as an attempt of this address, and is not given back.
+    // A registration costs a hash and stays in the store, so it counts as an attempt of its address
+    // and is not given back.
     let throttle = app.jam.throttle()?;
     let address = throttle.client_address(peer.ip(), &headers);
     let _counted = throttle.attempt_from(address).await?;
     let passwords = app.jam.passwords()?;
-    let password = passwords
-        .check_new_for(&asked.password, [asked.username.as_str()])
-        .await?;
+    let checked = passwords
+        .check_new_for(&password, [username.as_str()])
+        .await;
+    let password = match checked {
+        Ok(password) => password,
+        Err(error) => {
+            return Ok(problem(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &error.to_string(),
+            ));
+        }
+    };
     let hash = passwords.hash(&password).await?;
-    let user = Claims::new().with("username", &asked.username)?;
-    let roles = app.roles(&asked.username);
-    let id = app
-        .users
-        .add(&asked.username, hash.expose(), roles, user)
-        .await?;
-    let id = id.ok_or(Failure::Conflict)?;
-    Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
+    let claims = Claims::new().with("username", &username).map_err(|error| {
+        Rejection::misconfigured("a claim does not serialize").with_source(error)
+    })?;
+    let is_admin = app.admin.as_deref() == Some(&*username);
+    let roles = is_admin.then_some("admin");
+    let added = app.users.add(&username, hash.expose(), roles, claims);
+    Ok(match added.await? {
+        Some(id) => (StatusCode::CREATED, Json(json!({ "id": id }))).into_response(),
+        None => problem(StatusCode::CONFLICT, "this username is taken"),
+    })
 }
 
 async fn me(user: AuthUser<Claims>) -> Json<AuthUser<Claims>> {
     Json(user)
 }
 
-/// Inside `OtpGuard`: a code came with this request, or was given less than five minutes ago.
+/// A page behind `OtpGuard`: the caller has given a code with this request, or less than five
+/// minutes ago.
 async fn vault(identity: Identity) -> Json<Value> {
-    let given = identity.proved_at(&Factor::Otp);
-    Json(json!({ "gold": 79, "code_given_at": given.map(|at| at.as_secs()) }))
+    let proved_at = identity.proved_at(&Factor::Otp);
+    Json(json!({ "gold": 79, "code_given_at": proved_at.map(|at| at.as_secs()) }))
 }
 
 async fn welcome(user: AuthUser<Claims>) -> Json<Value> {
@@ -120,111 +136,57 @@ async fn jwks(State(app): State<App>) -> Result<impl IntoResponse, Rejection> {
     Ok((cached, Json(keys)))
 }
 
-/// Whether requests can be answered: a process may live while its store is away.
+/// Whether requests can be answered: a process can be alive while its store is unavailable.
 async fn readyz(State(app): State<App>) -> Result<&'static str, Rejection> {
     app.jam.ready().await?;
     Ok("ready")
 }
 
-impl App {
-    fn roles(&self, username: &str) -> Vec<String> {
-        let is_admin = self.admin.as_deref() == Some(username);
-        is_admin.then(|| "admin".to_owned()).into_iter().collect()
-    }
+/// An error in the form of RFC 9457.
+fn problem(status: StatusCode, detail: &str) -> Response {
+    let body = json!({ "type": "about:blank", "title": status.canonical_reason(),
+        "status": status.as_u16(), "detail": detail });
+    let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
+    (status, content_type, body.to_string()).into_response()
 }
 
-/// Logins with the providers that are configured, each user made at its first login.
+/// Logins with the identity providers that are configured.
 #[cfg(feature = "oauth2")]
-fn with_providers(router: Router<App>, app: &App) -> Result<Router<App>, ConfigError> {
-    let providers: Vec<_> = app.jam.oauth2_clients().cloned().collect();
-    if providers.is_empty() {
-        return Ok(router);
+mod providers {
+    use tower_jam::{StoreError, account::Users, oauth2::ProviderLogin};
+
+    use super::*;
+
+    pub(super) fn add(router: Router<App>, app: &App) -> Result<Router<App>, ConfigError> {
+        let clients: Vec<_> = app.jam.oauth2_clients().cloned().collect();
+        if clients.is_empty() {
+            return Ok(router);
+        }
+        let (accounts, users) = (app.jam.accounts()?.clone(), Arc::clone(&app.users));
+        let link = move |login| link(Arc::clone(&users), login);
+        Ok(router.merge(tower_jam::routes::providers(accounts, clients, link)?))
     }
-    let (accounts, users) = (app.jam.accounts()?.clone(), Arc::clone(&app.users));
-    let link = move |login| link(Arc::clone(&users), login);
-    Ok(router.merge(routes::providers(accounts, providers, link)?))
-}
 
-#[cfg(feature = "oauth2")]
-async fn link(
-    users: Arc<StoreUsers<Claims>>,
-    login: tower_jam::oauth2::ProviderLogin,
-) -> Result<Option<String>, StoreError> {
-    use tower_jam::account::Users;
-
-    let (issuer, subject) = login.profile.key();
-    // Nobody can register this name: it has a space in it.
-    let name = format!("{issuer} {subject}");
-    let shown = login.profile.name.as_deref().unwrap_or("somebody");
-    // What somebody is called elsewhere is no username here.
-    let claims = Claims::new().with("name", shown);
-    let claims = claims.map_err(|error| StoreError::Unavailable(error.into()))?;
-    if users.find(&name).await?.is_none() {
-        // Of two first logins at once one makes the user.
-        users
-            .add(&name, NO_PASSWORD, [] as [String; 0], claims)
-            .await?;
+    /// Returns the id of the user that belongs to a login. The first login creates the user.
+    async fn link(
+        users: Arc<StoreUsers<Claims>>,
+        login: ProviderLogin,
+    ) -> Result<Option<String>, StoreError> {
+        let (issuer, subject) = login.profile.key();
+        // Nobody can register this name, since it contains a space.
+        let name = format!("{issuer} {subject}");
+        if users.find(&name).await?.is_none() {
+            // The provider's name of the user is for display: it is no username here.
+            let shown = login.profile.name.as_deref().unwrap_or("somebody");
+            let claims = Claims::new().with("name", shown);
+            let claims = claims.map_err(|error| StoreError::Unavailable(error.into()))?;
+            // Of two first logins at once, one creates the user.
+            users.add(&name, NO_PASSWORD, [""; 0], claims).await?;
+        }
+        let user = users.find(&name).await?;
+        Ok(user.map(|user| user.grant.subject().to_owned()))
     }
-    let user = users.find(&name).await?;
-    Ok(user.map(|user| user.grant.subject().to_owned()))
-}
 
-/// The hash of a user whom no password lets in.
-#[cfg(feature = "oauth2")]
-const NO_PASSWORD: &str = "";
-
-enum Failure {
-    Conflict,
-    Unreadable(StatusCode),
-    Unprocessable(String),
-    Rejected(Rejection),
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let (status, detail) = match self {
-            Self::Conflict => (StatusCode::CONFLICT, "this username is taken".to_owned()),
-            Self::Unreadable(status) => (status, "a name and a password are needed".to_owned()),
-            Self::Unprocessable(detail) => (StatusCode::UNPROCESSABLE_ENTITY, detail),
-            Self::Rejected(rejection) => return rejection.into_response(),
-        };
-        let problem = json!({ "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(), "detail": detail });
-        let content_type = HeaderValue::from_static("application/problem+json");
-        (
-            status,
-            [(header::CONTENT_TYPE, content_type)],
-            problem.to_string(),
-        )
-            .into_response()
-    }
-}
-
-impl From<Rejection> for Failure {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
-    }
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self::Rejected(error.into())
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Rejected(error.into())
-    }
-}
-
-impl From<NewPasswordError> for Failure {
-    fn from(error: NewPasswordError) -> Self {
-        Self::Unprocessable(error.to_string())
-    }
-}
-
-impl From<serde_json::Error> for Failure {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Rejected(Rejection::misconfigured("a claim does not serialise").with_source(error))
-    }
+    /// A hash that no password matches.
+    const NO_PASSWORD: &str = "";
 }

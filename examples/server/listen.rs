@@ -1,4 +1,5 @@
-//! From routes to a listening process, and its end: what has begun is answered, and nobody waits for ever.
+//! The listening socket and the graceful stop: requests that have begun are answered, within a
+//! bound.
 
 use std::{
     io::{self, Write},
@@ -14,21 +15,21 @@ pub(crate) async fn listen(address: SocketAddr, router: Router) -> io::Result<()
     let listener = TcpListener::bind(address).await.map_err(|error| {
         io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
     })?;
-    greet(listener.local_addr()?)?;
+    print_greeting(listener.local_addr()?)?;
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(stopped());
-    // Whoever has sent half a request by then is not waited for any longer.
-    let overdue = async {
-        stopped().await;
-        tokio::time::sleep(PATIENCE).await;
+    let server = axum::serve(listener, service).with_graceful_shutdown(stop_signal());
+    // A client that has sent only half a request by then is cut off.
+    let deadline = async {
+        stop_signal().await;
+        tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
         outcome = server => outcome,
-        () = overdue => Ok(()),
+        () = deadline => Ok(()),
     }
 }
 
-fn greet(address: SocketAddr) -> io::Result<()> {
+fn print_greeting(address: SocketAddr) -> io::Result<()> {
     writeln!(
         io::stdout(),
         "\
@@ -40,14 +41,14 @@ Try it in another terminal:
   TOKEN=$(curl -s -H 'content-type: application/json' -d '{{\"username\":\"alice\",\"password\":\"correct horse\"}}' http://{address}/login | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')
   curl -i -H \"authorization: Bearer $TOKEN\" http://{address}/me
 
-and a refusal:
+and a request that is rejected:
 
   curl -i -H \"authorization: Bearer $TOKEN\" http://{address}/admin
 "
     )
 }
 
-async fn stopped() {
+async fn stop_signal() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
@@ -64,5 +65,5 @@ async fn stopped() {
     interrupt.await.ok();
 }
 
-/// Many times as long as a login takes.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Many times the duration of a login.
+const GRACE: Duration = Duration::from_secs(3);

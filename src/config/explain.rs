@@ -11,41 +11,63 @@ use super::{
     settings::StoreKind,
 };
 
-/// One setting of a table that exists.
-pub(crate) struct ExplainedSetting {
-    /// Its table, such as `jwt.accept[0]`; empty for the instance itself.
-    pub(crate) table: String,
-    pub(crate) name: String,
-    /// The stated value, or the default as the reference page words it. Secrets are redacted.
-    pub(crate) value: String,
-    pub(crate) is_stated: bool,
+/// One setting of a table that the configuration has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ExplainedSetting {
+    /// The table, such as `jwt.accept[0]`. Empty for the instance itself.
+    pub table: String,
+    /// The name of the setting in its table.
+    pub name: String,
+    /// The stated value, or the default in the words of the reference. A secret is `(not shown)`.
+    pub value: String,
+    /// Whether the configuration or a variable states the value.
+    pub is_stated: bool,
+}
+
+/// A setting that weakens the security of an instance.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SettingWarning {
+    /// The setting, such as `jwt.ttl`, or `the configuration` for the file as a whole.
+    pub setting: String,
+    /// Why it is weak.
+    pub reason: String,
 }
 
 impl Config {
-    /// Returns every setting of each table that exists.
-    pub(crate) fn explain(&self) -> Vec<ExplainedSetting> {
-        let mut explained = Vec::new();
-        explain_table(&mut explained, "", &schema(), &self.stated);
-        explained
+    /// Returns every setting of each table that the configuration has, without secrets.
+    #[must_use]
+    pub fn explain(&self) -> Vec<ExplainedSetting> {
+        let mut settings = Vec::new();
+        explain_table(&mut settings, "", &schema(), &self.stated);
+        settings
     }
 
-    /// Returns what weakens this instance, as pairs of setting and reason.
-    pub(crate) fn warnings(&self) -> Vec<(String, String)> {
+    /// Returns the settings that weaken this instance.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<SettingWarning> {
         let exposed = self.is_exposed.then(|| {
             let reason = "the file contains a secret and is readable by every user of this machine";
             ("the configuration".to_owned(), reason.to_owned())
         });
-        self.weak().into_iter().chain(exposed).collect()
+        let warnings = self.weak().into_iter().chain(exposed);
+        warnings
+            .map(|(setting, reason)| SettingWarning { setting, reason })
+            .collect()
     }
 
-    /// Whether the stored data is lost when the process ends.
-    pub(crate) fn is_in_memory(&self) -> bool {
+    /// Returns whether the store is in memory, so that its contents end with the process.
+    #[must_use]
+    pub fn is_in_memory(&self) -> bool {
         let store = self.settings.store.as_ref();
         store.is_none_or(|store| store.r#type == StoreKind::Memory)
     }
 
-    /// Returns the file of the secret that only sessions use.
-    pub(crate) fn session_secret_file(&self) -> Option<PathBuf> {
+    /// Returns the path of `session.secret_file`, the secret that only sessions use. Returns
+    /// `None` if it is not set.
+    #[must_use]
+    pub fn session_secret_file(&self) -> Option<PathBuf> {
         let session = self.settings.session.as_ref()?;
         let file = session.secret_file.as_deref()?;
         Some(self.location.path(file))

@@ -150,13 +150,11 @@ impl Loader {
             vars::expand(&mut table, &variables)?;
             Ok((InstanceSettings::deserialize(Node(&table))?, table))
         });
-        let (settings, _table) = read.map_err(|error| location.node_error(error))?;
+        let (settings, table) = read.map_err(|error| location.node_error(error))?;
         Ok(Config {
             settings,
             location,
-            #[cfg(feature = "cli")]
-            stated: super::explain::redacted(&_table),
-            #[cfg(feature = "cli")]
+            stated: super::explain::redacted(&table),
             is_exposed,
         })
     }

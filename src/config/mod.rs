@@ -62,7 +62,6 @@
 #![doc = "\n"]
 #![doc = include_str!("reference.md")]
 
-#[cfg(feature = "cli")]
 mod explain;
 pub(crate) mod exposed;
 mod json;
@@ -71,7 +70,6 @@ pub(crate) mod nearest;
 pub(crate) mod node;
 pub(crate) mod place;
 mod reference;
-#[cfg(feature = "cli")]
 mod rules;
 #[cfg_attr(
     not(feature = "full"),
@@ -83,7 +81,6 @@ mod rules;
 )]
 pub(crate) mod settings;
 mod vars;
-#[cfg(feature = "cli")]
 mod weak;
 
 use std::path::Path;
@@ -91,6 +88,7 @@ use std::path::Path;
 use serde::Serialize;
 
 pub use self::{
+    explain::{ExplainedSetting, SettingWarning},
     load::{Format, Loader},
     reference::{reference, schema},
 };
@@ -101,10 +99,8 @@ pub struct Config {
     pub(crate) settings: settings::InstanceSettings,
     pub(crate) location: place::Location,
     /// The stated settings, with secrets redacted.
-    #[cfg(feature = "cli")]
     stated: serde_json::Value,
     /// Whether the file contains a secret and is readable by every user.
-    #[cfg(feature = "cli")]
     is_exposed: bool,
 }
 

@@ -164,10 +164,10 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
                 self.emit(EventKind::FingerprintChanged, subject, Some(device));
             }
             RefreshDecision::Reused { device } => {
-                self.emit(EventKind::ReuseDetected, subject, Some(device))
+                self.emit(EventKind::ReuseDetected, subject, Some(device));
             }
             RefreshDecision::Ahead { device } => {
-                self.emit(EventKind::StateLost, subject, Some(device))
+                self.emit(EventKind::StateLost, subject, Some(device));
             }
             RefreshDecision::Repeated { .. }
             | RefreshDecision::Replaced

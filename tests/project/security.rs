@@ -35,6 +35,7 @@ fn all_tests() -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     tests_below(&root.join("src"), &mut tests);
     tests_below(&root.join("tests"), &mut tests);
+    tests_below(&root.join("examples"), &mut tests);
     assert!(tests.contains("every_test_named_in_the_map_exists"));
     tests
 }

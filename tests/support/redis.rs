@@ -377,6 +377,12 @@ impl Guarded {
 #[derive(Clone)]
 pub struct Certificate(std::sync::Arc<Folder>);
 
+impl Default for Certificate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Certificate {
     pub fn new() -> Self {
         let folder = Folder::new("certificate");

@@ -64,9 +64,9 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         }
     }
 
-    /// Contacts neither stores nor providers, and stores all data in memory.
-    #[cfg(feature = "cli")]
-    pub(crate) fn offline(mut self) -> Self {
+    /// Builds without opening anything: the store is in memory in place of the table `store`, and no
+    /// identity provider is asked for its addresses. It is for tools that check a configuration.
+    pub fn offline(mut self) -> Self {
         self.is_offline = true;
         self
     }

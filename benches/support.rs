@@ -1,0 +1,13 @@
+//! Servers that a benchmark starts for itself: those of the library's tests.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a benchmark uses a part of what the tests need"
+)]
+
+#[path = "../tests/support/postgres.rs"]
+pub mod postgres;
+#[path = "../tests/support/process.rs"]
+pub mod process;
+#[path = "../tests/support/redis.rs"]
+pub mod redis;

@@ -1,0 +1,11 @@
+//! What this test shares with those of the library.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a test uses a part of what is shared"
+)]
+
+#[path = "../../../../tests/oauth/browser.rs"]
+pub mod browser;
+#[path = "../../../../tests/support/process.rs"]
+pub mod process;

@@ -1,0 +1,9 @@
+//! What this test shares with those of the library.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a test uses a part of what is shared"
+)]
+
+#[path = "../../../../tests/support/process.rs"]
+pub mod process;

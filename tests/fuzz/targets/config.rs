@@ -1,0 +1,10 @@
+//! `cargo fuzz run config`: see [`tower_jam_fuzz::config`].
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tower_jam_fuzz::config(data));
+
+#[cfg(not(fuzzing))]
+fn main() {
+    eprintln!("run it with cargo fuzz, or run `cargo test -p tower-jam-fuzz`");
+}
