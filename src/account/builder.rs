@@ -10,9 +10,9 @@ use super::{
     users::Users,
 };
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::Clock,
+    env::Env,
     error::ConfigError,
-    event::Events,
     otp::Otp,
     password::Passwords,
     refresh::TokenPairs,
@@ -27,6 +27,7 @@ pub struct AccountsBuilder<U>(AccountsInner<U>);
 
 impl<U> AccountsBuilder<U> {
     pub(super) fn new(
+        env: &Env,
         users: Arc<dyn Users<U>>,
         passwords: Passwords,
         throttle: Throttle,
@@ -43,8 +44,8 @@ impl<U> AccountsBuilder<U> {
             pairs,
             sessions: None,
             second_factor: None,
-            events: Events::default(),
-            clock: Arc::new(SystemClock),
+            events: env.events.clone(),
+            clock: Arc::clone(&env.clock),
         })
     }
 
@@ -82,18 +83,6 @@ impl<U> AccountsBuilder<U> {
         let devices = RememberedDevices::new(pairs.secret(), pairs.issuer(), life);
         second.remembered = Some(devices);
         Ok(self)
-    }
-
-    /// Sends events to `events`. Default: only to `tracing`.
-    pub fn events(mut self, events: Events) -> Self {
-        self.0.events = events;
-        self
-    }
-
-    /// Sets the clock. Default: the system clock.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.0.clock = clock;
-        self
     }
 
     /// Checks that the engines belong together, and builds the accounts.

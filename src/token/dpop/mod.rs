@@ -77,8 +77,9 @@ pub use self::{
 use self::{nonce::Nonces, proof::Proof, uri::PublicUrl};
 use crate::{
     clock::{Clock, SKEW, Timestamp},
+    env::Env,
     rejection::{self, Rejection},
-    secret::{MasterSecret, hash},
+    secret::hash,
     store::{Namespace, Store, StoreKey, When, Write},
 };
 
@@ -101,8 +102,8 @@ impl Dpop {
     /// Starts to build a verifier for the service that clients reach at `public_url`, such as
     /// `https://api.acme.dev`, including any path that a proxy or an outer router strips. Used
     /// proofs are recorded in `store`; nonces are derived from `secret`.
-    pub fn builder(store: Arc<dyn Store>, secret: &MasterSecret, public_url: &str) -> DpopBuilder {
-        DpopBuilder::new(store, secret, public_url)
+    pub fn builder(env: &Env, public_url: &str) -> DpopBuilder {
+        DpopBuilder::new(env, public_url)
     }
 
     /// Accepts the access tokens of `engine` that are bound to a key, with a proof of that key.

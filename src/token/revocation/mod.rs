@@ -95,6 +95,7 @@ use self::{
 };
 use crate::{
     clock::Timestamp,
+    env::Env,
     error::StoreError,
     event::{Event, EventKind},
     store::{
@@ -114,13 +115,13 @@ pub struct TokenList {
 
 impl TokenList {
     /// Starts to build a deny list: the tokens on it are rejected. The issuer must be set.
-    pub fn deny(store: Arc<dyn Store>) -> TokenListBuilder {
-        TokenListBuilder::new(store, ListMode::Deny)
+    pub fn deny(env: &Env) -> TokenListBuilder {
+        TokenListBuilder::new(env, ListMode::Deny)
     }
 
     /// Starts to build an allow list: only the tokens on it are accepted. The issuer must be set.
-    pub fn allow(store: Arc<dyn Store>) -> TokenListBuilder {
-        TokenListBuilder::new(store, ListMode::Allow)
+    pub fn allow(env: &Env) -> TokenListBuilder {
+        TokenListBuilder::new(env, ListMode::Allow)
     }
 
     /// Adds a token to the list. An existing entry stays, with the later of the two expiries.
