@@ -10,15 +10,8 @@ use super::{
     users::Users,
 };
 use crate::{
-    clock::Clock,
-    env::Env,
-    error::ConfigError,
-    otp::Otp,
-    password::Passwords,
-    refresh::TokenPairs,
-    secret::tag::TagKey,
-    session::Sessions,
-    throttle::Throttle,
+    clock::Clock, env::Env, error::ConfigError, otp::Otp, password::Passwords, refresh::TokenPairs,
+    secret::tag::TagKey, session::Sessions, throttle::Throttle,
 };
 
 /// Builds an [`Accounts`].

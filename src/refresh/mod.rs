@@ -68,7 +68,7 @@
 //! // Reads the user from the application's storage; `None` if the user may no longer log in.
 //! let users = async |subject: String| Ok(Some(Grant::new(subject, User { name: "Alice".into() })));
 //! # let users = move |subject: String| users(subject);
-//! let pairs = TokenPairs::builder(jwt, Arc::new(MemoryStore::new()), &MasterSecret::generate(), users).build()?;
+//! let pairs = TokenPairs::builder(&tower_jam::Env::new("https://auth.acme.dev", Arc::new(MemoryStore::new()), &MasterSecret::generate()), jwt, users).build()?;
 //!
 //! let alice = Grant::new("42", User { name: "Alice".into() }).factor(Factor::Password);
 //! let first = pairs.issue(alice).device_name("Firefox").await?;

@@ -12,11 +12,7 @@ use super::{
     token::{TEXT_BYTES, TagKeys},
 };
 use crate::{
-    clock::Clock,
-    env::Env,
-    error::ConfigError,
-    grant::ReadUser,
-    request::cookie::CookieSpec,
+    clock::Clock, env::Env, error::ConfigError, grant::ReadUser, request::cookie::CookieSpec,
     store::Store,
 };
 

@@ -9,8 +9,8 @@ use std::{
 use http::{Request, Response, header};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_jam::{
-    Algorithm, Claims, Factor, Grant, Jwt, Key, KeyRing, Session, SessionLayer, Sessions,
-    TokenList,
+    Algorithm, Claims, Env, Factor, Grant, Jwt, Key, KeyRing, MasterSecret, Session, SessionLayer,
+    Sessions, TokenList,
     event::{Event, EventKind, Events},
     testing::{Failure, TestJam},
 };
@@ -44,7 +44,7 @@ fn row(code: &'static str, is_named: bool) -> (&'static str, Option<String>, boo
 }
 
 fn sessions(jam: &TestJam, seen: &Seen) -> Sessions<Claims> {
-    let sessions = Sessions::builder(jam.store().clone(), jam.secret());
+    let sessions = Sessions::builder(&Env::new("self", jam.store().clone(), jam.secret()));
     let sessions = sessions.clock(jam.clock().clone()).events(seen.events());
     sessions.build().unwrap()
 }
@@ -140,8 +140,8 @@ async fn lists_tell_of_what_is_called_back() {
         let (jam, seen) = (TestJam::<Claims>::new(), Seen::default());
         let store = jam.store().clone();
         let list = match is_black {
-            true => TokenList::deny(store),
-            false => TokenList::allow(store),
+            true => TokenList::deny(&Env::new("i", store, &MasterSecret::generate())),
+            false => TokenList::allow(&Env::new("i", store, &MasterSecret::generate())),
         };
         let list = list
             .issuer("i")

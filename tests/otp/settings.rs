@@ -3,15 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
-    MasterSecret, Otp,
+    Env, MasterSecret, Otp,
     otp::{Hotp, OtpBuilder, Totp},
     store::MemoryStore,
 };
 
 fn builder(service: &str) -> OtpBuilder {
     Otp::builder(
-        Arc::new(MemoryStore::new()),
-        &MasterSecret::generate(),
+        &Env::new(
+            "self",
+            Arc::new(MemoryStore::new()),
+            &MasterSecret::generate(),
+        ),
         service,
     )
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tower_jam::{
-    Algorithm, Claims, Clock, Factor, Grant, Jwt, Key, KeyRing, MasterSecret, SystemClock,
+    Algorithm, Claims, Clock, Env, Factor, Grant, Jwt, Key, KeyRing, MasterSecret, SystemClock,
     TokenPairs,
     event::{Event, EventKind, Events},
     refresh::TokenPairsBuilder,
@@ -62,7 +62,11 @@ impl App {
             let user = users.lock().unwrap().get(&subject).cloned();
             async move { Ok(user) }
         };
-        let builder = TokenPairs::builder(jwt, Arc::clone(store), &self.secret, read);
+        let builder = TokenPairs::builder(
+            &Env::new("https://auth.acme.dev", Arc::clone(store), &self.secret),
+            jwt,
+            read,
+        );
         let hook = move |event: &Event| events.lock().unwrap().push(event.clone());
         set(builder.events(Events::to(hook))).build().unwrap()
     }

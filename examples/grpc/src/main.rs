@@ -18,7 +18,7 @@ use tonic::{
 };
 use tower::ServiceBuilder;
 use tower_jam::{
-    Accounts, Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, Passwords, Secret,
+    Accounts, Algorithm, AuthUser, Claims, Env, Jwt, Key, KeyRing, MasterSecret, Passwords, Secret,
     Throttle, TokenPairs,
     account::{self, Credentials, LoginError, NewDevice, Origin, StoreUsers, Users},
     guard::role,
@@ -94,7 +94,7 @@ impl wire::Method for Greeter {
 async fn accounts() -> Result<Accounts<Claims>, Box<dyn Error>> {
     let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
     let passwords = Passwords::builder().build()?;
-    let users = StoreUsers::new(store.clone(), &secret, ISSUER);
+    let users = StoreUsers::new(&Env::new(ISSUER, store.clone(), &secret));
     let hash = passwords
         .hash(&passwords.check_new("correct horse").await?)
         .await?;
@@ -108,9 +108,17 @@ async fn accounts() -> Result<Accounts<Claims>, Box<dyn Error>> {
         .audience("greeter")
         .build()?;
     let reread = account::user_reader(users.clone());
-    let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reread).build()?;
-    let throttle = Throttle::builder(store, &secret).build();
-    Ok(Accounts::builder(users, passwords, throttle, pairs).build()?)
+    let pairs =
+        TokenPairs::builder(&Env::new(ISSUER, store.clone(), &secret), jwt, reread).build()?;
+    let throttle = Throttle::builder(&Env::new(ISSUER, store, &secret)).build();
+    Ok(Accounts::builder(
+        &Env::new(ISSUER, store, &secret),
+        users,
+        passwords,
+        throttle,
+        pairs,
+    )
+    .build()?)
 }
 
 const ISSUER: &str = "https://auth.acme.dev";

@@ -52,7 +52,7 @@ struct UserRecord<U> {
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
     /// Creates a handle for the users of the issuer in the store of `env`, sealed with keys from its
     /// master secret.
-    #[must_use] 
+    #[must_use]
     pub fn new(env: &Env) -> Self {
         Self {
             store: Arc::clone(&env.store),

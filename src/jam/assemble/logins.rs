@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::{EngineParts, keys};
 use crate::{
-    env::Env,
-    config::settings::SessionSettings, error::ConfigError, grant::ReadUser,
+    config::settings::SessionSettings, env::Env, error::ConfigError, grant::ReadUser,
     request::cookie::CookieSpec, session::Sessions,
 };
 
@@ -188,7 +187,6 @@ mod otp {
 
 #[cfg(feature = "account")]
 mod account {
-    
 
     use super::EngineParts;
     use crate::{

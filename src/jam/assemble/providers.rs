@@ -1,6 +1,5 @@
 //! Builds the clients of the tables `oauth2.providers.NAME`.
 
-
 use super::{EngineParts, keys};
 use crate::{
     config::{

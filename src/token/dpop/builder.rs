@@ -3,10 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Dpop, DpopInner, nonce::Nonces, uri::PublicUrl};
-use crate::{
-    env::Env,
-    error::ConfigError,
-};
+use crate::{env::Env, error::ConfigError};
 
 /// Builds a [`Dpop`].
 #[must_use]

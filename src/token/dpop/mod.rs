@@ -41,7 +41,7 @@
 //!     .audience("api")
 //!     .build()?;
 //! let store = Arc::new(MemoryStore::new());
-//! let dpop = Dpop::builder(store, &MasterSecret::generate(), "https://api.acme.dev").build()?;
+//! let dpop = Dpop::builder(&tower_jam::Env::new("https://auth.acme.dev", store, &MasterSecret::generate()), "https://api.acme.dev").build()?;
 //!
 //! // In a login handler, after the password was checked: the key that signed the proof of the request.
 //! let login = async |proof: &str| -> Result<_, Box<dyn std::error::Error>> {

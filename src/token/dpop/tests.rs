@@ -11,7 +11,10 @@ use crate::{store::MemoryStore, testing::ManualClock};
 fn dpop(url: &str, now: u64) -> Dpop {
     let clock = Arc::new(ManualClock::at(Timestamp::from_secs(now)));
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
-    let builder = Dpop::builder(store, &MasterSecret::generate(), url);
+    let builder = Dpop::builder(
+        &crate::env::Env::new("self", store, &MasterSecret::generate()),
+        url,
+    );
     builder.clock(clock).build().unwrap()
 }
 

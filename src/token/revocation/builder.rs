@@ -9,10 +9,7 @@ use super::{
     TokenList,
     inner::{ListMode, TokenListInner},
 };
-use crate::{
-    env::Env,
-    error::ConfigError,
-};
+use crate::{env::Env, error::ConfigError};
 
 /// Builds a [`TokenList`].
 #[derive(Debug)]

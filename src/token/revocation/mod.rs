@@ -54,7 +54,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let list = TokenList::deny(Arc::new(MemoryStore::new())).issuer("https://auth.acme.dev").build()?;
+//! let list = TokenList::deny(&tower_jam::Env::new("https://auth.acme.dev", Arc::new(MemoryStore::new()), &tower_jam::MasterSecret::generate())).build()?;
 //! let ring = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
 //! let jwt = Jwt::<Claims>::builder(ring)
 //!     .issuer("https://auth.acme.dev")

@@ -8,7 +8,8 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_jam::{
-    Algorithm, Authenticate, Claims, Clock, Grant, Jwt, Key, KeyRing, MasterSecret, SystemClock,
+    Algorithm, Authenticate, Claims, Clock, Env, Grant, Jwt, Key, KeyRing, MasterSecret,
+    SystemClock,
     layer::AuthLayer,
     store::{MemoryStore, Store},
     testing::ManualClock,
@@ -47,7 +48,11 @@ impl World {
     }
 
     pub fn builder(&self, store: &Arc<dyn Store>) -> tower_jam::token::dpop::DpopBuilder {
-        Dpop::builder(Arc::clone(store), &self.secret, URL).clock(self.clock.clone())
+        Dpop::builder(
+            &Env::new("https://auth.acme.dev", Arc::clone(store), &self.secret)
+                .with_clock(self.clock.clone()),
+            URL,
+        )
     }
 
     pub async fn token(&self, client: &Client) -> String {

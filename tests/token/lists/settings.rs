@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_jam::{Claims, Grant, IssueError, Jwt, TokenList};
+use tower_jam::{Claims, Env, Grant, IssueError, Jwt, MasterSecret, TokenList};
 
 use super::world::{App, BOTH, Mode, issue, verdict};
 
@@ -18,7 +18,10 @@ fn a_list_is_built_with_an_issuer_and_a_life_that_means_something() {
         }
         assert!(list().max_ttl(Duration::from_secs(1)).build().is_ok());
     }
-    for unset in [TokenList::deny(app.store()), TokenList::allow(app.store())] {
+    for unset in [
+        TokenList::deny(app.store()),
+        TokenList::allow(&Env::new("", app.store(), &MasterSecret::generate())),
+    ] {
         assert_eq!(unset.build().unwrap_err().setting(), "issuer");
     }
 }

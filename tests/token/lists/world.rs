@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
-    Algorithm, Claims, Clock, Grant, Jwt, Key, KeyRing, SystemClock, TokenList, store,
+    Algorithm, Claims, Clock, Env, Grant, Jwt, Key, KeyRing, MasterSecret, SystemClock, TokenList,
+    store,
     store::{MemoryStore, Store},
     testing::ManualClock,
     token::{JwtBuilder, revocation::TokenListBuilder},
@@ -46,8 +47,8 @@ impl App {
     pub fn list(&self, mode: Mode, store: &Arc<dyn Store>) -> TokenListBuilder {
         let store = Arc::clone(store);
         let list = match mode {
-            Mode::Black => TokenList::deny(store),
-            Mode::White => TokenList::allow(store),
+            Mode::Black => TokenList::deny(&Env::new(ISSUER, store, &MasterSecret::generate())),
+            Mode::White => TokenList::allow(&Env::new(ISSUER, store, &MasterSecret::generate())),
         };
         list.issuer(ISSUER).clock(self.clock.clone())
     }
