@@ -10,7 +10,7 @@ use super::{
     users::Users,
 };
 use crate::{
-    clock::Clock, env::Env, error::ConfigError, otp::Otp, password::Passwords, refresh::TokenPairs,
+    env::Env, error::ConfigError, otp::Otp, password::Passwords, refresh::TokenPairs,
     secret::tag::TagKey, session::Sessions, throttle::Throttle,
 };
 

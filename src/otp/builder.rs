@@ -10,7 +10,7 @@ use super::{
     secret::{DEFAULT_BYTES, MAXIMUM_BYTES, MINIMUM_BYTES},
     uri::MAX_SERVICE_BYTES,
 };
-use crate::{clock::Clock, env::Env, error::ConfigError, store::Store};
+use crate::{env::Env, error::ConfigError};
 
 /// Builds an [`Otp`].
 #[must_use]

@@ -14,7 +14,6 @@ use crate::{
     error::ConfigError,
     grant::ReadUser,
     secret::{random, record::RecordKeys},
-    store::Store,
     token::Engine,
 };
 

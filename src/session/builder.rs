@@ -11,10 +11,7 @@ use super::{
     reread::{ReadUserSnapshot, RereadPolicy, SnapshotReader},
     token::{TEXT_BYTES, TagKeys},
 };
-use crate::{
-    clock::Clock, env::Env, error::ConfigError, grant::ReadUser, request::cookie::CookieSpec,
-    store::Store,
-};
+use crate::{env::Env, error::ConfigError, grant::ReadUser, request::cookie::CookieSpec};
 
 /// Builds a [`Sessions`].
 #[must_use]

@@ -26,7 +26,6 @@ use crate::{
     event::EventKind,
     grant::Grant,
     secret::Secret,
-    store::Store,
 };
 
 /// Creates, finds, changes and revokes sessions whose users have the type `U`.

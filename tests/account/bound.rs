@@ -69,10 +69,10 @@ async fn a_login_with_a_proof_is_bound_to_its_key() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let world = world_on(store.clone(), clock.clone()).await;
     let dpop = Dpop::builder(
-        &Env::new("self", store, &world.shared.secret),
+        &Env::new("self", store, &world.shared.secret).with_clock(clock),
         "https://auth.acme.dev",
     );
-    let dpop = dpop.clock(clock).build().unwrap();
+    let dpop = dpop.build().unwrap();
     let secret = Secret::new(SECRET.to_owned());
     let routes = AccountRoutes::builder(world.accounts.clone()).dpop(dpop);
     let app = world.mount(routes.service("billing", &secret).unwrap().build());
@@ -162,10 +162,10 @@ async fn watched(asks: bool) -> (Arc<ProbeStore>, World, Router) {
     let store = Arc::new(ProbeStore::new(memory));
     let world = world_on(store.clone(), clock.clone()).await;
     let dpop = Dpop::builder(
-        &Env::new("self", store.clone(), &world.shared.secret),
+        &Env::new("self", store.clone(), &world.shared.secret).with_clock(clock),
         "https://auth.acme.dev",
     );
-    let mut dpop = dpop.clock(clock);
+    let mut dpop = dpop;
     if asks {
         dpop = dpop.require_nonce();
     }

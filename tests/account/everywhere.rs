@@ -145,14 +145,15 @@ async fn a_pending_login_comes_to_nothing_however_short_sessions_live() {
         let (users, pairs) = (world.users.clone(), world.accounts.pairs().clone());
         let throttle = world.accounts.throttle().clone();
         let accounts = account::Accounts::builder(
-            &Env::new("self", world.store.clone(), &world.shared.secret),
+            &Env::new("self", world.store.clone(), &world.shared.secret)
+                .with_clock(world.clock.clone()),
             users,
             world.passwords.clone(),
             throttle,
             pairs,
         );
         let accounts = accounts.sessions(sessions).otp(world.otp.clone());
-        accounts.clock(world.clock.clone()).build().unwrap()
+        accounts.build().unwrap()
     };
     let pair = world.login().await;
     let phone = enroll(&world, &pair, &[]).await;

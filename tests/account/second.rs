@@ -506,7 +506,7 @@ async fn a_code_that_is_too_old_takes_nothing_away() {
     .build()
     .unwrap();
     let users: Arc<dyn Users<Claims>> = world.users.clone();
-    let throttle = Throttle::builder(&Env::new("self", store, secret)).build();
+    let throttle = Throttle::builder(&Env::new("self", store.clone(), secret)).build();
     let pairs = world.accounts.pairs().clone();
     let accounts = Accounts::builder(
         &Env::new("self", store, secret).with_clock(clock),

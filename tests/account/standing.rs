@@ -328,12 +328,12 @@ async fn engines_that_do_not_belong_together_are_an_error() {
         )
     };
     let sessions =
-        || Sessions::builder(&Env::new("self", world.store.clone(), &world.shared.secret));
+        |issuer| Sessions::builder(&Env::new(issuer, world.store.clone(), &world.shared.secret));
     let users = || tower_jam::account::user_reader(world.users.clone() as Arc<dyn Users<Claims>>);
-    let foreign = sessions().users(users()).build().unwrap();
+    let foreign = sessions("self").users(users()).build().unwrap();
     let error = builder().sessions(foreign).build().unwrap_err();
     assert_eq!(error.setting(), "sessions");
-    let lasting = sessions().issuer(ISSUER).build().unwrap();
+    let lasting = sessions(ISSUER).build().unwrap();
     let error = builder().sessions(lasting).build().unwrap_err();
     assert_eq!(error.setting(), "sessions");
     let otp = tower_jam::Otp::builder(

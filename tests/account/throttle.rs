@@ -43,8 +43,8 @@ impl World {
             let told = Arc::clone(&told);
             move |event| told.lock().unwrap().push(event.clone())
         });
-        let builder = Throttle::builder(&Env::new("self", shared, &secret));
-        let throttle = builder.clock(clock.clone()).events(events).build();
+        let env = Env::new("self", shared, &secret).with_clock(clock.clone());
+        let throttle = Throttle::builder(&env.with_events(events)).build();
         Self {
             clock,
             store,
@@ -185,8 +185,8 @@ async fn households_and_sites_have_budgets_too() {
 async fn a_success_leaves_no_counter_of_failures() {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
-    let throttle = Throttle::builder(&Env::new("self", store.clone(), &MasterSecret::generate()));
-    let throttle = throttle.clock(clock).build();
+    let env = Env::new("self", store.clone(), &MasterSecret::generate()).with_clock(clock);
+    let throttle = Throttle::builder(&env).build();
     for number in 0..200 {
         let address = ip(&format!("2001:db8:{number:x}::1"));
         let attempt = throttle.attempt("alice", address, None).await.unwrap();

@@ -4,7 +4,7 @@ use crate::support::postgres::{Server, execute};
 use serde::Deserialize;
 use sqlx::PgPool;
 use tower_jam::{
-    Claims, Env, MasterSecret,
+    Claims, Env,
     account::{PostgresUsers, PostgresUsersBuilder, Users},
 };
 

@@ -175,8 +175,8 @@ fn a_metered_store_counts_calls_by_verb_and_outcome() {
     run(async |book| {
         let jam = TestJam::<Claims>::new();
         let store = Arc::new(Metered::new(jam.store().clone()));
-        let sessions = Sessions::<Claims>::builder(&Env::new("self", store, jam.secret()));
-        let sessions = sessions.clock(jam.clock().clone()).build().unwrap();
+        let env = Env::new("self", store, jam.secret()).with_clock(jam.clock().clone());
+        let sessions = Sessions::<Claims>::builder(&env).build().unwrap();
         let session = sessions.create(alice()).await.unwrap();
         let expected = [
             row(EVENTS, "code=session_started"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_jam::{Env, MasterSecret, Secret, oauth2::Provider};
+use tower_jam::{Env, Secret, oauth2::Provider};
 
 use crate::{
     provider::{Fault, SECRET},

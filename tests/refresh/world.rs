@@ -62,13 +62,10 @@ impl App {
             let user = users.lock().unwrap().get(&subject).cloned();
             async move { Ok(user) }
         };
-        let builder = TokenPairs::builder(
-            &Env::new("https://auth.acme.dev", Arc::clone(store), &self.secret),
-            jwt,
-            read,
-        );
         let hook = move |event: &Event| events.lock().unwrap().push(event.clone());
-        set(builder.events(Events::to(hook))).build().unwrap()
+        let env = Env::new("https://auth.acme.dev", Arc::clone(store), &self.secret)
+            .with_events(Events::to(hook));
+        set(TokenPairs::builder(&env, jwt, read)).build().unwrap()
     }
 
     pub fn alice(&self) -> Grant<Claims> {

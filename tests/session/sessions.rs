@@ -1032,7 +1032,8 @@ async fn settings_that_contradict_each_other_are_refused_by_name() {
         setting(builder().absolute_timeout(Duration::from_secs(60)).build()),
         "absolute"
     );
-    assert_eq!(setting(builder().issuer("").build()), "issuer");
+    let env = Env::new("", Arc::new(MemoryStore::new()), &MasterSecret::generate());
+    assert_eq!(setting(Sessions::builder(&env).build()), "issuer");
     let long = CookieSpec::new(&"a".repeat(4090)).unwrap();
     assert_eq!(setting(builder().cookie(long).build()), "cookie");
 }
@@ -1048,14 +1049,12 @@ async fn a_session_that_does_not_read_counts_as_absent_and_is_replaced() {
         let (probe, store) = shared(ProbeStore::new(memory));
         let told = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&told);
-        let build = || {
-            Sessions::<User>::builder(
-                &Env::new("self", store.clone(), &secret).with_clock(clock.clone()),
-            )
-        };
+        let env = Env::new("self", store.clone(), &secret).with_clock(clock.clone());
+        let build = || Sessions::<User>::builder(&env);
         let events = Events::to(move |event| heard.lock().unwrap().push(event.kind));
+        let heard_by = Sessions::<User>::builder(&env.clone().with_events(events));
         let site = Site {
-            app: Site::router(SessionLayer::new(build().events(events).build().unwrap())),
+            app: Site::router(SessionLayer::new(heard_by.build().unwrap())),
             sessions: build().build().unwrap(),
             probe,
             clock: clock.clone(),

@@ -94,7 +94,8 @@ impl wire::Method for Greeter {
 async fn accounts() -> Result<Accounts<Claims>, Box<dyn Error>> {
     let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
     let passwords = Passwords::builder().build()?;
-    let users = StoreUsers::new(&Env::new(ISSUER, store.clone(), &secret));
+    let env = Env::new(ISSUER, store, &secret);
+    let users = StoreUsers::new(&env);
     let hash = passwords
         .hash(&passwords.check_new("correct horse").await?)
         .await?;
@@ -104,21 +105,13 @@ async fn accounts() -> Result<Accounts<Claims>, Box<dyn Error>> {
     }
     let users: Arc<dyn Users<Claims>> = Arc::new(users);
     let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa)?))
-        .issuer(ISSUER)
+        .env(&env)
         .audience("greeter")
         .build()?;
     let reread = account::user_reader(users.clone());
-    let pairs =
-        TokenPairs::builder(&Env::new(ISSUER, store.clone(), &secret), jwt, reread).build()?;
-    let throttle = Throttle::builder(&Env::new(ISSUER, store, &secret)).build();
-    Ok(Accounts::builder(
-        &Env::new(ISSUER, store, &secret),
-        users,
-        passwords,
-        throttle,
-        pairs,
-    )
-    .build()?)
+    let pairs = TokenPairs::builder(&env, jwt, reread).build()?;
+    let throttle = Throttle::builder(&env).build();
+    Ok(Accounts::builder(&env, users, passwords, throttle, pairs).build()?)
 }
 
 const ISSUER: &str = "https://auth.acme.dev";

@@ -158,17 +158,12 @@ fn accounts(
     sessions: Sessions<Claims>,
 ) -> Result<Accounts<Claims>, Box<dyn Error>> {
     let ring = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
-    let jwt = Jwt::builder(ring).issuer(ISSUER).audience("acme").build()?;
+    let env = Env::new(ISSUER, store, secret);
+    let jwt = Jwt::builder(ring).env(&env).audience("acme").build()?;
     let reread = account::user_reader(people.clone());
-    let pairs =
-        TokenPairs::builder(&Env::new(ISSUER, store.clone(), secret), jwt, reread).build()?;
-    let throttle = Throttle::builder(&Env::new(ISSUER, store, secret)).build();
-    let accounts = Accounts::builder(
-        &Env::new(ISSUER, store, secret),
-        people,
-        Passwords::builder().build()?,
-        throttle,
-        pairs,
-    );
+    let pairs = TokenPairs::builder(&env, jwt, reread).build()?;
+    let throttle = Throttle::builder(&env).build();
+    let passwords = Passwords::builder().build()?;
+    let accounts = Accounts::builder(&env, people, passwords, throttle, pairs);
     Ok(accounts.sessions(sessions).build()?)
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use tower_jam::{
-    Clock, ConfigError, MasterSecret, Otp, Secret, SystemClock,
+    Clock, ConfigError, Env, MasterSecret, Otp, Secret, SystemClock,
     otp::{Digest, Enrollment, OtpSecret, Totp},
     store::MemoryStore,
 };

@@ -12,10 +12,10 @@ fn dpop(url: &str, now: u64) -> Dpop {
     let clock = Arc::new(ManualClock::at(Timestamp::from_secs(now)));
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let builder = Dpop::builder(
-        &crate::env::Env::new("self", store, &MasterSecret::generate()),
+        &Env::new("self", store, &crate::secret::MasterSecret::generate()).with_clock(clock),
         url,
     );
-    builder.clock(clock).build().unwrap()
+    builder.build().unwrap()
 }
 
 #[tokio::test]

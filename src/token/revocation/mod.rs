@@ -99,7 +99,7 @@ use crate::{
     error::StoreError,
     event::{Event, EventKind},
     store::{
-        Store, Write,
+        Write,
         swap::{Step, swap},
     },
 };

@@ -11,7 +11,7 @@ use super::world::{Client, URL, World, ask, with};
 fn pairs(world: &World, store: &Arc<dyn Store>) -> TokenPairs<Claims> {
     let read = |subject: String| async move { Ok(Some(Grant::new(subject, Claims::new()))) };
     TokenPairs::builder(
-        &Env::new(ISSUER_UNKNOWN, Arc::clone(store), &world.secret),
+        &Env::new("https://auth.acme.dev", Arc::clone(store), &world.secret),
         world.jwt.clone(),
         read,
     )

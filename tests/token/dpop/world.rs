@@ -48,11 +48,17 @@ impl World {
     }
 
     pub fn builder(&self, store: &Arc<dyn Store>) -> tower_jam::token::dpop::DpopBuilder {
-        Dpop::builder(
-            &Env::new("https://auth.acme.dev", Arc::clone(store), &self.secret)
-                .with_clock(self.clock.clone()),
-            URL,
-        )
+        self.builder_at(store, self.clock.clone())
+    }
+
+    /// The same with another clock.
+    pub fn builder_at(
+        &self,
+        store: &Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> tower_jam::token::dpop::DpopBuilder {
+        let env = Env::new("https://auth.acme.dev", Arc::clone(store), &self.secret);
+        Dpop::builder(&env.with_clock(clock), URL)
     }
 
     pub async fn token(&self, client: &Client) -> String {

@@ -246,8 +246,7 @@ async fn lists_of_two_issuers_and_of_two_kinds_do_not_meet() {
     black.add(&id).await.unwrap();
     black.revoke_all("alice").await.unwrap();
     let others = app
-        .list(Mode::Black, &store)
-        .issuer("https://other")
+        .list_of(Mode::Black, &store, "https://other", app.clock.clone())
         .build()
         .unwrap();
     assert!(others.check(&id).await.unwrap());

@@ -197,11 +197,8 @@ async fn a_paseto_is_called_back_by_its_list() {
     for mode in [TokenList::deny, TokenList::allow] {
         let clock = Arc::new(ManualClock::default());
         let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
-        let list = mode(store)
-            .issuer(ISSUER)
-            .clock(clock.clone())
-            .build()
-            .unwrap();
+        let env = Env::new(ISSUER, store, &MasterSecret::generate()).with_clock(clock.clone());
+        let list = mode(&env).build().unwrap();
         let ring = KeyRing::new(PasetoKey::<V4, Local>::generate());
         let builder = Paseto::<Claims>::v4_local(ring)
             .issuer(ISSUER)
