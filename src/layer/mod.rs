@@ -86,6 +86,7 @@ mod auth;
 mod check;
 mod extension;
 mod guard;
+pub(crate) mod presence;
 mod respond;
 
 #[cfg(feature = "axum")]
