@@ -309,8 +309,7 @@ impl Events {
         } else {
             tracing::info!(code, address, user_agent, name_hash, "authentication event");
         }
-        #[cfg(feature = "metrics")]
-        crate::metrics::record_event(code);
+        crate::measure::record_event(code);
         if let Some(hook) = &self.0 {
             hook(event);
         }

@@ -68,6 +68,7 @@ mod error;
 pub mod env;
 #[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
 pub mod event;
+mod measure;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 

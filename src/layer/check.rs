@@ -4,14 +4,16 @@ use std::{error::Error, fmt};
 
 use tracing::{Span, field::Empty};
 
-use crate::rejection::{Rejection, RejectionKind};
+use crate::{
+    measure::{self, Stopwatch},
+    rejection::{Rejection, RejectionKind},
+};
 
 /// An authentication in progress.
 pub(super) struct AuthTrace {
     engine: &'static str,
     span: Span,
-    #[cfg(feature = "metrics")]
-    began: std::time::Instant,
+    stopwatch: Stopwatch,
 }
 
 impl AuthTrace {
@@ -24,8 +26,7 @@ impl AuthTrace {
                 outcome = Empty,
                 code = Empty
             ),
-            #[cfg(feature = "metrics")]
-            began: std::time::Instant::now(),
+            stopwatch: Stopwatch::start(),
         }
     }
 
@@ -49,29 +50,22 @@ impl AuthTrace {
         };
         self.span.record("outcome", outcome);
         tracing::debug!(engine = self.engine, outcome, "request accepted");
-        #[cfg(feature = "metrics")]
-        crate::metrics::record_request(self.engine, outcome, "none", self.began.elapsed());
+        measure::record_request(self.engine, outcome, "none", self.stopwatch.elapsed());
     }
 
     pub(super) fn rejected(&self, rejection: &Rejection) {
         self.span.record("outcome", "refused");
         self.span.record("code", rejection.kind().code());
         log(self.engine, rejection);
-        #[cfg(feature = "metrics")]
-        crate::metrics::record_request(
-            self.engine,
-            "refused",
-            rejection.kind().code(),
-            self.began.elapsed(),
-        );
+        let code = rejection.kind().code();
+        measure::record_request(self.engine, "refused", code, self.stopwatch.elapsed());
     }
 }
 
 /// Records a rejection by a guard, whose duration is negligible.
 pub(super) fn rejected_by_guard(rejection: &Rejection) {
     log("guard", rejection);
-    #[cfg(feature = "metrics")]
-    crate::metrics::record_guard_rejection(rejection.kind().code());
+    measure::record_guard_rejection(rejection.kind().code());
 }
 
 /// Logs a rejection: a fault of the service as an error, a fault of the caller for debugging.

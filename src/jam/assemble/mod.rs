@@ -1,14 +1,21 @@
 //! The composition root: builds the engines from the settings.
 
-#[cfg(feature = "refresh")]
+#[cfg(feature = "account")]
 mod accounts;
 mod features;
 mod keys;
-mod logins;
+#[cfg(feature = "otp")]
+mod otp;
+mod optional;
+#[cfg(feature = "refresh")]
+mod pairs;
 #[cfg(feature = "paseto")]
 mod pasetos;
+#[cfg(feature = "account")]
+mod passwords;
 #[cfg(feature = "oauth2")]
 mod providers;
+mod sessions;
 mod store;
 mod tokens;
 
@@ -16,8 +23,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-#[cfg(feature = "account")]
-use crate::account::Users;
+use self::optional::SharedUsers;
 use crate::{
     clock::{Clock, SystemClock},
     config::{
@@ -43,8 +49,7 @@ pub struct JamBuilder<U> {
     clock: Arc<dyn Clock>,
     events: Events,
     reader: Option<Arc<dyn ReadUser<U>>>,
-    #[cfg(feature = "account")]
-    users: Option<Arc<dyn Users<U>>>,
+    users: Option<SharedUsers<U>>,
     /// Whether stores and providers must not be contacted.
     is_offline: bool,
     user: std::marker::PhantomData<fn() -> U>,
@@ -58,7 +63,6 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             clock: Arc::new(SystemClock),
             events: Events::default(),
             reader: None,
-            #[cfg(feature = "account")]
             users: None,
             is_offline: false,
             user: std::marker::PhantomData,
@@ -100,7 +104,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
     /// Sets the application's users. Default: [`StoreUsers`](crate::account::StoreUsers) in the
     /// store, which [`Jam::store_users`] returns.
     #[cfg(feature = "account")]
-    pub fn users(mut self, users: Arc<dyn Users<U>>) -> Self {
+    pub fn users(mut self, users: Arc<dyn crate::account::Users<U>>) -> Self {
         self.users = Some(users);
         self
     }
@@ -130,10 +134,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             }
             (None, stated) => {
                 let stated = stated.clone().unwrap_or_default();
-                let store = store::store(&stated, location, &self.clock, host).await?;
-                #[cfg(feature = "metrics")]
-                let store: Arc<dyn Store> = Arc::new(crate::store::Metered::new(store));
-                store
+                store::metered(store::store(&stated, location, &self.clock, host).await?)
             }
         };
         let issuer = settings.issuer.as_deref().unwrap_or(DEFAULT_ISSUER);
@@ -144,50 +145,36 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             settings,
             location,
             env: &env,
-            #[cfg(feature = "oauth2")]
             is_offline: self.is_offline,
         };
         let mut engines = Engines::new(&env, &location.table);
-        #[cfg(feature = "account")]
-        let users = self.account_users(&parts, &mut engines);
-        #[cfg(feature = "account")]
-        let reader = self.reader(&users);
-        #[cfg(not(feature = "account"))]
-        let reader = self.reader.clone();
+        let users = optional::account_users(&parts, self.users.as_ref(), &mut engines);
+        let reader = optional::user_reader(
+            &parts,
+            self.reader.as_ref(),
+            self.users.as_ref(),
+            users.as_ref(),
+        );
         if let Some(jwt) = &settings.jwt {
-            let source = parts.source("jwt", jwt.cookie.as_deref(), jwt.header.as_deref())?;
-            engines.jwt = Some(EngineWithSource::new(parts.jwt(jwt)?, source));
+            let (cookie, header) = (jwt.cookie.as_deref(), jwt.header.as_deref());
+            let source = tokens::source(&parts, "jwt", cookie, header)?;
+            engines.jwt = Some(EngineWithSource::new(tokens::jwt(&parts, jwt)?, source));
         }
-        #[cfg(feature = "paseto")]
-        if let Some(paseto) = &settings.paseto {
-            let (cookie, header) = (paseto.cookie.as_deref(), paseto.header.as_deref());
-            let source = parts.source("paseto", cookie, header)?;
-            engines.paseto = Some(EngineWithSource::new(parts.paseto(paseto)?, source));
-        }
+        optional::add_paseto(&parts, &mut engines)?;
         if let Some(session) = &settings.session {
             let (cookie, header) = (session.cookie.as_deref(), session.header.as_deref());
             // By default the engine reads its cookie; a header replaces it in the layer.
             if cookie.is_some() && header.is_some() {
                 return Err(location.error("session.header", "conflicts with `cookie`"));
             }
-            let source = parts.source("session", None, header)?;
-            let sessions = parts.sessions(session, reader.clone())?;
+            let source = tokens::source(&parts, "session", None, header)?;
+            let sessions = sessions::sessions(&parts, session, reader.clone())?;
             engines.sessions = Some(EngineWithSource::new(sessions, source));
         }
-        #[cfg(feature = "otp")]
-        if let Some(otp) = &settings.otp {
-            engines.otp = Some(parts.otp(otp)?);
-        }
-        #[cfg(feature = "oauth2")]
-        for (name, provider) in settings.oauth2.iter().flat_map(|table| &table.providers) {
-            if let Some(client) = parts.provider(name, provider).await? {
-                engines.providers.insert(name.clone(), client);
-            }
-        }
-        #[cfg(feature = "refresh")]
-        self.add_pairs(&parts, &mut engines, reader)?;
-        #[cfg(feature = "account")]
-        self.add_accounts(&parts, &mut engines, &users)?;
+        optional::add_otp(&parts, &mut engines)?;
+        optional::add_providers(&parts, &mut engines).await?;
+        optional::add_pairs(&parts, &mut engines, reader)?;
+        optional::add_accounts(&parts, &mut engines, users.as_ref())?;
         Ok(Jam::new(engines))
     }
 
@@ -251,7 +238,10 @@ pub(crate) struct EngineParts<'a> {
     settings: &'a InstanceSettings,
     location: &'a Location,
     env: &'a Env,
-    #[cfg(feature = "oauth2")]
+    #[cfg_attr(
+        not(feature = "oauth2"),
+        allow(dead_code, reason = "only providers are contacted")
+    )]
     is_offline: bool,
 }
 
@@ -277,3 +267,15 @@ fn host(issuer: &str) -> Option<&str> {
 
 /// The issuer of engines whose configuration names none.
 const DEFAULT_ISSUER: &str = "self";
+
+/// Calls the builder's setters for the settings that are stated.
+#[cfg(any(feature = "refresh", feature = "otp", feature = "account"))]
+macro_rules! set {
+    ($builder:ident, $settings:ident: $($setting:ident => $method:ident = $value:expr),* $(,)?) => {
+        $(if let Some(value) = $settings.$setting {
+            $builder = $builder.$method($value(value));
+        })*
+    };
+}
+#[cfg(any(feature = "refresh", feature = "otp", feature = "account"))]
+use set;

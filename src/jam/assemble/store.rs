@@ -13,10 +13,6 @@ use crate::{
 };
 
 /// Opens the store or connects to it.
-#[cfg_attr(
-    not(any(feature = "store-redis", feature = "store-postgres")),
-    allow(clippy::unused_async, reason = "only remote stores need to wait")
-)]
 pub(crate) async fn store(
     settings: &StoreSettings,
     location: &Location,
@@ -24,28 +20,21 @@ pub(crate) async fn store(
     host: Option<&str>,
 ) -> Result<Arc<dyn Store>, ConfigError> {
     check(settings, location)?;
-    let _ = host;
-    match settings.r#type {
-        StoreKind::Memory => {
-            let mut store = MemoryStore::new().with_clock(Arc::clone(clock));
-            if let Some(capacity) = settings.capacity {
-                store = store.with_capacity(capacity);
-            }
-            Ok(Arc::new(store))
-        }
-        #[cfg(feature = "store-file")]
+    let opened = match settings.r#type {
+        StoreKind::Memory => Some(Ok(memory(settings, clock))),
         StoreKind::File => file(settings, location, clock),
-        #[cfg(feature = "store-redis")]
         StoreKind::Redis => redis(settings, location, clock, host).await,
-        #[cfg(feature = "store-postgres")]
         StoreKind::Postgres => postgres(settings, location, clock).await,
-        #[cfg(not(all(
-            feature = "store-file",
-            feature = "store-redis",
-            feature = "store-postgres"
-        )))]
-        _ => Err(location.error("store.type", "is not compiled in")),
-    }
+    };
+    opened.unwrap_or_else(|| Err(location.error("store.type", "is not compiled in")))
+}
+
+fn memory(settings: &StoreSettings, clock: &Arc<dyn Clock>) -> Arc<dyn Store> {
+    let store = MemoryStore::new().with_clock(Arc::clone(clock));
+    Arc::new(match settings.capacity {
+        Some(capacity) => store.with_capacity(capacity),
+        None => store,
+    })
 }
 
 /// Rejects settings of another store than the chosen one, and missing required settings.
@@ -126,8 +115,59 @@ fn url(settings: &StoreSettings) -> &str {
     settings.url.as_ref().map_or("", |url| url.expose())
 }
 
+/// A store, or `None` if its feature is not compiled in.
+type Opened = Option<Result<Arc<dyn Store>, ConfigError>>;
+
 #[cfg(feature = "store-file")]
-fn file(
+fn file(settings: &StoreSettings, location: &Location, clock: &Arc<dyn Clock>) -> Opened {
+    Some(open_file(settings, location, clock))
+}
+
+#[cfg(not(feature = "store-file"))]
+fn file(_: &StoreSettings, _: &Location, _: &Arc<dyn Clock>) -> Opened {
+    None
+}
+
+#[cfg(feature = "store-redis")]
+async fn redis(
+    settings: &StoreSettings,
+    location: &Location,
+    clock: &Arc<dyn Clock>,
+    host: Option<&str>,
+) -> Opened {
+    Some(connect_redis(settings, location, clock, host).await)
+}
+
+#[cfg(not(feature = "store-redis"))]
+#[allow(clippy::unused_async, reason = "as with the feature")]
+async fn redis(_: &StoreSettings, _: &Location, _: &Arc<dyn Clock>, _: Option<&str>) -> Opened {
+    None
+}
+
+#[cfg(feature = "store-postgres")]
+async fn postgres(settings: &StoreSettings, location: &Location, clock: &Arc<dyn Clock>) -> Opened {
+    Some(connect_postgres(settings, location, clock).await)
+}
+
+#[cfg(not(feature = "store-postgres"))]
+#[allow(clippy::unused_async, reason = "as with the feature")]
+async fn postgres(_: &StoreSettings, _: &Location, _: &Arc<dyn Clock>) -> Opened {
+    None
+}
+
+/// Wraps the store so that its calls are measured, with the feature `metrics`.
+#[cfg(feature = "metrics")]
+pub(super) fn metered(store: Arc<dyn Store>) -> Arc<dyn Store> {
+    Arc::new(crate::store::Metered::new(store))
+}
+
+#[cfg(not(feature = "metrics"))]
+pub(super) fn metered(store: Arc<dyn Store>) -> Arc<dyn Store> {
+    store
+}
+
+#[cfg(feature = "store-file")]
+fn open_file(
     settings: &StoreSettings,
     location: &Location,
     clock: &Arc<dyn Clock>,
@@ -139,20 +179,37 @@ fn file(
             .open()
             .map_err(|error| location.engine_error("store", error))?,
     );
-    #[cfg(feature = "near-cache")]
-    if let Some(near) = &settings.near_cache {
-        return cached(
-            crate::store::NearCache::for_sole_writer(store),
-            near,
-            location,
-            clock,
-        );
-    }
+    cached_alone(store, settings, location, clock)
+}
+
+/// Puts a near-cache in front of a store that only this process writes to, if one is configured.
+#[cfg(all(feature = "store-file", feature = "near-cache"))]
+fn cached_alone(
+    store: Arc<dyn Store>,
+    settings: &StoreSettings,
+    location: &Location,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, ConfigError> {
+    let Some(near) = &settings.near_cache else {
+        return Ok(store);
+    };
+    let builder = crate::store::NearCache::for_sole_writer(store);
+    cached(builder, near, location, clock)
+}
+
+#[cfg(all(feature = "store-file", not(feature = "near-cache")))]
+#[allow(clippy::unnecessary_wraps, reason = "as with the feature")]
+fn cached_alone(
+    store: Arc<dyn Store>,
+    _: &StoreSettings,
+    _: &Location,
+    _: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, ConfigError> {
     Ok(store)
 }
 
 #[cfg(feature = "store-redis")]
-async fn redis(
+async fn connect_redis(
     settings: &StoreSettings,
     location: &Location,
     clock: &Arc<dyn Clock>,
@@ -189,7 +246,7 @@ async fn redis(
 }
 
 #[cfg(feature = "store-postgres")]
-async fn postgres(
+async fn connect_postgres(
     settings: &StoreSettings,
     location: &Location,
     clock: &Arc<dyn Clock>,
