@@ -8,7 +8,8 @@
 //! ```
 //! use std::{collections::HashMap, sync::Arc};
 //! use tower_jam::{
-//!     Authenticate, Clock, Credential, CredentialSource, Identity, Rejection, Subject, SystemClock, Verified,
+//!     Authenticate, Clock, Credential, CredentialSource, Identity, Rejection, Subject,
+//!     SystemClock, Verified,
 //! };
 //!
 //! #[derive(Clone)]

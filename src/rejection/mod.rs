@@ -26,7 +26,8 @@
 //! let rejection = Rejection::insufficient("only the owner may do this");
 //! assert_eq!(rejection.status(), 403);
 //! assert_eq!(rejection.grpc_code(), 7);
-//! assert_eq!(rejection.challenge("api").unwrap(), r#"Bearer realm="api", error="insufficient_scope""#);
+//! let challenge = rejection.challenge("api").unwrap();
+//! assert_eq!(challenge, r#"Bearer realm="api", error="insufficient_scope""#);
 //! assert!(matches!(rejection.kind(), RejectionKind::Insufficient { .. }));
 //! ```
 

@@ -19,7 +19,10 @@
 //! assert_eq!(spec.name(), "__Host-sid");
 //!
 //! let error = CookieSpec::new("__Host-sid")?.with_path("/account").unwrap_err();
-//! assert_eq!(error.to_string(), "setting `cookie`: a name with `__Host-` requires path `/` and no domain");
+//! assert_eq!(
+//!     error.to_string(),
+//!     "setting `cookie`: a name with `__Host-` requires path `/` and no domain"
+//! );
 //! # Ok::<(), tower_jam::ConfigError>(())
 //! ```
 
