@@ -100,7 +100,7 @@ async fn refreshes() {
     }
 }
 
-/// Returns a record as the engine stores it, of a user with a name.
+/// Returns the record of a session as the engine stores it, for a user with a name.
 async fn session_record() -> Vec<u8> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let sessions = Sessions::<String>::builder(Arc::clone(&store), &MasterSecret::generate())
@@ -185,7 +185,7 @@ async fn redis_loads(value: &[u8]) {
     println!("redis: {each} bytes per stored session, its place in the user's list included\n");
 }
 
-/// A key as long as those of the store.
+/// A key as long as those that the store writes.
 fn raw_key(number: usize) -> String {
     format!("raw:session:{number:064x}")
 }
@@ -430,7 +430,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 }
 
 const KEYS: usize = 1_000;
-/// Returns the number of a key that no other figure uses.
+/// The first of the keys that no other figure uses.
 const FRESH: u32 = 1_000_000;
 const CALLS: usize = 100_000;
 const DURABLE: usize = 2_000;

@@ -1,4 +1,4 @@
-//! The command `jam`, as somebody at a terminal or in a pipe meets it.
+//! The command `jam`, as a user at a terminal or in a pipe runs it.
 
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
@@ -166,7 +166,8 @@ fn codes_are_made_and_verified() {
     );
     let code = done(&["otp", "code"], secret).out;
     done(&["otp", "verify", code.trim()], secret);
-    // None of those that are good now, before, after, or by the time that the command looks.
+    // None of the codes that are accepted now, in the period before or after, or by the time that
+    // the command checks it.
     let known = OtpSecret::from_base32(secret).unwrap();
     let now = SystemClock.now();
     let good = (0..5).map(|period| {
@@ -181,7 +182,7 @@ fn codes_are_made_and_verified() {
     assert_eq!(jam(&["otp", "verify", &wrong], secret).code, 1);
     assert_eq!(jam(&["otp", "verify", "12"], secret).code, 1);
     assert!(done(&["otp", "qr"], secret).out.contains('█'));
-    // Codes of another shape are no codes of this one.
+    // Codes of another shape are not accepted.
     let shape = ["--digits", "8", "--digest", "sha256", "--interval", "60"];
     let with = |arguments: &[&'static str]| [arguments, &shape].concat();
     let code = done(&with(&["otp", "code"]), secret).out;

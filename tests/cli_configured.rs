@@ -1,4 +1,4 @@
-//! The command `jam` on a configuration: tokens, sessions, what a check says, and a server.
+//! The command `jam` with a configuration: tokens, sessions, the output of `check`, and a server.
 
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
@@ -90,7 +90,7 @@ fn passwords_are_hashed_as_a_configuration_says() {
         assert_eq!(refused.code, 2);
         assert!(refused.err.contains("pepper"), "{}", refused.err);
     }
-    // No file was made for it: the store is left alone.
+    // No file was created for it: the store is not opened.
     assert!(!place.folder.join("store.redb").exists());
     // Sessions in memory are not those of the server.
     let memory = TEXT.replace("type = 'file'\npath = 'store.redb'", "");
@@ -134,7 +134,8 @@ fn tokens_are_minted_verified_and_looked_into() {
     assert_eq!(jam(&["token", "inspect"], "no token").code, 2);
 }
 
-/// The store is one file that one process opens: both ends of a pipe want it, one after the other.
+/// One process at a time opens the file of the store: both ends of a pipe need it, one after the
+/// other.
 #[cfg(unix)]
 #[test]
 fn a_token_goes_through_a_pipe() {
@@ -151,7 +152,7 @@ fn a_token_goes_through_a_pipe() {
         let value: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(value["claims"]["sub"], "alice");
     }
-    // Whoever reads may have read enough.
+    // The reader of the output may stop before its end.
     let line = format!(
         "{} keys rsa 2>/dev/null | head -c 1",
         env!("CARGO_BIN_EXE_jam")
@@ -160,7 +161,7 @@ fn a_token_goes_through_a_pipe() {
     assert_eq!((output.stdout, output.stderr), (b"-".to_vec(), Vec::new()));
 }
 
-/// Each of them passed without a word.
+/// A check reports each of these weak settings.
 fn weak_settings_are_warned_of(place: &Place) {
     let weak = TEXT
         .replace(
@@ -251,7 +252,7 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
     let place = Place::new("sessions");
     let grant = |user: &str| Grant::new(user, Claims::new());
     let one = place.jam().await;
-    // Of users who are not there no session lives.
+    // Users that no longer exist have no sessions.
     let mut ids = Vec::new();
     for name in ["alice", "bob"] {
         let added = one
@@ -291,7 +292,7 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
     };
     assert!(is_live(session.token.expose()).await);
 
-    // Neither or both is no answer to whom.
+    // Neither or both of the options do not say whose sessions are meant.
     for wrong in [
         &["sessions", "clear"][..],
         &["sessions", "clear", bob, "--all"],
@@ -302,7 +303,7 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{PermissionsExt, symlink};
-        // The server's group may read it, and it is reached by a link.
+        // The server's group may read the file, and it is reached through a symbolic link.
         let real = place.folder.join("real");
         fs::rename(&file, &real).unwrap();
         fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
@@ -320,7 +321,7 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
         let mode = fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
     }
-    // Where sessions have no secret of their own, nothing is replaced.
+    // If sessions have no secret of their own, nothing is replaced.
     let shared = TEXT.replace("secret_file = 'sessions'", "");
     fs::write(&place.config, shared).unwrap();
     let refused = place.run(&["sessions", "clear", "--all"], "");
@@ -361,11 +362,11 @@ async fn a_check_says_what_a_configuration_would_do() {
     ] {
         assert!(words.iter().any(|said| said.starts_with(line)), "{said}");
     }
-    // With the file open elsewhere, and with a server that is away.
+    // While the file is open elsewhere, and while a server is unavailable.
     let running = place.jam().await;
     assert_eq!(jam(&["check", &place.config], "").code, 2);
     done(&["check", "--offline", &place.config], "");
-    // A provider is not asked for its addresses either.
+    // A provider is not discovered either.
     let provider = "[jam.oauth2.providers.acme]\nissuer = 'https://127.0.0.1:1'\nclient_id = 'x'\n";
     fs::write(&place.config, format!("{TEXT}{provider}")).unwrap();
     done(&["check", "--offline", &place.config], "");
@@ -423,7 +424,7 @@ async fn a_check_says_what_a_configuration_would_do() {
     }
 }
 
-/// A server that ends with its test.
+/// A server that is killed when it is dropped.
 struct Server(Child);
 
 impl Drop for Server {
@@ -489,7 +490,7 @@ fn the_example_application_is_served() {
         "{}",
         refused.err
     );
-    // The other commands know such a configuration, whose users are the application's own.
+    // The other commands accept such a configuration, whose users are the application's own.
     done(&["check", "--offline", &place.config], "");
     assert_eq!(place.run(&["serve"], "").code, 2);
 }

@@ -1,4 +1,4 @@
-//! A flood of logins holds up nobody but itself.
+//! A flood of logins delays only itself.
 
 use std::{
     sync::{
@@ -55,7 +55,8 @@ fn status(answer: Result<impl Sized, LoginError>) -> u16 {
     }
 }
 
-/// How many of the others log in at once, each from the address that `place` gives it.
+/// Counts how many of the other users can log in at the same time, each from the address that
+/// `place` returns.
 async fn others(world: &Arc<World>, place: fn(u8) -> [u8; 4]) -> usize {
     let start = Arc::new(Barrier::new(OTHERS));
     let mut running = JoinSet::new();
@@ -72,8 +73,8 @@ async fn others(world: &Arc<World>, place: fn(u8) -> [u8; 4]) -> usize {
     statuses.iter().filter(|status| **status == 200).count()
 }
 
-/// One registered user keeps ninety logins with the right password in flight, each as a device that is known, so that none
-/// falls under the budget of another.
+/// One registered user keeps ninety logins with the correct password in flight, each from a known
+/// device of its own, so that none shares the budget of another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_right_passwords_holds_up_only_itself() {
     let elsewhere = |number| [198, 51, 100, number];
@@ -104,7 +105,7 @@ async fn a_flood_of_right_passwords_holds_up_only_itself() {
             }
         });
     }
-    // All of it has begun once there is no place left for it.
+    // The flood is complete once the queue is full.
     while refused.load(Ordering::SeqCst) < IN_FLIGHT {
         tokio::task::yield_now().await;
     }
@@ -118,7 +119,8 @@ async fn a_flood_of_right_passwords_holds_up_only_itself() {
     assert!(world.count(EventKind::Throttled) > 0);
 }
 
-/// Who is refused a place has spent nothing, and has cost the store nothing.
+/// A login that is rejected because the queue is full takes nothing from a budget and costs no
+/// store call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_queue_takes_from_no_budget() {
     let world = crowded().await;
@@ -136,7 +138,7 @@ async fn a_full_queue_takes_from_no_budget() {
     let wrong = |answer: &&LoginError| matches!(answer, LoginError::WrongCredentials);
     let looked_at = answers.iter().filter(wrong).count();
     assert!((1..=10).contains(&looked_at), "{looked_at}");
-    // What is left of the budget of ten is there for one after the other.
+    // The rest of the budget of ten is available to sequential attempts.
     let mut left = 0;
     while let Err(LoginError::WrongCredentials) =
         world.accounts.prove(&world.asked(WRONG), &origin()).await
@@ -146,7 +148,8 @@ async fn a_full_queue_takes_from_no_budget() {
     assert_eq!(looked_at + left, 10);
 }
 
-/// A thousand logins in a quarter of an hour are no user's; right passwords cost work too.
+/// A thousand logins in a quarter of an hour are more than any user needs, and correct passwords
+/// cost work too.
 #[tokio::test]
 async fn right_passwords_spend_a_budget_of_work() {
     let world = world().await;

@@ -62,7 +62,8 @@ impl Client {
     }
 }
 
-/// A login with a proof is bound to its key through all that follows; one without is as ever.
+/// A login with a proof is bound to its key in every later request. A login without one is
+/// unchanged.
 #[tokio::test]
 async fn a_login_with_a_proof_is_bound_to_its_key() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -118,7 +119,7 @@ async fn a_login_with_a_proof_is_bound_to_its_key() {
         401
     );
 
-    // So is the refresh token.
+    // The refresh token is bound as well.
     let body = json!({ "refresh_token": refresh });
     assert_eq!(go("/refresh", &[], body.clone()).await.status, 401);
     let proof = thief.prove(&world, "POST", "/refresh", None);
@@ -152,7 +153,7 @@ async fn a_login_with_a_proof_is_bound_to_its_key() {
     );
 }
 
-/// A world whose routes look at proofs, and ask for nonces if `asks`.
+/// A world whose routes verify proofs, and require nonces if `asks`.
 async fn watched(asks: bool) -> (Arc<ProbeStore>, World, Router) {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let memory = MemoryStore::new().with_clock(clock.clone());
@@ -172,7 +173,7 @@ async fn with_proof(app: &Router, path: &str, proof: &str, body: Value) -> Answe
     post(app, path, &[("dpop", proof)], body).await
 }
 
-/// Whoever has no refresh token makes as many proofs as he likes, and none of them is written down.
+/// A caller without a refresh token can make any number of proofs. None of them is recorded.
 #[tokio::test]
 async fn a_proof_with_a_made_up_refresh_token_writes_nothing() {
     let (store, world, app) = watched(false).await;
@@ -184,7 +185,7 @@ async fn a_proof_with_a_made_up_refresh_token_writes_nothing() {
     assert_eq!(store.calls(), before);
 }
 
-/// The key of the first step is the key of the second, and the tokens are bound to it.
+/// The second step requires the key of the first, and the tokens are bound to it.
 #[tokio::test]
 async fn a_login_in_two_steps_stays_bound_to_its_key() {
     let (_, world, app) = watched(false).await;
@@ -198,7 +199,8 @@ async fn a_login_in_two_steps_stays_bound_to_its_key() {
     };
     let challenge = first(&client).await;
     let body = json!({ "challenge": challenge, "code": phone.code(&world) });
-    // Neither without a proof nor with one of another key; and nothing is used up by trying.
+    // Neither without a proof nor with a proof of another key; and a failed attempt uses nothing
+    // up.
     let without = post(&app, "/login/otp", &[], body.clone()).await;
     assert_eq!(without.status, 401, "{}", without.text);
     let theirs = thief.prove(&world, "POST", "/login/otp", None);
@@ -209,7 +211,7 @@ async fn a_login_in_two_steps_stays_bound_to_its_key() {
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(answer.json()["token_type"], "DPoP");
 
-    // The method that knows no proofs keeps the key, too.
+    // The method that does not verify proofs preserves the key as well.
     let challenge = first(&client).await;
     let code = phone.code(&world);
     let proved = world
@@ -221,7 +223,7 @@ async fn a_login_in_two_steps_stays_bound_to_its_key() {
     assert_eq!(pair.token_type, "DPoP");
 }
 
-/// The first proof of a client may have to be sent again with a nonce, and the same code is good for that.
+/// A client may have to repeat its first proof with a nonce. The same code is then accepted.
 #[tokio::test]
 async fn a_proof_that_lacks_a_nonce_uses_no_code_up() {
     let (_, world, app) = watched(true).await;

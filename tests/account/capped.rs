@@ -1,4 +1,4 @@
-//! A password that was guessed at a hundred times in a row.
+//! A password that was guessed a hundred times in a row.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -10,7 +10,7 @@ use tower_jam::{
 
 use super::world::{PASSWORD, WRONG, World, world};
 
-/// A login from an address of its own, by a device that is known or not.
+/// A login from an address of its own, by a known or an unknown device.
 async fn tries(
     world: &World,
     password: &str,
@@ -22,7 +22,7 @@ async fn tries(
     world.accounts.prove(&world.asked(password), &origin).await
 }
 
-/// The throttle lets few guesses through at one time, and its window ends.
+/// The throttle admits few guesses at a time, so its window is advanced.
 async fn guesses(world: &World, times: usize, device: Option<&Secret<String>>) {
     for guess in 0..times {
         if guess % 10 == 0 {
@@ -51,14 +51,14 @@ async fn a_hundred_wrong_passwords_in_a_row_end_it_for_strangers_alone() {
     assert!(is_right(&world, None).await, "and the row begins anew");
     guesses(&world, 100, None).await;
     assert_eq!(world.count(EventKind::PasswordCapped), 1);
-    // The answer is that of a wrong password, so that it tells nobody who has an account.
+    // The response is that of a wrong password, so that it does not reveal who has an account.
     for _ in 0..3 {
         assert!(!is_right(&world, None).await);
     }
-    // Where the user has logged in before it goes on, and that ends the row of the others.
+    // A known device can still log in, and that resets the count of the others.
     assert!(is_right(&world, Some(&device)).await);
     assert!(is_right(&world, None).await);
-    // A device that was stolen has a row of its own.
+    // A stolen device has a count of its own.
     guesses(&world, 100, Some(&device)).await;
     assert!(!is_right(&world, Some(&device)).await);
     assert!(is_right(&world, None).await);
@@ -90,7 +90,7 @@ async fn another_factor_or_another_password_accepts_it_again() {
     assert!(tries(&world, new, None).await.is_ok());
 }
 
-/// Of a name that nobody has there is no row, and its answers are the same.
+/// An unknown name has no count, and its responses are the same.
 #[tokio::test]
 async fn a_name_that_nobody_has_is_never_told_apart() {
     let world = world().await;
@@ -107,7 +107,7 @@ async fn a_name_that_nobody_has_is_never_told_apart() {
     assert_eq!(world.count(EventKind::PasswordCapped), 0);
 }
 
-/// What everybody would guess first of this user is no password, and neither is what everybody has.
+/// Neither the first guesses about this user nor common passwords are accepted as a password.
 #[tokio::test]
 async fn a_new_password_is_neither_common_nor_made_of_names() {
     use axum::http::StatusCode;

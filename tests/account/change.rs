@@ -1,4 +1,4 @@
-//! A change of password against everything that may come between.
+//! A change of password that races everything that can happen during it.
 
 use std::{
     borrow::Cow,
@@ -27,7 +27,7 @@ use super::{
 
 const NEW: &str = "a new password";
 
-/// What somebody holds after a race.
+/// What a caller holds after a race.
 #[derive(Default)]
 struct Held {
     pairs: Vec<TokenPair>,
@@ -54,8 +54,9 @@ async fn log_in_from(world: &World, password: &str, origin: &Origin) -> Option<T
     finished.ok()
 }
 
-/// Whoever logs in with the old password, refreshes or opens a session while the password is changed on another node:
-/// afterwards nothing of it is good on any node, and only the new password is.
+/// Logins with the old password, refreshes and new sessions race a change of the password on
+/// another node. Afterwards nothing of them is valid on any node, and only the new password is
+/// accepted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_by_the_old_password_survives_its_change_on_any_store() {
     for backend in stores::each(Arc::new(SystemClock)).await {
@@ -65,7 +66,7 @@ async fn nothing_by_the_old_password_survives_its_change_on_any_store() {
         let nodes = [Arc::new(first), Arc::new(second)];
         let (mut overtaken, mut early) = (0, 0);
         for round in 0..50 {
-            // Each round's failures are counted by an address of their own.
+            // The failures of each round are counted under an address of their own.
             let from = Origin::new([192, 0, 2, round].into());
             let [old, new] = [PASSWORD, NEW].map(str::to_owned);
             let (old, new) = if round % 2 == 0 {
@@ -150,7 +151,7 @@ async fn nothing_by_the_old_password_survives_its_change_on_any_store() {
                     );
                 }
             }
-            // The change itself holds nothing, in every round.
+            // The change itself issues nothing, in every round.
             overtaken += held.iter().filter(|held| held.pairs.is_empty()).count();
             for token in held.iter().flat_map(|held| &held.cookies) {
                 let found = nodes[1].sessions.get(token).await.unwrap();
@@ -176,7 +177,7 @@ async fn nothing_by_the_old_password_survives_its_change_on_any_store() {
     }
 }
 
-/// Users whose first search is followed by something else, before its answer is there.
+/// Users whose first lookup is followed by something else before it returns.
 struct Then<F> {
     users: Arc<dyn Users<Claims>>,
     then: F,
@@ -211,8 +212,8 @@ where
     }
 }
 
-/// A login had read the old hash, and only then which logins were ended: with the change in between it passed by the
-/// old password, and so did a user who was disabled in between.
+/// A login had read the old hash, and only then the epoch of the revoked logins. With the change in
+/// between, it passed by the old password, and so did a user who was disabled in between.
 #[tokio::test]
 async fn a_login_that_a_whole_change_overtook_is_judged_by_the_new_hash() {
     for disables in [false, true] {
@@ -247,7 +248,7 @@ async fn a_login_that_a_whole_change_overtook_is_judged_by_the_new_hash() {
     }
 }
 
-/// Once the old password was found right, nobody's going away leaves the change half made.
+/// Once the old password is verified, a cancelled caller does not leave the change half done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_whose_caller_vanished_is_made_to_its_end() {
     let tasks = || {
@@ -274,7 +275,7 @@ async fn a_change_whose_caller_vanished_is_made_to_its_end() {
                 }
             }
         }
-        // What was begun goes on without its caller, to its end.
+        // The change completes without its caller.
         let deadline = Instant::now() + Duration::from_secs(10);
         while tasks() > before {
             assert!(Instant::now() < deadline, "{polls}: {} tasks", tasks());
@@ -303,8 +304,8 @@ async fn a_change_whose_caller_vanished_is_made_to_its_end() {
     assert!(changed > 0 && untouched > 0, "{changed} {untouched}");
 }
 
-/// Whichever call of a change fails, and whether or not it was made: never both passwords, never neither, and with the
-/// new one nothing of the old is left.
+/// Each call of a change fails once, executed or not: never are both passwords valid, never
+/// neither, and once the new one is valid nothing of the old login is.
 #[tokio::test(start_paused = true)]
 async fn a_change_during_which_the_store_fails_leaves_one_password() {
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -413,7 +414,7 @@ impl Users<Claims> for Folding {
     }
 }
 
-/// A name that is nobody's has one budget however it is spelt, as a user's name has.
+/// An unknown name has one budget in every spelling, as a user's name has.
 #[tokio::test]
 async fn every_spelling_of_a_name_is_one_budget() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());

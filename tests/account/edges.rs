@@ -1,4 +1,4 @@
-//! What an account does where nothing is usual: devices, budgets, odd bodies, other sites.
+//! Accounts in unusual cases: devices, budgets, malformed bodies, other sites.
 
 use std::{
     sync::Arc,
@@ -33,7 +33,7 @@ async fn guesses(world: &World, path: &str, headers: &[(&str, &str)], many: usiz
     statuses
 }
 
-/// The session's login counts as the other does, and knows a device as it does.
+/// The session login counts attempts and knows devices like the token login.
 #[tokio::test]
 async fn a_device_that_is_known_to_either_login_is_locked_out_of_neither() {
     for first in ["/login", "/session/login"] {
@@ -59,7 +59,8 @@ async fn a_device_that_is_known_to_either_login_is_locked_out_of_neither() {
     }
 }
 
-/// Whoever had the password could collect devices, each with guesses of its own, for the day on which it changes.
+/// Otherwise an attacker who had the password could collect known devices, each with guesses of its
+/// own, for the day on which it changes.
 #[tokio::test]
 async fn a_new_password_makes_every_device_a_stranger() {
     let world = world().await;
@@ -81,8 +82,8 @@ async fn a_new_password_makes_every_device_a_stranger() {
     assert_eq!(evaluated, 10, "they share the account's budget");
 }
 
-/// `/password` took from a budget under the user's id, as a login did from one under the name: with ids that are names
-/// of others, strangers could keep a user from changing its password.
+/// `/password` took from a budget under the user's id, and a login from one under the name. If ids
+/// are the names of others, strangers could keep a user from changing the password.
 #[tokio::test]
 async fn attempts_at_a_name_that_is_an_id_are_not_the_users() {
     let world = world().await;
@@ -97,7 +98,7 @@ async fn attempts_at_a_name_that_is_an_id_are_not_the_users() {
     assert_eq!(changed.status, 204, "{}", changed.text);
 }
 
-/// One who is logged in gets no more guesses at the password than one who is not.
+/// A logged-in caller gets no more guesses at the password than any other.
 #[tokio::test]
 async fn guesses_at_both_routes_are_one_budget() {
     let world = world().await;
@@ -118,7 +119,7 @@ async fn guesses_at_both_routes_are_one_budget() {
     assert_eq!(statuses, [401, 429]);
 }
 
-/// Whoever was turned away for another reason has guessed nothing.
+/// An attempt that is rejected for another reason is not a guess.
 #[tokio::test]
 async fn an_attempt_that_came_to_no_verdict_does_not_count() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -144,7 +145,8 @@ async fn an_attempt_that_came_to_no_verdict_does_not_count() {
     }
     store.fail_at(0, false);
     assert!(unavailable > 12, "{unavailable}");
-    // A store that fails as an attempt is taken or given back leaves it counted, which costs at most one each time.
+    // If the store fails while an attempt is taken or refunded, the attempt stays counted, which
+    // costs at most one each time.
     let statuses = guesses(&world, "/login", &[], 9).await;
     assert!(
         statuses.iter().filter(|status| **status == 401).count() >= 3,
@@ -194,7 +196,8 @@ async fn what_another_site_caused_is_refused_with_a_problem() {
     }
 }
 
-/// Behind one proxy the address is what that proxy adds, whatever the client has written before it.
+/// Behind one proxy, the address is the one that the proxy adds, whatever the client wrote before
+/// it.
 #[tokio::test]
 async fn an_address_that_the_client_made_up_is_not_counted_by() {
     let world = world().await;
@@ -227,7 +230,8 @@ async fn an_address_that_the_client_made_up_is_not_counted_by() {
     assert_eq!(answer.status, 200, "another address, by the same proxy");
 }
 
-/// The name was taken away first; when that had happened and no more, asking again took it from whoever had it by then.
+/// The name used to be removed first. If the removal stopped there, a retry took the name from the
+/// user who had it by then.
 #[tokio::test]
 async fn removing_a_user_again_takes_no_name_from_another() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -259,7 +263,8 @@ async fn removing_a_user_again_takes_no_name_from_another() {
     }
 }
 
-/// An unknown name costs as many looks into the store as a known one: on a distant store each of them can be measured.
+/// An unknown name costs as many store calls as a known one: with a distant store, each of them is
+/// measurable.
 #[tokio::test]
 async fn an_unknown_name_costs_as_many_looks_into_the_store() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -280,7 +285,8 @@ async fn an_unknown_name_costs_as_many_looks_into_the_store() {
     world.clock.advance(Duration::from_secs(1));
 }
 
-/// A hundred guesses at once, half of them on another node: no more are looked at than the budget has.
+/// A hundred guesses at once, half of them on another node: no more are verified than the budget
+/// allows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_hundred_guesses_at_once_ten_are_looked_at_on_every_store() {
     for backend in stores::each(Arc::new(SystemClock)).await {
@@ -289,13 +295,13 @@ async fn of_a_hundred_guesses_at_once_ten_are_looked_at_on_every_store() {
         let second = first.shared.node(&backend.nodes[1], |users| users);
         let nodes = [Arc::new(first), Arc::new(second)];
         let rounds = match backend.name {
-            // To these it is one Redis like another.
+            // For these checks, every Redis topology is alike.
             "redis cluster" | "redis sentinel" => 5,
             _ => 50,
         };
         let mut looked_at = 0;
         for round in 0..rounds {
-            // Of a name and a network of its own, and so of a budget of its own.
+            // A name and a network of its own, and so a budget of its own.
             let name = format!("nobody {round}");
             let start = Arc::new(Barrier::new(100));
             let mut running = JoinSet::new();
@@ -332,9 +338,9 @@ async fn of_a_hundred_guesses_at_once_ten_are_looked_at_on_every_store() {
     }
 }
 
-/// On the whole way of a login, and with a store that is a server: an unknown name takes what a wrong password takes.
-/// As in the test of passwords alone, a tenth of the samples are faster than what counts of each, and the calmest of ten
-/// rounds counts.
+/// Through a whole login, with a store that is a server, an unknown name takes as long as a wrong
+/// password. As in the test of passwords alone, the value of a series is its fastest tenth, and the
+/// quietest of ten rounds counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_takes_as_long_for_a_name_that_is_nobodys() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -359,7 +365,7 @@ async fn a_login_takes_as_long_for_a_name_that_is_nobodys() {
                     "{refused:?}"
                 );
             }
-            // Before ten of them are too many.
+            // Before ten failures exhaust the budget.
             if number % 9 == 8 {
                 world.clock.advance(Duration::from_secs(16 * 60));
             }

@@ -1,5 +1,5 @@
-//! "Log out everywhere" means what it says: remembered devices, pending logins and logins with a provider that
-//! began before it.
+//! "Log out everywhere" includes remembered devices, pending logins, and logins with a provider
+//! that began before it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use super::{
     world::*,
 };
 
-/// Logs in with a code and remembers the device: the pair, and the device's cookie.
+/// Logs in with a code and remembers the device. Returns the pair and the device's cookie.
 async fn remember(world: &World, phone: &Phone) -> (Pair, String) {
     let challenge = first_step(world, "/login").await;
     let code = phone.code(world);
@@ -104,7 +104,7 @@ async fn remembered_devices_are_listed_and_revoked_one_by_one() {
     assert_eq!(anonymous.status, 401);
 }
 
-/// The login that remembers its device is overtaken: nothing is issued, and nothing is remembered.
+/// A login that remembers its device is overtaken: nothing is issued, and nothing is remembered.
 #[tokio::test]
 async fn a_login_that_is_overtaken_remembers_no_device() {
     let (world, phone) = enrolled().await;
@@ -124,7 +124,7 @@ async fn a_login_that_is_overtaken_remembers_no_device() {
     assert!(!gives_no_code(&world, &cookie).await);
 }
 
-/// Sessions may live for a minute, and a pending login for five.
+/// Sessions live for at most a minute, and a pending login for five.
 #[tokio::test]
 async fn a_pending_login_comes_to_nothing_however_short_sessions_live() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -162,7 +162,8 @@ async fn a_pending_login_comes_to_nothing_however_short_sessions_live() {
     }
 }
 
-/// A login with a provider knows its user only at its end, so its beginning is compared.
+/// A login with a provider knows its user only at the end, so the time of its beginning is
+/// compared.
 #[tokio::test]
 async fn a_login_with_a_provider_that_began_before_comes_to_nothing() {
     let world = world().await;
@@ -185,7 +186,7 @@ async fn a_login_with_a_provider_that_began_before_comes_to_nothing() {
     assert!(issued.is_ok());
 }
 
-/// One rule says how fresh a proof is, for a password as for everything else.
+/// One rule decides how fresh a proof is, for a password as for every other factor.
 #[tokio::test]
 async fn a_password_is_changed_by_a_fresh_proof_and_by_none_of_the_future() {
     let world = world().await;

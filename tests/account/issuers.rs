@@ -1,5 +1,5 @@
-//! Two issuers on one store and one secret, whose users have the same ids: no credential of one is worth
-//! anything at the other.
+//! Two issuers with one store and one secret, whose users have the same ids: no credential of one
+//! is valid at the other.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use super::{
     world::{self, Answer, PASSWORD, Pair, login, post, send},
 };
 
-/// A table in which user 1 is called after its issuer.
+/// A table in which user 1 is named after its issuer.
 #[derive(Clone)]
 struct Table {
     name: &'static str,
@@ -173,7 +173,7 @@ async fn no_credential_of_one_issuer_is_worth_anything_at_another() {
         let secret = MasterSecret::generate();
         let [a, b] = both(&backend.nodes[0], [&secret, &secret], false).await;
         let pair = Pair::of(&a.login().await);
-        // The same id is logged in at the other, too, so that there is a record to be mixed up.
+        // The same id is logged in at the other issuer, so that there is a record to confuse.
         let own = Pair::of(&b.login().await);
 
         let refused = post(&b.app, "/refresh", &[], pair.body()).await;
@@ -216,7 +216,7 @@ async fn no_credential_of_one_issuer_is_worth_anything_at_another() {
         let page = send(&a.app, "GET", "/page", &cookie, String::new()).await;
         assert_eq!(page.status, 200, "it lives on where it belongs");
 
-        // What one ends of a user is nobody else's.
+        // A revocation at one issuer does not affect the users of the other.
         b.accounts.revoke_all("1").await.unwrap();
         let page = send(&a.app, "GET", "/page", &cookie, String::new()).await;
         assert_eq!(page.status, 200);
@@ -247,7 +247,7 @@ async fn a_login_that_is_pending_at_one_issuer_is_unknown_to_another() {
 }
 
 impl Site {
-    /// Enrols user 1, and returns a code that has not been used.
+    /// Enrols user 1, and returns an unused code.
     async fn enrol(&self) -> String {
         let begun = self.otp.enroll("1").await.unwrap();
         let code = || {

@@ -1,4 +1,4 @@
-//! How much of what a caller sends is kept.
+//! How much of a caller's input is stored.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::{
     world::{PASSWORD, Pair, World, login, post, send, world, world_on},
 };
 
-/// As much as servers let through in a head: 390 KB.
+/// As much as servers accept in a request head: 390 KB.
 fn endless() -> String {
     "Mozilla/5.0 ".repeat(33_000)
 }
@@ -49,7 +49,7 @@ async fn of_a_user_agent_the_beginning_is_kept() {
     );
 }
 
-/// What waits for a code is in the store for minutes, for whoever knows a password.
+/// A pending login stays in the store for minutes, and any caller with a password can create one.
 #[tokio::test]
 async fn a_login_that_waits_for_a_code_keeps_no_more() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -64,7 +64,7 @@ async fn a_login_that_waits_for_a_code_keeps_no_more() {
     let headers = [("user-agent", agent.as_str())];
     let answer = post(&world.app(), "/login", &headers, login("alice", PASSWORD)).await;
     assert_eq!(answer.json()["error"], "otp_required", "{}", answer.text);
-    // By the application's own call, too.
+    // Through the application's own call, too.
     let device = NewDevice {
         user_agent: Some("ä".repeat(100_000)),
         ..NewDevice::default()
@@ -82,7 +82,7 @@ async fn a_login_that_waits_for_a_code_keeps_no_more() {
     let written = store.written();
     let longest = written[before..].iter().map(Vec::len).max();
     assert!(longest.unwrap() < 4_096, "{longest:?}");
-    // It goes on with what was kept.
+    // The second step uses what was stored.
     let body = json!({ "challenge": challenge.expose(), "code": phone.code(&world) });
     let answer = post(&world.app(), "/login/otp", &[], body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);

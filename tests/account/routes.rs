@@ -1,4 +1,4 @@
-//! The routes as clients see them: what each answers, what it sets, and what it keeps to itself.
+//! The routes as clients see them: responses, cookies, and what they do not reveal.
 
 use std::{sync::Arc, time::Duration};
 
@@ -149,7 +149,7 @@ async fn refresh_and_logout_answer_as_they_should() {
         200
     );
 
-    // Any generation ends it; once ended it stays so, and asking again is no error.
+    // A token of any generation revokes the device. A repetition is no error.
     for _ in 0..2 {
         assert_eq!(post(&app, "/logout", &[], pair.body()).await.status, 204);
     }
@@ -274,7 +274,7 @@ async fn devices_are_ended_by_their_own_user_alone() {
     );
 }
 
-/// A session of alice, made as a handler would.
+/// Creates a session of alice, as a handler would.
 async fn session(world: &World) -> String {
     let accounts = world.accounts.clone();
     let handler = axum::routing::post(move |session: Session| async move {
@@ -510,7 +510,7 @@ async fn a_refresh_token_in_a_cookie_is_for_no_script_and_no_sibling_domain_can_
         assert!(cookie.contains(attribute), "{cookie}");
     }
     assert!(!cookie.contains("Domain"), "{cookie}");
-    // A sibling domain can set a cookie of any name but those with `__Host-`.
+    // A sibling domain can set a cookie of any name except those with `__Host-`.
     let planted = cookie.replace("__Host-refresh", "__Secure-refresh");
     let planted = planted.split(';').next().unwrap();
     let refused = post(&app, "/auth/refresh", &[("cookie", planted)], json!({})).await;
@@ -544,7 +544,7 @@ async fn a_refresh_token_in_a_cookie_is_for_no_script_and_no_sibling_domain_can_
         let answer = post(&app, "/auth/refresh", &headers, json!({})).await;
         assert_eq!(answer.status, 403, "{foreign:?}");
     }
-    // A refusal clears nothing; it may be a slow answer about an old token.
+    // A rejection clears no cookie; it may be a slow response to an old token.
     let dead = post(
         &app,
         "/auth/refresh",
@@ -680,7 +680,7 @@ async fn a_password_change_that_another_one_overtook_is_refused() {
         password: Secret::new(PASSWORD.into()),
     };
     let origin = Origin::new("192.0.2.1".parse().unwrap());
-    // A hash that nobody can read is nobody's wrong password.
+    // A hash that cannot be read is not a wrong password.
     let proved = world.accounts.prove(&asked, &origin).await;
     assert!(matches!(proved, Err(LoginError::Rejected(rejection)) if rejection.status() == 503));
 }

@@ -18,14 +18,14 @@ use super::{
     world::*,
 };
 
-/// What alice's telephone shows, and her recovery codes.
+/// Alice's authenticator and her recovery codes.
 pub struct Phone {
     secret: OtpSecret,
     recovery: Vec<String>,
 }
 
 impl Phone {
-    /// A code that was not used yet: the next time step begins.
+    /// Returns an unused code: the clock advances to the next time step.
     pub fn code(&self, world: &World) -> String {
         world.clock.advance(Duration::from_secs(30));
         Totp::new()
@@ -35,7 +35,7 @@ impl Phone {
     }
 }
 
-/// Alice enrols by the routes, as a client does.
+/// Enrols alice through the routes, as a client does.
 pub async fn enroll(world: &World, pair: &Pair, headers: &[(&str, &str)]) -> Phone {
     let headers = [&pair.authorization()[..], headers].concat();
     let begun = post(
@@ -81,7 +81,7 @@ pub async fn enrolled() -> (World, Phone) {
     (world, phone)
 }
 
-/// The first step; returns its challenge.
+/// Makes the first step and returns its challenge.
 pub async fn first_step(world: &World, path: &str) -> String {
     let answer = post(&world.app(), path, &[], login("alice", PASSWORD)).await;
     assert_eq!(answer.status, 401, "{}", answer.text);
@@ -139,7 +139,7 @@ async fn with_a_second_factor_every_login_takes_two_steps() {
     }
 }
 
-/// What was noted at the first step is on the device that the second one makes.
+/// The device that the second step creates has the data of the first one.
 #[tokio::test]
 async fn the_device_is_the_one_of_the_first_step() {
     let (world, phone) = enrolled().await;
@@ -173,7 +173,7 @@ async fn the_device_is_the_one_of_the_first_step() {
     assert_eq!(world.count(EventKind::FingerprintChanged), 1);
 }
 
-/// A challenge opens nothing, and a wrong code leaves it good.
+/// A challenge grants no access, and a wrong code leaves it valid.
 #[tokio::test]
 async fn a_login_that_waits_can_do_nothing_but_give_its_code() {
     let (world, phone) = enrolled().await;
@@ -219,7 +219,7 @@ async fn a_login_that_waits_can_do_nothing_but_give_its_code() {
     ] {
         let answer = second_step(&world, &challenge, wrong, json!({})).await;
         let told = (answer.status, answer.json()["error"].clone());
-        // Five wrong codes lock; the sixth is not looked at.
+        // Five wrong codes lock the user; the sixth is not compared.
         assert!(
             told == (401, json!("wrong_code")) || answer.status == 429,
             "{wrong}: {told:?}"
@@ -281,8 +281,8 @@ async fn a_recovery_code_is_a_second_step_once() {
     }
 }
 
-/// Of many second steps at once with one code, one makes a login, whichever challenges they come with and whichever node
-/// they reach; the same for one challenge.
+/// If many second steps run at once with one code, one becomes a login, whichever challenges they
+/// have and whichever node they reach. The same holds for one challenge.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_second_steps_with_one_code_one_is_a_login_on_every_store() {
     for backend in stores::each(Arc::new(SystemClock)).await {
@@ -322,7 +322,8 @@ async fn of_many_second_steps_with_one_code_one_is_a_login_on_every_store() {
     }
 }
 
-/// Who has enrolled replaces or removes it only with a code, and what was there works until the new one is confirmed.
+/// An enrolled user replaces or removes the authenticator only with a code, and the old one works
+/// until the new one is confirmed.
 #[tokio::test]
 async fn what_protects_an_account_is_changed_only_with_a_code() {
     let (world, old) = enrolled().await;
@@ -360,7 +361,7 @@ async fn what_protects_an_account_is_changed_only_with_a_code() {
     let answer = post(&world.app(), "/otp/confirm", &headers_of(&pair), confirm).await;
     assert_eq!(asks(&answer), 401);
 
-    // A wrong code leaves the token as good as it was, and two are none.
+    // A wrong code leaves the token valid, and two codes count as none.
     let wrong = [headers_of(&pair)[0], ("x-otp", "12345")];
     let answer = post(&world.app(), "/otp/enroll", &wrong, json!({})).await;
     assert_eq!(asks(&answer), 401);
@@ -368,7 +369,7 @@ async fn what_protects_an_account_is_changed_only_with_a_code() {
     let answer = post(&world.app(), "/otp/enroll", &two, json!({})).await;
     assert_eq!(answer.status, 400);
 
-    // With a code it begins, and until it is confirmed the old secret works.
+    // With a code the enrolment begins, and the old secret works until it is confirmed.
     let code = old.code(&world);
     let headers = [headers_of(&pair)[0], ("x-otp", code.as_str())];
     let begun = post(&world.app(), "/otp/enroll", &headers, json!({})).await;
@@ -415,8 +416,8 @@ async fn what_protects_an_account_is_changed_only_with_a_code() {
     world.login().await;
 }
 
-/// The record is gone, with the store or by somebody's hand: nobody is let in by the password alone, and nobody enrols a
-/// telephone of their own.
+/// The record is gone, lost with the store or deleted. The password alone must not suffice for a
+/// login, and an attacker must not be able to enrol an authenticator.
 #[tokio::test]
 async fn a_lost_enrolment_refuses_instead_of_opening() {
     let (world, phone) = enrolled().await;
@@ -438,7 +439,8 @@ async fn a_lost_enrolment_refuses_instead_of_opening() {
     assert_eq!(answer.status, 401, "{}", answer.text);
 }
 
-/// The secret that the record needs is gone. That is no 503, lets nobody in, and ends when an operator has made sure who it is.
+/// The secret that the record needs is gone. The response is not 503, no login succeeds, and an
+/// operator can resolve it after verifying the user's identity.
 #[tokio::test]
 async fn a_factor_under_a_retired_secret_refuses_until_an_operator_resets_it() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -470,8 +472,8 @@ async fn a_factor_under_a_retired_secret_refuses_until_an_operator_resets_it() {
     assert!(stranger.await.is_err());
 }
 
-/// The record was written, the user's flag was not, and nobody has seen the recovery codes: no login asks for a code of such
-/// an authenticator, so it keeps nobody from enrolling.
+/// The record was written, the user's flag was not, and the recovery codes were never shown. No
+/// login asks for a code of such an authenticator, so it does not prevent a new enrolment.
 #[tokio::test]
 async fn an_enrolment_that_did_not_come_to_its_end_is_begun_anew() {
     let world = world().await;
@@ -489,7 +491,8 @@ async fn an_enrolment_that_did_not_come_to_its_end_is_begun_anew() {
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
-/// Accounts and codes may have two minds about how old a code may be: the stricter one speaks first.
+/// The settings of accounts and of one-time codes may differ on how old a code may be: the stricter
+/// one is checked first.
 #[tokio::test]
 async fn a_code_that_is_too_old_takes_nothing_away() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -521,7 +524,7 @@ async fn a_code_that_is_too_old_takes_nothing_away() {
     first_step(&world, "/login").await;
 }
 
-/// A login of an hour ago is no reason to enrol somebody's telephone.
+/// A login of an hour ago does not permit an enrolment.
 #[tokio::test]
 async fn the_first_enrolment_takes_a_recent_login() {
     let world = world().await;
@@ -538,7 +541,7 @@ async fn the_first_enrolment_takes_a_recent_login() {
     );
 }
 
-/// Whoever logs in by a provider alone has no password to give again.
+/// A user who logs in only with a provider has no password to repeat.
 #[tokio::test]
 async fn a_login_with_a_provider_enrols_as_a_password_does() {
     let world = world().await;
@@ -611,7 +614,7 @@ async fn a_remembered_device_gives_no_code_until_password_or_authenticator_chang
     world.clock.advance(Duration::from_secs(30 * 86_400));
     assert_eq!(with(&cookie).await.status, 401, "a month is over");
 
-    // Another authenticator in its place.
+    // Another authenticator in place of the first.
     let challenge = first_step(&world, "/login").await;
     let answer = second_step(
         &world,
@@ -656,7 +659,8 @@ async fn a_remembered_device_gives_no_code_until_password_or_authenticator_chang
     );
 }
 
-/// Whichever call of the second step fails: 503, and never a login without its code; what was used up is used up.
+/// Each call of the second step fails once: 503, and never a login without its code. A code that
+/// was used stays used.
 #[tokio::test]
 async fn a_store_that_fails_at_the_second_step_is_503() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));

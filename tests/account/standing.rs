@@ -1,4 +1,4 @@
-//! Users who are disabled, removed, or change while they are logged in.
+//! Users who are disabled, removed, or changed while they are logged in.
 
 use std::{
     sync::{
@@ -21,11 +21,11 @@ use tower_jam::{
 
 use super::{support::stores, world::*};
 
-/// Users whose table can be away, and who are counted as they are read.
+/// Users whose table can be unavailable, and whose reads are counted.
 struct Table {
     inner: Arc<dyn Users<Claims>>,
     is_away: Mutex<bool>,
-    /// Met by the next reading when it has read, and again before it returns.
+    /// The next read waits here once after it has read, and again before it returns.
     hold: Mutex<Option<Arc<Barrier>>>,
     reads: AtomicUsize,
 }
@@ -83,7 +83,7 @@ impl Users<Claims> for Table {
     }
 }
 
-/// The page of a session, which says what the handler is told of its roles.
+/// A page behind a session that shows the roles that the handler sees.
 fn page(sessions: &Sessions<Claims>) -> Router {
     let roles = get(|identity: Identity| async move { identity.roles().join(",") });
     let page = Router::new().route("/page", roles);
@@ -107,7 +107,8 @@ async fn session_cookie(world: &World) -> String {
     cookie.split(';').next().unwrap().to_owned()
 }
 
-/// Two nodes with near-caches on each store that has nodes, one behind a near-cache of its own elsewhere.
+/// Two nodes with near-caches on each store that has nodes, one behind a near-cache of its own
+/// elsewhere.
 async fn nodes() -> Vec<(&'static str, [World; 2], Arc<Table>, stores::Backend)> {
     let manual = Arc::new(ManualClock::at(SystemClock.now()));
     let clock: Arc<dyn Clock> = manual.clone();
@@ -195,7 +196,7 @@ async fn a_lost_role_is_lost_in_sessions_after_five_minutes_or_at_once_when_told
         eventually(async || see(&page, &cookie).await.text == "owner").await;
         assert_eq!(table.reads(), reads + 2, "{name}");
 
-        // Without a word to the engines: gone within five minutes all the same.
+        // Without an invalidation, the engines notice within five minutes all the same.
         one.users.set_disabled(&one.alice, true).await.unwrap();
         one.clock.advance(Duration::from_secs(300));
         assert_eq!(see(&page, &cookie).await.status, 401, "{name}");
@@ -223,7 +224,7 @@ async fn a_user_table_that_is_away_is_503_and_logs_nobody_out() {
     }
 }
 
-/// With an age of nothing, every request reads the user, and writes only what has changed.
+/// With a maximum age of zero, every request reads the user, and writes only what has changed.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_no_age_at_all_the_next_request_knows() {
     let world = world().await;
@@ -252,8 +253,8 @@ async fn with_no_age_at_all_the_next_request_knows() {
     assert_eq!(table.reads(), 10);
 }
 
-/// A request that has read the user before the change writes nothing over it, and does not take the word of the
-/// change for one that it has heeded.
+/// A request that read the user before the change does not overwrite it, and does not treat the
+/// invalidation of the change as processed.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_reading_overtakes_the_word_that_a_user_has_changed() {
     let first = world().await;
@@ -290,7 +291,7 @@ async fn no_reading_overtakes_the_word_that_a_user_has_changed() {
     }
 }
 
-/// A login that read the user before the change writes an old role, which does not stay.
+/// A login that read the user before the change writes an old role, which does not last.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_under_way_does_not_keep_the_role_that_it_read() {
     let world = world().await;
@@ -333,7 +334,7 @@ async fn engines_that_do_not_belong_together_are_an_error() {
     assert_eq!(error.setting(), "otp");
 }
 
-/// Until it holds, or for as long as a near-cache may be behind.
+/// Retries until it holds, for as long as a near-cache may be stale.
 async fn eventually(holds: impl AsyncFn() -> bool) {
     let deadline = std::time::Instant::now() + Duration::from_secs(5);
     while !holds().await {

@@ -1,4 +1,5 @@
-//! A party that can write to the store: what it can delete and bring back, and what it can never make.
+//! An attacker with write access to the store: what it can delete and restore, and what it can
+//! never forge.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +16,7 @@ use super::{
     world::*,
 };
 
-/// A store whose owner remembers all keys, and changes what is under them.
+/// A store that records all keys, so that the test can change their entries.
 #[derive(Debug)]
 struct Owned {
     inner: MemoryStore,
@@ -23,7 +24,7 @@ struct Owned {
 }
 
 impl Owned {
-    /// Puts `value` under `key` as if it had been there all the time.
+    /// Overwrites the value under `key`, as an attacker with access to the store would.
     async fn overwrite(&self, key: &StoreKey, value: Vec<u8>) {
         let entry = self.inner.get(key).await.unwrap().unwrap();
         let write = Write::new(value, entry.expires_at);
@@ -89,7 +90,7 @@ async fn owned() -> (Arc<Owned>, World) {
     (store, world)
 }
 
-/// Every single bit, and every cut: none of them is a record.
+/// Every value with one bit flipped or the end cut off: none of them is a valid record.
 fn damages(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let flips = (0..value.len()).map(|at| {
         let mut changed = value.to_vec();
@@ -115,10 +116,12 @@ async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
     };
     let genuine = store.value(alice_key).await;
 
-    // Readable as it once was, its subject could be replaced by another user's.
+    // If a record were readable in its former form, its subject could be replaced by another
+    // user's.
     let replaced = String::from_utf8_lossy(&genuine).contains(&world.alice);
     assert!(!replaced, "the subject is not there to be replaced");
-    // The id of its key, after the format and the id of the one device: another key may be at another node.
+    // The id of its key, after the format and the id of the one device: another key may exist on
+    // another node.
     let of_another_key = 18..22;
     for (at, damaged) in damages(&genuine).enumerate() {
         store.overwrite(alice_key, damaged).await;
@@ -141,7 +144,7 @@ async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
     }
     assert!(world.count(EventKind::RecordUnreadable) >= genuine.len());
 
-    // Bob's record in Alice's place, and hers in his.
+    // Bob's record in the place of Alice's, and the reverse.
     let grant = tower_jam::Grant::new(bob.as_str(), tower_jam::Claims::new());
     let his = world.accounts.pairs().issue(grant).await.unwrap();
     let bob_key = store.of("account").pop().unwrap();
@@ -154,7 +157,7 @@ async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
         let refused = post(&world.app(), "/refresh", &[], body).await;
         assert_eq!(refused.status, 401);
     }
-    // What is restored is what it was.
+    // A restored record is what it was.
     store.overwrite(alice_key, genuine).await;
     let kept = post(&world.app(), "/refresh", &[], pair.body()).await;
     assert_eq!(kept.status, 200, "{}", kept.text);
@@ -200,7 +203,7 @@ async fn a_pending_login_that_was_made_or_changed_in_the_store_is_none() {
         assert_eq!(refused.status, 401, "{}", refused.text);
         assert_eq!(refused.json()["error"], "challenge_over");
     }
-    // Somebody's pending login under another text: its place is part of what is sealed.
+    // A pending login under another id: the key of the entry is part of what is sealed.
     let other = first_step(&world, "/login").await;
     let place = store.of("login-challenge").pop().unwrap();
     store.overwrite(&place, genuine.clone()).await;
@@ -240,7 +243,8 @@ async fn a_user_record_that_was_changed_or_moved_logs_nobody_in() {
     }
 }
 
-/// A user of a retired secret says so, and one of an accepted secret is sealed anew as it logs in.
+/// A user under a retired secret is reported as such, and one under an accepted secret is sealed
+/// again at the login.
 #[tokio::test]
 async fn users_move_to_the_active_secret_as_they_log_in() {
     use tower_jam::{
@@ -267,8 +271,8 @@ async fn users_move_to_the_active_secret_as_they_log_in() {
     assert!(users(&old).find("alice").await.is_err());
 }
 
-/// Mallory has a session and can write to the store. The secret of a session is its holder's, so it must not be all
-/// that a record is sealed with.
+/// Mallory has a session and can write to the store. The holder of a session knows its secret, so a
+/// record must not be sealed with that alone.
 #[tokio::test]
 async fn the_holder_of_a_session_makes_no_record_of_another_user() {
     use aws_lc_rs::{
@@ -290,7 +294,7 @@ async fn the_holder_of_a_session_makes_no_record_of_another_user() {
     assert!(world.sessions.get(text).await.unwrap().is_some());
     let key = store.of("session").pop().unwrap();
     let mut value = store.value(&key).await;
-    // As the format says: format, hash, length, head, and the sealed rest, without the mark.
+    // The format: format byte, hash, length, head, and the sealed rest, without the mark.
     value[0] &= 0x7f;
     let length = u32::from_be_bytes(value[33..37].try_into().unwrap()) as usize;
     let head = String::from_utf8(value[37..37 + length].to_vec()).unwrap();
@@ -351,7 +355,7 @@ async fn a_record_of_remembered_devices_that_was_changed_or_moved_remembers_none
     assert_eq!(login_again().await, 200);
 }
 
-/// What the application keeps of a user says nothing of what that user may do, in a token as in a session.
+/// Data that the application stores with a user grants nothing, in a token as in a session.
 #[tokio::test]
 async fn a_profile_with_members_of_authority_grants_none() {
     use tower_jam::{Claims, Grant};

@@ -1,4 +1,4 @@
-//! What an alert needs of an attempt to log in: from where, by which client, and on which name.
+//! What an alert needs from the event of a login attempt: the address, the client, and the name.
 
 use std::mem;
 
@@ -28,7 +28,7 @@ fn told(world: &World, kind: EventKind) -> Event {
     event
 }
 
-/// The event's hash of the name, once the rest of its source was found right.
+/// Checks the rest of the event's source, and returns its hash of the name.
 fn name_hash(event: &Event) -> Option<String> {
     assert_eq!(event.source.address, Some("198.51.100.7".parse().unwrap()));
     assert_eq!(event.source.user_agent.as_deref(), Some(AGENT));
@@ -100,7 +100,8 @@ async fn each_attempt_is_told_with_its_address_client_and_hashed_name() {
     }
 }
 
-/// By the secret of the application: whoever reads a log can try no names on it.
+/// The key of the hash is derived from the application's secret, so that a reader of the log cannot
+/// guess names.
 #[tokio::test]
 async fn the_hash_of_a_name_is_keyed_and_a_long_user_agent_is_cut() {
     let mut hashes = Vec::new();

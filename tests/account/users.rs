@@ -89,7 +89,7 @@ async fn a_user_is_found_by_the_columns_that_were_named() {
     assert!(users.find("eve@acme.dev").await.unwrap().is_some());
 }
 
-/// Compared as text, an id of another type is looked for in the whole table.
+/// If an id of another type were compared as text, PostgreSQL would scan the whole table.
 #[tokio::test]
 async fn an_id_whose_type_is_told_is_found_by_its_index() {
     let (url, pool) = table().await;
@@ -128,7 +128,8 @@ async fn an_id_whose_type_is_told_is_found_by_its_index() {
     assert!(plan.join(" ").contains("Index"), "{plan:?}");
 }
 
-/// A row of a real table has reset tokens, telephone numbers and columns that happen to be called as claims are.
+/// A real table has reset tokens, telephone numbers, and columns that happen to be named like
+/// claims.
 #[tokio::test]
 async fn only_named_columns_are_read_and_only_the_roles_column_grants_roles() {
     let (url, pool) = table().await;
@@ -171,7 +172,7 @@ async fn only_named_columns_are_read_and_only_the_roles_column_grants_roles() {
     }
     assert!(!plain.identity().unwrap().has_role("root"));
 
-    // A user who has a role logs in, and a column that is called as a claim grants nothing.
+    // A user who has a role logs in, and a column named like a claim grants nothing.
     let columns = ["full_name", "roles", "scope"];
     let users = settings().user_columns(columns).roles_column("groups");
     let named = logged_in(users.build().unwrap()).await;
@@ -268,7 +269,7 @@ async fn a_server_that_is_away_is_an_error_in_time() {
     assert!(began.elapsed() < std::time::Duration::from_secs(4));
 }
 
-/// PostgreSQL puts the row that it refuses into the DETAIL of its error.
+/// PostgreSQL quotes the row that it rejects in the DETAIL of its error.
 #[tokio::test]
 async fn an_error_of_the_table_quotes_nothing_of_its_rows() {
     let (url, pool) = table().await;

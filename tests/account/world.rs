@@ -33,7 +33,7 @@ pub const PASSWORD: &str = "correct horse, battery";
 pub const ISSUER: &str = "https://auth.acme.dev";
 pub const WRONG: &str = "incorrect horse, battery";
 
-/// An application with alice in it.
+/// An application with the user alice.
 pub struct World {
     pub clock: Arc<ManualClock>,
     pub users: Arc<StoreUsers<Claims>>,
@@ -47,7 +47,7 @@ pub struct World {
     pub shared: Shared,
 }
 
-/// The least that argon2 takes, so that a hundred logins are quick.
+/// The least memory that argon2 accepts, so that a hundred logins are quick.
 pub const CHEAP_KIB: u32 = 8;
 
 pub fn passwords(memory_kib: u32) -> Passwords {
@@ -88,11 +88,11 @@ pub async fn world_at(store: Arc<dyn Store>, clock: Arc<ManualClock>, memory_kib
     shared.node(&store, |users| users)
 }
 
-/// What the nodes of an application share, the store aside.
+/// What the nodes of an application share, except the store.
 #[derive(Clone)]
 pub struct Shared {
     pub secret: MasterSecret,
-    /// Of the one-time codes, if it is another.
+    /// The secret of the one-time codes, if it is a separate one.
     pub otp_secret: Option<MasterSecret>,
     ring: KeyRing,
     alice: String,
@@ -102,7 +102,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// A node of the application, whose accounts see the users through `seen`.
+    /// A node of the application, whose accounts read the users through `seen`.
     pub fn node(
         &self,
         store: &Arc<dyn Store>,

@@ -1,4 +1,4 @@
-//! A tonic server with a login and a method that needs one, and a client that calls both.
+//! A tonic server with a login and a protected method, and a client that calls both.
 //!
 //! `cargo run -p example-grpc`. The module `wire` is like the code that `tonic-build` generates for
 //! two services of one method each. It is written out so that the example needs no protocol

@@ -1,5 +1,5 @@
-//! A small OpenID provider, so that the example runs without an account elsewhere. It believes
-//! every visitor who claims to be Ada.
+//! A small OpenID provider, so that the example runs without an account elsewhere. It accepts every
+//! visitor who claims to be Ada.
 
 use std::{
     collections::HashMap,

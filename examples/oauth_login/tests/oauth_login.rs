@@ -1,4 +1,4 @@
-//! Runs the example as its reader does: a login with the provider in its process.
+//! Runs the example as a reader does: a login with the provider in its process.
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 #![cfg(unix)]
 

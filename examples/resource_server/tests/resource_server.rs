@@ -1,4 +1,4 @@
-//! Runs the example as its reader does, with a provider in the test's process.
+//! Runs the example as a reader does, with a provider in the test's process.
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
 mod support;

@@ -1,4 +1,5 @@
-//! Runs the example server as a new user does: the binary, its printed lines, and its HTTP contract.
+//! Runs the example server as a new user does: the binary, its printed lines, and its HTTP
+//! contract.
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
 use std::{
@@ -28,7 +29,7 @@ use tower_jam::{
     otp::{OtpSecret, Totp},
 };
 
-/// A directory of one test, removed at its end.
+/// The directory of a test, removed when it is dropped.
 struct Dir(PathBuf);
 
 impl Dir {
@@ -49,10 +50,10 @@ impl Drop for Dir {
     }
 }
 
-/// The example's process. It is killed when the test is over, however that comes.
+/// The process of the example. It is killed when it is dropped.
 struct Process {
     child: Child,
-    /// All that came before the output was closed, on stdout and stderr.
+    /// Everything that was written before the output was closed, on stdout and stderr.
     rest: [Receiver<String>; 2],
 }
 
@@ -75,7 +76,7 @@ impl Process {
         (process, stdout)
     }
 
-    /// Waits for the end, and returns what was written meanwhile.
+    /// Waits until the process exits, and returns what it wrote meanwhile.
     fn ended(&mut self) -> (ExitStatus, String, String) {
         let patience = Duration::from_secs(20);
         let [stdout, stderr] = &self.rest;
@@ -229,7 +230,7 @@ impl Answer {
         assert_eq!(problem["type"], "about:blank");
     }
 
-    /// `name=value` of the session's cookie, which is set once.
+    /// Returns `name=value` of the session's cookie, which is set exactly once.
     fn cookie(&self) -> String {
         let lines = self.headers.get_all("set-cookie").iter();
         let mut lines = lines.map(|line| line.to_str().unwrap());
@@ -471,13 +472,13 @@ async fn a_session_lives_from_login_to_logout_and_a_stale_cookie_keeps_nobody_ou
     );
     assert_eq!(me.header("set-cookie"), None);
 
-    // A session is no token and a token is no session.
+    // A session is not accepted as a token, and a token is not accepted as a session.
     let (_, value) = cookie.split_once('=').unwrap();
     let as_bearer = format!("Bearer {value}");
     let answer = server.get("/me", &[("authorization", &as_bearer)]).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
 
-    // The same browser logs in again: the old id is dead.
+    // The same browser logs in again: the old id is invalid.
     let answer = server
         .post(
             "/session/login",
@@ -516,7 +517,7 @@ async fn a_session_lives_from_login_to_logout_and_a_stale_cookie_keeps_nobody_ou
     }
 }
 
-/// Enrolling, the second step of a login, and the page that asks for a code, as a client meets them.
+/// Enrolment, the second step of a login, and the page that requires a code, as a client sees them.
 #[tokio::test]
 async fn the_vault_opens_with_a_code_and_a_login_takes_two_steps() {
     let data = Dir::new();
@@ -535,8 +536,8 @@ async fn the_vault_opens_with_a_code_and_a_login_takes_two_steps() {
     let begun = server.post("/otp/enroll", &authorized, &json!({})).await;
     assert_eq!(begun.status, 200, "{}", begun.text);
     let secret = OtpSecret::from_base32(begun.json()["secret"].as_str().unwrap()).unwrap();
-    // The codes of three periods are good at a time, and each is good once. Of this period and the next: one that was
-    // made a moment ago is good when the period ends meanwhile.
+    // The codes of three periods are accepted at any time, each of them once. These are of this
+    // period and the next one: a code computed now is still valid if the period ends meanwhile.
     let code = |offset: u64| {
         let now = SystemClock.now().as_secs() + 30 * offset;
         Totp::new()
@@ -716,7 +717,7 @@ async fn of_too_many_logins_at_once_some_are_told_to_come_back() {
     );
 }
 
-/// Polls all of them until each is done.
+/// Polls all of the futures until each is ready.
 async fn join_all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
     let mut answers = Vec::new();
     std::future::poll_fn(|cx| {
@@ -756,7 +757,8 @@ async fn it_stops_when_told_and_its_keys_survive() {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 
-    // The client keeps its connection open, a second one has not said a word, a third one only half of it.
+    // The client keeps its connection open, a second client has sent nothing, and a third only half
+    // of a request.
     let _silent = TcpStream::connect(server.address).unwrap();
     let mut slow = TcpStream::connect(server.address).unwrap();
     slow.write_all(b"GET /me HTTP/1.1\r\nhost:").unwrap();
@@ -786,7 +788,7 @@ async fn it_stops_when_told_and_its_keys_survive() {
         (StatusCode::OK, &json!("alice"))
     );
 
-    // Other keys, another server.
+    // A server with other keys.
     let elsewhere = Dir::new();
     let other = Server::start(&elsewhere);
     let me = other.get("/me", &[("authorization", &bearer)]).await;
@@ -881,7 +883,7 @@ fn the_printed_lines_do_what_they_promise() {
             "{line}"
         );
     }
-    // One shell, as somebody who copies one line after the other.
+    // One shell, as a reader copies one line after the other.
     let script = format!("{register}\necho\n{login}\n{me}\necho\n{admin}\n");
     let output = Command::new("sh").arg("-c").arg(&script).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -903,12 +905,13 @@ fn the_printed_lines_do_what_they_promise() {
     assert!(admin.contains(r#"error="insufficient_scope""#), "{admin}");
 }
 
-/// Sends `bytes` as they are and returns the statuses of what comes back, none if the server hangs up.
+/// Sends `bytes` unchanged and returns the statuses of the responses, none if the server closes the
+/// connection.
 fn raw(address: SocketAddr, bytes: &[u8], then: Then) -> Vec<u16> {
     let mut stream = TcpStream::connect(address).unwrap();
     let patience = Some(Duration::from_secs(20));
     stream.set_read_timeout(patience).unwrap();
-    // It may have heard enough before it has heard all.
+    // The server may respond before it has read everything.
     stream.write_all(bytes).ok();
     if then == Then::HangUp {
         stream.shutdown(Shutdown::Write).ok();
@@ -935,7 +938,7 @@ const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\
 #[derive(Clone, Copy, PartialEq)]
 enum Then {
     Listen,
-    /// The request is not whole, and nothing more comes.
+    /// The request is incomplete, and nothing more is sent.
     HangUp,
 }
 
@@ -947,7 +950,7 @@ fn no_form_of_a_request_makes_it_blame_itself_or_fall() {
     let huge = "a".repeat(700 * 1024);
     let many = "x-a: b\r\n".repeat(200);
     let cookies = "cookie: __Host-sid=a\r\n".repeat(50);
-    // Headers of `GET /me`, unless the form is a whole request.
+    // Headers of `GET /me`, unless the item is a whole request.
     let headers: Vec<Vec<u8>> = [
         "authorization: Bearer\r\n",
         "authorization: Bearer \r\n",

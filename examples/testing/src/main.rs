@@ -1,4 +1,4 @@
-//! How an application tests itself with `tower_jam::testing`: its own router and real engines,
+//! How an application tests itself with `tower_jam::testing`: its own router and the real engines,
 //! without a server and without sleeping.
 //!
 //! `cargo test -p example-testing`
