@@ -1,4 +1,5 @@
-//! Accounts of the facade: the routes from login to logout, in front of every engine that a file can name.
+//! Accounts of the facade: the routes from login to logout, with every engine that a file can
+//! configure.
 
 use std::{sync::Arc, time::Duration};
 
@@ -57,7 +58,7 @@ async fn site() -> Site {
     site_with(&[]).await
 }
 
-/// With these variables of the environment in addition.
+/// With these environment variables in addition.
 async fn site_with(changes: &[(&str, &str)]) -> Site {
     let key = Key::generate(Algorithm::EdDsa)
         .unwrap()
@@ -75,7 +76,7 @@ async fn site_with(changes: &[(&str, &str)]) -> Site {
         .build()
         .await
         .unwrap();
-    // Without users of the application's own, they are in the store.
+    // Without a table of the application, the users are in the store.
     let passwords = jam.passwords().unwrap();
     let password = passwords.check_new(PASSWORD).await.unwrap();
     let hash = passwords.hash(&password).await.unwrap();
@@ -107,7 +108,7 @@ impl Site {
     }
 }
 
-/// Behind a proxy that the table `throttle` counts, each of its clients is an address of its own.
+/// Behind a proxy that the table `throttle` trusts, each of its clients has an address of its own.
 #[tokio::test]
 async fn the_clients_of_a_proxy_are_told_apart() {
     for (proxies, status) in [("0", 429), ("1", 401)] {
@@ -169,7 +170,7 @@ async fn a_session_lives_from_its_login_to_its_logout() {
     assert_eq!(site.get("/page", &[("cookie", cookie)]).await, 401);
 }
 
-/// The table `throttle`: by account, by address, and by a device that has been there.
+/// The table `throttle`: by account, by address, and by a known device.
 #[tokio::test]
 async fn attempts_are_limited_as_the_table_says() {
     let site = site().await;
@@ -231,7 +232,7 @@ async fn a_device_is_known_for_as_long_as_the_table_says() {
     }
 }
 
-/// The tables `otp` and `passwords`: two steps, and none on a device that is remembered.
+/// The tables `otp` and `passwords`: two steps, and none on a remembered device.
 #[tokio::test]
 async fn a_login_takes_a_code_of_the_table_s_kind() {
     let site = site().await;
@@ -279,7 +280,7 @@ async fn a_login_takes_a_code_of_the_table_s_kind() {
         let status = if is_asked { 401 } else { 200 };
         assert_eq!(again.status, status, "{}", again.text);
     }
-    // The facade's guard is of the same engine.
+    // The facade's guard has the same engine.
     drop(site.jam.otp_guard().unwrap());
 }
 
@@ -299,7 +300,7 @@ async fn a_new_password_is_as_long_as_the_table_says() {
     );
 }
 
-/// The setting `bind`: another browser's refresh.
+/// The setting `bind`: a refresh by another browser.
 #[tokio::test]
 async fn a_refresh_with_another_fingerprint_is_refused() {
     let site = site().await;

@@ -64,10 +64,10 @@ const BASIC: Texts = Texts {
     url: "redis://127.0.0.1:$REDIS_PORT/0",
 };
 
-/// What an instance must be made of: the algorithm, and the second audience; or what it says instead.
+/// What an instance must consist of: the algorithm and the second audience, or the expected error.
 type Expected = Result<(Algorithm, &'static str), &'static str>;
 
-/// What it is about, the texts, the variables, and what is expected.
+/// The name of the case, the texts, the variables, and the expected result.
 type Case<'a> = (&'a str, Texts, &'a [(&'a str, &'a str)], Expected);
 
 #[tokio::test]
@@ -250,7 +250,7 @@ fn a_file_that_is_missing_or_of_no_known_format_is_told() {
     }
 }
 
-/// A value, which stays as it was.
+/// The value itself is not changed.
 #[tokio::test]
 async fn a_value_is_a_configuration_as_well() {
     let value = json!({ "issuer": "https://auth.acme.dev", "audience": ["api", "${EXTRA:-admin}"],

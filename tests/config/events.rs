@@ -1,4 +1,4 @@
-//! What `JamBuilder::events` is given hears of every engine.
+//! The sink of `JamBuilder::events` receives the events of every engine.
 
 use std::sync::{Arc, Mutex};
 

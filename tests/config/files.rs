@@ -1,4 +1,5 @@
-//! Files that nobody would write, or that somebody wrote to do harm: each ends with an error, soon, and quotes nothing.
+//! Unusual and malicious files: each ends with an error, in bounded time, and the error quotes
+//! nothing.
 
 use std::{
     fs,
@@ -53,7 +54,7 @@ fn a_key_that_stands_twice_is_refused_in_every_format() {
         assert!(said.contains(&words), "{said}");
         assert!(!said.contains("hunter"), "{said}");
     }
-    // The same key of two tables is two keys.
+    // The same key in two tables is no duplicate.
     let two = r#"{"otp": {"service": "a"}, "session": {"idle": "1h"}, "jwt": {"accept": [{"kid": "a"}, {"kid": "a"}]}}"#;
     assert_eq!(said(two, Format::Json), "nothing");
 }
@@ -87,7 +88,7 @@ fn what_is_empty_is_refused_where_somebody_may_have_meant_the_defaults() {
     ] {
         assert_eq!(said(text, format), "nothing", "{text}");
     }
-    // A value of the program's says by nothing that something is not set, as `Option` does.
+    // In a value of the program, null means that a setting is not set, as `None` does.
     assert!(
         Config::value(&json!({ "otp": null, "jwt": { "kid": null } }))
             .load()
@@ -128,7 +129,7 @@ fn what_is_deep_wide_or_long_ends_with_an_error() {
             began.elapsed()
         );
     }
-    // A billion of them.
+    // A billion strings.
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for n in 1..10 {
         let ten = vec![format!("*a{}", n - 1); 10].join(", ");
@@ -152,7 +153,7 @@ fn a_tag_an_anchor_or_a_second_document_brings_nothing_in() {
     assert!(!said(&include, Format::Yaml).contains("hunter2"));
     let two = said("issuer: a\n---\nissuer: b\n", Format::Yaml);
     assert!(two.contains("is not valid YAML"), "{two}");
-    // A merged setting is one of the table that it is merged into.
+    // A merged setting belongs to the table that it is merged into.
     let merged = said("jwt: &a\n  leeway: 5s\nsession:\n  <<: *a\n", Format::Yaml);
     assert!(
         merged.starts_with("setting `session.leeway`: unknown setting"),
@@ -160,7 +161,7 @@ fn a_tag_an_anchor_or_a_second_document_brings_nothing_in() {
     );
 }
 
-/// Variables are looked for in values: a key is what it says.
+/// Variables are expanded in values only: a key is literal.
 #[test]
 fn a_dollar_in_a_key_is_a_dollar() {
     let said = said("$X: 1\n", Format::Yaml);
@@ -184,7 +185,7 @@ async fn a_configuration_that_is_no_file_is_told() {
         let error = Jam::<Claims>::from_file(&path).unwrap_err();
         assert_eq!(error.to_string(), format!("{}: {words}", path.display()));
     }
-    // It does not end, so it is not read to its end.
+    // The file has no end, so it is not read to its end.
     #[cfg(target_os = "linux")]
     {
         let zeros = folder.path().join("zeros.json");
@@ -248,7 +249,8 @@ async fn a_key_that_is_no_file_is_told() {
     );
 }
 
-/// A text's last line end is an editor's. What is no text is taken whole, whatever its last byte is.
+/// The last line end of a text is removed, since editors add it. A file that is not text is used
+/// whole, whatever its last byte is.
 #[tokio::test]
 async fn a_secret_in_a_file_is_what_is_in_it() {
     let folder = Folder::new("ends");
@@ -279,7 +281,7 @@ async fn a_secret_in_a_file_is_what_is_in_it() {
     }
 }
 
-/// To other keys, space around them is nothing.
+/// Whitespace around other keys is ignored.
 #[tokio::test]
 async fn space_around_a_key_in_a_file_is_no_part_of_it() {
     let folder = Folder::new("space");
@@ -379,7 +381,7 @@ async fn every_file_with_a_secret_is_looked_at_and_none_without() {
     }
 }
 
-/// No span of time is so long that an engine falls over it.
+/// No duration is so long that an engine panics.
 #[tokio::test]
 async fn the_longest_spans_are_refused_or_taken() {
     let longest = "18446744073709551615ms";
@@ -418,7 +420,7 @@ async fn the_longest_spans_are_refused_or_taken() {
                 continue;
             }
         };
-        // An error is as good as a token; what matters is that there is an answer.
+        // An error is as good as a token; what matters is that there is no panic.
         let _ = jam.session_create(alice()).await.map(|_| ());
         let _ = jam.jwt_create_token(alice()).await.map(|_| ());
         let _ = jam.paseto_create(alice()).await.map(|_| ());

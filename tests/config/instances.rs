@@ -1,4 +1,4 @@
-//! Two instances in one file, in one store: what one keeps is not there for the other.
+//! Two instances in one file, with one store: the entries of one do not exist for the other.
 
 use std::time::Duration;
 
@@ -36,11 +36,11 @@ async fn are_apart(store: Value) {
         }
         one.store().take(&counter).await.unwrap();
     }
-    // Each ends its own alone.
+    // Each revokes only its own.
     for one in &all {
         assert_eq!(one.session_clear("alice").await.unwrap(), 1, "{store}");
     }
-    // What is to be shared is said to be.
+    // State is shared only if the file says so.
     let mut shared = document;
     shared["jam"]["store"]["prefix"] = json!("both");
     shared["site"]["store"]["prefix"] = json!("both");

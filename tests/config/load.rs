@@ -1,4 +1,4 @@
-//! What a configuration may say, and what it is told when it may not.
+//! What a configuration may contain, and the errors for everything else.
 
 use std::{env, fs, path::PathBuf};
 
@@ -31,7 +31,7 @@ async fn refused(loader: Loader) -> String {
     error.to_string()
 }
 
-/// How long the tokens of `jam` live, in seconds.
+/// The lifetime of the tokens of `jam`, in seconds.
 async fn life(jam: &Jam) -> u64 {
     let token = jam
         .jwt_create_token(Grant::new("alice", Claims::new()))
@@ -51,7 +51,7 @@ fn jwt(more: Value) -> Value {
     json!({ "issuer": "https://auth.acme.dev", "audience": "api", "jwt": jwt })
 }
 
-/// One table more.
+/// Adds a table to a configuration.
 fn with(mut config: Value, more: Value) -> Value {
     let Value::Object(more) = more else {
         panic!("settings are a table");
@@ -60,7 +60,7 @@ fn with(mut config: Value, more: Value) -> Value {
     config
 }
 
-/// A provider's table, good but for `more`.
+/// A valid table of a provider, with `more` added.
 fn provider(name: &str, more: Value) -> Value {
     let good = json!({ "client_id": "id", "client_secret": "s", "redirect_url": "https://acme.dev/callback" });
     json!({ "oauth2": { "providers": { (name): with(good, more) } } })
@@ -103,7 +103,7 @@ async fn variables_have_three_forms_and_a_dollar_is_two() {
         .await
         .unwrap();
     assert_eq!(jam.jwt().unwrap().keys().active().kid(), "a$b");
-    // What a variable holds is taken as it is.
+    // The content of a variable is used as it is.
     let loader = Config::value(&jwt(json!({ "kid": "$KID" }))).variables([("KID", "$TTL")]);
     let jam: Jam = Jam::builder(loader.load().unwrap()).build().await.unwrap();
     assert_eq!(jam.jwt().unwrap().keys().active().kid(), "$TTL");
@@ -197,7 +197,7 @@ async fn an_empty_table_is_an_instance_without_engines() {
         assert!(jam.jwt().is_err() && jam.sessions().is_err() && jam.accounts().is_err());
     }
     assert!(built(Config::text("", Format::Yaml)).await.is_ok());
-    // An engine whose defaults do needs a table all the same.
+    // An engine needs its table, even if all of its settings have defaults.
     assert!(
         built(Config::text("[session]", Format::Toml))
             .await
@@ -216,7 +216,7 @@ async fn numbers_and_truth_may_be_texts() {
     assert_eq!(jam.otp_code(&secret, Some(59)).unwrap().expose().len(), 8);
 }
 
-/// Each of these ends the start, and is told in exactly these words.
+/// Each of these prevents the start, with exactly these words.
 #[tokio::test]
 async fn a_setting_that_does_not_fit_ends_the_start() {
     let pair = Key::generate(Algorithm::Es256).unwrap();
@@ -788,7 +788,7 @@ async fn keys_and_secrets_come_from_files_beside_the_configuration() {
         .await
         .unwrap();
     drop(jam);
-    // What was kept outlives the process, and so does the secret that it is read with.
+    // The stored entries survive the process, and so does the secret that they are read with.
     let jam = built(Config::file(&path)).await.unwrap();
     assert!(
         jam.session_get(session.token.expose())
@@ -819,7 +819,7 @@ async fn secrets_are_not_shown() {
     assert_eq!(text, "setting `jwt`: expected a table, found a string");
 }
 
-/// What building it says in the log, which has no secret in it.
+/// What building an instance logs. The log must contain no secret.
 #[cfg(unix)]
 async fn heard(loader: Loader) -> String {
     let log = Log::default();
@@ -848,7 +848,8 @@ async fn a_secret_that_everybody_may_read_is_warned_of() {
         let text = heard(Config::value(&value)).await;
         assert_eq!(text.contains(words), is_warned, "{text}");
     }
-    // The same of a configuration that states a secret itself; of a variable only the name is there.
+    // The same for a configuration that contains a secret itself; of a variable, only the name is
+    // logged.
     let path = folder.join("jam.json");
     for (key, mode, is_warned) in [
         (SECRET, 0o600, false),

@@ -15,7 +15,7 @@ use tower_jam::{
 
 use crate::world::{instance, status_of};
 
-/// An instance whose pairs are of this table, with a user, who is told.
+/// An instance whose pairs use this table, with a user, and its events.
 async fn jam(paseto: Value, refresh: Value, clock: &Arc<ManualClock>) -> (Jam, String) {
     let config = instance(json!({ "paseto": paseto, "refresh": refresh }));
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
@@ -82,7 +82,7 @@ async fn pairs_of_pasetos_live_refresh_and_end() {
         for ended in [access, next.access_token.expose()] {
             let status = status_of(layer(), bearer(ended)).await;
             assert_eq!(status, StatusCode::UNAUTHORIZED);
-            // Whoever asks for no more than a token is not told of devices.
+            // A layer of tokens alone does not check devices.
             let by_itself = jam.paseto_layer().unwrap();
             assert_eq!(status_of(by_itself, bearer(ended)).await, StatusCode::OK);
         }
@@ -91,7 +91,7 @@ async fn pairs_of_pasetos_live_refresh_and_end() {
     }
 }
 
-/// As for tokens by themselves: the table of the format says where they are.
+/// As for tokens by themselves: the table of the format says where they are read from.
 #[tokio::test]
 async fn access_tokens_are_read_from_where_the_table_of_their_format_says() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));

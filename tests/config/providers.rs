@@ -23,7 +23,7 @@ use crate::{
     world::{build, built, instance, story},
 };
 
-/// How the application knows the provider: by its address alone.
+/// The provider by its issuer's address alone.
 fn discovered(provider: &Provider, more: Value) -> Value {
     let mut table = json!({
         "client_id": CLIENT, "client_secret": CLIENT_SECRET, "issuer": provider.url,
@@ -36,7 +36,7 @@ fn discovered(provider: &Provider, more: Value) -> Value {
     instance(json!({ "oauth2": { "providers": { "acme": table } } }))
 }
 
-/// The same by all its addresses.
+/// The same provider by all of its addresses.
 fn addressed(provider: &Provider) -> Value {
     let at = |path: &str| format!("{}{path}", provider.url);
     discovered(
@@ -48,7 +48,7 @@ fn addressed(provider: &Provider) -> Value {
     )
 }
 
-/// A browser that was at the provider, and what it has.
+/// Visits the provider with a browser. Returns the callback and the cookie.
 async fn returns(jam: &Jam) -> (Callback, String) {
     let started = jam.oauth2_get_authorized_url("acme").await.unwrap();
     let answer = Browser::new().get(&started.url).await;
@@ -180,7 +180,8 @@ async fn each_setting_of_a_provider_does_something() {
         (&json!("the-key"), &json!("ES256"))
     );
 
-    // The provider says of itself that it states its issuer; a table of addresses has to say so.
+    // A discovered provider states that its callbacks have an issuer; a table of addresses must
+    // state it.
     for (require, is_good) in [(false, true), (true, false)] {
         let mut config = addressed(&provider);
         config["oauth2"]["providers"]["acme"]["require_issuer"] = json!(require);
@@ -231,7 +232,7 @@ async fn a_provider_that_cannot_be_asked_ends_the_start() {
     }
 }
 
-/// The routes that log browsers in, of the facade's own parts.
+/// The routes that log browsers in, built from parts of the facade.
 #[tokio::test]
 async fn a_browser_logs_in_by_the_routes() {
     let provider = Provider::start().await;

@@ -1,4 +1,4 @@
-//! The reference page says what the structs say, of every setting.
+//! The reference page agrees with the structs, for every setting.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Settings of which no other test tells what they do.
+//! The effects of settings that no other test covers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -246,7 +246,8 @@ async fn codes_are_what_their_table_says() {
     );
 }
 
-/// An enrolled authenticator, and how far its clock may be off, how often one may guess, and for how long that locks.
+/// An enrolled authenticator: by how much its clock may be off, how many guesses are allowed, and
+/// how long the lock lasts.
 #[tokio::test]
 async fn codes_are_judged_as_their_table_says() {
     let table = json!({ "service": "Acme", "window": 0, "max_failures": 2, "lock": "5m", "secret_bits": 256 });
@@ -301,7 +302,7 @@ async fn a_counter_may_have_run_on_as_far_as_its_table_says() {
     }
 }
 
-/// `fresh`: for so long the guard asks for no further code.
+/// `fresh`: how long the guard requires no further code.
 #[tokio::test]
 async fn a_code_counts_as_fresh_for_as_long_as_its_table_says() {
     use axum::{Router, body::Body, routing::get};

@@ -1,4 +1,4 @@
-//! The table `store`: sessions on every kind of store, and what each of its settings does.
+//! The table `store`: sessions on every kind of store, and the effect of each of its settings.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ async fn nodes_share_sessions(store: &Value) {
 
     assert!(one.session_delete(token).await.unwrap());
     assert!(other.session_get(token).await.unwrap().is_none(), "{store}");
-    // A near-cache hears of it.
+    // A near-cache receives the invalidation.
     let deadline = Instant::now() + Duration::from_secs(2);
     while visit(&other, token).await != StatusCode::UNAUTHORIZED {
         assert!(Instant::now() < deadline, "a logout was not seen: {store}");
@@ -80,7 +80,7 @@ async fn nodes_share_sessions_on_postgres() {
     }
 }
 
-/// A file has one owner, and whoever comes after it finds the sessions.
+/// A file has one owner, and the next process finds the sessions.
 #[tokio::test]
 async fn a_file_keeps_sessions_for_the_next_process() {
     for near_cache in [None, Some(json!({}))] {
@@ -110,7 +110,7 @@ async fn a_file_keeps_sessions_for_the_next_process() {
     }
 }
 
-/// Everything under it is unavailable at once, and available again without a restart.
+/// Everything on the store is unavailable at once, and available again without a restart.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stops_is_503_until_it_is_back() {
     let mut redis = redis::Server::start();
@@ -139,7 +139,7 @@ async fn a_server_that_stops_is_503_until_it_is_back() {
             );
             let refused = jam.session_get(session).await.err().unwrap();
             assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-            // What a near-cache remembers may be served for the rest of a second.
+            // A near-cache may answer from memory for the rest of a second.
             let deadline = Instant::now() + Duration::from_secs(3);
             while visit(jam, session).await != StatusCode::SERVICE_UNAVAILABLE {
                 assert!(Instant::now() < deadline, "{near}");
@@ -151,7 +151,7 @@ async fn a_server_that_stops_is_503_until_it_is_back() {
         for (jam, session) in &nodes {
             until_ready_is(jam, true).await;
             let status = visit(jam, session).await;
-            // Without a file of its own, that Redis has forgotten it.
+            // That Redis has no file, so it has lost the session.
             let is_kept = format!("{:?}", jam.store()).contains("Postgres");
             let expected = if is_kept { 200 } else { 401 };
             assert_eq!(status, expected, "{near}");
@@ -232,7 +232,7 @@ async fn schema_prefix_and_connections_of_postgres_are_the_tables() {
     assert_eq!(connections, 2);
 }
 
-/// All at once.
+/// Awaits all of the futures concurrently.
 async fn futures_of<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut pinned: Vec<_> = futures.into_iter().map(Box::pin).collect();
     let mut answers: Vec<Option<F::Output>> = pinned.iter().map(|_| None).collect();
@@ -264,9 +264,10 @@ async fn a_command_takes_no_longer_than_its_timeout() {
         ready_at_last(table("postgres", &postgres.url("jam"), quick)).await,
     ];
     for jam in nodes {
-        // A busy machine may be late once, but not each time; a setting that is ignored is.
+        // A busy machine may be late once, but not each time; if the setting were ignored, every
+        // attempt would be late.
         let mut seen = Vec::new();
-        // Unless told otherwise it is a second.
+        // The default is a second.
         while seen
             .last()
             .is_none_or(|it| *it > Duration::from_millis(900))
@@ -284,7 +285,8 @@ async fn a_command_takes_no_longer_than_its_timeout() {
     }
 }
 
-/// The time-out of a command is that of the start too, which on a busy machine may take several attempts.
+/// The timeout of a command also applies to the start, which may take several attempts on a busy
+/// machine.
 async fn ready_at_last(store: Value) -> Jam {
     let config = instance(json!({ "store": store }));
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -309,7 +311,7 @@ async fn an_authority_of_its_own_is_trusted_for_tls() {
     let url = format!("rediss://127.0.0.1:{}", server.port);
     let ca_file = certificate.folder().join("ca.pem");
     nodes_share_sessions(&table("redis", &url, json!({ "ca_file": ca_file }))).await;
-    // A relative path is beside the configuration.
+    // A relative path is relative to the configuration.
     let path = certificate.folder().join("jam.json");
     let config = instance(json!({ "store": table("redis", &url, json!({ "ca_file": "ca.pem" })) }));
     std::fs::write(&path, config.to_string()).unwrap();
@@ -360,7 +362,7 @@ async fn a_capacity_of_memory_is_kept_to() {
     assert!(matches!(full, tower_jam::StoreError::Full), "{full}");
 }
 
-/// Each names the setting, and neither it nor a cause of it the password.
+/// Each error names the setting, and neither the error nor a cause of it contains the password.
 #[tokio::test]
 async fn a_store_that_does_not_start_is_told_with_its_setting() {
     let folder = Folder::new("stores");
@@ -377,7 +379,8 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
             table("redis", "http://:hunter2@localhost", json!({})),
             "`store.url`: must begin with `redis://`, `rediss://`, or either with `-cluster` or `-sentinel`".to_owned(),
         ),
-        // What is behind the password's own `@` or `/` would be taken for the host, named, and looked up.
+        // What follows the password's own `@` or `/` would be parsed as the host, shown in errors,
+        // and resolved.
         (
             table("redis", "redis://:sword@hunter2@localhost", json!({})),
             format!("`store.url`: {ENCODE}"),

@@ -1,4 +1,4 @@
-//! What these tests share: configurations, the instances of them, and requests to those.
+//! What these tests share: configurations, instances, and requests to them.
 
 use std::{error::Error, sync::LazyLock};
 
@@ -13,13 +13,13 @@ use tower_jam::{
     token::paseto::{Local, V4},
 };
 
-/// Random text of this run.
+/// Random text, one per run.
 pub static SECRET: LazyLock<String> = LazyLock::new(|| {
     let key = PasetoKey::<V4, Local>::generate().to_paserk();
     key.expose().clone()
 });
 
-/// An instance with sessions, and with these tables besides.
+/// A configuration with sessions and these tables in addition.
 pub fn instance(more: Value) -> Value {
     let mut config = json!({ "issuer": "https://auth.acme.dev", "audience": "api", "secret": *SECRET, "session": {} });
     let Value::Object(more) = more else {
@@ -38,7 +38,7 @@ pub async fn built(config: &Value) -> Jam {
     built.unwrap_or_else(|error| panic!("{}", story(&error)))
 }
 
-/// The error with all its causes.
+/// The error with all of its causes.
 pub fn story(error: &ConfigError) -> String {
     let mut story = format!("{error} {error:?}");
     let mut cause = error.source();
@@ -53,13 +53,13 @@ pub fn alice() -> Grant<Claims> {
     Grant::new("alice", Claims::new())
 }
 
-/// What a page behind the layer of sessions answers to whoever has this session.
+/// The status of a page behind the layer of sessions, for a request with this session.
 pub async fn visit(jam: &Jam, session: &str) -> StatusCode {
     let request = Request::get("/").header(header::COOKIE, format!("__Host-sid={session}"));
     status_of(jam.session_layer().unwrap(), request).await
 }
 
-/// What a page behind this layer answers.
+/// The status of a page behind this layer.
 pub async fn status_of<A: Authenticate>(layer: AuthLayer<A>, request: Builder) -> StatusCode {
     let app: Router = Router::new()
         .route("/", get(|| async {}))

@@ -1,4 +1,5 @@
-//! Who gets in, and what a handler learns of it: each extractor under each layer for each caller.
+//! Who is admitted, and what a handler learns about the caller: each extractor under each layer for
+//! each caller.
 
 use axum::{Router, routing};
 use http::StatusCode;
@@ -73,7 +74,7 @@ fn name_of(identity: &Identity) -> String {
     identity.subject().id().to_owned()
 }
 
-/// Asks every column, and writes down the text of a success or the number of a refusal.
+/// Requests every column, and records the text of a success or the status of a rejection.
 async fn row(app: &Router, headers: &[(&str, String)]) -> [String; 8] {
     let mut cells = <[String; 8]>::default();
     for (cell, path) in cells.iter_mut().zip(COLUMNS) {
@@ -105,7 +106,8 @@ const ALICE: [&str; 8] = [
     "500",
     "none",
 ];
-/// As above, where the caller might have presented a session instead: that it did not is its own doing.
+/// As above, where the caller could have presented a session instead, so that a missing factor is
+/// the client's error.
 const ALICE_BY_CHOICE: [&str; 8] = [
     "token-alice",
     "token-alice",
@@ -127,7 +129,7 @@ const BOB: [&str; 8] = [
     "member",
 ];
 
-/// A caller, and what a required and an optional layer make of it.
+/// A caller, and the results of a required and an optional layer.
 type Row = (
     &'static str,
     Vec<(&'static str, String)>,
@@ -249,7 +251,7 @@ async fn of_two_engines_the_one_in_whose_place_the_credential_is_answers() {
                 MALFORMED,
             ),
             ("basic and cookie", vec![basic(), world.cookie()], BOB, BOB),
-            // Neither engine tries the other's credential.
+            // Neither engine reads the other's credential.
             (
                 "session as bearer",
                 vec![("authorization", format!("Bearer {}", world.session))],
@@ -266,7 +268,7 @@ async fn of_two_engines_the_one_in_whose_place_the_credential_is_answers() {
     };
     let (jwt, sessions) = (&world.jwt, &world.sessions);
     check(AuthLayer::new(jwt.clone().or(sessions.clone())), rows()).await;
-    // A header is looked at before a cookie, whoever was named first.
+    // A header is read before a cookie, in either order of the engines.
     check(AuthLayer::new(sessions.clone().or(jwt.clone())), rows()).await;
 }
 
@@ -307,7 +309,7 @@ async fn a_layer_that_reads_where_neither_engine_does_is_a_mistake_that_the_log_
         log.contains("ERROR") && log.contains("call `read_from` on the engines"),
         "{log}"
     );
-    // Who presents nothing sees nothing of the mistake.
+    // A caller without a credential does not see the misconfiguration.
     let answer = get(&app, "/user", &[]).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
 }
@@ -400,7 +402,7 @@ async fn a_guard_tells_nobody_from_no_layer() {
         "{told}"
     );
 
-    // Around the authentication instead of inside it: the same mistake.
+    // Around the authentication instead of inside it: the same misconfiguration.
     let inside_out = routes()
         .route_layer(JwtLayer::new(world.jwt.clone()))
         .route_layer(GuardLayer::new(role("reader")));
@@ -421,7 +423,7 @@ async fn a_guard_tells_nobody_from_no_layer() {
     );
     assert!(!log.take().contains("ERROR"));
 
-    // A guest of the session layer is nobody as well, handle or not.
+    // A guest of the session layer is anonymous as well, with or without a handle.
     let app = guarded().route_layer(SessionLayer::new(world.sessions.clone()).optional());
     assert_eq!(
         get(&app, "/session", &[]).await.status,

@@ -1,4 +1,4 @@
-//! What a refusal looks like: each kind in each dialect.
+//! The responses of rejections: each kind in each dialect.
 
 use std::convert::Infallible;
 
@@ -16,7 +16,7 @@ use tower_jam::{
 
 use crate::world::{Answer, Log, Oracle, get, refusal, request};
 
-/// A refusal, and what each dialect makes of it.
+/// A rejection, and its response in each dialect.
 struct Case {
     word: &'static str,
     status: u16,
@@ -107,12 +107,12 @@ const CASES: [Case; 11] = [
     },
 ];
 
-/// The same refusal once from the engine, once from a guard.
+/// The same rejection, once from the engine and once from a guard.
 fn apps<R: Respond<Body>>(responder: &R) -> [(&'static str, Router); 2] {
     let routes = || Router::new().route("/", routing::get(async || "in").post(async || "in"));
     let layer = AuthLayer::new(Oracle::new()).respond_with(responder.clone());
     let by_engine = routes().route_layer(layer);
-    // The guard is asked of a caller that is known, and refuses by the word in a role.
+    // The guard runs for an authenticated caller, and rejects by the role.
     let refuse = |identity: &tower_jam::Identity| Err(refusal(&identity.roles()[0]));
     let by_guard = routes()
         .route_layer(GuardLayer::new(refuse).respond_with(responder.clone()))
@@ -120,7 +120,7 @@ fn apps<R: Respond<Body>>(responder: &R) -> [(&'static str, Router); 2] {
     [("engine", by_engine), ("guard", by_guard)]
 }
 
-/// Lets everybody in, with the word for a role.
+/// Accepts every caller, with the credential as a role.
 #[derive(Clone)]
 struct Anyone;
 
@@ -259,7 +259,7 @@ async fn nothing_that_was_presented_is_forgiven_on_an_optional_route() {
         let answer = get(&app, "/", &[("x-word", case.word.to_owned())]).await;
         assert_eq!(answer.status.as_u16(), case.status, "{}", case.word);
     }
-    // An engine that takes the credential for nobody's says so without an error.
+    // If an engine ignores the credential, the response has no error code.
     for headers in [vec![], vec![("x-word", "nobody".to_owned())]] {
         assert_eq!(get(&app, "/", &headers).await.text, "in");
     }

@@ -1,4 +1,5 @@
-//! Engines without async: from plain threads they work, inside a runtime they say so, and nothing is left behind.
+//! Engines without async: they work on plain threads, return an error inside a runtime, and leave
+//! no thread behind.
 
 use std::{
     cell::RefCell,
@@ -132,7 +133,7 @@ fn many_threads_share_one_handle() {
     assert_eq!(sessions.revoke_all("alice").unwrap(), 16 * 20);
 }
 
-/// The first call waits for something that only the second one does.
+/// The first call waits for something that only the second call does.
 #[test]
 fn a_call_that_waits_does_not_hold_up_others() {
     let worker = Worker::start().unwrap();
@@ -155,7 +156,7 @@ fn a_panic_is_the_error_of_its_own_call() {
 
 #[test]
 fn the_thread_ends_with_the_last_handle() {
-    /// Tells when the thread that has it ends.
+    /// Sends a message when the thread that owns it ends.
     struct LastWord(mpsc::Sender<()>);
     impl Drop for LastWord {
         fn drop(&mut self) {
@@ -170,7 +171,7 @@ fn the_thread_ends_with_the_last_handle() {
     sessions
         .run(async move |_| {
             KEPT.set(Some(LastWord(tell)));
-            // A task that nobody awaits must not keep the thread either.
+            // A task that nothing awaits must not keep the thread alive either.
             tokio::spawn(std::future::pending::<()>());
             Ok::<_, StoreError>(())
         })
@@ -190,7 +191,7 @@ fn a_handle_may_be_dropped_on_its_own_thread() {
     worker
         .run(async move || {
             tokio::task::spawn_local(async move {
-                // The last handle: the one outside is dropped by then.
+                // This is the last handle: the one outside has been dropped.
                 drop(given.recv());
                 tell.send(()).unwrap();
             });

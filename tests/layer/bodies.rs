@@ -1,4 +1,4 @@
-//! Bodies pass through untouched, and a refusal comes before they are read.
+//! Bodies pass through unchanged, and a rejection comes before they are read.
 
 use std::{
     collections::VecDeque,
@@ -85,7 +85,7 @@ fn as_(word: &'static str, body: Watched) -> Request<Watched> {
         .unwrap()
 }
 
-/// Sends the body that it got back, unread.
+/// Returns the request's body, unread.
 fn echo()
 -> impl tower::Service<Request<Watched>, Response = Response<Watched>, Error = Infallible, Future: Send>
 + Clone

@@ -1,4 +1,4 @@
-//! What engines tell of: each thing once, after it was done, and nothing that opens anything.
+//! The events of the engines: one for each fact, after it happened, without any credential.
 
 use std::{
     convert::Infallible,
@@ -24,7 +24,7 @@ impl Seen {
         Events::to(move |event: &Event| seen.lock().unwrap().push(event.clone()))
     }
 
-    /// What was told since the last look: code, subject, whether a session was named.
+    /// The events since the last call: code, subject, and whether the event names a session.
     fn take(&self) -> Vec<(&'static str, Option<String>, bool)> {
         let seen = mem::take(&mut *self.0.lock().unwrap());
         let row = |event: Event| {

@@ -1,4 +1,4 @@
-//! The contract of tower: readiness, permits, errors, neighbours, and callers that vanish.
+//! The contract of tower: readiness, permits, errors, other callers, and cancellation.
 
 use std::{
     convert::Infallible,
@@ -30,7 +30,7 @@ use crate::{
     world::{Oracle, World, request},
 };
 
-/// As the documentation of tower-service has it: readiness belongs to one value, not to its clones.
+/// As tower-service documents it: readiness belongs to one value, not to its clones.
 struct Fussy {
     is_ready: bool,
     calls: Arc<AtomicUsize>,
@@ -95,7 +95,7 @@ async fn only_the_ready_service_is_called() {
         let answer = ready.call(as_(word)).await.unwrap();
         expected += usize::from(word == "alice");
         assert_eq!(answer.status() == StatusCode::OK, word == "alice", "{word}");
-        // The clone made meanwhile is as good as any, once it is ready.
+        // The clone made meanwhile works as well, once it is ready.
         assert!(bystander.oneshot(as_("alice")).await.is_ok());
         expected += 1;
     }
@@ -112,7 +112,7 @@ async fn a_refused_request_never_reaches_the_service_and_gives_its_permit_back()
         .service(fussy);
     let other = service.clone();
     for round in 0..50 {
-        // One is refused by the engine, one by the guard.
+        // One is rejected by the engine, one by the guard.
         for word in ["expired", "bob"] {
             let answer = service
                 .ready()
@@ -132,7 +132,7 @@ async fn a_refused_request_never_reaches_the_service_and_gives_its_permit_back()
     assert_eq!(answer.status(), StatusCode::OK);
 }
 
-/// Whether a clone gets ready at once, which takes a permit and gives it back.
+/// Whether a clone becomes ready at once, which takes a permit and releases it.
 fn is_free<S: Service<Request<Body>> + Clone>(service: &S) -> bool {
     let mut cx = Context::from_waker(Waker::noop());
     service.clone().poll_ready(&mut cx).is_ready()
@@ -279,7 +279,7 @@ async fn each_neighbour_works_on_either_side() {
         LoadShedLayer::new(),
         BufferLayer::new(1),
     );
-    // All of them around and beneath, as a real server stacks them.
+    // All of them around and below, as a real server stacks them.
     let all = ServiceBuilder::new()
         .buffer(4)
         .load_shed()
@@ -319,8 +319,8 @@ where
     }
 }
 
-/// A caller may vanish at every await: while the store is asked, while the handler works, while the last use
-/// is noted. The next one finds the service as if it had never been there.
+/// A caller may be cancelled at every await: while the store is read, while the handler runs, while
+/// the last use is recorded. The next caller finds the service unchanged.
 #[tokio::test]
 async fn a_caller_that_vanishes_leaves_the_permit_and_the_session() {
     let world = World::pausing().await;
@@ -336,7 +336,7 @@ async fn a_caller_that_vanishes_leaves_the_permit_and_the_session() {
     let other = service.clone();
     let mut needed = None;
     for polls in 0..20 {
-        // So late that each request notes the use of the session.
+        // So late that each request records the use of the session.
         world.clock.advance(Duration::from_secs(600));
         let ready = service.ready().await.unwrap();
         let answer = abandon_after(polls, ready.call(request("POST", "/", &[world.cookie()])));
@@ -353,7 +353,7 @@ async fn a_caller_that_vanishes_leaves_the_permit_and_the_session() {
     let needed = needed.expect("twenty polls are enough");
     assert!(needed > 4, "it was left at {needed} awaits only");
 
-    // A token is verified without an await, so there is only the handler to leave.
+    // A token is verified without an await, so the only await is in the handler.
     let service = ServiceBuilder::new()
         .layer(JwtLayer::new(world.jwt.clone()))
         .concurrency_limit(1)

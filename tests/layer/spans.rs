@@ -1,4 +1,4 @@
-//! Proves what a check says in the log: engine, outcome and code, and no credential.
+//! The span of an authentication: engine, outcome and code, and no credential.
 
 use std::convert::Infallible;
 
@@ -48,7 +48,7 @@ fn a_check_names_engine_outcome_and_code_and_no_credential() {
     }
 }
 
-/// Makes requests of every outcome, and returns what must not be in the log.
+/// Makes requests of every outcome, and returns what must not appear in the log.
 async fn requests() -> Vec<String> {
     let ok =
         service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Vec::<u8>::new())));

@@ -1,4 +1,5 @@
-//! The same flows against a server that others wrote: `oidc-provider`, which is certified by the OpenID Foundation.
+//! The same flows against an independent server: `oidc-provider`, which is certified by the OpenID
+//! Foundation.
 
 use std::{
     collections::HashMap,
@@ -33,7 +34,7 @@ struct Server {
     _folder: Folder,
 }
 
-/// Where `tests/run` puts the packages of npm: in the folder that cargo builds in.
+/// Where `tests/run` installs the npm packages: in cargo's target directory.
 fn packages() -> PathBuf {
     let test = env::current_exe().unwrap();
     let mut folders = test.ancestors().map(|folder| folder.join("oidc-provider"));
@@ -48,7 +49,7 @@ fn client_key() -> Key {
     key.unwrap().with_kid("client").unwrap()
 }
 
-/// The one server of the tests. It ends with this process.
+/// The one server of these tests. It ends with this process.
 async fn server() -> &'static Server {
     static SHARED: OnceCell<Server> = OnceCell::const_new();
     SHARED.get_or_init(start).await
@@ -70,7 +71,7 @@ async fn start() -> Server {
         let told = text
             .lines()
             .find_map(|line| line.strip_prefix("listening at "));
-        // The line is whole.
+        // The line is complete.
         if let Some(url) = told.filter(|_| text.ends_with('\n')) {
             break url.to_owned();
         }
@@ -181,7 +182,7 @@ async fn a_certified_server_refuses_who_is_not_the_client_and_what_is_used_up() 
     let browser = Browser::new();
     let started = oauth.authorize().await.unwrap();
     let code = callback(&walk(&browser, &started.url).await).code;
-    // A code of another login, as an attacker injects it: the verifier does not fit.
+    // A code of another login, as an attacker injects it: the verifier does not match.
     let second = oauth.authorize().await.unwrap();
     let cookie = cookie_value(&second.set_cookie);
     let mut injected = callback(&walk(&browser, &second.url).await);
@@ -202,7 +203,8 @@ async fn a_certified_server_logs_a_device_in() {
     let page = device.verification_uri.clone();
     let browser = Browser::new();
     let typed = async {
-        // The form of the page, with its guard against other sites, twice: for the code, and for saying yes.
+        // The form of the page, with its token against cross-site requests, twice: for the code,
+        // and for the confirmation.
         let mut answer = browser.visit(&page).await;
         for confirms in [false, true] {
             let action = answer.url().clone();

@@ -11,8 +11,8 @@ fn error(code: &str) -> serde_json::Value {
     json!({ "error": code })
 }
 
-/// Polls while the clock of the timers runs as fast as requests are answered; tells after how many seconds of it each
-/// request came.
+/// Polls while the clock of the timers advances as fast as requests are answered. Returns the
+/// seconds on that clock at which each request arrived.
 async fn poll(world: &World, device: DeviceCode) -> (Result<ProviderLogin, OAuthError>, Vec<u64>) {
     let task = tokio::spawn(async move { device.poll().await });
     let (mut passed, mut at) = (0, Vec::new());
@@ -49,14 +49,14 @@ async fn a_device_waits_as_long_as_it_is_told_to() {
     let pauses: Vec<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(pauses.len(), 4);
     for (pause, least) in pauses.iter().zip([3, 3, 8, 8]) {
-        // A tick may pass before the client has read its answer.
+        // A tick may pass before the client has read its response.
         assert!((least..least + 3).contains(pause), "{pauses:?}");
     }
     let asked = &world.provider.seen("/token")[0].form;
     assert_eq!(asked["device_code"], "device-swordfish");
 }
 
-/// A signed proof of the client is good once and for minutes, and a user may take longer.
+/// A signed assertion of the client is valid once and for minutes, and a user may take longer.
 #[tokio::test]
 async fn each_question_of_a_device_has_its_own_proof_of_the_client() {
     let key = tower_jam::Key::generate(tower_jam::Algorithm::Es256).unwrap();

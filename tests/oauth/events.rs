@@ -1,4 +1,4 @@
-//! What is told of logins with a provider.
+//! The events of logins with a provider.
 
 use std::sync::{Arc, Mutex};
 

@@ -64,7 +64,8 @@ async fn every_fault_of_a_provider_ends_in_a_clear_error_within_the_time_out() {
     assert!(other.all_seen().is_empty(), "no redirect is followed");
 }
 
-/// Keys are read once for all, and nobody waits for the attempts of others one after another.
+/// Concurrent logins share one fetch of the keys: none waits for the attempts of the others in
+/// turn.
 #[tokio::test]
 async fn logins_that_wait_for_keys_together_end_together() {
     let world = impatient().await;
@@ -90,7 +91,7 @@ async fn a_provider_that_is_back_is_used_at_once() {
     world.logs_in().await.unwrap_err();
     world.provider.heal();
     world.logs_in().await.unwrap();
-    // Known keys verify while the provider has none to give.
+    // Cached keys verify while the provider cannot be reached.
     world.provider.fail("/keys", Fault::Hang);
     world.logs_in().await.unwrap();
 }
@@ -109,7 +110,7 @@ async fn an_application_starts_while_its_provider_is_away() {
 #[tokio::test]
 async fn a_refusal_is_told_by_its_code_whatever_its_status() {
     let world = world().await;
-    // As GitHub does it: 200, and an error.
+    // As GitHub does it: 200 with an error in the body.
     world.provider.change(|it| {
         it.tokens =
             Some(json!({ "error": "bad_verification_code", "error_description": "swordfish" }));
@@ -131,7 +132,7 @@ async fn a_refusal_is_told_by_its_code_whatever_its_status() {
         matches!(&refused, OAuthError::Refused { code } if code == "unknown"),
         "{refused:?}"
     );
-    // A code that the provider does not know.
+    // A code that the provider did not issue.
     world.provider.heal();
     let mut returned = world.goes().await;
     returned.callback.code = Some("another".to_owned());

@@ -1,4 +1,4 @@
-//! What an ID token must say, and by whose key.
+//! What an ID token must state, and which key must have signed it.
 
 use std::time::{Duration, SystemTime};
 
@@ -79,7 +79,7 @@ async fn an_id_token_by_another_key_is_refused() {
         assert!(matches!(refused, OAuthError::IdToken(_)), "{refused:?}");
     }
     world.provider.heal();
-    // `{"alg":"none"}.{}.`, and what is no token at all.
+    // `{"alg":"none"}.{}.`, and texts that are no token.
     for text in ["eyJhbGciOiJub25lIn0.e30.", "", "a.b.c", "swordfish"] {
         world
             .provider
@@ -119,7 +119,8 @@ async fn a_token_of_another_kind_is_no_id_token() {
             "{typ}: {refused:?}"
         );
     }
-    // A logout token without a type of its own, as older providers send it: it has no nonce (section 2.4 of its standard).
+    // A logout token without a `typ` of its own, as older providers send it: it has no nonce
+    // (OpenID Connect Back-Channel Logout 1.0 section 2.4).
     let event = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
     world.provider.change(|it| it.typ = None);
     let logout = json!({ "events": event, "nonce": null, "jti": "1" });
@@ -156,7 +157,7 @@ async fn a_provider_with_a_new_key_is_believed_after_its_keys_are_read_anew() {
         "it was asked once more"
     );
     world.provider.heal();
-    // Within half a minute nobody is asked again.
+    // Within half a minute the keys are not fetched again.
     world.logs_in().await.unwrap_err();
     assert_eq!(world.provider.seen("/keys").len(), 2);
 

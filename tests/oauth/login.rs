@@ -67,7 +67,7 @@ async fn code_flow_with_s256_is_all_there_is() {
     for name in ["client_secret", "code_verifier", "max_age", "response_mode"] {
         assert_eq!(get(name), None);
     }
-    // What is the protocol's own cannot be set by a parameter.
+    // The parameters of the protocol cannot be overridden.
     for name in [
         "response_type",
         "code_challenge_method",
@@ -139,7 +139,7 @@ async fn tabs_of_a_browser_log_in_side_by_side() {
     }
 }
 
-/// Whoever lets a browser begin logins without end must not make its requests too long for the server.
+/// A browser that begins many logins must not make its requests too long for the server.
 #[tokio::test]
 async fn a_browser_keeps_few_logins_and_the_newest_of_them() {
     for page in ["/cart".to_owned(), format!("/{}", "\"".repeat(2047))] {
@@ -185,7 +185,7 @@ async fn a_browser_keeps_few_logins_and_the_newest_of_them() {
     }
 }
 
-/// A stranger can begin as many logins as there are requests, and end as many that never began.
+/// A stranger can begin any number of logins, and finish any number that never began.
 #[tokio::test]
 async fn beginning_a_login_writes_nothing_nor_does_an_end_that_has_no_beginning() {
     let world = world().await;
@@ -233,7 +233,7 @@ async fn the_cookie_is_for_this_host_and_for_no_script() {
         lax.starts_with("__Host-oauth-") && lax.ends_with(attributes),
         "{lax}"
     );
-    // A form that the provider's page posts comes from another site.
+    // A form that the provider's page posts is a cross-site request.
     let posting = world_with(|it| it.post_form()).await;
     let started = posting.oauth.authorize().await.unwrap();
     assert!(started.url.contains("response_mode=form_post"));
@@ -267,7 +267,8 @@ async fn a_client_proves_itself_by_body_or_by_a_signed_token() {
     assert!(claims(&assertion(0), &world.provider.url)["jti"].is_string());
 }
 
-/// What the assertion says, if its audience is `audience` and its client is this one.
+/// Checks that the audience of the assertion is `audience` and its issuer is this client. Returns
+/// its claims.
 fn claims(assertion: &str, audience: &str) -> serde_json::Value {
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
     rules.set_audience(&[audience]);
@@ -301,7 +302,7 @@ async fn a_signed_proof_is_for_the_issuer_alone_at_every_endpoint() {
             );
         }
     }
-    // A provider that wants another audience gets it only by a name that warns.
+    // Another audience requires the setting whose name warns about it.
     let other = world.provider.at("/token");
     let world = world_with(|it| it.private_key(key()).dangerous_assertion_audience(&other)).await;
     world.logs_in().await.unwrap();
@@ -320,7 +321,7 @@ async fn a_provider_tells_its_own_addresses() {
     let asked = Provider::discover("acme", url, CLIENT).dangerous_http_on_loopback();
     let found = asked.await.unwrap().client_secret(SECRET).build().unwrap();
     assert_eq!(found.issuer(), url);
-    // The issuer must be the very same, also where the address is.
+    // The issuer must be exactly the same, even if the address is.
     for other in [format!("{url}/"), url.replace("127.0.0.1", "localhost")] {
         let asked = Provider::discover("acme", &other, CLIENT).dangerous_http_on_loopback();
         let refused = asked.await.unwrap_err().to_string();
@@ -350,7 +351,7 @@ async fn a_provider_without_id_tokens_is_asked_who_it_is() {
         login.profile.details::<GitHubUser>().is_none(),
         "it has no `login`"
     );
-    // How old the login is nobody says.
+    // The provider does not state the age of the login.
     let started = world.oauth.authorize().max_age(Duration::from_secs(60));
     assert!(started.await.is_err());
 }
@@ -370,7 +371,7 @@ async fn a_user_of_github_has_the_address_that_github_has_verified() {
     })
     .await;
     world.provider.change(|it| {
-        // As its documentation of discovery says.
+        // As its discovery documentation says.
         it.iss = Some("https://github.com/login/oauth".to_owned());
         it.user = Some(json!({
             "id": 583_231, "login": "octocat", "name": "Octo Cat", "email": "shown@acme.dev", "type": "User",
@@ -396,7 +397,7 @@ async fn a_user_of_github_has_the_address_that_github_has_verified() {
             .contains_key("user-agent")
     );
     assert!(!world.provider.seen("/token")[0].form.contains_key("nonce"));
-    // Without `user:email` there is none to tell.
+    // Without `user:email` there is no address to report.
     world.provider.fail("/emails", Fault::Status(404));
     assert_eq!(world.logs_in().await.unwrap().profile.email, None);
 }

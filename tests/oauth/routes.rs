@@ -1,4 +1,4 @@
-//! The routes, as a browser walks them.
+//! The routes as a browser uses them.
 
 use std::collections::HashMap;
 
@@ -53,14 +53,15 @@ async fn a_browser_is_led_to_the_provider_and_back_into_a_session() {
     assert_eq!(site.sessions.list(&site.ada).await.unwrap().len(), 1);
 }
 
-/// Ten browsers are at the provider as their user logs out everywhere. What they come back with makes no session.
+/// Ten browsers are at the provider while their user logs out everywhere. Their callbacks create no
+/// session.
 #[tokio::test]
 async fn a_login_that_is_with_the_provider_as_its_user_logs_out_everywhere_makes_no_session() {
     let site = site(USUAL).await;
     let mut callbacks = Vec::new();
     for _ in 0..10 {
         let browser = Browser::new();
-        // To the provider, and back again, but for the last step.
+        // To the provider and back, except for the last step.
         let begun = browser.get(&site.at("/oauth/acme/login")).await;
         let back = browser.get(&location(&begun).unwrap()).await;
         callbacks.push((location(&back).unwrap(), browser));
@@ -74,8 +75,8 @@ async fn a_login_that_is_with_the_provider_as_its_user_logs_out_everywhere_makes
     assert!(site.sessions.list(&site.ada).await.unwrap().is_empty());
 }
 
-/// The provider's word is one factor: whoever has a second one here gives its code too, in a session or in a pair, and until
-/// then has nothing.
+/// A login with the provider is one factor: a user with a second factor here must give a code too,
+/// for a session or a pair, and has nothing before that.
 #[tokio::test]
 async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
     let second_page: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims> =
@@ -157,8 +158,8 @@ async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
     }
 }
 
-/// A provider may send whoever sits at an unlocked browser back without a question. Unless it says when its user gave a proof,
-/// nobody knows.
+/// A provider may send an unlocked browser back without a prompt. Unless the provider states when
+/// the user authenticated, the age of the login is unknown.
 #[tokio::test]
 async fn a_login_of_unknown_age_is_fresh_for_nothing() {
     let enroll = async |site: &Site| {
@@ -195,7 +196,7 @@ async fn a_login_of_unknown_age_is_fresh_for_nothing() {
     let unsaid = json!({ "auth_time": null });
     world.provider.change(|it| {
         it.claims = Some(unsaid.clone());
-        // The user info is not signed, and says nothing of proofs.
+        // The user info is not signed, so its `auth_time` is ignored.
         it.user = Some(json!({ "sub": "user-1", "auth_time": 4_000_000_000_u64 }));
     });
     world.browser.visit(&world.at("/oauth/acme/login")).await;
@@ -207,7 +208,7 @@ async fn a_login_of_unknown_age_is_fresh_for_nothing() {
             && challenge.contains(r#"acr_values="fed""#),
         "{challenge}"
     );
-    // What the challenge asks for.
+    // A claim that the challenge requests.
     world.provider.change(|it| it.claims = None);
     let again = world.at("/oauth/acme/login?max_age=300");
     world.browser.visit(&again).await;
@@ -290,7 +291,7 @@ async fn a_form_that_the_provider_posts_ends_a_login() {
         serde_json::from_value(page["fields"].clone()).unwrap();
     fields.insert("user".to_owned(), json!({ "name": {} }).to_string());
     let action = page["action"].as_str().unwrap();
-    // Somebody else's form finds nothing, and uses nothing up.
+    // A form of another browser finds no pending login, and uses nothing up.
     let foreign = Browser::new().post(action, &fields).await;
     assert_eq!(foreign.status(), 400);
     let ended = site.browser.post(action, &fields).await;
@@ -331,11 +332,11 @@ async fn a_callback_that_is_not_good_is_a_400_and_makes_no_session() {
         assert_eq!(header(&refused, "content-type"), "application/problem+json");
         assert_eq!(header(&refused, "cache-control"), "no-store");
     }
-    // Another browser, with the victim's own address.
+    // Another browser, with the victim's callback address.
     assert_eq!(Browser::new().get(good.as_str()).await.status(), 400);
     assert!(site.is_untouched().await);
     assert!(site.session().is_none());
-    // Those have used nothing up; these do.
+    // The requests above have used nothing up; these do.
     for (name, value) in [
         ("error", Some("access_denied")),
         ("code", None),
@@ -391,7 +392,7 @@ async fn a_browser_is_never_sent_to_another_origin() {
         let ended = site.browser.get(back.as_str()).await;
         assert_eq!(location(&ended).as_deref(), Some("/me"), "{page:?}");
     }
-    // Where the provider sends the browser back to is not taken from the request.
+    // The redirect URI is not taken from the request.
     let begun = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     let begun = begun.build().unwrap().get(site.at("/oauth/acme/login"));
     let begun = begun
@@ -404,7 +405,7 @@ async fn a_browser_is_never_sent_to_another_origin() {
 #[tokio::test]
 async fn whoever_has_no_account_or_may_not_log_in_gets_no_session() {
     let site = site(USUAL).await;
-    // Another subject with the same address is another person.
+    // Another subject with the same e-mail address is another person.
     site.provider.change(|it| {
         it.claims = Some(json!({ "sub": "user-2", "email": "ada@acme.dev" }));
         it.user = Some(json!({ "sub": "user-2" }));
@@ -443,7 +444,7 @@ async fn a_failure_can_have_a_page() {
         location(&refused).as_deref(),
         Some("/sign-in?by=acme&error=denied")
     );
-    // The provider was asked and has answered; what fails is the store, at the first question after the state.
+    // The provider has answered; the first store call after the state fails.
     site.provider.change(|it| it.error = None);
     let back = before_callback(&site, "/oauth/acme/login").await;
     site.store.fail_at(2, false);

@@ -1,4 +1,4 @@
-//! What must not be seen is not seen.
+//! Secrets of logins with a provider appear nowhere.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ async fn no_secret_is_in_a_log_an_error_a_debug_or_the_store() {
             assert!(!text.contains(secret), "{secret} is in the store");
         }
     }
-    // Neither a token nor the client's secret is in any address that was asked for.
+    // No requested address contains a token or the client's secret.
     for seen in world.provider.all_seen() {
         let is_hidden = !seen.uri.contains("swordfish") && !seen.uri.contains("code=");
         assert!(is_hidden, "{}", seen.uri);

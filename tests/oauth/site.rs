@@ -1,4 +1,4 @@
-//! A site with accounts, at its own address, whose users come by way of the provider.
+//! A site with accounts, at its own address, whose users log in with the provider.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -22,12 +22,12 @@ pub struct Site {
     pub accounts: Accounts<Claims>,
     pub users: Arc<StoreUsers<Claims>>,
     pub otp: Otp,
-    /// Ada's id here.
+    /// Ada's id on this site.
     pub ada: String,
     pub browser: Browser,
 }
 
-/// How a site differs from the usual one.
+/// How a site differs from the default one.
 pub struct Terms {
     pub provider: fn(ProviderBuilder) -> ProviderBuilder,
     pub routes: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims>,
@@ -127,7 +127,7 @@ impl Site {
             .map(Secret::new)
     }
 
-    /// Nobody is logged in, and the provider was not asked for a token.
+    /// Whether no user is logged in and the provider received no token request.
     pub async fn is_untouched(&self) -> bool {
         let sessions = self.sessions.list(&self.ada).await.unwrap();
         sessions.is_empty() && self.provider.seen("/token").is_empty()

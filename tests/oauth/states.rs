@@ -1,4 +1,4 @@
-//! What is refused before the provider is asked anything.
+//! What is rejected before the provider receives a request.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ async fn a_state_that_is_wrong_missing_or_foreign_is_refused_and_uses_nothing_up
         );
         assert_eq!((refused.status().as_u16(), refused.code()), (400, "state"));
     }
-    // The state of this browser in another one, as an attacker has it who sends a link.
+    // The state of this browser in another one, as with an attacker who sends a link.
     for foreign in [None, Some(""), Some(&*other.cookie), Some("a; b")] {
         let refused = refused(&world, callback.clone(), foreign).await;
         assert!(
@@ -65,7 +65,8 @@ async fn a_state_that_is_wrong_missing_or_foreign_is_refused_and_uses_nothing_up
     world.oauth.finish(other.callback, theirs).await.unwrap();
 }
 
-/// Anybody can begin logins and come back with a refusal. What is noted of them keeps nobody else out.
+/// Any visitor can begin logins and come back with an error. What is recorded of them must not keep
+/// others from logging in.
 #[tokio::test]
 async fn logins_that_come_to_nothing_do_not_fill_the_store() {
     let provider = Provider::start().await;
@@ -105,7 +106,8 @@ async fn a_state_is_good_once_whatever_comes_of_it() {
     assert_eq!(ended, 1);
 }
 
-/// Two clients with one secret and one store: neither ends what the other has begun, whether name or issuer tells them apart.
+/// Two clients with one secret and one store: neither finishes a login that the other began,
+/// whether the name or the issuer distinguishes them.
 #[tokio::test]
 async fn a_login_that_began_with_one_provider_ends_with_no_other() {
     let world = world().await;
@@ -194,7 +196,7 @@ async fn an_answer_of_another_issuer_is_refused() {
         );
     }
     world.logs_in().await.unwrap();
-    // One that states none is believed where none is asked for, and one that is wrong is not.
+    // A missing issuer is accepted if none is required, and a wrong one never is.
     let world = crate::world::world().await;
     let Returned {
         mut callback,
@@ -271,7 +273,7 @@ async fn a_login_ends_within_ten_minutes_on_any_node_and_across_a_new_secret() {
         let refused = finish(again).await.unwrap_err();
         assert!(matches!(refused, OAuthError::UnknownState));
     }
-    // A secret that is none of theirs opens nothing, also with the store in hand.
+    // Another secret opens nothing, even with access to the store.
     let Returned { callback, cookie } = first.goes().await;
     let stranger = node(&MasterSecret::generate(), &store);
     let refused = stranger.finish(callback, Some(&cookie)).await.unwrap_err();
@@ -283,7 +285,8 @@ async fn a_login_ends_within_ten_minutes_on_any_node_and_across_a_new_secret() {
     assert!(matches!(late, Err(OAuthError::UnknownState)));
 }
 
-/// What a node has noted as used stays noted until no node takes it for live any more, whichever clock is ahead.
+/// The record that a login was used remains until no node accepts its state any more, whichever
+/// clock is ahead.
 #[tokio::test]
 async fn a_login_that_was_used_is_used_for_a_node_whose_clock_is_behind() {
     let provider = Provider::start().await;
@@ -322,7 +325,7 @@ async fn a_store_that_is_away_lets_nobody_in() {
         (refused.status().as_u16(), refused.code()),
         (503, "unavailable")
     );
-    // A login begins without it.
+    // A login begins without the store.
     world.oauth.authorize().await.unwrap();
     world.store.set_down(false);
     world.oauth.finish(callback, Some(&cookie)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Tokens for a provider's API: new ones, the application's own, and their end.
+//! Tokens for a provider's API: refreshed tokens, the application's own tokens, and revocation.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn fifty_refreshes_at_once_are_one_request() {
     }
     assert_eq!(world.token_requests() - before, 1);
     assert!(new.iter().all(|it| *it == new[0] && *it != token));
-    // Another token is another request.
+    // Another refresh token is another request.
     world.oauth.refresh(&new[0]).await.unwrap();
     assert_eq!(world.token_requests() - before, 2);
 }
@@ -116,7 +116,8 @@ async fn a_token_that_lives_shortly_is_not_kept() {
     }
 }
 
-/// A server that does not rotate refresh tokens showed it: a token that was revoked went on being handed out.
+/// With a server that does not rotate refresh tokens, a token that had been revoked was still
+/// returned.
 #[tokio::test]
 async fn what_is_revoked_is_not_handed_out_again() {
     let world = world().await;
@@ -176,7 +177,7 @@ async fn a_token_is_ended_at_the_provider() {
     }
 }
 
-/// No clock has room for such a life, and nobody is told of a panic instead of a token.
+/// No clock can represent such a lifetime, and the caller must not get a panic instead of a token.
 #[tokio::test]
 async fn a_token_that_lives_for_ever_is_handed_out() {
     let world = world().await;

@@ -25,7 +25,7 @@ pub struct World {
     pub browser: Browser,
 }
 
-/// How the application knows the provider.
+/// The provider's settings in the application.
 pub fn settings(provider: &Provider) -> ProviderBuilder {
     tower_jam::oauth2::Provider::builder("acme", &provider.url, CLIENT)
         .client_secret(SECRET)
@@ -57,7 +57,7 @@ async fn world_of(
     clock: Arc<dyn Clock>,
 ) -> World {
     let provider = Provider::start().await;
-    // It pauses at each call, so that what runs at once runs in between.
+    // It pauses at each call, so that concurrent operations interleave.
     let store = Arc::new(ProbeStore::pausing(MemoryStore::new()));
     let known = change(settings(&provider)).build().unwrap();
     let oauth = OAuth2::builder(known, store.clone(), &MasterSecret::generate())
@@ -73,7 +73,7 @@ async fn world_of(
     }
 }
 
-/// A login that the browser has come back from.
+/// A login whose browser is back from the provider.
 pub struct Returned {
     pub callback: Callback,
     pub cookie: String,

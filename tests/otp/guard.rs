@@ -1,4 +1,5 @@
-//! `OtpGuard` inside a layer that reads tokens: who passes, who is asked, and how.
+//! `OtpGuard` inside a layer that reads tokens: which callers pass, and the challenge of the
+//! others.
 
 use std::{sync::Arc, time::Duration};
 
@@ -50,7 +51,7 @@ impl Shop {
         }
     }
 
-    /// A token of somebody whose second factor, if any, was proved just now.
+    /// A token of a user whose second factor, if any, was verified just now.
     async fn token(&self, subject: &str, otp: bool) -> String {
         let grant = Grant::new(subject, Claims::new().with("name", "Alice").unwrap());
         let grant = grant.factor(Factor::Password);
@@ -77,7 +78,7 @@ fn jwt(app: &App, issuer: &str) -> Jwt<Claims> {
         .unwrap()
 }
 
-/// Says who pays, and when the code was given.
+/// Returns the payer, and when the code was given.
 fn pay(guard: OtpGuard) -> Router {
     let pay = async |identity: Identity, user: Option<AuthUser<Claims>>| {
         let at = identity.proved_at(&Factor::Otp).map(|at| at.as_millis());
@@ -131,7 +132,7 @@ async fn a_code_strengthens_the_identity_for_its_request_and_no_code_is_asked_fo
     assert_eq!(without.status, 401, "a token remembers nothing");
 }
 
-/// A wrong code leaves the token as good as it was, so the challenge must not make clients throw it away.
+/// A wrong code leaves the token valid, so the challenge must not make clients discard it.
 #[tokio::test]
 async fn wrong_used_malformed_and_unenrolled_are_one_step_up_answer_and_a_lock_is_429() {
     let shop = Shop::open().await;
@@ -208,7 +209,8 @@ async fn layers_that_are_stacked_wrongly_are_500() {
     }
 }
 
-/// Whoever an optional layer let pass without a credential is asked for one, and no error of the program's.
+/// A caller without a credential behind an optional layer is asked for one, and gets no internal
+/// error.
 #[tokio::test]
 async fn nobody_behind_an_optional_layer_is_asked_to_log_in() {
     let shop = Shop::open().await;

@@ -67,7 +67,7 @@ async fn enrolling_over_an_enrolment_takes_a_fresh_code_and_leaves_the_old_secre
     let app = App::new();
     let (_, otp) = app.probed();
     let (old, old_codes) = app.enrolled(&otp, "alice").await;
-    // An identity that somebody keeps does not stay fresh.
+    // An identity that the application holds does not stay fresh.
     let kept = app.caller("alice", Duration::ZERO);
     app.clock.advance(6 * MINUTE);
     let now = app.clock.now();
@@ -119,7 +119,7 @@ async fn an_enrolment_that_nobody_confirms_is_gone_after_its_time() {
     assert!(otp.confirm("alice", &app.code(&again)).await.is_ok());
 }
 
-/// A record that was lost opens nothing: neither a code nor a recovery code is right.
+/// A lost record accepts nothing: neither a code nor a recovery code is correct.
 #[tokio::test]
 async fn a_lost_record_refuses() {
     let app = App::new();
@@ -262,11 +262,11 @@ async fn a_retired_secret_opens_no_record_and_an_accepted_one_does() {
     both.secret = next.secret.clone().accept(&app.secret);
     let both = both.node(&store, |otp| otp);
     assert_eq!(verify(&both, "alice", &app.code(&secret)).await, 200);
-    // Touched, it is sealed with the active one.
+    // After its next change, the record is sealed with the active secret.
     assert_eq!(verify(&alone, "alice", &app.next_code(&secret)).await, 200);
 }
 
-/// The clock is set back: what was shown then was used, or could have been seen.
+/// The clock is set back: codes of the time before were used or could have been seen.
 #[tokio::test]
 async fn a_clock_that_is_set_back_brings_no_code_back() {
     let app = App::new();

@@ -1,4 +1,4 @@
-//! Another master secret in the place of the first.
+//! The rotation of the master secret.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use tower_jam::{MasterSecret, Otp, RejectionKind, event::EventKind, store::Store
 
 use super::world::{App, WRONG, verify};
 
-/// Nodes of one application on one store, by the secret that each has.
+/// Nodes of one application on one store, by the secret of each.
 struct Nodes {
     app: App,
     store: Arc<dyn Store>,
@@ -50,7 +50,8 @@ impl Nodes {
     }
 }
 
-/// Nodes are never all of one mind: in this order each pair of neighbours reads what the other has written.
+/// Nodes never change at the same time: in this order each pair of neighbours reads what the other
+/// wrote.
 #[tokio::test]
 async fn in_the_documented_order_each_code_is_good_on_every_node() {
     let nodes = Nodes::new();
@@ -102,7 +103,7 @@ async fn a_record_under_a_retired_secret_says_so_and_opens_nothing() {
     }
     assert_eq!(app.count(EventKind::OtpUnreadable), 7);
     assert!(otp.is_enrolled("alice").await.unwrap(), "it is there");
-    // Nothing was written over: with the old secret it is as it was.
+    // Nothing was overwritten: with the old secret the record is unchanged.
     assert_eq!(
         verify(&nodes.activated(), "alice", &app.code(&secret)).await,
         200
@@ -181,7 +182,8 @@ async fn it_is_told_whose_records_need_which_secret() {
     );
 }
 
-/// Whoever has lost the telephone tries the list from its top, and must not be locked out by that.
+/// A user without the authenticator tries the recovery codes from the top of the list, and must not
+/// be locked out by that.
 #[tokio::test]
 async fn a_used_recovery_code_locks_nobody_out() {
     let app = App::new();
@@ -193,7 +195,7 @@ async fn a_used_recovery_code_locks_nobody_out() {
         let refusal = otp.use_recovery_code("alice", codes[0]).await.unwrap_err();
         assert_eq!(refusal.status(), 401);
     }
-    // One of a list that was replaced is no guess either, if it was used.
+    // A used code of a replaced list is no guess either.
     let caller = app.caller("alice", Duration::ZERO);
     let fresh = otp.new_recovery_codes(&caller).await.unwrap();
     for _ in 0..10 {

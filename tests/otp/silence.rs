@@ -1,4 +1,4 @@
-//! Proves that nothing of a secret or a code is in a log, whatever is done with them.
+//! Checks that no part of a secret or a code is in a log, whatever is done with them.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::support::log::Log;
 
 type Body = http_body_util::Full<bytes::Bytes>;
 
-/// Everybody is Alice.
+/// Authenticates every caller as Alice.
 #[derive(Clone)]
 struct Alice(Arc<ManualClock>);
 
@@ -32,7 +32,8 @@ impl Authenticate for Alice {
     }
 }
 
-/// Enrols, and sends right, used, wrong and malformed codes until it is locked out. Returns what must not be seen.
+/// Enrols, and sends correct, used, wrong and malformed codes until the lock. Returns what must not
+/// appear in the log.
 async fn an_hour(clock: &Arc<ManualClock>) -> Vec<String> {
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let otp = Otp::builder(store, &MasterSecret::generate(), "Acme").clock(clock.clone());

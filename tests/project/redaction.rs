@@ -1,4 +1,5 @@
-//! `Debug` shows no secret: of every public type with one inside, and by the rule that keeps it so.
+//! `Debug` shows no secret: for every public type that contains one, and by a rule for every
+//! derived `Debug`.
 
 use std::{
     fmt::{Debug, Write as _},
@@ -26,10 +27,10 @@ use tower_jam::{
     },
 };
 
-/// What is in every secret of which the test has the choice.
+/// A part of every secret that the test can choose.
 const WORD: &str = "swordfish";
 
-/// What was shown, and what must not be in it.
+/// The `Debug` output, and what must not be in it.
 #[derive(Default)]
 struct Shown {
     text: String,
@@ -215,7 +216,7 @@ fn parts(shown: &mut Shown) {
 async fn no_secret_is_in_a_debug_text() {
     let mut shown = Shown::default();
     shown.hides(WORD);
-    // As a list of bytes, which is how `Vec<u8>` shows itself.
+    // As a list of bytes, which is how `Vec<u8>` is displayed.
     shown.hides("115, 119, 111, 114, 100");
     keys(&mut shown);
     engines(&mut shown).await;
@@ -228,8 +229,8 @@ async fn no_secret_is_in_a_debug_text() {
     }
 }
 
-/// Whoever derives `Debug` shows every field. So a text under a name of what is secret is a `Secret`, or the type writes its
-/// own `Debug`.
+/// A derived `Debug` shows every field. So a text field with the name of something secret is a
+/// `Secret`, or its type implements `Debug` by hand.
 #[test]
 fn what_derives_debug_holds_no_bare_secret() {
     let mut looked_at = 0;
@@ -266,7 +267,7 @@ fn what_derives_debug_holds_no_bare_secret() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What fields with a secret in them are called.
+/// The names of fields that hold a secret.
 const SECRETS: [&str; 20] = [
     "access_token",
     "bytes",

@@ -1,4 +1,4 @@
-//! SECURITY.md names tests that exist, and one at least for each statement.
+//! SECURITY.md names tests that exist, and at least one for each statement.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! The caller vanishes at each await of each operation, and somebody asks again.
+//! The caller is cancelled at each await of each operation, and the operation is repeated.
 
 use std::future::IntoFuture;
 

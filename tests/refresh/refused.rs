@@ -1,4 +1,4 @@
-//! Tokens that are not what they should be, and stores that do not answer.
+//! Invalid tokens, and stores that do not answer.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ async fn what_is_not_our_refresh_token_is_refused_without_a_look_into_the_store(
         .issue(app.alice())
         .await
         .unwrap();
-    // Under another secret its record does not open, and this login replaces it.
+    // Under another secret the record cannot be opened, and this login replaces it.
     let pair = pairs.issue(app.alice()).await.unwrap();
     let token = pair.refresh_token.expose();
     let flipped = |at: usize| {
@@ -90,8 +90,8 @@ async fn a_token_of_another_kind_of_engine_has_no_device() {
     );
 }
 
-/// At whichever call the store fails, with or without having written: nobody is let in who should not be, nobody is
-/// logged out, and asking again works.
+/// Whichever call of the store fails, executed or not: no caller is wrongly accepted, no user is
+/// logged out, and a retry succeeds.
 #[tokio::test]
 async fn whichever_call_fails_it_is_503_and_the_token_is_still_good() {
     for loses_answer in [false, true] {
