@@ -1,4 +1,5 @@
-//! The kit for tests: what it issues holds, what it fakes is refused for the reason it names, and its store fails as told.
+//! The kit for tests: what it issues is valid, what it fakes is rejected for the reason that it
+//! names, and its store fails as configured.
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 #![cfg(all(
     feature = "testing",

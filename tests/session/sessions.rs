@@ -1,4 +1,5 @@
-//! Sessions as a browser sees them: through the layer, with cookies, on a clock that the test moves.
+//! Sessions as a browser sees them: through the layer, with cookies, on a clock that the test
+//! advances.
 
 use std::{
     sync::{Arc, Mutex},
@@ -28,7 +29,7 @@ struct User {
     name: String,
 }
 
-/// An application with one clock, one store and two routes for everything.
+/// An application with one clock, one store and two groups of routes.
 struct Site {
     app: Router,
     sessions: Sessions<User>,
@@ -58,7 +59,7 @@ impl Site {
         }
     }
 
-    /// `/open/*` lets guests in, `/closed/*` does not.
+    /// `/open/*` admits guests, `/closed/*` does not.
     fn router(layer: SessionLayer<User>) -> Router {
         let routes = || {
             Router::new()
@@ -108,7 +109,7 @@ impl Site {
 struct Answer {
     status: StatusCode,
     text: String,
-    /// The whole line.
+    /// The whole header value.
     set_cookie: Option<String>,
     /// The value of the session's cookie, unless it is cleared.
     token: Option<String>,
@@ -220,7 +221,7 @@ async fn logout(session: Session) -> Result<StatusCode, Rejection> {
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Another request of the same browser ends the session while this one still works on it.
+/// Another request of the same browser ends the session while this one is still using it.
 async fn logout_then_write(
     session: Session,
     request: axum::extract::Request,
@@ -235,7 +236,7 @@ async fn logout_then_write(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Writes to the session when the body is asked for, long after the handler has returned.
+/// Writes to the session when the body is polled, long after the handler has returned.
 async fn stream(session: Session) -> impl IntoResponse {
     let late = async move {
         session
@@ -252,7 +253,7 @@ fn futures_once<T>(future: impl Future<Output = T>) -> impl tokio_stream::Stream
     tokio_stream::once(future).then(|future| future)
 }
 
-/// Each request reads all of it, and a guest needs no password to fill a session.
+/// Each request reads the whole session, and a guest needs no password to fill it.
 #[tokio::test]
 async fn the_values_of_a_session_have_64_kib_at_most() {
     let site = Site::new();
@@ -330,7 +331,7 @@ async fn the_cookie_is_host_only_secure_and_lives_as_long_as_the_session_can() {
         " Path=/; Max-Age=43200; HttpOnly; SameSite=Lax; Secure"
     );
 
-    // A new id later on: the end has not moved.
+    // A new id later: the end of the session has not moved.
     let token = line
         .strip_prefix("__Host-sid=")
         .unwrap()
@@ -347,7 +348,8 @@ async fn the_cookie_is_host_only_secure_and_lives_as_long_as_the_session_can() {
     assert!(line.contains("Max-Age=42600;"), "{line}");
 }
 
-/// A stale cookie must not lock anybody out of the page where they sign in, nor be removed by a slow answer.
+/// A stale cookie must not lock a user out of the sign-in page, nor may a slow response remove a
+/// newer one.
 #[tokio::test]
 async fn the_sign_in_page_answers_200_to_every_dead_cookie_and_leaves_it_alone() {
     let secret = MasterSecret::generate();
@@ -380,7 +382,7 @@ async fn the_sign_in_page_answers_200_to_every_dead_cookie_and_leaves_it_alone()
         let answer = site.ask("GET", "/closed/who", Some(cookie)).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}");
         assert!(answer.set_cookie.is_none(), "{what}");
-        // And signing in with it gives a session of its own.
+        // And signing in with it creates a new session.
         let token = site.login("bob", Some(cookie)).await;
         assert_ne!(token, cookie, "{what}");
         assert_eq!(
@@ -406,7 +408,7 @@ async fn a_made_up_cookie_is_refused_without_a_look_into_the_store_and_makes_not
         site.ask("GET", "/closed/who", Some(cookie)).await;
     }
     assert_eq!(site.probe.calls(), 0);
-    // The id that the client chose is not the one that it gets.
+    // The session does not get the id that the client chose.
     site.ask("POST", "/open/add/book", Some(&foreign)).await;
     assert!(site.sessions.get(&foreign).await.unwrap().is_none());
 }
@@ -568,7 +570,7 @@ async fn another_users_login_starts_empty_and_ends_the_session_before_it() {
     );
     assert!(site.sessions.list("alice").await.unwrap().is_empty());
 
-    // The same user keeps what is hers.
+    // The same user keeps her values.
     let alice = site.login("alice", None).await;
     site.ask("POST", "/closed/add/diary", Some(&alice)).await;
     let again = site.login("alice", Some(&alice)).await;
@@ -579,7 +581,7 @@ async fn another_users_login_starts_empty_and_ends_the_session_before_it() {
     assert_eq!(site.sessions.list("alice").await.unwrap().len(), 1);
 }
 
-/// Logging out works from a tab that has not seen the new id yet.
+/// A logout works from a tab that has not received the new id yet.
 #[tokio::test]
 async fn a_replaced_token_still_ends_its_session() {
     let site = Site::new();
@@ -644,7 +646,7 @@ async fn of_two_requests_the_one_that_rotates_sets_the_cookie_and_the_other_none
     );
     assert!(rotated.token.is_some());
     assert!(slow.set_cookie.is_none());
-    // A request that was sent with the old id and arrives later, to write, sets none either.
+    // A late write with the old id sets no cookie either.
     let late = site.ask("POST", "/open/add/late", Some(&token)).await;
     assert_eq!(late.status, StatusCode::UNAUTHORIZED);
     assert!(late.set_cookie.is_none());
@@ -656,7 +658,8 @@ async fn of_two_requests_the_one_that_rotates_sets_the_cookie_and_the_other_none
     );
 }
 
-/// A guest's request that is overtaken by its own login must not bring a guest's cookie over the member's.
+/// A guest's request that is overtaken by its own login must not replace the member's cookie by a
+/// guest's.
 #[tokio::test]
 async fn a_request_that_a_login_overtakes_sets_no_cookie_for_a_minute() {
     let site = Site::new();
@@ -680,7 +683,7 @@ async fn a_request_that_a_login_overtakes_sets_no_cookie_for_a_minute() {
         );
         assert_eq!(site.ask("GET", "/closed/who", Some(&new)).await.text, after);
 
-        // Who still has the old cookie later on is a guest like any other.
+        // A client that later still sends the old cookie is a guest like any other.
         site.clock.advance(Duration::from_secs(60));
         let guest = site.ask("POST", "/open/add/pen", Some(&old)).await;
         assert_eq!(guest.status, StatusCode::NO_CONTENT, "{before}");
@@ -707,7 +710,7 @@ async fn a_store_that_is_away_is_503_and_logs_nobody_out() {
         );
         assert!(answer.set_cookie.is_none(), "{method} {path}");
     }
-    // Who presents nothing needs no store, and what is not protected does not care.
+    // A request without a cookie needs no store, and neither does an unprotected route.
     assert_eq!(site.ask("GET", "/open/who", None).await.text, "guest");
     assert_eq!(
         site.ask("GET", "/closed/who", None).await.status,
@@ -729,7 +732,7 @@ async fn a_store_that_is_away_is_503_and_logs_nobody_out() {
     );
 }
 
-/// Whichever call of a login fails, the session that was there goes on.
+/// Whichever call of a login fails, the earlier session remains.
 #[tokio::test]
 async fn a_store_that_fails_during_a_login_logs_nobody_out() {
     let (mut refused, mut accepted) = (0, 0);
@@ -1029,8 +1032,8 @@ async fn settings_that_contradict_each_other_are_refused_by_name() {
     assert_eq!(setting(builder().cookie(long).build()), "cookie");
 }
 
-/// A record that was damaged, or written under another setting, is nobody's session. It must not keep its holder from the
-/// sign-in page until it expires.
+/// A record that was damaged, or written under another setting, belongs to no session. Its cookie
+/// must not keep the user from the sign-in page until it expires.
 #[tokio::test]
 async fn a_session_that_does_not_read_counts_as_absent_and_is_replaced() {
     let secret = MasterSecret::generate();

@@ -1,6 +1,6 @@
-//! The file store against the world: restarts, crashes, other processes, damage and a full disk.
+//! The file store under restarts, crashes, other processes, damage and a full disk.
 //!
-//! The tests that need another process run this binary again; what it does there is one of the functions
+//! The tests that need another process run this binary again; its work is one of the functions
 //! marked as ignored.
 
 use std::{
@@ -25,7 +25,7 @@ use crate::{
     support::again,
 };
 
-/// A folder of its own, removed with the test that made it.
+/// A folder of its own, removed when the test ends.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -55,7 +55,7 @@ fn byte(number: u64) -> u8 {
     number.to_le_bytes()[0]
 }
 
-/// The chain of an error in one line.
+/// The error with its causes, in one line.
 fn story(error: &ConfigError) -> String {
     let mut story = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -156,7 +156,8 @@ fn what_is_no_store_is_named_and_left_as_it_is() {
     }
 }
 
-/// A database of another program, and a store of a later version, each closed in order and as a crash leaves it.
+/// A database of another program, and a store of a later version, each after an orderly close and
+/// after a crash.
 #[tokio::test]
 async fn a_file_that_is_not_ours_to_open_is_not_changed() {
     let folder = Folder::new("foreign");
@@ -225,7 +226,8 @@ fn next_word(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Optio
     })
 }
 
-/// Says `+ n` when the entry n is acknowledged, `- n` before it is taken and `x n` when that is acknowledged.
+/// Prints `- n` before the entry n is taken, `x n` when that is acknowledged, and `+ n` when a
+/// write of it is acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by other tests, in a process of its own"]
 async fn write_and_say_so() {
@@ -270,12 +272,12 @@ fn value(number: u64) -> Vec<u8> {
         .collect()
 }
 
-/// A process is killed while it writes, again and again, on one file.
+/// A process that writes is killed, again and again, on one file.
 #[tokio::test]
 async fn every_acknowledged_write_survives_kill_9() {
     let rounds = env::var("TOWER_JAM_KILL_ROUNDS").map_or(50, |rounds| rounds.parse().unwrap());
     let folder = Folder::new("kill");
-    // What was said last of each entry.
+    // The last line about each entry.
     let mut said: BTreeMap<u64, char> = BTreeMap::new();
     for round in 0..rounds {
         let mut child = writer(&folder.file());
@@ -288,7 +290,7 @@ async fn every_acknowledged_write_survives_kill_9() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        // What it said between the last line read and its end was acknowledged, too.
+        // The lines between the last one read and the kill were acknowledged, too.
         while let Some((word, number)) = next_word(&mut lines) {
             said.insert(number, word);
         }
@@ -313,7 +315,7 @@ async fn every_acknowledged_write_survives_kill_9() {
         }
         let kept = said.values().filter(|word| **word == '+').count();
         let open = said.values().filter(|word| **word == '-').count();
-        // A write of which nobody heard may be there, one for each task and round.
+        // A write that was not acknowledged may be present, one for each task and round.
         assert!(
             (kept..=kept + open + 4 * (round + 1)).contains(&listed),
             "round {round}: {listed} listed, {kept} acknowledged"
@@ -342,7 +344,7 @@ async fn furnished(path: &Path, clock: &Arc<ManualClock>) -> (FileStore, Vec<(St
     (store, listed)
 }
 
-/// Opens the file and reads all of it. Whatever it answers is right, or says that it cannot tell.
+/// Opens the file and reads all of it. Every answer is correct, or an error.
 async fn right_or_refused(
     path: &Path,
     clock: &Arc<ManualClock>,
@@ -378,7 +380,7 @@ async fn right_or_refused(
     true
 }
 
-/// Images of a file after an orderly end, and as a crash leaves it.
+/// Images of a file after an orderly close, and after a crash.
 async fn images(
     folder: &Folder,
     clock: &Arc<ManualClock>,
@@ -389,7 +391,7 @@ async fn images(
     ([fs::read(folder.file()).unwrap(), crashed], expected)
 }
 
-/// Where redb's header says which of its two states counts.
+/// The byte of redb's header that selects the current one of its two states.
 const STATE_BYTE: usize = 9;
 
 #[tokio::test]
@@ -404,7 +406,7 @@ async fn a_flipped_bit_is_an_error_and_never_another_answer() {
         let used: Vec<_> = (0..image.len())
             .filter(|at| image[at & !511..].iter().take(512).any(|byte| *byte != 0))
             .collect();
-        // The header, byte by byte, and as many places where something is written.
+        // The header, byte by byte, and as many places among the written data.
         let header = (0..320).map(|at| (at, random.random_range(0..8)));
         let mut flips: Vec<_> = header.collect();
         flips.extend((0..8).map(|bit| (STATE_BYTE, bit)));
@@ -412,8 +414,8 @@ async fn a_flipped_bit_is_an_error_and_never_another_answer() {
             let at = used[random.random_range(0..used.len())];
             flips.push((at, random.random_range(0..8)));
         }
-        // After a crash this one bit says which of two states is the last, and nothing else does. After an
-        // orderly end the two hold the same.
+        // After a crash, this one bit selects the last of two states, and nothing else does. After
+        // an orderly close, both states are equal.
         flips.retain(|flip| name == "closed" || *flip != (STATE_BYTE, 0));
         for (offset, bit) in flips {
             let mut damaged = image.clone();
@@ -446,15 +448,16 @@ async fn a_truncated_file_is_refused() {
     }
 }
 
-/// The shell limits how large a file may grow, which fails as a full disk does, and the test lifts the limit
-/// as an administrator frees space.
+/// The shell limits the size of the file, which fails like a full disk. The test lifts the limit as
+/// an administrator frees space.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_refuses_writes_and_heals_by_itself() {
     let folder = Folder::new("full");
     let child = again("file::fill_the_disk");
     let mut shell = Command::new("sh");
-    // 6 MiB, in blocks of 512 bytes. The signal that comes with the error is ignored, as servers do.
+    // 6 MiB, in blocks of 512 bytes. The signal that accompanies the error is ignored, as servers
+    // do.
     shell.args(["-c", "trap '' XFSZ; ulimit -S -f 12288; exec \"$0\" \"$@\""]);
     shell.arg(child.get_program()).args(child.get_args());
     let mut child = shell
@@ -505,7 +508,7 @@ async fn fill_the_disk() {
     };
     for _ in 0..3 {
         all_are_there(&store).await;
-        // At once by what is remembered, then by trying again.
+        // At once by the remembered failure, then by a new attempt.
         for _ in 0..2 {
             let big = Write::new(vec![0; 4_000_000], Timestamp::NEVER);
             let refused = store.put(&key(kept), big, When::Always).await;
@@ -513,7 +516,8 @@ async fn fill_the_disk() {
         }
         clock.advance(Duration::from_secs(1));
     }
-    // What takes no room is written all the same, at once and after the pause: a logout is one of these.
+    // What needs no space is written all the same, at once and after the pause: a logout is such a
+    // write.
     for number in 0..4 {
         let shorter = Write::new("short", Timestamp::NEVER);
         let written = store.put(&key(number), shorter, When::Always).await;

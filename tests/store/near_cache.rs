@@ -1,5 +1,5 @@
-//! The rules of the near-cache, one by one, before a store that answers and announces when the test says so.
-//! What it does before real servers is in the tests of their stores.
+//! The rules of the near-cache, one by one, in front of a store whose answers and invalidations the
+//! test controls. The tests of the stores cover its behaviour with real servers.
 
 use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
@@ -14,14 +14,14 @@ use tower_jam::{
     testing::{ManualClock, contract},
 };
 
-/// One node's cache before a store that it shares with others.
+/// One node's cache in front of a store that it shares with others.
 struct World {
     clock: Arc<ManualClock>,
     hub: Hub,
     near: Arc<NearCache>,
 }
 
-/// The tasks' time is tokio's, which a paused runtime moves by itself; the cache's is the clock's.
+/// The tasks use tokio's time, which a paused runtime advances by itself; the cache uses the clock.
 async fn world() -> World {
     let clock = Arc::new(ManualClock::default());
     let hub = Hub::new(clock.clone());
@@ -34,7 +34,7 @@ async fn near(hub: &Hub, clock: &Arc<ManualClock>) -> Arc<NearCache> {
         .clock(clock.clone())
         .build()
         .unwrap();
-    // Each of the caches before this hub has had its turn by then.
+    // Every cache in front of this hub has run by then.
     let beats = hub.heartbeats() + 4;
     until(|| hub.heartbeats() >= beats).await;
     Arc::new(near)
@@ -61,10 +61,10 @@ impl World {
         self.near.read_cached(key).await.unwrap().entry
     }
 
-    /// Whether the next answer would come from memory; it does not fill it.
+    /// Whether the next read would be answered from memory. It does not fill the cache.
     async fn is_remembered(&self, key: &StoreKey) -> bool {
         let before = self.hub.reads();
-        // A read that is not finished fills nothing.
+        // An unfinished read fills nothing.
         self.hub.hold_answers().await;
         let read_cached = abandon_after(1, self.near.read_cached(key));
         self.hub.release_answers();
@@ -135,8 +135,8 @@ async fn a_key_that_was_absent_is_seen_when_another_node_writes_it() {
     assert_eq!(world.read_cached(&key).await.unwrap().value, "value");
 }
 
-/// The answer has left the server with the old value; the change is announced, and the announcement is
-/// delivered first. Kept, the old value would stay until it is too old.
+/// The answer with the old value has left the server; the change sends an invalidation, which is
+/// delivered first. If the answer were cached, the old value would stay until its maximum age.
 #[tokio::test(start_paused = true)]
 async fn a_fill_that_its_announcement_overtook_is_not_kept() {
     let world = world().await;
@@ -180,7 +180,7 @@ async fn a_fill_of_a_connection_that_broke_meanwhile_is_not_kept() {
     let asked = key.clone();
     let filling = tokio::spawn(async move { near.read_cached(&asked).await.unwrap() });
     until(|| world.hub.watched_reads() == 1).await;
-    // The reader holds the broken connection, so there are two when the new one is made.
+    // The reader holds the broken connection, so there are two when the new one is opened.
     world.hub.fail_heartbeats(true);
     sleep(Duration::from_secs(1)).await;
     world.hub.fail_heartbeats(false);
@@ -243,7 +243,7 @@ async fn our_own_write_drops_the_key_whatever_comes_of_it() {
     assert!(world.read_cached(&key).await.is_none());
 }
 
-/// The caller of a write went away while it was under way; the write happens all the same, or not.
+/// The caller of a write was cancelled meanwhile; the write may be executed or not.
 #[tokio::test(start_paused = true)]
 async fn a_write_whose_caller_vanished_drops_the_key() {
     let clock = Arc::new(ManualClock::default());
@@ -263,8 +263,9 @@ async fn a_write_whose_caller_vanished_drops_the_key() {
     assert!(!near.read_cached(&key).await.unwrap().is_remembered);
 }
 
-/// A store that nobody announces for may make the write long after its caller went away. What is read in between is not
-/// remembered, or an ended session would be let in until its memory is too old.
+/// A store without invalidations may execute a write long after its caller was cancelled. What is
+/// read in between must not be cached, or a revoked session would be accepted until the maximum
+/// age.
 #[tokio::test(start_paused = true)]
 async fn a_write_that_is_made_after_its_caller_vanished_is_seen() {
     let clock = Arc::new(ManualClock::default());
@@ -290,7 +291,8 @@ async fn a_write_that_is_made_after_its_caller_vanished_is_seen() {
     assert!(near.read_cached(&key).await.unwrap().is_remembered);
 }
 
-/// The connection for announcements has broken, and the next heartbeat will say so: until then the store is asked.
+/// The connection for invalidations has broken, and the next heartbeat will report it: until then
+/// the store is read.
 #[tokio::test(start_paused = true)]
 async fn a_read_that_the_watching_connection_fails_is_one_of_the_store() {
     let world = world().await;
@@ -308,8 +310,8 @@ async fn a_read_that_the_watching_connection_fails_is_one_of_the_store() {
     world.remember(&key).await;
 }
 
-/// Ending a group is one verb of the store behind the cache too: one member that cannot be removed does not save the
-/// others.
+/// Removing a group is one operation of the store behind the cache too: one member that cannot be
+/// removed does not preserve the others.
 #[tokio::test(start_paused = true)]
 async fn ending_a_group_is_left_to_the_store() {
     let world = world().await;
@@ -345,7 +347,8 @@ async fn without_an_answered_heartbeat_memory_answers_for_one_second() {
     );
 }
 
-/// The lease counts from the question: an answer that took long says nothing about the time it took.
+/// The lease counts from the request: an answer that took long says nothing about the time that it
+/// took.
 #[tokio::test(start_paused = true)]
 async fn a_lease_begins_when_the_heartbeat_was_asked_for() {
     let world = world().await;
@@ -387,7 +390,7 @@ async fn a_broken_connection_forgets_everything_and_is_made_anew() {
     world.hub.fail_heartbeats(true);
     until(|| world.hub.connections() == 0).await;
     assert!(!world.is_remembered(&key).await);
-    // Unannounced, since nobody listens.
+    // Without an invalidation, since no node receives it.
     world.set(&key, "new").await;
     assert_eq!(world.read_cached(&key).await.unwrap().value, "new");
     assert!(
@@ -470,7 +473,7 @@ async fn it_is_bounded_and_new_keys_find_room() {
             near.read_cached(key).await.unwrap();
             assert!(near.read_cached(key).await.unwrap().is_remembered);
         }
-        // The store pauses, and a look that is dropped there fills nothing.
+        // The store pauses, and a read that is dropped there fills nothing.
         let held = keys
             .iter()
             .filter_map(|key| abandon_after(1, near.read_cached(key)))
@@ -556,7 +559,7 @@ async fn two_nodes() -> (World, [Sessions<String>; 2], Arc<NearCache>) {
     (world, nodes, second)
 }
 
-/// How a request with this cookie is answered: 200, 401 or 503.
+/// The status of a request with this cookie: 200, 401 or 503.
 async fn answer(node: &Sessions<String>, token: &str) -> u16 {
     let inner = tower::service_fn(async |_: Request<Body>| {
         Ok::<_, Infallible>(Response::new(Body::empty()))
@@ -588,8 +591,8 @@ async fn a_session_is_read_once_and_its_end_on_one_node_holds_on_the_other() {
     assert_eq!(answer(&one, token.expose()).await, 401);
 }
 
-/// Every announcement is lost, and still nobody is refused by an old memory; whoever was let in by one is not
-/// once the lease is over.
+/// Every invalidation is lost, and still no caller is rejected because of a stale entry; a caller
+/// that is accepted because of one is rejected once the lease has ended.
 #[tokio::test(start_paused = true)]
 async fn a_no_is_confirmed_by_the_store_and_a_yes_ends_with_the_lease() {
     let (world, [one, two], _cache) = two_nodes().await;
@@ -624,7 +627,7 @@ async fn a_no_is_confirmed_by_the_store_and_a_yes_ends_with_the_lease() {
     assert_eq!(answer(&two, renewed.expose()).await, 401);
 }
 
-/// A member is refused by no outage and let in by none: 503 says that nobody knows.
+/// An outage neither rejects nor accepts a member: 503 means that the store cannot tell.
 #[tokio::test(start_paused = true)]
 async fn with_the_store_away_nobody_is_let_in_and_nobody_logged_out() {
     let (world, [one, two], _cache) = two_nodes().await;
@@ -642,7 +645,7 @@ async fn with_the_store_away_nobody_is_let_in_and_nobody_logged_out() {
     assert_eq!(answer(&two, token.expose()).await, 200);
 }
 
-/// A touch prolongs a life; whoever remembers the entry before it need not be told.
+/// A touch extends a lifetime; a node that has cached the entry before it need not be informed.
 #[tokio::test(start_paused = true)]
 async fn a_touch_is_quiet_and_other_nodes_go_on() {
     let world = world().await;
@@ -687,7 +690,7 @@ async fn two_nodes_see_each_others_changes() {
     contract::announcements::run(&node(), &node()).await;
 }
 
-/// Without announcements each check of the contract that is about them fails.
+/// Without invalidations, each check of the contract that concerns them fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_keeps_silent_is_caught() {
     let hub = Hub::new(Arc::new(SystemClock));
@@ -696,8 +699,9 @@ async fn a_store_that_keeps_silent_is_caught() {
     contract::announcements::an_answer_is_remembered(&other).await;
     hub.silence(true);
     use contract::announcements as checks;
-    // While one panic is told with its backtrace the others may stand still for a second, after which a node has forgotten
-    // everything and silence does no harm: then it is asked again.
+    // While one panic is printed with its backtrace, the other threads may stop for a second, after
+    // which a node has an empty cache and a lost invalidation does no harm: then the check runs
+    // again.
     let caught = async |check: fn(Arc<dyn Store>, Arc<dyn Store>) -> BoxFuture| {
         for _ in 0..5 {
             let check = tokio::spawn(check(one.clone(), other.clone()));

@@ -1,4 +1,4 @@
-//! A store that announces, of which a test decides when it does, and when it answers.
+//! A store with invalidations. A test decides when it sends them, and when it answers.
 
 use std::{
     sync::{
@@ -62,7 +62,7 @@ impl Hub {
         }))
     }
 
-    /// How often the store itself was read, by whatever connection.
+    /// How often the store itself was read, on any connection.
     pub fn reads(&self) -> usize {
         self.0.reads.load(Ordering::SeqCst)
     }
@@ -72,7 +72,7 @@ impl Hub {
         self.0.watched_reads.load(Ordering::SeqCst)
     }
 
-    /// How often a whole group was removed by one verb.
+    /// How often a whole group was removed by one operation.
     pub fn groups_removed(&self) -> usize {
         self.0.groups_removed.load(Ordering::SeqCst)
     }
@@ -94,7 +94,7 @@ impl Hub {
         self.0.beats.asked.load(Ordering::SeqCst)
     }
 
-    /// Whether changes are made without a word.
+    /// Whether changes are made without an invalidation.
     pub fn silence(&self, is_silent: bool) {
         self.0.is_silent.store(is_silent, Ordering::SeqCst);
     }
@@ -122,7 +122,7 @@ impl Hub {
         self.0.answers.add_permits(1_000_000);
     }
 
-    /// Tells every connection that anything may have changed.
+    /// Sends every connection an invalidation of everything.
     pub fn announce_everything(&self) {
         for (_, news) in self.0.news.lock().unwrap().iter() {
             news.anything_changed();

@@ -1,4 +1,4 @@
-//! A token that was seen before is not verified again, and is judged anew all the same.
+//! A cached token is not verified again, and its claims are validated all the same.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ struct World {
 }
 
 impl World {
-    /// With a token that was verified once.
+    /// A cache with a token that was verified once.
     async fn new() -> Self {
         let clock = Arc::new(ManualClock::default());
         let ring = KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap());
@@ -88,7 +88,7 @@ async fn it_dies_with_its_key_at_once_and_survives_a_rotation() {
     assert_eq!(world.verdict().await, "no key of the ring has this kid");
 }
 
-/// What one engine has seen says nothing to another with other rules.
+/// The cache of one engine does not affect another with other rules.
 #[tokio::test]
 async fn it_is_good_for_the_engine_that_saw_it_alone() {
     let world = World::new().await;
@@ -100,7 +100,7 @@ async fn it_is_good_for_the_engine_that_saw_it_alone() {
     assert_eq!(rejection.reason(), "the token is for another audience");
 }
 
-/// No change of a token that is remembered passes for it.
+/// A changed token never matches the cached one.
 #[tokio::test]
 async fn a_token_like_it_is_another_token() {
     let world = World::new().await;

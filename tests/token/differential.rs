@@ -1,5 +1,5 @@
-//! Proves that two independent implementations read what is minted here and the reverse, with the same
-//! keys, and that a valid token has no second spelling.
+//! Checks that two independent implementations read the tokens issued here and the reverse, with
+//! the same keys, and that a valid token has no second spelling.
 
 use std::time::Duration;
 
@@ -52,14 +52,14 @@ async fn issue(jwt: &Jwt<User>) -> String {
     jwt.issue(grant).await.unwrap().expose().clone()
 }
 
-/// What our token says, read by hand.
+/// The claims of our token, read without the crate.
 fn payload(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap();
     let payload = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).unwrap();
     serde_json::from_slice(&payload).unwrap()
 }
 
-/// One key in the forms that this crate and the other two take.
+/// One key in the forms that this crate and the other two accept.
 struct Shared {
     ours: Key,
     /// A secret, or a private key in PKCS#8 as this crate exports it.
@@ -93,7 +93,7 @@ fn pem_key(algorithm: Algorithm) -> Key {
     Key::from_pem(algorithm, include_str!("../keys/rsa2048.pkcs8.pem")).unwrap()
 }
 
-/// The registered claims of a token by another implementation.
+/// Checks the registered claims of a token by another implementation.
 fn assert_ours(verified: &tower_jam::Verified<User>) {
     let identity = verified.identity().unwrap();
     assert_eq!(identity.subject().id(), "алиса");
@@ -204,7 +204,8 @@ macro_rules! simple_pair {
     }};
 }
 
-/// As `simple_pair`, for keys that it reads no PEM of: the seed is the end of the document (RFC 9881 section 6).
+/// As `simple_pair`, for keys that it cannot read from PEM: the seed is the end of the document
+/// (RFC 9881 section 6).
 macro_rules! simple_seed {
     ($pair:ty, $shared:expr) => {{
         let body: String = $shared
@@ -285,7 +286,7 @@ async fn jwt_simple_reads_our_tokens_and_we_read_its() {
     assert_eq!(ran.len(), 16, "{ran:?}");
 }
 
-/// What `/.well-known/jwks.json` holds is enough for another party to verify with.
+/// The content of `/.well-known/jwks.json` is enough for another party to verify with.
 #[tokio::test]
 async fn a_published_key_set_is_what_jsonwebtoken_verifies_with() {
     let algorithms = Algorithm::ALL
@@ -312,14 +313,14 @@ async fn a_published_key_set_is_what_jsonwebtoken_verifies_with() {
         let verify = peer::DecodingKey::from_jwk(jwk).unwrap();
         let read = peer::decode::<User>(&token, &verify, &peer_validation(header.alg)).unwrap();
         assert_eq!(read.claims, user());
-        // We read it with what we published, too.
+        // We read it with the published keys, too.
         let reader: Jwt<User> = engine_of(KeyRing::from_jwks(&published).unwrap());
         assert_ours(&reader.verify(&token).await.unwrap());
     }
 }
 
-/// No other text means the same token: every position, changed, left out, doubled and added to. A list of
-/// refused tokens could be walked past otherwise.
+/// No other text is the same token: every position, changed, removed, doubled and inserted.
+/// Otherwise a deny list of token texts could be bypassed.
 #[tokio::test]
 async fn every_change_of_one_character_is_refused() {
     let mut count = 0;
@@ -350,7 +351,7 @@ async fn every_change_of_one_character_is_refused() {
             .unwrap();
         let token = issued.expose();
         let all = changes(token);
-        // Of a long signature some places, and those at the end, where bits are unused.
+        // Some positions of a long signature, and those at its end, where bits are unused.
         let step = if token.len() > 3_000 { 199 } else { 1 };
         let (last, first) = (all.len() - 60, all.iter().step_by(step));
         for changed in first.chain(&all[last..]) {
@@ -370,7 +371,7 @@ fn changes(token: &str) -> Vec<String> {
     for (at, old) in token.char_indices() {
         let (before, after) = (&token[..at], &token[at + 1..]);
         let neighbours = ALPHABET.find(old).map(|index| {
-            // One bit apart: the unused ones are among them.
+            // One bit apart: the unused bits are among them.
             [1, 2, 4, 8, 16, 32].map(|bit| char::from(ALPHABET.as_bytes()[index ^ bit]))
         });
         let others = ['=', '.', '+', '/', '-', '_', 'A', ' ', '\n', '\0', '%', 'é'];

@@ -1,4 +1,4 @@
-//! Tokens that are signed and then encrypted: what comes back, what is refused, and what others make of them.
+//! Tokens that are signed and then encrypted: round trips, rejections, and interoperability.
 
 use std::convert::Infallible;
 
@@ -69,7 +69,8 @@ async fn what_is_inside_is_verified_as_any_token() {
         let sealed = jwe.seal(token.expose()).unwrap();
         assert_eq!(jwe.verify(sealed.expose()).await.unwrap_err().status(), 401);
     }
-    // Anybody can encrypt to a public key, so claims alone say nothing, and neither does a second envelope.
+    // Anyone can encrypt to a public key, so claims alone prove nothing, and neither does a second
+    // envelope.
     let claims = jwe.seal(r#"{"sub":"alice","exp":99999999999}"#).unwrap();
     assert!(jwe.verify(claims.expose()).await.is_err());
     let signed = jam.token(alice()).await;
@@ -113,7 +114,7 @@ async fn a_change_of_any_part_is_refused() {
             jwe.open(&format!("{}.", sealed.expose())).is_err(),
             "six parts"
         );
-        // A tag that was cut is not compared in part.
+        // A truncated tag is not compared in part.
         let mut cut = parts.clone();
         cut[4].truncate(16);
         assert!(jwe.open(&cut.join(".")).is_err());
@@ -139,7 +140,8 @@ async fn a_token_for_another_key_or_another_algorithm_is_refused() {
     }
 }
 
-/// Seals `plain` with a header of the test's own, directly under the point of the engine's key.
+/// Seals `plain` with a header of the test's own, directly under the public half of the engine's
+/// key.
 fn forged(header: &str, key: &[u8; 32], plain: &[u8]) -> String {
     let header = BASE64.encode_to_string(header);
     let cipher = aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_256_GCM, key).unwrap());
@@ -557,7 +559,8 @@ async fn what_is_too_long_is_not_made() {
     assert!(jwe.open(&"a".repeat(9_000)).is_err());
 }
 
-/// A third on top of a signature of 4627 bytes is too much; the shorter ones have room.
+/// Encryption adds a third to a signature of 4627 bytes, which is too long; tokens with shorter
+/// ones fit.
 #[tokio::test]
 async fn tokens_of_ml_dsa_are_sealed_as_far_as_they_fit() {
     for (algorithm, fits) in [
@@ -586,7 +589,7 @@ async fn tokens_of_ml_dsa_are_sealed_as_far_as_they_fit() {
     }
 }
 
-/// jwt-simple has one way in common with this crate, and reads claims, not tokens, in it.
+/// jwt-simple has one algorithm in common with this crate, and encrypts claims, not tokens.
 #[tokio::test]
 async fn jwt_simple_reads_what_is_sealed_here_and_the_reverse() {
     let jam = TestJam::<Claims>::new();

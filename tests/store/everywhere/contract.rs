@@ -1,4 +1,5 @@
-//! The contract on each store, bare and behind its near-cache, and its part for nodes that hear of each other.
+//! The contract on each store, bare and behind its near-cache, and its part for nodes that receive
+//! each other's invalidations.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How late a logout on one node is on another one, which remembers the session.
+//! The delay of a logout between two nodes, the second of which has cached the session.
 
 use std::{
     convert::Infallible,
@@ -32,8 +32,8 @@ async fn a_logout_on_one_node_of_postgres_is_soon_one_on_the_other() {
     measure(stores::postgres(&(Arc::new(SystemClock) as _)).await).await;
 }
 
-/// Prints how long after the end of a logout the other node still let the session in. The near-cache promises two
-/// seconds; the goal on loopback is 10 ms for 99 of 100 and 100 ms for all.
+/// Prints how long after a logout the other node still accepted the session. The near-cache
+/// promises two seconds; the goal on loopback is 10 ms for 99 of 100 and 100 ms for all.
 async fn measure(backend: Backend) {
     let secret = MasterSecret::generate();
     let [one, two] = backend
@@ -50,7 +50,7 @@ async fn measure(backend: Backend) {
             .await
             .unwrap()
             .token;
-        // A memory that is asked nothing is never late.
+        // A cache that is not read is never late.
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             assert_eq!(answer(&two, token.expose()).await, 200);
@@ -84,7 +84,7 @@ async fn measure(backend: Backend) {
         at(99),
         at(100),
     );
-    // Past the test runner, which shows what is printed only when a test fails.
+    // Bypasses the test runner, which shows the output only of a failed test.
     std::io::stdout().write_all(figures.as_bytes()).unwrap();
 }
 
@@ -100,8 +100,8 @@ async fn is_remembered(backend: &Backend) -> bool {
         .is_remembered
 }
 
-/// A node is cut off from its store and does not know it: what arrives there goes nowhere. Two seconds after a logout on
-/// the other node, at the latest, nobody is let in by its memory any more.
+/// A node is cut off from its store and does not know it: what is sent to it is lost. At the latest
+/// two seconds after a logout on the other node, its cache no longer accepts the session.
 async fn cut_off(name: &str, direct: Arc<dyn Store>, near: Arc<dyn Store>, proxy: &Proxy) {
     let secret = MasterSecret::generate();
     let [one, two] =
@@ -121,7 +121,7 @@ async fn cut_off(name: &str, direct: Arc<dyn Store>, near: Arc<dyn Store>, proxy
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // Some heartbeats, so that memory answers.
+        // Some heartbeats, so that the cache answers.
         tokio::time::sleep(Duration::from_millis(700)).await;
         assert_eq!(answer(&two, token.expose()).await, 200);
         proxy.freeze(true);

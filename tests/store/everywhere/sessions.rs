@@ -1,4 +1,4 @@
-//! Two things at once to one session, on two nodes.
+//! Concurrent operations on one session, on two nodes.
 
 use std::sync::Arc;
 

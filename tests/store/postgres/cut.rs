@@ -25,10 +25,11 @@ use super::{
     world::{SLACK, connect, is_unavailable, is_unknown, key, write},
 };
 
-/// Passes everything on, until it is told to do something to the answer of the next statement.
+/// Forwards everything, until it is set to cut the answer of the next statement.
 struct Proxy {
     port: u16,
-    /// How many bytes of the next answer pass before the connection is cut; `usize::MAX` for all of them.
+    /// How many bytes of the next answer pass before the connection is cut; `usize::MAX` for all of
+    /// them.
     passing: Arc<AtomicUsize>,
     /// Connections up to this number are dead: what is sent on them is swallowed.
     dead: Arc<AtomicUsize>,
@@ -91,7 +92,7 @@ async fn pass(
             continue;
         }
         if is_question {
-            // A statement begins with `FingerprintPolicy`; the pool's own pings do not.
+            // A statement begins with `Bind`; the pool's own pings do not.
             is_statement = asked[0] == b'B';
             to_server.write_all(&asked[..bytes]).await.unwrap();
             continue;
@@ -108,7 +109,8 @@ async fn pass(
     }
 }
 
-/// A store behind a proxy with one connection, the proxy, and the URL past it. Every change of a row is counted.
+/// A store behind a proxy with one connection, the proxy, and the direct URL. Every change of a row
+/// is counted.
 async fn behind_proxy(connections: u32) -> (Arc<PostgresStore>, Proxy, String) {
     let server = Server::shared();
     let url = server.database().await;
@@ -127,7 +129,8 @@ async fn behind_proxy(connections: u32) -> (Arc<PostgresStore>, Proxy, String) {
     (store, proxy, url)
 }
 
-/// Runs `verb` three times: twice whole, so that its statement is prepared, and once with its answer cut.
+/// Runs `verb` three times: twice uncut, so that its statement is prepared, and once with its
+/// answer cut.
 async fn assert_runs_once<T, F>(
     store: &Arc<PostgresStore>,
     proxy: &Proxy,
@@ -147,7 +150,7 @@ async fn assert_runs_once<T, F>(
     let answer = verb(2).await;
     assert!(is_unknown(&answer), "{answer:?} after {bytes} bytes");
     assert!(started.elapsed() < SLACK * 2);
-    // It may be a moment before the server has committed what nobody waits for.
+    // The server may commit a moment later, since no client waits for it.
     let deadline = Instant::now() + SLACK * 5;
     while numbers(url, "SELECT count(*)::int FROM changes").await[0] == before {
         assert!(Instant::now() < deadline, "it never ran");
@@ -220,7 +223,7 @@ async fn a_write_whose_answer_was_cut_is_unknown_and_ran_once() {
     assert!(store.list(&group).await.unwrap().is_empty());
 }
 
-/// A read did nothing, so it is asked again and nobody notices.
+/// A read changes nothing, so it is retried and the caller does not notice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_whose_answer_was_cut_is_asked_again() {
     let (store, proxy, _) = behind_proxy(1).await;
@@ -240,8 +243,8 @@ async fn a_read_whose_answer_was_cut_is_asked_again() {
     }
 }
 
-/// A network that swallows everything leaves connections that look alive. None of them may be waited for
-/// again and again, nor keep its place in the pool.
+/// A network that swallows everything leaves connections that look alive. None of them may be
+/// waited for repeatedly, nor keep its slot in the pool.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_went_dead_are_given_up() {
     let (store, proxy, url) = behind_proxy(8).await;
@@ -270,7 +273,7 @@ async fn connections_that_went_dead_are_given_up() {
         let started = Instant::now();
         let flying = verbs();
         if is_abandoned {
-            // They have long been sent by then, and nobody answers.
+            // The statements have long been sent by then, without an answer.
             tokio::time::sleep(Duration::from_millis(100)).await;
             flying.iter().for_each(|verb| verb.abort());
         }

@@ -1,4 +1,4 @@
-//! How a store starts, and what it refuses to start on.
+//! How a store starts, and what it refuses to start with.
 
 use std::{
     net::TcpListener,
@@ -16,7 +16,7 @@ use super::{
     world::{HOUR, SLACK, connect, key, story, write},
 };
 
-/// The error must name the setting, say the reason, and show no password.
+/// The error must name the setting, state the reason, and show no password.
 #[track_caller]
 fn assert_refused(
     answer: Result<PostgresStore, tower_jam::ConfigError>,
@@ -27,7 +27,7 @@ fn assert_refused(
     let story = story(&error);
     assert_eq!(error.setting(), setting, "{story}");
     assert!(story.contains(reason), "{story}");
-    // Either is a part of a password.
+    // Either of them is a part of a password.
     assert!(
         !story.contains("hunter2") && !story.contains("4711"),
         "{story}"
@@ -134,7 +134,7 @@ async fn tables_of_a_later_version_are_refused_and_left_alone() {
     );
 }
 
-/// Whoever deploys makes the tables; the service may only work with them.
+/// A deployment creates the tables; the service has no right to do so.
 #[tokio::test]
 async fn a_role_that_may_create_nothing_starts_on_tables_that_are_there() {
     let server = Server::shared();

@@ -1,4 +1,4 @@
-//! What the server says to a statement, and statements that nobody waits for.
+//! Errors of the server in a statement, and statements whose callers are gone.
 
 use std::{
     sync::Arc,
@@ -26,7 +26,8 @@ async fn store() -> (Arc<PostgresStore>, String) {
     (connect(PostgresStore::builder(&url)).await, url)
 }
 
-/// Lets every insert fail with the SQLSTATE in `codes`, one after the other, and succeed when they are used up.
+/// Makes every insert fail with the SQLSTATEs in `codes`, one after the other, and succeed when
+/// they are used up.
 async fn fail_with(url: &str, codes: &[&str]) {
     let codes = codes.join(",");
     execute(
@@ -107,8 +108,8 @@ async fn what_the_server_refuses_has_a_name_and_is_not_repeated() {
     }
 }
 
-/// Somebody holds the second of two rows and asks for the first while `remove_group` holds that one. The server
-/// ends one of the two; that is ours, which then tries again.
+/// Another client holds the second of two rows and waits for the first, while `remove_group` holds
+/// that one. The server ends one of the two transactions; if it is ours, it is retried.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadlock_is_survived() {
     let (store, url) = store().await;
@@ -150,7 +151,7 @@ async fn a_deadlock_is_survived() {
     assert!(log.contains("deadlock detected"), "{log}");
 }
 
-/// A lock that stays is the server's to give up, so the caller learns that nothing was done.
+/// The server gives up waiting for a lock, so the caller learns that nothing was done.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_stays_locked_is_unavailable() {
     let (store, url) = store().await;
@@ -218,8 +219,8 @@ async fn rows_that_nobody_here_wrote_are_corrupt() {
     is_corrupt(store.take(&key("k")).await.map(drop));
 }
 
-/// Callers vanish at any poll, and the one connection they leave behind must not answer the next question with
-/// the answer to theirs.
+/// Callers are cancelled at any poll. The one connection that they leave behind must not answer the
+/// next request with the answer to theirs.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_question_does_not_answer_the_next() {
     let url = Server::shared().database().await;
@@ -258,7 +259,7 @@ async fn an_abandoned_question_does_not_answer_the_next() {
     assert_eq!(store.list(&group).await.unwrap().len(), 10);
 }
 
-/// Polls a future a few times, a little apart so that answers may come in between, and drops it.
+/// Polls a future a few times, with pauses so that answers may arrive in between, and drops it.
 async fn yielding<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     for _ in 0..polls {

@@ -25,7 +25,7 @@ pub(crate) async fn connect(builder: PostgresStoreBuilder) -> Arc<PostgresStore>
     )
 }
 
-/// The chain of an error in one line.
+/// The error with its causes, in one line.
 pub(crate) fn story(error: &ConfigError) -> String {
     let mut story = format!("{error} ({error:?})");
     let mut cause = std::error::Error::source(error);

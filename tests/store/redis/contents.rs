@@ -1,4 +1,4 @@
-//! What lies in Redis, and what does not belong there.
+//! What is stored in Redis, and what must not be.
 
 use std::{sync::Arc, time::Duration};
 
@@ -117,7 +117,7 @@ async fn a_foreign_index_is_corrupt() {
     assert!(store.get(&key(2)).await.unwrap().is_none());
 }
 
-/// A member whose entry is not there yet, or is in another group by now, is not listed.
+/// A member whose entry does not exist yet, or is in another group by now, is not listed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_promises_nothing() {
     let server = Server::start();
@@ -132,14 +132,15 @@ async fn an_index_promises_nothing() {
     assert!(store.list(&group()).await.unwrap().is_empty());
     assert_eq!(store.remove_group(&group()).await.unwrap(), 0);
     assert_eq!(store.list(&other).await.unwrap().len(), 1);
-    // A refused write leaves a member behind.
+    // A rejected write leaves a member behind.
     let third = write("third").in_group(group());
     assert!(!store.put(&key(1), third, When::Absent).await.unwrap());
     assert!(store.list(&group()).await.unwrap().is_empty());
     assert_eq!(store.remove_group(&other).await.unwrap(), 1);
 }
 
-/// What lies in Redis goes away by itself: entries with their expiry, an index with its last member.
+/// What is stored in Redis expires by itself: entries with their expiry, an index with its last
+/// member.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_frees_what_has_expired() {
     let server = Server::start();
@@ -181,7 +182,8 @@ async fn redis_frees_what_has_expired() {
     assert_eq!(ttl(&index), -1);
 }
 
-/// Lua has doubles only, so a sum is computed in two parts there, and must be what Rust says.
+/// Lua has only doubles, so the script computes a sum in two parts, and it must equal the sum in
+/// Rust.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sums_are_exact_to_the_last_bit() {
     let server = Server::start();
@@ -249,7 +251,8 @@ async fn sums_are_exact_to_the_last_bit() {
     }
 }
 
-/// A write that is refused must not shorten the entry's place in its group: "log out everywhere" would miss it.
+/// A rejected write must not shorten the expiry of the entry's index: "log out everywhere" would
+/// miss the entry.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_write_shortens_no_place_in_an_index() {
     let server = Server::start();
@@ -264,7 +267,7 @@ async fn a_refused_write_shortens_no_place_in_an_index() {
     let short = Write::new("short", until(1)).in_group(group());
     assert!(!store.put(&key(1), short, When::Absent).await.unwrap());
     clock.advance(HOUR * 4);
-    // This one cleans up what has expired.
+    // This write removes what has expired.
     let other = Write::new("other", until(5)).in_group(group());
     assert!(store.put(&key(2), other, When::Absent).await.unwrap());
     assert_eq!(store.list(&group()).await.unwrap().len(), 2);

@@ -20,7 +20,7 @@ use super::{
     world::{group, hence, key, name, patient, store, write},
 };
 
-/// Every verb on many keys, so on every slot range.
+/// Every operation on many keys, and so on every range of slots.
 async fn all_verbs(store: &RedisStore) -> Result<(), StoreError> {
     for number in 0..30 {
         let number = number + 1_000;
@@ -63,7 +63,7 @@ async fn a_cluster_survives_a_primary() {
             .put(&key(number), write("kept"), When::Always)
             .await
             .unwrap();
-        // Until a replica has it: taking is what waits.
+        // Until a replica has it: of these operations, only `take` waits.
         assert!(store.take(&key(number)).await.unwrap().is_some());
     }
     cluster.misses_after("1000");
@@ -103,13 +103,13 @@ async fn a_sentinel_names_the_new_primary() {
     eprintln!("the Sentinel's service was back after {recovery:?}");
 }
 
-/// A slot moves to another primary while everything goes on.
+/// A slot moves to another primary while everything continues.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_moved_slot_is_found() {
     let cluster = Cluster::start();
     let store = patient(&cluster.url()).await;
     all_verbs(&store).await.unwrap();
-    // All that the first one has are empty now, index keys apart, which expire.
+    // All slots of the first node are empty now, except for index keys, which expire.
     cluster.nodes[0].command(&["FLUSHALL"]);
     for slot in (0..5461).step_by(7) {
         let slot = slot.to_string();
@@ -124,7 +124,7 @@ async fn a_moved_slot_is_found() {
     all_verbs(&store).await.unwrap();
 }
 
-/// While a slot moves, what its old owner no longer has is known to have been written nowhere.
+/// While a slot moves, a write that its old owner cannot make is known to be written nowhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_on_the_move_is_unavailable_until_it_has_arrived() {
     let cluster = Cluster::start();
@@ -175,7 +175,8 @@ where
     Box::new(move |store| Box::pin(verb(store)))
 }
 
-/// How often somebody has waited for the replica. Counted by the server, since on a busy machine everything takes long.
+/// How many calls waited for the replica. The server counts them, since durations are unreliable on
+/// a busy machine.
 fn waits_of(guarded: &Guarded) -> u32 {
     let stats = guarded.servers[0].command(&["INFO", "commandstats"]);
     let calls = stats
@@ -187,8 +188,8 @@ fn waits_of(guarded: &Guarded) -> u32 {
     calls.map_or(0, Result::unwrap)
 }
 
-/// What takes something away from somebody waits for a replica, be it a change, a removal, or a note where nothing was
-/// before; what does not goes on at once. The replica stands still.
+/// A write that takes a right away waits for a replica: a change, a removal, or a record where none
+/// was before. Other writes do not wait. The replica is suspended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
     const SESSION: Namespace = Namespace::new("session").cached();
@@ -283,7 +284,7 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
         ),
     ];
     for (what, waits, verb) in verbs {
-        // Of its own, since after one that waited in vain nobody waits for a while.
+        // A store of its own, since after a timed-out wait no call waits for a while.
         let store = Arc::new(patient(&guarded.url()).await);
         let before = waits_of(&guarded);
         assert!(verb(store).await.unwrap(), "{what}");
@@ -292,7 +293,7 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
     guarded.servers[1].signal("CONT");
 }
 
-/// No replica is there any more: a revocation succeeds, the first after a moment, the next at once.
+/// Without a replica a revocation succeeds, the first after a moment, the next at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_replica_holds_up_little() {
     let mut guarded = Guarded::start();

@@ -1,4 +1,4 @@
-//! Servers that go away, stand still, forget or lie, and networks that break.
+//! Servers that crash, hang, lose data or lie, and networks that break.
 
 use std::{
     sync::{
@@ -23,7 +23,7 @@ use super::{
     world::{group, hence, key, patient, shared, store, write},
 };
 
-/// How long a verb may take at most, on a busy machine.
+/// How long an operation may take at most, on a busy machine.
 const SLACK: Duration = Duration::from_millis(1_500);
 
 const VERBS: [&str; 7] = [
@@ -36,7 +36,7 @@ const VERBS: [&str; 7] = [
     "remove_group",
 ];
 
-/// Calls a verb by its name.
+/// Calls an operation by its name.
 async fn call(store: &RedisStore, verb: &str) -> Result<(), StoreError> {
     let write = write("value").in_group(group());
     match verb {
@@ -50,7 +50,7 @@ async fn call(store: &RedisStore, verb: &str) -> Result<(), StoreError> {
     }
 }
 
-/// Each verb says that it does not know, in time.
+/// Each operation returns an unknown or unavailable result, in time.
 async fn each_verb_fails_in_time(store: &RedisStore, limit: Duration) {
     for verb in VERBS {
         let begin = Instant::now();
@@ -66,7 +66,7 @@ async fn each_verb_fails_in_time(store: &RedisStore, limit: Duration) {
     }
 }
 
-/// How long it is until the store answers again, and does so ever after.
+/// How long it takes until the store answers again, and continues to do so.
 async fn recovery(store: &RedisStore, limit: Duration) -> Duration {
     let begin = Instant::now();
     while let Err(error) = store.put(&key(0), write("back"), When::Always).await {
@@ -90,7 +90,7 @@ async fn a_killed_server_is_missed_and_found_again() {
     for down in [Duration::ZERO, Duration::from_millis(1_500)] {
         server.kill();
         each_verb_fails_in_time(&store, SLACK).await;
-        // By now it is known that nobody is there.
+        // By now the store knows that the server cannot be reached.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let begin = Instant::now();
         each_verb_fails_in_time(&store, Duration::from_millis(200)).await;
@@ -112,14 +112,14 @@ async fn a_server_that_stands_still_is_missed_and_found_again() {
     let store = store(&server.url()).await;
     server.signal("STOP");
     each_verb_fails_in_time(&store, SLACK).await;
-    // By now it is known that nobody answers.
+    // By now the store knows that the server does not answer.
     each_verb_fails_in_time(&store, Duration::from_millis(200)).await;
     server.signal("CONT");
     let recovery = recovery(&store, Duration::from_secs(3)).await;
     eprintln!("back after {recovery:?}");
 }
 
-/// Many callers at once are told as soon as one is.
+/// Many callers at once get the error as soon as one would.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_caller_waits_for_another_while_the_server_is_away() {
     let mut server = Server::start();
@@ -136,13 +136,13 @@ async fn no_caller_waits_for_another_while_the_server_is_away() {
     assert!(begin.elapsed() < SLACK, "{:?}", begin.elapsed());
 }
 
-/// A caller went away while nobody could be reached. Its write happens soon or never, not whenever the server is
-/// back: by then it would be a surprise.
+/// A caller was cancelled while no server could be reached. Its write is executed soon or never,
+/// not whenever the server is back: by then it would be unexpected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_was_given_up_does_not_come_late() {
     let mut server = Server::start();
     let store = store(&server.url()).await;
-    // First it answers nobody, so that all go away who come; then nobody is there.
+    // First the server does not answer, so that all callers give up; then it is stopped.
     server.signal("STOP");
     let mut given_up = 0;
     for number in 0..2_000 {
@@ -170,7 +170,7 @@ async fn a_write_that_was_given_up_does_not_come_late() {
     }
 }
 
-/// A caller that goes away after the first poll loses its answer only.
+/// A caller that is cancelled after the first poll loses only its answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_goes_on_without_its_caller() {
     let server = Server::start();
@@ -178,7 +178,7 @@ async fn a_write_goes_on_without_its_caller() {
     drop(store.put(&key(1), write("never polled"), When::Always));
     let polled = key(2);
     let put = store.put(&polled, write("polled").in_group(group()), When::Absent);
-    // The server holds its answer back until the caller has gone.
+    // The server delays its answer until the caller is gone.
     server.signal("STOP");
     assert!(abandon_after(1, put).is_none());
     server.signal("CONT");
@@ -258,8 +258,8 @@ async fn a_server_that_became_a_replica_is_unavailable() {
     recovery(&store, Duration::from_secs(2)).await;
 }
 
-/// Many questions are under way when the server stands still, goes on, drops its connections and dies. Whoever gets an
-/// answer gets its own.
+/// Many requests are in flight when the server hangs, resumes, drops its connections and crashes.
+/// Every answer reaches the caller that asked for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nobody_gets_the_answer_to_anothers_question() {
     let mut server = Server::start();
@@ -276,7 +276,7 @@ async fn nobody_gets_the_answer_to_anothers_question() {
         asking.spawn(async move {
             let (key, mut answered, mut failed) = (key(number), 0, 0);
             while !is_over.load(Ordering::SeqCst) {
-                // Some of the callers go away.
+                // Some of the callers are cancelled.
                 let asked =
                     tokio::time::timeout(Duration::from_millis(number * 20 + 5), store.get(&key));
                 match asked.await {
@@ -308,7 +308,7 @@ async fn nobody_gets_the_answer_to_anothers_question() {
     server.kill();
 }
 
-/// An operator stops the server in good order, and starts it again.
+/// An operator shuts the server down in an orderly way, and starts it again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_was_shut_down_is_missed_and_found_again() {
     let mut server = Server::start();
@@ -330,7 +330,7 @@ async fn a_server_that_was_shut_down_is_missed_and_found_again() {
     }
 }
 
-/// Memory is used up: nobody can log in, and everybody can be logged out.
+/// Memory is exhausted: no user can log in, and every user can be logged out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_and_devices_are_revoked_without_memory() {
     let server = Server::start();
@@ -370,7 +370,7 @@ async fn sessions_and_devices_are_revoked_without_memory() {
     assert_eq!(pairs.list("alice").await.unwrap().len(), 2);
     pairs.revoke_all("alice").await.unwrap();
     assert!(pairs.list("alice").await.unwrap().is_empty());
-    // The note for logins under way is new and finds no room; the sessions are ended all the same.
+    // The new record for pending logins finds no space; the sessions are revoked all the same.
     let cleared = sessions.revoke_all("alice").await;
     assert!(matches!(cleared, Err(StoreError::Full)), "{cleared:?}");
     assert!(sessions.get(kept.token.expose()).await.unwrap().is_none());

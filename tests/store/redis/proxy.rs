@@ -18,7 +18,7 @@ pub(crate) struct Proxy {
 
 #[derive(Default)]
 struct State {
-    /// What is left of the server's answer before the connection is cut; none for no cut.
+    /// The remaining bytes of the server's answer before the connection is cut; none for no cut.
     answer: AtomicUsize,
     /// How many answers come through before the one that is cut.
     skips: AtomicUsize,
@@ -59,20 +59,20 @@ impl Proxy {
         format!("redis://{}", self.address)
     }
 
-    /// Lets so many requests and their answers through, and of the answer after them so many bytes.
+    /// Forwards that many requests and their answers, and that many bytes of the next answer.
     pub(crate) fn cut_later_answer(&self, skips: usize, bytes: usize) {
         self.state.skips.store(skips, Ordering::SeqCst);
         self.cut_answer_after(bytes);
     }
 
-    /// Lets the next request through, and so many bytes of its answer.
+    /// Forwards the next request, and that many bytes of its answer.
     pub(crate) fn cut_answer_after(&self, bytes: usize) {
         self.state.answer.store(bytes, Ordering::SeqCst);
         self.state.has_cut.store(false, Ordering::SeqCst);
         self.state.cuts.store(true, Ordering::SeqCst);
     }
 
-    /// Cuts the connection when the next request comes.
+    /// Cuts the connection when the next request arrives.
     pub(crate) fn swallow_request(&self) {
         self.state.has_cut.store(false, Ordering::SeqCst);
         self.state.swallows.store(true, Ordering::SeqCst);
@@ -84,7 +84,7 @@ impl Proxy {
 }
 
 impl State {
-    /// How much of an answer passes, if it is the one to be cut.
+    /// How many bytes of an answer pass, if it is the one to be cut.
     fn bytes_of_answer(&self) -> Option<usize> {
         if !self.cuts.load(Ordering::SeqCst) {
             return None;

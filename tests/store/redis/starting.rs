@@ -1,4 +1,4 @@
-//! What a store refuses to start with, and what it says then.
+//! What a store refuses to start with, and the errors.
 
 use std::{fs, time::Duration};
 
@@ -203,7 +203,7 @@ async fn a_server_that_may_forget_is_refused_unless_allowed() {
     }
     set("noeviction");
     drop(serves(RedisStore::builder(&server.url())).await);
-    // A managed server forbids CONFIG, and lets everybody see INFO.
+    // A managed server forbids CONFIG, and allows INFO.
     for forbidden in ["config", "info"] {
         let rule = format!("-{forbidden}");
         server.command(&[

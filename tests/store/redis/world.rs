@@ -13,7 +13,7 @@ pub(crate) async fn store(url: &str) -> RedisStore {
     RedisStore::connect(url).await.unwrap()
 }
 
-/// Where a test is not about time: a busy machine may take its own.
+/// For tests that are not about time: a busy machine may be slow.
 pub(crate) async fn patient(url: &str) -> RedisStore {
     let longest = Duration::from_secs(2);
     let builder = RedisStore::builder(url).connect_timeout(longest);
@@ -42,7 +42,7 @@ pub(crate) fn name(key: &StoreKey) -> String {
     format!("tower-jam:{}:{digest}", key.namespace())
 }
 
-/// The chain of an error in one line, with what its debug form shows.
+/// The error with its causes and its `Debug` output, in one line.
 pub(crate) fn story(error: &ConfigError) -> String {
     let mut story = format!("{error} {error:?}");
     let mut cause = std::error::Error::source(error);

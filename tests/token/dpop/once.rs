@@ -1,4 +1,4 @@
-//! A proof is good once, on all nodes together, and a store that is away is no answer.
+//! A proof is accepted once, on all nodes together, and not at all while the store is unavailable.
 
 use std::{sync::Arc, time::Duration};
 
@@ -68,7 +68,7 @@ async fn a_proof_is_not_good_again_while_its_time_lasts_nor_after_it() {
     }
 }
 
-/// What one node notes is forgotten by that node's time, and another node's clock may be behind.
+/// The record of one node expires by that node's time, and another node's clock may be behind.
 #[tokio::test]
 async fn a_proof_is_good_once_for_nodes_whose_clocks_differ() {
     let world = World::new();
@@ -78,7 +78,7 @@ async fn a_proof_is_good_once_for_nodes_whose_clocks_differ() {
     let node = |clock: &Arc<ManualClock>, store: &Arc<dyn Store>| {
         world.builder(store).clock(clock.clone()).build().unwrap()
     };
-    // The store forgets by the time of the node that is ahead.
+    // The store expires entries by the time of the node that is ahead.
     let memory = MemoryStore::new().with_clock(ahead.clone());
     let store: Arc<dyn Store> = Arc::new(memory);
     let client = Client::new();
@@ -115,7 +115,7 @@ async fn a_store_that_is_away_is_503_and_uses_no_proof_up() {
     assert_eq!(verdict().await, 503);
     probe.set_down(false);
     assert_eq!(verdict().await, 200);
-    // What is wrong in the proof or the token is found without the store.
+    // Errors in the proof or the token are found without the store.
     let calls = probe.calls();
     let wrong = Client::new().prove(&world.claims(&token));
     let engine = world.node(&store).protect(world.jwt.clone());

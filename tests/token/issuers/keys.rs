@@ -16,7 +16,7 @@ use super::{
     support::provider::{FAULTS, Fault, KEYS, Provider, seal, sign},
 };
 
-/// Where a provider is waited for in vain; everywhere else it has the time that it has by default.
+/// For tests in which the provider does not answer; all others use the default.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn jwks(provider: &Provider) -> JwksBuilder {
@@ -98,7 +98,7 @@ fn token_of(provider: &Provider) -> String {
     token(provider, &provider.key())
 }
 
-/// Moves tokio's clock, on which keys are refreshed; the network goes on by its own.
+/// Advances tokio's clock, on which keys are refreshed; the network uses the real time.
 async fn pass(seconds: u64) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(seconds)).await;
@@ -147,7 +147,7 @@ async fn keys_are_refreshed_when_their_time_is_over_and_soon_after_a_failure() {
     pass(20).await;
     until_asked(&provider, 2).await;
     assert_eq!(reason(&jwt, &old).await, "good", "the old keys stay");
-    // Whoever brings an unknown key waits for the end of the request that is under way.
+    // A token with an unknown key waits for the end of the fetch in progress.
     let stranger = Key::generate(Algorithm::Es256).unwrap();
     assert_eq!(reason(&jwt, &token(&provider, &stranger)).await, UNKNOWN);
     provider.heal();
@@ -181,7 +181,8 @@ async fn only_what_a_new_key_could_have_made_asks_for_it() {
     assert_eq!(provider.asked(KEYS), 1);
 }
 
-/// While somebody waits for a provider that hangs, whoever has a known key does not.
+/// While a token with an unknown key waits for a provider that hangs, tokens with known keys do
+/// not.
 #[tokio::test]
 async fn known_keys_verify_at_once_while_the_provider_hangs() {
     let provider = Provider::start().await;
@@ -248,7 +249,7 @@ async fn whatever_goes_wrong_the_start_says_so_in_time_and_later_the_old_keys_st
     }
 }
 
-/// An error and all that led to it.
+/// An error with all of its causes.
 pub fn chain(error: &ConfigError) -> String {
     let mut said = error.to_string();
     let mut cause = error.source();
@@ -277,7 +278,7 @@ async fn a_broken_key_is_left_out_and_the_others_count() {
     );
 }
 
-/// Keys that are none for us: broken, of a kind to come, for encryption, for signing alone.
+/// Keys that cannot be used here: malformed, of an unknown type, for encryption, for signing alone.
 fn broken() -> Vec<Value> {
     let encryption = Key::generate(Algorithm::Es256).unwrap();
     let mut encryption = encryption.public_jwk().unwrap();
@@ -332,7 +333,7 @@ async fn a_token_that_was_seen_is_refused_once_its_key_is_no_longer_published() 
     assert_eq!(reason(&jwt, &old).await, UNKNOWN);
 }
 
-/// With the last handle the task ends, so a provider hears nothing of engines that are gone.
+/// The task ends with the last handle, so a provider gets no requests for engines that are gone.
 #[tokio::test]
 async fn the_task_ends_with_the_last_handle() {
     let tasks = || {
@@ -362,7 +363,7 @@ async fn the_task_ends_with_the_last_handle() {
     }
 }
 
-/// Of a pooled connection to the provider: the client's task and the server's.
+/// For a pooled connection to the provider: the client's task and the server's.
 const CONNECTIONS: usize = 2;
 
 #[tokio::test]

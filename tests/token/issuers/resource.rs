@@ -1,4 +1,5 @@
-//! From an issuer's name to a layer: what is discovered, and which of the issuer's tokens open anything.
+//! From an issuer's name to a layer: what is discovered, and which of the issuer's tokens are
+//! accepted.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use super::{
     support::provider::{DISCOVERY, FAULTS, Fault, KEYS, METADATA, Provider, sign},
 };
 
-/// Where a provider is waited for in vain; everywhere else it has the time that it has by default.
+/// For tests in which the provider does not answer; all others use the default.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn from(provider: &Provider) -> FromIssuer<Claims> {
@@ -276,7 +277,7 @@ async fn each_issuer_is_bound_to_its_keys_and_an_unknown_one_causes_no_request()
         assert!(issuers.verify(token).await.is_err());
     }
     assert_eq!(asked(), before);
-    // The key of one under the name of the other: its kid is unknown there.
+    // The key of one issuer under the name of the other: its kid is unknown there.
     let crossed = sign(&one.key(), None, &other.claims(&json!({})));
     assert_eq!(ask(layer(), &crossed).await, StatusCode::UNAUTHORIZED);
     assert_eq!(asked(), before + 1);

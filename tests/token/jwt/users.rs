@@ -1,4 +1,4 @@
-//! What the engine mints for a user is what it reads, whatever the user's type, or it mints nothing.
+//! The engine reads what it issues for a user, whatever the user's type is, or issues nothing.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,7 +30,7 @@ fn issue<U: Serialize + Send + Sync>(user: U) -> Result<String, IssueError> {
     token.map(|token| token.expose().clone())
 }
 
-/// What a `U` is after it was minted and read again.
+/// Issues a token for `user` and returns the user that the token is read as.
 fn again<U>(user: U) -> U
 where
     U: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
@@ -167,7 +167,7 @@ fn every_type_that_is_an_object_comes_back_as_it_was() {
     });
 }
 
-/// The engine's claims are in a map too, and are not minted from one.
+/// A map contains the engine's claims too, and they are not issued from a map.
 #[test]
 fn a_map_has_the_registered_claims_and_gives_none_back() {
     let engine = ["iss", "sub", "aud", "exp", "iat", "jti"];
@@ -262,7 +262,8 @@ fn fields_that_are_called_like_claims_are_filled() {
     );
 }
 
-/// RFC 9470 section 5: what a verifier elsewhere compares with the `acr_values` of its challenge.
+/// RFC 9470 section 5: the claim that another verifier compares with the `acr_values` of its
+/// challenge.
 #[test]
 fn a_token_states_its_authentication_context() {
     let engine: Jwt<Claims> = jwt();
@@ -283,7 +284,8 @@ fn a_token_states_its_authentication_context() {
     );
 }
 
-/// A field that cannot hold what the claim is refuses the token, and never gets something else.
+/// If a field cannot hold the value of a claim, the token is rejected, and the field never gets
+/// another value.
 #[test]
 fn a_user_that_does_not_fit_is_refused() {
     #[derive(Clone, Deserialize)]
@@ -426,7 +428,7 @@ fn too_many_or_too_long_claims_are_not_minted() {
     }
 }
 
-/// Everything here could be signed, and no verifier would ever take it.
+/// Everything here could be signed, and no verifier would ever accept it.
 #[test]
 fn what_no_verifier_would_accept_is_not_minted() {
     let nested = |depth: usize| (0..depth).fold(json!(0), |inner, _| json!([inner]));
@@ -489,7 +491,7 @@ fn what_no_verifier_would_accept_is_not_minted() {
     );
 }
 
-/// Text, whole numbers and what is made of them. Fractions are not exact in JSON.
+/// Text, integers and combinations of them. Fractions are not exact in JSON.
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

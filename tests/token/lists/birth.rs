@@ -1,4 +1,4 @@
-//! A black list that is lost, or new, lets nothing in that was issued before.
+//! A deny list that is lost, or new, accepts no token that was issued before.
 
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ async fn what_was_issued_before_there_was_a_list_is_refused() {
     assert_eq!(issued_at(&new), app.clock.now().as_secs() + 1);
 }
 
-/// All entries, marks and the birth are gone, as after FLUSHALL, and so is the process; the second to which a token was dated
-/// ahead has come.
+/// All entries, marks and the birth are gone, as after FLUSHALL, and so is the process; the second
+/// that a token was post-dated to has come.
 #[tokio::test]
 async fn a_list_that_was_lost_revives_nothing() {
     let app = App::new();
@@ -70,7 +70,7 @@ async fn a_list_that_was_lost_revives_nothing() {
     }
 }
 
-/// The node that minted a token ahead of its clock loses the list within that very second.
+/// The node that issued a token ahead of its clock loses the list within that very second.
 #[tokio::test]
 async fn a_list_that_is_lost_within_a_second_revives_nothing_of_the_node_that_notices() {
     let app = App::new();
@@ -94,7 +94,7 @@ async fn lose(store: &dyn Store, jwt: &tower_jam::Jwt, token: &str, subject: &st
     }
 }
 
-/// A node that learnt of no revocation itself learns of the loss.
+/// A node that received no revocation itself learns of the loss.
 #[tokio::test]
 async fn every_node_notices_a_loss_by_its_next_check() {
     let app = App::new();
@@ -111,7 +111,8 @@ async fn every_node_notices_a_loss_by_its_next_check() {
     }
 }
 
-/// A clock that is ahead makes a list; beyond the leeway nothing is minted that would be refused.
+/// A node whose clock is ahead creates a list; beyond the leeway no token is issued that would be
+/// rejected.
 #[tokio::test]
 async fn a_birth_in_the_future_is_503_until_it_has_come() {
     let (app, ahead) = (App::new(), App::new());
@@ -134,7 +135,7 @@ async fn a_birth_in_the_future_is_503_until_it_has_come() {
     assert!(is_good(&jwt, jwt.issue(grant()).await.unwrap().expose()).await);
 }
 
-/// A list that cannot be read is no list that was lost.
+/// A list that cannot be read is not a lost list.
 #[tokio::test]
 async fn bytes_that_are_no_birth_or_mark_are_503() {
     use tower_jam::store::{When, Write};

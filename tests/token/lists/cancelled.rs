@@ -1,4 +1,4 @@
-//! The caller vanishes at each await of each operation, and somebody asks again.
+//! The caller is cancelled at each await of each operation, and the operation is repeated.
 
 use std::{future::IntoFuture, sync::Arc};
 
@@ -61,7 +61,7 @@ async fn a_revocation_that_was_dropped_is_made_or_not_and_asking_again_makes_it(
             if marked.is_some() {
                 assert!(!is_good(&jwt, &all).await);
             }
-            // What one node sees of it, the other one sees too.
+            // Both nodes see the same state.
             let other = app.node(mode, &store);
             for token in [&one, &all] {
                 assert_eq!(is_good(&jwt, token).await, is_good(&other, token).await);
@@ -77,7 +77,8 @@ async fn a_revocation_that_was_dropped_is_made_or_not_and_asking_again_makes_it(
     }
 }
 
-/// Of many at once some are made and others are not; asking again makes the rest, and nothing else is touched.
+/// Of many revocations some are made and others are not; a retry makes the rest, and nothing else
+/// is affected.
 #[tokio::test]
 async fn a_revocation_of_many_that_was_dropped_is_finished_by_asking_again() {
     for mode in BOTH {
@@ -92,7 +93,8 @@ async fn a_revocation_of_many_that_was_dropped_is_finished_by_asking_again() {
             let first = abandon_after(polls, jwt.revoke_tokens(&tokens));
             dropped += usize::from(first.is_none());
             if first.is_none() {
-                // What was not reached is still good, and can be called back; what was is none of those any more.
+                // A token that was not reached is still valid, and can be revoked; the revoked ones
+                // are no longer listed.
                 let mut left = Vec::new();
                 for token in &tokens {
                     if is_good(&jwt, token).await {

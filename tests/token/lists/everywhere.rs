@@ -1,4 +1,4 @@
-//! Lists in every store there is, bare and behind near-caches.
+//! Lists in every store, bare and behind near-caches.
 
 use std::{
     sync::Arc,
@@ -15,7 +15,7 @@ use super::{
     world::{App, BOTH, Mode, is_good, issue, verdict},
 };
 
-/// How late a revocation may be seen behind a near-cache.
+/// How late a revocation may take effect behind a near-cache.
 const WORST: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -75,7 +75,7 @@ async fn refused(node: &Jwt, token: &str, is_near: bool, name: &str) {
     }
 }
 
-/// The second in which tokens are dated ahead has passed; what is left is what an operator does.
+/// The second that tokens are post-dated to has passed; what is left is what an operator does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn flushall_revives_nothing() {
     for is_near in [false, true] {

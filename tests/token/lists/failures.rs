@@ -1,5 +1,5 @@
-//! A store that fails at each of its calls, with and without having done what was asked: nobody is let in by it, nobody is
-//! told to have been revoked, and asking again makes it good.
+//! A store that fails at each of its calls, executed or not: no token is accepted because of it, no
+//! revocation is reported that was not made, and a retry succeeds.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl World {
     }
 }
 
-/// Every call that fails, and whether its answer was lost. An operation makes fewer.
+/// Every call that fails, and whether its answer was lost. An operation makes fewer calls.
 fn faults() -> impl Iterator<Item = (Mode, usize, bool)> {
     let calls = (1..=8).flat_map(|at| [(at, false), (at, true)]);
     calls.flat_map(|(at, loses)| BOTH.map(|mode| (mode, at, loses)))
@@ -85,11 +85,11 @@ async fn whichever_call_of_a_check_fails_it_is_503_and_never_another_answer() {
         }
         assert!(is_good(&jwt, &good).await);
     }
-    // Id and mark are asked for at once, and of a black list the birth after them.
+    // Id and mark are read at the same time, and the birth of a deny list after them.
     assert_eq!(failed, 2 * ((3 + 2 + 2) + (2 + 2 + 2)));
 }
 
-/// The list was lost, and making it anew fails: a token of before is never let in.
+/// The list was lost, and creating it again fails: an old token is never accepted.
 #[tokio::test]
 async fn whichever_call_of_making_a_list_fails_nothing_old_is_let_in() {
     let mut failed = 0;

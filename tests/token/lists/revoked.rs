@@ -1,4 +1,4 @@
-//! What a list refuses and lets through.
+//! What a list rejects and what it admits.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -134,7 +134,7 @@ async fn of_many_tokens_none_is_revoked_if_one_is_not_good() {
     }
 }
 
-/// A list with nothing in it that a token is named by would hold nobody.
+/// A list cannot hold a token without anything that identifies it.
 #[tokio::test]
 async fn a_token_that_could_not_be_called_back_is_refused() {
     for mode in BOTH {
@@ -297,7 +297,7 @@ async fn pairs_of_an_engine_with_a_list_work() {
     }
 }
 
-/// A mark that was damaged refuses every token of its subject, and the next revocation replaces it.
+/// A damaged mark rejects every token of its subject, and the next revocation replaces it.
 #[tokio::test]
 async fn a_mark_that_does_not_read_lets_nothing_in_and_is_replaced() {
     let world = App::new();

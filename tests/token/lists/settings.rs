@@ -1,4 +1,4 @@
-//! What a list and an engine with one are built with.
+//! The settings of a list and of an engine with one.
 
 use std::time::Duration;
 

@@ -38,7 +38,7 @@ macro_rules! public {
     }};
 }
 
-/// The engine with the token's implicit assertion, and the one with another.
+/// The engine with the token's implicit assertion, and one with another.
 fn asserting<V: ImplicitAssertions + 'static, P: Purpose<V>>(
     builder: impl Fn() -> PasetoBuilder<Claims, V, P>,
     token: &Value,

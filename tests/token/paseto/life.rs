@@ -1,4 +1,4 @@
-//! The life of a token: minted, remembered, rotated, called back, refreshed.
+//! The life of a token: issued, cached, rotated, revoked, refreshed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -89,7 +89,7 @@ async fn keys_of_a_paseto_rotate_while_it_serves() {
             .unwrap(),
         new.kid()
     );
-    // A token that is remembered is not good beyond its key.
+    // A cached token is not valid beyond its key.
     assert!(ring.retire(old.kid()));
     let rejection = paseto.verify(first.expose()).await.unwrap_err();
     assert_eq!(rejection.reason(), "no key of the ring has this kid");
@@ -277,7 +277,7 @@ async fn pairs_have_pasetos_for_access_tokens() {
                 "{}",
                 subject.name
             );
-            // What another service verifies with the key alone, it takes until it expires.
+            // Another service that verifies with the key alone accepts the token until it expires.
             assert!(subject.paseto.verify(token.expose()).await.is_ok());
         }
         assert!(

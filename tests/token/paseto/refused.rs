@@ -51,7 +51,7 @@ async fn every_attack_on_a_paseto_is_refused_for_its_reason_and_every_control_ac
     );
 }
 
-/// A key, a token and what it says are in no error, whatever is wrong with them.
+/// No error contains a key, a token or a claim, whatever is wrong with them.
 #[tokio::test]
 async fn what_is_wrong_with_a_paseto_is_told_without_quoting_it() {
     let mut told = 0;
