@@ -240,11 +240,7 @@ async fn a_check_before_a_secret_is_retired_names_those_who_need_it() {
     fs::write(&place.config, text).unwrap();
     let ran = place.run(&check, "");
     assert_eq!((ran.code, &ran.json()["unreadable"]), (0, &1.into()));
-    assert_eq!(
-        place.run(&check[..2], "").code,
-        2,
-        "there is nothing else to do"
-    );
+    assert_eq!(place.run(&check[..2], "").code, 2, "an option is required");
 }
 
 #[tokio::test]

@@ -159,7 +159,7 @@ async fn right_passwords_spend_a_budget_of_work() {
     }
     let origin = Origin::new([203, 0, 113, 1].into());
     let refused = world.accounts.prove(&asked("alice"), &origin).await;
-    assert_eq!(status(refused), 429, "wherever it comes from");
+    assert_eq!(status(refused), 429, "from any address");
     world.clock.advance(Duration::from_secs(15 * 60));
     let proved = world.accounts.prove(&asked("alice"), &origin).await;
     assert_eq!(status(proved), 200);

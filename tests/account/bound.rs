@@ -94,7 +94,7 @@ async fn a_login_with_a_proof_is_bound_to_its_key() {
     assert_eq!(known["token_type"], "DPoP");
     assert_eq!(known["cnf"]["jkt"], client.0.thumbprint());
     let again = go("/login", &with(&proof), login("alice", PASSWORD)).await;
-    assert_eq!(again.status, 401, "a proof is good once");
+    assert_eq!(again.status, 401, "a proof is accepted once");
 
     // The token under either scheme, with and without a proof of its key.
     let list = async |scheme: &str, proof: Option<String>| {

@@ -48,7 +48,7 @@ async fn a_hundred_wrong_passwords_in_a_row_end_it_for_strangers_alone() {
     let proved = tries(&world, PASSWORD, None).await.unwrap();
     let device = world.accounts.device_token(&proved);
     guesses(&world, 99, None).await;
-    assert!(is_right(&world, None).await, "and the row begins anew");
+    assert!(is_right(&world, None).await, "and the count starts again");
     guesses(&world, 100, None).await;
     assert_eq!(world.count(EventKind::PasswordCapped), 1);
     // The response is that of a wrong password, so that it does not reveal who has an account.

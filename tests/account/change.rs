@@ -372,7 +372,9 @@ async fn a_new_password_is_set_on_a_device_that_stays_known() {
     let body = json!({ "current": PASSWORD, "new": "a new password" });
     let answer = post(&app, "/password", &pair.authorization(), body).await;
     assert_eq!(answer.status, 204, "{}", answer.text);
-    let cookie = answer.cookie("__Host-device").expect("the device is known");
+    let cookie = answer
+        .cookie("__Host-device")
+        .expect("the device is remembered");
     let cookie = cookie.split(';').next().unwrap();
     for number in 0..110 {
         let guess = login("alice", WRONG).to_string();

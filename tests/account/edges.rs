@@ -217,7 +217,7 @@ async fn an_address_that_the_client_made_up_is_not_counted_by() {
         let answer = send(&app, "POST", "/login", &headers, guess).await;
         refused += usize::from(answer.status == 429);
     }
-    assert_eq!(refused, 10, "a hundred by address");
+    assert_eq!(refused, 10, "a hundred per address");
     let headers = [JSON, ("x-forwarded-for", "198.51.100.7, 203.0.113.9")];
     let answer = send(
         &app,
@@ -227,7 +227,7 @@ async fn an_address_that_the_client_made_up_is_not_counted_by() {
         login("alice", PASSWORD).to_string(),
     )
     .await;
-    assert_eq!(answer.status, 200, "another address, by the same proxy");
+    assert_eq!(answer.status, 200, "another address behind the same proxy");
 }
 
 /// The name used to be removed first. If the removal stopped there, a retry took the name from the

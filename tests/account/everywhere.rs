@@ -71,7 +71,7 @@ async fn remembered_devices_are_listed_and_revoked_one_by_one() {
     let id = devices[0]["id"].as_str().unwrap();
     assert!(
         !lost.contains(id) && !kept.contains(id),
-        "an id opens nothing"
+        "an id is no credential"
     );
     let life = devices[0]["expires_at"].as_u64().unwrap();
     assert_eq!(

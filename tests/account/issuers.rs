@@ -191,7 +191,7 @@ async fn no_credential_of_one_issuer_is_worth_anything_at_another() {
         let told = b.asked_by_a_service("/introspect", &pair.refresh).await;
         assert_eq!(told.json(), json!({ "active": false }), "{}", backend.name);
         let told = b.asked_by_a_service("/revoke", &pair.refresh).await;
-        assert_eq!(told.status, 200, "nothing is there to be revoked");
+        assert_eq!(told.status, 200, "there is nothing to revoke");
         let refused = send(&b.app, "GET", "/api", &pair.authorization(), String::new()).await;
         assert_eq!(refused.status, 401, "{}: {}", backend.name, refused.text);
         for path in ["/logout_all", "/password"] {
@@ -214,7 +214,7 @@ async fn no_credential_of_one_issuer_is_worth_anything_at_another() {
         assert!(b.sessions.cycle_id(token).await.unwrap().is_none());
         assert!(!b.sessions.revoke_token(token).await.unwrap());
         let page = send(&a.app, "GET", "/page", &cookie, String::new()).await;
-        assert_eq!(page.status, 200, "it lives on where it belongs");
+        assert_eq!(page.status, 200, "it stays valid at its own issuer");
 
         // A revocation at one issuer does not affect the users of the other.
         b.accounts.revoke_all("1").await.unwrap();

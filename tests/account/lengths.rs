@@ -115,7 +115,7 @@ async fn a_name_of_a_device_and_a_fingerprint_that_are_too_long_are_refused() {
     };
     let refused = world.accounts.finish_login(proved, device).await;
     let Err(LoginError::Rejected(refused)) = refused else {
-        panic!("it was taken");
+        panic!("it was accepted");
     };
     assert_eq!(*refused.kind(), RejectionKind::Malformed);
 }

@@ -230,7 +230,7 @@ async fn what_is_tried_first_is_no_new_password() {
     assert!(lax.check_new("password1").await.is_ok());
     assert!(
         lax.check_new("acme 2026!").await.is_ok(),
-        "nobody has named a context"
+        "no context was given"
     );
 }
 
@@ -454,7 +454,7 @@ async fn a_full_queue_is_throttled_at_once() {
     assert!(wrong >= 3 && refused >= 1, "{wrong} and {refused}");
     assert!(
         passwords.verify("wrong", None).await.is_ok(),
-        "every place was given back"
+        "every slot was freed"
     );
 }
 

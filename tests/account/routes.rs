@@ -452,7 +452,7 @@ async fn guessing_ends_with_the_budget_and_locks_nobody_out() {
     .await;
     assert_eq!(
         known.status, 200,
-        "her own device is not counted with the strangers"
+        "her own device does not share the strangers' budget"
     );
     world.clock.advance(Duration::from_secs(901));
     assert_eq!(
@@ -623,7 +623,7 @@ async fn without_the_clients_address_nobody_logs_in_and_the_log_says_why() {
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR.as_u16());
     assert!(
         !answer.text.contains("connect_info"),
-        "the caller is not told: {}",
+        "the caller does not learn: {}",
         answer.text
     );
 }

@@ -392,7 +392,7 @@ async fn what_protects_an_account_is_changed_only_with_a_code() {
         401
     );
     let answer = second_step(&world, &challenge, &old.recovery[1], json!({})).await;
-    assert_eq!(answer.status, 401, "the old recovery codes are void too");
+    assert_eq!(answer.status, 401, "the old recovery codes are invalid too");
     let pair = Pair::of(&second_step(&world, &challenge, &new.code(&world), json!({})).await);
 
     let codes = send(
@@ -562,7 +562,7 @@ async fn a_login_with_a_provider_enrols_as_a_password_does() {
     enroll(&world, &pair, &[]).await;
     first_step(&world, "/login").await;
     let late = post(&world.app(), "/otp/enroll", &headers_of(&pair), json!({})).await;
-    assert_eq!(late.status, 401, "from now on it takes a code");
+    assert_eq!(late.status, 401, "from now on a code is required");
 }
 
 #[tokio::test]
@@ -573,7 +573,7 @@ async fn a_remembered_device_gives_no_code_until_password_or_authenticator_chang
     let without = second_step(&world, &challenge, &phone.code(&world), json!({})).await;
     assert!(
         without.cookie("__Host-remembered").is_none(),
-        "only who wishes so"
+        "only on request"
     );
     let challenge = first_step(&world, "/login").await;
     let answer = second_step(&world, &challenge, &phone.code(&world), remember).await;
@@ -603,7 +603,7 @@ async fn a_remembered_device_gives_no_code_until_password_or_authenticator_chang
         String::new(),
     )
     .await;
-    assert_eq!(me.json()["amr"], json!(["pwd"]), "it is no proof");
+    assert_eq!(me.json()["amr"], json!(["pwd"]), "it is not a factor");
     assert_eq!(with("__Host-remembered=made-up").await.status, 401);
     let device = remembered.cookie("__Host-device").unwrap();
     let value = device.split(['=', ';']).nth(1).unwrap();
@@ -612,7 +612,7 @@ async fn a_remembered_device_gives_no_code_until_password_or_authenticator_chang
         401
     );
     world.clock.advance(Duration::from_secs(30 * 86_400));
-    assert_eq!(with(&cookie).await.status, 401, "a month is over");
+    assert_eq!(with(&cookie).await.status, 401, "after a month");
 
     // Another authenticator in place of the first.
     let challenge = first_step(&world, "/login").await;

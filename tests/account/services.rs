@@ -161,7 +161,7 @@ async fn only_a_known_service_may_ask() {
     assert_eq!(
         post(&app, "/refresh", &[], pair.body()).await.status,
         200,
-        "nothing has ended"
+        "nothing was revoked"
     );
     // Without a service these routes do not exist.
     assert_eq!(ask(&world.app(), "/introspect", "x").await.status, 404);

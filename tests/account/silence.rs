@@ -308,7 +308,7 @@ fn in_a_process_of_its_own() {
         "device_evicted",
         "throttled",
     ] {
-        assert!(log.contains(code), "the log was looked at, and has {code}");
+        assert!(log.contains(code), "the log contains {code}");
     }
     assert!(log.contains("request refused"));
     // The drivers of the stores have logged as well.
@@ -318,7 +318,7 @@ fn in_a_process_of_its_own() {
     for (store, secrets, values) in found {
         assert!(secrets.len() > 12 && !values.is_empty(), "{store}");
         let size: usize = values.iter().map(Vec::len).sum();
-        assert!(size > 1_000, "{store}: {size} bytes were looked at");
+        assert!(size > 1_000, "{store}: {size} bytes were searched");
         for secret in secrets.iter().filter(|secret| secret.len() >= 9) {
             let decoded = URL_SAFE_NO_PAD.decode_to_vec(secret.as_bytes());
             // As it was sent, as the bytes that it encodes, and either of them in hexadecimal.
@@ -331,7 +331,10 @@ fn in_a_process_of_its_own() {
             forms.extend(forms.clone().iter().map(hex));
             for form in &forms {
                 let is_in = |text: &[u8]| text.windows(form.len()).any(|part| part == form);
-                assert!(!is_in(log.as_bytes()), "{store}: the log has {secret:?}");
+                assert!(
+                    !is_in(log.as_bytes()),
+                    "{store}: the log contains {secret:?}"
+                );
                 assert!(
                     !values.iter().any(|value| is_in(value)),
                     "{store} holds {secret:?}"

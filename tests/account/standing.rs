@@ -182,7 +182,7 @@ async fn a_lost_role_is_lost_in_sessions_after_five_minutes_or_at_once_when_told
         assert_eq!(
             table.reads(),
             reads,
-            "{name}: a young snapshot is not read again"
+            "{name}: a recent snapshot is not read again"
         );
 
         one.users.set_roles(&one.alice, ["reader"]).await.unwrap();
@@ -204,7 +204,7 @@ async fn a_lost_role_is_lost_in_sessions_after_five_minutes_or_at_once_when_told
         assert_eq!(
             see(&page, &cookie).await.status,
             401,
-            "{name}: it has ended"
+            "{name}: it was revoked"
         );
     }
 }
@@ -216,7 +216,11 @@ async fn a_user_table_that_is_away_is_503_and_logs_nobody_out() {
         let page = page(&two.sessions);
         assert_eq!(see(&page, &cookie).await.status, 200, "{name}");
         table.set_away(true);
-        assert_eq!(see(&page, &cookie).await.status, 200, "{name}: not due");
+        assert_eq!(
+            see(&page, &cookie).await.status,
+            200,
+            "{name}: not yet required"
+        );
         one.clock.advance(Duration::from_secs(300));
         assert_eq!(see(&page, &cookie).await.status, 503, "{name}");
         table.set_away(false);
@@ -282,7 +286,7 @@ async fn no_reading_overtakes_the_word_that_a_user_has_changed() {
             assert_eq!(
                 see(&page, &cookie).await.text,
                 role,
-                "another request knows"
+                "another request has noticed"
             );
         }
         barrier.wait().await;
@@ -338,7 +342,10 @@ async fn engines_that_do_not_belong_together_are_an_error() {
 async fn eventually(holds: impl AsyncFn() -> bool) {
     let deadline = std::time::Instant::now() + Duration::from_secs(5);
     while !holds().await {
-        assert!(std::time::Instant::now() < deadline, "it never came");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the condition never held"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -112,14 +112,14 @@ async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
         .unwrap();
     let pair = world.login().await;
     let [alice_key] = &store.of("account")[..] else {
-        panic!("one record");
+        panic!("expected one record");
     };
     let genuine = store.value(alice_key).await;
 
     // If a record were readable in its former form, its subject could be replaced by another
     // user's.
     let replaced = String::from_utf8_lossy(&genuine).contains(&world.alice);
-    assert!(!replaced, "the subject is not there to be replaced");
+    assert!(!replaced, "the record contains no plain subject to replace");
     // The id of its key, after the format and the id of the one device: another key may exist on
     // another node.
     let of_another_key = 18..22;
@@ -221,7 +221,7 @@ async fn a_user_record_that_was_changed_or_moved_logs_nobody_in() {
     bob.await.unwrap().unwrap();
     for namespace in ["user", "user-name"] {
         let [alice, bob] = &store.of(namespace)[..] else {
-            panic!("two of {namespace}");
+            panic!("expected two entries of {namespace}");
         };
         let genuine = store.value(alice).await;
         let shown = String::from_utf8_lossy(&genuine).into_owned();
@@ -264,7 +264,7 @@ async fn users_move_to_the_active_secret_as_they_log_in() {
     let both = users(&new.clone().accept(&old));
     assert!(both.read(&alice).await.unwrap().is_some());
     let found = users(&new).read(&alice).await;
-    assert!(found.is_err(), "reading alone writes nothing");
+    assert!(found.is_err(), "a read alone writes nothing");
     assert!(both.find("alice").await.unwrap().is_some());
     let found = users(&new).find("alice").await.unwrap().unwrap();
     assert_eq!(found.grant.subject(), alice);

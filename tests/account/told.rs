@@ -24,7 +24,7 @@ fn told(world: &World, kind: EventKind) -> Event {
     let events = mem::take(&mut *world.events.lock().unwrap());
     let mut of_kind = events.into_iter().filter(|event| event.kind == kind);
     let event = of_kind.next().unwrap_or_else(|| panic!("no {kind:?}"));
-    assert!(of_kind.next().is_none(), "{kind:?} is told once");
+    assert!(of_kind.next().is_none(), "{kind:?} is sent once");
     event
 }
 

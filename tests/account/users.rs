@@ -65,7 +65,7 @@ async fn a_user_is_found_by_the_columns_that_were_named() {
     assert_eq!(
         carol.password_hash.expose(),
         "",
-        "who has no password has no hash"
+        "a user without a password has no hash"
     );
 
     for nobody in [
@@ -84,7 +84,7 @@ async fn a_user_is_found_by_the_columns_that_were_named() {
     }
     assert!(
         users.find("twin@acme.dev").await.is_err(),
-        "of two nobody knows which"
+        "two rows are ambiguous"
     );
     assert!(users.find("eve@acme.dev").await.unwrap().is_some());
 }
@@ -206,10 +206,7 @@ async fn a_user_is_disabled_by_its_column_and_removed() {
     let without = PostgresUsers::<Claims>::builder(pool, "app.people").id_column("Id");
     let without = without.name_column("email").password_column("secret_hash");
     let refused = without.build().unwrap().set_disabled("2", true).await;
-    assert!(
-        refused.is_err(),
-        "nobody is disabled who is only said to be"
-    );
+    assert!(refused.is_err(), "the table cannot store it");
 }
 
 #[tokio::test]

@@ -296,7 +296,7 @@ async fn a_new_password_is_as_long_as_the_table_says() {
     assert_eq!(
         site.get("/me", &pair.authorization()).await,
         401,
-        "it ended"
+        "the session was revoked"
     );
 }
 

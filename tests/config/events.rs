@@ -79,7 +79,7 @@ async fn the_events_of_every_engine_are_told() {
         "unknown_user",
         "throttled",
     ] {
-        assert!(heard.contains(&code), "{code} is not among {heard:?}");
+        assert!(heard.contains(&code), "{code} is missing in {heard:?}");
     }
     let revoked = heard.iter().filter(|code| **code == "token_revoked");
     assert_eq!(revoked.count(), 2, "{heard:?}");

@@ -45,7 +45,7 @@ async fn life(jam: &Jam) -> u64 {
 fn jwt(more: Value) -> Value {
     let mut jwt = json!({ "alg": "HS256", "secret_key": SECRET });
     let Value::Object(more) = more else {
-        panic!("settings are a table");
+        panic!("settings must be a table");
     };
     jwt.as_object_mut().unwrap().extend(more);
     json!({ "issuer": "https://auth.acme.dev", "audience": "api", "jwt": jwt })
@@ -54,7 +54,7 @@ fn jwt(more: Value) -> Value {
 /// Adds a table to a configuration.
 fn with(mut config: Value, more: Value) -> Value {
     let Value::Object(more) = more else {
-        panic!("settings are a table");
+        panic!("settings must be a table");
     };
     config.as_object_mut().unwrap().extend(more);
     config

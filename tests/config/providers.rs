@@ -30,7 +30,7 @@ fn discovered(provider: &Provider, more: Value) -> Value {
         "redirect_url": "https://app.acme.dev/oauth/acme/callback", "dangerous_http_on_loopback": true,
     });
     let Value::Object(more) = more else {
-        panic!("settings are a table");
+        panic!("settings must be a table");
     };
     table.as_object_mut().unwrap().extend(more);
     instance(json!({ "oauth2": { "providers": { "acme": table } } }))
@@ -52,7 +52,7 @@ fn addressed(provider: &Provider) -> Value {
 async fn returns(jam: &Jam) -> (Callback, String) {
     let started = jam.oauth2_get_authorized_url("acme").await.unwrap();
     let answer = Browser::new().get(&started.url).await;
-    let to = Url::parse(&location(&answer).expect("the provider sends the browser back"));
+    let to = Url::parse(&location(&answer).expect("the provider redirects the browser back"));
     let callback = Callback::read(to.unwrap().query_pairs().into_owned()).unwrap();
     let line = started.set_cookie.to_str().unwrap();
     let (_, value) = line.split(';').next().unwrap().split_once('=').unwrap();

@@ -216,7 +216,7 @@ async fn both_lifetimes_end_what_they_are_of() {
         assert_eq!(
             shop.refresh(&pair).await.status,
             401,
-            "{absolute} days are over"
+            "after {absolute} days"
         );
     }
 }

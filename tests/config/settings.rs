@@ -99,7 +99,7 @@ async fn tokens_are_of_the_types_the_life_and_the_leeway_of_their_table() {
     let with = async |more: Value| {
         let mut jwt = key.clone();
         let Value::Object(more) = more else {
-            panic!("settings are a table");
+            panic!("settings must be a table");
         };
         jwt.as_object_mut().unwrap().extend(more);
         configured(json!({ "jwt": jwt })).await
@@ -284,7 +284,7 @@ async fn codes_are_judged_as_their_table_says() {
     let code = jam.otp_code(&secret, None).unwrap();
     assert!(
         otp.confirm("alice", code.expose()).await.is_err(),
-        "it waited too long"
+        "the enrolment has expired"
     );
 }
 

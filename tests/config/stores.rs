@@ -163,7 +163,7 @@ async fn a_server_that_stops_is_503_until_it_is_back() {
 async fn until_ready_is(jam: &Jam, is_ready: bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while jam.ready().await.is_ok() != is_ready {
-        assert!(Instant::now() < deadline, "is it ready: {}", !is_ready);
+        assert!(Instant::now() < deadline, "still ready: {}", !is_ready);
         tokio::task::yield_now().await;
     }
 }
@@ -501,7 +501,7 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
     let mut wrong = Vec::new();
     for (store, words) in cases {
         let Err(error) = build(&instance(json!({ "store": store }))).await else {
-            panic!("it starts: {words}");
+            panic!("it started: {words}");
         };
         if !error.to_string().starts_with(&format!("setting {words}")) {
             wrong.push(format!("said     {error}\nexpected setting {words}"));
@@ -517,7 +517,7 @@ const ENCODE: &str =
 fn table(kind: &str, url: &str, more: Value) -> Value {
     let mut table = json!({ "type": kind, "url": url });
     let Value::Object(more) = more else {
-        panic!("settings are a table");
+        panic!("settings must be a table");
     };
     table.as_object_mut().unwrap().extend(more);
     table

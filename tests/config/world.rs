@@ -23,7 +23,7 @@ pub static SECRET: LazyLock<String> = LazyLock::new(|| {
 pub fn instance(more: Value) -> Value {
     let mut config = json!({ "issuer": "https://auth.acme.dev", "audience": "api", "secret": *SECRET, "session": {} });
     let Value::Object(more) = more else {
-        panic!("settings are a table");
+        panic!("settings must be a table");
     };
     config.as_object_mut().unwrap().extend(more);
     config

@@ -106,8 +106,8 @@ const ALICE: [&str; 8] = [
     "500",
     "none",
 ];
-/// As above, where the caller could have presented a session instead, so that a missing factor is
-/// the client's error.
+/// As above, where the caller could have presented a session instead: its absence is then the
+/// caller's error and not a misconfiguration.
 const ALICE_BY_CHOICE: [&str; 8] = [
     "token-alice",
     "token-alice",

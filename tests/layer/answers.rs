@@ -273,7 +273,10 @@ async fn head_gets_the_headers_of_get() {
         let of_head = app.oneshot(request("HEAD", "/", &headers)).await.unwrap();
         let of_head = Answer::of(of_head).await;
         assert_eq!(of_head.status, of_get.status);
-        assert_eq!(of_head.text, "", "a body would end up in the next response");
+        assert_eq!(
+            of_head.text, "",
+            "a body would be read as the next response"
+        );
         for name in ["www-authenticate", "content-type", "cache-control"] {
             assert_eq!(of_head.header(name), of_get.header(name), "{name}");
         }

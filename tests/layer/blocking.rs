@@ -178,9 +178,12 @@ fn the_thread_ends_with_the_last_handle() {
         .unwrap();
     let other = sessions.clone();
     drop(sessions);
-    assert!(told.try_recv().is_err(), "a handle is left");
+    assert!(told.try_recv().is_err(), "a handle remains");
     drop(other);
-    assert!(told.try_recv().is_ok(), "the drop has waited for the end");
+    assert!(
+        told.try_recv().is_ok(),
+        "the drop waited for the thread to end"
+    );
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn echo()
 async fn a_stream_arrives_frame_by_frame_with_its_trailers() {
     let (body, polls) = Watched::new(frames());
     let response = echo().oneshot(as_("alice", body)).await.unwrap();
-    assert_eq!(polls.load(Ordering::SeqCst), 0, "read by nobody so far");
+    assert_eq!(polls.load(Ordering::SeqCst), 0, "not read so far");
 
     let mut body = response.into_body();
     assert_eq!(

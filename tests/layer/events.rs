@@ -85,7 +85,7 @@ async fn sessions_tell_of_each_thing_once() {
     jam.store().fail(Failure::Away);
     assert!(sessions.create(alice()).await.is_err());
     assert!(sessions.revoke_all("alice").await.is_err());
-    assert_eq!(seen.take(), [], "what was not done is not told");
+    assert_eq!(seen.take(), [], "no event without an effect");
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn a_handle_tells_as_the_engine_does_and_guests_are_nobody() {
     assert_eq!(go("/logout").await, [bob]);
     assert_eq!(go("/logout").await, []);
     assert_eq!(go("/guest").await, []);
-    assert_eq!(go("/logout").await, [], "a guest was nobody");
+    assert_eq!(go("/logout").await, [], "a guest has no logout event");
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn lists_tell_of_what_is_called_back() {
             .list(list.clone());
         let jwt = jwt.build().unwrap();
         let token = jwt.issue(alice()).await.unwrap();
-        assert_eq!(seen.take(), [], "issuing calls nothing back");
+        assert_eq!(seen.take(), [], "issuing revokes nothing");
         jwt.revoke_token(token.expose()).await.unwrap();
         jwt.revoke_token(token.expose()).await.unwrap();
         assert_eq!(seen.take(), [("token_revoked", None, false)]);
@@ -175,7 +175,7 @@ async fn no_event_has_a_credential_in_it() {
         assert_eq!(id, session.id);
         assert!(
             !session.token.expose().contains(id),
-            "it is not a part of the token"
+            "no event contains a part of the token"
         );
         assert!(!format!("{event:?}").contains("alice"));
         assert_ne!(event.kind, EventKind::SessionRevoked);

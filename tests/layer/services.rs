@@ -67,7 +67,10 @@ impl Service<Request<Body>> for Fussy {
     }
 
     fn call(&mut self, _: Request<Body>) -> Self::Future {
-        assert!(std::mem::take(&mut self.is_ready), "called unready");
+        assert!(
+            std::mem::take(&mut self.is_ready),
+            "called before it was ready"
+        );
         self.calls.fetch_add(1, Ordering::SeqCst);
         std::future::ready(Ok(Response::new(Body::empty())))
     }
@@ -163,7 +166,10 @@ async fn a_request_in_flight_holds_the_permit_and_the_next_one_waits() {
     opened.notify_one();
     assert!(first.as_mut().poll(&mut cx).is_ready());
     drop(first);
-    assert!(second.as_mut().poll(&mut cx).is_pending(), "inside by now");
+    assert!(
+        second.as_mut().poll(&mut cx).is_pending(),
+        "in flight by now"
+    );
     opened.notify_one();
     assert!(second.as_mut().poll(&mut cx).is_ready());
     drop(second);
@@ -188,7 +194,7 @@ async fn a_service_that_is_not_ready_is_waited_for_and_its_failure_passed_on() {
         }
 
         fn call(&mut self, _: Request<Body>) -> Self::Future {
-            unreachable!("it never gets ready")
+            unreachable!("it never becomes ready")
         }
     }
 
@@ -201,7 +207,7 @@ async fn a_service_that_is_not_ready_is_waited_for_and_its_failure_passed_on() {
     assert!(service.poll_ready(&mut cx).is_pending());
     is_broken.store(true, Ordering::SeqCst);
     let Poll::Ready(Err(error)) = service.poll_ready(&mut cx) else {
-        panic!("the failure is passed on");
+        panic!("the failure must be passed on");
     };
     assert_eq!(error, Broken(1));
 }
@@ -351,7 +357,7 @@ async fn a_caller_that_vanishes_leaves_the_permit_and_the_session() {
         assert_eq!(answer.unwrap().status(), StatusCode::OK, "{polls} polls");
     }
     let needed = needed.expect("twenty polls are enough");
-    assert!(needed > 4, "it was left at {needed} awaits only");
+    assert!(needed > 4, "it was cancelled at only {needed} awaits");
 
     // A token is verified without an await, so the only await is in the handler.
     let service = ServiceBuilder::new()

@@ -243,10 +243,8 @@ fn headers(case: &Case) -> HeaderMap {
 fn describe(extensions: &http::Extensions) -> String {
     let user = extensions
         .get::<AuthUser<User>>()
-        .expect("the layer puts it there");
-    let identity = extensions
-        .get::<Identity>()
-        .expect("the layer puts it there");
+        .expect("the layer inserts it");
+    let identity = extensions.get::<Identity>().expect("the layer inserts it");
     format!("{} is {}", identity.subject().id(), user.name)
 }
 

@@ -111,7 +111,10 @@ async fn a_code_that_expires_ends_the_waiting() {
     let (refused, at) = poll(&world, device).await;
     let refused = refused.unwrap_err();
     assert!(matches!(&refused, OAuthError::Refused { code } if code == "expired_token"));
-    assert!(at.len() <= 8, "an interval of none is a second: {at:?}");
+    assert!(
+        at.len() <= 8,
+        "an interval of zero counts as a second: {at:?}"
+    );
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ async fn a_provider_with_a_new_key_is_believed_after_its_keys_are_read_anew() {
     assert_eq!(
         world.provider.seen("/keys").len(),
         2,
-        "it was asked once more"
+        "the keys are fetched once more"
     );
     world.provider.heal();
     // Within half a minute the keys are not fetched again.
@@ -164,7 +164,7 @@ async fn a_provider_with_a_new_key_is_believed_after_its_keys_are_read_anew() {
     let world = crate::world::world().await;
     world.logs_in().await.unwrap();
     world.logs_in().await.unwrap();
-    assert_eq!(world.provider.seen("/keys").len(), 1, "keys are kept");
+    assert_eq!(world.provider.seen("/keys").len(), 1, "keys are cached");
 }
 
 #[tokio::test]

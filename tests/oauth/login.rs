@@ -38,7 +38,7 @@ async fn a_user_logs_in_with_a_provider() {
 
     let asked = &world.provider.seen("/token")[0];
     assert_eq!(asked.method, "POST");
-    assert_eq!(asked.uri, "/token", "nothing is in the URL");
+    assert_eq!(asked.uri, "/token", "the URL has no query");
     assert_eq!(asked.form["redirect_uri"], world::CALLBACK);
     assert!(
         !asked.form.contains_key("client_secret"),
@@ -53,7 +53,7 @@ async fn code_flow_with_s256_is_all_there_is() {
     let get = |name: &str| {
         let mut all = url.query_pairs().filter(|(known, _)| known == name);
         let value = all.next().map(|(_, value)| value.into_owned());
-        assert!(all.next().is_none(), "{name} is there once");
+        assert!(all.next().is_none(), "{name} occurs once");
         value
     };
     assert_eq!(get("response_type").as_deref(), Some("code"));
@@ -91,11 +91,11 @@ async fn a_thousand_logins_repeat_neither_state_nor_verifier() {
         let back = Url::parse(&location(&answer).unwrap()).unwrap();
         for (name, value) in url.query_pairs() {
             if ["state", "nonce", "code_challenge"].contains(&&*name) {
-                assert!(seen.insert(value.into_owned()), "{name} came before");
+                assert!(seen.insert(value.into_owned()), "{name} is repeated");
             }
         }
         let cookie = cookie_value(&started.set_cookie);
-        assert!(seen.insert(cookie.clone()), "a cookie came before");
+        assert!(seen.insert(cookie.clone()), "a cookie is repeated");
         urls.extend([started.url, back.to_string()]);
         let login = world.oauth.finish(callback(&back), Some(&cookie)).await;
         login.unwrap();
@@ -107,7 +107,7 @@ async fn a_thousand_logins_repeat_neither_state_nor_verifier() {
     for asked in asked {
         let verifier = &asked.form["code_verifier"];
         assert_eq!(verifier.len(), 43);
-        assert!(seen.insert(verifier.clone()), "a verifier came before");
+        assert!(seen.insert(verifier.clone()), "a verifier is repeated");
         assert!(!urls.contains(verifier), "a verifier is in a URL");
     }
     assert!(!urls.contains("swordfish:") && !urls.contains(SECRET));
@@ -173,7 +173,7 @@ async fn a_browser_keeps_few_logins_and_the_newest_of_them() {
                 jar.len()
             );
             assert!(jar.len() > 1 + usize::from(round > 0 && page.len() < 100));
-            assert_eq!(jar[0].0, "sid", "what is no login stays");
+            assert_eq!(jar[0].0, "sid", "a foreign cookie stays");
             let returned = world.goes_on(started).await;
             if round == 29 {
                 let login = world
@@ -201,14 +201,10 @@ async fn beginning_a_login_writes_nothing_nor_does_an_end_that_has_no_beginning(
         let refused = world.oauth.finish(callback.clone(), foreign).await;
         assert!(matches!(refused, Err(OAuthError::UnknownState)));
     }
-    assert_eq!(world.store.calls(), 0, "the store is not asked either");
+    assert_eq!(world.store.calls(), 0, "the store is not called either");
     world.oauth.finish(callback, Some(&cookie)).await.unwrap();
     assert_eq!(world.store.calls(), 1);
-    assert_eq!(
-        world.store.written(),
-        [Vec::<u8>::new()],
-        "a note, and nothing in it"
-    );
+    assert_eq!(world.store.written(), [Vec::<u8>::new()], "an empty record");
 }
 
 #[tokio::test]
@@ -298,7 +294,7 @@ async fn a_signed_proof_is_for_the_issuer_alone_at_every_endpoint() {
             let claims = claims(&seen.form["client_assertion"], &world.provider.url);
             assert_eq!(
                 claims["aud"], world.provider.url,
-                "a text, and no list: {path}"
+                "a string and not a list: {path}"
             );
         }
     }
@@ -331,7 +327,7 @@ async fn a_provider_tells_its_own_addresses() {
     assert_eq!(
         asked.unwrap_err().setting(),
         "issuer",
-        "plain HTTP is asked for by name"
+        "plain HTTP needs its own setting"
     );
 }
 

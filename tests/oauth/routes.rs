@@ -152,9 +152,13 @@ async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
             }
         }
         if !cookie.is_empty() {
-            assert!(has("__Host-challenge=; "), "it is taken away: {cookies:?}");
+            assert!(has("__Host-challenge=; "), "it is cleared: {cookies:?}");
         }
-        assert_eq!(post(&body).await.status(), 401, "a challenge is good once");
+        assert_eq!(
+            post(&body).await.status(),
+            401,
+            "a challenge is accepted once"
+        );
     }
 }
 

@@ -125,7 +125,7 @@ async fn settings_that_would_be_a_hole_are_refused() {
     let tenant = "72F988BF-86F1-41AF-91AB-2D7CD011DB47";
     let microsoft = Provider::microsoft(tenant, "id", "secret").build().unwrap();
     let small = tenant.to_ascii_lowercase();
-    assert!(microsoft.issuer().contains(&small), "as its tokens say it");
+    assert!(microsoft.issuer().contains(&small), "as in its tokens");
     let secret = tower_jam::MasterSecret::generate();
     let client =
         || tower_jam::OAuth2::builder(good().build().unwrap(), world.store.clone(), &secret);

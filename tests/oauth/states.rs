@@ -20,7 +20,7 @@ async fn refused(world: &World, callback: Callback, cookie: Option<&str>) -> OAu
     assert_eq!(
         world.token_requests(),
         before,
-        "the token endpoint is not asked"
+        "the token endpoint is not called"
     );
     refused
 }

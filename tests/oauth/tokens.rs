@@ -31,7 +31,7 @@ async fn fifty_refreshes_at_once_are_one_request() {
     let mut new = Vec::new();
     for task in tasks {
         let tokens = task.await.unwrap();
-        assert!(tokens.id_token.is_none(), "nobody has verified it");
+        assert!(tokens.id_token.is_none(), "it was not verified");
         new.push(tokens.refresh_token.unwrap());
     }
     assert_eq!(world.token_requests() - before, 1);
@@ -51,15 +51,19 @@ async fn a_caller_who_vanishes_does_not_lose_the_new_token() {
     {
         let mut flight = Box::pin(world.oauth.refresh(&token));
         tokio::select! {
-            _ = &mut flight => panic!("the provider takes its time"),
+            _ = &mut flight => panic!("the provider should still be waiting"),
             () = until(|| world.token_requests() == 1) => {}
         }
     }
     let tokens = world.oauth.refresh(&token).await.unwrap();
-    assert_eq!(world.token_requests(), 1, "the request went on");
+    assert_eq!(world.token_requests(), 1, "the request continued");
     let again = world.oauth.refresh(&token).await.unwrap();
     assert_eq!(tokens.refresh_token, again.refresh_token);
-    assert_eq!(world.token_requests(), 1, "its answer stands for a moment");
+    assert_eq!(
+        world.token_requests(),
+        1,
+        "the response is cached for a moment"
+    );
 }
 
 #[tokio::test]
@@ -127,7 +131,7 @@ async fn what_is_revoked_is_not_handed_out_again() {
         let tokens = world.oauth.refresh(&token).await.unwrap();
         let before = world.token_requests();
         world.oauth.refresh(&token).await.unwrap();
-        assert_eq!(world.token_requests(), before, "its answer stands");
+        assert_eq!(world.token_requests(), before, "the response is cached");
         let new = tokens.refresh_token.unwrap();
         let ended = [&token, &tokens.access_token, &new][which];
         world.oauth.revoke(ended).await.unwrap();

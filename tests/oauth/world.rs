@@ -87,7 +87,7 @@ impl World {
 
     pub async fn goes_on(&self, started: Started) -> Returned {
         let answer = self.browser.get(&started.url).await;
-        let to = Url::parse(&location(&answer).expect("the provider sends the browser back"));
+        let to = Url::parse(&location(&answer).expect("the provider redirects the browser back"));
         Returned {
             callback: callback(&to.unwrap()),
             cookie: cookie_value(&started.set_cookie),

@@ -129,7 +129,7 @@ async fn a_code_strengthens_the_identity_for_its_request_and_no_code_is_asked_fo
     let again = ask(&routes, &[bearer, ("x-otp", &code)]).await;
     assert_eq!((again.status, &*again.challenge), (401, CHALLENGE));
     let without = ask(&routes, &[bearer]).await;
-    assert_eq!(without.status, 401, "a token remembers nothing");
+    assert_eq!(without.status, 401, "a token does not store the proof");
 }
 
 /// A wrong code leaves the token valid, so the challenge must not make clients discard it.
@@ -181,7 +181,11 @@ async fn a_proof_is_taken_until_its_time_is_up_and_is_never_younger_than_the_log
     assert_eq!(ask(&routes, &headers).await.status, 200);
     shop.app.clock.advance(Duration::from_secs(299));
     assert_eq!(ask(&routes, &headers).await.status, 200);
-    assert_eq!(shop.probe.calls(), calls, "a fresh proof asks no store");
+    assert_eq!(
+        shop.probe.calls(),
+        calls,
+        "a fresh proof needs no store call"
+    );
     shop.app.clock.advance(Duration::from_secs(2));
     let refused = ask(&routes, &headers).await;
     assert_eq!((refused.status, &*refused.challenge), (401, CHALLENGE));
@@ -279,7 +283,7 @@ async fn a_guard_inside_sees_the_code_that_was_just_given() {
     let refused = ask(&routes, &[bearer]).await;
     assert!(
         refused.challenge.contains("max_age=60, "),
-        "two minutes is not one"
+        "two minutes exceed one"
     );
     let code = shop.app.code(&shop.secret);
     assert_eq!(ask(&routes, &[bearer, ("x-otp", &code)]).await.status, 200);

@@ -156,7 +156,7 @@ async fn five_failures_lock_for_fifteen_minutes_and_say_when_to_come_back() {
         assert_eq!(refusal.status(), 429);
         app.clock.advance((next - waited) * MINUTE);
     }
-    assert_eq!(probe.written().len(), written, "nothing prolongs it");
+    assert_eq!(probe.written().len(), written, "nothing extends it");
     assert_eq!(verify(&otp, "alice", &app.code(&secret)).await, 200);
     assert_eq!(app.count(EventKind::Throttled), 6);
 }

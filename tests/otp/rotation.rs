@@ -102,7 +102,7 @@ async fn a_record_under_a_retired_secret_says_so_and_opens_nothing() {
         assert!(refusal.reason().contains("retired secret"), "{refusal}");
     }
     assert_eq!(app.count(EventKind::OtpUnreadable), 7);
-    assert!(otp.is_enrolled("alice").await.unwrap(), "it is there");
+    assert!(otp.is_enrolled("alice").await.unwrap(), "the record exists");
     // Nothing was overwritten: with the old secret the record is unchanged.
     assert_eq!(
         verify(&nodes.activated(), "alice", &app.code(&secret)).await,

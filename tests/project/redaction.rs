@@ -44,7 +44,10 @@ impl Shown {
 
     fn hides(&mut self, secret: impl Into<String>) {
         let secret = secret.into();
-        assert!(secret.len() >= 6, "{secret} is in any text");
+        assert!(
+            secret.len() >= 6,
+            "{secret} is too short and occurs in any text"
+        );
         self.secrets.push(secret);
     }
 }

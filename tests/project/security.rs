@@ -83,7 +83,7 @@ fn every_test_named_in_the_map_exists() {
     {
         assert!(
             numbers.insert(row[1].parse::<u32>().unwrap()),
-            "{} stands twice",
+            "{} is listed twice",
             row[1]
         );
         let named: Vec<_> = row[4]

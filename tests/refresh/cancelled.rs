@@ -36,7 +36,7 @@ async fn a_refresh_that_was_dropped_and_asked_again_gives_one_successor() {
     }
     assert!(
         (3..20).contains(&dropped),
-        "{dropped} were dropped under way"
+        "{dropped} were cancelled midway"
     );
 }
 

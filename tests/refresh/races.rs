@@ -58,14 +58,14 @@ async fn concurrent_refreshes_of_one_token_get_one_successor() {
             assert_eq!(
                 refresh(&nodes[0], &next).await,
                 Err(401),
-                "the reuse ended it"
+                "the reuse revoked it"
             );
             assert_eq!(app.count(EventKind::ReuseDetected), round + 1);
         }
         assert_eq!(
             app.count(EventKind::Refreshed),
             2 * ROUNDS,
-            "each rotation is told of once"
+            "each rotation has one event"
         );
     }
 }
@@ -255,7 +255,11 @@ async fn of_fifty_parallel_logins_never_more_than_three_are_usable() {
                 assert!(most <= 3, "{}: {most}", backend.name);
                 all_looks += looks;
             }
-            assert!(all_looks > 0, "{}: nobody watched", backend.name);
+            assert!(
+                all_looks > 0,
+                "{}: the limit was never checked",
+                backend.name
+            );
         }
     }
 }
@@ -356,7 +360,10 @@ async fn every_store_keeps_the_rules_of_generations() {
             assert_eq!(app.count(EventKind::ReuseDetected), round + 1, "{name}");
             assert_eq!(refresh(&nodes[0], &third).await, Err(401), "{name} {round}");
             let other = refresh(&nodes[0], other.refresh_token.expose()).await;
-            assert!(other.is_ok(), "{name} {round}: the other device lives on");
+            assert!(
+                other.is_ok(),
+                "{name} {round}: the other device stays valid"
+            );
             nodes[0].revoke_all("alice").await.unwrap();
 
             // The store returns to an old state, as after a failover or from a backup.
@@ -376,7 +383,7 @@ async fn every_store_keeps_the_rules_of_generations() {
             assert_eq!(
                 refresh(&nodes[0], lost.expose()).await,
                 Err(401),
-                "its device has ended"
+                "its device is revoked"
             );
             nodes[0].revoke_all("alice").await.unwrap();
         }

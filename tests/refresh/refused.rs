@@ -60,7 +60,7 @@ async fn what_is_not_our_refresh_token_is_refused_without_a_look_into_the_store(
     assert_eq!(probe.calls(), seen);
     assert!(
         pairs.verify(token).await.is_err(),
-        "a refresh token opens no page"
+        "a refresh token is no access token"
     );
     assert!(refresh(&pairs, token).await.is_ok());
     assert_eq!(app.count(EventKind::ReuseDetected), 0);

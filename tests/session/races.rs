@@ -71,7 +71,7 @@ fn world() -> World {
 }
 
 fn finish<T>(future: impl Future<Output = T>) -> T {
-    abandon_after(10_000, future).expect("it ends")
+    abandon_after(10_000, future).expect("it completes")
 }
 
 #[tokio::test]
@@ -531,7 +531,7 @@ async fn a_store_that_fails_is_an_error_and_never_an_answer() {
                 .get(token.expose())
                 .await
                 .unwrap()
-                .expect("nobody is logged out");
+                .expect("the session exists");
             let count = data
                 .values
                 .get("count")

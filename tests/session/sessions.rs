@@ -230,7 +230,7 @@ async fn logout_then_write(
         .extensions()
         .get::<Sessions<User>>()
         .cloned()
-        .expect("put in by the test");
+        .expect("the test inserted it");
     sessions.revoke_all("alice").await?;
     session.insert("late", &true).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -536,7 +536,7 @@ async fn an_anonymous_cart_is_kept_at_login_and_the_guests_id_dies() {
         .ask("POST", "/open/add/book", None)
         .await
         .token
-        .expect("the first write makes a session");
+        .expect("the first write creates a session");
     let answer = site.ask("POST", "/open/add/pen", Some(&guest)).await;
     assert!(answer.set_cookie.is_none(), "the guest has its cookie");
     assert_eq!(
@@ -679,7 +679,7 @@ async fn a_request_that_a_login_overtakes_sets_no_cookie_for_a_minute() {
         assert_eq!(
             site.ask("GET", "/open/who", Some(&old)).await.text,
             "guest",
-            "pages are there for it"
+            "pages are served"
         );
         assert_eq!(site.ask("GET", "/closed/who", Some(&new)).await.text, after);
 
@@ -1065,7 +1065,7 @@ async fn a_session_that_does_not_read_counts_as_absent_and_is_replaced() {
             let made = maker.create(grant("alice")).await.unwrap();
             let token = made.token.expose().clone();
             let [(key, entry)] = &site.probe.list(&group).await.unwrap()[..] else {
-                panic!("one session is there")
+                panic!("expected one session")
             };
             let value = match damage {
                 "plain" => return token,

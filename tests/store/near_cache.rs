@@ -73,7 +73,7 @@ impl World {
         assert_eq!(
             self.hub.reads() == before,
             is_remembered,
-            "it says which it was"
+            "the flag agrees with the number of reads"
         );
         is_remembered
     }
@@ -213,17 +213,14 @@ async fn our_own_write_drops_the_key_whatever_comes_of_it() {
     assert!(!world.near.put(&key, write(), When::Absent).await.unwrap());
     assert!(
         !world.is_remembered(&key).await,
-        "it was refused, so memory may be old"
+        "the write was rejected, so the cached entry may be stale"
     );
 
     world.remember(&key).await;
     world.hub.set_down(true);
     assert!(world.near.take(&key).await.is_err());
     world.hub.set_down(false);
-    assert!(
-        !world.is_remembered(&key).await,
-        "nobody knows what became of it"
-    );
+    assert!(!world.is_remembered(&key).await, "the outcome is unknown");
 
     world.remember(&key).await;
     assert!(world.near.take(&key).await.unwrap().is_some());
@@ -284,7 +281,10 @@ async fn a_write_that_is_made_after_its_caller_vanished_is_seen() {
     for _ in 0..3 {
         assert!(near.read_cached(&key).await.unwrap().entry.is_some());
     }
-    assert!(store.take(&key).await.unwrap().is_some(), "now it is made");
+    assert!(
+        store.take(&key).await.unwrap().is_some(),
+        "the write is executed now"
+    );
     assert!(near.read_cached(&key).await.unwrap().entry.is_none());
     clock.advance(Duration::from_secs(11));
     near.read_cached(&key).await.unwrap();
@@ -304,7 +304,7 @@ async fn a_read_that_the_watching_connection_fails_is_one_of_the_store() {
     assert_eq!(world.hub.watched_reads(), reads + 1);
     assert!(
         !world.is_remembered(&key).await,
-        "nobody would announce a change"
+        "no invalidation would arrive"
     );
     world.hub.fail_watched_reads(false);
     world.remember(&key).await;
@@ -343,7 +343,7 @@ async fn without_an_answered_heartbeat_memory_answers_for_one_second() {
     assert!(!world.is_remembered(&key).await);
     assert!(
         world.read_cached(&key).await.is_some(),
-        "the store is asked instead"
+        "the store is read instead"
     );
 }
 
@@ -395,7 +395,7 @@ async fn a_broken_connection_forgets_everything_and_is_made_anew() {
     assert_eq!(world.read_cached(&key).await.unwrap().value, "new");
     assert!(
         !world.is_remembered(&key).await,
-        "nothing is remembered without a connection"
+        "nothing is cached without a connection"
     );
     world.hub.fail_heartbeats(false);
     let answered = world.hub.heartbeats();
@@ -494,7 +494,7 @@ async fn a_read_of_the_store_that_says_otherwise_corrects_memory() {
     world.set(&key, "old").await;
     world.remember(&key).await;
     assert!(world.near.get(&key).await.unwrap().is_some());
-    assert!(world.is_remembered(&key).await, "the store said the same");
+    assert!(world.is_remembered(&key).await, "the store agreed");
     world.set(&key, "new").await;
     assert_eq!(world.read_cached(&key).await.unwrap().value, "old");
     assert_eq!(world.near.get(&key).await.unwrap().unwrap().value, "new");
@@ -607,7 +607,7 @@ async fn a_no_is_confirmed_by_the_store_and_a_yes_ends_with_the_lease() {
     assert_eq!(
         answer(&two, renewed.expose()).await,
         200,
-        "memory holds the old secret"
+        "the cache holds the old secret"
     );
     assert_eq!(
         answer(&two, token.expose()).await,
@@ -621,7 +621,7 @@ async fn a_no_is_confirmed_by_the_store_and_a_yes_ends_with_the_lease() {
     assert_eq!(
         answer(&two, renewed.expose()).await,
         200,
-        "it has not heard of it"
+        "it received no invalidation"
     );
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(answer(&two, renewed.expose()).await, 401);

@@ -231,7 +231,7 @@ pub async fn until(mut holds: impl FnMut() -> bool) {
         }
         sleep(Duration::from_millis(1)).await;
     }
-    panic!("it has not come true in a minute");
+    panic!("the condition did not hold within a minute");
 }
 
 /// This binary, to run one of its ignored functions in a process of its own.

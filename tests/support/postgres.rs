@@ -49,7 +49,7 @@ impl Server {
                 return server;
             }
         }
-        panic!("no server came up: {}", server.log());
+        panic!("no server started: {}", server.log());
     }
 
     /// The server that all tests of a binary may use, each in a database of its own. It ends with

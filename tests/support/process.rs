@@ -50,7 +50,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // A stopped process dies of SIGKILL too.
+        // SIGKILL ends a suspended process too.
         drop(self.0.kill());
         drop(self.0.wait());
     }

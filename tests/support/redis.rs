@@ -102,7 +102,7 @@ impl Server {
                 return server;
             }
         }
-        panic!("no Redis came up on ten ports");
+        panic!("no Redis started on any of ten ports");
     }
 
     /// Starts the process, on the same port as before. Returns whether it answers.

@@ -542,7 +542,7 @@ async fn the_layer_takes_encrypted_tokens_and_no_others() {
     assert_eq!(status(signed.expose()).await, 401);
     assert!(
         jam.jwt().verify(sealed.expose()).await.is_err(),
-        "nor does the other way pass"
+        "the reverse is rejected too"
     );
     assert_eq!(jwe.source(), CredentialSource::bearer());
 }

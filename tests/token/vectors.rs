@@ -37,7 +37,7 @@ fn engine(ring: KeyRing, now: Timestamp) -> Jwt<Claims> {
         .dangerous_accept_untyped()
         .clock(Arc::new(ManualClock::at(now)))
         .build()
-        .expect("the settings are good")
+        .expect("the settings are valid")
 }
 
 async fn outcome(ring: &KeyRing, token: &str) -> Outcome {

@@ -118,7 +118,7 @@ fn an_outage_of_redis_is_503_and_the_session_survives_it() {
         assert_eq!(status, 200);
         assert!(
             began.elapsed() < Duration::from_secs(2),
-            "the cache outlives its bound"
+            "the cache outlives its limit"
         );
     }
     // Routes without authentication are not affected.

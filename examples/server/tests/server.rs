@@ -499,7 +499,11 @@ async fn a_session_lives_from_login_to_logout_and_a_stale_cookie_keeps_nobody_ou
     for (method, path) in [("GET", "/session/me"), ("POST", "/session/logout")] {
         let answer = server.send(method, path, &[("cookie", &second)], "").await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
-        assert_eq!(answer.header("set-cookie"), None, "only a logout clears");
+        assert_eq!(
+            answer.header("set-cookie"),
+            None,
+            "only a logout clears the cookie"
+        );
     }
     for stale in [&*second, "__Host-sid=garbage", "__Host-sid="] {
         let answer = server
@@ -713,7 +717,7 @@ async fn of_too_many_logins_at_once_some_are_told_to_come_back() {
     assert_eq!(
         other.status,
         StatusCode::UNAUTHORIZED,
-        "the account's budget is its own"
+        "the account has a budget of its own"
     );
 }
 
@@ -765,7 +769,7 @@ async fn it_stops_when_told_and_its_keys_survive() {
     assert_eq!(
         raw(server.address, HEALTH, Then::Listen),
         [200],
-        "they are all accepted"
+        "all connections are accepted"
     );
     server.process.terminate();
     let (status, _, errors) = server.process.ended();

@@ -58,7 +58,7 @@ async fn measure(backend: Backend) {
                 break;
             }
             let name = backend.name;
-            assert!(Instant::now() < deadline, "{name}: it is not remembered");
+            assert!(Instant::now() < deadline, "{name}: it is not cached");
         }
         assert!(one.revoke_token(token.expose()).await.unwrap());
         let ended = Instant::now();
@@ -69,7 +69,7 @@ async fn measure(backend: Backend) {
             }
             remembered += 1;
             let name = backend.name;
-            assert!(asked < WORST, "{name}: let in after {asked:?}");
+            assert!(asked < WORST, "{name}: accepted after {asked:?}");
         }
         delays.push(ended.elapsed());
         assert_eq!(answer(&one, token.expose()).await, 401);
@@ -117,7 +117,7 @@ async fn cut_off(name: &str, direct: Arc<dyn Store>, near: Arc<dyn Store>, proxy
         while answer(&two, token.expose()).await != 200 {
             assert!(
                 began.elapsed() < Duration::from_secs(5),
-                "{name}: it does not come back"
+                "{name}: it does not recover"
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -134,13 +134,16 @@ async fn cut_off(name: &str, direct: Arc<dyn Store>, near: Arc<dyn Store>, proxy
             }
         }
         let last = last.unwrap_or_default();
-        assert!(last < WORST, "{name} round {round}: let in after {last:?}");
+        assert!(
+            last < WORST,
+            "{name} round {round}: accepted after {last:?}"
+        );
         latest = latest.max(last);
         proxy.freeze(false);
     }
-    let figure = format!("{name}: a node that is cut off lets in for {latest:?} at the latest\n");
+    let figure = format!("{name}: a node that is cut off accepts for at most {latest:?}\n");
     std::io::stdout().write_all(figure.as_bytes()).unwrap();
-    assert!(latest > Duration::ZERO, "{name}: memory was never asked");
+    assert!(latest > Duration::ZERO, "{name}: the cache never answered");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -264,7 +264,10 @@ async fn connections_that_went_dead_are_given_up() {
                        WHERE datname = current_database() AND application_name = 'tower-jam'";
     while numbers(&url, connections).await != [8] {
         assert!(all(verbs()).await);
-        assert!(Instant::now() < deadline, "there are no eight connections");
+        assert!(
+            Instant::now() < deadline,
+            "the pool has fewer than eight connections"
+        );
     }
     // A connection may be on its way back to the pool when it goes dead; then nothing is sent.
     let is_lost = |answer: &_| is_unknown(answer) || is_unavailable(answer);
@@ -288,7 +291,7 @@ async fn connections_that_went_dead_are_given_up() {
             let elapsed = started.elapsed();
             assert!(
                 elapsed < Duration::from_secs(3),
-                "eight dead connections keep the pool"
+                "eight dead connections block the pool"
             );
         }
     }

@@ -142,7 +142,7 @@ async fn a_deadlock_is_survived() {
     let waiting = "SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let deadline = Instant::now() + SLACK;
     while numbers(&url, waiting).await != [1] {
-        assert!(Instant::now() < deadline, "nobody waits");
+        assert!(Instant::now() < deadline, "no transaction waits");
     }
     lock(&keys[0]).execute(&mut other).await.unwrap();
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();

@@ -279,6 +279,6 @@ async fn a_refused_write_shortens_no_place_in_an_index() {
     assert_eq!(
         server.command(&["ZCARD", &index]),
         ":1\r\n",
-        "what expired long ago has gone"
+        "an entry that expired long ago is removed"
     );
 }

@@ -312,7 +312,7 @@ async fn a_missing_replica_holds_up_little() {
     let elapsed = begin.elapsed();
     assert!(
         elapsed >= Duration::from_millis(90),
-        "nobody waited: {elapsed:?}"
+        "no call waited: {elapsed:?}"
     );
     // One in five seconds does.
     let waited = u64::from(waits_of(&guarded) - before);

@@ -156,7 +156,7 @@ async fn a_write_that_was_given_up_does_not_come_late() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
-    assert!(given_up > 0, "everybody was answered");
+    assert!(given_up > 0, "every caller got an answer");
     eprintln!("{given_up} were given up");
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     until("Redis has its port again", || server.run());
@@ -233,7 +233,7 @@ async fn a_full_server_refuses_and_nothing_else() {
     assert_eq!(store.get(&key(1)).await.unwrap().unwrap().value, "value");
     assert!(
         store.take(&key(1)).await.unwrap().is_some(),
-        "it makes room"
+        "it frees space"
     );
     server.command(&["CONFIG", "SET", "maxmemory", "0"]);
     for verb in VERBS {
@@ -284,7 +284,7 @@ async fn nobody_gets_the_answer_to_anothers_question() {
                         assert_eq!(entry.value, format!("value {number}"));
                         answered += 1;
                     }
-                    Ok(Ok(None)) => panic!("what is there is said not to be"),
+                    Ok(Ok(None)) => panic!("an existing entry was reported as absent"),
                     Ok(Err(_)) | Err(_) => failed += 1,
                 }
                 tokio::time::sleep(Duration::from_micros(200)).await;

@@ -240,7 +240,7 @@ async fn a_change_that_landed_is_recognised_by_the_engines() {
         connected_again(&cut).await;
         changed.expect("the change is found on the next connection");
         let (_, data) = sessions.get(token.expose()).await.unwrap().unwrap();
-        assert_eq!(data.user, Some(round), "it is made once");
+        assert_eq!(data.user, Some(round), "it is applied once");
 
         // The account is read, read again, and then written.
         proxy.cut_later_answer(2, 0);

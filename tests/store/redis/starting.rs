@@ -252,7 +252,7 @@ async fn a_dropped_store_leaves_no_connection() {
             .matches(" laddr=")
             .count()
     };
-    assert_eq!(connections(), 1, "the one that asks");
+    assert_eq!(connections(), 1, "only the test's own");
     let store = serves(RedisStore::builder(&server.url())).await;
     assert_eq!(connections(), 2);
     drop(store);

@@ -102,14 +102,14 @@ async fn a_wrong_proof_is_refused_and_says_so_in_the_challenge() {
     let header = json!({ "typ": "dpop+jwt", "alg": "ML-DSA-44", "jwk": jwk });
     let proof = seal(&post_quantum.key, &header, &world.claims(&its_token));
     let answer = ask(protect(), "DPoP", &its_token, &[&proof]).await;
-    assert_eq!(answer.verdict(), INVALID, "it shows a private member");
+    assert_eq!(answer.verdict(), INVALID, "it contains a private member");
 
     let (careless, jwk) = careless();
     let careless_token = world.token(&careless).await;
     let header = with(&careless.header(), &json!({ "jwk": jwk }));
     let proof = seal(&careless.key, &header, &world.claims(&careless_token));
     let answer = ask(protect(), "DPoP", &careless_token, &[&proof]).await;
-    assert_eq!(answer.verdict(), INVALID, "a private key that fits");
+    assert_eq!(answer.verdict(), INVALID, "the matching private key");
     let proof = careless.prove(&world.claims(&careless_token));
     let answer = ask(protect(), "DPoP", &careless_token, &[&proof]).await;
     assert_eq!(answer.verdict(), (200, ""), "its public half");

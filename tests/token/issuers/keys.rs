@@ -271,7 +271,7 @@ async fn a_broken_key_is_left_out_and_the_others_count() {
     let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
     assert_eq!(reason(&jwt, &token_of(&provider)).await, "good");
-    assert!(jwks.keys().accept(good).is_err(), "it is there already");
+    assert!(jwks.keys().accept(good).is_err(), "its id is taken");
     assert_eq!(
         jwks.keys().public_jwks()["keys"].as_array().unwrap().len(),
         2
@@ -327,7 +327,7 @@ async fn a_token_that_was_seen_is_refused_once_its_key_is_no_longer_published() 
     assert_eq!(
         reason(&jwt, &old).await,
         "good",
-        "nobody has told us of it yet"
+        "no token has named it yet"
     );
     assert_eq!(reason(&jwt, &token_of(&provider)).await, "good");
     assert_eq!(reason(&jwt, &old).await, UNKNOWN);
@@ -350,7 +350,7 @@ async fn the_task_ends_with_the_last_handle() {
     assert_eq!(
         reason(&jwt, &token(&provider, &provider_key)).await,
         "good",
-        "the engine has one"
+        "the engine holds a handle"
     );
     assert!(tasks() > before);
     provider.fail(KEYS, Fault::Slow);

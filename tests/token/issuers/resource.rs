@@ -107,11 +107,7 @@ async fn only_the_access_tokens_for_this_service_open_it() {
         for typ in [Some("JWT"), Some("at+jwt"), None] {
             let token = provider.token(typ, &claims);
             assert_eq!(reason(&jwt, &token).await, expected, "{claims} {typ:?}");
-            assert_eq!(
-                reason(&jwt, &token).await,
-                expected,
-                "seen before: {claims}"
-            );
+            assert_eq!(reason(&jwt, &token).await, expected, "cached: {claims}");
         }
     }
     for typ in ["logout+jwt", "secevent+jwt", "dpop+jwt", "id+jwt"] {

@@ -44,10 +44,10 @@ fn no_token_claim_or_key_is_in_a_log_a_response_or_an_error() {
     assert!(shown.contains("invalid_token") && shown.contains("at line 1, column "));
     assert!(secrets.len() >= 3000, "{}", secrets.len());
     for secret in &secrets {
-        assert!(!log.contains(secret), "the log has {secret:?}");
+        assert!(!log.contains(secret), "the log contains {secret:?}");
         assert!(
             !shown.contains(secret),
-            "a response or error has {secret:?}"
+            "a response or error contains {secret:?}"
         );
     }
 }

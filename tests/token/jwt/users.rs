@@ -290,12 +290,12 @@ fn a_token_states_its_authentication_context() {
 fn a_user_that_does_not_fit_is_refused() {
     #[derive(Clone, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "it is never made")]
+    #[expect(dead_code, reason = "it is never constructed")]
     struct Strict {
         name: String,
     }
     #[derive(Clone, Deserialize)]
-    #[expect(dead_code, reason = "it is never made")]
+    #[expect(dead_code, reason = "it is never constructed")]
     struct Wrong {
         exp: String,
     }

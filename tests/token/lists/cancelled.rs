@@ -39,7 +39,7 @@ async fn an_issue_that_was_dropped_leaves_the_next_one_good_and_revocable() {
         }
         assert!(
             (3..POLLS).contains(&dropped),
-            "{dropped} were dropped under way"
+            "{dropped} were cancelled midway"
         );
     }
 }
@@ -72,7 +72,7 @@ async fn a_revocation_that_was_dropped_is_made_or_not_and_asking_again_makes_it(
         }
         assert!(
             (1..POLLS).contains(&dropped),
-            "{dropped} were dropped under way"
+            "{dropped} were cancelled midway"
         );
     }
 }
@@ -116,7 +116,7 @@ async fn a_revocation_of_many_that_was_dropped_is_finished_by_asking_again() {
         }
         assert!(
             (1..POLLS).contains(&dropped),
-            "{dropped} were dropped under way"
+            "{dropped} were cancelled midway"
         );
     }
 }
@@ -128,7 +128,7 @@ async fn a_check_that_was_dropped_changes_no_later_one() {
             let (app, store, jwt) = world(mode);
             let old = issue(&app.engine().build().unwrap(), "alice").await;
             drop(abandon_after(polls, jwt.verify(&old)));
-            assert!(!is_good(&jwt, &old).await, "a list that is made by a check");
+            assert!(!is_good(&jwt, &old).await, "a list that a check created");
             let (good, bad) = (issue(&jwt, "alice").await, issue(&jwt, "alice").await);
             jwt.revoke_token(&bad).await.unwrap();
             for token in [&good, &bad] {

@@ -69,7 +69,7 @@ async fn refused(node: &Jwt, token: &str, is_near: bool, name: &str) {
     while is_good(node, token).await {
         assert!(
             is_near && began.elapsed() < WORST,
-            "{name}: it is still let in"
+            "{name}: it is still accepted"
         );
         tokio::task::yield_now().await;
     }

@@ -52,7 +52,7 @@ async fn a_list_that_is_away_is_503_and_neither_lets_in_nor_revokes() {
         let garbage = verdict(&jwt, "garbage").await;
         assert!(
             garbage.starts_with("401"),
-            "it is refused without a question to the list"
+            "it is rejected without reading the list"
         );
         probe.set_down(false);
         assert!(is_good(&jwt, &good).await);

@@ -57,7 +57,7 @@ impl World {
         }
         let reads = self.hub.reads();
         assert!(is_good(&self.near, token).await);
-        assert_eq!(self.hub.reads(), reads, "memory answers");
+        assert_eq!(self.hub.reads(), reads, "the cache answers");
     }
 
     async fn take(&self, mode: Mode, kind: &str, name: &str) {

@@ -152,7 +152,10 @@ async fn race(nodes: &[Jwt; 2], subject: &str) {
     }
     one.list().unwrap().revoke_all(subject).await.unwrap();
     for token in racing.iter().chain([&after]) {
-        assert!(!is_good(other, token).await, "the next mark ends them all");
+        assert!(
+            !is_good(other, token).await,
+            "the next mark revokes them all"
+        );
     }
 }
 
@@ -204,7 +207,7 @@ async fn no_check_that_begins_after_a_revocation_lets_the_token_in() {
                     let mut was_refused = false;
                     for _ in 0..50 {
                         let lives = is_good(&jwt, &token).await;
-                        assert!(!(was_refused && lives), "it came back");
+                        assert!(!(was_refused && lives), "the token became valid again");
                         was_refused |= !lives;
                         tokio::task::yield_now().await;
                     }

@@ -217,7 +217,7 @@ async fn an_entry_lives_as_long_as_some_verifier_takes_its_token() {
             "401 the token has expired"
         );
         list.add(&id).await.unwrap();
-        assert!(!is_listed().await, "it need not be kept");
+        assert!(!is_listed().await, "it need not be stored");
     }
 }
 
@@ -255,7 +255,7 @@ async fn lists_of_two_issuers_and_of_two_kinds_do_not_meet() {
     let white = app.list(Mode::White, &store).build().unwrap();
     assert!(
         !white.check(&id).await.unwrap(),
-        "what is revoked there is not let in here"
+        "a revocation there does not list the token here"
     );
     assert_eq!(white.issued_before("alice").await.unwrap(), None);
 }

@@ -132,7 +132,7 @@ async fn a_mark_never_goes_back() {
         assert!(list.issued_before("alice").await.unwrap() >= mark);
         assert!(!is_good(&jwt, &token).await);
         let fresh = issue(&jwt, "alice").await;
-        assert!(is_good(&jwt, &fresh).await, "by a clock that is behind");
+        assert!(is_good(&jwt, &fresh).await, "for a clock that is behind");
     }
 }
 
@@ -159,7 +159,7 @@ async fn a_mark_outlives_every_token_that_it_ends() {
         assert_eq!(
             list.issued_before("alice").await.unwrap(),
             None,
-            "it is not kept for ever"
+            "it expires"
         );
     }
 }

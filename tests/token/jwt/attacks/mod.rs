@@ -67,11 +67,7 @@ pub(crate) fn all() -> Vec<Category> {
     for category in &all {
         for attack in &category.attacks {
             let is_new = seen.insert((category.name, &attack.token));
-            assert!(
-                is_new,
-                "{}: {} is there already",
-                category.name, attack.name
-            );
+            assert!(is_new, "{}: {} occurs twice", category.name, attack.name);
         }
     }
     all
