@@ -16,7 +16,7 @@ mod command;
 use command::{done, folder, jam};
 
 #[test]
-fn each_command_has_help_and_a_wrong_argument_is_two() {
+fn each_command_has_help_and_a_wrong_argument_exits_with_2() {
     let commands = [
         "keys",
         "password",
@@ -86,7 +86,7 @@ fn keys_of_every_kind_are_made_and_their_files_are_private() {
 }
 
 #[test]
-fn keys_are_written_as_jwks_where_that_is_asked_for() {
+fn keys_are_written_as_jwks_on_request() {
     for (kind, algorithm) in [
         ("symmetric", "HS256"),
         ("hs384", "HS384"),

@@ -106,7 +106,7 @@ fn passwords_are_hashed_as_a_configuration_says() {
 }
 
 #[test]
-fn tokens_are_minted_verified_and_looked_into() {
+fn tokens_are_issued_verified_and_inspected() {
     let place = Place::new("tokens");
     let minted = place
         .run(
@@ -199,7 +199,7 @@ fn weak_settings_are_warned_of(place: &Place) {
 }
 
 #[tokio::test]
-async fn a_check_before_a_secret_is_retired_names_those_who_need_it() {
+async fn a_check_before_a_secret_is_retired_lists_the_users_who_need_it() {
     let place = Place::new("rotation");
     let enroll = async |jam: Jam, user: &str| {
         let begun = jam.otp().unwrap().enroll(user).await.unwrap();
@@ -244,7 +244,7 @@ async fn a_check_before_a_secret_is_retired_names_those_who_need_it() {
 }
 
 #[tokio::test]
-async fn the_sessions_of_one_user_end_and_those_of_everybody() {
+async fn the_sessions_of_one_user_or_of_all_are_revoked() {
     let place = Place::new("sessions");
     let grant = |user: &str| Grant::new(user, Claims::new());
     let one = place.jam().await;

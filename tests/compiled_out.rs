@@ -20,7 +20,7 @@ use serde_json::json;
 use tower_jam::{Claims, Jam, config::Config};
 
 #[tokio::test]
-async fn what_is_not_compiled_in_is_named_with_its_feature() {
+async fn a_missing_feature_is_named() {
     let cases = [
         (
             json!({ "paseto": {} }),

@@ -22,7 +22,7 @@ fn alice() -> Grant<Claims> {
 }
 
 #[tokio::test]
-async fn its_tokens_are_accepted_and_its_fakes_are_refused_for_what_they_are() {
+async fn the_kits_tokens_are_accepted_and_its_fakes_rejected_for_the_named_reason() {
     let jam = TestJam::<Claims>::new();
     let token = jam.token(alice()).await;
     let verified = jam.jwt().verify(token.expose()).await.unwrap();
@@ -56,7 +56,7 @@ async fn the_code_of_an_authenticator_works_once_in_each_period() {
 }
 
 #[tokio::test]
-async fn a_store_fails_at_the_call_it_was_told_and_does_or_does_not_write() {
+async fn a_store_fails_at_the_configured_call_with_or_without_the_write() {
     let clock = Arc::new(ManualClock::default());
     let store = FailingStore::new(Arc::new(MemoryStore::new().with_clock(clock.clone())));
     let (first, second) = (

@@ -76,7 +76,7 @@ async fn others(world: &Arc<World>, place: fn(u8) -> [u8; 4]) -> usize {
 /// One registered user keeps ninety logins with the correct password in flight, each from a known
 /// device of its own, so that none shares the budget of another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_right_passwords_holds_up_only_itself() {
+async fn a_flood_of_correct_passwords_delays_only_itself() {
     let elsewhere = |number| [198, 51, 100, number];
     let same_office = |_| [192, 0, 2, 1];
     let world = crowded().await;
@@ -122,7 +122,7 @@ async fn a_flood_of_right_passwords_holds_up_only_itself() {
 /// A login that is rejected because the queue is full takes nothing from a budget and costs no
 /// store call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_queue_takes_from_no_budget() {
+async fn a_full_queue_uses_up_no_budget() {
     let world = crowded().await;
     let mut running = JoinSet::new();
     let start = Arc::new(Barrier::new(200));
@@ -151,7 +151,7 @@ async fn a_full_queue_takes_from_no_budget() {
 /// A thousand logins in a quarter of an hour are more than any user needs, and correct passwords
 /// cost work too.
 #[tokio::test]
-async fn right_passwords_spend_a_budget_of_work() {
+async fn correct_passwords_use_up_a_budget_of_work() {
     let world = world().await;
     for _ in 0..1_000 {
         let proved = world.accounts.prove(&asked("alice"), &origin()).await;

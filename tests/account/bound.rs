@@ -175,7 +175,7 @@ async fn with_proof(app: &Router, path: &str, proof: &str, body: Value) -> Answe
 
 /// A caller without a refresh token can make any number of proofs. None of them is recorded.
 #[tokio::test]
-async fn a_proof_with_a_made_up_refresh_token_writes_nothing() {
+async fn a_proof_with_a_forged_refresh_token_writes_nothing() {
     let (store, world, app) = watched(false).await;
     let client = Client::new();
     let proof = client.prove(&world, "POST", "/refresh", None);
@@ -225,7 +225,7 @@ async fn a_login_in_two_steps_stays_bound_to_its_key() {
 
 /// A client may have to repeat its first proof with a nonce. The same code is then accepted.
 #[tokio::test]
-async fn a_proof_that_lacks_a_nonce_uses_no_code_up() {
+async fn a_proof_without_a_nonce_does_not_use_the_code_up() {
     let (_, world, app) = watched(true).await;
     let phone = enroll(&world, &world.login().await, &[]).await;
     let begun = post(&app, "/login", &[], login("alice", PASSWORD)).await;

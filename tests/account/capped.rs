@@ -43,7 +43,7 @@ async fn is_right(world: &World, device: Option<&Secret<String>>) -> bool {
 }
 
 #[tokio::test]
-async fn a_hundred_wrong_passwords_in_a_row_end_it_for_strangers_alone() {
+async fn a_hundred_wrong_passwords_in_a_row_block_unknown_devices_only() {
     let world = world().await;
     let proved = tries(&world, PASSWORD, None).await.unwrap();
     let device = world.accounts.device_token(&proved);
@@ -92,7 +92,7 @@ async fn another_factor_or_another_password_accepts_it_again() {
 
 /// An unknown name has no count, and its responses are the same.
 #[tokio::test]
-async fn a_name_that_nobody_has_is_never_told_apart() {
+async fn an_unknown_name_is_never_distinguishable() {
     let world = world().await;
     for guess in 0..120 {
         if guess % 10 == 0 {
@@ -109,7 +109,7 @@ async fn a_name_that_nobody_has_is_never_told_apart() {
 
 /// Neither the first guesses about this user nor common passwords are accepted as a password.
 #[tokio::test]
-async fn a_new_password_is_neither_common_nor_made_of_names() {
+async fn a_new_password_is_neither_common_nor_derived_from_names() {
     use axum::http::StatusCode;
     use serde_json::json;
 

@@ -58,7 +58,7 @@ async fn log_in_from(world: &World, password: &str, origin: &Origin) -> Option<T
 /// another node. Afterwards nothing of them is valid on any node, and only the new password is
 /// accepted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_by_the_old_password_survives_its_change_on_any_store() {
+async fn no_login_by_the_old_password_survives_its_change_on_any_store() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let first = world_on(backend.nodes[0].clone(), clock).await;
@@ -215,7 +215,7 @@ where
 /// A login had read the old hash, and only then the epoch of the revoked logins. With the change in
 /// between, it passed by the old password, and so did a user who was disabled in between.
 #[tokio::test]
-async fn a_login_that_a_whole_change_overtook_is_judged_by_the_new_hash() {
+async fn a_login_that_a_change_overtakes_is_decided_by_the_new_hash() {
     for disables in [false, true] {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
@@ -250,7 +250,7 @@ async fn a_login_that_a_whole_change_overtook_is_judged_by_the_new_hash() {
 
 /// Once the old password is verified, a cancelled caller does not leave the change half done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_whose_caller_vanished_is_made_to_its_end() {
+async fn a_change_whose_caller_is_cancelled_completes() {
     let tasks = || {
         tokio::runtime::Handle::current()
             .metrics()
@@ -307,7 +307,7 @@ async fn a_change_whose_caller_vanished_is_made_to_its_end() {
 /// Each call of a change fails once, executed or not: never are both passwords valid, never
 /// neither, and once the new one is valid nothing of the old login is.
 #[tokio::test(start_paused = true)]
-async fn a_change_during_which_the_store_fails_leaves_one_password() {
+async fn a_change_with_a_failing_store_leaves_exactly_one_password() {
     let told = Arc::new(Mutex::new(Vec::new()));
     for loses_answer in [false, true] {
         for fails_at in 1..40 {
@@ -418,7 +418,7 @@ impl Users<Claims> for Folding {
 
 /// An unknown name has one budget in every spelling, as a user's name has.
 #[tokio::test]
-async fn every_spelling_of_a_name_is_one_budget() {
+async fn all_spellings_of_a_name_share_one_budget() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let world = world_on(store.clone(), clock).await;

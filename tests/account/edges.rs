@@ -35,7 +35,7 @@ async fn guesses(world: &World, path: &str, headers: &[(&str, &str)], many: usiz
 
 /// The session login counts attempts and knows devices like the token login.
 #[tokio::test]
-async fn a_device_that_is_known_to_either_login_is_locked_out_of_neither() {
+async fn a_device_known_to_one_login_is_locked_out_of_neither() {
     for first in ["/login", "/session/login"] {
         let world = world().await;
         let answer = post(&world.app(), first, &[], login("alice", PASSWORD)).await;
@@ -62,7 +62,7 @@ async fn a_device_that_is_known_to_either_login_is_locked_out_of_neither() {
 /// Otherwise an attacker who had the password could collect known devices, each with guesses of its
 /// own, for the day on which it changes.
 #[tokio::test]
-async fn a_new_password_makes_every_device_a_stranger() {
+async fn after_a_new_password_every_device_is_unknown() {
     let world = world().await;
     let mut devices = Vec::new();
     for _ in 0..5 {
@@ -85,7 +85,7 @@ async fn a_new_password_makes_every_device_a_stranger() {
 /// `/password` took from a budget under the user's id, and a login from one under the name. If ids
 /// are the names of others, strangers could keep a user from changing the password.
 #[tokio::test]
-async fn attempts_at_a_name_that_is_an_id_are_not_the_users() {
+async fn attempts_at_a_name_do_not_count_for_the_user_with_that_id() {
     let world = world().await;
     let pair = world.login().await;
     for _ in 0..12 {
@@ -100,7 +100,7 @@ async fn attempts_at_a_name_that_is_an_id_are_not_the_users() {
 
 /// A logged-in caller gets no more guesses at the password than any other.
 #[tokio::test]
-async fn guesses_at_both_routes_are_one_budget() {
+async fn guesses_at_both_routes_share_one_budget() {
     let world = world().await;
     let pair = world.login().await;
     assert_eq!(guesses(&world, "/login", &[], 9).await, [401; 9]);
@@ -121,7 +121,7 @@ async fn guesses_at_both_routes_are_one_budget() {
 
 /// An attempt that is rejected for another reason is not a guess.
 #[tokio::test]
-async fn an_attempt_that_came_to_no_verdict_does_not_count() {
+async fn an_attempt_without_a_result_does_not_count() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(ProbeStore::new(
         MemoryStore::new().with_clock(clock.clone()),
@@ -155,7 +155,7 @@ async fn an_attempt_that_came_to_no_verdict_does_not_count() {
 }
 
 #[tokio::test]
-async fn a_name_of_a_device_that_no_record_takes_is_refused_before_a_hash_is_computed() {
+async fn a_device_name_that_is_too_long_is_rejected_before_a_hash_is_computed() {
     let world = world().await;
     let mut form = login("alice", PASSWORD);
     form["device_name"] = "x".repeat(257).into();
@@ -180,7 +180,7 @@ async fn a_name_of_a_device_that_no_record_takes_is_refused_before_a_hash_is_com
 }
 
 #[tokio::test]
-async fn what_another_site_caused_is_refused_with_a_problem() {
+async fn a_cross_site_request_is_rejected_with_a_problem() {
     let world = world().await;
     for path in ["/login", "/refresh", "/logout", "/session/login"] {
         let foreign = [
@@ -199,7 +199,7 @@ async fn what_another_site_caused_is_refused_with_a_problem() {
 /// Behind one proxy, the address is the one that the proxy adds, whatever the client wrote before
 /// it.
 #[tokio::test]
-async fn an_address_that_the_client_made_up_is_not_counted_by() {
+async fn a_forged_client_address_is_not_counted() {
     let world = world().await;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let throttle = Throttle::builder(store, &MasterSecret::generate())
@@ -233,7 +233,7 @@ async fn an_address_that_the_client_made_up_is_not_counted_by() {
 /// The name used to be removed first. If the removal stopped there, a retry took the name from the
 /// user who had it by then.
 #[tokio::test]
-async fn removing_a_user_again_takes_no_name_from_another() {
+async fn repeating_a_removal_takes_no_name_from_another_user() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(ProbeStore::new(
         MemoryStore::new().with_clock(clock.clone()),
@@ -266,7 +266,7 @@ async fn removing_a_user_again_takes_no_name_from_another() {
 /// An unknown name costs as many store calls as a known one: with a distant store, each of them is
 /// measurable.
 #[tokio::test]
-async fn an_unknown_name_costs_as_many_looks_into_the_store() {
+async fn an_unknown_name_costs_as_many_store_calls() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(ProbeStore::new(
         MemoryStore::new().with_clock(clock.clone()),
@@ -288,7 +288,7 @@ async fn an_unknown_name_costs_as_many_looks_into_the_store() {
 /// A hundred guesses at once, half of them on another node: no more are verified than the budget
 /// allows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_a_hundred_guesses_at_once_ten_are_looked_at_on_every_store() {
+async fn of_a_hundred_guesses_at_once_ten_are_verified_on_every_store() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let first = world_on(backend.nodes[0].clone(), clock).await;
@@ -342,7 +342,7 @@ async fn of_a_hundred_guesses_at_once_ten_are_looked_at_on_every_store() {
 /// password. As in the test of passwords alone, the value of a series is its fastest tenth, and the
 /// quietest of ten rounds counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_login_takes_as_long_for_a_name_that_is_nobodys() {
+async fn a_login_takes_as_long_for_an_unknown_name() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let backend = stores::redis(&(clock.clone() as Arc<dyn Clock>)).await;
     let world = world_at(backend.nodes[0].clone(), clock, 4_096).await;

@@ -126,7 +126,7 @@ async fn a_login_that_is_overtaken_remembers_no_device() {
 
 /// Sessions live for at most a minute, and a pending login for five.
 #[tokio::test]
-async fn a_pending_login_comes_to_nothing_however_short_sessions_live() {
+async fn a_pending_login_is_rejected_however_short_sessions_live() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let world = world_on(store, clock).await;
@@ -165,7 +165,7 @@ async fn a_pending_login_comes_to_nothing_however_short_sessions_live() {
 /// A login with a provider knows its user only at the end, so the time of its beginning is
 /// compared.
 #[tokio::test]
-async fn a_login_with_a_provider_that_began_before_comes_to_nothing() {
+async fn a_login_with_a_provider_that_began_before_is_rejected() {
     let world = world().await;
     let (alice, accounts) = (&world.alice, &world.accounts);
     let started_at = world.clock.now();
@@ -188,7 +188,7 @@ async fn a_login_with_a_provider_that_began_before_comes_to_nothing() {
 
 /// One rule decides how fresh a proof is, for a password as for every other factor.
 #[tokio::test]
-async fn a_password_is_changed_by_a_fresh_proof_and_by_none_of_the_future() {
+async fn a_password_change_requires_a_fresh_proof_and_rejects_a_future_one() {
     let world = world().await;
     let now = world.clock.now();
     let current = Secret::new(PASSWORD.to_owned());

@@ -168,7 +168,7 @@ async fn backends() -> Vec<stores::Backend> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_credential_of_one_issuer_is_worth_anything_at_another() {
+async fn no_credential_of_one_issuer_is_valid_at_another() {
     for backend in backends().await {
         let secret = MasterSecret::generate();
         let [a, b] = both(&backend.nodes[0], [&secret, &secret], false).await;

@@ -36,7 +36,7 @@ async fn listed(world: &World, pair: &Pair) -> String {
 }
 
 #[tokio::test]
-async fn of_a_user_agent_the_beginning_is_kept() {
+async fn only_the_beginning_of_a_user_agent_is_stored() {
     let world = world().await;
     let agent = endless();
     let headers = [("user-agent", agent.as_str())];
@@ -51,7 +51,7 @@ async fn of_a_user_agent_the_beginning_is_kept() {
 
 /// A pending login stays in the store for minutes, and any caller with a password can create one.
 #[tokio::test]
-async fn a_login_that_waits_for_a_code_keeps_no_more() {
+async fn a_pending_login_stores_no_more() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(ProbeStore::new(
         MemoryStore::new().with_clock(clock.clone()),
@@ -91,7 +91,7 @@ async fn a_login_that_waits_for_a_code_keeps_no_more() {
 }
 
 #[tokio::test]
-async fn a_name_of_a_device_and_a_fingerprint_that_are_too_long_are_refused() {
+async fn a_device_name_or_fingerprint_that_is_too_long_is_rejected() {
     let world = world().await;
     for (name, length, status) in [
         ("device_name", 256, 200),

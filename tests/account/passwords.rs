@@ -99,7 +99,7 @@ fn a_password_verifies_and_no_other_does() {
 }
 
 #[tokio::test]
-async fn a_password_is_taken_whole_and_as_given() {
+async fn a_password_is_used_whole_and_unchanged() {
     let long = "é".repeat(512);
     for scheme in PasswordScheme::ALL {
         let cheap = [
@@ -182,7 +182,7 @@ async fn new_passwords_have_a_length_and_old_ones_need_none() {
 }
 
 #[tokio::test]
-async fn what_is_tried_first_is_no_new_password() {
+async fn common_guesses_are_rejected_as_new_passwords() {
     let passwords = strict()
         .context("https://auth.acme.dev")
         .context("Tower Jam")
@@ -296,7 +296,7 @@ async fn old_hashes_are_replaced_when_their_owner_logs_in() {
 }
 
 #[tokio::test]
-async fn a_scheme_that_is_not_listed_counts_no_more() {
+async fn a_scheme_that_is_no_longer_listed_is_rejected() {
     let bcrypt = "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.";
     let passwords = cheap()
         .schemes([PasswordScheme::Argon2id, PasswordScheme::Scrypt])
@@ -309,7 +309,7 @@ async fn a_scheme_that_is_not_listed_counts_no_more() {
 }
 
 #[tokio::test]
-async fn a_pepper_is_rotated_and_needed() {
+async fn a_pepper_is_required_and_can_be_rotated() {
     let (first, second) = (MasterSecret::generate(), MasterSecret::generate());
     let plain = cheap().build().unwrap();
     let peppered = cheap().pepper(&first).build().unwrap();
@@ -461,7 +461,7 @@ async fn a_full_queue_is_throttled_at_once() {
 /// Callers that are cancelled while they wait, or while their hash runs, free their slots. The unit
 /// tests of the pool count what runs meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callers_who_vanish_leave_their_places() {
+async fn cancelled_callers_free_their_slots() {
     let builder = Passwords::builder().dangerous_cost(SLOW);
     let passwords = builder.max_running(1).max_waiting(3).build().unwrap();
     for _ in 0..10 {

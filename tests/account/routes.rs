@@ -84,7 +84,7 @@ async fn a_login_by_json_or_form_answers_with_a_pair_that_works() {
 }
 
 #[tokio::test]
-async fn refresh_and_logout_answer_as_they_should() {
+async fn refresh_and_logout_respond_as_documented() {
     let world = world().await;
     let app = world.app();
     let pair = world.login().await;
@@ -163,7 +163,7 @@ async fn refresh_and_logout_answer_as_they_should() {
 }
 
 #[tokio::test]
-async fn devices_are_ended_by_their_own_user_alone() {
+async fn devices_are_revoked_only_by_their_own_user() {
     let world = world().await;
     let app = world.app();
     let hash = world
@@ -329,7 +329,7 @@ async fn logout_all_ends_pairs_and_sessions() {
 }
 
 #[tokio::test]
-async fn a_new_password_takes_the_old_one_and_a_recent_login_and_ends_everything() {
+async fn a_new_password_requires_the_old_one_and_a_recent_login_and_revokes_everything() {
     let world = world().await;
     let app = world.app();
     let session = session(&world).await;
@@ -392,7 +392,7 @@ async fn a_new_password_takes_the_old_one_and_a_recent_login_and_ends_everything
 }
 
 #[tokio::test]
-async fn an_unknown_name_a_wrong_password_and_a_disabled_user_are_one_answer() {
+async fn an_unknown_name_a_wrong_password_and_a_disabled_user_have_the_same_response() {
     let world = world().await;
     let app = world.app();
     let pair = world.login().await;
@@ -420,7 +420,7 @@ async fn an_unknown_name_a_wrong_password_and_a_disabled_user_are_one_answer() {
 }
 
 #[tokio::test]
-async fn guessing_ends_with_the_budget_and_locks_nobody_out() {
+async fn guessing_ends_with_the_budget_and_locks_no_user_out() {
     let world = world().await;
     let app = world.app();
     let device = post(&app, "/login", &[], login("alice", PASSWORD))
@@ -464,7 +464,7 @@ async fn guessing_ends_with_the_budget_and_locks_nobody_out() {
 }
 
 #[tokio::test]
-async fn of_a_hundred_guesses_at_once_no_more_are_looked_at_than_the_budget_has() {
+async fn of_a_hundred_guesses_at_once_no_more_are_verified_than_the_budget_allows() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let world = world_on(backend.nodes[0].clone(), clock).await;
@@ -494,7 +494,7 @@ async fn of_a_hundred_guesses_at_once_no_more_are_looked_at_than_the_budget_has(
 }
 
 #[tokio::test]
-async fn a_refresh_token_in_a_cookie_is_for_no_script_and_no_sibling_domain_can_plant_it() {
+async fn a_refresh_token_in_a_cookie_is_hidden_from_scripts_and_no_sibling_domain_can_plant_it() {
     let world = world().await;
     let app = world.with_cookie();
     let answer = post(&app, "/auth/login", &[], login("alice", PASSWORD)).await;
@@ -615,7 +615,7 @@ async fn a_hash_from_another_system_is_replaced_at_the_next_login() {
 }
 
 #[tokio::test]
-async fn without_the_clients_address_nobody_logs_in_and_the_log_says_why() {
+async fn without_the_clients_address_no_login_succeeds_and_the_log_says_why() {
     let world = world().await;
     let json = [("content-type", "application/json")];
     let body = login("alice", PASSWORD).to_string();
@@ -707,6 +707,6 @@ async fn names_are_taken_once_and_free_again_when_their_user_is_gone() {
 }
 
 #[test]
-fn budgets_that_mean_nothing_are_refused() {
+fn invalid_budgets_are_refused() {
     assert!(Budget::new(0, Duration::from_secs(60)).is_err());
 }

@@ -175,7 +175,7 @@ async fn the_device_is_the_one_of_the_first_step() {
 
 /// A challenge grants no access, and a wrong code leaves it valid.
 #[tokio::test]
-async fn a_login_that_waits_can_do_nothing_but_give_its_code() {
+async fn a_pending_login_can_only_submit_its_code() {
     let (world, phone) = enrolled().await;
     let pair = world.accounts.pairs();
     let before = pair.list(&world.alice).await.unwrap().len();
@@ -239,7 +239,7 @@ async fn a_login_that_waits_can_do_nothing_but_give_its_code() {
 }
 
 #[tokio::test]
-async fn a_challenge_is_over_after_five_minutes_and_with_a_new_password() {
+async fn a_challenge_expires_after_five_minutes_and_with_a_new_password() {
     let (world, phone) = enrolled().await;
     let challenge = first_step(&world, "/login").await;
     world.clock.advance(Duration::from_secs(4 * 60 + 29));
@@ -272,7 +272,7 @@ async fn a_challenge_is_over_after_five_minutes_and_with_a_new_password() {
 }
 
 #[tokio::test]
-async fn a_recovery_code_is_a_second_step_once() {
+async fn a_recovery_code_completes_one_login() {
     let (world, phone) = enrolled().await;
     for expected in [200, 401] {
         let challenge = first_step(&world, "/login").await;
@@ -284,7 +284,7 @@ async fn a_recovery_code_is_a_second_step_once() {
 /// If many second steps run at once with one code, one becomes a login, whichever challenges they
 /// have and whichever node they reach. The same holds for one challenge.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_second_steps_with_one_code_one_is_a_login_on_every_store() {
+async fn of_many_second_steps_with_one_code_one_succeeds_on_every_store() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let first = world_on(backend.nodes[0].clone(), clock).await;
@@ -325,7 +325,7 @@ async fn of_many_second_steps_with_one_code_one_is_a_login_on_every_store() {
 /// An enrolled user replaces or removes the authenticator only with a code, and the old one works
 /// until the new one is confirmed.
 #[tokio::test]
-async fn what_protects_an_account_is_changed_only_with_a_code() {
+async fn a_second_factor_is_changed_only_with_a_code() {
     let (world, old) = enrolled().await;
     let challenge = first_step(&world, "/login").await;
     let pair = Pair::of(&second_step(&world, &challenge, &old.code(&world), json!({})).await);
@@ -419,7 +419,7 @@ async fn what_protects_an_account_is_changed_only_with_a_code() {
 /// The record is gone, lost with the store or deleted. The password alone must not suffice for a
 /// login, and an attacker must not be able to enrol an authenticator.
 #[tokio::test]
-async fn a_lost_enrolment_refuses_instead_of_opening() {
+async fn a_lost_enrolment_rejects_the_login() {
     let (world, phone) = enrolled().await;
     let pair = {
         let challenge = first_step(&world, "/login").await;
@@ -475,7 +475,7 @@ async fn a_factor_under_a_retired_secret_refuses_until_an_operator_resets_it() {
 /// The record was written, the user's flag was not, and the recovery codes were never shown. No
 /// login asks for a code of such an authenticator, so it does not prevent a new enrolment.
 #[tokio::test]
-async fn an_enrolment_that_did_not_come_to_its_end_is_begun_anew() {
+async fn an_incomplete_enrolment_can_be_started_again() {
     let world = world().await;
     let begun = world.otp.enroll(&world.alice).await.unwrap();
     let code = Totp::new().code(begun.secret(), world.clock.now());
@@ -494,7 +494,7 @@ async fn an_enrolment_that_did_not_come_to_its_end_is_begun_anew() {
 /// The settings of accounts and of one-time codes may differ on how old a code may be: the stricter
 /// one is checked first.
 #[tokio::test]
-async fn a_code_that_is_too_old_takes_nothing_away() {
+async fn a_code_that_is_too_old_removes_nothing() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let world = world_on(store.clone(), clock.clone()).await;
@@ -526,7 +526,7 @@ async fn a_code_that_is_too_old_takes_nothing_away() {
 
 /// A login of an hour ago does not permit an enrolment.
 #[tokio::test]
-async fn the_first_enrolment_takes_a_recent_login() {
+async fn the_first_enrolment_requires_a_recent_login() {
     let world = world().await;
     let pair = world.login().await;
     world.clock.advance(Duration::from_secs(5 * 60 + 1));
@@ -566,7 +566,7 @@ async fn a_login_with_a_provider_enrols_as_a_password_does() {
 }
 
 #[tokio::test]
-async fn a_remembered_device_gives_no_code_until_password_or_authenticator_change() {
+async fn a_remembered_device_needs_no_code_until_password_or_authenticator_change() {
     let (world, phone) = enrolled().await;
     let remember = json!({ "remember": true });
     let challenge = first_step(&world, "/login").await;

@@ -54,7 +54,7 @@ fn bare(pair: &Pair) -> &str {
 }
 
 #[tokio::test]
-async fn a_service_learns_what_a_token_is_worth_and_can_end_it() {
+async fn a_service_can_introspect_and_revoke_a_token() {
     let world = world().await;
     let app = with_service(&world);
     let (one, two) = (world.login().await, world.login().await);
@@ -183,7 +183,7 @@ async fn only_a_known_service_may_ask() {
 
 /// An unavailable store must not be reported as an invalid token.
 #[tokio::test]
-async fn a_store_that_is_away_says_nothing_of_a_token() {
+async fn an_unavailable_store_does_not_make_a_token_inactive() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(ProbeStore::new(
         MemoryStore::new().with_clock(clock.clone()),

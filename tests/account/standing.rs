@@ -170,7 +170,7 @@ async fn a_disabled_user_is_logged_out_everywhere_and_cannot_log_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_role_is_lost_in_sessions_after_five_minutes_or_at_once_when_told() {
+async fn a_removed_role_leaves_sessions_after_five_minutes_or_at_once_when_notified() {
     for (name, [one, two], table, _backend) in nodes().await {
         let cookie = session_cookie(&one).await;
         let page = page(&two.sessions);
@@ -210,7 +210,7 @@ async fn a_lost_role_is_lost_in_sessions_after_five_minutes_or_at_once_when_told
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_table_that_is_away_is_503_and_logs_nobody_out() {
+async fn an_unavailable_user_table_is_503_and_logs_no_user_out() {
     for (name, [one, two], table, _backend) in nodes().await {
         let cookie = session_cookie(&one).await;
         let page = page(&two.sessions);
@@ -230,7 +230,7 @@ async fn a_user_table_that_is_away_is_503_and_logs_nobody_out() {
 
 /// With a maximum age of zero, every request reads the user, and writes only what has changed.
 #[tokio::test(flavor = "multi_thread")]
-async fn with_no_age_at_all_the_next_request_knows() {
+async fn with_a_maximum_age_of_zero_the_next_request_notices() {
     let world = world().await;
     let table = Table::new(world.users.clone());
     let sessions = Sessions::builder(world.store.clone(), &world.shared.secret)
@@ -260,7 +260,7 @@ async fn with_no_age_at_all_the_next_request_knows() {
 /// A request that read the user before the change does not overwrite it, and does not treat the
 /// invalidation of the change as processed.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_reading_overtakes_the_word_that_a_user_has_changed() {
+async fn no_stale_read_overwrites_the_change_of_a_user() {
     let first = world().await;
     let table = Table::new(first.users.clone());
     let world = first.shared.node(&first.store, |_| table.clone());
@@ -297,7 +297,7 @@ async fn no_reading_overtakes_the_word_that_a_user_has_changed() {
 
 /// A login that read the user before the change writes an old role, which does not last.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_under_way_does_not_keep_the_role_that_it_read() {
+async fn a_login_in_progress_does_not_keep_the_role_that_it_read() {
     let world = world().await;
     let page = page(&world.sessions);
     for round in 0..50 {
@@ -318,7 +318,7 @@ async fn a_login_under_way_does_not_keep_the_role_that_it_read() {
 }
 
 #[tokio::test]
-async fn engines_that_do_not_belong_together_are_an_error() {
+async fn engines_that_do_not_match_are_an_error() {
     let world = world().await;
     let builder = || {
         let (users, pairs) = (world.users.clone(), world.accounts.pairs().clone());

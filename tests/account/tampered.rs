@@ -102,7 +102,7 @@ fn damages(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
+async fn a_device_record_that_was_changed_or_moved_refreshes_no_token() {
     let (store, world) = owned().await;
     let bob = world
         .users
@@ -164,7 +164,7 @@ async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
 }
 
 #[tokio::test]
-async fn a_device_record_that_does_not_open_keeps_nobody_out() {
+async fn a_device_record_that_cannot_be_opened_locks_no_user_out() {
     let (store, world) = owned().await;
     let pair = world.login().await;
     let key = store.of("account").remove(0);
@@ -185,7 +185,7 @@ async fn a_device_record_that_does_not_open_keeps_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_pending_login_that_was_made_or_changed_in_the_store_is_none() {
+async fn a_pending_login_that_was_forged_or_changed_in_the_store_is_rejected() {
     let (store, world) = owned().await;
     let pair = world.login().await;
     let phone = enroll(&world, &pair, &[]).await;
@@ -213,7 +213,7 @@ async fn a_pending_login_that_was_made_or_changed_in_the_store_is_none() {
 }
 
 #[tokio::test]
-async fn a_user_record_that_was_changed_or_moved_logs_nobody_in() {
+async fn a_user_record_that_was_changed_or_moved_accepts_no_login() {
     let (store, world) = owned().await;
     let bob = world
         .users
@@ -274,7 +274,7 @@ async fn users_move_to_the_active_secret_as_they_log_in() {
 /// Mallory has a session and can write to the store. The holder of a session knows its secret, so a
 /// record must not be sealed with that alone.
 #[tokio::test]
-async fn the_holder_of_a_session_makes_no_record_of_another_user() {
+async fn the_holder_of_a_session_cannot_forge_a_record_of_another_user() {
     use aws_lc_rs::{
         aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
         hkdf,
@@ -357,7 +357,7 @@ async fn a_record_of_remembered_devices_that_was_changed_or_moved_remembers_none
 
 /// Data that the application stores with a user grants nothing, in a token as in a session.
 #[tokio::test]
-async fn a_profile_with_members_of_authority_grants_none() {
+async fn a_profile_with_members_like_roles_grants_none() {
     use tower_jam::{Claims, Grant};
 
     let (_, world) = owned().await;

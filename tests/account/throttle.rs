@@ -87,7 +87,7 @@ fn wait(answer: Result<impl Sized, Rejection>) -> u64 {
 }
 
 #[tokio::test]
-async fn ten_failures_use_up_what_a_network_has_until_their_window_ends() {
+async fn ten_failures_use_up_the_budget_of_a_network_until_the_window_ends() {
     let world = World::new();
     world.fail("alice", "192.0.2.3", None).await.unwrap();
     world.clock.advance(Duration::from_secs(60));
@@ -138,7 +138,7 @@ async fn an_account_has_a_budget_for_all_networks_together() {
 }
 
 #[tokio::test]
-async fn what_is_over_the_budget_writes_nothing() {
+async fn attempts_over_the_budget_write_nothing() {
     let world = World::new();
     world.fail_times(10, "alice", "192.0.2.2", None).await;
     let written = world.store.written().len();
@@ -203,7 +203,7 @@ async fn a_success_leaves_no_counter_of_failures() {
 /// The window ended between the reads and the additions, which then did not count: fifty of fifty
 /// passed.
 #[tokio::test]
-async fn a_window_that_ends_in_the_middle_makes_no_budget_free() {
+async fn a_window_that_ends_midway_frees_no_budget() {
     let world = World::new();
     let store = Arc::new(Slow {
         inner: MemoryStore::new().with_clock(world.clock.clone()),
@@ -313,7 +313,7 @@ async fn a_success_costs_nothing() {
 /// An attempt that begins in one window and is refunded in the next must not add to the budget of
 /// the next.
 #[tokio::test]
-async fn what_is_given_back_late_is_no_credit() {
+async fn a_late_refund_is_no_credit() {
     let world = World::new();
     let mut attempts = Vec::new();
     for _ in 0..10 {
@@ -390,7 +390,7 @@ async fn a_known_device_is_not_locked_out_by_others() {
 }
 
 #[tokio::test]
-async fn a_device_helps_nobody_else() {
+async fn a_device_token_helps_no_other_user() {
     let world = World::new();
     let of_alice = world.throttle.device_token("alice");
     world.fail_times(10, "bob", "192.0.2.2", None).await;
@@ -430,7 +430,7 @@ async fn a_device_helps_nobody_else() {
 
 /// Of a hundred attempts at once, no more are evaluated than the budget allows, in any order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_attempts_at_once_are_ten() {
+async fn of_a_hundred_attempts_at_once_ten_are_evaluated() {
     for round in 0..20 {
         let world = Arc::new(World::on(if round % 2 == 0 {
             ProbeStore::new
@@ -467,7 +467,7 @@ async fn a_hundred_attempts_at_once_are_ten() {
 
 /// Wherever its caller is cancelled, an attempt is never free.
 #[tokio::test]
-async fn a_caller_who_vanishes_gains_nothing() {
+async fn a_cancelled_caller_gains_nothing() {
     for polls in 0..20 {
         let world = World::on(ProbeStore::pausing);
         let mut evaluated = 0;
@@ -496,7 +496,7 @@ async fn a_caller_who_vanishes_gains_nothing() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_503_and_lets_nobody_guess() {
+async fn a_failing_store_is_503_and_permits_no_guess() {
     let world = World::new();
     // Ten calls: four reads and three additions of two. Each fails once, executed with its answer
     // lost, or not executed at all.
@@ -549,7 +549,7 @@ async fn nodes_share_their_counters_and_purposes_do_not() {
 }
 
 #[tokio::test]
-async fn each_refusal_is_told_once_and_names_nobody() {
+async fn each_rejection_has_one_event_without_a_name() {
     let world = World::new();
     world.fail_times(10, "alice", "192.0.2.1", None).await;
     assert!(world.told.lock().unwrap().is_empty());

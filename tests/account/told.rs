@@ -36,7 +36,7 @@ fn name_hash(event: &Event) -> Option<String> {
 }
 
 #[tokio::test]
-async fn each_attempt_is_told_with_its_address_client_and_hashed_name() {
+async fn each_attempt_has_an_event_with_address_client_and_hashed_name() {
     let log = Log::default();
     let _listening = log.listen(Level::INFO);
     let world = world().await;

@@ -53,7 +53,7 @@ fn settings(pool: PgPool) -> PostgresUsersBuilder<Person> {
 }
 
 #[tokio::test]
-async fn a_user_is_found_by_the_columns_that_were_named() {
+async fn a_user_is_found_by_the_configured_columns() {
     let (_, pool) = table().await;
     let users = users_of_persons(pool);
     let alice = users.find("alice@acme.dev").await.unwrap().unwrap();
@@ -91,7 +91,7 @@ async fn a_user_is_found_by_the_columns_that_were_named() {
 
 /// If an id of another type were compared as text, PostgreSQL would scan the whole table.
 #[tokio::test]
-async fn an_id_whose_type_is_told_is_found_by_its_index() {
+async fn an_id_with_a_stated_type_is_found_by_its_index() {
     let (url, pool) = table().await;
     let users = settings(pool.clone()).id_type("bigint").build().unwrap();
     let alice = users.read("1").await.unwrap().unwrap();
@@ -230,7 +230,7 @@ async fn of_two_new_hashes_at_once_one_is_stored() {
 }
 
 #[tokio::test]
-async fn names_that_are_none_are_refused_and_a_missing_table_is_an_error() {
+async fn invalid_names_are_refused_and_a_missing_table_is_an_error() {
     let (_, pool) = table().await;
     for odd in [
         "",
@@ -254,7 +254,7 @@ async fn names_that_are_none_are_refused_and_a_missing_table_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_an_error_in_time() {
+async fn an_unavailable_server_is_an_error_in_time() {
     let mut server = Server::start(&[]);
     let pool = PgPool::connect(&server.url("postgres")).await.unwrap();
     let users = PostgresUsers::<Person>::builder(pool, "people")

@@ -110,7 +110,7 @@ impl Site {
 
 /// Behind a proxy that the table `throttle` trusts, each of its clients has an address of its own.
 #[tokio::test]
-async fn the_clients_of_a_proxy_are_told_apart() {
+async fn the_clients_of_a_proxy_are_distinguished() {
     for (proxies, status) in [("0", 429), ("1", 401)] {
         let site = site_with(&[("JAM__THROTTLE__TRUSTED_PROXIES", proxies)]).await;
         for number in 0..6 {
@@ -129,7 +129,7 @@ async fn the_clients_of_a_proxy_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_pair_lives_from_its_login_to_its_logout() {
+async fn a_pair_lasts_from_login_to_logout() {
     let site = site().await;
     assert_eq!(site.get("/me", &[]).await, 401);
     let pair = site.login().await;
@@ -152,7 +152,7 @@ async fn a_pair_lives_from_its_login_to_its_logout() {
 }
 
 #[tokio::test]
-async fn a_session_lives_from_its_login_to_its_logout() {
+async fn a_session_lasts_from_login_to_logout() {
     let site = site().await;
     let entered = post(&site.app, "/session/login", &[], login("alice", PASSWORD)).await;
     assert_eq!(entered.status, 204, "{}", entered.text);
@@ -234,7 +234,7 @@ async fn a_device_is_known_for_as_long_as_the_table_says() {
 
 /// The tables `otp` and `passwords`: two steps, and none on a remembered device.
 #[tokio::test]
-async fn a_login_takes_a_code_of_the_table_s_kind() {
+async fn a_login_accepts_a_code_as_configured() {
     let site = site().await;
     let pair = site.login().await;
     let own = pair.authorization();

@@ -229,7 +229,7 @@ async fn a_file_without_variables_is_what_it_says() {
 }
 
 #[test]
-fn a_file_that_is_missing_or_of_no_known_format_is_told() {
+fn a_file_that_is_missing_or_of_unknown_format_is_an_error() {
     for (name, words) in [
         ("nonexistent.toml", "there is no such file"),
         ("nonexistent.yml", "there is no such file"),

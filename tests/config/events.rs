@@ -13,7 +13,7 @@ use tower_jam::{
 use crate::world::{SECRET, alice, instance};
 
 #[tokio::test]
-async fn the_events_of_every_engine_are_told() {
+async fn every_engine_sends_its_events() {
     let key = Key::generate(Algorithm::EdDsa)
         .unwrap()
         .to_pkcs8_pem()

@@ -30,7 +30,7 @@ fn said(text: &str, format: Format) -> String {
 }
 
 #[test]
-fn a_key_that_stands_twice_is_refused_in_every_format() {
+fn a_duplicate_key_is_refused_in_every_format() {
     for (text, format, line) in [
         (
             "{\"issuer\": \"hunter1\",\n\"issuer\": \"hunter2\"}",
@@ -60,7 +60,7 @@ fn a_key_that_stands_twice_is_refused_in_every_format() {
 }
 
 #[test]
-fn what_is_empty_is_refused_where_somebody_may_have_meant_the_defaults() {
+fn an_empty_value_is_refused_where_defaults_could_be_meant() {
     let words = "is empty: set a value, write `{}` for a table of defaults, or remove the key";
     for (text, format, setting) in [
         ("otp:\n", Format::Yaml, "otp"),
@@ -97,7 +97,7 @@ fn what_is_empty_is_refused_where_somebody_may_have_meant_the_defaults() {
 }
 
 #[test]
-fn what_is_deep_wide_or_long_ends_with_an_error() {
+fn a_document_that_is_deep_wide_or_long_ends_with_an_error() {
     for depth in [200, 10_000, 100_000] {
         let lists = "[".repeat(depth) + &"]".repeat(depth);
         let tables = "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth);
@@ -145,7 +145,7 @@ fn what_is_deep_wide_or_long_ends_with_an_error() {
 }
 
 #[test]
-fn a_tag_an_anchor_or_a_second_document_brings_nothing_in() {
+fn a_tag_an_anchor_or_a_second_document_adds_nothing() {
     let folder = Folder::new("tags");
     let secret = folder.path().join("secret");
     fs::write(&secret, "hunter2").unwrap();
@@ -169,7 +169,7 @@ fn a_dollar_in_a_key_is_a_dollar() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_is_no_file_is_told() {
+async fn a_configuration_that_is_not_a_file_is_an_error() {
     let folder = Folder::new("nofile");
     let inner = folder.path().join("inner.toml");
     fs::create_dir(&inner).unwrap();
@@ -201,7 +201,7 @@ async fn a_configuration_that_is_no_file_is_told() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_no_file_is_told() {
+async fn a_key_that_is_not_a_file_is_an_error() {
     let folder = Folder::new("nokey");
     let binary = folder.path().join("binary");
     fs::write(&binary, [&[0xff, 0xfe][..], &[7; 40]].concat()).unwrap();
@@ -283,7 +283,7 @@ async fn a_secret_in_a_file_is_what_is_in_it() {
 
 /// Whitespace around other keys is ignored.
 #[tokio::test]
-async fn space_around_a_key_in_a_file_is_no_part_of_it() {
+async fn whitespace_around_a_key_in_a_file_is_ignored() {
     let folder = Folder::new("space");
     let path = folder.path().join("key");
     let pair = Key::generate(Algorithm::Es256).unwrap();
@@ -314,7 +314,7 @@ async fn space_around_a_key_in_a_file_is_no_part_of_it() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn every_file_with_a_secret_is_looked_at_and_none_without() {
+async fn the_permissions_of_every_file_with_a_secret_are_checked_and_of_no_other() {
     use std::os::unix::fs::PermissionsExt;
 
     use crate::support::log::Log;
@@ -383,7 +383,7 @@ async fn every_file_with_a_secret_is_looked_at_and_none_without() {
 
 /// No duration is so long that an engine panics.
 #[tokio::test]
-async fn the_longest_spans_are_refused_or_taken() {
+async fn the_longest_durations_are_refused_or_accepted() {
     let longest = "18446744073709551615ms";
     for (more, table) in [
         (json!({ "session": { "absolute": longest } }), "session"),

@@ -67,7 +67,7 @@ fn provider(name: &str, more: Value) -> Value {
 }
 
 #[tokio::test]
-async fn three_formats_say_the_same() {
+async fn three_formats_are_equivalent() {
     let folder = folder("formats");
     let texts = [
         ("a.toml", format!("[jam]\nissuer = 'i'\naudience = ['api', 'b']\n[jam.jwt]\nalg = 'HS256'\nsecret_key = '{SECRET}'\nttl = '2m'\n")),
@@ -110,7 +110,7 @@ async fn variables_have_three_forms_and_a_dollar_is_two() {
 }
 
 #[tokio::test]
-async fn variables_stand_in_lists_and_in_tables_within_tables() {
+async fn variables_are_expanded_in_lists_and_nested_tables() {
     let (old, new) = (
         Key::generate(Algorithm::EdDsa).unwrap(),
         Key::generate(Algorithm::EdDsa).unwrap(),
@@ -208,7 +208,7 @@ async fn an_empty_table_is_an_instance_without_engines() {
 }
 
 #[tokio::test]
-async fn numbers_and_truth_may_be_texts() {
+async fn numbers_and_booleans_may_be_strings() {
     let value = json!({ "session": {}, "otp": { "service": "acme", "digits": "$DIGITS" }, "passwords": { "rehash": "false" } });
     let loader = Config::value(&value).variables([("DIGITS", "8")]);
     let jam: Jam = Jam::builder(loader.load().unwrap()).build().await.unwrap();
@@ -218,7 +218,7 @@ async fn numbers_and_truth_may_be_texts() {
 
 /// Each of these prevents the start, with exactly these words.
 #[tokio::test]
-async fn a_setting_that_does_not_fit_ends_the_start() {
+async fn an_invalid_setting_prevents_the_start() {
     let pair = Key::generate(Algorithm::Es256).unwrap();
     let pem = pair.to_pkcs8_pem().unwrap().expose().clone();
     let public = pair.public_jwk().unwrap().to_string();
@@ -706,7 +706,7 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
 }
 
 #[tokio::test]
-async fn files_are_named_and_nothing_in_them_is_quoted() {
+async fn files_are_named_and_never_quoted() {
     let folder = folder("files");
     let texts = [
         (
@@ -832,7 +832,7 @@ async fn heard(loader: Loader) -> String {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_secret_that_everybody_may_read_is_warned_of() {
+async fn a_world_readable_secret_is_warned_about() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = folder("readable");

@@ -99,7 +99,7 @@ async fn every_method_works_with_a_provider_that_is_named() {
 }
 
 #[tokio::test]
-async fn a_provider_that_refuses_is_401_and_one_that_is_away_503() {
+async fn a_provider_that_rejects_is_401_and_an_unavailable_one_is_503() {
     let provider = Provider::start().await;
     let jam = built(&addressed(&provider)).await;
     let stale = Secret::new("stale".to_owned());
@@ -132,7 +132,7 @@ async fn a_provider_that_refuses_is_401_and_one_that_is_away_503() {
 }
 
 #[tokio::test]
-async fn each_setting_of_a_provider_does_something() {
+async fn each_setting_of_a_provider_has_an_effect() {
     let provider = Provider::start().await;
     let with = |more: Value| built_with(&provider, more);
     let url = async |jam: &Jam| {
@@ -208,7 +208,7 @@ async fn built_with(provider: &Provider, more: Value) -> Jam {
 }
 
 #[tokio::test]
-async fn a_provider_that_cannot_be_asked_ends_the_start() {
+async fn an_unreachable_provider_prevents_the_start() {
     let provider = Provider::start().await;
     provider.fail("/.well-known/openid-configuration", Fault::Status(500));
     let oauth = "setting `oauth2.providers.acme";

@@ -186,7 +186,7 @@ async fn the_secret_key_and_the_algorithm_are_those_of_access_tokens() {
 
 /// ACCESS_TOKEN_LIFETIME and REFRESH_TOKEN_LIFETIME.
 #[tokio::test]
-async fn both_lifetimes_end_what_they_are_of() {
+async fn both_lifetimes_are_enforced() {
     let changes = [
         ("JAM__REFRESH__ACCESS_TTL", "5m"),
         ("JAM__REFRESH__ABSOLUTE", "2d"),
@@ -285,7 +285,7 @@ async fn the_schemes_of_passwords_are_those_that_are_listed() {
 
 /// BASE and GET_SESSION.
 #[tokio::test]
-async fn what_is_kept_is_in_the_database_and_on_the_connections_of_the_application() {
+async fn state_is_in_the_database_and_on_the_connections_of_the_application() {
     let shop = shop(&[]).await;
     shop.login().await;
     let entries = sqlx::query_scalar("SELECT count(*) FROM tower_jam.entries");
@@ -299,7 +299,7 @@ async fn what_is_kept_is_in_the_database_and_on_the_connections_of_the_applicati
 
 /// BLACKLIST_ENABLED and BLACKLIST_STRATEGY: what a logout revokes.
 #[tokio::test]
-async fn a_logout_ends_what_the_blacklist_says() {
+async fn a_logout_revokes_what_the_blacklist_says() {
     for (blacklist, access, refresh) in [
         // BLACKLIST_ENABLED = False
         ("dangerous_none", 200, 200),
@@ -318,7 +318,7 @@ async fn a_logout_ends_what_the_blacklist_says() {
 
 /// ROTATE_REFRESH_TOKENS.
 #[tokio::test]
-async fn a_refresh_gives_a_new_refresh_token_unless_it_is_told_not_to() {
+async fn a_refresh_returns_a_new_refresh_token_unless_configured_otherwise() {
     for rotates in [true, false] {
         let shop = shop(&[("JAM__REFRESH__ROTATE", &rotates.to_string())]).await;
         let pair = shop.login().await;
@@ -334,7 +334,7 @@ async fn a_refresh_gives_a_new_refresh_token_unless_it_is_told_not_to() {
 
 /// MAX_DEVICES_PER_USER.
 #[tokio::test]
-async fn no_more_devices_are_logged_in_than_may_be() {
+async fn no_more_devices_are_logged_in_than_the_limit() {
     let shop = shop(&[("JAM__REFRESH__MAX_DEVICES", "1")]).await;
     let first = shop.login().await;
     let second = shop.login().await;

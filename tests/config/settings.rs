@@ -147,7 +147,7 @@ async fn tokens_are_of_the_types_the_life_and_the_leeway_of_their_table() {
 }
 
 #[tokio::test]
-async fn tokens_are_called_back_as_the_list_of_their_table_can() {
+async fn tokens_are_revoked_as_the_list_of_their_table_can() {
     for kind in ["jwt", "paseto"] {
         for (list, is_known) in [("none", false), ("black", true), ("white", true)] {
             let mut tables = json!({
@@ -249,7 +249,7 @@ async fn codes_are_what_their_table_says() {
 /// An enrolled authenticator: by how much its clock may be off, how many guesses are allowed, and
 /// how long the lock lasts.
 #[tokio::test]
-async fn codes_are_judged_as_their_table_says() {
+async fn codes_are_checked_as_their_table_says() {
     let table = json!({ "service": "Acme", "window": 0, "max_failures": 2, "lock": "5m", "secret_bits": 256 });
     let (jam, clock, _) = configured(json!({ "otp": table })).await;
     let otp = jam.otp().unwrap();
@@ -289,7 +289,7 @@ async fn codes_are_judged_as_their_table_says() {
 }
 
 #[tokio::test]
-async fn a_counter_may_have_run_on_as_far_as_its_table_says() {
+async fn a_counter_may_be_ahead_as_far_as_its_table_says() {
     for (look_ahead, is_good) in [(0, false), (3, true)] {
         let table = json!({ "type": "hotp", "look_ahead": look_ahead });
         let (jam, ..) = configured(json!({ "otp": table })).await;

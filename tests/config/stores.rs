@@ -325,7 +325,7 @@ async fn an_authority_of_its_own_is_trusted_for_tls() {
 }
 
 #[tokio::test]
-async fn a_redis_that_may_forget_is_refused_unless_that_is_allowed() {
+async fn a_redis_that_may_evict_is_refused_unless_allowed() {
     let shape = Shape {
         arguments: ["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]
             .map(str::to_owned)
@@ -343,7 +343,7 @@ async fn a_redis_that_may_forget_is_refused_unless_that_is_allowed() {
 }
 
 #[tokio::test]
-async fn a_capacity_of_memory_is_kept_to() {
+async fn the_capacity_of_memory_is_enforced() {
     let jam = built(&instance(json!({ "store": { "capacity": 3 } }))).await;
     let put = |n: u8| {
         let write = tower_jam::store::Write::new("value", tower_jam::Timestamp::NEVER);
@@ -364,7 +364,7 @@ async fn a_capacity_of_memory_is_kept_to() {
 
 /// Each error names the setting, and neither the error nor a cause of it contains the password.
 #[tokio::test]
-async fn a_store_that_does_not_start_is_told_with_its_setting() {
+async fn a_store_that_does_not_start_is_reported_with_its_setting() {
     let folder = Folder::new("stores");
     let missing = folder.path().join("missing.pem");
     let port = free_port();

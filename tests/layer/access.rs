@@ -167,7 +167,7 @@ fn odd_bearer() -> (&'static str, String) {
 }
 
 #[tokio::test]
-async fn tokens_let_in_whom_they_name_and_a_bad_one_is_never_forgiven() {
+async fn a_token_authenticates_its_subject_and_an_invalid_one_is_never_ignored() {
     let world = World::new().await;
     let rows = vec![
         ("nothing", vec![], REFUSED, NOBODY),
@@ -193,7 +193,7 @@ async fn tokens_let_in_whom_they_name_and_a_bad_one_is_never_forgiven() {
 }
 
 #[tokio::test]
-async fn sessions_let_in_whom_they_know_and_a_dead_one_is_absence() {
+async fn a_session_authenticates_its_user_and_a_dead_one_counts_as_absent() {
     let world = World::new().await;
     let twice = ("cookie", format!("{}; __Host-sid=other", world.cookie().1));
     let rows = vec![
@@ -213,7 +213,7 @@ async fn sessions_let_in_whom_they_know_and_a_dead_one_is_absence() {
 }
 
 #[tokio::test]
-async fn of_two_engines_the_one_in_whose_place_the_credential_is_answers() {
+async fn of_two_engines_the_one_whose_source_has_the_credential_decides() {
     let world = World::new().await;
     let rows = || {
         vec![
@@ -295,7 +295,7 @@ async fn a_guest_of_two_engines_logs_in_through_the_session() {
 }
 
 #[tokio::test]
-async fn a_layer_that_reads_where_neither_engine_does_is_a_mistake_that_the_log_explains() {
+async fn a_layer_that_reads_where_neither_engine_does_is_an_error_that_the_log_explains() {
     let world = World::new().await;
     let log = Log::start();
     let elsewhere = CredentialSource::header(http::HeaderName::from_static("x-token"));
@@ -315,7 +315,7 @@ async fn a_layer_that_reads_where_neither_engine_does_is_a_mistake_that_the_log_
 }
 
 #[tokio::test]
-async fn an_engine_of_a_pair_may_be_told_another_place() {
+async fn an_engine_of_a_pair_may_have_another_source() {
     let world = World::new().await;
     let header = http::HeaderName::from_static("x-token");
     let jwt = world
@@ -330,7 +330,7 @@ async fn an_engine_of_a_pair_may_be_told_another_place() {
 }
 
 #[tokio::test]
-async fn a_user_of_another_type_is_a_mistake_that_only_the_log_explains() {
+async fn a_user_of_another_type_is_an_error_that_only_the_log_explains() {
     let world = World::new().await;
     let app = routes().route_layer(JwtLayer::new(world.jwt.clone()).optional());
     let log = Log::start();
@@ -352,7 +352,7 @@ async fn a_user_of_another_type_is_a_mistake_that_only_the_log_explains() {
 }
 
 #[tokio::test]
-async fn without_a_layer_every_extractor_is_a_mistake_and_the_log_says_what_to_add() {
+async fn without_a_layer_every_extractor_fails_and_the_log_says_what_to_add() {
     let world = World::new().await;
     let log = Log::start();
     assert_eq!(row(&routes(), &[]).await, BROKEN);
@@ -369,7 +369,7 @@ async fn without_a_layer_every_extractor_is_a_mistake_and_the_log_says_what_to_a
 }
 
 #[tokio::test]
-async fn a_session_where_only_tokens_are_read_is_a_mistake_and_an_optional_one_is_none() {
+async fn a_session_extractor_behind_a_token_layer_fails_unless_optional() {
     let world = World::new().await;
     let log = Log::start();
     let app = routes().route_layer(JwtLayer::new(world.jwt.clone()));
@@ -388,7 +388,7 @@ async fn a_session_where_only_tokens_are_read_is_a_mistake_and_an_optional_one_i
 }
 
 #[tokio::test]
-async fn a_guard_tells_nobody_from_no_layer() {
+async fn a_guard_distinguishes_an_anonymous_caller_from_a_missing_layer() {
     let world = World::new().await;
     let guarded = || routes().route_layer(GuardLayer::new(role("reader")));
     let log = Log::start();

@@ -251,7 +251,7 @@ async fn the_table_names_every_kind_that_there_is() {
 }
 
 #[tokio::test]
-async fn nothing_that_was_presented_is_forgiven_on_an_optional_route() {
+async fn no_invalid_credential_is_ignored_on_an_optional_route() {
     let app = Router::new()
         .route("/", routing::get(async || "in"))
         .route_layer(AuthLayer::new(Oracle::new()).optional());
@@ -303,7 +303,7 @@ async fn a_boxed_body_is_made_by_a_function() {
 }
 
 #[tokio::test]
-async fn a_closure_answers_as_it_likes_and_knows_how_it_was_asked() {
+async fn a_closure_responds_freely_and_sees_the_request() {
     let responder = |rejection: &Rejection, asked: &RequestContext| {
         let text = format!(
             "{} {} {}",
@@ -337,7 +337,7 @@ async fn a_closure_answers_as_it_likes_and_knows_how_it_was_asked() {
 }
 
 #[test]
-fn a_realm_that_cannot_stand_in_a_header_is_refused() {
+fn a_realm_that_is_not_a_valid_header_is_refused() {
     for realm in ["", "a\nb", "käse", "tab\t"] {
         assert!(HttpResponder::new().with_realm(realm).is_err(), "{realm:?}");
         assert!(GrpcResponder::new().with_realm(realm).is_err(), "{realm:?}");

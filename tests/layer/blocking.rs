@@ -135,7 +135,7 @@ fn many_threads_share_one_handle() {
 
 /// The first call waits for something that only the second call does.
 #[test]
-fn a_call_that_waits_does_not_hold_up_others() {
+fn a_call_that_waits_does_not_delay_others() {
     let worker = Worker::start().unwrap();
     let (open, opened) = tokio::sync::oneshot::channel::<()>();
     thread::scope(|scope| {
@@ -206,7 +206,7 @@ fn a_handle_may_be_dropped_on_its_own_thread() {
 }
 
 #[test]
-fn what_the_engine_says_is_passed_on_with_its_cause() {
+fn the_error_of_the_engine_is_returned_with_its_cause() {
     let store = Arc::new(FailingStore::new(Arc::new(MemoryStore::new())));
     let sessions = Sessions::<Claims>::builder(store.clone(), &MasterSecret::generate());
     let sessions = Blocking::new(sessions.build().unwrap()).unwrap();

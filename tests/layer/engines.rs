@@ -43,7 +43,7 @@ async fn ask(app: &Router, method: &str, uri: &str, headers: &[(&str, &str)]) ->
 }
 
 #[tokio::test]
-async fn a_source_of_ones_own_finds_misses_and_refuses() {
+async fn a_custom_source_finds_misses_and_rejects() {
     let required = app(AuthLayer::new(Oracle::new()).read_from(in_query()));
     let optional = app(AuthLayer::new(Oracle::new())
         .read_from(in_query())
@@ -73,7 +73,7 @@ async fn a_source_of_ones_own_finds_misses_and_refuses() {
 }
 
 #[tokio::test]
-async fn what_a_browser_sends_on_its_own_must_not_come_from_another_site() {
+async fn ambient_credentials_are_rejected_from_another_site() {
     let cookie = CredentialSource::cookie("word").unwrap();
     let by_cookie = app(AuthLayer::new(Oracle::new()).read_from(cookie));
     let by_query = app(AuthLayer::new(Oracle::new()).read_from(in_query()));
@@ -113,7 +113,7 @@ async fn what_a_browser_sends_on_its_own_must_not_come_from_another_site() {
 }
 
 #[tokio::test]
-async fn a_request_of_another_site_is_refused_before_the_engine_is_asked() {
+async fn a_cross_site_request_is_rejected_before_the_engine_runs() {
     let cookie = CredentialSource::cookie("word").unwrap();
     let app = app(AuthLayer::new(Oracle::new()).read_from(cookie).optional());
     let foreign = ("sec-fetch-site", "cross-site");
@@ -130,7 +130,7 @@ async fn a_request_of_another_site_is_refused_before_the_engine_is_asked() {
 }
 
 #[tokio::test]
-async fn a_header_beside_a_cookie_is_no_way_around_the_rule_and_not_bound_by_it() {
+async fn a_header_beside_a_cookie_neither_bypasses_the_rule_nor_falls_under_it() {
     let source = CredentialSource::cookie("word").unwrap();
     let source = source.or(CredentialSource::header(http::HeaderName::from_static(
         "x-word",
@@ -154,7 +154,7 @@ async fn a_header_beside_a_cookie_is_no_way_around_the_rule_and_not_bound_by_it(
 }
 
 #[tokio::test]
-async fn who_has_a_csrf_token_of_its_own_may_switch_the_rule_off() {
+async fn an_application_with_its_own_csrf_token_can_disable_the_rule() {
     let cookie = CredentialSource::cookie("word").unwrap();
     let layer = AuthLayer::new(Oracle::new()).read_from(cookie);
     let app = app(layer.dangerous_allow_cross_site());
@@ -168,7 +168,7 @@ async fn who_has_a_csrf_token_of_its_own_may_switch_the_rule_off() {
 
 /// An engine may bind its proof to the request's method and target.
 #[tokio::test]
-async fn an_engine_sees_method_and_target_and_the_place() {
+async fn an_engine_sees_method_target_and_source() {
     #[derive(Clone)]
     struct Signed;
 

@@ -50,7 +50,7 @@ fn sessions(jam: &TestJam, seen: &Seen) -> Sessions<Claims> {
 }
 
 #[tokio::test]
-async fn sessions_tell_of_each_thing_once() {
+async fn sessions_send_each_event_once() {
     let (jam, seen) = (TestJam::<Claims>::new(), Seen::default());
     let sessions = sessions(&jam, &seen);
 
@@ -89,7 +89,7 @@ async fn sessions_tell_of_each_thing_once() {
 }
 
 #[tokio::test]
-async fn a_handle_tells_as_the_engine_does_and_guests_are_nobody() {
+async fn a_handle_sends_the_same_events_and_guests_send_none() {
     let (jam, seen) = (TestJam::<Claims>::new(), Seen::default());
     let handler = service_fn(async |request: Request<()>| {
         let session = request.extensions().get::<Session>().unwrap();
@@ -135,7 +135,7 @@ async fn a_handle_tells_as_the_engine_does_and_guests_are_nobody() {
 }
 
 #[tokio::test]
-async fn lists_tell_of_what_is_called_back() {
+async fn lists_send_an_event_for_each_revocation() {
     for is_black in [true, false] {
         let (jam, seen) = (TestJam::<Claims>::new(), Seen::default());
         let store = jam.store().clone();

@@ -89,7 +89,7 @@ async fn a_guard_sees_the_identity_of_the_layer_around_it() {
 }
 
 #[tokio::test]
-async fn an_inner_layer_undoes_what_an_outer_one_said_of_nobody() {
+async fn an_inner_layer_overrides_an_anonymous_outer_one() {
     let world = World::new().await;
     let app = routes()
         .route_layer(GuardLayer::new(role("writer")))
@@ -202,7 +202,7 @@ async fn an_engine_may_strengthen_the_outer_identity_and_keeps_its_user() {
 
 /// A rejection that says more than "missing" must not be replaced by the other engine's "missing".
 #[tokio::test]
-async fn of_two_engines_the_one_with_something_to_say_of_absence_says_it() {
+async fn of_two_engines_the_more_specific_rejection_of_absence_is_returned() {
     #[derive(Clone)]
     struct Silent;
 

@@ -106,7 +106,7 @@ async fn only_the_ready_service_is_called() {
 }
 
 #[tokio::test]
-async fn a_refused_request_never_reaches_the_service_and_gives_its_permit_back() {
+async fn a_rejected_request_never_reaches_the_service_and_releases_its_permit() {
     let (fussy, calls) = Fussy::new();
     let mut service = ServiceBuilder::new()
         .layer(AuthLayer::new(Oracle::new()))
@@ -242,7 +242,7 @@ async fn an_error_of_the_service_keeps_its_type_and_value() {
 }
 
 #[tokio::test]
-async fn a_timeout_inside_or_outside_is_told_as_the_timeout_that_it_is() {
+async fn a_timeout_inside_or_outside_is_reported_as_a_timeout() {
     let never = |_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>();
     let auth = AuthLayer::new(Oracle::new());
     let guard = GuardLayer::new(role("alice"));
@@ -328,7 +328,7 @@ where
 /// A caller may be cancelled at every await: while the store is read, while the handler runs, while
 /// the last use is recorded. The next caller finds the service unchanged.
 #[tokio::test]
-async fn a_caller_that_vanishes_leaves_the_permit_and_the_session() {
+async fn a_cancelled_caller_releases_the_permit_and_keeps_the_session() {
     let world = World::pausing().await;
     let mut service = ServiceBuilder::new()
         .layer(SessionLayer::new(world.sessions.clone()))

@@ -137,7 +137,7 @@ async fn logs_in(oauth: &OAuth2, browser: &Browser) -> Result<ProviderLogin, OAu
 }
 
 #[tokio::test]
-async fn a_certified_server_logs_users_in_however_the_client_proves_itself() {
+async fn a_certified_server_logs_users_in_with_each_client_authentication() {
     let server = server().await;
     for client in ["basic", "post", "signed"] {
         let oauth = server.client(client).await;
@@ -169,7 +169,7 @@ async fn a_certified_server_logs_users_in_however_the_client_proves_itself() {
 }
 
 #[tokio::test]
-async fn a_certified_server_refuses_who_is_not_the_client_and_what_is_used_up() {
+async fn a_certified_server_rejects_other_clients_and_used_codes() {
     let server = server().await;
     let stranger = oauth(server.known("basic").await.client_secret("another"));
     let refused = logs_in(&stranger, &Browser::new()).await.unwrap_err();

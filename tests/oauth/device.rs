@@ -29,7 +29,7 @@ async fn poll(world: &World, device: DeviceCode) -> (Result<ProviderLogin, OAuth
 }
 
 #[tokio::test]
-async fn a_device_waits_as_long_as_it_is_told_to() {
+async fn a_device_waits_as_long_as_the_provider_says() {
     let world = crate::world::world_with(|it| it.request_timeout(Duration::from_secs(30))).await;
     world.provider.change(|it| {
         it.interval = 3;
@@ -58,7 +58,7 @@ async fn a_device_waits_as_long_as_it_is_told_to() {
 
 /// A signed assertion of the client is valid once and for minutes, and a user may take longer.
 #[tokio::test]
-async fn each_question_of_a_device_has_its_own_proof_of_the_client() {
+async fn each_poll_of_a_device_has_its_own_client_assertion() {
     let key = tower_jam::Key::generate(tower_jam::Algorithm::Es256).unwrap();
     let world = crate::world::world_with(|it| it.private_key(key)).await;
     world.provider.change(|it| {
@@ -79,7 +79,7 @@ async fn each_question_of_a_device_has_its_own_proof_of_the_client() {
 }
 
 #[tokio::test]
-async fn a_provider_cannot_ask_for_an_absurd_pause() {
+async fn a_provider_cannot_request_an_absurd_pause() {
     let world = world().await;
     world.provider.change(|it| it.interval = u64::MAX);
     let refused = world.oauth.device().await.unwrap_err();
@@ -87,7 +87,7 @@ async fn a_provider_cannot_ask_for_an_absurd_pause() {
 }
 
 #[tokio::test]
-async fn a_user_who_says_no_on_a_device_ends_it() {
+async fn a_denial_by_the_user_ends_the_login_of_a_device() {
     for code in ["access_denied", "expired_token", "invalid_grant"] {
         let world = world().await;
         world.provider.change(|it| it.device = vec![error(code)]);

@@ -11,7 +11,7 @@ use tower_jam::{
 use crate::world::{CALLBACK, settings, world};
 
 #[tokio::test]
-async fn each_end_of_a_login_is_told_once_and_names_no_secret() {
+async fn each_end_of_a_login_has_one_event_without_a_secret() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let hook = {
         let seen = Arc::clone(&seen);

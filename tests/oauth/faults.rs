@@ -67,7 +67,7 @@ async fn every_fault_of_a_provider_ends_in_a_clear_error_within_the_time_out() {
 /// Concurrent logins share one fetch of the keys: none waits for the attempts of the others in
 /// turn.
 #[tokio::test]
-async fn logins_that_wait_for_keys_together_end_together() {
+async fn logins_that_wait_for_keys_share_one_fetch() {
     let world = impatient().await;
     world.provider.fail("/keys", Fault::Hang);
     let mut logins = tokio::task::JoinSet::new();
@@ -108,7 +108,7 @@ async fn an_application_starts_while_its_provider_is_away() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_by_its_code_whatever_its_status() {
+async fn a_rejection_is_reported_by_its_code_whatever_its_status() {
     let world = world().await;
     // As GitHub does it: 200 with an error in the body.
     world.provider.change(|it| {

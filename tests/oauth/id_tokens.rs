@@ -93,7 +93,7 @@ async fn an_id_token_by_another_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_login_without_the_id_token_that_was_asked_for_is_refused() {
+async fn a_login_without_the_requested_id_token_is_rejected() {
     let world = world().await;
     world.provider.change(|it| {
         it.tokens = Some(json!({ "access_token": "a", "token_type": "Bearer" }));
@@ -140,7 +140,7 @@ async fn a_broken_key_loses_no_other() {
 }
 
 #[tokio::test]
-async fn a_provider_with_a_new_key_is_believed_after_its_keys_are_read_anew() {
+async fn a_new_key_of_a_provider_is_accepted_after_its_keys_are_fetched_again() {
     let world = world().await;
     let mut old = Key::generate(Algorithm::Es256)
         .unwrap()
@@ -168,7 +168,7 @@ async fn a_provider_with_a_new_key_is_believed_after_its_keys_are_read_anew() {
 }
 
 #[tokio::test]
-async fn a_login_older_than_was_asked_for_is_refused() {
+async fn a_login_older_than_requested_is_rejected() {
     let world = world().await;
     let age = Duration::from_secs(300);
     for (auth_time, is_good) in [

@@ -47,7 +47,7 @@ async fn a_user_logs_in_with_a_provider() {
 }
 
 #[tokio::test]
-async fn code_flow_with_s256_is_all_there_is() {
+async fn only_the_code_flow_with_s256_is_used() {
     let world = world().await;
     let url = Url::parse(&world.oauth.authorize().await.unwrap().url).unwrap();
     let get = |name: &str| {
@@ -141,7 +141,7 @@ async fn tabs_of_a_browser_log_in_side_by_side() {
 
 /// A browser that begins many logins must not make its requests too long for the server.
 #[tokio::test]
-async fn a_browser_keeps_few_logins_and_the_newest_of_them() {
+async fn a_browser_keeps_only_the_newest_pending_logins() {
     for page in ["/cart".to_owned(), format!("/{}", "\"".repeat(2047))] {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let world = world_by(clock.clone()).await;
@@ -187,7 +187,7 @@ async fn a_browser_keeps_few_logins_and_the_newest_of_them() {
 
 /// A stranger can begin any number of logins, and finish any number that never began.
 #[tokio::test]
-async fn beginning_a_login_writes_nothing_nor_does_an_end_that_has_no_beginning() {
+async fn neither_beginning_a_login_nor_finishing_an_unknown_one_writes() {
     let world = world().await;
     let mut last = None;
     for _ in 0..100 {
@@ -242,7 +242,7 @@ async fn the_cookie_is_for_this_host_and_for_no_script() {
 }
 
 #[tokio::test]
-async fn a_client_proves_itself_by_body_or_by_a_signed_token() {
+async fn a_client_authenticates_by_body_or_by_a_signed_assertion() {
     let world = world_with(|it| it.secret_in_body()).await;
     world.logs_in().await.unwrap();
     let asked = &world.provider.seen("/token")[0];
@@ -311,7 +311,7 @@ async fn a_signed_proof_is_for_the_issuer_alone_at_every_endpoint() {
 }
 
 #[tokio::test]
-async fn a_provider_tells_its_own_addresses() {
+async fn a_provider_publishes_its_own_addresses() {
     let world = world().await;
     let url = &world.provider.url;
     let asked = Provider::discover("acme", url, CLIENT).dangerous_http_on_loopback();
@@ -332,7 +332,7 @@ async fn a_provider_tells_its_own_addresses() {
 }
 
 #[tokio::test]
-async fn a_provider_without_id_tokens_is_asked_who_it_is() {
+async fn a_provider_without_id_tokens_is_asked_for_the_user_info() {
     let world = world_with(|it| it.scopes(["read:user"])).await;
     world.provider.change(|it| {
         it.tokens = Some(json!({

@@ -31,7 +31,7 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn a_browser_is_led_to_the_provider_and_back_into_a_session() {
+async fn a_browser_is_redirected_to_the_provider_and_back_into_a_session() {
     let site = site(USUAL).await;
     assert_eq!(site.browser.get(&site.at("/me")).await.status(), 401);
     let page = site
@@ -56,7 +56,7 @@ async fn a_browser_is_led_to_the_provider_and_back_into_a_session() {
 /// Ten browsers are at the provider while their user logs out everywhere. Their callbacks create no
 /// session.
 #[tokio::test]
-async fn a_login_that_is_with_the_provider_as_its_user_logs_out_everywhere_makes_no_session() {
+async fn a_login_at_the_provider_during_a_logout_everywhere_creates_no_session() {
     let site = site(USUAL).await;
     let mut callbacks = Vec::new();
     for _ in 0..10 {
@@ -78,7 +78,7 @@ async fn a_login_that_is_with_the_provider_as_its_user_logs_out_everywhere_makes
 /// A login with the provider is one factor: a user with a second factor here must give a code too,
 /// for a session or a pair, and has nothing before that.
 #[tokio::test]
-async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
+async fn a_user_with_a_second_factor_gives_a_code_after_the_provider() {
     let second_page: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims> =
         |it| it.second_step_page("/cart");
     let pair: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims> =
@@ -165,7 +165,7 @@ async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
 /// A provider may send an unlocked browser back without a prompt. Unless the provider states when
 /// the user authenticated, the age of the login is unknown.
 #[tokio::test]
-async fn a_login_of_unknown_age_is_fresh_for_nothing() {
+async fn a_login_of_unknown_age_is_never_fresh() {
     let enroll = async |site: &Site| {
         let client = reqwest::Client::new();
         let cookie = site.browser.cookie(&site.url, "__Host-refresh").unwrap();
@@ -238,7 +238,7 @@ async fn a_login_of_unknown_age_is_fresh_for_nothing() {
 }
 
 #[tokio::test]
-async fn every_step_is_a_303_that_nobody_keeps() {
+async fn every_step_is_a_303_that_is_not_cached() {
     let site = site(USUAL).await;
     let begun = site.browser.get(&site.at("/oauth/acme/login")).await;
     let back = before_callback(&site, "/oauth/acme/login").await;
@@ -307,7 +307,7 @@ async fn a_form_that_the_provider_posts_ends_a_login() {
 }
 
 #[tokio::test]
-async fn a_callback_that_is_not_good_is_a_400_and_makes_no_session() {
+async fn an_invalid_callback_is_a_400_and_creates_no_session() {
     let site = site(USUAL).await;
     let good = before_callback(&site, "/oauth/acme/login").await;
     let with = |name: &str, value: Option<&str>| {
@@ -407,7 +407,7 @@ async fn a_browser_is_never_sent_to_another_origin() {
 }
 
 #[tokio::test]
-async fn whoever_has_no_account_or_may_not_log_in_gets_no_session() {
+async fn a_user_without_an_account_or_disabled_gets_no_session() {
     let site = site(USUAL).await;
     // Another subject with the same e-mail address is another person.
     site.provider.change(|it| {
@@ -460,7 +460,7 @@ async fn a_failure_can_have_a_page() {
 }
 
 #[tokio::test]
-async fn a_provider_or_a_store_that_is_away_is_a_503() {
+async fn an_unavailable_provider_or_store_is_a_503() {
     let site = site(USUAL).await;
     site.provider
         .fail("/token", crate::provider::Fault::Status(500));
@@ -482,7 +482,7 @@ async fn a_provider_or_a_store_that_is_away_is_a_503() {
 }
 
 #[tokio::test]
-async fn another_provider_or_method_is_not_there() {
+async fn an_unknown_provider_or_method_is_not_found() {
     let site = site(USUAL).await;
     for path in [
         "/oauth/other/login",

@@ -82,7 +82,7 @@ async fn no_secret_is_in_a_log_an_error_a_debug_or_the_store() {
 }
 
 #[tokio::test]
-async fn settings_that_would_be_a_hole_are_refused() {
+async fn insecure_settings_are_refused() {
     let world = world().await;
     let good = || crate::world::settings(&world.provider);
     for (setting, builder) in [

@@ -68,7 +68,7 @@ async fn a_state_that_is_wrong_missing_or_foreign_is_refused_and_uses_nothing_up
 /// Any visitor can begin logins and come back with an error. What is recorded of them must not keep
 /// others from logging in.
 #[tokio::test]
-async fn logins_that_come_to_nothing_do_not_fill_the_store() {
+async fn abandoned_logins_do_not_fill_the_store() {
     let provider = Provider::start().await;
     let store = Arc::new(MemoryStore::new().with_capacity(16));
     let known = settings(&provider).build().unwrap();
@@ -90,7 +90,7 @@ async fn logins_that_come_to_nothing_do_not_fill_the_store() {
 }
 
 #[tokio::test]
-async fn a_state_is_good_once_whatever_comes_of_it() {
+async fn a_state_is_accepted_once_whatever_the_outcome() {
     let world = world().await;
     let Returned { callback, cookie } = world.goes().await;
     let cookie = Some(cookie.as_str());
@@ -109,7 +109,7 @@ async fn a_state_is_good_once_whatever_comes_of_it() {
 /// Two clients with one secret and one store: neither finishes a login that the other began,
 /// whether the name or the issuer distinguishes them.
 #[tokio::test]
-async fn a_login_that_began_with_one_provider_ends_with_no_other() {
+async fn a_login_with_one_provider_cannot_be_finished_with_another() {
     let world = world().await;
     let secret = MasterSecret::generate();
     let client = |name: &str, issuer: &str| {
@@ -130,7 +130,7 @@ async fn a_login_that_began_with_one_provider_ends_with_no_other() {
 }
 
 #[tokio::test]
-async fn a_user_who_says_no_is_not_logged_in() {
+async fn a_user_who_denies_consent_is_not_logged_in() {
     let world = world().await;
     for (error, told) in [
         ("access_denied", "access_denied"),
@@ -157,7 +157,7 @@ async fn a_user_who_says_no_is_not_logged_in() {
 }
 
 #[tokio::test]
-async fn an_absurd_code_reaches_nobody() {
+async fn an_absurd_code_is_never_sent() {
     let world = world().await;
     let long = "a".repeat(4097);
     for code in [None, Some(""), Some(&*long)] {
@@ -175,7 +175,7 @@ async fn an_absurd_code_reaches_nobody() {
 }
 
 #[tokio::test]
-async fn an_answer_of_another_issuer_is_refused() {
+async fn a_callback_of_another_issuer_is_rejected() {
     let world = world_with(|it| it.require_issuer()).await;
     for iss in [
         None,
@@ -288,7 +288,7 @@ async fn a_login_ends_within_ten_minutes_on_any_node_and_across_a_new_secret() {
 /// The record that a login was used remains until no node accepts its state any more, whichever
 /// clock is ahead.
 #[tokio::test]
-async fn a_login_that_was_used_is_used_for_a_node_whose_clock_is_behind() {
+async fn a_used_login_is_used_for_a_node_whose_clock_is_behind() {
     let provider = Provider::start().await;
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let behind = Arc::new(ManualClock::at(SystemClock.now()));
@@ -316,7 +316,7 @@ async fn a_login_that_was_used_is_used_for_a_node_whose_clock_is_behind() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_lets_nobody_in() {
+async fn an_unavailable_store_accepts_no_login() {
     let world = world().await;
     let Returned { callback, cookie } = world.goes().await;
     world.store.set_down(true);

@@ -42,7 +42,7 @@ async fn fifty_refreshes_at_once_are_one_request() {
 }
 
 #[tokio::test]
-async fn a_caller_who_vanishes_does_not_lose_the_new_token() {
+async fn a_cancelled_caller_does_not_lose_the_new_token() {
     let world = world().await;
     let token = secret("refresh-swordfish-1");
     world
@@ -67,7 +67,7 @@ async fn a_caller_who_vanishes_does_not_lose_the_new_token() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_failed_is_tried_anew() {
+async fn a_failed_refresh_is_retried() {
     let world = world().await;
     let refused = world.oauth.refresh(&secret("gone")).await.unwrap_err();
     assert!(matches!(&refused, OAuthError::Refused { code } if code == "invalid_grant"));
@@ -79,7 +79,7 @@ async fn a_refresh_that_failed_is_tried_anew() {
 }
 
 #[tokio::test]
-async fn a_token_for_the_application_is_asked_for_once() {
+async fn a_token_for_the_application_is_requested_once() {
     let world = world().await;
     let asked = async |scopes: &[&str]| {
         let scopes = scopes.to_vec();
@@ -111,7 +111,7 @@ async fn a_token_for_the_application_is_asked_for_once() {
 }
 
 #[tokio::test]
-async fn a_token_that_lives_shortly_is_not_kept() {
+async fn a_short_lived_token_is_not_cached() {
     let world = world().await;
     world.provider.change(|it| it.expires_in = Some(30));
     for requests in 1..=2 {
@@ -123,7 +123,7 @@ async fn a_token_that_lives_shortly_is_not_kept() {
 /// With a server that does not rotate refresh tokens, a token that had been revoked was still
 /// returned.
 #[tokio::test]
-async fn what_is_revoked_is_not_handed_out_again() {
+async fn a_revoked_token_is_not_returned_again() {
     let world = world().await;
     let token = secret("refresh-swordfish-1");
     let own = world.oauth.client_credentials(["a"]).await.unwrap();
@@ -145,7 +145,7 @@ async fn what_is_revoked_is_not_handed_out_again() {
 }
 
 #[tokio::test]
-async fn a_token_is_ended_at_the_provider() {
+async fn a_token_is_revoked_at_the_provider() {
     let world = world().await;
     world
         .oauth
@@ -183,7 +183,7 @@ async fn a_token_is_ended_at_the_provider() {
 
 /// No clock can represent such a lifetime, and the caller must not get a panic instead of a token.
 #[tokio::test]
-async fn a_token_that_lives_for_ever_is_handed_out() {
+async fn a_token_that_never_expires_is_returned() {
     let world = world().await;
     world.provider.change(|it| it.expires_in = Some(u64::MAX));
     let tokens = world.oauth.client_credentials(["a"]).await.unwrap();

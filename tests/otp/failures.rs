@@ -10,7 +10,7 @@ use super::world::{App, WRONG, verify};
 const CALLS: usize = 2;
 
 #[tokio::test]
-async fn whichever_call_fails_it_is_503_and_costs_nothing() {
+async fn a_failure_of_any_call_is_503_and_costs_nothing() {
     for n in 1..=CALLS {
         let app = App::new();
         let (probe, otp) = app.probed();
@@ -73,7 +73,7 @@ async fn a_lost_answer_neither_repeats_a_use_nor_counts_twice() {
 }
 
 #[tokio::test]
-async fn with_the_store_away_nothing_is_right_and_nobody_unenrolled() {
+async fn with_an_unavailable_store_no_code_is_accepted_and_no_user_unenrolled() {
     let app = App::new();
     let (probe, otp) = app.probed();
     let (secret, _) = app.enrolled(&otp, "alice").await;

@@ -111,7 +111,7 @@ async fn ask(routes: &Router, headers: &[(&str, &str)]) -> Answer {
 }
 
 #[tokio::test]
-async fn a_code_strengthens_the_identity_for_its_request_and_no_code_is_asked_for() {
+async fn a_code_adds_its_factor_to_the_identity_and_a_missing_one_is_challenged() {
     let shop = Shop::open().await;
     let routes = shop.routes(OtpGuard::new(shop.otp.clone()).within(5 * MINUTE));
     let bearer = format!("Bearer {}", shop.token("alice", false).await);
@@ -134,7 +134,7 @@ async fn a_code_strengthens_the_identity_for_its_request_and_no_code_is_asked_fo
 
 /// A wrong code leaves the token valid, so the challenge must not make clients discard it.
 #[tokio::test]
-async fn wrong_used_malformed_and_unenrolled_are_one_step_up_answer_and_a_lock_is_429() {
+async fn wrong_used_malformed_and_unenrolled_have_one_step_up_response_and_a_lock_is_429() {
     let shop = Shop::open().await;
     let routes = shop.routes(OtpGuard::new(shop.otp.clone()));
     let alice = format!("Bearer {}", shop.token("alice", false).await);
@@ -172,7 +172,7 @@ async fn wrong_used_malformed_and_unenrolled_are_one_step_up_answer_and_a_lock_i
 }
 
 #[tokio::test]
-async fn a_proof_is_taken_until_its_time_is_up_and_is_never_younger_than_the_login() {
+async fn a_proof_is_accepted_until_it_expires_and_is_never_younger_than_the_login() {
     let shop = Shop::open().await;
     let routes = shop.routes(OtpGuard::new(shop.otp.clone()).within(5 * MINUTE));
     let bearer = format!("Bearer {}", shop.token("alice", true).await);
@@ -216,7 +216,7 @@ async fn layers_that_are_stacked_wrongly_are_500() {
 /// A caller without a credential behind an optional layer is asked for one, and gets no internal
 /// error.
 #[tokio::test]
-async fn nobody_behind_an_optional_layer_is_asked_to_log_in() {
+async fn an_anonymous_caller_behind_an_optional_layer_is_asked_to_log_in() {
     let shop = Shop::open().await;
     let outer = jwt(&shop.app, ISSUER);
     let routes = pay(OtpGuard::new(shop.otp.clone())).route_layer(JwtLayer::new(outer).optional());
@@ -256,7 +256,7 @@ async fn the_header_can_be_another_one_and_there_is_one_of_it() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_503_and_the_code_stays_good() {
+async fn an_unavailable_store_is_503_and_the_code_stays_valid() {
     let shop = Shop::open().await;
     let routes = shop.routes(OtpGuard::new(shop.otp.clone()));
     let bearer = format!("Bearer {}", shop.token("alice", false).await);

@@ -23,7 +23,7 @@ fn of(statuses: &[u16], status: u16) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_fifty_submissions_of_one_right_code_one_succeeds() {
+async fn of_fifty_submissions_of_one_correct_code_one_succeeds() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let nodes = nodes(&app, &backend);
@@ -44,7 +44,7 @@ async fn of_fifty_submissions_of_one_right_code_one_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_a_hundred_wrong_codes_at_once_five_are_looked_at() {
+async fn of_a_hundred_wrong_codes_at_once_five_are_compared() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let nodes = nodes(&app, &backend);
@@ -118,7 +118,7 @@ async fn ten_recovery_codes_at_once_are_all_used_up() {
 
 /// A removal and a use race: once the factor is removed, a code is rejected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_factor_that_is_ended_while_codes_come_stays_ended() {
+async fn a_factor_removed_while_codes_arrive_stays_removed() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let nodes = nodes(&app, &backend);

@@ -91,7 +91,7 @@ fn new_token(response: &Response<Body>) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_session_remembers_the_code_with_its_time_under_a_new_id_and_the_old_one_is_dead() {
+async fn a_session_remembers_the_code_with_its_time_under_a_new_id_and_the_old_one_is_invalid() {
     let shop = Shop::open().await;
     let routes = shop.routes();
     let old = shop.login().await;
@@ -159,7 +159,7 @@ async fn a_session_in_a_header_remembers_the_code_and_keeps_its_id() {
 /// The proof belongs to the subject of the inner token. The session around it may be another
 /// user's.
 #[tokio::test]
-async fn a_proof_goes_into_no_session_of_another_identity() {
+async fn a_proof_is_not_stored_in_the_session_of_another_identity() {
     let shop = Shop::open().await;
     let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()))
         .issuer(ISSUER)
@@ -191,7 +191,7 @@ async fn a_proof_goes_into_no_session_of_another_identity() {
 }
 
 #[tokio::test]
-async fn a_session_that_ends_while_the_code_is_checked_is_401_and_one_that_is_away_503() {
+async fn a_session_revoked_while_the_code_is_checked_is_401_and_an_unavailable_one_503() {
     let shop = Shop::open().await;
     let token = shop.login().await;
     let cookie = cookie(&token);

@@ -53,7 +53,7 @@ impl Nodes {
 /// Nodes never change at the same time: in this order each pair of neighbours reads what the other
 /// wrote.
 #[tokio::test]
-async fn in_the_documented_order_each_code_is_good_on_every_node() {
+async fn in_the_documented_order_each_code_is_accepted_on_every_node() {
     let nodes = Nodes::new();
     let app = &nodes.app;
     let (secret, codes) = app.enrolled(&nodes.first(), "alice").await;
@@ -80,7 +80,7 @@ async fn in_the_documented_order_each_code_is_good_on_every_node() {
 }
 
 #[tokio::test]
-async fn a_record_under_a_retired_secret_says_so_and_opens_nothing() {
+async fn a_record_under_a_retired_secret_is_reported_and_accepts_no_code() {
     let nodes = Nodes::new();
     let app = &nodes.app;
     let (secret, codes) = app.enrolled(&nodes.first(), "alice").await;
@@ -112,7 +112,7 @@ async fn a_record_under_a_retired_secret_says_so_and_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_user_whose_record_is_lost_enrols_anew_once_an_operator_has_taken_it_away() {
+async fn a_user_whose_record_is_lost_enrols_again_once_an_operator_has_removed_it() {
     let nodes = Nodes::new();
     let app = &nodes.app;
     drop(app.enrolled(&nodes.first(), "alice").await);
@@ -150,7 +150,7 @@ async fn a_damaged_record_is_no_503_either() {
 }
 
 #[tokio::test]
-async fn it_is_told_whose_records_need_which_secret() {
+async fn the_audit_lists_which_records_need_which_secret() {
     let nodes = Nodes::new();
     let app = &nodes.app;
     let mut secrets = Vec::new();
@@ -185,7 +185,7 @@ async fn it_is_told_whose_records_need_which_secret() {
 /// A user without the authenticator tries the recovery codes from the top of the list, and must not
 /// be locked out by that.
 #[tokio::test]
-async fn a_used_recovery_code_locks_nobody_out() {
+async fn a_used_recovery_code_locks_no_user_out() {
     let app = App::new();
     let (_, otp) = app.probed();
     let (secret, codes) = app.enrolled(&otp, "alice").await;

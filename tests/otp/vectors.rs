@@ -49,7 +49,7 @@ fn digest(name: &str) -> Digest {
 }
 
 #[test]
-fn counters_come_out_as_in_rfc_4226_appendix_d() {
+fn counters_match_rfc_4226_appendix_d() {
     let file = vectors!("rfc/rfc4226_hotp.json");
     let secret = OtpSecret::from_base32(text(&file, "secret_base32")).unwrap();
     assert_eq!(secret.expose(), text(&file, "secret_ascii").as_bytes());
@@ -69,7 +69,7 @@ fn counters_come_out_as_in_rfc_4226_appendix_d() {
 }
 
 #[test]
-fn times_come_out_as_in_rfc_6238_appendix_b() {
+fn times_match_rfc_6238_appendix_b() {
     let file = vectors!("rfc/rfc6238_totp.json");
     let secret = |row: &Value| {
         let base32 = text(&file["secrets"][text(row, "algorithm")], "base32");
@@ -94,7 +94,7 @@ fn times_come_out_as_in_rfc_6238_appendix_b() {
 
 /// The engine accepts each of the codes that Jam computed once.
 #[tokio::test]
-async fn codes_that_jam_has_made_verify() {
+async fn codes_made_by_jam_verify() {
     let file = vectors!("jam/otp.json");
     let codes = rows(&file, "codes");
     let mut verified = 0;

@@ -235,7 +235,7 @@ async fn no_secret_is_in_a_debug_text() {
 /// A derived `Debug` shows every field. So a text field with the name of something secret is a
 /// `Secret`, or its type implements `Debug` by hand.
 #[test]
-fn what_derives_debug_holds_no_bare_secret() {
+fn no_type_that_derives_debug_holds_a_bare_secret() {
     let mut looked_at = 0;
     let mut wrong = Vec::new();
     for file in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {

@@ -19,7 +19,7 @@ fn world() -> (App, Pairs) {
 }
 
 #[tokio::test]
-async fn a_refresh_that_was_dropped_and_asked_again_gives_one_successor() {
+async fn a_cancelled_and_repeated_refresh_gives_one_successor() {
     let mut dropped = 0;
     for polls in 0..20 {
         let (app, pairs) = world();
@@ -41,7 +41,7 @@ async fn a_refresh_that_was_dropped_and_asked_again_gives_one_successor() {
 }
 
 #[tokio::test]
-async fn a_logout_that_was_dropped_and_asked_again_ends_the_device() {
+async fn a_cancelled_and_repeated_logout_revokes_the_device() {
     for polls in 0..20 {
         let (app, pairs) = world();
         let pair = pairs.issue(app.alice()).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_logout_that_was_dropped_and_asked_again_ends_the_device() {
 }
 
 #[tokio::test]
-async fn a_login_that_was_dropped_is_a_device_or_none_and_the_limit_holds() {
+async fn a_cancelled_login_is_a_device_or_none_and_the_limit_holds() {
     for polls in 0..20 {
         let (app, pairs) = world();
         for _ in 0..3 {

@@ -23,7 +23,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 #[tokio::test]
-async fn a_pair_is_issued_refreshed_and_ended() {
+async fn a_pair_is_issued_refreshed_and_revoked() {
     let (app, _store, pairs) = world();
     let first = pairs
         .issue(app.alice())
@@ -73,7 +73,7 @@ async fn proofs_are_as_old_as_the_login_whatever_is_refreshed() {
 }
 
 #[tokio::test]
-async fn a_refresh_reads_the_user_anew() {
+async fn a_refresh_reads_the_user_again() {
     let (app, _store, pairs) = world();
     let pair = pairs.issue(app.alice()).await.unwrap();
     let changed = Grant::new("alice", Claims::new()).roles(["reader"]);
@@ -95,7 +95,7 @@ async fn a_refresh_reads_the_user_anew() {
 
 /// A lookup by the wrong column would give one user the permissions of another.
 #[tokio::test]
-async fn a_user_who_is_read_under_another_id_is_a_fault_and_gets_nothing() {
+async fn a_user_read_under_another_id_is_an_error_and_gets_nothing() {
     let (app, _store, pairs) = world();
     let pair = pairs.issue(app.alice()).await.unwrap();
     let bob = Grant::new("bob", Claims::new()).roles(["admin"]);
@@ -111,7 +111,7 @@ async fn a_user_who_is_read_under_another_id_is_a_fault_and_gets_nothing() {
 }
 
 #[tokio::test]
-async fn it_ends_when_it_lies_idle_and_at_its_absolute_end() {
+async fn a_device_expires_when_idle_and_at_its_absolute_end() {
     let (app, _store, pairs) = world();
     let idle = pairs.issue(app.alice()).await.unwrap();
     let mut used = pairs.issue(app.alice()).await.unwrap().refresh_token;
@@ -164,7 +164,7 @@ async fn no_access_token_outlives_the_login() {
 /// While a secret is being rotated, a node may not have it yet: it cannot reissue a token that was
 /// made with it.
 #[tokio::test]
-async fn a_node_without_the_new_secret_says_so_and_ends_nothing() {
+async fn a_node_without_the_new_secret_says_so_and_revokes_nothing() {
     let (app, store, old) = world();
     let new = App {
         secret: MasterSecret::generate().accept(&app.secret),
@@ -222,7 +222,7 @@ async fn a_thousand_rotations_leave_one_record_of_one_device() {
 }
 
 #[tokio::test]
-async fn devices_are_listed_and_ended_one_by_one_and_all_but_one() {
+async fn devices_are_listed_and_revoked_one_by_one_and_all_but_one() {
     let (app, _store, pairs) = world();
     let mut all = Vec::new();
     for name in ["phone", "laptop", "tablet"] {
@@ -279,7 +279,7 @@ async fn devices_are_listed_and_ended_one_by_one_and_all_but_one() {
 }
 
 #[tokio::test]
-async fn a_login_that_began_before_logout_all_comes_to_nothing() {
+async fn a_login_that_began_before_logout_all_is_rejected() {
     let (app, _store, pairs) = world();
     let epoch = pairs.epoch("alice").await.unwrap();
     // Another login in between does not matter.
@@ -316,7 +316,7 @@ async fn with_no_blacklist_a_logout_is_the_clients_own_and_an_administrators_is_
 }
 
 #[tokio::test]
-async fn a_secret_swapped_inside_the_window_changes_nothing() {
+async fn a_secret_rotated_inside_the_window_changes_nothing() {
     let (mut app, store, before) = world();
     let pair = before.issue(app.alice()).await.unwrap();
     let successor = refresh(&before, pair.refresh_token.expose()).await.unwrap();
@@ -334,7 +334,7 @@ async fn a_secret_swapped_inside_the_window_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_generation_that_was_never_recorded_ends_the_device_with_its_own_event() {
+async fn a_generation_that_was_never_recorded_revokes_the_device_with_its_own_event() {
     let (app, store, pairs) = world();
     let first = pairs.issue(app.alice()).await.unwrap();
     let other = pairs.issue(app.alice()).await.unwrap();
@@ -350,7 +350,7 @@ async fn a_generation_that_was_never_recorded_ends_the_device_with_its_own_event
 }
 
 #[tokio::test]
-async fn reuse_ends_the_device_once_with_one_event_and_no_other_device() {
+async fn reuse_revokes_the_device_once_with_one_event_and_no_other_device() {
     let (app, _store, pairs) = world();
     let stolen = pairs.issue(app.alice()).await.unwrap().refresh_token;
     let other = pairs.issue(app.alice()).await.unwrap().refresh_token;
@@ -469,7 +469,7 @@ async fn too_many_devices_are_evicted_with_an_event_or_refused() {
 }
 
 #[tokio::test]
-async fn settings_that_mean_nothing_are_refused() {
+async fn invalid_settings_are_refused() {
     let (app, store, _) = world();
     let jwt = || {
         let key = tower_jam::Key::generate(tower_jam::Algorithm::EdDsa).unwrap();

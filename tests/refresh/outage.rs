@@ -92,7 +92,7 @@ impl Store for Freezing {
 }
 
 #[tokio::test]
-async fn an_outage_longer_than_the_window_takes_no_client_for_a_thief() {
+async fn an_outage_longer_than_the_window_makes_no_client_a_thief() {
     let app = App::new();
     let freezing = Arc::new(Freezing {
         inner: MemoryStore::new().with_clock(app.clock.clone()),
@@ -131,7 +131,7 @@ async fn an_outage_longer_than_the_window_takes_no_client_for_a_thief() {
 /// The client disconnects while the write waits, so no caller sees it fail. The time of waiting
 /// does not count toward the window, and no more than that.
 #[tokio::test]
-async fn a_client_that_hangs_up_in_an_outage_is_taken_for_no_thief() {
+async fn a_client_that_disconnects_in_an_outage_is_not_a_thief() {
     let app = App::new();
     let freezing = Arc::new(Freezing {
         inner: MemoryStore::new().with_clock(app.clock.clone()),
@@ -159,7 +159,7 @@ async fn a_client_that_hangs_up_in_an_outage_is_taken_for_no_thief() {
 /// A node that received no request while the store was unavailable does not know of the outage, and
 /// grants no extra time.
 #[tokio::test]
-async fn what_a_node_does_not_know_it_does_not_forgive() {
+async fn a_node_that_saw_no_outage_grants_no_extra_time() {
     let app = App::new();
     let memory = MemoryStore::new().with_clock(app.clock.clone());
     let store: Arc<dyn Store> = Arc::new(memory);
@@ -174,7 +174,7 @@ async fn what_a_node_does_not_know_it_does_not_forgive() {
 /// Redis is suspended for three times as long as the window while many clients refresh, and all of
 /// them stay logged in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_redis_that_stands_still_logs_no_client_out() {
+async fn a_suspended_redis_logs_no_client_out() {
     let app = App::new();
     let server = redis::Server::start();
     let connect = RedisStore::builder(&server.url()).clock(app.clock.clone());

@@ -71,7 +71,7 @@ async fn concurrent_refreshes_of_one_token_get_one_successor() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn without_grace_the_second_of_many_ends_the_device() {
+async fn without_grace_the_second_of_many_revokes_the_device() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let nodes =
@@ -105,7 +105,7 @@ async fn without_grace_the_second_of_many_ends_the_device() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_logout_that_races_a_refresh_leaves_nothing_alive() {
+async fn a_logout_that_races_a_refresh_leaves_nothing_valid() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let nodes = nodes(&app, &backend);
@@ -145,7 +145,7 @@ async fn a_logout_that_races_a_refresh_leaves_nothing_alive() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn logout_all_ends_eight_devices_that_keep_refreshing() {
+async fn logout_all_revokes_eight_devices_that_keep_refreshing() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let nodes = nodes(&app, &backend);
@@ -267,7 +267,7 @@ async fn of_fifty_parallel_logins_never_more_than_three_are_usable() {
 /// Both nodes have cached the account. A revocation on one invalidates it on the other: a logout,
 /// the revocation of one device by another, and of all devices.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_ends_on_one_node_is_soon_refused_by_the_memory_of_the_other() {
+async fn a_revocation_on_one_node_soon_reaches_the_cache_of_the_other() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let [one, two] = [0, 1].map(|node| app.node(&backend.near[node], |pairs| pairs));
@@ -397,7 +397,7 @@ fn account_key(subject: &str) -> StoreKey {
 
 /// The store loses everything between two steps: no old token is accepted, and nothing comes back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_was_emptied_logs_out_and_revives_nothing() {
+async fn an_emptied_store_logs_out_and_revives_nothing() {
     let server = redis::Server::start();
     let store: Arc<dyn Store> = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
     let app = App::new();

@@ -75,7 +75,7 @@ fn finish<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test]
-async fn nothing_survives_clear_whatever_rework_does_meanwhile() {
+async fn nothing_survives_clear_whatever_cycle_id_does_meanwhile() {
     let orders = every_interleaving(
         world,
         |world| {
@@ -111,7 +111,7 @@ async fn nothing_survives_clear_whatever_rework_does_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_login_that_began_before_clear_comes_to_nothing() {
+async fn a_login_that_began_before_clear_is_rejected() {
     let orders = every_interleaving(
         world,
         |world| {
@@ -149,7 +149,7 @@ async fn a_login_that_began_before_clear_comes_to_nothing() {
 /// A login over a session of the same user gives that session a new id; `clear` revokes this one
 /// too.
 #[tokio::test]
-async fn a_renewal_that_began_before_clear_comes_to_nothing() {
+async fn a_new_id_that_began_before_clear_is_rejected() {
     let orders = every_interleaving(
         || {
             let shop = Shop::new();
@@ -307,7 +307,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn of_two_reworks_one_wins_and_the_other_gets_nothing() {
+async fn of_two_new_ids_one_wins_and_the_other_gets_nothing() {
     every_interleaving(
         world,
         |world| {
@@ -477,7 +477,7 @@ async fn late_writes(store: Arc<dyn Store>, rounds: u32) -> u32 {
 /// A caller may be cancelled at every await. Whatever it left behind, the rules hold: the old token
 /// is valid or not, a session never has two valid tokens, and revoking everything revokes it.
 #[tokio::test]
-async fn a_caller_that_vanishes_breaks_nothing() {
+async fn a_cancelled_caller_breaks_nothing() {
     for polls in 1..12 {
         let world = world();
         abandon_after(polls, world.sessions.cycle_id(&world.token));
@@ -601,7 +601,7 @@ async fn a_late_update_is_applied_once() {
 /// The new secret was written late, so the record no longer opens for the old one: that does not
 /// end the session.
 #[tokio::test]
-async fn an_id_that_is_cycled_late_is_the_callers() {
+async fn an_id_that_is_cycled_late_belongs_to_the_caller() {
     let (store, sessions, token) = late_world().await;
     store.hold(1);
     let cycled = sessions.cycle_id(token.expose()).await.unwrap();
@@ -671,7 +671,7 @@ async fn a_session_that_moves_late_takes_its_values_along() {
 }
 
 #[tokio::test]
-async fn a_crowded_store_refuses_new_sessions_and_forgets_no_old_one() {
+async fn a_full_store_refuses_new_sessions_and_evicts_no_old_one() {
     let sessions = engine(Arc::new(MemoryStore::new().with_capacity(3)));
     let mut tokens = Vec::new();
     for _ in 0..3 {

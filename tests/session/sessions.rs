@@ -318,7 +318,7 @@ async fn a_guest_becomes_a_member_and_a_guest_again() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_host_only_secure_and_lives_as_long_as_the_session_can() {
+async fn the_cookie_is_host_only_secure_and_lasts_as_long_as_the_session_can() {
     let site = Site::new();
     let line = site
         .ask("POST", "/open/login/alice", None)
@@ -394,7 +394,7 @@ async fn the_sign_in_page_answers_200_to_every_dead_cookie_and_leaves_it_alone()
 }
 
 #[tokio::test]
-async fn a_made_up_cookie_is_refused_without_a_look_into_the_store_and_makes_nothing_there() {
+async fn a_forged_cookie_is_rejected_without_a_store_call() {
     let site = Site::new();
     let foreign = Site::new().login("alice", None).await;
     for cookie in [
@@ -414,7 +414,7 @@ async fn a_made_up_cookie_is_refused_without_a_look_into_the_store_and_makes_not
 }
 
 #[tokio::test]
-async fn reading_writes_nothing_but_a_note_of_use_now_and_then() {
+async fn reading_writes_only_an_occasional_record_of_use() {
     let site = Site::new();
     let token = site.login("alice", None).await;
     let writes = site.probe.written().len();
@@ -436,7 +436,7 @@ async fn reading_writes_nothing_but_a_note_of_use_now_and_then() {
 }
 
 #[tokio::test]
-async fn idle_sessions_end_used_ones_go_on_and_nothing_outlives_the_absolute_end() {
+async fn idle_sessions_expire_used_ones_continue_and_none_outlives_the_absolute_end() {
     let site = Site::new();
     let token = site.login("alice", None).await;
     let begun = site.clock.now();
@@ -492,7 +492,7 @@ async fn no_new_id_moves_the_absolute_end() {
 }
 
 #[tokio::test]
-async fn every_change_of_standing_gives_a_new_id_and_kills_the_old_one() {
+async fn every_change_of_privilege_gives_a_new_id_and_invalidates_the_old_one() {
     let site = Site::new();
     for path in [
         "/closed/cycle_id",
@@ -530,7 +530,7 @@ async fn every_change_of_standing_gives_a_new_id_and_kills_the_old_one() {
 }
 
 #[tokio::test]
-async fn an_anonymous_cart_is_kept_at_login_and_the_guests_id_dies() {
+async fn an_anonymous_cart_is_kept_at_login_and_the_guests_id_is_invalidated() {
     let site = Site::new();
     let guest = site
         .ask("POST", "/open/add/book", None)
@@ -622,7 +622,7 @@ async fn a_write_made_while_the_body_streams_is_kept() {
 }
 
 #[tokio::test]
-async fn a_request_that_a_logout_overtakes_is_refused_and_gets_no_cookie() {
+async fn a_request_that_a_logout_overtakes_is_rejected_and_gets_no_cookie() {
     let site = Site::new();
     let token = site.login("alice", None).await;
     let request = Request::post("/closed/logout-late")
@@ -692,7 +692,7 @@ async fn a_request_that_a_login_overtakes_sets_no_cookie_for_a_minute() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_503_and_logs_nobody_out() {
+async fn an_unavailable_store_is_503_and_logs_no_user_out() {
     let site = Site::new();
     let token = site.login("alice", None).await;
     site.probe.set_down(true);
@@ -734,7 +734,7 @@ async fn a_store_that_is_away_is_503_and_logs_nobody_out() {
 
 /// Whichever call of a login fails, the earlier session remains.
 #[tokio::test]
-async fn a_store_that_fails_during_a_login_logs_nobody_out() {
+async fn a_store_that_fails_during_a_login_logs_no_user_out() {
     let (mut refused, mut accepted) = (0, 0);
     for with in ["alice", "bob"] {
         for call in 1..=8 {
@@ -891,7 +891,7 @@ async fn a_session_in_a_header_is_renewed_by_return_value_and_never_by_cookie() 
 }
 
 #[tokio::test]
-async fn lists_show_sessions_without_what_opens_them_and_end_them_one_or_all() {
+async fn lists_show_sessions_without_their_tokens_and_revoke_one_or_all() {
     let site = Site::new();
     let mut tokens = Vec::new();
     for device in ["phone", "laptop", "tv"] {
@@ -939,7 +939,7 @@ async fn lists_show_sessions_without_what_opens_them_and_end_them_one_or_all() {
 }
 
 #[tokio::test]
-async fn the_store_holds_nothing_that_opens_a_session_or_shows_a_value() {
+async fn the_store_holds_neither_a_session_token_nor_a_plain_value() {
     let site = Site::new();
     let mut tokens = Vec::new();
     tokens.push(

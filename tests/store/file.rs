@@ -129,7 +129,7 @@ fn a_file_has_one_owner() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_named() {
+fn a_file_that_cannot_be_opened_is_named() {
     let folder = Folder::new("unopenable");
     refused(&folder.0, "cannot be opened");
     refused(
@@ -141,7 +141,7 @@ fn what_cannot_be_opened_is_named() {
 }
 
 #[test]
-fn what_is_no_store_is_named_and_left_as_it_is() {
+fn a_file_that_is_not_a_store_is_named_and_left_unchanged() {
     let folder = Folder::new("garbage");
     let mut random = StdRng::seed_from_u64(1);
     let mut noise = vec![0; 1 << 16];
@@ -159,7 +159,7 @@ fn what_is_no_store_is_named_and_left_as_it_is() {
 /// A database of another program, and a store of a later version, each after an orderly close and
 /// after a crash.
 #[tokio::test]
-async fn a_file_that_is_not_ours_to_open_is_not_changed() {
+async fn a_foreign_file_is_not_changed() {
     let folder = Folder::new("foreign");
     let numbers = redb::TableDefinition::<u64, u64>::new("numbers");
     let meta = redb::TableDefinition::<&str, u64>::new("tower-jam");
@@ -452,7 +452,7 @@ async fn a_truncated_file_is_refused() {
 /// an administrator frees space.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_refuses_writes_and_heals_by_itself() {
+fn a_full_disk_refuses_writes_and_recovers_by_itself() {
     let folder = Folder::new("full");
     let child = again("file::fill_the_disk");
     let mut shell = Command::new("sh");

@@ -85,7 +85,7 @@ impl World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_read_is_answered_from_memory_absence_too() {
+async fn reads_are_answered_from_memory_absence_included() {
     let world = world().await;
     let (there, absent) = (key("there"), key("absent"));
     let version = world.set(&there, "value").await;
@@ -97,7 +97,7 @@ async fn what_was_read_is_answered_from_memory_absence_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_keys_whose_changes_are_announced_are_remembered() {
+async fn only_keys_with_invalidations_are_cached() {
     let world = world().await;
     let key = StoreKey::new(Namespace::new("throttle"), &[b"alice"]);
     world.set(&key, "1").await;
@@ -110,7 +110,7 @@ async fn only_keys_whose_changes_are_announced_are_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_announced_key_leaves_memory_at_once_and_others_stay() {
+async fn an_invalidated_key_is_evicted_at_once_and_others_stay() {
     let world = world().await;
     let (one, other) = (key("one"), key("other"));
     world.set(&one, "first").await;
@@ -138,7 +138,7 @@ async fn a_key_that_was_absent_is_seen_when_another_node_writes_it() {
 /// The answer with the old value has left the server; the change sends an invalidation, which is
 /// delivered first. If the answer were cached, the old value would stay until its maximum age.
 #[tokio::test(start_paused = true)]
-async fn a_fill_that_its_announcement_overtook_is_not_kept() {
+async fn a_fill_that_its_invalidation_overtook_is_not_cached() {
     let world = world().await;
     let key = key("key");
     world.set(&key, "old").await;
@@ -155,7 +155,7 @@ async fn a_fill_that_its_announcement_overtook_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fill_that_began_before_everything_may_have_changed_is_not_kept() {
+async fn a_fill_that_began_before_a_full_invalidation_is_not_cached() {
     let world = world().await;
     let key = key("key");
     world.set(&key, "old").await;
@@ -171,7 +171,7 @@ async fn a_fill_that_began_before_everything_may_have_changed_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fill_of_a_connection_that_broke_meanwhile_is_not_kept() {
+async fn a_fill_of_a_connection_that_broke_meanwhile_is_not_cached() {
     let world = world().await;
     let key = key("key");
     world.set(&key, "old").await;
@@ -192,7 +192,7 @@ async fn a_fill_of_a_connection_that_broke_meanwhile_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn our_own_write_drops_the_key_whatever_comes_of_it() {
+async fn our_own_write_evicts_the_key_whatever_the_result() {
     let world = world().await;
     let key = key("key");
     world.hub.silence(true);
@@ -242,7 +242,7 @@ async fn our_own_write_drops_the_key_whatever_comes_of_it() {
 
 /// The caller of a write was cancelled meanwhile; the write may be executed or not.
 #[tokio::test(start_paused = true)]
-async fn a_write_whose_caller_vanished_drops_the_key() {
+async fn a_write_whose_caller_was_cancelled_evicts_the_key() {
     let clock = Arc::new(ManualClock::default());
     let store = Arc::new(ProbeStore::pausing(
         MemoryStore::new().with_clock(clock.clone()),
@@ -264,7 +264,7 @@ async fn a_write_whose_caller_vanished_drops_the_key() {
 /// read in between must not be cached, or a revoked session would be accepted until the maximum
 /// age.
 #[tokio::test(start_paused = true)]
-async fn a_write_that_is_made_after_its_caller_vanished_is_seen() {
+async fn a_write_executed_after_its_caller_was_cancelled_is_seen() {
     let clock = Arc::new(ManualClock::default());
     let store = Arc::new(ProbeStore::pausing(
         MemoryStore::new().with_clock(clock.clone()),
@@ -294,7 +294,7 @@ async fn a_write_that_is_made_after_its_caller_vanished_is_seen() {
 /// The connection for invalidations has broken, and the next heartbeat will report it: until then
 /// the store is read.
 #[tokio::test(start_paused = true)]
-async fn a_read_that_the_watching_connection_fails_is_one_of_the_store() {
+async fn a_read_that_the_watching_connection_fails_goes_to_the_store() {
     let world = world().await;
     let key = key("key");
     world.set(&key, "value").await;
@@ -313,7 +313,7 @@ async fn a_read_that_the_watching_connection_fails_is_one_of_the_store() {
 /// Removing a group is one operation of the store behind the cache too: one member that cannot be
 /// removed does not preserve the others.
 #[tokio::test(start_paused = true)]
-async fn ending_a_group_is_left_to_the_store() {
+async fn removing_a_group_is_left_to_the_store() {
     let world = world().await;
     let group = StoreKey::new("session-user", &[b"alice"]);
     let keys = ["one", "two", "three"].map(key);
@@ -350,7 +350,7 @@ async fn without_an_answered_heartbeat_memory_answers_for_one_second() {
 /// The lease counts from the request: an answer that took long says nothing about the time that it
 /// took.
 #[tokio::test(start_paused = true)]
-async fn a_lease_begins_when_the_heartbeat_was_asked_for() {
+async fn a_lease_begins_when_the_heartbeat_was_requested() {
     let world = world().await;
     let key = key("key");
     world.hub.hang_heartbeats(true);
@@ -382,7 +382,7 @@ async fn heartbeats_four_times_a_second_keep_memory_answering() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_connection_forgets_everything_and_is_made_anew() {
+async fn a_broken_connection_clears_the_cache_and_is_reopened() {
     let world = world().await;
     let key = key("key");
     world.set(&key, "old").await;
@@ -461,7 +461,7 @@ async fn an_entry_leaves_at_its_own_expiry_and_at_the_maximum_age() {
 }
 
 #[tokio::test]
-async fn it_is_bounded_and_new_keys_find_room() {
+async fn the_cache_is_bounded_and_new_keys_find_space() {
     for capacity in [1, 2, 300] {
         let store = Arc::new(ProbeStore::pausing(MemoryStore::new()));
         let near = NearCache::for_sole_writer(store)
@@ -487,7 +487,7 @@ async fn it_is_bounded_and_new_keys_find_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_of_the_store_that_says_otherwise_corrects_memory() {
+async fn a_different_read_of_the_store_corrects_the_cache() {
     let world = world().await;
     let key = key("key");
     world.hub.silence(true);
@@ -505,7 +505,7 @@ async fn a_read_of_the_store_that_says_otherwise_corrects_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn its_task_and_its_connection_end_with_it() {
+async fn the_task_and_the_connection_end_with_the_cache() {
     let world = world().await;
     assert_eq!(world.hub.connections(), 1);
     drop(world.near);
@@ -527,7 +527,7 @@ fn without_a_runtime_it_says_so() {
 }
 
 #[tokio::test]
-async fn settings_that_mean_nothing_are_refused() {
+async fn invalid_settings_are_refused() {
     let hub = || Arc::new(Hub::new(Arc::new(ManualClock::default())));
     let error =
         |built: Result<NearCache, tower_jam::ConfigError>| built.unwrap_err().setting().to_owned();
@@ -573,7 +573,7 @@ async fn answer(node: &Sessions<String>, token: &str) -> u16 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_is_read_once_and_its_end_on_one_node_holds_on_the_other() {
+async fn a_session_is_read_once_and_its_revocation_on_one_node_holds_on_the_other() {
     let (world, [one, two], _cache) = two_nodes().await;
     let token = one
         .create(Grant::new("alice", "Alice".to_owned()))
@@ -594,7 +594,7 @@ async fn a_session_is_read_once_and_its_end_on_one_node_holds_on_the_other() {
 /// Every invalidation is lost, and still no caller is rejected because of a stale entry; a caller
 /// that is accepted because of one is rejected once the lease has ended.
 #[tokio::test(start_paused = true)]
-async fn a_no_is_confirmed_by_the_store_and_a_yes_ends_with_the_lease() {
+async fn a_rejection_is_confirmed_by_the_store_and_an_acceptance_ends_with_the_lease() {
     let (world, [one, two], _cache) = two_nodes().await;
     let token = one
         .create(Grant::new("alice", "Alice".to_owned()))
@@ -629,7 +629,7 @@ async fn a_no_is_confirmed_by_the_store_and_a_yes_ends_with_the_lease() {
 
 /// An outage neither rejects nor accepts a member: 503 means that the store cannot tell.
 #[tokio::test(start_paused = true)]
-async fn with_the_store_away_nobody_is_let_in_and_nobody_logged_out() {
+async fn an_unavailable_store_neither_accepts_nor_logs_out_a_user() {
     let (world, [one, two], _cache) = two_nodes().await;
     let token = one
         .create(Grant::new("alice", "Alice".to_owned()))
@@ -647,7 +647,7 @@ async fn with_the_store_away_nobody_is_let_in_and_nobody_logged_out() {
 
 /// A touch extends a lifetime; a node that has cached the entry before it need not be informed.
 #[tokio::test(start_paused = true)]
-async fn a_touch_is_quiet_and_other_nodes_go_on() {
+async fn a_touch_is_quiet_and_other_nodes_continue() {
     let world = world().await;
     let key = key("key");
     let version = world.set(&key, "seen at noon").await;
@@ -672,7 +672,7 @@ async fn a_touch_is_quiet_and_other_nodes_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_contract_holds_behind_it_before_memory_and_before_a_store_that_announces() {
+async fn the_contract_holds_with_and_without_invalidations() {
     let clock = Arc::new(ManualClock::default());
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let alone = NearCache::for_sole_writer(memory)
@@ -692,7 +692,7 @@ async fn two_nodes_see_each_others_changes() {
 
 /// Without invalidations, each check of the contract that concerns them fails.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_keeps_silent_is_caught() {
+async fn a_store_without_invalidations_is_detected() {
     let hub = Hub::new(Arc::new(SystemClock));
     let node = || -> Arc<dyn Store> { Arc::new(NearCache::new(Arc::new(hub.clone())).unwrap()) };
     let (one, other) = (node(), node());

@@ -58,7 +58,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn it_expires_when_its_time_has_come() {
+async fn a_cached_token_expires() {
     let world = World::new().await;
     world.clock.advance(Duration::from_secs(15 * 60 + 29));
     assert_eq!(world.verdict().await, "good");
@@ -67,7 +67,7 @@ async fn it_expires_when_its_time_has_come() {
 }
 
 #[tokio::test]
-async fn it_is_of_the_future_when_the_clock_is_set_back() {
+async fn a_cached_token_is_of_the_future_when_the_clock_is_set_back() {
     let world = World::new().await;
     let earlier = Timestamp::from_secs(world.clock.now().as_secs() - 31);
     world.clock.set(earlier);
@@ -75,7 +75,7 @@ async fn it_is_of_the_future_when_the_clock_is_set_back() {
 }
 
 #[tokio::test]
-async fn it_dies_with_its_key_at_once_and_survives_a_rotation() {
+async fn a_cached_token_is_rejected_with_its_key_at_once_and_survives_a_rotation() {
     let world = World::new().await;
     let old = world.ring.active().kid().to_owned();
     world
@@ -90,7 +90,7 @@ async fn it_dies_with_its_key_at_once_and_survives_a_rotation() {
 
 /// The cache of one engine does not affect another with other rules.
 #[tokio::test]
-async fn it_is_good_for_the_engine_that_saw_it_alone() {
+async fn a_cached_token_is_accepted_only_by_the_engine_that_verified_it() {
     let world = World::new().await;
     let elsewhere = Jwt::<Claims>::builder(world.ring.clone())
         .issuer("https://issuer")
@@ -102,7 +102,7 @@ async fn it_is_good_for_the_engine_that_saw_it_alone() {
 
 /// A changed token never matches the cached one.
 #[tokio::test]
-async fn a_token_like_it_is_another_token() {
+async fn a_similar_token_is_not_the_cached_one() {
     let world = World::new().await;
     for at in 0..world.token.len() {
         let mut changed = world.token.clone().into_bytes();

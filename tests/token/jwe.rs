@@ -37,7 +37,7 @@ fn header(token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_sealed_opens_to_the_same_token() {
+async fn a_sealed_token_opens_to_the_same_token() {
     let jam = TestJam::<Claims>::new();
     for algorithm in ALL {
         let jwe = engine(&jam, JweKey::generate(algorithm).unwrap());
@@ -58,7 +58,7 @@ async fn what_is_sealed_opens_to_the_same_token() {
 }
 
 #[tokio::test]
-async fn what_is_inside_is_verified_as_any_token() {
+async fn the_inner_token_is_verified_like_any_other() {
     let jam = TestJam::<Claims>::new();
     let jwe = engine(&jam, JweKey::generate(JweAlgorithm::A256Kw).unwrap());
     let mut bad = vec![jam.expired_token(alice()).await];
@@ -157,7 +157,7 @@ fn forged(header: &str, key: &[u8; 32], plain: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn headers_that_mean_two_things_are_refused_unread() {
+async fn ambiguous_headers_are_rejected_unread() {
     let jam = TestJam::<Claims>::new();
     let key = JweKey::generate(JweAlgorithm::EcdhEs)
         .unwrap()
@@ -356,7 +356,7 @@ async fn a_key_on_x25519_comes_from_a_jwk() {
 }
 
 #[test]
-fn a_public_key_of_any_form_is_taken() {
+fn a_public_key_of_any_form_is_accepted() {
     let spki = include_str!("../keys/rsa2048.spki.pem");
     let pkcs1 = include_str!("../keys/rsa2048.pkcs1-public.pem");
     let [spki, pkcs1] = [spki, pkcs1].map(|pem| {
@@ -426,7 +426,7 @@ fn a_jwk_for_something_else_is_refused() {
 }
 
 #[test]
-fn the_operations_of_a_jwk_are_kept_to() {
+fn the_operations_of_a_jwk_are_enforced() {
     let decrypts = |jwk: &Value, operations: Value| {
         with(jwk, &json!({ "key_ops": operations }))
             .ok()
@@ -518,7 +518,7 @@ async fn keys_rotate_while_serving() {
 }
 
 #[tokio::test]
-async fn the_layer_takes_encrypted_tokens_and_no_others() {
+async fn the_layer_accepts_encrypted_tokens_and_no_others() {
     let jam = TestJam::<Claims>::new();
     let jwe = engine(&jam, JweKey::generate(JweAlgorithm::EcdhEs).unwrap());
     let ok =
@@ -548,7 +548,7 @@ async fn the_layer_takes_encrypted_tokens_and_no_others() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_is_not_made() {
+async fn a_token_that_is_too_long_is_not_issued() {
     let jam = TestJam::<Claims>::new();
     let jwe = engine(&jam, JweKey::generate(JweAlgorithm::A256Kw).unwrap());
     let error = jwe.seal(&"a".repeat(8_000)).unwrap_err();

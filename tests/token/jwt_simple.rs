@@ -107,7 +107,7 @@ macro_rules! secret {
 }
 
 #[tokio::test]
-async fn a_key_that_came_or_went_signs_and_verifies_as_before() {
+async fn an_imported_or_exported_key_signs_and_verifies_as_before() {
     let new = |algorithm| Key::generate(algorithm).unwrap();
     let ran = [
         secret!(Hs256, HS256Key),
@@ -158,7 +158,7 @@ fn a_secret_that_only_signs_stays_here() {
 }
 
 #[test]
-fn what_one_side_does_not_take_is_an_error_that_shows_nothing() {
+fn a_key_that_one_side_does_not_accept_is_an_error_that_shows_nothing() {
     // Its id is not one that tokens can name here.
     let theirs = simple::Ed25519KeyPair::generate().with_key_id("two words");
     assert_eq!(Key::try_from(&theirs).unwrap_err().setting(), "kid");

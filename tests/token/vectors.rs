@@ -111,7 +111,7 @@ fn total(expected: &[(&str, usize)]) -> usize {
 }
 
 #[tokio::test]
-async fn wycheproof_signatures_come_out_as_labelled() {
+async fn wycheproof_signatures_verify_as_labelled() {
     let file = vectors!("wycheproof/json_web_signature_test.json");
     // 346 and 350: a token of PS384 under a key for PS256. 347 and 351: `ES521` in the key, which
     // does not exist. 357 to 359, 376 and 377: the group with a secret of zeros. 372 and 373: a `?`
@@ -133,7 +133,7 @@ async fn wycheproof_signatures_come_out_as_labelled() {
 }
 
 #[tokio::test]
-async fn wycheproof_keys_come_out_as_labelled() {
+async fn wycheproof_keys_verify_as_labelled() {
     let file = vectors!("wycheproof/json_web_key_test.json");
     let expected = [
         ("verified", 5),
@@ -146,7 +146,7 @@ async fn wycheproof_keys_come_out_as_labelled() {
 }
 
 #[tokio::test]
-async fn wycheproof_crypto_comes_out_as_labelled() {
+async fn wycheproof_crypto_verifies_as_labelled() {
     let file = vectors!("wycheproof/json_web_crypto_test.json");
     let expected = [
         ("no key", 2),
@@ -253,7 +253,7 @@ async fn the_es512_example_of_rfc_7520_verifies() {
 /// The claims of RFC 7515 have an `exp` and no `sub`, which is the reason of the rejection while
 /// the token lives. With a changed payload or signature, it is rejected before that.
 #[tokio::test]
-async fn the_tokens_of_rfc_7515_and_rfc_8037_come_out_as_published() {
+async fn the_tokens_of_rfc_7515_and_rfc_8037_verify_as_published() {
     let file = vectors!("rfc/rfc7515_rfc8037_jws.json");
     let vectors = file["vectors"].as_array().expect("has vectors");
     let mut ran = BTreeMap::new();
@@ -319,7 +319,7 @@ async fn the_tokens_of_rfc_7515_and_rfc_8037_come_out_as_published() {
 
 /// Their payload is a sentence and no claims, under a header without `typ`.
 #[tokio::test]
-async fn the_tokens_of_rfc_9964_come_out_as_published() {
+async fn the_tokens_of_rfc_9964_verify_as_published() {
     let file = vectors!("rfc/rfc9964_jws.json");
     let vectors = file["vectors"].as_array().expect("has vectors");
     assert_eq!(vectors.len(), 3);

@@ -253,7 +253,7 @@ fn credentials(name: &str) -> Value {
 const PASSWORD: &str = "correct horse, battery";
 
 #[tokio::test]
-async fn registration_says_what_it_takes() {
+async fn registration_reports_what_it_requires() {
     let data = Dir::new();
     let server = Server::start(&data);
     let answer = server.post("/register", &[], &credentials("alice")).await;
@@ -337,7 +337,7 @@ async fn registration_says_what_it_takes() {
 }
 
 #[tokio::test]
-async fn a_login_gives_a_token_that_opens_what_its_owner_may_see() {
+async fn a_login_returns_a_token_for_the_pages_of_its_user() {
     let data = Dir::new();
     let server = Server::start(&data);
     server.register("alice").await;
@@ -421,7 +421,7 @@ async fn a_login_gives_a_token_that_opens_what_its_owner_may_see() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_and_an_unknown_name_are_one_answer() {
+async fn a_wrong_password_and_an_unknown_name_have_the_same_response() {
     let data = Dir::new();
     let server = Server::start(&data);
     server.register("alice").await;
@@ -450,7 +450,7 @@ async fn a_wrong_password_and_an_unknown_name_are_one_answer() {
 }
 
 #[tokio::test]
-async fn a_session_lives_from_login_to_logout_and_a_stale_cookie_keeps_nobody_out() {
+async fn a_session_lasts_from_login_to_logout_and_a_stale_cookie_locks_no_user_out() {
     let data = Dir::new();
     let server = Server::start(&data);
     server.register("alice").await;
@@ -583,7 +583,7 @@ async fn the_vault_opens_with_a_code_and_a_login_takes_two_steps() {
 }
 
 #[tokio::test]
-async fn another_site_may_neither_log_in_nor_out() {
+async fn a_cross_site_request_can_neither_log_in_nor_out() {
     let data = Dir::new();
     let server = Server::start(&data);
     server.register("alice").await;
@@ -649,7 +649,7 @@ async fn anybody_can_verify_a_token_with_the_published_keys() {
 }
 
 #[tokio::test]
-async fn paths_and_methods_that_are_not_there_are_404_and_405() {
+async fn unknown_paths_are_404_and_unknown_methods_are_405() {
     let data = Dir::new();
     let server = Server::start(&data);
     let answer = server.get("/healthz", &[]).await;
@@ -688,7 +688,7 @@ async fn paths_and_methods_that_are_not_there_are_404_and_405() {
 }
 
 #[tokio::test]
-async fn of_too_many_logins_at_once_some_are_told_to_come_back() {
+async fn too_many_logins_at_once_are_throttled() {
     let data = Dir::new();
     let server = Server::start(&data);
     let body = credentials("nobody");
@@ -742,7 +742,7 @@ async fn join_all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
 }
 
 #[tokio::test]
-async fn it_stops_when_told_and_its_keys_survive() {
+async fn it_stops_on_a_signal_and_its_keys_survive() {
     let data = Dir::new();
     let mut server = Server::start(&data);
     let bearer = server.bearer("alice").await;
@@ -800,7 +800,7 @@ async fn it_stops_when_told_and_its_keys_survive() {
 }
 
 #[test]
-fn a_start_that_cannot_be_says_why_and_fails() {
+fn a_start_that_fails_says_why() {
     let data = Dir::new();
     let directory = data.0.to_str().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -947,7 +947,7 @@ enum Then {
 }
 
 #[test]
-fn no_form_of_a_request_makes_it_blame_itself_or_fall() {
+fn no_malformed_request_causes_a_5xx_or_a_crash() {
     let data = Dir::new();
     let mut server = Server::start(&data);
     let long = "a".repeat(9 * 1024);

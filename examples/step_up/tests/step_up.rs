@@ -17,7 +17,7 @@ use tower_jam::{
 };
 
 #[test]
-fn a_payment_takes_a_code_that_a_page_does_not() {
+fn a_payment_requires_a_code_and_a_page_does_not() {
     let folder = Folder::new("step-up");
     let log = folder.path().join("log");
     let binary = env!("CARGO_BIN_EXE_example-step-up");

@@ -219,7 +219,7 @@ async fn weak_literals_are_refused() {
 
 /// Every key of fastapi-simple-jwt's Config, in the table of the README, has an effect.
 #[tokio::test]
-async fn settings_of_fastapi_simple_jwt_do_something() {
+async fn settings_of_fastapi_simple_jwt_have_an_effect() {
     let mut config = everything();
     config["secret"] = json!(key());
     config["refresh"] = json!({ "access_ttl": "5m", "idle": "1d", "absolute": "2d", "rotate": false,

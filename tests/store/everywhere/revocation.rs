@@ -23,12 +23,12 @@ use super::support::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_logout_on_one_node_of_redis_is_soon_one_on_the_other() {
+async fn a_logout_on_one_node_of_redis_soon_reaches_the_other() {
     measure(stores::redis(&(Arc::new(SystemClock) as _)).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_logout_on_one_node_of_postgres_is_soon_one_on_the_other() {
+async fn a_logout_on_one_node_of_postgres_soon_reaches_the_other() {
     measure(stores::postgres(&(Arc::new(SystemClock) as _)).await).await;
 }
 
@@ -147,7 +147,7 @@ async fn cut_off(name: &str, direct: Arc<dyn Store>, near: Arc<dyn Store>, proxy
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_node_that_is_cut_off_from_redis_lets_nobody_in_after_two_seconds() {
+async fn a_node_that_is_cut_off_from_redis_accepts_no_session_after_two_seconds() {
     let server = redis::Server::start();
     let proxy = Proxy::to(server.port);
     let direct = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
@@ -157,7 +157,7 @@ async fn a_node_that_is_cut_off_from_redis_lets_nobody_in_after_two_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_node_that_is_cut_off_from_postgres_lets_nobody_in_after_two_seconds() {
+async fn a_node_that_is_cut_off_from_postgres_accepts_no_session_after_two_seconds() {
     let server = postgres::Server::shared();
     let url = server.database().await;
     let proxy = Proxy::to(server.port());

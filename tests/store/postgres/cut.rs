@@ -225,7 +225,7 @@ async fn a_write_whose_answer_was_cut_is_unknown_and_ran_once() {
 
 /// A read changes nothing, so it is retried and the caller does not notice.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_whose_answer_was_cut_is_asked_again() {
+async fn a_read_whose_answer_was_cut_is_retried() {
     let (store, proxy, _) = behind_proxy(1).await;
     let group = key("group");
     let member = write("value").in_group(group.clone());

@@ -82,7 +82,7 @@ async fn a_server_that_dies_is_unavailable_until_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_hangs_is_left_in_time_and_found_again() {
+async fn a_server_that_hangs_times_out_and_recovers() {
     let server = Server::start(&[]);
     let store = connect(PostgresStore::builder(server.url("postgres"))).await;
     for _ in 0..2 {

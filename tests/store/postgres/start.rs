@@ -100,7 +100,7 @@ async fn a_password_is_never_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_that_start_together_make_the_tables_once() {
+async fn nodes_that_start_together_create_the_tables_once() {
     let url = Server::shared().database().await;
     for schema in ["one", "two"] {
         let builder = || {
@@ -136,7 +136,7 @@ async fn tables_of_a_later_version_are_refused_and_left_alone() {
 
 /// A deployment creates the tables; the service has no right to do so.
 #[tokio::test]
-async fn a_role_that_may_create_nothing_starts_on_tables_that_are_there() {
+async fn a_role_that_may_create_nothing_starts_on_existing_tables() {
     let server = Server::shared();
     let url = server.database().await;
     execute(&url, "CREATE ROLE worker LOGIN").await;
@@ -165,7 +165,7 @@ async fn a_role_that_may_create_nothing_starts_on_tables_that_are_there() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_no_writes_is_refused() {
+async fn a_server_that_accepts_no_writes_is_refused() {
     let url = Server::shared().database().await;
     drop(connect(PostgresStore::builder(&url)).await);
     let name = url.rsplit('/').next().unwrap();

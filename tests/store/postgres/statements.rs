@@ -46,7 +46,7 @@ async fn fail_with(url: &str, codes: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_are_to_blame_for_is_tried_again() {
+async fn conflicts_with_other_clients_are_retried() {
     let (store, url) = store().await;
     fail_with(&url, &["40001", "40P01", "55P03", "0A000", "26000"]).await;
     assert!(
@@ -66,7 +66,7 @@ async fn what_others_are_to_blame_for_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stays_contended_is_given_up_in_time() {
+async fn lasting_contention_is_given_up_in_time() {
     let (store, url) = store().await;
     fail_with(&url, &["40001"; 500]).await;
     let started = Instant::now();
@@ -78,7 +78,7 @@ async fn what_stays_contended_is_given_up_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_server_refuses_has_a_name_and_is_not_repeated() {
+async fn a_rejection_by_the_server_is_named_and_not_retried() {
     let (store, url) = store().await;
     type Check = fn(&StoreError) -> bool;
     let cases: [(&str, Check); 7] = [
@@ -172,7 +172,7 @@ async fn a_row_that_stays_locked_is_unavailable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_nobody_here_wrote_are_corrupt() {
+async fn foreign_rows_are_corrupt() {
     let (store, url) = store().await;
     let group = key("group");
     store
@@ -222,7 +222,7 @@ async fn rows_that_nobody_here_wrote_are_corrupt() {
 /// Callers are cancelled at any poll. The one connection that they leave behind must not answer the
 /// next request with the answer to theirs.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_abandoned_question_does_not_answer_the_next() {
+async fn an_abandoned_request_does_not_answer_the_next() {
     let url = Server::shared().database().await;
     let store = connect(PostgresStore::builder(&url).max_connections(1)).await;
     let names: Vec<_> = (0..10).map(|number| number.to_string()).collect();

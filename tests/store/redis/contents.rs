@@ -119,7 +119,7 @@ async fn a_foreign_index_is_corrupt() {
 
 /// A member whose entry does not exist yet, or is in another group by now, is not listed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_index_promises_nothing() {
+async fn an_index_may_list_missing_members() {
     let server = Server::start();
     let store = patient(&server.url()).await;
     let other = StoreKey::new("account", &[b"bob"]);
@@ -254,7 +254,7 @@ async fn sums_are_exact_to_the_last_bit() {
 /// A rejected write must not shorten the expiry of the entry's index: "log out everywhere" would
 /// miss the entry.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refused_write_shortens_no_place_in_an_index() {
+async fn a_rejected_write_does_not_shorten_an_index() {
     let server = Server::start();
     let clock = Arc::new(ManualClock::default());
     let builder = RedisStore::builder(&server.url()).clock(clock.clone());

@@ -126,7 +126,7 @@ async fn a_moved_slot_is_found() {
 
 /// While a slot moves, a write that its old owner cannot make is known to be written nowhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slot_on_the_move_is_unavailable_until_it_has_arrived() {
+async fn a_moving_slot_is_unavailable_until_it_has_arrived() {
     let cluster = Cluster::start();
     let store = store(&cluster.url()).await;
     let slot = cluster.nodes[0].command(&["CLUSTER", "KEYSLOT", &name(&key(1))]);
@@ -191,7 +191,7 @@ fn waits_of(guarded: &Guarded) -> u32 {
 /// A write that takes a right away waits for a replica: a change, a removal, or a record where none
 /// was before. Other writes do not wait. The replica is suspended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
+async fn only_writes_that_revoke_wait_for_a_replica() {
     const SESSION: Namespace = Namespace::new("session").cached();
     const REVOKING: Namespace = Namespace::new("revoking").revoking();
     let guarded = Guarded::start();
@@ -295,7 +295,7 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
 
 /// Without a replica a revocation succeeds, the first after a moment, the next at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missing_replica_holds_up_little() {
+async fn a_missing_replica_delays_little() {
     let mut guarded = Guarded::start();
     let store = patient(&guarded.url()).await;
     for number in 0..50 {

@@ -81,7 +81,7 @@ async fn recovery(store: &RedisStore, limit: Duration) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_server_is_missed_and_found_again() {
+async fn a_killed_server_is_unavailable_and_recovers() {
     let mut server = Server::start();
     let store = store(&server.url()).await;
     for verb in VERBS {
@@ -107,7 +107,7 @@ async fn a_killed_server_is_missed_and_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_stands_still_is_missed_and_found_again() {
+async fn a_suspended_server_is_unavailable_and_recovers() {
     let server = Server::start();
     let store = store(&server.url()).await;
     server.signal("STOP");
@@ -121,7 +121,7 @@ async fn a_server_that_stands_still_is_missed_and_found_again() {
 
 /// Many callers at once get the error as soon as one would.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_caller_waits_for_another_while_the_server_is_away() {
+async fn no_caller_waits_for_another_while_the_server_is_unavailable() {
     let mut server = Server::start();
     let store = shared(&server.url()).await;
     server.kill();
@@ -139,7 +139,7 @@ async fn no_caller_waits_for_another_while_the_server_is_away() {
 /// A caller was cancelled while no server could be reached. Its write is executed soon or never,
 /// not whenever the server is back: by then it would be unexpected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_that_was_given_up_does_not_come_late() {
+async fn an_abandoned_write_is_not_executed_late() {
     let mut server = Server::start();
     let store = store(&server.url()).await;
     // First the server does not answer, so that all callers give up; then it is stopped.
@@ -191,7 +191,7 @@ async fn a_write_goes_on_without_its_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_emptied_server_starts_anew() {
+async fn an_emptied_server_starts_again() {
     let server = Server::start();
     let store = patient(&server.url()).await;
     for what in [&["SCRIPT", "FLUSH"][..], &["FLUSHALL"]] {
@@ -212,7 +212,7 @@ async fn an_emptied_server_starts_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_server_refuses_and_nothing_else() {
+async fn a_full_server_only_refuses_writes() {
     let server = Server::start();
     let store = patient(&server.url()).await;
     store
@@ -261,7 +261,7 @@ async fn a_server_that_became_a_replica_is_unavailable() {
 /// Many requests are in flight when the server hangs, resumes, drops its connections and crashes.
 /// Every answer reaches the caller that asked for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nobody_gets_the_answer_to_anothers_question() {
+async fn no_caller_gets_the_answer_to_another_request() {
     let mut server = Server::start();
     let store = shared(&server.url()).await;
     for number in 0..64 {
@@ -310,7 +310,7 @@ async fn nobody_gets_the_answer_to_anothers_question() {
 
 /// An operator shuts the server down in an orderly way, and starts it again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_was_shut_down_is_missed_and_found_again() {
+async fn a_server_that_was_shut_down_is_unavailable_and_recovers() {
     let mut server = Server::start();
     let store = store(&server.url()).await;
     for order in ["SHUTDOWN", "TERM"] {

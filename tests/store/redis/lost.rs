@@ -111,7 +111,7 @@ async fn a_lost_request_is_not_sent_again() {
 
 /// The index could not be written, so the entry was not either: the result is known.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_its_place_in_the_index_nothing_is_written() {
+async fn without_its_index_no_entry_is_written() {
     let server = Server::start();
     let direct = patient(&server.url()).await;
     let proxy = Proxy::to(server.port);
@@ -142,7 +142,7 @@ async fn without_its_place_in_the_index_nothing_is_written() {
 /// Operations on a group are several commands. Whichever answer is lost, the result is true, and a
 /// retry completes the operation.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_verb_on_a_group_whose_answer_is_lost_says_what_is_known() {
+async fn a_group_operation_whose_answer_is_lost_reports_what_is_known() {
     let server = Server::start();
     let direct = patient(&server.url()).await;
     let proxy = Proxy::to(server.port);
@@ -206,7 +206,7 @@ async fn a_verb_on_a_group_whose_answer_is_lost_says_what_is_known() {
 /// A change that was made though its answer was lost counts as made: the engines look for it, and
 /// neither repeat it nor report a failure.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_that_landed_is_recognised_by_the_engines() {
+async fn an_applied_change_is_recognised_by_the_engines() {
     let server = Server::start();
     let proxy = Proxy::to(server.port);
     let direct = shared(&server.url()).await;

@@ -104,7 +104,7 @@ async fn a_server_that_is_down_at_the_start_is_named() {
 }
 
 #[tokio::test]
-async fn a_server_that_stands_still_at_the_start_is_named() {
+async fn a_server_that_hangs_at_the_start_is_named() {
     let server = Server::start();
     server.signal("STOP");
     let begin = std::time::Instant::now();
@@ -192,7 +192,7 @@ async fn tls_needs_an_authority_that_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_server_that_may_forget_is_refused_unless_allowed() {
+async fn a_server_that_may_lose_data_is_refused_unless_allowed() {
     let server = Server::start();
     let set = |policy| server.command(&["CONFIG", "SET", "maxmemory-policy", policy]);
     for policy in ["allkeys-lru", "volatile-ttl"] {
@@ -220,7 +220,7 @@ async fn a_server_that_may_forget_is_refused_unless_allowed() {
 }
 
 #[tokio::test]
-async fn every_primary_of_a_cluster_is_looked_at() {
+async fn every_primary_of_a_cluster_is_checked() {
     let cluster = Cluster::start();
     for node in &cluster.nodes[..3] {
         node.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-random"]);

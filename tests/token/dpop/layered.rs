@@ -8,7 +8,7 @@ use tower_jam::Authenticate;
 use super::world::{Client, World, ask, with};
 
 #[tokio::test]
-async fn a_bound_token_is_refused_under_bearer_and_at_a_plain_layer_also_when_it_was_seen() {
+async fn a_bound_token_is_rejected_under_bearer_and_at_a_plain_layer_even_if_cached() {
     let world = World::new();
     let dpop = world.node(&world.memory());
     let client = Client::new();
@@ -50,7 +50,7 @@ async fn a_bound_token_is_refused_under_bearer_and_at_a_plain_layer_also_when_it
 }
 
 #[tokio::test]
-async fn a_nonce_is_asked_for_given_and_renewed_before_it_ends() {
+async fn a_nonce_is_required_issued_and_renewed_before_it_expires() {
     let world = World::new();
     let store = world.memory();
     let nodes = [0, 1].map(|_| world.builder(&store).require_nonce().build().unwrap());

@@ -51,7 +51,7 @@ async fn of_fifty_uses_of_one_proof_on_two_nodes_one_passes() {
 }
 
 #[tokio::test]
-async fn a_proof_is_not_good_again_while_its_time_lasts_nor_after_it() {
+async fn a_proof_is_not_accepted_again_during_or_after_its_lifetime() {
     let world = World::new();
     let store = world.memory();
     let client = Client::new();
@@ -70,7 +70,7 @@ async fn a_proof_is_not_good_again_while_its_time_lasts_nor_after_it() {
 
 /// The record of one node expires by that node's time, and another node's clock may be behind.
 #[tokio::test]
-async fn a_proof_is_good_once_for_nodes_whose_clocks_differ() {
+async fn a_proof_is_accepted_once_by_nodes_whose_clocks_differ() {
     let world = World::new();
     let ahead = Arc::new(ManualClock::at(
         world.clock.now().after(Duration::from_secs(20)),
@@ -99,7 +99,7 @@ async fn a_proof_is_good_once_for_nodes_whose_clocks_differ() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_503_and_uses_no_proof_up() {
+async fn an_unavailable_store_is_503_and_uses_no_proof_up() {
     let world = World::new();
     let clock = world.clock.clone();
     let memory = MemoryStore::new().with_clock(clock);

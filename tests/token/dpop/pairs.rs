@@ -21,7 +21,7 @@ fn proof(world: &World, client: &Client, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_device_that_logged_in_with_a_proof_lives_by_proofs_of_the_same_key() {
+async fn a_device_that_logged_in_with_a_proof_needs_proofs_of_the_same_key() {
     let world = World::new();
     let store = world.memory();
     let (pairs, dpop) = (pairs(&world, &store), world.node(&store));

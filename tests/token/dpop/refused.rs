@@ -162,7 +162,7 @@ fn careless() -> (Client, Value) {
 }
 
 #[tokio::test]
-async fn a_stolen_token_opens_nothing_without_its_key() {
+async fn a_stolen_token_is_useless_without_its_key() {
     let world = World::new();
     let dpop = world.node(&world.memory());
     let (client, thief) = (Client::new(), Client::new());
@@ -192,7 +192,7 @@ async fn a_stolen_token_opens_nothing_without_its_key() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_key_is_no_key_and_nothing_is_shown() {
+async fn an_invalid_key_is_rejected_and_nothing_is_shown() {
     use tower_jam::token::dpop::ProofKey;
     for bad in [
         "",

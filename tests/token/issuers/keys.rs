@@ -38,7 +38,7 @@ fn token(provider: &Provider, key: &Key) -> String {
 const UNKNOWN: &str = "no key of the ring has this kid";
 
 #[tokio::test]
-async fn keys_are_there_before_the_first_request_and_nobody_waits_for_them() {
+async fn keys_are_loaded_before_the_first_request_and_no_request_waits_for_them() {
     let provider = Provider::start().await;
     let jwks = jwks(&provider).connect().await.unwrap();
     assert_eq!(provider.asked(KEYS), 1);
@@ -53,7 +53,7 @@ async fn keys_are_there_before_the_first_request_and_nobody_waits_for_them() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_fetched_when_its_first_token_comes_and_all_who_bring_one_wait_for_it() {
+async fn a_new_key_is_fetched_with_its_first_token_and_all_such_tokens_wait_for_it() {
     let provider = Provider::start().await;
     let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
@@ -114,7 +114,7 @@ async fn until_asked(provider: &Provider, times: usize) {
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_asked_for_once_in_an_interval_and_again_in_the_next() {
+async fn an_unknown_key_is_fetched_once_per_interval() {
     let provider = Provider::start().await;
     let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
@@ -134,7 +134,7 @@ async fn an_unknown_key_is_asked_for_once_in_an_interval_and_again_in_the_next()
 }
 
 #[tokio::test]
-async fn keys_are_refreshed_when_their_time_is_over_and_soon_after_a_failure() {
+async fn keys_are_refreshed_when_they_expire_and_soon_after_a_failure() {
     let provider = Provider::start().await;
     provider.cache_control("public, max-age=7200");
     let jwks = jwks(&provider).connect().await.unwrap();
@@ -160,7 +160,7 @@ async fn keys_are_refreshed_when_their_time_is_over_and_soon_after_a_failure() {
 }
 
 #[tokio::test]
-async fn only_what_a_new_key_could_have_made_asks_for_it() {
+async fn only_a_token_that_a_new_key_could_have_signed_causes_a_fetch() {
     let provider = Provider::start().await;
     let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
@@ -212,7 +212,7 @@ async fn known_keys_verify_at_once_while_the_provider_hangs() {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_the_start_says_so_in_time_and_later_the_old_keys_stay() {
+async fn every_failure_is_reported_at_the_start_and_later_the_old_keys_stay() {
     for fault in FAULTS {
         let provider = Provider::start().await;
         let jwks = || jwks(&provider).request_timeout(TIMEOUT);
@@ -315,7 +315,7 @@ async fn a_set_without_a_usable_key_or_with_a_shared_secret_is_an_error_and_the_
 }
 
 #[tokio::test]
-async fn a_token_that_was_seen_is_refused_once_its_key_is_no_longer_published() {
+async fn a_cached_token_is_rejected_once_its_key_is_no_longer_published() {
     let provider = Provider::start().await;
     let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
@@ -367,7 +367,7 @@ async fn the_task_ends_with_the_last_handle() {
 const CONNECTIONS: usize = 2;
 
 #[tokio::test]
-async fn another_party_is_asked_by_https_and_settings_are_checked_before() {
+async fn another_party_is_contacted_by_https_after_settings_are_checked() {
     let refused = async |url: &str| Jwks::builder(url).connect().await.unwrap_err().to_string();
     for url in [
         "http://id.acme.dev/keys",

@@ -66,7 +66,7 @@ async fn five_lines_make_a_resource_server_that_is_warm_before_its_first_request
 }
 
 #[tokio::test]
-async fn only_the_access_tokens_for_this_service_open_it() {
+async fn only_access_tokens_for_this_service_are_accepted() {
     let provider = Provider::start().await;
     let jwt = from(&provider).await.unwrap();
     let not_access = "the token is not an access token";
@@ -117,7 +117,7 @@ async fn only_the_access_tokens_for_this_service_open_it() {
 }
 
 #[tokio::test]
-async fn the_metadata_are_of_exactly_this_issuer_and_its_keys_at_a_good_address() {
+async fn the_metadata_must_name_exactly_this_issuer_and_a_safe_address_of_its_keys() {
     for (member, value, setting) in [
         ("issuer", json!("http://127.0.0.1"), "issuer"),
         ("issuer", json!(""), "issuer"),
@@ -174,7 +174,7 @@ async fn issuers_have_paths_and_may_publish_by_rfc_8414_alone() {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_at_discovery_or_at_the_keys_the_start_says_so_in_time() {
+async fn every_failure_of_discovery_or_keys_is_reported_in_time() {
     for at in [DISCOVERY, KEYS] {
         for fault in FAULTS {
             let provider = Provider::start().await;
@@ -194,7 +194,7 @@ async fn whatever_goes_wrong_at_discovery_or_at_the_keys_the_start_says_so_in_ti
 }
 
 #[tokio::test]
-async fn settings_are_checked_before_anybody_is_asked() {
+async fn settings_are_checked_before_any_request() {
     let provider = Provider::start().await;
     let from = || Jwt::<Claims>::from_issuer(provider.issuer());
     let error = from().dangerous_http_on_loopback().await.unwrap_err();
@@ -216,7 +216,7 @@ async fn settings_are_checked_before_anybody_is_asked() {
 }
 
 #[tokio::test]
-async fn roles_and_scopes_are_where_the_map_says() {
+async fn roles_and_scopes_are_read_where_the_map_says() {
     let provider = Provider::start().await;
     let jwt = from(&provider)
         .claim_map(ClaimMap::keycloak("api"))

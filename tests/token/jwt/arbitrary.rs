@@ -158,7 +158,7 @@ proptest! {
 /// parses the text beside it as JSON. Such nesting is bounded by the length of a token, not by the
 /// depth limit.
 #[test]
-fn json_hidden_in_text_neither_overflows_the_stack_nor_speaks_for_the_engine() {
+fn json_hidden_in_text_neither_overflows_the_stack_nor_replaces_claims() {
     let forge = Forge::hs256(SECRET);
     let mut hidden = "1".to_owned();
     let mut deepest = 0;

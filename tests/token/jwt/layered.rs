@@ -24,7 +24,7 @@ const MALFORMED: &str = r#"Bearer realm="api", error="invalid_request""#;
 const MISSING: &str = r#"Bearer realm="api""#;
 
 #[tokio::test]
-async fn every_attack_is_answered_by_a_challenge_and_no_service_is_called() {
+async fn every_attack_gets_a_challenge_and_no_service_is_called() {
     let (mut unauthorized, mut malformed, mut impossible) = (0, 0, 0);
     for Category {
         name,
@@ -247,7 +247,7 @@ async fn a_bearer_header_has_one_form() {
 
 /// The longest signatures have 4627 bytes, and the rest of such a token is still 1.4 KiB.
 #[tokio::test]
-async fn a_token_of_every_algorithm_passes_the_layer_and_once_more_from_memory() {
+async fn a_token_of_every_algorithm_passes_the_layer_and_again_from_the_cache() {
     for algorithm in Algorithm::ALL {
         let builder = Jwt::builder(KeyRing::new(Key::generate(*algorithm).unwrap()));
         let builder = builder.issuer("https://auth.acme.dev").audience("api");

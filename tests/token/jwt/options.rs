@@ -9,7 +9,7 @@ use super::forge::{AUDIENCE, Forge, ISSUER, NOW, SECRET, builder, claims, header
 type Change = fn(JwtBuilder<Claims>) -> JwtBuilder<Claims>;
 
 #[tokio::test]
-async fn an_option_lets_through_what_it_says_and_nothing_beside_it() {
+async fn an_option_permits_what_it_says_and_nothing_else() {
     let forge = Forge::hs256(SECRET);
     let claim = |name, value: &str| forge.with_payload(claims(&[(name, value)]));
     let typ = |value: &str| forge.with_header(header("HS256", &[("typ", value)]));
@@ -138,7 +138,7 @@ async fn types_replace_the_default_one() {
 }
 
 #[test]
-fn an_engine_is_built_with_issuer_audience_types_and_times_that_mean_something() {
+fn an_engine_requires_a_valid_issuer_audience_types_and_times() {
     type Build = fn(KeyRing) -> JwtBuilder<Claims>;
     let setting = |build: Build| {
         build(shared())

@@ -9,7 +9,7 @@ use super::world::{App, Mode, is_good, issue, issued_at, key, verdict};
 const OLD: &str = "401 the token is older than its list";
 
 #[tokio::test]
-async fn a_list_has_one_birth_whoever_asks() {
+async fn a_list_has_one_birth_on_every_node() {
     let app = App::new();
     let store = app.store();
     let one = app.list(Mode::Black, &store).build().unwrap();
@@ -33,7 +33,7 @@ async fn a_list_has_one_birth_whoever_asks() {
 }
 
 #[tokio::test]
-async fn what_was_issued_before_there_was_a_list_is_refused() {
+async fn tokens_issued_before_the_list_are_rejected() {
     let app = App::new();
     let old = issue(&app.engine().build().unwrap(), "alice").await;
     let jwt = app.alone(Mode::Black);
@@ -46,7 +46,7 @@ async fn what_was_issued_before_there_was_a_list_is_refused() {
 /// All entries, marks and the birth are gone, as after FLUSHALL, and so is the process; the second
 /// that a token was post-dated to has come.
 #[tokio::test]
-async fn a_list_that_was_lost_revives_nothing() {
+async fn a_lost_list_revives_no_token() {
     let app = App::new();
     let jwt = app.alone(Mode::Black);
     jwt.list().unwrap().created_at().await.unwrap();

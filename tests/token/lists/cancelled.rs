@@ -19,7 +19,7 @@ fn world(mode: Mode) -> (App, Arc<dyn Store>, Jwt) {
 const POLLS: usize = 12;
 
 #[tokio::test]
-async fn an_issue_that_was_dropped_leaves_the_next_one_good_and_revocable() {
+async fn a_cancelled_issue_leaves_the_next_token_valid_and_revocable() {
     for mode in BOTH {
         let mut dropped = 0;
         for polls in 0..POLLS {
@@ -45,7 +45,7 @@ async fn an_issue_that_was_dropped_leaves_the_next_one_good_and_revocable() {
 }
 
 #[tokio::test]
-async fn a_revocation_that_was_dropped_is_made_or_not_and_asking_again_makes_it() {
+async fn a_cancelled_revocation_is_made_or_not_and_a_retry_makes_it() {
     for mode in BOTH {
         let mut dropped = 0;
         for polls in 0..POLLS {
@@ -80,7 +80,7 @@ async fn a_revocation_that_was_dropped_is_made_or_not_and_asking_again_makes_it(
 /// Of many revocations some are made and others are not; a retry makes the rest, and nothing else
 /// is affected.
 #[tokio::test]
-async fn a_revocation_of_many_that_was_dropped_is_finished_by_asking_again() {
+async fn a_cancelled_revocation_of_many_is_finished_by_a_retry() {
     for mode in BOTH {
         let mut dropped = 0;
         for polls in 0..POLLS {
@@ -122,7 +122,7 @@ async fn a_revocation_of_many_that_was_dropped_is_finished_by_asking_again() {
 }
 
 #[tokio::test]
-async fn a_check_that_was_dropped_changes_no_later_one() {
+async fn a_cancelled_check_changes_no_later_one() {
     for mode in BOTH {
         for polls in 0..POLLS {
             let (app, store, jwt) = world(mode);

@@ -19,7 +19,7 @@ use super::{
 const WORST: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn who_is_revoked_on_one_node_is_refused_on_the_other_on_every_store() {
+async fn a_revocation_on_one_node_is_enforced_on_the_other_on_every_store() {
     let app = App::new();
     for backend in stores::each(app.clock.clone() as Arc<dyn Clock>).await {
         for mode in BOTH {

@@ -38,7 +38,7 @@ fn faults() -> impl Iterator<Item = (Mode, usize, bool)> {
 }
 
 #[tokio::test]
-async fn a_list_that_is_away_is_503_and_neither_lets_in_nor_revokes() {
+async fn an_unavailable_list_is_503_and_neither_accepts_nor_revokes() {
     for mode in BOTH {
         let World { probe, jwt, .. } = World::new(mode);
         let (good, bad) = (issue(&jwt, "alice").await, issue(&jwt, "alice").await);
@@ -61,7 +61,7 @@ async fn a_list_that_is_away_is_503_and_neither_lets_in_nor_revokes() {
 }
 
 #[tokio::test]
-async fn whichever_call_of_a_check_fails_it_is_503_and_never_another_answer() {
+async fn a_failure_of_any_call_of_a_check_is_503() {
     let mut failed = 0;
     for (mode, at, loses) in faults() {
         let World { probe, jwt, .. } = World::new(mode);
@@ -91,7 +91,7 @@ async fn whichever_call_of_a_check_fails_it_is_503_and_never_another_answer() {
 
 /// The list was lost, and creating it again fails: an old token is never accepted.
 #[tokio::test]
-async fn whichever_call_of_making_a_list_fails_nothing_old_is_let_in() {
+async fn a_failure_of_any_call_of_creating_a_list_accepts_no_old_token() {
     let mut failed = 0;
     for (_, at, loses) in faults() {
         let app = App::new();
@@ -110,7 +110,7 @@ async fn whichever_call_of_making_a_list_fails_nothing_old_is_let_in() {
 }
 
 #[tokio::test]
-async fn a_token_whose_list_did_not_answer_is_not_handed_out() {
+async fn a_token_whose_list_did_not_answer_is_not_issued() {
     let mut failed = 0;
     for (mode, at, loses) in faults() {
         let World { probe, jwt, .. } = World::new(mode);
@@ -130,7 +130,7 @@ async fn a_token_whose_list_did_not_answer_is_not_handed_out() {
 }
 
 #[tokio::test]
-async fn a_revocation_that_was_acknowledged_holds_and_one_that_failed_is_asked_again() {
+async fn an_acknowledged_revocation_holds_and_a_failed_one_is_retried() {
     let (mut failed, mut lost_and_done) = (0, 0);
     for (mode, at, loses) in faults() {
         for all in [false, true] {

@@ -73,7 +73,7 @@ impl World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_node_revokes_leaves_memory_at_once() {
+async fn a_revocation_by_another_node_is_evicted_at_once() {
     for mode in BOTH {
         let world = world(mode).await;
         let (one, all) = (
@@ -93,7 +93,7 @@ async fn what_another_node_revokes_leaves_memory_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_this_node_revokes_leaves_its_memory_unannounced() {
+async fn a_revocation_by_this_node_is_evicted_without_an_invalidation() {
     for mode in BOTH {
         let world = world(mode).await;
         let (one, all) = (
@@ -112,7 +112,7 @@ async fn what_this_node_revokes_leaves_its_memory_unannounced() {
 /// The cache says that the token is revoked, the store no longer does: no token is rejected because
 /// of a stale entry.
 #[tokio::test(start_paused = true)]
-async fn a_no_from_memory_is_confirmed() {
+async fn a_cached_rejection_is_confirmed() {
     for mode in BOTH {
         let world = world(mode).await;
         let (one, all) = (
@@ -139,7 +139,7 @@ async fn a_no_from_memory_is_confirmed() {
 
 /// An operator restores the list that was lost and created again.
 #[tokio::test(start_paused = true)]
-async fn a_birth_from_memory_that_refuses_is_confirmed() {
+async fn a_rejection_by_a_cached_birth_is_confirmed() {
     let world = world(Mode::Black).await;
     let token = issue(&world.plain, "alice").await;
     let birth = key(Mode::Black, "birth", "");
@@ -159,7 +159,7 @@ async fn a_birth_from_memory_that_refuses_is_confirmed() {
 /// The birth is cached, the list is gone, and no invalidation was sent. A token that this node has
 /// not seen is read as unlisted, and is accepted only with a birth that was read after it.
 #[tokio::test(start_paused = true)]
-async fn a_loss_that_was_not_announced_revives_no_token_that_is_read_anew() {
+async fn a_loss_without_an_invalidation_revives_no_token() {
     let world = world(Mode::Black).await;
     let [seen, revoked, logged_out] = [
         issue(&world.plain, "alice").await,
@@ -186,7 +186,7 @@ async fn a_loss_that_was_not_announced_revives_no_token_that_is_read_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_was_read_anew_costs_no_more_once_memory_has_it() {
+async fn a_token_costs_no_more_store_calls_once_it_is_cached() {
     for mode in BOTH {
         let world = world(mode).await;
         for _ in 0..5 {

@@ -27,7 +27,7 @@ fn twin(token: &str) -> String {
 }
 
 #[tokio::test]
-async fn no_second_spelling_walks_past_a_list() {
+async fn no_second_spelling_bypasses_a_list() {
     for mode in BOTH {
         let app = App::new();
         let jwt = app.alone(mode);
@@ -68,7 +68,7 @@ async fn no_second_spelling_walks_past_a_list() {
 
 /// And in the other direction: the twin is given, and the token is revoked.
 #[tokio::test]
-async fn revoking_by_one_spelling_ends_the_other() {
+async fn revoking_one_spelling_revokes_the_other() {
     for mode in BOTH {
         let app = App::new();
         let jwt = app.alone(mode);

@@ -7,7 +7,7 @@ use tower_jam::{Claims, Clock, Grant, IssueError, Timestamp};
 use super::world::{App, BOTH, ISSUER, Mode, is_good, issue, issued_at, verdict};
 
 #[tokio::test]
-async fn one_call_ends_every_token_of_a_subject_and_of_no_other() {
+async fn one_call_revokes_every_token_of_a_subject_and_of_no_other() {
     for mode in BOTH {
         let app = App::new();
         let jwt = app.alone(mode);
@@ -39,7 +39,7 @@ async fn one_call_ends_every_token_of_a_subject_and_of_no_other() {
 /// The clock stands still: a user who logs out everywhere and in again within a second is logged
 /// in.
 #[tokio::test]
-async fn a_token_that_is_issued_in_the_second_of_the_mark_is_good_and_the_next_mark_ends_it() {
+async fn a_token_issued_in_the_second_of_the_mark_is_valid_and_the_next_mark_revokes_it() {
     for mode in BOTH {
         let app = App::new();
         let jwt = app.alone(mode);
@@ -139,7 +139,7 @@ async fn a_mark_never_goes_back() {
 /// A mark is stored for as long as a token that it revokes could be accepted by the verifier with
 /// the longest leeway.
 #[tokio::test]
-async fn a_mark_outlives_every_token_that_it_ends() {
+async fn a_mark_outlives_every_token_that_it_revokes() {
     for mode in BOTH {
         let app = App::new();
         let life = Duration::from_secs(100);

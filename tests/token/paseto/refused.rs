@@ -53,7 +53,7 @@ async fn every_attack_on_a_paseto_is_refused_for_its_reason_and_every_control_ac
 
 /// No error contains a key, a token or a claim, whatever is wrong with them.
 #[tokio::test]
-async fn what_is_wrong_with_a_paseto_is_told_without_quoting_it() {
+async fn an_error_about_a_paseto_does_not_quote_it() {
     let mut told = 0;
     for category in attacks::all().await {
         for attack in &category.attacks {
