@@ -69,11 +69,11 @@ async fn a_missing_feature_is_named() {
         ),
     ];
     for (tables, words) in cases {
-        let said = match Config::value(&tables).load() {
+        let refused = match Config::value(&tables).load() {
             Ok(config) => Jam::<Claims>::builder(config).build().await.unwrap_err(),
             Err(error) => error,
         };
-        assert_eq!(said.to_string(), words);
+        assert_eq!(refused.to_string(), words);
         assert!(!std::path::Path::new("x.redb").exists());
     }
 }

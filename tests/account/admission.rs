@@ -40,7 +40,7 @@ async fn crowded() -> Arc<World> {
     Arc::new(world)
 }
 
-fn asked(name: &str) -> Credentials {
+fn credentials(name: &str) -> Credentials {
     Credentials {
         name: name.to_owned(),
         password: Secret::new(PASSWORD.to_owned()),
@@ -65,8 +65,8 @@ async fn others(world: &Arc<World>, place: fn(u8) -> [u8; 4]) -> usize {
         running.spawn(async move {
             let origin = Origin::new(place(number).into());
             start.wait().await;
-            let asked = asked(&format!("user {number}"));
-            status(world.accounts.prove(&asked, &origin).await)
+            let credentials = credentials(&format!("user {number}"));
+            status(world.accounts.prove(&credentials, &origin).await)
         });
     }
     let statuses = running.join_all().await;
@@ -82,7 +82,7 @@ async fn a_flood_of_correct_passwords_delays_only_itself() {
     let world = crowded().await;
     assert_eq!(others(&world, elsewhere).await, OTHERS, "without a flood");
 
-    let proved = world.accounts.prove(&asked("alice"), &origin()).await;
+    let proved = world.accounts.prove(&credentials("alice"), &origin()).await;
     let proved = proved.unwrap();
     let is_over = Arc::new(AtomicBool::new(false));
     let refused = Arc::new(AtomicUsize::new(0));
@@ -94,7 +94,7 @@ async fn a_flood_of_correct_passwords_delays_only_itself() {
         origin.device = Some(world.accounts.device_token(&proved));
         flood.spawn(async move {
             while !is_over.load(Ordering::SeqCst) {
-                match status(world.accounts.prove(&asked("alice"), &origin).await) {
+                match status(world.accounts.prove(&credentials("alice"), &origin).await) {
                     200 => {}
                     429 => {
                         refused.fetch_add(1, Ordering::SeqCst);
@@ -130,22 +130,29 @@ async fn a_full_queue_uses_up_no_budget() {
         let (world, start) = (world.clone(), start.clone());
         running.spawn(async move {
             start.wait().await;
-            let asked = world.asked(WRONG);
-            world.accounts.prove(&asked, &origin()).await.err().unwrap()
+            let credentials = world.credentials(WRONG);
+            world
+                .accounts
+                .prove(&credentials, &origin())
+                .await
+                .err()
+                .unwrap()
         });
     }
     let answers = running.join_all().await;
     let wrong = |answer: &&LoginError| matches!(answer, LoginError::WrongCredentials);
-    let looked_at = answers.iter().filter(wrong).count();
-    assert!((1..=10).contains(&looked_at), "{looked_at}");
+    let verified = answers.iter().filter(wrong).count();
+    assert!((1..=10).contains(&verified), "{verified}");
     // The rest of the budget of ten is available to sequential attempts.
     let mut left = 0;
-    while let Err(LoginError::WrongCredentials) =
-        world.accounts.prove(&world.asked(WRONG), &origin()).await
+    while let Err(LoginError::WrongCredentials) = world
+        .accounts
+        .prove(&world.credentials(WRONG), &origin())
+        .await
     {
         left += 1;
     }
-    assert_eq!(looked_at + left, 10);
+    assert_eq!(verified + left, 10);
 }
 
 /// A thousand logins in a quarter of an hour are more than any user needs, and correct passwords
@@ -154,13 +161,13 @@ async fn a_full_queue_uses_up_no_budget() {
 async fn correct_passwords_use_up_a_budget_of_work() {
     let world = world().await;
     for _ in 0..1_000 {
-        let proved = world.accounts.prove(&asked("alice"), &origin()).await;
+        let proved = world.accounts.prove(&credentials("alice"), &origin()).await;
         assert_eq!(status(proved), 200);
     }
     let origin = Origin::new([203, 0, 113, 1].into());
-    let refused = world.accounts.prove(&asked("alice"), &origin).await;
+    let refused = world.accounts.prove(&credentials("alice"), &origin).await;
     assert_eq!(status(refused), 429, "from any address");
     world.clock.advance(Duration::from_secs(15 * 60));
-    let proved = world.accounts.prove(&asked("alice"), &origin).await;
+    let proved = world.accounts.prove(&credentials("alice"), &origin).await;
     assert_eq!(status(proved), 200);
 }

@@ -232,11 +232,11 @@ async fn a_proof_without_a_nonce_does_not_use_the_code_up() {
     let client = Client::new();
     let body = json!({ "challenge": begun.json()["challenge"], "code": phone.code(&world) });
     let proof = client.prove(&world, "POST", "/login/otp", None);
-    let asked = with_proof(&app, "/login/otp", &proof, body.clone()).await;
-    assert_eq!(asked.status, 401);
-    let challenge = asked.headers["www-authenticate"].to_str().unwrap();
+    let challenged = with_proof(&app, "/login/otp", &proof, body.clone()).await;
+    assert_eq!(challenged.status, 401);
+    let challenge = challenged.headers["www-authenticate"].to_str().unwrap();
     assert!(challenge.contains("use_dpop_nonce"), "{challenge}");
-    let nonce = asked.headers["dpop-nonce"].to_str().unwrap();
+    let nonce = challenged.headers["dpop-nonce"].to_str().unwrap();
     let proof = client.prove_with(&world, "POST", "/login/otp", None, Some(nonce));
     let answer = with_proof(&app, "/login/otp", &proof, body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);

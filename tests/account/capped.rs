@@ -11,7 +11,7 @@ use tower_jam::{
 use super::world::{PASSWORD, WRONG, World, world};
 
 /// A login from an address of its own, by a known or an unknown device.
-async fn tries(
+async fn attempt_login(
     world: &World,
     password: &str,
     device: Option<&Secret<String>>,
@@ -19,7 +19,10 @@ async fn tries(
     let address: IpAddr = "192.0.2.1".parse().unwrap();
     let mut origin = Origin::new(address);
     origin.device = device.cloned();
-    world.accounts.prove(&world.asked(password), &origin).await
+    world
+        .accounts
+        .prove(&world.credentials(password), &origin)
+        .await
 }
 
 /// The throttle admits few guesses at a time, so its window is advanced.
@@ -28,14 +31,14 @@ async fn guesses(world: &World, times: usize, device: Option<&Secret<String>>) {
         if guess % 10 == 0 {
             world.clock.advance(Duration::from_secs(15 * 60 + 1));
         }
-        let wrong = tries(world, WRONG, device).await.unwrap_err();
+        let wrong = attempt_login(world, WRONG, device).await.unwrap_err();
         assert!(matches!(wrong, LoginError::WrongCredentials), "{wrong}");
     }
     world.clock.advance(Duration::from_secs(15 * 60 + 1));
 }
 
 async fn is_right(world: &World, device: Option<&Secret<String>>) -> bool {
-    match tries(world, PASSWORD, device).await {
+    match attempt_login(world, PASSWORD, device).await {
         Ok(_) => true,
         Err(LoginError::WrongCredentials) => false,
         Err(other) => panic!("{other:?}"),
@@ -45,7 +48,7 @@ async fn is_right(world: &World, device: Option<&Secret<String>>) -> bool {
 #[tokio::test]
 async fn a_hundred_wrong_passwords_in_a_row_block_unknown_devices_only() {
     let world = world().await;
-    let proved = tries(&world, PASSWORD, None).await.unwrap();
+    let proved = attempt_login(&world, PASSWORD, None).await.unwrap();
     let device = world.accounts.device_token(&proved);
     guesses(&world, 99, None).await;
     assert!(is_right(&world, None).await, "and the count starts again");
@@ -87,7 +90,7 @@ async fn another_factor_or_another_password_accepts_it_again() {
         hash.expose(),
     );
     assert!(replaced.await.unwrap());
-    assert!(tries(&world, new, None).await.is_ok());
+    assert!(attempt_login(&world, new, None).await.is_ok());
 }
 
 /// An unknown name has no count, and its responses are the same.
@@ -98,10 +101,14 @@ async fn an_unknown_name_is_never_distinguishable() {
         if guess % 10 == 0 {
             world.clock.advance(Duration::from_secs(15 * 60 + 1));
         }
-        let mut asked = world.asked(WRONG);
-        asked.name = "nobody".to_owned();
+        let mut credentials = world.credentials(WRONG);
+        credentials.name = "nobody".to_owned();
         let origin = Origin::new("192.0.2.1".parse().unwrap());
-        let wrong = world.accounts.prove(&asked, &origin).await.unwrap_err();
+        let wrong = world
+            .accounts
+            .prove(&credentials, &origin)
+            .await
+            .unwrap_err();
         assert!(matches!(wrong, LoginError::WrongCredentials));
     }
     assert_eq!(world.count(EventKind::PasswordCapped), 0);

@@ -46,7 +46,10 @@ async fn log_in(world: &World, password: &str) -> Option<TokenPair> {
 }
 
 async fn log_in_from(world: &World, password: &str, origin: &Origin) -> Option<TokenPair> {
-    let proved = world.accounts.prove(&world.asked(password), origin).await;
+    let proved = world
+        .accounts
+        .prove(&world.credentials(password), origin)
+        .await;
     let finished = world
         .accounts
         .finish_login(proved.ok()?, NewDevice::default())
@@ -243,7 +246,10 @@ async fn a_login_that_a_change_overtakes_is_decided_by_the_new_hash() {
                 is_over: AtomicBool::new(false),
             })
         });
-        let refused = late.accounts.prove(&late.asked(PASSWORD), &origin()).await;
+        let refused = late
+            .accounts
+            .prove(&late.credentials(PASSWORD), &origin())
+            .await;
         assert!(matches!(refused, Err(LoginError::WrongCredentials)));
     }
 }
@@ -269,8 +275,8 @@ async fn a_change_whose_caller_is_cancelled_completes() {
             let change = world.accounts.change_password(&caller, &old, NEW, &origin);
             let mut change = Box::pin(change);
             for _ in 0..polls {
-                let turn = tokio::time::timeout(Duration::from_micros(200), &mut change);
-                if turn.await.is_ok() {
+                let step = tokio::time::timeout(Duration::from_micros(200), &mut change);
+                if step.await.is_ok() {
                     break;
                 }
             }
@@ -292,7 +298,7 @@ async fn a_change_whose_caller_is_cancelled_completes() {
         let works = async |password| {
             world
                 .accounts
-                .prove(&world.asked(password), &origin)
+                .prove(&world.credentials(password), &origin)
                 .await
                 .is_ok()
         };
@@ -308,7 +314,7 @@ async fn a_change_whose_caller_is_cancelled_completes() {
 /// neither, and once the new one is valid nothing of the old login is.
 #[tokio::test(start_paused = true)]
 async fn a_change_with_a_failing_store_leaves_exactly_one_password() {
-    let told = Arc::new(Mutex::new(Vec::new()));
+    let outcomes = Arc::new(Mutex::new(Vec::new()));
     for loses_answer in [false, true] {
         for fails_at in 1..40 {
             let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -334,7 +340,7 @@ async fn a_change_with_a_failing_store_leaves_exactly_one_password() {
             let works = async |password| {
                 world
                     .accounts
-                    .prove(&world.asked(password), &origin())
+                    .prove(&world.credentials(password), &origin())
                     .await
                     .is_ok()
             };
@@ -353,13 +359,13 @@ async fn a_change_with_a_failing_store_leaves_exactly_one_password() {
             if change.is_ok() {
                 assert!(is_changed);
             }
-            told.lock().unwrap().push((is_changed, change.is_ok()));
+            outcomes.lock().unwrap().push((is_changed, change.is_ok()));
         }
     }
-    let told = told.lock().unwrap();
+    let outcomes = outcomes.lock().unwrap();
     assert!(
-        told.contains(&(false, false)) && told.contains(&(true, true)),
-        "{told:?}"
+        outcomes.contains(&(false, false)) && outcomes.contains(&(true, true)),
+        "{outcomes:?}"
     );
 }
 
@@ -424,7 +430,7 @@ async fn all_spellings_of_a_name_share_one_budget() {
     let world = world_on(store.clone(), clock).await;
     let node = world.shared.node(&store, |users| Arc::new(Folding(users)));
     for name in ["nobody", "alice"] {
-        let mut looked_at = 0;
+        let mut evaluated = 0;
         for number in 0..1 << name.len() {
             let upper = |(at, letter): (usize, char)| match number >> at & 1 {
                 1 => letter.to_ascii_uppercase(),
@@ -432,8 +438,8 @@ async fn all_spellings_of_a_name_share_one_budget() {
             };
             let spelt: String = name.chars().enumerate().map(upper).collect();
             let answer = post(&node.app(), "/login", &[], login(&spelt, WRONG)).await;
-            looked_at += usize::from(answer.status == 401);
+            evaluated += usize::from(answer.status == 401);
         }
-        assert_eq!(looked_at, 10, "{name}");
+        assert_eq!(evaluated, 10, "{name}");
     }
 }

@@ -167,7 +167,7 @@ async fn a_device_name_that_is_too_long_is_rejected_before_a_hash_is_computed() 
     };
     let refused = world
         .accounts
-        .login(&world.asked(WRONG), &origin(), device)
+        .login(&world.credentials(WRONG), &origin(), device)
         .await;
     let refused = refused.unwrap_err().to_string();
     assert!(
@@ -299,7 +299,7 @@ async fn of_a_hundred_guesses_at_once_ten_are_verified_on_every_store() {
             "redis cluster" | "redis sentinel" => 5,
             _ => 50,
         };
-        let mut looked_at = 0;
+        let mut verified = 0;
         for round in 0..rounds {
             // A name and a network of its own, and so a budget of its own.
             let name = format!("nobody {round}");
@@ -307,14 +307,14 @@ async fn of_a_hundred_guesses_at_once_ten_are_verified_on_every_store() {
             let mut running = JoinSet::new();
             for number in 0..100_usize {
                 let (node, start) = (nodes[number % 2].clone(), start.clone());
-                let asked = Credentials {
+                let credentials = Credentials {
                     name: name.clone(),
                     password: Secret::new(format!("guess {number}")),
                 };
                 let origin = Origin::new([10, round, 0, 1].into());
                 running.spawn(async move {
                     start.wait().await;
-                    node.accounts.prove(&asked, &origin).await.err()
+                    node.accounts.prove(&credentials, &origin).await.err()
                 });
             }
             let mut wrong = 0;
@@ -328,11 +328,11 @@ async fn of_a_hundred_guesses_at_once_ten_are_verified_on_every_store() {
                 }
             }
             assert!(wrong <= 10, "{} round {round}: {wrong}", backend.name);
-            looked_at += wrong;
+            verified += wrong;
         }
         assert!(
-            looked_at > usize::from(rounds),
-            "{}: {looked_at}",
+            verified > usize::from(rounds),
+            "{}: {verified}",
             backend.name
         );
     }
@@ -346,19 +346,19 @@ async fn a_login_takes_as_long_for_an_unknown_name() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let backend = stores::redis(&(clock.clone() as Arc<dyn Clock>)).await;
     let world = world_at(backend.nodes[0].clone(), clock, 4_096).await;
-    let mut seen = Vec::new();
+    let mut measured = Vec::new();
     for round in 0..10_u8 {
         world.clock.advance(Duration::from_secs(16 * 60));
         let mut samples = [Vec::new(), Vec::new()];
         for number in 0..200_u8 {
             for (name, samples) in ["alice", "nobody"].into_iter().zip(&mut samples) {
-                let asked = Credentials {
+                let credentials = Credentials {
                     name: name.to_owned(),
                     password: Secret::new(WRONG.to_owned()),
                 };
                 let origin = Origin::new([10, 1, round, number].into());
                 let began = Instant::now();
-                let refused = world.accounts.prove(&asked, &origin).await;
+                let refused = world.accounts.prove(&credentials, &origin).await;
                 samples.push(began.elapsed());
                 assert!(
                     matches!(refused, Err(LoginError::WrongCredentials)),
@@ -375,10 +375,10 @@ async fn a_login_takes_as_long_for_an_unknown_name() {
             samples[samples.len() / 10]
         });
         let difference = known.abs_diff(unknown).as_secs_f64() / known.as_secs_f64();
-        seen.push((known, unknown));
+        measured.push((known, unknown));
         if difference <= 0.05 {
             return;
         }
     }
-    panic!("known and unknown: {seen:?}");
+    panic!("known and unknown: {measured:?}");
 }

@@ -27,7 +27,7 @@ async fn remember(world: &World, phone: &Phone) -> (Pair, String) {
     (Pair::of(&answer), cookie)
 }
 
-async fn gives_no_code(world: &World, cookie: &str) -> bool {
+async fn needs_no_code(world: &World, cookie: &str) -> bool {
     let headers = [("cookie", cookie)];
     let answer = post(&world.app(), "/login", &headers, login("alice", PASSWORD)).await;
     answer.status == 200
@@ -38,7 +38,7 @@ async fn logging_out_everywhere_forgets_every_remembered_device() {
     let (world, phone) = enrolled().await;
     let (_, one) = remember(&world, &phone).await;
     let (pair, two) = remember(&world, &phone).await;
-    assert!(gives_no_code(&world, &one).await && gives_no_code(&world, &two).await);
+    assert!(needs_no_code(&world, &one).await && needs_no_code(&world, &two).await);
     let out = post(
         &world.app(),
         "/logout_all",
@@ -47,8 +47,8 @@ async fn logging_out_everywhere_forgets_every_remembered_device() {
     )
     .await;
     assert_eq!(out.status, 204, "{}", out.text);
-    assert!(!gives_no_code(&world, &one).await);
-    assert!(!gives_no_code(&world, &two).await);
+    assert!(!needs_no_code(&world, &one).await);
+    assert!(!needs_no_code(&world, &two).await);
 }
 
 #[tokio::test]
@@ -84,8 +84,8 @@ async fn remembered_devices_are_listed_and_revoked_one_by_one() {
         let gone = send(&world.app(), "DELETE", &path, &bearer, String::new()).await;
         assert_eq!(gone.status, status, "{}", gone.text);
     }
-    assert!(!gives_no_code(&world, &lost).await);
-    assert!(gives_no_code(&world, &kept).await);
+    assert!(!needs_no_code(&world, &lost).await);
+    assert!(needs_no_code(&world, &kept).await);
     assert!(
         !world
             .accounts
@@ -121,7 +121,7 @@ async fn a_login_that_is_overtaken_remembers_no_device() {
     let refused = world.accounts.finish_login(proved, device).await;
     assert!(matches!(refused, Err(LoginError::Rejected(_))));
     let cookie = format!("__Host-remembered={}", token.expose());
-    assert!(!gives_no_code(&world, &cookie).await);
+    assert!(!needs_no_code(&world, &cookie).await);
 }
 
 /// Sessions live for at most a minute, and a pending login for five.

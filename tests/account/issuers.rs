@@ -115,10 +115,11 @@ impl Site {
             .clock(clock.clone())
             .build()
             .unwrap();
-        let whose = get(|identity: Identity| async move { identity.subject().id().to_owned() });
-        let page = Router::new().route("/page", whose.clone());
+        let subject_page =
+            get(|identity: Identity| async move { identity.subject().id().to_owned() });
+        let page = Router::new().route("/page", subject_page.clone());
         let page = page.route_layer(AuthLayer::new(sessions.clone()));
-        let api = Router::new().route("/api", whose);
+        let api = Router::new().route("/api", subject_page);
         let api = api.route_layer(AuthLayer::new(pairs));
         let secret = "0123456789abcdef0123456789abcdef".to_owned();
         let routes = AccountRoutes::builder(accounts.clone())
@@ -138,7 +139,7 @@ impl Site {
         post(&self.app, "/login", &[], login(self.name, PASSWORD)).await
     }
 
-    async fn asked_by_a_service(&self, path: &str, token: &str) -> Answer {
+    async fn post_as_service(&self, path: &str, token: &str) -> Answer {
         let basic = "Basic Z2F0ZXdheTowMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZg==";
         let headers = [
             ("authorization", basic),
@@ -188,10 +189,15 @@ async fn no_credential_of_one_issuer_is_valid_at_another() {
         )
         .await;
         assert_eq!(refused.status, 401, "{}: {}", backend.name, refused.text);
-        let told = b.asked_by_a_service("/introspect", &pair.refresh).await;
-        assert_eq!(told.json(), json!({ "active": false }), "{}", backend.name);
-        let told = b.asked_by_a_service("/revoke", &pair.refresh).await;
-        assert_eq!(told.status, 200, "there is nothing to revoke");
+        let response = b.post_as_service("/introspect", &pair.refresh).await;
+        assert_eq!(
+            response.json(),
+            json!({ "active": false }),
+            "{}",
+            backend.name
+        );
+        let response = b.post_as_service("/revoke", &pair.refresh).await;
+        assert_eq!(response.status, 200, "there is nothing to revoke");
         let refused = send(&b.app, "GET", "/api", &pair.authorization(), String::new()).await;
         assert_eq!(refused.status, 401, "{}: {}", backend.name, refused.text);
         for path in ["/logout_all", "/password"] {

@@ -70,10 +70,10 @@ async fn a_pending_login_stores_no_more() {
         ..NewDevice::default()
     };
     let origin = Origin::new("192.0.2.1".parse().unwrap());
-    let asked = world.asked(PASSWORD);
+    let credentials = world.credentials(PASSWORD);
     let due = world
         .accounts
-        .login(&asked, &origin, device)
+        .login(&credentials, &origin, device)
         .await
         .unwrap_err();
     let LoginError::OtpRequired(challenge) = due else {
@@ -104,11 +104,11 @@ async fn a_device_name_or_fingerprint_that_is_too_long_is_rejected() {
         let answer = post(&world.app(), "/login", &[], body).await;
         assert_eq!(answer.status, status, "{name} of {length}: {}", answer.text);
     }
-    let (asked, origin) = (
-        world.asked(PASSWORD),
+    let (credentials, origin) = (
+        world.credentials(PASSWORD),
         Origin::new("192.0.2.1".parse().unwrap()),
     );
-    let proved = world.accounts.prove(&asked, &origin).await.unwrap();
+    let proved = world.accounts.prove(&credentials, &origin).await.unwrap();
     let device = NewDevice {
         name: Some("a".repeat(257)),
         ..NewDevice::default()

@@ -278,13 +278,13 @@ async fn devices_are_revoked_only_by_their_own_user() {
 async fn session(world: &World) -> String {
     let accounts = world.accounts.clone();
     let handler = axum::routing::post(move |session: Session| async move {
-        let asked = Credentials {
+        let credentials = Credentials {
             name: "alice".into(),
             password: Secret::new(PASSWORD.into()),
         };
         let origin = Origin::new("192.0.2.1".parse().unwrap());
         accounts
-            .login_session(&asked, &origin, &session)
+            .login_session(&credentials, &origin, &session)
             .await
             .map(|_| ())
     });
@@ -436,9 +436,9 @@ async fn guessing_ends_with_the_budget_and_locks_no_user_out() {
                 .status,
         );
     }
-    let looked_at = statuses.iter().take_while(|status| **status == 401).count();
-    assert_eq!(looked_at, 10, "{statuses:?}");
-    assert!(statuses[looked_at..].iter().all(|status| *status == 429));
+    let verified = statuses.iter().take_while(|status| **status == 401).count();
+    assert_eq!(verified, 10, "{statuses:?}");
+    assert!(statuses[verified..].iter().all(|status| *status == 429));
     let refused = post(&app, "/login", &[], login("alice", PASSWORD)).await;
     assert_eq!(refused.status, 429);
     assert!(refused.headers.contains_key(header::RETRY_AFTER));
@@ -477,19 +477,15 @@ async fn of_a_hundred_guesses_at_once_no_more_are_verified_than_the_budget_allow
                     .status
             })
         });
-        let mut looked_at = 0;
+        let mut verified = 0;
         for guess in guesses.collect::<Vec<_>>() {
             match guess.await.unwrap() {
-                401 => looked_at += 1,
+                401 => verified += 1,
                 status => assert_eq!(status, 429, "{}", backend.name),
             }
         }
-        assert!(
-            (1..=10).contains(&looked_at),
-            "{}: {looked_at}",
-            backend.name
-        );
-        assert_eq!(world.count(EventKind::WrongPassword), looked_at);
+        assert!((1..=10).contains(&verified), "{}: {verified}", backend.name);
+        assert_eq!(world.count(EventKind::WrongPassword), verified);
     }
 }
 
@@ -675,13 +671,13 @@ async fn a_password_change_that_another_one_overtook_is_refused() {
             .expose(),
         "one"
     );
-    let asked = Credentials {
+    let credentials = Credentials {
         name: "alice".into(),
         password: Secret::new(PASSWORD.into()),
     };
     let origin = Origin::new("192.0.2.1".parse().unwrap());
     // A hash that cannot be read is not a wrong password.
-    let proved = world.accounts.prove(&asked, &origin).await;
+    let proved = world.accounts.prove(&credentials, &origin).await;
     assert!(matches!(proved, Err(LoginError::Rejected(rejection)) if rejection.status() == 503));
 }
 

@@ -218,11 +218,11 @@ async fn a_pending_login_can_only_submit_its_code() {
         "a recovery code that is none",
     ] {
         let answer = second_step(&world, &challenge, wrong, json!({})).await;
-        let told = (answer.status, answer.json()["error"].clone());
+        let outcome = (answer.status, answer.json()["error"].clone());
         // Five wrong codes lock the user; the sixth is not compared.
         assert!(
-            told == (401, json!("wrong_code")) || answer.status == 429,
-            "{wrong}: {told:?}"
+            outcome == (401, json!("wrong_code")) || answer.status == 429,
+            "{wrong}: {outcome:?}"
         );
     }
     world.clock.advance(Duration::from_secs(60));

@@ -66,7 +66,7 @@ async fn exchange(
 }
 
 /// Does everything that clients do, correctly and wrongly. Returns what must not appear anywhere.
-async fn a_day(probe: &ProbeStore, app: &Router) -> Vec<String> {
+async fn use_accounts(probe: &ProbeStore, app: &Router) -> Vec<String> {
     let mut secrets: Vec<String> = PASSWORDS.map(str::to_owned).into();
     let fingerprint = json!({ "screen": "swordfish pixels" });
     let login = |password: &str| json!({ "username": "alice", "password": password, "device_name": "phone", "fingerprint": fingerprint });
@@ -215,7 +215,7 @@ async fn an_application(probe: &ProbeStore, store: &Arc<dyn Store>) -> Vec<Strin
     let app = Router::new()
         .route("/me", me)
         .merge(routes::accounts(accounts));
-    let mut secrets = a_day(probe, &app).await;
+    let mut secrets = use_accounts(probe, &app).await;
     // A token that is used again long after its successor was issued.
     let stolen = hasty.issue(Grant::new("bob", Claims::new())).await.unwrap();
     let token = stolen.refresh_token.expose();

@@ -284,15 +284,15 @@ async fn an_error_of_the_table_quotes_nothing_of_its_rows() {
     for (id, old) in [("1", "hash of alice"), ("4", "a")] {
         let error = users.replace_hash(id, old, new).await.unwrap_err();
         let rejection = tower_jam::Rejection::from(error);
-        let mut told = format!("{rejection:?} {rejection}");
+        let mut text = format!("{rejection:?} {rejection}");
         let mut source = std::error::Error::source(&rejection);
         while let Some(cause) = source {
-            told = format!("{told} {cause:?} {cause}");
+            text = format!("{text} {cause:?} {cause}");
             source = cause.source();
         }
-        assert!(told.contains("SQLSTATE"), "{told}");
+        assert!(text.contains("SQLSTATE"), "{text}");
         for secret in ["argon2id", "c2FsdA", "aGFzaA", "alice", "Alice"] {
-            assert!(!told.contains(secret), "{secret}: {told}");
+            assert!(!text.contains(secret), "{secret}: {text}");
         }
     }
 }

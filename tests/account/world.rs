@@ -195,7 +195,7 @@ impl World {
         events.iter().filter(|event| event.kind == kind).count()
     }
 
-    pub fn asked(&self, password: &str) -> Credentials {
+    pub fn credentials(&self, password: &str) -> Credentials {
         Credentials {
             name: "alice".to_owned(),
             password: Secret::new(password.to_owned()),

@@ -304,9 +304,9 @@ async fn a_new_password_is_as_long_as_the_table_says() {
 #[tokio::test]
 async fn a_refresh_with_another_fingerprint_is_refused() {
     let site = site().await;
-    let mut asked = login("alice", PASSWORD);
-    asked["fingerprint"] = json!({ "cores": 8 });
-    let pair = Pair::of(&post(&site.app, "/login", &[], asked).await);
+    let mut body_of_login = login("alice", PASSWORD);
+    body_of_login["fingerprint"] = json!({ "cores": 8 });
+    let pair = Pair::of(&post(&site.app, "/login", &[], body_of_login).await);
     let refresh = async |cores: Value| {
         let body = json!({ "refresh_token": pair.refresh, "fingerprint": { "cores": cores } });
         post(&site.app, "/refresh", &[], body).await.status

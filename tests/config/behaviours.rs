@@ -182,8 +182,8 @@ async fn check(what: &str, built: Result<Jam, ConfigError>, expected: Expected, 
     let (algorithm, second) = match expected {
         Ok(expected) => expected,
         Err(words) => {
-            let said = built.unwrap_err().to_string();
-            assert!(said.ends_with(words), "{what}: {said}");
+            let message = built.unwrap_err().to_string();
+            assert!(message.ends_with(words), "{what}: {message}");
             return;
         }
     };

@@ -60,12 +60,16 @@ async fn every_engine_sends_its_events() {
     assert!(login.is_err());
     let origin = tower_jam::account::Origin::new("192.0.2.1".parse().unwrap());
     for _ in 0..2 {
-        let asked = tower_jam::account::Credentials {
+        let credentials = tower_jam::account::Credentials {
             name: "nobody".to_owned(),
             password: tower_jam::Secret::new("wrong".to_owned()),
         };
         let device = tower_jam::account::NewDevice::default();
-        let login = jam.accounts().unwrap().login(&asked, &origin, device).await;
+        let login = jam
+            .accounts()
+            .unwrap()
+            .login(&credentials, &origin, device)
+            .await;
         assert!(login.is_err());
     }
 

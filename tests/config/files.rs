@@ -15,10 +15,10 @@ use tower_jam::{
 
 use crate::{
     support::process::Folder,
-    world::{SECRET, alice, build, instance, story},
+    world::{SECRET, alice, build, error_chain, instance},
 };
 
-fn said(text: &str, format: Format) -> String {
+fn message(text: &str, format: Format) -> String {
     let began = Instant::now();
     let loaded = Config::text(text, format).variables([("X", "y")]).load();
     assert!(
@@ -26,7 +26,7 @@ fn said(text: &str, format: Format) -> String {
         "{:?}",
         began.elapsed()
     );
-    loaded.map_or_else(|error| story(&error), |_| "nothing".to_owned())
+    loaded.map_or_else(|error| error_chain(&error), |_| "nothing".to_owned())
 }
 
 #[test]
@@ -46,17 +46,17 @@ fn a_duplicate_key_is_refused_in_every_format() {
         ("issuer: hunter1\nissuer: hunter2\n", Format::Yaml, 2),
         ("issuer = 'hunter1'\nissuer = 'hunter2'\n", Format::Toml, 2),
     ] {
-        let said = said(text, format);
+        let message = message(text, format);
         let words = format!(
             "is not valid {}: see line {line}",
             format!("{format:?}").to_uppercase()
         );
-        assert!(said.contains(&words), "{said}");
-        assert!(!said.contains("hunter"), "{said}");
+        assert!(message.contains(&words), "{message}");
+        assert!(!message.contains("hunter"), "{message}");
     }
     // The same key in two tables is no duplicate.
     let two = r#"{"otp": {"service": "a"}, "session": {"idle": "1h"}, "jwt": {"accept": [{"kid": "a"}, {"kid": "a"}]}}"#;
-    assert_eq!(said(two, Format::Json), "nothing");
+    assert_eq!(message(two, Format::Json), "nothing");
 }
 
 #[test]
@@ -74,10 +74,10 @@ fn an_empty_value_is_refused_where_defaults_could_be_meant() {
         (r#"{"throttle": null}"#, Format::Json, "throttle"),
         ("[jwt]\nttl = nan\n", Format::Toml, "jwt.ttl"),
     ] {
-        let said = said(text, format);
+        let message = message(text, format);
         assert!(
-            said.starts_with(&format!("setting `{setting}`: {words}")),
-            "{said}"
+            message.starts_with(&format!("setting `{setting}`: {words}")),
+            "{message}"
         );
     }
     for (text, format) in [
@@ -86,7 +86,7 @@ fn an_empty_value_is_refused_where_defaults_could_be_meant() {
         ("# nothing\n", Format::Yaml),
         (r#"{"jam": null}"#, Format::Json),
     ] {
-        assert_eq!(said(text, format), "nothing", "{text}");
+        assert_eq!(message(text, format), "nothing", "{text}");
     }
     // In a value of the program, null means that a setting is not set, as `None` does.
     assert!(
@@ -112,8 +112,11 @@ fn a_document_that_is_deep_wide_or_long_ends_with_an_error() {
             (format!("{keys} = 1"), Format::Toml),
             (format!("[{keys}]"), Format::Toml),
         ] {
-            let said = said(&text, format);
-            assert!(said.contains(": see line 1"), "{depth} {format:?}: {said}");
+            let message = message(&text, format);
+            assert!(
+                message.contains(": see line 1"),
+                "{depth} {format:?}: {message}"
+            );
         }
     }
     let key = "x".repeat(1_000_000);
@@ -122,7 +125,7 @@ fn a_document_that_is_deep_wide_or_long_ends_with_an_error() {
         (format!("{{\"{key}\": 1}}"), Format::Json),
     ] {
         let began = Instant::now();
-        assert!(said(&text, format).contains("unknown setting"));
+        assert!(message(&text, format).contains("unknown setting"));
         assert!(
             began.elapsed() < Duration::from_secs(1),
             "{:?}",
@@ -135,13 +138,13 @@ fn a_document_that_is_deep_wide_or_long_ends_with_an_error() {
         let ten = vec![format!("*a{}", n - 1); 10].join(", ");
         bomb += &format!("a{n}: &a{n} [{ten}]\n");
     }
-    assert!(said(&bomb, Format::Yaml).contains("is not valid YAML"));
+    assert!(message(&bomb, Format::Yaml).contains("is not valid YAML"));
     for format in [Format::Toml, Format::Yaml, Format::Json] {
         let long = format!("# {}", "x".repeat(1 << 20));
-        assert!(said(&long, format).contains("is longer than 1 MiB"));
+        assert!(message(&long, format).contains("is longer than 1 MiB"));
     }
     let wide = "a: &a {x: y}\nb:\n".to_owned() + &"  <<: *a\n".repeat(2);
-    assert_ne!(said(&wide, Format::Yaml), "nothing");
+    assert_ne!(message(&wide, Format::Yaml), "nothing");
 }
 
 #[test]
@@ -150,11 +153,11 @@ fn a_tag_an_anchor_or_a_second_document_adds_nothing() {
     let secret = folder.path().join("secret");
     fs::write(&secret, "hunter2").unwrap();
     let include = format!("issuer: !include {}\n", secret.display());
-    assert!(!said(&include, Format::Yaml).contains("hunter2"));
-    let two = said("issuer: a\n---\nissuer: b\n", Format::Yaml);
+    assert!(!message(&include, Format::Yaml).contains("hunter2"));
+    let two = message("issuer: a\n---\nissuer: b\n", Format::Yaml);
     assert!(two.contains("is not valid YAML"), "{two}");
     // A merged setting belongs to the table that it is merged into.
-    let merged = said("jwt: &a\n  leeway: 5s\nsession:\n  <<: *a\n", Format::Yaml);
+    let merged = message("jwt: &a\n  leeway: 5s\nsession:\n  <<: *a\n", Format::Yaml);
     assert!(
         merged.starts_with("setting `session.leeway`: unknown setting"),
         "{merged}"
@@ -164,8 +167,11 @@ fn a_tag_an_anchor_or_a_second_document_adds_nothing() {
 /// Variables are expanded in values only: a key is literal.
 #[test]
 fn a_dollar_in_a_key_is_a_dollar() {
-    let said = said("$X: 1\n", Format::Yaml);
-    assert!(said.starts_with("setting `$X`: unknown setting"), "{said}");
+    let message = message("$X: 1\n", Format::Yaml);
+    assert!(
+        message.starts_with("setting `$X`: unknown setting"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -427,6 +433,6 @@ async fn the_longest_durations_are_refused_or_accepted() {
         let _ = jam.pairs().unwrap().issue(alice()).await.map(|_| ());
         let _ = jam.otp_verify_code("alice", "000000").await.map(|_| ());
     }
-    let beyond = said("session: { idle: 99999999999999999999d }", Format::Yaml);
+    let beyond = message("session: { idle: 99999999999999999999d }", Format::Yaml);
     assert!(beyond.contains("is not a duration"), "{beyond}");
 }

@@ -10,7 +10,7 @@ use crate::{
     world::{alice, instance},
 };
 
-async fn are_apart(store: Value) {
+async fn assert_separate(store: Value) {
     let table = instance(json!({ "store": store }));
     let document =
         json!({ "jam": table, "site": table, "auth": { "admin": table }, "auth_admin": table });
@@ -62,11 +62,11 @@ async fn are_apart(store: Value) {
 #[tokio::test]
 async fn instances_are_apart_on_redis() {
     let url = redis::Server::shared().database();
-    are_apart(json!({ "type": "redis", "url": url })).await;
+    assert_separate(json!({ "type": "redis", "url": url })).await;
 }
 
 #[tokio::test]
 async fn instances_are_apart_on_postgres() {
     let url = postgres::Server::shared().database().await;
-    are_apart(json!({ "type": "postgres", "url": url })).await;
+    assert_separate(json!({ "type": "postgres", "url": url })).await;
 }

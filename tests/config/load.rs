@@ -694,12 +694,12 @@ async fn an_invalid_setting_prevents_the_start() {
     ];
     let mut wrong = Vec::new();
     for (value, words) in &cases {
-        let said = match built(Config::value(value)).await {
+        let message = match built(Config::value(value)).await {
             Ok(_) => "nothing".to_owned(),
             Err(error) => error.to_string(),
         };
-        if said != *words {
-            wrong.push(format!("said     {said}\nexpected {words}"));
+        if message != *words {
+            wrong.push(format!("said     {message}\nexpected {words}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -758,10 +758,10 @@ async fn files_are_named_and_never_quoted() {
         }
         let error = built(Config::file(&path)).await.unwrap_err();
         assert_eq!(error.file(), path.to_str());
-        let said = error
+        let message = error
             .to_string()
             .replace(&format!("{}/", folder.display()), "");
-        assert!(said.starts_with(words), "{said}");
+        assert!(message.starts_with(words), "{message}");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
     fs::remove_dir_all(folder).unwrap();
@@ -821,7 +821,7 @@ async fn secrets_are_not_shown() {
 
 /// What building an instance logs. The log must contain no secret.
 #[cfg(unix)]
-async fn heard(loader: Loader) -> String {
+async fn logged_by(loader: Loader) -> String {
     let log = Log::default();
     let _guard = log.listen(tracing::Level::INFO);
     built(loader).await.unwrap();
@@ -845,7 +845,7 @@ async fn a_world_readable_secret_is_warned_about() {
     let value = jwt(json!({ "secret_key": null, "secret_key_file": path }));
     for (mode, is_warned) in [(0o600, false), (0o644, true)] {
         restrict(&path, mode);
-        let text = heard(Config::value(&value)).await;
+        let text = logged_by(Config::value(&value)).await;
         assert_eq!(text.contains(words), is_warned, "{text}");
     }
     // The same for a configuration that contains a secret itself; of a variable, only the name is
@@ -858,7 +858,7 @@ async fn a_world_readable_secret_is_warned_about() {
     ] {
         fs::write(&path, jwt(json!({ "secret_key": key })).to_string()).unwrap();
         restrict(&path, mode);
-        let text = heard(Config::file(&path)).await;
+        let text = logged_by(Config::file(&path)).await;
         assert_eq!(text.contains(words), is_warned, "{text}");
     }
     fs::remove_dir_all(folder).unwrap();

@@ -20,7 +20,7 @@ use url::Url;
 use crate::{
     browser::{Browser, location},
     provider::{CLIENT, Fault, OWN, Provider, SECRET as CLIENT_SECRET},
-    world::{build, built, instance, story},
+    world::{build, built, error_chain, instance},
 };
 
 /// The provider by its issuer's address alone.
@@ -49,7 +49,7 @@ fn addressed(provider: &Provider) -> Value {
 }
 
 /// Visits the provider with a browser. Returns the callback and the cookie.
-async fn returns(jam: &Jam) -> (Callback, String) {
+async fn visit_provider(jam: &Jam) -> (Callback, String) {
     let started = jam.oauth2_get_authorized_url("acme").await.unwrap();
     let answer = Browser::new().get(&started.url).await;
     let to = Url::parse(&location(&answer).expect("the provider redirects the browser back"));
@@ -59,8 +59,8 @@ async fn returns(jam: &Jam) -> (Callback, String) {
     (callback, value.to_owned())
 }
 
-async fn logs_in(jam: &Jam) -> Result<ProviderLogin, tower_jam::Rejection> {
-    let (callback, cookie) = returns(jam).await;
+async fn log_in(jam: &Jam) -> Result<ProviderLogin, tower_jam::Rejection> {
+    let (callback, cookie) = visit_provider(jam).await;
     jam.oauth2_fetch_token("acme", callback, Some(&cookie))
         .await
 }
@@ -76,7 +76,7 @@ async fn every_method_works_with_a_provider_that_is_named() {
         let before = provider.seen(path).len();
         let jam = built(&config).await;
         assert_eq!(provider.seen(path).len() - before, usize::from(asks_itself));
-        let login = logs_in(&jam).await.unwrap();
+        let login = log_in(&jam).await.unwrap();
         assert_eq!(login.profile.key(), (provider.url.as_str(), "user-1"));
         assert_eq!(login.return_to, "/");
         let token = login.tokens.refresh_token.unwrap();
@@ -84,10 +84,10 @@ async fn every_method_works_with_a_provider_that_is_named() {
         assert_ne!(renewed.refresh_token.unwrap(), token);
         let own = jam.oauth2_client_credentials_flow("acme", ["read", "write"]);
         assert!(own.await.unwrap().expires_at.is_some());
-        let asked = provider.seen("/token");
-        let asked = asked.last().unwrap();
-        assert_eq!(asked.form["grant_type"], "client_credentials");
-        assert_eq!(asked.form["scope"], "read write");
+        let sent = provider.seen("/token");
+        let sent = sent.last().unwrap();
+        assert_eq!(sent.form["grant_type"], "client_credentials");
+        assert_eq!(sent.form["scope"], "read write");
         let client = jam.oauth2("acme").unwrap();
         assert_eq!(client.device().await.unwrap().user_code, "WDJB-MJHT");
         client.revoke(&token).await.unwrap();
@@ -105,7 +105,7 @@ async fn a_provider_that_rejects_is_401_and_an_unavailable_one_is_503() {
     let stale = Secret::new("stale".to_owned());
     let refused = jam.oauth2_refresh_token("acme", &stale).await.unwrap_err();
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-    let (callback, _) = returns(&jam).await;
+    let (callback, _) = visit_provider(&jam).await;
     let refused = jam
         .oauth2_fetch_token("acme", callback, None)
         .await
@@ -118,7 +118,7 @@ async fn a_provider_that_rejects_is_401_and_an_unavailable_one_is_503() {
     let missing = jam.oauth2_refresh_token("other", &stale).await.unwrap_err();
     assert_eq!(missing.status(), StatusCode::INTERNAL_SERVER_ERROR);
     provider.fail("/token", Fault::Status(500));
-    let (callback, cookie) = returns(&jam).await;
+    let (callback, cookie) = visit_provider(&jam).await;
     let away = jam
         .oauth2_fetch_token("acme", callback, Some(&cookie))
         .await;
@@ -162,15 +162,15 @@ async fn each_setting_of_a_provider_has_an_effect() {
     assert_eq!(elsewhere.path(), "/elsewhere");
 
     let page = with(json!({ "default_page": "/cart" })).await;
-    assert_eq!(logs_in(&page).await.unwrap().return_to, "/cart");
+    assert_eq!(log_in(&page).await.unwrap().return_to, "/cart");
     assert!(last().headers.contains_key("authorization"));
-    logs_in(&with(json!({ "secret_in_body": true })).await)
+    log_in(&with(json!({ "secret_in_body": true })).await)
         .await
         .unwrap();
     assert_eq!(last().form["client_secret"], CLIENT_SECRET);
     let signs =
         json!({ "client_secret": null, "private_key": OWN, "alg": "ES256", "kid": "the-key" });
-    logs_in(&with(signs).await).await.unwrap();
+    log_in(&with(signs).await).await.unwrap();
     let assertion = last().form["client_assertion"].clone();
     let header = assertion.split('.').next().unwrap().to_owned();
     let header = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(header).unwrap();
@@ -186,7 +186,7 @@ async fn each_setting_of_a_provider_has_an_effect() {
         let mut config = addressed(&provider);
         config["oauth2"]["providers"]["acme"]["require_issuer"] = json!(require);
         let jam = built(&config).await;
-        let (mut callback, cookie) = returns(&jam).await;
+        let (mut callback, cookie) = visit_provider(&jam).await;
         callback.iss = None;
         let login = jam
             .oauth2_fetch_token("acme", callback, Some(&cookie))
@@ -228,7 +228,11 @@ async fn an_unreachable_provider_prevents_the_start() {
     ] {
         let error = build(&discovered(&provider, more)).await.unwrap_err();
         assert!(error.to_string().starts_with(&words), "{error}");
-        assert!(!story(&error).contains("swordfish"), "{}", story(&error));
+        assert!(
+            !error_chain(&error).contains("swordfish"),
+            "{}",
+            error_chain(&error)
+        );
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         process::{Folder, free_port, until},
         redis::{self, Certificate, Cluster, Guarded, Shape},
     },
-    world::{alice, build, built, instance, story, visit},
+    world::{alice, build, built, error_chain, instance, visit},
 };
 
 /// Jam's README, sessions on Redis: two nodes of one configuration, and a logout on one of them.
@@ -100,8 +100,8 @@ async fn a_file_keeps_sessions_for_the_next_process() {
         assert!(jam.session_delete(ended.token.expose()).await.unwrap());
         let status = visit(&jam, ended.token.expose()).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
-        let said = build(&config).await.unwrap_err();
-        assert_eq!(said.setting(), "store.path", "{said}");
+        let failure = build(&config).await.unwrap_err();
+        assert_eq!(failure.setting(), "store.path", "{failure}");
         drop(jam);
         let jam = built(&config).await;
         assert_eq!(visit(&jam, kept.token.expose()).await, StatusCode::OK);
@@ -260,8 +260,8 @@ async fn a_command_takes_no_longer_than_its_timeout() {
     execute_create(&postgres).await;
     let quick = json!({ "command_timeout": "200ms" });
     let nodes = [
-        ready_at_last(table("redis", &redis.url(), quick.clone())).await,
-        ready_at_last(table("postgres", &postgres.url("jam"), quick)).await,
+        start_with_retries(table("redis", &redis.url(), quick.clone())).await,
+        start_with_retries(table("postgres", &postgres.url("jam"), quick)).await,
     ];
     for jam in nodes {
         // A busy machine may be late once, but not each time; if the setting were ignored, every
@@ -287,7 +287,7 @@ async fn a_command_takes_no_longer_than_its_timeout() {
 
 /// The timeout of a command also applies to the start, which may take several attempts on a busy
 /// machine.
-async fn ready_at_last(store: Value) -> Jam {
+async fn start_with_retries(store: Value) -> Jam {
     let config = instance(json!({ "store": store }));
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -317,11 +317,11 @@ async fn an_authority_of_its_own_is_trusted_for_tls() {
     std::fs::write(&path, config.to_string()).unwrap();
     let jam: Jam = Jam::from_file(&path).unwrap().build().await.unwrap();
     jam.ready().await.unwrap();
-    let said = build(&instance(
+    let failure = build(&instance(
         json!({ "store": table("redis", &url, json!({})) }),
     ))
     .await;
-    assert_eq!(said.unwrap_err().setting(), "store.url");
+    assert_eq!(failure.unwrap_err().setting(), "store.url");
 }
 
 #[tokio::test]
@@ -337,8 +337,8 @@ async fn a_redis_that_may_evict_is_refused_unless_allowed() {
         let more = json!({ "dangerous_allow_eviction": allowed });
         instance(json!({ "store": table("redis", &server.url(), more) }))
     };
-    let said = build(&store(false)).await.unwrap_err();
-    assert_eq!(said.setting(), "store.dangerous_allow_eviction");
+    let failure = build(&store(false)).await.unwrap_err();
+    assert_eq!(failure.setting(), "store.dangerous_allow_eviction");
     built(&store(true)).await.ready().await.unwrap();
 }
 
@@ -506,7 +506,11 @@ async fn a_store_that_does_not_start_is_reported_with_its_setting() {
         if !error.to_string().starts_with(&format!("setting {words}")) {
             wrong.push(format!("said     {error}\nexpected setting {words}"));
         }
-        assert!(!story(&error).contains("hunter2"), "{}", story(&error));
+        assert!(
+            !error_chain(&error).contains("hunter2"),
+            "{}",
+            error_chain(&error)
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -35,18 +35,18 @@ pub async fn build(config: &Value) -> Result<Jam, ConfigError> {
 
 pub async fn built(config: &Value) -> Jam {
     let built = build(config).await;
-    built.unwrap_or_else(|error| panic!("{}", story(&error)))
+    built.unwrap_or_else(|error| panic!("{}", error_chain(&error)))
 }
 
 /// The error with all of its causes.
-pub fn story(error: &ConfigError) -> String {
-    let mut story = format!("{error} {error:?}");
+pub fn error_chain(error: &ConfigError) -> String {
+    let mut error_chain = format!("{error} {error:?}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        story += &format!(" / {error} {error:?}");
+        error_chain += &format!(" / {error} {error:?}");
         cause = error.source();
     }
-    story
+    error_chain
 }
 
 pub fn alice() -> Grant<Claims> {

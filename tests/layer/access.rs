@@ -345,8 +345,8 @@ async fn a_user_of_another_type_is_an_error_that_only_the_log_explains() {
         assert!(log.contains("ERROR"), "{log}");
         assert!(log.contains(&format!("AuthUser<{wanted}>")), "{log}");
         assert!(log.contains(&format!("AuthUser<{there}>")), "{log}");
-        for told in ["User", "Other", "world"] {
-            assert!(!answer.text.contains(told), "{}", answer.text);
+        for name in ["User", "Other", "world"] {
+            assert!(!answer.text.contains(name), "{}", answer.text);
         }
     }
 }
@@ -375,10 +375,10 @@ async fn a_session_extractor_behind_a_token_layer_fails_unless_optional() {
     let app = routes().route_layer(JwtLayer::new(world.jwt.clone()));
     let answer = get(&app, "/session", &[world.bearer()]).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-    let told = log.take();
+    let output = log.take();
     assert!(
-        told.contains("ERROR") && told.contains("put a SessionLayer around it"),
-        "{told}"
+        output.contains("ERROR") && output.contains("put a SessionLayer around it"),
+        "{output}"
     );
     assert_eq!(
         get(&app, "/maybe-session", &[world.bearer()]).await.text,
@@ -396,10 +396,10 @@ async fn a_guard_distinguishes_an_anonymous_caller_from_a_missing_layer() {
     let answer = get(&guarded(), "/user", &[world.bearer()]).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!answer.text.contains("GuardLayer"), "{}", answer.text);
-    let told = log.take();
+    let output = log.take();
     assert!(
-        told.contains("ERROR") && told.contains("add a JwtLayer or SessionLayer"),
-        "{told}"
+        output.contains("ERROR") && output.contains("add a JwtLayer or SessionLayer"),
+        "{output}"
     );
 
     // Around the authentication instead of inside it: the same misconfiguration.

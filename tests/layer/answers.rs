@@ -189,7 +189,7 @@ async fn each_kind_has_its_status_challenge_and_problem() {
                 log.contains(rejection.reason()) && log.contains(case.level),
                 "{about}: {log}"
             );
-            assert!(!answer.text.contains("told so"), "{about}");
+            assert!(!answer.text.contains("set by the test"), "{about}");
         }
     }
 }
@@ -294,8 +294,8 @@ async fn a_boxed_body_is_made_by_a_function() {
             Ok::<_, Infallible>(Response::new(Boxed::default()))
         }));
     for (word, status) in [("alice", 200), ("bob", 403), ("expired", 401)] {
-        let asked = request("GET", "/", &[("x-word", word.to_owned())]);
-        let response = service.clone().oneshot(asked).await.unwrap();
+        let get = request("GET", "/", &[("x-word", word.to_owned())]);
+        let response = service.clone().oneshot(get).await.unwrap();
         assert_eq!(response.status(), status);
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body.is_empty(), status == 200, "{word}");
@@ -304,12 +304,12 @@ async fn a_boxed_body_is_made_by_a_function() {
 
 #[tokio::test]
 async fn a_closure_responds_freely_and_sees_the_request() {
-    let responder = |rejection: &Rejection, asked: &RequestContext| {
+    let responder = |rejection: &Rejection, context: &RequestContext| {
         let text = format!(
             "{} {} {}",
             rejection.grpc_code(),
-            asked.is_grpc,
-            asked.wants_html
+            context.is_grpc,
+            context.wants_html
         );
         let mut response = Response::new(Body::from(text));
         *response.status_mut() = StatusCode::IM_A_TEAPOT;

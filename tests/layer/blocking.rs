@@ -157,20 +157,20 @@ fn a_panic_is_the_error_of_its_own_call() {
 #[test]
 fn the_thread_ends_with_the_last_handle() {
     /// Sends a message when the thread that owns it ends.
-    struct LastWord(mpsc::Sender<()>);
-    impl Drop for LastWord {
+    struct EndSignal(mpsc::Sender<()>);
+    impl Drop for EndSignal {
         fn drop(&mut self) {
             let _ = self.0.send(());
         }
     }
     thread_local! {
-        static KEPT: RefCell<Option<LastWord>> = const { RefCell::new(None) };
+        static KEPT: RefCell<Option<EndSignal>> = const { RefCell::new(None) };
     }
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let sessions = sessions(&Worker::start().unwrap());
     sessions
         .run(async move |_| {
-            KEPT.set(Some(LastWord(tell)));
+            KEPT.set(Some(EndSignal(sender)));
             // A task that nothing awaits must not keep the thread alive either.
             tokio::spawn(std::future::pending::<()>());
             Ok::<_, StoreError>(())
@@ -178,10 +178,10 @@ fn the_thread_ends_with_the_last_handle() {
         .unwrap();
     let other = sessions.clone();
     drop(sessions);
-    assert!(told.try_recv().is_err(), "a handle remains");
+    assert!(receiver.try_recv().is_err(), "a handle remains");
     drop(other);
     assert!(
-        told.try_recv().is_ok(),
+        receiver.try_recv().is_ok(),
         "the drop waited for the thread to end"
     );
 }
@@ -190,19 +190,19 @@ fn the_thread_ends_with_the_last_handle() {
 fn a_handle_may_be_dropped_on_its_own_thread() {
     let worker = Worker::start().unwrap();
     let (give, given) = mpsc::channel::<Worker>();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     worker
         .run(async move || {
             tokio::task::spawn_local(async move {
                 // This is the last handle: the one outside has been dropped.
                 drop(given.recv());
-                tell.send(()).unwrap();
+                sender.send(()).unwrap();
             });
             Ok::<_, StoreError>(())
         })
         .unwrap();
     give.send(worker).unwrap();
-    told.recv().unwrap();
+    receiver.recv().unwrap();
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn bytes(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Something similar to what the layers read, with some bytes changed, removed or added.
-fn bent(near: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+fn mutated(near: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let change = (any::<prop::sample::Index>(), 0..3_u8, bytes(1..4));
     (select(near), vec(change, 0..4)).prop_map(|(mut value, changes)| {
         for (at, how, new) in changes {
@@ -120,7 +120,7 @@ fn headers(world: &World) -> impl Strategy<Value = Headers> + use<> {
     let one = select(near.to_vec()).prop_flat_map(|(name, near)| {
         (
             Just(name),
-            prop_oneof![3 => select(near.clone()), 4 => bent(near), 1 => bytes(0..40)],
+            prop_oneof![3 => select(near.clone()), 4 => mutated(near), 1 => bytes(0..40)],
         )
     });
     vec(one, 0..7)

@@ -322,9 +322,9 @@ async fn a_session_that_does_not_read_as_the_user_is_logged_without_its_content(
 
 /// A store in which a list of roles was replaced by a text.
 #[derive(Debug)]
-struct Bent(MemoryStore);
+struct Tampered(MemoryStore);
 
-impl Store for Bent {
+impl Store for Tampered {
     fn get<'a>(&'a self, key: &'a store::StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async {
             let mut entry = self.0.get(key).await?;
@@ -367,7 +367,7 @@ impl Store for Bent {
 #[tokio::test]
 async fn a_corrupt_record_is_logged_with_the_place_and_without_its_content() {
     let secret = MasterSecret::generate();
-    let sessions = Sessions::builder(Arc::new(Bent(MemoryStore::new())), &secret);
+    let sessions = Sessions::builder(Arc::new(Tampered(MemoryStore::new())), &secret);
     let sessions: Sessions<User> = sessions.build().unwrap();
     let created = sessions
         .create(grant("markeruser").roles(["markerrole"]))

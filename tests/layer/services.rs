@@ -31,12 +31,12 @@ use crate::{
 };
 
 /// As tower-service documents it: readiness belongs to one value, not to its clones.
-struct Fussy {
+struct ReadyOnce {
     is_ready: bool,
     calls: Arc<AtomicUsize>,
 }
 
-impl Fussy {
+impl ReadyOnce {
     fn new() -> (Self, Arc<AtomicUsize>) {
         let calls = Arc::new(AtomicUsize::new(0));
         let fussy = Self {
@@ -47,7 +47,7 @@ impl Fussy {
     }
 }
 
-impl Clone for Fussy {
+impl Clone for ReadyOnce {
     fn clone(&self) -> Self {
         Self {
             is_ready: false,
@@ -56,7 +56,7 @@ impl Clone for Fussy {
     }
 }
 
-impl Service<Request<Body>> for Fussy {
+impl Service<Request<Body>> for ReadyOnce {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = std::future::Ready<Result<Self::Response, Infallible>>;
@@ -82,7 +82,7 @@ fn as_(word: &str) -> Request<Body> {
 
 #[tokio::test]
 async fn only_the_ready_service_is_called() {
-    let (fussy, calls) = Fussy::new();
+    let (fussy, calls) = ReadyOnce::new();
     let auth = AuthLayer::new(Oracle::new());
     let guard = GuardLayer::new(role("alice"));
     let mut service = ServiceBuilder::new()
@@ -107,7 +107,7 @@ async fn only_the_ready_service_is_called() {
 
 #[tokio::test]
 async fn a_rejected_request_never_reaches_the_service_and_releases_its_permit() {
-    let (fussy, calls) = Fussy::new();
+    let (fussy, calls) = ReadyOnce::new();
     let mut service = ServiceBuilder::new()
         .layer(AuthLayer::new(Oracle::new()))
         .layer(GuardLayer::new(role("alice")))
@@ -274,8 +274,8 @@ async fn each_neighbour_works_on_either_side() {
     };
     macro_rules! on_either_side {
         ($($neighbour:expr),* $(,)?) => {$(
-            serves(stringify!($neighbour), ServiceBuilder::new().layer($neighbour).layer(layers()).service(Fussy::new().0)).await;
-            serves(stringify!($neighbour), layers().layer($neighbour).service(Fussy::new().0)).await;
+            serves(stringify!($neighbour), ServiceBuilder::new().layer($neighbour).layer(layers()).service(ReadyOnce::new().0)).await;
+            serves(stringify!($neighbour), layers().layer($neighbour).service(ReadyOnce::new().0)).await;
         )*};
     }
     let patience = Duration::from_secs(60);
@@ -296,7 +296,7 @@ async fn each_neighbour_works_on_either_side() {
         .load_shed()
         .concurrency_limit(1)
         .timeout(patience)
-        .service(Fussy::new().0);
+        .service(ReadyOnce::new().0);
     serves("all", all).await;
 }
 

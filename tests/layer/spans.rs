@@ -29,12 +29,12 @@ fn a_check_names_engine_outcome_and_code_and_no_credential() {
         ("refused", "jwt", Some("missing")),
         ("refused", "sessions", Some("unavailable")),
     ] {
-        let is_said = text.lines().any(|line| {
+        let is_logged = text.lines().any(|line| {
             line.contains(&format!("engine=\"{engine}\""))
                 && line.contains(&format!("outcome=\"{outcome}\""))
                 && code.is_none_or(|code| line.contains(&format!("code=\"{code}\"")))
         });
-        assert!(is_said, "{outcome} {engine} {code:?} in {text}");
+        assert!(is_logged, "{outcome} {engine} {code:?} in {text}");
         let code = code.map_or(String::new(), |code| format!(" code=\"{code}\""));
         let span =
             format!("authenticate{{engine=\"{engine}\" outcome=\"{outcome}\"{code}}}: tower_jam");

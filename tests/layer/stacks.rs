@@ -483,10 +483,11 @@ async fn a_proof_of_4_minutes_59_passes_and_one_of_5_minutes_1_does_not_on_tonic
 async fn a_closure_serves_both_dialects_behind_one_port() {
     use tower_jam::layer::{RequestContext, Respond};
     let (engine, _) = jwt().await;
-    let both = |rejection: &tower_jam::Rejection, asked: &RequestContext| -> Response<Body> {
-        match asked.is_grpc {
-            true => GrpcResponder::new().respond(rejection, asked),
-            false => HttpResponder::new().respond(rejection, asked),
+    let both = |rejection: &tower_jam::Rejection, context: &RequestContext| -> Response<Body> {
+        if context.is_grpc {
+            GrpcResponder::new().respond(rejection, context)
+        } else {
+            HttpResponder::new().respond(rejection, context)
         }
     };
     let app: Router = Router::new()

@@ -158,20 +158,20 @@ pub(crate) fn known(name: &str) -> Verified<User> {
 pub(crate) fn refusal(word: &str) -> Rejection {
     match word {
         "missing" => Rejection::missing(),
-        "malformed" => Rejection::malformed("told so"),
-        "insufficient" => Rejection::insufficient("told so"),
+        "malformed" => Rejection::malformed("set by the test"),
+        "insufficient" => Rejection::insufficient("set by the test"),
         "insufficient-scope" => Rejection::insufficient_scope("orders:write"),
-        "cross-site" => Rejection::cross_site("told so"),
+        "cross-site" => Rejection::cross_site("set by the test"),
         "step-up" => Rejection::step_up(
             Some(Duration::from_secs(300)),
             Some("otp".into()),
-            "told so",
+            "set by the test",
         ),
-        "factor-lost" => Rejection::factor_lost("told so"),
-        "throttled" => Rejection::throttled(Duration::from_millis(1_500), "told so"),
+        "factor-lost" => Rejection::factor_lost("set by the test"),
+        "throttled" => Rejection::throttled(Duration::from_millis(1_500), "set by the test"),
         "unavailable" => StoreError::Unavailable("connection refused".into()).into(),
-        "misconfigured" => Rejection::misconfigured("told so"),
-        _ => Rejection::invalid("told so"),
+        "misconfigured" => Rejection::misconfigured("set by the test"),
+        _ => Rejection::invalid("set by the test"),
     }
 }
 

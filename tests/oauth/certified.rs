@@ -68,11 +68,11 @@ async fn start() -> Server {
     let began = Instant::now();
     let url = loop {
         let text = fs::read_to_string(&log).unwrap();
-        let told = text
+        let url_line = text
             .lines()
             .find_map(|line| line.strip_prefix("listening at "));
         // The line is complete.
-        if let Some(url) = told.filter(|_| text.ends_with('\n')) {
+        if let Some(url) = url_line.filter(|_| text.ends_with('\n')) {
             break url.to_owned();
         }
         assert!(began.elapsed() < Duration::from_secs(30), "{text}");
@@ -125,7 +125,7 @@ async fn walk(browser: &Browser, from: &str) -> Url {
     panic!("too many redirects")
 }
 
-async fn logs_in(oauth: &OAuth2, browser: &Browser) -> Result<ProviderLogin, OAuthError> {
+async fn log_in(oauth: &OAuth2, browser: &Browser) -> Result<ProviderLogin, OAuthError> {
     let started = oauth
         .authorize()
         .max_age(Duration::from_secs(60))
@@ -141,7 +141,7 @@ async fn a_certified_server_logs_users_in_with_each_client_authentication() {
     let server = server().await;
     for client in ["basic", "post", "signed"] {
         let oauth = server.client(client).await;
-        let login = logs_in(&oauth, &Browser::new()).await.unwrap();
+        let login = log_in(&oauth, &Browser::new()).await.unwrap();
         assert_eq!(login.profile.key(), (&*server.url, "ada"), "{client}");
         assert_eq!(login.profile.name.as_deref(), Some("Ada Lovelace"));
         assert_eq!(login.profile.email.as_deref(), Some("ada@acme.dev"));
@@ -172,7 +172,7 @@ async fn a_certified_server_logs_users_in_with_each_client_authentication() {
 async fn a_certified_server_rejects_other_clients_and_used_codes() {
     let server = server().await;
     let stranger = oauth(server.known("basic").await.client_secret("another"));
-    let refused = logs_in(&stranger, &Browser::new()).await.unwrap_err();
+    let refused = log_in(&stranger, &Browser::new()).await.unwrap_err();
     assert!(
         matches!(&refused, OAuthError::Refused { code } if code == "invalid_client"),
         "{refused:?}"

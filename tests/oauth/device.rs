@@ -52,8 +52,8 @@ async fn a_device_waits_as_long_as_the_provider_says() {
         // A tick may pass before the client has read its response.
         assert!((least..least + 3).contains(pause), "{pauses:?}");
     }
-    let asked = &world.provider.seen("/token")[0].form;
-    assert_eq!(asked["device_code"], "device-swordfish");
+    let sent = &world.provider.seen("/token")[0].form;
+    assert_eq!(sent["device_code"], "device-swordfish");
 }
 
 /// A signed assertion of the client is valid once and for minutes, and a user may take longer.
@@ -70,12 +70,12 @@ async fn each_poll_of_a_device_has_its_own_client_assertion() {
     });
     let device = world.oauth.device().await.unwrap();
     device.poll().await.unwrap();
-    let asked = world.provider.seen("/token");
-    let proofs: std::collections::HashSet<_> = asked
+    let sent = world.provider.seen("/token");
+    let proofs: std::collections::HashSet<_> = sent
         .iter()
         .map(|seen| seen.form["client_assertion"].clone())
         .collect();
-    assert_eq!((asked.len(), proofs.len()), (3, 3));
+    assert_eq!((sent.len(), proofs.len()), (3, 3));
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_denial_by_the_user_ends_the_login_of_a_device() {
         let device = world.oauth.device().await.unwrap();
         let refused = device.poll().await.unwrap_err();
         assert!(
-            matches!(&refused, OAuthError::Refused { code: told } if told == code),
+            matches!(&refused, OAuthError::Refused { code: actual } if actual == code),
             "{refused}"
         );
     }

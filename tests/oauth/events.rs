@@ -25,12 +25,12 @@ async fn each_end_of_a_login_has_one_event_without_a_secret() {
         .events(Events::to(hook));
     world.oauth = oauth.build().unwrap();
 
-    let returned = world.goes().await;
+    let returned = world.visit_provider().await;
     let cookie = Some(returned.cookie.as_str());
     let again = returned.callback.clone();
     world.oauth.finish(returned.callback, cookie).await.unwrap();
     world.oauth.finish(again, cookie).await.unwrap_err();
-    let told: Vec<_> = seen
+    let rows: Vec<_> = seen
         .lock()
         .unwrap()
         .iter()
@@ -44,7 +44,7 @@ async fn each_end_of_a_login_has_one_event_without_a_secret() {
         .collect();
     let user = Some("user-1".to_owned());
     assert_eq!(
-        told,
+        rows,
         [
             ("provider_login_succeeded", user, None),
             ("provider_login_failed", None, None)

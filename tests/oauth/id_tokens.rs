@@ -20,7 +20,7 @@ fn now() -> u64 {
 
 async fn with(world: &World, claims: Value) -> Result<ProviderLogin, OAuthError> {
     world.provider.change(|it| it.claims = Some(claims));
-    world.logs_in().await
+    world.log_in().await
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn an_id_token_by_another_key_is_refused() {
     let world = world().await;
     for signer in [Signer::Other, Signer::Secret] {
         world.provider.change(|it| it.signs_by = signer);
-        let refused = world.logs_in().await.unwrap_err();
+        let refused = world.log_in().await.unwrap_err();
         assert!(matches!(refused, OAuthError::IdToken(_)), "{refused:?}");
     }
     world.provider.heal();
@@ -84,7 +84,7 @@ async fn an_id_token_by_another_key_is_refused() {
         world
             .provider
             .change(|it| it.id_token = Some(text.to_owned()));
-        let refused = world.logs_in().await.unwrap_err();
+        let refused = world.log_in().await.unwrap_err();
         assert!(
             matches!(refused, OAuthError::IdToken(_)),
             "{text}: {refused:?}"
@@ -98,7 +98,7 @@ async fn a_login_without_the_requested_id_token_is_rejected() {
     world.provider.change(|it| {
         it.tokens = Some(json!({ "access_token": "a", "token_type": "Bearer" }));
     });
-    let refused = world.logs_in().await.unwrap_err();
+    let refused = world.log_in().await.unwrap_err();
     assert!(matches!(refused, OAuthError::IdToken(_)), "{refused:?}");
 }
 
@@ -113,7 +113,7 @@ async fn a_token_of_another_kind_is_no_id_token() {
         "dpop+jwt",
     ] {
         world.provider.change(|it| it.typ = Some(typ));
-        let refused = world.logs_in().await.unwrap_err();
+        let refused = world.log_in().await.unwrap_err();
         assert!(
             matches!(refused, OAuthError::IdToken(_)),
             "{typ}: {refused:?}"
@@ -136,7 +136,7 @@ async fn a_broken_key_loses_no_other() {
     world
         .provider
         .change(|it| it.keys = Some(json!({ "keys": [broken, odd, own_jwk()] })));
-    world.logs_in().await.unwrap();
+    world.log_in().await.unwrap();
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_new_key_of_a_provider_is_accepted_after_its_keys_are_fetched_again() 
     world
         .provider
         .change(|it| it.keys = Some(json!({ "keys": [old] })));
-    world.logs_in().await.unwrap_err();
+    world.log_in().await.unwrap_err();
     assert_eq!(
         world.provider.seen("/keys").len(),
         2,
@@ -158,12 +158,12 @@ async fn a_new_key_of_a_provider_is_accepted_after_its_keys_are_fetched_again() 
     );
     world.provider.heal();
     // Within half a minute the keys are not fetched again.
-    world.logs_in().await.unwrap_err();
+    world.log_in().await.unwrap_err();
     assert_eq!(world.provider.seen("/keys").len(), 2);
 
     let world = crate::world::world().await;
-    world.logs_in().await.unwrap();
-    world.logs_in().await.unwrap();
+    world.log_in().await.unwrap();
+    world.log_in().await.unwrap();
     assert_eq!(world.provider.seen("/keys").len(), 1, "keys are cached");
 }
 
@@ -183,7 +183,7 @@ async fn a_login_older_than_requested_is_rejected() {
             .change(|it| it.claims = Some(json!({ "auth_time": auth_time })));
         let started = world.oauth.authorize().max_age(age).await.unwrap();
         assert!(started.url.contains("max_age=300"));
-        let returned = world.goes_on(started).await;
+        let returned = world.visit_provider_from(started).await;
         let login = world
             .oauth
             .finish(returned.callback, Some(&returned.cookie));
@@ -196,7 +196,7 @@ async fn the_user_info_must_be_of_the_same_subject() {
     let world = world().await;
     for user in [json!({ "sub": "user-2" }), json!({}), json!({ "sub": 1 })] {
         world.provider.change(|it| it.user = Some(user.clone()));
-        let refused = world.logs_in().await.unwrap_err();
+        let refused = world.log_in().await.unwrap_err();
         assert!(
             matches!(refused, OAuthError::IdToken(_)),
             "{user}: {refused:?}"

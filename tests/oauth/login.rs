@@ -23,7 +23,7 @@ use crate::{
 async fn a_user_logs_in_with_a_provider() {
     let world = world().await;
     let started = world.oauth.authorize().return_to("/cart").await.unwrap();
-    let returned = world.goes_on(started).await;
+    let returned = world.visit_provider_from(started).await;
     let cookie = Some(returned.cookie.as_str());
     let login = world.oauth.finish(returned.callback, cookie).await.unwrap();
     assert_eq!(login.return_to, "/cart");
@@ -36,12 +36,12 @@ async fn a_user_logs_in_with_a_provider() {
     assert_eq!(login.tokens.scopes, ["openid", "profile"]);
     assert!(login.tokens.expires_at.is_some() && login.tokens.refresh_token.is_some());
 
-    let asked = &world.provider.seen("/token")[0];
-    assert_eq!(asked.method, "POST");
-    assert_eq!(asked.uri, "/token", "the URL has no query");
-    assert_eq!(asked.form["redirect_uri"], world::CALLBACK);
+    let sent = &world.provider.seen("/token")[0];
+    assert_eq!(sent.method, "POST");
+    assert_eq!(sent.uri, "/token", "the URL has no query");
+    assert_eq!(sent.form["redirect_uri"], world::CALLBACK);
     assert!(
-        !asked.form.contains_key("client_secret"),
+        !sent.form.contains_key("client_secret"),
         "it is in the header"
     );
 }
@@ -100,12 +100,12 @@ async fn a_thousand_logins_repeat_neither_state_nor_verifier() {
         let login = world.oauth.finish(callback(&back), Some(&cookie)).await;
         login.unwrap();
     }
-    let asked = world.provider.seen("/token");
-    assert_eq!(asked.len(), 1_000);
+    let sent = world.provider.seen("/token");
+    assert_eq!(sent.len(), 1_000);
     urls.extend(world.provider.all_seen().into_iter().map(|seen| seen.uri));
     let urls = urls.join("\n");
-    for asked in asked {
-        let verifier = &asked.form["code_verifier"];
+    for sent in sent {
+        let verifier = &sent.form["code_verifier"];
         assert_eq!(verifier.len(), 43);
         assert!(seen.insert(verifier.clone()), "a verifier is repeated");
         assert!(!urls.contains(verifier), "a verifier is in a URL");
@@ -128,7 +128,7 @@ async fn tabs_of_a_browser_log_in_side_by_side() {
     let mut names = std::collections::HashSet::new();
     for (started, page) in tabs {
         let name = cookie_name(&started.set_cookie);
-        let Returned { callback, cookie } = world.goes_on(started).await;
+        let Returned { callback, cookie } = world.visit_provider_from(started).await;
         let state = callback.state.as_deref().unwrap();
         assert_eq!(world.oauth.cookie_name(state), name);
         let cleared = world.oauth.clear_cookie(state);
@@ -174,7 +174,7 @@ async fn a_browser_keeps_only_the_newest_pending_logins() {
             );
             assert!(jar.len() > 1 + usize::from(round > 0 && page.len() < 100));
             assert_eq!(jar[0].0, "sid", "a foreign cookie stays");
-            let returned = world.goes_on(started).await;
+            let returned = world.visit_provider_from(started).await;
             if round == 29 {
                 let login = world
                     .oauth
@@ -193,7 +193,7 @@ async fn neither_beginning_a_login_nor_finishing_an_unknown_one_writes() {
     for _ in 0..100 {
         last = Some(world.oauth.authorize().return_to("/cart").await.unwrap());
     }
-    let Returned { callback, cookie } = world.goes_on(last.unwrap()).await;
+    let Returned { callback, cookie } = world.visit_provider_from(last.unwrap()).await;
     let mut changed = cookie.clone().into_bytes();
     changed[20] ^= 1;
     let changed = String::from_utf8(changed).unwrap();
@@ -214,7 +214,7 @@ async fn a_login_says_when_it_began() {
     let began = clock.now();
     let started = world.oauth.authorize().await.unwrap();
     clock.advance(Duration::from_secs(5));
-    let Returned { callback, cookie } = world.goes_on(started).await;
+    let Returned { callback, cookie } = world.visit_provider_from(started).await;
     let login = world.oauth.finish(callback, Some(&cookie)).await.unwrap();
     assert_eq!(login.started_at, began);
 }
@@ -244,20 +244,20 @@ async fn the_cookie_is_for_this_host_and_for_no_script() {
 #[tokio::test]
 async fn a_client_authenticates_by_body_or_by_a_signed_assertion() {
     let world = world_with(|it| it.secret_in_body()).await;
-    world.logs_in().await.unwrap();
-    let asked = &world.provider.seen("/token")[0];
-    assert_eq!(asked.form["client_secret"], SECRET);
-    assert!(!asked.headers.contains_key("authorization"));
+    world.log_in().await.unwrap();
+    let sent = &world.provider.seen("/token")[0];
+    assert_eq!(sent.form["client_secret"], SECRET);
+    assert!(!sent.headers.contains_key("authorization"));
 
     let key = Key::from_pem(Algorithm::Es256, OWN.as_bytes()).unwrap();
     let world = world_with(|it| it.private_key(key)).await;
-    world.logs_in().await.unwrap();
-    world.logs_in().await.unwrap();
-    let asked = world.provider.seen("/token");
-    let assertion = |at: usize| asked[at].form["client_assertion"].clone();
+    world.log_in().await.unwrap();
+    world.log_in().await.unwrap();
+    let sent = world.provider.seen("/token");
+    let assertion = |at: usize| sent[at].form["client_assertion"].clone();
     assert_ne!(assertion(0), assertion(1));
     assert_eq!(
-        asked[0].form["client_assertion_type"],
+        sent[0].form["client_assertion_type"],
         "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     );
     assert!(claims(&assertion(0), &world.provider.url)["jti"].is_string());
@@ -281,16 +281,16 @@ fn claims(assertion: &str, audience: &str) -> serde_json::Value {
 async fn a_signed_proof_is_for_the_issuer_alone_at_every_endpoint() {
     let key = || Key::from_pem(Algorithm::Es256, OWN.as_bytes()).unwrap();
     let world = world_with(|it| it.private_key(key())).await;
-    let login = world.logs_in().await.unwrap();
+    let login = world.log_in().await.unwrap();
     let token = login.tokens.refresh_token.unwrap();
     world.oauth.refresh(&token).await.unwrap();
     world.oauth.client_credentials(["a"]).await.unwrap();
     world.oauth.device().await.unwrap();
     world.oauth.revoke(&token).await.unwrap();
     for (path, requests) in [("/token", 3), ("/device", 1), ("/revoke", 1)] {
-        let asked = world.provider.seen(path);
-        assert_eq!(asked.len(), requests, "{path}");
-        for seen in asked {
+        let sent = world.provider.seen(path);
+        assert_eq!(sent.len(), requests, "{path}");
+        for seen in sent {
             let claims = claims(&seen.form["client_assertion"], &world.provider.url);
             assert_eq!(
                 claims["aud"], world.provider.url,
@@ -301,9 +301,9 @@ async fn a_signed_proof_is_for_the_issuer_alone_at_every_endpoint() {
     // Another audience requires the setting whose name warns about it.
     let other = world.provider.at("/token");
     let world = world_with(|it| it.private_key(key()).dangerous_assertion_audience(&other)).await;
-    world.logs_in().await.unwrap();
-    let asked = &world.provider.seen("/token")[0].form["client_assertion"];
-    assert_eq!(claims(asked, &other)["aud"], other);
+    world.log_in().await.unwrap();
+    let sent = &world.provider.seen("/token")[0].form["client_assertion"];
+    assert_eq!(claims(sent, &other)["aud"], other);
     let keyless = Provider::builder("acme", "https://id.acme.dev", CLIENT);
     let keyless = keyless.dangerous_assertion_audience("https://id.acme.dev/token");
     let refused = keyless.build().unwrap_err();
@@ -314,18 +314,18 @@ async fn a_signed_proof_is_for_the_issuer_alone_at_every_endpoint() {
 async fn a_provider_publishes_its_own_addresses() {
     let world = world().await;
     let url = &world.provider.url;
-    let asked = Provider::discover("acme", url, CLIENT).dangerous_http_on_loopback();
-    let found = asked.await.unwrap().client_secret(SECRET).build().unwrap();
+    let sent = Provider::discover("acme", url, CLIENT).dangerous_http_on_loopback();
+    let found = sent.await.unwrap().client_secret(SECRET).build().unwrap();
     assert_eq!(found.issuer(), url);
     // The issuer must be exactly the same, even if the address is.
     for other in [format!("{url}/"), url.replace("127.0.0.1", "localhost")] {
-        let asked = Provider::discover("acme", &other, CLIENT).dangerous_http_on_loopback();
-        let refused = asked.await.unwrap_err().to_string();
+        let sent = Provider::discover("acme", &other, CLIENT).dangerous_http_on_loopback();
+        let refused = sent.await.unwrap_err().to_string();
         assert!(refused.contains("of another issuer"), "{refused}");
     }
-    let asked = Provider::discover("acme", url, CLIENT).await;
+    let sent = Provider::discover("acme", url, CLIENT).await;
     assert_eq!(
-        asked.unwrap_err().setting(),
+        sent.unwrap_err().setting(),
         "issuer",
         "plain HTTP needs its own setting"
     );
@@ -339,7 +339,7 @@ async fn a_provider_without_id_tokens_is_asked_for_the_user_info() {
             "access_token": "access-token-swordfish", "token_type": "bearer", "scope": "read:user,user:email",
         }));
     });
-    let login = world.logs_in().await.unwrap();
+    let login = world.log_in().await.unwrap();
     assert_eq!(login.profile.subject, "user-1");
     assert_eq!(login.tokens.scopes, ["read:user", "user:email"]);
     assert!(login.tokens.expires_at.is_none());
@@ -377,7 +377,7 @@ async fn a_user_of_github_has_the_address_that_github_has_verified() {
             { "email": "octo@acme.dev", "primary": true, "verified": true, "visibility": "private" },
         ]));
     });
-    let login = world.logs_in().await.unwrap();
+    let login = world.log_in().await.unwrap();
     assert_eq!(
         login.profile.key(),
         ("https://github.com/login/oauth", "583231")
@@ -395,5 +395,5 @@ async fn a_user_of_github_has_the_address_that_github_has_verified() {
     assert!(!world.provider.seen("/token")[0].form.contains_key("nonce"));
     // Without `user:email` there is no address to report.
     world.provider.fail("/emails", Fault::Status(404));
-    assert_eq!(world.logs_in().await.unwrap().profile.email, None);
+    assert_eq!(world.log_in().await.unwrap().profile.email, None);
 }

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     browser::{Browser, location},
-    site::{Site, Terms, USUAL, site},
+    site::{DEFAULTS, Site, SiteOptions, site},
 };
 
 /// Goes to the provider and stops before the callback.
@@ -32,7 +32,7 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn a_browser_is_redirected_to_the_provider_and_back_into_a_session() {
-    let site = site(USUAL).await;
+    let site = site(DEFAULTS).await;
     assert_eq!(site.browser.get(&site.at("/me")).await.status(), 401);
     let page = site
         .browser
@@ -57,7 +57,7 @@ async fn a_browser_is_redirected_to_the_provider_and_back_into_a_session() {
 /// session.
 #[tokio::test]
 async fn a_login_at_the_provider_during_a_logout_everywhere_creates_no_session() {
-    let site = site(USUAL).await;
+    let site = site(DEFAULTS).await;
     let mut callbacks = Vec::new();
     for _ in 0..10 {
         let browser = Browser::new();
@@ -86,9 +86,9 @@ async fn a_user_with_a_second_factor_gives_a_code_after_the_provider() {
     for (routes, mode) in [
         (second_page, "session"),
         (pair, "tokens"),
-        (USUAL.routes, "session"),
+        (DEFAULTS.routes, "session"),
     ] {
-        let site = site(Terms { routes, ..USUAL }).await;
+        let site = site(SiteOptions { routes, ..DEFAULTS }).await;
         let enrollment = site.otp.enroll(&site.ada).await.unwrap();
         let code = |period: u64| {
             let at = SystemClock.now().as_secs() + 30 * period;
@@ -192,14 +192,14 @@ async fn a_login_of_unknown_age_is_never_fresh() {
             .unwrap()
     };
     let pair: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims> = |it| it.refresh_cookie();
-    let world = site(Terms {
+    let world = site(SiteOptions {
         routes: pair,
-        ..USUAL
+        ..DEFAULTS
     })
     .await;
-    let unsaid = json!({ "auth_time": null });
+    let without_auth_time = json!({ "auth_time": null });
     world.provider.change(|it| {
-        it.claims = Some(unsaid.clone());
+        it.claims = Some(without_auth_time.clone());
         // The user info is not signed, so its `auth_time` is ignored.
         it.user = Some(json!({ "sub": "user-1", "auth_time": 4_000_000_000_u64 }));
     });
@@ -216,20 +216,20 @@ async fn a_login_of_unknown_age_is_never_fresh() {
     world.provider.change(|it| it.claims = None);
     let again = world.at("/oauth/acme/login?max_age=300");
     world.browser.visit(&again).await;
-    let asked = world.provider.seen("/authorize");
-    assert!(asked[1].uri.contains("max_age=300"), "{}", asked[1].uri);
+    let sent = world.provider.seen("/authorize");
+    assert!(sent[1].uri.contains("max_age=300"), "{}", sent[1].uri);
     assert_eq!(enroll(&world).await.status(), 200);
     let nonsense = world.at("/oauth/acme/login?max_age=soon");
     assert_eq!(world.browser.get(&nonsense).await.status(), 400);
 
-    let trusting = site(Terms {
+    let trusting = site(SiteOptions {
         routes: |it| it.refresh_cookie().dangerous_login_is_proof(),
-        ..USUAL
+        ..DEFAULTS
     })
     .await;
     trusting
         .provider
-        .change(|it| it.claims = Some(unsaid.clone()));
+        .change(|it| it.claims = Some(without_auth_time.clone()));
     trusting
         .browser
         .visit(&trusting.at("/oauth/acme/login"))
@@ -239,7 +239,7 @@ async fn a_login_of_unknown_age_is_never_fresh() {
 
 #[tokio::test]
 async fn every_step_is_a_303_that_is_not_cached() {
-    let site = site(USUAL).await;
+    let site = site(DEFAULTS).await;
     let begun = site.browser.get(&site.at("/oauth/acme/login")).await;
     let back = before_callback(&site, "/oauth/acme/login").await;
     let ended = site.browser.get(back.as_str()).await;
@@ -253,9 +253,9 @@ async fn every_step_is_a_303_that_is_not_cached() {
 
 #[tokio::test]
 async fn a_login_can_end_in_a_refresh_token_in_a_cookie() {
-    let site = site(Terms {
+    let site = site(SiteOptions {
         routes: |it| it.refresh_cookie(),
-        ..USUAL
+        ..DEFAULTS
     })
     .await;
     let page = site
@@ -281,9 +281,9 @@ async fn a_login_can_end_in_a_refresh_token_in_a_cookie() {
 
 #[tokio::test]
 async fn a_form_that_the_provider_posts_ends_a_login() {
-    let site = site(Terms {
+    let site = site(SiteOptions {
         provider: |it| it.post_form(),
-        ..USUAL
+        ..DEFAULTS
     })
     .await;
     let begun = site
@@ -308,7 +308,7 @@ async fn a_form_that_the_provider_posts_ends_a_login() {
 
 #[tokio::test]
 async fn an_invalid_callback_is_a_400_and_creates_no_session() {
-    let site = site(USUAL).await;
+    let site = site(DEFAULTS).await;
     let good = before_callback(&site, "/oauth/acme/login").await;
     let with = |name: &str, value: Option<&str>| {
         let kept: Vec<(String, String)> = good
@@ -377,7 +377,7 @@ async fn an_invalid_callback_is_a_400_and_creates_no_session() {
 
 #[tokio::test]
 async fn a_browser_is_never_sent_to_another_origin() {
-    let site = site(USUAL).await;
+    let site = site(DEFAULTS).await;
     for page in [
         "//evil.dev",
         "/\\evil.dev",
@@ -408,7 +408,7 @@ async fn a_browser_is_never_sent_to_another_origin() {
 
 #[tokio::test]
 async fn a_user_without_an_account_or_disabled_gets_no_session() {
-    let site = site(USUAL).await;
+    let site = site(DEFAULTS).await;
     // Another subject with the same e-mail address is another person.
     site.provider.change(|it| {
         it.claims = Some(json!({ "sub": "user-2", "email": "ada@acme.dev" }));
@@ -426,9 +426,9 @@ async fn a_user_without_an_account_or_disabled_gets_no_session() {
 
 #[tokio::test]
 async fn a_failure_can_have_a_page() {
-    let site = site(Terms {
+    let site = site(SiteOptions {
         routes: |it| it.failure_page("/sign-in?by=acme"),
-        ..USUAL
+        ..DEFAULTS
     })
     .await;
     let refused = site
@@ -461,7 +461,7 @@ async fn a_failure_can_have_a_page() {
 
 #[tokio::test]
 async fn an_unavailable_provider_or_store_is_a_503() {
-    let site = site(USUAL).await;
+    let site = site(DEFAULTS).await;
     site.provider
         .fail("/token", crate::provider::Fault::Status(500));
     let failed = site.browser.visit(&site.at("/oauth/acme/login")).await;
@@ -483,7 +483,7 @@ async fn an_unavailable_provider_or_store_is_a_503() {
 
 #[tokio::test]
 async fn an_unknown_provider_or_method_is_not_found() {
-    let site = site(USUAL).await;
+    let site = site(DEFAULTS).await;
     for path in [
         "/oauth/other/login",
         "/oauth/other/callback?state=a",

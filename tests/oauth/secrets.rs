@@ -23,7 +23,7 @@ async fn no_secret_is_in_a_log_an_error_a_debug_or_the_store() {
         world.oauth,
         world.oauth.authorize()
     ));
-    let returned = world.goes_on(started).await;
+    let returned = world.visit_provider_from(started).await;
     shown.push_str(&format!("{:?}", returned.callback));
     let login = world
         .oauth
@@ -41,7 +41,7 @@ async fn no_secret_is_in_a_log_an_error_a_debug_or_the_store() {
         Fault::Cut,
     ] {
         world.provider.fail("/token", fault);
-        let failed = world.logs_in().await.unwrap_err();
+        let failed = world.log_in().await.unwrap_err();
         shown.push_str(&format!("{failed} {failed:?}"));
         let failed = world
             .oauth

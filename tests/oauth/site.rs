@@ -28,19 +28,19 @@ pub struct Site {
 }
 
 /// How a site differs from the default one.
-pub struct Terms {
+pub struct SiteOptions {
     pub provider: fn(ProviderBuilder) -> ProviderBuilder,
     pub routes: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims>,
 }
 
-pub const USUAL: Terms = Terms {
+pub const DEFAULTS: SiteOptions = SiteOptions {
     provider: |it| it,
     routes: |it| it,
 };
 
 const ISSUER: &str = "https://auth.acme.dev";
 
-pub async fn site(terms: Terms) -> Site {
+pub async fn site(options: SiteOptions) -> Site {
     let provider = Provider::start().await;
     let store = Arc::new(ProbeStore::new(MemoryStore::new()));
     let secret = MasterSecret::generate();
@@ -82,7 +82,7 @@ pub async fn site(terms: Terms) -> Site {
         .build()
         .unwrap();
 
-    let oauth = (terms.provider)(settings(&provider)).build().unwrap();
+    let oauth = (options.provider)(settings(&provider)).build().unwrap();
     let oauth = OAuth2::builder(oauth, store.clone(), &secret)
         .redirect_url(&format!("{url}/oauth/acme/callback"))
         .default_page("/me")
@@ -94,7 +94,7 @@ pub async fn site(terms: Terms) -> Site {
         .route("/me", me)
         .route_layer(SessionLayer::new(sessions.clone()))
         .route("/cart", get(|| async { "the cart" }))
-        .merge((terms.routes)(routes).build().unwrap())
+        .merge((options.routes)(routes).build().unwrap())
         .nest(
             "/auth",
             AccountRoutes::builder(accounts.clone())

@@ -28,8 +28,8 @@ async fn refused(world: &World, callback: Callback, cookie: Option<&str>) -> OAu
 #[tokio::test]
 async fn a_state_that_is_wrong_missing_or_foreign_is_refused_and_uses_nothing_up() {
     let world = world().await;
-    let Returned { callback, cookie } = world.goes().await;
-    let other = world.goes().await;
+    let Returned { callback, cookie } = world.visit_provider().await;
+    let other = world.visit_provider().await;
     let with = |state: Option<&str>| {
         let mut changed = callback.clone();
         changed.state = state.map(str::to_owned);
@@ -92,13 +92,13 @@ async fn abandoned_logins_do_not_fill_the_store() {
 #[tokio::test]
 async fn a_state_is_accepted_once_whatever_the_outcome() {
     let world = world().await;
-    let Returned { callback, cookie } = world.goes().await;
+    let Returned { callback, cookie } = world.visit_provider().await;
     let cookie = Some(cookie.as_str());
     world.oauth.finish(callback.clone(), cookie).await.unwrap();
     let again = refused(&world, callback, cookie).await;
     assert!(matches!(again, OAuthError::UnknownState));
 
-    let Returned { callback, cookie } = world.goes().await;
+    let Returned { callback, cookie } = world.visit_provider().await;
     let cookie = Some(cookie.as_str());
     let finish = || world.oauth.finish(callback.clone(), cookie);
     let (a, b, c) = tokio::join!(finish(), finish(), finish());
@@ -122,7 +122,7 @@ async fn a_login_with_one_provider_cannot_be_finished_with_another() {
     let began = client("acme", own);
     for other in [client("other", own), client("acme", "https://id.acme.dev")] {
         let started = began.authorize().await.unwrap();
-        let Returned { callback, cookie } = world.goes_on(started).await;
+        let Returned { callback, cookie } = world.visit_provider_from(started).await;
         let mixed_up = other.finish(callback.clone(), Some(&cookie)).await;
         assert!(matches!(mixed_up, Err(OAuthError::UnknownState)));
         began.finish(callback, Some(&cookie)).await.unwrap();
@@ -132,7 +132,7 @@ async fn a_login_with_one_provider_cannot_be_finished_with_another() {
 #[tokio::test]
 async fn a_user_who_denies_consent_is_not_logged_in() {
     let world = world().await;
-    for (error, told) in [
+    for (error, expected) in [
         ("access_denied", "access_denied"),
         ("Swordfish <b>", "unknown"),
     ] {
@@ -142,12 +142,12 @@ async fn a_user_who_denies_consent_is_not_logged_in() {
         let Returned {
             mut callback,
             cookie,
-        } = world.goes().await;
+        } = world.visit_provider().await;
         // An error beside a code is an error.
         callback.code = Some("code".to_owned());
         let refused = refused(&world, callback.clone(), Some(&cookie)).await;
         assert!(
-            matches!(&refused, OAuthError::Denied { code } if code == told),
+            matches!(&refused, OAuthError::Denied { code } if code == expected),
             "{refused}"
         );
         assert_eq!((refused.status().as_u16(), refused.code()), (400, "denied"));
@@ -164,7 +164,7 @@ async fn an_absurd_code_is_never_sent() {
         let Returned {
             mut callback,
             cookie,
-        } = world.goes().await;
+        } = world.visit_provider().await;
         callback.code = code.map(str::to_owned);
         let refused = refused(&world, callback, Some(&cookie)).await;
         assert_eq!(
@@ -186,7 +186,7 @@ async fn a_callback_of_another_issuer_is_rejected() {
         let Returned {
             mut callback,
             cookie,
-        } = world.goes().await;
+        } = world.visit_provider().await;
         callback.iss = iss.map(str::to_owned);
         let refused = refused(&world, callback, Some(&cookie)).await;
         assert_eq!(
@@ -195,19 +195,19 @@ async fn a_callback_of_another_issuer_is_rejected() {
             "{iss:?}"
         );
     }
-    world.logs_in().await.unwrap();
+    world.log_in().await.unwrap();
     // A missing issuer is accepted if none is required, and a wrong one never is.
     let world = crate::world::world().await;
     let Returned {
         mut callback,
         cookie,
-    } = world.goes().await;
+    } = world.visit_provider().await;
     callback.iss = None;
     world.oauth.finish(callback, Some(&cookie)).await.unwrap();
     let Returned {
         mut callback,
         cookie,
-    } = world.goes().await;
+    } = world.visit_provider().await;
     callback.iss = Some("https://evil.dev".to_owned());
     assert_eq!(
         refused(&world, callback, Some(&cookie)).await.code(),
@@ -218,7 +218,7 @@ async fn a_callback_of_another_issuer_is_rejected() {
 #[tokio::test]
 async fn a_page_of_another_origin_becomes_the_default_page() {
     let world = world().await;
-    for (asked, page) in [
+    for (requested, page) in [
         ("/cart?a=b#c", "/cart?a=b#c"),
         ("//evil.dev", "/"),
         ("/\\evil.dev", "/"),
@@ -232,11 +232,11 @@ async fn a_page_of_another_origin_becomes_the_default_page() {
         ("javascript:alert(1)", "/"),
         ("", "/"),
     ] {
-        let started = world.oauth.authorize().return_to(asked).await.unwrap();
+        let started = world.oauth.authorize().return_to(requested).await.unwrap();
         assert!(!started.url.contains("evil"), "{}", started.url);
-        let Returned { callback, cookie } = world.goes_on(started).await;
+        let Returned { callback, cookie } = world.visit_provider_from(started).await;
         let login = world.oauth.finish(callback, Some(&cookie)).await.unwrap();
-        assert_eq!(login.return_to, page, "{asked:?}");
+        assert_eq!(login.return_to, page, "{requested:?}");
     }
 }
 
@@ -263,7 +263,7 @@ async fn a_login_ends_within_ten_minutes_on_any_node_and_across_a_new_secret() {
         browser: crate::browser::Browser::new(),
     };
     let first = world(node(&old, &store));
-    let Returned { callback, cookie } = first.goes().await;
+    let Returned { callback, cookie } = first.visit_provider().await;
     let finish = |node: OAuth2| {
         let (callback, cookie) = (callback.clone(), cookie.clone());
         async move { node.finish(callback, Some(&cookie)).await }
@@ -274,12 +274,12 @@ async fn a_login_ends_within_ten_minutes_on_any_node_and_across_a_new_secret() {
         assert!(matches!(refused, OAuthError::UnknownState));
     }
     // Another secret opens nothing, even with access to the store.
-    let Returned { callback, cookie } = first.goes().await;
+    let Returned { callback, cookie } = first.visit_provider().await;
     let stranger = node(&MasterSecret::generate(), &store);
     let refused = stranger.finish(callback, Some(&cookie)).await.unwrap_err();
     assert!(matches!(refused, OAuthError::UnknownState));
     // The store's clock stands still: the deadline is in the cookie.
-    let Returned { callback, cookie } = first.goes().await;
+    let Returned { callback, cookie } = first.visit_provider().await;
     clock.advance(std::time::Duration::from_secs(600));
     let late = node(&old, &store).finish(callback, Some(&cookie)).await;
     assert!(matches!(late, Err(OAuthError::UnknownState)));
@@ -306,7 +306,7 @@ async fn a_used_login_is_used_for_a_node_whose_clock_is_behind() {
         oauth: node(clock.clone()),
         browser: crate::browser::Browser::new(),
     };
-    let Returned { callback, cookie } = world.goes().await;
+    let Returned { callback, cookie } = world.visit_provider().await;
     let login = world.oauth.finish(callback.clone(), Some(&cookie)).await;
     login.unwrap();
     clock.advance(std::time::Duration::from_secs(629));
@@ -318,7 +318,7 @@ async fn a_used_login_is_used_for_a_node_whose_clock_is_behind() {
 #[tokio::test]
 async fn an_unavailable_store_accepts_no_login() {
     let world = world().await;
-    let Returned { callback, cookie } = world.goes().await;
+    let Returned { callback, cookie } = world.visit_provider().await;
     world.store.set_down(true);
     let refused = refused(&world, callback.clone(), Some(&cookie)).await;
     assert_eq!(

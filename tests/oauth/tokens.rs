@@ -17,7 +17,7 @@ fn secret(text: &str) -> Secret<String> {
 #[tokio::test]
 async fn fifty_refreshes_at_once_are_one_request() {
     let world = world().await;
-    let token = world.logs_in().await.unwrap().tokens.refresh_token.unwrap();
+    let token = world.log_in().await.unwrap().tokens.refresh_token.unwrap();
     world
         .provider
         .change(|it| it.delay = Duration::from_millis(100));
@@ -81,15 +81,15 @@ async fn a_failed_refresh_is_retried() {
 #[tokio::test]
 async fn a_token_for_the_application_is_requested_once() {
     let world = world().await;
-    let asked = async |scopes: &[&str]| {
+    let sent = async |scopes: &[&str]| {
         let scopes = scopes.to_vec();
         world.oauth.client_credentials(scopes).await.unwrap()
     };
-    let all = tokio::join!(asked(&["a"]), asked(&["a"]), asked(&["a"]));
+    let all = tokio::join!(sent(&["a"]), sent(&["a"]), sent(&["a"]));
     assert_eq!(all.0.access_token, all.2.access_token);
-    asked(&["a"]).await;
+    sent(&["a"]).await;
     assert_eq!(world.token_requests(), 1);
-    asked(&["a", "b"]).await;
+    sent(&["a", "b"]).await;
     assert_eq!(world.token_requests(), 2);
     let form = &world.provider.seen("/token")[1].form;
     assert_eq!(
@@ -101,12 +101,12 @@ async fn a_token_for_the_application_is_requested_once() {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(3600 - 61)).await;
     tokio::time::resume();
-    asked(&["a"]).await;
+    sent(&["a"]).await;
     assert_eq!(world.token_requests(), 2);
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(2)).await;
     tokio::time::resume();
-    asked(&["a"]).await;
+    sent(&["a"]).await;
     assert_eq!(world.token_requests(), 3);
 }
 
@@ -152,12 +152,12 @@ async fn a_token_is_revoked_at_the_provider() {
         .revoke(&secret("refresh & token"))
         .await
         .unwrap();
-    let asked = &world.provider.seen("/revoke")[0];
+    let sent = &world.provider.seen("/revoke")[0];
     assert_eq!(
-        (&*asked.uri, &*asked.form["token"]),
+        (&*sent.uri, &*sent.form["token"]),
         ("/revoke", "refresh & token")
     );
-    assert!(asked.headers.contains_key("authorization") && asked.form.len() == 1);
+    assert!(sent.headers.contains_key("authorization") && sent.form.len() == 1);
 
     let posting = world_with(|it| it.secret_in_body()).await;
     posting.oauth.revoke(&secret("token")).await.unwrap();

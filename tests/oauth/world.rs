@@ -81,11 +81,12 @@ pub struct Returned {
 
 impl World {
     /// Goes to the provider and back.
-    pub async fn goes(&self) -> Returned {
-        self.goes_on(self.oauth.authorize().await.unwrap()).await
+    pub async fn visit_provider(&self) -> Returned {
+        self.visit_provider_from(self.oauth.authorize().await.unwrap())
+            .await
     }
 
-    pub async fn goes_on(&self, started: Started) -> Returned {
+    pub async fn visit_provider_from(&self, started: Started) -> Returned {
         let answer = self.browser.get(&started.url).await;
         let to = Url::parse(&location(&answer).expect("the provider redirects the browser back"));
         Returned {
@@ -94,8 +95,8 @@ impl World {
         }
     }
 
-    pub async fn logs_in(&self) -> Result<ProviderLogin, OAuthError> {
-        let Returned { callback, cookie } = self.goes().await;
+    pub async fn log_in(&self) -> Result<ProviderLogin, OAuthError> {
+        let Returned { callback, cookie } = self.visit_provider().await;
         self.oauth.finish(callback, Some(&cookie)).await
     }
 

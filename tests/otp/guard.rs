@@ -122,9 +122,12 @@ async fn a_code_adds_its_factor_to_the_identity_and_a_missing_one_is_challenged(
     let code = shop.app.code(&shop.secret);
     let granted = ask(&routes, &[bearer, ("x-otp", &code)]).await;
     assert_eq!(granted.status, 200);
-    let said: Value = serde_json::from_str(&granted.body).unwrap();
+    let payment: Value = serde_json::from_str(&granted.body).unwrap();
     let now = shop.app.clock.now().as_millis();
-    assert_eq!(said, json!({ "who": "alice", "name": "Alice", "otp": now }));
+    assert_eq!(
+        payment,
+        json!({ "who": "alice", "name": "Alice", "otp": now })
+    );
 
     let again = ask(&routes, &[bearer, ("x-otp", &code)]).await;
     assert_eq!((again.status, &*again.challenge), (401, CHALLENGE));

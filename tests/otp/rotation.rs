@@ -163,11 +163,14 @@ async fn the_audit_lists_which_records_need_which_secret() {
         (subjects.collect::<Vec<_>>(), seals.unreadable)
     };
     let otp = nodes.activated();
-    let told = subjects(&otp).await;
-    assert_eq!(told, (vec![String::new(), "alice bob carol".to_owned()], 0));
+    let audit = subjects(&otp).await;
+    assert_eq!(
+        audit,
+        (vec![String::new(), "alice bob carol".to_owned()], 0)
+    );
     assert_eq!(verify(&otp, "bob", &app.next_code(&secrets[1])).await, 200);
-    let told = subjects(&otp).await;
-    assert_eq!(told, (vec!["bob".to_owned(), "alice carol".to_owned()], 0));
+    let audit = subjects(&otp).await;
+    assert_eq!(audit, (vec!["bob".to_owned(), "alice carol".to_owned()], 0));
     assert_eq!(
         subjects(&nodes.retired()).await,
         (vec!["bob".to_owned()], 2)

@@ -34,7 +34,7 @@ impl Authenticate for Alice {
 
 /// Enrols, and sends correct, used, wrong and malformed codes until the lock. Returns what must not
 /// appear in the log.
-async fn an_hour(clock: &Arc<ManualClock>) -> Vec<String> {
+async fn use_codes(clock: &Arc<ManualClock>) -> Vec<String> {
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let otp = Otp::builder(store, &MasterSecret::generate(), "Acme").clock(clock.clone());
     let otp = otp.build().unwrap();
@@ -94,7 +94,7 @@ fn no_code_secret_or_name_is_in_a_log() {
         .build()
         .unwrap();
     let clock = Arc::new(ManualClock::default());
-    let secrets = runtime.block_on(an_hour(&clock));
+    let secrets = runtime.block_on(use_codes(&clock));
     drop(listening);
     let log = log.text();
     for code in [

@@ -20,7 +20,7 @@ use super::{
 
 /// A store that stops at a write, as a suspended process does: it executes later what it was sent.
 #[derive(Debug)]
-struct Freezing {
+struct FreezingStore {
     inner: MemoryStore,
     state: Mutex<State>,
 }
@@ -34,7 +34,7 @@ struct State {
     held: Option<(StoreKey, Write, When)>,
 }
 
-impl Freezing {
+impl FreezingStore {
     fn freeze_at_the_next_write(&self) {
         self.state.lock().unwrap().freezes_at_write = true;
     }
@@ -58,7 +58,7 @@ fn silent<T>() -> Result<T, StoreError> {
     Err(StoreError::Unknown("no answer in time".into()))
 }
 
-impl Store for Freezing {
+impl Store for FreezingStore {
     fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         match self.is_frozen() {
             true => Box::pin(async { silent() }),
@@ -94,7 +94,7 @@ impl Store for Freezing {
 #[tokio::test]
 async fn an_outage_longer_than_the_window_makes_no_client_a_thief() {
     let app = App::new();
-    let freezing = Arc::new(Freezing {
+    let freezing = Arc::new(FreezingStore {
         inner: MemoryStore::new().with_clock(app.clock.clone()),
         state: Mutex::default(),
     });
@@ -133,7 +133,7 @@ async fn an_outage_longer_than_the_window_makes_no_client_a_thief() {
 #[tokio::test]
 async fn a_client_that_disconnects_in_an_outage_is_not_a_thief() {
     let app = App::new();
-    let freezing = Arc::new(Freezing {
+    let freezing = Arc::new(FreezingStore {
         inner: MemoryStore::new().with_clock(app.clock.clone()),
         state: Mutex::default(),
     });

@@ -85,7 +85,7 @@ fn child() {
 /// A child process with its pipes. It ends when they are closed.
 struct Node {
     child: Child,
-    asked: Option<ChildStdin>,
+    input: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
@@ -100,13 +100,13 @@ impl Node {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (asked, answers) = (
+        let (input, answers) = (
             child.stdin.take(),
             BufReader::new(child.stdout.take().unwrap()),
         );
         let mut node = Self {
             child,
-            asked,
+            input,
             answers,
         };
         while node.line() != "ready" {}
@@ -123,7 +123,7 @@ impl Node {
     }
 
     fn ask(&mut self, token: &str) {
-        writeln!(self.asked.as_mut().unwrap(), "{token}").unwrap();
+        writeln!(self.input.as_mut().unwrap(), "{token}").unwrap();
     }
 
     fn answers(&mut self) -> Vec<String> {
@@ -133,7 +133,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        drop(self.asked.take());
+        drop(self.input.take());
         self.child.kill().ok();
         self.child.wait().ok();
     }

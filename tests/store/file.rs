@@ -21,7 +21,7 @@ use tower_jam::{
 };
 
 use crate::{
-    entries::{HOUR, hence},
+    entries::{HOUR, in_an_hour},
     support::again,
 };
 
@@ -56,30 +56,33 @@ fn byte(number: u64) -> u8 {
 }
 
 /// The error with its causes, in one line.
-fn story(error: &ConfigError) -> String {
-    let mut story = error.to_string();
+fn error_chain(error: &ConfigError) -> String {
+    let mut error_chain = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        story.push_str(&format!(": {error}"));
+        error_chain.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    story
+    error_chain
 }
 
 #[track_caller]
 fn refused(path: &Path, reason: &str) {
     let error = FileStore::open(path).expect_err("it must not open");
-    let story = story(&error);
-    assert_eq!(error.setting(), "path", "{story}");
-    assert!(story.contains(path.to_str().unwrap()), "{story}");
-    assert!(story.contains(reason), "{story}");
+    let error_chain = error_chain(&error);
+    assert_eq!(error.setting(), "path", "{error_chain}");
+    assert!(
+        error_chain.contains(path.to_str().unwrap()),
+        "{error_chain}"
+    );
+    assert!(error_chain.contains(reason), "{error_chain}");
 }
 
 #[tokio::test]
 async fn what_was_written_survives_a_restart() {
     let folder = Folder::new("restart");
     let group = StoreKey::new("group", &[b"alice"]);
-    let expires_at = hence();
+    let expires_at = in_an_hour();
     let (session, account) = (key(1), key(2));
     let write = Write::new("session", expires_at).in_group(group.clone());
     let version = write.version;
@@ -102,7 +105,7 @@ async fn what_was_written_survives_a_restart() {
     let entry = store.get(&account).await.unwrap().unwrap();
     assert_eq!(entry.value, "account");
     assert_eq!(entry.expires_at, Timestamp::NEVER);
-    assert_eq!(store.add(&key(3), 1, hence()).await.unwrap(), 42);
+    assert_eq!(store.add(&key(3), 1, in_an_hour()).await.unwrap(), 42);
     let counter = store.get(&key(3)).await.unwrap().unwrap();
     assert_eq!(counter.expires_at, expires_at);
     assert!(store.get(&key(4)).await.unwrap().is_none());
@@ -181,7 +184,7 @@ async fn a_foreign_file_is_not_changed() {
 
     let store = FileStore::open(folder.file()).unwrap();
     store
-        .put(&key(1), Write::new("one", hence()), When::Always)
+        .put(&key(1), Write::new("one", in_an_hour()), When::Always)
         .await
         .unwrap();
     drop(store);
@@ -246,7 +249,7 @@ async fn write_and_say_so() {
         tokio::spawn(async move {
             for number in (start + task..).step_by(4) {
                 let group = StoreKey::new("group", &[&task.to_be_bytes()]);
-                let write = Write::new(value(number), hence()).in_group(group);
+                let write = Write::new(value(number), in_an_hour()).in_group(group);
                 assert!(store.put(&key(number), write, When::Absent).await.unwrap());
                 say('+', number);
                 if number % 3 == 0 {
@@ -278,25 +281,25 @@ async fn every_acknowledged_write_survives_kill_9() {
     let rounds = env::var("TOWER_JAM_KILL_ROUNDS").map_or(50, |rounds| rounds.parse().unwrap());
     let folder = Folder::new("kill");
     // The last line about each entry.
-    let mut said: BTreeMap<u64, char> = BTreeMap::new();
+    let mut reported: BTreeMap<u64, char> = BTreeMap::new();
     for round in 0..rounds {
         let mut child = writer(&folder.file());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let before = said.len();
+        let before = reported.len();
         let enough = rand::rng().random_range(1..40);
-        while said.len() < before + enough {
+        while reported.len() < before + enough {
             let (word, number) = next_word(&mut lines).expect("it writes until it is killed");
-            said.insert(number, word);
+            reported.insert(number, word);
         }
         child.kill().unwrap();
         child.wait().unwrap();
         // The lines between the last one read and the kill were acknowledged, too.
         while let Some((word, number)) = next_word(&mut lines) {
-            said.insert(number, word);
+            reported.insert(number, word);
         }
 
         let store = FileStore::open(folder.file()).unwrap();
-        for (&number, word) in &said {
+        for (&number, word) in &reported {
             let entry = store.get(&key(number)).await.unwrap();
             match word {
                 '+' => assert_eq!(
@@ -313,8 +316,8 @@ async fn every_acknowledged_write_survives_kill_9() {
             let group = StoreKey::new("group", &[&task.to_be_bytes()]);
             listed += store.list(&group).await.unwrap().len();
         }
-        let kept = said.values().filter(|word| **word == '+').count();
-        let open = said.values().filter(|word| **word == '-').count();
+        let kept = reported.values().filter(|word| **word == '+').count();
+        let open = reported.values().filter(|word| **word == '-').count();
         // A write that was not acknowledged may be present, one for each task and round.
         assert!(
             (kept..=kept + open + 4 * (round + 1)).contains(&listed),
@@ -324,7 +327,7 @@ async fn every_acknowledged_write_survives_kill_9() {
 }
 
 /// A file with a history: entries of many sizes, groups, changes, removals.
-async fn furnished(path: &Path, clock: &Arc<ManualClock>) -> (FileStore, Vec<(StoreKey, Entry)>) {
+async fn populated(path: &Path, clock: &Arc<ManualClock>) -> (FileStore, Vec<(StoreKey, Entry)>) {
     let store = FileStore::builder(path)
         .clock(clock.clone())
         .open()
@@ -345,7 +348,7 @@ async fn furnished(path: &Path, clock: &Arc<ManualClock>) -> (FileStore, Vec<(St
 }
 
 /// Opens the file and reads all of it. Every answer is correct, or an error.
-async fn right_or_refused(
+async fn assert_correct_or_refused(
     path: &Path,
     clock: &Arc<ManualClock>,
     expected: &[(StoreKey, Entry)],
@@ -354,8 +357,11 @@ async fn right_or_refused(
     let store = match FileStore::builder(path).clock(clock.clone()).open() {
         Ok(store) => store,
         Err(error) => {
-            let story = story(&error);
-            assert!(story.contains(path.to_str().unwrap()), "{what}: {story}");
+            let error_chain = error_chain(&error);
+            assert!(
+                error_chain.contains(path.to_str().unwrap()),
+                "{what}: {error_chain}"
+            );
             return false;
         }
     };
@@ -385,7 +391,7 @@ async fn images(
     folder: &Folder,
     clock: &Arc<ManualClock>,
 ) -> ([Vec<u8>; 2], Vec<(StoreKey, Entry)>) {
-    let (store, expected) = furnished(&folder.file(), clock).await;
+    let (store, expected) = populated(&folder.file(), clock).await;
     let crashed = fs::read(folder.file()).unwrap();
     drop(store);
     ([fs::read(folder.file()).unwrap(), crashed], expected)
@@ -423,7 +429,7 @@ async fn a_flipped_bit_is_an_error_and_never_another_answer() {
             let path = folder.0.join("damaged.redb");
             fs::write(&path, &damaged).unwrap();
             let what = format!("seed {seed}: the {name} file, byte {offset}, bit {bit}");
-            let opened = right_or_refused(&path, &clock, &expected, &what).await;
+            let opened = assert_correct_or_refused(&path, &clock, &expected, &what).await;
             refused += usize::from(!opened);
         }
     }
@@ -443,7 +449,7 @@ async fn a_truncated_file_is_refused() {
             let path = folder.0.join("damaged.redb");
             fs::write(&path, &image[..length]).unwrap();
             let what = format!("{length} bytes of {}", image.len());
-            right_or_refused(&path, &clock, &expected, &what).await;
+            assert_correct_or_refused(&path, &clock, &expected, &what).await;
         }
     }
 }
@@ -465,15 +471,15 @@ fn a_full_disk_refuses_writes_and_recovers_by_itself() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = String::new();
+    let mut reported = String::new();
     child
         .stdout
         .take()
         .unwrap()
-        .read_to_string(&mut said)
+        .read_to_string(&mut reported)
         .unwrap();
-    assert!(child.wait().unwrap().success(), "{said}");
-    assert!(said.contains("healed"), "{said}");
+    assert!(child.wait().unwrap().success(), "{reported}");
+    assert!(reported.contains("healed"), "{reported}");
 }
 
 #[cfg(target_os = "linux")]

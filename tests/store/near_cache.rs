@@ -45,13 +45,13 @@ fn key(name: &str) -> StoreKey {
 }
 
 impl World {
-    fn hence(&self) -> Timestamp {
+    fn in_an_hour(&self) -> Timestamp {
         self.clock.now().after(Duration::from_secs(3_600))
     }
 
     /// A write by another node.
     async fn set(&self, key: &StoreKey, value: &'static str) -> Version {
-        let write = Write::new(value, self.hence());
+        let write = Write::new(value, self.in_an_hour());
         let version = write.version;
         assert!(self.hub.put(key, write, When::Always).await.unwrap());
         version
@@ -144,8 +144,8 @@ async fn a_fill_that_its_invalidation_overtook_is_not_cached() {
     world.set(&key, "old").await;
     world.hub.hold_answers().await;
     let near = Arc::clone(&world.near);
-    let asked = key.clone();
-    let filling = tokio::spawn(async move { near.read_cached(&asked).await.unwrap() });
+    let wanted = key.clone();
+    let filling = tokio::spawn(async move { near.read_cached(&wanted).await.unwrap() });
     until(|| world.hub.watched_reads() == 1).await;
     world.set(&key, "new").await;
     world.hub.release_answers();
@@ -161,10 +161,10 @@ async fn a_fill_that_began_before_a_full_invalidation_is_not_cached() {
     world.set(&key, "old").await;
     world.hub.hold_answers().await;
     let near = Arc::clone(&world.near);
-    let asked = key.clone();
-    let filling = tokio::spawn(async move { near.read_cached(&asked).await.unwrap() });
+    let wanted = key.clone();
+    let filling = tokio::spawn(async move { near.read_cached(&wanted).await.unwrap() });
     until(|| world.hub.watched_reads() == 1).await;
-    world.hub.announce_everything();
+    world.hub.invalidate_everything();
     world.hub.release_answers();
     assert!(filling.await.unwrap().entry.is_some());
     assert!(!world.is_remembered(&key).await);
@@ -177,8 +177,8 @@ async fn a_fill_of_a_connection_that_broke_meanwhile_is_not_cached() {
     world.set(&key, "old").await;
     world.hub.hold_answers().await;
     let near = Arc::clone(&world.near);
-    let asked = key.clone();
-    let filling = tokio::spawn(async move { near.read_cached(&asked).await.unwrap() });
+    let wanted = key.clone();
+    let filling = tokio::spawn(async move { near.read_cached(&wanted).await.unwrap() });
     until(|| world.hub.watched_reads() == 1).await;
     // The reader holds the broken connection, so there are two when the new one is opened.
     world.hub.fail_heartbeats(true);
@@ -197,7 +197,7 @@ async fn our_own_write_evicts_the_key_whatever_the_result() {
     let key = key("key");
     world.hub.silence(true);
     let version = world.set(&key, "first").await;
-    let write = || Write::new("mine", world.hence());
+    let write = || Write::new("mine", world.in_an_hour());
 
     world.remember(&key).await;
     assert!(
@@ -227,7 +227,10 @@ async fn our_own_write_evicts_the_key_whatever_the_result() {
     assert!(world.read_cached(&key).await.is_none());
 
     world.remember(&key).await;
-    assert_eq!(world.near.add(&key, 2, world.hence()).await.unwrap(), 2);
+    assert_eq!(
+        world.near.add(&key, 2, world.in_an_hour()).await.unwrap(),
+        2
+    );
     assert_eq!(world.read_cached(&key).await.unwrap().value, "2");
 
     world.remember(&key).await;
@@ -318,7 +321,7 @@ async fn removing_a_group_is_left_to_the_store() {
     let group = StoreKey::new("session-user", &[b"alice"]);
     let keys = ["one", "two", "three"].map(key);
     for key in &keys {
-        let put = Write::new("value", world.hence()).in_group(group.clone());
+        let put = Write::new("value", world.in_an_hour()).in_group(group.clone());
         world.near.put(key, put, When::Always).await.unwrap();
         world.remember(key).await;
     }
@@ -354,8 +357,8 @@ async fn a_lease_begins_when_the_heartbeat_was_requested() {
     let world = world().await;
     let key = key("key");
     world.hub.hang_heartbeats(true);
-    let asked = world.hub.heartbeats_asked();
-    until(|| world.hub.heartbeats_asked() > asked).await;
+    let wanted = world.hub.heartbeats_requested();
+    until(|| world.hub.heartbeats_requested() > wanted).await;
     world.clock.advance(Duration::from_millis(900));
     world.hub.hang_heartbeats(false);
     let answered = world.hub.heartbeats();
@@ -652,7 +655,7 @@ async fn a_touch_is_quiet_and_other_nodes_continue() {
     let key = key("key");
     let version = world.set(&key, "seen at noon").await;
     world.remember(&key).await;
-    let touch = Write::new("seen at one", world.hence()).without_invalidation();
+    let touch = Write::new("seen at one", world.in_an_hour()).without_invalidation();
     assert!(
         world
             .hub
@@ -661,7 +664,7 @@ async fn a_touch_is_quiet_and_other_nodes_continue() {
             .unwrap()
     );
     assert!(world.is_remembered(&key).await);
-    let late = Write::new("late", world.hence());
+    let late = Write::new("late", world.in_an_hour());
     assert!(
         !world
             .near

@@ -41,7 +41,7 @@ struct State {
 struct Beats {
     fail: AtomicBool,
     hang: AtomicBool,
-    asked: AtomicUsize,
+    requested: AtomicUsize,
     answered: AtomicUsize,
 }
 
@@ -90,8 +90,8 @@ impl Hub {
         self.0.beats.answered.load(Ordering::SeqCst)
     }
 
-    pub fn heartbeats_asked(&self) -> usize {
-        self.0.beats.asked.load(Ordering::SeqCst)
+    pub fn heartbeats_requested(&self) -> usize {
+        self.0.beats.requested.load(Ordering::SeqCst)
     }
 
     /// Whether changes are made without an invalidation.
@@ -123,13 +123,13 @@ impl Hub {
     }
 
     /// Sends every connection an invalidation of everything.
-    pub fn announce_everything(&self) {
+    pub fn invalidate_everything(&self) {
         for (_, news) in self.0.news.lock().unwrap().iter() {
             news.anything_changed();
         }
     }
 
-    pub fn announce(&self, key: &StoreKey) {
+    pub fn invalidate(&self, key: &StoreKey) {
         for (_, news) in self.0.news.lock().unwrap().iter() {
             news.changed(key);
         }
@@ -140,7 +140,7 @@ impl Hub {
             && !skips_invalidation
             && !self.0.is_silent.load(Ordering::SeqCst)
         {
-            self.announce(key);
+            self.invalidate(key);
         }
     }
 
@@ -237,7 +237,7 @@ impl Watch for Listening {
     fn heartbeat(&self) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let beats = &self.hub.0.beats;
-            beats.asked.fetch_add(1, Ordering::SeqCst);
+            beats.requested.fetch_add(1, Ordering::SeqCst);
             while beats.hang.load(Ordering::SeqCst) {
                 sleep(Duration::from_millis(1)).await;
             }

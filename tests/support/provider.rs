@@ -71,7 +71,7 @@ struct Published {
     faults: Vec<(&'static str, Fault)>,
     /// Documents at other paths, as a test adds them.
     documents: HashMap<String, Value>,
-    asked: HashMap<String, usize>,
+    requests: HashMap<String, usize>,
     redirected: usize,
 }
 
@@ -96,7 +96,7 @@ impl Provider {
             overrides: Vec::new(),
             faults: Vec::new(),
             documents: HashMap::new(),
-            asked: HashMap::new(),
+            requests: HashMap::new(),
             redirected: 0,
         }));
         let answering = (issuer.clone(), Arc::clone(&state));
@@ -149,7 +149,7 @@ impl Provider {
     }
 
     /// Sets a member of the discovery document, or removes it.
-    pub fn state_that(&self, member: &str, value: Value) {
+    pub fn set_metadata(&self, member: &str, value: Value) {
         self.state().overrides.push((member.to_owned(), value));
     }
 
@@ -168,11 +168,11 @@ impl Provider {
     }
 
     /// How often a path that ends in `path` was requested.
-    pub fn asked(&self, path: &str) -> usize {
+    pub fn requests(&self, path: &str) -> usize {
         let state = self.state();
-        let counts = state.asked.iter();
+        let counts = state.requests.iter();
         counts
-            .filter(|(asked, _)| asked.ends_with(path))
+            .filter(|(requests, _)| requests.ends_with(path))
             .map(|(_, count)| count)
             .sum()
     }
@@ -194,7 +194,7 @@ impl Provider {
         let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let mut claims = json!({
             "iss": self.issuer, "sub": "alice", "aud": "api", "iat": now, "exp": now + 600,
-            "jti": format!("{now}-{}", self.state().asked.len()),
+            "jti": format!("{now}-{}", self.state().requests.len()),
         });
         let members = claims.as_object_mut().unwrap();
         for (name, value) in changes.as_object().unwrap() {
@@ -257,7 +257,7 @@ async fn answer(State((issuer, state)): State<Answering>, request: Request) -> R
     let path = request.uri().path().to_owned();
     let fault = {
         let mut state = state.lock().unwrap();
-        *state.asked.entry(path.clone()).or_default() += 1;
+        *state.requests.entry(path.clone()).or_default() += 1;
         let mut faults = state.faults.iter();
         faults.find(|(at, _)| path.ends_with(at)).map(|it| it.1)
     };

@@ -231,9 +231,9 @@ impl Cluster {
             .enumerate()
         {
             let slots = [&first.to_string()[..], &last.to_string()];
-            let said =
+            let response =
                 cluster.nodes[number].command(&["CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1]]);
-            assert!(said.starts_with("+OK"), "{said}");
+            assert!(response.starts_with("+OK"), "{response}");
             let epoch = (number + 1).to_string();
             cluster.nodes[number].command(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]);
         }
@@ -280,8 +280,8 @@ impl Cluster {
     /// long that a busy machine does not move a primary.
     pub fn misses_after(&self, millis: &str) {
         for node in &self.nodes {
-            let said = node.command(&["CONFIG", "SET", "cluster-node-timeout", millis]);
-            assert!(said.starts_with("+OK"), "{said}");
+            let response = node.command(&["CONFIG", "SET", "cluster-node-timeout", millis]);
+            assert!(response.starts_with("+OK"), "{response}");
         }
     }
 
@@ -356,8 +356,8 @@ impl Guarded {
 
     fn set(&self, name: &str, millis: &str) {
         let set = ["SENTINEL", "SET", "main", name, millis];
-        let said = self.sentinel.command(&set);
-        assert!(said.starts_with("+OK"), "{said}");
+        let response = self.sentinel.command(&set);
+        assert!(response.starts_with("+OK"), "{response}");
     }
 
     /// From now on, half a second of silence makes the replica the primary.

@@ -60,13 +60,13 @@ fn payload(token: &str) -> Value {
 }
 
 /// One key in the forms that this crate and the other two accept.
-struct Shared {
+struct KeyForms {
     ours: Key,
     /// A secret, or a private key in PKCS#8 as this crate exports it.
     private: Vec<u8>,
 }
 
-impl Shared {
+impl KeyForms {
     fn new(algorithm: Algorithm) -> Self {
         let secret: Vec<u8> = (1..=64).map(|byte: u8| byte.wrapping_mul(37)).collect();
         let ours = match algorithm {
@@ -105,7 +105,7 @@ fn peer_algorithm(algorithm: Algorithm) -> Option<peer::Algorithm> {
     algorithm.name().parse().ok()
 }
 
-fn peer_keys(algorithm: Algorithm, shared: &Shared) -> (peer::EncodingKey, peer::DecodingKey) {
+fn peer_keys(algorithm: Algorithm, shared: &KeyForms) -> (peer::EncodingKey, peer::DecodingKey) {
     let private = &shared.private;
     let sign = match algorithm.name().as_bytes() {
         [b'H', ..] => peer::EncodingKey::from_secret(private),
@@ -136,7 +136,7 @@ async fn jsonwebtoken_reads_our_tokens_and_we_read_its() {
         let Some(theirs) = peer_algorithm(*algorithm) else {
             continue;
         };
-        let shared = Shared::new(*algorithm);
+        let shared = KeyForms::new(*algorithm);
         let jwt = engine(shared.ours.clone());
         let (sign, verify) = peer_keys(*algorithm, &shared);
 
@@ -241,7 +241,7 @@ type Verify = Box<dyn Fn(&str, Option<simple::VerificationOptions>) -> Theirs>;
 async fn jwt_simple_reads_our_tokens_and_we_read_its() {
     let mut ran = Vec::new();
     for algorithm in Algorithm::ALL {
-        let shared = Shared::new(*algorithm);
+        let shared = KeyForms::new(*algorithm);
         let (token, verify) = match algorithm {
             Algorithm::Hs256 => simple_secret!(simple::HS256Key, shared),
             Algorithm::Hs384 => simple_secret!(simple::HS384Key, shared),
@@ -336,7 +336,7 @@ async fn every_change_of_one_character_is_refused() {
         Algorithm::MlDsa65,
         Algorithm::MlDsa87,
     ] {
-        let shared = Shared::new(algorithm);
+        let shared = KeyForms::new(algorithm);
         let jwt = Jwt::<()>::builder(KeyRing::new(shared.ours))
             .issuer("i")
             .audience("a")

@@ -123,9 +123,15 @@ fn an_outage_of_redis_is_503_and_the_session_survives_it() {
     }
     // Routes without authentication are not affected.
     let open = format!("curl -i http://{}/healthz", node.address());
-    let asked = [(); 3].map(|()| timed(&folder, &open));
-    assert!(asked.iter().all(|(status, _)| *status == 200), "{asked:?}");
-    assert!(asked.iter().any(|(_, seconds)| *seconds < 0.5), "{asked:?}");
+    let responses = [(); 3].map(|()| timed(&folder, &open));
+    assert!(
+        responses.iter().all(|(status, _)| *status == 200),
+        "{responses:?}"
+    );
+    assert!(
+        responses.iter().any(|(_, seconds)| *seconds < 0.5),
+        "{responses:?}"
+    );
     server.signal("CONT");
     let began = Instant::now();
     while run(&folder, &me) != 200 {

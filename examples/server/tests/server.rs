@@ -570,11 +570,12 @@ async fn the_vault_opens_with_a_code_and_a_login_takes_two_steps() {
         ("/login", "tokens", 200),
         ("/session/login", "session", 204),
     ] {
-        let asked = server.post(path, &[], &credentials("alice")).await;
-        assert_eq!(asked.status, 401, "{}", asked.text);
-        assert_eq!(asked.json()["error"], "otp_required");
+        let first_step = server.post(path, &[], &credentials("alice")).await;
+        assert_eq!(first_step.status, 401, "{}", first_step.text);
+        assert_eq!(first_step.json()["error"], "otp_required");
         let code = &recovery[usize::from(mode == "session")];
-        let step = json!({ "challenge": asked.json()["challenge"], "code": code, "mode": mode });
+        let step =
+            json!({ "challenge": first_step.json()["challenge"], "code": code, "mode": mode });
         let answer = server.post("/login/otp", &[], &step).await;
         assert_eq!(answer.status, status, "{}", answer.text);
         let again = server.post("/login/otp", &[], &step).await;
@@ -696,7 +697,7 @@ async fn too_many_logins_at_once_are_throttled() {
     let all: Vec<_> = (0..60)
         .map(|_| Box::pin(client.post("/login", &[], &body)))
         .collect();
-    let mut looked_at = 0;
+    let mut evaluated = 0;
     for answer in join_all(all).await {
         match answer.status {
             StatusCode::TOO_MANY_REQUESTS => {
@@ -705,12 +706,12 @@ async fn too_many_logins_at_once_are_throttled() {
             }
             status => {
                 assert_eq!(status, StatusCode::UNAUTHORIZED);
-                looked_at += 1;
+                evaluated += 1;
             }
         }
         answer.is_problem();
     }
-    assert!((1..=10).contains(&looked_at), "{looked_at}");
+    assert!((1..=10).contains(&evaluated), "{evaluated}");
     let other = server
         .post("/login", &[], &credentials("somebody else"))
         .await;

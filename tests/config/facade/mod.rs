@@ -203,10 +203,10 @@ async fn weak_literals_are_refused() {
     for weak in ["secret", "SOME_SECRET", "supersecretkey"] {
         let mut config = everything();
         config["jwt"] = json!({ "alg": "HS256", "secret_key": weak });
-        let said = refusal(&config).await;
+        let message = refusal(&config).await;
         let bytes = weak.len();
         assert_eq!(
-            said,
+            message,
             format!(
                 "setting `jwt.secret_key`: {bytes} bytes, but HS256 requires at least 32 random bytes"
             )

@@ -63,13 +63,13 @@ async fn measure(backend: Backend) {
         assert!(one.revoke_token(token.expose()).await.unwrap());
         let ended = Instant::now();
         loop {
-            let asked = ended.elapsed();
+            let delay = ended.elapsed();
             if answer(&two, token.expose()).await != 200 {
                 break;
             }
             remembered += 1;
             let name = backend.name;
-            assert!(asked < WORST, "{name}: accepted after {asked:?}");
+            assert!(delay < WORST, "{name}: accepted after {delay:?}");
         }
         delays.push(ended.elapsed());
         assert_eq!(answer(&one, token.expose()).await, 401);

@@ -78,12 +78,12 @@ async fn pass(
 ) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let (mut asked, mut answered) = ([0; 8192], [0; 8192]);
+    let (mut request, mut response) = ([0; 8192], [0; 8192]);
     let mut is_statement = false;
     loop {
         let (bytes, is_question) = tokio::select! {
-            read = from_client.read(&mut asked) => (read.unwrap_or(0), true),
-            read = from_server.read(&mut answered) => (read.unwrap_or(0), false),
+            read = from_client.read(&mut request) => (read.unwrap_or(0), true),
+            read = from_server.read(&mut response) => (read.unwrap_or(0), false),
         };
         if bytes == 0 {
             return;
@@ -93,8 +93,8 @@ async fn pass(
         }
         if is_question {
             // A statement begins with `Bind`; the pool's own pings do not.
-            is_statement = asked[0] == b'B';
-            to_server.write_all(&asked[..bytes]).await.unwrap();
+            is_statement = request[0] == b'B';
+            to_server.write_all(&request[..bytes]).await.unwrap();
             continue;
         }
         let allowed = if is_statement {
@@ -102,7 +102,7 @@ async fn pass(
         } else {
             usize::MAX
         };
-        let sent = to_client.write_all(&answered[..bytes.min(allowed)]).await;
+        let sent = to_client.write_all(&response[..bytes.min(allowed)]).await;
         if allowed != usize::MAX || sent.is_err() {
             return;
         }
@@ -141,8 +141,8 @@ async fn assert_runs_once<T, F>(
     T: std::fmt::Debug,
     F: Future<Output = Result<T, StoreError>>,
 {
-    for turn in 0..2 {
-        verb(turn).await.unwrap();
+    for round in 0..2 {
+        verb(round).await.unwrap();
     }
     let before = numbers(url, "SELECT count(*)::int FROM changes").await[0];
     proxy.cut_after(bytes);
@@ -170,13 +170,13 @@ async fn a_write_whose_answer_was_cut_is_unknown_and_ran_once() {
     let group = key("group");
     for bytes in [0, 3, 7] {
         let again = |name: &str| key(&format!("{name} {bytes}"));
-        assert_runs_once(&store, &proxy, &url, bytes, |turn| {
-            let (store, key) = (store.clone(), again(names[turn]));
+        assert_runs_once(&store, &proxy, &url, bytes, |round| {
+            let (store, key) = (store.clone(), again(names[round]));
             async move { store.put(&key, write("always"), When::Always).await }
         })
         .await;
-        assert_runs_once(&store, &proxy, &url, bytes, |turn| {
-            let (store, key) = (store.clone(), again(&format!("absent {turn}")));
+        assert_runs_once(&store, &proxy, &url, bytes, |round| {
+            let (store, key) = (store.clone(), again(&format!("absent {round}")));
             async move { store.put(&key, write("absent"), When::Absent).await }
         })
         .await;
@@ -184,9 +184,9 @@ async fn a_write_whose_answer_was_cut_is_unknown_and_ran_once() {
         for name in names {
             versions.push(store.get(&again(name)).await.unwrap().unwrap().version);
         }
-        assert_runs_once(&store, &proxy, &url, bytes, |turn| {
-            let (store, key) = (store.clone(), again(names[turn]));
-            let when = When::Unchanged(versions[turn]);
+        assert_runs_once(&store, &proxy, &url, bytes, |round| {
+            let (store, key) = (store.clone(), again(names[round]));
+            let when = When::Unchanged(versions[round]);
             async move { store.put(&key, write("unchanged"), when).await }
         })
         .await;
@@ -202,8 +202,8 @@ async fn a_write_whose_answer_was_cut_is_unknown_and_ran_once() {
                 .unwrap(),
             3
         );
-        assert_runs_once(&store, &proxy, &url, bytes, |turn| {
-            let (store, key) = (store.clone(), again(names[turn]));
+        assert_runs_once(&store, &proxy, &url, bytes, |round| {
+            let (store, key) = (store.clone(), again(names[round]));
             async move { store.take(&key).await }
         })
         .await;
@@ -214,8 +214,8 @@ async fn a_write_whose_answer_was_cut_is_unknown_and_ran_once() {
                 .await
                 .unwrap();
         }
-        assert_runs_once(&store, &proxy, &url, bytes, |turn| {
-            let (store, group) = (store.clone(), key(&format!("group {turn}")));
+        assert_runs_once(&store, &proxy, &url, bytes, |round| {
+            let (store, group) = (store.clone(), key(&format!("group {round}")));
             async move { store.remove_group(&group).await }
         })
         .await;

@@ -13,7 +13,7 @@ use super::{
         postgres::{Server, execute},
         process::free_port,
     },
-    world::{HOUR, SLACK, connect, key, story, write},
+    world::{HOUR, SLACK, connect, error_chain, key, write},
 };
 
 /// The error must name the setting, state the reason, and show no password.
@@ -24,13 +24,13 @@ fn assert_refused(
     reason: &str,
 ) {
     let error = answer.expect_err("it must not start");
-    let story = story(&error);
-    assert_eq!(error.setting(), setting, "{story}");
-    assert!(story.contains(reason), "{story}");
+    let error_chain = error_chain(&error);
+    assert_eq!(error.setting(), setting, "{error_chain}");
+    assert!(error_chain.contains(reason), "{error_chain}");
     // Either of them is a part of a password.
     assert!(
-        !story.contains("hunter2") && !story.contains("4711"),
-        "{story}"
+        !error_chain.contains("hunter2") && !error_chain.contains("4711"),
+        "{error_chain}"
     );
 }
 

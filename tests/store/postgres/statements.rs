@@ -18,7 +18,7 @@ use super::{
         abandon_after,
         postgres::{Server, execute},
     },
-    world::{SLACK, connect, hence, is_unavailable, key, write},
+    world::{SLACK, connect, in_an_hour, is_unavailable, key, write},
 };
 
 async fn store() -> (Arc<PostgresStore>, String) {
@@ -228,7 +228,7 @@ async fn an_abandoned_request_does_not_answer_the_next() {
     let names: Vec<_> = (0..10).map(|number| number.to_string()).collect();
     let group = key("group");
     for name in &names {
-        let write = Write::new(name.clone(), hence()).in_group(group.clone());
+        let write = Write::new(name.clone(), in_an_hour()).in_group(group.clone());
         store.put(&key(name), write, When::Always).await.unwrap();
     }
     let mut random = StdRng::seed_from_u64(7);

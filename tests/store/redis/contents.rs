@@ -11,7 +11,7 @@ use tower_jam::{
 
 use super::{
     support::redis::{Server, reply_to},
-    world::{HOUR, group, hence, key, name, patient, write},
+    world::{HOUR, group, in_an_hour, key, name, patient, write},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,7 +75,7 @@ async fn foreign_bytes_are_corrupt_and_stay() {
             assert!(is_corrupt(answer.unwrap_err()), "{words:?}");
         }
         assert!(
-            is_corrupt(store.add(&key(1), 1, hence()).await.unwrap_err()),
+            is_corrupt(store.add(&key(1), 1, in_an_hour()).await.unwrap_err()),
             "{words:?}"
         );
         assert!(
@@ -167,11 +167,14 @@ async fn redis_frees_what_has_expired() {
         near(ttl(&index), 2 * hour),
         "an hour longer than its member"
     );
-    let shorter = Write::new("minute", hence().before(HOUR / 2)).in_group(group());
+    let shorter = Write::new("minute", in_an_hour().before(HOUR / 2)).in_group(group());
     store.put(&key(2), shorter, When::Absent).await.unwrap();
     assert!(near(ttl(&index), 2 * hour), "as long as its longest member");
-    store.add(&key(3), 1, hence()).await.unwrap();
-    store.add(&key(3), 1, hence().after(HOUR)).await.unwrap();
+    store.add(&key(3), 1, in_an_hour()).await.unwrap();
+    store
+        .add(&key(3), 1, in_an_hour().after(HOUR))
+        .await
+        .unwrap();
     assert!(
         near(ttl(name(&key(3)).as_bytes()), hour),
         "the first expiry stays"
@@ -212,9 +215,9 @@ async fn sums_are_exact_to_the_last_bit() {
     };
     for round in 0..1_000 {
         let (first, second) = (number(), number());
-        let put = Write::new(first.to_string(), hence());
+        let put = Write::new(first.to_string(), in_an_hour());
         store.put(&key(1), put, When::Always).await.unwrap();
-        let sum = store.add(&key(1), second, hence()).await.unwrap();
+        let sum = store.add(&key(1), second, in_an_hour()).await.unwrap();
         assert_eq!(
             sum,
             first.saturating_add(second),
@@ -231,7 +234,11 @@ async fn sums_are_exact_to_the_last_bit() {
         ("-00000000000000000000001", 0),
     ] {
         store.put(&key(1), write(text), When::Always).await.unwrap();
-        assert_eq!(store.add(&key(1), 1, hence()).await.unwrap(), sum, "{text}");
+        assert_eq!(
+            store.add(&key(1), 1, in_an_hour()).await.unwrap(),
+            sum,
+            "{text}"
+        );
     }
     for text in [
         "+",
@@ -243,7 +250,7 @@ async fn sums_are_exact_to_the_last_bit() {
         "99999999999999999999",
     ] {
         store.put(&key(1), write(text), When::Always).await.unwrap();
-        let answer = store.add(&key(1), 1, hence()).await;
+        let answer = store.add(&key(1), 1, in_an_hour()).await;
         assert!(
             matches!(answer, Err(StoreError::Corrupt(_))),
             "{text}: {answer:?}"

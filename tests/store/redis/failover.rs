@@ -17,7 +17,7 @@ use super::{
         process::until,
         redis::{Cluster, Guarded},
     },
-    world::{group, hence, key, name, patient, store, write},
+    world::{group, in_an_hour, key, name, patient, store, write},
 };
 
 /// Every operation on many keys, and so on every range of slots.
@@ -26,7 +26,7 @@ async fn all_verbs(store: &RedisStore) -> Result<(), StoreError> {
         let number = number + 1_000;
         let put = write("value").in_group(group());
         store.put(&key(number), put, When::Always).await?;
-        store.add(&key(number + 100), 1, hence()).await?;
+        store.add(&key(number + 100), 1, in_an_hour()).await?;
         assert!(store.get(&key(number)).await?.is_some());
     }
     assert_eq!(store.list(&group()).await?.len(), 30);
@@ -132,8 +132,8 @@ async fn a_moving_slot_is_unavailable_until_it_has_arrived() {
     let slot = cluster.nodes[0].command(&["CLUSTER", "KEYSLOT", &name(&key(1))]);
     let slot = slot.trim().trim_start_matches(':').to_owned();
     let owner = (0..3).find(|node| {
-        let said = cluster.nodes[*node].command(&["GET", &name(&key(1))]);
-        !said.starts_with("-MOVED")
+        let response = cluster.nodes[*node].command(&["GET", &name(&key(1))]);
+        !response.starts_with("-MOVED")
     });
     let (owner, next) = (owner.unwrap(), (owner.unwrap() + 1) % 3);
     let set = |node: usize, words: &[&str]| {
@@ -144,7 +144,7 @@ async fn a_moving_slot_is_unavailable_until_it_has_arrived() {
     set(next, &["IMPORTING", &from]);
     set(owner, &["MIGRATING", &to]);
     let begin = Instant::now();
-    let answer = store.add(&key(1), 1, hence()).await;
+    let answer = store.add(&key(1), 1, in_an_hour()).await;
     assert!(
         matches!(answer, Err(StoreError::Unavailable(_))),
         "{answer:?}"
@@ -162,7 +162,7 @@ async fn a_moving_slot_is_unavailable_until_it_has_arrived() {
     for node in [next, owner] {
         set(node, &["NODE", &to]);
     }
-    assert_eq!(store.add(&key(1), 1, hence()).await.unwrap(), 1);
+    assert_eq!(store.add(&key(1), 1, in_an_hour()).await.unwrap(), 1);
     assert_eq!(store.get(&key(1)).await.unwrap().unwrap().value, "1");
 }
 
@@ -269,7 +269,7 @@ async fn only_writes_that_revoke_wait_for_a_replica() {
             false,
             verb(|store| async move {
                 let key = StoreKey::new(Namespace::new("throttle"), &[b"new"]);
-                Ok(store.add(&key, 1, hence()).await? == 1)
+                Ok(store.add(&key, 1, in_an_hour()).await? == 1)
             }),
         ),
         (

@@ -20,7 +20,7 @@ use super::{
         process::until,
         redis::{Server, reply},
     },
-    world::{group, hence, key, patient, shared, store, write},
+    world::{group, in_an_hour, key, patient, shared, store, write},
 };
 
 /// How long an operation may take at most, on a busy machine.
@@ -45,7 +45,7 @@ async fn call(store: &RedisStore, verb: &str) -> Result<(), StoreError> {
         "put absent" => store.put(&key(3), write, When::Absent).await.map(drop),
         "take" => store.take(&key(4)).await.map(drop),
         "list" => store.list(&group()).await.map(drop),
-        "add" => store.add(&key(5), 1, hence()).await.map(drop),
+        "add" => store.add(&key(5), 1, in_an_hour()).await.map(drop),
         _ => store.remove_group(&group()).await.map(drop),
     }
 }
@@ -195,7 +195,7 @@ async fn an_emptied_server_starts_again() {
     let server = Server::start();
     let store = patient(&server.url()).await;
     for what in [&["SCRIPT", "FLUSH"][..], &["FLUSHALL"]] {
-        store.add(&key(1), 41, hence()).await.unwrap();
+        store.add(&key(1), 41, in_an_hour()).await.unwrap();
         let put = write("value").in_group(group());
         store.put(&key(2), put, When::Always).await.unwrap();
         server.command(what);
@@ -203,7 +203,7 @@ async fn an_emptied_server_starts_again() {
             server.command(&["SCRIPT", "FLUSH"]);
             assert!(store.get(&key(2)).await.unwrap().is_none());
             assert!(store.list(&group()).await.unwrap().is_empty());
-            assert_eq!(store.add(&key(1), 1, hence()).await.unwrap(), 1);
+            assert_eq!(store.add(&key(1), 1, in_an_hour()).await.unwrap(), 1);
         }
         for verb in VERBS {
             call(&store, verb).await.unwrap();
@@ -219,7 +219,7 @@ async fn a_full_server_only_refuses_writes() {
         .put(&key(1), write("value"), When::Always)
         .await
         .unwrap();
-    store.add(&key(5), 1, hence()).await.unwrap();
+    store.add(&key(5), 1, in_an_hour()).await.unwrap();
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     let ungrouped = store.put(&key(3), write("value"), When::Absent).await;
     assert!(matches!(ungrouped, Err(StoreError::Full)), "{ungrouped:?}");
@@ -266,20 +266,20 @@ async fn no_caller_gets_the_answer_to_another_request() {
     let store = shared(&server.url()).await;
     for number in 0..64 {
         let value = format!("value {number}");
-        let put = Write::new(value, hence());
+        let put = Write::new(value, in_an_hour());
         store.put(&key(number), put, When::Always).await.unwrap();
     }
     let is_over = Arc::new(AtomicBool::new(false));
-    let mut asking = tokio::task::JoinSet::new();
+    let mut in_flight = tokio::task::JoinSet::new();
     for number in 0..64_u64 {
         let (store, is_over) = (Arc::clone(&store), Arc::clone(&is_over));
-        asking.spawn(async move {
+        in_flight.spawn(async move {
             let (key, mut answered, mut failed) = (key(number), 0, 0);
             while !is_over.load(Ordering::SeqCst) {
                 // Some of the callers are cancelled.
-                let asked =
+                let outcomes =
                     tokio::time::timeout(Duration::from_millis(number * 20 + 5), store.get(&key));
-                match asked.await {
+                match outcomes.await {
                     Ok(Ok(Some(entry))) => {
                         assert_eq!(entry.value, format!("value {number}"));
                         answered += 1;
@@ -302,9 +302,15 @@ async fn no_caller_gets_the_answer_to_another_request() {
     }
     tokio::time::sleep(Duration::from_millis(800)).await;
     is_over.store(true, Ordering::SeqCst);
-    let asked = asking.join_all().await;
-    assert!(asked.iter().all(|(answered, _)| *answered > 0), "{asked:?}");
-    assert!(asked.iter().any(|(_, failed)| *failed > 0), "{asked:?}");
+    let outcomes = in_flight.join_all().await;
+    assert!(
+        outcomes.iter().all(|(answered, _)| *answered > 0),
+        "{outcomes:?}"
+    );
+    assert!(
+        outcomes.iter().any(|(_, failed)| *failed > 0),
+        "{outcomes:?}"
+    );
     server.kill();
 }
 

@@ -14,7 +14,7 @@ use tower_jam::{
 use super::{
     proxy::Proxy,
     support::redis::Server,
-    world::{group, hence, key, patient, shared, store, write},
+    world::{group, in_an_hour, key, patient, shared, store, write},
 };
 
 /// The answer to an operation is cut at `bytes`; the result must be true.
@@ -46,7 +46,7 @@ async fn a_lost_answer_is_unknown_and_nothing_runs_twice() {
     let proxy = Proxy::to(server.port);
     let cut = store(&proxy.url()).await;
     // The server has cached the scripts, so that the answer that is cut is that of the operation.
-    direct.add(&key(1000), 1, hence()).await.unwrap();
+    direct.add(&key(1000), 1, in_an_hour()).await.unwrap();
     direct
         .put(&key(1001), write("value"), When::Absent)
         .await
@@ -77,11 +77,14 @@ async fn a_lost_answer_is_unknown_and_nothing_runs_twice() {
         assert!(direct.get(&key(1)).await.unwrap().is_none());
         connected_again(&cut).await;
 
-        let before = direct.add(&key(2), 0, hence()).await.unwrap();
-        let answer = with_answer_cut(&proxy, bytes, cut.add(&key(2), 1, hence())).await;
+        let before = direct.add(&key(2), 0, in_an_hour()).await.unwrap();
+        let answer = with_answer_cut(&proxy, bytes, cut.add(&key(2), 1, in_an_hour())).await;
         assert!(is_unknown(&answer.unwrap_err()), "{bytes} bytes");
         connected_again(&cut).await;
-        assert_eq!(direct.add(&key(2), 0, hence()).await.unwrap(), before + 1);
+        assert_eq!(
+            direct.add(&key(2), 0, in_an_hour()).await.unwrap(),
+            before + 1
+        );
 
         let answer = with_answer_cut(&proxy, bytes, cut.get(&key(2))).await;
         assert!(
@@ -101,7 +104,7 @@ async fn a_lost_request_is_not_sent_again() {
     let cut = store(&proxy.url()).await;
     for number in 0..3 {
         proxy.swallow_request();
-        let answer = cut.add(&key(number), 1, hence()).await;
+        let answer = cut.add(&key(number), 1, in_an_hour()).await;
         assert!(matches!(answer, Err(StoreError::Unknown(_))), "{answer:?}");
         assert!(proxy.has_cut());
         connected_again(&cut).await;

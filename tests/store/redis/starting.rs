@@ -12,15 +12,15 @@ use super::{
         process::free_port,
         redis::{Certificate, Cluster, Server, Shape},
     },
-    world::{key, story, write},
+    world::{error_chain, key, write},
 };
 
 async fn refused(builder: RedisStoreBuilder, setting: &str, words: &str) -> ConfigError {
     let error = builder.connect().await.expect_err("it must not connect");
-    let story = story(&error);
-    assert_eq!(error.setting(), setting, "{story}");
-    assert!(story.contains(words), "{story}");
-    assert!(!story.contains("hunter2"), "{story}");
+    let error_chain = error_chain(&error);
+    assert_eq!(error.setting(), setting, "{error_chain}");
+    assert!(error_chain.contains(words), "{error_chain}");
+    assert!(!error_chain.contains("hunter2"), "{error_chain}");
     error
 }
 

@@ -7,7 +7,7 @@ use tower_jam::{
     store::{RedisStore, StoreKey},
 };
 
-pub(crate) use crate::entries::{HOUR, hence, write};
+pub(crate) use crate::entries::{HOUR, in_an_hour, write};
 
 pub(crate) async fn store(url: &str) -> RedisStore {
     RedisStore::connect(url).await.unwrap()
@@ -43,12 +43,12 @@ pub(crate) fn name(key: &StoreKey) -> String {
 }
 
 /// The error with its causes and its `Debug` output, in one line.
-pub(crate) fn story(error: &ConfigError) -> String {
-    let mut story = format!("{error} {error:?}");
+pub(crate) fn error_chain(error: &ConfigError) -> String {
+    let mut error_chain = format!("{error} {error:?}");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        story.push_str(&format!(": {error} {error:?}"));
+        error_chain.push_str(&format!(": {error} {error:?}"));
         cause = error.source();
     }
-    story
+    error_chain
 }

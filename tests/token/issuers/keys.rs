@@ -41,7 +41,7 @@ const UNKNOWN: &str = "no key of the ring has this kid";
 async fn keys_are_loaded_before_the_first_request_and_no_request_waits_for_them() {
     let provider = Provider::start().await;
     let jwks = jwks(&provider).connect().await.unwrap();
-    assert_eq!(provider.asked(KEYS), 1);
+    assert_eq!(provider.requests(KEYS), 1);
     let jwt = jwt(&provider, &jwks);
     for _ in 0..10 {
         assert_eq!(
@@ -49,7 +49,7 @@ async fn keys_are_loaded_before_the_first_request_and_no_request_waits_for_them(
             "good"
         );
     }
-    assert_eq!(provider.asked(KEYS), 1);
+    assert_eq!(provider.requests(KEYS), 1);
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn a_new_key_is_fetched_with_its_first_token_and_all_such_tokens_wait_for_
     for verdict in callers.join_all().await {
         assert_eq!(verdict, "good");
     }
-    assert_eq!(provider.asked(KEYS), 2);
+    assert_eq!(provider.requests(KEYS), 2);
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_thousand_unknown_keys_in_a_second_cause_one_request_and_are_refused()
     }
     // A slow machine may take longer than an interval of half a minute; the bound is per interval.
     let intervals = began.elapsed().as_secs() / 30;
-    assert!(provider.asked(KEYS) as u64 <= 2 + intervals);
+    assert!(provider.requests(KEYS) as u64 <= 2 + intervals);
 }
 
 fn token_of(provider: &Provider) -> String {
@@ -99,16 +99,16 @@ fn token_of(provider: &Provider) -> String {
 }
 
 /// Advances tokio's clock, on which keys are refreshed; the network uses the real time.
-async fn pass(seconds: u64) {
+async fn advance_time(seconds: u64) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(seconds)).await;
     tokio::time::resume();
 }
 
-async fn until_asked(provider: &Provider, times: usize) {
+async fn until_requested(provider: &Provider, times: usize) {
     let deadline = Instant::now() + Duration::from_secs(5);
-    while provider.asked(KEYS) < times {
-        assert!(Instant::now() < deadline, "{}", provider.asked(KEYS));
+    while provider.requests(KEYS) < times {
+        assert!(Instant::now() < deadline, "{}", provider.requests(KEYS));
         tokio::task::yield_now().await;
     }
 }
@@ -122,12 +122,12 @@ async fn an_unknown_key_is_fetched_once_per_interval() {
     for round in 2..5 {
         for _ in 0..5 {
             assert_eq!(reason(&jwt, &token(&provider, &stranger)).await, UNKNOWN);
-            assert_eq!(provider.asked(KEYS), round);
+            assert_eq!(provider.requests(KEYS), round);
         }
-        pass(28).await;
+        advance_time(28).await;
         assert_eq!(reason(&jwt, &token(&provider, &stranger)).await, UNKNOWN);
-        assert_eq!(provider.asked(KEYS), round);
-        pass(3).await;
+        assert_eq!(provider.requests(KEYS), round);
+        advance_time(3).await;
     }
     let new = provider.rotate(true);
     assert_eq!(reason(&jwt, &token(&provider, &new)).await, "good");
@@ -141,19 +141,19 @@ async fn keys_are_refreshed_when_they_expire_and_soon_after_a_failure() {
     let jwt = jwt(&provider, &jwks);
     let old = token_of(&provider);
     assert_eq!(reason(&jwt, &old).await, "good");
-    pass(7_190).await;
-    assert_eq!(provider.asked(KEYS), 1);
+    advance_time(7_190).await;
+    assert_eq!(provider.requests(KEYS), 1);
     provider.fail(KEYS, Fault::Failing);
-    pass(20).await;
-    until_asked(&provider, 2).await;
+    advance_time(20).await;
+    until_requested(&provider, 2).await;
     assert_eq!(reason(&jwt, &old).await, "good", "the old keys stay");
     // A token with an unknown key waits for the end of the fetch in progress.
     let stranger = Key::generate(Algorithm::Es256).unwrap();
     assert_eq!(reason(&jwt, &token(&provider, &stranger)).await, UNKNOWN);
     provider.heal();
     provider.rotate(false);
-    pass(31).await;
-    until_asked(&provider, 3).await;
+    advance_time(31).await;
+    until_requested(&provider, 3).await;
     assert_eq!(reason(&jwt, &token(&provider, &stranger)).await, UNKNOWN);
     assert_eq!(reason(&jwt, &old).await, UNKNOWN);
     assert_eq!(reason(&jwt, &token_of(&provider)).await, "good");
@@ -178,7 +178,7 @@ async fn only_a_token_that_a_new_key_could_have_signed_causes_a_fetch() {
     for text in ["", "a.b.c", "..", "e30.e30.e30"] {
         assert_ne!(reason(&jwt, text).await, "good");
     }
-    assert_eq!(provider.asked(KEYS), 1);
+    assert_eq!(provider.requests(KEYS), 1);
 }
 
 /// While a token with an unknown key waits for a provider that hangs, tokens with known keys do
@@ -195,7 +195,7 @@ async fn known_keys_verify_at_once_while_the_provider_hangs() {
         let (jwt, token) = (jwt.clone(), token(&provider, &stranger));
         tokio::spawn(async move { reason(&jwt, &token).await })
     };
-    while provider.asked(KEYS) < 2 {
+    while provider.requests(KEYS) < 2 {
         tokio::task::yield_now().await;
     }
     let began = Instant::now();
@@ -226,12 +226,12 @@ async fn every_failure_is_reported_at_the_start_and_later_the_old_keys_stay() {
         let error = jwks().connect().await.unwrap_err();
         assert!(began.elapsed() < TIMEOUT * 4, "{fault:?}");
         assert_eq!(error.setting(), "jwks_url", "{fault:?}");
-        let said = chain(&error);
+        let message = chain(&error);
         assert!(
-            said.contains("the key set could not be loaded: "),
-            "{fault:?}: {said}"
+            message.contains("the key set could not be loaded: "),
+            "{fault:?}: {message}"
         );
-        assert!(!said.contains("127.0.0.1"), "{fault:?}: {said}");
+        assert!(!message.contains("127.0.0.1"), "{fault:?}: {message}");
 
         let began = Instant::now();
         assert_eq!(
@@ -251,13 +251,13 @@ async fn every_failure_is_reported_at_the_start_and_later_the_old_keys_stay() {
 
 /// An error with all of its causes.
 pub fn chain(error: &ConfigError) -> String {
-    let mut said = error.to_string();
+    let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        said += &format!(": {error}");
+        message += &format!(": {error}");
         cause = error.source();
     }
-    said
+    message
 }
 
 #[tokio::test]
@@ -388,5 +388,5 @@ async fn another_party_is_contacted_by_https_after_settings_are_checked() {
         let settings = jwks(&provider).request_timeout(timeout);
         assert_eq!(settings.connect().await.unwrap_err().setting(), "timeout");
     }
-    assert_eq!(provider.asked(KEYS), 0);
+    assert_eq!(provider.requests(KEYS), 0);
 }

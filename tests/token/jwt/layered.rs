@@ -44,11 +44,11 @@ async fn every_attack_gets_a_challenge_and_no_service_is_called() {
                 true => (StatusCode::UNAUTHORIZED, INVALID),
                 false => (StatusCode::BAD_REQUEST, MALFORMED),
             };
-            let told = (
+            let outcome = (
                 answer.status,
                 answer.challenge.as_deref().unwrap_or_default(),
             );
-            assert_eq!(told, expected, "{name}: {}", attack.name);
+            assert_eq!(outcome, expected, "{name}: {}", attack.name);
             assert_eq!(answer.calls, 0, "{name}: {}", attack.name);
             for field in ["application/problem+json", "no-store"] {
                 assert!(answer.head.contains(field), "{}", answer.head);

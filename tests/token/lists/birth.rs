@@ -80,14 +80,14 @@ async fn a_list_that_is_lost_within_a_second_revives_nothing_of_the_node_that_no
         let token = issue(&jwt, "alice").await;
         assert!(is_good(&jwt, &token).await);
         jwt.revoke_token(&token).await.unwrap();
-        lose(&*store, &jwt, &token, "alice").await;
+        clear_store(&*store, &jwt, &token, "alice").await;
         assert_eq!(verdict(&jwt, &token).await, OLD);
         let fresh = issue(&jwt, "alice").await;
         assert!(is_good(&jwt, &fresh).await);
     }
 }
 
-async fn lose(store: &dyn Store, jwt: &tower_jam::Jwt, token: &str, subject: &str) {
+async fn clear_store(store: &dyn Store, jwt: &tower_jam::Jwt, token: &str, subject: &str) {
     let id = jwt.token_id(token).unwrap();
     for (kind, name) in [("birth", ""), ("subject", subject), ("id", id.id())] {
         store.take(&key(Mode::Black, kind, name)).await.unwrap();
