@@ -215,8 +215,9 @@ where
     }
 }
 
-/// A login had read the old hash, and only then the epoch of the revoked logins. With the change in
-/// between, it passed by the old password, and so did a user who was disabled in between.
+/// Regression: a login read the old hash, and only then the epoch that decides which logins are
+/// revoked. With a change in between, it passed by the old password, and so did a user who was
+/// disabled in between.
 #[tokio::test]
 async fn a_login_that_a_change_overtakes_is_decided_by_the_new_hash() {
     for disables in [false, true] {

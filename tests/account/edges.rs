@@ -82,8 +82,8 @@ async fn after_a_new_password_every_device_is_unknown() {
     assert_eq!(evaluated, 10, "they share the account's budget");
 }
 
-/// `/password` took from a budget under the user's id, and a login from one under the name. If ids
-/// are the names of others, strangers could keep a user from changing the password.
+/// Regression: `/password` took from a budget under the user's id, and a login from one under the
+/// name. If ids are the names of others, strangers could keep a user from changing the password.
 #[tokio::test]
 async fn attempts_at_a_name_do_not_count_for_the_user_with_that_id() {
     let world = world().await;
@@ -230,8 +230,8 @@ async fn a_forged_client_address_is_not_counted() {
     assert_eq!(answer.status, 200, "another address behind the same proxy");
 }
 
-/// The name used to be removed first. If the removal stopped there, a retry took the name from the
-/// user who had it by then.
+/// Regression: the name was removed first. If the removal stopped there, a retry took the name from
+/// the user who had it by then.
 #[tokio::test]
 async fn repeating_a_removal_takes_no_name_from_another_user() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));

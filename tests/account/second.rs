@@ -229,8 +229,8 @@ async fn a_pending_login_can_only_submit_its_code() {
     let locked = second_step(&world, &challenge, &phone.code(&world), json!({})).await;
     assert_eq!(locked.status, 429);
     assert!(locked.headers.contains_key("retry-after"));
-    for nothing in ["", "x", &challenge[1..], &format!("{challenge}=")] {
-        let answer = second_step(&world, nothing, &phone.code(&world), json!({})).await;
+    for invalid in ["", "x", &challenge[1..], &format!("{challenge}=")] {
+        let answer = second_step(&world, invalid, &phone.code(&world), json!({})).await;
         assert_eq!(
             (answer.status, &answer.json()["error"]),
             (401, &json!("challenge_over"))

@@ -120,8 +120,8 @@ async fn a_short_lived_token_is_not_cached() {
     }
 }
 
-/// With a server that does not rotate refresh tokens, a token that had been revoked was still
-/// returned.
+/// Regression: with a server that does not rotate refresh tokens, a token that had been revoked was
+/// still returned.
 #[tokio::test]
 async fn a_revoked_token_is_not_returned_again() {
     let world = world().await;

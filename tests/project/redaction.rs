@@ -236,7 +236,7 @@ async fn no_secret_is_in_a_debug_text() {
 /// `Secret`, or its type implements `Debug` by hand.
 #[test]
 fn no_type_that_derives_debug_holds_a_bare_secret() {
-    let mut looked_at = 0;
+    let mut checked = 0;
     let mut wrong = Vec::new();
     for file in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
         let text = fs::read_to_string(&file).unwrap();
@@ -251,7 +251,7 @@ fn no_type_that_derives_debug_holds_a_bare_secret() {
                 let Some((name, kind)) = line.trim().split_once(": ") else {
                     continue;
                 };
-                looked_at += 1;
+                checked += 1;
                 let name = name.rsplit(' ').next().unwrap();
                 let is_text = ["String", "Vec<u8>", "Bytes", "Cow<", "str", "[u8"]
                     .iter()
@@ -266,7 +266,7 @@ fn no_type_that_derives_debug_holds_a_bare_secret() {
             }
         }
     }
-    assert!(looked_at > 300, "{looked_at}");
+    assert!(checked > 300, "{checked}");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

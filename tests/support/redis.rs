@@ -239,15 +239,15 @@ impl Cluster {
         }
         let knows_all =
             |node: &Server| node.command(&["CLUSTER", "INFO"]).contains("known_nodes:6");
-        let mut asked = None::<Instant>;
+        let mut last_meet = None::<Instant>;
         until("the nodes know each other", || {
             // A handshake that takes longer than the timeout of a node is given up.
-            if asked.is_none_or(|asked| asked.elapsed() > Duration::from_secs(2)) {
+            if last_meet.is_none_or(|last| last.elapsed() > Duration::from_secs(2)) {
                 for node in &cluster.nodes[1..] {
                     let port = node.port.to_string();
                     cluster.nodes[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port]);
                 }
-                asked = Some(Instant::now());
+                last_meet = Some(Instant::now());
             }
             cluster.nodes.iter().all(knows_all)
         });

@@ -225,10 +225,10 @@ async fn an_entry_lasts_as_long_as_some_verifier_accepts_its_token() {
 async fn a_later_expiry_is_never_shortened() {
     let app = App::new();
     let list = app.list(Mode::Black, &app.store()).build().unwrap();
-    let hence = |seconds| app.clock.now().after(Duration::from_secs(seconds));
+    let after = |seconds| app.clock.now().after(Duration::from_secs(seconds));
     let (long, short) = (
-        TokenId::new("id", hence(3_600)),
-        TokenId::new("id", hence(1)),
+        TokenId::new("id", after(3_600)),
+        TokenId::new("id", after(1)),
     );
     list.add(&long).await.unwrap();
     list.add(&short).await.unwrap();
