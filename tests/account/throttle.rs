@@ -200,8 +200,8 @@ async fn a_success_leaves_no_counter_of_failures() {
     );
 }
 
-/// Regression: the window ended between the reads and the additions, which then did not count: fifty
-/// of fifty passed.
+/// Regression: the window ended between the reads and the additions, which then did not count:
+/// fifty of fifty passed.
 #[tokio::test]
 async fn a_window_that_ends_midway_frees_no_budget() {
     let world = World::new();

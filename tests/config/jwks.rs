@@ -72,9 +72,10 @@ async fn an_accepted_jwk_is_for_the_algorithm_that_it_says() {
     ] {
         let table = json!({ "private_key": private(first), "accept": [accepted] });
         let jam = built(&instance(json!({ "jwt": table }))).await;
-        let name = match key.algorithm().is_symmetric() {
-            true => "secret_key",
-            false => "private_key",
+        let name = if key.algorithm().is_symmetric() {
+            "secret_key"
+        } else {
+            "private_key"
         };
         let mut own = json!({ name: private(key) });
         if let Some(kid) = accepted.get("kid") {

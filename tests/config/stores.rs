@@ -244,9 +244,10 @@ async fn futures_of<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
                 *answer = Some(ready);
             }
         }
-        match answers.iter().all(Option::is_some) {
-            true => std::task::Poll::Ready(()),
-            false => std::task::Poll::Pending,
+        if answers.iter().all(Option::is_some) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
         }
     })
     .await;

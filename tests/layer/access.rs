@@ -25,9 +25,12 @@ const COLUMNS: [&str; 8] = [
 
 fn routes() -> Router {
     let or_nobody = |name: Option<String>| name.unwrap_or_else(|| "nobody".to_owned());
-    let kind = |session: Session| match session.is_anonymous() {
-        true => "guest",
-        false => "member",
+    let kind = |session: Session| {
+        if session.is_anonymous() {
+            "guest"
+        } else {
+            "member"
+        }
     };
     Router::new()
         .route(

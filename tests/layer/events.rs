@@ -139,9 +139,10 @@ async fn lists_send_an_event_for_each_revocation() {
     for is_black in [true, false] {
         let (jam, seen) = (TestJam::<Claims>::new(), Seen::default());
         let store = jam.store().clone();
-        let list = match is_black {
-            true => TokenList::deny(store),
-            false => TokenList::allow(store),
+        let list = if is_black {
+            TokenList::deny(store)
+        } else {
+            TokenList::allow(store)
         };
         let list = list
             .issuer("i")

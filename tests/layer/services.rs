@@ -187,9 +187,10 @@ async fn a_service_that_is_not_ready_is_waited_for_and_its_failure_passed_on() {
         type Future = std::future::Ready<Result<Self::Response, Broken>>;
 
         fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-            match self.0.load(Ordering::SeqCst) {
-                true => Poll::Ready(Err(Broken(1))),
-                false => Poll::Pending,
+            if self.0.load(Ordering::SeqCst) {
+                Poll::Ready(Err(Broken(1)))
+            } else {
+                Poll::Pending
             }
         }
 

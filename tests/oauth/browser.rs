@@ -60,9 +60,10 @@ impl Browser {
             let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
             let key = (host.clone(), name.to_owned());
             let mut jar = self.jar.lock().unwrap();
-            match line.contains("Max-Age=0;") {
-                true => jar.remove(&key),
-                false => jar.insert(key, value.to_owned()),
+            if line.contains("Max-Age=0;") {
+                jar.remove(&key)
+            } else {
+                jar.insert(key, value.to_owned())
             };
         }
         answer

@@ -60,9 +60,10 @@ fn silent<T>() -> Result<T, StoreError> {
 
 impl Store for FreezingStore {
     fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
-        match self.is_frozen() {
-            true => Box::pin(async { silent() }),
-            false => self.inner.get(key),
+        if self.is_frozen() {
+            Box::pin(async { silent() })
+        } else {
+            self.inner.get(key)
         }
     }
 
@@ -76,9 +77,10 @@ impl Store for FreezingStore {
             }
             return Box::pin(async { silent() });
         }
-        match state.is_frozen {
-            true => Box::pin(async { silent() }),
-            false => self.inner.put(key, write, when),
+        if state.is_frozen {
+            Box::pin(async { silent() })
+        } else {
+            self.inner.put(key, write, when)
         }
     }
 

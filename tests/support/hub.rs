@@ -145,9 +145,10 @@ impl Hub {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        match self.0.is_down.load(Ordering::SeqCst) {
-            true => Err(StoreError::Unavailable("connection refused".into())),
-            false => Ok(()),
+        if self.0.is_down.load(Ordering::SeqCst) {
+            Err(StoreError::Unavailable("connection refused".into()))
+        } else {
+            Ok(())
         }
     }
 }

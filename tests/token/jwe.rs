@@ -131,9 +131,10 @@ async fn a_token_for_another_key_or_another_algorithm_is_refused() {
             let foreign = JweKey::generate(other).unwrap().with_kid("same").unwrap();
             let sealed = engine(&jam, foreign).seal(signed.expose()).unwrap();
             let refused = engine(&jam, key).open(sealed.expose()).unwrap_err();
-            let expected = match own == other {
-                true => "the token does not decrypt",
-                false => "the token names another algorithm than its key",
+            let expected = if own == other {
+                "the token does not decrypt"
+            } else {
+                "the token names another algorithm than its key"
             };
             assert_eq!(refused.reason(), expected, "{own} {other}");
         }

@@ -52,9 +52,10 @@ async fn outcome(ring: &KeyRing, token: &str) -> Outcome {
 /// The keys of a group: the public half if there is one.
 fn ring(group: &Value) -> Result<KeyRing, ConfigError> {
     let jwk = half(group);
-    match jwk["keys"].is_array() {
-        true => KeyRing::from_jwks(&jwk.to_string()),
-        false => Key::from_jwk(&jwk.to_string()).map(KeyRing::new),
+    if jwk["keys"].is_array() {
+        KeyRing::from_jwks(&jwk.to_string())
+    } else {
+        Key::from_jwk(&jwk.to_string()).map(KeyRing::new)
     }
 }
 

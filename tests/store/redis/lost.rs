@@ -125,9 +125,10 @@ async fn without_its_index_no_entry_is_written() {
     let put = write("value").in_group(other);
     direct.put(&key(2), put, When::Always).await.unwrap();
     for cuts_answer in [true, false] {
-        match cuts_answer {
-            true => proxy.cut_answer_after(0),
-            false => proxy.swallow_request(),
+        if cuts_answer {
+            proxy.cut_answer_after(0);
+        } else {
+            proxy.swallow_request();
         }
         let answer = cut
             .put(&key(1), write("value").in_group(group()), When::Always)

@@ -102,9 +102,10 @@ impl State {
 fn forward(mut from: TcpStream, mut to: TcpStream, state: &State, is_request: bool) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        let cut = match is_request {
-            true => state.swallows.swap(false, Ordering::SeqCst).then_some(0),
-            false => state.bytes_of_answer(),
+        let cut = if is_request {
+            state.swallows.swap(false, Ordering::SeqCst).then_some(0)
+        } else {
+            state.bytes_of_answer()
         };
         if let Some(bytes) = cut {
             to.write_all(&buffer[..bytes.min(length)]).ok();

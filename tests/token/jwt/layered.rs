@@ -40,9 +40,10 @@ async fn every_attack_gets_a_challenge_and_no_service_is_called() {
             };
             let answer = ask(JwtLayer::new(jwt.clone()), [field]).await;
             // Any number of spaces may separate the scheme and the token.
-            let expected = match is_token68(attack.token.trim_start_matches(' ')) {
-                true => (StatusCode::UNAUTHORIZED, INVALID),
-                false => (StatusCode::BAD_REQUEST, MALFORMED),
+            let expected = if is_token68(attack.token.trim_start_matches(' ')) {
+                (StatusCode::UNAUTHORIZED, INVALID)
+            } else {
+                (StatusCode::BAD_REQUEST, MALFORMED)
             };
             let outcome = (
                 answer.status,

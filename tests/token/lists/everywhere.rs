@@ -86,9 +86,10 @@ async fn flushall_revives_nothing() {
             let redis = RedisStore::builder(&server.url()).clock(app.clock.clone());
             let redis = Arc::new(redis.connect().await.unwrap());
             let near = NearCache::builder(redis.clone()).clock(app.clock.clone());
-            let store: Arc<dyn Store> = match is_near {
-                true => Arc::new(near.build().unwrap()),
-                false => redis,
+            let store: Arc<dyn Store> = if is_near {
+                Arc::new(near.build().unwrap())
+            } else {
+                redis
             };
             nodes.push(app.node(Mode::Black, &store));
         }

@@ -142,9 +142,12 @@ async fn an_acknowledged_revocation_holds_and_a_failed_one_is_retried() {
             } = World::new(mode);
             let list = jwt.list().unwrap();
             let token = issue(&jwt, "alice").await;
-            let revoke = async || match all {
-                true => list.revoke_all("alice").await.map_err(Into::into),
-                false => jwt.revoke_token(&token).await,
+            let revoke = async || {
+                if all {
+                    list.revoke_all("alice").await.map_err(Into::into)
+                } else {
+                    jwt.revoke_token(&token).await
+                }
             };
             probe.fail_at(at, loses);
             let first = revoke().await;

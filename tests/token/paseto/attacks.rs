@@ -198,9 +198,10 @@ async fn kinds(mut category: Category, subject: &Subject, good: &str) -> Categor
     }
     for other in Subject::all() {
         let token = other.minted().await;
-        match other.name == subject.name {
-            true => category.refuse(KID, "by another key", token),
-            false => category.refuse(KIND, format!("a token of {}", other.name), token),
+        if other.name == subject.name {
+            category.refuse(KID, "by another key", token)
+        } else {
+            category.refuse(KIND, format!("a token of {}", other.name), token)
         }
     }
     let ring = KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap());
