@@ -152,7 +152,7 @@ async fn a_password_is_used_whole_and_unchanged() {
 }
 
 #[tokio::test]
-async fn new_passwords_have_a_length_and_old_ones_need_none() {
+async fn new_passwords_have_a_minimum_length_and_old_ones_do_not() {
     let passwords = cheap().build().unwrap();
     let too_short = passwords.check_new("ééééééé").await.unwrap_err();
     assert!(matches!(too_short, NewPasswordError::TooShort(8)));

@@ -298,7 +298,7 @@ async fn session(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn logout_all_ends_pairs_and_sessions() {
+async fn logout_all_revokes_pairs_and_sessions() {
     let world = world().await;
     let app = world.app();
     let (one, two) = (world.login().await, world.login().await);
@@ -682,7 +682,7 @@ async fn a_password_change_that_another_one_overtook_is_refused() {
 }
 
 #[tokio::test]
-async fn names_are_taken_once_and_free_again_when_their_user_is_gone() {
+async fn names_are_unique_and_free_again_when_their_user_is_removed() {
     let world = world().await;
     let add = async || {
         world

@@ -216,7 +216,7 @@ async fn check(what: &str, built: Result<Jam, ConfigError>, expected: Expected, 
 }
 
 #[tokio::test]
-async fn a_file_without_variables_is_what_it_says() {
+async fn a_file_without_variables_is_read_literally() {
     let server = redis::Server::shared();
     let url: &'static str = format!("{}/0", server.url()).leak();
     let key: &'static str = SECRET.clone().leak();

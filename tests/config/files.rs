@@ -258,7 +258,7 @@ async fn a_key_that_is_not_a_file_is_an_error() {
 /// The last line end of a text is removed, since editors add it. A file that is not text is used
 /// whole, whatever its last byte is.
 #[tokio::test]
-async fn a_secret_in_a_file_is_what_is_in_it() {
+async fn a_secret_in_a_file_is_its_exact_content() {
     let folder = Folder::new("ends");
     let path = folder.path().join("secret");
     let random = [&[0xff; 7][..], SECRET.as_bytes(), b" \t\n"].concat();

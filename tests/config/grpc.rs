@@ -69,7 +69,7 @@ async fn a_method_finds_the_facade_behind_its_layers() {
 
 /// The same layer in axum, where a handler takes the facade as an argument.
 #[tokio::test]
-async fn a_handler_takes_the_facade_behind_its_layer() {
+async fn a_handler_extracts_the_facade_behind_its_layer() {
     let jam = built(&instance(json!({}))).await;
     let begin = async |jam: Jam| jam.session_create(alice()).await.map(|session| session.id);
     let app: Router = Router::new().route("/", get(begin));

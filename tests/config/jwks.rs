@@ -29,7 +29,7 @@ async fn refused(table: Value) -> String {
 }
 
 #[tokio::test]
-async fn an_accepted_jwk_is_for_the_algorithm_that_it_says() {
+async fn an_accepted_jwk_has_the_algorithm_that_it_states() {
     let active = Key::generate(Algorithm::EdDsa).unwrap();
     let ec = Key::generate(Algorithm::Es256).unwrap();
     let shared = Key::generate(Algorithm::Hs256).unwrap();

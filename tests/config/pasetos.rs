@@ -93,7 +93,7 @@ async fn pairs_of_pasetos_live_refresh_and_end() {
 
 /// As for tokens by themselves: the table of the format says where they are read from.
 #[tokio::test]
-async fn access_tokens_are_read_from_where_the_table_of_their_format_says() {
+async fn access_tokens_are_read_from_the_source_in_the_table_of_their_format() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let key = PasetoKey::<V4, Local>::generate().to_paserk();
     for (place, name) in [("cookie", "cookie"), ("header", "x-token")] {

@@ -376,7 +376,7 @@ async fn no_more_devices_are_logged_in_than_the_limit() {
 
 /// The fate of every setting is documented.
 #[test]
-fn the_readme_names_every_key_and_the_test_every_one_that_a_file_says() {
+fn the_readme_names_every_key_and_this_file_tests_each() {
     let readme = include_str!("../../README.md");
     let table = readme
         .split("| fastapi-simple-jwt | here |")

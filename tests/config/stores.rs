@@ -82,7 +82,7 @@ async fn nodes_share_sessions_on_postgres() {
 
 /// A file has one owner, and the next process finds the sessions.
 #[tokio::test]
-async fn a_file_keeps_sessions_for_the_next_process() {
+async fn a_file_stores_sessions_for_the_next_process() {
     for near_cache in [None, Some(json!({}))] {
         let folder = Folder::new("file");
         let path = folder.path().join("store.redb");
@@ -112,7 +112,7 @@ async fn a_file_keeps_sessions_for_the_next_process() {
 
 /// Everything on the store is unavailable at once, and available again without a restart.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stops_is_503_until_it_is_back() {
+async fn a_stopped_server_is_503_until_it_recovers() {
     let mut redis = redis::Server::start();
     let mut postgres = postgres::Server::start(&[]);
     execute_create(&postgres).await;

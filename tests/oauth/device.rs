@@ -101,7 +101,7 @@ async fn a_denial_by_the_user_ends_the_login_of_a_device() {
 }
 
 #[tokio::test]
-async fn a_code_that_expires_ends_the_waiting() {
+async fn an_expired_code_ends_the_polling() {
     let world = crate::world::world_with(|it| it.request_timeout(Duration::from_secs(30))).await;
     world.provider.change(|it| {
         it.expires_in = Some(7);

@@ -85,7 +85,7 @@ async fn logins_that_wait_for_keys_share_one_fetch() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_back_is_used_at_once() {
+async fn a_provider_that_recovers_is_used_at_once() {
     let world = world().await;
     world.provider.fail("/keys", Fault::Status(500));
     world.log_in().await.unwrap_err();
@@ -97,7 +97,7 @@ async fn a_provider_that_is_back_is_used_at_once() {
 }
 
 #[tokio::test]
-async fn an_application_starts_while_its_provider_is_away() {
+async fn an_application_starts_while_its_provider_is_unavailable() {
     let world = world_with(|it| {
         it.token_url("http://127.0.0.1:9/token")
             .request_timeout(TIMEOUT)

@@ -208,7 +208,7 @@ async fn neither_beginning_a_login_nor_finishing_an_unknown_one_writes() {
 }
 
 #[tokio::test]
-async fn a_login_says_when_it_began() {
+async fn a_login_states_when_it_began() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let world = world_by(clock.clone()).await;
     let began = clock.now();

@@ -280,7 +280,7 @@ async fn a_login_can_end_in_a_refresh_token_in_a_cookie() {
 }
 
 #[tokio::test]
-async fn a_form_that_the_provider_posts_ends_a_login() {
+async fn a_form_that_the_provider_posts_completes_a_login() {
     let site = site(SiteOptions {
         provider: |it| it.post_form(),
         ..DEFAULTS

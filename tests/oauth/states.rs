@@ -241,7 +241,7 @@ async fn a_page_of_another_origin_becomes_the_default_page() {
 }
 
 #[tokio::test]
-async fn a_login_ends_within_ten_minutes_on_any_node_and_across_a_new_secret() {
+async fn a_login_completes_within_ten_minutes_on_any_node_and_across_a_new_secret() {
     let provider = Provider::start().await;
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());

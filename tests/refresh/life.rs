@@ -293,7 +293,7 @@ async fn a_login_that_began_before_logout_all_is_rejected() {
 }
 
 #[tokio::test]
-async fn with_blacklist_refresh_an_access_token_lives_out_its_time() {
+async fn with_blacklist_refresh_an_access_token_stays_valid_until_it_expires() {
     let (app, store, _) = world();
     let pairs = app.node(&store, |pairs| pairs.blacklist(RevocationCheck::Refresh));
     let pair = pairs.issue(app.alice()).await.unwrap();

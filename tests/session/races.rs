@@ -612,7 +612,7 @@ async fn an_id_that_is_cycled_late_belongs_to_the_caller() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_created_late_is_there_once() {
+async fn a_session_that_is_created_late_exists_once() {
     let (store, sessions, _) = late_world().await;
     store.hold(1);
     let created = sessions.create(alice()).await.unwrap();

@@ -557,7 +557,7 @@ async fn an_anonymous_cart_is_kept_at_login_and_the_guests_id_is_invalidated() {
 }
 
 #[tokio::test]
-async fn another_users_login_starts_empty_and_ends_the_session_before_it() {
+async fn another_users_login_starts_empty_and_ends_the_previous_session() {
     let site = Site::new();
     let alice = site.login("alice", None).await;
     site.ask("POST", "/closed/add/diary", Some(&alice)).await;

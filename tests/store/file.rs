@@ -79,7 +79,7 @@ fn refused(path: &Path, reason: &str) {
 }
 
 #[tokio::test]
-async fn what_was_written_survives_a_restart() {
+async fn written_entries_survive_a_restart() {
     let folder = Folder::new("restart");
     let group = StoreKey::new("group", &[b"alice"]);
     let expires_at = in_an_hour();

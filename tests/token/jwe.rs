@@ -592,7 +592,7 @@ async fn tokens_of_ml_dsa_are_sealed_as_far_as_they_fit() {
 
 /// jwt-simple has one algorithm in common with this crate, and encrypts claims, not tokens.
 #[tokio::test]
-async fn jwt_simple_reads_what_is_sealed_here_and_the_reverse() {
+async fn jwt_simple_reads_our_sealed_tokens_and_the_reverse() {
     let jam = TestJam::<Claims>::new();
     let bytes: Vec<u8> = (0..32).collect();
     let jwe = engine(&jam, JweKey::a256kw(&bytes).unwrap().with_kid("k").unwrap());

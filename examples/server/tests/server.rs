@@ -523,7 +523,7 @@ async fn a_session_lasts_from_login_to_logout_and_a_stale_cookie_locks_no_user_o
 
 /// Enrolment, the second step of a login, and the page that requires a code, as a client sees them.
 #[tokio::test]
-async fn the_vault_opens_with_a_code_and_a_login_takes_two_steps() {
+async fn the_vault_requires_a_code_and_a_login_takes_two_steps() {
     let data = Dir::new();
     let server = Server::start(&data);
     let bearer = server.bearer("alice").await;
@@ -624,7 +624,7 @@ async fn a_cross_site_request_can_neither_log_in_nor_out() {
 }
 
 #[tokio::test]
-async fn anybody_can_verify_a_token_with_the_published_keys() {
+async fn anyone_can_verify_a_token_with_the_published_keys() {
     let data = Dir::new();
     let server = Server::start(&data);
     let bearer = server.bearer("alice").await;

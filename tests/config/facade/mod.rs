@@ -44,7 +44,7 @@ async fn a_token_is_made_and_verified() {
 
 /// Jam's README and its async page: a session through its whole life, by every method.
 #[tokio::test]
-async fn a_session_lives_through_every_method() {
+async fn a_session_works_with_every_method() {
     let jam = built(&everything()).await;
     let user = Claims::new().with("username", "alice").unwrap();
     let session = jam.session_create(Grant::new("1", user)).await.unwrap();

@@ -68,7 +68,7 @@ async fn recovers(store: &Arc<PostgresStore>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_dies_is_unavailable_until_it_is_back() {
+async fn a_server_that_crashes_is_unavailable_until_it_recovers() {
     let mut server = Server::start(&[]);
     let store = connect(PostgresStore::builder(server.url("postgres"))).await;
     recovers(&store).await;

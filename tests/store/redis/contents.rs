@@ -142,7 +142,7 @@ async fn an_index_may_list_missing_members() {
 /// What is stored in Redis expires by itself: entries with their expiry, an index with its last
 /// member.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_frees_what_has_expired() {
+async fn redis_frees_expired_entries() {
     let server = Server::start();
     let store = patient(&server.url()).await;
     let ttl = |name: &[u8]| -> i64 {

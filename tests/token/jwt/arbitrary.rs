@@ -117,7 +117,7 @@ proptest! {
     /// Random members beside the valid ones: the token is accepted or not, alike for every user
     /// type that reads nothing, and there is no panic.
     #[test]
-    fn any_members_beside_the_good_ones_are_read_or_refused(more in object(), beside in object()) {
+    fn any_additional_members_are_read_or_rejected(more in object(), beside in object()) {
         let forge = Forge::hs256(SECRET);
         let add = |good: String, more: &Value| {
             let mut good: Value = serde_json::from_str(&good).unwrap();

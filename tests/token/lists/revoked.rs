@@ -42,7 +42,7 @@ async fn a_revoked_token_is_refused_and_every_other_is_not() {
 }
 
 #[tokio::test]
-async fn the_layer_asks_the_list_on_every_request() {
+async fn the_layer_checks_the_list_on_every_request() {
     for mode in BOTH {
         let app = App::new();
         let jwt = app.alone(mode);
