@@ -65,6 +65,8 @@ mod clock;
 mod secret;
 mod error;
 #[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
+pub mod env;
+#[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
 pub mod event;
 #[cfg(feature = "metrics")]
 pub mod metrics;
@@ -87,6 +89,8 @@ pub use crate::{
     secret::{MasterSecret, Secret},
 };
 
+#[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
+pub use crate::env::Env;
 #[cfg(any(feature = "jwt", feature = "session"))]
 pub use crate::grant::{Grant, ReadUser};
 #[cfg(feature = "config")]

@@ -195,14 +195,15 @@
 //! ```
 //! # use std::sync::Arc;
 //! use tower_jam::account::{self, Accounts, Passwords, StoreUsers, Throttle, Users};
-//! use tower_jam::{Algorithm, Claims, Jwt, Key, KeyRing, MasterSecret, TokenPairs};
+//! use tower_jam::{Algorithm, Claims, Env, Jwt, Key, KeyRing, MasterSecret, TokenPairs};
 //! use tower_jam::store::MemoryStore;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
+//! let env = Env::new("https://auth.acme.dev", store, &secret);
 //! let passwords = Passwords::builder().build()?;
-//! let users = StoreUsers::new(store.clone(), &secret, "https://auth.acme.dev");
+//! let users = StoreUsers::new(&env);
 //! let hash = passwords.hash(&passwords.check_new("correct horse").await?).await?;
 //! users.add("alice", hash.expose(), ["editor"], Claims::new()).await?;
 //!
@@ -212,9 +213,9 @@
 //!     .audience("api")
 //!     .build()?;
 //! let reader = account::user_reader(users.clone());
-//! let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reader).build()?;
-//! let throttle = Throttle::builder(store, &secret).build();
-//! let accounts = Accounts::builder(users, passwords, throttle, pairs).build()?;
+//! let pairs = TokenPairs::builder(&env, jwt, reader).build()?;
+//! let throttle = Throttle::builder(&env).build();
+//! let accounts = Accounts::builder(&env, users, passwords, throttle, pairs).build()?;
 //!
 //! let app: axum::Router = axum::Router::new().nest("/auth", routes::accounts(accounts));
 //! # Ok(())

@@ -60,12 +60,13 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tower_jam::{MasterSecret, OAuth2, oauth2::Provider, store::MemoryStore};
+//! use tower_jam::{Env, MasterSecret, OAuth2, oauth2::Provider, store::MemoryStore};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let github = Provider::github("client-id", "client-secret").build()?;
-//! let oauth = OAuth2::builder(github, Arc::new(MemoryStore::new()), &MasterSecret::generate())
+//! let env = Env::new("self", Arc::new(MemoryStore::new()), &MasterSecret::generate());
+//! let oauth = OAuth2::builder(&env, github)
 //!     .redirect_url("https://acme.dev/oauth/github/callback")
 //!     .build()?;
 //!

@@ -55,7 +55,8 @@
 //! ```
 //! # use std::sync::Arc;
 //! use tower_jam::{
-//!     Algorithm, Factor, Grant, Jwt, Key, KeyRing, MasterSecret, TokenPairs, store::MemoryStore,
+//!     Algorithm, Env, Factor, Grant, Jwt, Key, KeyRing, MasterSecret, TokenPairs,
+//!     store::MemoryStore,
 //! };
 //!
 //! #[derive(serde::Serialize, serde::Deserialize)]
@@ -72,8 +73,9 @@
 //!     Ok(Some(Grant::new(subject, User { name: "Alice".into() })))
 //! };
 //! # let users = move |subject: String| users(subject);
-//! let store = Arc::new(MemoryStore::new());
-//! let pairs = TokenPairs::builder(jwt, store, &MasterSecret::generate(), users).build()?;
+//! let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
+//! let env = Env::new("https://auth.acme.dev", store, &secret);
+//! let pairs = TokenPairs::builder(&env, jwt, users).build()?;
 //!
 //! let alice = Grant::new("42", User { name: "Alice".into() }).factor(Factor::Password);
 //! let first = pairs.issue(alice).device_name("Firefox").await?;

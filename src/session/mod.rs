@@ -57,7 +57,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use serde::{Deserialize, Serialize};
-//! use tower_jam::{Factor, Grant, MasterSecret, store::MemoryStore, session::Sessions};
+//! use tower_jam::{Env, Factor, Grant, MasterSecret, store::MemoryStore, session::Sessions};
 //!
 //! #[derive(Serialize, Deserialize)]
 //! struct User { name: String }
@@ -65,7 +65,8 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Arc::new(MemoryStore::new());
-//! let sessions = Sessions::<User>::builder(store, &MasterSecret::generate()).build()?;
+//! let env = Env::new("self", store, &MasterSecret::generate());
+//! let sessions = Sessions::<User>::builder(&env).build()?;
 //!
 //! // Read before the password check, so that a concurrent "log out everywhere" is not missed:
 //! let epoch = sessions.epoch("42").await?;

@@ -35,12 +35,13 @@
 //! ```no_run
 //! # #[cfg(feature = "store-redis")] {
 //! use std::sync::Arc;
-//! use tower_jam::{MasterSecret, Sessions, store::{NearCache, RedisStore}};
+//! use tower_jam::{Env, MasterSecret, Sessions, store::{NearCache, RedisStore}};
 //!
 //! # async fn run(secret: MasterSecret) -> Result<(), Box<dyn std::error::Error>> {
 //! let redis = Arc::new(RedisStore::connect("redis://127.0.0.1:6379").await?);
 //! let store = Arc::new(NearCache::new(redis)?);
-//! let sessions = Sessions::<String>::builder(store, &secret).build()?;
+//! let env = Env::new("self", store, &secret);
+//! let sessions = Sessions::<String>::builder(&env).build()?;
 //! # Ok(())
 //! # }
 //! # }

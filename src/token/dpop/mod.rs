@@ -31,18 +31,19 @@
 //! ```
 //! # use std::sync::Arc;
 //! use tower_jam::{
-//!     Algorithm, Claims, Grant, Jwt, StoreKey, KeyRing, MasterSecret, layer::AuthLayer,
+//!     Algorithm, Claims, Env, Grant, Jwt, Key, KeyRing, MasterSecret, layer::AuthLayer,
 //!     store::MemoryStore, token::Dpop,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let jwt = Jwt::<Claims>::builder(KeyRing::new(StoreKey::generate(Algorithm::Es256)?))
+//! let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(Algorithm::Es256)?))
 //!     .issuer("https://auth.acme.dev")
 //!     .audience("api")
 //!     .build()?;
 //! let store = Arc::new(MemoryStore::new());
-//! let dpop = Dpop::builder(store, &MasterSecret::generate(), "https://api.acme.dev").build()?;
+//! let env = Env::new("https://auth.acme.dev", store, &MasterSecret::generate());
+//! let dpop = Dpop::builder(&env, "https://api.acme.dev").build()?;
 //!
 //! // In a login handler, after the password was checked: the key that signed the request's proof.
 //! let login = async |proof: &str| -> Result<_, Box<dyn std::error::Error>> {
@@ -78,8 +79,9 @@ pub use self::{
 use self::{nonce::Nonces, proof::Proof, uri::PublicUrl};
 use crate::{
     clock::{Clock, SKEW, Timestamp},
+    env::Env,
     rejection::{self, Rejection},
-    secret::{MasterSecret, hash},
+    secret::hash,
     store::{Namespace, Store, StoreKey, When, Write},
 };
 
@@ -102,8 +104,8 @@ impl Dpop {
     /// Starts to build a verifier for the service that clients reach at `public_url`, such as
     /// `https://api.acme.dev`, including any path that a proxy or an outer router strips. Used
     /// proofs are recorded in `store`; nonces are derived from `secret`.
-    pub fn builder(store: Arc<dyn Store>, secret: &MasterSecret, public_url: &str) -> DpopBuilder {
-        DpopBuilder::new(store, secret, public_url)
+    pub fn builder(env: &Env, public_url: &str) -> DpopBuilder {
+        DpopBuilder::new(env, public_url)
     }
 
     /// Accepts the access tokens of `engine` that are bound to a key, with a proof of that key.
