@@ -24,7 +24,7 @@ struct World {
     store: Arc<ProbeStore>,
     throttle: Throttle,
     secret: MasterSecret,
-    told: Arc<Mutex<Vec<Event>>>,
+    recorded: Arc<Mutex<Vec<Event>>>,
 }
 
 const WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -38,10 +38,10 @@ impl World {
         let clock = Arc::new(ManualClock::default());
         let (store, shared) = shared(probe(MemoryStore::new().with_clock(clock.clone())));
         let secret = MasterSecret::generate();
-        let told = Arc::new(Mutex::new(Vec::new()));
+        let recorded = Arc::new(Mutex::new(Vec::new()));
         let events = Events::to({
-            let told = Arc::clone(&told);
-            move |event| told.lock().unwrap().push(event.clone())
+            let recorded = Arc::clone(&recorded);
+            move |event| recorded.lock().unwrap().push(event.clone())
         });
         let env = Env::new("self", shared, &secret).with_clock(clock.clone());
         let throttle = Throttle::builder(&env.with_events(events)).build();
@@ -50,7 +50,7 @@ impl World {
             store,
             throttle,
             secret,
-            told,
+            recorded,
         }
     }
 
@@ -205,7 +205,7 @@ async fn a_success_leaves_no_counter_of_failures() {
 #[tokio::test]
 async fn a_window_that_ends_midway_frees_no_budget() {
     let world = World::new();
-    let store = Arc::new(Slow {
+    let store = Arc::new(SlowStore {
         inner: MemoryStore::new().with_clock(world.clock.clone()),
         waiting: AtomicUsize::new(0),
         gate: Semaphore::new(4),
@@ -251,13 +251,13 @@ async fn a_window_that_ends_midway_frees_no_budget() {
 
 /// A [`MemoryStore`] whose additions wait at a gate.
 #[derive(Debug)]
-struct Slow {
+struct SlowStore {
     inner: MemoryStore,
     waiting: AtomicUsize,
     gate: Semaphore,
 }
 
-impl Store for Slow {
+impl Store for SlowStore {
     fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         self.inner.get(key)
     }
@@ -555,15 +555,15 @@ async fn nodes_share_their_counters_and_purposes_do_not() {
 async fn each_rejection_has_one_event_without_a_name() {
     let world = World::new();
     world.fail_times(10, "alice", "192.0.2.1", None).await;
-    assert!(world.told.lock().unwrap().is_empty());
+    assert!(world.recorded.lock().unwrap().is_empty());
     wait(world.fail("alice", "192.0.2.1", None).await);
-    let told = world.told.lock().unwrap();
-    assert_eq!(told.len(), 1);
+    let recorded = world.recorded.lock().unwrap();
+    assert_eq!(recorded.len(), 1);
     assert_eq!(
-        (told[0].kind, &told[0].subject),
+        (recorded[0].kind, &recorded[0].subject),
         (EventKind::Throttled, &None)
     );
-    let shown = format!("{:?} {:?}", world.throttle, told);
+    let shown = format!("{:?} {:?}", world.throttle, recorded);
     assert!(
         !shown.contains("alice") && !shown.contains("192.0.2"),
         "{shown}"

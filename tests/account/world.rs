@@ -114,8 +114,8 @@ impl Shared {
             store.clone(),
             &self.secret,
         )));
-        let heard = Arc::clone(&self.events);
-        let told = Events::to(move |event: &Event| heard.lock().unwrap().push(event.clone()));
+        let recorded = Arc::clone(&self.events);
+        let sink = Events::to(move |event: &Event| recorded.lock().unwrap().push(event.clone()));
         let jwt = Jwt::builder(self.ring.clone())
             .issuer(ISSUER)
             .audience("api")
@@ -125,7 +125,7 @@ impl Shared {
         let found = seen(users.clone());
         let reread = account::user_reader(found.clone());
         let pairs = TokenPairs::builder(
-            &Env::new(ISSUER, store.clone(), &self.secret).with_events(told.clone()),
+            &Env::new(ISSUER, store.clone(), &self.secret).with_events(sink.clone()),
             jwt,
             reread,
         )
@@ -140,14 +140,14 @@ impl Shared {
         let throttle = Throttle::builder(
             &Env::new(ISSUER, store.clone(), &self.secret)
                 .with_clock(clock.clone())
-                .with_events(told.clone()),
+                .with_events(sink.clone()),
         )
         .build();
         let secret = self.otp_secret.as_ref().unwrap_or(&self.secret);
         let otp = Otp::builder(
             &Env::new(ISSUER, store.clone(), secret)
                 .with_clock(clock.clone())
-                .with_events(told.clone()),
+                .with_events(sink.clone()),
             "Acme",
         )
         .build()
@@ -155,7 +155,7 @@ impl Shared {
         let accounts = Accounts::builder(
             &Env::new(ISSUER, store.clone(), secret)
                 .with_clock(clock.clone())
-                .with_events(told),
+                .with_events(sink),
             found,
             passwords.clone(),
             throttle,

@@ -28,10 +28,10 @@ async fn every_engine_sends_its_events() {
         "oauth2": { "providers": { "github": { "client_id": "id", "client_secret": "s",
             "redirect_url": "https://acme.dev/oauth/github/callback" } } },
     }));
-    let heard = Arc::new(Mutex::new(Vec::new()));
+    let codes = Arc::new(Mutex::new(Vec::new()));
     let events = Events::to({
-        let heard = Arc::clone(&heard);
-        move |event: &Event| heard.lock().unwrap().push(event.kind.code())
+        let codes = Arc::clone(&codes);
+        move |event: &Event| codes.lock().unwrap().push(event.kind.code())
     });
     let builder = Jam::builder(Config::value(&config).load().unwrap()).events(events);
     let jam: Jam = builder.build().await.unwrap();
@@ -73,7 +73,7 @@ async fn every_engine_sends_its_events() {
         assert!(login.is_err());
     }
 
-    let heard = heard.lock().unwrap();
+    let codes = codes.lock().unwrap();
     for code in [
         "session_started",
         "session_logged_out",
@@ -83,8 +83,8 @@ async fn every_engine_sends_its_events() {
         "unknown_user",
         "throttled",
     ] {
-        assert!(heard.contains(&code), "{code} is missing in {heard:?}");
+        assert!(codes.contains(&code), "{code} is missing in {codes:?}");
     }
-    let revoked = heard.iter().filter(|code| **code == "token_revoked");
-    assert_eq!(revoked.count(), 2, "{heard:?}");
+    let revoked = codes.iter().filter(|code| **code == "token_revoked");
+    assert_eq!(revoked.count(), 2, "{codes:?}");
 }

@@ -1050,11 +1050,11 @@ async fn a_session_that_does_not_read_counts_as_absent_and_is_replaced() {
         let clock = Arc::new(ManualClock::default());
         let memory = MemoryStore::new().with_clock(clock.clone());
         let (probe, store) = shared(ProbeStore::new(memory));
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&told);
+        let recorded = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&recorded);
         let env = Env::new("self", store.clone(), &secret).with_clock(clock.clone());
         let build = || Sessions::<User>::builder(&env);
-        let events = Events::to(move |event| heard.lock().unwrap().push(event.kind));
+        let events = Events::to(move |event| sink.lock().unwrap().push(event.kind));
         let heard_by = Sessions::<User>::builder(&env.clone().with_events(events));
         let site = Site {
             app: Site::router(SessionLayer::new(heard_by.build().unwrap())),
@@ -1100,7 +1100,7 @@ async fn a_session_that_does_not_read_counts_as_absent_and_is_replaced() {
         let closed = site.ask("GET", "/closed/who", Some(&cookie)).await;
         assert_eq!(closed.status, 401, "{damage}");
         let unread = [EventKind::SessionUnreadable; 2];
-        assert_eq!(*told.lock().unwrap(), unread, "{damage}");
+        assert_eq!(*recorded.lock().unwrap(), unread, "{damage}");
         site.probe.set_down(true);
         let away = site.ask("GET", "/open/who", Some(&cookie)).await;
         assert_eq!(away.status, 503, "{damage}");
