@@ -375,9 +375,9 @@ async fn no_more_devices_are_logged_in_than_may_be() {
 
 /// Nobody has to ask what became of a setting.
 #[test]
-fn the_readme_names_every_key_and_the_test_every_one_that_a_file_says() {
-    let readme = include_str!("../../README.md");
-    let table = readme
+fn the_guide_names_every_key_and_the_test_every_one_that_a_file_says() {
+    let guide = include_str!("../../src/guide/from_fastapi_simple_jwt.md");
+    let table = guide
         .split("| fastapi-simple-jwt | here |")
         .nth(1)
         .unwrap();

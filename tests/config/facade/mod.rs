@@ -215,7 +215,7 @@ async fn weak_literals_are_refused() {
     }
 }
 
-/// Every key of fastapi-simple-jwt's Config, in the table of the README, does something.
+/// Every key of fastapi-simple-jwt's Config, in the table of the guide, does something.
 #[tokio::test]
 async fn settings_of_fastapi_simple_jwt_do_something() {
     let mut config = everything();
