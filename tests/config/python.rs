@@ -376,12 +376,9 @@ async fn no_more_devices_are_logged_in_than_the_limit() {
 
 /// The fate of every setting is documented.
 #[test]
-fn the_readme_names_every_key_and_this_file_tests_each() {
-    let readme = include_str!("../../README.md");
-    let table = readme
-        .split("| fastapi-simple-jwt | here |")
-        .nth(1)
-        .unwrap();
+fn the_guide_names_every_key_and_this_file_tests_each() {
+    let guide = include_str!("../../src/guide/from_fastapi_simple_jwt.md");
+    let table = guide.split("| fastapi-simple-jwt | here |").nth(1).unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
     let in_a_file = |key: &str| CONFIG.contains(key);
     for (key, is_in_a_file) in [

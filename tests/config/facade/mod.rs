@@ -217,7 +217,7 @@ async fn weak_literals_are_refused() {
     }
 }
 
-/// Every key of fastapi-simple-jwt's Config, in the table of the README, has an effect.
+/// Every key of fastapi-simple-jwt's Config, in the table of the guide, has an effect.
 #[tokio::test]
 async fn settings_of_fastapi_simple_jwt_have_an_effect() {
     let mut config = everything();
