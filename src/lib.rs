@@ -17,24 +17,24 @@
 //! # }
 //! ```
 //!
-//! A request without a valid token gets 401 with the challenge of RFC 6750, and the handler is never
-//! called. Create the secret once, with `openssl rand -hex 32`. The same [`Jwt`] issues the tokens:
-//! `jwt.issue(Grant::new("42", claims)).await?`. The [guide] continues from here.
+//! A request without a valid token gets 401 with the challenge of RFC 6750, and the handler is
+//! never called. Create the secret once, with `openssl rand -hex 32`. The same [`Jwt`] issues the
+//! tokens: `jwt.issue(Grant::new("42", claims)).await?`. The [guide] continues from here.
 //!
 //! # The path of a request
 //!
 //! ```text
-//! request ──► CredentialSource ──► Credential ──► Authenticate ──► Verified ──► extensions ──► handler
-//!             Authorization        unverified     Jwt │ Paseto     Identity                    AuthUser<U>
-//!             cookie, header                      Sessions         + user U                    Identity
-//!                                                 TokenPairs          │                        Session
-//!                                                     │             Guard: role, scope,
-//!                                               Store + Clock       fresh factor, closure
-//!                                                     │               │
-//!                                                     └── Rejection ──┘
-//!                                                            │
-//!                                                         Respond ──► HTTP (RFC 6750, 9457, 9470)
-//!                                                                     or gRPC status
+//! request ─► CredentialSource ─► Credential ─► Authenticate ─► Verified ─► extensions ─► handler
+//!            Authorization       unverified    Jwt, Paseto    Identity                  AuthUser
+//!            cookie, header                    Sessions       + user U                  Identity
+//!                                              TokenPairs         │                     Session
+//!                                                  │            Guard: role, scope,
+//!                                            Store + Clock      fresh factor, closure
+//!                                                  │              │
+//!                                                  └─ Rejection ──┘
+//!                                                         │
+//!                                                      Respond ─► HTTP (RFC 6750, 9457, 9470)
+//!                                                                 or gRPC status
 //! ```
 //!
 //! One middleware, [`AuthLayer`], implements this path. [`JwtLayer`], [`PasetoLayer`],
@@ -42,9 +42,9 @@
 //! an [`AuthUser<U>`](AuthUser) and does not depend on how its caller logged in, and
 //! `jwt.or(sessions)` accepts either credential on one route.
 //!
-//! Authentication is required unless a layer is [optional](layer::AuthLayer::optional). A token that
-//! is bad is rejected even there. A store that does not answer is 503: it never means "allowed", and
-//! never "logged out". Every setting that weakens security is named `dangerous_…`.
+//! Authentication is required unless a layer is [optional](layer::AuthLayer::optional). A token
+//! that is bad is rejected even there. A store that does not answer is 503: it never means
+//! "allowed", and never "logged out". Every setting that weakens security is named `dangerous_…`.
 //!
 //! # The main types
 //!
@@ -120,8 +120,8 @@
 //! The [guide] is a module of its own, and each of its examples runs as a test. Start with *getting
 //! started*; then there are pages on sessions, tokens, accounts, devices, second factors,
 //! providers, resource servers, stores and outages, configuration, testing and proxies, and pages
-//! for those who come from axum-login, from Jam or from fastapi-simple-jwt. The rules of each engine
-//! are in the manual of its module.
+//! for those who come from axum-login, from Jam or from fastapi-simple-jwt. The rules of each
+//! engine are in the manual of its module.
 //!
 //! [tower]: https://github.com/tower-rs/tower
 //! [`AuthLayer`]: layer::AuthLayer
