@@ -27,6 +27,14 @@ use crate::{
 };
 
 /// A user who has logged in, as the application's own type, with proofs and permissions.
+///
+/// ```
+/// use tower_jam::{Factor, Grant};
+///
+/// let grant = Grant::new("42", "Alice").factor(Factor::Password).roles(["editor"]);
+/// assert_eq!((grant.subject(), *grant.user()), ("42", "Alice"));
+/// ```
+#[doc(alias("login", "role", "scope"))]
 #[derive(Clone)]
 #[must_use]
 pub struct Grant<U> {

@@ -29,6 +29,19 @@ use serde::{Serialize, Serializer};
 use crate::{clock::Timestamp, proof::ProofRecorder};
 
 /// Who the caller is, how that was proved, and what the caller may do. Cheap to clone.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_jam::{Factor, Identity, Subject, Timestamp};
+///
+/// let now = Timestamp::from_secs(1_000);
+/// let identity = Identity::new(Subject::new("https://auth.acme.dev", "42"), now)
+///     .with_factor(Factor::Password, now)
+///     .with_roles(["editor"]);
+/// assert!(identity.has_role("editor"));
+/// assert!(identity.is_fresh(&Factor::Password, Duration::from_secs(300)));
+/// ```
+#[doc(alias("principal", "role", "scope", "permission"))]
 #[derive(Clone)]
 pub struct Identity {
     inner: Arc<IdentityInner>,
@@ -238,6 +251,7 @@ impl fmt::Debug for Subject {
 }
 
 /// An authentication method. Its names on the wire are those of RFC 8176.
+#[doc(alias("mfa", "2fa", "amr"))]
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Factor {
@@ -274,6 +288,23 @@ impl Factor {
 /// The caller as the application's own type. It dereferences to `U` and serialises as `U`.
 ///
 /// It is the same for every layer.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_jam::AuthUser;
+///
+/// struct User { name: String }
+///
+/// // A layer does this.
+/// let user = AuthUser::new(Arc::new(User { name: "Alice".into() }));
+/// let mut request = http::Request::new(());
+/// request.extensions_mut().insert(user);
+///
+/// // In axum a handler takes it as an argument. Elsewhere:
+/// let user = request.extensions().get::<AuthUser<User>>().expect("a layer inserted it");
+/// assert_eq!(user.name, "Alice");
+/// ```
+#[doc(alias("current user", "principal"))]
 pub struct AuthUser<U>(Arc<U>);
 
 impl<U> AuthUser<U> {

@@ -30,6 +30,25 @@ use crate::{
 /// together.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
+///
+/// ```
+/// use std::net::IpAddr;
+/// use tower_jam::{
+///     Accounts, Claims, Secret, TokenPair,
+///     account::{Credentials, LoginError, NewDevice, Origin},
+/// };
+///
+/// async fn login(
+///     accounts: &Accounts<Claims>,
+///     name: String,
+///     password: String,
+///     address: IpAddr,
+/// ) -> Result<TokenPair, LoginError> {
+///     let credentials = Credentials { name, password: Secret::new(password) };
+///     accounts.login(&credentials, &Origin::new(address), NewDevice::default()).await
+/// }
+/// ```
+#[doc(alias("login", "logout", "sign in", "lockout"))]
 pub struct Accounts<U> {
     pub(crate) inner: Arc<AccountsInner<U>>,
 }
@@ -282,6 +301,7 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// # Errors
     ///
     /// When a store does not answer. Some of them may then still be valid, so call it again.
+    #[doc(alias("logout", "log out everywhere"))]
     pub async fn revoke_all(&self, subject: &str) -> Result<(), StoreError> {
         self.revoke_everything(subject).await?;
         let event = self.event(EventKind::AllDevicesRevoked).of(subject);

@@ -26,6 +26,7 @@ use crate::{
 /// [`AuthLayer`](super::AuthLayer).
 ///
 /// The guard decides before the inner service is called, and therefore before a body is read.
+#[doc(alias("permission", "authorization", "rbac"))]
 #[derive(Debug)]
 #[must_use]
 pub struct GuardLayer<G, R = HttpResponder> {

@@ -33,6 +33,32 @@ use crate::{
 /// Issues pairs of access and refresh tokens, exchanges them, and revokes devices.
 ///
 /// This type is a handle; cloning it is cheap. See the [module](super) for the rules.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_jam::{
+///     Algorithm, Claims, Env, Grant, Jwt, Key, KeyRing, MasterSecret, StoreError, TokenPairs,
+///     store::MemoryStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Arc::new(MemoryStore::new());
+/// let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+/// let keys = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
+/// let jwt = Jwt::<Claims>::builder(keys).env(&env).audience("api").build()?;
+/// let users = |id: String| async move {
+///     Ok::<_, StoreError>(Some(Grant::new(id, Claims::new())))
+/// };
+/// let pairs = TokenPairs::builder(&env, jwt, users).build()?;
+///
+/// let pair = pairs.issue(Grant::new("42", Claims::new())).device_name("Phone").await?;
+/// let next = pairs.refresh(pair.refresh_token.expose(), None).await?;
+/// assert!(pairs.verify(next.access_token.expose()).await.is_ok());
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("refresh token", "device", "rotation", "remember me"))]
 pub struct TokenPairs<U = Claims> {
     pub(super) inner: Arc<TokenPairsInner<U>>,
 }
@@ -120,6 +146,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// # Errors
     ///
     /// Returns an error if the store does not answer.
+    #[doc(alias("logout", "log out everywhere"))]
     pub async fn revoke_all(&self, subject: &str) -> Result<usize, StoreError> {
         let revoked = self.end_all(subject).await?;
         self.emit(EventKind::AllDevicesRevoked, subject, None);

@@ -40,6 +40,20 @@ use http::StatusCode;
 use crate::error::{BoxError, IssueError, StoreError};
 
 /// The reason why a request is not admitted.
+///
+/// ```
+/// use tower_jam::Rejection;
+///
+/// fn withdraw(balance: u64, amount: u64) -> Result<u64, Rejection> {
+///     balance.checked_sub(amount).ok_or_else(|| Rejection::insufficient("the balance is too low"))
+/// }
+///
+/// let rejection = withdraw(1, 2).unwrap_err();
+/// assert_eq!((rejection.status().as_u16(), rejection.grpc_code()), (403, 7));
+/// // The caller does not see the reason.
+/// assert!(!rejection.message().contains("balance"));
+/// ```
+#[doc(alias("unauthorized", "forbidden", "401", "403", "problem"))]
 #[derive(Debug)]
 pub struct Rejection {
     kind: RejectionKind,

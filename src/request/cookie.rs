@@ -30,6 +30,19 @@ use http::{HeaderMap, HeaderValue, header};
 use crate::{error::ConfigError, rejection::Rejection};
 
 /// The name and the attributes of a credential cookie.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_jam::CookieSpec;
+///
+/// let cookie = CookieSpec::new("__Host-sid")?.set("abc", Duration::from_secs(60))?;
+/// assert_eq!(
+///     cookie,
+///     "__Host-sid=abc; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure",
+/// );
+/// # Ok::<(), tower_jam::ConfigError>(())
+/// ```
+#[doc(alias("samesite", "httponly", "csrf"))]
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct CookieSpec {

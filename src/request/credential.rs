@@ -55,6 +55,17 @@ use crate::{
 /// be bound to.
 ///
 /// `Debug` shows where it was found and nothing of its value.
+///
+/// ```
+/// use tower_jam::CredentialSource;
+///
+/// let request = http::Request::builder().header("authorization", "Bearer abc").body(())?;
+/// let (parts, ()) = request.into_parts();
+/// let credential = CredentialSource::bearer().find(&parts)?.expect("there is one");
+/// assert_eq!(credential.expose(), "abc");
+/// assert!(!format!("{credential:?}").contains("abc"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Credential {
     text: HeaderText,
@@ -142,6 +153,19 @@ impl fmt::Debug for Credential {
 }
 
 /// The places of a request in which to look for a credential.
+///
+/// ```
+/// use http::HeaderName;
+/// use tower_jam::CredentialSource;
+///
+/// // A cookie, or a header of its own, or `Authorization: Bearer`.
+/// let source = CredentialSource::cookie("jwt")?
+///     .or(CredentialSource::header(HeaderName::from_static("x-token")))
+///     .or(CredentialSource::bearer());
+/// # drop(source);
+/// # Ok::<(), tower_jam::ConfigError>(())
+/// ```
+#[doc(alias("bearer", "authorization", "cookie", "header"))]
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct CredentialSource {

@@ -101,6 +101,17 @@ impl<T: Zeroize + AsRef<[u8]>> Eq for Secret<T> {}
 /// | pending logins, logins with a provider | – | the user begins again |
 /// | remembered and known devices | – | a code is required again; the device is unknown |
 /// | hashes with a pepper | at a login | 503, until the pepper is accepted again |
+///
+/// ```
+/// use tower_jam::MasterSecret;
+///
+/// // Read from a file or a variable in a real program.
+/// let secret = MasterSecret::new(b"6f1a3c0cd1d6f4a9d3f4b1f8f2a7e0b95c3d8e7f6a1b2c4d")?;
+/// assert!(MasterSecret::new(b"a password").is_err());
+/// # drop(secret);
+/// # Ok::<(), tower_jam::ConfigError>(())
+/// ```
+#[doc(alias("secret key", "rotation"))]
 #[derive(Clone, Debug)]
 pub struct MasterSecret {
     active: Secret<Vec<u8>>,

@@ -107,6 +107,25 @@ use crate::{
 ///
 /// It is a handle: cloning it is cheap. All engines and nodes with the same issuer, mode and store
 /// share their list.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_jam::{Clock, Env, MasterSecret, SystemClock, TokenList, store::MemoryStore};
+/// use tower_jam::token::TokenId;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Arc::new(MemoryStore::new());
+/// let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+/// let list = TokenList::deny(&env).build()?;
+///
+/// let token = TokenId::new("its jti", SystemClock.now().after(list.max_ttl()));
+/// list.add(&token).await?;
+/// assert!(list.check(&token).await?, "it is on the list");
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("blacklist", "whitelist", "denylist", "revocation", "logout"))]
 #[derive(Clone)]
 pub struct TokenList {
     inner: Arc<TokenListInner>,
