@@ -27,27 +27,35 @@
 pub mod getting_started {}
 
 #[doc = include_str!("sessions.md")]
+#[doc(alias("cookie", "login", "logout", "remember me"))]
 pub mod sessions {}
 
 #[doc = include_str!("tokens.md")]
+#[doc(alias("jwt", "bearer", "jwks"))]
 pub mod tokens {}
 
 #[doc = include_str!("accounts.md")]
+#[doc(alias("password", "lockout", "login"))]
 pub mod accounts {}
 
 #[doc = include_str!("devices.md")]
+#[doc(alias("refresh token", "logout"))]
 pub mod devices {}
 
 #[doc = include_str!("second_factor.md")]
+#[doc(alias("mfa", "2fa", "step-up", "totp"))]
 pub mod second_factor {}
 
 #[doc = include_str!("providers.md")]
+#[doc(alias("oidc", "sso", "social login"))]
 pub mod providers {}
 
 #[doc = include_str!("resource_servers.md")]
+#[doc(alias("oidc", "keycloak"))]
 pub mod resource_servers {}
 
 #[doc = include_str!("stores_and_outages.md")]
+#[doc(alias("redis", "postgresql"))]
 pub mod stores_and_outages {}
 
 #[doc = include_str!("configuration.md")]
@@ -57,15 +65,18 @@ pub mod configuration {}
 pub mod testing {}
 
 #[doc = include_str!("behind_proxies.md")]
+#[doc(alias("cors", "csrf", "x-forwarded-for"))]
 pub mod behind_proxies {}
 
 #[doc = include_str!("hyper_and_tonic.md")]
+#[doc(alias = "grpc")]
 pub mod hyper_and_tonic {}
 
 #[doc = include_str!("defaults.md")]
 pub mod defaults {}
 
 #[doc = include_str!("from_axum_login.md")]
+#[doc(alias("tower-sessions", "migration"))]
 pub mod from_axum_login {}
 
 #[doc = include_str!("from_jam.md")]

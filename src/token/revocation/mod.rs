@@ -121,7 +121,7 @@ use crate::{
 ///
 /// let token = TokenId::new("its jti", SystemClock.now().after(list.max_ttl()));
 /// list.add(&token).await?;
-/// assert!(list.check(&token).await?, "it is on the list");
+/// assert!(!list.check(&token).await?, "it is on the deny list");
 /// # Ok(())
 /// # }
 /// ```
