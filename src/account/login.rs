@@ -32,21 +32,12 @@ use crate::{
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
 ///
 /// ```
-/// use std::net::IpAddr;
-/// use tower_jam::{
-///     Accounts, Claims, Secret, TokenPair,
-///     account::{Credentials, LoginError, NewDevice, Origin},
-/// };
-///
-/// async fn login(
-///     accounts: &Accounts<Claims>,
-///     name: String,
-///     password: String,
-///     address: IpAddr,
-/// ) -> Result<TokenPair, LoginError> {
-///     let credentials = Credentials { name, password: Secret::new(password) };
-///     accounts.login(&credentials, &Origin::new(address), NewDevice::default()).await
-/// }
+/// # use tower_jam::{Accounts, Claims, Secret, account::*};
+/// # async fn run(accounts: Accounts<Claims>, ip: std::net::IpAddr) -> Result<(), LoginError> {
+/// let credentials = Credentials { name: "alice".into(), password: Secret::new("…".into()) };
+/// let pair = accounts.login(&credentials, &Origin::new(ip), NewDevice::default()).await?;
+/// # Ok(())
+/// # }
 /// ```
 #[doc(alias("login", "logout", "sign in", "lockout"))]
 pub struct Accounts<U> {
@@ -301,7 +292,6 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// # Errors
     ///
     /// When a store does not answer. Some of them may then still be valid, so call it again.
-    #[doc(alias("logout", "log out everywhere"))]
     pub async fn revoke_all(&self, subject: &str) -> Result<(), StoreError> {
         self.revoke_everything(subject).await?;
         let event = self.event(EventKind::AllDevicesRevoked).of(subject);

@@ -51,7 +51,6 @@ use crate::{
 /// assert_eq!((public.kid(), public.can_sign()), ("2026-01", false));
 /// # Ok::<(), tower_jam::ConfigError>(())
 /// ```
-#[doc(alias("jwk", "pem", "hs256", "eddsa"))]
 #[derive(Clone)]
 pub struct Key {
     kid: Arc<str>,

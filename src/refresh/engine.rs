@@ -35,23 +35,9 @@ use crate::{
 /// This type is a handle; cloning it is cheap. See the [module](super) for the rules.
 ///
 /// ```
-/// use std::sync::Arc;
-/// use tower_jam::{
-///     Algorithm, Claims, Env, Grant, Jwt, Key, KeyRing, MasterSecret, StoreError, TokenPairs,
-///     store::MemoryStore,
-/// };
+/// use tower_jam::{Claims, Grant, TokenPairs};
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let store = Arc::new(MemoryStore::new());
-/// let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
-/// let keys = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
-/// let jwt = Jwt::<Claims>::builder(keys).env(&env).audience("api").build()?;
-/// let users = |id: String| async move {
-///     Ok::<_, StoreError>(Some(Grant::new(id, Claims::new())))
-/// };
-/// let pairs = TokenPairs::builder(&env, jwt, users).build()?;
-///
+/// # async fn run(pairs: TokenPairs<Claims>) -> Result<(), Box<dyn std::error::Error>> {
 /// let pair = pairs.issue(Grant::new("42", Claims::new())).device_name("Phone").await?;
 /// let next = pairs.refresh(pair.refresh_token.expose(), None).await?;
 /// assert!(pairs.verify(next.access_token.expose()).await.is_ok());
