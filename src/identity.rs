@@ -9,19 +9,16 @@ use crate::{clock::Timestamp, proof::ProofRecorder};
 
 /// Who the caller is, how that was proved, and what the caller may do. Cheap to clone.
 ///
-/// A layer inserts it into the request's extensions, beside the [`AuthUser`]. It is the same type
-/// for every engine. `Debug` shows nothing of the caller.
+/// A layer inserts it into the request's extensions. `Debug` shows nothing of the caller.
 ///
 /// ```
 /// use tower_jam::{Factor, Identity, Subject, Timestamp};
-///
 /// let login = Timestamp::from_secs(1_000);
 /// let identity = Identity::new(Subject::new("https://auth.acme.dev", "alice"), login)
 ///     .with_factor(Factor::Password, login)
 ///     .with_roles(["admin"]);
 /// assert!(identity.has_role("admin"));
 /// assert_eq!(identity.proved_at(&Factor::Password), Some(login));
-/// assert_eq!(identity.proved_at(&Factor::Otp), None);
 /// ```
 #[doc(alias("principal", "role", "scope", "permission"))]
 #[derive(Clone)]
@@ -268,8 +265,7 @@ impl Factor {
 
 /// The caller as the application's own type. It dereferences to `U` and serialises as `U`.
 ///
-/// It is the same for every layer. axum handlers take it as an argument; hyper and tonic handlers
-/// read it from the extensions of the request:
+/// It is the same for every layer. axum handlers take it as an argument. Elsewhere:
 ///
 /// ```
 /// # let mut request = http::Request::new(());
