@@ -39,7 +39,7 @@
 //!
 //! One middleware, [`AuthLayer`], implements this path. [`JwtLayer`], [`PasetoLayer`],
 //! [`SessionLayer`] and [`OtpGuard`] are names for it with an engine filled in. So a handler takes
-//! an [`AuthUser<U>`](AuthUser) and does not depend on how its caller logged in, and
+//! an [`AuthUser<U>`] and does not depend on how its caller logged in, and
 //! `jwt.or(sessions)` accepts either credential on one route.
 //!
 //! Authentication is required unless a layer is [optional](layer::AuthLayer::optional). A token
