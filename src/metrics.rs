@@ -7,16 +7,16 @@
 //!
 //! | name | kind | labels | what |
 //! |---|---|---|---|
-//! | [`REQUESTS`] | counter | `engine`, `outcome`, `reason` | requests that a layer has authenticated or rejected |
-//! | [`CHECK_SECONDS`] | histogram | `engine`, `outcome` | time from the arrival of a request at a layer to the decision |
-//! | [`STORE_CALLS`] | counter | `verb`, `outcome` | calls of a [`Metered`](crate::store::Metered) store |
+//! | [`REQUESTS`] | counter | `engine`, `outcome`, `reason` | requests that a layer decided |
+//! | [`CHECK_SECONDS`] | histogram | `engine`, `outcome` | from arrival to decision |
+//! | [`STORE_CALLS`] | counter | `verb`, `outcome` | calls of a [`Metered`] store |
 //! | [`STORE_SECONDS`] | histogram | `verb` | duration of these calls |
 //! | [`EVENTS`] | counter | `code` | [events](crate::event) by code |
 //!
 //! * `engine` is the [name](crate::Authenticate::name) of the engine that decided: `jwt`, `jwe`,
 //!   `paseto`, `sessions`, `otp`, `pairs`, `issuers`, `dpop`, `any` if a request to `a.or(b)` had
 //!   no credential for either, `custom` for an engine of the application without a name; `guard`
-//!   for a guard that rejected, and `none` if no engine was record_store_call.
+//!   for a guard that rejected, and `none` if no engine was asked.
 //! * `outcome` of a request is `authenticated`, `anonymous` or `refused`; `reason` is the
 //!   [code](crate::RejectionKind::code) of the rejection, or `none`.
 //! * `verb` is a method of [`Store`](crate::store::Store). `outcome` of a call is `ok`, even if a
@@ -24,6 +24,8 @@
 //!   that was cancelled by its caller is counted in neither.
 //!
 //! Recommended alert: any [`EVENTS`] with the code `reuse_detected`, `state_lost` or `otp_locked`.
+//!
+//! [`Metered`]: crate::store::Metered
 
 use std::time::Duration;
 

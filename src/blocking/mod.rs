@@ -31,7 +31,8 @@
 //!
 //! let worker = Worker::start()?;
 //! let store = Arc::new(MemoryStore::new());
-//! let sessions = worker.with(Sessions::<String>::builder(store, &MasterSecret::generate()).build()?);
+//! let sessions = Sessions::<String>::builder(store, &MasterSecret::generate()).build()?;
+//! let sessions = worker.with(sessions);
 //!
 //! let session = sessions.create(Grant::new("42", "Alice".to_owned()))?;
 //! let (_, data) = sessions.get(session.token.expose())?.expect("it was just created");

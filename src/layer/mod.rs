@@ -43,7 +43,10 @@
 //! ```
 //! use http::{Request, Response, StatusCode};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_jam::{Authenticate, Credential, CredentialSource, Identity, Rejection, Subject, Timestamp, Verified};
+//! use tower_jam::{
+//!     Authenticate, Credential, CredentialSource, Identity, Rejection, Subject, Timestamp,
+//!     Verified,
+//! };
 //! use tower_jam::{guard::role, layer::{AuthLayer, GuardLayer}};
 //! # use std::{convert::Infallible, sync::Arc};
 //! # type Body = http_body_util::Full<bytes::Bytes>;
@@ -72,9 +75,13 @@
 //! let service = ServiceBuilder::new()
 //!     .layer(AuthLayer::new(Demo))
 //!     .layer(GuardLayer::new(role("visitor")))
-//!     .service(service_fn(|_request: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::default())) }));
+//!     .service(service_fn(|_request: Request<Body>| async {
+//!         Ok::<_, Infallible>(Response::new(Body::default()))
+//!     }));
 //!
-//! let ask = |authorization: &str| Request::builder().header("authorization", authorization).body(Body::default());
+//! let ask = |authorization: &str| {
+//!     Request::builder().header("authorization", authorization).body(Body::default())
+//! };
 //! let granted = service.clone().oneshot(ask("Bearer letmein").unwrap()).await.unwrap();
 //! assert_eq!(granted.status(), StatusCode::OK);
 //! let refused = service.oneshot(ask("Bearer guess").unwrap()).await.unwrap();
@@ -163,13 +170,14 @@ pub type SessionLayer<U, R = HttpResponder> = AuthLayer<crate::session::Sessions
 ///
 /// | in the request | |
 /// |---|---|
-/// | a correct code in `X-OTP` | accepted; the identity has a [`Factor::Otp`](crate::Factor::Otp) with the current time, which an outer session stores under a new id |
+/// | a correct code in `X-OTP` | accepted, with a new [`Factor::Otp`](crate::Factor::Otp) |
 /// | a wrong, used or malformed code | 401 with the challenge of RFC 9470 |
 /// | a code while the user is locked | 429 |
 /// | no code, but a recent proof by one | accepted |
 /// | no code otherwise | 401 with the challenge of RFC 9470 |
 /// | no identity, or one of another issuer | 500: the layers are misconfigured |
 ///
+/// The factor of an accepted code has the current time. An outer session stores it under a new id.
 /// [`read_from`](AuthLayer::read_from) reads the code from another header.
 ///
 /// ```

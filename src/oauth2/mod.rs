@@ -69,9 +69,13 @@
 //!     .redirect_url("https://acme.dev/oauth/github/callback")
 //!     .build()?;
 //!
-//! // Redirect the browser to `url` with 303 and `set_cookie`. Pass its callback and its cookie to `finish`.
+//! // Redirect the browser to `url` with 303 and `set_cookie`. Pass its callback and its cookie to
+//! // `finish`.
 //! let started = oauth.authorize().return_to("/cart").await?;
-//! assert!(started.url.starts_with("https://github.com/login/oauth/authorize?response_type=code&client_id=client-id&state="));
+//! assert!(started.url.starts_with(concat!(
+//!     "https://github.com/login/oauth/authorize",
+//!     "?response_type=code&client_id=client-id&state="
+//! )));
 //! assert!(started.set_cookie.to_str()?.starts_with("__Host-oauth-"));
 //! # Ok(())
 //! # }

@@ -71,7 +71,8 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let otp = Otp::builder(Arc::new(MemoryStore::new()), &MasterSecret::generate(), "Acme").build()?;
+//! let store = Arc::new(MemoryStore::new());
+//! let otp = Otp::builder(store, &MasterSecret::generate(), "Acme").build()?;
 //!
 //! let enrollment = otp.enroll("42").account("alice@acme.dev").await?;
 //! assert!(enrollment.uri().expose().starts_with("otpauth://totp/Acme:alice%40acme.dev?secret="));

@@ -31,7 +31,8 @@
 //! ```
 //! # use std::sync::Arc;
 //! use tower_jam::{
-//!     Algorithm, Claims, Grant, Jwt, StoreKey, KeyRing, MasterSecret, layer::AuthLayer, store::MemoryStore, token::Dpop,
+//!     Algorithm, Claims, Grant, Jwt, StoreKey, KeyRing, MasterSecret, layer::AuthLayer,
+//!     store::MemoryStore, token::Dpop,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -43,7 +44,7 @@
 //! let store = Arc::new(MemoryStore::new());
 //! let dpop = Dpop::builder(store, &MasterSecret::generate(), "https://api.acme.dev").build()?;
 //!
-//! // In a login handler, after the password was checked: the key that signed the proof of the request.
+//! // In a login handler, after the password was checked: the key that signed the request's proof.
 //! let login = async |proof: &str| -> Result<_, Box<dyn std::error::Error>> {
 //!     let key = dpop.verify(proof, &http::Method::POST, "/login").await?;
 //!     Ok(jwt.issue(Grant::new("42", Claims::new())).bound_to(&key).await?)

@@ -66,7 +66,8 @@ impl<U> Jwt<U> {
     }
 
     /// Starts to build an engine for the access tokens of another party's issuer, such as
-    /// `https://id.acme.dev`: see [`from_issuer`](super::jwt::from_issuer). The audience must be set.
+    /// `https://id.acme.dev`: see [`from_issuer`](super::jwt::from_issuer). The audience must be
+    /// set.
     #[doc(alias("oidc", "sso", "keycloak", "auth0", "entra", "cognito"))]
     #[cfg(feature = "jwks")]
     pub fn from_issuer(issuer: &str) -> FromIssuer<U> {
@@ -93,8 +94,10 @@ impl<U: Serialize> Jwt<U> {
     /// # use tower_jam::{Claims, Grant, Jwt, Key, KeyRing};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(tower_jam::Algorithm::Hs256)?)).issuer("i").audience("a").build()?;
-    /// let token = jwt.issue(Grant::new("alice", Claims::new())).ttl(Duration::from_secs(60)).await?;
+    /// # let ring = KeyRing::new(Key::generate(tower_jam::Algorithm::Hs256)?);
+    /// # let jwt = Jwt::<Claims>::builder(ring).issuer("i").audience("a").build()?;
+    /// let grant = Grant::new("alice", Claims::new());
+    /// let token = jwt.issue(grant).ttl(Duration::from_secs(60)).await?;
     /// assert_eq!(jwt.verify(token.expose()).await?.identity().unwrap().subject().id(), "alice");
     /// # Ok(())
     /// # }

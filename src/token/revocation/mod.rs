@@ -54,7 +54,9 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let list = TokenList::deny(Arc::new(MemoryStore::new())).issuer("https://auth.acme.dev").build()?;
+//! let list = TokenList::deny(Arc::new(MemoryStore::new()))
+//!     .issuer("https://auth.acme.dev")
+//!     .build()?;
 //! let ring = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
 //! let jwt = Jwt::<Claims>::builder(ring)
 //!     .issuer("https://auth.acme.dev")
