@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 use tower_jam::{
-    Algorithm, AuthUser, Grant, Jwt, JwtLayer, Key, KeyRing, MasterSecret, SessionLayer, Sessions,
-    store::MemoryStore,
+    Algorithm, AuthUser, Env, Grant, Jwt, JwtLayer, Key, KeyRing, MasterSecret, SessionLayer,
+    Sessions, store::MemoryStore,
 };
 
 #[global_allocator]
@@ -136,7 +136,7 @@ fn jwt_layer(bencher: Bencher<'_, '_>, algorithm: Algorithm) {
 #[divan::bench(sample_size = 200)]
 fn session_layer(bencher: Bencher<'_, '_>) {
     let store = Arc::new(MemoryStore::new());
-    let sessions = Sessions::<User>::builder(store, &MasterSecret::generate())
+    let sessions = Sessions::<User>::builder(&Env::new("self", store, &MasterSecret::generate()))
         .build()
         .unwrap();
     let grant = Grant::new(

@@ -17,7 +17,7 @@ use std::{
 
 use divan::{AllocProfiler, Bencher, black_box};
 use tower_jam::{
-    Clock, MasterSecret, Otp, Timestamp,
+    Clock, Env, MasterSecret, Otp, Timestamp,
     otp::{Digest, OtpSecret, Totp},
     store::MemoryStore,
 };
@@ -60,7 +60,10 @@ fn one_code(bencher: Bencher<'_, '_>, digest: Digest) {
 
 fn enrolled(clock: &Arc<Periods>) -> (Otp, OtpSecret) {
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
-    let otp = Otp::builder(store, &MasterSecret::generate(), "Acme").clock(clock.clone());
+    let otp = Otp::builder(
+        &Env::new("self", store, &MasterSecret::generate()).with_clock(clock.clone()),
+        "Acme",
+    );
     let otp = otp.build().unwrap();
     let secret = runtime().block_on(async {
         let secret = otp.enroll("42").await.unwrap().secret().clone();

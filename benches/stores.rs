@@ -28,7 +28,7 @@ use fred::{
 use redb::{Database, ReadableDatabase, TableDefinition};
 use support::{postgres, process::Folder, redis};
 use tower_jam::{
-    Algorithm, Claims, Clock, Grant, Jwt, Key, KeyRing, MasterSecret, Sessions, SystemClock,
+    Algorithm, Claims, Clock, Env, Grant, Jwt, Key, KeyRing, MasterSecret, Sessions, SystemClock,
     TokenPairs,
     store::{
         self, FileStore, MemoryStore, NearCache, PostgresStore, RedisStore, Store, When, Write,
@@ -67,9 +67,13 @@ async fn refreshes() {
             .build()
             .unwrap();
         let users = |subject: String| async { Ok(Some(Grant::new(subject, Claims::new()))) };
-        let pairs = TokenPairs::builder(jwt, store, &MasterSecret::generate(), users)
-            .build()
-            .unwrap();
+        let pairs = TokenPairs::builder(
+            &Env::new("https://auth.acme.dev", store, &MasterSecret::generate()),
+            jwt,
+            users,
+        )
+        .build()
+        .unwrap();
         let mut rates = Vec::new();
         for run in 0..RUNS {
             let mut tokens = Vec::new();
@@ -103,9 +107,13 @@ async fn refreshes() {
 /// Returns a record as the engine stores it, of a user with a name.
 async fn session_record() -> Vec<u8> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let sessions = Sessions::<String>::builder(Arc::clone(&store), &MasterSecret::generate())
-        .build()
-        .unwrap();
+    let sessions = Sessions::<String>::builder(&Env::new(
+        "self",
+        Arc::clone(&store),
+        &MasterSecret::generate(),
+    ))
+    .build()
+    .unwrap();
     sessions
         .create(Grant::new("alice", "Alice".to_owned()))
         .await

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use http::{Extensions, HeaderMap};
 
 use crate::{
-    identity::{AuthUser, EngineChosen, Identity, UserType},
+    identity::Identity,
     proof::{ProofRecorder, RememberProof},
     rejection::{Rejection, RejectionKind},
     request::credential::{Credential, CredentialSource},
@@ -113,11 +113,11 @@ pub trait Authenticate: Clone + Send + Sync + 'static {
 /// The result of a successful authentication. `Debug` shows nothing of the user.
 #[must_use]
 pub struct Verified<U> {
-    identity: Option<Identity>,
-    user: Option<Arc<U>>,
-    attachments: Option<Attach>,
-    proof_recorder: Option<ProofRecorder>,
-    on_response: Option<Arc<dyn OnResponse>>,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) user: Option<Arc<U>>,
+    pub(crate) attachments: Option<Attach>,
+    pub(crate) proof_recorder: Option<ProofRecorder>,
+    pub(crate) on_response: Option<Arc<dyn OnResponse>>,
 }
 
 /// Inserts the attached values into the request's extensions. One allocation; an `Extensions` map
@@ -186,32 +186,6 @@ impl<U> Verified<U> {
     #[must_use]
     pub const fn user(&self) -> Option<&Arc<U>> {
         self.user.as_ref()
-    }
-}
-
-impl<U: Send + Sync + 'static> Verified<U> {
-    /// Inserts everything into a request's extensions and returns the hook.
-    pub(crate) fn insert_into(self, extensions: &mut Extensions) -> Option<Arc<dyn OnResponse>> {
-        let outer_type = extensions.get::<Identity>().and_then(Identity::user_type);
-        if let Some(mut identity) = self.identity {
-            identity.proof_recorder = self.proof_recorder.or(identity.proof_recorder);
-            let user_type = match self.user {
-                Some(_) => Some(UserType::of::<U>()),
-                None => outer_type,
-            };
-            extensions.insert(identity.with_user_type(user_type));
-        }
-        if let Some(user) = self.user {
-            // Otherwise a handler could act for the outer caller with the permissions of this one.
-            if let Some(outer) = outer_type {
-                (outer.remove)(extensions);
-            }
-            extensions.insert(AuthUser::new(user));
-        }
-        if let Some(attach) = self.attachments {
-            attach(extensions);
-        }
-        self.on_response
     }
 }
 
@@ -331,3 +305,8 @@ where
         }
     }
 }
+
+/// Marks a request whose caller chose between two engines, so that what the other engine would have
+/// attached is missing through no fault of the service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EngineChosen;

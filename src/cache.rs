@@ -13,14 +13,17 @@ use std::{
     collections::HashMap,
     fmt,
     hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
-use crate::secret::{Secret, equal};
+use crate::{
+    secret::{Secret, equal},
+    store::sharded::Sharded,
+};
 
 /// Values by the secret texts from which they follow.
 pub(crate) struct Cache<V> {
-    shards: Box<[Mutex<CacheShard<V>>]>,
+    shards: Sharded<CacheShard<V>>,
     hashing: RandomState,
     /// Returns where the unpredictable part of a text (a signature or a keyed tag) ends.
     end: fn(&str) -> usize,
@@ -38,7 +41,7 @@ impl<V> Cache<V> {
     /// be the same in many texts.
     pub(crate) fn new(end: fn(&str) -> usize) -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shards: Sharded::new(SHARDS, |_| CacheShard::default()),
             hashing: RandomState::new(),
             end,
         }
@@ -46,7 +49,7 @@ impl<V> Cache<V> {
 
     pub(crate) fn get(&self, text: &str) -> Option<Arc<V>> {
         let hash = self.hash(text);
-        let shard = self.shard(hash);
+        let shard = self.shards.of_hash(hash);
         let entry = shard.get(&hash)?;
         equal(entry.text.expose().as_bytes(), text.as_bytes()).then(|| Arc::clone(&entry.value))
     }
@@ -54,7 +57,7 @@ impl<V> Cache<V> {
     pub(crate) fn insert(&self, text: &str, value: Arc<V>) {
         let hash = self.hash(text);
         let text = Secret::new(text.to_owned());
-        let mut shard = self.shard(hash);
+        let mut shard = self.shards.of_hash(hash);
         if shard.len() >= ENTRIES_PER_SHARD && !shard.contains_key(&hash) {
             let evicted = shard.keys().next().copied();
             evicted.and_then(|evicted| shard.remove(&evicted));
@@ -64,21 +67,13 @@ impl<V> Cache<V> {
 
     pub(crate) fn remove(&self, text: &str) {
         let hash = self.hash(text);
-        self.shard(hash).remove(&hash);
+        self.shards.of_hash(hash).remove(&hash);
     }
 
     fn hash(&self, text: &str) -> u64 {
         let end = (self.end)(text);
         let hashed = &text.as_bytes()[end.saturating_sub(HASHED_BYTES)..end];
         self.hashing.hash_one(hashed)
-    }
-
-    fn shard(&self, hash: u64) -> MutexGuard<'_, CacheShard<V>> {
-        // The map uses the low bits of the hash, so the shard is selected by the high bits.
-        let shard = (hash >> 32) as usize % SHARDS;
-        self.shards[shard]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,11 +145,7 @@ mod tests {
             cache.insert(&number.to_string(), Arc::new(number));
             assert_eq!(cache.get(&number.to_string()).as_deref(), Some(&number));
         }
-        let held: usize = cache
-            .shards
-            .iter()
-            .map(|shard| shard.lock().unwrap().len())
-            .sum();
+        let held: usize = cache.shards.iter().map(|shard| shard.len()).sum();
         assert!(held <= SHARDS * ENTRIES_PER_SHARD, "{held}");
         assert!(held > SHARDS * ENTRIES_PER_SHARD / 2, "{held}");
     }
@@ -167,7 +158,7 @@ mod tests {
             text: Secret::new("alice".to_owned()),
             value: Arc::new(1),
         };
-        cache.shard(hash).insert(hash, entry);
+        cache.shards.of_hash(hash).insert(hash, entry);
         assert!(cache.get("bob").is_none());
     }
 }

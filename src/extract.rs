@@ -43,10 +43,10 @@ use axum_core::{
 use http::request::Parts;
 
 #[cfg(feature = "session")]
-use crate::identity::EngineChosen;
+use crate::authenticate::EngineChosen;
 use crate::{
-    identity::{Anonymous, AuthUser, Identity},
-    layer::{HttpResponder, RequestContext, Respond},
+    identity::{AuthUser, Identity},
+    layer::{HttpResponder, RequestContext, Respond, presence},
     rejection::Rejection,
 };
 
@@ -132,26 +132,27 @@ fn user<U: Send + Sync + 'static>(parts: &Parts) -> Result<Option<AuthUser<U>>, 
         return Ok(Some(user.clone()));
     }
     let expected = type_name::<U>();
-    let Some(identity) = identity(parts, type_name::<AuthUser<U>>())? else {
+    if identity(parts, type_name::<AuthUser<U>>())?.is_none() {
         return Ok(None);
-    };
+    }
     // A user of another type must not count as absent, or a typo would turn every caller into a
     // guest.
-    Err(Rejection::misconfigured(match identity.user_type() {
-        Some(found) => {
-            let found = found.name;
-            format!(
-                "a handler takes AuthUser<{expected}>, but the layer provides AuthUser<{found}>"
-            )
-        }
-        None => format!("a handler takes AuthUser<{expected}>, but the layer provides no user"),
-    }))
+    Err(Rejection::misconfigured(
+        match presence::user_type_name(&parts.extensions) {
+            Some(found) => {
+                format!(
+                    "a handler takes AuthUser<{expected}>, but the layer provides AuthUser<{found}>"
+                )
+            }
+            None => format!("a handler takes AuthUser<{expected}>, but the layer provides no user"),
+        },
+    ))
 }
 
 fn identity(parts: &Parts, expected: &str) -> Result<Option<Identity>, Rejection> {
     match parts.extensions.get::<Identity>() {
         Some(identity) => Ok(Some(identity.clone())),
-        None if parts.extensions.get::<Anonymous>().is_some() => Ok(None),
+        None if presence::is_anonymous(&parts.extensions) => Ok(None),
         None => Err(Rejection::misconfigured(format!(
             "a handler takes {expected}, but no layer authenticates the request: add a JwtLayer or SessionLayer"
         ))),

@@ -1,11 +1,10 @@
 //! The verified identity of a caller: [`Identity`], and [`AuthUser`] as the application's own type.
 
-use std::{borrow::Cow, fmt, ops::Deref, sync::Arc};
+use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::Duration};
 
-use http::Extensions;
 use serde::{Serialize, Serializer};
 
-use crate::{clock::Timestamp, proof::ProofRecorder};
+use crate::clock::{SKEW, Timestamp};
 
 /// Who the caller is, how that was proved, and what the caller may do. Cheap to clone.
 ///
@@ -25,9 +24,6 @@ use crate::{clock::Timestamp, proof::ProofRecorder};
 pub struct Identity {
     inner: Arc<IdentityInner>,
     checked_at: Timestamp,
-    user_type: Option<UserType>,
-    /// What records its further proofs.
-    pub(crate) proof_recorder: Option<ProofRecorder>,
 }
 
 #[derive(Clone)]
@@ -55,8 +51,6 @@ impl Identity {
                 token_id: None,
             }),
             checked_at,
-            user_type: None,
-            proof_recorder: None,
         }
     }
 
@@ -170,14 +164,16 @@ impl Identity {
         self
     }
 
-    /// The type of the [`AuthUser`] beside it.
-    pub(crate) const fn user_type(&self) -> Option<UserType> {
-        self.user_type
-    }
-
-    pub(crate) const fn with_user_type(mut self, user_type: Option<UserType>) -> Self {
-        self.user_type = user_type;
-        self
+    /// Returns whether a proof by `factor` was given less than `within` before this request was
+    /// checked.
+    ///
+    /// A proof that is more than half a minute in the future comes from a wrong clock and is not
+    /// fresh.
+    #[must_use]
+    pub fn is_fresh(&self, factor: &Factor, within: Duration) -> bool {
+        let now = self.checked_at();
+        self.proved_at(factor)
+            .is_some_and(|at| at <= now.after(SKEW) && now.since(at) < within)
     }
 }
 
@@ -315,38 +311,6 @@ impl<U> fmt::Debug for AuthUser<U> {
         write!(f, "AuthUser<{}>(..)", std::any::type_name::<U>())
     }
 }
-
-/// The type parameter of the [`AuthUser`] in the extensions.
-#[derive(Clone, Copy)]
-pub(crate) struct UserType {
-    /// For the message about a mismatch.
-    #[cfg_attr(
-        not(feature = "axum"),
-        allow(dead_code, reason = "extractors write that message")
-    )]
-    pub(crate) name: &'static str,
-    /// Removes the user from the extensions.
-    pub(crate) remove: fn(&mut Extensions),
-}
-
-impl UserType {
-    pub(crate) fn of<U: Send + Sync + 'static>() -> Self {
-        Self {
-            name: std::any::type_name::<U>(),
-            remove: |extensions| drop(extensions.remove::<AuthUser<U>>()),
-        }
-    }
-}
-
-/// Marks a request whose caller chose between two engines, so that what the other engine would have
-/// attached is missing through no fault of the service.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct EngineChosen;
-
-/// Marks a request that a layer accepted without an identity, so that a guard or an extractor can
-/// distinguish an anonymous caller from a missing layer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Anonymous;
 
 #[cfg(test)]
 mod tests {

@@ -187,6 +187,8 @@ mod clock;
 mod secret;
 mod error;
 #[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
+pub mod env;
+#[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
 pub mod event;
 #[cfg(feature = "metrics")]
 pub mod metrics;
@@ -213,6 +215,8 @@ pub use crate::{
     secret::{MasterSecret, Secret},
 };
 
+#[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
+pub use crate::env::Env;
 #[cfg(any(feature = "jwt", feature = "session"))]
 #[doc(inline)]
 pub use crate::grant::{Grant, ReadUser};

@@ -16,7 +16,7 @@
 //! * `engine` is the [name](crate::Authenticate::name) of the engine that decided: `jwt`, `jwe`,
 //!   `paseto`, `sessions`, `otp`, `pairs`, `issuers`, `dpop`, `any` if a request to `a.or(b)` had
 //!   no credential for either, `custom` for an engine of the application without a name; `guard`
-//!   for a guard that rejected, and `none` if no engine was asked.
+//!   for a guard that rejected, and `none` if no engine was called.
 //! * `outcome` of a request is `authenticated`, `anonymous` or `refused`; `reason` is the
 //!   [code](crate::RejectionKind::code) of the rejection, or `none`.
 //! * `verb` is a method of [`Store`](crate::store::Store). `outcome` of a call is `ok`, even if a

@@ -21,29 +21,11 @@
 //! assert!(!after(0).is_fresh(&Factor::Password, five_minutes));
 //! ```
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use http::Extensions;
 
-use crate::{
-    clock::{SKEW, Timestamp},
-    identity::{Factor, Identity},
-    rejection::Rejection,
-};
-
-impl Identity {
-    /// Returns whether a proof by `factor` was given less than `within` before this request was
-    /// checked.
-    ///
-    /// A proof that is more than half a minute in the future comes from a wrong clock and is not
-    /// fresh.
-    #[must_use]
-    pub fn is_fresh(&self, factor: &Factor, within: Duration) -> bool {
-        let now = self.checked_at();
-        self.proved_at(factor)
-            .is_some_and(|at| at <= now.after(SKEW) && now.since(at) < within)
-    }
-}
+use crate::{clock::Timestamp, identity::Factor, rejection::Rejection};
 
 /// Stores a proof beyond the request in which it was given, as sessions do.
 ///

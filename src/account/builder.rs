@@ -10,15 +10,8 @@ use super::{
     users::Users,
 };
 use crate::{
-    clock::{Clock, SystemClock},
-    error::ConfigError,
-    event::Events,
-    otp::Otp,
-    password::Passwords,
-    refresh::TokenPairs,
-    secret::tag::TagKey,
-    session::Sessions,
-    throttle::Throttle,
+    env::Env, error::ConfigError, otp::Otp, password::Passwords, refresh::TokenPairs,
+    secret::tag::TagKey, session::Sessions, throttle::Throttle,
 };
 
 /// Builds an [`Accounts`].
@@ -27,6 +20,7 @@ pub struct AccountsBuilder<U>(AccountsInner<U>);
 
 impl<U> AccountsBuilder<U> {
     pub(super) fn new(
+        env: &Env,
         users: Arc<dyn Users<U>>,
         passwords: Passwords,
         throttle: Throttle,
@@ -43,8 +37,8 @@ impl<U> AccountsBuilder<U> {
             pairs,
             sessions: None,
             second_factor: None,
-            events: Events::default(),
-            clock: Arc::new(SystemClock),
+            events: env.events.clone(),
+            clock: Arc::clone(&env.clock),
         })
     }
 
@@ -83,18 +77,6 @@ impl<U> AccountsBuilder<U> {
         let devices = RememberedDevices::new(pairs.secret(), pairs.issuer(), life);
         second.remembered = Some(devices);
         Ok(self)
-    }
-
-    /// Sends events to `events`. Default: only to `tracing`.
-    pub fn events(mut self, events: Events) -> Self {
-        self.0.events = events;
-        self
-    }
-
-    /// Sets the clock. Default: the system clock.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.0.clock = clock;
-        self
     }
 
     /// Checks that the engines belong together, and builds the accounts.

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    env::Env,
     error::StoreError,
     event::{Event, EventKind, EventSource, Events},
     identity::Factor,
@@ -73,12 +74,13 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// Returns a builder of accounts for `users`. `throttle` limits their attempts, and `pairs`
     /// issues their tokens. Build `pairs` with [`user_reader`] of the same users.
     pub fn builder(
+        env: &Env,
         users: Arc<dyn Users<U>>,
         passwords: Passwords,
         throttle: Throttle,
         pairs: TokenPairs<U>,
     ) -> AccountsBuilder<U> {
-        AccountsBuilder::new(users, passwords, throttle, pairs)
+        AccountsBuilder::new(env, users, passwords, throttle, pairs)
     }
 
     /// Returns the issuer, which is that of the token pairs.

@@ -202,7 +202,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
 //! let passwords = Passwords::builder().build()?;
-//! let users = StoreUsers::new(store.clone(), &secret, "https://auth.acme.dev");
+//! let users = StoreUsers::new(&tower_jam::Env::new("https://auth.acme.dev", store.clone(), &secret));
 //! let hash = passwords.hash(&passwords.check_new("correct horse").await?).await?;
 //! users.add("alice", hash.expose(), ["editor"], Claims::new()).await?;
 //!
@@ -212,9 +212,9 @@
 //!     .audience("api")
 //!     .build()?;
 //! let reader = account::user_reader(users.clone());
-//! let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reader).build()?;
-//! let throttle = Throttle::builder(store, &secret).build();
-//! let accounts = Accounts::builder(users, passwords, throttle, pairs).build()?;
+//! let pairs = TokenPairs::builder(&tower_jam::Env::new("https://auth.acme.dev", store.clone(), &secret), jwt, reader).build()?;
+//! let throttle = Throttle::builder(&tower_jam::Env::new("https://auth.acme.dev", store, &secret)).build();
+//! let accounts = Accounts::builder(&tower_jam::Env::new("https://auth.acme.dev", store, &secret), users, passwords, throttle, pairs).build()?;
 //!
 //! let app: axum::Router = axum::Router::new().nest("/auth", routes::accounts(accounts));
 //! # Ok(())

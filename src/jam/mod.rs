@@ -107,7 +107,7 @@ impl<U> Jam<U> {
     /// Returns the store of all engines.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
-        &self.engines.store
+        &self.engines.env.store
     }
 
     /// Checks that the store answers, for a health check.
@@ -117,7 +117,7 @@ impl<U> Jam<U> {
     /// The error of the store, if it does not answer.
     pub async fn ready(&self) -> Result<(), StoreError> {
         let key = StoreKey::new(Namespace::new("ready"), &[b"ready"]);
-        self.engines.store.get(&key).await.map(|_| ())
+        self.engines.env.store.get(&key).await.map(|_| ())
     }
 
     /// Returns the engine of the table `jwt`.
@@ -337,7 +337,7 @@ impl<U> fmt::Debug for Jam<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Jam")
             .field("table", &self.engines.table)
-            .field("store", &self.engines.store)
+            .field("store", &self.engines.env.store)
             .finish_non_exhaustive()
     }
 }

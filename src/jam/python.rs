@@ -191,7 +191,7 @@ impl<U> Jam<U> {
 
         Ok(match self.otp()?.scheme() {
             OtpScheme::Totp(totp) => {
-                let now = || self.engines.clock.now();
+                let now = || self.engines.env.clock.now();
                 totp.code(secret, factor.map_or_else(now, Timestamp::from_secs))
             }
             OtpScheme::Hotp(hotp) => hotp.code(secret, factor.unwrap_or_default()),

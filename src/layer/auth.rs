@@ -15,11 +15,12 @@ use tracing::Instrument;
 
 use super::{
     check::AuthTrace,
+    presence,
     respond::{HttpResponder, RequestContext, Respond},
 };
 use crate::{
     authenticate::{Authenticate, OnResponse, Verified},
-    identity::{Anonymous, Identity},
+    identity::Identity,
     rejection::{Rejection, RejectionKind},
     request::{
         credential::{Credential, CredentialSource},
@@ -183,8 +184,7 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
         trace: &mut AuthTrace,
     ) -> Result<Hook, Rejection> {
         let outer = request.extensions.get::<Identity>().cloned();
-        let recorder = outer.as_ref().and_then(|outer| outer.proof_recorder);
-        let is_anonymous = outer.is_none() && request.extensions.get::<Anonymous>().is_some();
+        let is_anonymous = outer.is_none() && presence::is_anonymous(&request.extensions);
         if is_anonymous && self.engine.builds_on_outer() {
             return Err(Rejection::missing());
         }
@@ -195,19 +195,13 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
         {
             cross_site::check(request)?;
         }
-        if let (Some(credential), Some(recorder)) = (&mut presented, recorder) {
-            credential.proof_recorder = recorder.find(&request.extensions);
+        if let Some(credential) = &mut presented {
+            credential.proof_recorder = presence::proof_recorder(&request.extensions);
         }
         trace.set_engine(self.engine.name(presented.as_ref()));
         let verified = self.verify(presented, outer).await?;
-        let has_identity =
-            verified.identity().is_some() || request.extensions.get::<Identity>().is_some();
         trace.accepted(verified.identity().is_some());
-        let hook = verified.insert_into(&mut request.extensions);
-        if !has_identity {
-            request.extensions.insert(Anonymous);
-        }
-        Ok(hook)
+        Ok(presence::insert(verified, &mut request.extensions))
     }
 
     /// Calls the engine. A request needs an identity, unless the layer is optional.

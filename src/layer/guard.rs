@@ -13,14 +13,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    check,
+    check, presence,
     respond::{HttpResponder, RequestContext, Respond},
 };
-use crate::{
-    guard::Guard,
-    identity::{Anonymous, Identity},
-    rejection::Rejection,
-};
+use crate::{guard::Guard, identity::Identity, rejection::Rejection};
 
 /// Admits requests whose identity satisfies a [`Guard`]. It goes inside an
 /// [`AuthLayer`](super::AuthLayer).
@@ -119,7 +115,7 @@ where
 fn decide(guard: &impl Guard, extensions: &Extensions) -> Result<(), Rejection> {
     match extensions.get::<Identity>() {
         Some(identity) => guard.check(identity),
-        None if extensions.get::<Anonymous>().is_some() => Err(Rejection::missing()),
+        None if presence::is_anonymous(extensions) => Err(Rejection::missing()),
         None => Err(Rejection::misconfigured(
             "a GuardLayer has no authentication outside it: add a JwtLayer or SessionLayer after it with `.layer()` or `.route_layer()`, or before it in a ServiceBuilder",
         )),

@@ -93,6 +93,7 @@ mod auth;
 mod check;
 mod extension;
 mod guard;
+pub(crate) mod presence;
 mod respond;
 
 #[cfg(feature = "axum")]

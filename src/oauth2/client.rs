@@ -19,12 +19,13 @@ use super::{
 #[cfg(feature = "account")]
 use crate::request::cookie::CookieSpec;
 use crate::{
-    clock::{Clock, SystemClock, Timestamp},
+    clock::{Clock, Timestamp},
+    env::Env,
     error::ConfigError,
     event::{Event, EventKind, Events},
     remote::fetch::UrlScheme,
     secret,
-    secret::{MasterSecret, Secret},
+    secret::Secret,
     store::Store,
 };
 
@@ -75,20 +76,13 @@ pub(super) struct OAuth2Inner {
 
 impl OAuth2 {
     /// Returns a builder of a client of `provider`. Logins in progress are sealed by a key derived
-    /// from `secret`; `store` records which of them were used.
-    pub fn builder(
-        provider: Provider,
-        store: Arc<dyn Store>,
-        secret: &MasterSecret,
-    ) -> OAuth2Builder {
+    /// from the master secret; the store records which of them were used.
+    pub fn builder(env: &Env, provider: Provider) -> OAuth2Builder {
         OAuth2Builder {
+            env: env.clone(),
             provider,
-            store,
-            secret: secret.clone(),
             redirect_url: None,
             default_page: "/".to_owned(),
-            clock: Arc::new(SystemClock),
-            events: Events::default(),
         }
     }
 
@@ -209,13 +203,10 @@ impl OAuth2Inner {
 #[must_use]
 #[derive(Clone)]
 pub struct OAuth2Builder {
+    env: Env,
     provider: Provider,
-    store: Arc<dyn Store>,
-    secret: MasterSecret,
     redirect_url: Option<String>,
     default_page: String,
-    clock: Arc<dyn Clock>,
-    events: Events,
 }
 
 impl OAuth2Builder {
@@ -229,18 +220,6 @@ impl OAuth2Builder {
     /// Sets the page after a login that names none, or an invalid one. Default: `/`.
     pub fn default_page(mut self, path: &str) -> Self {
         self.default_page = path.to_owned();
-        self
-    }
-
-    /// Sets the clock. Default: the operating system's.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Sets where events about logins go. Default: `tracing` only.
-    pub fn events(mut self, events: Events) -> Self {
-        self.events = events;
         self
     }
 
@@ -269,15 +248,16 @@ impl OAuth2Builder {
             "__Host-oauth-"
         };
         let settings = Arc::clone(&self.provider.inner);
-        let wire = Wire::new(settings, Arc::clone(&self.clock), &redirect_url);
+        let wire = Wire::new(settings, Arc::clone(&self.env.clock), &redirect_url);
         Ok(OAuth2 {
             inner: Arc::new(OAuth2Inner {
                 provider: self.provider,
-                store: self.store,
-                clock: self.clock,
-                events: self.events,
+                store: self.env.store,
+                clock: self.env.clock,
+                events: self.env.events,
                 // The redirect URL identifies the application.
                 seal_keys: self
+                    .env
                     .secret
                     .keys("tower-jam oauth flow", redirect_url.as_str()),
                 cookie_prefix,

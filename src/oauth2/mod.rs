@@ -65,7 +65,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let github = Provider::github("client-id", "client-secret").build()?;
-//! let oauth = OAuth2::builder(github, Arc::new(MemoryStore::new()), &MasterSecret::generate())
+//! let oauth = OAuth2::builder(&tower_jam::Env::new("self", Arc::new(MemoryStore::new()), &MasterSecret::generate()), github)
 //!     .redirect_url("https://acme.dev/oauth/github/callback")
 //!     .build()?;
 //!

@@ -1,6 +1,6 @@
 //! The settings of the OTP engine, with their defaults and reasons.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use super::{
     decide::OtpPolicy,
@@ -10,36 +10,24 @@ use super::{
     secret::{DEFAULT_BYTES, MAXIMUM_BYTES, MINIMUM_BYTES},
     uri::MAX_SERVICE_BYTES,
 };
-use crate::{
-    clock::{Clock, SystemClock},
-    error::ConfigError,
-    event::Events,
-    secret::MasterSecret,
-    store::Store,
-};
+use crate::{env::Env, error::ConfigError};
 
 /// Builds an [`Otp`].
 #[must_use]
 pub struct OtpBuilder {
-    store: Arc<dyn Store>,
-    secret: MasterSecret,
+    env: Env,
     service: String,
-    issuer: String,
     scheme: OtpScheme,
     secret_bits: usize,
     policy: OtpPolicy,
     fresh: Duration,
-    clock: Arc<dyn Clock>,
-    events: Events,
 }
 
 impl OtpBuilder {
-    pub(super) fn new(store: Arc<dyn Store>, secret: &MasterSecret, service: String) -> Self {
+    pub(super) fn new(env: &Env, service: String) -> Self {
         Self {
-            store,
-            secret: secret.clone(),
+            env: env.clone(),
             service,
-            issuer: "self".to_owned(),
             scheme: OtpScheme::Totp(Totp::new()),
             secret_bits: 8 * DEFAULT_BYTES,
             policy: OtpPolicy {
@@ -51,16 +39,7 @@ impl OtpBuilder {
                 pending: DEFAULT_PENDING,
             },
             fresh: DEFAULT_FRESH,
-            clock: Arc::new(SystemClock),
-            events: Events::default(),
         }
-    }
-
-    /// Sets the issuer of the identities that [`OtpGuard`](crate::OtpGuard) accepts: that of your
-    /// tokens and sessions. Default: `self`, as for sessions.
-    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.issuer = issuer.into();
-        self
     }
 
     /// Sets how the codes of new enrollments are generated; existing ones keep theirs. Default:
@@ -123,18 +102,6 @@ impl OtpBuilder {
         self
     }
 
-    /// Sets the source of time. Default: the operating system.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Sets where events are reported. Default: `tracing` only.
-    pub fn events(mut self, events: Events) -> Self {
-        self.events = events;
-        self
-    }
-
     /// Checks the settings.
     ///
     /// # Errors
@@ -160,7 +127,7 @@ impl OtpBuilder {
                 "service",
                 "is not 1 to 64 bytes without a colon",
             ),
-            (!self.issuer.is_empty(), "issuer", "is empty"),
+            (!self.env.issuer.is_empty(), "issuer", "is empty"),
             (
                 bits.contains(&self.secret_bits) && self.secret_bits.is_multiple_of(8),
                 "secret_bits",
@@ -190,16 +157,16 @@ impl OtpBuilder {
             return Err(ConfigError::new(setting, reason));
         }
         Ok(Otp::new(OtpInner {
-            store: self.store,
-            clock: self.clock,
-            keys: OtpRecordKeys::new(&self.secret, &self.issuer),
+            store: self.env.store,
+            clock: self.env.clock,
+            keys: OtpRecordKeys::new(&self.env.secret, &self.env.issuer),
             service: self.service,
-            issuer: self.issuer,
+            issuer: self.env.issuer,
             scheme: self.scheme,
             secret_bytes: self.secret_bits / 8,
             policy: self.policy,
             fresh: self.fresh,
-            events: self.events,
+            events: self.env.events,
         }))
     }
 }

@@ -15,11 +15,12 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
+    env::Env,
     error::StoreError,
     event::{Event, EventKind, Events},
     identity::{Factor, Identity},
     rejection::Rejection,
-    secret::{MasterSecret, Secret},
+    secret::Secret,
     store::{
         Entry, Namespace, Store, StoreKey, Write,
         swap::{Step, swap},
@@ -73,12 +74,8 @@ pub(super) struct OtpInner {
 impl Otp {
     /// Starts to build an engine with records in `store`, encrypted with keys from `secret`.
     /// `service` is the name that authenticators show beside the code.
-    pub fn builder(
-        store: Arc<dyn Store>,
-        secret: &MasterSecret,
-        service: impl Into<String>,
-    ) -> OtpBuilder {
-        OtpBuilder::new(store, secret, service.into())
+    pub fn builder(env: &Env, service: impl Into<String>) -> OtpBuilder {
+        OtpBuilder::new(env, service.into())
     }
 
     /// Returns the issuer of the users.

@@ -10,11 +10,10 @@ use super::{
     token::TokenKeys,
 };
 use crate::{
+    env::Env,
     error::ConfigError,
-    event::Events,
     grant::ReadUser,
-    secret::{MasterSecret, random, record::RecordKeys},
-    store::Store,
+    secret::{random, record::RecordKeys},
     token::Engine,
 };
 
@@ -37,21 +36,14 @@ pub enum RevocationCheck {
 #[must_use]
 pub struct TokenPairsBuilder<U> {
     access: Engine<U>,
-    store: Arc<dyn Store>,
+    env: Env,
     users: Arc<dyn ReadUser<U>>,
-    secret: MasterSecret,
     policy: DevicePolicy,
     blacklist: RevocationCheck,
-    events: Events,
 }
 
 impl<U> TokenPairsBuilder<U> {
-    pub(super) fn new(
-        access: Engine<U>,
-        store: Arc<dyn Store>,
-        secret: &MasterSecret,
-        users: Arc<dyn ReadUser<U>>,
-    ) -> Self {
+    pub(super) fn new(env: &Env, access: Engine<U>, users: Arc<dyn ReadUser<U>>) -> Self {
         let policy = DevicePolicy {
             idle: DEFAULT_IDLE,
             absolute: DEFAULT_ABSOLUTE,
@@ -63,13 +55,11 @@ impl<U> TokenPairsBuilder<U> {
             bind: FingerprintPolicy::default(),
         };
         Self {
+            env: env.clone(),
             access,
-            store,
             users,
-            secret: secret.clone(),
             policy,
             blacklist: RevocationCheck::default(),
-            events: Events::default(),
         }
     }
 
@@ -142,12 +132,6 @@ impl<U> TokenPairsBuilder<U> {
         self
     }
 
-    /// Sets where events go. Default: `tracing` only.
-    pub fn events(mut self, events: Events) -> Self {
-        self.events = events;
-        self
-    }
-
     /// Validates the settings and builds the engine.
     ///
     /// # Errors
@@ -183,22 +167,26 @@ impl<U> TokenPairsBuilder<U> {
         let reason = "token pairs need access tokens that state their issuer";
         let issuer = self.access.issuer();
         let issuer = issuer.ok_or_else(|| ConfigError::new("issuer", reason))?;
+        if issuer != self.env.issuer {
+            let reason = "is not that of the access tokens";
+            return Err(ConfigError::new("issuer", reason));
+        }
         Ok(TokenPairs::new(TokenPairsInner {
             issuer: issuer.to_owned(),
-            store: WatchedStore::new(Arc::clone(&self.store), self.access.clock()),
-            cached: self.store,
+            store: WatchedStore::new(Arc::clone(&self.env.store), self.access.clock()),
+            cached: self.env.store,
             node: u64::from_be_bytes(random()),
             clock: self.access.clock(),
-            keys: TokenKeys::new(&self.secret, issuer),
-            records: RecordKeys::new(&self.secret, "tower-jam devices", issuer),
-            fingerprints: FingerprintKeys::new(&self.secret, issuer),
+            keys: TokenKeys::new(&self.env.secret, issuer),
+            records: RecordKeys::new(&self.env.secret, "tower-jam devices", issuer),
+            fingerprints: FingerprintKeys::new(&self.env.secret, issuer),
             #[cfg(feature = "account")]
-            secret: self.secret,
+            secret: self.env.secret,
             access: self.access,
             users: self.users,
             policy: self.policy,
             blacklist: self.blacklist,
-            events: self.events,
+            events: self.env.events,
         }))
     }
 }

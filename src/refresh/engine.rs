@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
+    env::Env,
     error::StoreError,
     event::{Event, EventKind, Events},
     grant::{Grant, ReadUser},
@@ -91,12 +92,11 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// [`Jwt`](crate::Jwt) or a `Paseto`; its records are stored in `store`; the keys of its
     /// refresh tokens are derived from `secret`; and each refresh re-reads the user from `users`.
     pub fn builder(
+        env: &Env,
         access: impl Into<AccessTokens<U>>,
-        store: Arc<dyn Store>,
-        secret: &MasterSecret,
         users: impl ReadUser<U>,
     ) -> TokenPairsBuilder<U> {
-        TokenPairsBuilder::new(access.into().0, store, secret, Arc::new(users))
+        TokenPairsBuilder::new(env, access.into().0, Arc::new(users))
     }
 
     /// Revokes the device of `refresh_token`, which may have been replaced long ago. Returns

@@ -55,7 +55,8 @@
 //! ```
 //! # use std::sync::Arc;
 //! use tower_jam::{
-//!     Algorithm, Factor, Grant, Jwt, Key, KeyRing, MasterSecret, TokenPairs, store::MemoryStore,
+//!     Algorithm, Env, Factor, Grant, Jwt, Key, KeyRing, MasterSecret, TokenPairs,
+//!     store::MemoryStore,
 //! };
 //!
 //! #[derive(serde::Serialize, serde::Deserialize)]
@@ -73,7 +74,8 @@
 //! };
 //! # let users = move |subject: String| users(subject);
 //! let store = Arc::new(MemoryStore::new());
-//! let pairs = TokenPairs::builder(jwt, store, &MasterSecret::generate(), users).build()?;
+//! let env = Env::new("https://auth.acme.dev", store, &MasterSecret::generate());
+//! let pairs = TokenPairs::builder(&env, jwt, users).build()?;
 //!
 //! let alice = Grant::new("42", User { name: "Alice".into() }).factor(Factor::Password);
 //! let first = pairs.issue(alice).device_name("Firefox").await?;

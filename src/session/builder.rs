@@ -11,48 +11,32 @@ use super::{
     reread::{ReadUserSnapshot, RereadPolicy, SnapshotReader},
     token::{TEXT_BYTES, TagKeys},
 };
-use crate::{
-    clock::{Clock, SystemClock},
-    error::ConfigError,
-    event::Events,
-    grant::ReadUser,
-    request::cookie::CookieSpec,
-    secret::MasterSecret,
-    store::Store,
-};
+use crate::{env::Env, error::ConfigError, grant::ReadUser, request::cookie::CookieSpec};
 
 /// Builds a [`Sessions`].
 #[must_use]
 pub struct SessionsBuilder<U> {
-    store: Arc<dyn Store>,
-    secret: MasterSecret,
+    env: Env,
     cookie: Result<CookieSpec, ConfigError>,
     lifetime: Lifetime,
-    issuer: String,
     is_plain: bool,
     users: Option<Arc<dyn ReadUserSnapshot>>,
     user_max_age: Duration,
-    clock: Arc<dyn Clock>,
-    events: Events,
     user: PhantomData<fn() -> U>,
 }
 
 impl<U: 'static> SessionsBuilder<U> {
-    pub(super) fn new(store: Arc<dyn Store>, secret: &MasterSecret) -> Self {
+    pub(super) fn new(env: &Env) -> Self {
         Self {
-            store,
-            secret: secret.clone(),
+            env: env.clone(),
             cookie: CookieSpec::new(DEFAULT_COOKIE),
             lifetime: Lifetime {
                 idle: DEFAULT_IDLE,
                 absolute: DEFAULT_ABSOLUTE,
             },
-            issuer: "self".to_owned(),
             is_plain: false,
             users: None,
             user_max_age: DEFAULT_USER_MAX_AGE,
-            clock: Arc::new(SystemClock),
-            events: Events::default(),
             user: PhantomData,
         }
     }
@@ -77,14 +61,6 @@ impl<U: 'static> SessionsBuilder<U> {
         self
     }
 
-    /// Sets the issuer of the identities. Sessions of one issuer are absent for every other, even
-    /// on one store with one secret. Use the issuer of your tokens if one route accepts both;
-    /// `Accounts` requires that. Default: `self`.
-    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.issuer = issuer.into();
-        self
-    }
-
     /// Re-reads users from `users` while their sessions live, so that a user who is disabled or
     /// loses a role does not keep it until the session expires. Default: a session keeps its user
     /// as of the login.
@@ -101,18 +77,6 @@ impl<U: 'static> SessionsBuilder<U> {
     /// user table and the time that a lost role remains valid.
     pub const fn user_max_age(mut self, max_age: Duration) -> Self {
         self.user_max_age = max_age;
-        self
-    }
-
-    /// Sets the clock. Default: the operating system's.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Sets where events about logins, cycled ids and revocations go. Default: `tracing` only.
-    pub fn events(mut self, events: Events) -> Self {
-        self.events = events;
         self
     }
 
@@ -139,7 +103,7 @@ impl<U: 'static> SessionsBuilder<U> {
             let reason = format!("is {} seconds, less than `idle`", absolute.as_secs());
             return Err(ConfigError::new("absolute", reason));
         }
-        if self.issuer.is_empty() {
+        if self.env.issuer.is_empty() {
             return Err(ConfigError::new("issuer", "is empty"));
         }
         let cookie = self.cookie?;
@@ -147,13 +111,13 @@ impl<U: 'static> SessionsBuilder<U> {
         let max_age = self.user_max_age;
         let inner = SessionsInner {
             reread: self.users.map(|users| RereadPolicy::new(users, max_age)),
-            store: self.store,
-            clock: self.clock,
-            events: self.events,
-            tags: TagKeys::new(&self.secret, &self.issuer),
+            store: self.env.store,
+            clock: self.env.clock,
+            events: self.env.events,
+            tags: TagKeys::new(&self.env.secret, &self.env.issuer),
             cookie,
             lifetime: self.lifetime,
-            issuer: self.issuer,
+            issuer: self.env.issuer,
             is_plain: self.is_plain,
             user_type: TypeId::of::<U>(),
         };

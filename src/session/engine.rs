@@ -21,11 +21,11 @@ use super::{
 };
 use crate::{
     cache::Cache,
+    env::Env,
     error::{IssueError, StoreError},
     event::EventKind,
     grant::Grant,
-    secret::{MasterSecret, Secret},
-    store::Store,
+    secret::Secret,
 };
 
 /// Creates, finds, changes and revokes sessions whose users have the type `U`.
@@ -60,8 +60,8 @@ pub struct Sessions<U> {
 impl<U: Send + Sync + 'static> Sessions<U> {
     /// Returns a builder of an engine that stores its records in `store` and derives its keys from
     /// `secret`.
-    pub fn builder(store: Arc<dyn Store>, secret: &MasterSecret) -> SessionsBuilder<U> {
-        SessionsBuilder::new(store, secret)
+    pub fn builder(env: &Env) -> SessionsBuilder<U> {
+        SessionsBuilder::new(env)
     }
 
     /// Revokes the session of `token`, which may have been replaced since. Returns `false` if there

@@ -65,7 +65,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Arc::new(MemoryStore::new());
-//! let sessions = Sessions::<User>::builder(store, &MasterSecret::generate()).build()?;
+//! let sessions = Sessions::<User>::builder(&tower_jam::Env::new("self", store, &MasterSecret::generate())).build()?;
 //!
 //! // Read before the password check, so that a concurrent "log out everywhere" is not missed:
 //! let epoch = sessions.epoch("42").await?;

@@ -57,7 +57,6 @@ pub(crate) mod confirmed;
 mod entry;
 #[cfg(feature = "store-file")]
 mod file;
-mod hashing;
 mod key;
 mod memory;
 #[cfg(feature = "metrics")]
@@ -69,6 +68,7 @@ pub mod near;
 mod postgres;
 #[cfg(feature = "store-redis")]
 mod redis;
+pub(crate) mod sharded;
 #[cfg(any(feature = "jwt", feature = "otp", feature = "session"))]
 pub(crate) mod swap;
 #[cfg(any(feature = "jwt", feature = "otp", feature = "session"))]

@@ -8,6 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{FailingStore, ManualClock, request};
 use crate::{
     clock::{Clock, Timestamp},
+    env::Env,
     grant::Grant,
     key::{Algorithm, Key, KeyRing},
     secret::{MasterSecret, Secret},
@@ -56,13 +57,10 @@ impl<U: Send + Sync + 'static> TestJam<U> {
         let store = Arc::new(FailingStore::new(Arc::new(memory)));
         let secret = MasterSecret::generate();
         let jwt = jwt(KeyRing::new(key()), ISSUER, AUDIENCE, clock.clone());
-        let sessions = Sessions::builder(store.clone(), &secret)
-            .issuer(ISSUER)
-            .clock(clock.clone());
+        let env = Env::new(ISSUER, store.clone(), &secret).with_clock(clock.clone());
+        let sessions = Sessions::builder(&env);
         #[cfg(feature = "otp")]
-        let otp = crate::otp::Otp::builder(store.clone(), &secret, "Test")
-            .issuer(ISSUER)
-            .clock(clock.clone());
+        let otp = crate::otp::Otp::builder(&env, "Test");
         Self {
             jwt: jwt.build().expect(VALID),
             sessions: sessions.build().expect(VALID),

@@ -3,20 +3,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Budget, Throttle, ThrottleInner, TrustedProxies, device::DeviceTokens};
-use crate::{
-    clock::{Clock, SystemClock},
-    event::Events,
-    secret::MasterSecret,
-    store::Store,
-};
+use crate::env::Env;
 
 /// Builds a [`Throttle`].
 #[must_use]
 pub struct ThrottleBuilder {
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    secret: MasterSecret,
-    events: Events,
+    env: Env,
     purpose: &'static str,
     account: Budget,
     account_network: Budget,
@@ -28,12 +20,9 @@ pub struct ThrottleBuilder {
 }
 
 impl ThrottleBuilder {
-    pub(super) fn new(store: Arc<dyn Store>, secret: &MasterSecret) -> Self {
+    pub(super) fn new(env: &Env) -> Self {
         Self {
-            store,
-            clock: Arc::new(SystemClock),
-            secret: secret.clone(),
-            events: Events::default(),
+            env: env.clone(),
             purpose: "login",
             account: Budget::of(100),
             account_network: Budget::of(10),
@@ -105,26 +94,13 @@ impl ThrottleBuilder {
         self
     }
 
-    /// Sets the clock, which must be the store's. Default: the system clock.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Sends a [`Throttled`](crate::event::EventKind::Throttled) event, without a user name, for
-    /// each refused attempt. Default: only to `tracing`.
-    pub fn events(mut self, events: Events) -> Self {
-        self.events = events;
-        self
-    }
-
     /// Builds the throttle. Budgets are valid by their type.
     #[must_use]
     pub fn build(self) -> Throttle {
         Throttle(Arc::new(ThrottleInner {
-            store: self.store,
-            clock: self.clock,
-            events: self.events,
+            store: self.env.store,
+            clock: self.env.clock,
+            events: self.env.events,
             purpose: self.purpose,
             account: self.account,
             account_network: self.account_network,
@@ -134,7 +110,7 @@ impl ThrottleBuilder {
             proxies: self.proxies,
             // Accounts include their issuer in the account name.
             devices: DeviceTokens::new(
-                &self.secret,
+                &self.env.secret,
                 "tower-jam device token",
                 self.purpose,
                 self.device_life,

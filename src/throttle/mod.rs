@@ -14,10 +14,11 @@ pub use self::{address::TrustedProxies, budget::Budget, builder::ThrottleBuilder
 use self::{address::networks, device::DeviceTokens};
 use crate::{
     clock::{Clock, Timestamp},
+    env::Env,
     error::StoreError,
     event::{Event, EventKind, EventSource, Events},
     rejection::Rejection,
-    secret::{MasterSecret, Secret},
+    secret::Secret,
     store::{self, Namespace, Store, StoreKey},
 };
 
@@ -63,8 +64,8 @@ struct ThrottleInner {
 impl Throttle {
     /// Returns a builder of a throttle with counters in `store`, and with a key from `secret` for
     /// device tokens.
-    pub fn builder(store: Arc<dyn Store>, secret: &MasterSecret) -> ThrottleBuilder {
-        ThrottleBuilder::new(store, secret)
+    pub fn builder(env: &Env) -> ThrottleBuilder {
+        ThrottleBuilder::new(env)
     }
 
     /// Returns the client's address for a request with these headers from `peer`: the peer's own,

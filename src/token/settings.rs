@@ -167,6 +167,13 @@ macro_rules! settings {
                 self
             }
 
+            /// Takes issuer and clock from `env`, so that they are those of the other engines.
+            pub fn env(mut self, env: &crate::env::Env) -> Self {
+                self.settings.issuer = ExpectedClaim::This(env.issuer.clone());
+                self.settings.clock = std::sync::Arc::clone(&env.clock);
+                self
+            }
+
             /// Sets the source of time. Default: the operating system.
             pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
                 self.settings.clock = clock;

@@ -6,7 +6,7 @@ use axum::Router;
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tower_jam::{
-    Algorithm, Clock, Key, Secret, SystemClock,
+    Algorithm, Clock, Env, Key, Secret, SystemClock,
     routes::AccountRoutes,
     store::{MemoryStore, Store},
     testing::ManualClock,
@@ -68,8 +68,11 @@ async fn a_login_with_a_proof_is_bound_to_its_key() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let world = world_on(store.clone(), clock.clone()).await;
-    let dpop = Dpop::builder(store, &world.shared.secret, "https://auth.acme.dev");
-    let dpop = dpop.clock(clock).build().unwrap();
+    let dpop = Dpop::builder(
+        &Env::new("self", store, &world.shared.secret).with_clock(clock),
+        "https://auth.acme.dev",
+    );
+    let dpop = dpop.build().unwrap();
     let secret = Secret::new(SECRET.to_owned());
     let routes = AccountRoutes::builder(world.accounts.clone()).dpop(dpop);
     let app = world.mount(routes.service("billing", &secret).unwrap().build());
@@ -158,8 +161,11 @@ async fn watched(asks: bool) -> (Arc<ProbeStore>, World, Router) {
     let memory = MemoryStore::new().with_clock(clock.clone());
     let store = Arc::new(ProbeStore::new(memory));
     let world = world_on(store.clone(), clock.clone()).await;
-    let dpop = Dpop::builder(store.clone(), &world.shared.secret, "https://auth.acme.dev");
-    let mut dpop = dpop.clock(clock);
+    let dpop = Dpop::builder(
+        &Env::new("self", store.clone(), &world.shared.secret).with_clock(clock),
+        "https://auth.acme.dev",
+    );
+    let mut dpop = dpop;
     if asks {
         dpop = dpop.require_nonce();
     }

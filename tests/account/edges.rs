@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 use tokio::{sync::Barrier, task::JoinSet};
 use tower_jam::{
-    Claims, Clock, MasterSecret, Secret, SystemClock,
+    Claims, Clock, Env, MasterSecret, Secret, SystemClock,
     account::{Accounts, Credentials, LoginError, NewDevice, Origin, Users},
     event::EventKind,
     routes,
@@ -199,11 +199,12 @@ async fn what_another_site_caused_is_refused_with_a_problem() {
 async fn an_address_that_the_client_made_up_is_not_counted_by() {
     let world = world().await;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let throttle = Throttle::builder(store, &MasterSecret::generate())
+    let env = Env::new("self", store, &MasterSecret::generate());
+    let throttle = Throttle::builder(&env)
         .trusted_proxies(TrustedProxies::new(1))
         .build();
     let (users, pairs) = (world.users.clone(), world.accounts.pairs().clone());
-    let accounts = Accounts::builder(users, world.passwords.clone(), throttle, pairs);
+    let accounts = Accounts::builder(&env, users, world.passwords.clone(), throttle, pairs);
     let accounts = accounts.build().unwrap();
     let app = world.mount(routes::accounts(accounts));
     let mut refused = 0;

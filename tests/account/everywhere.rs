@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 use tower_jam::{
-    Clock, Factor, Identity, Secret, Sessions, Subject, SystemClock,
+    Clock, Env, Factor, Identity, Secret, Sessions, Subject, SystemClock,
     account::{self, LoginError, NewDevice},
     routes,
     store::MemoryStore,
@@ -130,22 +130,30 @@ async fn a_pending_login_comes_to_nothing_however_short_sessions_live() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let world = world_on(store, clock).await;
-    let sessions = Sessions::builder(world.store.clone(), &world.shared.secret)
-        .issuer(ISSUER)
-        .users(account::user_reader(
-            world.users.clone() as Arc<dyn account::Users<_>>
-        ))
-        .idle_timeout(Duration::from_secs(60))
-        .absolute_timeout(Duration::from_secs(60))
-        .clock(world.clock.clone())
-        .build()
-        .unwrap();
+    let sessions = Sessions::builder(
+        &Env::new(ISSUER, world.store.clone(), &world.shared.secret)
+            .with_clock(world.clock.clone()),
+    )
+    .users(account::user_reader(
+        world.users.clone() as Arc<dyn account::Users<_>>
+    ))
+    .idle_timeout(Duration::from_secs(60))
+    .absolute_timeout(Duration::from_secs(60))
+    .build()
+    .unwrap();
     let accounts = {
         let (users, pairs) = (world.users.clone(), world.accounts.pairs().clone());
         let throttle = world.accounts.throttle().clone();
-        let accounts = account::Accounts::builder(users, world.passwords.clone(), throttle, pairs);
+        let accounts = account::Accounts::builder(
+            &Env::new("self", world.store.clone(), &world.shared.secret)
+                .with_clock(world.clock.clone()),
+            users,
+            world.passwords.clone(),
+            throttle,
+            pairs,
+        );
         let accounts = accounts.sessions(sessions).otp(world.otp.clone());
-        accounts.clock(world.clock.clone()).build().unwrap()
+        accounts.build().unwrap()
     };
     let pair = world.login().await;
     let phone = enroll(&world, &pair, &[]).await;

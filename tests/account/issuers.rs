@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{Router, routing::get};
 use serde_json::{Value, json};
 use tower_jam::{
-    Accounts, Algorithm, Claims, Clock, Grant, Identity, Jwt, Key, KeyRing, MasterSecret, Otp,
+    Accounts, Algorithm, Claims, Clock, Env, Grant, Identity, Jwt, Key, KeyRing, MasterSecret, Otp,
     Sessions, SystemClock, Throttle, TokenPairs, account,
     account::{User, Users},
     layer::AuthLayer,
@@ -93,28 +93,34 @@ impl Site {
             .build()
             .unwrap();
         let reread = || account::user_reader(users.clone());
-        let pairs = TokenPairs::builder(jwt, store.clone(), secret, reread());
+        let pairs = TokenPairs::builder(&Env::new(&issuer, store.clone(), secret), jwt, reread());
         let pairs = pairs.build().unwrap();
-        let sessions = Sessions::builder(store.clone(), secret)
-            .issuer(&issuer)
-            .users(reread())
-            .clock(clock.clone())
-            .build()
-            .unwrap();
-        let otp = Otp::builder(store.clone(), secret, "Acme")
-            .issuer(&issuer)
-            .clock(clock.clone())
-            .build()
-            .unwrap();
-        let throttle = Throttle::builder(store.clone(), secret).clock(clock.clone());
-        let accounts = Accounts::builder(users, passwords, throttle.build(), pairs.clone())
-            .sessions(sessions.clone())
-            .otp(otp.clone())
-            .remember_devices(Duration::from_secs(30 * 86_400))
-            .unwrap()
-            .clock(clock.clone())
-            .build()
-            .unwrap();
+        let sessions =
+            Sessions::builder(&Env::new(&issuer, store.clone(), secret).with_clock(clock.clone()))
+                .users(reread())
+                .build()
+                .unwrap();
+        let otp = Otp::builder(
+            &Env::new(&issuer, store.clone(), secret).with_clock(clock.clone()),
+            "Acme",
+        )
+        .build()
+        .unwrap();
+        let throttle =
+            Throttle::builder(&Env::new(&issuer, store.clone(), secret).with_clock(clock.clone()));
+        let accounts = Accounts::builder(
+            &Env::new(&issuer, store.clone(), secret).with_clock(clock.clone()),
+            users,
+            passwords,
+            throttle.build(),
+            pairs.clone(),
+        )
+        .sessions(sessions.clone())
+        .otp(otp.clone())
+        .remember_devices(Duration::from_secs(30 * 86_400))
+        .unwrap()
+        .build()
+        .unwrap();
         let whose = get(|identity: Identity| async move { identity.subject().id().to_owned() });
         let page = Router::new().route("/page", whose.clone());
         let page = page.route_layer(AuthLayer::new(sessions.clone()));

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tokio::{sync::Barrier, task::JoinSet};
 use tower_jam::{
-    Accounts, Claims, Clock, MasterSecret, Otp, SystemClock, Throttle,
+    Accounts, Claims, Clock, Env, MasterSecret, Otp, SystemClock, Throttle,
     account::{NewDevice, Users},
     event::EventKind,
     otp::{OtpSecret, Totp},
@@ -498,18 +498,24 @@ async fn a_code_that_is_too_old_takes_nothing_away() {
     let pair = world.login().await;
     let phone = enroll(&world, &pair, &[]).await;
     let secret = &world.shared.secret;
-    let strict = Otp::builder(store.clone(), secret, "Acme")
-        .issuer("https://auth.acme.dev")
-        .clock(clock.clone())
-        .fresh(Duration::from_secs(60))
-        .build()
-        .unwrap();
+    let strict = Otp::builder(
+        &Env::new("https://auth.acme.dev", store.clone(), secret).with_clock(clock.clone()),
+        "Acme",
+    )
+    .fresh(Duration::from_secs(60))
+    .build()
+    .unwrap();
     let users: Arc<dyn Users<Claims>> = world.users.clone();
-    let throttle = Throttle::builder(store, secret).build();
+    let throttle = Throttle::builder(&Env::new("self", store.clone(), secret)).build();
     let pairs = world.accounts.pairs().clone();
-    let accounts = Accounts::builder(users, world.passwords.clone(), throttle, pairs)
-        .otp(strict)
-        .clock(clock);
+    let accounts = Accounts::builder(
+        &Env::new("self", store, secret).with_clock(clock),
+        users,
+        world.passwords.clone(),
+        throttle,
+        pairs,
+    )
+    .otp(strict);
     let accounts = accounts.build().unwrap();
     let challenge = first_step(&world, "/login").await;
     let pair = Pair::of(&second_step(&world, &challenge, &phone.code(&world), json!({})).await);

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_jam::{
-    Accounts, Algorithm, Claims, Grant, Identity, Jwt, Key, KeyRing, MasterSecret, Passwords,
+    Accounts, Algorithm, Claims, Env, Grant, Identity, Jwt, Key, KeyRing, MasterSecret, Passwords,
     Sessions, Throttle, TokenPairs, account,
     account::{StoreUsers, Users},
     layer::AuthLayer,
@@ -178,7 +178,7 @@ async fn an_application(probe: &ProbeStore, store: &Arc<dyn Store>) -> Vec<Strin
         .pepper(&secret)
         .build()
         .unwrap();
-    let users = StoreUsers::new(store.clone(), &secret, ISSUER);
+    let users = StoreUsers::new(&Env::new(ISSUER, store.clone(), &secret));
     let hash = passwords.check_new(PASSWORDS[0]).await.unwrap();
     let hash = passwords.hash(&hash).await.unwrap();
     users
@@ -192,23 +192,33 @@ async fn an_application(probe: &ProbeStore, store: &Arc<dyn Store>) -> Vec<Strin
         .build()
         .unwrap();
     let reread = |subject: String| async { Ok(Some(Grant::new(subject, Claims::new()))) };
-    let hasty = TokenPairs::builder(jwt.clone(), store.clone(), &secret, reread)
-        .grace(Duration::ZERO)
-        .build()
-        .unwrap();
+    let hasty = TokenPairs::builder(
+        &Env::new(ISSUER, store.clone(), &secret),
+        jwt.clone(),
+        reread,
+    )
+    .grace(Duration::ZERO)
+    .build()
+    .unwrap();
     let reread = account::user_reader(users.clone());
-    let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reread)
+    let pairs = TokenPairs::builder(&Env::new(ISSUER, store.clone(), &secret), jwt, reread)
         .max_devices(5)
         .build()
         .unwrap();
-    let sessions = Sessions::builder(store.clone(), &secret).issuer(ISSUER);
+    let sessions = Sessions::builder(&Env::new(ISSUER, store.clone(), &secret));
     let sessions = sessions.users(account::user_reader(users.clone()));
     let sessions = sessions.build().unwrap();
-    let throttle = Throttle::builder(store.clone(), &secret).build();
-    let accounts = Accounts::builder(users, passwords, throttle, pairs.clone())
-        .sessions(sessions)
-        .build()
-        .unwrap();
+    let throttle = Throttle::builder(&Env::new(ISSUER, store.clone(), &secret)).build();
+    let accounts = Accounts::builder(
+        &Env::new(ISSUER, store.clone(), &secret),
+        users,
+        passwords,
+        throttle,
+        pairs.clone(),
+    )
+    .sessions(sessions)
+    .build()
+    .unwrap();
     let me = get(|_: Identity| async { "you" }).route_layer(AuthLayer::new(pairs));
     let app = Router::new()
         .route("/me", me)

@@ -11,7 +11,7 @@ use std::{
 use axum::{Router, routing::get};
 use tokio::sync::Barrier;
 use tower_jam::{
-    Accounts, Claims, Clock, Identity, Sessions, StoreError, SystemClock,
+    Accounts, Claims, Clock, Env, Identity, Sessions, StoreError, SystemClock,
     account::{User, Users},
     event::EventKind,
     layer::AuthLayer,
@@ -228,15 +228,16 @@ async fn a_user_table_that_is_away_is_503_and_logs_nobody_out() {
 async fn with_no_age_at_all_the_next_request_knows() {
     let world = world().await;
     let table = Table::new(world.users.clone());
-    let sessions = Sessions::builder(world.store.clone(), &world.shared.secret)
-        .issuer(ISSUER)
-        .users(tower_jam::account::user_reader(
-            table.clone() as Arc<dyn Users<Claims>>
-        ))
-        .user_max_age(Duration::ZERO)
-        .clock(world.clock.clone())
-        .build()
-        .unwrap();
+    let sessions = Sessions::builder(
+        &Env::new(ISSUER, world.store.clone(), &world.shared.secret)
+            .with_clock(world.clock.clone()),
+    )
+    .users(tower_jam::account::user_reader(
+        table.clone() as Arc<dyn Users<Claims>>
+    ))
+    .user_max_age(Duration::ZERO)
+    .build()
+    .unwrap();
     let cookie = session_cookie(&world).await;
     let page = page(&sessions);
     for round in 0..5 {
@@ -318,17 +319,27 @@ async fn engines_that_do_not_belong_together_are_an_error() {
     let builder = || {
         let (users, pairs) = (world.users.clone(), world.accounts.pairs().clone());
         let throttle = world.accounts.throttle().clone();
-        Accounts::builder(users, world.passwords.clone(), throttle, pairs)
+        Accounts::builder(
+            &Env::new(ISSUER, world.store.clone(), &world.shared.secret),
+            users,
+            world.passwords.clone(),
+            throttle,
+            pairs,
+        )
     };
-    let sessions = || Sessions::builder(world.store.clone(), &world.shared.secret);
+    let sessions =
+        |issuer| Sessions::builder(&Env::new(issuer, world.store.clone(), &world.shared.secret));
     let users = || tower_jam::account::user_reader(world.users.clone() as Arc<dyn Users<Claims>>);
-    let foreign = sessions().users(users()).build().unwrap();
+    let foreign = sessions("self").users(users()).build().unwrap();
     let error = builder().sessions(foreign).build().unwrap_err();
     assert_eq!(error.setting(), "sessions");
-    let lasting = sessions().issuer(ISSUER).build().unwrap();
+    let lasting = sessions(ISSUER).build().unwrap();
     let error = builder().sessions(lasting).build().unwrap_err();
     assert_eq!(error.setting(), "sessions");
-    let otp = tower_jam::Otp::builder(world.store.clone(), &world.shared.secret, "Acme");
+    let otp = tower_jam::Otp::builder(
+        &Env::new("self", world.store.clone(), &world.shared.secret),
+        "Acme",
+    );
     let error = builder().otp(otp.build().unwrap()).build().unwrap_err();
     assert_eq!(error.setting(), "otp");
 }

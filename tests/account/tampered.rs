@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use tower_jam::{
-    Clock, StoreError, SystemClock,
+    Clock, Env, StoreError, SystemClock,
     event::EventKind,
     store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write},
     testing::ManualClock,
@@ -250,7 +250,8 @@ async fn users_move_to_the_active_secret_as_they_log_in() {
 
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let (old, new) = (MasterSecret::generate(), MasterSecret::generate());
-    let users = |secret: &MasterSecret| StoreUsers::<Claims>::new(store.clone(), secret, ISSUER);
+    let users =
+        |secret: &MasterSecret| StoreUsers::<Claims>::new(&Env::new(ISSUER, store.clone(), secret));
     let before = users(&old);
     let alice = before.add("alice", "hash", ["editor"], Claims::new());
     let alice = alice.await.unwrap().unwrap();

@@ -12,7 +12,7 @@ use std::{
 use crate::support::{ProbeStore, abandon_after, shared};
 use tokio::sync::{Barrier, Semaphore, SemaphorePermit};
 use tower_jam::{
-    Clock, MasterSecret, Rejection, RejectionKind, Throttle, Timestamp,
+    Clock, Env, MasterSecret, Rejection, RejectionKind, Throttle, Timestamp,
     event::{Event, EventKind, Events},
     store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write},
     testing::ManualClock,
@@ -43,8 +43,8 @@ impl World {
             let told = Arc::clone(&told);
             move |event| told.lock().unwrap().push(event.clone())
         });
-        let builder = Throttle::builder(shared, &secret);
-        let throttle = builder.clock(clock.clone()).events(events).build();
+        let env = Env::new("self", shared, &secret).with_clock(clock.clone());
+        let throttle = Throttle::builder(&env.with_events(events)).build();
         Self {
             clock,
             store,
@@ -185,8 +185,8 @@ async fn households_and_sites_have_budgets_too() {
 async fn a_success_leaves_no_counter_of_failures() {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
-    let throttle = Throttle::builder(store.clone(), &MasterSecret::generate());
-    let throttle = throttle.clock(clock).build();
+    let env = Env::new("self", store.clone(), &MasterSecret::generate()).with_clock(clock);
+    let throttle = Throttle::builder(&env).build();
     for number in 0..200 {
         let address = ip(&format!("2001:db8:{number:x}::1"));
         let attempt = throttle.attempt("alice", address, None).await.unwrap();
@@ -208,9 +208,10 @@ async fn a_window_that_ends_in_the_middle_makes_no_budget_free() {
         waiting: AtomicUsize::new(0),
         gate: Semaphore::new(4),
     });
-    let throttle = Throttle::builder(store.clone(), &world.secret)
-        .clock(world.clock.clone())
-        .build();
+    let throttle = Throttle::builder(
+        &Env::new("self", store.clone(), &world.secret).with_clock(world.clock.clone()),
+    )
+    .build();
     drop(throttle.attempt("alice", ip("192.0.2.1"), None).await);
     assert_eq!(store.waiting.load(Ordering::SeqCst), 3);
     world.clock.advance(WINDOW - Duration::from_millis(1));
@@ -528,7 +529,9 @@ async fn nodes_share_their_counters_and_purposes_do_not() {
     let world = World::new();
     let build = |purpose| {
         let store = Arc::clone(&world.store) as _;
-        let builder = Throttle::builder(store, &world.secret).clock(world.clock.clone());
+        let builder = Throttle::builder(
+            &Env::new("self", store, &world.secret).with_clock(world.clock.clone()),
+        );
         builder.purpose(purpose).build()
     };
     let (node, other) = (build("login"), build("otp"));
@@ -567,7 +570,7 @@ async fn each_refusal_is_told_once_and_names_nobody() {
 async fn budgets_can_be_chosen() {
     let (_, store) = shared(ProbeStore::new(MemoryStore::new()));
     let budget = |attempts| Budget::new(attempts, Duration::from_secs(3600)).unwrap();
-    let throttle = Throttle::builder(store, &MasterSecret::generate())
+    let throttle = Throttle::builder(&Env::new("self", store, &MasterSecret::generate()))
         .account(budget(2))
         .address(budget(3))
         .device(budget(1))

@@ -4,7 +4,7 @@ use crate::support::postgres::{Server, execute};
 use serde::Deserialize;
 use sqlx::PgPool;
 use tower_jam::{
-    Claims,
+    Claims, Env,
     account::{PostgresUsers, PostgresUsersBuilder, Users},
 };
 
@@ -156,7 +156,11 @@ async fn only_named_columns_are_read_and_only_the_roles_column_grants_roles() {
         let store = std::sync::Arc::new(tower_jam::store::MemoryStore::new());
         let secret = tower_jam::MasterSecret::generate();
         let reread = tower_jam::account::user_reader(users.clone());
-        let pairs = tower_jam::TokenPairs::builder(jwt.clone(), store, &secret, reread);
+        let pairs = tower_jam::TokenPairs::builder(
+            &Env::new("https://auth.acme.dev", store, &secret),
+            jwt.clone(),
+            reread,
+        );
         let pairs = pairs.build().unwrap();
         let alice = users.find("alice@acme.dev").await.unwrap().unwrap();
         let pair = pairs.issue(alice.grant).await.unwrap();

@@ -17,8 +17,8 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_jam::{
-    Accounts, Algorithm, AuthUser, Claims, Clock, Jwt, Key, KeyRing, MasterSecret, Otp, Passwords,
-    Secret, Sessions, SystemClock, Throttle, TokenPairs, account,
+    Accounts, Algorithm, AuthUser, Claims, Clock, Env, Jwt, Key, KeyRing, MasterSecret, Otp,
+    Passwords, Secret, Sessions, SystemClock, Throttle, TokenPairs, account,
     account::{Credentials, Origin, StoreUsers, Users},
     event::{Event, EventKind, Events},
     layer::AuthLayer,
@@ -67,7 +67,7 @@ pub async fn world_on(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> World {
 pub async fn world_at(store: Arc<dyn Store>, clock: Arc<ManualClock>, memory_kib: u32) -> World {
     let passwords = passwords(memory_kib);
     let secret = MasterSecret::generate();
-    let users = StoreUsers::new(store.clone(), &secret, ISSUER);
+    let users = StoreUsers::new(&Env::new(ISSUER, store.clone(), &secret));
     let hash = passwords.check_new(PASSWORD).await.unwrap();
     let hash = passwords.hash(&hash).await.unwrap();
     let claims = Claims::new().with("name", "Alice").unwrap();
@@ -109,7 +109,11 @@ impl Shared {
         seen: impl FnOnce(Arc<dyn Users<Claims>>) -> Arc<dyn Users<Claims>>,
     ) -> World {
         let (clock, passwords) = (self.clock.clone(), passwords(self.memory_kib));
-        let users = Arc::new(StoreUsers::new(store.clone(), &self.secret, ISSUER));
+        let users = Arc::new(StoreUsers::new(&Env::new(
+            ISSUER,
+            store.clone(),
+            &self.secret,
+        )));
         let heard = Arc::clone(&self.events);
         let told = Events::to(move |event: &Event| heard.lock().unwrap().push(event.clone()));
         let jwt = Jwt::builder(self.ring.clone())
@@ -120,36 +124,49 @@ impl Shared {
             .unwrap();
         let found = seen(users.clone());
         let reread = account::user_reader(found.clone());
-        let pairs = TokenPairs::builder(jwt, store.clone(), &self.secret, reread)
-            .events(told.clone())
-            .build()
-            .unwrap();
-        let sessions = Sessions::builder(store.clone(), &self.secret)
-            .issuer(ISSUER)
-            .users(account::user_reader(found.clone()))
-            .clock(clock.clone())
-            .build()
-            .unwrap();
-        let throttle = Throttle::builder(store.clone(), &self.secret)
-            .clock(clock.clone())
-            .events(told.clone())
-            .build();
+        let pairs = TokenPairs::builder(
+            &Env::new(ISSUER, store.clone(), &self.secret).with_events(told.clone()),
+            jwt,
+            reread,
+        )
+        .build()
+        .unwrap();
+        let sessions = Sessions::builder(
+            &Env::new(ISSUER, store.clone(), &self.secret).with_clock(clock.clone()),
+        )
+        .users(account::user_reader(found.clone()))
+        .build()
+        .unwrap();
+        let throttle = Throttle::builder(
+            &Env::new(ISSUER, store.clone(), &self.secret)
+                .with_clock(clock.clone())
+                .with_events(told.clone()),
+        )
+        .build();
         let secret = self.otp_secret.as_ref().unwrap_or(&self.secret);
-        let otp = Otp::builder(store.clone(), secret, "Acme")
-            .issuer(ISSUER)
-            .clock(clock.clone())
-            .events(told.clone())
-            .build()
-            .unwrap();
-        let accounts = Accounts::builder(found, passwords.clone(), throttle, pairs)
-            .sessions(sessions.clone())
-            .otp(otp.clone())
-            .remember_devices(Duration::from_secs(30 * 86_400))
-            .unwrap()
-            .events(told)
-            .clock(clock.clone())
-            .build()
-            .unwrap();
+        let otp = Otp::builder(
+            &Env::new(ISSUER, store.clone(), secret)
+                .with_clock(clock.clone())
+                .with_events(told.clone()),
+            "Acme",
+        )
+        .build()
+        .unwrap();
+        let accounts = Accounts::builder(
+            &Env::new(ISSUER, store.clone(), secret)
+                .with_clock(clock.clone())
+                .with_events(told),
+            found,
+            passwords.clone(),
+            throttle,
+            pairs,
+        )
+        .sessions(sessions.clone())
+        .otp(otp.clone())
+        .remember_devices(Duration::from_secs(30 * 86_400))
+        .unwrap()
+        .build()
+        .unwrap();
         World {
             store: store.clone(),
             otp,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tower_jam::{
-    Claims, Clock, Grant, Jam, MasterSecret, PasetoKey, SystemClock,
+    Claims, Clock, Env, Grant, Jam, MasterSecret, PasetoKey, SystemClock,
     account::{StoreUsers, Users},
     config::Config,
     store::{MemoryStore, Store},
@@ -19,8 +19,9 @@ use crate::world::{instance, status_of};
 async fn jam(paseto: Value, refresh: Value, clock: &Arc<ManualClock>) -> (Jam, String) {
     let config = instance(json!({ "paseto": paseto, "refresh": refresh }));
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
-    let users = StoreUsers::new(Arc::clone(&store), &MasterSecret::generate(), "self")
-        .with_clock(clock.clone());
+    let users = StoreUsers::new(
+        &Env::new("self", Arc::clone(&store), &MasterSecret::generate()).with_clock(clock.clone()),
+    );
     let user = users.add("alice", "", ["editor"], Claims::new());
     let alice = user.await.unwrap().unwrap();
     let users: Arc<dyn Users<Claims>> = Arc::new(users);

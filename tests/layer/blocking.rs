@@ -8,7 +8,7 @@ use std::{
 };
 
 use tower_jam::{
-    Algorithm, Claims, Grant, Jwt, Key, KeyRing, MasterSecret, Otp, Sessions, StoreError,
+    Algorithm, Claims, Env, Grant, Jwt, Key, KeyRing, MasterSecret, Otp, Sessions, StoreError,
     TokenList, TokenPairs,
     blocking::{Blocking, BlockingError, Worker},
     otp::Totp,
@@ -22,7 +22,7 @@ fn alice() -> Grant<Claims> {
 
 fn sessions(worker: &Worker) -> Blocking<Sessions<Claims>> {
     let store = Arc::new(MemoryStore::new());
-    let sessions = Sessions::builder(store, &MasterSecret::generate());
+    let sessions = Sessions::builder(&Env::new("self", store, &MasterSecret::generate()));
     worker.with(sessions.build().unwrap())
 }
 
@@ -52,7 +52,11 @@ fn every_engine_works_without_a_runtime() {
     assert!(sessions.revoke("alice", &info.id).unwrap());
     assert_eq!(sessions.revoke_all("alice").unwrap(), 0);
 
-    let list = TokenList::deny(store.clone()).issuer("https://auth.acme.dev");
+    let list = TokenList::deny(&Env::new(
+        "https://auth.acme.dev",
+        store.clone(),
+        &MasterSecret::generate(),
+    ));
     let list = worker.with(list.build().unwrap());
     let tokens = worker.with(jwt().list(list.engine().clone()).build().unwrap());
     let token = tokens.issue(alice()).unwrap();
@@ -69,7 +73,11 @@ fn every_engine_works_without_a_runtime() {
     list.revoke_all("alice").unwrap();
 
     let read = |subject: String| async move { Ok(Some(Grant::new(subject, Claims::new()))) };
-    let pairs = TokenPairs::builder(jwt().build().unwrap(), store.clone(), &secret, read);
+    let pairs = TokenPairs::builder(
+        &Env::new("https://auth.acme.dev", store.clone(), &secret),
+        jwt().build().unwrap(),
+        read,
+    );
     let pairs = worker.with(pairs.build().unwrap());
     let pair = pairs.issue(alice()).unwrap();
     let next = pairs.refresh(pair.refresh_token.expose()).unwrap();
@@ -78,7 +86,11 @@ fn every_engine_works_without_a_runtime() {
     assert!(pairs.logout(next.refresh_token.expose()).unwrap());
     assert_eq!(pairs.revoke_all("alice").unwrap(), 0);
 
-    let otp = worker.with(Otp::builder(store, &secret, "Acme").build().unwrap());
+    let otp = worker.with(
+        Otp::builder(&Env::new("self", store, &secret), "Acme")
+            .build()
+            .unwrap(),
+    );
     let enrollment = otp.enroll("alice").unwrap();
     let now = tower_jam::Clock::now(&tower_jam::SystemClock);
     let code = Totp::new().code(enrollment.secret(), now);
@@ -204,7 +216,8 @@ fn a_handle_may_be_dropped_on_its_own_thread() {
 #[test]
 fn what_the_engine_says_is_passed_on_with_its_cause() {
     let store = Arc::new(FailingStore::new(Arc::new(MemoryStore::new())));
-    let sessions = Sessions::<Claims>::builder(store.clone(), &MasterSecret::generate());
+    let sessions =
+        Sessions::<Claims>::builder(&Env::new("self", store.clone(), &MasterSecret::generate()));
     let sessions = Blocking::new(sessions.build().unwrap()).unwrap();
     store.fail(Failure::Away);
     let error = sessions.revoke_all("alice").unwrap_err();

@@ -9,7 +9,7 @@ use std::{
 use http::{Request, Response, header};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_jam::{
-    Algorithm, Claims, Factor, Grant, Jwt, Key, KeyRing, Session, SessionLayer, Sessions,
+    Algorithm, Claims, Env, Factor, Grant, Jwt, Key, KeyRing, Session, SessionLayer, Sessions,
     TokenList,
     event::{Event, EventKind, Events},
     testing::{Failure, TestJam},
@@ -44,9 +44,10 @@ fn row(code: &'static str, is_named: bool) -> (&'static str, Option<String>, boo
 }
 
 fn sessions(jam: &TestJam, seen: &Seen) -> Sessions<Claims> {
-    let sessions = Sessions::builder(jam.store().clone(), jam.secret());
-    let sessions = sessions.clock(jam.clock().clone()).events(seen.events());
-    sessions.build().unwrap()
+    let env = Env::new("self", jam.store().clone(), jam.secret()).with_clock(jam.clock().clone());
+    Sessions::builder(&env.with_events(seen.events()))
+        .build()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -138,15 +139,13 @@ async fn a_handle_tells_as_the_engine_does_and_guests_are_nobody() {
 async fn lists_tell_of_what_is_called_back() {
     for is_black in [true, false] {
         let (jam, seen) = (TestJam::<Claims>::new(), Seen::default());
-        let store = jam.store().clone();
+        let env = Env::new("i", jam.store().clone(), jam.secret())
+            .with_clock(jam.clock().clone())
+            .with_events(seen.events());
         let list = match is_black {
-            true => TokenList::deny(store),
-            false => TokenList::allow(store),
+            true => TokenList::deny(&env),
+            false => TokenList::allow(&env),
         };
-        let list = list
-            .issuer("i")
-            .clock(jam.clock().clone())
-            .events(seen.events());
         let list = list.build().unwrap();
         let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()))
             .issuer("i")

@@ -13,7 +13,7 @@ use metrics::{
 };
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_jam::{
-    Authenticate, Claims, Grant, JwtLayer, Sessions,
+    Authenticate, Claims, Env, Grant, JwtLayer, Sessions,
     guard::role,
     layer::{AuthLayer, GuardLayer},
     metrics::{CHECK_SECONDS, EVENTS, REQUESTS, STORE_CALLS, STORE_SECONDS, describe},
@@ -175,8 +175,8 @@ fn a_metered_store_counts_calls_by_verb_and_outcome() {
     run(async |book| {
         let jam = TestJam::<Claims>::new();
         let store = Arc::new(Metered::new(jam.store().clone()));
-        let sessions = Sessions::<Claims>::builder(store, jam.secret());
-        let sessions = sessions.clock(jam.clock().clone()).build().unwrap();
+        let env = Env::new("self", store, jam.secret()).with_clock(jam.clock().clone());
+        let sessions = Sessions::<Claims>::builder(&env).build().unwrap();
         let session = sessions.create(alice()).await.unwrap();
         let expected = [
             row(EVENTS, "code=session_started"),

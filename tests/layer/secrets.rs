@@ -7,8 +7,8 @@ use base64_simd::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use tower::ServiceExt;
 use tower_jam::{
-    Algorithm, AuthUser, Authenticate, Claims, CredentialSource, Grant, Identity, IssueError, Jwt,
-    JwtLayer, Key, KeyRing, MasterSecret, Rejection, Session, SessionLayer, Sessions,
+    Algorithm, AuthUser, Authenticate, Claims, CredentialSource, Env, Grant, Identity, IssueError,
+    Jwt, JwtLayer, Key, KeyRing, MasterSecret, Rejection, Session, SessionLayer, Sessions,
     guard::{role, scope},
     layer::{AuthLayer, GuardLayer, HttpResponder},
     store::{self, Entry, MemoryStore, Store, StoreFuture, When, Write},
@@ -296,7 +296,7 @@ async fn no_credential_and_nothing_of_the_user_is_ever_logged() {
 async fn a_session_that_does_not_read_as_the_user_is_logged_without_its_content() {
     let (_, store) = shared(ProbeStore::new(MemoryStore::new()));
     let secret = MasterSecret::generate();
-    let old = Sessions::<String>::builder(Arc::clone(&store), &secret)
+    let old = Sessions::<String>::builder(&Env::new("self", Arc::clone(&store), &secret))
         .build()
         .unwrap();
     let token = old
@@ -304,7 +304,9 @@ async fn a_session_that_does_not_read_as_the_user_is_logged_without_its_content(
         .await
         .unwrap()
         .token;
-    let new = Sessions::<User>::builder(store, &secret).build().unwrap();
+    let new = Sessions::<User>::builder(&Env::new("self", store, &secret))
+        .build()
+        .unwrap();
     let log = Log::start();
     let app = routes().route_layer(SessionLayer::new(new));
     let answer = get(
@@ -366,7 +368,11 @@ impl Store for Bent {
 #[tokio::test]
 async fn a_corrupt_record_is_logged_with_the_place_and_without_its_content() {
     let secret = MasterSecret::generate();
-    let sessions = Sessions::builder(Arc::new(Bent(MemoryStore::new())), &secret);
+    let sessions = Sessions::builder(&Env::new(
+        "self",
+        Arc::new(Bent(MemoryStore::new())),
+        &secret,
+    ));
     let sessions: Sessions<User> = sessions.build().unwrap();
     let created = sessions
         .create(grant("markeruser").roles(["markerrole"]))

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 use tower_jam::{
-    Algorithm, Authenticate, Credential, CredentialSource, Factor, Grant, Identity, Jwt, Key,
+    Algorithm, Authenticate, Credential, CredentialSource, Env, Factor, Grant, Identity, Jwt, Key,
     KeyRing, MasterSecret, Rejection, Sessions, StoreError, Subject, Timestamp, Verified,
     store::MemoryStore, testing::ManualClock,
 };
@@ -62,11 +62,11 @@ impl World {
             .clock(clock.clone())
             .build()
             .unwrap();
-        let sessions = Sessions::builder(store, &MasterSecret::generate())
-            .issuer("https://issuer")
-            .clock(clock.clone())
-            .build()
-            .unwrap();
+        let sessions = Sessions::builder(
+            &Env::new("https://issuer", store, &MasterSecret::generate()).with_clock(clock.clone()),
+        )
+        .build()
+        .unwrap();
         let expired = issue(&jwt).await;
         clock.advance(Duration::from_secs(60 * 60));
         let session = sessions

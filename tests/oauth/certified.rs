@@ -12,7 +12,7 @@ use std::{
 use serde_json::json;
 use tokio::sync::OnceCell;
 use tower_jam::{
-    Algorithm, Key, MasterSecret, OAuth2,
+    Algorithm, Env, Key, MasterSecret, OAuth2,
     oauth2::{OAuthError, Provider, ProviderBuilder, ProviderLogin},
     store::MemoryStore,
 };
@@ -103,7 +103,7 @@ impl Server {
 
 fn oauth(known: ProviderBuilder) -> OAuth2 {
     let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
-    let oauth = OAuth2::builder(known.build().unwrap(), store, &secret);
+    let oauth = OAuth2::builder(&Env::new("self", store, &secret), known.build().unwrap());
     oauth.redirect_url(CALLBACK).build().unwrap()
 }
 

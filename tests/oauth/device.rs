@@ -121,9 +121,12 @@ async fn a_provider_without_devices_says_so() {
     let key = tower_jam::Key::generate(tower_jam::Algorithm::Es256).unwrap();
     let known = apple("client", "team", key).build().unwrap();
     let oauth = tower_jam::OAuth2::builder(
+        &tower_jam::Env::new(
+            "self",
+            world.store.clone(),
+            &tower_jam::MasterSecret::generate(),
+        ),
         known,
-        world.store.clone(),
-        &tower_jam::MasterSecret::generate(),
     );
     let oauth = oauth.redirect_url(crate::world::CALLBACK).build().unwrap();
     assert!(matches!(

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tower_jam::{
-    MasterSecret, OAuth2,
+    Env, MasterSecret, OAuth2,
     event::{Event, Events},
     store::MemoryStore,
 };
@@ -20,9 +20,11 @@ async fn each_end_of_a_login_is_told_once_and_names_no_secret() {
     let mut world = world().await;
     let known = settings(&world.provider).build().unwrap();
     let store = Arc::new(MemoryStore::new());
-    let oauth = OAuth2::builder(known, store, &MasterSecret::generate())
-        .redirect_url(CALLBACK)
-        .events(Events::to(hook));
+    let oauth = OAuth2::builder(
+        &Env::new("self", store, &MasterSecret::generate()).with_events(Events::to(hook)),
+        known,
+    )
+    .redirect_url(CALLBACK);
     world.oauth = oauth.build().unwrap();
 
     let returned = world.goes().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_jam::{Secret, oauth2::Provider};
+use tower_jam::{Env, Secret, oauth2::Provider};
 
 use crate::{
     provider::{Fault, SECRET},
@@ -127,8 +127,12 @@ async fn settings_that_would_be_a_hole_are_refused() {
     let small = tenant.to_ascii_lowercase();
     assert!(microsoft.issuer().contains(&small), "as its tokens say it");
     let secret = tower_jam::MasterSecret::generate();
-    let client =
-        || tower_jam::OAuth2::builder(good().build().unwrap(), world.store.clone(), &secret);
+    let client = || {
+        tower_jam::OAuth2::builder(
+            &Env::new("self", world.store.clone(), &secret),
+            good().build().unwrap(),
+        )
+    };
     for url in [
         "http://acme.dev/callback",
         "/callback",

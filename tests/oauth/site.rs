@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::{Router, routing::get};
 use tower_jam::{
-    Accounts, Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, OAuth2, Otp, Passwords,
-    Secret, SessionLayer, Sessions, StoreError, Throttle, TokenPairs, account,
+    Accounts, Algorithm, AuthUser, Claims, Env, Jwt, Key, KeyRing, MasterSecret, OAuth2, Otp,
+    Passwords, Secret, SessionLayer, Sessions, StoreError, Throttle, TokenPairs, account,
     account::{StoreUsers, Users},
     oauth2::{ProviderBuilder, ProviderLogin},
     routes::{AccountRoutes, ProviderRoutes},
@@ -47,7 +47,7 @@ pub async fn site(terms: Terms) -> Site {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
 
-    let users = Arc::new(StoreUsers::new(store.clone(), &secret, ISSUER));
+    let users = Arc::new(StoreUsers::new(&Env::new(ISSUER, store.clone(), &secret)));
     let claims = Claims::new().with("name", "Ada").unwrap();
     let ada = users
         .add("ada", "", ["editor"], claims)
@@ -66,24 +66,33 @@ pub async fn site(terms: Terms) -> Site {
     let ring = KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap());
     let jwt = Jwt::builder(ring).issuer(ISSUER).audience("api");
     let reread = account::user_reader(found.clone());
-    let pairs = TokenPairs::builder(jwt.build().unwrap(), store.clone(), &secret, reread);
-    let sessions = Sessions::builder(store.clone(), &secret).issuer(ISSUER);
+    let pairs = TokenPairs::builder(
+        &Env::new(ISSUER, store.clone(), &secret),
+        jwt.build().unwrap(),
+        reread,
+    );
+    let sessions = Sessions::builder(&Env::new(ISSUER, store.clone(), &secret));
     let sessions = sessions.users(account::user_reader(found.clone()));
     let sessions = sessions.build().unwrap();
-    let throttle = Throttle::builder(store.clone(), &secret).build();
-    let otp = Otp::builder(store.clone(), &secret, "Acme")
-        .issuer(ISSUER)
+    let throttle = Throttle::builder(&Env::new(ISSUER, store.clone(), &secret)).build();
+    let otp = Otp::builder(&Env::new(ISSUER, store.clone(), &secret), "Acme")
         .build()
         .unwrap();
     let passwords = Passwords::builder().build().unwrap();
-    let accounts = Accounts::builder(found, passwords, throttle, pairs.build().unwrap())
-        .sessions(sessions.clone())
-        .otp(otp.clone())
-        .build()
-        .unwrap();
+    let accounts = Accounts::builder(
+        &Env::new(ISSUER, store.clone(), &secret),
+        found,
+        passwords,
+        throttle,
+        pairs.build().unwrap(),
+    )
+    .sessions(sessions.clone())
+    .otp(otp.clone())
+    .build()
+    .unwrap();
 
     let oauth = (terms.provider)(settings(&provider)).build().unwrap();
-    let oauth = OAuth2::builder(oauth, store.clone(), &secret)
+    let oauth = OAuth2::builder(&Env::new(ISSUER, store.clone(), &secret), oauth)
         .redirect_url(&format!("{url}/oauth/acme/callback"))
         .default_page("/me")
         .build()

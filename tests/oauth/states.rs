@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tower_jam::{
-    Clock, MasterSecret, OAuth2, SystemClock,
+    Clock, Env, MasterSecret, OAuth2, SystemClock,
     oauth2::{Callback, OAuthError},
     store::{MemoryStore, Store},
     testing::ManualClock,
@@ -71,7 +71,7 @@ async fn logins_that_come_to_nothing_do_not_fill_the_store() {
     let provider = Provider::start().await;
     let store = Arc::new(MemoryStore::new().with_capacity(16));
     let known = settings(&provider).build().unwrap();
-    let oauth = OAuth2::builder(known, store, &MasterSecret::generate());
+    let oauth = OAuth2::builder(&Env::new("self", store, &MasterSecret::generate()), known);
     let oauth = oauth.redirect_url(CALLBACK).build().unwrap();
     for _ in 0..200 {
         let started = oauth.authorize().await.unwrap();
@@ -113,7 +113,7 @@ async fn a_login_that_began_with_one_provider_ends_with_no_other() {
     let client = |name: &str, issuer: &str| {
         let known = settings(&world.provider).name(name).issuer(issuer);
         let store: Arc<dyn Store> = world.store.clone();
-        let client = OAuth2::builder(known.build().unwrap(), store, &secret);
+        let client = OAuth2::builder(&Env::new(issuer, store, &secret), known.build().unwrap());
         client.redirect_url(CALLBACK).build().unwrap()
     };
     let own = world.provider.url.as_str();
@@ -247,12 +247,9 @@ async fn a_login_ends_within_ten_minutes_on_any_node_and_across_a_new_secret() {
     let new = MasterSecret::generate().accept(&old);
     let known = settings(&provider).build().unwrap();
     let node = |secret: &MasterSecret, store: &Arc<dyn Store>| {
-        let builder = OAuth2::builder(known.clone(), store.clone(), secret);
-        builder
-            .redirect_url(CALLBACK)
-            .clock(clock.clone())
-            .build()
-            .unwrap()
+        let env = Env::new("self", store.clone(), secret).with_clock(clock.clone());
+        let builder = OAuth2::builder(&env, known.clone());
+        builder.redirect_url(CALLBACK).build().unwrap()
     };
     let world = |oauth: OAuth2| World {
         provider: provider.clone(),
@@ -293,9 +290,9 @@ async fn a_login_that_was_used_is_used_for_a_node_whose_clock_is_behind() {
     let secret = MasterSecret::generate();
     let known = settings(&provider).build().unwrap();
     let node = |clock: Arc<ManualClock>| {
-        let builder = OAuth2::builder(known.clone(), store.clone(), &secret);
-        let builder = builder.redirect_url(CALLBACK).clock(clock);
-        builder.build().unwrap()
+        let env = Env::new("self", store.clone(), &secret).with_clock(clock);
+        let builder = OAuth2::builder(&env, known.clone());
+        builder.redirect_url(CALLBACK).build().unwrap()
     };
     let world = World {
         provider: provider.clone(),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use tower_jam::{
-    Clock, MasterSecret, OAuth2, SystemClock,
+    Clock, Env, MasterSecret, OAuth2, SystemClock,
     oauth2::{Callback, OAuthError, ProviderBuilder, ProviderLogin, Started},
     store::MemoryStore,
 };
@@ -60,11 +60,13 @@ async fn world_of(
     // It pauses at each call, so that what runs at once runs in between.
     let store = Arc::new(ProbeStore::pausing(MemoryStore::new()));
     let known = change(settings(&provider)).build().unwrap();
-    let oauth = OAuth2::builder(known, store.clone(), &MasterSecret::generate())
-        .redirect_url(CALLBACK)
-        .clock(clock)
-        .build()
-        .unwrap();
+    let oauth = OAuth2::builder(
+        &Env::new("self", store.clone(), &MasterSecret::generate()).with_clock(clock),
+        known,
+    )
+    .redirect_url(CALLBACK)
+    .build()
+    .unwrap();
     World {
         provider,
         store,

@@ -6,7 +6,7 @@ use axum::{Router, body::Body, routing::get};
 use http::{HeaderName, Request, Response};
 use tower::ServiceExt;
 use tower_jam::{
-    Algorithm, Claims, Clock, CredentialSource, Factor, Grant, Identity, Jwt, JwtLayer, Key,
+    Algorithm, Claims, Clock, CredentialSource, Env, Factor, Grant, Identity, Jwt, JwtLayer, Key,
     KeyRing, Otp, OtpGuard, Session, SessionLayer, Sessions, layer::AuthLayer, otp::OtpSecret,
     store::Store,
 };
@@ -33,9 +33,8 @@ impl Shop {
         let (_, otp) = app.probed();
         let (secret, _) = app.enrolled(&otp, "alice").await;
         let (probe, store): (_, Arc<dyn Store>) = shared(ProbeStore::new(app.memory()));
-        let sessions = Sessions::builder(store, &app.secret)
-            .issuer(ISSUER)
-            .clock(app.clock.clone());
+        let sessions =
+            Sessions::builder(&Env::new(ISSUER, store, &app.secret).with_clock(app.clock.clone()));
         Self {
             sessions: sessions.build().unwrap(),
             app,

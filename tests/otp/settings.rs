@@ -3,15 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
-    MasterSecret, Otp,
+    Env, MasterSecret, Otp,
     otp::{Hotp, OtpBuilder, Totp},
     store::MemoryStore,
 };
 
 fn builder(service: &str) -> OtpBuilder {
     Otp::builder(
-        Arc::new(MemoryStore::new()),
-        &MasterSecret::generate(),
+        &Env::new(
+            "self",
+            Arc::new(MemoryStore::new()),
+            &MasterSecret::generate(),
+        ),
         service,
     )
 }
@@ -24,7 +27,13 @@ fn a_setting_out_of_its_range_is_named() {
         (builder(""), "service"),
         (builder("Acme: the shop"), "service"),
         (builder(&"A".repeat(65)), "service"),
-        (builder("Acme").issuer(""), "issuer"),
+        (
+            Otp::builder(
+                &Env::new("", Arc::new(MemoryStore::new()), &MasterSecret::generate()),
+                "Acme",
+            ),
+            "issuer",
+        ),
         (builder("Acme").secret_bits(120), "secret_bits"),
         (builder("Acme").secret_bits(129), "secret_bits"),
         (builder("Acme").secret_bits(1032), "secret_bits"),

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 use http::{Request, Response};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_jam::{
-    Authenticate, Clock, Credential, CredentialSource, Identity, MasterSecret, Otp, OtpGuard,
+    Authenticate, Clock, Credential, CredentialSource, Env, Identity, MasterSecret, Otp, OtpGuard,
     Rejection, Subject, Verified, layer::AuthLayer, otp::Totp, store::MemoryStore,
     testing::ManualClock,
 };
@@ -35,7 +35,10 @@ impl Authenticate for Alice {
 /// Enrols, and sends right, used, wrong and malformed codes until it is locked out. Returns what must not be seen.
 async fn an_hour(clock: &Arc<ManualClock>) -> Vec<String> {
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
-    let otp = Otp::builder(store, &MasterSecret::generate(), "Acme").clock(clock.clone());
+    let otp = Otp::builder(
+        &Env::new("self", store, &MasterSecret::generate()).with_clock(clock.clone()),
+        "Acme",
+    );
     let otp = otp.build().unwrap();
     let service = ServiceBuilder::new()
         .layer(AuthLayer::new(Alice(clock.clone())))

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tower_jam::{
-    Clock, Factor, Identity, MasterSecret, Otp, Subject, SystemClock,
+    Clock, Env, Factor, Identity, MasterSecret, Otp, Subject, SystemClock,
     event::{Event, EventKind, Events},
     otp::{OtpBuilder, OtpSecret, RecoveryCodes, Totp},
     store::{MemoryStore, Store},
@@ -43,10 +43,12 @@ impl App {
     pub fn node(&self, store: &Arc<dyn Store>, set: impl FnOnce(OtpBuilder) -> OtpBuilder) -> Otp {
         let events = Arc::clone(&self.events);
         let hook = move |event: &Event| events.lock().unwrap().push(event.clone());
-        let otp = Otp::builder(Arc::clone(store), &self.secret, "Acme")
-            .issuer(ISSUER)
-            .clock(self.clock.clone())
-            .events(Events::to(hook));
+        let otp = Otp::builder(
+            &Env::new(ISSUER, Arc::clone(store), &self.secret)
+                .with_clock(self.clock.clone())
+                .with_events(Events::to(hook)),
+            "Acme",
+        );
         set(otp).build().unwrap()
     }
 

@@ -10,8 +10,9 @@ use std::{
 use http::{HeaderName, Request, header};
 use serde_json::json;
 use tower_jam::{
-    Accounts, Algorithm, Claims, CredentialSource, Factor, Grant, Jwt, Key, KeyRing, MasterSecret,
-    OAuth2, Otp, PasetoKey, Passwords, Secret, Sessions, Throttle, Timestamp, TokenPairs,
+    Accounts, Algorithm, Claims, CredentialSource, Env, Factor, Grant, Jwt, Key, KeyRing,
+    MasterSecret, OAuth2, Otp, PasetoKey, Passwords, Secret, Sessions, Throttle, Timestamp,
+    TokenPairs,
     account::{Credentials, NewDevice, Origin, StoreUsers, User, Users, user_reader},
     config::{Config, Format},
     oauth2::{Callback, Provider},
@@ -77,7 +78,11 @@ fn pem_body(pem: &str) -> String {
 async fn engines(shown: &mut Shown) {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let secret = MasterSecret::new(word().expose().as_bytes()).unwrap();
-    let users = Arc::new(StoreUsers::<Claims>::new(store.clone(), &secret, "i"));
+    let users = Arc::new(StoreUsers::<Claims>::new(&Env::new(
+        "i",
+        store.clone(),
+        &secret,
+    )));
     let known: Arc<dyn Users<Claims>> = users.clone();
     let builder = || {
         let ring = KeyRing::new(Key::hs256(word().expose()).unwrap());
@@ -94,7 +99,7 @@ async fn engines(shown: &mut Shown) {
     let verified = jwt.verify(token.expose()).await.unwrap();
     shown.show(&(&jwt, &token, &verified, verified.identity()));
 
-    let sessions = Sessions::<Claims>::builder(store.clone(), &secret);
+    let sessions = Sessions::<Claims>::builder(&Env::new("self", store.clone(), &secret));
     shown.show(&sessions);
     let sessions = sessions.build().unwrap();
     let session = sessions.create(grant()).await.unwrap();
@@ -102,7 +107,11 @@ async fn engines(shown: &mut Shown) {
     let (info, data) = sessions.get(session.token.expose()).await.unwrap().unwrap();
     shown.show(&(&sessions, &session, &info, &data));
 
-    let pairs = TokenPairs::builder(jwt, store.clone(), &secret, user_reader(known.clone()));
+    let pairs = TokenPairs::builder(
+        &Env::new("i", store.clone(), &secret),
+        jwt,
+        user_reader(known.clone()),
+    );
     shown.show(&pairs);
     let pairs = pairs.build().unwrap();
     let pair = pairs.issue(grant()).await.unwrap();
@@ -113,7 +122,7 @@ async fn engines(shown: &mut Shown) {
     let fingerprint = Fingerprint::new(&json!({ "platform": WORD })).unwrap();
     shown.show(&fingerprint);
 
-    let otp = Otp::builder(store.clone(), &secret, "Acme");
+    let otp = Otp::builder(&Env::new("self", store.clone(), &secret), "Acme");
     shown.show(&otp);
     let otp = otp.build().unwrap();
     let known_secret = OtpSecret::generate();
@@ -137,7 +146,7 @@ async fn engines(shown: &mut Shown) {
     let new = passwords.check_new(word().expose()).await.unwrap();
     let hash = passwords.hash(&new).await.unwrap();
     shown.hides(hash.expose());
-    let throttle = Throttle::builder(store.clone(), &secret);
+    let throttle = Throttle::builder(&Env::new("i", store.clone(), &secret));
     shown.show(&(&passwords, &new, &hash, &throttle));
     let user = User::new(grant(), hash.expose());
     let credentials = Credentials {
@@ -146,16 +155,25 @@ async fn engines(shown: &mut Shown) {
     };
     let origin = Origin::new([127, 0, 0, 1].into());
     shown.show(&(&user, &credentials, &origin, NewDevice::default()));
-    let accounts = Accounts::builder(known, passwords, throttle.build(), pairs);
+    let accounts = Accounts::builder(
+        &Env::new("i", store.clone(), &secret),
+        known,
+        passwords,
+        throttle.build(),
+        pairs,
+    );
     shown.show(&accounts);
     shown.show(&(accounts.build().unwrap(), &users));
-    let dpop = Dpop::builder(store.clone(), &secret, "https://api.acme.dev");
+    let dpop = Dpop::builder(
+        &Env::new("i", store.clone(), &secret),
+        "https://api.acme.dev",
+    );
     shown.show(&dpop);
     shown.show(&dpop.build().unwrap());
 
     let provider = Provider::github("id", word().expose());
     shown.show(&provider);
-    let client = OAuth2::builder(provider.build().unwrap(), store, &secret)
+    let client = OAuth2::builder(&Env::new("i", store, &secret), provider.build().unwrap())
         .redirect_url("https://app.acme.dev/callback");
     shown.show(&client);
     let client = client.build().unwrap();

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
-    Claims, Clock, Factor, Grant, IssueError, MasterSecret,
+    Claims, Clock, Env, Factor, Grant, IssueError, MasterSecret,
     event::EventKind,
     refresh::{DeviceLimitPolicy, Fingerprint, FingerprintPolicy, RevocationCheck},
     store::{MemoryStore, Store},
@@ -476,7 +476,7 @@ async fn settings_that_mean_nothing_are_refused() {
     };
     let users = |_: String| async { Ok(None) };
     let build = |jwt: tower_jam::Jwt<Claims>| {
-        tower_jam::TokenPairs::builder(jwt, store.clone(), &app.secret, users)
+        tower_jam::TokenPairs::builder(&Env::new("i", store.clone(), &app.secret), jwt, users)
     };
     let any_issuer = jwt().dangerous_any_issuer().build().unwrap();
     assert_eq!(build(any_issuer).build().unwrap_err().setting(), "issuer");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tower_jam::{
+    Env,
     event::EventKind,
     store::{MemoryStore, Store},
 };
@@ -142,9 +143,13 @@ async fn a_user_table_that_is_away_costs_nobody_a_token() {
         .build()
         .unwrap();
     let away = |_: String| async { Err(tower_jam::StoreError::Unavailable("away".into())) };
-    let cut_off = tower_jam::TokenPairs::builder(jwt, store.clone(), &app.secret, away)
-        .build()
-        .unwrap();
+    let cut_off = tower_jam::TokenPairs::builder(
+        &Env::new("https://auth.acme.dev", store.clone(), &app.secret),
+        jwt,
+        away,
+    )
+    .build()
+    .unwrap();
     assert_eq!(
         refresh(&cut_off, pair.refresh_token.expose()).await,
         Err(503)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tower_jam::{
-    Algorithm, Claims, Clock, Factor, Grant, Jwt, Key, KeyRing, MasterSecret, SystemClock,
+    Algorithm, Claims, Clock, Env, Factor, Grant, Jwt, Key, KeyRing, MasterSecret, SystemClock,
     TokenPairs,
     event::{Event, EventKind, Events},
     refresh::TokenPairsBuilder,
@@ -62,9 +62,10 @@ impl App {
             let user = users.lock().unwrap().get(&subject).cloned();
             async move { Ok(user) }
         };
-        let builder = TokenPairs::builder(jwt, Arc::clone(store), &self.secret, read);
         let hook = move |event: &Event| events.lock().unwrap().push(event.clone());
-        set(builder.events(Events::to(hook))).build().unwrap()
+        let env = Env::new("https://auth.acme.dev", Arc::clone(store), &self.secret)
+            .with_events(Events::to(hook));
+        set(TokenPairs::builder(&env, jwt, read)).build().unwrap()
     }
 
     pub fn alice(&self) -> Grant<Claims> {

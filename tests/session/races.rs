@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::sync::Barrier;
 use tower::ServiceExt;
 use tower_jam::{
-    Grant, IssueError, MasterSecret, Rejection, Session, SessionLayer, Sessions,
+    Env, Grant, IssueError, MasterSecret, Rejection, Session, SessionLayer, Sessions,
     session::SessionEpoch,
     store::{MemoryStore, Store},
 };
@@ -28,7 +28,7 @@ use tower_jam::{
 type Engine = Sessions<String>;
 
 fn engine(store: Arc<dyn Store>) -> Engine {
-    Sessions::builder(store, &MasterSecret::generate())
+    Sessions::builder(&Env::new("self", store, &MasterSecret::generate()))
         .build()
         .unwrap()
 }

@@ -16,7 +16,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 use tower_jam::{
-    AuthUser, Clock, CookieSpec, CredentialSource, Factor, Grant, Identity, MasterSecret,
+    AuthUser, Clock, CookieSpec, CredentialSource, Env, Factor, Grant, Identity, MasterSecret,
     Rejection, Session, SessionLayer, Sessions,
     event::{EventKind, Events},
     store::{MemoryStore, Namespace, Store, StoreKey, When, Write},
@@ -45,10 +45,10 @@ impl Site {
         let clock = Arc::new(ManualClock::default());
         let memory = MemoryStore::new().with_clock(clock.clone());
         let (probe, store) = shared(ProbeStore::new(memory));
-        let sessions = Sessions::builder(store, secret)
-            .clock(clock.clone())
-            .build()
-            .unwrap();
+        let sessions =
+            Sessions::builder(&Env::new("self", store, secret).with_clock(clock.clone()))
+                .build()
+                .unwrap();
         let app = Self::router(SessionLayer::new(sessions.clone()));
         Self {
             app,
@@ -983,10 +983,12 @@ async fn a_user_of_another_form_has_to_log_in_again() {
     }
     let secret = MasterSecret::generate();
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let older = Sessions::<User>::builder(Arc::clone(&store), &secret)
+    let older = Sessions::<User>::builder(&Env::new("self", Arc::clone(&store), &secret))
         .build()
         .unwrap();
-    let newer = Sessions::<Newer>::builder(store, &secret).build().unwrap();
+    let newer = Sessions::<Newer>::builder(&Env::new("self", store, &secret))
+        .build()
+        .unwrap();
     let session = older.create(grant("alice")).await.unwrap();
     let app: Router = Router::new()
         .route(
@@ -1012,7 +1014,13 @@ async fn a_user_of_another_form_has_to_log_in_again() {
 #[tokio::test]
 async fn settings_that_contradict_each_other_are_refused_by_name() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let builder = || Sessions::<User>::builder(Arc::clone(&store), &MasterSecret::generate());
+    let builder = || {
+        Sessions::<User>::builder(&Env::new(
+            "self",
+            Arc::clone(&store),
+            &MasterSecret::generate(),
+        ))
+    };
     let setting = |built: Result<Sessions<User>, tower_jam::ConfigError>| {
         built.unwrap_err().setting().to_owned()
     };
@@ -1024,7 +1032,8 @@ async fn settings_that_contradict_each_other_are_refused_by_name() {
         setting(builder().absolute_timeout(Duration::from_secs(60)).build()),
         "absolute"
     );
-    assert_eq!(setting(builder().issuer("").build()), "issuer");
+    let env = Env::new("", Arc::new(MemoryStore::new()), &MasterSecret::generate());
+    assert_eq!(setting(Sessions::builder(&env).build()), "issuer");
     let long = CookieSpec::new(&"a".repeat(4090)).unwrap();
     assert_eq!(setting(builder().cookie(long).build()), "cookie");
 }
@@ -1040,10 +1049,12 @@ async fn a_session_that_does_not_read_counts_as_absent_and_is_replaced() {
         let (probe, store) = shared(ProbeStore::new(memory));
         let told = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&told);
-        let build = || Sessions::<User>::builder(store.clone(), &secret).clock(clock.clone());
+        let env = Env::new("self", store.clone(), &secret).with_clock(clock.clone());
+        let build = || Sessions::<User>::builder(&env);
         let events = Events::to(move |event| heard.lock().unwrap().push(event.kind));
+        let heard_by = Sessions::<User>::builder(&env.clone().with_events(events));
         let site = Site {
-            app: Site::router(SessionLayer::new(build().events(events).build().unwrap())),
+            app: Site::router(SessionLayer::new(heard_by.build().unwrap())),
             sessions: build().build().unwrap(),
             probe,
             clock: clock.clone(),

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tokio::time::sleep;
 use tower::{Layer, ServiceExt};
 use tower_jam::{
-    Clock, Grant, MasterSecret, SessionLayer, Sessions, StoreError, SystemClock, Timestamp,
+    Clock, Env, Grant, MasterSecret, SessionLayer, Sessions, StoreError, SystemClock, Timestamp,
     store::{Entry, MemoryStore, Namespace, NearCache, Store, StoreKey, Version, When, Write},
     testing::{ManualClock, contract},
 };
@@ -547,8 +547,7 @@ async fn two_nodes() -> (World, [Sessions<String>; 2], Arc<NearCache>) {
     let secret = MasterSecret::generate();
     let engine = |near: &Arc<NearCache>| {
         let store: Arc<dyn Store> = near.clone();
-        Sessions::builder(store, &secret)
-            .clock(world.clock.clone())
+        Sessions::builder(&Env::new("self", store, &secret).with_clock(world.clock.clone()))
             .build()
             .unwrap()
     };

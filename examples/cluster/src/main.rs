@@ -24,7 +24,8 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tower_jam::{
-    AuthUser, CookieSpec, Factor, Grant, MasterSecret, Rejection, Session, SessionLayer, Sessions,
+    AuthUser, CookieSpec, Env, Factor, Grant, MasterSecret, Rejection, Session, SessionLayer,
+    Sessions,
     store::{NearCache, RedisStore},
 };
 
@@ -72,7 +73,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await?;
     let store = Arc::new(NearCache::new(Arc::new(redis))?);
     // The example has no TLS, which `__Host-` cookies require.
-    let sessions = Sessions::builder(store, &secret)
+    let sessions = Sessions::builder(&Env::new("self", store, &secret))
         .cookie(CookieSpec::new("sid")?.dangerous_without_secure()?)
         .build()?;
 

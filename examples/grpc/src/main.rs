@@ -18,7 +18,7 @@ use tonic::{
 };
 use tower::ServiceBuilder;
 use tower_jam::{
-    Accounts, Algorithm, AuthUser, Claims, Jwt, Key, KeyRing, MasterSecret, Passwords, Secret,
+    Accounts, Algorithm, AuthUser, Claims, Env, Jwt, Key, KeyRing, MasterSecret, Passwords, Secret,
     Throttle, TokenPairs,
     account::{self, Credentials, LoginError, NewDevice, Origin, StoreUsers, Users},
     guard::role,
@@ -94,7 +94,8 @@ impl wire::Method for Greeter {
 async fn accounts() -> Result<Accounts<Claims>, Box<dyn Error>> {
     let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
     let passwords = Passwords::builder().build()?;
-    let users = StoreUsers::new(store.clone(), &secret, ISSUER);
+    let env = Env::new(ISSUER, store, &secret);
+    let users = StoreUsers::new(&env);
     let hash = passwords
         .hash(&passwords.check_new("correct horse").await?)
         .await?;
@@ -104,13 +105,13 @@ async fn accounts() -> Result<Accounts<Claims>, Box<dyn Error>> {
     }
     let users: Arc<dyn Users<Claims>> = Arc::new(users);
     let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa)?))
-        .issuer(ISSUER)
+        .env(&env)
         .audience("greeter")
         .build()?;
     let reread = account::user_reader(users.clone());
-    let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reread).build()?;
-    let throttle = Throttle::builder(store, &secret).build();
-    Ok(Accounts::builder(users, passwords, throttle, pairs).build()?)
+    let pairs = TokenPairs::builder(&env, jwt, reread).build()?;
+    let throttle = Throttle::builder(&env).build();
+    Ok(Accounts::builder(&env, users, passwords, throttle, pairs).build()?)
 }
 
 const ISSUER: &str = "https://auth.acme.dev";

@@ -27,7 +27,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 use tower_jam::{
-    Accounts, Algorithm, AuthUser, Claims, Grant, Jwt, Key, KeyRing, MasterSecret, OAuth2,
+    Accounts, Algorithm, AuthUser, Claims, Env, Grant, Jwt, Key, KeyRing, MasterSecret, OAuth2,
     Passwords, Rejection, Session, SessionLayer, Sessions, StoreError, Throttle, TokenPairs,
     account::{self, User, Users},
     oauth2::{Provider, ProviderLogin},
@@ -110,14 +110,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let callback = format!("{url}/oauth/{name}/callback");
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let secret = MasterSecret::generate();
-    let oauth = OAuth2::builder(provider, store.clone(), &secret)
+    let oauth = OAuth2::builder(&Env::new(ISSUER, store.clone(), &secret), provider)
         .redirect_url(&callback)
         .build()?;
 
     let people = Arc::new(People::default());
     let users: Arc<dyn Users<Claims>> = people.clone();
-    let sessions = Sessions::builder(store.clone(), &secret)
-        .issuer(ISSUER)
+    let sessions = Sessions::builder(&Env::new(ISSUER, store.clone(), &secret))
         .users(account::user_reader(users))
         .build()?;
     let accounts = accounts(people.clone(), store, &secret, sessions.clone())?;
@@ -159,10 +158,12 @@ fn accounts(
     sessions: Sessions<Claims>,
 ) -> Result<Accounts<Claims>, Box<dyn Error>> {
     let ring = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
-    let jwt = Jwt::builder(ring).issuer(ISSUER).audience("acme").build()?;
+    let env = Env::new(ISSUER, store, secret);
+    let jwt = Jwt::builder(ring).env(&env).audience("acme").build()?;
     let reread = account::user_reader(people.clone());
-    let pairs = TokenPairs::builder(jwt, store.clone(), secret, reread).build()?;
-    let throttle = Throttle::builder(store, secret).build();
-    let accounts = Accounts::builder(people, Passwords::builder().build()?, throttle, pairs);
+    let pairs = TokenPairs::builder(&env, jwt, reread).build()?;
+    let throttle = Throttle::builder(&env).build();
+    let passwords = Passwords::builder().build()?;
+    let accounts = Accounts::builder(&env, people, passwords, throttle, pairs);
     Ok(accounts.sessions(sessions).build()?)
 }

@@ -20,7 +20,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower_jam::{
-    AuthUser, Factor, Grant, Identity, MasterSecret, Otp, OtpGuard, Rejection, Session,
+    AuthUser, Env, Factor, Grant, Identity, MasterSecret, Otp, OtpGuard, Rejection, Session,
     SessionLayer, Sessions, store::MemoryStore,
 };
 
@@ -90,8 +90,8 @@ fn routes(sessions: Sessions<User>, otp: Otp) -> Router {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
-    let sessions = Sessions::builder(store.clone(), &secret).build()?;
-    let otp = Otp::builder(store, &secret, "Acme").build()?;
+    let sessions = Sessions::builder(&Env::new("self", store.clone(), &secret)).build()?;
+    let otp = Otp::builder(&Env::new("self", store, &secret), "Acme").build()?;
 
     let enrollment = otp.enroll(ALICE).account("alice@acme.dev").await?;
 

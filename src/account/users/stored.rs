@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{User, Users};
 use crate::{
-    clock::{Clock, SystemClock, Timestamp},
+    clock::{Clock, Timestamp},
+    env::Env,
     error::{BoxError, StoreError},
     grant::Grant,
-    secret::{self, MasterSecret, record::RecordKeys},
+    secret::{self, record::RecordKeys},
     store::{
         Entry, Namespace, Store, StoreFuture, StoreKey, When, Write,
         swap::{Step, swap},
@@ -49,24 +50,17 @@ struct UserRecord<U> {
 }
 
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
-    /// Creates a handle for the users of `issuer` in `store`, sealed with keys from `secret`, with
-    /// the system clock.
-    pub fn new(store: Arc<dyn Store>, secret: &MasterSecret, issuer: &str) -> Self {
+    /// Creates a handle for the users of the issuer in the store of `env`, sealed with keys from its
+    /// master secret.
+    #[must_use]
+    pub fn new(env: &Env) -> Self {
         Self {
-            store,
-            clock: Arc::new(SystemClock),
-            issuer: issuer.to_owned(),
-            records: RecordKeys::new(secret, "tower-jam users", issuer),
+            store: Arc::clone(&env.store),
+            clock: Arc::clone(&env.clock),
+            issuer: env.issuer.clone(),
+            records: RecordKeys::new(&env.secret, "tower-jam users", &env.issuer),
             user: PhantomData,
         }
-    }
-
-    /// Sets the clock. An update gives up after five seconds of it if others keep changing the same
-    /// user.
-    #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
     }
 
     /// Adds a user who logs in with `name`, and returns the new id. Returns `None` if the name is

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use tower_jam::{
-    Clock, ConfigError, MasterSecret, Otp, Secret, SystemClock,
+    Clock, ConfigError, Env, MasterSecret, Otp, Secret, SystemClock,
     otp::{Digest, Enrollment, OtpSecret, Totp},
     store::MemoryStore,
 };
@@ -119,7 +119,10 @@ impl EnrollmentArgs {
     /// Returns an enrolment in a store that is dropped at once: only its URI and QR code are used.
     async fn enroll(&self, secret: &OtpSecret) -> Result<Enrollment, CommandError> {
         let store = Arc::new(MemoryStore::new());
-        let otp = Otp::builder(store, &MasterSecret::generate(), &self.service);
+        let otp = Otp::builder(
+            &Env::new("self", store, &MasterSecret::generate()),
+            &self.service,
+        );
         let otp = otp.scheme(self.code.totp()?).build()?;
         let enrollment = otp.enroll("user").account(&self.account);
         Ok(enrollment.secret(secret.clone()).await?)

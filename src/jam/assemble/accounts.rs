@@ -12,7 +12,6 @@ use crate::{
     error::ConfigError,
     grant::ReadUser,
     jam::{EngineWithSource, Engines},
-    secret::MasterSecret,
 };
 
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
@@ -22,7 +21,6 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
     pub(crate) fn account_users(
         &self,
         parts: &EngineParts<'_>,
-        secret: &MasterSecret,
         engines: &mut Engines<U>,
     ) -> Option<Arc<dyn Users<U>>> {
         let settings = &self.config.settings;
@@ -30,9 +28,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
             return Some(Arc::clone(users));
         }
         settings.passwords.as_ref()?;
-        let issuer = settings.issuer.as_deref().unwrap_or("self");
-        let users = StoreUsers::new(Arc::clone(parts.store), secret, issuer);
-        let users = Arc::new(users.with_clock(Arc::clone(parts.clock)));
+        let users = Arc::new(StoreUsers::new(parts.env));
         engines.users = Some(Arc::clone(&users));
         Some(users)
     }
@@ -52,7 +48,6 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
     pub(crate) fn add_pairs(
         &self,
         parts: &EngineParts<'_>,
-        secret: &MasterSecret,
         engines: &mut Engines<U>,
         reader: Option<Arc<dyn ReadUser<U>>>,
     ) -> Result<(), ConfigError> {
@@ -72,13 +67,13 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         let pairs = match refresh.format {
             FormatKind::Jwt => {
                 let jwt = engines.jwt.as_ref().ok_or_else(|| missing("jwt"))?;
-                let pairs = parts.pairs(refresh, jwt.engine.clone(), secret, reader)?;
+                let pairs = parts.pairs(refresh, jwt.engine.clone(), reader)?;
                 EngineWithSource::new(pairs, jwt.source.clone())
             }
             #[cfg(feature = "paseto")]
             FormatKind::Paseto => {
                 let paseto = engines.paseto.as_ref().ok_or_else(|| missing("paseto"))?;
-                let pairs = parts.pairs(refresh, paseto.engine.clone(), secret, reader)?;
+                let pairs = parts.pairs(refresh, paseto.engine.clone(), reader)?;
                 EngineWithSource::new(pairs, paseto.source.clone())
             }
             #[cfg(not(feature = "paseto"))]
@@ -100,7 +95,6 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
     pub(crate) fn add_accounts(
         &self,
         parts: &EngineParts<'_>,
-        secret: &MasterSecret,
         engines: &mut Engines<U>,
         users: &Option<Arc<dyn Users<U>>>,
     ) -> Result<(), ConfigError> {
@@ -113,19 +107,18 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
                 None => Ok(()),
             };
         };
-        let passwords = parts.passwords(stated, secret)?;
+        let passwords = parts.passwords(stated)?;
         let limits = settings.throttle.clone().unwrap_or_default();
-        let throttle = parts.throttle(&limits, secret)?;
+        let throttle = parts.throttle(&limits)?;
         if let (Some(pairs), Some(users)) = (&engines.pairs, users) {
             let builder = Accounts::builder(
+                parts.env,
                 Arc::clone(users),
                 passwords.clone(),
                 throttle.clone(),
                 pairs.engine.clone(),
             );
-            let mut builder = builder
-                .events(self.events.clone())
-                .clock(Arc::clone(&self.clock));
+            let mut builder = builder;
             if let Some(sessions) = &engines.sessions {
                 builder = builder.sessions(sessions.engine.clone());
             }

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::{EngineParts, keys};
 use crate::{
-    config::settings::SessionSettings, error::ConfigError, grant::ReadUser,
-    request::cookie::CookieSpec, secret::MasterSecret, session::Sessions,
+    config::settings::SessionSettings, env::Env, error::ConfigError, grant::ReadUser,
+    request::cookie::CookieSpec, session::Sessions,
 };
 
 /// Calls the builder's setters for the settings that are stated.
@@ -24,7 +24,6 @@ impl EngineParts<'_> {
     pub(crate) fn sessions<U: Serialize + Send + Sync + 'static>(
         &self,
         settings: &SessionSettings,
-        secret: &MasterSecret,
         users: Option<Arc<dyn ReadUser<U>>>,
     ) -> Result<Sessions<U>, ConfigError> {
         let about = |error| self.location.engine_error("session", error);
@@ -32,13 +31,14 @@ impl EngineParts<'_> {
         let own =
             own.map(|file| keys::secret_from_file(file, "session.secret_file", self.location));
         let own = own.transpose()?;
-        let mut builder = Sessions::builder(Arc::clone(self.store), own.as_ref().unwrap_or(secret));
-        builder = builder
-            .events(self.events.clone())
-            .clock(Arc::clone(self.clock));
-        if let Some(issuer) = &self.settings.issuer {
-            builder = builder.issuer(issuer);
-        }
+        let env = match own {
+            Some(secret) => &Env {
+                secret,
+                ..self.env.clone()
+            },
+            None => self.env,
+        };
+        let mut builder = Sessions::builder(env);
         if let Some(idle) = settings.idle {
             builder = builder.idle_timeout(idle.0);
         }
@@ -65,7 +65,7 @@ impl EngineParts<'_> {
 
 #[cfg(feature = "refresh")]
 mod refresh {
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     use super::EngineParts;
     use crate::{
@@ -75,7 +75,6 @@ mod refresh {
             AccessTokens, DeviceLimitPolicy, FingerprintPolicy, ReadUser, RevocationCheck,
             TokenPairs,
         },
-        secret::MasterSecret,
     };
 
     impl EngineParts<'_> {
@@ -83,15 +82,13 @@ mod refresh {
             &self,
             settings: &RefreshSettings,
             access: impl Into<AccessTokens<U>>,
-            secret: &MasterSecret,
             users: impl ReadUser<U>,
         ) -> Result<TokenPairs<U>, ConfigError> {
             if settings.rotate == Some(false) && settings.grace.is_some() {
                 let reason = "conflicts with `rotate`, which is false";
                 return Err(self.location.error("refresh.grace", reason));
             }
-            let store = Arc::clone(self.store);
-            let mut builder = TokenPairs::builder(access, store, secret, users);
+            let mut builder = TokenPairs::builder(self.env, access, users);
             let span = |span: Span| -> Duration { span.0 };
             let on_limit = |kind| match kind {
                 LimitKind::EvictOldest => DeviceLimitPolicy::EvictOldest,
@@ -111,7 +108,6 @@ mod refresh {
             set!(builder, settings:
                 idle => idle_timeout = span, absolute => absolute_timeout = span, grace => grace = span, outage_grace => outage_grace = span, rotate => rotate = bool::from, max_devices => max_devices = usize::from,
                 on_limit => on_limit = on_limit, blacklist => blacklist = blacklist, bind => bind = bind);
-            builder = builder.events(self.events.clone());
             let built = builder.build();
             built.map_err(|error| self.location.engine_error("refresh", error))
         }
@@ -120,38 +116,30 @@ mod refresh {
 
 #[cfg(feature = "otp")]
 mod otp {
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     use super::EngineParts;
     use crate::{
         config::settings::{DigestKind, OtpKind, OtpSettings, Span},
         error::ConfigError,
         otp::{Digest, Hotp, Otp, OtpScheme, Totp},
-        secret::MasterSecret,
     };
 
     impl EngineParts<'_> {
         pub(in crate::jam::assemble) fn otp(
             &self,
             settings: &OtpSettings,
-            secret: &MasterSecret,
         ) -> Result<Otp, ConfigError> {
             let about = |error| self.location.engine_error("otp", error);
             let service = settings.service.as_deref().or(self.host());
             let reason = "is not set, and there is no issuer to derive it from";
             let service = service.ok_or_else(|| self.location.error("otp.service", reason))?;
-            let mut builder = Otp::builder(Arc::clone(self.store), secret, service);
-            if let Some(issuer) = &self.settings.issuer {
-                builder = builder.issuer(issuer);
-            }
+            let mut builder = Otp::builder(self.env, service);
             builder = builder.scheme(self.scheme(settings)?);
             let span = |span: Span| -> Duration { span.0 };
             set!(builder, settings:
                 secret_bits => secret_bits = usize::from, window => window = u8::from, look_ahead => look_ahead = u8::from, max_failures => max_failures = u8::from,
                 lock => lock_duration = span, pending => pending_ttl = span, fresh => fresh = span);
-            builder = builder
-                .events(self.events.clone())
-                .clock(Arc::clone(self.clock));
             builder.build().map_err(about)
         }
 
@@ -199,14 +187,12 @@ mod otp {
 
 #[cfg(feature = "account")]
 mod account {
-    use std::sync::Arc;
 
     use super::EngineParts;
     use crate::{
         config::settings::{BudgetSettings, PasswordsSettings, SchemeKind, ThrottleSettings},
         error::ConfigError,
         password::{PasswordScheme, Passwords},
-        secret::MasterSecret,
         throttle::{Budget, Throttle, TrustedProxies},
     };
 
@@ -214,7 +200,6 @@ mod account {
         pub(in crate::jam::assemble) fn passwords(
             &self,
             settings: &PasswordsSettings,
-            secret: &MasterSecret,
         ) -> Result<Passwords, ConfigError> {
             let mut builder = Passwords::builder();
             if let Some(schemes) = &settings.schemes {
@@ -233,7 +218,7 @@ mod account {
                 builder = builder.dangerous_allow_common();
             }
             if settings.pepper {
-                builder = builder.pepper(secret);
+                builder = builder.pepper(&self.env.secret);
             }
             set!(builder, settings:
                 rehash => rehash = bool::from, min_length => min_length = usize::from, max_length => max_length = usize::from,
@@ -245,7 +230,6 @@ mod account {
         pub(in crate::jam::assemble) fn throttle(
             &self,
             settings: &ThrottleSettings,
-            secret: &MasterSecret,
         ) -> Result<Throttle, ConfigError> {
             let budget = |name: &str, stated: &BudgetSettings| {
                 let about = |error| {
@@ -254,9 +238,7 @@ mod account {
                 };
                 Budget::new(stated.attempts, stated.window.0).map_err(about)
             };
-            let mut builder = Throttle::builder(Arc::clone(self.store), secret)
-                .events(self.events.clone())
-                .clock(Arc::clone(self.clock));
+            let mut builder = Throttle::builder(self.env);
             if let Some(stated) = &settings.account {
                 builder = builder.account(budget("account", stated)?);
             }

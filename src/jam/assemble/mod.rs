@@ -25,6 +25,7 @@ use crate::{
         place::Location,
         settings::{InstanceSettings, StoreKind},
     },
+    env::Env,
     error::ConfigError,
     event::Events,
     grant::ReadUser,
@@ -135,20 +136,20 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
                 store
             }
         };
-        let secret = self.secret()?;
+        let issuer = settings.issuer.as_deref().unwrap_or(DEFAULT_ISSUER);
+        let env = Env::new(issuer, store, &self.secret()?)
+            .with_clock(Arc::clone(&self.clock))
+            .with_events(self.events.clone());
         let parts = EngineParts {
             settings,
             location,
-            store: &store,
-            clock: &self.clock,
-            events: &self.events,
+            env: &env,
             #[cfg(feature = "oauth2")]
             is_offline: self.is_offline,
         };
-        let mut engines =
-            Engines::new(Arc::clone(&store), Arc::clone(&self.clock), &location.table);
+        let mut engines = Engines::new(&env, &location.table);
         #[cfg(feature = "account")]
-        let users = self.account_users(&parts, &secret, &mut engines);
+        let users = self.account_users(&parts, &mut engines);
         #[cfg(feature = "account")]
         let reader = self.reader(&users);
         #[cfg(not(feature = "account"))]
@@ -170,23 +171,23 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
                 return Err(location.error("session.header", "conflicts with `cookie`"));
             }
             let source = parts.source("session", None, header)?;
-            let sessions = parts.sessions(session, &secret, reader.clone())?;
+            let sessions = parts.sessions(session, reader.clone())?;
             engines.sessions = Some(EngineWithSource::new(sessions, source));
         }
         #[cfg(feature = "otp")]
         if let Some(otp) = &settings.otp {
-            engines.otp = Some(parts.otp(otp, &secret)?);
+            engines.otp = Some(parts.otp(otp)?);
         }
         #[cfg(feature = "oauth2")]
         for (name, provider) in settings.oauth2.iter().flat_map(|table| &table.providers) {
-            if let Some(client) = parts.provider(name, provider, &secret).await? {
+            if let Some(client) = parts.provider(name, provider).await? {
                 engines.providers.insert(name.clone(), client);
             }
         }
         #[cfg(feature = "refresh")]
-        self.add_pairs(&parts, &secret, &mut engines, reader)?;
+        self.add_pairs(&parts, &mut engines, reader)?;
         #[cfg(feature = "account")]
-        self.add_accounts(&parts, &secret, &mut engines, &users)?;
+        self.add_accounts(&parts, &mut engines, &users)?;
         Ok(Jam::new(engines))
     }
 
@@ -249,9 +250,7 @@ impl<U> fmt::Debug for JamBuilder<U> {
 pub(crate) struct EngineParts<'a> {
     settings: &'a InstanceSettings,
     location: &'a Location,
-    store: &'a Arc<dyn Store>,
-    clock: &'a Arc<dyn Clock>,
-    events: &'a Events,
+    env: &'a Env,
     #[cfg(feature = "oauth2")]
     is_offline: bool,
 }
@@ -275,3 +274,6 @@ fn host(issuer: &str) -> Option<&str> {
     };
     Some(&host[..end]).filter(|host| !host.is_empty())
 }
+
+/// The issuer of engines whose configuration names none.
+const DEFAULT_ISSUER: &str = "self";

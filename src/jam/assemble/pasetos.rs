@@ -47,7 +47,7 @@ impl EngineParts<'_> {
                 }
                 let mut builder = Paseto::$constructor(ring)
                     .issuer(issuer)
-                    .clock(Arc::clone(self.clock));
+                    .clock(Arc::clone(self.env.clock()));
                 for audience in audiences {
                     builder = builder.audience(audience);
                 }
@@ -57,7 +57,7 @@ impl EngineParts<'_> {
                 if let Some(ttl) = ttl {
                     builder = builder.ttl(ttl.0);
                 }
-                let list = self.list("paseto", issuer, settings.list, settings.list_longest)?;
+                let list = self.list("paseto", settings.list, settings.list_longest)?;
                 if let Some(list) = list {
                     builder = builder.list(list);
                 }

@@ -1,7 +1,5 @@
 //! Builds the clients of the tables `oauth2.providers.NAME`.
 
-use std::sync::Arc;
-
 use super::{EngineParts, keys};
 use crate::{
     config::{
@@ -11,7 +9,6 @@ use crate::{
     error::ConfigError,
     key::{Algorithm, Key},
     oauth2::{OAuth2, Provider, ProviderBuilder},
-    secret::MasterSecret,
 };
 
 impl EngineParts<'_> {
@@ -21,7 +18,6 @@ impl EngineParts<'_> {
         &self,
         name: &str,
         settings: &ProviderSettings,
-        secret: &MasterSecret,
     ) -> Result<Option<OAuth2>, ConfigError> {
         let table = format!("oauth2.providers.{name}");
         let about = |error| self.location.engine_error(&table, error);
@@ -61,10 +57,7 @@ impl EngineParts<'_> {
             builder = builder.dangerous_http_on_loopback();
         }
         let provider = builder.build().map_err(about)?;
-        let store = Arc::clone(self.store);
-        let mut builder = OAuth2::builder(provider, store, secret)
-            .events(self.events.clone())
-            .clock(Arc::clone(self.clock));
+        let mut builder = OAuth2::builder(self.env, provider);
         if let Some(url) = &settings.redirect_url {
             builder = builder.redirect_url(url);
         }

@@ -50,7 +50,7 @@ impl EngineParts<'_> {
         }
         let mut builder = Jwt::builder(ring)
             .issuer(issuer)
-            .clock(Arc::clone(self.clock));
+            .clock(Arc::clone(self.env.clock()));
         for audience in audiences {
             builder = builder.audience(audience);
         }
@@ -67,7 +67,7 @@ impl EngineParts<'_> {
         if let Some(ttl) = ttl {
             builder = builder.ttl(ttl.0);
         }
-        if let Some(list) = self.list("jwt", issuer, jwt.list, jwt.list_longest)? {
+        if let Some(list) = self.list("jwt", jwt.list, jwt.list_longest)? {
             builder = builder.list(list);
         }
         builder.build().map_err(|error| match error.setting() {
@@ -112,7 +112,6 @@ impl EngineParts<'_> {
     pub(crate) fn list(
         &self,
         table: &str,
-        issuer: &str,
         kind: ListKind,
         longest: Option<Span>,
     ) -> Result<Option<TokenList>, ConfigError> {
@@ -124,16 +123,11 @@ impl EngineParts<'_> {
                     .error(&format!("{table}.list_longest"), reason));
             }
             ListKind::None => return Ok(None),
-            ListKind::Black => TokenList::deny(Arc::clone(self.store)),
-            ListKind::White => TokenList::allow(Arc::clone(self.store)),
+            ListKind::Black => TokenList::deny(self.env),
+            ListKind::White => TokenList::allow(self.env),
         };
         let longest = longest.map_or(DAY, |span| span.0);
-        let list = builder
-            .issuer(issuer)
-            .max_ttl(longest)
-            .clock(Arc::clone(self.clock))
-            .events(self.events.clone())
-            .build();
+        let list = builder.max_ttl(longest).build();
         let list = list.map_err(|error| self.location.engine_error(table, error))?;
         Ok(Some(list))
     }

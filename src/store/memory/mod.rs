@@ -57,7 +57,7 @@ use self::{
     groups::Groups,
     shard::{MemoryShard, Quota, Reservation, Slot},
 };
-use super::{Entry, Store, StoreFuture, StoreKey, When, Write, hashing::Seeded, number, permits};
+use super::{Entry, Store, StoreFuture, StoreKey, When, Write, number, permits, sharded::Sharded};
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::StoreError,
@@ -67,9 +67,8 @@ use crate::{
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     capacity: usize,
-    hashing: Seeded,
     // Locks are acquired in the order of the fields: a shard, then one of the two below it.
-    shards: Box<[Mutex<MemoryShard>]>,
+    shards: Sharded<MemoryShard>,
     groups: Groups,
     quotas: Mutex<Vec<Arc<Quota>>>,
 }
@@ -82,13 +81,11 @@ impl MemoryStore {
     /// An empty store with the system's clock and the default capacity.
     #[must_use]
     pub fn new() -> Self {
-        let hashing = Seeded::random();
         Self {
             clock: Arc::new(SystemClock),
             capacity: Self::DEFAULT_CAPACITY,
-            hashing,
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            groups: Groups::new(hashing),
+            shards: Sharded::new(SHARDS, MemoryShard::new),
+            groups: Groups::new(SHARDS),
             quotas: Mutex::default(),
         }
     }
@@ -108,7 +105,7 @@ impl MemoryStore {
     }
 
     fn shard(&self, key: &StoreKey) -> MutexGuard<'_, MemoryShard> {
-        lock(&self.shards[self.hashing.shard(&key.digest, SHARDS)])
+        self.shards.of(key.digest)
     }
 
     fn read(&self, key: &StoreKey) -> Option<Entry> {
@@ -137,7 +134,7 @@ impl MemoryStore {
             if is_over && !replaces {
                 return Ok(true);
             }
-            let table = shard.table_or_insert(&key.namespace, || (self.quota(key), self.hashing));
+            let table = shard.table_or_insert(&key.namespace, || self.quota(key));
             if replaces {
                 if is_over {
                     drop(table.remove(&key.digest, &self.groups));
@@ -163,8 +160,8 @@ impl MemoryStore {
     /// with the lowest count. If there is neither, the cost is one access to each shard.
     fn make_room(&self, quota: &Arc<Quota>, now: Timestamp) -> Result<Reservation, StoreError> {
         let mut lowest = None;
-        for index in 0..self.shards.len() {
-            let mut shard = lock(&self.shards[index]);
+        for index in 0..self.shards.count() {
+            let mut shard = self.shards.at(index);
             let Some(table) = shard.table(&quota.name) else {
                 continue;
             };
@@ -183,7 +180,7 @@ impl MemoryStore {
         let start = lowest.map_or(0, |(_, index)| index);
         (start..start + SHARDS)
             .find_map(|index| {
-                let mut shard = lock(&self.shards[index % SHARDS]);
+                let mut shard = self.shards.at(index);
                 shard.table(&quota.name)?.remove_lowest(&self.groups)
             })
             .map(|slot| slot.reservation)

@@ -9,15 +9,28 @@ use std::{
     },
 };
 
-use super::{Entry, Seeded, StoreKey, Timestamp, Write, groups::Groups, number};
+use foldhash::quality::RandomState;
+
+use super::groups::{Groups, is_sparse};
+use crate::{
+    clock::Timestamp,
+    store::{Entry, StoreKey, Write, number},
+};
 
 /// A list of tables rather than a map, because a program has only a handful of namespaces.
-#[derive(Default)]
 pub(super) struct MemoryShard {
     tables: Vec<NamespaceTable>,
+    hashing: RandomState,
 }
 
 impl MemoryShard {
+    pub(super) const fn new(hashing: RandomState) -> Self {
+        Self {
+            tables: Vec::new(),
+            hashing,
+        }
+    }
+
     pub(super) fn slot(&self, key: &StoreKey) -> Option<&Slot> {
         let mut tables = self.tables.iter();
         tables
@@ -34,15 +47,15 @@ impl MemoryShard {
     pub(super) fn table_or_insert(
         &mut self,
         namespace: &str,
-        new: impl FnOnce() -> (Arc<Quota>, Seeded),
+        quota: impl FnOnce() -> Arc<Quota>,
     ) -> &mut NamespaceTable {
         let existing = self
             .tables
             .iter()
             .position(|table| table.quota.name == namespace);
         let index = existing.unwrap_or_else(|| {
-            let (quota, hashing) = new();
-            self.tables.push(NamespaceTable::new(quota, hashing));
+            let table = NamespaceTable::new(quota(), self.hashing.clone());
+            self.tables.push(table);
             self.tables.len() - 1
         });
         &mut self.tables[index]
@@ -78,7 +91,7 @@ impl MemoryShard {
 /// a purge, nor a refused put, nor the choice of the counter to evict.
 pub(super) struct NamespaceTable {
     pub(super) quota: Arc<Quota>,
-    slots: HashMap<[u8; 32], Slot, Seeded>,
+    slots: HashMap<[u8; 32], Slot, RandomState>,
     by_expiry: BTreeSet<(Timestamp, [u8; 32])>,
     /// The counters of an evictable namespace, sorted by count.
     by_count: BTreeSet<(EvictionRank, [u8; 32])>,
@@ -95,7 +108,7 @@ pub(super) struct Slot {
 }
 
 impl NamespaceTable {
-    fn new(quota: Arc<Quota>, hashing: Seeded) -> Self {
+    fn new(quota: Arc<Quota>, hashing: RandomState) -> Self {
         Self {
             quota,
             slots: HashMap::with_hasher(hashing),
@@ -251,16 +264,8 @@ impl Drop for Reservation {
 /// More than the one entry that a write can add, and few enough to cost little.
 const PURGED_PER_WRITE: usize = 4;
 
-/// Returns whether a table is so much larger than its contents that it should shrink.
-pub(super) fn is_sparse(length: usize, capacity: usize) -> bool {
-    capacity > SMALL && length < capacity / 8
-}
-
 /// Returns the eviction rank of an entry. An entry that is not a number ranks highest.
 fn rank(entry: &Entry) -> EvictionRank {
     let sum = number(&entry.value).unwrap_or(i64::MAX);
     (sum, entry.expires_at)
 }
-
-/// A table with no more slots than this is not worth shrinking.
-const SMALL: usize = 256;

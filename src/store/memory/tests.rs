@@ -57,11 +57,7 @@ impl Fixture {
 
     /// The number of slots in all tables, including expired ones.
     fn stored(&self) -> usize {
-        self.store
-            .shards
-            .iter()
-            .map(|shard| lock(shard).len())
-            .sum()
+        self.store.shards.iter().map(|shard| shard.len()).sum()
     }
 }
 
@@ -235,7 +231,11 @@ async fn memory_allocated_at_a_peak_is_released() {
     }
     let capacity = fixture.store.groups.capacity();
     assert!(capacity <= SHARDS * 256 + 256, "{capacity}");
-    let slots = (0..SHARDS).map(|at| lock(&fixture.store.shards[at]).slot_capacity("session"));
+    let slots = fixture
+        .store
+        .shards
+        .iter()
+        .map(|mut shard| shard.slot_capacity("session"));
     let slots = slots.sum::<usize>();
     assert!(slots <= SHARDS * 256, "{slots}");
     assert_eq!(fixture.store.list(&one).await.unwrap().len(), 10);
@@ -309,7 +309,7 @@ async fn a_burst_is_purged_in_small_steps() {
         .store
         .shards
         .iter()
-        .map(|shard| lock(shard).slot_capacity("state"))
+        .map(|mut shard| shard.slot_capacity("state"))
         .sum();
     assert!(capacity < 20_000, "{capacity} slots stay allocated");
 }
@@ -369,10 +369,7 @@ async fn an_entry_that_is_touched_repeatedly_is_stored_once() {
         fixture.clock.advance(Duration::from_secs(1));
         fixture.put(&key, When::Always).await.unwrap();
         fixture.put(&key, When::Always).await.unwrap();
-        assert_eq!(
-            lock(&fixture.store.shards[fixture.store.hashing.shard(&key.digest, SHARDS)]).len(),
-            1
-        );
+        assert_eq!(fixture.store.shards.of(key.digest).len(), 1);
     }
     fixture.clock.advance(MINUTE);
     assert!(fixture.put(&key, When::Absent).await.unwrap());
@@ -507,7 +504,7 @@ async fn a_panic_under_a_lock_does_not_take_the_store_down() {
     for index in 0..SHARDS {
         let fixture = fixture.clone();
         let panicked = std::thread::spawn(move || {
-            let _guard = fixture.store.shards[index].lock();
+            let _guard = fixture.store.shards.at(index);
             panic!("poisons the lock");
         });
         assert!(panicked.join().is_err());
@@ -520,14 +517,15 @@ async fn a_panic_under_a_lock_does_not_take_the_store_down() {
 /// shard or the bucket.
 #[test]
 fn digests_with_a_common_prefix_are_spread() {
-    let hashing = Seeded::random();
+    let spread = Sharded::new(SHARDS, |_| ());
     let mut shards = std::collections::HashSet::new();
     let mut buckets = std::collections::HashSet::new();
     for key in keys("session", 4_096) {
         let mut digest = key.digest;
         digest[..3].fill(0xff);
-        shards.insert(hashing.shard(&digest, SHARDS));
-        buckets.insert(std::hash::BuildHasher::hash_one(&hashing, digest) % 4_096);
+        let hash = spread.hash(digest);
+        shards.insert((hash >> 32) as usize % SHARDS);
+        buckets.insert(hash % 4_096);
     }
     assert_eq!(shards.len(), SHARDS);
     assert!(buckets.len() > 2_300, "{} of 4096 buckets", buckets.len());

@@ -4,21 +4,24 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use super::{CachedRead, Entry, StoreKey};
-use crate::{clock::Clock, store::hashing::Seeded};
+use foldhash::quality::RandomState;
+
+use crate::{
+    clock::Clock,
+    store::{CachedRead, Entry, StoreKey, sharded::Sharded},
+};
 
 pub(super) struct NearEntries {
     clock: Arc<dyn Clock>,
     max_age: Duration,
     capacity_of_shard: usize,
-    hashing: Seeded,
-    shards: Box<[Mutex<NearShard>]>,
+    shards: Sharded<NearShard>,
     /// When the lease on cached answers expires, in milliseconds of the monotonic clock.
     lease: AtomicU64,
     /// No invalidations arrive, not even for a write that completes after its caller went away.
@@ -26,7 +29,7 @@ pub(super) struct NearEntries {
 }
 
 struct NearShard {
-    entries: HashMap<StoreKey, CachedEntry, Seeded>,
+    entries: HashMap<StoreKey, CachedEntry, RandomState>,
     /// Until then an abandoned write may still be made, so nothing is cached.
     unsettled_until: Duration,
     /// Counts invalidations. A fill is valid only for the count at which its read began.
@@ -45,9 +48,8 @@ pub(super) struct Ticket {
 
 impl NearEntries {
     pub(super) fn new(capacity: usize, max_age: Duration, clock: Arc<dyn Clock>) -> Self {
-        let hashing = Seeded::random();
         let shards = capacity.clamp(1, SHARDS);
-        let shard = || NearShard {
+        let shard = |hashing| NearShard {
             entries: HashMap::with_hasher(hashing),
             unsettled_until: Duration::ZERO,
             invalidations: 0,
@@ -56,8 +58,7 @@ impl NearEntries {
             clock,
             max_age,
             capacity_of_shard: capacity / shards,
-            hashing,
-            shards: (0..shards).map(|_| Mutex::new(shard())).collect(),
+            shards: Sharded::new(shards, shard),
             lease: AtomicU64::new(0),
             is_sole_writer: AtomicBool::new(false),
         }
@@ -130,8 +131,7 @@ impl NearEntries {
     }
 
     pub(super) fn invalidate_all(&self) {
-        for shard in &self.shards {
-            let mut shard = lock(shard);
+        for mut shard in self.shards.iter() {
             shard.invalidations += 1;
             shard.entries.clear();
         }
@@ -187,7 +187,7 @@ impl NearEntries {
     }
 
     fn shard(&self, key: &StoreKey) -> MutexGuard<'_, NearShard> {
-        lock(&self.shards[self.hashing.shard(&key.digest, self.shards.len())])
+        self.shards.of(key.digest)
     }
 }
 
@@ -220,10 +220,6 @@ impl Drop for InvalidateOnDrop<'_> {
             self.entries.invalidate_unsettled(self.key);
         }
     }
-}
-
-fn lock(shard: &Mutex<NearShard>) -> MutexGuard<'_, NearShard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn millis(span: Duration) -> u64 {

@@ -40,7 +40,7 @@
 //! # async fn run(secret: MasterSecret) -> Result<(), Box<dyn std::error::Error>> {
 //! let redis = Arc::new(RedisStore::connect("redis://127.0.0.1:6379").await?);
 //! let store = Arc::new(NearCache::new(redis)?);
-//! let sessions = Sessions::<String>::builder(store, &secret).build()?;
+//! let sessions = Sessions::<String>::builder(&tower_jam::Env::new("self", store, &secret)).build()?;
 //! # Ok(())
 //! # }
 //! # }

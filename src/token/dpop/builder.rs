@@ -3,31 +3,22 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Dpop, DpopInner, nonce::Nonces, uri::PublicUrl};
-use crate::{
-    clock::{Clock, SystemClock},
-    error::ConfigError,
-    secret::MasterSecret,
-    store::Store,
-};
+use crate::{env::Env, error::ConfigError};
 
 /// Builds a [`Dpop`].
 #[must_use]
 pub struct DpopBuilder {
-    store: Arc<dyn Store>,
-    secret: MasterSecret,
+    env: Env,
     public_url: String,
-    clock: Arc<dyn Clock>,
     window: Duration,
     requires_nonce: bool,
 }
 
 impl DpopBuilder {
-    pub(super) fn new(store: Arc<dyn Store>, secret: &MasterSecret, public_url: &str) -> Self {
+    pub(super) fn new(env: &Env, public_url: &str) -> Self {
         Self {
-            store,
-            secret: secret.clone(),
+            env: env.clone(),
             public_url: public_url.to_owned(),
-            clock: Arc::new(SystemClock),
             window: DEFAULT_WINDOW,
             requires_nonce: false,
         }
@@ -49,12 +40,6 @@ impl DpopBuilder {
         self
     }
 
-    /// Sets the source of time. Default: the operating system.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
     /// Checks the settings.
     ///
     /// # Errors
@@ -69,9 +54,9 @@ impl DpopBuilder {
         Ok(Dpop {
             inner: Arc::new(DpopInner {
                 url: PublicUrl::new(&self.public_url)?,
-                nonces: Nonces::new(&self.secret, &self.public_url),
-                store: self.store,
-                clock: self.clock,
+                nonces: Nonces::new(&self.env.secret, &self.public_url),
+                store: self.env.store,
+                clock: self.env.clock,
                 window: self.window,
                 requires_nonce: self.requires_nonce,
             }),

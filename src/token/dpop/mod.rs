@@ -42,7 +42,7 @@
 //!     .audience("api")
 //!     .build()?;
 //! let store = Arc::new(MemoryStore::new());
-//! let dpop = Dpop::builder(store, &MasterSecret::generate(), "https://api.acme.dev").build()?;
+//! let dpop = Dpop::builder(&tower_jam::Env::new("https://auth.acme.dev", store, &MasterSecret::generate()), "https://api.acme.dev").build()?;
 //!
 //! // In a login handler, after the password was checked: the key that signed the request's proof.
 //! let login = async |proof: &str| -> Result<_, Box<dyn std::error::Error>> {
@@ -78,8 +78,9 @@ pub use self::{
 use self::{nonce::Nonces, proof::Proof, uri::PublicUrl};
 use crate::{
     clock::{Clock, SKEW, Timestamp},
+    env::Env,
     rejection::{self, Rejection},
-    secret::{MasterSecret, hash},
+    secret::hash,
     store::{Namespace, Store, StoreKey, When, Write},
 };
 
@@ -103,8 +104,8 @@ impl Dpop {
     /// Starts to build a verifier for the service that clients reach at `public_url`, such as
     /// `https://api.acme.dev`, including any path that a proxy or an outer router strips. Used
     /// proofs are recorded in `store`; nonces are derived from `secret`.
-    pub fn builder(store: Arc<dyn Store>, secret: &MasterSecret, public_url: &str) -> DpopBuilder {
-        DpopBuilder::new(store, secret, public_url)
+    pub fn builder(env: &Env, public_url: &str) -> DpopBuilder {
+        DpopBuilder::new(env, public_url)
     }
 
     /// Accepts the access tokens of `engine` that are bound to a key, with a proof of that key.

@@ -11,8 +11,11 @@ use crate::{store::MemoryStore, testing::ManualClock};
 fn dpop(url: &str, now: u64) -> Dpop {
     let clock = Arc::new(ManualClock::at(Timestamp::from_secs(now)));
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
-    let builder = Dpop::builder(store, &MasterSecret::generate(), url);
-    builder.clock(clock).build().unwrap()
+    let builder = Dpop::builder(
+        &Env::new("self", store, &crate::secret::MasterSecret::generate()).with_clock(clock),
+        url,
+    );
+    builder.build().unwrap()
 }
 
 #[tokio::test]

@@ -9,42 +9,24 @@ use super::{
     TokenList,
     inner::{ListMode, TokenListInner},
 };
-use crate::{
-    clock::{Clock, SystemClock},
-    error::ConfigError,
-    event::Events,
-    store::Store,
-};
+use crate::{env::Env, error::ConfigError};
 
 /// Builds a [`TokenList`].
 #[derive(Debug)]
 #[must_use]
 pub struct TokenListBuilder {
-    store: Arc<dyn Store>,
+    env: Env,
     mode: ListMode,
-    issuer: Option<String>,
     longest: Duration,
-    clock: Arc<dyn Clock>,
-    events: Events,
 }
 
 impl TokenListBuilder {
-    pub(crate) fn new(store: Arc<dyn Store>, mode: ListMode) -> Self {
+    pub(crate) fn new(env: &Env, mode: ListMode) -> Self {
         Self {
-            store,
+            env: env.clone(),
             mode,
-            issuer: None,
             longest: DEFAULT_LONGEST,
-            clock: Arc::new(SystemClock),
-            events: Events::default(),
         }
-    }
-
-    /// Sets the issuer of the listed tokens, as in their `iss`. Two issuers may use the same `jti`
-    /// for two tokens.
-    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.issuer = Some(issuer.into());
-        self
     }
 
     /// Sets the longest lifetime of a token, from `iat` to `exp`; tokens that live longer are
@@ -56,18 +38,6 @@ impl TokenListBuilder {
         self
     }
 
-    /// Sets the source of time, which must be that of the engine. Default: the operating system.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Sets where revocations are reported. Default: `tracing` only.
-    pub fn events(mut self, events: Events) -> Self {
-        self.events = events;
-        self
-    }
-
     /// Checks the settings. Does not access the store.
     ///
     /// # Errors
@@ -75,18 +45,19 @@ impl TokenListBuilder {
     /// When the issuer is unset or empty, or the longest lifetime is shorter than a second or
     /// longer than a year.
     pub fn build(self) -> Result<TokenList, ConfigError> {
-        let issuer = self.issuer.filter(|issuer| !issuer.is_empty());
-        let issuer = issuer.ok_or_else(|| ConfigError::new("issuer", "is not set, or empty"))?;
+        if self.env.issuer.is_empty() {
+            return Err(ConfigError::new("issuer", "is empty"));
+        }
         if self.longest < Duration::from_secs(1) || self.longest > YEAR {
             let reason = "is not between a second and a year";
             return Err(ConfigError::new("longest", reason));
         }
         let inner = TokenListInner {
-            store: self.store,
-            clock: self.clock,
-            events: self.events,
+            store: self.env.store,
+            clock: self.env.clock,
+            events: self.env.events,
             mode: self.mode,
-            issuer,
+            issuer: self.env.issuer,
             longest: self.longest,
             latest_issued_at: AtomicU64::new(0),
         };

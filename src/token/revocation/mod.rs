@@ -50,13 +50,15 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tower_jam::{Algorithm, Claims, Grant, Jwt, Key, KeyRing, TokenList, store::MemoryStore};
+//! use tower_jam::{
+//!     Algorithm, Claims, Env, Grant, Jwt, Key, KeyRing, MasterSecret, TokenList, store::MemoryStore,
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let list = TokenList::deny(Arc::new(MemoryStore::new()))
-//!     .issuer("https://auth.acme.dev")
-//!     .build()?;
+//! let store = Arc::new(MemoryStore::new());
+//! let env = Env::new("https://auth.acme.dev", store, &MasterSecret::generate());
+//! let list = TokenList::deny(&env).build()?;
 //! let ring = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
 //! let jwt = Jwt::<Claims>::builder(ring)
 //!     .issuer("https://auth.acme.dev")
@@ -97,10 +99,11 @@ use self::{
 };
 use crate::{
     clock::Timestamp,
+    env::Env,
     error::StoreError,
     event::{Event, EventKind},
     store::{
-        Store, Write,
+        Write,
         swap::{Step, swap},
     },
 };
@@ -135,13 +138,13 @@ pub struct TokenList {
 
 impl TokenList {
     /// Starts to build a deny list: the tokens on it are rejected. The issuer must be set.
-    pub fn deny(store: Arc<dyn Store>) -> TokenListBuilder {
-        TokenListBuilder::new(store, ListMode::Deny)
+    pub fn deny(env: &Env) -> TokenListBuilder {
+        TokenListBuilder::new(env, ListMode::Deny)
     }
 
     /// Starts to build an allow list: only the tokens on it are accepted. The issuer must be set.
-    pub fn allow(store: Arc<dyn Store>) -> TokenListBuilder {
-        TokenListBuilder::new(store, ListMode::Allow)
+    pub fn allow(env: &Env) -> TokenListBuilder {
+        TokenListBuilder::new(env, ListMode::Allow)
     }
 
     /// Adds a token to the list. An existing entry stays, with the later of the two expiries.

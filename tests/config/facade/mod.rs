@@ -6,7 +6,7 @@ use axum::{Json, Router, routing::get};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tower_jam::{
-    AuthUser, Claims, Grant, Jam, MasterSecret, Rejection, Timestamp,
+    AuthUser, Claims, Env, Grant, Jam, MasterSecret, Rejection, Timestamp,
     account::{StoreUsers, Users},
     config::Config,
     otp::OtpSecret,
@@ -225,11 +225,11 @@ async fn settings_of_fastapi_simple_jwt_do_something() {
     config["passwords"] = json!({ "schemes": ["bcrypt", "argon2id"] });
     config.as_object_mut().unwrap().remove("otp");
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let users = Arc::new(StoreUsers::new(
+    let users = Arc::new(StoreUsers::new(&Env::new(
+        "self",
         Arc::clone(&store),
         &MasterSecret::generate(),
-        "self",
-    ));
+    )));
     let found: Arc<dyn Users<Claims>> = users.clone();
     let config = Config::value(&config).load().unwrap();
     let jam: Jam = Jam::builder(config)

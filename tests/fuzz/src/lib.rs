@@ -19,8 +19,8 @@ use pasetors::{keys::SymmetricKey, version4};
 use tokio::runtime::Runtime;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_jam::{
-    Algorithm, Claims, CookieSpec, CredentialSource, Jwt, JwtLayer, Key, KeyRing, MasterSecret,
-    Paseto, PasetoKey, SessionLayer, Sessions,
+    Algorithm, Claims, CookieSpec, CredentialSource, Env, Jwt, JwtLayer, Key, KeyRing,
+    MasterSecret, Paseto, PasetoKey, SessionLayer, Sessions,
     config::{Config, Format},
     store::MemoryStore,
     token::paseto::{Local, V4},
@@ -133,7 +133,7 @@ fn assert_rejected(status: StatusCode) {
 thread_local! {
     static SESSIONS: RefCell<Sessions<Claims>> = RefCell::new({
         let secret = MasterSecret::new(SECRET).expect("the secret is long enough");
-        let sessions = Sessions::builder(std::sync::Arc::new(MemoryStore::new()), &secret);
+        let sessions = Sessions::builder(&Env::new("self", std::sync::Arc::new(MemoryStore::new()), &secret));
         sessions.build().expect("the settings are valid")
     });
 }

@@ -11,7 +11,7 @@ use axum::body::Body;
 use http::{Request, Response};
 use tower::{Layer, ServiceExt};
 use tower_jam::{
-    Grant, MasterSecret, SessionLayer, Sessions, SystemClock,
+    Env, Grant, MasterSecret, SessionLayer, Sessions, SystemClock,
     store::{NearCache, PostgresStore, RedisStore, Store, StoreKey},
 };
 
@@ -36,10 +36,11 @@ async fn a_logout_on_one_node_of_postgres_is_soon_one_on_the_other() {
 /// seconds; the goal on loopback is 10 ms for 99 of 100 and 100 ms for all.
 async fn measure(backend: Backend) {
     let secret = MasterSecret::generate();
-    let [one, two] = backend
-        .near
-        .clone()
-        .map(|store| Sessions::<String>::builder(store, &secret).build().unwrap());
+    let [one, two] = backend.near.clone().map(|store| {
+        Sessions::<String>::builder(&Env::new("self", store, &secret))
+            .build()
+            .unwrap()
+    });
     let rounds =
         std::env::var("JAM_REVOCATION_ROUNDS").map_or(1_000, |rounds| rounds.parse().unwrap());
     let mut delays = Vec::new();
@@ -104,8 +105,11 @@ async fn is_remembered(backend: &Backend) -> bool {
 /// the other node, at the latest, nobody is let in by its memory any more.
 async fn cut_off(name: &str, direct: Arc<dyn Store>, near: Arc<dyn Store>, proxy: &Proxy) {
     let secret = MasterSecret::generate();
-    let [one, two] =
-        [direct, near].map(|store| Sessions::<String>::builder(store, &secret).build().unwrap());
+    let [one, two] = [direct, near].map(|store| {
+        Sessions::<String>::builder(&Env::new("self", store, &secret))
+            .build()
+            .unwrap()
+    });
     let mut latest = Duration::ZERO;
     for round in 0..5 {
         let token = one

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tokio::sync::Barrier;
-use tower_jam::{Grant, MasterSecret, Sessions, SystemClock, session::SessionData, store::Store};
+use tower_jam::{
+    Env, Grant, MasterSecret, Sessions, SystemClock, session::SessionData, store::Store,
+};
 
 use super::support::{
     race::race_both,
@@ -16,8 +18,11 @@ type Engine = Sessions<String>;
 /// The same application on two nodes, bare and behind near-caches.
 fn applications(backend: &Backend) -> [[Engine; 2]; 2] {
     let secret = MasterSecret::generate();
-    let engine =
-        |store: &Arc<dyn Store>| Sessions::builder(store.clone(), &secret).build().unwrap();
+    let engine = |store: &Arc<dyn Store>| {
+        Sessions::builder(&Env::new("self", store.clone(), &secret))
+            .build()
+            .unwrap()
+    };
     [
         [engine(&backend.nodes[0]), engine(&backend.nodes[1])],
         [engine(&backend.near[0]), engine(&backend.near[1])],

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::sync::Barrier;
-use tower_jam::{Grant, MasterSecret, Sessions};
+use tower_jam::{Env, Grant, MasterSecret, Sessions};
 
 use super::{support::redis::Server, world::shared};
 
@@ -14,7 +14,7 @@ use super::{support::redis::Server, world::shared};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_writers_of_one_session_are_done_in_a_fraction_of_their_time() {
     let store = shared(&Server::shared().database()).await;
-    let sessions = Sessions::<String>::builder(store, &MasterSecret::generate());
+    let sessions = Sessions::<String>::builder(&Env::new("self", store, &MasterSecret::generate()));
     let sessions = sessions.build().unwrap();
     let grant = Grant::new("alice", "Alice".to_owned());
     let token = Arc::new(sessions.create(grant).await.unwrap().token);

@@ -9,8 +9,8 @@ use std::{
 };
 
 use tower_jam::{
-    Algorithm, Claims, Grant, IssueError, Jwt, Key, KeyRing, MasterSecret, Sessions, StoreError,
-    TokenPairs,
+    Algorithm, Claims, Env, Grant, IssueError, Jwt, Key, KeyRing, MasterSecret, Sessions,
+    StoreError, TokenPairs,
     store::{RedisStore, Store, When, Write},
 };
 
@@ -336,7 +336,7 @@ async fn sessions_and_devices_are_revoked_without_memory() {
     let server = Server::start();
     let store = shared(&server.url()).await;
     let secret = MasterSecret::generate();
-    let sessions = Sessions::<Claims>::builder(store.clone(), &secret);
+    let sessions = Sessions::<Claims>::builder(&Env::new("self", store.clone(), &secret));
     let sessions = sessions.build().unwrap();
     let alice = || Grant::new("alice", Claims::new());
     let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()))
@@ -348,9 +348,13 @@ async fn sessions_and_devices_are_revoked_without_memory() {
         let grant = Grant::new(subject, Claims::new());
         async move { Ok(Some(grant)) }
     };
-    let pairs = TokenPairs::builder(jwt, store.clone(), &secret, reread)
-        .build()
-        .unwrap();
+    let pairs = TokenPairs::builder(
+        &Env::new("https://auth.acme.dev", store.clone(), &secret),
+        jwt,
+        reread,
+    )
+    .build()
+    .unwrap();
     let mut devices = Vec::new();
     for _ in 0..4 {
         devices.push(pairs.issue(alice()).await.unwrap());

@@ -7,7 +7,8 @@ use std::{
 };
 
 use tower_jam::{
-    Algorithm, Claims, Grant, Jwt, Key, KeyRing, MasterSecret, Sessions, StoreError, TokenPairs,
+    Algorithm, Claims, Env, Grant, Jwt, Key, KeyRing, MasterSecret, Sessions, StoreError,
+    TokenPairs,
     store::{RedisStore, Store, When},
 };
 
@@ -208,14 +209,14 @@ async fn a_change_that_landed_is_recognised_by_the_engines() {
     let direct = shared(&server.url()).await;
     let cut: Arc<RedisStore> = shared(&proxy.url()).await;
     let secret = MasterSecret::generate();
-    let sessions = Sessions::<u32>::builder(cut.clone(), &secret)
+    let sessions = Sessions::<u32>::builder(&Env::new("self", cut.clone(), &secret))
         .build()
         .unwrap();
     let token = sessions.create(Grant::new("alice", 0)).await.unwrap().token;
     let jwt = Jwt::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()));
     let jwt = jwt.issuer("i").audience("a").build().unwrap();
     let users = |subject: String| async { Ok(Some(Grant::new(subject, Claims::new()))) };
-    let pairs = TokenPairs::builder(jwt, cut.clone(), &secret, users)
+    let pairs = TokenPairs::builder(&Env::new("i", cut.clone(), &secret), jwt, users)
         .build()
         .unwrap();
     let mut refresh = pairs

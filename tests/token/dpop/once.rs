@@ -76,7 +76,7 @@ async fn a_proof_is_good_once_for_nodes_whose_clocks_differ() {
         world.clock.now().after(Duration::from_secs(20)),
     ));
     let node = |clock: &Arc<ManualClock>, store: &Arc<dyn Store>| {
-        world.builder(store).clock(clock.clone()).build().unwrap()
+        world.builder_at(store, clock.clone()).build().unwrap()
     };
     // The store forgets by the time of the node that is ahead.
     let memory = MemoryStore::new().with_clock(ahead.clone());

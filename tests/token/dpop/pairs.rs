@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use http::Method;
 use serde_json::json;
-use tower_jam::{Claims, Grant, TokenPairs, store::Store};
+use tower_jam::{Claims, Env, Grant, TokenPairs, store::Store};
 
 use super::world::{Client, URL, World, ask, with};
 
 fn pairs(world: &World, store: &Arc<dyn Store>) -> TokenPairs<Claims> {
     let read = |subject: String| async move { Ok(Some(Grant::new(subject, Claims::new()))) };
-    TokenPairs::builder(world.jwt.clone(), Arc::clone(store), &world.secret, read)
-        .build()
-        .unwrap()
+    TokenPairs::builder(
+        &Env::new("https://auth.acme.dev", Arc::clone(store), &world.secret),
+        world.jwt.clone(),
+        read,
+    )
+    .build()
+    .unwrap()
 }
 
 fn proof(world: &World, client: &Client, path: &str) -> String {

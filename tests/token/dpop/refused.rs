@@ -1,7 +1,7 @@
 //! Every way in which a proof can be wrong.
 
 use serde_json::{Value, json};
-use tower_jam::{Algorithm, Clock, Key};
+use tower_jam::{Algorithm, Clock, Env, Key};
 
 use super::{
     support::provider::seal,
@@ -217,7 +217,8 @@ async fn what_is_not_a_key_is_no_key_and_nothing_is_shown() {
         ("https://acme.dev", 0),
         ("https://acme.dev", 301),
     ] {
-        let builder = tower_jam::token::Dpop::builder(world.memory(), &world.secret, url);
+        let builder =
+            tower_jam::token::Dpop::builder(&Env::new("self", world.memory(), &world.secret), url);
         let window = std::time::Duration::from_secs(window);
         assert!(builder.window(window).build().is_err(), "{url}");
     }

@@ -8,7 +8,8 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_jam::{
-    Algorithm, Authenticate, Claims, Clock, Grant, Jwt, Key, KeyRing, MasterSecret, SystemClock,
+    Algorithm, Authenticate, Claims, Clock, Env, Grant, Jwt, Key, KeyRing, MasterSecret,
+    SystemClock,
     layer::AuthLayer,
     store::{MemoryStore, Store},
     testing::ManualClock,
@@ -47,7 +48,17 @@ impl World {
     }
 
     pub fn builder(&self, store: &Arc<dyn Store>) -> tower_jam::token::dpop::DpopBuilder {
-        Dpop::builder(Arc::clone(store), &self.secret, URL).clock(self.clock.clone())
+        self.builder_at(store, self.clock.clone())
+    }
+
+    /// The same with another clock.
+    pub fn builder_at(
+        &self,
+        store: &Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> tower_jam::token::dpop::DpopBuilder {
+        let env = Env::new("https://auth.acme.dev", Arc::clone(store), &self.secret);
+        Dpop::builder(&env.with_clock(clock), URL)
     }
 
     pub async fn token(&self, client: &Client) -> String {

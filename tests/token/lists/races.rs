@@ -14,7 +14,7 @@ use tower_jam::{
 
 use super::{
     support::{ProbeStore, every_interleaving, pause, shared},
-    world::{App, BOTH, Mode, is_good, issue, issued_at},
+    world::{App, BOTH, ISSUER, Mode, is_good, issue, issued_at},
 };
 
 struct World {
@@ -101,8 +101,7 @@ async fn a_mark_holds_by_the_systems_clock_too() {
         let store = app.store();
         let nodes = [(); 2].map(|()| {
             let list = app
-                .list(mode, &store)
-                .clock(Arc::new(SystemClock))
+                .list_of(mode, &store, ISSUER, Arc::new(SystemClock))
                 .build()
                 .unwrap();
             app.engine()

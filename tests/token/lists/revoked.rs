@@ -6,7 +6,7 @@ use axum::body::Body;
 use http::{Request, Response};
 use tower::{Layer, ServiceExt};
 use tower_jam::{
-    Clock, Grant, Jwt, JwtLayer, Timestamp,
+    Clock, Env, Grant, Jwt, JwtLayer, Timestamp,
     store::{When, Write},
     token::{Claims, TokenId},
 };
@@ -246,8 +246,7 @@ async fn lists_of_two_issuers_and_of_two_kinds_do_not_meet() {
     black.add(&id).await.unwrap();
     black.revoke_all("alice").await.unwrap();
     let others = app
-        .list(Mode::Black, &store)
-        .issuer("https://other")
+        .list_of(Mode::Black, &store, "https://other", app.clock.clone())
         .build()
         .unwrap();
     assert!(others.check(&id).await.unwrap());
@@ -270,9 +269,13 @@ async fn pairs_of_an_engine_with_a_list_work() {
         let jwt = app.node(mode, &store);
         let users = |subject: String| async move { Ok(Some(Grant::new(subject, Claims::new()))) };
         let secret = MasterSecret::generate();
-        let pairs = TokenPairs::builder(jwt.clone(), store, &secret, users)
-            .build()
-            .unwrap();
+        let pairs = TokenPairs::builder(
+            &Env::new("https://other", store, &secret),
+            jwt.clone(),
+            users,
+        )
+        .build()
+        .unwrap();
         let first = pairs
             .issue(Grant::new("alice", Claims::new()))
             .await

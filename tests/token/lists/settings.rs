@@ -11,15 +11,18 @@ fn a_list_is_built_with_an_issuer_and_a_life_that_means_something() {
     let app = App::new();
     for mode in BOTH {
         let list = || app.list(mode, &app.store());
-        assert_eq!(list().issuer("").build().unwrap_err().setting(), "issuer");
+        assert_eq!(
+            app.list_of(mode, &app.store(), "", app.clock.clone())
+                .build()
+                .unwrap_err()
+                .setting(),
+            "issuer"
+        );
         for seconds in [0, 366 * 86_400 + 1] {
             let error = list().max_ttl(Duration::from_secs(seconds)).build();
             assert_eq!(error.unwrap_err().setting(), "longest");
         }
         assert!(list().max_ttl(Duration::from_secs(1)).build().is_ok());
-    }
-    for unset in [TokenList::deny(app.store()), TokenList::allow(app.store())] {
-        assert_eq!(unset.build().unwrap_err().setting(), "issuer");
     }
 }
 
@@ -27,7 +30,15 @@ fn a_list_is_built_with_an_issuer_and_a_life_that_means_something() {
 fn an_engine_and_its_list_agree() {
     let app = App::new();
     let list = || app.list(Mode::Black, &app.store());
-    let other = list().issuer("https://other").build().unwrap();
+    let other = app
+        .list_of(
+            Mode::Black,
+            &app.store(),
+            "https://other",
+            app.clock.clone(),
+        )
+        .build()
+        .unwrap();
     let refused = |engine: tower_jam::token::JwtBuilder<Claims>, list: TokenList| {
         engine.list(list).build().unwrap_err().setting().to_owned()
     };

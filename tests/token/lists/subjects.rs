@@ -170,8 +170,7 @@ async fn a_mark_is_for_one_subject_of_one_issuer() {
     let jwt = app.node(Mode::Black, &store);
     let token = issue(&jwt, "alice").await;
     let others = app
-        .list(Mode::Black, &store)
-        .issuer("https://other")
+        .list_of(Mode::Black, &store, "https://other", app.clock.clone())
         .build()
         .unwrap();
     others.revoke_all("alice").await.unwrap();

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
-    Algorithm, Claims, Clock, Grant, Jwt, Key, KeyRing, SystemClock, TokenList, store,
+    Algorithm, Claims, Clock, Env, Grant, Jwt, Key, KeyRing, MasterSecret, SystemClock, TokenList,
+    store,
     store::{MemoryStore, Store},
     testing::ManualClock,
     token::{JwtBuilder, revocation::TokenListBuilder},
@@ -44,12 +45,23 @@ impl App {
     }
 
     pub fn list(&self, mode: Mode, store: &Arc<dyn Store>) -> TokenListBuilder {
-        let store = Arc::clone(store);
-        let list = match mode {
-            Mode::Black => TokenList::deny(store),
-            Mode::White => TokenList::allow(store),
-        };
-        list.issuer(ISSUER).clock(self.clock.clone())
+        self.list_of(mode, store, ISSUER, self.clock.clone())
+    }
+
+    /// A list of another issuer, or with another clock.
+    pub fn list_of(
+        &self,
+        mode: Mode,
+        store: &Arc<dyn Store>,
+        issuer: &str,
+        clock: Arc<dyn Clock>,
+    ) -> TokenListBuilder {
+        let secret = MasterSecret::generate();
+        let env = Env::new(issuer, Arc::clone(store), &secret).with_clock(clock);
+        match mode {
+            Mode::Black => TokenList::deny(&env),
+            Mode::White => TokenList::allow(&env),
+        }
     }
 
     pub fn engine(&self) -> JwtBuilder<Claims> {

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use tower_jam::{
-    Claims, Clock, Factor, Grant, IssueError, KeyRing, MasterSecret, Paseto, PasetoKey, TokenList,
-    TokenPairs,
+    Claims, Clock, Env, Factor, Grant, IssueError, KeyRing, MasterSecret, Paseto, PasetoKey,
+    TokenList, TokenPairs,
     store::MemoryStore,
     testing::ManualClock,
     token::paseto::{Local, Public, V3, V4},
@@ -197,11 +197,8 @@ async fn a_paseto_is_called_back_by_its_list() {
     for mode in [TokenList::deny, TokenList::allow] {
         let clock = Arc::new(ManualClock::default());
         let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
-        let list = mode(store)
-            .issuer(ISSUER)
-            .clock(clock.clone())
-            .build()
-            .unwrap();
+        let env = Env::new(ISSUER, store, &MasterSecret::generate()).with_clock(clock.clone());
+        let list = mode(&env).build().unwrap();
         let ring = KeyRing::new(PasetoKey::<V4, Local>::generate());
         let builder = Paseto::<Claims>::v4_local(ring)
             .issuer(ISSUER)
@@ -248,7 +245,11 @@ async fn pairs_have_pasetos_for_access_tokens() {
             Ok(Some(Grant::new(subject, claims).roles(["editor"])))
         };
         let access = subject.paseto.clone();
-        let pairs = TokenPairs::builder(access, store, &MasterSecret::generate(), users);
+        let pairs = TokenPairs::builder(
+            &Env::new(ISSUER, store, &MasterSecret::generate()),
+            access,
+            users,
+        );
         let pairs = pairs.build().unwrap();
         let alice = Grant::new("alice", Claims::new()).factor(Factor::Password);
         let first = pairs.issue(alice).await.unwrap();

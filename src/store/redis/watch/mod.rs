@@ -55,7 +55,7 @@ impl WatchChanges for RedisStore {
     /// like any other; an expiry by the server does not.
     fn watch(&self, news: Invalidator) -> StoreFuture<'_, Box<dyn Watch>> {
         let on_invalidation = Box::new(move |done: Invalidated<'_>| match done {
-            Invalidated::StoreKey(key) => news.changed(key),
+            Invalidated::Key(key) => news.changed(key),
             Invalidated::All => news.anything_changed(),
         });
         Box::pin(async move {

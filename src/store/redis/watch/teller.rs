@@ -22,7 +22,7 @@ use tokio::sync::{
 use crate::store::{StoreKey, redis::format::KeyNames};
 
 pub(super) enum Invalidated<'a> {
-    StoreKey(&'a StoreKey),
+    Key(&'a StoreKey),
     All,
 }
 
@@ -98,7 +98,7 @@ impl InvalidationTask {
     fn report(&self, invalidation: &Invalidation) {
         for name in &invalidation.keys {
             if let Some(key) = self.names.key(name.as_bytes()) {
-                (self.on_invalidation)(Invalidated::StoreKey(&key));
+                (self.on_invalidation)(Invalidated::Key(&key));
             }
         }
     }

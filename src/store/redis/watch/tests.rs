@@ -20,7 +20,7 @@ async fn watched(url: &str) -> (RedisStore, TrackedConnections, Received) {
     let list = Arc::clone(&received);
     let on_invalidation = Box::new(move |invalidated: Invalidated<'_>| {
         list.lock().unwrap().push(match invalidated {
-            Invalidated::StoreKey(key) => Some(key.clone()),
+            Invalidated::Key(key) => Some(key.clone()),
             Invalidated::All => None,
         });
     });
