@@ -216,6 +216,7 @@ pub use crate::{
 };
 
 #[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
+#[doc(inline)]
 pub use crate::env::Env;
 #[cfg(any(feature = "jwt", feature = "session"))]
 #[doc(inline)]
