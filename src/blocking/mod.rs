@@ -31,7 +31,7 @@
 //!
 //! let worker = Worker::start()?;
 //! let store = Arc::new(MemoryStore::new());
-//! let env = Env::new("self", store, &MasterSecret::generate());
+//! let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
 //! let sessions = worker.with(Sessions::<String>::builder(&env).build()?);
 //!
 //! let session = sessions.create(Grant::new("42", "Alice".to_owned()))?;

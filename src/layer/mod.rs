@@ -106,6 +106,21 @@ pub use self::{
 };
 
 /// Authenticates by a JSON Web Token, by default in the `Authorization` header.
+///
+/// ```
+/// use tower_jam::{Algorithm, Claims, CredentialSource, Jwt, JwtLayer, Key, KeyRing};
+///
+/// let keys = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
+/// let jwt = Jwt::<Claims>::builder(keys)
+///     .issuer("https://auth.acme.dev")
+///     .audience("api")
+///     .build()?;
+///
+/// let layer = JwtLayer::new(jwt).read_from(CredentialSource::cookie("jwt")?);
+/// # drop(layer);
+/// # Ok::<(), tower_jam::ConfigError>(())
+/// ```
+#[doc(alias("bearer", "authorization", "middleware"))]
 #[cfg(feature = "jwt")]
 pub type JwtLayer<U = crate::token::Claims, R = HttpResponder> = AuthLayer<crate::token::Jwt<U>, R>;
 
@@ -135,6 +150,20 @@ pub type PasetoLayer<U = crate::token::Claims, R = HttpResponder> =
     AuthLayer<crate::token::Paseto<U>, R>;
 
 /// Authenticates by a server-side session, by default in the engine's cookie.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_jam::{Env, MasterSecret, SessionLayer, Sessions, store::MemoryStore};
+///
+/// let store = Arc::new(MemoryStore::new());
+/// let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+/// let required = SessionLayer::new(Sessions::<String>::builder(&env).build()?);
+/// // For the login page, which has no user yet.
+/// let optional = required.clone().optional();
+/// # drop((required, optional));
+/// # Ok::<(), tower_jam::ConfigError>(())
+/// ```
+#[doc(alias("cookie", "middleware"))]
 #[cfg(feature = "session")]
 pub type SessionLayer<U, R = HttpResponder> = AuthLayer<crate::session::Sessions<U>, R>;
 
@@ -151,6 +180,19 @@ pub type SessionLayer<U, R = HttpResponder> = AuthLayer<crate::session::Sessions
 ///
 /// The factor of an accepted code has the current time. An outer session stores it under a new id.
 /// [`read_from`](AuthLayer::read_from) reads the code from another header.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use tower_jam::{Env, MasterSecret, Otp, OtpGuard, store::MemoryStore};
+///
+/// let store = Arc::new(MemoryStore::new());
+/// let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+/// let otp = Otp::builder(&env, "Acme").build()?;
+/// let guard = OtpGuard::new(otp).within(Duration::from_secs(5 * 60));
+/// # drop(guard);
+/// # Ok::<(), tower_jam::ConfigError>(())
+/// ```
+#[doc(alias("step-up", "mfa", "2fa", "reauthentication"))]
 #[cfg(feature = "otp")]
 pub type OtpGuard<R = HttpResponder> = AuthLayer<crate::otp::Otp, R>;
 

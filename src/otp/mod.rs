@@ -71,7 +71,8 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let env = Env::new("self", Arc::new(MemoryStore::new()), &MasterSecret::generate());
+//! let store = Arc::new(MemoryStore::new());
+//! let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
 //! let otp = Otp::builder(&env, "Acme").build()?;
 //!
 //! let enrollment = otp.enroll("42").account("alice@acme.dev").await?;

@@ -73,8 +73,8 @@
 //!     Ok(Some(Grant::new(subject, User { name: "Alice".into() })))
 //! };
 //! # let users = move |subject: String| users(subject);
-//! let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
-//! let env = Env::new("https://auth.acme.dev", store, &secret);
+//! let store = Arc::new(MemoryStore::new());
+//! let env = Env::new("https://auth.acme.dev", store, &MasterSecret::generate());
 //! let pairs = TokenPairs::builder(&env, jwt, users).build()?;
 //!
 //! let alice = Grant::new("42", User { name: "Alice".into() }).factor(Factor::Password);

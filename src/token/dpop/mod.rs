@@ -86,6 +86,7 @@ use crate::{
 };
 
 /// Verifies DPoP proofs. It is a handle: cloning it is cheap.
+#[doc(alias("proof of possession", "sender-constrained"))]
 #[derive(Clone)]
 pub struct Dpop {
     inner: Arc<DpopInner>,

@@ -128,6 +128,24 @@ pub use self::{
 ///
 /// It is a handle: cloning it is cheap, and all clones share the key ring. See the [module](self)
 /// for the rules, and [`PasetoLayer`](crate::layer::PasetoLayer) for its use in a service.
+///
+/// ```
+/// use tower_jam::{Claims, Grant, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V4}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let ring = KeyRing::new(PasetoKey::<V4, Local>::generate());
+/// let paseto = Paseto::<Claims>::v4_local(ring)
+///     .issuer("https://auth.acme.dev")
+///     .audience("api")
+///     .build()?;
+///
+/// let token = paseto.issue(Grant::new("42", Claims::new())).await?;
+/// assert!(paseto.verify(token.expose()).await.is_ok());
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("bearer", "access token"))]
 pub struct Paseto<U = Claims> {
     pub(crate) engine: Engine<U>,
 }
