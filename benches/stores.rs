@@ -190,7 +190,7 @@ async fn redis_loads(value: &[u8]) {
             .unwrap();
     }
     let each = (used_memory(&server) - before) / 10_000;
-    println!("redis: {each} bytes per stored session, its place in the user's list included\n");
+    println!("redis: {each} bytes per stored session, including its entry in the user's list\n");
 }
 
 /// A key as long as those that the store writes.
@@ -330,7 +330,7 @@ async fn memory(value: &[u8]) {
             .unwrap();
     }
     let each = resident().saturating_sub(before) / 100_000;
-    println!("memory: {each} bytes per stored session, its place in the user's list included");
+    println!("memory: {each} bytes per stored session, including its entry in the user's list");
     drop(store);
 }
 

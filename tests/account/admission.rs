@@ -56,14 +56,14 @@ fn status(answer: Result<impl Sized, LoginError>) -> u16 {
 }
 
 /// Counts how many of the other users can log in at the same time, each from the address that
-/// `place` returns.
-async fn others(world: &Arc<World>, place: fn(u8) -> [u8; 4]) -> usize {
+/// `address_of` returns.
+async fn others(world: &Arc<World>, address_of: fn(u8) -> [u8; 4]) -> usize {
     let start = Arc::new(Barrier::new(OTHERS));
     let mut running = JoinSet::new();
     for number in 0..u8::try_from(OTHERS).unwrap() {
         let (world, start) = (world.clone(), start.clone());
         running.spawn(async move {
-            let origin = Origin::new(place(number).into());
+            let origin = Origin::new(address_of(number).into());
             start.wait().await;
             let credentials = credentials(&format!("user {number}"));
             status(world.accounts.prove(&credentials, &origin).await)

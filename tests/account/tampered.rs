@@ -205,8 +205,8 @@ async fn a_pending_login_that_was_forged_or_changed_in_the_store_is_rejected() {
     }
     // A pending login under another id: the key of the entry is part of what is sealed.
     let other = first_step(&world, "/login").await;
-    let place = store.of("login-challenge").pop().unwrap();
-    store.overwrite(&place, genuine.clone()).await;
+    let challenge_key = store.of("login-challenge").pop().unwrap();
+    store.overwrite(&challenge_key, genuine.clone()).await;
     assert_eq!(second(&other).await.json()["error"], "challenge_over");
     store.overwrite(&key, genuine).await;
     assert_eq!(second(&challenge).await.status, 200);

@@ -97,9 +97,9 @@ async fn pairs_of_pasetos_live_refresh_and_end() {
 async fn access_tokens_are_read_from_the_source_in_the_table_of_their_format() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let key = PasetoKey::<V4, Local>::generate().to_paserk();
-    for (place, name) in [("cookie", "cookie"), ("header", "x-token")] {
+    for (source, name) in [("cookie", "cookie"), ("header", "x-token")] {
         let mut paseto = json!({ "key": key.expose() });
-        paseto[place] = json!(if place == "cookie" { "access" } else { name });
+        paseto[source] = json!(if source == "cookie" { "access" } else { name });
         let (jam, alice) = jam(paseto, json!({ "format": "paseto" }), &clock).await;
         let pairs = jam.pairs().unwrap();
         let pair = pairs
@@ -107,7 +107,7 @@ async fn access_tokens_are_read_from_the_source_in_the_table_of_their_format() {
             .await
             .unwrap();
         let access = pair.access_token.expose();
-        let value = match place {
+        let value = match source {
             "cookie" => format!("access={access}"),
             _ => access.clone(),
         };
@@ -117,9 +117,9 @@ async fn access_tokens_are_read_from_the_source_in_the_table_of_their_format() {
         assert_eq!(
             status_of(layer(), request()).await,
             StatusCode::OK,
-            "{place}"
+            "{source}"
         );
         let status = status_of(layer(), bearer()).await;
-        assert_eq!(status, StatusCode::UNAUTHORIZED, "{place}");
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{source}");
     }
 }

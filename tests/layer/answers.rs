@@ -149,9 +149,9 @@ impl tower_jam::Authenticate for Anyone {
 async fn each_kind_has_its_status_challenge_and_problem() {
     let responder = HttpResponder::new().with_realm("the acme").unwrap();
     let log = Log::start();
-    for (place, app) in apps(&responder) {
+    for (origin, app) in apps(&responder) {
         for case in &CASES {
-            let about = format!("{} by {place}", case.word);
+            let about = format!("{} by {origin}", case.word);
             let answer = get(&app, "/", &[("x-word", case.word.to_owned())]).await;
             assert_eq!(answer.status.as_u16(), case.status, "{about}");
             assert_eq!(answer.header("www-authenticate"), case.challenge, "{about}");
@@ -197,9 +197,9 @@ async fn each_kind_has_its_status_challenge_and_problem() {
 #[tokio::test]
 async fn each_kind_has_its_grpc_status_in_the_headers_and_no_body() {
     let responder = GrpcResponder::new();
-    for (place, app) in apps(&responder) {
+    for (origin, app) in apps(&responder) {
         for case in &CASES {
-            let about = format!("{} by {place}", case.word);
+            let about = format!("{} by {origin}", case.word);
             let answer = get(&app, "/", &[("x-word", case.word.to_owned())]).await;
             assert_eq!(answer.status, StatusCode::OK, "{about}");
             assert_eq!(

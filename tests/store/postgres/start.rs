@@ -60,10 +60,10 @@ async fn a_server_that_is_down_is_named() {
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_named_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let place = silent.local_addr().unwrap();
+    let address = silent.local_addr().unwrap();
     let started = Instant::now();
-    let refused = PostgresStore::connect(format!("postgres://jam:hunter2@{place}/jam")).await;
-    assert_refused(refused, "url", &format!("no connection to {place}"));
+    let refused = PostgresStore::connect(format!("postgres://jam:hunter2@{address}/jam")).await;
+    assert_refused(refused, "url", &format!("no connection to {address}"));
     assert!(started.elapsed() < SLACK * 2, "{:?}", started.elapsed());
 }
 
@@ -72,8 +72,8 @@ async fn a_password_is_never_shown() {
     let server = Server::shared();
     let url = server.database().await;
     execute(&url, "CREATE ROLE guarded LOGIN PASSWORD 'right'").await;
-    let place = format!("127.0.0.1:{}", server.port());
-    let refused = PostgresStore::connect(format!("postgres://guarded:hunter2@{place}/postgres"));
+    let address = format!("127.0.0.1:{}", server.port());
+    let refused = PostgresStore::connect(format!("postgres://guarded:hunter2@{address}/postgres"));
     assert_refused(refused.await, "url", "password authentication failed");
 
     for url in [
