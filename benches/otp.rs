@@ -49,8 +49,8 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-/// What an authenticator computes once, and a check three times: for the current period, the one
-/// before and the one after.
+/// What an authenticator computes once, and a verification three times: for the current period, the
+/// one before and the one after.
 #[divan::bench(args = [Digest::Sha1, Digest::Sha256, Digest::Sha512], sample_size = 200)]
 fn one_code(bencher: Bencher<'_, '_>, digest: Digest) {
     let (totp, secret) = (Totp::new().with_digest(digest), OtpSecret::generate());
@@ -74,8 +74,7 @@ fn enrolled(clock: &Arc<Periods>) -> (Otp, OtpSecret) {
     (otp, secret)
 }
 
-/// A correct code: the record is read and opened, three codes are compared, the record is sealed
-/// and written.
+/// A correct code: reads and opens the record, compares three codes, seals and writes the record.
 #[divan::bench(sample_size = 200)]
 fn verify_on_the_memory_store(bencher: Bencher<'_, '_>) {
     let clock = Arc::new(Periods::default());

@@ -104,7 +104,7 @@ async fn refreshes() {
     }
 }
 
-/// Returns a record as the engine stores it, of a user with a name.
+/// Returns the record of a session as the engine stores it, for a user with a name.
 async fn session_record() -> Vec<u8> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let sessions = Sessions::<String>::builder(&Env::new(
@@ -190,10 +190,10 @@ async fn redis_loads(value: &[u8]) {
             .unwrap();
     }
     let each = (used_memory(&server) - before) / 10_000;
-    println!("redis: {each} bytes per stored session, its place in the user's list included\n");
+    println!("redis: {each} bytes per stored session, including its entry in the user's list\n");
 }
 
-/// A key as long as those of the store.
+/// A key as long as those that the store writes.
 fn raw_key(number: usize) -> String {
     format!("raw:session:{number:064x}")
 }
@@ -330,7 +330,7 @@ async fn memory(value: &[u8]) {
             .unwrap();
     }
     let each = resident().saturating_sub(before) / 100_000;
-    println!("memory: {each} bytes per stored session, its place in the user's list included");
+    println!("memory: {each} bytes per stored session, including its entry in the user's list");
     drop(store);
 }
 
@@ -438,7 +438,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 }
 
 const KEYS: usize = 1_000;
-/// Returns the number of a key that no other figure uses.
+/// The first of the keys that no other figure uses.
 const FRESH: u32 = 1_000_000;
 const CALLS: usize = 100_000;
 const DURABLE: usize = 2_000;

@@ -1,4 +1,4 @@
-//! Servers that a benchmark starts for itself: those of the library's tests.
+//! The throwaway servers of the library's tests, for benchmarks.
 #![allow(
     dead_code,
     unreachable_pub,

@@ -1,38 +1,4 @@
 //! The [`Authenticate`] trait: the interface between a layer and its engine.
-//!
-//! An engine that implements [`Authenticate`] turns a [`Credential`] into a [`Verified`] user. It
-//! needs no knowledge of tower, bodies or frameworks. Implement it for API keys, client
-//! certificates or signed links, and [`AuthLayer`](crate::layer::AuthLayer) protects any service
-//! with it:
-//!
-//! ```
-//! use std::{collections::HashMap, sync::Arc};
-//! use tower_jam::{
-//!     Authenticate, Clock, Credential, CredentialSource, Identity, Rejection, Subject, SystemClock, Verified,
-//! };
-//!
-//! #[derive(Clone)]
-//! struct ApiKeys(Arc<HashMap<[u8; 32], String>>); // SHA-256 of each key, and its owner
-//!
-//! impl Authenticate for ApiKeys {
-//!     type User = String;
-//!
-//!     fn source(&self) -> CredentialSource {
-//!         CredentialSource::header(http::HeaderName::from_static("x-api-key"))
-//!     }
-//!
-//!     async fn authenticate(&self, presented: Credential) -> Result<Verified<String>, Rejection> {
-//!         # fn sha256(_: &[u8]) -> [u8; 32] { [0; 32] }
-//!         let name = self.0.get(&sha256(presented.expose().as_bytes()));
-//!         let name = name.ok_or_else(|| Rejection::invalid("unknown API key"))?;
-//!         let subject = Subject::new("https://auth.acme.dev", name.as_str());
-//!         Ok(Verified::new(Identity::new(subject, SystemClock.now()), Arc::new(name.clone())))
-//!     }
-//! }
-//! ```
-//!
-//! [`or`](Authenticate::or) combines two engines with the same user type. Each request goes only to
-//! the engine whose place holds the credential, never to the other one.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -46,6 +12,42 @@ use crate::{
 };
 
 /// Verifies a credential and identifies its caller.
+///
+/// An engine that implements this trait turns a [`Credential`] into a [`Verified`] user. It
+/// needs no knowledge of tower, bodies or frameworks. Implement it for API keys, client
+/// certificates or signed links, and [`AuthLayer`](crate::layer::AuthLayer) protects any service
+/// with it:
+///
+/// ```
+/// use std::{collections::HashMap, sync::Arc};
+/// use tower_jam::{
+///     Authenticate, Clock, Credential, CredentialSource, Identity, Rejection, Subject,
+///     SystemClock, Verified,
+/// };
+///
+/// #[derive(Clone)]
+/// struct ApiKeys(Arc<HashMap<[u8; 32], String>>); // SHA-256 of each key, and its owner
+///
+/// impl Authenticate for ApiKeys {
+///     type User = String;
+///
+///     fn source(&self) -> CredentialSource {
+///         CredentialSource::header(http::HeaderName::from_static("x-api-key"))
+///     }
+///
+///     async fn authenticate(&self, presented: Credential) -> Result<Verified<String>, Rejection> {
+///         # fn sha256(_: &[u8]) -> [u8; 32] { [0; 32] }
+///         let name = self.0.get(&sha256(presented.expose().as_bytes()));
+///         let name = name.ok_or_else(|| Rejection::invalid("unknown API key"))?;
+///         let subject = Subject::new("https://auth.acme.dev", name.as_str());
+///         Ok(Verified::new(Identity::new(subject, SystemClock.now()), Arc::new(name.clone())))
+///     }
+/// }
+/// ```
+///
+/// [`or`](Authenticate::or) combines two engines with the same user type. Each request goes only to
+/// the engine whose place holds the credential, never to the other one.
+#[doc(alias("api key", "engine"))]
 pub trait Authenticate: Clone + Send + Sync + 'static {
     /// The caller as the application's own type.
     type User: Send + Sync + 'static;

@@ -1,23 +1,4 @@
 //! The clock: the only source of time in this crate.
-//!
-//! Engines and stores never read the time from the operating system. They use the [`Clock`] they
-//! were built with: [`SystemClock`] in production, and in tests a clock that the test advances
-//! (feature `testing`), so no test of this crate sleeps.
-//!
-//! There are two readings. [`Clock::now`] returns *when* something happens, and may jump when the
-//! machine's time is set. [`Clock::monotonic`] measures *how long* something takes, and never goes
-//! back.
-//!
-//! ```
-//! use std::time::Duration;
-//! use tower_jam::{Clock, SystemClock, Timestamp};
-//!
-//! let issued = SystemClock.now();
-//! let expires = issued.after(Duration::from_secs(900));
-//! assert!(issued < expires);
-//! assert_eq!(expires.since(issued), Duration::from_secs(900));
-//! assert!(expires < Timestamp::NEVER);
-//! ```
 
 use std::{
     fmt,
@@ -85,6 +66,25 @@ impl Timestamp {
 pub(crate) const SKEW: Duration = Duration::from_secs(30);
 
 /// A source of time for engines and stores.
+///
+/// Engines and stores never read the time from the operating system. They use the [`Clock`] they
+/// were built with: [`SystemClock`] in production, and in tests a clock that the test advances
+/// (feature `testing`), so no test of this crate sleeps.
+///
+/// There are two readings. [`Clock::now`] returns *when* something happens, and may jump when the
+/// machine's time is set. [`Clock::monotonic`] measures *how long* something takes, and never goes
+/// back.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_jam::{Clock, SystemClock, Timestamp};
+///
+/// let issued = SystemClock.now();
+/// let expires = issued.after(Duration::from_secs(900));
+/// assert!(issued < expires);
+/// assert_eq!(expires.since(issued), Duration::from_secs(900));
+/// assert!(expires < Timestamp::NEVER);
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns the wall-clock time.
     fn now(&self) -> Timestamp;

@@ -13,7 +13,10 @@
 //!
 //! let error = Key::hs256(b"too short").unwrap_err();
 //! assert_eq!(error.setting(), "secret_key");
-//! assert_eq!(error.to_string(), "setting `secret_key`: 9 bytes, and HS256 takes at least 32 random bytes");
+//! assert_eq!(
+//!     error.to_string(),
+//!     "setting `secret_key`: 9 bytes, and HS256 takes at least 32 random bytes"
+//! );
 //! # }
 //! ```
 

@@ -1,21 +1,4 @@
 //! What an application asserts about a user who has logged in.
-//!
-//! The same [`Grant`] creates a token, a session or a token pair. The application states once who
-//! the user is, by which factors that was proved and what the user may do; each engine writes it in
-//! its own format.
-//!
-//! ```
-//! use tower_jam::{Factor, Grant};
-//!
-//! #[derive(serde::Serialize)]
-//! struct User { name: String }
-//!
-//! let grant = Grant::new("42", User { name: "Alice".into() })
-//!     .factor(Factor::Password)
-//!     .roles(["editor"])
-//!     .scopes(["articles:read", "articles:write"]);
-//! assert_eq!(grant.subject(), "42");
-//! ```
 
 use std::{fmt, sync::Arc};
 
@@ -27,6 +10,21 @@ use crate::{
 };
 
 /// A user who has logged in, as the application's own type, with proofs and permissions.
+///
+/// The same grant creates a token, a session or a token pair. The application states once who the
+/// user is, by which factors that was proved and what the user may do; each engine writes it in its
+/// own format.
+///
+/// ```
+/// use tower_jam::{Factor, Grant};
+///
+/// let grant = Grant::new("42", "Alice")
+///     .factor(Factor::Password)
+///     .roles(["editor"])
+///     .scopes(["articles:read", "articles:write"]);
+/// assert_eq!((grant.subject(), *grant.user()), ("42", "Alice"));
+/// ```
+#[doc(alias("login", "role", "scope"))]
 #[derive(Clone)]
 #[must_use]
 pub struct Grant<U> {

@@ -42,6 +42,27 @@ use crate::{
 };
 
 /// A check on an identity.
+///
+/// ```
+/// use tower_jam::{Guard, Identity, Rejection, Subject, Timestamp};
+///
+/// /// Requires a subject of this issuer.
+/// struct Employees;
+///
+/// impl Guard for Employees {
+///     fn check(&self, identity: &Identity) -> Result<(), Rejection> {
+///         if identity.subject().issuer() == "https://id.acme.dev" {
+///             return Ok(());
+///         }
+///         Err(Rejection::insufficient("not an employee"))
+///     }
+/// }
+///
+/// let guest = Subject::new("https://accounts.google.com", "7");
+/// let guest = Identity::new(guest, Timestamp::from_secs(1_000));
+/// assert!(Employees.check(&guest).is_err());
+/// ```
+#[doc(alias("permission", "authorization", "rbac"))]
 pub trait Guard: Send + Sync + 'static {
     /// Accepts or rejects `identity`.
     ///
@@ -77,11 +98,13 @@ where
 }
 
 /// Requires a role.
+#[doc(alias("permission", "rbac"))]
 pub fn role(name: impl Into<Cow<'static, str>>) -> Role {
     Role(name.into())
 }
 
 /// Requires a scope that was granted to the token or session.
+#[doc(alias = "permission")]
 pub fn scope(name: impl Into<Cow<'static, str>>) -> Scope {
     Scope(name.into())
 }
@@ -89,6 +112,7 @@ pub fn scope(name: impl Into<Cow<'static, str>>) -> Scope {
 /// Requires a proof by `factor` that the user gave less than `within` ago.
 ///
 /// The time of a proof is when it was given, regardless of what was issued or refreshed since.
+#[doc(alias("step-up", "reauthentication", "sudo"))]
 pub const fn fresh(factor: Factor, within: Duration) -> Fresh {
     Fresh { factor, within }
 }

@@ -1,25 +1,4 @@
-//! The verified identity of a caller.
-//!
-//! A layer inserts two values into the request's extensions: the [`Identity`], which is the same
-//! type for every engine, and the [`AuthUser`], which is the caller as the application's own type.
-//! axum handlers extract them; hyper and tonic handlers read them with
-//! `request.extensions().get()`.
-//!
-//! `Debug` of either shows nothing of the caller.
-//!
-//! ```
-//! use tower_jam::{Factor, Identity, Subject, Timestamp};
-//!
-//! let login = Timestamp::from_secs(1_000);
-//! let identity = Identity::new(Subject::new("https://auth.acme.dev", "alice"), login)
-//!     .with_factor(Factor::Password, login)
-//!     .with_roles(["admin"]);
-//!
-//! assert_eq!(identity.subject().id(), "alice");
-//! assert!(identity.has_role("admin"));
-//! assert_eq!(identity.proved_at(&Factor::Password), Some(login));
-//! assert_eq!(identity.proved_at(&Factor::Otp), None);
-//! ```
+//! The verified identity of a caller: [`Identity`], and [`AuthUser`] as the application's own type.
 
 use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::Duration};
 
@@ -28,6 +7,19 @@ use serde::{Serialize, Serializer};
 use crate::clock::{SKEW, Timestamp};
 
 /// Who the caller is, how that was proved, and what the caller may do. Cheap to clone.
+///
+/// A layer inserts it into the request's extensions. `Debug` shows nothing of the caller.
+///
+/// ```
+/// use tower_jam::{Factor, Identity, Subject, Timestamp};
+/// let login = Timestamp::from_secs(1_000);
+/// let identity = Identity::new(Subject::new("https://auth.acme.dev", "alice"), login)
+///     .with_factor(Factor::Password, login)
+///     .with_roles(["admin"]);
+/// assert!(identity.has_role("admin"));
+/// assert_eq!(identity.proved_at(&Factor::Password), Some(login));
+/// ```
+#[doc(alias("principal", "role", "scope", "permission"))]
 #[derive(Clone)]
 pub struct Identity {
     inner: Arc<IdentityInner>,
@@ -269,7 +261,15 @@ impl Factor {
 
 /// The caller as the application's own type. It dereferences to `U` and serialises as `U`.
 ///
-/// It is the same for every layer.
+/// It is the same for every layer. axum handlers take it as an argument. Elsewhere:
+///
+/// ```
+/// # let mut request = http::Request::new(());
+/// # request.extensions_mut().insert(tower_jam::AuthUser::new(std::sync::Arc::new(42_u64)));
+/// let user = request.extensions().get::<tower_jam::AuthUser<u64>>();
+/// assert_eq!(user.map(|user| **user), Some(42));
+/// ```
+#[doc(alias("current user", "principal"))]
 pub struct AuthUser<U>(Arc<U>);
 
 impl<U> AuthUser<U> {

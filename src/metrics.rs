@@ -7,9 +7,9 @@
 //!
 //! | name | kind | labels | what |
 //! |---|---|---|---|
-//! | [`REQUESTS`] | counter | `engine`, `outcome`, `reason` | requests that a layer has authenticated or rejected |
-//! | [`CHECK_SECONDS`] | histogram | `engine`, `outcome` | time from the arrival of a request at a layer to the decision |
-//! | [`STORE_CALLS`] | counter | `verb`, `outcome` | calls of a [`Metered`](crate::store::Metered) store |
+//! | [`REQUESTS`] | counter | `engine`, `outcome`, `reason` | requests that a layer decided |
+//! | [`CHECK_SECONDS`] | histogram | `engine`, `outcome` | from arrival to decision |
+//! | [`STORE_CALLS`] | counter | `verb`, `outcome` | calls of a [`Metered`] store |
 //! | [`STORE_SECONDS`] | histogram | `verb` | duration of these calls |
 //! | [`EVENTS`] | counter | `code` | [events](crate::event) by code |
 //!
@@ -24,6 +24,8 @@
 //!   that was cancelled by its caller is counted in neither.
 //!
 //! Recommended alert: any [`EVENTS`] with the code `reuse_detected`, `state_lost` or `otp_locked`.
+//!
+//! [`Metered`]: crate::store::Metered
 
 use std::time::Duration;
 

@@ -9,8 +9,11 @@
 //! use tower_jam::{Factor, Identity, Subject, Timestamp};
 //!
 //! let given = Timestamp::from_secs(1_000);
-//! let alice = Identity::new(Subject::new("https://auth.acme.dev", "alice"), given).with_factor(Factor::Otp, given);
-//! let after = |seconds: u64| alice.clone().checked_again_at(Timestamp::from_secs(1_000 + seconds));
+//! let subject = Subject::new("https://auth.acme.dev", "alice");
+//! let alice = Identity::new(subject, given).with_factor(Factor::Otp, given);
+//! let after = |seconds: u64| {
+//!     alice.clone().checked_again_at(Timestamp::from_secs(1_000 + seconds))
+//! };
 //!
 //! let five_minutes = Duration::from_secs(300);
 //! assert!(after(299).is_fresh(&Factor::Otp, five_minutes));

@@ -1,4 +1,4 @@
-//! The command `jam`, as somebody at a terminal or in a pipe meets it.
+//! The command `jam`, as a user at a terminal or in a pipe runs it.
 
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
@@ -16,7 +16,7 @@ mod command;
 use command::{done, folder, jam};
 
 #[test]
-fn each_command_has_help_and_a_wrong_argument_is_two() {
+fn each_command_has_help_and_a_wrong_argument_exits_with_2() {
     let commands = [
         "keys",
         "password",
@@ -86,7 +86,7 @@ fn keys_of_every_kind_are_made_and_their_files_are_private() {
 }
 
 #[test]
-fn keys_are_written_as_jwks_where_that_is_asked_for() {
+fn keys_are_written_as_jwks_on_request() {
     for (kind, algorithm) in [
         ("symmetric", "HS256"),
         ("hs384", "HS384"),
@@ -166,7 +166,8 @@ fn codes_are_made_and_verified() {
     );
     let code = done(&["otp", "code"], secret).out;
     done(&["otp", "verify", code.trim()], secret);
-    // None of those that are good now, before, after, or by the time that the command looks.
+    // None of the codes that are accepted now, in the period before or after, or by the time that
+    // the command checks it.
     let known = OtpSecret::from_base32(secret).unwrap();
     let now = SystemClock.now();
     let good = (0..5).map(|period| {
@@ -181,7 +182,7 @@ fn codes_are_made_and_verified() {
     assert_eq!(jam(&["otp", "verify", &wrong], secret).code, 1);
     assert_eq!(jam(&["otp", "verify", "12"], secret).code, 1);
     assert!(done(&["otp", "qr"], secret).out.contains('█'));
-    // Codes of another shape are no codes of this one.
+    // Codes of another shape are not accepted.
     let shape = ["--digits", "8", "--digest", "sha256", "--interval", "60"];
     let with = |arguments: &[&'static str]| [arguments, &shape].concat();
     let code = done(&with(&["otp", "code"]), secret).out;

@@ -1,4 +1,4 @@
-//! The command `jam` on a configuration: tokens, sessions, what a check says, and a server.
+//! The command `jam` with a configuration: tokens, sessions, the output of `check`, and a server.
 
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
@@ -20,12 +20,12 @@ mod command;
 use command::{Ran, done, folder, jam};
 
 /// A folder with keys and a configuration.
-struct Place {
+struct Fixture {
     folder: PathBuf,
     config: String,
 }
 
-impl Place {
+impl Fixture {
     fn new(name: &str) -> Self {
         let folder = folder(name);
         let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
@@ -48,7 +48,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Fixture {
     fn drop(&mut self) {
         fs::remove_dir_all(&self.folder).ok();
     }
@@ -73,10 +73,10 @@ secret_file = 'sessions'
 
 #[test]
 fn passwords_are_hashed_as_a_configuration_says() {
-    let place = Place::new("passwords");
+    let fixture = Fixture::new("passwords");
     let peppered = TEXT.replace("[jam.passwords]", "[jam.passwords]\npepper = true");
-    fs::write(&place.config, peppered).unwrap();
-    let with = ["--config", &place.config];
+    fs::write(&fixture.config, peppered).unwrap();
+    let with = ["--config", &fixture.config];
     let hash = done(
         &[&["password", "hash"][..], &with].concat(),
         "correct horse\n",
@@ -90,39 +90,39 @@ fn passwords_are_hashed_as_a_configuration_says() {
         assert_eq!(refused.code, 2);
         assert!(refused.err.contains("pepper"), "{}", refused.err);
     }
-    // No file was made for it: the store is left alone.
-    assert!(!place.folder.join("store.redb").exists());
+    // No file was created for it: the store is not opened.
+    assert!(!fixture.folder.join("store.redb").exists());
     // Sessions in memory are not those of the server.
     let memory = TEXT.replace("type = 'file'\npath = 'store.redb'", "");
-    fs::write(&place.config, memory).unwrap();
+    fs::write(&fixture.config, memory).unwrap();
     for arguments in [
         &["sessions", "list", "alice"],
         &["sessions", "clear", "alice"],
     ] {
-        let refused = place.run(arguments, "");
+        let refused = fixture.run(arguments, "");
         assert_eq!(refused.code, 2);
         assert!(refused.err.contains("in memory"), "{}", refused.err);
     }
 }
 
 #[test]
-fn tokens_are_minted_verified_and_looked_into() {
-    let place = Place::new("tokens");
-    let minted = place
+fn tokens_are_issued_verified_and_inspected() {
+    let fixture = Fixture::new("tokens");
+    let minted = fixture
         .run(
             &["token", "mint", "alice", "--role", "admin", "--ttl", "60"],
             "",
         )
         .json();
     let token = minted["token"].as_str().unwrap();
-    let verified = place.run(&["token", "verify"], token).json();
+    let verified = fixture.run(&["token", "verify"], token).json();
     assert_eq!(
         (&verified["verified"], &verified["claims"]["sub"]),
         (&true.into(), &"alice".into())
     );
     let (head, rest) = token.rsplit_once('.').unwrap();
     let forged = format!("{head}.{}", rest.chars().rev().collect::<String>());
-    let refused = place.run(&["token", "verify"], &forged);
+    let refused = fixture.run(&["token", "verify"], &forged);
     assert_eq!(refused.code, 1);
     assert!(!refused.err.contains(head));
     let seen = done(&["token", "inspect", "--json"], &forged);
@@ -134,15 +134,16 @@ fn tokens_are_minted_verified_and_looked_into() {
     assert_eq!(jam(&["token", "inspect"], "no token").code, 2);
 }
 
-/// The store is one file that one process opens: both ends of a pipe want it, one after the other.
+/// One process at a time opens the file of the store: both ends of a pipe need it, one after the
+/// other.
 #[cfg(unix)]
 #[test]
 fn a_token_goes_through_a_pipe() {
-    let place = Place::new("pipe");
+    let fixture = Fixture::new("pipe");
     let line = format!(
         "{0} token mint alice -c {1} | {0} token verify -c {1} --json",
         env!("CARGO_BIN_EXE_jam"),
-        place.config
+        fixture.config
     );
     for _ in 0..10 {
         let output = Command::new("sh").args(["-c", &line]).output().unwrap();
@@ -151,7 +152,7 @@ fn a_token_goes_through_a_pipe() {
         let value: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(value["claims"]["sub"], "alice");
     }
-    // Whoever reads may have read enough.
+    // The reader of the output may stop before its end.
     let line = format!(
         "{} keys rsa 2>/dev/null | head -c 1",
         env!("CARGO_BIN_EXE_jam")
@@ -160,8 +161,8 @@ fn a_token_goes_through_a_pipe() {
     assert_eq!((output.stdout, output.stderr), (b"-".to_vec(), Vec::new()));
 }
 
-/// Each of them passed without a word.
-fn weak_settings_are_warned_of(place: &Place) {
+/// A check reports each of these weak settings.
+fn weak_settings_are_reported(fixture: &Fixture) {
     let weak = TEXT
         .replace(
             "private_key_file = 'key.pem'",
@@ -172,8 +173,8 @@ fn weak_settings_are_warned_of(place: &Place) {
             "[jam.refresh]\nrotate = false\nabsolute = '36500d'\nidle = '36500d'",
         )
         .replace("[jam.passwords]", "[jam.passwords]\nmin_length = 1\n[jam.throttle]\n[jam.throttle.account]\nattempts = 1000000\nwindow = '1s'");
-    fs::write(&place.config, weak).unwrap();
-    let ran = done(&["check", "--offline", "--json", &place.config], "");
+    fs::write(&fixture.config, weak).unwrap();
+    let ran = done(&["check", "--offline", "--json", &fixture.config], "");
     let value = ran.json();
     let warned = value["warnings"].as_array().unwrap().iter();
     let warned: Vec<_> = warned.map(|it| it["setting"].as_str().unwrap()).collect();
@@ -192,41 +193,41 @@ fn weak_settings_are_warned_of(place: &Place) {
     );
     let reason = value["warnings"][1]["reason"].as_str().unwrap();
     assert!(reason.ends_with("at most 1h is recommended"), "{reason}");
-    fs::write(&place.config, TEXT).unwrap();
-    let ran = done(&["check", "--offline", "--json", &place.config], "");
+    fs::write(&fixture.config, TEXT).unwrap();
+    let ran = done(&["check", "--offline", "--json", &fixture.config], "");
     assert_eq!(ran.json()["warnings"], serde_json::json!([]));
 }
 
 #[tokio::test]
-async fn a_check_before_a_secret_is_retired_names_those_who_need_it() {
-    let place = Place::new("rotation");
+async fn a_check_before_a_secret_is_retired_lists_the_users_who_need_it() {
+    let fixture = Fixture::new("rotation");
     let enroll = async |jam: Jam, user: &str| {
         let begun = jam.otp().unwrap().enroll(user).await.unwrap();
         let code = jam.otp_code(begun.secret(), None).unwrap();
         let confirmed = jam.otp().unwrap().confirm(user, code.expose()).await;
         drop(confirmed.unwrap());
     };
-    enroll(place.jam().await, "alice").await;
+    enroll(fixture.jam().await, "alice").await;
     let check = ["secret", "rotate", "--check"];
-    let ran = place.run(&check, "");
+    let ran = fixture.run(&check, "");
     assert_eq!(
         (ran.code, &ran.json()["would_be_lost"]),
         (0, &serde_json::json!([]))
     );
 
-    let new = place.folder.join("new");
+    let new = fixture.folder.join("new");
     done(&["keys", "symmetric", "--out", new.to_str().unwrap()], "");
     let text = TEXT.replace("secret_file = 'secret'", "secret_file = ['new', 'secret']");
-    fs::write(&place.config, text).unwrap();
-    enroll(place.jam().await, "bob").await;
-    let ran = place.run(&check, "");
-    let told = ran.json();
+    fs::write(&fixture.config, text).unwrap();
+    enroll(fixture.jam().await, "bob").await;
+    let ran = fixture.run(&check, "");
+    let report = ran.json();
     assert_eq!(
-        (ran.code, &told["would_be_lost"]),
+        (ran.code, &report["would_be_lost"]),
         (1, &serde_json::json!(["alice"]))
     );
     assert_eq!(
-        (&told["secrets"][0]["records"], &told["unreadable"]),
+        (&report["secrets"][0]["records"], &report["unreadable"]),
         (&1.into(), &0.into())
     );
     assert!(
@@ -236,22 +237,22 @@ async fn a_check_before_a_secret_is_retired_names_those_who_need_it() {
     );
 
     let text = TEXT.replace("secret_file = 'secret'", "secret_file = 'new'");
-    fs::write(&place.config, text).unwrap();
-    let ran = place.run(&check, "");
+    fs::write(&fixture.config, text).unwrap();
+    let ran = fixture.run(&check, "");
     assert_eq!((ran.code, &ran.json()["unreadable"]), (0, &1.into()));
     assert_eq!(
-        place.run(&check[..2], "").code,
+        fixture.run(&check[..2], "").code,
         2,
-        "there is nothing else to do"
+        "an option is required"
     );
 }
 
 #[tokio::test]
-async fn the_sessions_of_one_user_end_and_those_of_everybody() {
-    let place = Place::new("sessions");
+async fn the_sessions_of_one_user_or_of_all_are_revoked() {
+    let fixture = Fixture::new("sessions");
     let grant = |user: &str| Grant::new(user, Claims::new());
-    let one = place.jam().await;
-    // Of users who are not there no session lives.
+    let one = fixture.jam().await;
+    // Users that no longer exist have no sessions.
     let mut ids = Vec::new();
     for name in ["alice", "bob"] {
         let added = one
@@ -266,7 +267,7 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
     }
     let session = one.session_create(grant(bob)).await.unwrap();
     // The file is open in one process at a time.
-    let refused = place.run(&["sessions", "list", alice], "");
+    let refused = fixture.run(&["sessions", "list", alice], "");
     assert_eq!(refused.code, 2);
     assert!(
         refused.err.contains("in use by another process"),
@@ -275,41 +276,41 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
     );
     drop(one);
 
-    let list = place.run(&["sessions", "list", alice], "").json();
+    let list = fixture.run(&["sessions", "list", alice], "").json();
     assert_eq!(list.as_array().unwrap().len(), 2);
     assert_eq!(
-        place.run(&["sessions", "clear", alice], "").json()["ended"],
+        fixture.run(&["sessions", "clear", alice], "").json()["ended"],
         2
     );
     assert_eq!(
-        place.run(&["sessions", "list", alice], "").json(),
+        fixture.run(&["sessions", "list", alice], "").json(),
         Value::Array(Vec::new())
     );
     let is_live = async |token: &str| {
-        let jam = place.jam().await;
+        let jam = fixture.jam().await;
         jam.session_get(token).await.unwrap().is_some()
     };
     assert!(is_live(session.token.expose()).await);
 
-    // Neither or both is no answer to whom.
+    // Neither or both of the options do not say whose sessions are meant.
     for wrong in [
         &["sessions", "clear"][..],
         &["sessions", "clear", bob, "--all"],
     ] {
-        assert_eq!(place.run(wrong, "").code, 2);
+        assert_eq!(fixture.run(wrong, "").code, 2);
     }
-    let file = place.folder.join("sessions");
+    let file = fixture.folder.join("sessions");
     #[cfg(unix)]
     {
         use std::os::unix::fs::{PermissionsExt, symlink};
-        // The server's group may read it, and it is reached by a link.
-        let real = place.folder.join("real");
+        // The server's group may read the file, and it is reached through a symbolic link.
+        let real = fixture.folder.join("real");
         fs::rename(&file, &real).unwrap();
         fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
         symlink(&real, &file).unwrap();
     }
     let before = fs::read(&file).unwrap();
-    let ended = place.run(&["sessions", "clear", "--all"], "").json();
+    let ended = fixture.run(&["sessions", "clear", "--all"], "").json();
     assert_eq!(ended["ended"], "all");
     assert!(!is_live(session.token.expose()).await);
     assert_ne!(fs::read(&file).unwrap(), before);
@@ -320,10 +321,10 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
         let mode = fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
     }
-    // Where sessions have no secret of their own, nothing is replaced.
+    // If sessions have no secret of their own, nothing is replaced.
     let shared = TEXT.replace("secret_file = 'sessions'", "");
-    fs::write(&place.config, shared).unwrap();
-    let refused = place.run(&["sessions", "clear", "--all"], "");
+    fs::write(&fixture.config, shared).unwrap();
+    let refused = fixture.run(&["sessions", "clear", "--all"], "");
     assert_eq!(refused.code, 2);
     assert!(
         refused.err.contains("`session.secret_file` is not set"),
@@ -334,7 +335,7 @@ async fn the_sessions_of_one_user_end_and_those_of_everybody() {
 
 #[tokio::test]
 async fn a_check_says_what_a_configuration_would_do() {
-    let place = Place::new("check");
+    let fixture = Fixture::new("check");
     let inline = format!(
         "{}[jam.store]\ntype = 'redis'\nurl = 'redis://:hunter2@127.0.0.1:1'\n",
         TEXT.replace("[jam.store]\ntype = 'file'\npath = 'store.redb'\n", "")
@@ -344,8 +345,8 @@ async fn a_check_says_what_a_configuration_would_do() {
             )
             .replace("[jam.refresh]", "[jam.refresh]\nrotate = false")
     );
-    let said = done(&["check", &place.config], "").out;
-    let words: Vec<String> = said
+    let printed = done(&["check", &fixture.config], "").out;
+    let words: Vec<String> = printed
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
@@ -359,29 +360,32 @@ async fn a_check_says_what_a_configuration_would_do() {
         "passwords: logins with passwords",
         "otp: time-based codes, each accepted once",
     ] {
-        assert!(words.iter().any(|said| said.starts_with(line)), "{said}");
+        assert!(
+            words.iter().any(|printed| printed.starts_with(line)),
+            "{printed}"
+        );
     }
-    // With the file open elsewhere, and with a server that is away.
-    let running = place.jam().await;
-    assert_eq!(jam(&["check", &place.config], "").code, 2);
-    done(&["check", "--offline", &place.config], "");
-    // A provider is not asked for its addresses either.
+    // While the file is open elsewhere, and while a server is unavailable.
+    let running = fixture.jam().await;
+    assert_eq!(jam(&["check", &fixture.config], "").code, 2);
+    done(&["check", "--offline", &fixture.config], "");
+    // A provider is not discovered either.
     let provider = "[jam.oauth2.providers.acme]\nissuer = 'https://127.0.0.1:1'\nclient_id = 'x'\n";
-    fs::write(&place.config, format!("{TEXT}{provider}")).unwrap();
-    done(&["check", "--offline", &place.config], "");
+    fs::write(&fixture.config, format!("{TEXT}{provider}")).unwrap();
+    done(&["check", "--offline", &fixture.config], "");
     drop(running);
-    let away = jam(&["check", &place.config], "");
+    let away = jam(&["check", &fixture.config], "");
     assert_eq!(away.code, 2);
     assert!(
         away.err.contains("`jam.oauth2.providers.acme.issuer`"),
         "{}",
         away.err
     );
-    fs::write(&place.config, inline).unwrap();
-    let away = jam(&["check", &place.config], "");
+    fs::write(&fixture.config, inline).unwrap();
+    let away = jam(&["check", &fixture.config], "");
     assert_eq!(away.code, 2);
     assert!(away.err.contains("`jam.store.url`"), "{}", away.err);
-    let ran = done(&["check", "--offline", "--json", &place.config], "");
+    let ran = done(&["check", "--offline", "--json", &fixture.config], "");
     for secret in ["hunter2", "battery"] {
         assert!(!format!("{} {} {}", ran.out, ran.err, away.err).contains(secret));
     }
@@ -397,7 +401,7 @@ async fn a_check_says_what_a_configuration_would_do() {
         ran.err
     );
 
-    weak_settings_are_warned_of(&place);
+    weak_settings_are_reported(&fixture);
     for (text, words) in [
         (
             TEXT.replace("alg =", "algo ="),
@@ -412,18 +416,18 @@ async fn a_check_says_what_a_configuration_would_do() {
             "`jam.store.path`: is not set",
         ),
     ] {
-        fs::write(&place.config, text).unwrap();
+        fs::write(&fixture.config, text).unwrap();
         for arguments in [&["check"][..], &["check", "--offline"]] {
             let mut arguments = arguments.to_vec();
-            arguments.push(&place.config);
+            arguments.push(&fixture.config);
             let wrong = jam(&arguments, "");
-            let words = format!("jam: {}: {words}", place.config);
+            let words = format!("jam: {}: {words}", fixture.config);
             assert_eq!((wrong.code, wrong.err.trim()), (2, &*words));
         }
     }
 }
 
-/// A server that ends with its test.
+/// A server that is killed when it is dropped.
 struct Server(Child);
 
 impl Drop for Server {
@@ -436,11 +440,11 @@ impl Drop for Server {
 #[cfg(unix)]
 #[test]
 fn the_example_application_is_served() {
-    let place = Place::new("serve");
+    let fixture = Fixture::new("serve");
     let mut server = Server(
         Command::new(env!("CARGO_BIN_EXE_jam"))
             .args(["serve", "--listen", "127.0.0.1:0", "--admin", "root"])
-            .args(["--config", &place.config])
+            .args(["--config", &fixture.config])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -481,15 +485,15 @@ fn the_example_application_is_served() {
     assert!(killed.success() && server.0.wait().unwrap().success());
 
     // Without logins there is nothing to serve.
-    fs::write(&place.config, TEXT.replace("[jam.passwords]", "")).unwrap();
-    let refused = jam(&["serve", "--config", &place.config], "");
+    fs::write(&fixture.config, TEXT.replace("[jam.passwords]", "")).unwrap();
+    let refused = jam(&["serve", "--config", &fixture.config], "");
     assert_eq!(refused.code, 2);
     assert!(
         refused.err.contains("`jam.refresh`") && refused.err.contains("`passwords`"),
         "{}",
         refused.err
     );
-    // The other commands know such a configuration, whose users are the application's own.
-    done(&["check", "--offline", &place.config], "");
-    assert_eq!(place.run(&["serve"], "").code, 2);
+    // The other commands accept such a configuration, whose users are the application's own.
+    done(&["check", "--offline", &fixture.config], "");
+    assert_eq!(fixture.run(&["serve"], "").code, 2);
 }

@@ -1,6 +1,7 @@
 //! Tables and stores whose feature is not compiled in: each is refused with the feature's name.
 //!
-//! Run as `cargo test -p tower-jam --features account,config,store-file --test compiled_out`. With all features, it is empty.
+//! Run as `cargo test -p tower-jam --features account,config,store-file --test compiled_out`. With
+//! all features, it is empty.
 #![cfg(all(
     feature = "account",
     feature = "config",
@@ -19,7 +20,7 @@ use serde_json::json;
 use tower_jam::{Claims, Jam, config::Config};
 
 #[tokio::test]
-async fn what_is_not_compiled_in_is_named_with_its_feature() {
+async fn a_missing_feature_is_named() {
     let cases = [
         (
             json!({ "paseto": {} }),
@@ -57,7 +58,7 @@ async fn what_is_not_compiled_in_is_named_with_its_feature() {
             json!({ "store": { "type": "file", "path": "x.redb", "near_cache": {} } }),
             "setting `store.near_cache`: needs the feature `near-cache` of tower-jam",
         ),
-        // What a table may not say is told before it is missed.
+        // An unknown setting of a table is reported before the missing feature.
         (
             json!({ "paseto": { "kye": "x" } }),
             "setting `paseto.kye`: unknown setting; did you mean `key`?",
@@ -68,16 +69,16 @@ async fn what_is_not_compiled_in_is_named_with_its_feature() {
         ),
     ];
     for (tables, words) in cases {
-        let said = match Config::value(&tables).load() {
+        let refused = match Config::value(&tables).load() {
             Ok(config) => Jam::<Claims>::builder(config).build().await.unwrap_err(),
             Err(error) => error,
         };
-        assert_eq!(said.to_string(), words);
+        assert_eq!(refused.to_string(), words);
         assert!(!std::path::Path::new("x.redb").exists());
     }
 }
 
-/// What is there is built all the same.
+/// Everything that is compiled in is built all the same.
 #[tokio::test]
 async fn the_rest_is_built() {
     let config = json!({ "session": {}, "passwords": {}, "otp": { "service": "Acme" } });

@@ -1,4 +1,5 @@
-//! The kit for tests: what it issues holds, what it fakes is refused for the reason it names, and its store fails as told.
+//! The kit for tests: what it issues is valid, what it fakes is rejected for the reason that it
+//! names, and its store fails as configured.
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 #![cfg(all(
     feature = "testing",
@@ -21,7 +22,7 @@ fn alice() -> Grant<Claims> {
 }
 
 #[tokio::test]
-async fn its_tokens_are_accepted_and_its_fakes_are_refused_for_what_they_are() {
+async fn the_kits_tokens_are_accepted_and_its_fakes_rejected_for_the_named_reason() {
     let jam = TestJam::<Claims>::new();
     let token = jam.token(alice()).await;
     let verified = jam.jwt().verify(token.expose()).await.unwrap();
@@ -55,7 +56,7 @@ async fn the_code_of_an_authenticator_works_once_in_each_period() {
 }
 
 #[tokio::test]
-async fn a_store_fails_at_the_call_it_was_told_and_does_or_does_not_write() {
+async fn a_store_fails_at_the_configured_call_with_or_without_the_write() {
     let clock = Arc::new(ManualClock::default());
     let store = FailingStore::new(Arc::new(MemoryStore::new().with_clock(clock.clone())));
     let (first, second) = (

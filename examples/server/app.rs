@@ -1,5 +1,5 @@
 //! The application: registration, the routes of accounts, a few protected pages, and logins with
-//! the identity providers that are configured.
+//! the configured identity providers.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -85,7 +85,7 @@ async fn register(
         return Ok(problem(StatusCode::UNPROCESSABLE_ENTITY, rule));
     }
     // A registration costs a hash and stays in the store, so it counts as an attempt of its address
-    // and is not given back.
+    // and is not refunded.
     let throttle = app.jam.throttle()?;
     let address = throttle.client_address(peer.ip(), &headers);
     let _counted = throttle.attempt_from(address).await?;
@@ -119,8 +119,8 @@ async fn me(user: AuthUser<Claims>) -> Json<AuthUser<Claims>> {
     Json(user)
 }
 
-/// A page behind `OtpGuard`: the caller has given a code with this request, or less than five
-/// minutes ago.
+/// A page behind `OtpGuard`: the caller gave a code with this request, or less than five minutes
+/// ago.
 async fn vault(identity: Identity) -> Json<Value> {
     let proved_at = identity.proved_at(&Factor::Otp);
     Json(json!({ "gold": 79, "code_given_at": proved_at.map(|at| at.as_secs()) }))
@@ -150,7 +150,7 @@ fn problem(status: StatusCode, detail: &str) -> Response {
     (status, content_type, body.to_string()).into_response()
 }
 
-/// Logins with the identity providers that are configured.
+/// Logins with the configured identity providers.
 #[cfg(feature = "oauth2")]
 mod providers {
     use tower_jam::{StoreError, account::Users, oauth2::ProviderLogin};
@@ -176,11 +176,11 @@ mod providers {
         // Nobody can register this name, since it contains a space.
         let name = format!("{issuer} {subject}");
         if users.find(&name).await?.is_none() {
-            // The provider's name of the user is for display: it is no username here.
+            // The provider's name of the user is for display only: it is no username here.
             let shown = login.profile.name.as_deref().unwrap_or("somebody");
             let claims = Claims::new().with("name", shown);
             let claims = claims.map_err(|error| StoreError::Unavailable(error.into()))?;
-            // Of two first logins at once, one creates the user.
+            // If two first logins run at once, one of them creates the user.
             users.add(&name, NO_PASSWORD, [""; 0], claims).await?;
         }
         let user = users.find(&name).await?;

@@ -1,5 +1,5 @@
-//! The listening socket and the graceful stop: requests that have begun are answered, within a
-//! bound.
+//! The listening socket and the graceful shutdown: requests that have begun are answered, within a
+//! time limit.
 
 use std::{
     io::{self, Write},
@@ -10,7 +10,7 @@ use std::{
 use axum::Router;
 use tokio::net::TcpListener;
 
-/// Serves `router` at `address` until the process is told to stop.
+/// Serves `router` at `address` until the process receives a signal to stop.
 pub(crate) async fn listen(address: SocketAddr, router: Router) -> io::Result<()> {
     let listener = TcpListener::bind(address).await.map_err(|error| {
         io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))

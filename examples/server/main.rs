@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_writer(std::io::stderr)
         .init();
     let options = Options::parse(std::env::args().skip(1))?;
-    // An error that `main` returns is printed by `Debug`: a string prints as its text.
+    // `main` prints an error by its `Debug`: a string is printed as its text.
     let outcome = serve(options).await;
     Ok(outcome.map_err(|error| error.to_string())?)
 }
@@ -87,7 +87,7 @@ fn create(
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // Written under another name first: a process that ends meanwhile leaves no half of a file.
+    // Written under another name first, so that a crash leaves no partial file.
     let (text, temporary) = (contents()?, path.with_extension("new"));
     let written = options.open(&temporary).and_then(|mut file| {
         file.write_all(text.as_bytes())?;

@@ -64,6 +64,7 @@ impl<U> AccountsBuilder<U> {
     /// # Errors
     ///
     /// When there are no one-time codes, or `life` is not between an hour and a year.
+    #[doc(alias("remember me", "trusted device"))]
     pub fn remember_devices(mut self, life: Duration) -> Result<Self, ConfigError> {
         let pairs = &self.0.pairs;
         let Some(second) = &mut self.0.second_factor else {

@@ -31,6 +31,16 @@ use crate::{
 /// together.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
+///
+/// ```
+/// # use tower_jam::{Accounts, Claims, Secret, account::*};
+/// # async fn run(accounts: Accounts<Claims>, ip: std::net::IpAddr) -> Result<(), LoginError> {
+/// let credentials = Credentials { name: "alice".into(), password: Secret::new("…".into()) };
+/// let pair = accounts.login(&credentials, &Origin::new(ip), NewDevice::default()).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("login", "logout", "sign in", "lockout"))]
 pub struct Accounts<U> {
     pub(crate) inner: Arc<AccountsInner<U>>,
 }

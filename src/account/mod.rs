@@ -115,27 +115,39 @@
 //! Requests are JSON or a form, responses are JSON, and errors are `application/problem+json` (RFC
 //! 9457). Every response with a token is `no-store`. Cross-site requests are refused.
 //!
-//! | method and path | credential | response |
-//! |---|---|---|
-//! | POST `/login` `{username, password, device_name?, fingerprint?}` | – | 200 with a pair · 401 · 429; with a second factor 401 with `error: "otp_required"` and `challenge` |
-//! | POST `/login/otp` `{challenge, code, mode?: "tokens" or "session", remember?}` | – | 200 with a pair, or 204 with the session cookie · 401 `wrong_code`, `challenge_over` · 403 the record of codes cannot be read · 429 |
-//! | POST `/refresh` `{refresh_token, fingerprint?}` | – | 200 with a pair · 400 empty · 401 |
-//! | POST `/logout` `{refresh_token}` | – | 204, also for a revoked device · 400 empty · 401 not issued here |
-//! | POST `/logout_all` | Bearer | 204 |
-//! | GET `/active_sessions` | Bearer | 200 `[{id, device_name, user_agent, created_at, last_used_at, current}]` |
-//! | POST `/revoke_other_session` `{refresh_token}` | Bearer | 204 · 401 not the caller's own |
-//! | DELETE `/active_sessions/{id}` | Bearer | 204 · 404, also for another user's |
-//! | POST `/password` `{current, new}` | Bearer, logged in within 5 minutes | 204 with the device cookie · 401 · 422 · 429 |
-//! | POST `/session/login` `{username, password}` | – | 204 with the session cookie · 401 as for `/login` · 429 |
-//! | POST `/session/logout` | session cookie | 204 |
-//! | POST `/otp/enroll` `{account?}` | Bearer, logged in within 5 minutes; with an authenticator already, a fresh code | 200 `{secret, uri, qr_svg}` |
-//! | POST `/otp/confirm` `{code}` | the same | 200 `{recovery_codes}` · 401 |
-//! | DELETE `/otp` | Bearer and a fresh code | 204 |
-//! | POST `/otp/recovery_codes` | Bearer and a fresh code | 200 `{recovery_codes}` |
-//! | GET `/remembered_devices` | Bearer | 200 `[{id, name, created_at, expires_at}]` |
-//! | DELETE `/remembered_devices/{id}` | Bearer | 204 · 404, also for another user's |
-//! | POST `/introspect` `token` (a form) | Basic, of a [service](AccountRoutes::service) | 200 `{active, sub, aud, exp, …}` (RFC 7662), for refresh tokens only with `token_type_hint=refresh_token` · 401 |
-//! | POST `/revoke` `token` (a form) | the same | 200, also for an invalid token (RFC 7009) · 401 |
+//! Each route with its credential, if it requires one, and its responses:
+//!
+//! * POST `/login` `{username, password, device_name?, fingerprint?}`: 200 with a pair · 401 · 429;
+//!   with a second factor 401 with `error: "otp_required"` and `challenge`.
+//! * POST `/login/otp` `{challenge, code, mode?: "tokens" or "session", remember?}`: 200 with a
+//!   pair, or 204 with the session cookie · 401 `wrong_code`, `challenge_over` · 403 the record of
+//!   codes cannot be read · 429.
+//! * POST `/refresh` `{refresh_token, fingerprint?}`: 200 with a pair · 400 empty · 401.
+//! * POST `/logout` `{refresh_token}`: 204, also for a revoked device · 400 empty · 401 not issued
+//!   here.
+//! * POST `/logout_all` (Bearer): 204.
+//! * GET `/active_sessions` (Bearer): 200
+//!   `[{id, device_name, user_agent, created_at, last_used_at, current}]`.
+//! * POST `/revoke_other_session` `{refresh_token}` (Bearer): 204 · 401 not the caller's own.
+//! * DELETE `/active_sessions/{id}` (Bearer): 204 · 404, also for another user's.
+//! * POST `/password` `{current, new}` (Bearer, logged in within 5 minutes): 204 with the device
+//!   cookie · 401 · 422 · 429.
+//! * POST `/session/login` `{username, password}`: 204 with the session cookie · 401 as for
+//!   `/login` · 429.
+//! * POST `/session/logout` (session cookie): 204.
+//! * POST `/otp/enroll` `{account?}` (Bearer, logged in within 5 minutes; with an authenticator
+//!   already, a fresh code): 200 `{secret, uri, qr_svg}`.
+//! * POST `/otp/confirm` `{code}` (Bearer, logged in within 5 minutes; with an authenticator
+//!   already, a fresh code): 200 `{recovery_codes}` · 401.
+//! * DELETE `/otp` (Bearer and a fresh code): 204.
+//! * POST `/otp/recovery_codes` (Bearer and a fresh code): 200 `{recovery_codes}`.
+//! * GET `/remembered_devices` (Bearer): 200 `[{id, name, created_at, expires_at}]`.
+//! * DELETE `/remembered_devices/{id}` (Bearer): 204 · 404, also for another user's.
+//! * POST `/introspect` `token` (a form) (Basic, of a [service](AccountRoutes::service)): 200
+//!   `{active, sub, aud, exp, …}` (RFC 7662), for refresh tokens only with
+//!   `token_type_hint=refresh_token` · 401.
+//! * POST `/revoke` `token` (a form) (Basic, of a [service](AccountRoutes::service)): 200, also for
+//!   an invalid token (RFC 7009) · 401.
 //!
 //! The session routes exist if the accounts have [sessions](AccountsBuilder::sessions), those of
 //! one-time codes if they have [one-time codes](AccountsBuilder::otp), and the service routes if
@@ -183,14 +195,15 @@
 //! ```
 //! # use std::sync::Arc;
 //! use tower_jam::account::{self, Accounts, Passwords, StoreUsers, Throttle, Users};
-//! use tower_jam::{Algorithm, Claims, Jwt, Key, KeyRing, MasterSecret, TokenPairs};
+//! use tower_jam::{Algorithm, Claims, Env, Jwt, Key, KeyRing, MasterSecret, TokenPairs};
 //! use tower_jam::store::MemoryStore;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (store, secret) = (Arc::new(MemoryStore::new()), MasterSecret::generate());
+//! let env = Env::new("https://auth.acme.dev", store, &secret);
 //! let passwords = Passwords::builder().build()?;
-//! let users = StoreUsers::new(&tower_jam::Env::new("https://auth.acme.dev", store.clone(), &secret));
+//! let users = StoreUsers::new(&env);
 //! let hash = passwords.hash(&passwords.check_new("correct horse").await?).await?;
 //! users.add("alice", hash.expose(), ["editor"], Claims::new()).await?;
 //!
@@ -200,9 +213,9 @@
 //!     .audience("api")
 //!     .build()?;
 //! let reader = account::user_reader(users.clone());
-//! let pairs = TokenPairs::builder(&tower_jam::Env::new("https://auth.acme.dev", store.clone(), &secret), jwt, reader).build()?;
-//! let throttle = Throttle::builder(&tower_jam::Env::new("https://auth.acme.dev", store, &secret)).build();
-//! let accounts = Accounts::builder(&tower_jam::Env::new("https://auth.acme.dev", store, &secret), users, passwords, throttle, pairs).build()?;
+//! let pairs = TokenPairs::builder(&env, jwt, reader).build()?;
+//! let throttle = Throttle::builder(&env).build();
+//! let accounts = Accounts::builder(&env, users, passwords, throttle, pairs).build()?;
 //!
 //! let app: axum::Router = axum::Router::new().nest("/auth", routes::accounts(accounts));
 //! # Ok(())

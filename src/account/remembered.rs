@@ -29,7 +29,8 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RememberedDevice {
-    /// The public id, for [`Accounts::revoke_remembered_device`](super::Accounts::revoke_remembered_device).
+    /// The public id, for
+    /// [`Accounts::revoke_remembered_device`](super::Accounts::revoke_remembered_device).
     pub id: String,
     /// The name of the device from the login, or else its `User-Agent`.
     pub name: Option<String>,

@@ -27,11 +27,12 @@
 //! # #[cfg(feature = "session")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
-//! use tower_jam::{Grant, MasterSecret, Sessions, blocking::Worker, store::MemoryStore};
+//! use tower_jam::{Env, Grant, MasterSecret, Sessions, blocking::Worker, store::MemoryStore};
 //!
 //! let worker = Worker::start()?;
 //! let store = Arc::new(MemoryStore::new());
-//! let sessions = worker.with(Sessions::<String>::builder(&tower_jam::Env::new("self", store, &MasterSecret::generate())).build()?);
+//! let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+//! let sessions = worker.with(Sessions::<String>::builder(&env).build()?);
 //!
 //! let session = sessions.create(Grant::new("42", "Alice".to_owned()))?;
 //! let (_, data) = sessions.get(session.token.expose())?.expect("it was just created");

@@ -23,7 +23,8 @@
 //!     .load()?;
 //! let jam: Jam = Jam::builder(config).build().await?;
 //! let token = jam.jwt_create_token(Grant::new("alice", Claims::new())).await?;
-//! assert_eq!(jam.jwt_verify_token(token.expose()).await?.identity().unwrap().subject().id(), "alice");
+//! let verified = jam.jwt_verify_token(token.expose()).await?;
+//! assert_eq!(verified.identity().unwrap().subject().id(), "alice");
 //! # Ok(())
 //! # }
 //! ```

@@ -30,6 +30,7 @@ use crate::{
 /// assert!(ring.retire(old.kid()));
 /// # Ok::<(), tower_jam::ConfigError>(())
 /// ```
+#[doc(alias("jwks", "rotation", "kid"))]
 pub struct KeyRing<K = Key>(Arc<ArcSwap<Ring<K>>>);
 
 impl<K: RingKey> KeyRing<K> {

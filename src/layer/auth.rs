@@ -29,6 +29,7 @@ use crate::{
 };
 
 /// Turns the credential of each request into a typed user. See the [module](super) for the rules.
+#[doc(alias("middleware", "login required"))]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AuthLayer<A, R = HttpResponder> {
@@ -83,6 +84,7 @@ impl<A: Authenticate, R> AuthLayer<A, R> {
 
     /// Accepts cookies that another site may have caused the browser to send. Use it only for
     /// routes that check a CSRF token.
+    #[doc(alias("csrf", "cors"))]
     pub fn dangerous_allow_cross_site(self) -> Self {
         self.with_policy(|policy| policy.allows_cross_site = true)
     }

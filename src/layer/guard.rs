@@ -22,6 +22,7 @@ use crate::{guard::Guard, identity::Identity, rejection::Rejection};
 /// [`AuthLayer`](super::AuthLayer).
 ///
 /// The guard decides before the inner service is called, and therefore before a body is read.
+#[doc(alias("permission", "authorization", "rbac"))]
 #[derive(Debug)]
 #[must_use]
 pub struct GuardLayer<G, R = HttpResponder> {

@@ -43,7 +43,10 @@
 //! ```
 //! use http::{Request, Response, StatusCode};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_jam::{Authenticate, Credential, CredentialSource, Identity, Rejection, Subject, Timestamp, Verified};
+//! use tower_jam::{
+//!     Authenticate, Credential, CredentialSource, Identity, Rejection, Subject, Timestamp,
+//!     Verified,
+//! };
 //! use tower_jam::{guard::role, layer::{AuthLayer, GuardLayer}};
 //! # use std::{convert::Infallible, sync::Arc};
 //! # type Body = http_body_util::Full<bytes::Bytes>;
@@ -72,9 +75,13 @@
 //! let service = ServiceBuilder::new()
 //!     .layer(AuthLayer::new(Demo))
 //!     .layer(GuardLayer::new(role("visitor")))
-//!     .service(service_fn(|_request: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::default())) }));
+//!     .service(service_fn(|_request: Request<Body>| async {
+//!         Ok::<_, Infallible>(Response::new(Body::default()))
+//!     }));
 //!
-//! let ask = |authorization: &str| Request::builder().header("authorization", authorization).body(Body::default());
+//! let ask = |authorization: &str| {
+//!     Request::builder().header("authorization", authorization).body(Body::default())
+//! };
 //! let granted = service.clone().oneshot(ask("Bearer letmein").unwrap()).await.unwrap();
 //! assert_eq!(granted.status(), StatusCode::OK);
 //! let refused = service.oneshot(ask("Bearer guess").unwrap()).await.unwrap();
@@ -99,6 +106,21 @@ pub use self::{
 };
 
 /// Authenticates by a JSON Web Token, by default in the `Authorization` header.
+///
+/// ```
+/// use tower_jam::{Algorithm, Claims, CredentialSource, Jwt, JwtLayer, Key, KeyRing};
+///
+/// let keys = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
+/// let jwt = Jwt::<Claims>::builder(keys)
+///     .issuer("https://auth.acme.dev")
+///     .audience("api")
+///     .build()?;
+///
+/// let layer = JwtLayer::new(jwt).read_from(CredentialSource::cookie("jwt")?);
+/// # drop(layer);
+/// # Ok::<(), tower_jam::ConfigError>(())
+/// ```
+#[doc(alias("bearer", "authorization", "middleware"))]
 #[cfg(feature = "jwt")]
 pub type JwtLayer<U = crate::token::Claims, R = HttpResponder> = AuthLayer<crate::token::Jwt<U>, R>;
 
@@ -128,6 +150,20 @@ pub type PasetoLayer<U = crate::token::Claims, R = HttpResponder> =
     AuthLayer<crate::token::Paseto<U>, R>;
 
 /// Authenticates by a server-side session, by default in the engine's cookie.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_jam::{Env, MasterSecret, SessionLayer, Sessions, store::MemoryStore};
+///
+/// let store = Arc::new(MemoryStore::new());
+/// let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+/// let required = SessionLayer::new(Sessions::<String>::builder(&env).build()?);
+/// // For the login page, which has no user yet.
+/// let optional = required.clone().optional();
+/// # drop((required, optional));
+/// # Ok::<(), tower_jam::ConfigError>(())
+/// ```
+#[doc(alias("cookie", "middleware"))]
 #[cfg(feature = "session")]
 pub type SessionLayer<U, R = HttpResponder> = AuthLayer<crate::session::Sessions<U>, R>;
 
@@ -135,14 +171,28 @@ pub type SessionLayer<U, R = HttpResponder> = AuthLayer<crate::session::Sessions
 ///
 /// | in the request | |
 /// |---|---|
-/// | a correct code in `X-OTP` | accepted; the identity has a [`Factor::Otp`](crate::Factor::Otp) with the current time, which an outer session stores under a new id |
+/// | a correct code in `X-OTP` | accepted, with a new [`Factor::Otp`](crate::Factor::Otp) |
 /// | a wrong, used or malformed code | 401 with the challenge of RFC 9470 |
 /// | a code while the user is locked | 429 |
 /// | no code, but a recent proof by one | accepted |
 /// | no code otherwise | 401 with the challenge of RFC 9470 |
 /// | no identity, or one of another issuer | 500: the layers are misconfigured |
 ///
+/// The factor of an accepted code has the current time. An outer session stores it under a new id.
 /// [`read_from`](AuthLayer::read_from) reads the code from another header.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use tower_jam::{Env, MasterSecret, Otp, OtpGuard, store::MemoryStore};
+///
+/// let store = Arc::new(MemoryStore::new());
+/// let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+/// let otp = Otp::builder(&env, "Acme").build()?;
+/// let guard = OtpGuard::new(otp).within(Duration::from_secs(5 * 60));
+/// # drop(guard);
+/// # Ok::<(), tower_jam::ConfigError>(())
+/// ```
+#[doc(alias("step-up", "mfa", "2fa", "reauthentication"))]
 #[cfg(feature = "otp")]
 pub type OtpGuard<R = HttpResponder> = AuthLayer<crate::otp::Otp, R>;
 

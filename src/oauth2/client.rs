@@ -32,6 +32,26 @@ use crate::{
 /// Logs users in with one provider, and obtains tokens from it.
 ///
 /// This type is a handle; cloning it is cheap. See the [module](super) for the rules.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_jam::{Env, MasterSecret, OAuth2, oauth2::Provider, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Arc::new(MemoryStore::new());
+/// let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+/// let google = Provider::google("client-id", "client-secret").build()?;
+/// let oauth = OAuth2::builder(&env, google)
+///     .redirect_url("https://acme.dev/oauth/google/callback")
+///     .build()?;
+///
+/// let started = oauth.authorize().return_to("/cart").await?;
+/// assert!(started.url.starts_with("https://accounts.google.com/"));
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("oidc", "openid", "sso", "social login"))]
 #[derive(Clone)]
 pub struct OAuth2 {
     pub(super) inner: Arc<OAuth2Inner>,

@@ -60,18 +60,23 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tower_jam::{MasterSecret, OAuth2, oauth2::Provider, store::MemoryStore};
+//! use tower_jam::{Env, MasterSecret, OAuth2, oauth2::Provider, store::MemoryStore};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let github = Provider::github("client-id", "client-secret").build()?;
-//! let oauth = OAuth2::builder(&tower_jam::Env::new("self", Arc::new(MemoryStore::new()), &MasterSecret::generate()), github)
+//! let env = Env::new("self", Arc::new(MemoryStore::new()), &MasterSecret::generate());
+//! let oauth = OAuth2::builder(&env, github)
 //!     .redirect_url("https://acme.dev/oauth/github/callback")
 //!     .build()?;
 //!
-//! // Redirect the browser to `url` with 303 and `set_cookie`. Pass its callback and its cookie to `finish`.
+//! // Redirect the browser to `url` with 303 and `set_cookie`. Pass its callback and its cookie to
+//! // `finish`.
 //! let started = oauth.authorize().return_to("/cart").await?;
-//! assert!(started.url.starts_with("https://github.com/login/oauth/authorize?response_type=code&client_id=client-id&state="));
+//! assert!(started.url.starts_with(concat!(
+//!     "https://github.com/login/oauth/authorize",
+//!     "?response_type=code&client_id=client-id&state="
+//! )));
 //! assert!(started.set_cookie.to_str()?.starts_with("__Host-oauth-"));
 //! # Ok(())
 //! # }

@@ -16,7 +16,9 @@ use crate::remote::fetch::{Fetch, UrlScheme};
 /// ```
 /// use tower_jam::oauth2::Provider;
 ///
-/// let github = Provider::github("client-id", "client-secret").scopes(["read:user", "user:email"]).build()?;
+/// let github = Provider::github("client-id", "client-secret")
+///     .scopes(["read:user", "user:email"])
+///     .build()?;
 /// assert_eq!((github.name(), github.issuer()), ("github", "https://github.com/login/oauth"));
 /// # Ok::<(), tower_jam::ConfigError>(())
 /// ```

@@ -31,6 +31,26 @@ use crate::{
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules, and
 /// [`OtpGuard`](crate::layer::OtpGuard) for its use in a service.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_jam::{Clock, Env, MasterSecret, Otp, SystemClock, otp::Totp, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Arc::new(MemoryStore::new());
+/// let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+/// let otp = Otp::builder(&env, "Acme").build()?;
+///
+/// let enrollment = otp.enroll("42").account("alice@acme.dev").await?;
+/// // The code that the authenticator shows.
+/// let code = Totp::new().code(enrollment.secret(), SystemClock.now());
+/// let recovery_codes = otp.confirm("42", code.expose()).await?;
+/// assert_eq!(recovery_codes.iter().count(), 10);
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("mfa", "2fa", "totp", "hotp", "authenticator", "second factor"))]
 #[derive(Clone)]
 pub struct Otp {
     pub(super) inner: Arc<OtpInner>,

@@ -67,11 +67,13 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! use tower_jam::{Clock, MasterSecret, Otp, SystemClock, otp::Totp, store::MemoryStore};
+//! use tower_jam::{Clock, Env, MasterSecret, Otp, SystemClock, otp::Totp, store::MemoryStore};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let otp = Otp::builder(&tower_jam::Env::new("self", Arc::new(MemoryStore::new()), &MasterSecret::generate()), "Acme").build()?;
+//! let store = Arc::new(MemoryStore::new());
+//! let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+//! let otp = Otp::builder(&env, "Acme").build()?;
 //!
 //! let enrollment = otp.enroll("42").account("alice@acme.dev").await?;
 //! assert!(enrollment.uri().expose().starts_with("otpauth://totp/Acme:alice%40acme.dev?secret="));

@@ -510,8 +510,8 @@ mod properties {
     }
 
     proptest! {
-        /// In any order of events, no step is accepted twice or after a newer one, a lock lasts until
-        /// its end, and at most five wrong codes are checked before one.
+        /// In any order of events, no step is accepted twice or after a newer one, a lock lasts
+        /// until its end, and at most five wrong codes are checked before one.
         #[test]
         fn no_history_accepts_a_step_twice_or_looks_at_a_sixth_guess(steps in steps()) {
             let mut record = record(Totp::new());

@@ -38,6 +38,21 @@ use crate::{
 /// Hashes new passwords and verifies them later.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
+///
+/// ```
+/// use tower_jam::Passwords;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let passwords = Passwords::builder().build()?;
+/// let hash = passwords.hash(&passwords.check_new("correct horse").await?).await?;
+/// let hash = hash.expose().as_str();
+/// assert!(passwords.verify("correct horse", Some(hash)).await?.is_verified());
+/// assert!(!passwords.verify("wrong horse", Some(hash)).await?.is_verified());
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("argon2", "bcrypt", "hash"))]
 #[derive(Clone)]
 pub struct Passwords(Arc<PasswordsInner>);
 

@@ -34,6 +34,18 @@ use crate::{
 /// Issues pairs of access and refresh tokens, exchanges them, and revokes devices.
 ///
 /// This type is a handle; cloning it is cheap. See the [module](super) for the rules.
+///
+/// ```
+/// use tower_jam::{Claims, Grant, TokenPairs};
+///
+/// # async fn run(pairs: TokenPairs<Claims>) -> Result<(), Box<dyn std::error::Error>> {
+/// let pair = pairs.issue(Grant::new("42", Claims::new())).device_name("Phone").await?;
+/// let next = pairs.refresh(pair.refresh_token.expose(), None).await?;
+/// assert!(pairs.verify(next.access_token.expose()).await.is_ok());
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("refresh token", "device", "rotation", "remember me"))]
 pub struct TokenPairs<U = Claims> {
     pub(super) inner: Arc<TokenPairsInner<U>>,
 }
@@ -120,6 +132,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// # Errors
     ///
     /// Returns an error if the store does not answer.
+    #[doc(alias("logout", "log out everywhere"))]
     pub async fn revoke_all(&self, subject: &str) -> Result<usize, StoreError> {
         let revoked = self.end_all(subject).await?;
         self.emit(EventKind::AllDevicesRevoked, subject, None);

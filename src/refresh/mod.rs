@@ -35,8 +35,8 @@
 //! * **The user is re-read** at each refresh. A deleted or disabled user gets no token, and roles
 //!   are current. The factors of the login keep their times.
 //! * **Logging out** accepts any token of the device, including a replaced one. With
-//!   [`RevocationCheck::Both`], the default, the device's access tokens are rejected immediately and on
-//!   every node.
+//!   [`RevocationCheck::Both`], the default, the device's access tokens are rejected immediately
+//!   and on every node.
 //! * **A store that does not answer** results in 503. No token is lost, and no request is
 //!   authenticated.
 //! * **A record that was damaged, forged or moved** counts as absent: an error is logged,
@@ -54,7 +54,10 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! use tower_jam::{Algorithm, Factor, Grant, Jwt, Key, KeyRing, MasterSecret, TokenPairs, store::MemoryStore};
+//! use tower_jam::{
+//!     Algorithm, Env, Factor, Grant, Jwt, Key, KeyRing, MasterSecret, TokenPairs,
+//!     store::MemoryStore,
+//! };
 //!
 //! #[derive(serde::Serialize, serde::Deserialize)]
 //! struct User { name: String }
@@ -66,9 +69,13 @@
 //!     .audience("api")
 //!     .build()?;
 //! // Reads the user from the application's storage; `None` if the user may no longer log in.
-//! let users = async |subject: String| Ok(Some(Grant::new(subject, User { name: "Alice".into() })));
+//! let users = async |subject: String| {
+//!     Ok(Some(Grant::new(subject, User { name: "Alice".into() })))
+//! };
 //! # let users = move |subject: String| users(subject);
-//! let pairs = TokenPairs::builder(&tower_jam::Env::new("https://auth.acme.dev", Arc::new(MemoryStore::new()), &MasterSecret::generate()), jwt, users).build()?;
+//! let store = Arc::new(MemoryStore::new());
+//! let env = Env::new("https://auth.acme.dev", store, &MasterSecret::generate());
+//! let pairs = TokenPairs::builder(&env, jwt, users).build()?;
 //!
 //! let alice = Grant::new("42", User { name: "Alice".into() }).factor(Factor::Password);
 //! let first = pairs.issue(alice).device_name("Firefox").await?;

@@ -1,7 +1,8 @@
 //! The format of a refresh token, 73 bytes in base64url.
 //!
 //! ```text
-//! version (1) ‖ kid (4) ‖ digest of the record's key (32) ‖ family (16) ‖ generation (4) ‖ tag (16)
+//! version (1) ‖ kid (4) ‖ digest of the record's key (32) ‖ family (16) ‖ generation (4) ‖
+//! tag (16)
 //! ```
 //!
 //! The tag is HMAC-SHA-256, truncated to 128 bits, under a key of the master secret and the issuer.

@@ -1,34 +1,4 @@
 //! The only error that becomes a response.
-//!
-//! A [`Rejection`] has a *kind* and a *reason*. The caller learns only the kind, as a status, a
-//! challenge and a gRPC code. Only the log contains the reason: a fixed text, in which nothing that
-//! the caller sent occurs.
-//!
-//! | kind | HTTP | challenge | gRPC |
-//! |---|---|---|---|
-//! | [`Missing`](RejectionKind::Missing) | 401 | `Bearer` with realm, no error code | 16 |
-//! | [`Malformed`](RejectionKind::Malformed) | 400 | `invalid_request` | 3 |
-//! | [`Invalid`](RejectionKind::Invalid) | 401 | `invalid_token` | 16 |
-//! | [`Insufficient`](RejectionKind::Insufficient) | 403 | `insufficient_scope` | 7 |
-//! | [`CrossSite`](RejectionKind::CrossSite) | 403 | – | 7 |
-//! | [`StepUp`](RejectionKind::StepUp) | 401 | `insufficient_user_authentication` | 16 |
-//! | [`FactorLost`](RejectionKind::FactorLost) | 403 | – | 7 |
-//! | [`Throttled`](RejectionKind::Throttled) | 429 | – | 8 |
-//! | [`Unavailable`](RejectionKind::Unavailable) | 503 | – | 14 |
-//! | [`Misconfigured`](RejectionKind::Misconfigured) | 500 | – | 13 |
-//!
-//! The challenges are those of RFC 6750 section 3 and RFC 9470 section 3. For tokens that are bound
-//! to keys, the scheme is `DPoP` (RFC 9449 section 7.1).
-//!
-//! ```
-//! use tower_jam::{Rejection, RejectionKind};
-//!
-//! let rejection = Rejection::insufficient("only the owner may do this");
-//! assert_eq!(rejection.status(), 403);
-//! assert_eq!(rejection.grpc_code(), 7);
-//! assert_eq!(rejection.challenge("api").unwrap(), r#"Bearer realm="api", error="insufficient_scope""#);
-//! assert!(matches!(rejection.kind(), RejectionKind::Insufficient { .. }));
-//! ```
 
 mod challenge;
 mod terms;
@@ -39,7 +9,43 @@ use http::StatusCode;
 
 use crate::error::{BoxError, IssueError, StoreError};
 
-/// The reason why a request is not admitted.
+/// The reason why a request is not admitted: the only error that becomes a response.
+///
+/// It has a *kind* and a *reason*. The caller learns only the kind, as a status, a challenge and a
+/// gRPC code. Only the log contains the reason: a fixed text, in which nothing that the caller sent
+/// occurs.
+///
+/// | kind | HTTP | challenge | gRPC |
+/// |---|---|---|---|
+/// | [`Missing`](RejectionKind::Missing) | 401 | `Bearer` with realm, no error code | 16 |
+/// | [`Malformed`](RejectionKind::Malformed) | 400 | `invalid_request` | 3 |
+/// | [`Invalid`](RejectionKind::Invalid) | 401 | `invalid_token` | 16 |
+/// | [`Insufficient`](RejectionKind::Insufficient) | 403 | `insufficient_scope` | 7 |
+/// | [`CrossSite`](RejectionKind::CrossSite) | 403 | – | 7 |
+/// | [`StepUp`](RejectionKind::StepUp) | 401 | `insufficient_user_authentication` | 16 |
+/// | [`FactorLost`](RejectionKind::FactorLost) | 403 | – | 7 |
+/// | [`Throttled`](RejectionKind::Throttled) | 429 | – | 8 |
+/// | [`Unavailable`](RejectionKind::Unavailable) | 503 | – | 14 |
+/// | [`Misconfigured`](RejectionKind::Misconfigured) | 500 | – | 13 |
+///
+/// The challenges are those of RFC 6750 section 3 and RFC 9470 section 3. For tokens that are bound
+/// to keys, the scheme is `DPoP` (RFC 9449 section 7.1).
+///
+/// ```
+/// use tower_jam::Rejection;
+///
+/// fn withdraw(balance: u64, amount: u64) -> Result<u64, Rejection> {
+///     balance.checked_sub(amount).ok_or_else(|| Rejection::insufficient("the balance is too low"))
+/// }
+///
+/// let rejection = withdraw(1, 2).unwrap_err();
+/// assert_eq!((rejection.status().as_u16(), rejection.grpc_code()), (403, 7));
+/// let challenge = rejection.challenge("api").expect("a 403 has a challenge");
+/// assert_eq!(challenge, r#"Bearer realm="api", error="insufficient_scope""#);
+/// // The caller does not see the reason.
+/// assert!(!rejection.message().contains("balance"));
+/// ```
+#[doc(alias("unauthorized", "forbidden", "401", "403", "problem"))]
 #[derive(Debug)]
 pub struct Rejection {
     kind: RejectionKind,

@@ -5,8 +5,8 @@
 //!
 //! # Rules
 //!
-//! * **Loaded before the first request.** [`JwksBuilder::connect`] returns once the keys are loaded,
-//!   or returns the error.
+//! * **Loaded before the first request.** [`JwksBuilder::connect`] returns once the keys are
+//!   loaded, or returns the error.
 //! * **Refreshed in the background** when the `Cache-Control: max-age` of the response has passed,
 //!   clamped to between five minutes and a day; every hour if there is none.
 //! * **An unknown `kid` triggers a refresh**, at most once in 30 seconds, counting the background

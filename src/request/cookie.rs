@@ -1,27 +1,4 @@
 //! Credential cookies: finding them in requests and setting them in responses.
-//!
-//! Every [`CookieSpec`] describes a cookie that browsers accept (RFC 6265bis):
-//!
-//! * `HttpOnly` is always set. `Secure`, `SameSite=Lax` and `Path=/` are the defaults.
-//! * A name that begins with `__Host-` requires `Secure`, `Path=/` and no `Domain`; one that begins
-//!   with `__Secure-` requires `Secure`. Browsers drop other combinations, so building one is an
-//!   error.
-//! * Name and value together have at most 4096 bytes. Browsers drop larger cookies, so setting one
-//!   is an error.
-//!
-//! Two cookies of the same name with different values are rejected, because a sibling domain may
-//! have planted the second one.
-//!
-//! ```
-//! use tower_jam::{CookieSpec, SameSite};
-//!
-//! let spec = CookieSpec::new("__Host-sid")?.with_same_site(SameSite::Strict)?;
-//! assert_eq!(spec.name(), "__Host-sid");
-//!
-//! let error = CookieSpec::new("__Host-sid")?.with_path("/account").unwrap_err();
-//! assert_eq!(error.to_string(), "setting `cookie`: a name with `__Host-` requires path `/` and no domain");
-//! # Ok::<(), tower_jam::ConfigError>(())
-//! ```
 
 use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
@@ -30,6 +7,34 @@ use http::{HeaderMap, HeaderValue, header};
 use crate::{error::ConfigError, rejection::Rejection};
 
 /// The name and the attributes of a credential cookie.
+///
+/// It always describes a cookie that browsers accept (RFC 6265bis):
+///
+/// * `HttpOnly` is always set. `Secure`, `SameSite=Lax` and `Path=/` are the defaults.
+/// * A name that begins with `__Host-` requires `Secure`, `Path=/` and no `Domain`; one that begins
+///   with `__Secure-` requires `Secure`. Browsers drop other combinations, so building one is an
+///   error.
+/// * Name and value together have at most 4096 bytes. Browsers drop larger cookies, so setting one
+///   is an error.
+///
+/// Two cookies of the same name with different values are rejected, because a sibling domain may
+/// have planted the second one.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_jam::CookieSpec;
+///
+/// let cookie = CookieSpec::new("__Host-sid")?.set("abc", Duration::from_secs(60))?;
+/// assert_eq!(
+///     cookie,
+///     "__Host-sid=abc; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure",
+/// );
+///
+/// let error = CookieSpec::new("__Host-sid")?.with_path("/account").unwrap_err();
+/// assert!(error.to_string().ends_with("a name with `__Host-` requires path `/` and no domain"));
+/// # Ok::<(), tower_jam::ConfigError>(())
+/// ```
+#[doc(alias("samesite", "httponly", "csrf"))]
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct CookieSpec {

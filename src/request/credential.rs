@@ -1,40 +1,4 @@
 //! Credentials, and the places of a request that carry them.
-//!
-//! A [`CredentialSource`] searches one or more places of a request. It returns a [`Credential`],
-//! nothing, or an error if the request is malformed. It verifies nothing.
-//!
-//! * **Bearer** (RFC 6750 section 2.1): one `Authorization` header with the scheme `Bearer`, in any
-//!   case, and one token68. Another scheme, such as `Basic`, counts as absent. Two headers are
-//!   malformed.
-//! * **DPoP** (RFC 9449 section 7.1): as Bearer, with the scheme `DPoP`; the engine also receives
-//!   the header `DPoP`.
-//! * **Cookie**: one cookie, by its exact name. Two cookies of that name with different values are
-//!   malformed.
-//! * **Header**: the whole value of a named header. **Bearer in a header**: as Bearer, in another
-//!   header.
-//! * **Custom**: a closure. Its credential is treated like a cookie, which the browser sends by
-//!   itself, so the layer's cross-site check applies.
-//!
-//! [`or`](CredentialSource::or) combines two sources. Headers are searched before cookies. The
-//! first credential found is the one that counts, and a bad one is final.
-//!
-//! Query parameters are not a source (RFC 9700 section 4.3.2), because they end up in logs.
-//!
-//! ```
-//! use tower_jam::CredentialSource;
-//!
-//! let source = CredentialSource::cookie("jwt")?.or(CredentialSource::bearer());
-//! let (parts, ()) = http::Request::builder()
-//!     .header("authorization", "bearer from-the-header")
-//!     .header("cookie", "jwt=from-the-cookie")
-//!     .body(())?
-//!     .into_parts();
-//!
-//! let credential = source.find(&parts)?.expect("there are two");
-//! assert_eq!(credential.expose(), "from-the-header");
-//! assert!(!format!("{credential:?}").contains("from-the-header"));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 use std::{fmt, sync::Arc};
 
@@ -55,6 +19,17 @@ use crate::{
 /// be bound to.
 ///
 /// `Debug` shows where it was found and nothing of its value.
+///
+/// ```
+/// use tower_jam::CredentialSource;
+///
+/// let request = http::Request::builder().header("authorization", "Bearer abc").body(())?;
+/// let (parts, ()) = request.into_parts();
+/// let credential = CredentialSource::bearer().find(&parts)?.expect("there is one");
+/// assert_eq!(credential.expose(), "abc");
+/// assert!(!format!("{credential:?}").contains("abc"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Credential {
     text: HeaderText,
@@ -142,6 +117,42 @@ impl fmt::Debug for Credential {
 }
 
 /// The places of a request in which to look for a credential.
+///
+/// [`find`](Self::find) searches them. It returns a [`Credential`], nothing, or an error if the
+/// request is malformed. It verifies nothing.
+///
+/// * **Bearer** (RFC 6750 section 2.1): one `Authorization` header with the scheme `Bearer`, in any
+///   case, and one token68. Another scheme, such as `Basic`, counts as absent. Two headers are
+///   malformed.
+/// * **DPoP** (RFC 9449 section 7.1): as Bearer, with the scheme `DPoP`; the engine also receives
+///   the header `DPoP`.
+/// * **Cookie**: one cookie, by its exact name. Two cookies of that name with different values are
+///   malformed.
+/// * **Header**: the whole value of a named header. **Bearer in a header**: as Bearer, in another
+///   header.
+/// * **Custom**: a closure. Its credential is treated like a cookie, which the browser sends by
+///   itself, so the layer's cross-site check applies.
+///
+/// [`or`](Self::or) combines two sources. Headers are searched before cookies. The first credential
+/// found is the one that counts, and a bad one is final.
+///
+/// Query parameters are not a source (RFC 9700 section 4.3.2), because they end up in logs.
+///
+/// ```
+/// use tower_jam::CredentialSource;
+///
+/// let source = CredentialSource::cookie("jwt")?.or(CredentialSource::bearer());
+/// let (parts, ()) = http::Request::builder()
+///     .header("authorization", "bearer from-the-header")
+///     .header("cookie", "jwt=from-the-cookie")
+///     .body(())?
+///     .into_parts();
+///
+/// let credential = source.find(&parts)?.expect("there are two");
+/// assert_eq!(credential.expose(), "from-the-header");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias("bearer", "authorization", "cookie", "header"))]
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct CredentialSource {

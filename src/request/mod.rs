@@ -1,4 +1,5 @@
-//! What a request contains: credentials and where they lie, cookies, and the site that it comes from.
+//! What a request contains: credentials and where they lie, cookies, and the site that it comes
+//! from.
 
 pub(crate) mod cookie;
 pub(crate) mod credential;

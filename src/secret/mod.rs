@@ -1,22 +1,4 @@
 //! Secret values, and the keys that are derived from the master secret.
-//!
-//! * [`Secret`] wraps a value so that `Debug` does not show it, `==` takes constant time, and its
-//!   memory is wiped on drop.
-//! * [`MasterSecret`] is the application's own secret, from which every engine derives its keys
-//!   with HKDF-SHA-256 (RFC 5869) and its own label. Several secrets can be accepted at once, so it
-//!   can be rotated without logging users out.
-//!
-//! ```
-//! use tower_jam::{MasterSecret, Secret};
-//!
-//! let password = Secret::new("correct horse".to_owned());
-//! assert_eq!(format!("{password:?}"), "Secret(..)");
-//!
-//! // Rotation: the new secret is active, and what was written under the old one stays valid.
-//! let old = MasterSecret::new(b"0123456789abcdef0123456789abcdef")?;
-//! let secret = MasterSecret::generate().accept(&old);
-//! # Ok::<(), tower_jam::ConfigError>(())
-//! ```
 
 #[cfg(feature = "refresh")]
 pub(crate) mod record;
@@ -41,6 +23,13 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::error::ConfigError;
 
 /// A value that `Debug` does not show, that compares in constant time, and that is wiped on drop.
+///
+/// ```
+/// use tower_jam::Secret;
+///
+/// let password = Secret::new("correct horse".to_owned());
+/// assert_eq!(format!("{password:?}"), "Secret(..)");
+/// ```
 #[derive(Clone)]
 pub struct Secret<T: Zeroize>(Zeroizing<T>);
 
@@ -75,6 +64,9 @@ impl<T: Zeroize + AsRef<[u8]>> Eq for Secret<T> {}
 /// The application's secret, at least 32 random bytes: one active secret, and any number of secrets
 /// that are still accepted.
 ///
+/// Every engine derives its keys from it with HKDF-SHA-256 (RFC 5869) and its own label. Several
+/// secrets can be accepted at once, so it can be rotated without logging users out.
+///
 /// # Rotation
 ///
 /// Replace a secret in this order:
@@ -101,6 +93,20 @@ impl<T: Zeroize + AsRef<[u8]>> Eq for Secret<T> {}
 /// | pending logins, logins with a provider | – | the user begins again |
 /// | remembered and known devices | – | a code is required again; the device is unknown |
 /// | hashes with a pepper | at a login | 503, until the pepper is accepted again |
+///
+/// ```
+/// use tower_jam::MasterSecret;
+///
+/// // Read from a file or a variable in a real program.
+/// let old = MasterSecret::new(b"6f1a3c0cd1d6f4a9d3f4b1f8f2a7e0b95c3d8e7f6a1b2c4d")?;
+/// assert!(MasterSecret::new(b"a password").is_err());
+///
+/// // Rotation: the new secret is active, and what was written under the old one stays valid.
+/// let secret = MasterSecret::generate().accept(&old);
+/// # drop(secret);
+/// # Ok::<(), tower_jam::ConfigError>(())
+/// ```
+#[doc(alias("secret key", "rotation"))]
 #[derive(Clone, Debug)]
 pub struct MasterSecret {
     active: Secret<Vec<u8>>,

@@ -49,6 +49,7 @@ impl<U: 'static> SessionsBuilder<U> {
 
     /// Sets the total lifetime of a session, which nothing extends. Default: 12 hours, so that a
     /// working day needs one login (ASVS 7.3.2).
+    #[doc(alias = "remember me")]
     pub const fn absolute_timeout(mut self, absolute: Duration) -> Self {
         self.lifetime.absolute = absolute;
         self

@@ -33,6 +33,25 @@ use crate::{
 /// This type is a handle; cloning it is cheap. See the [module](super) for the rules, and
 /// [`SessionLayer`](crate::layer::SessionLayer) and [`Session`](super::Session) for its use in a
 /// service.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_jam::{Env, Grant, MasterSecret, Sessions, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Arc::new(MemoryStore::new());
+/// let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+/// let sessions = Sessions::<String>::builder(&env).build()?;
+///
+/// let session = sessions.create(Grant::new("42", "Alice".to_owned())).await?;
+/// let (_info, data) = sessions.get(session.token.expose()).await?.expect("it is live");
+/// assert_eq!(data.user.as_deref(), Some("Alice"));
+/// assert!(sessions.revoke_token(session.token.expose()).await?);
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("cookie", "login", "logout", "remember me"))]
 pub struct Sessions<U> {
     pub(super) inner: Arc<SessionsInner>,
     pub(super) cache: Arc<Cache<CachedSession<U>>>,
@@ -112,6 +131,7 @@ impl<U: Send + Sync + 'static> Sessions<U> {
     /// # Errors
     ///
     /// Returns an error if the store does not answer. Sessions may then remain, so call it again.
+    #[doc(alias("logout", "log out everywhere"))]
     pub async fn revoke_all(&self, subject: &str) -> Result<u64, StoreError> {
         self.inner.clear(subject).await
     }

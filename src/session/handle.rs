@@ -31,6 +31,24 @@ use crate::{
 /// The layer sets the cookie after a login, a cycled id or a first anonymous write, and clears it
 /// after a logout. If the layer reads a header instead, no cookie is set, and the client needs the
 /// token that [`login`](Self::login) or [`cycle_id`](Self::cycle_id) returns.
+///
+/// ```
+/// use tower_jam::{Factor, Grant, Rejection, Session};
+///
+/// /// Logs a user in after the password was checked; an anonymous cart is kept.
+/// async fn login(session: Session) -> Result<(), Rejection> {
+///     session.login(Grant::new("42", "Alice".to_owned()).factor(Factor::Password)).await?;
+///     Ok(())
+/// }
+///
+/// async fn add_to_cart(session: Session, item: String) -> Result<usize, Rejection> {
+///     let mut cart: Vec<String> = session.get("cart")?.unwrap_or_default();
+///     cart.push(item);
+///     session.insert("cart", &cart).await?;
+///     Ok(cart.len())
+/// }
+/// ```
+#[doc(alias = "cookie")]
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<SharedSession>,

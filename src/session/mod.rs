@@ -15,8 +15,8 @@
 //! * **Every change** is one compare-and-swap. Concurrent changes are all applied. A change that
 //!   arrives after a logout has no effect and does not restore the session.
 //! * **Cycling the id** issues a new secret, in the same commit as the change that caused it: a
-//!   login, a proof, a change of roles, or [`cycle_id`](Session::cycle_id). The old secret is invalid
-//!   from then on.
+//!   login, a proof, a change of roles, or [`cycle_id`](Session::cycle_id). The old secret is
+//!   invalid from then on.
 //! * **A one-time code** that an inner [`OtpGuard`](crate::layer::AuthLayer) accepts is recorded as
 //!   a proof with its time, and the id is cycled. A session that came in a header keeps its id,
 //!   because its holder would not learn a new one.
@@ -24,8 +24,8 @@
 //!   once per twentieth of the idle timeout.
 //! * **Two deadlines**: idle (30 minutes) and absolute (12 hours). Nothing extends the absolute
 //!   one.
-//! * **[`clear`](Sessions::revoke_all)** revokes every session of a user. Logins that began before it
-//!   fail.
+//! * **[`clear`](Sessions::revoke_all)** revokes every session of a user. Logins that began before
+//!   it fail.
 //! * **Users are re-read** if the engine has [a source of users](SessionsBuilder::users): at the
 //!   first request, then after every five minutes, and immediately after
 //!   [`refresh_user`](Sessions::refresh_user). A user who was deleted or disabled is logged out.
@@ -57,7 +57,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use serde::{Deserialize, Serialize};
-//! use tower_jam::{Factor, Grant, MasterSecret, store::MemoryStore, session::Sessions};
+//! use tower_jam::{Env, Factor, Grant, MasterSecret, store::MemoryStore, session::Sessions};
 //!
 //! #[derive(Serialize, Deserialize)]
 //! struct User { name: String }
@@ -65,7 +65,8 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Arc::new(MemoryStore::new());
-//! let sessions = Sessions::<User>::builder(&tower_jam::Env::new("self", store, &MasterSecret::generate())).build()?;
+//! let env = Env::new("self", store, &MasterSecret::generate());
+//! let sessions = Sessions::<User>::builder(&env).build()?;
 //!
 //! // Read before the password check, so that a concurrent "log out everywhere" is not missed:
 //! let epoch = sessions.epoch("42").await?;

@@ -22,15 +22,20 @@
 //! let jam = TestJam::<Claims>::new();
 //! let service = ServiceBuilder::new()
 //!     .layer(JwtLayer::new(jam.jwt().clone()))
-//!     .service(service_fn(async |_: http::Request<()>| Ok::<_, std::convert::Infallible>(Response::new(Vec::<u8>::new()))));
+//!     .service(service_fn(async |_: http::Request<()>| {
+//!         Ok::<_, std::convert::Infallible>(Response::new(Vec::<u8>::new()))
+//!     }));
 //! let alice = || Grant::new("alice", Claims::new());
 //!
 //! let request = jam.bearer(alice()).await.uri("/me").body(()).unwrap();
 //! assert_eq!(service.clone().oneshot(request).await.unwrap().status(), StatusCode::OK);
 //!
-//! for bad in [jam.expired_token(alice()).await, jam.foreign_token(alice(), Foreign::Issuer).await] {
+//! let expired = jam.expired_token(alice()).await;
+//! let foreign = jam.foreign_token(alice(), Foreign::Issuer).await;
+//! for bad in [expired, foreign] {
 //!     let request = bearer(bad.expose()).uri("/me").body(()).unwrap();
-//!     assert_eq!(service.clone().oneshot(request).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+//!     let response = service.clone().oneshot(request).await.unwrap();
+//!     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 //! }
 //! # }
 //! # #[cfg(not(all(feature = "jwt", feature = "session")))]

@@ -13,6 +13,7 @@ use http::HeaderMap;
 ///
 /// The server must be reachable only through these proxies. A client that passes fewer of them can
 /// choose its address.
+#[doc(alias("x-forwarded-for", "proxy"))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct TrustedProxies(u8);
 

@@ -25,6 +25,25 @@ use crate::{
 /// Counts attempts per account, address and device, across all nodes.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
+///
+/// ```
+/// use std::{net::IpAddr, sync::Arc};
+/// use tower_jam::{Env, MasterSecret, Throttle, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Arc::new(MemoryStore::new());
+/// let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+/// let throttle = Throttle::builder(&env).build();
+///
+/// let address = IpAddr::from([198, 51, 100, 7]);
+/// let attempt = throttle.attempt("alice", address, None).await?;
+/// // The password was right, so the attempt does not count.
+/// attempt.give_back().await;
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("lockout", "rate limit", "brute force"))]
 #[derive(Clone)]
 pub struct Throttle(Arc<ThrottleInner>);
 

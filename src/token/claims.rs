@@ -12,6 +12,17 @@ use crate::{clock::Timestamp, identity::Factor, json::StringList, rejection::Rej
 ///
 /// As the user of a [`Grant`](crate::Grant) it adds its members to the token. The claims that the
 /// engine writes itself (`iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `cnf`) are left out.
+///
+/// ```
+/// use serde_json::json;
+/// use tower_jam::Claims;
+///
+/// let claims = Claims::new().with("name", "Alice")?.with("teams", ["red", "blue"])?;
+/// assert_eq!(claims.read::<String>("name").as_deref(), Some("Alice"));
+/// assert_eq!(claims.claim("teams"), Some(&json!(["red", "blue"])));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[doc(alias = "payload")]
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Claims(Map<String, Value>);

@@ -45,8 +45,8 @@ macro_rules! handle {
             ///
             /// # Errors
             ///
-            /// Those of [`revoke_token`](Self::revoke_token). When the store fails, some tokens are revoked and
-            /// others are not.
+            /// Those of [`revoke_token`](Self::revoke_token). When the store fails, some tokens are
+            /// revoked and others are not.
             pub async fn revoke_tokens(
                 &self,
                 tokens: impl IntoIterator<Item = impl AsRef<str>>,

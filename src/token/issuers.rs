@@ -10,7 +10,9 @@
 //! # #[cfg(feature = "jwks")]
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let staff = Jwt::<Claims>::from_issuer("https://id.acme.dev").audience("orders").await?;
-//! let partners = Jwt::<Claims>::from_issuer("https://login.partner.example").audience("https://acme.dev/orders").await?;
+//! let partners = Jwt::<Claims>::from_issuer("https://login.partner.example")
+//!     .audience("https://acme.dev/orders")
+//!     .await?;
 //! let layer = AuthLayer::new(Issuers::new([staff, partners])?);
 //! # drop(layer);
 //! # Ok(())

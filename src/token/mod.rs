@@ -55,9 +55,13 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let ring = KeyRing::new(Key::generate(Algorithm::Es256)?);
-//! let jwt = Jwt::<User>::builder(ring.clone()).issuer("https://auth.acme.dev").audience("api").build()?;
+//! let jwt = Jwt::<User>::builder(ring.clone())
+//!     .issuer("https://auth.acme.dev")
+//!     .audience("api")
+//!     .build()?;
 //!
-//! let grant = Grant::new("42", User { name: "Alice".into() }).factor(Factor::Password).roles(["editor"]);
+//! let alice = User { name: "Alice".into() };
+//! let grant = Grant::new("42", alice).factor(Factor::Password).roles(["editor"]);
 //! let token = jwt.issue(grant).await?;
 //!
 //! // Rotation while serving: the new key signs; old tokens stay valid until their key is retired.
@@ -68,7 +72,8 @@
 //! assert!(verified.identity().unwrap().has_role("editor"));
 //!
 //! assert!(ring.retire(&old));
-//! assert_eq!(jwt.verify(token.expose()).await.unwrap_err().reason(), "no key of the ring has this kid");
+//! let rejection = jwt.verify(token.expose()).await.unwrap_err();
+//! assert_eq!(rejection.reason(), "no key of the ring has this kid");
 //!
 //! // The public keys for other parties, for /.well-known/jwks.json.
 //! assert_eq!(ring.public_jwks()["keys"][0]["alg"], "EdDSA");

@@ -81,7 +81,8 @@ impl<U: Serialize> Serialize for Minted<'_, U> {
     }
 }
 
-/// The authentication context (RFC 9470 section 5): the name of the first factor that is more than a password.
+/// The authentication context (RFC 9470 section 5): the name of the first factor that is more than
+/// a password.
 fn context(proofs: &[(Factor, Timestamp)]) -> &str {
     let mut factors = proofs.iter().map(|(factor, _)| factor);
     let more = factors.find(|factor| **factor != Factor::Password);
@@ -124,9 +125,9 @@ impl<M: SerializeMap> Members<'_, M> {
         Ok(())
     }
 
-    /// A member of the user. What the engine states, the user does not state again: those that every
-    /// token has are left out, so that a type can have fields for reading them; for the others two
-    /// statements are a mistake.
+    /// A member of the user. What the engine states, the user does not state again: those that
+    /// every token has are left out, so that a type can have fields for reading them; for the
+    /// others two statements are a mistake.
     fn add_member<T: Serialize + ?Sized>(
         &mut self,
         name: Cow<'static, str>,

@@ -1,4 +1,4 @@
-//! A flood of logins holds up nobody but itself.
+//! A flood of logins delays only itself.
 
 use std::{
     sync::{
@@ -40,7 +40,7 @@ async fn crowded() -> Arc<World> {
     Arc::new(world)
 }
 
-fn asked(name: &str) -> Credentials {
+fn credentials(name: &str) -> Credentials {
     Credentials {
         name: name.to_owned(),
         password: Secret::new(PASSWORD.to_owned()),
@@ -55,33 +55,34 @@ fn status(answer: Result<impl Sized, LoginError>) -> u16 {
     }
 }
 
-/// How many of the others log in at once, each from the address that `place` gives it.
-async fn others(world: &Arc<World>, place: fn(u8) -> [u8; 4]) -> usize {
+/// Counts how many of the other users can log in at the same time, each from the address that
+/// `address_of` returns.
+async fn others(world: &Arc<World>, address_of: fn(u8) -> [u8; 4]) -> usize {
     let start = Arc::new(Barrier::new(OTHERS));
     let mut running = JoinSet::new();
     for number in 0..u8::try_from(OTHERS).unwrap() {
         let (world, start) = (world.clone(), start.clone());
         running.spawn(async move {
-            let origin = Origin::new(place(number).into());
+            let origin = Origin::new(address_of(number).into());
             start.wait().await;
-            let asked = asked(&format!("user {number}"));
-            status(world.accounts.prove(&asked, &origin).await)
+            let credentials = credentials(&format!("user {number}"));
+            status(world.accounts.prove(&credentials, &origin).await)
         });
     }
     let statuses = running.join_all().await;
     statuses.iter().filter(|status| **status == 200).count()
 }
 
-/// One registered user keeps ninety logins with the right password in flight, each as a device that is known, so that none
-/// falls under the budget of another.
+/// One registered user keeps ninety logins with the correct password in flight, each from a known
+/// device of its own, so that none shares the budget of another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_right_passwords_holds_up_only_itself() {
+async fn a_flood_of_correct_passwords_delays_only_itself() {
     let elsewhere = |number| [198, 51, 100, number];
     let same_office = |_| [192, 0, 2, 1];
     let world = crowded().await;
     assert_eq!(others(&world, elsewhere).await, OTHERS, "without a flood");
 
-    let proved = world.accounts.prove(&asked("alice"), &origin()).await;
+    let proved = world.accounts.prove(&credentials("alice"), &origin()).await;
     let proved = proved.unwrap();
     let is_over = Arc::new(AtomicBool::new(false));
     let refused = Arc::new(AtomicUsize::new(0));
@@ -93,7 +94,7 @@ async fn a_flood_of_right_passwords_holds_up_only_itself() {
         origin.device = Some(world.accounts.device_token(&proved));
         flood.spawn(async move {
             while !is_over.load(Ordering::SeqCst) {
-                match status(world.accounts.prove(&asked("alice"), &origin).await) {
+                match status(world.accounts.prove(&credentials("alice"), &origin).await) {
                     200 => {}
                     429 => {
                         refused.fetch_add(1, Ordering::SeqCst);
@@ -104,7 +105,7 @@ async fn a_flood_of_right_passwords_holds_up_only_itself() {
             }
         });
     }
-    // All of it has begun once there is no place left for it.
+    // The flood is complete once the queue is full.
     while refused.load(Ordering::SeqCst) < IN_FLIGHT {
         tokio::task::yield_now().await;
     }
@@ -118,9 +119,10 @@ async fn a_flood_of_right_passwords_holds_up_only_itself() {
     assert!(world.count(EventKind::Throttled) > 0);
 }
 
-/// Who is refused a place has spent nothing, and has cost the store nothing.
+/// A login that is rejected because the queue is full takes nothing from a budget and costs no
+/// store call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_queue_takes_from_no_budget() {
+async fn a_full_queue_uses_up_no_budget() {
     let world = crowded().await;
     let mut running = JoinSet::new();
     let start = Arc::new(Barrier::new(200));
@@ -128,36 +130,44 @@ async fn a_full_queue_takes_from_no_budget() {
         let (world, start) = (world.clone(), start.clone());
         running.spawn(async move {
             start.wait().await;
-            let asked = world.asked(WRONG);
-            world.accounts.prove(&asked, &origin()).await.err().unwrap()
+            let credentials = world.credentials(WRONG);
+            world
+                .accounts
+                .prove(&credentials, &origin())
+                .await
+                .err()
+                .unwrap()
         });
     }
     let answers = running.join_all().await;
     let wrong = |answer: &&LoginError| matches!(answer, LoginError::WrongCredentials);
-    let looked_at = answers.iter().filter(wrong).count();
-    assert!((1..=10).contains(&looked_at), "{looked_at}");
-    // What is left of the budget of ten is there for one after the other.
+    let verified = answers.iter().filter(wrong).count();
+    assert!((1..=10).contains(&verified), "{verified}");
+    // The rest of the budget of ten is available to sequential attempts.
     let mut left = 0;
-    while let Err(LoginError::WrongCredentials) =
-        world.accounts.prove(&world.asked(WRONG), &origin()).await
+    while let Err(LoginError::WrongCredentials) = world
+        .accounts
+        .prove(&world.credentials(WRONG), &origin())
+        .await
     {
         left += 1;
     }
-    assert_eq!(looked_at + left, 10);
+    assert_eq!(verified + left, 10);
 }
 
-/// A thousand logins in a quarter of an hour are no user's; right passwords cost work too.
+/// A thousand logins in a quarter of an hour are more than any user needs, and correct passwords
+/// cost work too.
 #[tokio::test]
-async fn right_passwords_spend_a_budget_of_work() {
+async fn correct_passwords_use_up_a_budget_of_work() {
     let world = world().await;
     for _ in 0..1_000 {
-        let proved = world.accounts.prove(&asked("alice"), &origin()).await;
+        let proved = world.accounts.prove(&credentials("alice"), &origin()).await;
         assert_eq!(status(proved), 200);
     }
     let origin = Origin::new([203, 0, 113, 1].into());
-    let refused = world.accounts.prove(&asked("alice"), &origin).await;
-    assert_eq!(status(refused), 429, "wherever it comes from");
+    let refused = world.accounts.prove(&credentials("alice"), &origin).await;
+    assert_eq!(status(refused), 429, "from any address");
     world.clock.advance(Duration::from_secs(15 * 60));
-    let proved = world.accounts.prove(&asked("alice"), &origin).await;
+    let proved = world.accounts.prove(&credentials("alice"), &origin).await;
     assert_eq!(status(proved), 200);
 }

@@ -62,7 +62,8 @@ impl Client {
     }
 }
 
-/// A login with a proof is bound to its key through all that follows; one without is as ever.
+/// A login with a proof is bound to its key in every later request. A login without one is
+/// unchanged.
 #[tokio::test]
 async fn a_login_with_a_proof_is_bound_to_its_key() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -96,7 +97,7 @@ async fn a_login_with_a_proof_is_bound_to_its_key() {
     assert_eq!(known["token_type"], "DPoP");
     assert_eq!(known["cnf"]["jkt"], client.0.thumbprint());
     let again = go("/login", &with(&proof), login("alice", PASSWORD)).await;
-    assert_eq!(again.status, 401, "a proof is good once");
+    assert_eq!(again.status, 401, "a proof is accepted once");
 
     // The token under either scheme, with and without a proof of its key.
     let list = async |scheme: &str, proof: Option<String>| {
@@ -121,7 +122,7 @@ async fn a_login_with_a_proof_is_bound_to_its_key() {
         401
     );
 
-    // So is the refresh token.
+    // The refresh token is bound as well.
     let body = json!({ "refresh_token": refresh });
     assert_eq!(go("/refresh", &[], body.clone()).await.status, 401);
     let proof = thief.prove(&world, "POST", "/refresh", None);
@@ -155,7 +156,7 @@ async fn a_login_with_a_proof_is_bound_to_its_key() {
     );
 }
 
-/// A world whose routes look at proofs, and ask for nonces if `asks`.
+/// A world whose routes verify proofs, and require nonces if `asks`.
 async fn watched(asks: bool) -> (Arc<ProbeStore>, World, Router) {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let memory = MemoryStore::new().with_clock(clock.clone());
@@ -178,9 +179,9 @@ async fn with_proof(app: &Router, path: &str, proof: &str, body: Value) -> Answe
     post(app, path, &[("dpop", proof)], body).await
 }
 
-/// Whoever has no refresh token makes as many proofs as he likes, and none of them is written down.
+/// A caller without a refresh token can make any number of proofs. None of them is recorded.
 #[tokio::test]
-async fn a_proof_with_a_made_up_refresh_token_writes_nothing() {
+async fn a_proof_with_a_forged_refresh_token_writes_nothing() {
     let (store, world, app) = watched(false).await;
     let client = Client::new();
     let proof = client.prove(&world, "POST", "/refresh", None);
@@ -190,7 +191,7 @@ async fn a_proof_with_a_made_up_refresh_token_writes_nothing() {
     assert_eq!(store.calls(), before);
 }
 
-/// The key of the first step is the key of the second, and the tokens are bound to it.
+/// The second step requires the key of the first, and the tokens are bound to it.
 #[tokio::test]
 async fn a_login_in_two_steps_stays_bound_to_its_key() {
     let (_, world, app) = watched(false).await;
@@ -204,7 +205,8 @@ async fn a_login_in_two_steps_stays_bound_to_its_key() {
     };
     let challenge = first(&client).await;
     let body = json!({ "challenge": challenge, "code": phone.code(&world) });
-    // Neither without a proof nor with one of another key; and nothing is used up by trying.
+    // Neither without a proof nor with a proof of another key; and a failed attempt uses nothing
+    // up.
     let without = post(&app, "/login/otp", &[], body.clone()).await;
     assert_eq!(without.status, 401, "{}", without.text);
     let theirs = thief.prove(&world, "POST", "/login/otp", None);
@@ -215,7 +217,7 @@ async fn a_login_in_two_steps_stays_bound_to_its_key() {
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(answer.json()["token_type"], "DPoP");
 
-    // The method that knows no proofs keeps the key, too.
+    // The method that does not verify proofs preserves the key as well.
     let challenge = first(&client).await;
     let code = phone.code(&world);
     let proved = world
@@ -227,20 +229,20 @@ async fn a_login_in_two_steps_stays_bound_to_its_key() {
     assert_eq!(pair.token_type, "DPoP");
 }
 
-/// The first proof of a client may have to be sent again with a nonce, and the same code is good for that.
+/// A client may have to repeat its first proof with a nonce. The same code is then accepted.
 #[tokio::test]
-async fn a_proof_that_lacks_a_nonce_uses_no_code_up() {
+async fn a_proof_without_a_nonce_does_not_use_the_code_up() {
     let (_, world, app) = watched(true).await;
     let phone = enroll(&world, &world.login().await, &[]).await;
     let begun = post(&app, "/login", &[], login("alice", PASSWORD)).await;
     let client = Client::new();
     let body = json!({ "challenge": begun.json()["challenge"], "code": phone.code(&world) });
     let proof = client.prove(&world, "POST", "/login/otp", None);
-    let asked = with_proof(&app, "/login/otp", &proof, body.clone()).await;
-    assert_eq!(asked.status, 401);
-    let challenge = asked.headers["www-authenticate"].to_str().unwrap();
+    let challenged = with_proof(&app, "/login/otp", &proof, body.clone()).await;
+    assert_eq!(challenged.status, 401);
+    let challenge = challenged.headers["www-authenticate"].to_str().unwrap();
     assert!(challenge.contains("use_dpop_nonce"), "{challenge}");
-    let nonce = asked.headers["dpop-nonce"].to_str().unwrap();
+    let nonce = challenged.headers["dpop-nonce"].to_str().unwrap();
     let proof = client.prove_with(&world, "POST", "/login/otp", None, Some(nonce));
     let answer = with_proof(&app, "/login/otp", &proof, body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);

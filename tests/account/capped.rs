@@ -1,4 +1,4 @@
-//! A password that was guessed at a hundred times in a row.
+//! A password that was guessed a hundred times in a row.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -10,8 +10,8 @@ use tower_jam::{
 
 use super::world::{PASSWORD, WRONG, World, world};
 
-/// A login from an address of its own, by a device that is known or not.
-async fn tries(
+/// A login from an address of its own, by a known or an unknown device.
+async fn attempt_login(
     world: &World,
     password: &str,
     device: Option<&Secret<String>>,
@@ -19,23 +19,26 @@ async fn tries(
     let address: IpAddr = "192.0.2.1".parse().unwrap();
     let mut origin = Origin::new(address);
     origin.device = device.cloned();
-    world.accounts.prove(&world.asked(password), &origin).await
+    world
+        .accounts
+        .prove(&world.credentials(password), &origin)
+        .await
 }
 
-/// The throttle lets few guesses through at one time, and its window ends.
+/// The throttle admits few guesses at a time, so its window is advanced.
 async fn guesses(world: &World, times: usize, device: Option<&Secret<String>>) {
     for guess in 0..times {
         if guess % 10 == 0 {
             world.clock.advance(Duration::from_secs(15 * 60 + 1));
         }
-        let wrong = tries(world, WRONG, device).await.unwrap_err();
+        let wrong = attempt_login(world, WRONG, device).await.unwrap_err();
         assert!(matches!(wrong, LoginError::WrongCredentials), "{wrong}");
     }
     world.clock.advance(Duration::from_secs(15 * 60 + 1));
 }
 
 async fn is_right(world: &World, device: Option<&Secret<String>>) -> bool {
-    match tries(world, PASSWORD, device).await {
+    match attempt_login(world, PASSWORD, device).await {
         Ok(_) => true,
         Err(LoginError::WrongCredentials) => false,
         Err(other) => panic!("{other:?}"),
@@ -43,22 +46,22 @@ async fn is_right(world: &World, device: Option<&Secret<String>>) -> bool {
 }
 
 #[tokio::test]
-async fn a_hundred_wrong_passwords_in_a_row_end_it_for_strangers_alone() {
+async fn a_hundred_wrong_passwords_in_a_row_block_unknown_devices_only() {
     let world = world().await;
-    let proved = tries(&world, PASSWORD, None).await.unwrap();
+    let proved = attempt_login(&world, PASSWORD, None).await.unwrap();
     let device = world.accounts.device_token(&proved);
     guesses(&world, 99, None).await;
-    assert!(is_right(&world, None).await, "and the row begins anew");
+    assert!(is_right(&world, None).await, "and the count starts again");
     guesses(&world, 100, None).await;
     assert_eq!(world.count(EventKind::PasswordCapped), 1);
-    // The answer is that of a wrong password, so that it tells nobody who has an account.
+    // The response is that of a wrong password, so that it does not reveal who has an account.
     for _ in 0..3 {
         assert!(!is_right(&world, None).await);
     }
-    // Where the user has logged in before it goes on, and that ends the row of the others.
+    // A known device can still log in, and that resets the count of the others.
     assert!(is_right(&world, Some(&device)).await);
     assert!(is_right(&world, None).await);
-    // A device that was stolen has a row of its own.
+    // A stolen device has a count of its own.
     guesses(&world, 100, Some(&device)).await;
     assert!(!is_right(&world, Some(&device)).await);
     assert!(is_right(&world, None).await);
@@ -87,29 +90,33 @@ async fn another_factor_or_another_password_accepts_it_again() {
         hash.expose(),
     );
     assert!(replaced.await.unwrap());
-    assert!(tries(&world, new, None).await.is_ok());
+    assert!(attempt_login(&world, new, None).await.is_ok());
 }
 
-/// Of a name that nobody has there is no row, and its answers are the same.
+/// An unknown name has no count, and its responses are the same.
 #[tokio::test]
-async fn a_name_that_nobody_has_is_never_told_apart() {
+async fn an_unknown_name_is_never_distinguishable() {
     let world = world().await;
     for guess in 0..120 {
         if guess % 10 == 0 {
             world.clock.advance(Duration::from_secs(15 * 60 + 1));
         }
-        let mut asked = world.asked(WRONG);
-        asked.name = "nobody".to_owned();
+        let mut credentials = world.credentials(WRONG);
+        credentials.name = "nobody".to_owned();
         let origin = Origin::new("192.0.2.1".parse().unwrap());
-        let wrong = world.accounts.prove(&asked, &origin).await.unwrap_err();
+        let wrong = world
+            .accounts
+            .prove(&credentials, &origin)
+            .await
+            .unwrap_err();
         assert!(matches!(wrong, LoginError::WrongCredentials));
     }
     assert_eq!(world.count(EventKind::PasswordCapped), 0);
 }
 
-/// What everybody would guess first of this user is no password, and neither is what everybody has.
+/// Neither the first guesses about this user nor common passwords are accepted as a password.
 #[tokio::test]
-async fn a_new_password_is_neither_common_nor_made_of_names() {
+async fn a_new_password_is_neither_common_nor_derived_from_names() {
     use axum::http::StatusCode;
     use serde_json::json;
 

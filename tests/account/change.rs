@@ -1,4 +1,4 @@
-//! A change of password against everything that may come between.
+//! A change of password that races everything that can happen during it.
 
 use std::{
     borrow::Cow,
@@ -27,7 +27,7 @@ use super::{
 
 const NEW: &str = "a new password";
 
-/// What somebody holds after a race.
+/// What a caller holds after a race.
 #[derive(Default)]
 struct Held {
     pairs: Vec<TokenPair>,
@@ -46,7 +46,10 @@ async fn log_in(world: &World, password: &str) -> Option<TokenPair> {
 }
 
 async fn log_in_from(world: &World, password: &str, origin: &Origin) -> Option<TokenPair> {
-    let proved = world.accounts.prove(&world.asked(password), origin).await;
+    let proved = world
+        .accounts
+        .prove(&world.credentials(password), origin)
+        .await;
     let finished = world
         .accounts
         .finish_login(proved.ok()?, NewDevice::default())
@@ -54,10 +57,11 @@ async fn log_in_from(world: &World, password: &str, origin: &Origin) -> Option<T
     finished.ok()
 }
 
-/// Whoever logs in with the old password, refreshes or opens a session while the password is changed on another node:
-/// afterwards nothing of it is good on any node, and only the new password is.
+/// Logins with the old password, refreshes and new sessions race a change of the password on
+/// another node. Afterwards nothing of them is valid on any node, and only the new password is
+/// accepted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_by_the_old_password_survives_its_change_on_any_store() {
+async fn no_login_by_the_old_password_survives_its_change_on_any_store() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let first = world_on(backend.nodes[0].clone(), clock).await;
@@ -65,7 +69,7 @@ async fn nothing_by_the_old_password_survives_its_change_on_any_store() {
         let nodes = [Arc::new(first), Arc::new(second)];
         let (mut overtaken, mut early) = (0, 0);
         for round in 0..50 {
-            // Each round's failures are counted by an address of their own.
+            // The failures of each round are counted under an address of their own.
             let from = Origin::new([192, 0, 2, round].into());
             let [old, new] = [PASSWORD, NEW].map(str::to_owned);
             let (old, new) = if round % 2 == 0 {
@@ -150,7 +154,7 @@ async fn nothing_by_the_old_password_survives_its_change_on_any_store() {
                     );
                 }
             }
-            // The change itself holds nothing, in every round.
+            // The change itself issues nothing, in every round.
             overtaken += held.iter().filter(|held| held.pairs.is_empty()).count();
             for token in held.iter().flat_map(|held| &held.cookies) {
                 let found = nodes[1].sessions.get(token).await.unwrap();
@@ -176,7 +180,7 @@ async fn nothing_by_the_old_password_survives_its_change_on_any_store() {
     }
 }
 
-/// Users whose first search is followed by something else, before its answer is there.
+/// Users whose first lookup is followed by something else before it returns.
 struct Then<F> {
     users: Arc<dyn Users<Claims>>,
     then: F,
@@ -211,10 +215,11 @@ where
     }
 }
 
-/// A login had read the old hash, and only then which logins were ended: with the change in between it passed by the
-/// old password, and so did a user who was disabled in between.
+/// Regression: a login read the old hash, and only then the epoch that decides which logins are
+/// revoked. With a change in between, it passed by the old password, and so did a user who was
+/// disabled in between.
 #[tokio::test]
-async fn a_login_that_a_whole_change_overtook_is_judged_by_the_new_hash() {
+async fn a_login_that_a_change_overtakes_is_decided_by_the_new_hash() {
     for disables in [false, true] {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
@@ -242,14 +247,17 @@ async fn a_login_that_a_whole_change_overtook_is_judged_by_the_new_hash() {
                 is_over: AtomicBool::new(false),
             })
         });
-        let refused = late.accounts.prove(&late.asked(PASSWORD), &origin()).await;
+        let refused = late
+            .accounts
+            .prove(&late.credentials(PASSWORD), &origin())
+            .await;
         assert!(matches!(refused, Err(LoginError::WrongCredentials)));
     }
 }
 
-/// Once the old password was found right, nobody's going away leaves the change half made.
+/// Once the old password is verified, a cancelled caller does not leave the change half done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_whose_caller_vanished_is_made_to_its_end() {
+async fn a_change_whose_caller_is_cancelled_completes() {
     let tasks = || {
         tokio::runtime::Handle::current()
             .metrics()
@@ -268,13 +276,13 @@ async fn a_change_whose_caller_vanished_is_made_to_its_end() {
             let change = world.accounts.change_password(&caller, &old, NEW, &origin);
             let mut change = Box::pin(change);
             for _ in 0..polls {
-                let turn = tokio::time::timeout(Duration::from_micros(200), &mut change);
-                if turn.await.is_ok() {
+                let step = tokio::time::timeout(Duration::from_micros(200), &mut change);
+                if step.await.is_ok() {
                     break;
                 }
             }
         }
-        // What was begun goes on without its caller, to its end.
+        // The change completes without its caller.
         let deadline = Instant::now() + Duration::from_secs(10);
         while tasks() > before {
             assert!(Instant::now() < deadline, "{polls}: {} tasks", tasks());
@@ -291,7 +299,7 @@ async fn a_change_whose_caller_vanished_is_made_to_its_end() {
         let works = async |password| {
             world
                 .accounts
-                .prove(&world.asked(password), &origin)
+                .prove(&world.credentials(password), &origin)
                 .await
                 .is_ok()
         };
@@ -303,11 +311,11 @@ async fn a_change_whose_caller_vanished_is_made_to_its_end() {
     assert!(changed > 0 && untouched > 0, "{changed} {untouched}");
 }
 
-/// Whichever call of a change fails, and whether or not it was made: never both passwords, never neither, and with the
-/// new one nothing of the old is left.
+/// Each call of a change fails once, executed or not: never are both passwords valid, never
+/// neither, and once the new one is valid nothing of the old login is.
 #[tokio::test(start_paused = true)]
-async fn a_change_during_which_the_store_fails_leaves_one_password() {
-    let told = Arc::new(Mutex::new(Vec::new()));
+async fn a_change_with_a_failing_store_leaves_exactly_one_password() {
+    let outcomes = Arc::new(Mutex::new(Vec::new()));
     for loses_answer in [false, true] {
         for fails_at in 1..40 {
             let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -333,7 +341,7 @@ async fn a_change_during_which_the_store_fails_leaves_one_password() {
             let works = async |password| {
                 world
                     .accounts
-                    .prove(&world.asked(password), &origin())
+                    .prove(&world.credentials(password), &origin())
                     .await
                     .is_ok()
             };
@@ -352,13 +360,13 @@ async fn a_change_during_which_the_store_fails_leaves_one_password() {
             if change.is_ok() {
                 assert!(is_changed);
             }
-            told.lock().unwrap().push((is_changed, change.is_ok()));
+            outcomes.lock().unwrap().push((is_changed, change.is_ok()));
         }
     }
-    let told = told.lock().unwrap();
+    let outcomes = outcomes.lock().unwrap();
     assert!(
-        told.contains(&(false, false)) && told.contains(&(true, true)),
-        "{told:?}"
+        outcomes.contains(&(false, false)) && outcomes.contains(&(true, true)),
+        "{outcomes:?}"
     );
 }
 
@@ -371,7 +379,9 @@ async fn a_new_password_is_set_on_a_device_that_stays_known() {
     let body = json!({ "current": PASSWORD, "new": "a new password" });
     let answer = post(&app, "/password", &pair.authorization(), body).await;
     assert_eq!(answer.status, 204, "{}", answer.text);
-    let cookie = answer.cookie("__Host-device").expect("the device is known");
+    let cookie = answer
+        .cookie("__Host-device")
+        .expect("the device is remembered");
     let cookie = cookie.split(';').next().unwrap();
     for number in 0..110 {
         let guess = login("alice", WRONG).to_string();
@@ -413,15 +423,15 @@ impl Users<Claims> for Folding {
     }
 }
 
-/// A name that is nobody's has one budget however it is spelt, as a user's name has.
+/// An unknown name has one budget in every spelling, as a user's name has.
 #[tokio::test]
-async fn every_spelling_of_a_name_is_one_budget() {
+async fn all_spellings_of_a_name_share_one_budget() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let world = world_on(store.clone(), clock).await;
     let node = world.shared.node(&store, |users| Arc::new(Folding(users)));
     for name in ["nobody", "alice"] {
-        let mut looked_at = 0;
+        let mut evaluated = 0;
         for number in 0..1 << name.len() {
             let upper = |(at, letter): (usize, char)| match number >> at & 1 {
                 1 => letter.to_ascii_uppercase(),
@@ -429,8 +439,8 @@ async fn every_spelling_of_a_name_is_one_budget() {
             };
             let spelt: String = name.chars().enumerate().map(upper).collect();
             let answer = post(&node.app(), "/login", &[], login(&spelt, WRONG)).await;
-            looked_at += usize::from(answer.status == 401);
+            evaluated += usize::from(answer.status == 401);
         }
-        assert_eq!(looked_at, 10, "{name}");
+        assert_eq!(evaluated, 10, "{name}");
     }
 }

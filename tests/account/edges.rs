@@ -1,4 +1,4 @@
-//! What an account does where nothing is usual: devices, budgets, odd bodies, other sites.
+//! Accounts in unusual cases: devices, budgets, malformed bodies, other sites.
 
 use std::{
     sync::Arc,
@@ -33,9 +33,9 @@ async fn guesses(world: &World, path: &str, headers: &[(&str, &str)], many: usiz
     statuses
 }
 
-/// The session's login counts as the other does, and knows a device as it does.
+/// The session login counts attempts and knows devices like the token login.
 #[tokio::test]
-async fn a_device_that_is_known_to_either_login_is_locked_out_of_neither() {
+async fn a_device_known_to_one_login_is_locked_out_of_neither() {
     for first in ["/login", "/session/login"] {
         let world = world().await;
         let answer = post(&world.app(), first, &[], login("alice", PASSWORD)).await;
@@ -59,9 +59,10 @@ async fn a_device_that_is_known_to_either_login_is_locked_out_of_neither() {
     }
 }
 
-/// Whoever had the password could collect devices, each with guesses of its own, for the day on which it changes.
+/// Otherwise an attacker who had the password could collect known devices, each with guesses of its
+/// own, for the day on which it changes.
 #[tokio::test]
-async fn a_new_password_makes_every_device_a_stranger() {
+async fn after_a_new_password_every_device_is_unknown() {
     let world = world().await;
     let mut devices = Vec::new();
     for _ in 0..5 {
@@ -81,10 +82,10 @@ async fn a_new_password_makes_every_device_a_stranger() {
     assert_eq!(evaluated, 10, "they share the account's budget");
 }
 
-/// `/password` took from a budget under the user's id, as a login did from one under the name: with ids that are names
-/// of others, strangers could keep a user from changing its password.
+/// Regression: `/password` took from a budget under the user's id, and a login from one under the
+/// name. If ids are the names of others, strangers could keep a user from changing the password.
 #[tokio::test]
-async fn attempts_at_a_name_that_is_an_id_are_not_the_users() {
+async fn attempts_at_a_name_do_not_count_for_the_user_with_that_id() {
     let world = world().await;
     let pair = world.login().await;
     for _ in 0..12 {
@@ -97,9 +98,9 @@ async fn attempts_at_a_name_that_is_an_id_are_not_the_users() {
     assert_eq!(changed.status, 204, "{}", changed.text);
 }
 
-/// One who is logged in gets no more guesses at the password than one who is not.
+/// A logged-in caller gets no more guesses at the password than any other.
 #[tokio::test]
-async fn guesses_at_both_routes_are_one_budget() {
+async fn guesses_at_both_routes_share_one_budget() {
     let world = world().await;
     let pair = world.login().await;
     assert_eq!(guesses(&world, "/login", &[], 9).await, [401; 9]);
@@ -118,9 +119,9 @@ async fn guesses_at_both_routes_are_one_budget() {
     assert_eq!(statuses, [401, 429]);
 }
 
-/// Whoever was turned away for another reason has guessed nothing.
+/// An attempt that is rejected for another reason is not a guess.
 #[tokio::test]
-async fn an_attempt_that_came_to_no_verdict_does_not_count() {
+async fn an_attempt_without_a_result_does_not_count() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(ProbeStore::new(
         MemoryStore::new().with_clock(clock.clone()),
@@ -144,7 +145,8 @@ async fn an_attempt_that_came_to_no_verdict_does_not_count() {
     }
     store.fail_at(0, false);
     assert!(unavailable > 12, "{unavailable}");
-    // A store that fails as an attempt is taken or given back leaves it counted, which costs at most one each time.
+    // If the store fails while an attempt is taken or refunded, the attempt stays counted, which
+    // costs at most one each time.
     let statuses = guesses(&world, "/login", &[], 9).await;
     assert!(
         statuses.iter().filter(|status| **status == 401).count() >= 3,
@@ -153,7 +155,7 @@ async fn an_attempt_that_came_to_no_verdict_does_not_count() {
 }
 
 #[tokio::test]
-async fn a_name_of_a_device_that_no_record_takes_is_refused_before_a_hash_is_computed() {
+async fn a_device_name_that_is_too_long_is_rejected_before_a_hash_is_computed() {
     let world = world().await;
     let mut form = login("alice", PASSWORD);
     form["device_name"] = "x".repeat(257).into();
@@ -165,7 +167,7 @@ async fn a_name_of_a_device_that_no_record_takes_is_refused_before_a_hash_is_com
     };
     let refused = world
         .accounts
-        .login(&world.asked(WRONG), &origin(), device)
+        .login(&world.credentials(WRONG), &origin(), device)
         .await;
     let refused = refused.unwrap_err().to_string();
     assert!(
@@ -178,7 +180,7 @@ async fn a_name_of_a_device_that_no_record_takes_is_refused_before_a_hash_is_com
 }
 
 #[tokio::test]
-async fn what_another_site_caused_is_refused_with_a_problem() {
+async fn a_cross_site_request_is_rejected_with_a_problem() {
     let world = world().await;
     for path in ["/login", "/refresh", "/logout", "/session/login"] {
         let foreign = [
@@ -194,9 +196,10 @@ async fn what_another_site_caused_is_refused_with_a_problem() {
     }
 }
 
-/// Behind one proxy the address is what that proxy adds, whatever the client has written before it.
+/// Behind one proxy, the address is the one that the proxy adds, whatever the client wrote before
+/// it.
 #[tokio::test]
-async fn an_address_that_the_client_made_up_is_not_counted_by() {
+async fn a_forged_client_address_is_not_counted() {
     let world = world().await;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let env = Env::new("self", store, &MasterSecret::generate());
@@ -215,7 +218,7 @@ async fn an_address_that_the_client_made_up_is_not_counted_by() {
         let answer = send(&app, "POST", "/login", &headers, guess).await;
         refused += usize::from(answer.status == 429);
     }
-    assert_eq!(refused, 10, "a hundred by address");
+    assert_eq!(refused, 10, "a hundred per address");
     let headers = [JSON, ("x-forwarded-for", "198.51.100.7, 203.0.113.9")];
     let answer = send(
         &app,
@@ -225,12 +228,13 @@ async fn an_address_that_the_client_made_up_is_not_counted_by() {
         login("alice", PASSWORD).to_string(),
     )
     .await;
-    assert_eq!(answer.status, 200, "another address, by the same proxy");
+    assert_eq!(answer.status, 200, "another address behind the same proxy");
 }
 
-/// The name was taken away first; when that had happened and no more, asking again took it from whoever had it by then.
+/// Regression: the name was removed first. If the removal stopped there, a retry took the name from
+/// the user who had it by then.
 #[tokio::test]
-async fn removing_a_user_again_takes_no_name_from_another() {
+async fn repeating_a_removal_takes_no_name_from_another_user() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(ProbeStore::new(
         MemoryStore::new().with_clock(clock.clone()),
@@ -260,9 +264,10 @@ async fn removing_a_user_again_takes_no_name_from_another() {
     }
 }
 
-/// An unknown name costs as many looks into the store as a known one: on a distant store each of them can be measured.
+/// An unknown name costs as many store calls as a known one: with a distant store, each of them is
+/// measurable.
 #[tokio::test]
-async fn an_unknown_name_costs_as_many_looks_into_the_store() {
+async fn an_unknown_name_costs_as_many_store_calls() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(ProbeStore::new(
         MemoryStore::new().with_clock(clock.clone()),
@@ -281,35 +286,36 @@ async fn an_unknown_name_costs_as_many_looks_into_the_store() {
     world.clock.advance(Duration::from_secs(1));
 }
 
-/// A hundred guesses at once, half of them on another node: no more are looked at than the budget has.
+/// A hundred guesses at once, half of them on another node: no more are verified than the budget
+/// allows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_a_hundred_guesses_at_once_ten_are_looked_at_on_every_store() {
+async fn of_a_hundred_guesses_at_once_ten_are_verified_on_every_store() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let first = world_on(backend.nodes[0].clone(), clock).await;
         let second = first.shared.node(&backend.nodes[1], |users| users);
         let nodes = [Arc::new(first), Arc::new(second)];
         let rounds = match backend.name {
-            // To these it is one Redis like another.
+            // For these checks, every Redis topology is alike.
             "redis cluster" | "redis sentinel" => 5,
             _ => 50,
         };
-        let mut looked_at = 0;
+        let mut verified = 0;
         for round in 0..rounds {
-            // Of a name and a network of its own, and so of a budget of its own.
+            // A name and a network of its own, and so a budget of its own.
             let name = format!("nobody {round}");
             let start = Arc::new(Barrier::new(100));
             let mut running = JoinSet::new();
             for number in 0..100_usize {
                 let (node, start) = (nodes[number % 2].clone(), start.clone());
-                let asked = Credentials {
+                let credentials = Credentials {
                     name: name.clone(),
                     password: Secret::new(format!("guess {number}")),
                 };
                 let origin = Origin::new([10, round, 0, 1].into());
                 running.spawn(async move {
                     start.wait().await;
-                    node.accounts.prove(&asked, &origin).await.err()
+                    node.accounts.prove(&credentials, &origin).await.err()
                 });
             }
             let mut wrong = 0;
@@ -323,44 +329,44 @@ async fn of_a_hundred_guesses_at_once_ten_are_looked_at_on_every_store() {
                 }
             }
             assert!(wrong <= 10, "{} round {round}: {wrong}", backend.name);
-            looked_at += wrong;
+            verified += wrong;
         }
         assert!(
-            looked_at > usize::from(rounds),
-            "{}: {looked_at}",
+            verified > usize::from(rounds),
+            "{}: {verified}",
             backend.name
         );
     }
 }
 
-/// On the whole way of a login, and with a store that is a server: an unknown name takes what a wrong password takes.
-/// As in the test of passwords alone, a tenth of the samples are faster than what counts of each, and the calmest of ten
-/// rounds counts.
+/// Through a whole login, with a store that is a server, an unknown name takes as long as a wrong
+/// password. As in the test of passwords alone, the value of a series is its fastest tenth, and the
+/// quietest of ten rounds counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_login_takes_as_long_for_a_name_that_is_nobodys() {
+async fn a_login_takes_as_long_for_an_unknown_name() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let backend = stores::redis(&(clock.clone() as Arc<dyn Clock>)).await;
     let world = world_at(backend.nodes[0].clone(), clock, 4_096).await;
-    let mut seen = Vec::new();
+    let mut measured = Vec::new();
     for round in 0..10_u8 {
         world.clock.advance(Duration::from_secs(16 * 60));
         let mut samples = [Vec::new(), Vec::new()];
         for number in 0..200_u8 {
             for (name, samples) in ["alice", "nobody"].into_iter().zip(&mut samples) {
-                let asked = Credentials {
+                let credentials = Credentials {
                     name: name.to_owned(),
                     password: Secret::new(WRONG.to_owned()),
                 };
                 let origin = Origin::new([10, 1, round, number].into());
                 let began = Instant::now();
-                let refused = world.accounts.prove(&asked, &origin).await;
+                let refused = world.accounts.prove(&credentials, &origin).await;
                 samples.push(began.elapsed());
                 assert!(
                     matches!(refused, Err(LoginError::WrongCredentials)),
                     "{refused:?}"
                 );
             }
-            // Before ten of them are too many.
+            // Before ten failures exhaust the budget.
             if number % 9 == 8 {
                 world.clock.advance(Duration::from_secs(16 * 60));
             }
@@ -370,10 +376,10 @@ async fn a_login_takes_as_long_for_a_name_that_is_nobodys() {
             samples[samples.len() / 10]
         });
         let difference = known.abs_diff(unknown).as_secs_f64() / known.as_secs_f64();
-        seen.push((known, unknown));
+        measured.push((known, unknown));
         if difference <= 0.05 {
             return;
         }
     }
-    panic!("known and unknown: {seen:?}");
+    panic!("known and unknown: {measured:?}");
 }

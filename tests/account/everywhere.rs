@@ -1,5 +1,5 @@
-//! "Log out everywhere" means what it says: remembered devices, pending logins and logins with a provider that
-//! began before it.
+//! "Log out everywhere" includes remembered devices, pending logins, and logins with a provider
+//! that began before it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use super::{
     world::*,
 };
 
-/// Logs in with a code and remembers the device: the pair, and the device's cookie.
+/// Logs in with a code and remembers the device. Returns the pair and the device's cookie.
 async fn remember(world: &World, phone: &Phone) -> (Pair, String) {
     let challenge = first_step(world, "/login").await;
     let code = phone.code(world);
@@ -27,7 +27,7 @@ async fn remember(world: &World, phone: &Phone) -> (Pair, String) {
     (Pair::of(&answer), cookie)
 }
 
-async fn gives_no_code(world: &World, cookie: &str) -> bool {
+async fn needs_no_code(world: &World, cookie: &str) -> bool {
     let headers = [("cookie", cookie)];
     let answer = post(&world.app(), "/login", &headers, login("alice", PASSWORD)).await;
     answer.status == 200
@@ -38,7 +38,7 @@ async fn logging_out_everywhere_forgets_every_remembered_device() {
     let (world, phone) = enrolled().await;
     let (_, one) = remember(&world, &phone).await;
     let (pair, two) = remember(&world, &phone).await;
-    assert!(gives_no_code(&world, &one).await && gives_no_code(&world, &two).await);
+    assert!(needs_no_code(&world, &one).await && needs_no_code(&world, &two).await);
     let out = post(
         &world.app(),
         "/logout_all",
@@ -47,8 +47,8 @@ async fn logging_out_everywhere_forgets_every_remembered_device() {
     )
     .await;
     assert_eq!(out.status, 204, "{}", out.text);
-    assert!(!gives_no_code(&world, &one).await);
-    assert!(!gives_no_code(&world, &two).await);
+    assert!(!needs_no_code(&world, &one).await);
+    assert!(!needs_no_code(&world, &two).await);
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn remembered_devices_are_listed_and_revoked_one_by_one() {
     let id = devices[0]["id"].as_str().unwrap();
     assert!(
         !lost.contains(id) && !kept.contains(id),
-        "an id opens nothing"
+        "an id is no credential"
     );
     let life = devices[0]["expires_at"].as_u64().unwrap();
     assert_eq!(
@@ -84,8 +84,8 @@ async fn remembered_devices_are_listed_and_revoked_one_by_one() {
         let gone = send(&world.app(), "DELETE", &path, &bearer, String::new()).await;
         assert_eq!(gone.status, status, "{}", gone.text);
     }
-    assert!(!gives_no_code(&world, &lost).await);
-    assert!(gives_no_code(&world, &kept).await);
+    assert!(!needs_no_code(&world, &lost).await);
+    assert!(needs_no_code(&world, &kept).await);
     assert!(
         !world
             .accounts
@@ -104,7 +104,7 @@ async fn remembered_devices_are_listed_and_revoked_one_by_one() {
     assert_eq!(anonymous.status, 401);
 }
 
-/// The login that remembers its device is overtaken: nothing is issued, and nothing is remembered.
+/// A login that remembers its device is overtaken: nothing is issued, and nothing is remembered.
 #[tokio::test]
 async fn a_login_that_is_overtaken_remembers_no_device() {
     let (world, phone) = enrolled().await;
@@ -121,12 +121,12 @@ async fn a_login_that_is_overtaken_remembers_no_device() {
     let refused = world.accounts.finish_login(proved, device).await;
     assert!(matches!(refused, Err(LoginError::Rejected(_))));
     let cookie = format!("__Host-remembered={}", token.expose());
-    assert!(!gives_no_code(&world, &cookie).await);
+    assert!(!needs_no_code(&world, &cookie).await);
 }
 
-/// Sessions may live for a minute, and a pending login for five.
+/// Sessions live for at most a minute, and a pending login for five.
 #[tokio::test]
-async fn a_pending_login_comes_to_nothing_however_short_sessions_live() {
+async fn a_pending_login_is_rejected_however_short_sessions_live() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let world = world_on(store, clock).await;
@@ -170,9 +170,10 @@ async fn a_pending_login_comes_to_nothing_however_short_sessions_live() {
     }
 }
 
-/// A login with a provider knows its user only at its end, so its beginning is compared.
+/// A login with a provider knows its user only at the end, so the time of its beginning is
+/// compared.
 #[tokio::test]
-async fn a_login_with_a_provider_that_began_before_comes_to_nothing() {
+async fn a_login_with_a_provider_that_began_before_is_rejected() {
     let world = world().await;
     let (alice, accounts) = (&world.alice, &world.accounts);
     let started_at = world.clock.now();
@@ -193,9 +194,9 @@ async fn a_login_with_a_provider_that_began_before_comes_to_nothing() {
     assert!(issued.is_ok());
 }
 
-/// One rule says how fresh a proof is, for a password as for everything else.
+/// One rule decides how fresh a proof is, for a password as for every other factor.
 #[tokio::test]
-async fn a_password_is_changed_by_a_fresh_proof_and_by_none_of_the_future() {
+async fn a_password_change_requires_a_fresh_proof_and_rejects_a_future_one() {
     let world = world().await;
     let now = world.clock.now();
     let current = Secret::new(PASSWORD.to_owned());

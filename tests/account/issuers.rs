@@ -1,5 +1,5 @@
-//! Two issuers on one store and one secret, whose users have the same ids: no credential of one is worth
-//! anything at the other.
+//! Two issuers with one store and one secret, whose users have the same ids: no credential of one
+//! is valid at the other.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use super::{
     world::{self, Answer, PASSWORD, Pair, login, post, send},
 };
 
-/// A table in which user 1 is called after its issuer.
+/// A table in which user 1 is named after its issuer.
 #[derive(Clone)]
 struct Table {
     name: &'static str,
@@ -121,10 +121,11 @@ impl Site {
         .unwrap()
         .build()
         .unwrap();
-        let whose = get(|identity: Identity| async move { identity.subject().id().to_owned() });
-        let page = Router::new().route("/page", whose.clone());
+        let subject_page =
+            get(|identity: Identity| async move { identity.subject().id().to_owned() });
+        let page = Router::new().route("/page", subject_page.clone());
         let page = page.route_layer(AuthLayer::new(sessions.clone()));
-        let api = Router::new().route("/api", whose);
+        let api = Router::new().route("/api", subject_page);
         let api = api.route_layer(AuthLayer::new(pairs));
         let secret = "0123456789abcdef0123456789abcdef".to_owned();
         let routes = AccountRoutes::builder(accounts.clone())
@@ -144,7 +145,7 @@ impl Site {
         post(&self.app, "/login", &[], login(self.name, PASSWORD)).await
     }
 
-    async fn asked_by_a_service(&self, path: &str, token: &str) -> Answer {
+    async fn post_as_service(&self, path: &str, token: &str) -> Answer {
         let basic = "Basic Z2F0ZXdheTowMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZg==";
         let headers = [
             ("authorization", basic),
@@ -174,12 +175,12 @@ async fn backends() -> Vec<stores::Backend> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_credential_of_one_issuer_is_worth_anything_at_another() {
+async fn no_credential_of_one_issuer_is_valid_at_another() {
     for backend in backends().await {
         let secret = MasterSecret::generate();
         let [a, b] = both(&backend.nodes[0], [&secret, &secret], false).await;
         let pair = Pair::of(&a.login().await);
-        // The same id is logged in at the other, too, so that there is a record to be mixed up.
+        // The same id is logged in at the other issuer, so that there is a record to confuse.
         let own = Pair::of(&b.login().await);
 
         let refused = post(&b.app, "/refresh", &[], pair.body()).await;
@@ -194,10 +195,15 @@ async fn no_credential_of_one_issuer_is_worth_anything_at_another() {
         )
         .await;
         assert_eq!(refused.status, 401, "{}: {}", backend.name, refused.text);
-        let told = b.asked_by_a_service("/introspect", &pair.refresh).await;
-        assert_eq!(told.json(), json!({ "active": false }), "{}", backend.name);
-        let told = b.asked_by_a_service("/revoke", &pair.refresh).await;
-        assert_eq!(told.status, 200, "nothing is there to be revoked");
+        let response = b.post_as_service("/introspect", &pair.refresh).await;
+        assert_eq!(
+            response.json(),
+            json!({ "active": false }),
+            "{}",
+            backend.name
+        );
+        let response = b.post_as_service("/revoke", &pair.refresh).await;
+        assert_eq!(response.status, 200, "there is nothing to revoke");
         let refused = send(&b.app, "GET", "/api", &pair.authorization(), String::new()).await;
         assert_eq!(refused.status, 401, "{}: {}", backend.name, refused.text);
         for path in ["/logout_all", "/password"] {
@@ -220,9 +226,9 @@ async fn no_credential_of_one_issuer_is_worth_anything_at_another() {
         assert!(b.sessions.cycle_id(token).await.unwrap().is_none());
         assert!(!b.sessions.revoke_token(token).await.unwrap());
         let page = send(&a.app, "GET", "/page", &cookie, String::new()).await;
-        assert_eq!(page.status, 200, "it lives on where it belongs");
+        assert_eq!(page.status, 200, "it stays valid at its own issuer");
 
-        // What one ends of a user is nobody else's.
+        // A revocation at one issuer does not affect the users of the other.
         b.accounts.revoke_all("1").await.unwrap();
         let page = send(&a.app, "GET", "/page", &cookie, String::new()).await;
         assert_eq!(page.status, 200);
@@ -253,7 +259,7 @@ async fn a_login_that_is_pending_at_one_issuer_is_unknown_to_another() {
 }
 
 impl Site {
-    /// Enrols user 1, and returns a code that has not been used.
+    /// Enrols user 1, and returns an unused code.
     async fn enrol(&self) -> String {
         let begun = self.otp.enroll("1").await.unwrap();
         let code = || {

@@ -1,4 +1,4 @@
-//! How much of what a caller sends is kept.
+//! How much of a caller's input is stored.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::{
     world::{PASSWORD, Pair, World, login, post, send, world, world_on},
 };
 
-/// As much as servers let through in a head: 390 KB.
+/// As much as servers accept in a request head: 390 KB.
 fn endless() -> String {
     "Mozilla/5.0 ".repeat(33_000)
 }
@@ -36,7 +36,7 @@ async fn listed(world: &World, pair: &Pair) -> String {
 }
 
 #[tokio::test]
-async fn of_a_user_agent_the_beginning_is_kept() {
+async fn only_the_beginning_of_a_user_agent_is_stored() {
     let world = world().await;
     let agent = endless();
     let headers = [("user-agent", agent.as_str())];
@@ -49,9 +49,9 @@ async fn of_a_user_agent_the_beginning_is_kept() {
     );
 }
 
-/// What waits for a code is in the store for minutes, for whoever knows a password.
+/// A pending login stays in the store for minutes, and any caller with a password can create one.
 #[tokio::test]
-async fn a_login_that_waits_for_a_code_keeps_no_more() {
+async fn a_pending_login_stores_no_more() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(ProbeStore::new(
         MemoryStore::new().with_clock(clock.clone()),
@@ -64,16 +64,16 @@ async fn a_login_that_waits_for_a_code_keeps_no_more() {
     let headers = [("user-agent", agent.as_str())];
     let answer = post(&world.app(), "/login", &headers, login("alice", PASSWORD)).await;
     assert_eq!(answer.json()["error"], "otp_required", "{}", answer.text);
-    // By the application's own call, too.
+    // Through the application's own call, too.
     let device = NewDevice {
         user_agent: Some("ä".repeat(100_000)),
         ..NewDevice::default()
     };
     let origin = Origin::new("192.0.2.1".parse().unwrap());
-    let asked = world.asked(PASSWORD);
+    let credentials = world.credentials(PASSWORD);
     let due = world
         .accounts
-        .login(&asked, &origin, device)
+        .login(&credentials, &origin, device)
         .await
         .unwrap_err();
     let LoginError::OtpRequired(challenge) = due else {
@@ -82,7 +82,7 @@ async fn a_login_that_waits_for_a_code_keeps_no_more() {
     let written = store.written();
     let longest = written[before..].iter().map(Vec::len).max();
     assert!(longest.unwrap() < 4_096, "{longest:?}");
-    // It goes on with what was kept.
+    // The second step uses what was stored.
     let body = json!({ "challenge": challenge.expose(), "code": phone.code(&world) });
     let answer = post(&world.app(), "/login/otp", &[], body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -91,7 +91,7 @@ async fn a_login_that_waits_for_a_code_keeps_no_more() {
 }
 
 #[tokio::test]
-async fn a_name_of_a_device_and_a_fingerprint_that_are_too_long_are_refused() {
+async fn a_device_name_or_fingerprint_that_is_too_long_is_rejected() {
     let world = world().await;
     for (name, length, status) in [
         ("device_name", 256, 200),
@@ -104,18 +104,18 @@ async fn a_name_of_a_device_and_a_fingerprint_that_are_too_long_are_refused() {
         let answer = post(&world.app(), "/login", &[], body).await;
         assert_eq!(answer.status, status, "{name} of {length}: {}", answer.text);
     }
-    let (asked, origin) = (
-        world.asked(PASSWORD),
+    let (credentials, origin) = (
+        world.credentials(PASSWORD),
         Origin::new("192.0.2.1".parse().unwrap()),
     );
-    let proved = world.accounts.prove(&asked, &origin).await.unwrap();
+    let proved = world.accounts.prove(&credentials, &origin).await.unwrap();
     let device = NewDevice {
         name: Some("a".repeat(257)),
         ..NewDevice::default()
     };
     let refused = world.accounts.finish_login(proved, device).await;
     let Err(LoginError::Rejected(refused)) = refused else {
-        panic!("it was taken");
+        panic!("it was accepted");
     };
     assert_eq!(*refused.kind(), RejectionKind::Malformed);
 }

@@ -10,6 +10,7 @@
 mod support;
 
 mod admission;
+mod attempts;
 mod bound;
 mod capped;
 mod change;
@@ -25,6 +26,5 @@ mod silence;
 mod standing;
 mod tampered;
 mod throttle;
-mod told;
 mod users;
 mod world;

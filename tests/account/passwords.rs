@@ -1,4 +1,4 @@
-//! Passwords through the public API: policy, rotation of schemes and peppers, the pool, and what time tells.
+//! Passwords through the public API: policy, rotation of schemes and peppers, the pool, and timing.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ const CHEAP: Cost = Cost::Argon2id {
     lanes: 1,
 };
 
-/// With whatever passwords a test has at hand.
+/// A builder that accepts any password a test uses.
 fn cheap() -> PasswordsBuilder {
     strict().dangerous_allow_common()
 }
@@ -37,7 +37,7 @@ async fn verify(passwords: &Passwords, password: &str, stored: &Secret<String>) 
 
 const RIGHT: Outcome = Outcome::Verified { new_hash: None };
 
-/// A right password that gets a new hash, which is then as it should be.
+/// Verifies a correct password that is rehashed, and checks the new hash.
 async fn renewed(passwords: &Passwords, password: &str, stored: &Secret<String>) -> Secret<String> {
     let Outcome::Verified { new_hash } = verify(passwords, password, stored).await else {
         panic!("wrong");
@@ -47,8 +47,8 @@ async fn renewed(passwords: &Passwords, password: &str, stored: &Secret<String>)
     new_hash
 }
 
-/// What must not go unnoticed behind a password. To HMAC, and so to scrypt and PBKDF2, a key and the same with zero
-/// bytes behind it are one (RFC 2104 section 2).
+/// A suffix of the password that must not be ignored. For HMAC, and so for scrypt and PBKDF2, a key
+/// and the same key with trailing zero bytes are equal (RFC 2104 section 2).
 fn behind(scheme: PasswordScheme) -> &'static str {
     match scheme {
         PasswordScheme::Argon2id | PasswordScheme::Bcrypt => "\0",
@@ -99,7 +99,7 @@ fn a_password_verifies_and_no_other_does() {
 }
 
 #[tokio::test]
-async fn a_password_is_taken_whole_and_as_given() {
+async fn a_password_is_used_whole_and_unchanged() {
     let long = "é".repeat(512);
     for scheme in PasswordScheme::ALL {
         let cheap = [
@@ -142,7 +142,7 @@ async fn a_password_is_taken_whole_and_as_given() {
             }
         }
     }
-    // One letter composed, and the same decomposed: two passwords.
+    // One letter, composed and decomposed: two different passwords.
     let passwords = cheap().build().unwrap();
     let stored = hash(&passwords, "caf\u{e9} au lait").await;
     assert_eq!(
@@ -152,7 +152,7 @@ async fn a_password_is_taken_whole_and_as_given() {
 }
 
 #[tokio::test]
-async fn new_passwords_have_a_length_and_old_ones_need_none() {
+async fn new_passwords_have_a_minimum_length_and_old_ones_do_not() {
     let passwords = cheap().build().unwrap();
     let too_short = passwords.check_new("ééééééé").await.unwrap_err();
     assert!(matches!(too_short, NewPasswordError::TooShort(8)));
@@ -165,7 +165,7 @@ async fn new_passwords_have_a_length_and_old_ones_need_none() {
         "the password has more than 1024 bytes"
     );
 
-    // bcrypt of "", by jBCrypt: a password from elsewhere may be anything, and is hashed anew all the same.
+    // bcrypt of "", by jBCrypt: an imported password may be anything, and is rehashed all the same.
     let foreign = "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.";
     let new_hash = renewed(&passwords, "", &Secret::new(foreign.to_owned())).await;
     assert!(new_hash.expose().starts_with("$argon2id$"));
@@ -182,7 +182,7 @@ async fn new_passwords_have_a_length_and_old_ones_need_none() {
 }
 
 #[tokio::test]
-async fn what_is_tried_first_is_no_new_password() {
+async fn common_guesses_are_rejected_as_new_passwords() {
     let passwords = strict()
         .context("https://auth.acme.dev")
         .context("Tower Jam")
@@ -230,7 +230,7 @@ async fn what_is_tried_first_is_no_new_password() {
     assert!(lax.check_new("password1").await.is_ok());
     assert!(
         lax.check_new("acme 2026!").await.is_ok(),
-        "nobody has named a context"
+        "no context was given"
     );
 }
 
@@ -283,7 +283,7 @@ async fn old_hashes_are_replaced_when_their_owner_logs_in() {
     let still = cheap().dangerous_cost(cost).rehash(false).build().unwrap();
     assert_eq!(verify(&still, "swordfish", &stored).await, RIGHT);
 
-    // Argon2id's elder versions are not what is written now.
+    // Older versions of Argon2id are not what is written now.
     let v10 =
         "$argon2id$v=16$m=256,t=2,p=1$c29tZXNhbHQ$2gcOV25Q8vOKPIl8vdxsf7QCjocJcf+erntOGHkpXm4";
     let cost = Cost::Argon2id {
@@ -296,7 +296,7 @@ async fn old_hashes_are_replaced_when_their_owner_logs_in() {
 }
 
 #[tokio::test]
-async fn a_scheme_that_is_not_listed_counts_no_more() {
+async fn a_scheme_that_is_no_longer_listed_is_rejected() {
     let bcrypt = "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.";
     let passwords = cheap()
         .schemes([PasswordScheme::Argon2id, PasswordScheme::Scrypt])
@@ -309,7 +309,7 @@ async fn a_scheme_that_is_not_listed_counts_no_more() {
 }
 
 #[tokio::test]
-async fn a_pepper_is_rotated_and_needed() {
+async fn a_pepper_is_required_and_can_be_rotated() {
     let (first, second) = (MasterSecret::generate(), MasterSecret::generate());
     let plain = cheap().build().unwrap();
     let peppered = cheap().pepper(&first).build().unwrap();
@@ -319,7 +319,7 @@ async fn a_pepper_is_rotated_and_needed() {
         .unwrap();
     let moved_on = cheap().pepper(&second).build().unwrap();
 
-    // From before there was one, under the first, under the second.
+    // One hash from before there was a pepper, one under the first, one under the second.
     let stored = hash(&plain, "swordfish").await;
     let stored = renewed(&peppered, "swordfish", &stored).await;
     assert!(stored.expose().starts_with("$pepper$"));
@@ -328,7 +328,8 @@ async fn a_pepper_is_rotated_and_needed() {
     assert_eq!(verify(&moved_on, "swordfish", &newer).await, RIGHT);
     assert_eq!(verify(&moved_on, "swordfisH", &newer).await, Outcome::Wrong);
 
-    // Without its pepper a hash is neither right nor wrong, even if its name is taken away.
+    // Without its pepper a hash is neither right nor wrong, even if the name of the pepper is
+    // removed.
     for stranger in [&plain, &moved_on] {
         let refused = stranger
             .verify("swordfish", Some(stored.expose()))
@@ -421,7 +422,7 @@ fn settings_that_weaken_are_refused() {
     }
 }
 
-/// A hash long enough to be caught while it runs.
+/// A hash that takes long enough to be observed while it runs.
 const SLOW: Cost = Cost::Argon2id {
     memory_kib: 4096,
     passes: 8,
@@ -453,14 +454,14 @@ async fn a_full_queue_is_throttled_at_once() {
     assert!(wrong >= 3 && refused >= 1, "{wrong} and {refused}");
     assert!(
         passwords.verify("wrong", None).await.is_ok(),
-        "every place was given back"
+        "every slot was freed"
     );
 }
 
-/// Callers who vanish while they wait or while their hash runs leave their places: the unit tests of the pool count
-/// what runs meanwhile.
+/// Callers that are cancelled while they wait, or while their hash runs, free their slots. The unit
+/// tests of the pool count what runs meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callers_who_vanish_leave_their_places() {
+async fn cancelled_callers_free_their_slots() {
     let builder = Passwords::builder().dangerous_cost(SLOW);
     let passwords = builder.max_running(1).max_waiting(3).build().unwrap();
     for _ in 0..10 {
@@ -475,7 +476,7 @@ async fn callers_who_vanish_leave_their_places() {
             let _ = call.await;
         }
     }
-    // What runs is not stopped, and nothing waits: three more fit behind it.
+    // A running hash is not stopped, and nothing waits: three more fit behind it.
     let [a, b, c] = [(); 3].map(|()| passwords.verify("wrong", None));
     let (a, b, c) = tokio::join!(a, b, c);
     assert!(
@@ -485,10 +486,11 @@ async fn callers_who_vanish_leave_their_places() {
     );
 }
 
-/// A caller who waits for an answer that never depends on whether the user exists.
+/// A caller must wait equally long whether or not the user exists.
 ///
-/// Each round takes of 200 interleaved samples of both those that a tenth is faster than, and the calmest round of at
-/// most ten counts, since other tests run beside this one. `TOWER_JAM_TIMING=full` takes OWASP's cost instead of a tenth of it.
+/// Each round takes 200 interleaved samples of both and compares the fastest tenth. The quietest of
+/// at most ten rounds counts, since other tests run at the same time. `TOWER_JAM_TIMING=full` uses
+/// OWASP's cost instead of a tenth of it.
 #[tokio::test]
 async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
     let is_full = std::env::var_os("TOWER_JAM_TIMING").is_some_and(|value| value == "full");
@@ -509,26 +511,26 @@ async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
         assert_eq!(outcome, Outcome::Wrong);
         began.elapsed()
     };
-    let (mut least, mut seen) = (f64::MAX, Vec::new());
+    let (mut least, mut measured) = (f64::MAX, Vec::new());
     for _ in 0..10 {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         for _ in 0..200 {
             known.push(time(Some(stored.expose().as_str())).await);
             unknown.push(time(None).await);
         }
-        let (known, unknown) = (calm(known), calm(unknown));
+        let (known, unknown) = (fastest_tenth(known), fastest_tenth(unknown));
         let difference = known.abs_diff(unknown).as_secs_f64() / known.as_secs_f64();
-        seen.push((known, unknown));
+        measured.push((known, unknown));
         least = least.min(difference);
         if least <= 0.05 {
             break;
         }
     }
-    assert!(least <= 0.05, "known and unknown: {seen:?}");
+    assert!(least <= 0.05, "known and unknown: {measured:?}");
 }
 
-/// What nothing held up: a tenth of the samples are faster.
-fn calm(mut samples: Vec<Duration>) -> Duration {
+/// The time that a tenth of the samples stay below: those that nothing delayed.
+fn fastest_tenth(mut samples: Vec<Duration>) -> Duration {
     samples.sort();
     samples[samples.len() / 10]
 }

@@ -1,4 +1,4 @@
-//! The routes as clients see them: what each answers, what it sets, and what it keeps to itself.
+//! The routes as clients see them: responses, cookies, and what they do not reveal.
 
 use std::{sync::Arc, time::Duration};
 
@@ -84,7 +84,7 @@ async fn a_login_by_json_or_form_answers_with_a_pair_that_works() {
 }
 
 #[tokio::test]
-async fn refresh_and_logout_answer_as_they_should() {
+async fn refresh_and_logout_respond_as_documented() {
     let world = world().await;
     let app = world.app();
     let pair = world.login().await;
@@ -149,7 +149,7 @@ async fn refresh_and_logout_answer_as_they_should() {
         200
     );
 
-    // Any generation ends it; once ended it stays so, and asking again is no error.
+    // A token of any generation revokes the device. A repetition is no error.
     for _ in 0..2 {
         assert_eq!(post(&app, "/logout", &[], pair.body()).await.status, 204);
     }
@@ -163,7 +163,7 @@ async fn refresh_and_logout_answer_as_they_should() {
 }
 
 #[tokio::test]
-async fn devices_are_ended_by_their_own_user_alone() {
+async fn devices_are_revoked_only_by_their_own_user() {
     let world = world().await;
     let app = world.app();
     let hash = world
@@ -274,17 +274,17 @@ async fn devices_are_ended_by_their_own_user_alone() {
     );
 }
 
-/// A session of alice, made as a handler would.
+/// Creates a session of alice, as a handler would.
 async fn session(world: &World) -> String {
     let accounts = world.accounts.clone();
     let handler = axum::routing::post(move |session: Session| async move {
-        let asked = Credentials {
+        let credentials = Credentials {
             name: "alice".into(),
             password: Secret::new(PASSWORD.into()),
         };
         let origin = Origin::new("192.0.2.1".parse().unwrap());
         accounts
-            .login_session(&asked, &origin, &session)
+            .login_session(&credentials, &origin, &session)
             .await
             .map(|_| ())
     });
@@ -298,7 +298,7 @@ async fn session(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn logout_all_ends_pairs_and_sessions() {
+async fn logout_all_revokes_pairs_and_sessions() {
     let world = world().await;
     let app = world.app();
     let (one, two) = (world.login().await, world.login().await);
@@ -329,7 +329,7 @@ async fn logout_all_ends_pairs_and_sessions() {
 }
 
 #[tokio::test]
-async fn a_new_password_takes_the_old_one_and_a_recent_login_and_ends_everything() {
+async fn a_new_password_requires_the_old_one_and_a_recent_login_and_revokes_everything() {
     let world = world().await;
     let app = world.app();
     let session = session(&world).await;
@@ -392,7 +392,7 @@ async fn a_new_password_takes_the_old_one_and_a_recent_login_and_ends_everything
 }
 
 #[tokio::test]
-async fn an_unknown_name_a_wrong_password_and_a_disabled_user_are_one_answer() {
+async fn an_unknown_name_a_wrong_password_and_a_disabled_user_have_the_same_response() {
     let world = world().await;
     let app = world.app();
     let pair = world.login().await;
@@ -420,7 +420,7 @@ async fn an_unknown_name_a_wrong_password_and_a_disabled_user_are_one_answer() {
 }
 
 #[tokio::test]
-async fn guessing_ends_with_the_budget_and_locks_nobody_out() {
+async fn guessing_ends_with_the_budget_and_locks_no_user_out() {
     let world = world().await;
     let app = world.app();
     let device = post(&app, "/login", &[], login("alice", PASSWORD))
@@ -436,9 +436,9 @@ async fn guessing_ends_with_the_budget_and_locks_nobody_out() {
                 .status,
         );
     }
-    let looked_at = statuses.iter().take_while(|status| **status == 401).count();
-    assert_eq!(looked_at, 10, "{statuses:?}");
-    assert!(statuses[looked_at..].iter().all(|status| *status == 429));
+    let verified = statuses.iter().take_while(|status| **status == 401).count();
+    assert_eq!(verified, 10, "{statuses:?}");
+    assert!(statuses[verified..].iter().all(|status| *status == 429));
     let refused = post(&app, "/login", &[], login("alice", PASSWORD)).await;
     assert_eq!(refused.status, 429);
     assert!(refused.headers.contains_key(header::RETRY_AFTER));
@@ -452,7 +452,7 @@ async fn guessing_ends_with_the_budget_and_locks_nobody_out() {
     .await;
     assert_eq!(
         known.status, 200,
-        "her own device is not counted with the strangers"
+        "her own device does not share the strangers' budget"
     );
     world.clock.advance(Duration::from_secs(901));
     assert_eq!(
@@ -464,7 +464,7 @@ async fn guessing_ends_with_the_budget_and_locks_nobody_out() {
 }
 
 #[tokio::test]
-async fn of_a_hundred_guesses_at_once_no_more_are_looked_at_than_the_budget_has() {
+async fn of_a_hundred_guesses_at_once_no_more_are_verified_than_the_budget_allows() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let world = world_on(backend.nodes[0].clone(), clock).await;
@@ -477,24 +477,20 @@ async fn of_a_hundred_guesses_at_once_no_more_are_looked_at_than_the_budget_has(
                     .status
             })
         });
-        let mut looked_at = 0;
+        let mut verified = 0;
         for guess in guesses.collect::<Vec<_>>() {
             match guess.await.unwrap() {
-                401 => looked_at += 1,
+                401 => verified += 1,
                 status => assert_eq!(status, 429, "{}", backend.name),
             }
         }
-        assert!(
-            (1..=10).contains(&looked_at),
-            "{}: {looked_at}",
-            backend.name
-        );
-        assert_eq!(world.count(EventKind::WrongPassword), looked_at);
+        assert!((1..=10).contains(&verified), "{}: {verified}", backend.name);
+        assert_eq!(world.count(EventKind::WrongPassword), verified);
     }
 }
 
 #[tokio::test]
-async fn a_refresh_token_in_a_cookie_is_for_no_script_and_no_sibling_domain_can_plant_it() {
+async fn a_refresh_token_in_a_cookie_is_hidden_from_scripts_and_no_sibling_domain_can_plant_it() {
     let world = world().await;
     let app = world.with_cookie();
     let answer = post(&app, "/auth/login", &[], login("alice", PASSWORD)).await;
@@ -510,7 +506,7 @@ async fn a_refresh_token_in_a_cookie_is_for_no_script_and_no_sibling_domain_can_
         assert!(cookie.contains(attribute), "{cookie}");
     }
     assert!(!cookie.contains("Domain"), "{cookie}");
-    // A sibling domain can set a cookie of any name but those with `__Host-`.
+    // A sibling domain can set a cookie of any name except those with `__Host-`.
     let planted = cookie.replace("__Host-refresh", "__Secure-refresh");
     let planted = planted.split(';').next().unwrap();
     let refused = post(&app, "/auth/refresh", &[("cookie", planted)], json!({})).await;
@@ -544,7 +540,7 @@ async fn a_refresh_token_in_a_cookie_is_for_no_script_and_no_sibling_domain_can_
         let answer = post(&app, "/auth/refresh", &headers, json!({})).await;
         assert_eq!(answer.status, 403, "{foreign:?}");
     }
-    // A refusal clears nothing; it may be a slow answer about an old token.
+    // A rejection clears no cookie; it may be a slow response to an old token.
     let dead = post(
         &app,
         "/auth/refresh",
@@ -615,7 +611,7 @@ async fn a_hash_from_another_system_is_replaced_at_the_next_login() {
 }
 
 #[tokio::test]
-async fn without_the_clients_address_nobody_logs_in_and_the_log_says_why() {
+async fn without_the_clients_address_no_login_succeeds_and_the_log_says_why() {
     let world = world().await;
     let json = [("content-type", "application/json")];
     let body = login("alice", PASSWORD).to_string();
@@ -623,7 +619,7 @@ async fn without_the_clients_address_nobody_logs_in_and_the_log_says_why() {
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR.as_u16());
     assert!(
         !answer.text.contains("connect_info"),
-        "the caller is not told: {}",
+        "the caller does not learn: {}",
         answer.text
     );
 }
@@ -675,18 +671,18 @@ async fn a_password_change_that_another_one_overtook_is_refused() {
             .expose(),
         "one"
     );
-    let asked = Credentials {
+    let credentials = Credentials {
         name: "alice".into(),
         password: Secret::new(PASSWORD.into()),
     };
     let origin = Origin::new("192.0.2.1".parse().unwrap());
-    // A hash that nobody can read is nobody's wrong password.
-    let proved = world.accounts.prove(&asked, &origin).await;
+    // A hash that cannot be read is not a wrong password.
+    let proved = world.accounts.prove(&credentials, &origin).await;
     assert!(matches!(proved, Err(LoginError::Rejected(rejection)) if rejection.status() == 503));
 }
 
 #[tokio::test]
-async fn names_are_taken_once_and_free_again_when_their_user_is_gone() {
+async fn names_are_unique_and_free_again_when_their_user_is_removed() {
     let world = world().await;
     let add = async || {
         world
@@ -707,6 +703,6 @@ async fn names_are_taken_once_and_free_again_when_their_user_is_gone() {
 }
 
 #[test]
-fn budgets_that_mean_nothing_are_refused() {
+fn invalid_budgets_are_refused() {
     assert!(Budget::new(0, Duration::from_secs(60)).is_err());
 }

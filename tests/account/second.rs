@@ -18,14 +18,14 @@ use super::{
     world::*,
 };
 
-/// What alice's telephone shows, and her recovery codes.
+/// Alice's authenticator and her recovery codes.
 pub struct Phone {
     secret: OtpSecret,
     recovery: Vec<String>,
 }
 
 impl Phone {
-    /// A code that was not used yet: the next time step begins.
+    /// Returns an unused code: the clock advances to the next time step.
     pub fn code(&self, world: &World) -> String {
         world.clock.advance(Duration::from_secs(30));
         Totp::new()
@@ -35,7 +35,7 @@ impl Phone {
     }
 }
 
-/// Alice enrols by the routes, as a client does.
+/// Enrols alice through the routes, as a client does.
 pub async fn enroll(world: &World, pair: &Pair, headers: &[(&str, &str)]) -> Phone {
     let headers = [&pair.authorization()[..], headers].concat();
     let begun = post(
@@ -81,7 +81,7 @@ pub async fn enrolled() -> (World, Phone) {
     (world, phone)
 }
 
-/// The first step; returns its challenge.
+/// Makes the first step and returns its challenge.
 pub async fn first_step(world: &World, path: &str) -> String {
     let answer = post(&world.app(), path, &[], login("alice", PASSWORD)).await;
     assert_eq!(answer.status, 401, "{}", answer.text);
@@ -139,7 +139,7 @@ async fn with_a_second_factor_every_login_takes_two_steps() {
     }
 }
 
-/// What was noted at the first step is on the device that the second one makes.
+/// The device that the second step creates has the data of the first one.
 #[tokio::test]
 async fn the_device_is_the_one_of_the_first_step() {
     let (world, phone) = enrolled().await;
@@ -173,9 +173,9 @@ async fn the_device_is_the_one_of_the_first_step() {
     assert_eq!(world.count(EventKind::FingerprintChanged), 1);
 }
 
-/// A challenge opens nothing, and a wrong code leaves it good.
+/// A challenge grants no access, and a wrong code leaves it valid.
 #[tokio::test]
-async fn a_login_that_waits_can_do_nothing_but_give_its_code() {
+async fn a_pending_login_can_only_submit_its_code() {
     let (world, phone) = enrolled().await;
     let pair = world.accounts.pairs();
     let before = pair.list(&world.alice).await.unwrap().len();
@@ -218,19 +218,19 @@ async fn a_login_that_waits_can_do_nothing_but_give_its_code() {
         "a recovery code that is none",
     ] {
         let answer = second_step(&world, &challenge, wrong, json!({})).await;
-        let told = (answer.status, answer.json()["error"].clone());
-        // Five wrong codes lock; the sixth is not looked at.
+        let outcome = (answer.status, answer.json()["error"].clone());
+        // Five wrong codes lock the user; the sixth is not compared.
         assert!(
-            told == (401, json!("wrong_code")) || answer.status == 429,
-            "{wrong}: {told:?}"
+            outcome == (401, json!("wrong_code")) || answer.status == 429,
+            "{wrong}: {outcome:?}"
         );
     }
     world.clock.advance(Duration::from_secs(60));
     let locked = second_step(&world, &challenge, &phone.code(&world), json!({})).await;
     assert_eq!(locked.status, 429);
     assert!(locked.headers.contains_key("retry-after"));
-    for nothing in ["", "x", &challenge[1..], &format!("{challenge}=")] {
-        let answer = second_step(&world, nothing, &phone.code(&world), json!({})).await;
+    for invalid in ["", "x", &challenge[1..], &format!("{challenge}=")] {
+        let answer = second_step(&world, invalid, &phone.code(&world), json!({})).await;
         assert_eq!(
             (answer.status, &answer.json()["error"]),
             (401, &json!("challenge_over"))
@@ -239,7 +239,7 @@ async fn a_login_that_waits_can_do_nothing_but_give_its_code() {
 }
 
 #[tokio::test]
-async fn a_challenge_is_over_after_five_minutes_and_with_a_new_password() {
+async fn a_challenge_expires_after_five_minutes_and_with_a_new_password() {
     let (world, phone) = enrolled().await;
     let challenge = first_step(&world, "/login").await;
     world.clock.advance(Duration::from_secs(4 * 60 + 29));
@@ -272,7 +272,7 @@ async fn a_challenge_is_over_after_five_minutes_and_with_a_new_password() {
 }
 
 #[tokio::test]
-async fn a_recovery_code_is_a_second_step_once() {
+async fn a_recovery_code_completes_one_login() {
     let (world, phone) = enrolled().await;
     for expected in [200, 401] {
         let challenge = first_step(&world, "/login").await;
@@ -281,10 +281,10 @@ async fn a_recovery_code_is_a_second_step_once() {
     }
 }
 
-/// Of many second steps at once with one code, one makes a login, whichever challenges they come with and whichever node
-/// they reach; the same for one challenge.
+/// If many second steps run at once with one code, one becomes a login, whichever challenges they
+/// have and whichever node they reach. The same holds for one challenge.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_second_steps_with_one_code_one_is_a_login_on_every_store() {
+async fn of_many_second_steps_with_one_code_one_succeeds_on_every_store() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let first = world_on(backend.nodes[0].clone(), clock).await;
@@ -322,9 +322,10 @@ async fn of_many_second_steps_with_one_code_one_is_a_login_on_every_store() {
     }
 }
 
-/// Who has enrolled replaces or removes it only with a code, and what was there works until the new one is confirmed.
+/// An enrolled user replaces or removes the authenticator only with a code, and the old one works
+/// until the new one is confirmed.
 #[tokio::test]
-async fn what_protects_an_account_is_changed_only_with_a_code() {
+async fn a_second_factor_is_changed_only_with_a_code() {
     let (world, old) = enrolled().await;
     let challenge = first_step(&world, "/login").await;
     let pair = Pair::of(&second_step(&world, &challenge, &old.code(&world), json!({})).await);
@@ -360,7 +361,7 @@ async fn what_protects_an_account_is_changed_only_with_a_code() {
     let answer = post(&world.app(), "/otp/confirm", &headers_of(&pair), confirm).await;
     assert_eq!(asks(&answer), 401);
 
-    // A wrong code leaves the token as good as it was, and two are none.
+    // A wrong code leaves the token valid, and two codes count as none.
     let wrong = [headers_of(&pair)[0], ("x-otp", "12345")];
     let answer = post(&world.app(), "/otp/enroll", &wrong, json!({})).await;
     assert_eq!(asks(&answer), 401);
@@ -368,7 +369,7 @@ async fn what_protects_an_account_is_changed_only_with_a_code() {
     let answer = post(&world.app(), "/otp/enroll", &two, json!({})).await;
     assert_eq!(answer.status, 400);
 
-    // With a code it begins, and until it is confirmed the old secret works.
+    // With a code the enrolment begins, and the old secret works until it is confirmed.
     let code = old.code(&world);
     let headers = [headers_of(&pair)[0], ("x-otp", code.as_str())];
     let begun = post(&world.app(), "/otp/enroll", &headers, json!({})).await;
@@ -391,7 +392,7 @@ async fn what_protects_an_account_is_changed_only_with_a_code() {
         401
     );
     let answer = second_step(&world, &challenge, &old.recovery[1], json!({})).await;
-    assert_eq!(answer.status, 401, "the old recovery codes are void too");
+    assert_eq!(answer.status, 401, "the old recovery codes are invalid too");
     let pair = Pair::of(&second_step(&world, &challenge, &new.code(&world), json!({})).await);
 
     let codes = send(
@@ -415,10 +416,10 @@ async fn what_protects_an_account_is_changed_only_with_a_code() {
     world.login().await;
 }
 
-/// The record is gone, with the store or by somebody's hand: nobody is let in by the password alone, and nobody enrols a
-/// telephone of their own.
+/// The record is gone, lost with the store or deleted. The password alone must not suffice for a
+/// login, and an attacker must not be able to enrol an authenticator.
 #[tokio::test]
-async fn a_lost_enrolment_refuses_instead_of_opening() {
+async fn a_lost_enrolment_rejects_the_login() {
     let (world, phone) = enrolled().await;
     let pair = {
         let challenge = first_step(&world, "/login").await;
@@ -438,7 +439,8 @@ async fn a_lost_enrolment_refuses_instead_of_opening() {
     assert_eq!(answer.status, 401, "{}", answer.text);
 }
 
-/// The secret that the record needs is gone. That is no 503, lets nobody in, and ends when an operator has made sure who it is.
+/// The secret that the record needs is gone. The response is not 503, no login succeeds, and an
+/// operator can resolve it after verifying the user's identity.
 #[tokio::test]
 async fn a_factor_under_a_retired_secret_refuses_until_an_operator_resets_it() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -470,10 +472,10 @@ async fn a_factor_under_a_retired_secret_refuses_until_an_operator_resets_it() {
     assert!(stranger.await.is_err());
 }
 
-/// The record was written, the user's flag was not, and nobody has seen the recovery codes: no login asks for a code of such
-/// an authenticator, so it keeps nobody from enrolling.
+/// The record was written, the user's flag was not, and the recovery codes were never shown. No
+/// login asks for a code of such an authenticator, so it does not prevent a new enrolment.
 #[tokio::test]
-async fn an_enrolment_that_did_not_come_to_its_end_is_begun_anew() {
+async fn an_incomplete_enrolment_can_be_started_again() {
     let world = world().await;
     let begun = world.otp.enroll(&world.alice).await.unwrap();
     let code = Totp::new().code(begun.secret(), world.clock.now());
@@ -489,9 +491,10 @@ async fn an_enrolment_that_did_not_come_to_its_end_is_begun_anew() {
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
-/// Accounts and codes may have two minds about how old a code may be: the stricter one speaks first.
+/// The settings of accounts and of one-time codes may differ on how old a code may be: the stricter
+/// one is checked first.
 #[tokio::test]
-async fn a_code_that_is_too_old_takes_nothing_away() {
+async fn a_code_that_is_too_old_removes_nothing() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let world = world_on(store.clone(), clock.clone()).await;
@@ -527,9 +530,9 @@ async fn a_code_that_is_too_old_takes_nothing_away() {
     first_step(&world, "/login").await;
 }
 
-/// A login of an hour ago is no reason to enrol somebody's telephone.
+/// A login of an hour ago does not permit an enrolment.
 #[tokio::test]
-async fn the_first_enrolment_takes_a_recent_login() {
+async fn the_first_enrolment_requires_a_recent_login() {
     let world = world().await;
     let pair = world.login().await;
     world.clock.advance(Duration::from_secs(5 * 60 + 1));
@@ -544,7 +547,7 @@ async fn the_first_enrolment_takes_a_recent_login() {
     );
 }
 
-/// Whoever logs in by a provider alone has no password to give again.
+/// A user who logs in only with a provider has no password to repeat.
 #[tokio::test]
 async fn a_login_with_a_provider_enrols_as_a_password_does() {
     let world = world().await;
@@ -565,18 +568,18 @@ async fn a_login_with_a_provider_enrols_as_a_password_does() {
     enroll(&world, &pair, &[]).await;
     first_step(&world, "/login").await;
     let late = post(&world.app(), "/otp/enroll", &headers_of(&pair), json!({})).await;
-    assert_eq!(late.status, 401, "from now on it takes a code");
+    assert_eq!(late.status, 401, "from now on a code is required");
 }
 
 #[tokio::test]
-async fn a_remembered_device_gives_no_code_until_password_or_authenticator_change() {
+async fn a_remembered_device_needs_no_code_until_password_or_authenticator_change() {
     let (world, phone) = enrolled().await;
     let remember = json!({ "remember": true });
     let challenge = first_step(&world, "/login").await;
     let without = second_step(&world, &challenge, &phone.code(&world), json!({})).await;
     assert!(
         without.cookie("__Host-remembered").is_none(),
-        "only who wishes so"
+        "only on request"
     );
     let challenge = first_step(&world, "/login").await;
     let answer = second_step(&world, &challenge, &phone.code(&world), remember).await;
@@ -606,7 +609,7 @@ async fn a_remembered_device_gives_no_code_until_password_or_authenticator_chang
         String::new(),
     )
     .await;
-    assert_eq!(me.json()["amr"], json!(["pwd"]), "it is no proof");
+    assert_eq!(me.json()["amr"], json!(["pwd"]), "it is not a factor");
     assert_eq!(with("__Host-remembered=made-up").await.status, 401);
     let device = remembered.cookie("__Host-device").unwrap();
     let value = device.split(['=', ';']).nth(1).unwrap();
@@ -615,9 +618,9 @@ async fn a_remembered_device_gives_no_code_until_password_or_authenticator_chang
         401
     );
     world.clock.advance(Duration::from_secs(30 * 86_400));
-    assert_eq!(with(&cookie).await.status, 401, "a month is over");
+    assert_eq!(with(&cookie).await.status, 401, "after a month");
 
-    // Another authenticator in its place.
+    // Another authenticator in place of the first.
     let challenge = first_step(&world, "/login").await;
     let answer = second_step(
         &world,
@@ -662,7 +665,8 @@ async fn a_remembered_device_gives_no_code_until_password_or_authenticator_chang
     );
 }
 
-/// Whichever call of the second step fails: 503, and never a login without its code; what was used up is used up.
+/// Each call of the second step fails once: 503, and never a login without its code. A code that
+/// was used stays used.
 #[tokio::test]
 async fn a_store_that_fails_at_the_second_step_is_503() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));

@@ -1,4 +1,4 @@
-//! What services learn of tokens that they were shown.
+//! What services learn about tokens that they introspect.
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,7 +39,7 @@ pub async fn ask(app: &axum::Router, path: &str, token: &str) -> Answer {
     .await
 }
 
-/// Asks as somebody who means a refresh token.
+/// Introspects a token with the hint that it is a refresh token.
 async fn ask_refresh(app: &axum::Router, token: &str) -> Value {
     let authorization = basic("billing", SECRET);
     let headers = [FORM, ("authorization", authorization.as_str())];
@@ -54,7 +54,7 @@ fn bare(pair: &Pair) -> &str {
 }
 
 #[tokio::test]
-async fn a_service_learns_what_a_token_is_worth_and_can_end_it() {
+async fn a_service_can_introspect_and_revoke_a_token() {
     let world = world().await;
     let app = with_service(&world);
     let (one, two) = (world.login().await, world.login().await);
@@ -72,7 +72,7 @@ async fn a_service_learns_what_a_token_is_worth_and_can_end_it() {
     assert_eq!(known["exp"], now + 900);
     assert!(known["jti"].is_string() && known["sid"].is_string());
     assert_eq!(known["aud"], "api");
-    // A service that lets in whatever is active is not shown a refresh token as something to let in.
+    // A service that admits every active token must not see a refresh token as active.
     assert_eq!(
         ask(&app, "/introspect", &one.refresh).await.json(),
         json!({ "active": false })
@@ -84,7 +84,7 @@ async fn a_service_learns_what_a_token_is_worth_and_can_end_it() {
     );
     assert!(refresh.get("token_type").is_none());
 
-    // A refresh token that was replaced is good for the grace of it, and then not.
+    // A replaced refresh token is valid within its grace, and then no longer.
     let next = Pair::of(&post(&app, "/refresh", &[], two.body()).await);
     assert_eq!(ask_refresh(&app, &two.refresh).await["active"], true);
     world.clock.advance(Duration::from_secs(11));
@@ -107,7 +107,7 @@ async fn a_service_learns_what_a_token_is_worth_and_can_end_it() {
         assert_eq!(ask(&app, "/revoke", worthless).await.status, 200);
     }
 
-    // By either token of a device both are ended, and no other device.
+    // Either token of a device revokes both of them, and no other device.
     assert_eq!(ask(&app, "/revoke", bare(&one)).await.status, 200);
     for token in [bare(&one), &one.refresh] {
         assert_eq!(ask(&app, "/introspect", token).await.json(), inactive);
@@ -161,9 +161,9 @@ async fn only_a_known_service_may_ask() {
     assert_eq!(
         post(&app, "/refresh", &[], pair.body()).await.status,
         200,
-        "nothing has ended"
+        "nothing was revoked"
     );
-    // Without a service there are no such routes.
+    // Without a service these routes do not exist.
     assert_eq!(ask(&world.app(), "/introspect", "x").await.status, 404);
     let refused = |id: &str, secret: &str| {
         let routes = AccountRoutes::builder(world.accounts.clone());
@@ -181,9 +181,9 @@ async fn only_a_known_service_may_ask() {
     );
 }
 
-/// Whether a store that is away says that a token is worth nothing: it does not.
+/// An unavailable store must not be reported as an invalid token.
 #[tokio::test]
-async fn a_store_that_is_away_says_nothing_of_a_token() {
+async fn an_unavailable_store_does_not_make_a_token_inactive() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store = Arc::new(ProbeStore::new(
         MemoryStore::new().with_clock(clock.clone()),

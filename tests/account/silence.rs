@@ -1,4 +1,5 @@
-//! Proves that nothing of a password, a token or a fingerprint is in a log or in a store, whatever is done with them.
+//! Checks that no part of a password, a token or a fingerprint is in a log or in a store, whatever
+//! is done with them.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -32,7 +33,7 @@ async fn send(app: &Router, method: &str, path: &str, bearer: &str, body: &Value
     (status, body)
 }
 
-/// The status, the cookies and the body of an answer.
+/// Returns the status, the cookies and the body of a response.
 async fn exchange(
     app: &Router,
     method: &str,
@@ -64,8 +65,8 @@ async fn exchange(
     )
 }
 
-/// Everything that clients do, well and badly; returns what must not be seen anywhere.
-async fn a_day(probe: &ProbeStore, app: &Router) -> Vec<String> {
+/// Does everything that clients do, correctly and wrongly. Returns what must not appear anywhere.
+async fn use_accounts(probe: &ProbeStore, app: &Router) -> Vec<String> {
     let mut secrets: Vec<String> = PASSWORDS.map(str::to_owned).into();
     let fingerprint = json!({ "screen": "swordfish pixels" });
     let login = |password: &str| json!({ "username": "alice", "password": password, "device_name": "phone", "fingerprint": fingerprint });
@@ -92,7 +93,8 @@ async fn a_day(probe: &ProbeStore, app: &Router) -> Vec<String> {
         pair["access_token"].as_str().unwrap().to_owned(),
         pair["refresh_token"].as_str().unwrap().to_owned(),
     ));
-    // What does not fit is quoted by whoever reads it, and may be a secret that a client wrote as a number.
+    // A deserializer quotes a value of the wrong type, which may be a secret that a client sent as
+    // a number.
     let number = json!({ "refresh_token": 481_516_234_213_u64 });
     assert_eq!(send(app, "POST", "/refresh", "", &number).await.0, 422);
     secrets.push("481516234213".to_owned());
@@ -126,7 +128,7 @@ async fn a_day(probe: &ProbeStore, app: &Router) -> Vec<String> {
         .0,
         204
     );
-    // A session, a device too many, a replayed token and guesses without end.
+    // A session, a device over the limit, a replayed token, and guesses until the lock.
     let (status, cookies, _) =
         exchange(app, "POST", "/session/login", "", &login(PASSWORDS[0])).await;
     assert_eq!(status, 204);
@@ -165,7 +167,7 @@ async fn a_day(probe: &ProbeStore, app: &Router) -> Vec<String> {
     secrets
 }
 
-/// An application of one user on `store`, and what happens on a day; returns what must not be seen anywhere.
+/// Runs an application of one user on `store`. Returns what must not appear anywhere.
 async fn an_application(probe: &ProbeStore, store: &Arc<dyn Store>) -> Vec<String> {
     let secret = MasterSecret::generate();
     let cost = Cost::Argon2id {
@@ -223,8 +225,8 @@ async fn an_application(probe: &ProbeStore, store: &Arc<dyn Store>) -> Vec<Strin
     let app = Router::new()
         .route("/me", me)
         .merge(routes::accounts(accounts));
-    let mut secrets = a_day(probe, &app).await;
-    // A token that is used again when its successor has long been given out.
+    let mut secrets = use_accounts(probe, &app).await;
+    // A token that is used again long after its successor was issued.
     let stolen = hasty.issue(Grant::new("bob", Claims::new())).await.unwrap();
     let token = stolen.refresh_token.expose();
     let next = hasty.refresh(token, None).await.unwrap();
@@ -233,7 +235,7 @@ async fn an_application(probe: &ProbeStore, store: &Arc<dyn Store>) -> Vec<Strin
     secrets
 }
 
-/// What lies in a store, as somebody finds it who has stolen its disk.
+/// The content of each store, as an attacker finds it on a stolen disk.
 async fn on_every_store() -> Vec<(&'static str, Vec<String>, Vec<Vec<u8>>)> {
     let mut found = Vec::new();
     let (probe, store) = shared(ProbeStore::new(MemoryStore::new()));
@@ -293,7 +295,7 @@ fn no_password_token_or_fingerprint_is_in_a_log_or_in_a_store() {
 #[ignore = "the body of a child process"]
 fn in_a_process_of_its_own() {
     let log = Log::default();
-    // For the whole process, with what others log by the crate `log`, as fred does.
+    // For the whole process, with what other crates log through `log`, as fred does.
     tracing_subscriber::fmt()
         .with_max_level(Level::TRACE)
         .with_ansi(false)
@@ -316,20 +318,20 @@ fn in_a_process_of_its_own() {
         "device_evicted",
         "throttled",
     ] {
-        assert!(log.contains(code), "the log was looked at, and has {code}");
+        assert!(log.contains(code), "the log contains {code}");
     }
     assert!(log.contains("request refused"));
-    // Those who do the work for the stores have been heard, too.
+    // The drivers of the stores have logged as well.
     for other in ["sqlx", "fred"] {
         assert!(log.contains(other), "{other} has logged nothing");
     }
     for (store, secrets, values) in found {
         assert!(secrets.len() > 12 && !values.is_empty(), "{store}");
         let size: usize = values.iter().map(Vec::len).sum();
-        assert!(size > 1_000, "{store}: {size} bytes were looked at");
+        assert!(size > 1_000, "{store}: {size} bytes were searched");
         for secret in secrets.iter().filter(|secret| secret.len() >= 9) {
             let decoded = URL_SAFE_NO_PAD.decode_to_vec(secret.as_bytes());
-            // As it was sent, the bytes that it stands for, and either of them as hexadecimal digits.
+            // As it was sent, as the bytes that it encodes, and either of them in hexadecimal.
             let mut forms = vec![secret.clone().into_bytes()];
             forms.extend(decoded.ok().filter(|bytes| bytes.len() >= 9));
             let hex = |bytes: &Vec<u8>| {
@@ -339,7 +341,10 @@ fn in_a_process_of_its_own() {
             forms.extend(forms.clone().iter().map(hex));
             for form in &forms {
                 let is_in = |text: &[u8]| text.windows(form.len()).any(|part| part == form);
-                assert!(!is_in(log.as_bytes()), "{store}: the log has {secret:?}");
+                assert!(
+                    !is_in(log.as_bytes()),
+                    "{store}: the log contains {secret:?}"
+                );
                 assert!(
                     !values.iter().any(|value| is_in(value)),
                     "{store} holds {secret:?}"

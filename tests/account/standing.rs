@@ -1,4 +1,4 @@
-//! Users who are disabled, removed, or change while they are logged in.
+//! Users who are disabled, removed, or changed while they are logged in.
 
 use std::{
     sync::{
@@ -21,11 +21,11 @@ use tower_jam::{
 
 use super::{support::stores, world::*};
 
-/// Users whose table can be away, and who are counted as they are read.
+/// Users whose table can be unavailable, and whose reads are counted.
 struct Table {
     inner: Arc<dyn Users<Claims>>,
     is_away: Mutex<bool>,
-    /// Met by the next reading when it has read, and again before it returns.
+    /// The next read waits here once after it has read, and again before it returns.
     hold: Mutex<Option<Arc<Barrier>>>,
     reads: AtomicUsize,
 }
@@ -83,7 +83,7 @@ impl Users<Claims> for Table {
     }
 }
 
-/// The page of a session, which says what the handler is told of its roles.
+/// A page behind a session that shows the roles that the handler sees.
 fn page(sessions: &Sessions<Claims>) -> Router {
     let roles = get(|identity: Identity| async move { identity.roles().join(",") });
     let page = Router::new().route("/page", roles);
@@ -107,7 +107,8 @@ async fn session_cookie(world: &World) -> String {
     cookie.split(';').next().unwrap().to_owned()
 }
 
-/// Two nodes with near-caches on each store that has nodes, one behind a near-cache of its own elsewhere.
+/// Two nodes with near-caches on each store that has nodes, one behind a near-cache of its own
+/// elsewhere.
 async fn nodes() -> Vec<(&'static str, [World; 2], Arc<Table>, stores::Backend)> {
     let manual = Arc::new(ManualClock::at(SystemClock.now()));
     let clock: Arc<dyn Clock> = manual.clone();
@@ -169,7 +170,7 @@ async fn a_disabled_user_is_logged_out_everywhere_and_cannot_log_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_role_is_lost_in_sessions_after_five_minutes_or_at_once_when_told() {
+async fn a_removed_role_leaves_sessions_after_five_minutes_or_at_once_when_notified() {
     for (name, [one, two], table, _backend) in nodes().await {
         let cookie = session_cookie(&one).await;
         let page = page(&two.sessions);
@@ -181,7 +182,7 @@ async fn a_lost_role_is_lost_in_sessions_after_five_minutes_or_at_once_when_told
         assert_eq!(
             table.reads(),
             reads,
-            "{name}: a young snapshot is not read again"
+            "{name}: a recent snapshot is not read again"
         );
 
         one.users.set_roles(&one.alice, ["reader"]).await.unwrap();
@@ -195,7 +196,7 @@ async fn a_lost_role_is_lost_in_sessions_after_five_minutes_or_at_once_when_told
         eventually(async || see(&page, &cookie).await.text == "owner").await;
         assert_eq!(table.reads(), reads + 2, "{name}");
 
-        // Without a word to the engines: gone within five minutes all the same.
+        // Without an invalidation, the engines notice within five minutes all the same.
         one.users.set_disabled(&one.alice, true).await.unwrap();
         one.clock.advance(Duration::from_secs(300));
         assert_eq!(see(&page, &cookie).await.status, 401, "{name}");
@@ -203,19 +204,23 @@ async fn a_lost_role_is_lost_in_sessions_after_five_minutes_or_at_once_when_told
         assert_eq!(
             see(&page, &cookie).await.status,
             401,
-            "{name}: it has ended"
+            "{name}: it was revoked"
         );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_table_that_is_away_is_503_and_logs_nobody_out() {
+async fn an_unavailable_user_table_is_503_and_logs_no_user_out() {
     for (name, [one, two], table, _backend) in nodes().await {
         let cookie = session_cookie(&one).await;
         let page = page(&two.sessions);
         assert_eq!(see(&page, &cookie).await.status, 200, "{name}");
         table.set_away(true);
-        assert_eq!(see(&page, &cookie).await.status, 200, "{name}: not due");
+        assert_eq!(
+            see(&page, &cookie).await.status,
+            200,
+            "{name}: not yet required"
+        );
         one.clock.advance(Duration::from_secs(300));
         assert_eq!(see(&page, &cookie).await.status, 503, "{name}");
         table.set_away(false);
@@ -223,9 +228,9 @@ async fn a_user_table_that_is_away_is_503_and_logs_nobody_out() {
     }
 }
 
-/// With an age of nothing, every request reads the user, and writes only what has changed.
+/// With a maximum age of zero, every request reads the user, and writes only what has changed.
 #[tokio::test(flavor = "multi_thread")]
-async fn with_no_age_at_all_the_next_request_knows() {
+async fn with_a_maximum_age_of_zero_the_next_request_notices() {
     let world = world().await;
     let table = Table::new(world.users.clone());
     let sessions = Sessions::builder(
@@ -253,10 +258,10 @@ async fn with_no_age_at_all_the_next_request_knows() {
     assert_eq!(table.reads(), 10);
 }
 
-/// A request that has read the user before the change writes nothing over it, and does not take the word of the
-/// change for one that it has heeded.
+/// A request that read the user before the change does not overwrite it, and does not treat the
+/// invalidation of the change as processed.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_reading_overtakes_the_word_that_a_user_has_changed() {
+async fn no_stale_read_overwrites_the_change_of_a_user() {
     let first = world().await;
     let table = Table::new(first.users.clone());
     let world = first.shared.node(&first.store, |_| table.clone());
@@ -282,7 +287,7 @@ async fn no_reading_overtakes_the_word_that_a_user_has_changed() {
             assert_eq!(
                 see(&page, &cookie).await.text,
                 role,
-                "another request knows"
+                "another request has noticed"
             );
         }
         barrier.wait().await;
@@ -291,9 +296,9 @@ async fn no_reading_overtakes_the_word_that_a_user_has_changed() {
     }
 }
 
-/// A login that read the user before the change writes an old role, which does not stay.
+/// A login that read the user before the change writes an old role, which does not last.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_under_way_does_not_keep_the_role_that_it_read() {
+async fn a_login_in_progress_does_not_keep_the_role_that_it_read() {
     let world = world().await;
     let page = page(&world.sessions);
     for round in 0..50 {
@@ -314,7 +319,7 @@ async fn a_login_under_way_does_not_keep_the_role_that_it_read() {
 }
 
 #[tokio::test]
-async fn engines_that_do_not_belong_together_are_an_error() {
+async fn engines_that_do_not_match_are_an_error() {
     let world = world().await;
     let builder = || {
         let (users, pairs) = (world.users.clone(), world.accounts.pairs().clone());
@@ -344,11 +349,14 @@ async fn engines_that_do_not_belong_together_are_an_error() {
     assert_eq!(error.setting(), "otp");
 }
 
-/// Until it holds, or for as long as a near-cache may be behind.
+/// Retries until it holds, for as long as a near-cache may be stale.
 async fn eventually(holds: impl AsyncFn() -> bool) {
     let deadline = std::time::Instant::now() + Duration::from_secs(5);
     while !holds().await {
-        assert!(std::time::Instant::now() < deadline, "it never came");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the condition never held"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

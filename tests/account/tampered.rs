@@ -1,4 +1,5 @@
-//! A party that can write to the store: what it can delete and bring back, and what it can never make.
+//! An attacker with write access to the store: what it can delete and restore, and what it can
+//! never forge.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +16,7 @@ use super::{
     world::*,
 };
 
-/// A store whose owner remembers all keys, and changes what is under them.
+/// A store that records all keys, so that the test can change their entries.
 #[derive(Debug)]
 struct Owned {
     inner: MemoryStore,
@@ -23,7 +24,7 @@ struct Owned {
 }
 
 impl Owned {
-    /// Puts `value` under `key` as if it had been there all the time.
+    /// Overwrites the value under `key`, as an attacker with access to the store would.
     async fn overwrite(&self, key: &StoreKey, value: Vec<u8>) {
         let entry = self.inner.get(key).await.unwrap().unwrap();
         let write = Write::new(value, entry.expires_at);
@@ -89,7 +90,7 @@ async fn owned() -> (Arc<Owned>, World) {
     (store, world)
 }
 
-/// Every single bit, and every cut: none of them is a record.
+/// Every value with one bit flipped or the end cut off: none of them is a valid record.
 fn damages(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let flips = (0..value.len()).map(|at| {
         let mut changed = value.to_vec();
@@ -101,7 +102,7 @@ fn damages(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
+async fn a_device_record_that_was_changed_or_moved_refreshes_no_token() {
     let (store, world) = owned().await;
     let bob = world
         .users
@@ -111,14 +112,16 @@ async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
         .unwrap();
     let pair = world.login().await;
     let [alice_key] = &store.of("account")[..] else {
-        panic!("one record");
+        panic!("expected one record");
     };
     let genuine = store.value(alice_key).await;
 
-    // Readable as it once was, its subject could be replaced by another user's.
+    // If a record were readable in its former form, its subject could be replaced by another
+    // user's.
     let replaced = String::from_utf8_lossy(&genuine).contains(&world.alice);
-    assert!(!replaced, "the subject is not there to be replaced");
-    // The id of its key, after the format and the id of the one device: another key may be at another node.
+    assert!(!replaced, "the record contains no plain subject to replace");
+    // The id of its key, after the format and the id of the one device: another key may exist on
+    // another node.
     let of_another_key = 18..22;
     for (at, damaged) in damages(&genuine).enumerate() {
         store.overwrite(alice_key, damaged).await;
@@ -141,7 +144,7 @@ async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
     }
     assert!(world.count(EventKind::RecordUnreadable) >= genuine.len());
 
-    // Bob's record in Alice's place, and hers in his.
+    // Bob's record in the place of Alice's, and the reverse.
     let grant = tower_jam::Grant::new(bob.as_str(), tower_jam::Claims::new());
     let his = world.accounts.pairs().issue(grant).await.unwrap();
     let bob_key = store.of("account").pop().unwrap();
@@ -154,14 +157,14 @@ async fn a_device_record_that_was_changed_or_moved_refreshes_as_nobody() {
         let refused = post(&world.app(), "/refresh", &[], body).await;
         assert_eq!(refused.status, 401);
     }
-    // What is restored is what it was.
+    // A restored record is what it was.
     store.overwrite(alice_key, genuine).await;
     let kept = post(&world.app(), "/refresh", &[], pair.body()).await;
     assert_eq!(kept.status, 200, "{}", kept.text);
 }
 
 #[tokio::test]
-async fn a_device_record_that_does_not_open_keeps_nobody_out() {
+async fn a_device_record_that_cannot_be_opened_locks_no_user_out() {
     let (store, world) = owned().await;
     let pair = world.login().await;
     let key = store.of("account").remove(0);
@@ -182,7 +185,7 @@ async fn a_device_record_that_does_not_open_keeps_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_pending_login_that_was_made_or_changed_in_the_store_is_none() {
+async fn a_pending_login_that_was_forged_or_changed_in_the_store_is_rejected() {
     let (store, world) = owned().await;
     let pair = world.login().await;
     let phone = enroll(&world, &pair, &[]).await;
@@ -200,17 +203,17 @@ async fn a_pending_login_that_was_made_or_changed_in_the_store_is_none() {
         assert_eq!(refused.status, 401, "{}", refused.text);
         assert_eq!(refused.json()["error"], "challenge_over");
     }
-    // Somebody's pending login under another text: its place is part of what is sealed.
+    // A pending login under another id: the key of the entry is part of what is sealed.
     let other = first_step(&world, "/login").await;
-    let place = store.of("login-challenge").pop().unwrap();
-    store.overwrite(&place, genuine.clone()).await;
+    let challenge_key = store.of("login-challenge").pop().unwrap();
+    store.overwrite(&challenge_key, genuine.clone()).await;
     assert_eq!(second(&other).await.json()["error"], "challenge_over");
     store.overwrite(&key, genuine).await;
     assert_eq!(second(&challenge).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_user_record_that_was_changed_or_moved_logs_nobody_in() {
+async fn a_user_record_that_was_changed_or_moved_accepts_no_login() {
     let (store, world) = owned().await;
     let bob = world
         .users
@@ -218,7 +221,7 @@ async fn a_user_record_that_was_changed_or_moved_logs_nobody_in() {
     bob.await.unwrap().unwrap();
     for namespace in ["user", "user-name"] {
         let [alice, bob] = &store.of(namespace)[..] else {
-            panic!("two of {namespace}");
+            panic!("expected two entries of {namespace}");
         };
         let genuine = store.value(alice).await;
         let shown = String::from_utf8_lossy(&genuine).into_owned();
@@ -240,7 +243,8 @@ async fn a_user_record_that_was_changed_or_moved_logs_nobody_in() {
     }
 }
 
-/// A user of a retired secret says so, and one of an accepted secret is sealed anew as it logs in.
+/// A user under a retired secret is reported as such, and one under an accepted secret is sealed
+/// again at the login.
 #[tokio::test]
 async fn users_move_to_the_active_secret_as_they_log_in() {
     use tower_jam::{
@@ -261,17 +265,17 @@ async fn users_move_to_the_active_secret_as_they_log_in() {
     let both = users(&new.clone().accept(&old));
     assert!(both.read(&alice).await.unwrap().is_some());
     let found = users(&new).read(&alice).await;
-    assert!(found.is_err(), "reading alone writes nothing");
+    assert!(found.is_err(), "a read alone writes nothing");
     assert!(both.find("alice").await.unwrap().is_some());
     let found = users(&new).find("alice").await.unwrap().unwrap();
     assert_eq!(found.grant.subject(), alice);
     assert!(users(&old).find("alice").await.is_err());
 }
 
-/// Mallory has a session and can write to the store. The secret of a session is its holder's, so it must not be all
-/// that a record is sealed with.
+/// Mallory has a session and can write to the store. The holder of a session knows its secret, so a
+/// record must not be sealed with that alone.
 #[tokio::test]
-async fn the_holder_of_a_session_makes_no_record_of_another_user() {
+async fn the_holder_of_a_session_cannot_forge_a_record_of_another_user() {
     use aws_lc_rs::{
         aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
         hkdf,
@@ -291,7 +295,7 @@ async fn the_holder_of_a_session_makes_no_record_of_another_user() {
     assert!(world.sessions.get(text).await.unwrap().is_some());
     let key = store.of("session").pop().unwrap();
     let mut value = store.value(&key).await;
-    // As the format says: format, hash, length, head, and the sealed rest, without the mark.
+    // The format: format byte, hash, length, head, and the sealed rest, without the mark.
     value[0] &= 0x7f;
     let length = u32::from_be_bytes(value[33..37].try_into().unwrap()) as usize;
     let head = String::from_utf8(value[37..37 + length].to_vec()).unwrap();
@@ -352,9 +356,9 @@ async fn a_record_of_remembered_devices_that_was_changed_or_moved_remembers_none
     assert_eq!(login_again().await, 200);
 }
 
-/// What the application keeps of a user says nothing of what that user may do, in a token as in a session.
+/// Data that the application stores with a user grants nothing, in a token as in a session.
 #[tokio::test]
-async fn a_profile_with_members_of_authority_grants_none() {
+async fn a_profile_with_members_like_roles_grants_none() {
     use tower_jam::{Claims, Grant};
 
     let (_, world) = owned().await;

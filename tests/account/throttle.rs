@@ -1,4 +1,4 @@
-//! The throttle through its public API: budgets, windows, devices, races, and a store that fails.
+//! The throttle through its public API: budgets, windows, devices, races, and a failing store.
 
 use std::{
     net::IpAddr,
@@ -24,7 +24,7 @@ struct World {
     store: Arc<ProbeStore>,
     throttle: Throttle,
     secret: MasterSecret,
-    told: Arc<Mutex<Vec<Event>>>,
+    recorded: Arc<Mutex<Vec<Event>>>,
 }
 
 const WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -38,10 +38,10 @@ impl World {
         let clock = Arc::new(ManualClock::default());
         let (store, shared) = shared(probe(MemoryStore::new().with_clock(clock.clone())));
         let secret = MasterSecret::generate();
-        let told = Arc::new(Mutex::new(Vec::new()));
+        let recorded = Arc::new(Mutex::new(Vec::new()));
         let events = Events::to({
-            let told = Arc::clone(&told);
-            move |event| told.lock().unwrap().push(event.clone())
+            let recorded = Arc::clone(&recorded);
+            move |event| recorded.lock().unwrap().push(event.clone())
         });
         let env = Env::new("self", shared, &secret).with_clock(clock.clone());
         let throttle = Throttle::builder(&env.with_events(events)).build();
@@ -50,7 +50,7 @@ impl World {
             store,
             throttle,
             secret,
-            told,
+            recorded,
         }
     }
 
@@ -87,7 +87,7 @@ fn wait(answer: Result<impl Sized, Rejection>) -> u64 {
 }
 
 #[tokio::test]
-async fn ten_failures_use_up_what_a_network_has_until_their_window_ends() {
+async fn ten_failures_use_up_the_budget_of_a_network_until_the_window_ends() {
     let world = World::new();
     world.fail("alice", "192.0.2.3", None).await.unwrap();
     world.clock.advance(Duration::from_secs(60));
@@ -97,7 +97,7 @@ async fn ten_failures_use_up_what_a_network_has_until_their_window_ends() {
     assert_eq!(wait(world.fail("alice", "192.0.2.3", None).await), last);
     assert!(world.fail("bob", "192.0.2.3", None).await.is_ok());
     assert!(world.fail("alice", "192.0.2.4", None).await.is_ok());
-    // Trying on prolongs nothing: the wait only becomes less.
+    // Further attempts do not extend the wait: it only gets shorter.
     for _ in 0..20 {
         world
             .clock
@@ -115,7 +115,8 @@ async fn ten_failures_use_up_what_a_network_has_until_their_window_ends() {
     );
 }
 
-/// Strangers do not lock a user out of new devices with ten guesses: it takes ten networks and a hundred.
+/// Strangers do not lock a user out of new devices with ten guesses: that takes ten networks and a
+/// hundred guesses.
 #[tokio::test]
 async fn an_account_has_a_budget_for_all_networks_together() {
     let world = World::new();
@@ -137,7 +138,7 @@ async fn an_account_has_a_budget_for_all_networks_together() {
 }
 
 #[tokio::test]
-async fn what_is_over_the_budget_writes_nothing() {
+async fn attempts_over_the_budget_write_nothing() {
     let world = World::new();
     world.fail_times(10, "alice", "192.0.2.2", None).await;
     let written = world.store.written().len();
@@ -145,7 +146,7 @@ async fn what_is_over_the_budget_writes_nothing() {
         wait(world.fail("alice", "192.0.2.2", None).await);
     }
     assert_eq!(world.store.written().len(), written);
-    // So the address has paid for nothing either.
+    // So nothing was taken from the budget of the address either.
     let mut names = 0;
     while world
         .fail(&format!("user{names}"), "192.0.2.2", None)
@@ -157,7 +158,7 @@ async fn what_is_over_the_budget_writes_nothing() {
     assert_eq!(names, 90);
 }
 
-/// Whoever has a /56 or a /48 chooses among many addresses of a /64 each, and shares a larger budget.
+/// The owner of a /56 or a /48 can choose among many /64s, which share a larger budget.
 #[tokio::test]
 async fn households_and_sites_have_budgets_too() {
     for (network, attempts) in [
@@ -180,7 +181,7 @@ async fn households_and_sites_have_budgets_too() {
     }
 }
 
-/// What was given back is no entry any more: nobody fills a store with successes.
+/// An attempt that was refunded leaves no entry, so that successful logins cannot fill a store.
 #[tokio::test]
 async fn a_success_leaves_no_counter_of_failures() {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
@@ -192,18 +193,19 @@ async fn a_success_leaves_no_counter_of_failures() {
         let attempt = throttle.attempt("alice", address, None).await.unwrap();
         attempt.give_back().await;
     }
-    // One counts the work of the account.
+    // One entry counts the work of the account.
     assert!(
         format!("{store:?}").contains(r#""throttle": 1"#),
         "{store:?}"
     );
 }
 
-/// The window ended between the looks at it and the additions, which then counted for nothing: fifty of fifty passed.
+/// Regression: the window ended between the reads and the additions, which then did not count:
+/// fifty of fifty passed.
 #[tokio::test]
-async fn a_window_that_ends_in_the_middle_makes_no_budget_free() {
+async fn a_window_that_ends_midway_frees_no_budget() {
     let world = World::new();
-    let store = Arc::new(Slow {
+    let store = Arc::new(SlowStore {
         inner: MemoryStore::new().with_clock(world.clock.clone()),
         waiting: AtomicUsize::new(0),
         gate: Semaphore::new(4),
@@ -232,7 +234,7 @@ async fn a_window_that_ends_in_the_middle_makes_no_budget_free() {
         passed.extend(guess.await.unwrap());
     }
     assert_eq!(passed.len(), 10);
-    // Nor does the next window begin below zero when they are given back.
+    // The next window must not begin below zero when they are refunded.
     for attempt in passed {
         attempt.give_back().await;
     }
@@ -249,13 +251,13 @@ async fn a_window_that_ends_in_the_middle_makes_no_budget_free() {
 
 /// A [`MemoryStore`] whose additions wait at a gate.
 #[derive(Debug)]
-struct Slow {
+struct SlowStore {
     inner: MemoryStore,
     waiting: AtomicUsize,
     gate: Semaphore,
 }
 
-impl Store for Slow {
+impl Store for SlowStore {
     fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
         self.inner.get(key)
     }
@@ -297,7 +299,7 @@ async fn a_success_costs_nothing() {
             .unwrap();
         attempt.give_back().await;
     }
-    // And does not wipe out the failures of others.
+    // The failures of others stay counted.
     world.fail_times(9, "alice", "192.0.2.1", None).await;
     let attempt = world
         .throttle
@@ -309,10 +311,10 @@ async fn a_success_costs_nothing() {
     wait(world.fail("alice", "192.0.2.1", None).await);
 }
 
-/// An attempt begun in one window and given back in the next would leave that one with more attempts than its
-/// budget.
+/// An attempt that begins in one window and is refunded in the next must not add to the budget of
+/// the next.
 #[tokio::test]
-async fn what_is_given_back_late_is_no_credit() {
+async fn a_late_refund_is_no_credit() {
     let world = World::new();
     let mut attempts = Vec::new();
     for _ in 0..10 {
@@ -374,11 +376,11 @@ async fn a_known_device_is_not_locked_out_by_others() {
     }
     wait(world.fail("carol", "192.0.2.1", None).await);
 
-    // Behind the same address, too; but with a budget.
+    // A known device behind the same address has a budget too.
     world.fail_times(10, "alice", "192.0.2.1", device).await;
     wait(world.fail("alice", "192.0.2.1", device).await);
     wait(world.fail("alice", "192.0.2.8", device).await);
-    // Another device of alice's has its own.
+    // Another device of alice has its own budget.
     let other = world.throttle.device_token("alice");
     assert!(
         world
@@ -389,7 +391,7 @@ async fn a_known_device_is_not_locked_out_by_others() {
 }
 
 #[tokio::test]
-async fn a_device_helps_nobody_else() {
+async fn a_device_token_helps_no_other_user() {
     let world = World::new();
     let of_alice = world.throttle.device_token("alice");
     world.fail_times(10, "bob", "192.0.2.2", None).await;
@@ -401,7 +403,8 @@ async fn a_device_helps_nobody_else() {
     ] {
         wait(world.fail("bob", "192.0.2.2", Some(token)).await);
     }
-    // A made-up token is absence: it falls under the account's budget and not under one of its own.
+    // A forged token counts as none: it falls under the account's budget and not under one of its
+    // own.
     for i in 0..10 {
         world
             .fail("carol", "192.0.2.3", Some(&format!("{i:A>55}")))
@@ -426,9 +429,9 @@ async fn a_device_helps_nobody_else() {
     );
 }
 
-/// Of a hundred at once no more are evaluated than the budget has, whoever comes first.
+/// Of a hundred attempts at once, no more are evaluated than the budget allows, in any order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_attempts_at_once_are_ten() {
+async fn of_a_hundred_attempts_at_once_ten_are_evaluated() {
     for round in 0..20 {
         let world = Arc::new(World::on(if round % 2 == 0 {
             ProbeStore::new
@@ -454,7 +457,7 @@ async fn a_hundred_attempts_at_once_are_ten() {
             }
         }
         assert_eq!(allowed.len(), 10);
-        // Those that were refused left no trace: when all the others succeed, nothing has been taken.
+        // The rejected attempts left no trace: when all the others succeed, the budget is whole.
         for attempt in allowed {
             attempt.give_back().await;
         }
@@ -463,9 +466,9 @@ async fn a_hundred_attempts_at_once_are_ten() {
     }
 }
 
-/// Wherever its caller vanishes, an attempt is never given for free.
+/// Wherever its caller is cancelled, an attempt is never free.
 #[tokio::test]
-async fn a_caller_who_vanishes_gains_nothing() {
+async fn a_cancelled_caller_gains_nothing() {
     for polls in 0..20 {
         let world = World::on(ProbeStore::pausing);
         let mut evaluated = 0;
@@ -475,7 +478,7 @@ async fn a_caller_who_vanishes_gains_nothing() {
             evaluated += usize::from(matches!(answer, Some(Ok(_))));
         }
         assert!(evaluated <= 10, "{evaluated} after {polls} polls");
-        // Giving back what was abandoned half-way gives nothing twice.
+        // Refunding an abandoned attempt refunds nothing twice.
         let world = World::on(ProbeStore::pausing);
         for _ in 0..5 {
             let attempt = world
@@ -494,9 +497,10 @@ async fn a_caller_who_vanishes_gains_nothing() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_503_and_lets_nobody_guess() {
+async fn a_failing_store_is_503_and_permits_no_guess() {
     let world = World::new();
-    // Ten calls, four looks and three additions of two, and each fails once, with its answer lost or not made at all.
+    // Ten calls: four reads and three additions of two. Each fails once, executed with its answer
+    // lost, or not executed at all.
     for call in 1..=10 {
         for loses_answer in [false, true] {
             world.store.fail_at(call, loses_answer);
@@ -511,7 +515,7 @@ async fn a_store_that_fails_is_503_and_lets_nobody_guess() {
         assert_eq!(refused.status(), 503);
     }
     world.store.set_down(false);
-    // A login that was right is not undone by a store that goes away after it; the attempt stays taken.
+    // A correct login is not undone by a store that fails after it; the attempt stays counted.
     let attempt = world
         .throttle
         .attempt("bob", ip("192.0.2.2"), None)
@@ -548,18 +552,18 @@ async fn nodes_share_their_counters_and_purposes_do_not() {
 }
 
 #[tokio::test]
-async fn each_refusal_is_told_once_and_names_nobody() {
+async fn each_rejection_has_one_event_without_a_name() {
     let world = World::new();
     world.fail_times(10, "alice", "192.0.2.1", None).await;
-    assert!(world.told.lock().unwrap().is_empty());
+    assert!(world.recorded.lock().unwrap().is_empty());
     wait(world.fail("alice", "192.0.2.1", None).await);
-    let told = world.told.lock().unwrap();
-    assert_eq!(told.len(), 1);
+    let recorded = world.recorded.lock().unwrap();
+    assert_eq!(recorded.len(), 1);
     assert_eq!(
-        (told[0].kind, &told[0].subject),
+        (recorded[0].kind, &recorded[0].subject),
         (EventKind::Throttled, &None)
     );
-    let shown = format!("{:?} {:?}", world.throttle, told);
+    let shown = format!("{:?} {:?}", world.throttle, recorded);
     assert!(
         !shown.contains("alice") && !shown.contains("192.0.2"),
         "{shown}"

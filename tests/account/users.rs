@@ -53,7 +53,7 @@ fn settings(pool: PgPool) -> PostgresUsersBuilder<Person> {
 }
 
 #[tokio::test]
-async fn a_user_is_found_by_the_columns_that_were_named() {
+async fn a_user_is_found_by_the_configured_columns() {
     let (_, pool) = table().await;
     let users = users_of_persons(pool);
     let alice = users.find("alice@acme.dev").await.unwrap().unwrap();
@@ -65,7 +65,7 @@ async fn a_user_is_found_by_the_columns_that_were_named() {
     assert_eq!(
         carol.password_hash.expose(),
         "",
-        "who has no password has no hash"
+        "a user without a password has no hash"
     );
 
     for nobody in [
@@ -84,14 +84,14 @@ async fn a_user_is_found_by_the_columns_that_were_named() {
     }
     assert!(
         users.find("twin@acme.dev").await.is_err(),
-        "of two nobody knows which"
+        "two rows are ambiguous"
     );
     assert!(users.find("eve@acme.dev").await.unwrap().is_some());
 }
 
-/// Compared as text, an id of another type is looked for in the whole table.
+/// If an id of another type were compared as text, PostgreSQL would scan the whole table.
 #[tokio::test]
-async fn an_id_whose_type_is_told_is_found_by_its_index() {
+async fn an_id_with_a_stated_type_is_found_by_its_index() {
     let (url, pool) = table().await;
     let users = settings(pool.clone()).id_type("bigint").build().unwrap();
     let alice = users.read("1").await.unwrap().unwrap();
@@ -128,7 +128,8 @@ async fn an_id_whose_type_is_told_is_found_by_its_index() {
     assert!(plan.join(" ").contains("Index"), "{plan:?}");
 }
 
-/// A row of a real table has reset tokens, telephone numbers and columns that happen to be called as claims are.
+/// A real table has reset tokens, telephone numbers, and columns that happen to be named like
+/// claims.
 #[tokio::test]
 async fn only_named_columns_are_read_and_only_the_roles_column_grants_roles() {
     let (url, pool) = table().await;
@@ -175,7 +176,7 @@ async fn only_named_columns_are_read_and_only_the_roles_column_grants_roles() {
     }
     assert!(!plain.identity().unwrap().has_role("root"));
 
-    // A user who has a role logs in, and a column that is called as a claim grants nothing.
+    // A user who has a role logs in, and a column named like a claim grants nothing.
     let columns = ["full_name", "roles", "scope"];
     let users = settings().user_columns(columns).roles_column("groups");
     let named = logged_in(users.build().unwrap()).await;
@@ -209,10 +210,7 @@ async fn a_user_is_disabled_by_its_column_and_removed() {
     let without = PostgresUsers::<Claims>::builder(pool, "app.people").id_column("Id");
     let without = without.name_column("email").password_column("secret_hash");
     let refused = without.build().unwrap().set_disabled("2", true).await;
-    assert!(
-        refused.is_err(),
-        "nobody is disabled who is only said to be"
-    );
+    assert!(refused.is_err(), "the table cannot store it");
 }
 
 #[tokio::test]
@@ -236,7 +234,7 @@ async fn of_two_new_hashes_at_once_one_is_stored() {
 }
 
 #[tokio::test]
-async fn names_that_are_none_are_refused_and_a_missing_table_is_an_error() {
+async fn invalid_names_are_refused_and_a_missing_table_is_an_error() {
     let (_, pool) = table().await;
     for odd in [
         "",
@@ -260,7 +258,7 @@ async fn names_that_are_none_are_refused_and_a_missing_table_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_an_error_in_time() {
+async fn an_unavailable_server_is_an_error_in_time() {
     let mut server = Server::start(&[]);
     let pool = PgPool::connect(&server.url("postgres")).await.unwrap();
     let users = PostgresUsers::<Person>::builder(pool, "people")
@@ -272,7 +270,7 @@ async fn a_server_that_is_away_is_an_error_in_time() {
     assert!(began.elapsed() < std::time::Duration::from_secs(4));
 }
 
-/// PostgreSQL puts the row that it refuses into the DETAIL of its error.
+/// PostgreSQL quotes the row that it rejects in the DETAIL of its error.
 #[tokio::test]
 async fn an_error_of_the_table_quotes_nothing_of_its_rows() {
     let (url, pool) = table().await;
@@ -290,15 +288,15 @@ async fn an_error_of_the_table_quotes_nothing_of_its_rows() {
     for (id, old) in [("1", "hash of alice"), ("4", "a")] {
         let error = users.replace_hash(id, old, new).await.unwrap_err();
         let rejection = tower_jam::Rejection::from(error);
-        let mut told = format!("{rejection:?} {rejection}");
+        let mut text = format!("{rejection:?} {rejection}");
         let mut source = std::error::Error::source(&rejection);
         while let Some(cause) = source {
-            told = format!("{told} {cause:?} {cause}");
+            text = format!("{text} {cause:?} {cause}");
             source = cause.source();
         }
-        assert!(told.contains("SQLSTATE"), "{told}");
+        assert!(text.contains("SQLSTATE"), "{text}");
         for secret in ["argon2id", "c2FsdA", "aGFzaA", "alice", "Alice"] {
-            assert!(!told.contains(secret), "{secret}: {told}");
+            assert!(!text.contains(secret), "{secret}: {text}");
         }
     }
 }

@@ -33,7 +33,7 @@ pub const PASSWORD: &str = "correct horse, battery";
 pub const ISSUER: &str = "https://auth.acme.dev";
 pub const WRONG: &str = "incorrect horse, battery";
 
-/// An application with alice in it.
+/// An application with the user alice.
 pub struct World {
     pub clock: Arc<ManualClock>,
     pub users: Arc<StoreUsers<Claims>>,
@@ -47,7 +47,7 @@ pub struct World {
     pub shared: Shared,
 }
 
-/// The least that argon2 takes, so that a hundred logins are quick.
+/// The least memory that argon2 accepts, so that a hundred logins are quick.
 pub const CHEAP_KIB: u32 = 8;
 
 pub fn passwords(memory_kib: u32) -> Passwords {
@@ -88,11 +88,11 @@ pub async fn world_at(store: Arc<dyn Store>, clock: Arc<ManualClock>, memory_kib
     shared.node(&store, |users| users)
 }
 
-/// What the nodes of an application share, the store aside.
+/// What the nodes of an application share, except the store.
 #[derive(Clone)]
 pub struct Shared {
     pub secret: MasterSecret,
-    /// Of the one-time codes, if it is another.
+    /// The secret of the one-time codes, if it is a separate one.
     pub otp_secret: Option<MasterSecret>,
     ring: KeyRing,
     alice: String,
@@ -102,7 +102,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// A node of the application, whose accounts see the users through `seen`.
+    /// A node of the application, whose accounts read the users through `seen`.
     pub fn node(
         &self,
         store: &Arc<dyn Store>,
@@ -114,8 +114,8 @@ impl Shared {
             store.clone(),
             &self.secret,
         )));
-        let heard = Arc::clone(&self.events);
-        let told = Events::to(move |event: &Event| heard.lock().unwrap().push(event.clone()));
+        let recorded = Arc::clone(&self.events);
+        let sink = Events::to(move |event: &Event| recorded.lock().unwrap().push(event.clone()));
         let jwt = Jwt::builder(self.ring.clone())
             .issuer(ISSUER)
             .audience("api")
@@ -125,7 +125,7 @@ impl Shared {
         let found = seen(users.clone());
         let reread = account::user_reader(found.clone());
         let pairs = TokenPairs::builder(
-            &Env::new(ISSUER, store.clone(), &self.secret).with_events(told.clone()),
+            &Env::new(ISSUER, store.clone(), &self.secret).with_events(sink.clone()),
             jwt,
             reread,
         )
@@ -140,14 +140,14 @@ impl Shared {
         let throttle = Throttle::builder(
             &Env::new(ISSUER, store.clone(), &self.secret)
                 .with_clock(clock.clone())
-                .with_events(told.clone()),
+                .with_events(sink.clone()),
         )
         .build();
         let secret = self.otp_secret.as_ref().unwrap_or(&self.secret);
         let otp = Otp::builder(
             &Env::new(ISSUER, store.clone(), secret)
                 .with_clock(clock.clone())
-                .with_events(told.clone()),
+                .with_events(sink.clone()),
             "Acme",
         )
         .build()
@@ -155,7 +155,7 @@ impl Shared {
         let accounts = Accounts::builder(
             &Env::new(ISSUER, store.clone(), secret)
                 .with_clock(clock.clone())
-                .with_events(told),
+                .with_events(sink),
             found,
             passwords.clone(),
             throttle,
@@ -212,7 +212,7 @@ impl World {
         events.iter().filter(|event| event.kind == kind).count()
     }
 
-    pub fn asked(&self, password: &str) -> Credentials {
+    pub fn credentials(&self, password: &str) -> Credentials {
         Credentials {
             name: "alice".to_owned(),
             password: Secret::new(password.to_owned()),

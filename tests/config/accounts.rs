@@ -1,4 +1,5 @@
-//! Accounts of the facade: the routes from login to logout, in front of every engine that a file can name.
+//! Accounts of the facade: the routes from login to logout, with every engine that a file can
+//! configure.
 
 use std::{sync::Arc, time::Duration};
 
@@ -57,7 +58,7 @@ async fn site() -> Site {
     site_with(&[]).await
 }
 
-/// With these variables of the environment in addition.
+/// With these environment variables in addition.
 async fn site_with(changes: &[(&str, &str)]) -> Site {
     let key = Key::generate(Algorithm::EdDsa)
         .unwrap()
@@ -75,7 +76,7 @@ async fn site_with(changes: &[(&str, &str)]) -> Site {
         .build()
         .await
         .unwrap();
-    // Without users of the application's own, they are in the store.
+    // Without a table of the application, the users are in the store.
     let passwords = jam.passwords().unwrap();
     let password = passwords.check_new(PASSWORD).await.unwrap();
     let hash = passwords.hash(&password).await.unwrap();
@@ -107,9 +108,9 @@ impl Site {
     }
 }
 
-/// Behind a proxy that the table `throttle` counts, each of its clients is an address of its own.
+/// Behind a proxy that the table `throttle` trusts, each of its clients has an address of its own.
 #[tokio::test]
-async fn the_clients_of_a_proxy_are_told_apart() {
+async fn the_clients_of_a_proxy_are_distinguished() {
     for (proxies, status) in [("0", 429), ("1", 401)] {
         let site = site_with(&[("JAM__THROTTLE__TRUSTED_PROXIES", proxies)]).await;
         for number in 0..6 {
@@ -128,7 +129,7 @@ async fn the_clients_of_a_proxy_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_pair_lives_from_its_login_to_its_logout() {
+async fn a_pair_lasts_from_login_to_logout() {
     let site = site().await;
     assert_eq!(site.get("/me", &[]).await, 401);
     let pair = site.login().await;
@@ -151,7 +152,7 @@ async fn a_pair_lives_from_its_login_to_its_logout() {
 }
 
 #[tokio::test]
-async fn a_session_lives_from_its_login_to_its_logout() {
+async fn a_session_lasts_from_login_to_logout() {
     let site = site().await;
     let entered = post(&site.app, "/session/login", &[], login("alice", PASSWORD)).await;
     assert_eq!(entered.status, 204, "{}", entered.text);
@@ -169,7 +170,7 @@ async fn a_session_lives_from_its_login_to_its_logout() {
     assert_eq!(site.get("/page", &[("cookie", cookie)]).await, 401);
 }
 
-/// The table `throttle`: by account, by address, and by a device that has been there.
+/// The table `throttle`: by account, by address, and by a known device.
 #[tokio::test]
 async fn attempts_are_limited_as_the_table_says() {
     let site = site().await;
@@ -231,9 +232,9 @@ async fn a_device_is_known_for_as_long_as_the_table_says() {
     }
 }
 
-/// The tables `otp` and `passwords`: two steps, and none on a device that is remembered.
+/// The tables `otp` and `passwords`: two steps, and none on a remembered device.
 #[tokio::test]
-async fn a_login_takes_a_code_of_the_table_s_kind() {
+async fn a_login_accepts_a_code_as_configured() {
     let site = site().await;
     let pair = site.login().await;
     let own = pair.authorization();
@@ -279,7 +280,7 @@ async fn a_login_takes_a_code_of_the_table_s_kind() {
         let status = if is_asked { 401 } else { 200 };
         assert_eq!(again.status, status, "{}", again.text);
     }
-    // The facade's guard is of the same engine.
+    // The facade's guard has the same engine.
     drop(site.jam.otp_guard().unwrap());
 }
 
@@ -295,17 +296,17 @@ async fn a_new_password_is_as_long_as_the_table_says() {
     assert_eq!(
         site.get("/me", &pair.authorization()).await,
         401,
-        "it ended"
+        "the session was revoked"
     );
 }
 
-/// The setting `bind`: another browser's refresh.
+/// The setting `bind`: a refresh by another browser.
 #[tokio::test]
 async fn a_refresh_with_another_fingerprint_is_refused() {
     let site = site().await;
-    let mut asked = login("alice", PASSWORD);
-    asked["fingerprint"] = json!({ "cores": 8 });
-    let pair = Pair::of(&post(&site.app, "/login", &[], asked).await);
+    let mut body_of_login = login("alice", PASSWORD);
+    body_of_login["fingerprint"] = json!({ "cores": 8 });
+    let pair = Pair::of(&post(&site.app, "/login", &[], body_of_login).await);
     let refresh = async |cores: Value| {
         let body = json!({ "refresh_token": pair.refresh, "fingerprint": { "cores": cores } });
         post(&site.app, "/refresh", &[], body).await.status

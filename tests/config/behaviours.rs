@@ -64,10 +64,10 @@ const BASIC: Texts = Texts {
     url: "redis://127.0.0.1:$REDIS_PORT/0",
 };
 
-/// What an instance must be made of: the algorithm, and the second audience; or what it says instead.
+/// What an instance must consist of: the algorithm and the second audience, or the expected error.
 type Expected = Result<(Algorithm, &'static str), &'static str>;
 
-/// What it is about, the texts, the variables, and what is expected.
+/// The name of the case, the texts, the variables, and the expected result.
 type Case<'a> = (&'a str, Texts, &'a [(&'a str, &'a str)], Expected);
 
 #[tokio::test]
@@ -182,8 +182,8 @@ async fn check(what: &str, built: Result<Jam, ConfigError>, expected: Expected, 
     let (algorithm, second) = match expected {
         Ok(expected) => expected,
         Err(words) => {
-            let said = built.unwrap_err().to_string();
-            assert!(said.ends_with(words), "{what}: {said}");
+            let message = built.unwrap_err().to_string();
+            assert!(message.ends_with(words), "{what}: {message}");
             return;
         }
     };
@@ -216,7 +216,7 @@ async fn check(what: &str, built: Result<Jam, ConfigError>, expected: Expected, 
 }
 
 #[tokio::test]
-async fn a_file_without_variables_is_what_it_says() {
+async fn a_file_without_variables_is_read_literally() {
     let server = redis::Server::shared();
     let url: &'static str = format!("{}/0", server.url()).leak();
     let key: &'static str = SECRET.clone().leak();
@@ -229,7 +229,7 @@ async fn a_file_without_variables_is_what_it_says() {
 }
 
 #[test]
-fn a_file_that_is_missing_or_of_no_known_format_is_told() {
+fn a_file_that_is_missing_or_of_unknown_format_is_an_error() {
     for (name, words) in [
         ("nonexistent.toml", "there is no such file"),
         ("nonexistent.yml", "there is no such file"),
@@ -250,7 +250,7 @@ fn a_file_that_is_missing_or_of_no_known_format_is_told() {
     }
 }
 
-/// A value, which stays as it was.
+/// The value itself is not changed.
 #[tokio::test]
 async fn a_value_is_a_configuration_as_well() {
     let value = json!({ "issuer": "https://auth.acme.dev", "audience": ["api", "${EXTRA:-admin}"],

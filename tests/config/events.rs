@@ -1,4 +1,4 @@
-//! What `JamBuilder::events` is given hears of every engine.
+//! The sink of `JamBuilder::events` receives the events of every engine.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use tower_jam::{
 use crate::world::{SECRET, alice, instance};
 
 #[tokio::test]
-async fn the_events_of_every_engine_are_told() {
+async fn every_engine_sends_its_events() {
     let key = Key::generate(Algorithm::EdDsa)
         .unwrap()
         .to_pkcs8_pem()
@@ -28,10 +28,10 @@ async fn the_events_of_every_engine_are_told() {
         "oauth2": { "providers": { "github": { "client_id": "id", "client_secret": "s",
             "redirect_url": "https://acme.dev/oauth/github/callback" } } },
     }));
-    let heard = Arc::new(Mutex::new(Vec::new()));
+    let codes = Arc::new(Mutex::new(Vec::new()));
     let events = Events::to({
-        let heard = Arc::clone(&heard);
-        move |event: &Event| heard.lock().unwrap().push(event.kind.code())
+        let codes = Arc::clone(&codes);
+        move |event: &Event| codes.lock().unwrap().push(event.kind.code())
     });
     let builder = Jam::builder(Config::value(&config).load().unwrap()).events(events);
     let jam: Jam = builder.build().await.unwrap();
@@ -60,16 +60,20 @@ async fn the_events_of_every_engine_are_told() {
     assert!(login.is_err());
     let origin = tower_jam::account::Origin::new("192.0.2.1".parse().unwrap());
     for _ in 0..2 {
-        let asked = tower_jam::account::Credentials {
+        let credentials = tower_jam::account::Credentials {
             name: "nobody".to_owned(),
             password: tower_jam::Secret::new("wrong".to_owned()),
         };
         let device = tower_jam::account::NewDevice::default();
-        let login = jam.accounts().unwrap().login(&asked, &origin, device).await;
+        let login = jam
+            .accounts()
+            .unwrap()
+            .login(&credentials, &origin, device)
+            .await;
         assert!(login.is_err());
     }
 
-    let heard = heard.lock().unwrap();
+    let codes = codes.lock().unwrap();
     for code in [
         "session_started",
         "session_logged_out",
@@ -79,8 +83,8 @@ async fn the_events_of_every_engine_are_told() {
         "unknown_user",
         "throttled",
     ] {
-        assert!(heard.contains(&code), "{code} is not among {heard:?}");
+        assert!(codes.contains(&code), "{code} is missing in {codes:?}");
     }
-    let revoked = heard.iter().filter(|code| **code == "token_revoked");
-    assert_eq!(revoked.count(), 2, "{heard:?}");
+    let revoked = codes.iter().filter(|code| **code == "token_revoked");
+    assert_eq!(revoked.count(), 2, "{codes:?}");
 }

@@ -1,4 +1,5 @@
-//! Files that nobody would write, or that somebody wrote to do harm: each ends with an error, soon, and quotes nothing.
+//! Unusual and malicious files: each ends with an error, in bounded time, and the error quotes
+//! nothing.
 
 use std::{
     fs,
@@ -14,10 +15,10 @@ use tower_jam::{
 
 use crate::{
     support::process::Folder,
-    world::{SECRET, alice, build, instance, story},
+    world::{SECRET, alice, build, error_chain, instance},
 };
 
-fn said(text: &str, format: Format) -> String {
+fn message(text: &str, format: Format) -> String {
     let began = Instant::now();
     let loaded = Config::text(text, format).variables([("X", "y")]).load();
     assert!(
@@ -25,11 +26,11 @@ fn said(text: &str, format: Format) -> String {
         "{:?}",
         began.elapsed()
     );
-    loaded.map_or_else(|error| story(&error), |_| "nothing".to_owned())
+    loaded.map_or_else(|error| error_chain(&error), |_| "nothing".to_owned())
 }
 
 #[test]
-fn a_key_that_stands_twice_is_refused_in_every_format() {
+fn a_duplicate_key_is_refused_in_every_format() {
     for (text, format, line) in [
         (
             "{\"issuer\": \"hunter1\",\n\"issuer\": \"hunter2\"}",
@@ -45,21 +46,21 @@ fn a_key_that_stands_twice_is_refused_in_every_format() {
         ("issuer: hunter1\nissuer: hunter2\n", Format::Yaml, 2),
         ("issuer = 'hunter1'\nissuer = 'hunter2'\n", Format::Toml, 2),
     ] {
-        let said = said(text, format);
+        let message = message(text, format);
         let words = format!(
             "is not valid {}: see line {line}",
             format!("{format:?}").to_uppercase()
         );
-        assert!(said.contains(&words), "{said}");
-        assert!(!said.contains("hunter"), "{said}");
+        assert!(message.contains(&words), "{message}");
+        assert!(!message.contains("hunter"), "{message}");
     }
-    // The same key of two tables is two keys.
+    // The same key in two tables is no duplicate.
     let two = r#"{"otp": {"service": "a"}, "session": {"idle": "1h"}, "jwt": {"accept": [{"kid": "a"}, {"kid": "a"}]}}"#;
-    assert_eq!(said(two, Format::Json), "nothing");
+    assert_eq!(message(two, Format::Json), "nothing");
 }
 
 #[test]
-fn what_is_empty_is_refused_where_somebody_may_have_meant_the_defaults() {
+fn an_empty_value_is_refused_where_defaults_could_be_meant() {
     let words = "is empty: set a value, write `{}` for a table of defaults, or remove the key";
     for (text, format, setting) in [
         ("otp:\n", Format::Yaml, "otp"),
@@ -73,10 +74,10 @@ fn what_is_empty_is_refused_where_somebody_may_have_meant_the_defaults() {
         (r#"{"throttle": null}"#, Format::Json, "throttle"),
         ("[jwt]\nttl = nan\n", Format::Toml, "jwt.ttl"),
     ] {
-        let said = said(text, format);
+        let message = message(text, format);
         assert!(
-            said.starts_with(&format!("setting `{setting}`: {words}")),
-            "{said}"
+            message.starts_with(&format!("setting `{setting}`: {words}")),
+            "{message}"
         );
     }
     for (text, format) in [
@@ -85,9 +86,9 @@ fn what_is_empty_is_refused_where_somebody_may_have_meant_the_defaults() {
         ("# nothing\n", Format::Yaml),
         (r#"{"jam": null}"#, Format::Json),
     ] {
-        assert_eq!(said(text, format), "nothing", "{text}");
+        assert_eq!(message(text, format), "nothing", "{text}");
     }
-    // A value of the program's says by nothing that something is not set, as `Option` does.
+    // In a value of the program, null means that a setting is not set, as `None` does.
     assert!(
         Config::value(&json!({ "otp": null, "jwt": { "kid": null } }))
             .load()
@@ -96,7 +97,7 @@ fn what_is_empty_is_refused_where_somebody_may_have_meant_the_defaults() {
 }
 
 #[test]
-fn what_is_deep_wide_or_long_ends_with_an_error() {
+fn a_document_that_is_deep_wide_or_long_ends_with_an_error() {
     for depth in [200, 10_000, 100_000] {
         let lists = "[".repeat(depth) + &"]".repeat(depth);
         let tables = "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth);
@@ -111,8 +112,11 @@ fn what_is_deep_wide_or_long_ends_with_an_error() {
             (format!("{keys} = 1"), Format::Toml),
             (format!("[{keys}]"), Format::Toml),
         ] {
-            let said = said(&text, format);
-            assert!(said.contains(": see line 1"), "{depth} {format:?}: {said}");
+            let message = message(&text, format);
+            assert!(
+                message.contains(": see line 1"),
+                "{depth} {format:?}: {message}"
+            );
         }
     }
     let key = "x".repeat(1_000_000);
@@ -121,54 +125,57 @@ fn what_is_deep_wide_or_long_ends_with_an_error() {
         (format!("{{\"{key}\": 1}}"), Format::Json),
     ] {
         let began = Instant::now();
-        assert!(said(&text, format).contains("unknown setting"));
+        assert!(message(&text, format).contains("unknown setting"));
         assert!(
             began.elapsed() < Duration::from_secs(1),
             "{:?}",
             began.elapsed()
         );
     }
-    // A billion of them.
+    // A billion strings.
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for n in 1..10 {
         let ten = vec![format!("*a{}", n - 1); 10].join(", ");
         bomb += &format!("a{n}: &a{n} [{ten}]\n");
     }
-    assert!(said(&bomb, Format::Yaml).contains("is not valid YAML"));
+    assert!(message(&bomb, Format::Yaml).contains("is not valid YAML"));
     for format in [Format::Toml, Format::Yaml, Format::Json] {
         let long = format!("# {}", "x".repeat(1 << 20));
-        assert!(said(&long, format).contains("is longer than 1 MiB"));
+        assert!(message(&long, format).contains("is longer than 1 MiB"));
     }
     let wide = "a: &a {x: y}\nb:\n".to_owned() + &"  <<: *a\n".repeat(2);
-    assert_ne!(said(&wide, Format::Yaml), "nothing");
+    assert_ne!(message(&wide, Format::Yaml), "nothing");
 }
 
 #[test]
-fn a_tag_an_anchor_or_a_second_document_brings_nothing_in() {
+fn a_tag_an_anchor_or_a_second_document_adds_nothing() {
     let folder = Folder::new("tags");
     let secret = folder.path().join("secret");
     fs::write(&secret, "hunter2").unwrap();
     let include = format!("issuer: !include {}\n", secret.display());
-    assert!(!said(&include, Format::Yaml).contains("hunter2"));
-    let two = said("issuer: a\n---\nissuer: b\n", Format::Yaml);
+    assert!(!message(&include, Format::Yaml).contains("hunter2"));
+    let two = message("issuer: a\n---\nissuer: b\n", Format::Yaml);
     assert!(two.contains("is not valid YAML"), "{two}");
-    // A merged setting is one of the table that it is merged into.
-    let merged = said("jwt: &a\n  leeway: 5s\nsession:\n  <<: *a\n", Format::Yaml);
+    // A merged setting belongs to the table that it is merged into.
+    let merged = message("jwt: &a\n  leeway: 5s\nsession:\n  <<: *a\n", Format::Yaml);
     assert!(
         merged.starts_with("setting `session.leeway`: unknown setting"),
         "{merged}"
     );
 }
 
-/// Variables are looked for in values: a key is what it says.
+/// Variables are expanded in values only: a key is literal.
 #[test]
 fn a_dollar_in_a_key_is_a_dollar() {
-    let said = said("$X: 1\n", Format::Yaml);
-    assert!(said.starts_with("setting `$X`: unknown setting"), "{said}");
+    let message = message("$X: 1\n", Format::Yaml);
+    assert!(
+        message.starts_with("setting `$X`: unknown setting"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
-async fn a_configuration_that_is_no_file_is_told() {
+async fn a_configuration_that_is_not_a_file_is_an_error() {
     let folder = Folder::new("nofile");
     let inner = folder.path().join("inner.toml");
     fs::create_dir(&inner).unwrap();
@@ -184,7 +191,7 @@ async fn a_configuration_that_is_no_file_is_told() {
         let error = Jam::<Claims>::from_file(&path).unwrap_err();
         assert_eq!(error.to_string(), format!("{}: {words}", path.display()));
     }
-    // It does not end, so it is not read to its end.
+    // The file has no end, so it is not read to its end.
     #[cfg(target_os = "linux")]
     {
         let zeros = folder.path().join("zeros.json");
@@ -200,7 +207,7 @@ async fn a_configuration_that_is_no_file_is_told() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_no_file_is_told() {
+async fn a_key_that_is_not_a_file_is_an_error() {
     let folder = Folder::new("nokey");
     let binary = folder.path().join("binary");
     fs::write(&binary, [&[0xff, 0xfe][..], &[7; 40]].concat()).unwrap();
@@ -248,9 +255,10 @@ async fn a_key_that_is_no_file_is_told() {
     );
 }
 
-/// A text's last line end is an editor's. What is no text is taken whole, whatever its last byte is.
+/// The last line end of a text is removed, since editors add it. A file that is not text is used
+/// whole, whatever its last byte is.
 #[tokio::test]
-async fn a_secret_in_a_file_is_what_is_in_it() {
+async fn a_secret_in_a_file_is_its_exact_content() {
     let folder = Folder::new("ends");
     let path = folder.path().join("secret");
     let random = [&[0xff; 7][..], SECRET.as_bytes(), b" \t\n"].concat();
@@ -279,9 +287,9 @@ async fn a_secret_in_a_file_is_what_is_in_it() {
     }
 }
 
-/// To other keys, space around them is nothing.
+/// Whitespace around other keys is ignored.
 #[tokio::test]
-async fn space_around_a_key_in_a_file_is_no_part_of_it() {
+async fn whitespace_around_a_key_in_a_file_is_ignored() {
     let folder = Folder::new("space");
     let path = folder.path().join("key");
     let pair = Key::generate(Algorithm::Es256).unwrap();
@@ -312,7 +320,7 @@ async fn space_around_a_key_in_a_file_is_no_part_of_it() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn every_file_with_a_secret_is_looked_at_and_none_without() {
+async fn the_permissions_of_every_file_with_a_secret_are_checked_and_of_no_other() {
     use std::os::unix::fs::PermissionsExt;
 
     use crate::support::log::Log;
@@ -379,9 +387,9 @@ async fn every_file_with_a_secret_is_looked_at_and_none_without() {
     }
 }
 
-/// No span of time is so long that an engine falls over it.
+/// No duration is so long that an engine panics.
 #[tokio::test]
-async fn the_longest_spans_are_refused_or_taken() {
+async fn the_longest_durations_are_refused_or_accepted() {
     let longest = "18446744073709551615ms";
     for (more, table) in [
         (json!({ "session": { "absolute": longest } }), "session"),
@@ -418,13 +426,13 @@ async fn the_longest_spans_are_refused_or_taken() {
                 continue;
             }
         };
-        // An error is as good as a token; what matters is that there is an answer.
+        // An error is as good as a token; what matters is that there is no panic.
         let _ = jam.session_create(alice()).await.map(|_| ());
         let _ = jam.jwt_create_token(alice()).await.map(|_| ());
         let _ = jam.paseto_create(alice()).await.map(|_| ());
         let _ = jam.pairs().unwrap().issue(alice()).await.map(|_| ());
         let _ = jam.otp_verify_code("alice", "000000").await.map(|_| ());
     }
-    let beyond = said("session: { idle: 99999999999999999999d }", Format::Yaml);
+    let beyond = message("session: { idle: 99999999999999999999d }", Format::Yaml);
     assert!(beyond.contains("is not a duration"), "{beyond}");
 }

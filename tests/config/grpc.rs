@@ -1,4 +1,4 @@
-//! The facade in tonic: its layers around a server, and itself in the methods.
+//! The facade in tonic: its layers around a server, and the facade itself in the methods.
 
 use std::{
     convert::Infallible,
@@ -19,7 +19,7 @@ use tower_jam::{Identity, Jam, layer::GrpcResponder};
 
 use crate::world::{SECRET, alice, built, instance};
 
-/// A method that asks the facade, which it finds in its request, for a token of its caller's.
+/// A method that uses the facade in its request to issue a token for its caller.
 async fn renew(request: tonic::Request<()>) -> Result<tonic::Response<String>, Status> {
     let jam = request.extensions().get::<Jam>();
     let jam = jam.ok_or_else(|| Status::internal("no facade"))?;
@@ -69,7 +69,7 @@ async fn a_method_finds_the_facade_behind_its_layers() {
 
 /// The same layer in axum, where a handler takes the facade as an argument.
 #[tokio::test]
-async fn a_handler_takes_the_facade_behind_its_layer() {
+async fn a_handler_extracts_the_facade_behind_its_layer() {
     let jam = built(&instance(json!({}))).await;
     let begin = async |jam: Jam| jam.session_create(alice()).await.map(|session| session.id);
     let app: Router = Router::new().route("/", get(begin));
@@ -85,7 +85,7 @@ async fn a_handler_takes_the_facade_behind_its_layer() {
     assert!(!format!("{:?}", jam.extension()).contains(SECRET.as_str()));
 }
 
-/// A gRPC service of one method, as `tonic-build` would write it.
+/// A gRPC service of one method, as `tonic-build` would generate it.
 #[derive(Clone)]
 struct Renewer;
 

@@ -1,4 +1,4 @@
-//! Two instances in one file, in one store: what one keeps is not there for the other.
+//! Two instances in one file, with one store: the entries of one do not exist for the other.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     world::{alice, instance},
 };
 
-async fn are_apart(store: Value) {
+async fn assert_separate(store: Value) {
     let table = instance(json!({ "store": store }));
     let document =
         json!({ "jam": table, "site": table, "auth": { "admin": table }, "auth_admin": table });
@@ -36,11 +36,11 @@ async fn are_apart(store: Value) {
         }
         one.store().take(&counter).await.unwrap();
     }
-    // Each ends its own alone.
+    // Each revokes only its own.
     for one in &all {
         assert_eq!(one.session_clear("alice").await.unwrap(), 1, "{store}");
     }
-    // What is to be shared is said to be.
+    // State is shared only if the file says so.
     let mut shared = document;
     shared["jam"]["store"]["prefix"] = json!("both");
     shared["site"]["store"]["prefix"] = json!("both");
@@ -62,11 +62,11 @@ async fn are_apart(store: Value) {
 #[tokio::test]
 async fn instances_are_apart_on_redis() {
     let url = redis::Server::shared().database();
-    are_apart(json!({ "type": "redis", "url": url })).await;
+    assert_separate(json!({ "type": "redis", "url": url })).await;
 }
 
 #[tokio::test]
 async fn instances_are_apart_on_postgres() {
     let url = postgres::Server::shared().database().await;
-    are_apart(json!({ "type": "postgres", "url": url })).await;
+    assert_separate(json!({ "type": "postgres", "url": url })).await;
 }

@@ -1,4 +1,4 @@
-//! Keys as JWKs: which setting takes them, and what they say of themselves.
+//! Keys as JWKs: which setting accepts them, and which of their members are used.
 
 use serde_json::{Value, json};
 use tower_jam::{Algorithm, Key};
@@ -16,7 +16,7 @@ fn public(key: &Key) -> Value {
     key.public_jwk().unwrap()
 }
 
-/// Without what it says of its algorithm.
+/// The JWK without the members that state its algorithm.
 fn silent(jwk: &str) -> String {
     let mut jwk: Value = serde_json::from_str(jwk).unwrap();
     jwk.as_object_mut().unwrap().remove("alg");
@@ -29,7 +29,7 @@ async fn refused(table: Value) -> String {
 }
 
 #[tokio::test]
-async fn an_accepted_jwk_is_for_the_algorithm_that_it_says() {
+async fn an_accepted_jwk_has_the_algorithm_that_it_states() {
     let active = Key::generate(Algorithm::EdDsa).unwrap();
     let ec = Key::generate(Algorithm::Es256).unwrap();
     let shared = Key::generate(Algorithm::Hs256).unwrap();
@@ -58,7 +58,7 @@ async fn an_accepted_jwk_is_for_the_algorithm_that_it_says() {
             &edwards,
             json!({ "public_key": public(&edwards).to_string() }),
         ),
-        // It says none: that of the first key, or the one that is set.
+        // It states none: the algorithm of the first key, or the configured one.
         (
             &rsa,
             &rsa,
@@ -72,9 +72,10 @@ async fn an_accepted_jwk_is_for_the_algorithm_that_it_says() {
     ] {
         let table = json!({ "private_key": private(first), "accept": [accepted] });
         let jam = built(&instance(json!({ "jwt": table }))).await;
-        let name = match key.algorithm().is_symmetric() {
-            true => "secret_key",
-            false => "private_key",
+        let name = if key.algorithm().is_symmetric() {
+            "secret_key"
+        } else {
+            "private_key"
         };
         let mut own = json!({ name: private(key) });
         if let Some(kid) = accepted.get("kid") {
@@ -125,7 +126,7 @@ async fn a_shared_secret_as_a_jwk_is_a_secret_key_and_no_other() {
     let error = refused(json!({ "secret_key": pair })).await;
     let reason = "ES256 requires a key pair, but a secret is set";
     assert_eq!(error, format!("setting `jwt.secret_key`: {reason}"));
-    // Random bytes that begin as a JWK does.
+    // Random bytes that begin like a JWK.
     let secret = format!("{{{}", "5f0c9b".repeat(8));
     built(&instance(
         json!({ "jwt": { "alg": "HS256", "secret_key": secret } }),

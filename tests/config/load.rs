@@ -1,4 +1,4 @@
-//! What a configuration may say, and what it is told when it may not.
+//! What a configuration may contain, and the errors for everything else.
 
 use std::{env, fs, path::PathBuf};
 
@@ -31,7 +31,7 @@ async fn refused(loader: Loader) -> String {
     error.to_string()
 }
 
-/// How long the tokens of `jam` live, in seconds.
+/// The lifetime of the tokens of `jam`, in seconds.
 async fn life(jam: &Jam) -> u64 {
     let token = jam
         .jwt_create_token(Grant::new("alice", Claims::new()))
@@ -45,29 +45,29 @@ async fn life(jam: &Jam) -> u64 {
 fn jwt(more: Value) -> Value {
     let mut jwt = json!({ "alg": "HS256", "secret_key": SECRET });
     let Value::Object(more) = more else {
-        panic!("settings are a table");
+        panic!("settings must be a table");
     };
     jwt.as_object_mut().unwrap().extend(more);
     json!({ "issuer": "https://auth.acme.dev", "audience": "api", "jwt": jwt })
 }
 
-/// One table more.
+/// Adds a table to a configuration.
 fn with(mut config: Value, more: Value) -> Value {
     let Value::Object(more) = more else {
-        panic!("settings are a table");
+        panic!("settings must be a table");
     };
     config.as_object_mut().unwrap().extend(more);
     config
 }
 
-/// A provider's table, good but for `more`.
+/// A valid table of a provider, with `more` added.
 fn provider(name: &str, more: Value) -> Value {
     let good = json!({ "client_id": "id", "client_secret": "s", "redirect_url": "https://acme.dev/callback" });
     json!({ "oauth2": { "providers": { (name): with(good, more) } } })
 }
 
 #[tokio::test]
-async fn three_formats_say_the_same() {
+async fn three_formats_are_equivalent() {
     let folder = folder("formats");
     let texts = [
         ("a.toml", format!("[jam]\nissuer = 'i'\naudience = ['api', 'b']\n[jam.jwt]\nalg = 'HS256'\nsecret_key = '{SECRET}'\nttl = '2m'\n")),
@@ -103,14 +103,14 @@ async fn variables_have_three_forms_and_a_dollar_is_two() {
         .await
         .unwrap();
     assert_eq!(jam.jwt().unwrap().keys().active().kid(), "a$b");
-    // What a variable holds is taken as it is.
+    // The content of a variable is used as it is.
     let loader = Config::value(&jwt(json!({ "kid": "$KID" }))).variables([("KID", "$TTL")]);
     let jam: Jam = Jam::builder(loader.load().unwrap()).build().await.unwrap();
     assert_eq!(jam.jwt().unwrap().keys().active().kid(), "$TTL");
 }
 
 #[tokio::test]
-async fn variables_stand_in_lists_and_in_tables_within_tables() {
+async fn variables_are_expanded_in_lists_and_nested_tables() {
     let (old, new) = (
         Key::generate(Algorithm::EdDsa).unwrap(),
         Key::generate(Algorithm::EdDsa).unwrap(),
@@ -197,7 +197,7 @@ async fn an_empty_table_is_an_instance_without_engines() {
         assert!(jam.jwt().is_err() && jam.sessions().is_err() && jam.accounts().is_err());
     }
     assert!(built(Config::text("", Format::Yaml)).await.is_ok());
-    // An engine whose defaults do needs a table all the same.
+    // An engine needs its table, even if all of its settings have defaults.
     assert!(
         built(Config::text("[session]", Format::Toml))
             .await
@@ -208,7 +208,7 @@ async fn an_empty_table_is_an_instance_without_engines() {
 }
 
 #[tokio::test]
-async fn numbers_and_truth_may_be_texts() {
+async fn numbers_and_booleans_may_be_strings() {
     let value = json!({ "session": {}, "otp": { "service": "acme", "digits": "$DIGITS" }, "passwords": { "rehash": "false" } });
     let loader = Config::value(&value).variables([("DIGITS", "8")]);
     let jam: Jam = Jam::builder(loader.load().unwrap()).build().await.unwrap();
@@ -216,9 +216,9 @@ async fn numbers_and_truth_may_be_texts() {
     assert_eq!(jam.otp_code(&secret, Some(59)).unwrap().expose().len(), 8);
 }
 
-/// Each of these ends the start, and is told in exactly these words.
+/// Each of these prevents the start, with exactly these words.
 #[tokio::test]
-async fn a_setting_that_does_not_fit_ends_the_start() {
+async fn an_invalid_setting_prevents_the_start() {
     let pair = Key::generate(Algorithm::Es256).unwrap();
     let pem = pair.to_pkcs8_pem().unwrap().expose().clone();
     let public = pair.public_jwk().unwrap().to_string();
@@ -694,19 +694,19 @@ async fn a_setting_that_does_not_fit_ends_the_start() {
     ];
     let mut wrong = Vec::new();
     for (value, words) in &cases {
-        let said = match built(Config::value(value)).await {
+        let message = match built(Config::value(value)).await {
             Ok(_) => "nothing".to_owned(),
             Err(error) => error.to_string(),
         };
-        if said != *words {
-            wrong.push(format!("said     {said}\nexpected {words}"));
+        if message != *words {
+            wrong.push(format!("said     {message}\nexpected {words}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test]
-async fn files_are_named_and_nothing_in_them_is_quoted() {
+async fn files_are_named_and_never_quoted() {
     let folder = folder("files");
     let texts = [
         (
@@ -758,10 +758,10 @@ async fn files_are_named_and_nothing_in_them_is_quoted() {
         }
         let error = built(Config::file(&path)).await.unwrap_err();
         assert_eq!(error.file(), path.to_str());
-        let said = error
+        let message = error
             .to_string()
             .replace(&format!("{}/", folder.display()), "");
-        assert!(said.starts_with(words), "{said}");
+        assert!(message.starts_with(words), "{message}");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
     fs::remove_dir_all(folder).unwrap();
@@ -788,7 +788,7 @@ async fn keys_and_secrets_come_from_files_beside_the_configuration() {
         .await
         .unwrap();
     drop(jam);
-    // What was kept outlives the process, and so does the secret that it is read with.
+    // The stored entries survive the process, and so does the secret that they are read with.
     let jam = built(Config::file(&path)).await.unwrap();
     assert!(
         jam.session_get(session.token.expose())
@@ -819,9 +819,9 @@ async fn secrets_are_not_shown() {
     assert_eq!(text, "setting `jwt`: expected a table, found a string");
 }
 
-/// What building it says in the log, which has no secret in it.
+/// What building an instance logs. The log must contain no secret.
 #[cfg(unix)]
-async fn heard(loader: Loader) -> String {
+async fn logged_by(loader: Loader) -> String {
     let log = Log::default();
     let _guard = log.listen(tracing::Level::INFO);
     built(loader).await.unwrap();
@@ -832,7 +832,7 @@ async fn heard(loader: Loader) -> String {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_secret_that_everybody_may_read_is_warned_of() {
+async fn a_world_readable_secret_is_warned_about() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = folder("readable");
@@ -845,10 +845,11 @@ async fn a_secret_that_everybody_may_read_is_warned_of() {
     let value = jwt(json!({ "secret_key": null, "secret_key_file": path }));
     for (mode, is_warned) in [(0o600, false), (0o644, true)] {
         restrict(&path, mode);
-        let text = heard(Config::value(&value)).await;
+        let text = logged_by(Config::value(&value)).await;
         assert_eq!(text.contains(words), is_warned, "{text}");
     }
-    // The same of a configuration that states a secret itself; of a variable only the name is there.
+    // The same for a configuration that contains a secret itself; of a variable, only the name is
+    // logged.
     let path = folder.join("jam.json");
     for (key, mode, is_warned) in [
         (SECRET, 0o600, false),
@@ -857,7 +858,7 @@ async fn a_secret_that_everybody_may_read_is_warned_of() {
     ] {
         fs::write(&path, jwt(json!({ "secret_key": key })).to_string()).unwrap();
         restrict(&path, mode);
-        let text = heard(Config::file(&path)).await;
+        let text = logged_by(Config::file(&path)).await;
         assert_eq!(text.contains(words), is_warned, "{text}");
     }
     fs::remove_dir_all(folder).unwrap();

@@ -1,4 +1,4 @@
-//! What configurations build, with the servers, the providers and the clients that they name.
+//! What configurations build, with the servers, providers and clients that they name.
 #![allow(
     clippy::unwrap_used,
     unreachable_pub,

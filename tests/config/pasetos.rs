@@ -15,7 +15,7 @@ use tower_jam::{
 
 use crate::world::{instance, status_of};
 
-/// An instance whose pairs are of this table, with a user, who is told.
+/// An instance whose pairs use this table, with a user, and its events.
 async fn jam(paseto: Value, refresh: Value, clock: &Arc<ManualClock>) -> (Jam, String) {
     let config = instance(json!({ "paseto": paseto, "refresh": refresh }));
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
@@ -83,7 +83,7 @@ async fn pairs_of_pasetos_live_refresh_and_end() {
         for ended in [access, next.access_token.expose()] {
             let status = status_of(layer(), bearer(ended)).await;
             assert_eq!(status, StatusCode::UNAUTHORIZED);
-            // Whoever asks for no more than a token is not told of devices.
+            // A layer of tokens alone does not check devices.
             let by_itself = jam.paseto_layer().unwrap();
             assert_eq!(status_of(by_itself, bearer(ended)).await, StatusCode::OK);
         }
@@ -92,14 +92,14 @@ async fn pairs_of_pasetos_live_refresh_and_end() {
     }
 }
 
-/// As for tokens by themselves: the table of the format says where they are.
+/// As for tokens by themselves: the table of the format says where they are read from.
 #[tokio::test]
-async fn access_tokens_are_read_from_where_the_table_of_their_format_says() {
+async fn access_tokens_are_read_from_the_source_in_the_table_of_their_format() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let key = PasetoKey::<V4, Local>::generate().to_paserk();
-    for (place, name) in [("cookie", "cookie"), ("header", "x-token")] {
+    for (source, name) in [("cookie", "cookie"), ("header", "x-token")] {
         let mut paseto = json!({ "key": key.expose() });
-        paseto[place] = json!(if place == "cookie" { "access" } else { name });
+        paseto[source] = json!(if source == "cookie" { "access" } else { name });
         let (jam, alice) = jam(paseto, json!({ "format": "paseto" }), &clock).await;
         let pairs = jam.pairs().unwrap();
         let pair = pairs
@@ -107,7 +107,7 @@ async fn access_tokens_are_read_from_where_the_table_of_their_format_says() {
             .await
             .unwrap();
         let access = pair.access_token.expose();
-        let value = match place {
+        let value = match source {
             "cookie" => format!("access={access}"),
             _ => access.clone(),
         };
@@ -117,9 +117,9 @@ async fn access_tokens_are_read_from_where_the_table_of_their_format_says() {
         assert_eq!(
             status_of(layer(), request()).await,
             StatusCode::OK,
-            "{place}"
+            "{source}"
         );
         let status = status_of(layer(), bearer()).await;
-        assert_eq!(status, StatusCode::UNAUTHORIZED, "{place}");
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{source}");
     }
 }

@@ -20,23 +20,23 @@ use url::Url;
 use crate::{
     browser::{Browser, location},
     provider::{CLIENT, Fault, OWN, Provider, SECRET as CLIENT_SECRET},
-    world::{build, built, instance, story},
+    world::{build, built, error_chain, instance},
 };
 
-/// How the application knows the provider: by its address alone.
+/// The provider by its issuer's address alone.
 fn discovered(provider: &Provider, more: Value) -> Value {
     let mut table = json!({
         "client_id": CLIENT, "client_secret": CLIENT_SECRET, "issuer": provider.url,
         "redirect_url": "https://app.acme.dev/oauth/acme/callback", "dangerous_http_on_loopback": true,
     });
     let Value::Object(more) = more else {
-        panic!("settings are a table");
+        panic!("settings must be a table");
     };
     table.as_object_mut().unwrap().extend(more);
     instance(json!({ "oauth2": { "providers": { "acme": table } } }))
 }
 
-/// The same by all its addresses.
+/// The same provider by all of its addresses.
 fn addressed(provider: &Provider) -> Value {
     let at = |path: &str| format!("{}{path}", provider.url);
     discovered(
@@ -48,19 +48,19 @@ fn addressed(provider: &Provider) -> Value {
     )
 }
 
-/// A browser that was at the provider, and what it has.
-async fn returns(jam: &Jam) -> (Callback, String) {
+/// Visits the provider with a browser. Returns the callback and the cookie.
+async fn visit_provider(jam: &Jam) -> (Callback, String) {
     let started = jam.oauth2_get_authorized_url("acme").await.unwrap();
     let answer = Browser::new().get(&started.url).await;
-    let to = Url::parse(&location(&answer).expect("the provider sends the browser back"));
+    let to = Url::parse(&location(&answer).expect("the provider redirects the browser back"));
     let callback = Callback::read(to.unwrap().query_pairs().into_owned()).unwrap();
     let line = started.set_cookie.to_str().unwrap();
     let (_, value) = line.split(';').next().unwrap().split_once('=').unwrap();
     (callback, value.to_owned())
 }
 
-async fn logs_in(jam: &Jam) -> Result<ProviderLogin, tower_jam::Rejection> {
-    let (callback, cookie) = returns(jam).await;
+async fn log_in(jam: &Jam) -> Result<ProviderLogin, tower_jam::Rejection> {
+    let (callback, cookie) = visit_provider(jam).await;
     jam.oauth2_fetch_token("acme", callback, Some(&cookie))
         .await
 }
@@ -76,7 +76,7 @@ async fn every_method_works_with_a_provider_that_is_named() {
         let before = provider.seen(path).len();
         let jam = built(&config).await;
         assert_eq!(provider.seen(path).len() - before, usize::from(asks_itself));
-        let login = logs_in(&jam).await.unwrap();
+        let login = log_in(&jam).await.unwrap();
         assert_eq!(login.profile.key(), (provider.url.as_str(), "user-1"));
         assert_eq!(login.return_to, "/");
         let token = login.tokens.refresh_token.unwrap();
@@ -84,10 +84,10 @@ async fn every_method_works_with_a_provider_that_is_named() {
         assert_ne!(renewed.refresh_token.unwrap(), token);
         let own = jam.oauth2_client_credentials_flow("acme", ["read", "write"]);
         assert!(own.await.unwrap().expires_at.is_some());
-        let asked = provider.seen("/token");
-        let asked = asked.last().unwrap();
-        assert_eq!(asked.form["grant_type"], "client_credentials");
-        assert_eq!(asked.form["scope"], "read write");
+        let sent = provider.seen("/token");
+        let sent = sent.last().unwrap();
+        assert_eq!(sent.form["grant_type"], "client_credentials");
+        assert_eq!(sent.form["scope"], "read write");
         let client = jam.oauth2("acme").unwrap();
         assert_eq!(client.device().await.unwrap().user_code, "WDJB-MJHT");
         client.revoke(&token).await.unwrap();
@@ -99,13 +99,13 @@ async fn every_method_works_with_a_provider_that_is_named() {
 }
 
 #[tokio::test]
-async fn a_provider_that_refuses_is_401_and_one_that_is_away_503() {
+async fn a_provider_that_rejects_is_401_and_an_unavailable_one_is_503() {
     let provider = Provider::start().await;
     let jam = built(&addressed(&provider)).await;
     let stale = Secret::new("stale".to_owned());
     let refused = jam.oauth2_refresh_token("acme", &stale).await.unwrap_err();
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-    let (callback, _) = returns(&jam).await;
+    let (callback, _) = visit_provider(&jam).await;
     let refused = jam
         .oauth2_fetch_token("acme", callback, None)
         .await
@@ -118,7 +118,7 @@ async fn a_provider_that_refuses_is_401_and_one_that_is_away_503() {
     let missing = jam.oauth2_refresh_token("other", &stale).await.unwrap_err();
     assert_eq!(missing.status(), StatusCode::INTERNAL_SERVER_ERROR);
     provider.fail("/token", Fault::Status(500));
-    let (callback, cookie) = returns(&jam).await;
+    let (callback, cookie) = visit_provider(&jam).await;
     let away = jam
         .oauth2_fetch_token("acme", callback, Some(&cookie))
         .await;
@@ -132,7 +132,7 @@ async fn a_provider_that_refuses_is_401_and_one_that_is_away_503() {
 }
 
 #[tokio::test]
-async fn each_setting_of_a_provider_does_something() {
+async fn each_setting_of_a_provider_has_an_effect() {
     let provider = Provider::start().await;
     let with = |more: Value| built_with(&provider, more);
     let url = async |jam: &Jam| {
@@ -162,15 +162,15 @@ async fn each_setting_of_a_provider_does_something() {
     assert_eq!(elsewhere.path(), "/elsewhere");
 
     let page = with(json!({ "default_page": "/cart" })).await;
-    assert_eq!(logs_in(&page).await.unwrap().return_to, "/cart");
+    assert_eq!(log_in(&page).await.unwrap().return_to, "/cart");
     assert!(last().headers.contains_key("authorization"));
-    logs_in(&with(json!({ "secret_in_body": true })).await)
+    log_in(&with(json!({ "secret_in_body": true })).await)
         .await
         .unwrap();
     assert_eq!(last().form["client_secret"], CLIENT_SECRET);
     let signs =
         json!({ "client_secret": null, "private_key": OWN, "alg": "ES256", "kid": "the-key" });
-    logs_in(&with(signs).await).await.unwrap();
+    log_in(&with(signs).await).await.unwrap();
     let assertion = last().form["client_assertion"].clone();
     let header = assertion.split('.').next().unwrap().to_owned();
     let header = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(header).unwrap();
@@ -180,12 +180,13 @@ async fn each_setting_of_a_provider_does_something() {
         (&json!("the-key"), &json!("ES256"))
     );
 
-    // The provider says of itself that it states its issuer; a table of addresses has to say so.
+    // A discovered provider states that its callbacks have an issuer; a table of addresses must
+    // state it.
     for (require, is_good) in [(false, true), (true, false)] {
         let mut config = addressed(&provider);
         config["oauth2"]["providers"]["acme"]["require_issuer"] = json!(require);
         let jam = built(&config).await;
-        let (mut callback, cookie) = returns(&jam).await;
+        let (mut callback, cookie) = visit_provider(&jam).await;
         callback.iss = None;
         let login = jam
             .oauth2_fetch_token("acme", callback, Some(&cookie))
@@ -207,7 +208,7 @@ async fn built_with(provider: &Provider, more: Value) -> Jam {
 }
 
 #[tokio::test]
-async fn a_provider_that_cannot_be_asked_ends_the_start() {
+async fn an_unreachable_provider_prevents_the_start() {
     let provider = Provider::start().await;
     provider.fail("/.well-known/openid-configuration", Fault::Status(500));
     let oauth = "setting `oauth2.providers.acme";
@@ -227,11 +228,15 @@ async fn a_provider_that_cannot_be_asked_ends_the_start() {
     ] {
         let error = build(&discovered(&provider, more)).await.unwrap_err();
         assert!(error.to_string().starts_with(&words), "{error}");
-        assert!(!story(&error).contains("swordfish"), "{}", story(&error));
+        assert!(
+            !error_chain(&error).contains("swordfish"),
+            "{}",
+            error_chain(&error)
+        );
     }
 }
 
-/// The routes that log browsers in, of the facade's own parts.
+/// The routes that log browsers in, built from parts of the facade.
 #[tokio::test]
 async fn a_browser_logs_in_by_the_routes() {
     let provider = Provider::start().await;

@@ -1,4 +1,5 @@
-//! The Config of fastapi-simple-jwt, key by key: what stands for each of them here, and that it does something.
+//! The Config of fastapi-simple-jwt, key by key: the setting that replaces each of them here, and
+//! its effect.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +23,7 @@ use crate::{
     world::SECRET,
 };
 
-/// Its README's Config with these names, in these words.
+/// The Config of its README with these names, translated.
 const CONFIG: &str = r#"
     [jam]
     issuer = "https://auth.acme.dev"
@@ -62,10 +63,10 @@ struct Shop {
     app: Router,
 }
 
-/// Of the configuration, with these variables of the environment in addition.
+/// Starts the application of the configuration, with these environment variables in addition.
 async fn shop(changes: &[(&str, &str)]) -> Shop {
     let url = Server::shared().database().await;
-    // passlib has made the hash, by bcrypt.
+    // passlib made the hash, with bcrypt.
     execute(
         &url,
         "CREATE TABLE people (id bigint PRIMARY KEY, email text UNIQUE, hashed_password text, full_name text);
@@ -185,7 +186,7 @@ async fn the_secret_key_and_the_algorithm_are_those_of_access_tokens() {
 
 /// ACCESS_TOKEN_LIFETIME and REFRESH_TOKEN_LIFETIME.
 #[tokio::test]
-async fn both_lifetimes_end_what_they_are_of() {
+async fn both_lifetimes_are_enforced() {
     let changes = [
         ("JAM__REFRESH__ACCESS_TTL", "5m"),
         ("JAM__REFRESH__ABSOLUTE", "2d"),
@@ -205,7 +206,7 @@ async fn both_lifetimes_end_what_they_are_of() {
         let other = shop.login().await;
         shop.clock.advance(minutes(idle * 24 * 60));
         assert_eq!(shop.refresh(&other).await.status, 401, "idle for too long");
-        // Whoever refreshes all the time is logged in until the end of it all, the same.
+        // A client that refreshes all the time stays logged in until the absolute lifetime ends.
         let mut pair = shop.login().await;
         for _ in 0..(2 * absolute - 1) {
             shop.clock.advance(minutes(12 * 60));
@@ -215,7 +216,7 @@ async fn both_lifetimes_end_what_they_are_of() {
         assert_eq!(
             shop.refresh(&pair).await.status,
             401,
-            "{absolute} days are over"
+            "after {absolute} days"
         );
     }
 }
@@ -252,7 +253,7 @@ async fn the_user_is_a_row_of_the_application_s_own_table() {
     );
 }
 
-/// PASSWORD_SCHEMES: the first hashes, those that are listed verify.
+/// PASSWORD_SCHEMES: the first one hashes, all listed ones verify.
 #[tokio::test]
 async fn the_schemes_of_passwords_are_those_that_are_listed() {
     for (schemes, expected) in [
@@ -284,7 +285,7 @@ async fn the_schemes_of_passwords_are_those_that_are_listed() {
 
 /// BASE and GET_SESSION.
 #[tokio::test]
-async fn what_is_kept_is_in_the_database_and_on_the_connections_of_the_application() {
+async fn state_is_in_the_database_and_on_the_connections_of_the_application() {
     let shop = shop(&[]).await;
     shop.login().await;
     let entries = sqlx::query_scalar("SELECT count(*) FROM tower_jam.entries");
@@ -296,9 +297,9 @@ async fn what_is_kept_is_in_the_database_and_on_the_connections_of_the_applicati
     assert_eq!(shop.login_as("ada@acme.dev").await.status, 503);
 }
 
-/// BLACKLIST_ENABLED and BLACKLIST_STRATEGY: what a logout ends.
+/// BLACKLIST_ENABLED and BLACKLIST_STRATEGY: what a logout revokes.
 #[tokio::test]
-async fn a_logout_ends_what_the_blacklist_says() {
+async fn a_logout_revokes_what_the_blacklist_says() {
     for (blacklist, access, refresh) in [
         // BLACKLIST_ENABLED = False
         ("dangerous_none", 200, 200),
@@ -317,14 +318,14 @@ async fn a_logout_ends_what_the_blacklist_says() {
 
 /// ROTATE_REFRESH_TOKENS.
 #[tokio::test]
-async fn a_refresh_gives_a_new_refresh_token_unless_it_is_told_not_to() {
+async fn a_refresh_returns_a_new_refresh_token_unless_configured_otherwise() {
     for rotates in [true, false] {
         let shop = shop(&[("JAM__REFRESH__ROTATE", &rotates.to_string())]).await;
         let pair = shop.login().await;
         let next = Pair::of(&shop.refresh(&pair).await);
         assert_eq!(next.refresh != pair.refresh, rotates);
         assert_eq!(shop.me(&next).await.status, 200);
-        // After the grace of ten seconds, the old one is a stolen one.
+        // After the grace of ten seconds, the old token counts as stolen.
         shop.clock.advance(Duration::from_secs(11));
         let status = if rotates { 401 } else { 200 };
         assert_eq!(shop.refresh(&pair).await.status, status);
@@ -333,7 +334,7 @@ async fn a_refresh_gives_a_new_refresh_token_unless_it_is_told_not_to() {
 
 /// MAX_DEVICES_PER_USER.
 #[tokio::test]
-async fn no_more_devices_are_logged_in_than_may_be() {
+async fn no_more_devices_are_logged_in_than_the_limit() {
     let shop = shop(&[("JAM__REFRESH__MAX_DEVICES", "1")]).await;
     let first = shop.login().await;
     let second = shop.login().await;
@@ -352,7 +353,7 @@ async fn no_more_devices_are_logged_in_than_may_be() {
     assert_eq!(strict.login_as("ada@acme.dev").await.status, 403);
     assert_eq!(strict.refresh(&first).await.status, 200);
 
-    // Of three the oldest gives way, or the one that was used longest ago.
+    // Of three devices, the oldest or the least recently used one is evicted.
     for (on_limit, evicted) in [("evict_oldest", 0), ("evict_lru", 1)] {
         let changes = [
             ("JAM__REFRESH__ON_LIMIT", on_limit),
@@ -373,14 +374,11 @@ async fn no_more_devices_are_logged_in_than_may_be() {
     }
 }
 
-/// Nobody has to ask what became of a setting.
+/// The fate of every setting is documented.
 #[test]
-fn the_readme_names_every_key_and_the_test_every_one_that_a_file_says() {
-    let readme = include_str!("../../README.md");
-    let table = readme
-        .split("| fastapi-simple-jwt | here |")
-        .nth(1)
-        .unwrap();
+fn the_guide_names_every_key_and_this_file_tests_each() {
+    let guide = include_str!("../../src/guide/from_fastapi_simple_jwt.md");
+    let table = guide.split("| fastapi-simple-jwt | here |").nth(1).unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
     let in_a_file = |key: &str| CONFIG.contains(key);
     for (key, is_in_a_file) in [

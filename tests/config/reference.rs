@@ -1,4 +1,4 @@
-//! The reference page says what the structs say, of every setting.
+//! The reference page agrees with the structs, for every setting.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use tower_jam::config::{reference, schema};
 
 /// Run with `UPDATE_REFERENCE=1` to write the page.
 #[test]
-fn the_page_is_what_the_structs_say() {
+fn the_page_agrees_with_the_structs() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/reference.md");
     if std::env::var_os("UPDATE_REFERENCE").is_some() {
         fs::write(path, reference()).unwrap();

@@ -1,4 +1,4 @@
-//! Settings of which no other test tells what they do.
+//! The effects of settings that no other test covers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -99,7 +99,7 @@ async fn tokens_are_of_the_types_the_life_and_the_leeway_of_their_table() {
     let with = async |more: Value| {
         let mut jwt = key.clone();
         let Value::Object(more) = more else {
-            panic!("settings are a table");
+            panic!("settings must be a table");
         };
         jwt.as_object_mut().unwrap().extend(more);
         configured(json!({ "jwt": jwt })).await
@@ -147,7 +147,7 @@ async fn tokens_are_of_the_types_the_life_and_the_leeway_of_their_table() {
 }
 
 #[tokio::test]
-async fn tokens_are_called_back_as_the_list_of_their_table_can() {
+async fn tokens_are_revoked_as_the_list_of_their_table_can() {
     for kind in ["jwt", "paseto"] {
         for (list, is_known) in [("none", false), ("black", true), ("white", true)] {
             let mut tables = json!({
@@ -246,9 +246,10 @@ async fn codes_are_what_their_table_says() {
     );
 }
 
-/// An enrolled authenticator, and how far its clock may be off, how often one may guess, and for how long that locks.
+/// An enrolled authenticator: by how much its clock may be off, how many guesses are allowed, and
+/// how long the lock lasts.
 #[tokio::test]
-async fn codes_are_judged_as_their_table_says() {
+async fn codes_are_checked_as_their_table_says() {
     let table = json!({ "service": "Acme", "window": 0, "max_failures": 2, "lock": "5m", "secret_bits": 256 });
     let (jam, clock, _) = configured(json!({ "otp": table })).await;
     let otp = jam.otp().unwrap();
@@ -283,12 +284,12 @@ async fn codes_are_judged_as_their_table_says() {
     let code = jam.otp_code(&secret, None).unwrap();
     assert!(
         otp.confirm("alice", code.expose()).await.is_err(),
-        "it waited too long"
+        "the enrolment has expired"
     );
 }
 
 #[tokio::test]
-async fn a_counter_may_have_run_on_as_far_as_its_table_says() {
+async fn a_counter_may_be_ahead_as_far_as_its_table_says() {
     for (look_ahead, is_good) in [(0, false), (3, true)] {
         let table = json!({ "type": "hotp", "look_ahead": look_ahead });
         let (jam, ..) = configured(json!({ "otp": table })).await;
@@ -301,7 +302,7 @@ async fn a_counter_may_have_run_on_as_far_as_its_table_says() {
     }
 }
 
-/// `fresh`: for so long the guard asks for no further code.
+/// `fresh`: how long the guard requires no further code.
 #[tokio::test]
 async fn a_code_counts_as_fresh_for_as_long_as_its_table_says() {
     use axum::{Router, body::Body, routing::get};

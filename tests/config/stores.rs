@@ -1,4 +1,4 @@
-//! The table `store`: sessions on every kind of store, and what each of its settings does.
+//! The table `store`: sessions on every kind of store, and the effect of each of its settings.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::{
         process::{Folder, free_port, until},
         redis::{self, Certificate, Cluster, Guarded, Shape},
     },
-    world::{alice, build, built, instance, story, visit},
+    world::{alice, build, built, error_chain, instance, visit},
 };
 
 /// Jam's README, sessions on Redis: two nodes of one configuration, and a logout on one of them.
@@ -39,7 +39,7 @@ async fn nodes_share_sessions(store: &Value) {
 
     assert!(one.session_delete(token).await.unwrap());
     assert!(other.session_get(token).await.unwrap().is_none(), "{store}");
-    // A near-cache hears of it.
+    // A near-cache receives the invalidation.
     let deadline = Instant::now() + Duration::from_secs(2);
     while visit(&other, token).await != StatusCode::UNAUTHORIZED {
         assert!(Instant::now() < deadline, "a logout was not seen: {store}");
@@ -80,9 +80,9 @@ async fn nodes_share_sessions_on_postgres() {
     }
 }
 
-/// A file has one owner, and whoever comes after it finds the sessions.
+/// A file has one owner, and the next process finds the sessions.
 #[tokio::test]
-async fn a_file_keeps_sessions_for_the_next_process() {
+async fn a_file_stores_sessions_for_the_next_process() {
     for near_cache in [None, Some(json!({}))] {
         let folder = Folder::new("file");
         let path = folder.path().join("store.redb");
@@ -100,8 +100,8 @@ async fn a_file_keeps_sessions_for_the_next_process() {
         assert!(jam.session_delete(ended.token.expose()).await.unwrap());
         let status = visit(&jam, ended.token.expose()).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
-        let said = build(&config).await.unwrap_err();
-        assert_eq!(said.setting(), "store.path", "{said}");
+        let failure = build(&config).await.unwrap_err();
+        assert_eq!(failure.setting(), "store.path", "{failure}");
         drop(jam);
         let jam = built(&config).await;
         assert_eq!(visit(&jam, kept.token.expose()).await, StatusCode::OK);
@@ -110,9 +110,9 @@ async fn a_file_keeps_sessions_for_the_next_process() {
     }
 }
 
-/// Everything under it is unavailable at once, and available again without a restart.
+/// Everything on the store is unavailable at once, and available again without a restart.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stops_is_503_until_it_is_back() {
+async fn a_stopped_server_is_503_until_it_recovers() {
     let mut redis = redis::Server::start();
     let mut postgres = postgres::Server::start(&[]);
     execute_create(&postgres).await;
@@ -139,7 +139,7 @@ async fn a_server_that_stops_is_503_until_it_is_back() {
             );
             let refused = jam.session_get(session).await.err().unwrap();
             assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-            // What a near-cache remembers may be served for the rest of a second.
+            // A near-cache may answer from memory for the rest of a second.
             let deadline = Instant::now() + Duration::from_secs(3);
             while visit(jam, session).await != StatusCode::SERVICE_UNAVAILABLE {
                 assert!(Instant::now() < deadline, "{near}");
@@ -151,7 +151,7 @@ async fn a_server_that_stops_is_503_until_it_is_back() {
         for (jam, session) in &nodes {
             until_ready_is(jam, true).await;
             let status = visit(jam, session).await;
-            // Without a file of its own, that Redis has forgotten it.
+            // That Redis has no file, so it has lost the session.
             let is_kept = format!("{:?}", jam.store()).contains("Postgres");
             let expected = if is_kept { 200 } else { 401 };
             assert_eq!(status, expected, "{near}");
@@ -163,7 +163,7 @@ async fn a_server_that_stops_is_503_until_it_is_back() {
 async fn until_ready_is(jam: &Jam, is_ready: bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while jam.ready().await.is_ok() != is_ready {
-        assert!(Instant::now() < deadline, "is it ready: {}", !is_ready);
+        assert!(Instant::now() < deadline, "still ready: {}", !is_ready);
         tokio::task::yield_now().await;
     }
 }
@@ -232,7 +232,7 @@ async fn schema_prefix_and_connections_of_postgres_are_the_tables() {
     assert_eq!(connections, 2);
 }
 
-/// All at once.
+/// Awaits all of the futures concurrently.
 async fn futures_of<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut pinned: Vec<_> = futures.into_iter().map(Box::pin).collect();
     let mut answers: Vec<Option<F::Output>> = pinned.iter().map(|_| None).collect();
@@ -244,9 +244,10 @@ async fn futures_of<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
                 *answer = Some(ready);
             }
         }
-        match answers.iter().all(Option::is_some) {
-            true => std::task::Poll::Ready(()),
-            false => std::task::Poll::Pending,
+        if answers.iter().all(Option::is_some) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
         }
     })
     .await;
@@ -260,13 +261,14 @@ async fn a_command_takes_no_longer_than_its_timeout() {
     execute_create(&postgres).await;
     let quick = json!({ "command_timeout": "200ms" });
     let nodes = [
-        ready_at_last(table("redis", &redis.url(), quick.clone())).await,
-        ready_at_last(table("postgres", &postgres.url("jam"), quick)).await,
+        start_with_retries(table("redis", &redis.url(), quick.clone())).await,
+        start_with_retries(table("postgres", &postgres.url("jam"), quick)).await,
     ];
     for jam in nodes {
-        // A busy machine may be late once, but not each time; a setting that is ignored is.
+        // A busy machine may be late once, but not each time; if the setting were ignored, every
+        // attempt would be late.
         let mut seen = Vec::new();
-        // Unless told otherwise it is a second.
+        // The default is a second.
         while seen
             .last()
             .is_none_or(|it| *it > Duration::from_millis(900))
@@ -284,8 +286,9 @@ async fn a_command_takes_no_longer_than_its_timeout() {
     }
 }
 
-/// The time-out of a command is that of the start too, which on a busy machine may take several attempts.
-async fn ready_at_last(store: Value) -> Jam {
+/// The timeout of a command also applies to the start, which may take several attempts on a busy
+/// machine.
+async fn start_with_retries(store: Value) -> Jam {
     let config = instance(json!({ "store": store }));
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -309,21 +312,21 @@ async fn an_authority_of_its_own_is_trusted_for_tls() {
     let url = format!("rediss://127.0.0.1:{}", server.port);
     let ca_file = certificate.folder().join("ca.pem");
     nodes_share_sessions(&table("redis", &url, json!({ "ca_file": ca_file }))).await;
-    // A relative path is beside the configuration.
+    // A relative path is relative to the configuration.
     let path = certificate.folder().join("jam.json");
     let config = instance(json!({ "store": table("redis", &url, json!({ "ca_file": "ca.pem" })) }));
     std::fs::write(&path, config.to_string()).unwrap();
     let jam: Jam = Jam::from_file(&path).unwrap().build().await.unwrap();
     jam.ready().await.unwrap();
-    let said = build(&instance(
+    let failure = build(&instance(
         json!({ "store": table("redis", &url, json!({})) }),
     ))
     .await;
-    assert_eq!(said.unwrap_err().setting(), "store.url");
+    assert_eq!(failure.unwrap_err().setting(), "store.url");
 }
 
 #[tokio::test]
-async fn a_redis_that_may_forget_is_refused_unless_that_is_allowed() {
+async fn a_redis_that_may_evict_is_refused_unless_allowed() {
     let shape = Shape {
         arguments: ["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]
             .map(str::to_owned)
@@ -335,13 +338,13 @@ async fn a_redis_that_may_forget_is_refused_unless_that_is_allowed() {
         let more = json!({ "dangerous_allow_eviction": allowed });
         instance(json!({ "store": table("redis", &server.url(), more) }))
     };
-    let said = build(&store(false)).await.unwrap_err();
-    assert_eq!(said.setting(), "store.dangerous_allow_eviction");
+    let failure = build(&store(false)).await.unwrap_err();
+    assert_eq!(failure.setting(), "store.dangerous_allow_eviction");
     built(&store(true)).await.ready().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_capacity_of_memory_is_kept_to() {
+async fn the_capacity_of_memory_is_enforced() {
     let jam = built(&instance(json!({ "store": { "capacity": 3 } }))).await;
     let put = |n: u8| {
         let write = tower_jam::store::Write::new("value", tower_jam::Timestamp::NEVER);
@@ -360,9 +363,9 @@ async fn a_capacity_of_memory_is_kept_to() {
     assert!(matches!(full, tower_jam::StoreError::Full), "{full}");
 }
 
-/// Each names the setting, and neither it nor a cause of it the password.
+/// Each error names the setting, and neither the error nor a cause of it contains the password.
 #[tokio::test]
-async fn a_store_that_does_not_start_is_told_with_its_setting() {
+async fn a_store_that_does_not_start_is_reported_with_its_setting() {
     let folder = Folder::new("stores");
     let missing = folder.path().join("missing.pem");
     let port = free_port();
@@ -377,7 +380,8 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
             table("redis", "http://:hunter2@localhost", json!({})),
             "`store.url`: must begin with `redis://`, `rediss://`, or either with `-cluster` or `-sentinel`".to_owned(),
         ),
-        // What is behind the password's own `@` or `/` would be taken for the host, named, and looked up.
+        // What follows the password's own `@` or `/` would be parsed as the host, shown in errors,
+        // and resolved.
         (
             table("redis", "redis://:sword@hunter2@localhost", json!({})),
             format!("`store.url`: {ENCODE}"),
@@ -498,12 +502,16 @@ async fn a_store_that_does_not_start_is_told_with_its_setting() {
     let mut wrong = Vec::new();
     for (store, words) in cases {
         let Err(error) = build(&instance(json!({ "store": store }))).await else {
-            panic!("it starts: {words}");
+            panic!("it started: {words}");
         };
         if !error.to_string().starts_with(&format!("setting {words}")) {
             wrong.push(format!("said     {error}\nexpected setting {words}"));
         }
-        assert!(!story(&error).contains("hunter2"), "{}", story(&error));
+        assert!(
+            !error_chain(&error).contains("hunter2"),
+            "{}",
+            error_chain(&error)
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -514,7 +522,7 @@ const ENCODE: &str =
 fn table(kind: &str, url: &str, more: Value) -> Value {
     let mut table = json!({ "type": kind, "url": url });
     let Value::Object(more) = more else {
-        panic!("settings are a table");
+        panic!("settings must be a table");
     };
     table.as_object_mut().unwrap().extend(more);
     table

@@ -1,4 +1,4 @@
-//! What these tests share: configurations, the instances of them, and requests to those.
+//! What these tests share: configurations, instances, and requests to them.
 
 use std::{error::Error, sync::LazyLock};
 
@@ -13,17 +13,17 @@ use tower_jam::{
     token::paseto::{Local, V4},
 };
 
-/// Random text of this run.
+/// Random text, one per run.
 pub static SECRET: LazyLock<String> = LazyLock::new(|| {
     let key = PasetoKey::<V4, Local>::generate().to_paserk();
     key.expose().clone()
 });
 
-/// An instance with sessions, and with these tables besides.
+/// A configuration with sessions and these tables in addition.
 pub fn instance(more: Value) -> Value {
     let mut config = json!({ "issuer": "https://auth.acme.dev", "audience": "api", "secret": *SECRET, "session": {} });
     let Value::Object(more) = more else {
-        panic!("settings are a table");
+        panic!("settings must be a table");
     };
     config.as_object_mut().unwrap().extend(more);
     config
@@ -35,31 +35,31 @@ pub async fn build(config: &Value) -> Result<Jam, ConfigError> {
 
 pub async fn built(config: &Value) -> Jam {
     let built = build(config).await;
-    built.unwrap_or_else(|error| panic!("{}", story(&error)))
+    built.unwrap_or_else(|error| panic!("{}", error_chain(&error)))
 }
 
-/// The error with all its causes.
-pub fn story(error: &ConfigError) -> String {
-    let mut story = format!("{error} {error:?}");
+/// The error with all of its causes.
+pub fn error_chain(error: &ConfigError) -> String {
+    let mut error_chain = format!("{error} {error:?}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        story += &format!(" / {error} {error:?}");
+        error_chain += &format!(" / {error} {error:?}");
         cause = error.source();
     }
-    story
+    error_chain
 }
 
 pub fn alice() -> Grant<Claims> {
     Grant::new("alice", Claims::new())
 }
 
-/// What a page behind the layer of sessions answers to whoever has this session.
+/// The status of a page behind the layer of sessions, for a request with this session.
 pub async fn visit(jam: &Jam, session: &str) -> StatusCode {
     let request = Request::get("/").header(header::COOKIE, format!("__Host-sid={session}"));
     status_of(jam.session_layer().unwrap(), request).await
 }
 
-/// What a page behind this layer answers.
+/// The status of a page behind this layer.
 pub async fn status_of<A: Authenticate>(layer: AuthLayer<A>, request: Builder) -> StatusCode {
     let app: Router = Router::new()
         .route("/", get(|| async {}))

@@ -22,7 +22,7 @@ fn keys() {
         r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
         r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA","kid":"a","alg":"ES256"}]}"#,
     ]);
-    for entry in fs::read_dir(folder).expect("the keys of the tests are there") {
+    for entry in fs::read_dir(folder).expect("the folder of test keys exists") {
         let path = entry.expect("a readable folder").path();
         if path.extension().is_some_and(|kind| kind == "pem") {
             let pem = fs::read_to_string(path).expect("a readable file");

@@ -1,4 +1,5 @@
-//! Who gets in, and what a handler learns of it: each extractor under each layer for each caller.
+//! Who is admitted, and what a handler learns about the caller: each extractor under each layer for
+//! each caller.
 
 use axum::{Router, routing};
 use http::StatusCode;
@@ -24,9 +25,12 @@ const COLUMNS: [&str; 8] = [
 
 fn routes() -> Router {
     let or_nobody = |name: Option<String>| name.unwrap_or_else(|| "nobody".to_owned());
-    let kind = |session: Session| match session.is_anonymous() {
-        true => "guest",
-        false => "member",
+    let kind = |session: Session| {
+        if session.is_anonymous() {
+            "guest"
+        } else {
+            "member"
+        }
     };
     Router::new()
         .route(
@@ -73,7 +77,7 @@ fn name_of(identity: &Identity) -> String {
     identity.subject().id().to_owned()
 }
 
-/// Asks every column, and writes down the text of a success or the number of a refusal.
+/// Requests every column, and records the text of a success or the status of a rejection.
 async fn row(app: &Router, headers: &[(&str, String)]) -> [String; 8] {
     let mut cells = <[String; 8]>::default();
     for (cell, path) in cells.iter_mut().zip(COLUMNS) {
@@ -105,7 +109,8 @@ const ALICE: [&str; 8] = [
     "500",
     "none",
 ];
-/// As above, where the caller might have presented a session instead: that it did not is its own doing.
+/// As above, where the caller could have presented a session instead: its absence is then the
+/// caller's error and not a misconfiguration.
 const ALICE_BY_CHOICE: [&str; 8] = [
     "token-alice",
     "token-alice",
@@ -127,7 +132,7 @@ const BOB: [&str; 8] = [
     "member",
 ];
 
-/// A caller, and what a required and an optional layer make of it.
+/// A caller, and the results of a required and an optional layer.
 type Row = (
     &'static str,
     Vec<(&'static str, String)>,
@@ -165,7 +170,7 @@ fn odd_bearer() -> (&'static str, String) {
 }
 
 #[tokio::test]
-async fn tokens_let_in_whom_they_name_and_a_bad_one_is_never_forgiven() {
+async fn a_token_authenticates_its_subject_and_an_invalid_one_is_never_ignored() {
     let world = World::new().await;
     let rows = vec![
         ("nothing", vec![], REFUSED, NOBODY),
@@ -191,7 +196,7 @@ async fn tokens_let_in_whom_they_name_and_a_bad_one_is_never_forgiven() {
 }
 
 #[tokio::test]
-async fn sessions_let_in_whom_they_know_and_a_dead_one_is_absence() {
+async fn a_session_authenticates_its_user_and_a_dead_one_counts_as_absent() {
     let world = World::new().await;
     let twice = ("cookie", format!("{}; __Host-sid=other", world.cookie().1));
     let rows = vec![
@@ -211,7 +216,7 @@ async fn sessions_let_in_whom_they_know_and_a_dead_one_is_absence() {
 }
 
 #[tokio::test]
-async fn of_two_engines_the_one_in_whose_place_the_credential_is_answers() {
+async fn of_two_engines_the_one_whose_source_has_the_credential_decides() {
     let world = World::new().await;
     let rows = || {
         vec![
@@ -249,7 +254,7 @@ async fn of_two_engines_the_one_in_whose_place_the_credential_is_answers() {
                 MALFORMED,
             ),
             ("basic and cookie", vec![basic(), world.cookie()], BOB, BOB),
-            // Neither engine tries the other's credential.
+            // Neither engine reads the other's credential.
             (
                 "session as bearer",
                 vec![("authorization", format!("Bearer {}", world.session))],
@@ -266,7 +271,7 @@ async fn of_two_engines_the_one_in_whose_place_the_credential_is_answers() {
     };
     let (jwt, sessions) = (&world.jwt, &world.sessions);
     check(AuthLayer::new(jwt.clone().or(sessions.clone())), rows()).await;
-    // A header is looked at before a cookie, whoever was named first.
+    // A header is read before a cookie, in either order of the engines.
     check(AuthLayer::new(sessions.clone().or(jwt.clone())), rows()).await;
 }
 
@@ -293,7 +298,7 @@ async fn a_guest_of_two_engines_logs_in_through_the_session() {
 }
 
 #[tokio::test]
-async fn a_layer_that_reads_where_neither_engine_does_is_a_mistake_that_the_log_explains() {
+async fn a_layer_that_reads_where_neither_engine_does_is_an_error_that_the_log_explains() {
     let world = World::new().await;
     let log = Log::start();
     let elsewhere = CredentialSource::header(http::HeaderName::from_static("x-token"));
@@ -307,13 +312,13 @@ async fn a_layer_that_reads_where_neither_engine_does_is_a_mistake_that_the_log_
         log.contains("ERROR") && log.contains("call `read_from` on the engines"),
         "{log}"
     );
-    // Who presents nothing sees nothing of the mistake.
+    // A caller without a credential does not see the misconfiguration.
     let answer = get(&app, "/user", &[]).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
-async fn an_engine_of_a_pair_may_be_told_another_place() {
+async fn an_engine_of_a_pair_may_have_another_source() {
     let world = World::new().await;
     let header = http::HeaderName::from_static("x-token");
     let jwt = world
@@ -328,7 +333,7 @@ async fn an_engine_of_a_pair_may_be_told_another_place() {
 }
 
 #[tokio::test]
-async fn a_user_of_another_type_is_a_mistake_that_only_the_log_explains() {
+async fn a_user_of_another_type_is_an_error_that_only_the_log_explains() {
     let world = World::new().await;
     let app = routes().route_layer(JwtLayer::new(world.jwt.clone()).optional());
     let log = Log::start();
@@ -343,14 +348,14 @@ async fn a_user_of_another_type_is_a_mistake_that_only_the_log_explains() {
         assert!(log.contains("ERROR"), "{log}");
         assert!(log.contains(&format!("AuthUser<{wanted}>")), "{log}");
         assert!(log.contains(&format!("AuthUser<{there}>")), "{log}");
-        for told in ["User", "Other", "world"] {
-            assert!(!answer.text.contains(told), "{}", answer.text);
+        for name in ["User", "Other", "world"] {
+            assert!(!answer.text.contains(name), "{}", answer.text);
         }
     }
 }
 
 #[tokio::test]
-async fn without_a_layer_every_extractor_is_a_mistake_and_the_log_says_what_to_add() {
+async fn without_a_layer_every_extractor_fails_and_the_log_says_what_to_add() {
     let world = World::new().await;
     let log = Log::start();
     assert_eq!(row(&routes(), &[]).await, BROKEN);
@@ -367,16 +372,16 @@ async fn without_a_layer_every_extractor_is_a_mistake_and_the_log_says_what_to_a
 }
 
 #[tokio::test]
-async fn a_session_where_only_tokens_are_read_is_a_mistake_and_an_optional_one_is_none() {
+async fn a_session_extractor_behind_a_token_layer_fails_unless_optional() {
     let world = World::new().await;
     let log = Log::start();
     let app = routes().route_layer(JwtLayer::new(world.jwt.clone()));
     let answer = get(&app, "/session", &[world.bearer()]).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-    let told = log.take();
+    let output = log.take();
     assert!(
-        told.contains("ERROR") && told.contains("put a SessionLayer around it"),
-        "{told}"
+        output.contains("ERROR") && output.contains("put a SessionLayer around it"),
+        "{output}"
     );
     assert_eq!(
         get(&app, "/maybe-session", &[world.bearer()]).await.text,
@@ -386,7 +391,7 @@ async fn a_session_where_only_tokens_are_read_is_a_mistake_and_an_optional_one_i
 }
 
 #[tokio::test]
-async fn a_guard_tells_nobody_from_no_layer() {
+async fn a_guard_distinguishes_an_anonymous_caller_from_a_missing_layer() {
     let world = World::new().await;
     let guarded = || routes().route_layer(GuardLayer::new(role("reader")));
     let log = Log::start();
@@ -394,13 +399,13 @@ async fn a_guard_tells_nobody_from_no_layer() {
     let answer = get(&guarded(), "/user", &[world.bearer()]).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!answer.text.contains("GuardLayer"), "{}", answer.text);
-    let told = log.take();
+    let output = log.take();
     assert!(
-        told.contains("ERROR") && told.contains("add a JwtLayer or SessionLayer"),
-        "{told}"
+        output.contains("ERROR") && output.contains("add a JwtLayer or SessionLayer"),
+        "{output}"
     );
 
-    // Around the authentication instead of inside it: the same mistake.
+    // Around the authentication instead of inside it: the same misconfiguration.
     let inside_out = routes()
         .route_layer(JwtLayer::new(world.jwt.clone()))
         .route_layer(GuardLayer::new(role("reader")));
@@ -421,7 +426,7 @@ async fn a_guard_tells_nobody_from_no_layer() {
     );
     assert!(!log.take().contains("ERROR"));
 
-    // A guest of the session layer is nobody as well, handle or not.
+    // A guest of the session layer is anonymous as well, with or without a handle.
     let app = guarded().route_layer(SessionLayer::new(world.sessions.clone()).optional());
     assert_eq!(
         get(&app, "/session", &[]).await.status,

@@ -1,4 +1,4 @@
-//! What a refusal looks like: each kind in each dialect.
+//! The responses of rejections: each kind in each dialect.
 
 use std::convert::Infallible;
 
@@ -16,7 +16,7 @@ use tower_jam::{
 
 use crate::world::{Answer, Log, Oracle, get, refusal, request};
 
-/// A refusal, and what each dialect makes of it.
+/// A rejection, and its response in each dialect.
 struct Case {
     word: &'static str,
     status: u16,
@@ -107,12 +107,12 @@ const CASES: [Case; 11] = [
     },
 ];
 
-/// The same refusal once from the engine, once from a guard.
+/// The same rejection, once from the engine and once from a guard.
 fn apps<R: Respond<Body>>(responder: &R) -> [(&'static str, Router); 2] {
     let routes = || Router::new().route("/", routing::get(async || "in").post(async || "in"));
     let layer = AuthLayer::new(Oracle::new()).respond_with(responder.clone());
     let by_engine = routes().route_layer(layer);
-    // The guard is asked of a caller that is known, and refuses by the word in a role.
+    // The guard runs for an authenticated caller, and rejects by the role.
     let refuse = |identity: &tower_jam::Identity| Err(refusal(&identity.roles()[0]));
     let by_guard = routes()
         .route_layer(GuardLayer::new(refuse).respond_with(responder.clone()))
@@ -120,7 +120,7 @@ fn apps<R: Respond<Body>>(responder: &R) -> [(&'static str, Router); 2] {
     [("engine", by_engine), ("guard", by_guard)]
 }
 
-/// Lets everybody in, with the word for a role.
+/// Accepts every caller, with the credential as a role.
 #[derive(Clone)]
 struct Anyone;
 
@@ -149,9 +149,9 @@ impl tower_jam::Authenticate for Anyone {
 async fn each_kind_has_its_status_challenge_and_problem() {
     let responder = HttpResponder::new().with_realm("the acme").unwrap();
     let log = Log::start();
-    for (place, app) in apps(&responder) {
+    for (origin, app) in apps(&responder) {
         for case in &CASES {
-            let about = format!("{} by {place}", case.word);
+            let about = format!("{} by {origin}", case.word);
             let answer = get(&app, "/", &[("x-word", case.word.to_owned())]).await;
             assert_eq!(answer.status.as_u16(), case.status, "{about}");
             assert_eq!(answer.header("www-authenticate"), case.challenge, "{about}");
@@ -189,7 +189,7 @@ async fn each_kind_has_its_status_challenge_and_problem() {
                 log.contains(rejection.reason()) && log.contains(case.level),
                 "{about}: {log}"
             );
-            assert!(!answer.text.contains("told so"), "{about}");
+            assert!(!answer.text.contains("set by the test"), "{about}");
         }
     }
 }
@@ -197,9 +197,9 @@ async fn each_kind_has_its_status_challenge_and_problem() {
 #[tokio::test]
 async fn each_kind_has_its_grpc_status_in_the_headers_and_no_body() {
     let responder = GrpcResponder::new();
-    for (place, app) in apps(&responder) {
+    for (origin, app) in apps(&responder) {
         for case in &CASES {
-            let about = format!("{} by {place}", case.word);
+            let about = format!("{} by {origin}", case.word);
             let answer = get(&app, "/", &[("x-word", case.word.to_owned())]).await;
             assert_eq!(answer.status, StatusCode::OK, "{about}");
             assert_eq!(
@@ -251,7 +251,7 @@ async fn the_table_names_every_kind_that_there_is() {
 }
 
 #[tokio::test]
-async fn nothing_that_was_presented_is_forgiven_on_an_optional_route() {
+async fn no_invalid_credential_is_ignored_on_an_optional_route() {
     let app = Router::new()
         .route("/", routing::get(async || "in"))
         .route_layer(AuthLayer::new(Oracle::new()).optional());
@@ -259,7 +259,7 @@ async fn nothing_that_was_presented_is_forgiven_on_an_optional_route() {
         let answer = get(&app, "/", &[("x-word", case.word.to_owned())]).await;
         assert_eq!(answer.status.as_u16(), case.status, "{}", case.word);
     }
-    // An engine that takes the credential for nobody's says so without an error.
+    // If an engine ignores the credential, the response has no error code.
     for headers in [vec![], vec![("x-word", "nobody".to_owned())]] {
         assert_eq!(get(&app, "/", &headers).await.text, "in");
     }
@@ -273,7 +273,10 @@ async fn head_gets_the_headers_of_get() {
         let of_head = app.oneshot(request("HEAD", "/", &headers)).await.unwrap();
         let of_head = Answer::of(of_head).await;
         assert_eq!(of_head.status, of_get.status);
-        assert_eq!(of_head.text, "", "a body would end up in the next response");
+        assert_eq!(
+            of_head.text, "",
+            "a body would be read as the next response"
+        );
         for name in ["www-authenticate", "content-type", "cache-control"] {
             assert_eq!(of_head.header(name), of_get.header(name), "{name}");
         }
@@ -291,8 +294,8 @@ async fn a_boxed_body_is_made_by_a_function() {
             Ok::<_, Infallible>(Response::new(Boxed::default()))
         }));
     for (word, status) in [("alice", 200), ("bob", 403), ("expired", 401)] {
-        let asked = request("GET", "/", &[("x-word", word.to_owned())]);
-        let response = service.clone().oneshot(asked).await.unwrap();
+        let get = request("GET", "/", &[("x-word", word.to_owned())]);
+        let response = service.clone().oneshot(get).await.unwrap();
         assert_eq!(response.status(), status);
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body.is_empty(), status == 200, "{word}");
@@ -300,13 +303,13 @@ async fn a_boxed_body_is_made_by_a_function() {
 }
 
 #[tokio::test]
-async fn a_closure_answers_as_it_likes_and_knows_how_it_was_asked() {
-    let responder = |rejection: &Rejection, asked: &RequestContext| {
+async fn a_closure_responds_freely_and_sees_the_request() {
+    let responder = |rejection: &Rejection, context: &RequestContext| {
         let text = format!(
             "{} {} {}",
             rejection.grpc_code(),
-            asked.is_grpc,
-            asked.wants_html
+            context.is_grpc,
+            context.wants_html
         );
         let mut response = Response::new(Body::from(text));
         *response.status_mut() = StatusCode::IM_A_TEAPOT;
@@ -334,7 +337,7 @@ async fn a_closure_answers_as_it_likes_and_knows_how_it_was_asked() {
 }
 
 #[test]
-fn a_realm_that_cannot_stand_in_a_header_is_refused() {
+fn a_realm_that_is_not_a_valid_header_is_refused() {
     for realm in ["", "a\nb", "käse", "tab\t"] {
         assert!(HttpResponder::new().with_realm(realm).is_err(), "{realm:?}");
         assert!(GrpcResponder::new().with_realm(realm).is_err(), "{realm:?}");

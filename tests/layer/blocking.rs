@@ -1,4 +1,5 @@
-//! Engines without async: from plain threads they work, inside a runtime they say so, and nothing is left behind.
+//! Engines without async: they work on plain threads, return an error inside a runtime, and leave
+//! no thread behind.
 
 use std::{
     cell::RefCell,
@@ -144,9 +145,9 @@ fn many_threads_share_one_handle() {
     assert_eq!(sessions.revoke_all("alice").unwrap(), 16 * 20);
 }
 
-/// The first call waits for something that only the second one does.
+/// The first call waits for something that only the second call does.
 #[test]
-fn a_call_that_waits_does_not_hold_up_others() {
+fn a_call_that_waits_does_not_delay_others() {
     let worker = Worker::start().unwrap();
     let (open, opened) = tokio::sync::oneshot::channel::<()>();
     thread::scope(|scope| {
@@ -167,54 +168,57 @@ fn a_panic_is_the_error_of_its_own_call() {
 
 #[test]
 fn the_thread_ends_with_the_last_handle() {
-    /// Tells when the thread that has it ends.
-    struct LastWord(mpsc::Sender<()>);
-    impl Drop for LastWord {
+    /// Sends a message when the thread that owns it ends.
+    struct EndSignal(mpsc::Sender<()>);
+    impl Drop for EndSignal {
         fn drop(&mut self) {
             let _ = self.0.send(());
         }
     }
     thread_local! {
-        static KEPT: RefCell<Option<LastWord>> = const { RefCell::new(None) };
+        static KEPT: RefCell<Option<EndSignal>> = const { RefCell::new(None) };
     }
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let sessions = sessions(&Worker::start().unwrap());
     sessions
         .run(async move |_| {
-            KEPT.set(Some(LastWord(tell)));
-            // A task that nobody awaits must not keep the thread either.
+            KEPT.set(Some(EndSignal(sender)));
+            // A task that nothing awaits must not keep the thread alive either.
             tokio::spawn(std::future::pending::<()>());
             Ok::<_, StoreError>(())
         })
         .unwrap();
     let other = sessions.clone();
     drop(sessions);
-    assert!(told.try_recv().is_err(), "a handle is left");
+    assert!(receiver.try_recv().is_err(), "a handle remains");
     drop(other);
-    assert!(told.try_recv().is_ok(), "the drop has waited for the end");
+    assert!(
+        receiver.try_recv().is_ok(),
+        "the drop waited for the thread to end"
+    );
 }
 
 #[test]
 fn a_handle_may_be_dropped_on_its_own_thread() {
     let worker = Worker::start().unwrap();
     let (give, given) = mpsc::channel::<Worker>();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     worker
         .run(async move || {
             tokio::task::spawn_local(async move {
-                // The last handle: the one outside is dropped by then.
+                // This is the last handle: the one outside has been dropped.
                 drop(given.recv());
-                tell.send(()).unwrap();
+                sender.send(()).unwrap();
             });
             Ok::<_, StoreError>(())
         })
         .unwrap();
     give.send(worker).unwrap();
-    told.recv().unwrap();
+    receiver.recv().unwrap();
 }
 
 #[test]
-fn what_the_engine_says_is_passed_on_with_its_cause() {
+fn the_error_of_the_engine_is_returned_with_its_cause() {
     let store = Arc::new(FailingStore::new(Arc::new(MemoryStore::new())));
     let sessions =
         Sessions::<Claims>::builder(&Env::new("self", store.clone(), &MasterSecret::generate()));

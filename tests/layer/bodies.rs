@@ -1,4 +1,4 @@
-//! Bodies pass through untouched, and a refusal comes before they are read.
+//! Bodies pass through unchanged, and a rejection comes before they are read.
 
 use std::{
     collections::VecDeque,
@@ -25,13 +25,13 @@ use tower_jam::{
 use crate::world::{Oracle, request};
 
 /// A body of some frames that counts how often it is polled.
-struct Watched {
+struct CountedBody {
     frames: VecDeque<Frame<Bytes>>,
     hint: SizeHint,
     polls: Arc<AtomicUsize>,
 }
 
-impl Watched {
+impl CountedBody {
     fn new(frames: impl IntoIterator<Item = Frame<Bytes>>) -> (Self, Arc<AtomicUsize>) {
         let polls = Arc::new(AtomicUsize::new(0));
         let mut hint = SizeHint::new();
@@ -46,7 +46,7 @@ impl Watched {
     }
 }
 
-impl HttpBody for Watched {
+impl HttpBody for CountedBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -78,33 +78,36 @@ fn frames() -> Vec<Frame<Bytes>> {
     ]
 }
 
-fn as_(word: &'static str, body: Watched) -> Request<Watched> {
+fn as_(word: &'static str, body: CountedBody) -> Request<CountedBody> {
     Request::post("/")
         .header("x-word", word)
         .body(body)
         .unwrap()
 }
 
-/// Sends the body that it got back, unread.
-fn echo()
--> impl tower::Service<Request<Watched>, Response = Response<Watched>, Error = Infallible, Future: Send>
-+ Clone
+/// Returns the request's body, unread.
+fn echo() -> impl tower::Service<
+    Request<CountedBody>,
+    Response = Response<CountedBody>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
 + Send {
-    let to_body = |bytes: Bytes| Watched::new([Frame::data(bytes)]).0;
+    let to_body = |bytes: Bytes| CountedBody::new([Frame::data(bytes)]).0;
     let responder = HttpResponder::new().with_body(to_body);
     ServiceBuilder::new()
         .layer(AuthLayer::new(Oracle::new()).respond_with(responder.clone()))
         .layer(GuardLayer::new(role("alice")).respond_with(responder))
-        .service(service_fn(|request: Request<Watched>| async {
+        .service(service_fn(|request: Request<CountedBody>| async {
             Ok(Response::new(request.into_body()))
         }))
 }
 
 #[tokio::test]
 async fn a_stream_arrives_frame_by_frame_with_its_trailers() {
-    let (body, polls) = Watched::new(frames());
+    let (body, polls) = CountedBody::new(frames());
     let response = echo().oneshot(as_("alice", body)).await.unwrap();
-    assert_eq!(polls.load(Ordering::SeqCst), 0, "read by nobody so far");
+    assert_eq!(polls.load(Ordering::SeqCst), 0, "not read so far");
 
     let mut body = response.into_body();
     assert_eq!(
@@ -129,7 +132,7 @@ async fn a_refusal_never_reads_the_body() {
         ("expired", StatusCode::UNAUTHORIZED),
         ("bob", StatusCode::FORBIDDEN),
     ] {
-        let (body, polls) = Watched::new(frames());
+        let (body, polls) = CountedBody::new(frames());
         let response = echo().oneshot(as_(word, body)).await.unwrap();
         assert_eq!(response.status(), status, "{word}");
         assert_eq!(polls.load(Ordering::SeqCst), 0, "{word}");

@@ -1,4 +1,4 @@
-//! Engines and sources of one's own, and what another site may cause them to see.
+//! Custom engines and sources, and what a cross-site request can learn from them.
 
 use axum::{Router, routing};
 use http::StatusCode;
@@ -7,7 +7,7 @@ use tower_jam::{AuthUser, Credential, CredentialSource, Rejection, layer::AuthLa
 
 use crate::world::{Answer, Oracle, User, request};
 
-/// A word in the query of the target.
+/// Reads a word in the query of the target.
 fn in_query() -> CredentialSource {
     CredentialSource::custom(|parts| {
         let word = parts.uri.query().filter(|word| !word.is_empty());
@@ -43,7 +43,7 @@ async fn ask(app: &Router, method: &str, uri: &str, headers: &[(&str, &str)]) ->
 }
 
 #[tokio::test]
-async fn a_source_of_ones_own_finds_misses_and_refuses() {
+async fn a_custom_source_finds_misses_and_rejects() {
     let required = app(AuthLayer::new(Oracle::new()).read_from(in_query()));
     let optional = app(AuthLayer::new(Oracle::new())
         .read_from(in_query())
@@ -67,13 +67,13 @@ async fn a_source_of_ones_own_finds_misses_and_refuses() {
         );
     }
     assert_eq!(ask(&required, "GET", "/?alice", &[]).await.text, "alice");
-    // The engine's own place is not looked at any more.
+    // The default source of the engine is no longer read.
     let answer = ask(&required, "GET", "/", &[("x-word", "alice")]).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
-async fn what_a_browser_sends_on_its_own_must_not_come_from_another_site() {
+async fn ambient_credentials_are_rejected_from_another_site() {
     let cookie = CredentialSource::cookie("word").unwrap();
     let by_cookie = app(AuthLayer::new(Oracle::new()).read_from(cookie));
     let by_query = app(AuthLayer::new(Oracle::new()).read_from(in_query()));
@@ -102,7 +102,7 @@ async fn what_a_browser_sends_on_its_own_must_not_come_from_another_site() {
             status,
             "{about}"
         );
-        // No page can make a browser add this header unasked.
+        // A page cannot make a browser add this header without a preflight.
         let with_header = [headers[0], headers[1], ("x-word", "alice")];
         assert_eq!(
             ask(&by_header, method, "/", &with_header).await.status,
@@ -113,24 +113,24 @@ async fn what_a_browser_sends_on_its_own_must_not_come_from_another_site() {
 }
 
 #[tokio::test]
-async fn a_request_of_another_site_is_refused_before_the_engine_is_asked() {
+async fn a_cross_site_request_is_rejected_before_the_engine_runs() {
     let cookie = CredentialSource::cookie("word").unwrap();
     let app = app(AuthLayer::new(Oracle::new()).read_from(cookie).optional());
     let foreign = ("sec-fetch-site", "cross-site");
-    // Whether the credential is good is not told to the other site.
+    // The response does not tell the other site whether the credential is valid.
     for word in ["alice", "expired", "unavailable", "nobody"] {
         let cookie = format!("word={word}");
         let answer = ask(&app, "POST", "/", &[foreign, ("cookie", &cookie)]).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{word}");
         assert_eq!(answer.header("www-authenticate"), None, "{word}");
     }
-    // Without a credential there is nothing to ride on.
+    // Without a credential there is nothing to forge a request with.
     let answer = ask(&app, "POST", "/", &[foreign]).await;
     assert_eq!((answer.status, &*answer.text), (StatusCode::OK, "nobody"));
 }
 
 #[tokio::test]
-async fn a_header_beside_a_cookie_is_no_way_around_the_rule_and_not_bound_by_it() {
+async fn a_header_beside_a_cookie_neither_bypasses_the_rule_nor_falls_under_it() {
     let source = CredentialSource::cookie("word").unwrap();
     let source = source.or(CredentialSource::header(http::HeaderName::from_static(
         "x-word",
@@ -139,7 +139,7 @@ async fn a_header_beside_a_cookie_is_no_way_around_the_rule_and_not_bound_by_it(
     let foreign = ("sec-fetch-site", "cross-site");
     let answer = ask(&app, "POST", "/", &[foreign, ("cookie", "word=alice")]).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    // `Basic` and the like are what a browser adds on its own.
+    // A browser adds `Basic` and similar schemes on its own.
     let basic = ("authorization", "Basic YTpi");
     let answer = ask(
         &app,
@@ -154,21 +154,21 @@ async fn a_header_beside_a_cookie_is_no_way_around_the_rule_and_not_bound_by_it(
 }
 
 #[tokio::test]
-async fn who_has_a_csrf_token_of_its_own_may_switch_the_rule_off() {
+async fn an_application_with_its_own_csrf_token_can_disable_the_rule() {
     let cookie = CredentialSource::cookie("word").unwrap();
     let layer = AuthLayer::new(Oracle::new()).read_from(cookie);
     let app = app(layer.dangerous_allow_cross_site());
     let foreign = ("sec-fetch-site", "cross-site");
     let answer = ask(&app, "POST", "/", &[foreign, ("cookie", "word=alice")]).await;
     assert_eq!(answer.text, "alice");
-    // Nothing else is switched off with it.
+    // Nothing else is disabled with it.
     let answer = ask(&app, "POST", "/", &[foreign, ("cookie", "word=expired")]).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
 }
 
-/// An engine may bind its proof to what was asked for.
+/// An engine may bind its proof to the request's method and target.
 #[tokio::test]
-async fn an_engine_sees_method_and_target_and_the_place() {
+async fn an_engine_sees_method_target_and_source() {
     #[derive(Clone)]
     struct Signed;
 

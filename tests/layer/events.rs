@@ -1,4 +1,4 @@
-//! What engines tell of: each thing once, after it was done, and nothing that opens anything.
+//! The events of the engines: one for each fact, after it happened, without any credential.
 
 use std::{
     convert::Infallible,
@@ -24,7 +24,7 @@ impl Seen {
         Events::to(move |event: &Event| seen.lock().unwrap().push(event.clone()))
     }
 
-    /// What was told since the last look: code, subject, whether a session was named.
+    /// The events since the last call: code, subject, and whether the event names a session.
     fn take(&self) -> Vec<(&'static str, Option<String>, bool)> {
         let seen = mem::take(&mut *self.0.lock().unwrap());
         let row = |event: Event| {
@@ -51,7 +51,7 @@ fn sessions(jam: &TestJam, seen: &Seen) -> Sessions<Claims> {
 }
 
 #[tokio::test]
-async fn sessions_tell_of_each_thing_once() {
+async fn sessions_send_each_event_once() {
     let (jam, seen) = (TestJam::<Claims>::new(), Seen::default());
     let sessions = sessions(&jam, &seen);
 
@@ -86,11 +86,11 @@ async fn sessions_tell_of_each_thing_once() {
     jam.store().fail(Failure::Away);
     assert!(sessions.create(alice()).await.is_err());
     assert!(sessions.revoke_all("alice").await.is_err());
-    assert_eq!(seen.take(), [], "what was not done is not told");
+    assert_eq!(seen.take(), [], "no event without an effect");
 }
 
 #[tokio::test]
-async fn a_handle_tells_as_the_engine_does_and_guests_are_nobody() {
+async fn a_handle_sends_the_same_events_and_guests_send_none() {
     let (jam, seen) = (TestJam::<Claims>::new(), Seen::default());
     let handler = service_fn(async |request: Request<()>| {
         let session = request.extensions().get::<Session>().unwrap();
@@ -132,19 +132,20 @@ async fn a_handle_tells_as_the_engine_does_and_guests_are_nobody() {
     assert_eq!(go("/logout").await, [bob]);
     assert_eq!(go("/logout").await, []);
     assert_eq!(go("/guest").await, []);
-    assert_eq!(go("/logout").await, [], "a guest was nobody");
+    assert_eq!(go("/logout").await, [], "a guest has no logout event");
 }
 
 #[tokio::test]
-async fn lists_tell_of_what_is_called_back() {
+async fn lists_send_an_event_for_each_revocation() {
     for is_black in [true, false] {
         let (jam, seen) = (TestJam::<Claims>::new(), Seen::default());
         let env = Env::new("i", jam.store().clone(), jam.secret())
             .with_clock(jam.clock().clone())
             .with_events(seen.events());
-        let list = match is_black {
-            true => TokenList::deny(&env),
-            false => TokenList::allow(&env),
+        let list = if is_black {
+            TokenList::deny(&env)
+        } else {
+            TokenList::allow(&env)
         };
         let list = list.build().unwrap();
         let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()))
@@ -154,7 +155,7 @@ async fn lists_tell_of_what_is_called_back() {
             .list(list.clone());
         let jwt = jwt.build().unwrap();
         let token = jwt.issue(alice()).await.unwrap();
-        assert_eq!(seen.take(), [], "issuing calls nothing back");
+        assert_eq!(seen.take(), [], "issuing revokes nothing");
         jwt.revoke_token(token.expose()).await.unwrap();
         jwt.revoke_token(token.expose()).await.unwrap();
         assert_eq!(seen.take(), [("token_revoked", None, false)]);
@@ -174,7 +175,7 @@ async fn no_event_has_a_credential_in_it() {
         assert_eq!(id, session.id);
         assert!(
             !session.token.expose().contains(id),
-            "it is not a part of the token"
+            "no event contains a part of the token"
         );
         assert!(!format!("{event:?}").contains("alice"));
         assert_ne!(event.kind, EventKind::SessionRevoked);

@@ -1,4 +1,4 @@
-//! No header makes a layer panic or blame itself.
+//! No header makes a layer panic or respond with a 5xx.
 
 use axum::{Router, body::Body, routing};
 use http::{HeaderName, HeaderValue, Method, Request};
@@ -17,7 +17,7 @@ use tower_jam::{
 
 use crate::world::{User, World};
 
-/// Bytes that may stand in a header value, obs-text included.
+/// Bytes that a header value may contain, obs-text included.
 fn bytes(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
     vec(
         prop_oneof![8 => 0x20..=0x7e_u8, 2 => 0x80..=0xff_u8, 1 => Just(b'\t')],
@@ -25,8 +25,8 @@ fn bytes(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// Something near to what the layers look for, with some bytes changed, cut out or added.
-fn bent(near: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+/// Something similar to what the layers read, with some bytes changed, removed or added.
+fn mutated(near: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let change = (any::<prop::sample::Index>(), 0..3_u8, bytes(1..4));
     (select(near), vec(change, 0..4)).prop_map(|(mut value, changes)| {
         for (at, how, new) in changes {
@@ -120,7 +120,7 @@ fn headers(world: &World) -> impl Strategy<Value = Headers> + use<> {
     let one = select(near.to_vec()).prop_flat_map(|(name, near)| {
         (
             Just(name),
-            prop_oneof![3 => select(near.clone()), 4 => bent(near), 1 => bytes(0..40)],
+            prop_oneof![3 => select(near.clone()), 4 => mutated(near), 1 => bytes(0..40)],
         )
     });
     vec(one, 0..7)
@@ -185,7 +185,7 @@ fn any_headers_get_200_400_401_or_403() {
             },
         )
         .unwrap();
-    // Were one of them never seen, the strategy would be too tame.
+    // If one of them never occurred, the strategy would be too weak.
     let seen = seen.into_inner();
     for name in ["required", "optional", "guarded"] {
         for status in [200, 400, 401, 403] {

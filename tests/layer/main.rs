@@ -1,5 +1,5 @@
-//! The layers through their public face: what they do to services, bodies, callers and logs, on
-//! three stacks.
+//! The layers through the public API: their effect on services, bodies, callers and logs, on three
+//! stacks.
 #![cfg(feature = "full")]
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 

@@ -1,4 +1,5 @@
-//! What is counted: each request once, by engine and reason, and nothing that a caller sent.
+//! Metrics: each request is counted once, by engine and reason, and no label contains anything that
+//! a caller sent.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +22,7 @@ use tower_jam::{
     testing::{Failure, TestJam, bearer},
 };
 
-/// What was counted: a count, or how many times were taken.
+/// The metrics: the value of a counter, or the number of samples of a histogram.
 type Counts = Arc<Mutex<BTreeMap<String, u64>>>;
 
 #[derive(Clone, Default)]
@@ -261,7 +262,7 @@ fn each_verb_of_a_store_is_counted_under_its_name() {
     });
 }
 
-/// The store that a configuration names is metered without anybody's doing.
+/// The store of a configuration is metered automatically.
 #[cfg(feature = "config")]
 #[test]
 fn the_store_of_a_configuration_is_counted() {

@@ -1,4 +1,5 @@
-//! Layers inside layers: the inner one knows better, and where it knows nothing the outer one's word stands.
+//! Nested layers: the inner one takes precedence, and if it finds no caller the identity of the
+//! outer one remains.
 
 use axum::{Router, routing};
 use http::{Extensions, StatusCode};
@@ -11,7 +12,7 @@ use tower_jam::{
 
 use crate::world::{Log, Oracle, User, World, get};
 
-/// Whom a handler sees: the identity's and the user's name.
+/// The caller as a handler sees it: the name of the identity and of the user.
 async fn who(user: Option<AuthUser<User>>, identity: Option<Identity>) -> String {
     let identity = identity.map(|identity| identity.subject().id().to_owned());
     let user = user.map(|user| user.name.clone());
@@ -88,7 +89,7 @@ async fn a_guard_sees_the_identity_of_the_layer_around_it() {
 }
 
 #[tokio::test]
-async fn an_inner_layer_undoes_what_an_outer_one_said_of_nobody() {
+async fn an_inner_layer_overrides_an_anonymous_outer_one() {
     let world = World::new().await;
     let app = routes()
         .route_layer(GuardLayer::new(role("writer")))
@@ -98,7 +99,7 @@ async fn an_inner_layer_undoes_what_an_outer_one_said_of_nobody() {
     assert_eq!(answer.text, "session-bob");
 }
 
-/// The handler would act for one caller with the permissions of another.
+/// Otherwise the handler would act for one caller with the permissions of another.
 #[tokio::test]
 async fn the_user_of_the_outer_layer_goes_when_the_inner_one_brings_its_own() {
     let world = World::new().await;
@@ -151,7 +152,7 @@ async fn the_user_of_the_outer_layer_goes_when_the_inner_one_brings_its_own() {
     }
 }
 
-/// An engine that adds a proof to whoever is known already, as a second factor does.
+/// An engine that adds a proof to an identity that exists already, as a second factor does.
 #[derive(Clone)]
 struct Stamp;
 
@@ -199,9 +200,9 @@ async fn an_engine_may_strengthen_the_outer_identity_and_keeps_its_user() {
     }
 }
 
-/// What the engine knows better than "missing" must not be lost because the other one knows nothing.
+/// A rejection that says more than "missing" must not be replaced by the other engine's "missing".
 #[tokio::test]
-async fn of_two_engines_the_one_with_something_to_say_of_absence_says_it() {
+async fn of_two_engines_the_more_specific_rejection_of_absence_is_returned() {
     #[derive(Clone)]
     struct Silent;
 

@@ -1,4 +1,5 @@
-//! What the log may know: that a request was refused and why, never by what or for whom.
+//! What a log may contain: that a request was rejected and why, without the credential or the
+//! subject.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +20,7 @@ use crate::{
     world::{Log, Other, User, World, get, grant, request},
 };
 
-/// What must never be seen in a log: every part of a token, the session's, and all that they say.
+/// What must never appear in a log: every part of a token, the session's, and all that they state.
 struct Hidden(Vec<String>);
 
 impl Hidden {
@@ -105,7 +106,7 @@ async fn no_credential_and_nothing_of_the_user_is_ever_logged() {
         hidden.0.push(marker.to_owned());
     }
 
-    // A token of many claims, good and then spoilt in each part.
+    // A token with many claims, valid at first and then damaged in each part.
     let key = Key::generate(Algorithm::EdDsa).unwrap();
     let claims = Jwt::<Claims>::builder(KeyRing::new(key.clone()));
     let claims = claims
@@ -263,7 +264,7 @@ async fn no_credential_and_nothing_of_the_user_is_ever_logged() {
                     .await
                     .unwrap();
                 statuses.insert(response.status().as_u16());
-                // Tokens minted on the way are secrets, too.
+                // Tokens that are issued meanwhile are secrets, too.
                 for value in response.headers().get_all("set-cookie") {
                     hidden.add(value.to_str().unwrap().split(';').next().unwrap());
                 }
@@ -282,7 +283,7 @@ async fn no_credential_and_nothing_of_the_user_is_ever_logged() {
         [200, 400, 401, 403, 500]
     );
 
-    // A store that fails says why, and not for whom.
+    // A failing store logs why, without the subject.
     let (_, app) = &layers[5];
     world.probe.set_down(true);
     let answer = get(app, "/name", &[world.cookie()]).await;
@@ -321,11 +322,11 @@ async fn a_session_that_does_not_read_as_the_user_is_logged_without_its_content(
     Hidden(vec!["marker".to_owned(), token.expose().clone()]).check(&log);
 }
 
-/// A store in which somebody has turned a list of roles into a text.
+/// A store in which a list of roles was replaced by a text.
 #[derive(Debug)]
-struct Bent(MemoryStore);
+struct Tampered(MemoryStore);
 
-impl Store for Bent {
+impl Store for Tampered {
     fn get<'a>(&'a self, key: &'a store::StoreKey) -> StoreFuture<'a, Option<Entry>> {
         Box::pin(async {
             let mut entry = self.0.get(key).await?;
@@ -370,7 +371,7 @@ async fn a_corrupt_record_is_logged_with_the_place_and_without_its_content() {
     let secret = MasterSecret::generate();
     let sessions = Sessions::builder(&Env::new(
         "self",
-        Arc::new(Bent(MemoryStore::new())),
+        Arc::new(Tampered(MemoryStore::new())),
         &secret,
     ));
     let sessions: Sessions<User> = sessions.build().unwrap();
@@ -382,7 +383,7 @@ async fn a_corrupt_record_is_logged_with_the_place_and_without_its_content() {
     let log = Log::start();
     let app = routes().route_layer(SessionLayer::new(sessions));
     let answer = get(&app, "/name", &[cookie]).await;
-    // It counts as absent, and the log has the place.
+    // The session counts as absent, and the log names the place of the error.
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     let log = log.take();
     assert!(

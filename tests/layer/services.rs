@@ -1,4 +1,4 @@
-//! The contract of tower: readiness, permits, errors, neighbours, and callers that vanish.
+//! The contract of tower: readiness, permits, errors, other callers, and cancellation.
 
 use std::{
     convert::Infallible,
@@ -30,13 +30,13 @@ use crate::{
     world::{Oracle, World, request},
 };
 
-/// As the documentation of tower-service has it: readiness belongs to one value, not to its clones.
-struct Fussy {
+/// As tower-service documents it: readiness belongs to one value, not to its clones.
+struct ReadyOnce {
     is_ready: bool,
     calls: Arc<AtomicUsize>,
 }
 
-impl Fussy {
+impl ReadyOnce {
     fn new() -> (Self, Arc<AtomicUsize>) {
         let calls = Arc::new(AtomicUsize::new(0));
         let fussy = Self {
@@ -47,7 +47,7 @@ impl Fussy {
     }
 }
 
-impl Clone for Fussy {
+impl Clone for ReadyOnce {
     fn clone(&self) -> Self {
         Self {
             is_ready: false,
@@ -56,7 +56,7 @@ impl Clone for Fussy {
     }
 }
 
-impl Service<Request<Body>> for Fussy {
+impl Service<Request<Body>> for ReadyOnce {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = std::future::Ready<Result<Self::Response, Infallible>>;
@@ -67,7 +67,10 @@ impl Service<Request<Body>> for Fussy {
     }
 
     fn call(&mut self, _: Request<Body>) -> Self::Future {
-        assert!(std::mem::take(&mut self.is_ready), "called unready");
+        assert!(
+            std::mem::take(&mut self.is_ready),
+            "called before it was ready"
+        );
         self.calls.fetch_add(1, Ordering::SeqCst);
         std::future::ready(Ok(Response::new(Body::empty())))
     }
@@ -79,7 +82,7 @@ fn as_(word: &str) -> Request<Body> {
 
 #[tokio::test]
 async fn only_the_ready_service_is_called() {
-    let (fussy, calls) = Fussy::new();
+    let (fussy, calls) = ReadyOnce::new();
     let auth = AuthLayer::new(Oracle::new());
     let guard = GuardLayer::new(role("alice"));
     let mut service = ServiceBuilder::new()
@@ -95,7 +98,7 @@ async fn only_the_ready_service_is_called() {
         let answer = ready.call(as_(word)).await.unwrap();
         expected += usize::from(word == "alice");
         assert_eq!(answer.status() == StatusCode::OK, word == "alice", "{word}");
-        // The clone made meanwhile is as good as any, once it is ready.
+        // The clone made meanwhile works as well, once it is ready.
         assert!(bystander.oneshot(as_("alice")).await.is_ok());
         expected += 1;
     }
@@ -103,8 +106,8 @@ async fn only_the_ready_service_is_called() {
 }
 
 #[tokio::test]
-async fn a_refused_request_never_reaches_the_service_and_gives_its_permit_back() {
-    let (fussy, calls) = Fussy::new();
+async fn a_rejected_request_never_reaches_the_service_and_releases_its_permit() {
+    let (fussy, calls) = ReadyOnce::new();
     let mut service = ServiceBuilder::new()
         .layer(AuthLayer::new(Oracle::new()))
         .layer(GuardLayer::new(role("alice")))
@@ -112,7 +115,7 @@ async fn a_refused_request_never_reaches_the_service_and_gives_its_permit_back()
         .service(fussy);
     let other = service.clone();
     for round in 0..50 {
-        // One is refused by the engine, one by the guard.
+        // One is rejected by the engine, one by the guard.
         for word in ["expired", "bob"] {
             let answer = service
                 .ready()
@@ -132,7 +135,7 @@ async fn a_refused_request_never_reaches_the_service_and_gives_its_permit_back()
     assert_eq!(answer.status(), StatusCode::OK);
 }
 
-/// Whether a clone gets ready at once, which takes a permit and gives it back.
+/// Whether a clone becomes ready at once, which takes a permit and releases it.
 fn is_free<S: Service<Request<Body>> + Clone>(service: &S) -> bool {
     let mut cx = Context::from_waker(Waker::noop());
     service.clone().poll_ready(&mut cx).is_ready()
@@ -163,7 +166,10 @@ async fn a_request_in_flight_holds_the_permit_and_the_next_one_waits() {
     opened.notify_one();
     assert!(first.as_mut().poll(&mut cx).is_ready());
     drop(first);
-    assert!(second.as_mut().poll(&mut cx).is_pending(), "inside by now");
+    assert!(
+        second.as_mut().poll(&mut cx).is_pending(),
+        "in flight by now"
+    );
     opened.notify_one();
     assert!(second.as_mut().poll(&mut cx).is_ready());
     drop(second);
@@ -181,14 +187,15 @@ async fn a_service_that_is_not_ready_is_waited_for_and_its_failure_passed_on() {
         type Future = std::future::Ready<Result<Self::Response, Broken>>;
 
         fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-            match self.0.load(Ordering::SeqCst) {
-                true => Poll::Ready(Err(Broken(1))),
-                false => Poll::Pending,
+            if self.0.load(Ordering::SeqCst) {
+                Poll::Ready(Err(Broken(1)))
+            } else {
+                Poll::Pending
             }
         }
 
         fn call(&mut self, _: Request<Body>) -> Self::Future {
-            unreachable!("it never gets ready")
+            unreachable!("it never becomes ready")
         }
     }
 
@@ -201,7 +208,7 @@ async fn a_service_that_is_not_ready_is_waited_for_and_its_failure_passed_on() {
     assert!(service.poll_ready(&mut cx).is_pending());
     is_broken.store(true, Ordering::SeqCst);
     let Poll::Ready(Err(error)) = service.poll_ready(&mut cx) else {
-        panic!("the failure is passed on");
+        panic!("the failure must be passed on");
     };
     assert_eq!(error, Broken(1));
 }
@@ -236,7 +243,7 @@ async fn an_error_of_the_service_keeps_its_type_and_value() {
 }
 
 #[tokio::test]
-async fn a_timeout_inside_or_outside_is_told_as_the_timeout_that_it_is() {
+async fn a_timeout_inside_or_outside_is_reported_as_a_timeout() {
     let never = |_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>();
     let auth = AuthLayer::new(Oracle::new());
     let guard = GuardLayer::new(role("alice"));
@@ -268,8 +275,8 @@ async fn each_neighbour_works_on_either_side() {
     };
     macro_rules! on_either_side {
         ($($neighbour:expr),* $(,)?) => {$(
-            serves(stringify!($neighbour), ServiceBuilder::new().layer($neighbour).layer(layers()).service(Fussy::new().0)).await;
-            serves(stringify!($neighbour), layers().layer($neighbour).service(Fussy::new().0)).await;
+            serves(stringify!($neighbour), ServiceBuilder::new().layer($neighbour).layer(layers()).service(ReadyOnce::new().0)).await;
+            serves(stringify!($neighbour), layers().layer($neighbour).service(ReadyOnce::new().0)).await;
         )*};
     }
     let patience = Duration::from_secs(60);
@@ -279,7 +286,7 @@ async fn each_neighbour_works_on_either_side() {
         LoadShedLayer::new(),
         BufferLayer::new(1),
     );
-    // All of them around and beneath, as a real server stacks them.
+    // All of them around and below, as a real server stacks them.
     let all = ServiceBuilder::new()
         .buffer(4)
         .load_shed()
@@ -290,7 +297,7 @@ async fn each_neighbour_works_on_either_side() {
         .load_shed()
         .concurrency_limit(1)
         .timeout(patience)
-        .service(Fussy::new().0);
+        .service(ReadyOnce::new().0);
     serves("all", all).await;
 }
 
@@ -319,10 +326,10 @@ where
     }
 }
 
-/// A caller may vanish at every await: while the store is asked, while the handler works, while the last use
-/// is noted. The next one finds the service as if it had never been there.
+/// A caller may be cancelled at every await: while the store is read, while the handler runs, while
+/// the last use is recorded. The next caller finds the service unchanged.
 #[tokio::test]
-async fn a_caller_that_vanishes_leaves_the_permit_and_the_session() {
+async fn a_cancelled_caller_releases_the_permit_and_keeps_the_session() {
     let world = World::pausing().await;
     let mut service = ServiceBuilder::new()
         .layer(SessionLayer::new(world.sessions.clone()))
@@ -336,7 +343,7 @@ async fn a_caller_that_vanishes_leaves_the_permit_and_the_session() {
     let other = service.clone();
     let mut needed = None;
     for polls in 0..20 {
-        // So late that each request notes the use of the session.
+        // So late that each request records the use of the session.
         world.clock.advance(Duration::from_secs(600));
         let ready = service.ready().await.unwrap();
         let answer = abandon_after(polls, ready.call(request("POST", "/", &[world.cookie()])));
@@ -351,9 +358,9 @@ async fn a_caller_that_vanishes_leaves_the_permit_and_the_session() {
         assert_eq!(answer.unwrap().status(), StatusCode::OK, "{polls} polls");
     }
     let needed = needed.expect("twenty polls are enough");
-    assert!(needed > 4, "it was left at {needed} awaits only");
+    assert!(needed > 4, "it was cancelled at only {needed} awaits");
 
-    // A token is verified without an await, so there is only the handler to leave.
+    // A token is verified without an await, so the only await is in the handler.
     let service = ServiceBuilder::new()
         .layer(JwtLayer::new(world.jwt.clone()))
         .concurrency_limit(1)

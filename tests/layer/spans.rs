@@ -1,4 +1,4 @@
-//! Proves what a check says in the log: engine, outcome and code, and no credential.
+//! The span of an authentication: engine, outcome and code, and no credential.
 
 use std::convert::Infallible;
 
@@ -29,12 +29,12 @@ fn a_check_names_engine_outcome_and_code_and_no_credential() {
         ("refused", "jwt", Some("missing")),
         ("refused", "sessions", Some("unavailable")),
     ] {
-        let is_said = text.lines().any(|line| {
+        let is_logged = text.lines().any(|line| {
             line.contains(&format!("engine=\"{engine}\""))
                 && line.contains(&format!("outcome=\"{outcome}\""))
                 && code.is_none_or(|code| line.contains(&format!("code=\"{code}\"")))
         });
-        assert!(is_said, "{outcome} {engine} {code:?} in {text}");
+        assert!(is_logged, "{outcome} {engine} {code:?} in {text}");
         let code = code.map_or(String::new(), |code| format!(" code=\"{code}\""));
         let span =
             format!("authenticate{{engine=\"{engine}\" outcome=\"{outcome}\"{code}}}: tower_jam");
@@ -48,7 +48,7 @@ fn a_check_names_engine_outcome_and_code_and_no_credential() {
     }
 }
 
-/// Makes requests of every outcome, and returns what must not be in the log.
+/// Makes requests of every outcome, and returns what must not appear in the log.
 async fn requests() -> Vec<String> {
     let ok =
         service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Vec::<u8>::new())));

@@ -1,5 +1,5 @@
-//! One scenario on three stacks: an axum router, a hyper server over TCP, a tonic server with its client.
-//! The verdicts are the same, each in the dialect of its stack.
+//! One scenario on three stacks: an axum router, a hyper server over TCP, and a tonic server with
+//! its client. The outcomes are the same, each in the dialect of its stack.
 
 use std::{
     collections::BTreeMap,
@@ -42,7 +42,7 @@ struct User {
     name: String,
 }
 
-/// What a caller sends, and what every stack must make of it.
+/// A caller's request, and the outcome on every stack.
 struct Case {
     name: &'static str,
     headers: Vec<(&'static str, String)>,
@@ -61,7 +61,7 @@ struct Tokens {
     guest: String,
 }
 
-/// An engine of the type named, by keys that `$ring` makes, and the cases with its tokens.
+/// An engine of the named type, with keys that `$ring` creates, and the cases with its tokens.
 macro_rules! scenario {
     ($build:expr, $ring:expr) => {{
         let clock = Arc::new(ManualClock::default());
@@ -113,7 +113,7 @@ async fn paseto() -> (impl Authenticate<User = User>, Vec<Case>) {
     scenario!(Paseto::<User>::v4_public, ring())
 }
 
-/// Runs a check of a stack on each kind of token.
+/// Runs the check of a stack with each kind of token.
 macro_rules! with_each_engine {
     ($check:ident) => {
         let (engine, cases) = jwt().await;
@@ -126,7 +126,7 @@ macro_rules! with_each_engine {
     };
 }
 
-/// What every stack must make of the tokens.
+/// The expected outcome of each token, on every stack.
 fn cases(tokens: &Tokens) -> Vec<Case> {
     let Tokens {
         good,
@@ -239,14 +239,12 @@ fn headers(case: &Case) -> HeaderMap {
     headers
 }
 
-/// What a handler says of its caller.
+/// The handler's description of its caller.
 fn describe(extensions: &http::Extensions) -> String {
     let user = extensions
         .get::<AuthUser<User>>()
-        .expect("the layer puts it there");
-    let identity = extensions
-        .get::<Identity>()
-        .expect("the layer puts it there");
+        .expect("the layer inserts it");
+    let identity = extensions.get::<Identity>().expect("the layer inserts it");
     format!("{} is {}", identity.subject().id(), user.name)
 }
 
@@ -388,7 +386,8 @@ async fn tonic_answers(engine: impl Authenticate<User = User>, cases: Vec<Case>)
     server.abort();
 }
 
-/// A token whose login was so long ago, and what a route that asks for a proof younger than five minutes says to it.
+/// A token whose login was that long ago, and the response of a route that requires a proof younger
+/// than five minutes.
 struct Aged {
     jwt: Jwt<User>,
     clock: Arc<ManualClock>,
@@ -408,7 +407,7 @@ async fn aged() -> Aged {
         .build()
         .unwrap();
     let login = clock.now();
-    // The token is younger than its login, and that counts for nothing.
+    // The token is younger than its login, which makes no difference.
     clock.advance(Duration::from_secs(240));
     let name = "Alice".to_owned();
     let grant = Grant::new("42", User { name }).factor(Factor::Password);
@@ -479,15 +478,16 @@ async fn a_proof_of_4_minutes_59_passes_and_one_of_5_minutes_1_does_not_on_tonic
     server.abort();
 }
 
-/// One port for both kinds of caller: a closure that looks at how it was asked.
+/// One port for both kinds of caller: a closure chooses the dialect by the request.
 #[tokio::test]
 async fn a_closure_serves_both_dialects_behind_one_port() {
     use tower_jam::layer::{RequestContext, Respond};
     let (engine, _) = jwt().await;
-    let both = |rejection: &tower_jam::Rejection, asked: &RequestContext| -> Response<Body> {
-        match asked.is_grpc {
-            true => GrpcResponder::new().respond(rejection, asked),
-            false => HttpResponder::new().respond(rejection, asked),
+    let both = |rejection: &tower_jam::Rejection, context: &RequestContext| -> Response<Body> {
+        if context.is_grpc {
+            GrpcResponder::new().respond(rejection, context)
+        } else {
+            HttpResponder::new().respond(rejection, context)
         }
     };
     let app: Router = Router::new()
@@ -525,7 +525,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// A gRPC service of one method, as `tonic-build` would write it.
+/// A gRPC service of one method, as `tonic-build` would generate it.
 #[derive(Clone)]
 struct Describer;
 

@@ -1,5 +1,5 @@
-//! What the files of this test share: two engines over one user type, an engine that says what it is told to,
-//! and a log that can be read.
+//! What the files of this test share: two engines over one user type, an engine whose outcome the
+//! credential names, and a log that can be read.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,11 +35,11 @@ pub(crate) struct World {
     pub(crate) sessions: Sessions<User>,
     pub(crate) probe: Arc<ProbeStore>,
     pub(crate) clock: Arc<ManualClock>,
-    /// A token of `token-alice`, who holds the role `reader`.
+    /// A token of `token-alice`, who has the role `reader`.
     pub(crate) token: String,
-    /// The same user's token, long expired.
+    /// A token of the same user that expired long ago.
     pub(crate) expired: String,
-    /// A session of `session-bob`, who holds the role `writer`.
+    /// A session of `session-bob`, who has the role `writer`.
     pub(crate) session: String,
 }
 
@@ -48,7 +48,7 @@ impl World {
         Self::with_store(ProbeStore::new).await
     }
 
-    /// Every call of the store is pending once.
+    /// A world in which every call of the store is pending once.
     pub(crate) async fn pausing() -> Self {
         Self::with_store(ProbeStore::pausing).await
     }
@@ -110,8 +110,8 @@ pub(crate) fn grant(name: &str) -> Grant<User> {
     Grant::new(name, user).factor(Factor::Password)
 }
 
-/// An engine whose credential says what becomes of it: `alice` and `bob` are users, `nobody` is nobody,
-/// everything else is the name of a refusal.
+/// An engine whose credential names the outcome: `alice` and `bob` are users, `nobody` is ignored,
+/// everything else is the name of a rejection.
 #[derive(Clone)]
 pub(crate) struct Oracle {
     source: CredentialSource,
@@ -158,24 +158,24 @@ pub(crate) fn known(name: &str) -> Verified<User> {
 pub(crate) fn refusal(word: &str) -> Rejection {
     match word {
         "missing" => Rejection::missing(),
-        "malformed" => Rejection::malformed("told so"),
-        "insufficient" => Rejection::insufficient("told so"),
+        "malformed" => Rejection::malformed("set by the test"),
+        "insufficient" => Rejection::insufficient("set by the test"),
         "insufficient-scope" => Rejection::insufficient_scope("orders:write"),
-        "cross-site" => Rejection::cross_site("told so"),
+        "cross-site" => Rejection::cross_site("set by the test"),
         "step-up" => Rejection::step_up(
             Some(Duration::from_secs(300)),
             Some("otp".into()),
-            "told so",
+            "set by the test",
         ),
-        "factor-lost" => Rejection::factor_lost("told so"),
-        "throttled" => Rejection::throttled(Duration::from_millis(1_500), "told so"),
+        "factor-lost" => Rejection::factor_lost("set by the test"),
+        "throttled" => Rejection::throttled(Duration::from_millis(1_500), "set by the test"),
         "unavailable" => StoreError::Unavailable("connection refused".into()).into(),
-        "misconfigured" => Rejection::misconfigured("told so"),
-        _ => Rejection::invalid("told so"),
+        "misconfigured" => Rejection::misconfigured("set by the test"),
+        _ => Rejection::invalid("set by the test"),
     }
 }
 
-/// What came back.
+/// The response.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -214,7 +214,7 @@ pub(crate) async fn get(app: &axum::Router, uri: &str, headers: &[(&str, String)
     Answer::of(response.unwrap()).await
 }
 
-/// Everything that this thread logs while it lives.
+/// Records everything that this thread logs.
 pub(crate) struct Log {
     log: log::Log,
     _guard: DefaultGuard,
@@ -227,7 +227,7 @@ impl Log {
         Self { log, _guard: guard }
     }
 
-    /// What was written since the last call.
+    /// Returns what was logged since the last call.
     pub(crate) fn take(&self) -> String {
         self.log.take()
     }

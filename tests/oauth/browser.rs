@@ -1,4 +1,4 @@
-//! A browser: it keeps cookies, and follows redirects one by one.
+//! A browser: it stores cookies, and follows redirects one by one.
 
 use std::{collections::HashMap, sync::Mutex};
 
@@ -9,7 +9,7 @@ pub struct Browser {
     client: Client,
     /// By host and port, and by name.
     jar: Mutex<HashMap<(String, String), String>>,
-    /// Every address it was sent to.
+    /// Every address that it was redirected to.
     pub visited: Mutex<Vec<String>>,
 }
 
@@ -60,15 +60,16 @@ impl Browser {
             let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
             let key = (host.clone(), name.to_owned());
             let mut jar = self.jar.lock().unwrap();
-            match line.contains("Max-Age=0;") {
-                true => jar.remove(&key),
-                false => jar.insert(key, value.to_owned()),
+            if line.contains("Max-Age=0;") {
+                jar.remove(&key)
+            } else {
+                jar.insert(key, value.to_owned())
             };
         }
         answer
     }
 
-    /// Follows redirects until there is none.
+    /// Follows redirects until a response is none.
     pub async fn visit(&self, url: &str) -> Response {
         let mut url = Url::parse(url).unwrap();
         for _ in 0..10 {
@@ -81,7 +82,7 @@ impl Browser {
         panic!("too many redirects")
     }
 
-    /// The names of the cookies that it keeps.
+    /// The names of the cookies that it would send to `url`.
     pub fn names(&self, url: &str) -> Vec<String> {
         let host = Url::parse(url).unwrap().authority().to_owned();
         let jar = self.jar.lock().unwrap();

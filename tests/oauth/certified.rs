@@ -1,4 +1,5 @@
-//! The same flows against a server that others wrote: `oidc-provider`, which is certified by the OpenID Foundation.
+//! The same flows against an independent server: `oidc-provider`, which is certified by the OpenID
+//! Foundation.
 
 use std::{
     collections::HashMap,
@@ -33,7 +34,7 @@ struct Server {
     _folder: Folder,
 }
 
-/// Where `tests/run` puts the packages of npm: in the folder that cargo builds in.
+/// Where `tests/run` installs the npm packages: in cargo's target directory.
 fn packages() -> PathBuf {
     let test = env::current_exe().unwrap();
     let mut folders = test.ancestors().map(|folder| folder.join("oidc-provider"));
@@ -48,7 +49,7 @@ fn client_key() -> Key {
     key.unwrap().with_kid("client").unwrap()
 }
 
-/// The one server of the tests. It ends with this process.
+/// The one server of these tests. It ends with this process.
 async fn server() -> &'static Server {
     static SHARED: OnceCell<Server> = OnceCell::const_new();
     SHARED.get_or_init(start).await
@@ -67,11 +68,11 @@ async fn start() -> Server {
     let began = Instant::now();
     let url = loop {
         let text = fs::read_to_string(&log).unwrap();
-        let told = text
+        let url_line = text
             .lines()
             .find_map(|line| line.strip_prefix("listening at "));
-        // The line is whole.
-        if let Some(url) = told.filter(|_| text.ends_with('\n')) {
+        // The line is complete.
+        if let Some(url) = url_line.filter(|_| text.ends_with('\n')) {
             break url.to_owned();
         }
         assert!(began.elapsed() < Duration::from_secs(30), "{text}");
@@ -124,7 +125,7 @@ async fn walk(browser: &Browser, from: &str) -> Url {
     panic!("too many redirects")
 }
 
-async fn logs_in(oauth: &OAuth2, browser: &Browser) -> Result<ProviderLogin, OAuthError> {
+async fn log_in(oauth: &OAuth2, browser: &Browser) -> Result<ProviderLogin, OAuthError> {
     let started = oauth
         .authorize()
         .max_age(Duration::from_secs(60))
@@ -136,11 +137,11 @@ async fn logs_in(oauth: &OAuth2, browser: &Browser) -> Result<ProviderLogin, OAu
 }
 
 #[tokio::test]
-async fn a_certified_server_logs_users_in_however_the_client_proves_itself() {
+async fn a_certified_server_logs_users_in_with_each_client_authentication() {
     let server = server().await;
     for client in ["basic", "post", "signed"] {
         let oauth = server.client(client).await;
-        let login = logs_in(&oauth, &Browser::new()).await.unwrap();
+        let login = log_in(&oauth, &Browser::new()).await.unwrap();
         assert_eq!(login.profile.key(), (&*server.url, "ada"), "{client}");
         assert_eq!(login.profile.name.as_deref(), Some("Ada Lovelace"));
         assert_eq!(login.profile.email.as_deref(), Some("ada@acme.dev"));
@@ -168,10 +169,10 @@ async fn a_certified_server_logs_users_in_however_the_client_proves_itself() {
 }
 
 #[tokio::test]
-async fn a_certified_server_refuses_who_is_not_the_client_and_what_is_used_up() {
+async fn a_certified_server_rejects_other_clients_and_used_codes() {
     let server = server().await;
     let stranger = oauth(server.known("basic").await.client_secret("another"));
-    let refused = logs_in(&stranger, &Browser::new()).await.unwrap_err();
+    let refused = log_in(&stranger, &Browser::new()).await.unwrap_err();
     assert!(
         matches!(&refused, OAuthError::Refused { code } if code == "invalid_client"),
         "{refused:?}"
@@ -181,7 +182,7 @@ async fn a_certified_server_refuses_who_is_not_the_client_and_what_is_used_up() 
     let browser = Browser::new();
     let started = oauth.authorize().await.unwrap();
     let code = callback(&walk(&browser, &started.url).await).code;
-    // A code of another login, as an attacker injects it: the verifier does not fit.
+    // A code of another login, as an attacker injects it: the verifier does not match.
     let second = oauth.authorize().await.unwrap();
     let cookie = cookie_value(&second.set_cookie);
     let mut injected = callback(&walk(&browser, &second.url).await);
@@ -202,7 +203,8 @@ async fn a_certified_server_logs_a_device_in() {
     let page = device.verification_uri.clone();
     let browser = Browser::new();
     let typed = async {
-        // The form of the page, with its guard against other sites, twice: for the code, and for saying yes.
+        // The form of the page, with its token against cross-site requests, twice: for the code,
+        // and for the confirmation.
         let mut answer = browser.visit(&page).await;
         for confirms in [false, true] {
             let action = answer.url().clone();

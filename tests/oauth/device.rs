@@ -11,8 +11,8 @@ fn error(code: &str) -> serde_json::Value {
     json!({ "error": code })
 }
 
-/// Polls while the clock of the timers runs as fast as requests are answered; tells after how many seconds of it each
-/// request came.
+/// Polls while the clock of the timers advances as fast as requests are answered. Returns the
+/// seconds on that clock at which each request arrived.
 async fn poll(world: &World, device: DeviceCode) -> (Result<ProviderLogin, OAuthError>, Vec<u64>) {
     let task = tokio::spawn(async move { device.poll().await });
     let (mut passed, mut at) = (0, Vec::new());
@@ -29,7 +29,7 @@ async fn poll(world: &World, device: DeviceCode) -> (Result<ProviderLogin, OAuth
 }
 
 #[tokio::test]
-async fn a_device_waits_as_long_as_it_is_told_to() {
+async fn a_device_waits_as_long_as_the_provider_says() {
     let world = crate::world::world_with(|it| it.request_timeout(Duration::from_secs(30))).await;
     world.provider.change(|it| {
         it.interval = 3;
@@ -49,16 +49,16 @@ async fn a_device_waits_as_long_as_it_is_told_to() {
     let pauses: Vec<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(pauses.len(), 4);
     for (pause, least) in pauses.iter().zip([3, 3, 8, 8]) {
-        // A tick may pass before the client has read its answer.
+        // A tick may pass before the client has read its response.
         assert!((least..least + 3).contains(pause), "{pauses:?}");
     }
-    let asked = &world.provider.seen("/token")[0].form;
-    assert_eq!(asked["device_code"], "device-swordfish");
+    let sent = &world.provider.seen("/token")[0].form;
+    assert_eq!(sent["device_code"], "device-swordfish");
 }
 
-/// A signed proof of the client is good once and for minutes, and a user may take longer.
+/// A signed assertion of the client is valid once and for minutes, and a user may take longer.
 #[tokio::test]
-async fn each_question_of_a_device_has_its_own_proof_of_the_client() {
+async fn each_poll_of_a_device_has_its_own_client_assertion() {
     let key = tower_jam::Key::generate(tower_jam::Algorithm::Es256).unwrap();
     let world = crate::world::world_with(|it| it.private_key(key)).await;
     world.provider.change(|it| {
@@ -70,16 +70,16 @@ async fn each_question_of_a_device_has_its_own_proof_of_the_client() {
     });
     let device = world.oauth.device().await.unwrap();
     device.poll().await.unwrap();
-    let asked = world.provider.seen("/token");
-    let proofs: std::collections::HashSet<_> = asked
+    let sent = world.provider.seen("/token");
+    let proofs: std::collections::HashSet<_> = sent
         .iter()
         .map(|seen| seen.form["client_assertion"].clone())
         .collect();
-    assert_eq!((asked.len(), proofs.len()), (3, 3));
+    assert_eq!((sent.len(), proofs.len()), (3, 3));
 }
 
 #[tokio::test]
-async fn a_provider_cannot_ask_for_an_absurd_pause() {
+async fn a_provider_cannot_request_an_absurd_pause() {
     let world = world().await;
     world.provider.change(|it| it.interval = u64::MAX);
     let refused = world.oauth.device().await.unwrap_err();
@@ -87,21 +87,21 @@ async fn a_provider_cannot_ask_for_an_absurd_pause() {
 }
 
 #[tokio::test]
-async fn a_user_who_says_no_on_a_device_ends_it() {
+async fn a_denial_by_the_user_ends_the_login_of_a_device() {
     for code in ["access_denied", "expired_token", "invalid_grant"] {
         let world = world().await;
         world.provider.change(|it| it.device = vec![error(code)]);
         let device = world.oauth.device().await.unwrap();
         let refused = device.poll().await.unwrap_err();
         assert!(
-            matches!(&refused, OAuthError::Refused { code: told } if told == code),
+            matches!(&refused, OAuthError::Refused { code: actual } if actual == code),
             "{refused}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_code_that_expires_ends_the_waiting() {
+async fn an_expired_code_ends_the_polling() {
     let world = crate::world::world_with(|it| it.request_timeout(Duration::from_secs(30))).await;
     world.provider.change(|it| {
         it.expires_in = Some(7);
@@ -111,7 +111,10 @@ async fn a_code_that_expires_ends_the_waiting() {
     let (refused, at) = poll(&world, device).await;
     let refused = refused.unwrap_err();
     assert!(matches!(&refused, OAuthError::Refused { code } if code == "expired_token"));
-    assert!(at.len() <= 8, "an interval of none is a second: {at:?}");
+    assert!(
+        at.len() <= 8,
+        "an interval of zero counts as a second: {at:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What is told of logins with a provider.
+//! The events of logins with a provider.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use tower_jam::{
 use crate::world::{CALLBACK, settings, world};
 
 #[tokio::test]
-async fn each_end_of_a_login_is_told_once_and_names_no_secret() {
+async fn each_end_of_a_login_has_one_event_without_a_secret() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let hook = {
         let seen = Arc::clone(&seen);
@@ -27,12 +27,12 @@ async fn each_end_of_a_login_is_told_once_and_names_no_secret() {
     .redirect_url(CALLBACK);
     world.oauth = oauth.build().unwrap();
 
-    let returned = world.goes().await;
+    let returned = world.visit_provider().await;
     let cookie = Some(returned.cookie.as_str());
     let again = returned.callback.clone();
     world.oauth.finish(returned.callback, cookie).await.unwrap();
     world.oauth.finish(again, cookie).await.unwrap_err();
-    let told: Vec<_> = seen
+    let rows: Vec<_> = seen
         .lock()
         .unwrap()
         .iter()
@@ -46,7 +46,7 @@ async fn each_end_of_a_login_is_told_once_and_names_no_secret() {
         .collect();
     let user = Some("user-1".to_owned());
     assert_eq!(
-        told,
+        rows,
         [
             ("provider_login_succeeded", user, None),
             ("provider_login_failed", None, None)

@@ -39,7 +39,7 @@ async fn every_fault_of_a_provider_ends_in_a_clear_error_within_the_time_out() {
         for (name, fault) in faults(&other) {
             let world = impatient().await;
             world.provider.fail(path, fault);
-            let returned = world.goes().await;
+            let returned = world.visit_provider().await;
             let begun = Instant::now();
             let ended = world
                 .oauth
@@ -64,15 +64,16 @@ async fn every_fault_of_a_provider_ends_in_a_clear_error_within_the_time_out() {
     assert!(other.all_seen().is_empty(), "no redirect is followed");
 }
 
-/// Keys are read once for all, and nobody waits for the attempts of others one after another.
+/// Concurrent logins share one fetch of the keys: none waits for the attempts of the others in
+/// turn.
 #[tokio::test]
-async fn logins_that_wait_for_keys_together_end_together() {
+async fn logins_that_wait_for_keys_share_one_fetch() {
     let world = impatient().await;
     world.provider.fail("/keys", Fault::Hang);
     let mut logins = tokio::task::JoinSet::new();
     let mut returned = Vec::new();
     for _ in 0..10 {
-        returned.push(world.goes().await);
+        returned.push(world.visit_provider().await);
     }
     let began = Instant::now();
     for Returned { callback, cookie } in returned {
@@ -84,37 +85,37 @@ async fn logins_that_wait_for_keys_together_end_together() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_back_is_used_at_once() {
+async fn a_provider_that_recovers_is_used_at_once() {
     let world = world().await;
     world.provider.fail("/keys", Fault::Status(500));
-    world.logs_in().await.unwrap_err();
+    world.log_in().await.unwrap_err();
     world.provider.heal();
-    world.logs_in().await.unwrap();
-    // Known keys verify while the provider has none to give.
+    world.log_in().await.unwrap();
+    // Cached keys verify while the provider cannot be reached.
     world.provider.fail("/keys", Fault::Hang);
-    world.logs_in().await.unwrap();
+    world.log_in().await.unwrap();
 }
 
 #[tokio::test]
-async fn an_application_starts_while_its_provider_is_away() {
+async fn an_application_starts_while_its_provider_is_unavailable() {
     let world = world_with(|it| {
         it.token_url("http://127.0.0.1:9/token")
             .request_timeout(TIMEOUT)
     })
     .await;
-    let refused = world.logs_in().await.unwrap_err();
+    let refused = world.log_in().await.unwrap_err();
     assert!(matches!(refused, OAuthError::Unreachable(_)), "{refused:?}");
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_by_its_code_whatever_its_status() {
+async fn a_rejection_is_reported_by_its_code_whatever_its_status() {
     let world = world().await;
-    // As GitHub does it: 200, and an error.
+    // As GitHub does it: 200 with an error in the body.
     world.provider.change(|it| {
         it.tokens =
             Some(json!({ "error": "bad_verification_code", "error_description": "swordfish" }));
     });
-    let refused = world.logs_in().await.unwrap_err();
+    let refused = world.log_in().await.unwrap_err();
     assert!(
         matches!(&refused, OAuthError::Refused { code } if code == "bad_verification_code"),
         "{refused:?}"
@@ -126,14 +127,14 @@ async fn a_refusal_is_told_by_its_code_whatever_its_status() {
     world
         .provider
         .change(|it| it.tokens = Some(json!({ "error": "Swordfish!" })));
-    let refused = world.logs_in().await.unwrap_err();
+    let refused = world.log_in().await.unwrap_err();
     assert!(
         matches!(&refused, OAuthError::Refused { code } if code == "unknown"),
         "{refused:?}"
     );
-    // A code that the provider does not know.
+    // A code that the provider did not issue.
     world.provider.heal();
-    let mut returned = world.goes().await;
+    let mut returned = world.visit_provider().await;
     returned.callback.code = Some("another".to_owned());
     let refused = world
         .oauth
@@ -153,7 +154,7 @@ async fn a_token_of_another_type_than_bearer_is_not_understood() {
         json!({ "access_token": 1, "token_type": "bearer" }),
     ] {
         world.provider.change(|it| it.tokens = Some(tokens.clone()));
-        let refused = world.logs_in().await.unwrap_err();
+        let refused = world.log_in().await.unwrap_err();
         assert!(
             matches!(refused, OAuthError::Answer(_)),
             "{tokens}: {refused:?}"

@@ -1,4 +1,4 @@
-//! What an ID token must say, and by whose key.
+//! What an ID token must state, and which key must have signed it.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,7 +20,7 @@ fn now() -> u64 {
 
 async fn with(world: &World, claims: Value) -> Result<ProviderLogin, OAuthError> {
     world.provider.change(|it| it.claims = Some(claims));
-    world.logs_in().await
+    world.log_in().await
 }
 
 #[tokio::test]
@@ -75,16 +75,16 @@ async fn an_id_token_by_another_key_is_refused() {
     let world = world().await;
     for signer in [Signer::Other, Signer::Secret] {
         world.provider.change(|it| it.signs_by = signer);
-        let refused = world.logs_in().await.unwrap_err();
+        let refused = world.log_in().await.unwrap_err();
         assert!(matches!(refused, OAuthError::IdToken(_)), "{refused:?}");
     }
     world.provider.heal();
-    // `{"alg":"none"}.{}.`, and what is no token at all.
+    // `{"alg":"none"}.{}.`, and texts that are no token.
     for text in ["eyJhbGciOiJub25lIn0.e30.", "", "a.b.c", "swordfish"] {
         world
             .provider
             .change(|it| it.id_token = Some(text.to_owned()));
-        let refused = world.logs_in().await.unwrap_err();
+        let refused = world.log_in().await.unwrap_err();
         assert!(
             matches!(refused, OAuthError::IdToken(_)),
             "{text}: {refused:?}"
@@ -93,12 +93,12 @@ async fn an_id_token_by_another_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_login_without_the_id_token_that_was_asked_for_is_refused() {
+async fn a_login_without_the_requested_id_token_is_rejected() {
     let world = world().await;
     world.provider.change(|it| {
         it.tokens = Some(json!({ "access_token": "a", "token_type": "Bearer" }));
     });
-    let refused = world.logs_in().await.unwrap_err();
+    let refused = world.log_in().await.unwrap_err();
     assert!(matches!(refused, OAuthError::IdToken(_)), "{refused:?}");
 }
 
@@ -113,13 +113,14 @@ async fn a_token_of_another_kind_is_no_id_token() {
         "dpop+jwt",
     ] {
         world.provider.change(|it| it.typ = Some(typ));
-        let refused = world.logs_in().await.unwrap_err();
+        let refused = world.log_in().await.unwrap_err();
         assert!(
             matches!(refused, OAuthError::IdToken(_)),
             "{typ}: {refused:?}"
         );
     }
-    // A logout token without a type of its own, as older providers send it: it has no nonce (section 2.4 of its standard).
+    // A logout token without a `typ` of its own, as older providers send it: it has no nonce
+    // (OpenID Connect Back-Channel Logout 1.0 section 2.4).
     let event = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
     world.provider.change(|it| it.typ = None);
     let logout = json!({ "events": event, "nonce": null, "jti": "1" });
@@ -135,11 +136,11 @@ async fn a_broken_key_loses_no_other() {
     world
         .provider
         .change(|it| it.keys = Some(json!({ "keys": [broken, odd, own_jwk()] })));
-    world.logs_in().await.unwrap();
+    world.log_in().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_provider_with_a_new_key_is_believed_after_its_keys_are_read_anew() {
+async fn a_new_key_of_a_provider_is_accepted_after_its_keys_are_fetched_again() {
     let world = world().await;
     let mut old = Key::generate(Algorithm::Es256)
         .unwrap()
@@ -149,25 +150,25 @@ async fn a_provider_with_a_new_key_is_believed_after_its_keys_are_read_anew() {
     world
         .provider
         .change(|it| it.keys = Some(json!({ "keys": [old] })));
-    world.logs_in().await.unwrap_err();
+    world.log_in().await.unwrap_err();
     assert_eq!(
         world.provider.seen("/keys").len(),
         2,
-        "it was asked once more"
+        "the keys are fetched once more"
     );
     world.provider.heal();
-    // Within half a minute nobody is asked again.
-    world.logs_in().await.unwrap_err();
+    // Within half a minute the keys are not fetched again.
+    world.log_in().await.unwrap_err();
     assert_eq!(world.provider.seen("/keys").len(), 2);
 
     let world = crate::world::world().await;
-    world.logs_in().await.unwrap();
-    world.logs_in().await.unwrap();
-    assert_eq!(world.provider.seen("/keys").len(), 1, "keys are kept");
+    world.log_in().await.unwrap();
+    world.log_in().await.unwrap();
+    assert_eq!(world.provider.seen("/keys").len(), 1, "keys are cached");
 }
 
 #[tokio::test]
-async fn a_login_older_than_was_asked_for_is_refused() {
+async fn a_login_older_than_requested_is_rejected() {
     let world = world().await;
     let age = Duration::from_secs(300);
     for (auth_time, is_good) in [
@@ -182,7 +183,7 @@ async fn a_login_older_than_was_asked_for_is_refused() {
             .change(|it| it.claims = Some(json!({ "auth_time": auth_time })));
         let started = world.oauth.authorize().max_age(age).await.unwrap();
         assert!(started.url.contains("max_age=300"));
-        let returned = world.goes_on(started).await;
+        let returned = world.visit_provider_from(started).await;
         let login = world
             .oauth
             .finish(returned.callback, Some(&returned.cookie));
@@ -195,7 +196,7 @@ async fn the_user_info_must_be_of_the_same_subject() {
     let world = world().await;
     for user in [json!({ "sub": "user-2" }), json!({}), json!({ "sub": 1 })] {
         world.provider.change(|it| it.user = Some(user.clone()));
-        let refused = world.logs_in().await.unwrap_err();
+        let refused = world.log_in().await.unwrap_err();
         assert!(
             matches!(refused, OAuthError::IdToken(_)),
             "{user}: {refused:?}"

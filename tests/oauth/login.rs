@@ -23,7 +23,7 @@ use crate::{
 async fn a_user_logs_in_with_a_provider() {
     let world = world().await;
     let started = world.oauth.authorize().return_to("/cart").await.unwrap();
-    let returned = world.goes_on(started).await;
+    let returned = world.visit_provider_from(started).await;
     let cookie = Some(returned.cookie.as_str());
     let login = world.oauth.finish(returned.callback, cookie).await.unwrap();
     assert_eq!(login.return_to, "/cart");
@@ -36,24 +36,24 @@ async fn a_user_logs_in_with_a_provider() {
     assert_eq!(login.tokens.scopes, ["openid", "profile"]);
     assert!(login.tokens.expires_at.is_some() && login.tokens.refresh_token.is_some());
 
-    let asked = &world.provider.seen("/token")[0];
-    assert_eq!(asked.method, "POST");
-    assert_eq!(asked.uri, "/token", "nothing is in the URL");
-    assert_eq!(asked.form["redirect_uri"], world::CALLBACK);
+    let sent = &world.provider.seen("/token")[0];
+    assert_eq!(sent.method, "POST");
+    assert_eq!(sent.uri, "/token", "the URL has no query");
+    assert_eq!(sent.form["redirect_uri"], world::CALLBACK);
     assert!(
-        !asked.form.contains_key("client_secret"),
+        !sent.form.contains_key("client_secret"),
         "it is in the header"
     );
 }
 
 #[tokio::test]
-async fn code_flow_with_s256_is_all_there_is() {
+async fn only_the_code_flow_with_s256_is_used() {
     let world = world().await;
     let url = Url::parse(&world.oauth.authorize().await.unwrap().url).unwrap();
     let get = |name: &str| {
         let mut all = url.query_pairs().filter(|(known, _)| known == name);
         let value = all.next().map(|(_, value)| value.into_owned());
-        assert!(all.next().is_none(), "{name} is there once");
+        assert!(all.next().is_none(), "{name} occurs once");
         value
     };
     assert_eq!(get("response_type").as_deref(), Some("code"));
@@ -67,7 +67,7 @@ async fn code_flow_with_s256_is_all_there_is() {
     for name in ["client_secret", "code_verifier", "max_age", "response_mode"] {
         assert_eq!(get(name), None);
     }
-    // What is the protocol's own cannot be set by a parameter.
+    // The parameters of the protocol cannot be overridden.
     for name in [
         "response_type",
         "code_challenge_method",
@@ -91,23 +91,23 @@ async fn a_thousand_logins_repeat_neither_state_nor_verifier() {
         let back = Url::parse(&location(&answer).unwrap()).unwrap();
         for (name, value) in url.query_pairs() {
             if ["state", "nonce", "code_challenge"].contains(&&*name) {
-                assert!(seen.insert(value.into_owned()), "{name} came before");
+                assert!(seen.insert(value.into_owned()), "{name} is repeated");
             }
         }
         let cookie = cookie_value(&started.set_cookie);
-        assert!(seen.insert(cookie.clone()), "a cookie came before");
+        assert!(seen.insert(cookie.clone()), "a cookie is repeated");
         urls.extend([started.url, back.to_string()]);
         let login = world.oauth.finish(callback(&back), Some(&cookie)).await;
         login.unwrap();
     }
-    let asked = world.provider.seen("/token");
-    assert_eq!(asked.len(), 1_000);
+    let sent = world.provider.seen("/token");
+    assert_eq!(sent.len(), 1_000);
     urls.extend(world.provider.all_seen().into_iter().map(|seen| seen.uri));
     let urls = urls.join("\n");
-    for asked in asked {
-        let verifier = &asked.form["code_verifier"];
+    for sent in sent {
+        let verifier = &sent.form["code_verifier"];
         assert_eq!(verifier.len(), 43);
-        assert!(seen.insert(verifier.clone()), "a verifier came before");
+        assert!(seen.insert(verifier.clone()), "a verifier is repeated");
         assert!(!urls.contains(verifier), "a verifier is in a URL");
     }
     assert!(!urls.contains("swordfish:") && !urls.contains(SECRET));
@@ -128,7 +128,7 @@ async fn tabs_of_a_browser_log_in_side_by_side() {
     let mut names = std::collections::HashSet::new();
     for (started, page) in tabs {
         let name = cookie_name(&started.set_cookie);
-        let Returned { callback, cookie } = world.goes_on(started).await;
+        let Returned { callback, cookie } = world.visit_provider_from(started).await;
         let state = callback.state.as_deref().unwrap();
         assert_eq!(world.oauth.cookie_name(state), name);
         let cleared = world.oauth.clear_cookie(state);
@@ -139,9 +139,9 @@ async fn tabs_of_a_browser_log_in_side_by_side() {
     }
 }
 
-/// Whoever lets a browser begin logins without end must not make its requests too long for the server.
+/// A browser that begins many logins must not make its requests too long for the server.
 #[tokio::test]
-async fn a_browser_keeps_few_logins_and_the_newest_of_them() {
+async fn a_browser_keeps_only_the_newest_pending_logins() {
     for page in ["/cart".to_owned(), format!("/{}", "\"".repeat(2047))] {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let world = world_by(clock.clone()).await;
@@ -173,8 +173,8 @@ async fn a_browser_keeps_few_logins_and_the_newest_of_them() {
                 jar.len()
             );
             assert!(jar.len() > 1 + usize::from(round > 0 && page.len() < 100));
-            assert_eq!(jar[0].0, "sid", "what is no login stays");
-            let returned = world.goes_on(started).await;
+            assert_eq!(jar[0].0, "sid", "a foreign cookie stays");
+            let returned = world.visit_provider_from(started).await;
             if round == 29 {
                 let login = world
                     .oauth
@@ -185,15 +185,15 @@ async fn a_browser_keeps_few_logins_and_the_newest_of_them() {
     }
 }
 
-/// A stranger can begin as many logins as there are requests, and end as many that never began.
+/// A stranger can begin any number of logins, and finish any number that never began.
 #[tokio::test]
-async fn beginning_a_login_writes_nothing_nor_does_an_end_that_has_no_beginning() {
+async fn neither_beginning_a_login_nor_finishing_an_unknown_one_writes() {
     let world = world().await;
     let mut last = None;
     for _ in 0..100 {
         last = Some(world.oauth.authorize().return_to("/cart").await.unwrap());
     }
-    let Returned { callback, cookie } = world.goes_on(last.unwrap()).await;
+    let Returned { callback, cookie } = world.visit_provider_from(last.unwrap()).await;
     let mut changed = cookie.clone().into_bytes();
     changed[20] ^= 1;
     let changed = String::from_utf8(changed).unwrap();
@@ -201,24 +201,20 @@ async fn beginning_a_login_writes_nothing_nor_does_an_end_that_has_no_beginning(
         let refused = world.oauth.finish(callback.clone(), foreign).await;
         assert!(matches!(refused, Err(OAuthError::UnknownState)));
     }
-    assert_eq!(world.store.calls(), 0, "the store is not asked either");
+    assert_eq!(world.store.calls(), 0, "the store is not called either");
     world.oauth.finish(callback, Some(&cookie)).await.unwrap();
     assert_eq!(world.store.calls(), 1);
-    assert_eq!(
-        world.store.written(),
-        [Vec::<u8>::new()],
-        "a note, and nothing in it"
-    );
+    assert_eq!(world.store.written(), [Vec::<u8>::new()], "an empty record");
 }
 
 #[tokio::test]
-async fn a_login_says_when_it_began() {
+async fn a_login_states_when_it_began() {
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let world = world_by(clock.clone()).await;
     let began = clock.now();
     let started = world.oauth.authorize().await.unwrap();
     clock.advance(Duration::from_secs(5));
-    let Returned { callback, cookie } = world.goes_on(started).await;
+    let Returned { callback, cookie } = world.visit_provider_from(started).await;
     let login = world.oauth.finish(callback, Some(&cookie)).await.unwrap();
     assert_eq!(login.started_at, began);
 }
@@ -233,7 +229,7 @@ async fn the_cookie_is_for_this_host_and_for_no_script() {
         lax.starts_with("__Host-oauth-") && lax.ends_with(attributes),
         "{lax}"
     );
-    // A form that the provider's page posts comes from another site.
+    // A form that the provider's page posts is a cross-site request.
     let posting = world_with(|it| it.post_form()).await;
     let started = posting.oauth.authorize().await.unwrap();
     assert!(started.url.contains("response_mode=form_post"));
@@ -246,28 +242,29 @@ async fn the_cookie_is_for_this_host_and_for_no_script() {
 }
 
 #[tokio::test]
-async fn a_client_proves_itself_by_body_or_by_a_signed_token() {
+async fn a_client_authenticates_by_body_or_by_a_signed_assertion() {
     let world = world_with(|it| it.secret_in_body()).await;
-    world.logs_in().await.unwrap();
-    let asked = &world.provider.seen("/token")[0];
-    assert_eq!(asked.form["client_secret"], SECRET);
-    assert!(!asked.headers.contains_key("authorization"));
+    world.log_in().await.unwrap();
+    let sent = &world.provider.seen("/token")[0];
+    assert_eq!(sent.form["client_secret"], SECRET);
+    assert!(!sent.headers.contains_key("authorization"));
 
     let key = Key::from_pem(Algorithm::Es256, OWN.as_bytes()).unwrap();
     let world = world_with(|it| it.private_key(key)).await;
-    world.logs_in().await.unwrap();
-    world.logs_in().await.unwrap();
-    let asked = world.provider.seen("/token");
-    let assertion = |at: usize| asked[at].form["client_assertion"].clone();
+    world.log_in().await.unwrap();
+    world.log_in().await.unwrap();
+    let sent = world.provider.seen("/token");
+    let assertion = |at: usize| sent[at].form["client_assertion"].clone();
     assert_ne!(assertion(0), assertion(1));
     assert_eq!(
-        asked[0].form["client_assertion_type"],
+        sent[0].form["client_assertion_type"],
         "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     );
     assert!(claims(&assertion(0), &world.provider.url)["jti"].is_string());
 }
 
-/// What the assertion says, if its audience is `audience` and its client is this one.
+/// Checks that the audience of the assertion is `audience` and its issuer is this client. Returns
+/// its claims.
 fn claims(assertion: &str, audience: &str) -> serde_json::Value {
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
     rules.set_audience(&[audience]);
@@ -284,29 +281,29 @@ fn claims(assertion: &str, audience: &str) -> serde_json::Value {
 async fn a_signed_proof_is_for_the_issuer_alone_at_every_endpoint() {
     let key = || Key::from_pem(Algorithm::Es256, OWN.as_bytes()).unwrap();
     let world = world_with(|it| it.private_key(key())).await;
-    let login = world.logs_in().await.unwrap();
+    let login = world.log_in().await.unwrap();
     let token = login.tokens.refresh_token.unwrap();
     world.oauth.refresh(&token).await.unwrap();
     world.oauth.client_credentials(["a"]).await.unwrap();
     world.oauth.device().await.unwrap();
     world.oauth.revoke(&token).await.unwrap();
     for (path, requests) in [("/token", 3), ("/device", 1), ("/revoke", 1)] {
-        let asked = world.provider.seen(path);
-        assert_eq!(asked.len(), requests, "{path}");
-        for seen in asked {
+        let sent = world.provider.seen(path);
+        assert_eq!(sent.len(), requests, "{path}");
+        for seen in sent {
             let claims = claims(&seen.form["client_assertion"], &world.provider.url);
             assert_eq!(
                 claims["aud"], world.provider.url,
-                "a text, and no list: {path}"
+                "a string and not a list: {path}"
             );
         }
     }
-    // A provider that wants another audience gets it only by a name that warns.
+    // Another audience requires the setting whose name warns about it.
     let other = world.provider.at("/token");
     let world = world_with(|it| it.private_key(key()).dangerous_assertion_audience(&other)).await;
-    world.logs_in().await.unwrap();
-    let asked = &world.provider.seen("/token")[0].form["client_assertion"];
-    assert_eq!(claims(asked, &other)["aud"], other);
+    world.log_in().await.unwrap();
+    let sent = &world.provider.seen("/token")[0].form["client_assertion"];
+    assert_eq!(claims(sent, &other)["aud"], other);
     let keyless = Provider::builder("acme", "https://id.acme.dev", CLIENT);
     let keyless = keyless.dangerous_assertion_audience("https://id.acme.dev/token");
     let refused = keyless.build().unwrap_err();
@@ -314,35 +311,35 @@ async fn a_signed_proof_is_for_the_issuer_alone_at_every_endpoint() {
 }
 
 #[tokio::test]
-async fn a_provider_tells_its_own_addresses() {
+async fn a_provider_publishes_its_own_addresses() {
     let world = world().await;
     let url = &world.provider.url;
-    let asked = Provider::discover("acme", url, CLIENT).dangerous_http_on_loopback();
-    let found = asked.await.unwrap().client_secret(SECRET).build().unwrap();
+    let sent = Provider::discover("acme", url, CLIENT).dangerous_http_on_loopback();
+    let found = sent.await.unwrap().client_secret(SECRET).build().unwrap();
     assert_eq!(found.issuer(), url);
-    // The issuer must be the very same, also where the address is.
+    // The issuer must be exactly the same, even if the address is.
     for other in [format!("{url}/"), url.replace("127.0.0.1", "localhost")] {
-        let asked = Provider::discover("acme", &other, CLIENT).dangerous_http_on_loopback();
-        let refused = asked.await.unwrap_err().to_string();
+        let sent = Provider::discover("acme", &other, CLIENT).dangerous_http_on_loopback();
+        let refused = sent.await.unwrap_err().to_string();
         assert!(refused.contains("of another issuer"), "{refused}");
     }
-    let asked = Provider::discover("acme", url, CLIENT).await;
+    let sent = Provider::discover("acme", url, CLIENT).await;
     assert_eq!(
-        asked.unwrap_err().setting(),
+        sent.unwrap_err().setting(),
         "issuer",
-        "plain HTTP is asked for by name"
+        "plain HTTP needs its own setting"
     );
 }
 
 #[tokio::test]
-async fn a_provider_without_id_tokens_is_asked_who_it_is() {
+async fn a_provider_without_id_tokens_is_asked_for_the_user_info() {
     let world = world_with(|it| it.scopes(["read:user"])).await;
     world.provider.change(|it| {
         it.tokens = Some(json!({
             "access_token": "access-token-swordfish", "token_type": "bearer", "scope": "read:user,user:email",
         }));
     });
-    let login = world.logs_in().await.unwrap();
+    let login = world.log_in().await.unwrap();
     assert_eq!(login.profile.subject, "user-1");
     assert_eq!(login.tokens.scopes, ["read:user", "user:email"]);
     assert!(login.tokens.expires_at.is_none());
@@ -350,7 +347,7 @@ async fn a_provider_without_id_tokens_is_asked_who_it_is() {
         login.profile.details::<GitHubUser>().is_none(),
         "it has no `login`"
     );
-    // How old the login is nobody says.
+    // The provider does not state the age of the login.
     let started = world.oauth.authorize().max_age(Duration::from_secs(60));
     assert!(started.await.is_err());
 }
@@ -370,7 +367,7 @@ async fn a_user_of_github_has_the_address_that_github_has_verified() {
     })
     .await;
     world.provider.change(|it| {
-        // As its documentation of discovery says.
+        // As its discovery documentation says.
         it.iss = Some("https://github.com/login/oauth".to_owned());
         it.user = Some(json!({
             "id": 583_231, "login": "octocat", "name": "Octo Cat", "email": "shown@acme.dev", "type": "User",
@@ -380,7 +377,7 @@ async fn a_user_of_github_has_the_address_that_github_has_verified() {
             { "email": "octo@acme.dev", "primary": true, "verified": true, "visibility": "private" },
         ]));
     });
-    let login = world.logs_in().await.unwrap();
+    let login = world.log_in().await.unwrap();
     assert_eq!(
         login.profile.key(),
         ("https://github.com/login/oauth", "583231")
@@ -396,7 +393,7 @@ async fn a_user_of_github_has_the_address_that_github_has_verified() {
             .contains_key("user-agent")
     );
     assert!(!world.provider.seen("/token")[0].form.contains_key("nonce"));
-    // Without `user:email` there is none to tell.
+    // Without `user:email` there is no address to report.
     world.provider.fail("/emails", Fault::Status(404));
-    assert_eq!(world.logs_in().await.unwrap().profile.email, None);
+    assert_eq!(world.log_in().await.unwrap().profile.email, None);
 }

@@ -1,4 +1,5 @@
-//! An identity provider: it asks nobody anything, checks what a careful one checks, and can be made to fail.
+//! An identity provider that asks no user anything, checks requests as strictly as a careful one,
+//! and can be made to fail.
 
 use std::{
     collections::HashMap,
@@ -41,30 +42,30 @@ struct Shared {
     counter: Mutex<u64>,
 }
 
-/// What it does otherwise than it should.
+/// How it deviates from correct behaviour.
 #[derive(Default, Clone)]
 pub struct Changes {
-    /// Claims of the ID token, added to the good ones; `null` takes one away.
+    /// Claims of the ID token, added to the valid ones; `null` removes one.
     pub claims: Option<Value>,
-    /// What comes instead of the ID token.
+    /// Replaces the ID token.
     pub id_token: Option<String>,
-    /// What comes instead of the tokens.
+    /// Replaces the token response.
     pub tokens: Option<Value>,
     /// The `typ` of the ID token.
     pub typ: Option<&'static str>,
-    /// The key that it signs with.
+    /// The key that signs.
     pub signs_by: Signer,
-    /// What it publishes as keys.
+    /// The published keys.
     pub keys: Option<Value>,
-    /// What it says of the user.
+    /// The user info.
     pub user: Option<Value>,
-    /// What it says of addresses.
+    /// The response with the user's addresses.
     pub emails: Option<Value>,
-    /// The `iss` of its answers.
+    /// The `iss` of its callbacks.
     pub iss: Option<String>,
-    /// The error it answers with instead of a code.
+    /// The error that it returns instead of a code.
     pub error: Option<String>,
-    /// Answers to device polls, the last for ever.
+    /// Answers to device polls; the last one repeats.
     pub device: Vec<Value>,
     pub interval: u64,
     pub expires_in: Option<u64>,
@@ -76,9 +77,9 @@ pub struct Changes {
 pub enum Signer {
     #[default]
     Own,
-    /// A key that it does not publish, under the name of one that it does.
+    /// A key that it does not publish, under the id of one that it does.
     Other,
-    /// The client's secret: HS256, which nobody has agreed to.
+    /// The client's secret: HS256, which no client has agreed to.
     Secret,
 }
 
@@ -154,7 +155,7 @@ impl Provider {
     }
 }
 
-/// Notes every request, and fails where it is told to.
+/// Records every request, and fails where a fault is set.
 async fn watch(State(state): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
@@ -345,7 +346,7 @@ impl Shared {
     }
 }
 
-/// By basic, by post, or by a signed token, which other tests look at.
+/// Basic, post, or a signed assertion, which other tests verify.
 fn is_client(headers: &HeaderMap, form: &HashMap<String, String>) -> bool {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let basic = format!("{}:{}", encode(CLIENT), encode(SECRET));
@@ -391,7 +392,7 @@ fn sign(claims: &Value, changes: &Changes) -> String {
     jsonwebtoken::encode(&header, claims, &key).unwrap()
 }
 
-/// The provider's key, published.
+/// The provider's published key.
 pub fn keys() -> Value {
     json!({ "keys": [own_jwk()] })
 }

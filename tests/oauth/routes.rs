@@ -1,4 +1,4 @@
-//! The routes, as a browser walks them.
+//! The routes as a browser uses them.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     browser::{Browser, location},
-    site::{Site, Terms, USUAL, site},
+    site::{DEFAULTS, Site, SiteOptions, site},
 };
 
 /// Goes to the provider and stops before the callback.
@@ -31,8 +31,8 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn a_browser_is_led_to_the_provider_and_back_into_a_session() {
-    let site = site(USUAL).await;
+async fn a_browser_is_redirected_to_the_provider_and_back_into_a_session() {
+    let site = site(DEFAULTS).await;
     assert_eq!(site.browser.get(&site.at("/me")).await.status(), 401);
     let page = site
         .browser
@@ -53,14 +53,15 @@ async fn a_browser_is_led_to_the_provider_and_back_into_a_session() {
     assert_eq!(site.sessions.list(&site.ada).await.unwrap().len(), 1);
 }
 
-/// Ten browsers are at the provider as their user logs out everywhere. What they come back with makes no session.
+/// Ten browsers are at the provider while their user logs out everywhere. Their callbacks create no
+/// session.
 #[tokio::test]
-async fn a_login_that_is_with_the_provider_as_its_user_logs_out_everywhere_makes_no_session() {
-    let site = site(USUAL).await;
+async fn a_login_at_the_provider_during_a_logout_everywhere_creates_no_session() {
+    let site = site(DEFAULTS).await;
     let mut callbacks = Vec::new();
     for _ in 0..10 {
         let browser = Browser::new();
-        // To the provider, and back again, but for the last step.
+        // To the provider and back, except for the last step.
         let begun = browser.get(&site.at("/oauth/acme/login")).await;
         let back = browser.get(&location(&begun).unwrap()).await;
         callbacks.push((location(&back).unwrap(), browser));
@@ -74,10 +75,10 @@ async fn a_login_that_is_with_the_provider_as_its_user_logs_out_everywhere_makes
     assert!(site.sessions.list(&site.ada).await.unwrap().is_empty());
 }
 
-/// The provider's word is one factor: whoever has a second one here gives its code too, in a session or in a pair, and until
-/// then has nothing.
+/// A login with the provider is one factor: a user with a second factor here must give a code too,
+/// for a session or a pair, and has nothing before that.
 #[tokio::test]
-async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
+async fn a_user_with_a_second_factor_gives_a_code_after_the_provider() {
     let second_page: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims> =
         |it| it.second_step_page("/cart");
     let pair: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims> =
@@ -85,9 +86,9 @@ async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
     for (routes, mode) in [
         (second_page, "session"),
         (pair, "tokens"),
-        (USUAL.routes, "session"),
+        (DEFAULTS.routes, "session"),
     ] {
-        let site = site(Terms { routes, ..USUAL }).await;
+        let site = site(SiteOptions { routes, ..DEFAULTS }).await;
         let enrollment = site.otp.enroll(&site.ada).await.unwrap();
         let code = |period: u64| {
             let at = SystemClock.now().as_secs() + 30 * period;
@@ -151,16 +152,20 @@ async fn who_has_a_second_factor_gives_a_code_after_the_provider() {
             }
         }
         if !cookie.is_empty() {
-            assert!(has("__Host-challenge=; "), "it is taken away: {cookies:?}");
+            assert!(has("__Host-challenge=; "), "it is cleared: {cookies:?}");
         }
-        assert_eq!(post(&body).await.status(), 401, "a challenge is good once");
+        assert_eq!(
+            post(&body).await.status(),
+            401,
+            "a challenge is accepted once"
+        );
     }
 }
 
-/// A provider may send whoever sits at an unlocked browser back without a question. Unless it says when its user gave a proof,
-/// nobody knows.
+/// A provider may send an unlocked browser back without a prompt. Unless the provider states when
+/// the user authenticated, the age of the login is unknown.
 #[tokio::test]
-async fn a_login_of_unknown_age_is_fresh_for_nothing() {
+async fn a_login_of_unknown_age_is_never_fresh() {
     let enroll = async |site: &Site| {
         let client = reqwest::Client::new();
         let cookie = site.browser.cookie(&site.url, "__Host-refresh").unwrap();
@@ -187,15 +192,15 @@ async fn a_login_of_unknown_age_is_fresh_for_nothing() {
             .unwrap()
     };
     let pair: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims> = |it| it.refresh_cookie();
-    let world = site(Terms {
+    let world = site(SiteOptions {
         routes: pair,
-        ..USUAL
+        ..DEFAULTS
     })
     .await;
-    let unsaid = json!({ "auth_time": null });
+    let without_auth_time = json!({ "auth_time": null });
     world.provider.change(|it| {
-        it.claims = Some(unsaid.clone());
-        // The user info is not signed, and says nothing of proofs.
+        it.claims = Some(without_auth_time.clone());
+        // The user info is not signed, so its `auth_time` is ignored.
         it.user = Some(json!({ "sub": "user-1", "auth_time": 4_000_000_000_u64 }));
     });
     world.browser.visit(&world.at("/oauth/acme/login")).await;
@@ -207,24 +212,24 @@ async fn a_login_of_unknown_age_is_fresh_for_nothing() {
             && challenge.contains(r#"acr_values="fed""#),
         "{challenge}"
     );
-    // What the challenge asks for.
+    // A claim that the challenge requests.
     world.provider.change(|it| it.claims = None);
     let again = world.at("/oauth/acme/login?max_age=300");
     world.browser.visit(&again).await;
-    let asked = world.provider.seen("/authorize");
-    assert!(asked[1].uri.contains("max_age=300"), "{}", asked[1].uri);
+    let sent = world.provider.seen("/authorize");
+    assert!(sent[1].uri.contains("max_age=300"), "{}", sent[1].uri);
     assert_eq!(enroll(&world).await.status(), 200);
     let nonsense = world.at("/oauth/acme/login?max_age=soon");
     assert_eq!(world.browser.get(&nonsense).await.status(), 400);
 
-    let trusting = site(Terms {
+    let trusting = site(SiteOptions {
         routes: |it| it.refresh_cookie().dangerous_login_is_proof(),
-        ..USUAL
+        ..DEFAULTS
     })
     .await;
     trusting
         .provider
-        .change(|it| it.claims = Some(unsaid.clone()));
+        .change(|it| it.claims = Some(without_auth_time.clone()));
     trusting
         .browser
         .visit(&trusting.at("/oauth/acme/login"))
@@ -233,8 +238,8 @@ async fn a_login_of_unknown_age_is_fresh_for_nothing() {
 }
 
 #[tokio::test]
-async fn every_step_is_a_303_that_nobody_keeps() {
-    let site = site(USUAL).await;
+async fn every_step_is_a_303_that_is_not_cached() {
+    let site = site(DEFAULTS).await;
     let begun = site.browser.get(&site.at("/oauth/acme/login")).await;
     let back = before_callback(&site, "/oauth/acme/login").await;
     let ended = site.browser.get(back.as_str()).await;
@@ -248,9 +253,9 @@ async fn every_step_is_a_303_that_nobody_keeps() {
 
 #[tokio::test]
 async fn a_login_can_end_in_a_refresh_token_in_a_cookie() {
-    let site = site(Terms {
+    let site = site(SiteOptions {
         routes: |it| it.refresh_cookie(),
-        ..USUAL
+        ..DEFAULTS
     })
     .await;
     let page = site
@@ -275,10 +280,10 @@ async fn a_login_can_end_in_a_refresh_token_in_a_cookie() {
 }
 
 #[tokio::test]
-async fn a_form_that_the_provider_posts_ends_a_login() {
-    let site = site(Terms {
+async fn a_form_that_the_provider_posts_completes_a_login() {
+    let site = site(SiteOptions {
         provider: |it| it.post_form(),
-        ..USUAL
+        ..DEFAULTS
     })
     .await;
     let begun = site
@@ -290,7 +295,7 @@ async fn a_form_that_the_provider_posts_ends_a_login() {
         serde_json::from_value(page["fields"].clone()).unwrap();
     fields.insert("user".to_owned(), json!({ "name": {} }).to_string());
     let action = page["action"].as_str().unwrap();
-    // Somebody else's form finds nothing, and uses nothing up.
+    // A form of another browser finds no pending login, and uses nothing up.
     let foreign = Browser::new().post(action, &fields).await;
     assert_eq!(foreign.status(), 400);
     let ended = site.browser.post(action, &fields).await;
@@ -302,8 +307,8 @@ async fn a_form_that_the_provider_posts_ends_a_login() {
 }
 
 #[tokio::test]
-async fn a_callback_that_is_not_good_is_a_400_and_makes_no_session() {
-    let site = site(USUAL).await;
+async fn an_invalid_callback_is_a_400_and_creates_no_session() {
+    let site = site(DEFAULTS).await;
     let good = before_callback(&site, "/oauth/acme/login").await;
     let with = |name: &str, value: Option<&str>| {
         let kept: Vec<(String, String)> = good
@@ -331,11 +336,11 @@ async fn a_callback_that_is_not_good_is_a_400_and_makes_no_session() {
         assert_eq!(header(&refused, "content-type"), "application/problem+json");
         assert_eq!(header(&refused, "cache-control"), "no-store");
     }
-    // Another browser, with the victim's own address.
+    // Another browser, with the victim's callback address.
     assert_eq!(Browser::new().get(good.as_str()).await.status(), 400);
     assert!(site.is_untouched().await);
     assert!(site.session().is_none());
-    // Those have used nothing up; these do.
+    // The requests above have used nothing up; these do.
     for (name, value) in [
         ("error", Some("access_denied")),
         ("code", None),
@@ -372,7 +377,7 @@ async fn a_callback_that_is_not_good_is_a_400_and_makes_no_session() {
 
 #[tokio::test]
 async fn a_browser_is_never_sent_to_another_origin() {
-    let site = site(USUAL).await;
+    let site = site(DEFAULTS).await;
     for page in [
         "//evil.dev",
         "/\\evil.dev",
@@ -391,7 +396,7 @@ async fn a_browser_is_never_sent_to_another_origin() {
         let ended = site.browser.get(back.as_str()).await;
         assert_eq!(location(&ended).as_deref(), Some("/me"), "{page:?}");
     }
-    // Where the provider sends the browser back to is not taken from the request.
+    // The redirect URI is not taken from the request.
     let begun = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     let begun = begun.build().unwrap().get(site.at("/oauth/acme/login"));
     let begun = begun
@@ -402,9 +407,9 @@ async fn a_browser_is_never_sent_to_another_origin() {
 }
 
 #[tokio::test]
-async fn whoever_has_no_account_or_may_not_log_in_gets_no_session() {
-    let site = site(USUAL).await;
-    // Another subject with the same address is another person.
+async fn a_user_without_an_account_or_disabled_gets_no_session() {
+    let site = site(DEFAULTS).await;
+    // Another subject with the same e-mail address is another person.
     site.provider.change(|it| {
         it.claims = Some(json!({ "sub": "user-2", "email": "ada@acme.dev" }));
         it.user = Some(json!({ "sub": "user-2" }));
@@ -421,9 +426,9 @@ async fn whoever_has_no_account_or_may_not_log_in_gets_no_session() {
 
 #[tokio::test]
 async fn a_failure_can_have_a_page() {
-    let site = site(Terms {
+    let site = site(SiteOptions {
         routes: |it| it.failure_page("/sign-in?by=acme"),
-        ..USUAL
+        ..DEFAULTS
     })
     .await;
     let refused = site
@@ -443,7 +448,7 @@ async fn a_failure_can_have_a_page() {
         location(&refused).as_deref(),
         Some("/sign-in?by=acme&error=denied")
     );
-    // The provider was asked and has answered; what fails is the store, at the first question after the state.
+    // The provider has answered; the first store call after the state fails.
     site.provider.change(|it| it.error = None);
     let back = before_callback(&site, "/oauth/acme/login").await;
     site.store.fail_at(2, false);
@@ -455,8 +460,8 @@ async fn a_failure_can_have_a_page() {
 }
 
 #[tokio::test]
-async fn a_provider_or_a_store_that_is_away_is_a_503() {
-    let site = site(USUAL).await;
+async fn an_unavailable_provider_or_store_is_a_503() {
+    let site = site(DEFAULTS).await;
     site.provider
         .fail("/token", crate::provider::Fault::Status(500));
     let failed = site.browser.visit(&site.at("/oauth/acme/login")).await;
@@ -477,8 +482,8 @@ async fn a_provider_or_a_store_that_is_away_is_a_503() {
 }
 
 #[tokio::test]
-async fn another_provider_or_method_is_not_there() {
-    let site = site(USUAL).await;
+async fn an_unknown_provider_or_method_is_not_found() {
+    let site = site(DEFAULTS).await;
     for path in [
         "/oauth/other/login",
         "/oauth/other/callback?state=a",

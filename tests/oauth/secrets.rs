@@ -1,4 +1,4 @@
-//! What must not be seen is not seen.
+//! Secrets of logins with a provider appear nowhere.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn no_secret_is_in_a_log_an_error_a_debug_or_the_store() {
         world.oauth,
         world.oauth.authorize()
     ));
-    let returned = world.goes_on(started).await;
+    let returned = world.visit_provider_from(started).await;
     shown.push_str(&format!("{:?}", returned.callback));
     let login = world
         .oauth
@@ -41,7 +41,7 @@ async fn no_secret_is_in_a_log_an_error_a_debug_or_the_store() {
         Fault::Cut,
     ] {
         world.provider.fail("/token", fault);
-        let failed = world.logs_in().await.unwrap_err();
+        let failed = world.log_in().await.unwrap_err();
         shown.push_str(&format!("{failed} {failed:?}"));
         let failed = world
             .oauth
@@ -74,7 +74,7 @@ async fn no_secret_is_in_a_log_an_error_a_debug_or_the_store() {
             assert!(!text.contains(secret), "{secret} is in the store");
         }
     }
-    // Neither a token nor the client's secret is in any address that was asked for.
+    // No requested address contains a token or the client's secret.
     for seen in world.provider.all_seen() {
         let is_hidden = !seen.uri.contains("swordfish") && !seen.uri.contains("code=");
         assert!(is_hidden, "{}", seen.uri);
@@ -82,7 +82,7 @@ async fn no_secret_is_in_a_log_an_error_a_debug_or_the_store() {
 }
 
 #[tokio::test]
-async fn settings_that_would_be_a_hole_are_refused() {
+async fn insecure_settings_are_refused() {
     let world = world().await;
     let good = || crate::world::settings(&world.provider);
     for (setting, builder) in [
@@ -125,7 +125,7 @@ async fn settings_that_would_be_a_hole_are_refused() {
     let tenant = "72F988BF-86F1-41AF-91AB-2D7CD011DB47";
     let microsoft = Provider::microsoft(tenant, "id", "secret").build().unwrap();
     let small = tenant.to_ascii_lowercase();
-    assert!(microsoft.issuer().contains(&small), "as its tokens say it");
+    assert!(microsoft.issuer().contains(&small), "as in its tokens");
     let secret = tower_jam::MasterSecret::generate();
     let client = || {
         tower_jam::OAuth2::builder(

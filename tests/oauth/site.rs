@@ -1,4 +1,4 @@
-//! A site with accounts, at its own address, whose users come by way of the provider.
+//! A site with accounts, at its own address, whose users log in with the provider.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -22,25 +22,25 @@ pub struct Site {
     pub accounts: Accounts<Claims>,
     pub users: Arc<StoreUsers<Claims>>,
     pub otp: Otp,
-    /// Ada's id here.
+    /// Ada's id on this site.
     pub ada: String,
     pub browser: Browser,
 }
 
-/// How a site differs from the usual one.
-pub struct Terms {
+/// How a site differs from the default one.
+pub struct SiteOptions {
     pub provider: fn(ProviderBuilder) -> ProviderBuilder,
     pub routes: fn(ProviderRoutes<Claims>) -> ProviderRoutes<Claims>,
 }
 
-pub const USUAL: Terms = Terms {
+pub const DEFAULTS: SiteOptions = SiteOptions {
     provider: |it| it,
     routes: |it| it,
 };
 
 const ISSUER: &str = "https://auth.acme.dev";
 
-pub async fn site(terms: Terms) -> Site {
+pub async fn site(options: SiteOptions) -> Site {
     let provider = Provider::start().await;
     let store = Arc::new(ProbeStore::new(MemoryStore::new()));
     let secret = MasterSecret::generate();
@@ -91,7 +91,7 @@ pub async fn site(terms: Terms) -> Site {
     .build()
     .unwrap();
 
-    let oauth = (terms.provider)(settings(&provider)).build().unwrap();
+    let oauth = (options.provider)(settings(&provider)).build().unwrap();
     let oauth = OAuth2::builder(&Env::new(ISSUER, store.clone(), &secret), oauth)
         .redirect_url(&format!("{url}/oauth/acme/callback"))
         .default_page("/me")
@@ -103,7 +103,7 @@ pub async fn site(terms: Terms) -> Site {
         .route("/me", me)
         .route_layer(SessionLayer::new(sessions.clone()))
         .route("/cart", get(|| async { "the cart" }))
-        .merge((terms.routes)(routes).build().unwrap())
+        .merge((options.routes)(routes).build().unwrap())
         .nest(
             "/auth",
             AccountRoutes::builder(accounts.clone())
@@ -136,7 +136,7 @@ impl Site {
             .map(Secret::new)
     }
 
-    /// Nobody is logged in, and the provider was not asked for a token.
+    /// Whether no user is logged in and the provider received no token request.
     pub async fn is_untouched(&self) -> bool {
         let sessions = self.sessions.list(&self.ada).await.unwrap();
         sessions.is_empty() && self.provider.seen("/token").is_empty()

@@ -1,4 +1,4 @@
-//! What is refused before the provider is asked anything.
+//! What is rejected before the provider receives a request.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ async fn refused(world: &World, callback: Callback, cookie: Option<&str>) -> OAu
     assert_eq!(
         world.token_requests(),
         before,
-        "the token endpoint is not asked"
+        "the token endpoint is not called"
     );
     refused
 }
@@ -28,8 +28,8 @@ async fn refused(world: &World, callback: Callback, cookie: Option<&str>) -> OAu
 #[tokio::test]
 async fn a_state_that_is_wrong_missing_or_foreign_is_refused_and_uses_nothing_up() {
     let world = world().await;
-    let Returned { callback, cookie } = world.goes().await;
-    let other = world.goes().await;
+    let Returned { callback, cookie } = world.visit_provider().await;
+    let other = world.visit_provider().await;
     let with = |state: Option<&str>| {
         let mut changed = callback.clone();
         changed.state = state.map(str::to_owned);
@@ -52,7 +52,7 @@ async fn a_state_that_is_wrong_missing_or_foreign_is_refused_and_uses_nothing_up
         );
         assert_eq!((refused.status().as_u16(), refused.code()), (400, "state"));
     }
-    // The state of this browser in another one, as an attacker has it who sends a link.
+    // The state of this browser in another one, as with an attacker who sends a link.
     for foreign in [None, Some(""), Some(&*other.cookie), Some("a; b")] {
         let refused = refused(&world, callback.clone(), foreign).await;
         assert!(
@@ -65,9 +65,10 @@ async fn a_state_that_is_wrong_missing_or_foreign_is_refused_and_uses_nothing_up
     world.oauth.finish(other.callback, theirs).await.unwrap();
 }
 
-/// Anybody can begin logins and come back with a refusal. What is noted of them keeps nobody else out.
+/// Any visitor can begin logins and come back with an error. What is recorded of them must not keep
+/// others from logging in.
 #[tokio::test]
-async fn logins_that_come_to_nothing_do_not_fill_the_store() {
+async fn abandoned_logins_do_not_fill_the_store() {
     let provider = Provider::start().await;
     let store = Arc::new(MemoryStore::new().with_capacity(16));
     let known = settings(&provider).build().unwrap();
@@ -89,15 +90,15 @@ async fn logins_that_come_to_nothing_do_not_fill_the_store() {
 }
 
 #[tokio::test]
-async fn a_state_is_good_once_whatever_comes_of_it() {
+async fn a_state_is_accepted_once_whatever_the_outcome() {
     let world = world().await;
-    let Returned { callback, cookie } = world.goes().await;
+    let Returned { callback, cookie } = world.visit_provider().await;
     let cookie = Some(cookie.as_str());
     world.oauth.finish(callback.clone(), cookie).await.unwrap();
     let again = refused(&world, callback, cookie).await;
     assert!(matches!(again, OAuthError::UnknownState));
 
-    let Returned { callback, cookie } = world.goes().await;
+    let Returned { callback, cookie } = world.visit_provider().await;
     let cookie = Some(cookie.as_str());
     let finish = || world.oauth.finish(callback.clone(), cookie);
     let (a, b, c) = tokio::join!(finish(), finish(), finish());
@@ -105,9 +106,10 @@ async fn a_state_is_good_once_whatever_comes_of_it() {
     assert_eq!(ended, 1);
 }
 
-/// Two clients with one secret and one store: neither ends what the other has begun, whether name or issuer tells them apart.
+/// Two clients with one secret and one store: neither finishes a login that the other began,
+/// whether the name or the issuer distinguishes them.
 #[tokio::test]
-async fn a_login_that_began_with_one_provider_ends_with_no_other() {
+async fn a_login_with_one_provider_cannot_be_finished_with_another() {
     let world = world().await;
     let secret = MasterSecret::generate();
     let client = |name: &str, issuer: &str| {
@@ -120,7 +122,7 @@ async fn a_login_that_began_with_one_provider_ends_with_no_other() {
     let began = client("acme", own);
     for other in [client("other", own), client("acme", "https://id.acme.dev")] {
         let started = began.authorize().await.unwrap();
-        let Returned { callback, cookie } = world.goes_on(started).await;
+        let Returned { callback, cookie } = world.visit_provider_from(started).await;
         let mixed_up = other.finish(callback.clone(), Some(&cookie)).await;
         assert!(matches!(mixed_up, Err(OAuthError::UnknownState)));
         began.finish(callback, Some(&cookie)).await.unwrap();
@@ -128,9 +130,9 @@ async fn a_login_that_began_with_one_provider_ends_with_no_other() {
 }
 
 #[tokio::test]
-async fn a_user_who_says_no_is_not_logged_in() {
+async fn a_user_who_denies_consent_is_not_logged_in() {
     let world = world().await;
-    for (error, told) in [
+    for (error, expected) in [
         ("access_denied", "access_denied"),
         ("Swordfish <b>", "unknown"),
     ] {
@@ -140,12 +142,12 @@ async fn a_user_who_says_no_is_not_logged_in() {
         let Returned {
             mut callback,
             cookie,
-        } = world.goes().await;
+        } = world.visit_provider().await;
         // An error beside a code is an error.
         callback.code = Some("code".to_owned());
         let refused = refused(&world, callback.clone(), Some(&cookie)).await;
         assert!(
-            matches!(&refused, OAuthError::Denied { code } if code == told),
+            matches!(&refused, OAuthError::Denied { code } if code == expected),
             "{refused}"
         );
         assert_eq!((refused.status().as_u16(), refused.code()), (400, "denied"));
@@ -155,14 +157,14 @@ async fn a_user_who_says_no_is_not_logged_in() {
 }
 
 #[tokio::test]
-async fn an_absurd_code_reaches_nobody() {
+async fn an_absurd_code_is_never_sent() {
     let world = world().await;
     let long = "a".repeat(4097);
     for code in [None, Some(""), Some(&*long)] {
         let Returned {
             mut callback,
             cookie,
-        } = world.goes().await;
+        } = world.visit_provider().await;
         callback.code = code.map(str::to_owned);
         let refused = refused(&world, callback, Some(&cookie)).await;
         assert_eq!(
@@ -173,7 +175,7 @@ async fn an_absurd_code_reaches_nobody() {
 }
 
 #[tokio::test]
-async fn an_answer_of_another_issuer_is_refused() {
+async fn a_callback_of_another_issuer_is_rejected() {
     let world = world_with(|it| it.require_issuer()).await;
     for iss in [
         None,
@@ -184,7 +186,7 @@ async fn an_answer_of_another_issuer_is_refused() {
         let Returned {
             mut callback,
             cookie,
-        } = world.goes().await;
+        } = world.visit_provider().await;
         callback.iss = iss.map(str::to_owned);
         let refused = refused(&world, callback, Some(&cookie)).await;
         assert_eq!(
@@ -193,19 +195,19 @@ async fn an_answer_of_another_issuer_is_refused() {
             "{iss:?}"
         );
     }
-    world.logs_in().await.unwrap();
-    // One that states none is believed where none is asked for, and one that is wrong is not.
+    world.log_in().await.unwrap();
+    // A missing issuer is accepted if none is required, and a wrong one never is.
     let world = crate::world::world().await;
     let Returned {
         mut callback,
         cookie,
-    } = world.goes().await;
+    } = world.visit_provider().await;
     callback.iss = None;
     world.oauth.finish(callback, Some(&cookie)).await.unwrap();
     let Returned {
         mut callback,
         cookie,
-    } = world.goes().await;
+    } = world.visit_provider().await;
     callback.iss = Some("https://evil.dev".to_owned());
     assert_eq!(
         refused(&world, callback, Some(&cookie)).await.code(),
@@ -216,7 +218,7 @@ async fn an_answer_of_another_issuer_is_refused() {
 #[tokio::test]
 async fn a_page_of_another_origin_becomes_the_default_page() {
     let world = world().await;
-    for (asked, page) in [
+    for (requested, page) in [
         ("/cart?a=b#c", "/cart?a=b#c"),
         ("//evil.dev", "/"),
         ("/\\evil.dev", "/"),
@@ -230,16 +232,16 @@ async fn a_page_of_another_origin_becomes_the_default_page() {
         ("javascript:alert(1)", "/"),
         ("", "/"),
     ] {
-        let started = world.oauth.authorize().return_to(asked).await.unwrap();
+        let started = world.oauth.authorize().return_to(requested).await.unwrap();
         assert!(!started.url.contains("evil"), "{}", started.url);
-        let Returned { callback, cookie } = world.goes_on(started).await;
+        let Returned { callback, cookie } = world.visit_provider_from(started).await;
         let login = world.oauth.finish(callback, Some(&cookie)).await.unwrap();
-        assert_eq!(login.return_to, page, "{asked:?}");
+        assert_eq!(login.return_to, page, "{requested:?}");
     }
 }
 
 #[tokio::test]
-async fn a_login_ends_within_ten_minutes_on_any_node_and_across_a_new_secret() {
+async fn a_login_completes_within_ten_minutes_on_any_node_and_across_a_new_secret() {
     let provider = Provider::start().await;
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
@@ -258,7 +260,7 @@ async fn a_login_ends_within_ten_minutes_on_any_node_and_across_a_new_secret() {
         browser: crate::browser::Browser::new(),
     };
     let first = world(node(&old, &store));
-    let Returned { callback, cookie } = first.goes().await;
+    let Returned { callback, cookie } = first.visit_provider().await;
     let finish = |node: OAuth2| {
         let (callback, cookie) = (callback.clone(), cookie.clone());
         async move { node.finish(callback, Some(&cookie)).await }
@@ -268,21 +270,22 @@ async fn a_login_ends_within_ten_minutes_on_any_node_and_across_a_new_secret() {
         let refused = finish(again).await.unwrap_err();
         assert!(matches!(refused, OAuthError::UnknownState));
     }
-    // A secret that is none of theirs opens nothing, also with the store in hand.
-    let Returned { callback, cookie } = first.goes().await;
+    // Another secret opens nothing, even with access to the store.
+    let Returned { callback, cookie } = first.visit_provider().await;
     let stranger = node(&MasterSecret::generate(), &store);
     let refused = stranger.finish(callback, Some(&cookie)).await.unwrap_err();
     assert!(matches!(refused, OAuthError::UnknownState));
     // The store's clock stands still: the deadline is in the cookie.
-    let Returned { callback, cookie } = first.goes().await;
+    let Returned { callback, cookie } = first.visit_provider().await;
     clock.advance(std::time::Duration::from_secs(600));
     let late = node(&old, &store).finish(callback, Some(&cookie)).await;
     assert!(matches!(late, Err(OAuthError::UnknownState)));
 }
 
-/// What a node has noted as used stays noted until no node takes it for live any more, whichever clock is ahead.
+/// The record that a login was used remains until no node accepts its state any more, whichever
+/// clock is ahead.
 #[tokio::test]
-async fn a_login_that_was_used_is_used_for_a_node_whose_clock_is_behind() {
+async fn a_used_login_is_used_for_a_node_whose_clock_is_behind() {
     let provider = Provider::start().await;
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let behind = Arc::new(ManualClock::at(SystemClock.now()));
@@ -300,7 +303,7 @@ async fn a_login_that_was_used_is_used_for_a_node_whose_clock_is_behind() {
         oauth: node(clock.clone()),
         browser: crate::browser::Browser::new(),
     };
-    let Returned { callback, cookie } = world.goes().await;
+    let Returned { callback, cookie } = world.visit_provider().await;
     let login = world.oauth.finish(callback.clone(), Some(&cookie)).await;
     login.unwrap();
     clock.advance(std::time::Duration::from_secs(629));
@@ -310,16 +313,16 @@ async fn a_login_that_was_used_is_used_for_a_node_whose_clock_is_behind() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_lets_nobody_in() {
+async fn an_unavailable_store_accepts_no_login() {
     let world = world().await;
-    let Returned { callback, cookie } = world.goes().await;
+    let Returned { callback, cookie } = world.visit_provider().await;
     world.store.set_down(true);
     let refused = refused(&world, callback.clone(), Some(&cookie)).await;
     assert_eq!(
         (refused.status().as_u16(), refused.code()),
         (503, "unavailable")
     );
-    // A login begins without it.
+    // A login begins without the store.
     world.oauth.authorize().await.unwrap();
     world.store.set_down(false);
     world.oauth.finish(callback, Some(&cookie)).await.unwrap();

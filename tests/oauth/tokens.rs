@@ -1,4 +1,4 @@
-//! Tokens for a provider's API: new ones, the application's own, and their end.
+//! Tokens for a provider's API: refreshed tokens, the application's own tokens, and revocation.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn secret(text: &str) -> Secret<String> {
 #[tokio::test]
 async fn fifty_refreshes_at_once_are_one_request() {
     let world = world().await;
-    let token = world.logs_in().await.unwrap().tokens.refresh_token.unwrap();
+    let token = world.log_in().await.unwrap().tokens.refresh_token.unwrap();
     world
         .provider
         .change(|it| it.delay = Duration::from_millis(100));
@@ -31,18 +31,18 @@ async fn fifty_refreshes_at_once_are_one_request() {
     let mut new = Vec::new();
     for task in tasks {
         let tokens = task.await.unwrap();
-        assert!(tokens.id_token.is_none(), "nobody has verified it");
+        assert!(tokens.id_token.is_none(), "it was not verified");
         new.push(tokens.refresh_token.unwrap());
     }
     assert_eq!(world.token_requests() - before, 1);
     assert!(new.iter().all(|it| *it == new[0] && *it != token));
-    // Another token is another request.
+    // Another refresh token is another request.
     world.oauth.refresh(&new[0]).await.unwrap();
     assert_eq!(world.token_requests() - before, 2);
 }
 
 #[tokio::test]
-async fn a_caller_who_vanishes_does_not_lose_the_new_token() {
+async fn a_cancelled_caller_does_not_lose_the_new_token() {
     let world = world().await;
     let token = secret("refresh-swordfish-1");
     world
@@ -51,19 +51,23 @@ async fn a_caller_who_vanishes_does_not_lose_the_new_token() {
     {
         let mut flight = Box::pin(world.oauth.refresh(&token));
         tokio::select! {
-            _ = &mut flight => panic!("the provider takes its time"),
+            _ = &mut flight => panic!("the provider should still be waiting"),
             () = until(|| world.token_requests() == 1) => {}
         }
     }
     let tokens = world.oauth.refresh(&token).await.unwrap();
-    assert_eq!(world.token_requests(), 1, "the request went on");
+    assert_eq!(world.token_requests(), 1, "the request continued");
     let again = world.oauth.refresh(&token).await.unwrap();
     assert_eq!(tokens.refresh_token, again.refresh_token);
-    assert_eq!(world.token_requests(), 1, "its answer stands for a moment");
+    assert_eq!(
+        world.token_requests(),
+        1,
+        "the response is cached for a moment"
+    );
 }
 
 #[tokio::test]
-async fn a_refresh_that_failed_is_tried_anew() {
+async fn a_failed_refresh_is_retried() {
     let world = world().await;
     let refused = world.oauth.refresh(&secret("gone")).await.unwrap_err();
     assert!(matches!(&refused, OAuthError::Refused { code } if code == "invalid_grant"));
@@ -75,17 +79,17 @@ async fn a_refresh_that_failed_is_tried_anew() {
 }
 
 #[tokio::test]
-async fn a_token_for_the_application_is_asked_for_once() {
+async fn a_token_for_the_application_is_requested_once() {
     let world = world().await;
-    let asked = async |scopes: &[&str]| {
+    let sent = async |scopes: &[&str]| {
         let scopes = scopes.to_vec();
         world.oauth.client_credentials(scopes).await.unwrap()
     };
-    let all = tokio::join!(asked(&["a"]), asked(&["a"]), asked(&["a"]));
+    let all = tokio::join!(sent(&["a"]), sent(&["a"]), sent(&["a"]));
     assert_eq!(all.0.access_token, all.2.access_token);
-    asked(&["a"]).await;
+    sent(&["a"]).await;
     assert_eq!(world.token_requests(), 1);
-    asked(&["a", "b"]).await;
+    sent(&["a", "b"]).await;
     assert_eq!(world.token_requests(), 2);
     let form = &world.provider.seen("/token")[1].form;
     assert_eq!(
@@ -97,17 +101,17 @@ async fn a_token_for_the_application_is_asked_for_once() {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(3600 - 61)).await;
     tokio::time::resume();
-    asked(&["a"]).await;
+    sent(&["a"]).await;
     assert_eq!(world.token_requests(), 2);
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(2)).await;
     tokio::time::resume();
-    asked(&["a"]).await;
+    sent(&["a"]).await;
     assert_eq!(world.token_requests(), 3);
 }
 
 #[tokio::test]
-async fn a_token_that_lives_shortly_is_not_kept() {
+async fn a_short_lived_token_is_not_cached() {
     let world = world().await;
     world.provider.change(|it| it.expires_in = Some(30));
     for requests in 1..=2 {
@@ -116,9 +120,10 @@ async fn a_token_that_lives_shortly_is_not_kept() {
     }
 }
 
-/// A server that does not rotate refresh tokens showed it: a token that was revoked went on being handed out.
+/// Regression: with a server that does not rotate refresh tokens, a token that had been revoked was
+/// still returned.
 #[tokio::test]
-async fn what_is_revoked_is_not_handed_out_again() {
+async fn a_revoked_token_is_not_returned_again() {
     let world = world().await;
     let token = secret("refresh-swordfish-1");
     let own = world.oauth.client_credentials(["a"]).await.unwrap();
@@ -126,7 +131,7 @@ async fn what_is_revoked_is_not_handed_out_again() {
         let tokens = world.oauth.refresh(&token).await.unwrap();
         let before = world.token_requests();
         world.oauth.refresh(&token).await.unwrap();
-        assert_eq!(world.token_requests(), before, "its answer stands");
+        assert_eq!(world.token_requests(), before, "the response is cached");
         let new = tokens.refresh_token.unwrap();
         let ended = [&token, &tokens.access_token, &new][which];
         world.oauth.revoke(ended).await.unwrap();
@@ -140,19 +145,19 @@ async fn what_is_revoked_is_not_handed_out_again() {
 }
 
 #[tokio::test]
-async fn a_token_is_ended_at_the_provider() {
+async fn a_token_is_revoked_at_the_provider() {
     let world = world().await;
     world
         .oauth
         .revoke(&secret("refresh & token"))
         .await
         .unwrap();
-    let asked = &world.provider.seen("/revoke")[0];
+    let sent = &world.provider.seen("/revoke")[0];
     assert_eq!(
-        (&*asked.uri, &*asked.form["token"]),
+        (&*sent.uri, &*sent.form["token"]),
         ("/revoke", "refresh & token")
     );
-    assert!(asked.headers.contains_key("authorization") && asked.form.len() == 1);
+    assert!(sent.headers.contains_key("authorization") && sent.form.len() == 1);
 
     let posting = world_with(|it| it.secret_in_body()).await;
     posting.oauth.revoke(&secret("token")).await.unwrap();
@@ -176,9 +181,9 @@ async fn a_token_is_ended_at_the_provider() {
     }
 }
 
-/// No clock has room for such a life, and nobody is told of a panic instead of a token.
+/// No clock can represent such a lifetime, and the caller must not get a panic instead of a token.
 #[tokio::test]
-async fn a_token_that_lives_for_ever_is_handed_out() {
+async fn a_token_that_never_expires_is_returned() {
     let world = world().await;
     world.provider.change(|it| it.expires_in = Some(u64::MAX));
     let tokens = world.oauth.client_credentials(["a"]).await.unwrap();

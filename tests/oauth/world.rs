@@ -25,7 +25,7 @@ pub struct World {
     pub browser: Browser,
 }
 
-/// How the application knows the provider.
+/// The provider's settings in the application.
 pub fn settings(provider: &Provider) -> ProviderBuilder {
     tower_jam::oauth2::Provider::builder("acme", &provider.url, CLIENT)
         .client_secret(SECRET)
@@ -57,7 +57,7 @@ async fn world_of(
     clock: Arc<dyn Clock>,
 ) -> World {
     let provider = Provider::start().await;
-    // It pauses at each call, so that what runs at once runs in between.
+    // It pauses at each call, so that concurrent operations interleave.
     let store = Arc::new(ProbeStore::pausing(MemoryStore::new()));
     let known = change(settings(&provider)).build().unwrap();
     let oauth = OAuth2::builder(
@@ -75,7 +75,7 @@ async fn world_of(
     }
 }
 
-/// A login that the browser has come back from.
+/// A login whose browser is back from the provider.
 pub struct Returned {
     pub callback: Callback,
     pub cookie: String,
@@ -83,21 +83,22 @@ pub struct Returned {
 
 impl World {
     /// Goes to the provider and back.
-    pub async fn goes(&self) -> Returned {
-        self.goes_on(self.oauth.authorize().await.unwrap()).await
+    pub async fn visit_provider(&self) -> Returned {
+        self.visit_provider_from(self.oauth.authorize().await.unwrap())
+            .await
     }
 
-    pub async fn goes_on(&self, started: Started) -> Returned {
+    pub async fn visit_provider_from(&self, started: Started) -> Returned {
         let answer = self.browser.get(&started.url).await;
-        let to = Url::parse(&location(&answer).expect("the provider sends the browser back"));
+        let to = Url::parse(&location(&answer).expect("the provider redirects the browser back"));
         Returned {
             callback: callback(&to.unwrap()),
             cookie: cookie_value(&started.set_cookie),
         }
     }
 
-    pub async fn logs_in(&self) -> Result<ProviderLogin, OAuthError> {
-        let Returned { callback, cookie } = self.goes().await;
+    pub async fn log_in(&self) -> Result<ProviderLogin, OAuthError> {
+        let Returned { callback, cookie } = self.visit_provider().await;
         self.oauth.finish(callback, Some(&cookie)).await
     }
 

@@ -1,4 +1,4 @@
-//! The caller vanishes at each await of each operation, and somebody asks again.
+//! The caller is cancelled at each await of each operation, and the operation is repeated.
 
 use std::{future::IntoFuture, time::Duration};
 
@@ -19,7 +19,7 @@ fn world() -> (App, Otp) {
 }
 
 #[tokio::test]
-async fn a_code_that_was_dropped_works_once_or_never() {
+async fn a_cancelled_code_works_once_or_never() {
     let mut outcomes = [0, 0];
     for polls in 0..MOST_POLLS {
         let (app, otp) = world();
@@ -42,9 +42,9 @@ async fn a_code_that_was_dropped_works_once_or_never() {
     assert!(outcomes[0] > 0 && outcomes[1] > 0, "{outcomes:?}");
 }
 
-/// Guesses whose sender does not wait for the verdict count all the same, or get none.
+/// Guesses whose caller is cancelled before the result count all the same, or get no result.
 #[tokio::test]
-async fn dropping_guesses_buys_no_more_of_them() {
+async fn cancelling_guesses_gains_no_more_of_them() {
     for polls in 0..MOST_POLLS {
         let (app, otp) = world();
         let (secret, _) = app.enrolled(&otp, "alice").await;
@@ -62,7 +62,7 @@ async fn dropping_guesses_buys_no_more_of_them() {
 }
 
 #[tokio::test]
-async fn an_enrolment_that_was_dropped_is_begun_again_and_confirmed_or_not() {
+async fn a_cancelled_enrolment_can_be_started_again() {
     for polls in 0..MOST_POLLS {
         let (app, otp) = world();
         drop(abandon_after(polls, otp.enroll("alice").into_future()));
@@ -78,7 +78,7 @@ async fn an_enrolment_that_was_dropped_is_begun_again_and_confirmed_or_not() {
                 assert!(otp.confirm("alice", &code).await.is_ok());
             }
         }
-        // Whoever did not see the recovery codes gets others.
+        // A caller that did not receive the recovery codes gets new ones.
         let caller = app.caller("alice", Duration::ZERO);
         drop(abandon_after(polls, otp.new_recovery_codes(&caller)));
         let codes = otp.new_recovery_codes(&caller).await.unwrap();

@@ -1,4 +1,4 @@
-//! The store fails at each call of each operation, with and without having done it.
+//! The store fails at each call of each operation, executed or not.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use super::world::{App, WRONG, verify};
 const CALLS: usize = 2;
 
 #[tokio::test]
-async fn whichever_call_fails_it_is_503_and_costs_nothing() {
+async fn a_failure_of_any_call_is_503_and_costs_nothing() {
     for n in 1..=CALLS {
         let app = App::new();
         let (probe, otp) = app.probed();
         let (secret, codes) = app.enrolled(&otp, "alice").await;
         let code = app.code(&secret);
         let recovery = codes.iter().next().unwrap();
-        // Guesses that were not counted got no verdict either.
+        // Guesses that were not counted got no result either.
         for _ in 0..10 {
             probe.fail_at(n, false);
             assert_eq!(verify(&otp, "alice", WRONG).await, 503);
@@ -49,7 +49,7 @@ async fn whichever_call_fails_it_is_503_and_costs_nothing() {
     }
 }
 
-/// A write whose answer is lost is found again by its version: the verdict leaves, and once.
+/// A write whose answer is lost is recognised by its version: the code is accepted, and once.
 #[tokio::test]
 async fn a_lost_answer_neither_repeats_a_use_nor_counts_twice() {
     let app = App::new();
@@ -73,7 +73,7 @@ async fn a_lost_answer_neither_repeats_a_use_nor_counts_twice() {
 }
 
 #[tokio::test]
-async fn with_the_store_away_nothing_is_right_and_nobody_unenrolled() {
+async fn with_an_unavailable_store_no_code_is_accepted_and_no_user_unenrolled() {
     let app = App::new();
     let (probe, otp) = app.probed();
     let (secret, _) = app.enrolled(&otp, "alice").await;

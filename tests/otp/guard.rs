@@ -1,4 +1,5 @@
-//! `OtpGuard` inside a layer that reads tokens: who passes, who is asked, and how.
+//! `OtpGuard` inside a layer that reads tokens: which callers pass, and the challenge of the
+//! others.
 
 use std::{sync::Arc, time::Duration};
 
@@ -50,7 +51,7 @@ impl Shop {
         }
     }
 
-    /// A token of somebody whose second factor, if any, was proved just now.
+    /// A token of a user whose second factor, if any, was verified just now.
     async fn token(&self, subject: &str, otp: bool) -> String {
         let grant = Grant::new(subject, Claims::new().with("name", "Alice").unwrap());
         let grant = grant.factor(Factor::Password);
@@ -77,7 +78,7 @@ fn jwt(app: &App, issuer: &str) -> Jwt<Claims> {
         .unwrap()
 }
 
-/// Says who pays, and when the code was given.
+/// Returns the payer, and when the code was given.
 fn pay(guard: OtpGuard) -> Router {
     let pay = async |identity: Identity, user: Option<AuthUser<Claims>>| {
         let at = identity.proved_at(&Factor::Otp).map(|at| at.as_millis());
@@ -110,7 +111,7 @@ async fn ask(routes: &Router, headers: &[(&str, &str)]) -> Answer {
 }
 
 #[tokio::test]
-async fn a_code_strengthens_the_identity_for_its_request_and_no_code_is_asked_for() {
+async fn a_code_adds_its_factor_to_the_identity_and_a_missing_one_is_challenged() {
     let shop = Shop::open().await;
     let routes = shop.routes(OtpGuard::new(shop.otp.clone()).within(5 * MINUTE));
     let bearer = format!("Bearer {}", shop.token("alice", false).await);
@@ -121,19 +122,22 @@ async fn a_code_strengthens_the_identity_for_its_request_and_no_code_is_asked_fo
     let code = shop.app.code(&shop.secret);
     let granted = ask(&routes, &[bearer, ("x-otp", &code)]).await;
     assert_eq!(granted.status, 200);
-    let said: Value = serde_json::from_str(&granted.body).unwrap();
+    let payment: Value = serde_json::from_str(&granted.body).unwrap();
     let now = shop.app.clock.now().as_millis();
-    assert_eq!(said, json!({ "who": "alice", "name": "Alice", "otp": now }));
+    assert_eq!(
+        payment,
+        json!({ "who": "alice", "name": "Alice", "otp": now })
+    );
 
     let again = ask(&routes, &[bearer, ("x-otp", &code)]).await;
     assert_eq!((again.status, &*again.challenge), (401, CHALLENGE));
     let without = ask(&routes, &[bearer]).await;
-    assert_eq!(without.status, 401, "a token remembers nothing");
+    assert_eq!(without.status, 401, "a token does not store the proof");
 }
 
-/// A wrong code leaves the token as good as it was, so the challenge must not make clients throw it away.
+/// A wrong code leaves the token valid, so the challenge must not make clients discard it.
 #[tokio::test]
-async fn wrong_used_malformed_and_unenrolled_are_one_step_up_answer_and_a_lock_is_429() {
+async fn wrong_used_malformed_and_unenrolled_have_one_step_up_response_and_a_lock_is_429() {
     let shop = Shop::open().await;
     let routes = shop.routes(OtpGuard::new(shop.otp.clone()));
     let alice = format!("Bearer {}", shop.token("alice", false).await);
@@ -171,7 +175,7 @@ async fn wrong_used_malformed_and_unenrolled_are_one_step_up_answer_and_a_lock_i
 }
 
 #[tokio::test]
-async fn a_proof_is_taken_until_its_time_is_up_and_is_never_younger_than_the_login() {
+async fn a_proof_is_accepted_until_it_expires_and_is_never_younger_than_the_login() {
     let shop = Shop::open().await;
     let routes = shop.routes(OtpGuard::new(shop.otp.clone()).within(5 * MINUTE));
     let bearer = format!("Bearer {}", shop.token("alice", true).await);
@@ -180,7 +184,11 @@ async fn a_proof_is_taken_until_its_time_is_up_and_is_never_younger_than_the_log
     assert_eq!(ask(&routes, &headers).await.status, 200);
     shop.app.clock.advance(Duration::from_secs(299));
     assert_eq!(ask(&routes, &headers).await.status, 200);
-    assert_eq!(shop.probe.calls(), calls, "a fresh proof asks no store");
+    assert_eq!(
+        shop.probe.calls(),
+        calls,
+        "a fresh proof needs no store call"
+    );
     shop.app.clock.advance(Duration::from_secs(2));
     let refused = ask(&routes, &headers).await;
     assert_eq!((refused.status, &*refused.challenge), (401, CHALLENGE));
@@ -208,9 +216,10 @@ async fn layers_that_are_stacked_wrongly_are_500() {
     }
 }
 
-/// Whoever an optional layer let pass without a credential is asked for one, and no error of the program's.
+/// A caller without a credential behind an optional layer is asked for one, and gets no internal
+/// error.
 #[tokio::test]
-async fn nobody_behind_an_optional_layer_is_asked_to_log_in() {
+async fn an_anonymous_caller_behind_an_optional_layer_is_asked_to_log_in() {
     let shop = Shop::open().await;
     let outer = jwt(&shop.app, ISSUER);
     let routes = pay(OtpGuard::new(shop.otp.clone())).route_layer(JwtLayer::new(outer).optional());
@@ -250,7 +259,7 @@ async fn the_header_can_be_another_one_and_there_is_one_of_it() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_503_and_the_code_stays_good() {
+async fn an_unavailable_store_is_503_and_the_code_stays_valid() {
     let shop = Shop::open().await;
     let routes = shop.routes(OtpGuard::new(shop.otp.clone()));
     let bearer = format!("Bearer {}", shop.token("alice", false).await);
@@ -277,7 +286,7 @@ async fn a_guard_inside_sees_the_code_that_was_just_given() {
     let refused = ask(&routes, &[bearer]).await;
     assert!(
         refused.challenge.contains("max_age=60, "),
-        "two minutes is not one"
+        "two minutes exceed one"
     );
     let code = shop.app.code(&shop.secret);
     assert_eq!(ask(&routes, &[bearer, ("x-otp", &code)]).await.status, 200);

@@ -14,7 +14,7 @@ use super::world::{App, ISSUER, WRONG, verify};
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn an_authenticator_is_enrolled_used_and_ended() {
+async fn an_authenticator_is_enrolled_used_and_removed() {
     let app = App::new();
     let (_, otp) = app.probed();
     assert!(!otp.is_enrolled("alice").await.unwrap());
@@ -62,12 +62,11 @@ async fn an_authenticator_is_enrolled_used_and_ended() {
 }
 
 #[tokio::test]
-async fn enrolling_over_an_enrolment_takes_a_fresh_code_and_leaves_the_old_secret_until_it_is_confirmed()
- {
+async fn enrolling_again_requires_a_fresh_code_and_keeps_the_old_secret_until_it_is_confirmed() {
     let app = App::new();
     let (_, otp) = app.probed();
     let (old, old_codes) = app.enrolled(&otp, "alice").await;
-    // An identity that somebody keeps does not stay fresh.
+    // An identity that the application holds does not stay fresh.
     let kept = app.caller("alice", Duration::ZERO);
     app.clock.advance(6 * MINUTE);
     let now = app.clock.now();
@@ -108,7 +107,7 @@ async fn enrolling_over_an_enrolment_takes_a_fresh_code_and_leaves_the_old_secre
 }
 
 #[tokio::test]
-async fn an_enrolment_that_nobody_confirms_is_gone_after_its_time() {
+async fn an_unconfirmed_enrolment_expires() {
     let app = App::new();
     let (_, otp) = app.probed();
     let secret = otp.enroll("alice").await.unwrap().secret().clone();
@@ -119,9 +118,9 @@ async fn an_enrolment_that_nobody_confirms_is_gone_after_its_time() {
     assert!(otp.confirm("alice", &app.code(&again)).await.is_ok());
 }
 
-/// A record that was lost opens nothing: neither a code nor a recovery code is right.
+/// A lost record accepts nothing: neither a code nor a recovery code is correct.
 #[tokio::test]
-async fn a_lost_record_refuses() {
+async fn a_lost_record_accepts_no_code() {
     let app = App::new();
     let (_, otp) = app.probed();
     let (secret, codes) = app.enrolled(&otp, "alice").await;
@@ -156,13 +155,13 @@ async fn five_failures_lock_for_fifteen_minutes_and_say_when_to_come_back() {
         assert_eq!(refusal.status(), 429);
         app.clock.advance((next - waited) * MINUTE);
     }
-    assert_eq!(probe.written().len(), written, "nothing prolongs it");
+    assert_eq!(probe.written().len(), written, "nothing extends it");
     assert_eq!(verify(&otp, "alice", &app.code(&secret)).await, 200);
     assert_eq!(app.count(EventKind::Throttled), 6);
 }
 
 #[tokio::test]
-async fn wrong_used_malformed_and_unknown_codes_are_one_answer() {
+async fn wrong_used_malformed_and_unknown_codes_have_the_same_response() {
     let app = App::new();
     let (_, otp) = app.probed();
     let (secret, _) = app.enrolled(&otp, "alice").await;
@@ -222,7 +221,7 @@ async fn an_enrolment_keeps_its_scheme_when_the_settings_change() {
 }
 
 #[tokio::test]
-async fn a_secret_of_another_system_is_taken_over() {
+async fn a_secret_of_another_system_is_imported() {
     let app = App::new();
     let (_, otp) = app.probed();
     let secret = OtpSecret::from_base32("gezd gnbv gy3t qojq gezd gnbv gy3t qojq").unwrap();
@@ -233,7 +232,7 @@ async fn a_secret_of_another_system_is_taken_over() {
 }
 
 #[tokio::test]
-async fn new_recovery_codes_end_the_old_ones() {
+async fn new_recovery_codes_replace_the_old_ones() {
     let app = App::new();
     let (_, otp) = app.probed();
     let (_, old) = app.enrolled(&otp, "alice").await;
@@ -262,13 +261,13 @@ async fn a_retired_secret_opens_no_record_and_an_accepted_one_does() {
     both.secret = next.secret.clone().accept(&app.secret);
     let both = both.node(&store, |otp| otp);
     assert_eq!(verify(&both, "alice", &app.code(&secret)).await, 200);
-    // Touched, it is sealed with the active one.
+    // After its next change, the record is sealed with the active secret.
     assert_eq!(verify(&alone, "alice", &app.next_code(&secret)).await, 200);
 }
 
-/// The clock is set back: what was shown then was used, or could have been seen.
+/// The clock is set back: codes of the time before were used or could have been seen.
 #[tokio::test]
-async fn a_clock_that_is_set_back_brings_no_code_back() {
+async fn setting_the_clock_back_revives_no_code() {
     let app = App::new();
     let (_, otp) = app.probed();
     let (secret, _) = app.enrolled(&otp, "alice").await;

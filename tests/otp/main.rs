@@ -1,5 +1,5 @@
-//! One-time codes: what is right once, what locks, what a race, a failing store and a vanished
-//! caller leave behind, and how a code is asked for in front of a route.
+//! One-time codes: single use, locks, races, a failing store, cancelled callers, and the guard of a
+//! route.
 #![cfg(feature = "full")]
 #![allow(
     clippy::unwrap_used,

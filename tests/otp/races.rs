@@ -1,4 +1,4 @@
-//! Many at once, on every store, half of them on another node where the store is shared.
+//! Many operations at once, on every store, half of them on another node if the store is shared.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ fn of(statuses: &[u16], status: u16) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_fifty_submissions_of_one_right_code_one_succeeds() {
+async fn of_fifty_submissions_of_one_correct_code_one_succeeds() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let nodes = nodes(&app, &backend);
@@ -44,7 +44,7 @@ async fn of_fifty_submissions_of_one_right_code_one_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_a_hundred_wrong_codes_at_once_five_are_looked_at() {
+async fn of_a_hundred_wrong_codes_at_once_five_are_compared() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let nodes = nodes(&app, &backend);
@@ -83,7 +83,7 @@ async fn of_twenty_uses_of_one_recovery_code_one_succeeds() {
             let used: Vec<_> = race(racers).await.into_iter().flatten().collect();
             let left: Vec<_> = used.iter().map(|(_, left)| *left).collect();
             assert_eq!(left, [9 - round], "{} round {round}", backend.name);
-            // A used code is a wrong one, so the others have locked the user.
+            // A used code counts as wrong, so the others have locked the user.
             app.clock.advance(std::time::Duration::from_secs(900));
             let code = app.code(&secret);
             assert_eq!(verify(&nodes[1], "alice", &code).await, 200);
@@ -91,7 +91,7 @@ async fn of_twenty_uses_of_one_recovery_code_one_succeeds() {
     }
 }
 
-/// No use of a code undoes another's.
+/// No use of a code undoes another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn ten_recovery_codes_at_once_are_all_used_up() {
     for backend in stores::each(Arc::new(SystemClock)).await {
@@ -116,9 +116,9 @@ async fn ten_recovery_codes_at_once_are_all_used_up() {
     }
 }
 
-/// Of an end and a use one is first: what comes after the end is refused.
+/// A removal and a use race: once the factor is removed, a code is rejected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_factor_that_is_ended_while_codes_come_stays_ended() {
+async fn a_factor_removed_while_codes_arrive_stays_removed() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let nodes = nodes(&app, &backend);

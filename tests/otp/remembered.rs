@@ -20,7 +20,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 struct Shop {
     app: App,
-    /// Of the sessions; the codes have a store of their own.
+    /// The store of the sessions; the codes have a store of their own.
     probe: Arc<ProbeStore>,
     sessions: Sessions<Claims>,
     otp: Otp,
@@ -90,7 +90,7 @@ fn new_token(response: &Response<Body>) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_session_remembers_the_code_with_its_time_under_a_new_id_and_the_old_one_is_dead() {
+async fn a_session_remembers_the_code_with_its_time_under_a_new_id_and_the_old_one_is_invalid() {
     let shop = Shop::open().await;
     let routes = shop.routes();
     let old = shop.login().await;
@@ -112,7 +112,7 @@ async fn a_session_remembers_the_code_with_its_time_under_a_new_id_and_the_old_o
         401
     );
 
-    // No code is asked for until five minutes are over, whatever is done meanwhile.
+    // No code is required until five minutes have passed, whatever happens meanwhile.
     let new_cookie = cookie(&new);
     let headers = [("cookie", &*new_cookie)];
     assert_eq!(ask(&routes, &headers).await.status(), 200);
@@ -136,7 +136,8 @@ async fn a_wrong_code_changes_nothing_of_the_session() {
     assert_eq!(shop.proof(&token).await, None);
 }
 
-/// A caller who sends the session in a header would never learn a new token, and be logged out by a proof.
+/// A caller that sends the session in a header would never learn a new token, and a proof would log
+/// it out.
 #[tokio::test]
 async fn a_session_in_a_header_remembers_the_code_and_keeps_its_id() {
     let shop = Shop::open().await;
@@ -154,9 +155,10 @@ async fn a_session_in_a_header_remembers_the_code_and_keeps_its_id() {
     assert_eq!(ask(&routes, &[("x-session", &token)]).await.status(), 200);
 }
 
-/// The proof is of whom the inner token names. The session around it may be somebody else's.
+/// The proof belongs to the subject of the inner token. The session around it may be another
+/// user's.
 #[tokio::test]
-async fn a_proof_goes_into_no_session_of_another_identity() {
+async fn a_proof_is_not_stored_in_the_session_of_another_identity() {
     let shop = Shop::open().await;
     let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap()))
         .issuer(ISSUER)
@@ -188,11 +190,11 @@ async fn a_proof_goes_into_no_session_of_another_identity() {
 }
 
 #[tokio::test]
-async fn a_session_that_ends_while_the_code_is_checked_is_401_and_one_that_is_away_503() {
+async fn a_session_revoked_while_the_code_is_checked_is_401_and_an_unavailable_one_503() {
     let shop = Shop::open().await;
     let token = shop.login().await;
     let cookie = cookie(&token);
-    // The first call opens the session, the second and the third change it.
+    // The first call reads the session, the second and the third change it.
     for call in [2, 3] {
         shop.probe.fail_at(call, false);
         let code = shop.app.next_code(&shop.secret);
@@ -207,7 +209,8 @@ async fn a_session_that_ends_while_the_code_is_checked_is_401_and_one_that_is_aw
         let token = token.clone();
         move |_: &http::request::Parts| {
             let (sessions, token) = (sessions.clone(), token.clone());
-            // The code is looked for between the session's check and its change.
+            // The session is revoked between its authentication and its change, while the code is
+            // verified.
             let ending = async move { sessions.revoke_token(&token).await.unwrap() };
             assert!(super::support::abandon_after(1, ending).unwrap());
             Ok(Some(code.clone()))

@@ -1,4 +1,4 @@
-//! Another master secret in the place of the first.
+//! The rotation of the master secret.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use tower_jam::{MasterSecret, Otp, RejectionKind, event::EventKind, store::Store
 
 use super::world::{App, WRONG, verify};
 
-/// Nodes of one application on one store, by the secret that each has.
+/// Nodes of one application on one store, by the secret of each.
 struct Nodes {
     app: App,
     store: Arc<dyn Store>,
@@ -50,9 +50,10 @@ impl Nodes {
     }
 }
 
-/// Nodes are never all of one mind: in this order each pair of neighbours reads what the other has written.
+/// Nodes never change at the same time: in this order each pair of neighbours reads what the other
+/// wrote.
 #[tokio::test]
-async fn in_the_documented_order_each_code_is_good_on_every_node() {
+async fn in_the_documented_order_each_code_is_accepted_on_every_node() {
     let nodes = Nodes::new();
     let app = &nodes.app;
     let (secret, codes) = app.enrolled(&nodes.first(), "alice").await;
@@ -79,7 +80,7 @@ async fn in_the_documented_order_each_code_is_good_on_every_node() {
 }
 
 #[tokio::test]
-async fn a_record_under_a_retired_secret_says_so_and_opens_nothing() {
+async fn a_record_under_a_retired_secret_is_reported_and_accepts_no_code() {
     let nodes = Nodes::new();
     let app = &nodes.app;
     let (secret, codes) = app.enrolled(&nodes.first(), "alice").await;
@@ -101,8 +102,8 @@ async fn a_record_under_a_retired_secret_says_so_and_opens_nothing() {
         assert!(refusal.reason().contains("retired secret"), "{refusal}");
     }
     assert_eq!(app.count(EventKind::OtpUnreadable), 7);
-    assert!(otp.is_enrolled("alice").await.unwrap(), "it is there");
-    // Nothing was written over: with the old secret it is as it was.
+    assert!(otp.is_enrolled("alice").await.unwrap(), "the record exists");
+    // Nothing was overwritten: with the old secret the record is unchanged.
     assert_eq!(
         verify(&nodes.activated(), "alice", &app.code(&secret)).await,
         200
@@ -111,7 +112,7 @@ async fn a_record_under_a_retired_secret_says_so_and_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_user_whose_record_is_lost_enrols_anew_once_an_operator_has_taken_it_away() {
+async fn a_user_whose_record_is_lost_enrols_again_once_an_operator_has_removed_it() {
     let nodes = Nodes::new();
     let app = &nodes.app;
     drop(app.enrolled(&nodes.first(), "alice").await);
@@ -149,7 +150,7 @@ async fn a_damaged_record_is_no_503_either() {
 }
 
 #[tokio::test]
-async fn it_is_told_whose_records_need_which_secret() {
+async fn the_audit_lists_which_records_need_which_secret() {
     let nodes = Nodes::new();
     let app = &nodes.app;
     let mut secrets = Vec::new();
@@ -162,11 +163,14 @@ async fn it_is_told_whose_records_need_which_secret() {
         (subjects.collect::<Vec<_>>(), seals.unreadable)
     };
     let otp = nodes.activated();
-    let told = subjects(&otp).await;
-    assert_eq!(told, (vec![String::new(), "alice bob carol".to_owned()], 0));
+    let audit = subjects(&otp).await;
+    assert_eq!(
+        audit,
+        (vec![String::new(), "alice bob carol".to_owned()], 0)
+    );
     assert_eq!(verify(&otp, "bob", &app.next_code(&secrets[1])).await, 200);
-    let told = subjects(&otp).await;
-    assert_eq!(told, (vec!["bob".to_owned(), "alice carol".to_owned()], 0));
+    let audit = subjects(&otp).await;
+    assert_eq!(audit, (vec!["bob".to_owned(), "alice carol".to_owned()], 0));
     assert_eq!(
         subjects(&nodes.retired()).await,
         (vec!["bob".to_owned()], 2)
@@ -181,9 +185,10 @@ async fn it_is_told_whose_records_need_which_secret() {
     );
 }
 
-/// Whoever has lost the telephone tries the list from its top, and must not be locked out by that.
+/// A user without the authenticator tries the recovery codes from the top of the list, and must not
+/// be locked out by that.
 #[tokio::test]
-async fn a_used_recovery_code_locks_nobody_out() {
+async fn a_used_recovery_code_locks_no_user_out() {
     let app = App::new();
     let (_, otp) = app.probed();
     let (secret, codes) = app.enrolled(&otp, "alice").await;
@@ -193,7 +198,7 @@ async fn a_used_recovery_code_locks_nobody_out() {
         let refusal = otp.use_recovery_code("alice", codes[0]).await.unwrap_err();
         assert_eq!(refusal.status(), 401);
     }
-    // One of a list that was replaced is no guess either, if it was used.
+    // A used code of a replaced list is no guess either.
     let caller = app.caller("alice", Duration::ZERO);
     let fresh = otp.new_recovery_codes(&caller).await.unwrap();
     for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! What the store holds, and what is shown of secrets.
+//! What the store holds, and how secrets are displayed.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Settings that would weaken codes, or mean nothing, are refused when the engine is built.
+//! Settings that would weaken codes, or have no meaning, are refused when the engine is built.
 
 use std::{sync::Arc, time::Duration};
 

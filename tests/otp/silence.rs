@@ -1,4 +1,4 @@
-//! Proves that nothing of a secret or a code is in a log, whatever is done with them.
+//! Checks that no part of a secret or a code is in a log, whatever is done with them.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::support::log::Log;
 
 type Body = http_body_util::Full<bytes::Bytes>;
 
-/// Everybody is Alice.
+/// Authenticates every caller as Alice.
 #[derive(Clone)]
 struct Alice(Arc<ManualClock>);
 
@@ -32,8 +32,9 @@ impl Authenticate for Alice {
     }
 }
 
-/// Enrols, and sends right, used, wrong and malformed codes until it is locked out. Returns what must not be seen.
-async fn an_hour(clock: &Arc<ManualClock>) -> Vec<String> {
+/// Enrols, and sends correct, used, wrong and malformed codes until the lock. Returns what must not
+/// appear in the log.
+async fn use_codes(clock: &Arc<ManualClock>) -> Vec<String> {
     let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let otp = Otp::builder(
         &Env::new("self", store, &MasterSecret::generate()).with_clock(clock.clone()),
@@ -96,7 +97,7 @@ fn no_code_secret_or_name_is_in_a_log() {
         .build()
         .unwrap();
     let clock = Arc::new(ManualClock::default());
-    let secrets = runtime.block_on(an_hour(&clock));
+    let secrets = runtime.block_on(use_codes(&clock));
     drop(listening);
     let log = log.text();
     for code in [

@@ -1,7 +1,8 @@
-//! Codes come out as published in RFC 4226 and RFC 6238, and as Jam makes them.
+//! Codes match those published in RFC 4226 and RFC 6238, and those of Jam.
 //!
-//! `vectors/jam/otp.json` was made with Python's jamlib 4.2.1: for secrets of 16, 20, 32 and 64 bytes, each digest, 6 to 8
-//! digits and intervals of 30, 45 and 60 seconds, `TOTP(secret, digits, digest, interval).at(time)` at eight times, and
+//! `vectors/jam/otp.json` was made with Python's jamlib 4.2.1: for secrets of 16, 20, 32 and 64
+//! bytes, each digest, 6 to 8 digits and intervals of 30, 45 and 60 seconds,
+//! `TOTP(secret, digits, digest, interval).at(time)` at eight times, and
 //! `HOTP(secret, digits, digest).at(counter)` at six counters.
 
 use std::{sync::Arc, time::Duration};
@@ -48,7 +49,7 @@ fn digest(name: &str) -> Digest {
 }
 
 #[test]
-fn counters_come_out_as_in_rfc_4226_appendix_d() {
+fn counters_match_rfc_4226_appendix_d() {
     let file = vectors!("rfc/rfc4226_hotp.json");
     let secret = OtpSecret::from_base32(text(&file, "secret_base32")).unwrap();
     assert_eq!(secret.expose(), text(&file, "secret_ascii").as_bytes());
@@ -68,7 +69,7 @@ fn counters_come_out_as_in_rfc_4226_appendix_d() {
 }
 
 #[test]
-fn times_come_out_as_in_rfc_6238_appendix_b() {
+fn times_match_rfc_6238_appendix_b() {
     let file = vectors!("rfc/rfc6238_totp.json");
     let secret = |row: &Value| {
         let base32 = text(&file["secrets"][text(row, "algorithm")], "base32");
@@ -91,9 +92,9 @@ fn times_come_out_as_in_rfc_6238_appendix_b() {
     assert_eq!(extra.len(), 24);
 }
 
-/// What Jam shows verifies here: each of its codes once, through the engine.
+/// The engine accepts each of the codes that Jam computed once.
 #[tokio::test]
-async fn codes_that_jam_has_made_verify() {
+async fn codes_made_by_jam_verify() {
     let file = vectors!("jam/otp.json");
     let codes = rows(&file, "codes");
     let mut verified = 0;

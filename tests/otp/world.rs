@@ -1,4 +1,4 @@
-//! One application with one-time codes, whose clock and events a test can look at.
+//! One application with one-time codes, whose clock and events a test can control and read.
 
 use std::{
     sync::{Arc, Mutex},
@@ -17,7 +17,7 @@ use super::support::{ProbeStore, shared};
 
 pub const ISSUER: &str = "https://auth.acme.dev";
 
-/// What all nodes of the application share, the store aside.
+/// What all nodes of the application share, except the store.
 #[derive(Clone)]
 pub struct App {
     pub clock: Arc<ManualClock>,
@@ -27,7 +27,8 @@ pub struct App {
 
 impl App {
     pub fn new() -> Self {
-        // Servers go by their own time. At the beginning of a period, so that a test knows where its window ends.
+        // Servers use the real time. The clock is at the beginning of a period, so that a test
+        // knows where its window ends.
         let now = SystemClock.now();
         let clock = ManualClock::at(now);
         let odd = now.as_millis() % 30_000;
@@ -52,7 +53,7 @@ impl App {
         set(otp).build().unwrap()
     }
 
-    /// An engine on a memory store of its own that can be watched and broken.
+    /// An engine on a memory store of its own that can be inspected and made to fail.
     pub fn probed(&self) -> (Arc<ProbeStore>, Otp) {
         let (probe, store) = shared(ProbeStore::new(self.memory()));
         (probe, self.node(&store, |otp| otp))
@@ -67,13 +68,13 @@ impl App {
         code.expose().clone()
     }
 
-    /// Moves on to codes that were never shown.
+    /// Advances to the next codes, which were never shown.
     pub fn next_code(&self, secret: &OtpSecret) -> String {
         self.clock.advance(Duration::from_secs(90));
         self.code(secret)
     }
 
-    /// A user with a confirmed authenticator, whose next code is a fresh one.
+    /// A user with a confirmed authenticator, whose next code is unused.
     pub async fn enrolled(&self, otp: &Otp, subject: &str) -> (OtpSecret, RecoveryCodes) {
         let secret = otp.enroll(subject).await.unwrap().secret().clone();
         let codes = otp.confirm(subject, &self.code(&secret)).await.unwrap();
@@ -81,20 +82,20 @@ impl App {
         (secret, codes)
     }
 
-    /// Who gave a code `ago`.
+    /// A caller who gave a code `ago`.
     pub fn caller(&self, subject: &str, ago: Duration) -> Identity {
         let now = self.clock.now();
         Identity::new(Subject::new(ISSUER, subject), now).with_factor(Factor::Otp, now.before(ago))
     }
 
-    /// How often this happened.
+    /// How often this event occurred.
     pub fn count(&self, kind: EventKind) -> usize {
         let events = self.events.lock().unwrap();
         events.iter().filter(|event| event.kind == kind).count()
     }
 }
 
-/// The status of a verdict.
+/// The status of a verification.
 pub async fn verify(otp: &Otp, subject: &str, code: &str) -> u16 {
     match otp.verify(subject, code).await {
         Ok(_) => 200,
@@ -102,5 +103,5 @@ pub async fn verify(otp: &Otp, subject: &str, code: &str) -> u16 {
     }
 }
 
-/// A text that no authenticator shows.
+/// A text that is never a code.
 pub const WRONG: &str = "00000x";

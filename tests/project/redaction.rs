@@ -1,4 +1,5 @@
-//! `Debug` shows no secret: of every public type with one inside, and by the rule that keeps it so.
+//! `Debug` shows no secret: for every public type that contains one, and by a rule for every
+//! derived `Debug`.
 
 use std::{
     fmt::{Debug, Write as _},
@@ -27,10 +28,10 @@ use tower_jam::{
     },
 };
 
-/// What is in every secret of which the test has the choice.
+/// A part of every secret that the test can choose.
 const WORD: &str = "swordfish";
 
-/// What was shown, and what must not be in it.
+/// The `Debug` output, and what must not be in it.
 #[derive(Default)]
 struct Shown {
     text: String,
@@ -44,7 +45,10 @@ impl Shown {
 
     fn hides(&mut self, secret: impl Into<String>) {
         let secret = secret.into();
-        assert!(secret.len() >= 6, "{secret} is in any text");
+        assert!(
+            secret.len() >= 6,
+            "{secret} is too short and occurs in any text"
+        );
         self.secrets.push(secret);
     }
 }
@@ -233,7 +237,7 @@ fn parts(shown: &mut Shown) {
 async fn no_secret_is_in_a_debug_text() {
     let mut shown = Shown::default();
     shown.hides(WORD);
-    // As a list of bytes, which is how `Vec<u8>` shows itself.
+    // As a list of bytes, which is how `Vec<u8>` is displayed.
     shown.hides("115, 119, 111, 114, 100");
     keys(&mut shown);
     engines(&mut shown).await;
@@ -246,11 +250,11 @@ async fn no_secret_is_in_a_debug_text() {
     }
 }
 
-/// Whoever derives `Debug` shows every field. So a text under a name of what is secret is a `Secret`, or the type writes its
-/// own `Debug`.
+/// A derived `Debug` shows every field. So a text field with the name of something secret is a
+/// `Secret`, or its type implements `Debug` by hand.
 #[test]
-fn what_derives_debug_holds_no_bare_secret() {
-    let mut looked_at = 0;
+fn no_type_that_derives_debug_holds_a_bare_secret() {
+    let mut checked = 0;
     let mut wrong = Vec::new();
     for file in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
         let text = fs::read_to_string(&file).unwrap();
@@ -265,7 +269,7 @@ fn what_derives_debug_holds_no_bare_secret() {
                 let Some((name, kind)) = line.trim().split_once(": ") else {
                     continue;
                 };
-                looked_at += 1;
+                checked += 1;
                 let name = name.rsplit(' ').next().unwrap();
                 let is_text = ["String", "Vec<u8>", "Bytes", "Cow<", "str", "[u8"]
                     .iter()
@@ -280,11 +284,11 @@ fn what_derives_debug_holds_no_bare_secret() {
             }
         }
     }
-    assert!(looked_at > 300, "{looked_at}");
+    assert!(checked > 300, "{checked}");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What fields with a secret in them are called.
+/// The names of fields that hold a secret.
 const SECRETS: [&str; 20] = [
     "access_token",
     "bytes",
@@ -312,9 +316,10 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(sources(&path)),
-            false => found.push(path),
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else {
+            found.push(path);
         }
     }
     found

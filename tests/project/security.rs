@@ -1,4 +1,4 @@
-//! SECURITY.md names tests that exist, and one at least for each statement.
+//! SECURITY.md names tests that exist, and at least one for each statement.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -83,7 +83,7 @@ fn every_test_named_in_the_map_exists() {
     {
         assert!(
             numbers.insert(row[1].parse::<u32>().unwrap()),
-            "{} stands twice",
+            "{} is listed twice",
             row[1]
         );
         let named: Vec<_> = row[4]

@@ -1,4 +1,4 @@
-//! The caller vanishes at each await of each operation, and somebody asks again.
+//! The caller is cancelled at each await of each operation, and the operation is repeated.
 
 use std::future::IntoFuture;
 
@@ -19,7 +19,7 @@ fn world() -> (App, Pairs) {
 }
 
 #[tokio::test]
-async fn a_refresh_that_was_dropped_and_asked_again_gives_one_successor() {
+async fn a_cancelled_and_repeated_refresh_gives_one_successor() {
     let mut dropped = 0;
     for polls in 0..20 {
         let (app, pairs) = world();
@@ -36,12 +36,12 @@ async fn a_refresh_that_was_dropped_and_asked_again_gives_one_successor() {
     }
     assert!(
         (3..20).contains(&dropped),
-        "{dropped} were dropped under way"
+        "{dropped} were cancelled midway"
     );
 }
 
 #[tokio::test]
-async fn a_logout_that_was_dropped_and_asked_again_ends_the_device() {
+async fn a_cancelled_and_repeated_logout_revokes_the_device() {
     for polls in 0..20 {
         let (app, pairs) = world();
         let pair = pairs.issue(app.alice()).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_logout_that_was_dropped_and_asked_again_ends_the_device() {
 }
 
 #[tokio::test]
-async fn a_login_that_was_dropped_is_a_device_or_none_and_the_limit_holds() {
+async fn a_cancelled_login_is_a_device_or_none_and_the_limit_holds() {
     for polls in 0..20 {
         let (app, pairs) = world();
         for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! What one client after the other sees.
+//! The life of token pairs as one client after the other sees it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 #[tokio::test]
-async fn a_pair_is_issued_refreshed_and_ended() {
+async fn a_pair_is_issued_refreshed_and_revoked() {
     let (app, _store, pairs) = world();
     let first = pairs
         .issue(app.alice())
@@ -45,7 +45,7 @@ async fn a_pair_is_issued_refreshed_and_ended() {
     assert_eq!(second.session_id, first.session_id);
     assert!(pairs.verify(second.access_token.expose()).await.is_ok());
 
-    // Any token of the device ends it, also one that was replaced.
+    // Any token of the device revokes it, also a replaced one.
     assert!(pairs.logout(first.refresh_token.expose()).await.unwrap());
     assert!(!pairs.logout(second.refresh_token.expose()).await.unwrap());
     for pair in [&first, &second] {
@@ -73,7 +73,7 @@ async fn proofs_are_as_old_as_the_login_whatever_is_refreshed() {
 }
 
 #[tokio::test]
-async fn a_refresh_reads_the_user_anew() {
+async fn a_refresh_reads_the_user_again() {
     let (app, _store, pairs) = world();
     let pair = pairs.issue(app.alice()).await.unwrap();
     let changed = Grant::new("alice", Claims::new()).roles(["reader"]);
@@ -88,14 +88,14 @@ async fn a_refresh_reads_the_user_anew() {
 
     let alice = app.users.lock().unwrap().remove("alice").unwrap();
     assert_eq!(refresh(&pairs, pair.refresh_token.expose()).await, Err(401));
-    // Nothing was used up: when the user is let in again, so is the device.
+    // Nothing was used up: when the user is enabled again, so is the device.
     app.users.lock().unwrap().insert("alice".into(), alice);
     assert!(refresh(&pairs, pair.refresh_token.expose()).await.is_ok());
 }
 
-/// A lookup by the wrong column would hand one user's rights to another.
+/// A lookup by the wrong column would give one user the permissions of another.
 #[tokio::test]
-async fn a_user_who_is_read_under_another_id_is_a_fault_and_gets_nothing() {
+async fn a_user_read_under_another_id_is_an_error_and_gets_nothing() {
     let (app, _store, pairs) = world();
     let pair = pairs.issue(app.alice()).await.unwrap();
     let bob = Grant::new("bob", Claims::new()).roles(["admin"]);
@@ -111,7 +111,7 @@ async fn a_user_who_is_read_under_another_id_is_a_fault_and_gets_nothing() {
 }
 
 #[tokio::test]
-async fn it_ends_when_it_lies_idle_and_at_its_absolute_end() {
+async fn a_device_expires_when_idle_and_at_its_absolute_end() {
     let (app, _store, pairs) = world();
     let idle = pairs.issue(app.alice()).await.unwrap();
     let mut used = pairs.issue(app.alice()).await.unwrap().refresh_token;
@@ -161,9 +161,10 @@ async fn no_access_token_outlives_the_login() {
     assert!(pairs.verify(next.access_token.expose()).await.is_err());
 }
 
-/// While a secret is being rotated, a node may not have it yet: it can repeat no token that was made with it.
+/// While a secret is being rotated, a node may not have it yet: it cannot reissue a token that was
+/// made with it.
 #[tokio::test]
-async fn a_node_without_the_new_secret_says_so_and_ends_nothing() {
+async fn a_node_without_the_new_secret_says_so_and_revokes_nothing() {
     let (app, store, old) = world();
     let new = App {
         secret: MasterSecret::generate().accept(&app.secret),
@@ -177,7 +178,7 @@ async fn a_node_without_the_new_secret_says_so_and_ends_nothing() {
     assert!(refresh(&new, &next).await.is_ok());
 }
 
-/// A secret that is replaced at once ends every login, and keeps nobody from the next one.
+/// Replacing a secret without a transition ends every login, and prevents none afterwards.
 #[tokio::test]
 async fn under_a_retired_secret_a_device_is_logged_out_and_logs_in_again() {
     let (app, store, old) = world();
@@ -191,7 +192,7 @@ async fn under_a_retired_secret_a_device_is_logged_out_and_logs_in_again() {
     let refused = new.verify(pair.access_token.expose()).await.unwrap_err();
     assert_eq!(refused.status().as_u16(), 401);
     assert_eq!(app.count(EventKind::RecordUnreadable), 1);
-    // Whether it is retired or not here yet, the node cannot tell: it says that it does not know.
+    // The node cannot tell whether the secret is retired or not here yet, so it reports an error.
     assert!(new.list("alice").await.is_err());
     assert!(new.revoke("alice", &pair.session_id).await.is_err());
 
@@ -221,7 +222,7 @@ async fn a_thousand_rotations_leave_one_record_of_one_device() {
 }
 
 #[tokio::test]
-async fn devices_are_listed_and_ended_one_by_one_and_all_but_one() {
+async fn devices_are_listed_and_revoked_one_by_one_and_all_but_one() {
     let (app, _store, pairs) = world();
     let mut all = Vec::new();
     for name in ["phone", "laptop", "tablet"] {
@@ -278,7 +279,7 @@ async fn devices_are_listed_and_ended_one_by_one_and_all_but_one() {
 }
 
 #[tokio::test]
-async fn a_login_that_began_before_logout_all_comes_to_nothing() {
+async fn a_login_that_began_before_logout_all_is_rejected() {
     let (app, _store, pairs) = world();
     let epoch = pairs.epoch("alice").await.unwrap();
     // Another login in between does not matter.
@@ -292,7 +293,7 @@ async fn a_login_that_began_before_logout_all_comes_to_nothing() {
 }
 
 #[tokio::test]
-async fn with_blacklist_refresh_an_access_token_lives_out_its_time() {
+async fn with_blacklist_refresh_an_access_token_stays_valid_until_it_expires() {
     let (app, store, _) = world();
     let pairs = app.node(&store, |pairs| pairs.blacklist(RevocationCheck::Refresh));
     let pair = pairs.issue(app.alice()).await.unwrap();
@@ -315,7 +316,7 @@ async fn with_no_blacklist_a_logout_is_the_clients_own_and_an_administrators_is_
 }
 
 #[tokio::test]
-async fn a_secret_swapped_inside_the_window_changes_nothing() {
+async fn a_secret_rotated_inside_the_window_changes_nothing() {
     let (mut app, store, before) = world();
     let pair = before.issue(app.alice()).await.unwrap();
     let successor = refresh(&before, pair.refresh_token.expose()).await.unwrap();
@@ -326,18 +327,18 @@ async fn a_secret_swapped_inside_the_window_changes_nothing() {
         successor
     );
     let next = refresh(&after, &successor).await.unwrap();
-    // The next one is made with the new secret, which the node that has not heard of it cannot read.
+    // The next token is made with the new secret, which the other node cannot read yet.
     assert_eq!(refresh(&before, &next).await, Err(401));
     assert!(refresh(&after, &next).await.is_ok());
     assert_eq!(app.count(EventKind::ReuseDetected), 0);
 }
 
 #[tokio::test]
-async fn a_generation_that_was_never_recorded_ends_the_device_with_its_own_event() {
+async fn a_generation_that_was_never_recorded_revokes_the_device_with_its_own_event() {
     let (app, store, pairs) = world();
     let first = pairs.issue(app.alice()).await.unwrap();
     let other = pairs.issue(app.alice()).await.unwrap();
-    // The store as a backup would bring it back.
+    // The store as restored from a backup.
     let listed = super::secrets::snapshot(&store, "alice").await;
     let second = refresh(&pairs, first.refresh_token.expose()).await.unwrap();
     super::secrets::restore(&store, "alice", listed).await;
@@ -349,12 +350,12 @@ async fn a_generation_that_was_never_recorded_ends_the_device_with_its_own_event
 }
 
 #[tokio::test]
-async fn reuse_ends_the_device_once_with_one_event_and_no_other_device() {
+async fn reuse_revokes_the_device_once_with_one_event_and_no_other_device() {
     let (app, _store, pairs) = world();
     let stolen = pairs.issue(app.alice()).await.unwrap().refresh_token;
     let other = pairs.issue(app.alice()).await.unwrap().refresh_token;
     let honest = refresh(&pairs, stolen.expose()).await.unwrap();
-    // Retrying does not prolong the window.
+    // Retrying does not extend the window.
     for _ in 0..10 {
         app.clock.advance(seconds(1));
         assert_eq!(refresh(&pairs, stolen.expose()).await.unwrap(), honest);
@@ -412,7 +413,7 @@ async fn fingerprints_are_equal_however_they_are_written_and_policies_hold() {
             );
         }
     }
-    // Values joined without names collide; these do not.
+    // Values concatenated without names would collide; these do not.
     for (one, two) in [
         (r#"{"a":"bc"}"#, r#"{"ab":"c"}"#),
         (r#""ab""#, r#"{"ab":""}"#),
@@ -468,7 +469,7 @@ async fn too_many_devices_are_evicted_with_an_event_or_refused() {
 }
 
 #[tokio::test]
-async fn settings_that_mean_nothing_are_refused() {
+async fn invalid_settings_are_refused() {
     let (app, store, _) = world();
     let jwt = || {
         let key = tower_jam::Key::generate(tower_jam::Algorithm::EdDsa).unwrap();

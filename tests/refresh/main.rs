@@ -1,4 +1,4 @@
-//! Token pairs: rotation, devices, and their ends, one by one and all at once.
+//! Token pairs: rotation, devices, and revocation of one device or of all.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! A store that falls silent in the middle of a refresh, and makes the write when it comes back.
+//! A store that stops answering in the middle of a refresh, and executes the write when it resumes.
 
 use std::{
     sync::{Arc, Mutex},
@@ -18,9 +18,9 @@ use super::{
     world::{App, refresh},
 };
 
-/// A store that stands still from a write on, as a process does that was stopped: what it was sent is done later.
+/// A store that stops at a write, as a suspended process does: it executes later what it was sent.
 #[derive(Debug)]
-struct Freezing {
+struct FreezingStore {
     inner: MemoryStore,
     state: Mutex<State>,
 }
@@ -29,12 +29,12 @@ struct Freezing {
 struct State {
     freezes_at_write: bool,
     is_frozen: bool,
-    /// Calls are not even given up: they wait.
+    /// Calls do not time out: they wait.
     is_patient: bool,
     held: Option<(StoreKey, Write, When)>,
 }
 
-impl Freezing {
+impl FreezingStore {
     fn freeze_at_the_next_write(&self) {
         self.state.lock().unwrap().freezes_at_write = true;
     }
@@ -58,11 +58,12 @@ fn silent<T>() -> Result<T, StoreError> {
     Err(StoreError::Unknown("no answer in time".into()))
 }
 
-impl Store for Freezing {
+impl Store for FreezingStore {
     fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
-        match self.is_frozen() {
-            true => Box::pin(async { silent() }),
-            false => self.inner.get(key),
+        if self.is_frozen() {
+            Box::pin(async { silent() })
+        } else {
+            self.inner.get(key)
         }
     }
 
@@ -76,9 +77,10 @@ impl Store for Freezing {
             }
             return Box::pin(async { silent() });
         }
-        match state.is_frozen {
-            true => Box::pin(async { silent() }),
-            false => self.inner.put(key, write, when),
+        if state.is_frozen {
+            Box::pin(async { silent() })
+        } else {
+            self.inner.put(key, write, when)
         }
     }
 
@@ -92,9 +94,9 @@ impl Store for Freezing {
 }
 
 #[tokio::test]
-async fn an_outage_longer_than_the_window_takes_no_client_for_a_thief() {
+async fn an_outage_longer_than_the_window_makes_no_client_a_thief() {
     let app = App::new();
-    let freezing = Arc::new(Freezing {
+    let freezing = Arc::new(FreezingStore {
         inner: MemoryStore::new().with_clock(app.clock.clone()),
         state: Mutex::default(),
     });
@@ -114,7 +116,7 @@ async fn an_outage_longer_than_the_window_takes_no_client_for_a_thief() {
             reused += 1;
             continue;
         };
-        // The window goes on where it stood still, and ends.
+        // The window continues where it stopped, and ends.
         app.clock.advance(Duration::from_secs(10));
         assert_eq!(refresh(&pairs, token.expose()).await, Ok(successor));
         app.clock.advance(Duration::from_secs(1));
@@ -128,12 +130,12 @@ async fn an_outage_longer_than_the_window_takes_no_client_for_a_thief() {
     assert_eq!(app.count(EventKind::ReuseDetected), reused);
 }
 
-/// The client hangs up while the write waits, so nobody is there to see it fail. The time of waiting does not count,
-/// and no more than that.
+/// The client disconnects while the write waits, so no caller sees it fail. The time of waiting
+/// does not count toward the window, and no more than that.
 #[tokio::test]
-async fn a_client_that_hangs_up_in_an_outage_is_taken_for_no_thief() {
+async fn a_client_that_disconnects_in_an_outage_is_not_a_thief() {
     let app = App::new();
-    let freezing = Arc::new(Freezing {
+    let freezing = Arc::new(FreezingStore {
         inner: MemoryStore::new().with_clock(app.clock.clone()),
         state: Mutex::default(),
     });
@@ -156,9 +158,10 @@ async fn a_client_that_hangs_up_in_an_outage_is_taken_for_no_thief() {
     assert_eq!(app.count(EventKind::ReuseDetected), 1);
 }
 
-/// A node that was asked nothing while the store was away knows of no outage, and forgives none.
+/// A node that received no request while the store was unavailable does not know of the outage, and
+/// grants no extra time.
 #[tokio::test]
-async fn what_a_node_does_not_know_it_does_not_forgive() {
+async fn a_node_that_saw_no_outage_grants_no_extra_time() {
     let app = App::new();
     let memory = MemoryStore::new().with_clock(app.clock.clone());
     let store: Arc<dyn Store> = Arc::new(memory);
@@ -170,9 +173,10 @@ async fn what_a_node_does_not_know_it_does_not_forgive() {
     assert_eq!(app.count(EventKind::ReuseDetected), 1);
 }
 
-/// Redis is stopped for three times as long as the window while many clients refresh, and all of them stay logged in.
+/// Redis is suspended for three times as long as the window while many clients refresh, and all of
+/// them stay logged in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_redis_that_stands_still_logs_no_client_out() {
+async fn a_suspended_redis_logs_no_client_out() {
     let app = App::new();
     let server = redis::Server::start();
     let connect = RedisStore::builder(&server.url()).clock(app.clock.clone());

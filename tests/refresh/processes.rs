@@ -34,7 +34,7 @@ fn app(pem: &str) -> App {
 }
 
 async fn connect(url: &str) -> Arc<dyn Store> {
-    // The longest that is allowed: two processes on a busy machine take their time.
+    // The longest timeout that is allowed: two processes on a busy machine are slow.
     let longest = Duration::from_secs(2);
     match url.starts_with("redis") {
         true => {
@@ -48,8 +48,8 @@ async fn connect(url: &str) -> Arc<dyn Store> {
     }
 }
 
-/// Not a test by itself: a process that [`race`] starts. For each token that it reads it refreshes many times at
-/// once, and writes what came of it.
+/// No test by itself: a process that [`race`] starts. It refreshes each token that it reads many
+/// times at once, and writes the results.
 #[test]
 #[ignore = "the body of a child process"]
 fn child() {
@@ -65,7 +65,7 @@ fn child() {
         let pairs = app(&pem).node(&connect(&url).await, |pairs| {
             pairs.grace(Duration::from_secs(grace))
         });
-        // The lines of the test runner stand before.
+        // The output of the test runner comes before.
         println!("\nready");
         for token in std::io::stdin().lines().map(Result::unwrap) {
             let mut running = JoinSet::new();
@@ -82,10 +82,10 @@ fn child() {
     });
 }
 
-/// A child, by its pipes. It ends when they are closed.
+/// A child process with its pipes. It ends when they are closed.
 struct Node {
     child: Child,
-    asked: Option<ChildStdin>,
+    input: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
@@ -100,13 +100,13 @@ impl Node {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (asked, answers) = (
+        let (input, answers) = (
             child.stdin.take(),
             BufReader::new(child.stdout.take().unwrap()),
         );
         let mut node = Self {
             child,
-            asked,
+            input,
             answers,
         };
         while node.line() != "ready" {}
@@ -123,7 +123,7 @@ impl Node {
     }
 
     fn ask(&mut self, token: &str) {
-        writeln!(self.asked.as_mut().unwrap(), "{token}").unwrap();
+        writeln!(self.input.as_mut().unwrap(), "{token}").unwrap();
     }
 
     fn answers(&mut self) -> Vec<String> {
@@ -133,13 +133,13 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        drop(self.asked.take());
+        drop(self.input.take());
         self.child.kill().ok();
         self.child.wait().ok();
     }
 }
 
-/// Gives both processes the same token, and returns what all refreshes came to.
+/// Sends both processes the same token, and returns the results of all refreshes.
 fn race(nodes: &mut [Node; 2], token: &str) -> Vec<String> {
     for node in nodes.iter_mut() {
         node.ask(token);

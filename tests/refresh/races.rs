@@ -1,4 +1,4 @@
-//! Many at once, on every store, half of them on another node where the store is shared.
+//! Many operations at once, on every store, half of them on another node if the store is shared.
 
 use std::{
     collections::BTreeSet,
@@ -58,20 +58,20 @@ async fn concurrent_refreshes_of_one_token_get_one_successor() {
             assert_eq!(
                 refresh(&nodes[0], &next).await,
                 Err(401),
-                "the reuse ended it"
+                "the reuse revoked it"
             );
             assert_eq!(app.count(EventKind::ReuseDetected), round + 1);
         }
         assert_eq!(
             app.count(EventKind::Refreshed),
             2 * ROUNDS,
-            "each rotation is told of once"
+            "each rotation has one event"
         );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn without_grace_the_second_of_many_ends_the_device() {
+async fn without_grace_the_second_of_many_revokes_the_device() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let nodes =
@@ -105,7 +105,7 @@ async fn without_grace_the_second_of_many_ends_the_device() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_logout_that_races_a_refresh_leaves_nothing_alive() {
+async fn a_logout_that_races_a_refresh_leaves_nothing_valid() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let nodes = nodes(&app, &backend);
@@ -145,7 +145,7 @@ async fn a_logout_that_races_a_refresh_leaves_nothing_alive() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn logout_all_ends_eight_devices_that_keep_refreshing() {
+async fn logout_all_revokes_eight_devices_that_keep_refreshing() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let nodes = nodes(&app, &backend);
@@ -164,7 +164,8 @@ async fn logout_all_ends_eight_devices_that_keep_refreshing() {
                             return all;
                         };
                         all.push(next);
-                        // Memory never waits, and a task that never waits lets nobody else run.
+                        // Memory is always ready, and a task that never waits lets no other task
+                        // run.
                         tokio::task::yield_now().await;
                     }
                 }) as std::pin::Pin<Box<dyn Future<Output = Vec<TokenPair>> + Send>>
@@ -179,7 +180,8 @@ async fn logout_all_ends_eight_devices_that_keep_refreshing() {
             };
             let issued = race(refreshing.chain([ending])).await;
             assert_eq!(issued.iter().filter(|all| !all.is_empty()).count(), 8);
-            // The last ones of each device are those that raced the end; of hundreds of older ones these will do.
+            // The last tokens of each device are those that raced the revocation; of the hundreds
+            // of older ones these suffice.
             let last = issued.iter().flat_map(|all| all.iter().rev().take(8));
             for pair in last {
                 let next = refresh(&nodes[1], pair.refresh_token.expose()).await;
@@ -208,7 +210,8 @@ async fn of_fifty_parallel_logins_never_more_than_three_are_usable() {
                 })
             });
             let mut all_looks = 0;
-            // To these it is one Redis like another, and fifty logins that contend for one record take their time.
+            // Here every Redis topology is alike, and fifty logins that contend for one record take
+            // long.
             let rounds = match backend.name {
                 "redis cluster" | "redis sentinel" => ROUNDS / 5,
                 _ => ROUNDS,
@@ -252,15 +255,19 @@ async fn of_fifty_parallel_logins_never_more_than_three_are_usable() {
                 assert!(most <= 3, "{}: {most}", backend.name);
                 all_looks += looks;
             }
-            assert!(all_looks > 0, "{}: nobody watched", backend.name);
+            assert!(
+                all_looks > 0,
+                "{}: the limit was never checked",
+                backend.name
+            );
         }
     }
 }
 
-/// With the account in the memory of both nodes, an end on one is heard of by the other: by logging out, by ending one
-/// device from another, and by ending all.
+/// Both nodes have cached the account. A revocation on one invalidates it on the other: a logout,
+/// the revocation of one device by another, and of all devices.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_ends_on_one_node_is_soon_refused_by_the_memory_of_the_other() {
+async fn a_revocation_on_one_node_soon_reaches_the_cache_of_the_other() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         let app = App::new();
         let [one, two] = [0, 1].map(|node| app.node(&backend.near[node], |pairs| pairs));
@@ -268,7 +275,7 @@ async fn what_ends_on_one_node_is_soon_refused_by_the_memory_of_the_other() {
         for round in 0..ROUNDS {
             let pair = one.issue(app.alice()).await.unwrap();
             let token = pair.access_token.expose();
-            // Asked twice, it is remembered.
+            // The second read is cached.
             for _ in 0..2 {
                 assert!(
                     two.verify(token).await.is_ok(),
@@ -299,8 +306,8 @@ async fn what_ends_on_one_node_is_soon_refused_by_the_memory_of_the_other() {
     }
 }
 
-/// What each generation of a token meets, on every store: a late tab, a replay by many at once, a generation that the
-/// store has lost, and a secret that is swapped inside the window.
+/// What happens to each generation of a token, on every store: a late tab, a replay by many at
+/// once, a generation that the store has lost, and a secret that is rotated inside the window.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_store_keeps_the_rules_of_generations() {
     for backend in stores::each(Arc::new(SystemClock)).await {
@@ -312,7 +319,8 @@ async fn every_store_keeps_the_rules_of_generations() {
             let first = nodes[0].issue(app.alice()).await.unwrap().refresh_token;
             let second = refresh(&nodes[0], first.expose()).await.unwrap();
             let third = refresh(&nodes[1], &second).await.unwrap();
-            // A tab that is two behind, inside the window: refused, and nothing ends.
+            // A tab that is two generations behind, inside the window: rejected, and nothing is
+            // revoked.
             assert_eq!(
                 refresh(&nodes[0], first.expose()).await,
                 Err(401),
@@ -325,7 +333,8 @@ async fn every_store_keeps_the_rules_of_generations() {
             );
             assert_eq!(app.count(EventKind::ReuseDetected), round);
 
-            // A node with a new secret repeats the same token, and makes the next one with it.
+            // A node with a new secret reissues the same token, and makes the next one with the new
+            // secret.
             let swapped = App {
                 secret: MasterSecret::generate().accept(&app.secret),
                 ..app.clone()
@@ -337,7 +346,7 @@ async fn every_store_keeps_the_rules_of_generations() {
                 "{name} {round}"
             );
 
-            // After the window, many replay the old token at once: one event, one device ended.
+            // After the window, many replay the old token at once: one event, one device revoked.
             app.clock.advance(Duration::from_secs(41));
             let racers = (0..64).map(|number| {
                 let (pairs, token) = (nodes[number % 2].clone(), second.clone());
@@ -351,10 +360,13 @@ async fn every_store_keeps_the_rules_of_generations() {
             assert_eq!(app.count(EventKind::ReuseDetected), round + 1, "{name}");
             assert_eq!(refresh(&nodes[0], &third).await, Err(401), "{name} {round}");
             let other = refresh(&nodes[0], other.refresh_token.expose()).await;
-            assert!(other.is_ok(), "{name} {round}: the other device lives on");
+            assert!(
+                other.is_ok(),
+                "{name} {round}: the other device stays valid"
+            );
             nodes[0].revoke_all("alice").await.unwrap();
 
-            // The store goes back to what it had, as after a failover or from a backup.
+            // The store returns to an old state, as after a failover or from a backup.
             let lost = nodes[0].issue(app.alice()).await.unwrap().refresh_token;
             let key = account_key("alice");
             let before = backend.nodes[0].get(&key).await.unwrap().unwrap();
@@ -371,21 +383,21 @@ async fn every_store_keeps_the_rules_of_generations() {
             assert_eq!(
                 refresh(&nodes[0], lost.expose()).await,
                 Err(401),
-                "its device has ended"
+                "its device is revoked"
             );
             nodes[0].revoke_all("alice").await.unwrap();
         }
     }
 }
 
-/// The record of a user, as the engine names it.
+/// The key of a user's record, as the engine names it.
 fn account_key(subject: &str) -> StoreKey {
     StoreKey::new("account", &[b"https://auth.acme.dev", subject.as_bytes()])
 }
 
-/// Between two steps the store forgets everything: nobody is let in by what was, and nothing comes back.
+/// The store loses everything between two steps: no old token is accepted, and nothing comes back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_was_emptied_logs_out_and_revives_nothing() {
+async fn an_emptied_store_logs_out_and_revives_nothing() {
     let server = redis::Server::start();
     let store: Arc<dyn Store> = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
     let app = App::new();
@@ -402,7 +414,7 @@ async fn a_store_that_was_emptied_logs_out_and_revives_nothing() {
             assert_eq!(refresh(&pairs, pair.refresh_token.expose()).await, Err(401));
             pairs.logout(pair.refresh_token.expose()).await.unwrap();
         }
-        // A login that began before everything was ended, and before it was forgotten that it was.
+        // A login that began before everything was revoked, and before the record of that was lost.
         if epoch != pairs.epoch("alice").await.unwrap() {
             assert!(pairs.issue(app.alice()).since(epoch).await.is_err());
         }

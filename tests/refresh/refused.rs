@@ -1,4 +1,4 @@
-//! Tokens that are not what they should be, and stores that do not answer.
+//! Invalid tokens, and stores that do not answer.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn what_is_not_our_refresh_token_is_refused_without_a_look_into_the_store() {
+async fn a_foreign_refresh_token_is_rejected_without_a_store_call() {
     let app = App::new();
     let (probe, store) = shared(ProbeStore::new(
         MemoryStore::new().with_clock(app.clock.clone()),
@@ -27,7 +27,7 @@ async fn what_is_not_our_refresh_token_is_refused_without_a_look_into_the_store(
         .issue(app.alice())
         .await
         .unwrap();
-    // Under another secret its record does not open, and this login replaces it.
+    // Under another secret the record cannot be opened, and this login replaces it.
     let pair = pairs.issue(app.alice()).await.unwrap();
     let token = pair.refresh_token.expose();
     let flipped = |at: usize| {
@@ -61,7 +61,7 @@ async fn what_is_not_our_refresh_token_is_refused_without_a_look_into_the_store(
     assert_eq!(probe.calls(), seen);
     assert!(
         pairs.verify(token).await.is_err(),
-        "a refresh token opens no page"
+        "a refresh token is no access token"
     );
     assert!(refresh(&pairs, token).await.is_ok());
     assert_eq!(app.count(EventKind::ReuseDetected), 0);
@@ -91,10 +91,10 @@ async fn a_token_of_another_kind_of_engine_has_no_device() {
     );
 }
 
-/// At whichever call the store fails, with or without having written: nobody is let in who should not be, nobody is
-/// logged out, and asking again works.
+/// Whichever call of the store fails, executed or not: no caller is wrongly accepted, no user is
+/// logged out, and a retry succeeds.
 #[tokio::test]
-async fn whichever_call_fails_it_is_503_and_the_token_is_still_good() {
+async fn a_failure_of_any_call_is_503_and_the_token_stays_valid() {
     for loses_answer in [false, true] {
         for n in 1..=2 {
             let app = App::new();
@@ -127,7 +127,7 @@ async fn whichever_call_fails_it_is_503_and_the_token_is_still_good() {
 }
 
 #[tokio::test]
-async fn a_user_table_that_is_away_costs_nobody_a_token() {
+async fn an_unavailable_user_table_invalidates_no_token() {
     let app = App::new();
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(app.clock.clone()));
     let pair = app

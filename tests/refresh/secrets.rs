@@ -16,7 +16,7 @@ fn key(subject: &str) -> StoreKey {
     StoreKey::new("account", &[b"https://auth.acme.dev", subject.as_bytes()])
 }
 
-/// The stored account, as a backup would have it.
+/// The stored account, as it would be in a backup.
 pub async fn snapshot(store: &Arc<dyn Store>, subject: &str) -> Entry {
     store.get(&key(subject)).await.unwrap().unwrap()
 }

@@ -1,4 +1,4 @@
-//! One application with token pairs, whose users and events a test can look at.
+//! One application with token pairs, whose users and events a test can control and read.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use tower_jam::{
 
 pub type Pairs = TokenPairs<Claims>;
 
-/// What all nodes of the application share, the store aside.
+/// What all nodes of the application share, except the store.
 #[derive(Clone)]
 pub struct App {
     pub clock: Arc<ManualClock>,
@@ -31,7 +31,7 @@ impl App {
         let alice =
             Grant::new("alice", Claims::new().with("name", "Alice").unwrap()).roles(["editor"]);
         Self {
-            // Servers go by their own time.
+            // Servers use the real time.
             clock: Arc::new(ManualClock::at(SystemClock.now())),
             secret: MasterSecret::generate(),
             key: Arc::new(Key::generate(Algorithm::EdDsa).unwrap()),
@@ -73,14 +73,14 @@ impl App {
         alice.factor(Factor::Password)
     }
 
-    /// How often this happened.
+    /// How often this event occurred.
     pub fn count(&self, kind: EventKind) -> usize {
         let events = self.events.lock().unwrap();
         events.iter().filter(|event| event.kind == kind).count()
     }
 }
 
-/// The statuses of a refresh: 200 with the new refresh token, or the refusal's.
+/// The result of a refresh: the new refresh token, or the status of the rejection.
 pub async fn refresh(pairs: &Pairs, token: &str) -> Result<String, u16> {
     match pairs.refresh(token, None).await {
         Ok(pair) => Ok(pair.refresh_token.expose().clone()),

@@ -1,4 +1,4 @@
-//! Sessions: through the layer with cookies, and two things at once.
+//! Sessions: through the layer with cookies, and concurrent operations.
 #![cfg(feature = "full")]
 #![allow(
     clippy::unwrap_used,

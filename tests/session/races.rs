@@ -1,5 +1,5 @@
-//! What happens when two things happen to a session at once: in every order of their store calls where
-//! that can be told, and with many rounds on real threads where it cannot.
+//! Concurrent operations on one session: in every order of their store calls where the order can be
+//! controlled, and with many rounds on real threads where it cannot.
 
 use std::{
     cell::{Cell, RefCell},
@@ -37,7 +37,7 @@ fn alice() -> Grant<String> {
     Grant::new("alice", "Alice".to_owned())
 }
 
-/// Two sessions of one user on a store that pauses, and a place for what the operations return.
+/// Two sessions of one user on a store that pauses, and slots for the results of the operations.
 struct World {
     sessions: Engine,
     token: String,
@@ -46,7 +46,8 @@ struct World {
     changed: Cell<bool>,
 }
 
-/// A world on a plain store cannot be paused, so it is made on the pausing one and driven to its end.
+/// A world on a plain store cannot be paused, so it is created on the pausing store and driven
+/// until it is ready.
 fn world() -> World {
     let (_, store) = shared(ProbeStore::pausing(MemoryStore::new()));
     let sessions = engine(store);
@@ -70,11 +71,11 @@ fn world() -> World {
 }
 
 fn finish<T>(future: impl Future<Output = T>) -> T {
-    abandon_after(10_000, future).expect("it ends")
+    abandon_after(10_000, future).expect("it completes")
 }
 
 #[tokio::test]
-async fn nothing_survives_clear_whatever_rework_does_meanwhile() {
+async fn nothing_survives_clear_whatever_cycle_id_does_meanwhile() {
     let orders = every_interleaving(
         world,
         |world| {
@@ -110,7 +111,7 @@ async fn nothing_survives_clear_whatever_rework_does_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_login_that_began_before_clear_comes_to_nothing() {
+async fn a_login_that_began_before_clear_is_rejected() {
     let orders = every_interleaving(
         world,
         |world| {
@@ -145,9 +146,10 @@ async fn a_login_that_began_before_clear_comes_to_nothing() {
     assert!(orders >= 20, "{orders} orders");
 }
 
-/// A login over a session of the same user gives that session a new id; this too comes to nothing.
+/// A login over a session of the same user gives that session a new id; `clear` revokes this one
+/// too.
 #[tokio::test]
-async fn a_renewal_that_began_before_clear_comes_to_nothing() {
+async fn a_new_id_that_began_before_clear_is_rejected() {
     let orders = every_interleaving(
         || {
             let shop = Shop::new();
@@ -201,8 +203,8 @@ async fn a_change_revives_nothing_that_was_deleted() {
     assert!(orders >= 3, "{orders} orders");
 }
 
-/// A guest puts something into the cart while another tab logs in: it is in the member's cart, or the tab
-/// is told that it came too late, and gets no cookie of its own.
+/// A guest adds to the cart while another tab logs in: the value is in the member's cart, or the
+/// tab gets an error and no cookie of its own.
 #[tokio::test]
 async fn nothing_put_into_a_guests_cart_is_lost_at_login() {
     let orders = every_interleaving(
@@ -305,7 +307,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn of_two_reworks_one_wins_and_the_other_gets_nothing() {
+async fn of_two_new_ids_one_wins_and_the_other_gets_nothing() {
     every_interleaving(
         world,
         |world| {
@@ -365,7 +367,7 @@ async fn a_holder_of_an_old_secret_changes_nothing() {
                 .clone()
                 .expect("cycle_id wins or comes second");
             let (_, data) = world.sessions.get(&token).await.unwrap().expect("alive");
-            // Either the change came first and is kept, or its caller was told that it came too late.
+            // Either the change came first and is stored, or its caller got an error.
             assert_eq!(
                 data.values.contains_key("late"),
                 world.changed.get(),
@@ -418,7 +420,7 @@ async fn a_hundred_updates(store: Arc<dyn Store>) {
 async fn no_late_write_revives_a_session_in_a_thousand_rounds() {
     let store = ProbeStore::pausing(MemoryStore::new());
     let wrote_first = late_writes(Arc::new(store), 1_000).await;
-    // Were it always the same order, nothing would have been raced.
+    // If the order were always the same, nothing would have been raced.
     assert!(
         wrote_first > 0 && wrote_first < 1_000,
         "the writer came first {wrote_first} times"
@@ -450,8 +452,8 @@ async fn late_writes(store: Arc<dyn Store>, rounds: u32) -> u32 {
                 (sessions.clone(), Arc::clone(&token), Arc::clone(&barrier));
             tokio::spawn(async move {
                 barrier.wait().await;
-                // A write takes two calls and a logout one: left alone, a busy machine lets the logout
-                // come first every time.
+                // A write takes two calls and a logout one: without a delay, the logout may come
+                // first every time on a busy machine.
                 for _ in 0..round % 5 {
                     pause().await;
                 }
@@ -472,10 +474,10 @@ async fn late_writes(store: Arc<dyn Store>, rounds: u32) -> u32 {
     wrote_first
 }
 
-/// A caller may vanish at every await. Whatever it left behind, the rules hold: the old token is alive or
-/// dead, never two of a session, and ending everything ends it.
+/// A caller may be cancelled at every await. Whatever it left behind, the rules hold: the old token
+/// is valid or not, a session never has two valid tokens, and revoking everything revokes it.
 #[tokio::test]
-async fn a_caller_that_vanishes_breaks_nothing() {
+async fn a_cancelled_caller_breaks_nothing() {
     for polls in 1..12 {
         let world = world();
         abandon_after(polls, world.sessions.cycle_id(&world.token));
@@ -503,7 +505,7 @@ async fn a_caller_that_vanishes_breaks_nothing() {
     }
 }
 
-/// Each call of each operation fails once, with and without having been made.
+/// Each call of each operation fails once, executed or not.
 #[tokio::test]
 async fn a_store_that_fails_is_an_error_and_never_an_answer() {
     for loses_answer in [false, true] {
@@ -529,7 +531,7 @@ async fn a_store_that_fails_is_an_error_and_never_an_answer() {
                 .get(token.expose())
                 .await
                 .unwrap()
-                .expect("nobody is logged out");
+                .expect("the session exists");
             let count = data
                 .values
                 .get("count")
@@ -571,7 +573,7 @@ async fn an_update_whose_answer_was_lost_counts_once() {
     assert_eq!((updated, calls), (Some(()), 1));
 }
 
-/// A session on a store of which one write will be late.
+/// A session on a store that executes one write late.
 async fn late_world() -> (Arc<LateStore>, Engine, tower_jam::Secret<String>) {
     let store = Arc::new(LateStore::new(MemoryStore::new()));
     let sessions = engine(store.clone());
@@ -579,7 +581,8 @@ async fn late_world() -> (Arc<LateStore>, Engine, tower_jam::Secret<String>) {
     (store, sessions, token)
 }
 
-/// The server stood still, the caller saw nothing of its write and tried again, and then the first write was made.
+/// The server stopped, the caller got no answer to its write and retried, and then the first write
+/// was executed.
 #[tokio::test]
 async fn a_late_update_is_applied_once() {
     let (store, sessions, token) = late_world().await;
@@ -595,9 +598,10 @@ async fn a_late_update_is_applied_once() {
     assert_eq!(data.values["count"], 1);
 }
 
-/// The new secret was written late, so the record no longer opens for the old one: that is no end of the session.
+/// The new secret was written late, so the record no longer opens for the old one: that does not
+/// end the session.
 #[tokio::test]
-async fn an_id_that_is_cycled_late_is_the_callers() {
+async fn an_id_that_is_cycled_late_belongs_to_the_caller() {
     let (store, sessions, token) = late_world().await;
     store.hold(1);
     let cycled = sessions.cycle_id(token.expose()).await.unwrap();
@@ -608,7 +612,7 @@ async fn an_id_that_is_cycled_late_is_the_callers() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_created_late_is_there_once() {
+async fn a_session_that_is_created_late_exists_once() {
     let (store, sessions, _) = late_world().await;
     store.hold(1);
     let created = sessions.create(alice()).await.unwrap();
@@ -623,14 +627,15 @@ async fn a_session_that_is_created_late_is_there_once() {
     assert_eq!(sessions.list("alice").await.unwrap().len(), 2);
 }
 
-/// A guest logs in: the note that the guest's session has moved is late, and its cart comes along all the same.
+/// A guest logs in: the record that the guest's session has moved is written late, and its cart is
+/// moved all the same.
 #[tokio::test]
 async fn a_session_that_moves_late_takes_its_values_along() {
     let (store, sessions, _) = late_world().await;
     let login = {
         let (store, sessions) = (store.clone(), sessions.clone());
         async move |headers: HeaderMap, session: Session| -> Result<String, Rejection> {
-            // Another tab of the guest's adds to the cart while this request is under way.
+            // Another tab of the guest adds to the cart during this request.
             let cookie = headers["cookie"].to_str().unwrap();
             let (_, token) = cookie.split_once('=').unwrap();
             let added = sessions.update(token, |data| {
@@ -666,7 +671,7 @@ async fn a_session_that_moves_late_takes_its_values_along() {
 }
 
 #[tokio::test]
-async fn a_crowded_store_refuses_new_sessions_and_forgets_no_old_one() {
+async fn a_full_store_refuses_new_sessions_and_evicts_no_old_one() {
     let sessions = engine(Arc::new(MemoryStore::new().with_capacity(3)));
     let mut tokens = Vec::new();
     for _ in 0..3 {

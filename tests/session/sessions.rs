@@ -1,4 +1,5 @@
-//! Sessions as a browser sees them: through the layer, with cookies, on a clock that the test moves.
+//! Sessions as a browser sees them: through the layer, with cookies, on a clock that the test
+//! advances.
 
 use std::{
     sync::{Arc, Mutex},
@@ -28,7 +29,7 @@ struct User {
     name: String,
 }
 
-/// An application with one clock, one store and two routes for everything.
+/// An application with one clock, one store and two groups of routes.
 struct Site {
     app: Router,
     sessions: Sessions<User>,
@@ -58,7 +59,7 @@ impl Site {
         }
     }
 
-    /// `/open/*` lets guests in, `/closed/*` does not.
+    /// `/open/*` admits guests, `/closed/*` does not.
     fn router(layer: SessionLayer<User>) -> Router {
         let routes = || {
             Router::new()
@@ -108,7 +109,7 @@ impl Site {
 struct Answer {
     status: StatusCode,
     text: String,
-    /// The whole line.
+    /// The whole header value.
     set_cookie: Option<String>,
     /// The value of the session's cookie, unless it is cleared.
     token: Option<String>,
@@ -220,7 +221,7 @@ async fn logout(session: Session) -> Result<StatusCode, Rejection> {
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Another request of the same browser ends the session while this one still works on it.
+/// Another request of the same browser ends the session while this one is still using it.
 async fn logout_then_write(
     session: Session,
     request: axum::extract::Request,
@@ -229,13 +230,13 @@ async fn logout_then_write(
         .extensions()
         .get::<Sessions<User>>()
         .cloned()
-        .expect("put in by the test");
+        .expect("the test inserted it");
     sessions.revoke_all("alice").await?;
     session.insert("late", &true).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Writes to the session when the body is asked for, long after the handler has returned.
+/// Writes to the session when the body is polled, long after the handler has returned.
 async fn stream(session: Session) -> impl IntoResponse {
     let late = async move {
         session
@@ -252,7 +253,7 @@ fn futures_once<T>(future: impl Future<Output = T>) -> impl tokio_stream::Stream
     tokio_stream::once(future).then(|future| future)
 }
 
-/// Each request reads all of it, and a guest needs no password to fill a session.
+/// Each request reads the whole session, and a guest needs no password to fill it.
 #[tokio::test]
 async fn the_values_of_a_session_have_64_kib_at_most() {
     let site = Site::new();
@@ -317,7 +318,7 @@ async fn a_guest_becomes_a_member_and_a_guest_again() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_host_only_secure_and_lives_as_long_as_the_session_can() {
+async fn the_cookie_is_host_only_secure_and_lasts_as_long_as_the_session_can() {
     let site = Site::new();
     let line = site
         .ask("POST", "/open/login/alice", None)
@@ -330,7 +331,7 @@ async fn the_cookie_is_host_only_secure_and_lives_as_long_as_the_session_can() {
         " Path=/; Max-Age=43200; HttpOnly; SameSite=Lax; Secure"
     );
 
-    // A new id later on: the end has not moved.
+    // A new id later: the end of the session has not moved.
     let token = line
         .strip_prefix("__Host-sid=")
         .unwrap()
@@ -347,7 +348,8 @@ async fn the_cookie_is_host_only_secure_and_lives_as_long_as_the_session_can() {
     assert!(line.contains("Max-Age=42600;"), "{line}");
 }
 
-/// A stale cookie must not lock anybody out of the page where they sign in, nor be removed by a slow answer.
+/// A stale cookie must not lock a user out of the sign-in page, nor may a slow response remove a
+/// newer one.
 #[tokio::test]
 async fn the_sign_in_page_answers_200_to_every_dead_cookie_and_leaves_it_alone() {
     let secret = MasterSecret::generate();
@@ -380,7 +382,7 @@ async fn the_sign_in_page_answers_200_to_every_dead_cookie_and_leaves_it_alone()
         let answer = site.ask("GET", "/closed/who", Some(cookie)).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}");
         assert!(answer.set_cookie.is_none(), "{what}");
-        // And signing in with it gives a session of its own.
+        // And signing in with it creates a new session.
         let token = site.login("bob", Some(cookie)).await;
         assert_ne!(token, cookie, "{what}");
         assert_eq!(
@@ -392,7 +394,7 @@ async fn the_sign_in_page_answers_200_to_every_dead_cookie_and_leaves_it_alone()
 }
 
 #[tokio::test]
-async fn a_made_up_cookie_is_refused_without_a_look_into_the_store_and_makes_nothing_there() {
+async fn a_forged_cookie_is_rejected_without_a_store_call() {
     let site = Site::new();
     let foreign = Site::new().login("alice", None).await;
     for cookie in [
@@ -406,13 +408,13 @@ async fn a_made_up_cookie_is_refused_without_a_look_into_the_store_and_makes_not
         site.ask("GET", "/closed/who", Some(cookie)).await;
     }
     assert_eq!(site.probe.calls(), 0);
-    // The id that the client chose is not the one that it gets.
+    // The session does not get the id that the client chose.
     site.ask("POST", "/open/add/book", Some(&foreign)).await;
     assert!(site.sessions.get(&foreign).await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn reading_writes_nothing_but_a_note_of_use_now_and_then() {
+async fn reading_writes_only_an_occasional_record_of_use() {
     let site = Site::new();
     let token = site.login("alice", None).await;
     let writes = site.probe.written().len();
@@ -434,7 +436,7 @@ async fn reading_writes_nothing_but_a_note_of_use_now_and_then() {
 }
 
 #[tokio::test]
-async fn idle_sessions_end_used_ones_go_on_and_nothing_outlives_the_absolute_end() {
+async fn idle_sessions_expire_used_ones_continue_and_none_outlives_the_absolute_end() {
     let site = Site::new();
     let token = site.login("alice", None).await;
     let begun = site.clock.now();
@@ -490,7 +492,7 @@ async fn no_new_id_moves_the_absolute_end() {
 }
 
 #[tokio::test]
-async fn every_change_of_standing_gives_a_new_id_and_kills_the_old_one() {
+async fn every_change_of_privilege_gives_a_new_id_and_invalidates_the_old_one() {
     let site = Site::new();
     for path in [
         "/closed/cycle_id",
@@ -528,13 +530,13 @@ async fn every_change_of_standing_gives_a_new_id_and_kills_the_old_one() {
 }
 
 #[tokio::test]
-async fn an_anonymous_cart_is_kept_at_login_and_the_guests_id_dies() {
+async fn an_anonymous_cart_is_kept_at_login_and_the_guests_id_is_invalidated() {
     let site = Site::new();
     let guest = site
         .ask("POST", "/open/add/book", None)
         .await
         .token
-        .expect("the first write makes a session");
+        .expect("the first write creates a session");
     let answer = site.ask("POST", "/open/add/pen", Some(&guest)).await;
     assert!(answer.set_cookie.is_none(), "the guest has its cookie");
     assert_eq!(
@@ -555,7 +557,7 @@ async fn an_anonymous_cart_is_kept_at_login_and_the_guests_id_dies() {
 }
 
 #[tokio::test]
-async fn another_users_login_starts_empty_and_ends_the_session_before_it() {
+async fn another_users_login_starts_empty_and_ends_the_previous_session() {
     let site = Site::new();
     let alice = site.login("alice", None).await;
     site.ask("POST", "/closed/add/diary", Some(&alice)).await;
@@ -568,7 +570,7 @@ async fn another_users_login_starts_empty_and_ends_the_session_before_it() {
     );
     assert!(site.sessions.list("alice").await.unwrap().is_empty());
 
-    // The same user keeps what is hers.
+    // The same user keeps her values.
     let alice = site.login("alice", None).await;
     site.ask("POST", "/closed/add/diary", Some(&alice)).await;
     let again = site.login("alice", Some(&alice)).await;
@@ -579,7 +581,7 @@ async fn another_users_login_starts_empty_and_ends_the_session_before_it() {
     assert_eq!(site.sessions.list("alice").await.unwrap().len(), 1);
 }
 
-/// Logging out works from a tab that has not seen the new id yet.
+/// A logout works from a tab that has not received the new id yet.
 #[tokio::test]
 async fn a_replaced_token_still_ends_its_session() {
     let site = Site::new();
@@ -620,7 +622,7 @@ async fn a_write_made_while_the_body_streams_is_kept() {
 }
 
 #[tokio::test]
-async fn a_request_that_a_logout_overtakes_is_refused_and_gets_no_cookie() {
+async fn a_request_that_a_logout_overtakes_is_rejected_and_gets_no_cookie() {
     let site = Site::new();
     let token = site.login("alice", None).await;
     let request = Request::post("/closed/logout-late")
@@ -644,7 +646,7 @@ async fn of_two_requests_the_one_that_rotates_sets_the_cookie_and_the_other_none
     );
     assert!(rotated.token.is_some());
     assert!(slow.set_cookie.is_none());
-    // A request that was sent with the old id and arrives later, to write, sets none either.
+    // A late write with the old id sets no cookie either.
     let late = site.ask("POST", "/open/add/late", Some(&token)).await;
     assert_eq!(late.status, StatusCode::UNAUTHORIZED);
     assert!(late.set_cookie.is_none());
@@ -656,7 +658,8 @@ async fn of_two_requests_the_one_that_rotates_sets_the_cookie_and_the_other_none
     );
 }
 
-/// A guest's request that is overtaken by its own login must not bring a guest's cookie over the member's.
+/// A guest's request that is overtaken by its own login must not replace the member's cookie by a
+/// guest's.
 #[tokio::test]
 async fn a_request_that_a_login_overtakes_sets_no_cookie_for_a_minute() {
     let site = Site::new();
@@ -676,11 +679,11 @@ async fn a_request_that_a_login_overtakes_sets_no_cookie_for_a_minute() {
         assert_eq!(
             site.ask("GET", "/open/who", Some(&old)).await.text,
             "guest",
-            "pages are there for it"
+            "pages are served"
         );
         assert_eq!(site.ask("GET", "/closed/who", Some(&new)).await.text, after);
 
-        // Who still has the old cookie later on is a guest like any other.
+        // A client that later still sends the old cookie is a guest like any other.
         site.clock.advance(Duration::from_secs(60));
         let guest = site.ask("POST", "/open/add/pen", Some(&old)).await;
         assert_eq!(guest.status, StatusCode::NO_CONTENT, "{before}");
@@ -689,7 +692,7 @@ async fn a_request_that_a_login_overtakes_sets_no_cookie_for_a_minute() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_503_and_logs_nobody_out() {
+async fn an_unavailable_store_is_503_and_logs_no_user_out() {
     let site = Site::new();
     let token = site.login("alice", None).await;
     site.probe.set_down(true);
@@ -707,7 +710,7 @@ async fn a_store_that_is_away_is_503_and_logs_nobody_out() {
         );
         assert!(answer.set_cookie.is_none(), "{method} {path}");
     }
-    // Who presents nothing needs no store, and what is not protected does not care.
+    // A request without a cookie needs no store, and neither does an unprotected route.
     assert_eq!(site.ask("GET", "/open/who", None).await.text, "guest");
     assert_eq!(
         site.ask("GET", "/closed/who", None).await.status,
@@ -729,9 +732,9 @@ async fn a_store_that_is_away_is_503_and_logs_nobody_out() {
     );
 }
 
-/// Whichever call of a login fails, the session that was there goes on.
+/// Whichever call of a login fails, the earlier session remains.
 #[tokio::test]
-async fn a_store_that_fails_during_a_login_logs_nobody_out() {
+async fn a_store_that_fails_during_a_login_logs_no_user_out() {
     let (mut refused, mut accepted) = (0, 0);
     for with in ["alice", "bob"] {
         for call in 1..=8 {
@@ -888,7 +891,7 @@ async fn a_session_in_a_header_is_renewed_by_return_value_and_never_by_cookie() 
 }
 
 #[tokio::test]
-async fn lists_show_sessions_without_what_opens_them_and_end_them_one_or_all() {
+async fn lists_show_sessions_without_their_tokens_and_revoke_one_or_all() {
     let site = Site::new();
     let mut tokens = Vec::new();
     for device in ["phone", "laptop", "tv"] {
@@ -936,7 +939,7 @@ async fn lists_show_sessions_without_what_opens_them_and_end_them_one_or_all() {
 }
 
 #[tokio::test]
-async fn the_store_holds_nothing_that_opens_a_session_or_shows_a_value() {
+async fn the_store_holds_neither_a_session_token_nor_a_plain_value() {
     let site = Site::new();
     let mut tokens = Vec::new();
     tokens.push(
@@ -1038,8 +1041,8 @@ async fn settings_that_contradict_each_other_are_refused_by_name() {
     assert_eq!(setting(builder().cookie(long).build()), "cookie");
 }
 
-/// A record that was damaged, or written under another setting, is nobody's session. It must not keep its holder from the
-/// sign-in page until it expires.
+/// A record that was damaged, or written under another setting, belongs to no session. Its cookie
+/// must not keep the user from the sign-in page until it expires.
 #[tokio::test]
 async fn a_session_that_does_not_read_counts_as_absent_and_is_replaced() {
     let secret = MasterSecret::generate();
@@ -1047,11 +1050,11 @@ async fn a_session_that_does_not_read_counts_as_absent_and_is_replaced() {
         let clock = Arc::new(ManualClock::default());
         let memory = MemoryStore::new().with_clock(clock.clone());
         let (probe, store) = shared(ProbeStore::new(memory));
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&told);
+        let recorded = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&recorded);
         let env = Env::new("self", store.clone(), &secret).with_clock(clock.clone());
         let build = || Sessions::<User>::builder(&env);
-        let events = Events::to(move |event| heard.lock().unwrap().push(event.kind));
+        let events = Events::to(move |event| sink.lock().unwrap().push(event.kind));
         let heard_by = Sessions::<User>::builder(&env.clone().with_events(events));
         let site = Site {
             app: Site::router(SessionLayer::new(heard_by.build().unwrap())),
@@ -1073,7 +1076,7 @@ async fn a_session_that_does_not_read_counts_as_absent_and_is_replaced() {
             let made = maker.create(grant("alice")).await.unwrap();
             let token = made.token.expose().clone();
             let [(key, entry)] = &site.probe.list(&group).await.unwrap()[..] else {
-                panic!("one session is there")
+                panic!("expected one session")
             };
             let value = match damage {
                 "plain" => return token,
@@ -1097,7 +1100,7 @@ async fn a_session_that_does_not_read_counts_as_absent_and_is_replaced() {
         let closed = site.ask("GET", "/closed/who", Some(&cookie)).await;
         assert_eq!(closed.status, 401, "{damage}");
         let unread = [EventKind::SessionUnreadable; 2];
-        assert_eq!(*told.lock().unwrap(), unread, "{damage}");
+        assert_eq!(*recorded.lock().unwrap(), unread, "{damage}");
         site.probe.set_down(true);
         let away = site.ask("GET", "/open/who", Some(&cookie)).await;
         assert_eq!(away.status, 503, "{damage}");

@@ -1,6 +1,6 @@
-//! The file store against the world: restarts, crashes, other processes, damage and a full disk.
+//! The file store under restarts, crashes, other processes, damage and a full disk.
 //!
-//! The tests that need another process run this binary again; what it does there is one of the functions
+//! The tests that need another process run this binary again; its work is one of the functions
 //! marked as ignored.
 
 use std::{
@@ -21,11 +21,11 @@ use tower_jam::{
 };
 
 use crate::{
-    entries::{HOUR, hence},
+    entries::{HOUR, in_an_hour},
     support::again,
 };
 
-/// A folder of its own, removed with the test that made it.
+/// A folder of its own, removed when the test ends.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -55,31 +55,34 @@ fn byte(number: u64) -> u8 {
     number.to_le_bytes()[0]
 }
 
-/// The chain of an error in one line.
-fn story(error: &ConfigError) -> String {
-    let mut story = error.to_string();
+/// The error with its causes, in one line.
+fn error_chain(error: &ConfigError) -> String {
+    let mut error_chain = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        story.push_str(&format!(": {error}"));
+        error_chain.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    story
+    error_chain
 }
 
 #[track_caller]
 fn refused(path: &Path, reason: &str) {
     let error = FileStore::open(path).expect_err("it must not open");
-    let story = story(&error);
-    assert_eq!(error.setting(), "path", "{story}");
-    assert!(story.contains(path.to_str().unwrap()), "{story}");
-    assert!(story.contains(reason), "{story}");
+    let error_chain = error_chain(&error);
+    assert_eq!(error.setting(), "path", "{error_chain}");
+    assert!(
+        error_chain.contains(path.to_str().unwrap()),
+        "{error_chain}"
+    );
+    assert!(error_chain.contains(reason), "{error_chain}");
 }
 
 #[tokio::test]
-async fn what_was_written_survives_a_restart() {
+async fn written_entries_survive_a_restart() {
     let folder = Folder::new("restart");
     let group = StoreKey::new("group", &[b"alice"]);
-    let expires_at = hence();
+    let expires_at = in_an_hour();
     let (session, account) = (key(1), key(2));
     let write = Write::new("session", expires_at).in_group(group.clone());
     let version = write.version;
@@ -102,7 +105,7 @@ async fn what_was_written_survives_a_restart() {
     let entry = store.get(&account).await.unwrap().unwrap();
     assert_eq!(entry.value, "account");
     assert_eq!(entry.expires_at, Timestamp::NEVER);
-    assert_eq!(store.add(&key(3), 1, hence()).await.unwrap(), 42);
+    assert_eq!(store.add(&key(3), 1, in_an_hour()).await.unwrap(), 42);
     let counter = store.get(&key(3)).await.unwrap().unwrap();
     assert_eq!(counter.expires_at, expires_at);
     assert!(store.get(&key(4)).await.unwrap().is_none());
@@ -129,7 +132,7 @@ fn a_file_has_one_owner() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_named() {
+fn a_file_that_cannot_be_opened_is_named() {
     let folder = Folder::new("unopenable");
     refused(&folder.0, "cannot be opened");
     refused(
@@ -141,7 +144,7 @@ fn what_cannot_be_opened_is_named() {
 }
 
 #[test]
-fn what_is_no_store_is_named_and_left_as_it_is() {
+fn a_file_that_is_not_a_store_is_named_and_left_unchanged() {
     let folder = Folder::new("garbage");
     let mut random = StdRng::seed_from_u64(1);
     let mut noise = vec![0; 1 << 16];
@@ -156,9 +159,10 @@ fn what_is_no_store_is_named_and_left_as_it_is() {
     }
 }
 
-/// A database of another program, and a store of a later version, each closed in order and as a crash leaves it.
+/// A database of another program, and a store of a later version, each after an orderly close and
+/// after a crash.
 #[tokio::test]
-async fn a_file_that_is_not_ours_to_open_is_not_changed() {
+async fn a_foreign_file_is_not_changed() {
     let folder = Folder::new("foreign");
     let numbers = redb::TableDefinition::<u64, u64>::new("numbers");
     let meta = redb::TableDefinition::<&str, u64>::new("tower-jam");
@@ -180,7 +184,7 @@ async fn a_file_that_is_not_ours_to_open_is_not_changed() {
 
     let store = FileStore::open(folder.file()).unwrap();
     store
-        .put(&key(1), Write::new("one", hence()), When::Always)
+        .put(&key(1), Write::new("one", in_an_hour()), When::Always)
         .await
         .unwrap();
     drop(store);
@@ -225,7 +229,8 @@ fn next_word(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Optio
     })
 }
 
-/// Says `+ n` when the entry n is acknowledged, `- n` before it is taken and `x n` when that is acknowledged.
+/// Prints `- n` before the entry n is taken, `x n` when that is acknowledged, and `+ n` when a
+/// write of it is acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by other tests, in a process of its own"]
 async fn write_and_say_so() {
@@ -244,7 +249,7 @@ async fn write_and_say_so() {
         tokio::spawn(async move {
             for number in (start + task..).step_by(4) {
                 let group = StoreKey::new("group", &[&task.to_be_bytes()]);
-                let write = Write::new(value(number), hence()).in_group(group);
+                let write = Write::new(value(number), in_an_hour()).in_group(group);
                 assert!(store.put(&key(number), write, When::Absent).await.unwrap());
                 say('+', number);
                 if number % 3 == 0 {
@@ -270,31 +275,31 @@ fn value(number: u64) -> Vec<u8> {
         .collect()
 }
 
-/// A process is killed while it writes, again and again, on one file.
+/// A process that writes is killed, again and again, on one file.
 #[tokio::test]
 async fn every_acknowledged_write_survives_kill_9() {
     let rounds = env::var("TOWER_JAM_KILL_ROUNDS").map_or(50, |rounds| rounds.parse().unwrap());
     let folder = Folder::new("kill");
-    // What was said last of each entry.
-    let mut said: BTreeMap<u64, char> = BTreeMap::new();
+    // The last line about each entry.
+    let mut reported: BTreeMap<u64, char> = BTreeMap::new();
     for round in 0..rounds {
         let mut child = writer(&folder.file());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let before = said.len();
+        let before = reported.len();
         let enough = rand::rng().random_range(1..40);
-        while said.len() < before + enough {
+        while reported.len() < before + enough {
             let (word, number) = next_word(&mut lines).expect("it writes until it is killed");
-            said.insert(number, word);
+            reported.insert(number, word);
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        // What it said between the last line read and its end was acknowledged, too.
+        // The lines between the last one read and the kill were acknowledged, too.
         while let Some((word, number)) = next_word(&mut lines) {
-            said.insert(number, word);
+            reported.insert(number, word);
         }
 
         let store = FileStore::open(folder.file()).unwrap();
-        for (&number, word) in &said {
+        for (&number, word) in &reported {
             let entry = store.get(&key(number)).await.unwrap();
             match word {
                 '+' => assert_eq!(
@@ -311,9 +316,9 @@ async fn every_acknowledged_write_survives_kill_9() {
             let group = StoreKey::new("group", &[&task.to_be_bytes()]);
             listed += store.list(&group).await.unwrap().len();
         }
-        let kept = said.values().filter(|word| **word == '+').count();
-        let open = said.values().filter(|word| **word == '-').count();
-        // A write of which nobody heard may be there, one for each task and round.
+        let kept = reported.values().filter(|word| **word == '+').count();
+        let open = reported.values().filter(|word| **word == '-').count();
+        // A write that was not acknowledged may be present, one for each task and round.
         assert!(
             (kept..=kept + open + 4 * (round + 1)).contains(&listed),
             "round {round}: {listed} listed, {kept} acknowledged"
@@ -322,7 +327,7 @@ async fn every_acknowledged_write_survives_kill_9() {
 }
 
 /// A file with a history: entries of many sizes, groups, changes, removals.
-async fn furnished(path: &Path, clock: &Arc<ManualClock>) -> (FileStore, Vec<(StoreKey, Entry)>) {
+async fn populated(path: &Path, clock: &Arc<ManualClock>) -> (FileStore, Vec<(StoreKey, Entry)>) {
     let store = FileStore::builder(path)
         .clock(clock.clone())
         .open()
@@ -342,8 +347,8 @@ async fn furnished(path: &Path, clock: &Arc<ManualClock>) -> (FileStore, Vec<(St
     (store, listed)
 }
 
-/// Opens the file and reads all of it. Whatever it answers is right, or says that it cannot tell.
-async fn right_or_refused(
+/// Opens the file and reads all of it. Every answer is correct, or an error.
+async fn assert_correct_or_refused(
     path: &Path,
     clock: &Arc<ManualClock>,
     expected: &[(StoreKey, Entry)],
@@ -352,8 +357,11 @@ async fn right_or_refused(
     let store = match FileStore::builder(path).clock(clock.clone()).open() {
         Ok(store) => store,
         Err(error) => {
-            let story = story(&error);
-            assert!(story.contains(path.to_str().unwrap()), "{what}: {story}");
+            let error_chain = error_chain(&error);
+            assert!(
+                error_chain.contains(path.to_str().unwrap()),
+                "{what}: {error_chain}"
+            );
             return false;
         }
     };
@@ -378,18 +386,18 @@ async fn right_or_refused(
     true
 }
 
-/// Images of a file after an orderly end, and as a crash leaves it.
+/// Images of a file after an orderly close, and after a crash.
 async fn images(
     folder: &Folder,
     clock: &Arc<ManualClock>,
 ) -> ([Vec<u8>; 2], Vec<(StoreKey, Entry)>) {
-    let (store, expected) = furnished(&folder.file(), clock).await;
+    let (store, expected) = populated(&folder.file(), clock).await;
     let crashed = fs::read(folder.file()).unwrap();
     drop(store);
     ([fs::read(folder.file()).unwrap(), crashed], expected)
 }
 
-/// Where redb's header says which of its two states counts.
+/// The byte of redb's header that selects the current one of its two states.
 const STATE_BYTE: usize = 9;
 
 #[tokio::test]
@@ -404,7 +412,7 @@ async fn a_flipped_bit_is_an_error_and_never_another_answer() {
         let used: Vec<_> = (0..image.len())
             .filter(|at| image[at & !511..].iter().take(512).any(|byte| *byte != 0))
             .collect();
-        // The header, byte by byte, and as many places where something is written.
+        // The header, byte by byte, and as many places among the written data.
         let header = (0..320).map(|at| (at, random.random_range(0..8)));
         let mut flips: Vec<_> = header.collect();
         flips.extend((0..8).map(|bit| (STATE_BYTE, bit)));
@@ -412,8 +420,8 @@ async fn a_flipped_bit_is_an_error_and_never_another_answer() {
             let at = used[random.random_range(0..used.len())];
             flips.push((at, random.random_range(0..8)));
         }
-        // After a crash this one bit says which of two states is the last, and nothing else does. After an
-        // orderly end the two hold the same.
+        // After a crash, this one bit selects the last of two states, and nothing else does. After
+        // an orderly close, both states are equal.
         flips.retain(|flip| name == "closed" || *flip != (STATE_BYTE, 0));
         for (offset, bit) in flips {
             let mut damaged = image.clone();
@@ -421,7 +429,7 @@ async fn a_flipped_bit_is_an_error_and_never_another_answer() {
             let path = folder.0.join("damaged.redb");
             fs::write(&path, &damaged).unwrap();
             let what = format!("seed {seed}: the {name} file, byte {offset}, bit {bit}");
-            let opened = right_or_refused(&path, &clock, &expected, &what).await;
+            let opened = assert_correct_or_refused(&path, &clock, &expected, &what).await;
             refused += usize::from(!opened);
         }
     }
@@ -441,20 +449,21 @@ async fn a_truncated_file_is_refused() {
             let path = folder.0.join("damaged.redb");
             fs::write(&path, &image[..length]).unwrap();
             let what = format!("{length} bytes of {}", image.len());
-            right_or_refused(&path, &clock, &expected, &what).await;
+            assert_correct_or_refused(&path, &clock, &expected, &what).await;
         }
     }
 }
 
-/// The shell limits how large a file may grow, which fails as a full disk does, and the test lifts the limit
-/// as an administrator frees space.
+/// The shell limits the size of the file, which fails like a full disk. The test lifts the limit as
+/// an administrator frees space.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_refuses_writes_and_heals_by_itself() {
+fn a_full_disk_refuses_writes_and_recovers_by_itself() {
     let folder = Folder::new("full");
     let child = again("file::fill_the_disk");
     let mut shell = Command::new("sh");
-    // 6 MiB, in blocks of 512 bytes. The signal that comes with the error is ignored, as servers do.
+    // 6 MiB, in blocks of 512 bytes. The signal that accompanies the error is ignored, as servers
+    // do.
     shell.args(["-c", "trap '' XFSZ; ulimit -S -f 12288; exec \"$0\" \"$@\""]);
     shell.arg(child.get_program()).args(child.get_args());
     let mut child = shell
@@ -462,15 +471,15 @@ fn a_full_disk_refuses_writes_and_heals_by_itself() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = String::new();
+    let mut reported = String::new();
     child
         .stdout
         .take()
         .unwrap()
-        .read_to_string(&mut said)
+        .read_to_string(&mut reported)
         .unwrap();
-    assert!(child.wait().unwrap().success(), "{said}");
-    assert!(said.contains("healed"), "{said}");
+    assert!(child.wait().unwrap().success(), "{reported}");
+    assert!(reported.contains("healed"), "{reported}");
 }
 
 #[cfg(target_os = "linux")]
@@ -491,7 +500,7 @@ async fn fill_the_disk() {
             Err(error) => break error,
         }
         kept += 1;
-        assert!(kept < 1000, "the limit does not hold");
+        assert!(kept < 1000, "the limit has no effect");
     };
     assert!(matches!(error, StoreError::Full), "{error:?}");
     assert!(kept > 50, "{kept}");
@@ -505,7 +514,7 @@ async fn fill_the_disk() {
     };
     for _ in 0..3 {
         all_are_there(&store).await;
-        // At once by what is remembered, then by trying again.
+        // At once by the remembered failure, then by a new attempt.
         for _ in 0..2 {
             let big = Write::new(vec![0; 4_000_000], Timestamp::NEVER);
             let refused = store.put(&key(kept), big, When::Always).await;
@@ -513,7 +522,8 @@ async fn fill_the_disk() {
         }
         clock.advance(Duration::from_secs(1));
     }
-    // What takes no room is written all the same, at once and after the pause: a logout is one of these.
+    // What needs no space is written all the same, at once and after the pause: a logout is such a
+    // write.
     for number in 0..4 {
         let shorter = Write::new("short", Timestamp::NEVER);
         let written = store.put(&key(number), shorter, When::Always).await;

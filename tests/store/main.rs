@@ -1,5 +1,5 @@
-//! Stores: the contract on each of them, the near-cache, and what goes wrong between a program and
-//! its store.
+//! Stores: the contract on each of them, the near-cache, and failures between a program and its
+//! store.
 #![cfg(all(unix, feature = "full"))]
 #![allow(
     clippy::print_stdout,

@@ -1,5 +1,5 @@
-//! The rules of the near-cache, one by one, before a store that answers and announces when the test says so.
-//! What it does before real servers is in the tests of their stores.
+//! The rules of the near-cache, one by one, in front of a store whose answers and invalidations the
+//! test controls. The tests of the stores cover its behaviour with real servers.
 
 use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
@@ -14,14 +14,14 @@ use tower_jam::{
     testing::{ManualClock, contract},
 };
 
-/// One node's cache before a store that it shares with others.
+/// One node's cache in front of a store that it shares with others.
 struct World {
     clock: Arc<ManualClock>,
     hub: Hub,
     near: Arc<NearCache>,
 }
 
-/// The tasks' time is tokio's, which a paused runtime moves by itself; the cache's is the clock's.
+/// The tasks use tokio's time, which a paused runtime advances by itself; the cache uses the clock.
 async fn world() -> World {
     let clock = Arc::new(ManualClock::default());
     let hub = Hub::new(clock.clone());
@@ -34,7 +34,7 @@ async fn near(hub: &Hub, clock: &Arc<ManualClock>) -> Arc<NearCache> {
         .clock(clock.clone())
         .build()
         .unwrap();
-    // Each of the caches before this hub has had its turn by then.
+    // Every cache in front of this hub has run by then.
     let beats = hub.heartbeats() + 4;
     until(|| hub.heartbeats() >= beats).await;
     Arc::new(near)
@@ -45,13 +45,13 @@ fn key(name: &str) -> StoreKey {
 }
 
 impl World {
-    fn hence(&self) -> Timestamp {
+    fn in_an_hour(&self) -> Timestamp {
         self.clock.now().after(Duration::from_secs(3_600))
     }
 
     /// A write by another node.
     async fn set(&self, key: &StoreKey, value: &'static str) -> Version {
-        let write = Write::new(value, self.hence());
+        let write = Write::new(value, self.in_an_hour());
         let version = write.version;
         assert!(self.hub.put(key, write, When::Always).await.unwrap());
         version
@@ -61,10 +61,10 @@ impl World {
         self.near.read_cached(key).await.unwrap().entry
     }
 
-    /// Whether the next answer would come from memory; it does not fill it.
+    /// Whether the next read would be answered from memory. It does not fill the cache.
     async fn is_remembered(&self, key: &StoreKey) -> bool {
         let before = self.hub.reads();
-        // A read that is not finished fills nothing.
+        // An unfinished read fills nothing.
         self.hub.hold_answers().await;
         let read_cached = abandon_after(1, self.near.read_cached(key));
         self.hub.release_answers();
@@ -73,7 +73,7 @@ impl World {
         assert_eq!(
             self.hub.reads() == before,
             is_remembered,
-            "it says which it was"
+            "the flag agrees with the number of reads"
         );
         is_remembered
     }
@@ -85,7 +85,7 @@ impl World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_read_is_answered_from_memory_absence_too() {
+async fn reads_are_answered_from_memory_absence_included() {
     let world = world().await;
     let (there, absent) = (key("there"), key("absent"));
     let version = world.set(&there, "value").await;
@@ -97,7 +97,7 @@ async fn what_was_read_is_answered_from_memory_absence_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_keys_whose_changes_are_announced_are_remembered() {
+async fn only_keys_with_invalidations_are_cached() {
     let world = world().await;
     let key = StoreKey::new(Namespace::new("throttle"), &[b"alice"]);
     world.set(&key, "1").await;
@@ -110,7 +110,7 @@ async fn only_keys_whose_changes_are_announced_are_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_announced_key_leaves_memory_at_once_and_others_stay() {
+async fn an_invalidated_key_is_evicted_at_once_and_others_stay() {
     let world = world().await;
     let (one, other) = (key("one"), key("other"));
     world.set(&one, "first").await;
@@ -135,17 +135,17 @@ async fn a_key_that_was_absent_is_seen_when_another_node_writes_it() {
     assert_eq!(world.read_cached(&key).await.unwrap().value, "value");
 }
 
-/// The answer has left the server with the old value; the change is announced, and the announcement is
-/// delivered first. Kept, the old value would stay until it is too old.
+/// The answer with the old value has left the server; the change sends an invalidation, which is
+/// delivered first. If the answer were cached, the old value would stay until its maximum age.
 #[tokio::test(start_paused = true)]
-async fn a_fill_that_its_announcement_overtook_is_not_kept() {
+async fn a_fill_that_its_invalidation_overtook_is_not_cached() {
     let world = world().await;
     let key = key("key");
     world.set(&key, "old").await;
     world.hub.hold_answers().await;
     let near = Arc::clone(&world.near);
-    let asked = key.clone();
-    let filling = tokio::spawn(async move { near.read_cached(&asked).await.unwrap() });
+    let wanted = key.clone();
+    let filling = tokio::spawn(async move { near.read_cached(&wanted).await.unwrap() });
     until(|| world.hub.watched_reads() == 1).await;
     world.set(&key, "new").await;
     world.hub.release_answers();
@@ -155,32 +155,32 @@ async fn a_fill_that_its_announcement_overtook_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fill_that_began_before_everything_may_have_changed_is_not_kept() {
+async fn a_fill_that_began_before_a_full_invalidation_is_not_cached() {
     let world = world().await;
     let key = key("key");
     world.set(&key, "old").await;
     world.hub.hold_answers().await;
     let near = Arc::clone(&world.near);
-    let asked = key.clone();
-    let filling = tokio::spawn(async move { near.read_cached(&asked).await.unwrap() });
+    let wanted = key.clone();
+    let filling = tokio::spawn(async move { near.read_cached(&wanted).await.unwrap() });
     until(|| world.hub.watched_reads() == 1).await;
-    world.hub.announce_everything();
+    world.hub.invalidate_everything();
     world.hub.release_answers();
     assert!(filling.await.unwrap().entry.is_some());
     assert!(!world.is_remembered(&key).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fill_of_a_connection_that_broke_meanwhile_is_not_kept() {
+async fn a_fill_of_a_connection_that_broke_meanwhile_is_not_cached() {
     let world = world().await;
     let key = key("key");
     world.set(&key, "old").await;
     world.hub.hold_answers().await;
     let near = Arc::clone(&world.near);
-    let asked = key.clone();
-    let filling = tokio::spawn(async move { near.read_cached(&asked).await.unwrap() });
+    let wanted = key.clone();
+    let filling = tokio::spawn(async move { near.read_cached(&wanted).await.unwrap() });
     until(|| world.hub.watched_reads() == 1).await;
-    // The reader holds the broken connection, so there are two when the new one is made.
+    // The reader holds the broken connection, so there are two when the new one is opened.
     world.hub.fail_heartbeats(true);
     sleep(Duration::from_secs(1)).await;
     world.hub.fail_heartbeats(false);
@@ -192,12 +192,12 @@ async fn a_fill_of_a_connection_that_broke_meanwhile_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn our_own_write_drops_the_key_whatever_comes_of_it() {
+async fn our_own_write_evicts_the_key_whatever_the_result() {
     let world = world().await;
     let key = key("key");
     world.hub.silence(true);
     let version = world.set(&key, "first").await;
-    let write = || Write::new("mine", world.hence());
+    let write = || Write::new("mine", world.in_an_hour());
 
     world.remember(&key).await;
     assert!(
@@ -213,24 +213,24 @@ async fn our_own_write_drops_the_key_whatever_comes_of_it() {
     assert!(!world.near.put(&key, write(), When::Absent).await.unwrap());
     assert!(
         !world.is_remembered(&key).await,
-        "it was refused, so memory may be old"
+        "the write was rejected, so the cached entry may be stale"
     );
 
     world.remember(&key).await;
     world.hub.set_down(true);
     assert!(world.near.take(&key).await.is_err());
     world.hub.set_down(false);
-    assert!(
-        !world.is_remembered(&key).await,
-        "nobody knows what became of it"
-    );
+    assert!(!world.is_remembered(&key).await, "the outcome is unknown");
 
     world.remember(&key).await;
     assert!(world.near.take(&key).await.unwrap().is_some());
     assert!(world.read_cached(&key).await.is_none());
 
     world.remember(&key).await;
-    assert_eq!(world.near.add(&key, 2, world.hence()).await.unwrap(), 2);
+    assert_eq!(
+        world.near.add(&key, 2, world.in_an_hour()).await.unwrap(),
+        2
+    );
     assert_eq!(world.read_cached(&key).await.unwrap().value, "2");
 
     world.remember(&key).await;
@@ -243,9 +243,9 @@ async fn our_own_write_drops_the_key_whatever_comes_of_it() {
     assert!(world.read_cached(&key).await.is_none());
 }
 
-/// The caller of a write went away while it was under way; the write happens all the same, or not.
+/// The caller of a write was cancelled meanwhile; the write may be executed or not.
 #[tokio::test(start_paused = true)]
-async fn a_write_whose_caller_vanished_drops_the_key() {
+async fn a_write_whose_caller_was_cancelled_evicts_the_key() {
     let clock = Arc::new(ManualClock::default());
     let store = Arc::new(ProbeStore::pausing(
         MemoryStore::new().with_clock(clock.clone()),
@@ -263,10 +263,11 @@ async fn a_write_whose_caller_vanished_drops_the_key() {
     assert!(!near.read_cached(&key).await.unwrap().is_remembered);
 }
 
-/// A store that nobody announces for may make the write long after its caller went away. What is read in between is not
-/// remembered, or an ended session would be let in until its memory is too old.
+/// A store without invalidations may execute a write long after its caller was cancelled. What is
+/// read in between must not be cached, or a revoked session would be accepted until the maximum
+/// age.
 #[tokio::test(start_paused = true)]
-async fn a_write_that_is_made_after_its_caller_vanished_is_seen() {
+async fn a_write_executed_after_its_caller_was_cancelled_is_seen() {
     let clock = Arc::new(ManualClock::default());
     let store = Arc::new(ProbeStore::pausing(
         MemoryStore::new().with_clock(clock.clone()),
@@ -283,16 +284,20 @@ async fn a_write_that_is_made_after_its_caller_vanished_is_seen() {
     for _ in 0..3 {
         assert!(near.read_cached(&key).await.unwrap().entry.is_some());
     }
-    assert!(store.take(&key).await.unwrap().is_some(), "now it is made");
+    assert!(
+        store.take(&key).await.unwrap().is_some(),
+        "the write is executed now"
+    );
     assert!(near.read_cached(&key).await.unwrap().entry.is_none());
     clock.advance(Duration::from_secs(11));
     near.read_cached(&key).await.unwrap();
     assert!(near.read_cached(&key).await.unwrap().is_remembered);
 }
 
-/// The connection for announcements has broken, and the next heartbeat will say so: until then the store is asked.
+/// The connection for invalidations has broken, and the next heartbeat will report it: until then
+/// the store is read.
 #[tokio::test(start_paused = true)]
-async fn a_read_that_the_watching_connection_fails_is_one_of_the_store() {
+async fn a_read_that_the_watching_connection_fails_goes_to_the_store() {
     let world = world().await;
     let key = key("key");
     world.set(&key, "value").await;
@@ -302,21 +307,21 @@ async fn a_read_that_the_watching_connection_fails_is_one_of_the_store() {
     assert_eq!(world.hub.watched_reads(), reads + 1);
     assert!(
         !world.is_remembered(&key).await,
-        "nobody would announce a change"
+        "no invalidation would arrive"
     );
     world.hub.fail_watched_reads(false);
     world.remember(&key).await;
 }
 
-/// Ending a group is one verb of the store behind the cache too: one member that cannot be removed does not save the
-/// others.
+/// Removing a group is one operation of the store behind the cache too: one member that cannot be
+/// removed does not preserve the others.
 #[tokio::test(start_paused = true)]
-async fn ending_a_group_is_left_to_the_store() {
+async fn removing_a_group_is_left_to_the_store() {
     let world = world().await;
     let group = StoreKey::new("session-user", &[b"alice"]);
     let keys = ["one", "two", "three"].map(key);
     for key in &keys {
-        let put = Write::new("value", world.hence()).in_group(group.clone());
+        let put = Write::new("value", world.in_an_hour()).in_group(group.clone());
         world.near.put(key, put, When::Always).await.unwrap();
         world.remember(key).await;
     }
@@ -341,18 +346,19 @@ async fn without_an_answered_heartbeat_memory_answers_for_one_second() {
     assert!(!world.is_remembered(&key).await);
     assert!(
         world.read_cached(&key).await.is_some(),
-        "the store is asked instead"
+        "the store is read instead"
     );
 }
 
-/// The lease counts from the question: an answer that took long says nothing about the time it took.
+/// The lease counts from the request: an answer that took long says nothing about the time that it
+/// took.
 #[tokio::test(start_paused = true)]
-async fn a_lease_begins_when_the_heartbeat_was_asked_for() {
+async fn a_lease_begins_when_the_heartbeat_was_requested() {
     let world = world().await;
     let key = key("key");
     world.hub.hang_heartbeats(true);
-    let asked = world.hub.heartbeats_asked();
-    until(|| world.hub.heartbeats_asked() > asked).await;
+    let wanted = world.hub.heartbeats_requested();
+    until(|| world.hub.heartbeats_requested() > wanted).await;
     world.clock.advance(Duration::from_millis(900));
     world.hub.hang_heartbeats(false);
     let answered = world.hub.heartbeats();
@@ -379,7 +385,7 @@ async fn heartbeats_four_times_a_second_keep_memory_answering() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_connection_forgets_everything_and_is_made_anew() {
+async fn a_broken_connection_clears_the_cache_and_is_reopened() {
     let world = world().await;
     let key = key("key");
     world.set(&key, "old").await;
@@ -387,12 +393,12 @@ async fn a_broken_connection_forgets_everything_and_is_made_anew() {
     world.hub.fail_heartbeats(true);
     until(|| world.hub.connections() == 0).await;
     assert!(!world.is_remembered(&key).await);
-    // Unannounced, since nobody listens.
+    // Without an invalidation, since no node receives it.
     world.set(&key, "new").await;
     assert_eq!(world.read_cached(&key).await.unwrap().value, "new");
     assert!(
         !world.is_remembered(&key).await,
-        "nothing is remembered without a connection"
+        "nothing is cached without a connection"
     );
     world.hub.fail_heartbeats(false);
     let answered = world.hub.heartbeats();
@@ -458,7 +464,7 @@ async fn an_entry_leaves_at_its_own_expiry_and_at_the_maximum_age() {
 }
 
 #[tokio::test]
-async fn it_is_bounded_and_new_keys_find_room() {
+async fn the_cache_is_bounded_and_new_keys_find_space() {
     for capacity in [1, 2, 300] {
         let store = Arc::new(ProbeStore::pausing(MemoryStore::new()));
         let near = NearCache::for_sole_writer(store)
@@ -470,7 +476,7 @@ async fn it_is_bounded_and_new_keys_find_room() {
             near.read_cached(key).await.unwrap();
             assert!(near.read_cached(key).await.unwrap().is_remembered);
         }
-        // The store pauses, and a look that is dropped there fills nothing.
+        // The store pauses, and a read that is dropped there fills nothing.
         let held = keys
             .iter()
             .filter_map(|key| abandon_after(1, near.read_cached(key)))
@@ -484,14 +490,14 @@ async fn it_is_bounded_and_new_keys_find_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_of_the_store_that_says_otherwise_corrects_memory() {
+async fn a_different_read_of_the_store_corrects_the_cache() {
     let world = world().await;
     let key = key("key");
     world.hub.silence(true);
     world.set(&key, "old").await;
     world.remember(&key).await;
     assert!(world.near.get(&key).await.unwrap().is_some());
-    assert!(world.is_remembered(&key).await, "the store said the same");
+    assert!(world.is_remembered(&key).await, "the store agreed");
     world.set(&key, "new").await;
     assert_eq!(world.read_cached(&key).await.unwrap().value, "old");
     assert_eq!(world.near.get(&key).await.unwrap().unwrap().value, "new");
@@ -502,7 +508,7 @@ async fn a_read_of_the_store_that_says_otherwise_corrects_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn its_task_and_its_connection_end_with_it() {
+async fn the_task_and_the_connection_end_with_the_cache() {
     let world = world().await;
     assert_eq!(world.hub.connections(), 1);
     drop(world.near);
@@ -524,7 +530,7 @@ fn without_a_runtime_it_says_so() {
 }
 
 #[tokio::test]
-async fn settings_that_mean_nothing_are_refused() {
+async fn invalid_settings_are_refused() {
     let hub = || Arc::new(Hub::new(Arc::new(ManualClock::default())));
     let error =
         |built: Result<NearCache, tower_jam::ConfigError>| built.unwrap_err().setting().to_owned();
@@ -555,7 +561,7 @@ async fn two_nodes() -> (World, [Sessions<String>; 2], Arc<NearCache>) {
     (world, nodes, second)
 }
 
-/// How a request with this cookie is answered: 200, 401 or 503.
+/// The status of a request with this cookie: 200, 401 or 503.
 async fn answer(node: &Sessions<String>, token: &str) -> u16 {
     let inner = tower::service_fn(async |_: Request<Body>| {
         Ok::<_, Infallible>(Response::new(Body::empty()))
@@ -569,7 +575,7 @@ async fn answer(node: &Sessions<String>, token: &str) -> u16 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_is_read_once_and_its_end_on_one_node_holds_on_the_other() {
+async fn a_session_is_read_once_and_its_revocation_on_one_node_holds_on_the_other() {
     let (world, [one, two], _cache) = two_nodes().await;
     let token = one
         .create(Grant::new("alice", "Alice".to_owned()))
@@ -587,10 +593,10 @@ async fn a_session_is_read_once_and_its_end_on_one_node_holds_on_the_other() {
     assert_eq!(answer(&one, token.expose()).await, 401);
 }
 
-/// Every announcement is lost, and still nobody is refused by an old memory; whoever was let in by one is not
-/// once the lease is over.
+/// Every invalidation is lost, and still no caller is rejected because of a stale entry; a caller
+/// that is accepted because of one is rejected once the lease has ended.
 #[tokio::test(start_paused = true)]
-async fn a_no_is_confirmed_by_the_store_and_a_yes_ends_with_the_lease() {
+async fn a_rejection_is_confirmed_by_the_store_and_an_acceptance_ends_with_the_lease() {
     let (world, [one, two], _cache) = two_nodes().await;
     let token = one
         .create(Grant::new("alice", "Alice".to_owned()))
@@ -603,7 +609,7 @@ async fn a_no_is_confirmed_by_the_store_and_a_yes_ends_with_the_lease() {
     assert_eq!(
         answer(&two, renewed.expose()).await,
         200,
-        "memory holds the old secret"
+        "the cache holds the old secret"
     );
     assert_eq!(
         answer(&two, token.expose()).await,
@@ -617,15 +623,15 @@ async fn a_no_is_confirmed_by_the_store_and_a_yes_ends_with_the_lease() {
     assert_eq!(
         answer(&two, renewed.expose()).await,
         200,
-        "it has not heard of it"
+        "it received no invalidation"
     );
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(answer(&two, renewed.expose()).await, 401);
 }
 
-/// A member is refused by no outage and let in by none: 503 says that nobody knows.
+/// An outage neither rejects nor accepts a member: 503 means that the store cannot tell.
 #[tokio::test(start_paused = true)]
-async fn with_the_store_away_nobody_is_let_in_and_nobody_logged_out() {
+async fn an_unavailable_store_neither_accepts_nor_logs_out_a_user() {
     let (world, [one, two], _cache) = two_nodes().await;
     let token = one
         .create(Grant::new("alice", "Alice".to_owned()))
@@ -641,14 +647,14 @@ async fn with_the_store_away_nobody_is_let_in_and_nobody_logged_out() {
     assert_eq!(answer(&two, token.expose()).await, 200);
 }
 
-/// A touch prolongs a life; whoever remembers the entry before it need not be told.
+/// A touch extends a lifetime; a node that has cached the entry before it need not be informed.
 #[tokio::test(start_paused = true)]
-async fn a_touch_is_quiet_and_other_nodes_go_on() {
+async fn a_touch_is_quiet_and_other_nodes_continue() {
     let world = world().await;
     let key = key("key");
     let version = world.set(&key, "seen at noon").await;
     world.remember(&key).await;
-    let touch = Write::new("seen at one", world.hence()).without_invalidation();
+    let touch = Write::new("seen at one", world.in_an_hour()).without_invalidation();
     assert!(
         world
             .hub
@@ -657,7 +663,7 @@ async fn a_touch_is_quiet_and_other_nodes_go_on() {
             .unwrap()
     );
     assert!(world.is_remembered(&key).await);
-    let late = Write::new("late", world.hence());
+    let late = Write::new("late", world.in_an_hour());
     assert!(
         !world
             .near
@@ -668,7 +674,7 @@ async fn a_touch_is_quiet_and_other_nodes_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_contract_holds_behind_it_before_memory_and_before_a_store_that_announces() {
+async fn the_contract_holds_with_and_without_invalidations() {
     let clock = Arc::new(ManualClock::default());
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::new().with_clock(clock.clone()));
     let alone = NearCache::for_sole_writer(memory)
@@ -686,17 +692,18 @@ async fn two_nodes_see_each_others_changes() {
     contract::announcements::run(&node(), &node()).await;
 }
 
-/// Without announcements each check of the contract that is about them fails.
+/// Without invalidations, each check of the contract that concerns them fails.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_keeps_silent_is_caught() {
+async fn a_store_without_invalidations_is_detected() {
     let hub = Hub::new(Arc::new(SystemClock));
     let node = || -> Arc<dyn Store> { Arc::new(NearCache::new(Arc::new(hub.clone())).unwrap()) };
     let (one, other) = (node(), node());
     contract::announcements::an_answer_is_remembered(&other).await;
     hub.silence(true);
     use contract::announcements as checks;
-    // While one panic is told with its backtrace the others may stand still for a second, after which a node has forgotten
-    // everything and silence does no harm: then it is asked again.
+    // While one panic is printed with its backtrace, the other threads may stop for a second, after
+    // which a node has an empty cache and a lost invalidation does no harm: then the check runs
+    // again.
     let caught = async |check: fn(Arc<dyn Store>, Arc<dyn Store>) -> BoxFuture| {
         for _ in 0..5 {
             let check = tokio::spawn(check(one.clone(), other.clone()));

@@ -35,7 +35,7 @@ pub fn jam(arguments: &[&str], input: &str) -> Ran {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A command that reads nothing has gone before this arrives.
+    // A command that reads no input may have exited before this is written.
     child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
     let output = child.wait_with_output().unwrap();
     Ran {

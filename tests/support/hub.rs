@@ -1,4 +1,4 @@
-//! A store that announces, of which a test decides when it does, and when it answers.
+//! A store with invalidations. A test decides when it sends them, and when it answers.
 
 use std::{
     sync::{
@@ -41,7 +41,7 @@ struct State {
 struct Beats {
     fail: AtomicBool,
     hang: AtomicBool,
-    asked: AtomicUsize,
+    requested: AtomicUsize,
     answered: AtomicUsize,
 }
 
@@ -62,7 +62,7 @@ impl Hub {
         }))
     }
 
-    /// How often the store itself was read, by whatever connection.
+    /// How often the store itself was read, on any connection.
     pub fn reads(&self) -> usize {
         self.0.reads.load(Ordering::SeqCst)
     }
@@ -72,7 +72,7 @@ impl Hub {
         self.0.watched_reads.load(Ordering::SeqCst)
     }
 
-    /// How often a whole group was removed by one verb.
+    /// How often a whole group was removed by one operation.
     pub fn groups_removed(&self) -> usize {
         self.0.groups_removed.load(Ordering::SeqCst)
     }
@@ -90,11 +90,11 @@ impl Hub {
         self.0.beats.answered.load(Ordering::SeqCst)
     }
 
-    pub fn heartbeats_asked(&self) -> usize {
-        self.0.beats.asked.load(Ordering::SeqCst)
+    pub fn heartbeats_requested(&self) -> usize {
+        self.0.beats.requested.load(Ordering::SeqCst)
     }
 
-    /// Whether changes are made without a word.
+    /// Whether changes are made without an invalidation.
     pub fn silence(&self, is_silent: bool) {
         self.0.is_silent.store(is_silent, Ordering::SeqCst);
     }
@@ -122,14 +122,14 @@ impl Hub {
         self.0.answers.add_permits(1_000_000);
     }
 
-    /// Tells every connection that anything may have changed.
-    pub fn announce_everything(&self) {
+    /// Sends every connection an invalidation of everything.
+    pub fn invalidate_everything(&self) {
         for (_, news) in self.0.news.lock().unwrap().iter() {
             news.anything_changed();
         }
     }
 
-    pub fn announce(&self, key: &StoreKey) {
+    pub fn invalidate(&self, key: &StoreKey) {
         for (_, news) in self.0.news.lock().unwrap().iter() {
             news.changed(key);
         }
@@ -140,14 +140,15 @@ impl Hub {
             && !skips_invalidation
             && !self.0.is_silent.load(Ordering::SeqCst)
         {
-            self.announce(key);
+            self.invalidate(key);
         }
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        match self.0.is_down.load(Ordering::SeqCst) {
-            true => Err(StoreError::Unavailable("connection refused".into())),
-            false => Ok(()),
+        if self.0.is_down.load(Ordering::SeqCst) {
+            Err(StoreError::Unavailable("connection refused".into()))
+        } else {
+            Ok(())
         }
     }
 }
@@ -237,7 +238,7 @@ impl Watch for Listening {
     fn heartbeat(&self) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let beats = &self.hub.0.beats;
-            beats.asked.fetch_add(1, Ordering::SeqCst);
+            beats.requested.fetch_add(1, Ordering::SeqCst);
             while beats.hang.load(Ordering::SeqCst) {
                 sleep(Duration::from_millis(1)).await;
             }

@@ -1,5 +1,5 @@
-//! A store that answers late: a write whose answer was lost is made all the same, after its caller
-//! has looked for it.
+//! A store that answers late: a write whose answer was lost is executed all the same, after its
+//! caller has looked for it.
 
 use std::sync::Mutex;
 
@@ -8,8 +8,7 @@ use tower_jam::{
     store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write},
 };
 
-/// A [`MemoryStore`] of which one write is held back, as by a server that stood still when the
-/// client gave up.
+/// A [`MemoryStore`] that holds one write back, like a server that hung when the client gave up.
 #[derive(Debug)]
 pub struct LateStore {
     inner: MemoryStore,
@@ -31,13 +30,13 @@ impl LateStore {
         }
     }
 
-    /// The answer to the `n`th write from now on is lost. The write is made when the next one has
-    /// arrived, before it.
+    /// The answer to the `n`th write from now on is lost. The write is executed when the next one
+    /// arrives, before it.
     pub fn hold(&self, n: usize) {
         self.state.lock().unwrap().holds = n;
     }
 
-    /// Whether the write was held back and has been made since.
+    /// Whether a write was held back and has been executed since.
     pub fn was_late(&self) -> bool {
         let state = self.state.lock().unwrap();
         state.holds == 0 && state.held.is_none()

@@ -23,7 +23,7 @@ impl Log {
         self.listen_with(level, FmtSpan::NONE)
     }
 
-    /// As [`Log::listen`], with these events of spans.
+    /// As [`Log::listen`], with these span events.
     #[must_use]
     pub fn listen_with(&self, level: Level, spans: FmtSpan) -> DefaultGuard {
         static EVERY_THREAD: Once = Once::new();
@@ -41,7 +41,7 @@ impl Log {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// What was logged since the last call.
+    /// Returns what was logged since the last call.
     pub fn take(&self) -> String {
         String::from_utf8(mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }
@@ -66,9 +66,9 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-/// The subscriber of the threads that do not listen. Without one, the first thread that reaches a
-/// line of code would disable that line for the whole process: while there is a single subscriber,
-/// tracing asks only that of the thread.
+/// The subscriber of the threads that do not listen. Without it, the first thread that reaches a
+/// callsite would disable it for the whole process: while there is a single subscriber, tracing
+/// asks only that of the thread.
 struct Nowhere;
 
 impl Subscriber for Nowhere {

@@ -1,5 +1,5 @@
-//! What several test files share: a store that can be watched, paused and broken, and servers of
-//! their own.
+//! What several test files share: a store that can be inspected, paused and made to fail, and
+//! throwaway servers.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -44,8 +44,8 @@ use tower_jam::{
     store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write},
 };
 
-/// A [`MemoryStore`] that counts its calls, keeps every value it was given, and on demand pauses
-/// before each call, or fails.
+/// A [`MemoryStore`] that counts its calls and records every value that it is given. On demand it
+/// pauses before each call, or fails.
 #[derive(Debug)]
 pub struct ProbeStore {
     inner: MemoryStore,
@@ -54,7 +54,7 @@ pub struct ProbeStore {
     is_down: AtomicBool,
     /// The call that fails, counted from 1; 0 for none.
     fails_at: AtomicUsize,
-    /// Fails after the write was done, as a lost answer does.
+    /// Fails after the write was executed, like a lost answer.
     loses_answers: AtomicBool,
     written: Mutex<Vec<Vec<u8>>>,
 }
@@ -72,7 +72,7 @@ impl ProbeStore {
         }
     }
 
-    /// Every call is pending once before it is made, so that a test decides who goes first.
+    /// Every call is pending once before it is made, so that a test controls the order.
     pub fn pausing(inner: MemoryStore) -> Self {
         Self {
             pauses: true,
@@ -88,7 +88,7 @@ impl ProbeStore {
         self.is_down.store(is_down, Ordering::SeqCst);
     }
 
-    /// The `n`th call from now on fails, with or without having been made.
+    /// The `n`th call from now on fails, executed or not.
     pub fn fail_at(&self, n: usize, loses_answer: bool) {
         self.loses_answers.store(loses_answer, Ordering::SeqCst);
         let at = if n == 0 { 0 } else { self.calls() + n };
@@ -141,7 +141,7 @@ impl Store for ProbeStore {
     }
 }
 
-/// Pending once.
+/// Is pending once.
 pub async fn pause() {
     let mut is_first = true;
     poll_fn(|cx| {
@@ -156,9 +156,9 @@ pub async fn pause() {
 
 type Steps<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// Runs two operations on a pausing store in every order in which their store calls can come, and
-/// returns how many orders there were. `operations` makes a fresh pair, and `check` looks at the
-/// end of it.
+/// Runs two operations on a pausing store in every order in which their store calls can interleave,
+/// and returns the number of orders. `operations` creates a fresh pair, and `check` checks the
+/// final state.
 pub async fn every_interleaving<W, C>(
     mut world: impl FnMut() -> W,
     mut operations: impl for<'a> FnMut(&'a W) -> [Steps<'a>; 2],
@@ -182,7 +182,7 @@ where
     orders
 }
 
-/// Polls the pair in the order of `prefix` and then the first that is not done. Returns the whole
+/// Polls the pair in the order of `prefix`, and then the first that is not ready. Returns the whole
 /// order, and the orders that differ from it in one later choice.
 fn run_in_order(mut pair: [Steps<'_>; 2], prefix: &str) -> (String, Vec<String>) {
     let mut cx = Context::from_waker(Waker::noop());
@@ -206,7 +206,7 @@ fn run_in_order(mut pair: [Steps<'_>; 2], prefix: &str) -> (String, Vec<String>)
     (order, alternatives)
 }
 
-/// Polls `future` `polls` times and drops it if it is not done by then: a caller that vanishes.
+/// Polls `future` `polls` times and drops it if it is not ready by then: a cancelled caller.
 pub fn abandon_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut cx = Context::from_waker(Waker::noop());
@@ -231,7 +231,7 @@ pub async fn until(mut holds: impl FnMut() -> bool) {
         }
         sleep(Duration::from_millis(1)).await;
     }
-    panic!("it has not come true in a minute");
+    panic!("the condition did not hold within a minute");
 }
 
 /// This binary, to run one of its ignored functions in a process of its own.

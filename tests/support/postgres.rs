@@ -1,5 +1,5 @@
 //! Throwaway PostgreSQL servers: a cluster in a folder of its own, which ends with the process that
-//! made it.
+//! created it.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server with `settings` such as `max_connections=20`, on a port that was free.
+    /// Starts a server with `settings` such as `max_connections=20`, on a port that was free.
     pub fn start(settings: &[&str]) -> Self {
         let folder = Folder::new("postgres");
         if let Some((user, group)) = unprivileged(folder.path()) {
@@ -49,11 +49,11 @@ impl Server {
                 return server;
             }
         }
-        panic!("no server came up: {}", server.log());
+        panic!("no server started: {}", server.log());
     }
 
-    /// The one that all tests of a binary may use, each in a database of its own. It ends with the
-    /// process.
+    /// The server that all tests of a binary may use, each in a database of its own. It ends with
+    /// the process.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(&["max_connections=300", "deadlock_timeout=300ms"]))
@@ -67,7 +67,7 @@ impl Server {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// A new database and the URL to it.
+    /// Creates a database and returns its URL.
     pub async fn database(&self) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -82,14 +82,14 @@ impl Server {
             return;
         };
         fs::write(self.folder.path().join("keep"), "").unwrap();
-        // What is stopped does not hear of the end of others.
+        // A suspended process does not notice that the others ended.
         self.signal("CONT");
         drop(keeper.stdin.take());
         keeper.wait().unwrap();
     }
 
-    /// Starts it again, on its port. While it was away, the system may have lent the port to a
-    /// client: even to one that tried to reach the server, and met itself.
+    /// Starts it again, on its port. Meanwhile the system may have lent the port to a client: even
+    /// to one that tried to reach the server, and connected to itself.
     pub fn restart(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.run() {
@@ -110,7 +110,7 @@ impl Server {
                 pids.push(child.to_owned());
             }
         }
-        // One of them may be gone by now.
+        // One of them may have exited by now.
         let mut kill = Command::new("kill");
         kill.arg(format!("-{name}")).args(pids);
         drop(kill.stderr(Stdio::null()).status());
@@ -127,7 +127,7 @@ impl Server {
         fs::write(data.join("pg_hba.conf"), rules).unwrap();
     }
 
-    /// Whether it came up.
+    /// Whether it started.
     fn run(&mut self) -> bool {
         for leftover in ["data/postmaster.pid", "keep"] {
             drop(fs::remove_file(self.folder.path().join(leftover)));
@@ -152,7 +152,7 @@ impl Server {
             .spawn();
         self.keeper = Some(keeper.unwrap());
         let deadline = Instant::now() + Duration::from_secs(20);
-        // Clients that have waited for it are told so while it starts, which is no failure.
+        // Waiting clients are rejected while the server starts, which is no failure.
         let has_failed = |log: String| {
             let mut lines = log.lines();
             lines.any(|line| line.contains("FATAL") && !line.contains("the database system is"))
@@ -201,8 +201,8 @@ pub async fn execute(url: &str, sql: &str) {
     connection.close().await.unwrap();
 }
 
-/// The server is killed, and its folder removed, when the test that started it is gone, however it
-/// went: the shell then reads the end of its input. Statics are not dropped.
+/// Kills the server and removes its folder when the process of the test is gone, however it ended:
+/// the shell then reads the end of its input. Statics are not dropped.
 const KEEPER: &str = r#"
 trap : HUP INT TERM
 "$@" </dev/null &
@@ -228,7 +228,7 @@ fn command(name: &str, folder: &Path) -> Command {
 /// PostgreSQL refuses to run as root, so there it runs as another user.
 fn unprivileged(folder: &Path) -> Option<(u32, u32)> {
     static ROOT: OnceLock<bool> = OnceLock::new();
-    // Whoever has just made the first folder is who this process runs as.
+    // The owner of a folder that was just created is the user of this process.
     let is_root = *ROOT.get_or_init(|| fs::metadata(folder).unwrap().uid() == 0);
     if !is_root {
         return None;

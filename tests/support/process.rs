@@ -50,14 +50,14 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // A stopped process dies of SIGKILL too.
+        // SIGKILL ends a suspended process too.
         drop(self.0.kill());
         drop(self.0.wait());
     }
 }
 
 /// Kills the child process `id` and removes `folder` when this process has ended, however it ends.
-/// For children that are in a `static`, which is never dropped.
+/// For children in a `static`, which is never dropped.
 pub fn end_with_this_process(id: u32, folder: &Path) {
     // The write ends of the pipes. The system closes them.
     static PIPES: Mutex<Vec<Child>> = Mutex::new(Vec::new());
@@ -115,7 +115,7 @@ pub fn free_port() -> u16 {
         .port()
 }
 
-/// The path of a program that the tests cannot do without; `package` is what brings it.
+/// The path of a program that the tests require; `package` installs it.
 pub fn program(name: &str, folders: &[&str], package: &str) -> PathBuf {
     let path = std::env::var("PATH").unwrap_or_default();
     path.split(':')

@@ -24,10 +24,10 @@ pub struct Provider {
     server: tokio::task::AbortHandle,
 }
 
-/// What goes wrong, whatever is asked.
+/// A fault, for any request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
-    /// Status 404. It is no fault where another document is looked for next.
+    /// Status 404. It is no fault if another document is tried next.
     Missing,
     /// Status 500.
     Failing,
@@ -41,7 +41,7 @@ pub enum Fault {
     Endless,
     /// HTML instead of JSON.
     NotJson,
-    /// JSON of another kind.
+    /// JSON of the wrong type.
     WrongJson,
     /// 302 to another host.
     Redirect,
@@ -65,13 +65,13 @@ struct Published {
     keys: Vec<Value>,
     signing: Key,
     cache_control: String,
-    /// What replaces or, where it is null, removes members of the discovery document.
+    /// Members that replace those of the discovery document, or remove them if they are null.
     overrides: Vec<(String, Value)>,
     /// Faults, by the end of the path.
     faults: Vec<(&'static str, Fault)>,
-    /// Documents of other paths, as a test adds them.
+    /// Documents at other paths, as a test adds them.
     documents: HashMap<String, Value>,
-    asked: HashMap<String, usize>,
+    requests: HashMap<String, usize>,
     redirected: usize,
 }
 
@@ -84,7 +84,7 @@ impl Provider {
         Self::start_at("").await
     }
 
-    /// One whose issuer has a path, as tenants have.
+    /// Starts a provider whose issuer has a path, as tenants have.
     pub async fn start_at(path: &str) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}{path}", listener.local_addr().unwrap());
@@ -96,7 +96,7 @@ impl Provider {
             overrides: Vec::new(),
             faults: Vec::new(),
             documents: HashMap::new(),
-            asked: HashMap::new(),
+            requests: HashMap::new(),
             redirected: 0,
         }));
         let answering = (issuer.clone(), Arc::clone(&state));
@@ -109,7 +109,7 @@ impl Provider {
         }
     }
 
-    /// The issuer, which is also where the provider is.
+    /// The issuer, which is also the provider's address.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
@@ -123,7 +123,7 @@ impl Provider {
         self.state().signing.clone()
     }
 
-    /// Signs with a new key from now on. The old one stays published or not.
+    /// Signs with a new key from now on. The old one stays published if `keeps_old`.
     pub fn rotate(&self, keeps_old: bool) -> Key {
         let key = Key::generate(Algorithm::Es256).unwrap();
         let mut state = self.state();
@@ -135,7 +135,7 @@ impl Provider {
         key
     }
 
-    /// Publishes these keys as they are.
+    /// Publishes these keys unchanged.
     pub fn publish(&self, keys: Vec<Value>) {
         self.state().keys = keys;
     }
@@ -148,8 +148,8 @@ impl Provider {
         self.state().cache_control = value.to_owned();
     }
 
-    /// Sets a member of the discovery document, or takes it out.
-    pub fn state_that(&self, member: &str, value: Value) {
+    /// Sets a member of the discovery document, or removes it.
+    pub fn set_metadata(&self, member: &str, value: Value) {
         self.state().overrides.push((member.to_owned(), value));
     }
 
@@ -167,34 +167,34 @@ impl Provider {
         self.state().faults.clear();
     }
 
-    /// How often a path that ends in `path` was asked for.
-    pub fn asked(&self, path: &str) -> usize {
+    /// How often a path that ends in `path` was requested.
+    pub fn requests(&self, path: &str) -> usize {
         let state = self.state();
-        let counts = state.asked.iter();
+        let counts = state.requests.iter();
         counts
-            .filter(|(asked, _)| asked.ends_with(path))
+            .filter(|(requests, _)| requests.ends_with(path))
             .map(|(_, count)| count)
             .sum()
     }
 
-    /// How often somebody followed a redirect.
+    /// How often a redirect was followed.
     pub fn redirected(&self) -> usize {
         self.state().redirected
     }
 
-    /// A token with these claims beside those that every token here has, by the key that signs now.
+    /// A token with these claims in addition to the default ones, by the key that signs now.
     pub fn token(&self, typ: Option<&str>, claims: &Value) -> String {
         sign(&self.key(), typ, &self.claims(claims))
     }
 
-    /// The claims of a good access token for `api`, with these beside or instead of them, and
-    /// without those that are null.
+    /// The claims of a valid access token for `api`, with these added or replaced, and without
+    /// those that are null.
     pub fn claims(&self, changes: &Value) -> Value {
         let now = std::time::SystemTime::now();
         let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let mut claims = json!({
             "iss": self.issuer, "sub": "alice", "aud": "api", "iat": now, "exp": now + 600,
-            "jti": format!("{now}-{}", self.state().asked.len()),
+            "jti": format!("{now}-{}", self.state().requests.len()),
         });
         let members = claims.as_object_mut().unwrap();
         for (name, value) in changes.as_object().unwrap() {
@@ -215,7 +215,7 @@ impl Drop for Provider {
     }
 }
 
-/// Signs these claims as a JWT, ES256 alone.
+/// Signs these claims as a JWT, always with ES256.
 pub fn sign(key: &Key, typ: Option<&str>, claims: &Value) -> String {
     let mut header = json!({ "alg": "ES256", "kid": key.kid() });
     if let Some(typ) = typ {
@@ -257,7 +257,7 @@ async fn answer(State((issuer, state)): State<Answering>, request: Request) -> R
     let path = request.uri().path().to_owned();
     let fault = {
         let mut state = state.lock().unwrap();
-        *state.asked.entry(path.clone()).or_default() += 1;
+        *state.requests.entry(path.clone()).or_default() += 1;
         let mut faults = state.faults.iter();
         faults.find(|(at, _)| path.ends_with(at)).map(|it| it.1)
     };

@@ -1,4 +1,4 @@
-//! A network that can stand still: nothing comes through, and nobody is told.
+//! A network that can stall: nothing passes, and neither side is informed.
 
 use std::{
     io::{Read, Write as _},

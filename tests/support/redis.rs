@@ -15,7 +15,7 @@ use std::{
 
 use super::process::{Folder, Process, end_with_this_process, free_port, program, until};
 
-/// How a test may differ from a plain server.
+/// How a server differs from the default.
 #[derive(Clone, Default)]
 pub struct Shape {
     pub program: Option<PathBuf>,
@@ -57,13 +57,13 @@ impl Server {
         })
     }
 
-    /// The URL of a database that no other test has, of a shared server.
+    /// The URL of a database of a shared server that no other test uses.
     pub fn database(&self) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         format!("{}/{}", self.url(), COUNT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// As [`Server::shared`], for Valkey, where it is installed.
+    /// As [`Server::shared`], for Valkey, if it is installed.
     pub fn shared_valkey() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Server>> = OnceLock::new();
         let start = || {
@@ -102,10 +102,10 @@ impl Server {
                 return server;
             }
         }
-        panic!("no Redis came up on ten ports");
+        panic!("no Redis started on any of ten ports");
     }
 
-    /// Starts the process, on the same port as before. Says whether it answers.
+    /// Starts the process, on the same port as before. Returns whether it answers.
     pub fn run(&mut self) -> bool {
         let program = self.shape.program.clone().unwrap_or_else(redis_server);
         let mut command = Command::new(program);
@@ -160,7 +160,7 @@ impl Server {
                 None => {
                     self.shape.password.is_some() && reply(self.port, &["PING"]).is_some()
                         || reply(self.port, &["INFO", "server"]).is_some_and(|info| {
-                            // Another test may have started its own on this port.
+                            // Another test may have started its own server on this port.
                             info.contains(&format!("\r\nprocess_id:{}\r\n", process.id()))
                         })
                 }
@@ -181,7 +181,7 @@ impl Server {
         self.process = None;
     }
 
-    /// Whether the process has ended, of itself or of a signal.
+    /// Whether the process has exited, by itself or by a signal.
     pub fn has_ended(&mut self) -> bool {
         self.process.as_mut().is_none_or(Process::has_ended)
     }
@@ -194,7 +194,7 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Sends one command on a connection of its own; the reply as Redis wrote it.
+    /// Sends one command on a connection of its own, and returns the reply as Redis wrote it.
     pub fn command(&self, words: &[&str]) -> String {
         reply(self.port, words).unwrap_or_else(|| panic!("{words:?} was not answered"))
     }
@@ -231,23 +231,23 @@ impl Cluster {
             .enumerate()
         {
             let slots = [&first.to_string()[..], &last.to_string()];
-            let said =
+            let response =
                 cluster.nodes[number].command(&["CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1]]);
-            assert!(said.starts_with("+OK"), "{said}");
+            assert!(response.starts_with("+OK"), "{response}");
             let epoch = (number + 1).to_string();
             cluster.nodes[number].command(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]);
         }
         let knows_all =
             |node: &Server| node.command(&["CLUSTER", "INFO"]).contains("known_nodes:6");
-        let mut asked = None::<Instant>;
+        let mut last_meet = None::<Instant>;
         until("the nodes know each other", || {
-            // A handshake that takes longer than the time-out of a node is given up.
-            if asked.is_none_or(|asked| asked.elapsed() > Duration::from_secs(2)) {
+            // A handshake that takes longer than the timeout of a node is given up.
+            if last_meet.is_none_or(|last| last.elapsed() > Duration::from_secs(2)) {
                 for node in &cluster.nodes[1..] {
                     let port = node.port.to_string();
                     cluster.nodes[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port]);
                 }
-                asked = Some(Instant::now());
+                last_meet = Some(Instant::now());
             }
             cluster.nodes.iter().all(knows_all)
         });
@@ -276,21 +276,21 @@ impl Cluster {
         cluster
     }
 
-    /// How many milliseconds a node may be silent before a replica takes over. So long, unless a
-    /// test says otherwise, that a busy machine does not move a primary.
+    /// How many milliseconds a node may be silent before a replica takes over. The default is so
+    /// long that a busy machine does not move a primary.
     pub fn misses_after(&self, millis: &str) {
         for node in &self.nodes {
-            let said = node.command(&["CONFIG", "SET", "cluster-node-timeout", millis]);
-            assert!(said.starts_with("+OK"), "{said}");
+            let response = node.command(&["CONFIG", "SET", "cluster-node-timeout", millis]);
+            assert!(response.starts_with("+OK"), "{response}");
         }
     }
 
-    /// Names the first node only; the others are found.
+    /// Names the first node only; the others are discovered.
     pub fn url(&self) -> String {
         format!("redis-cluster://127.0.0.1:{}", self.nodes[0].port)
     }
 
-    /// The name by which the others know a node.
+    /// The id of a node in the cluster.
     pub fn id(&self, number: usize) -> String {
         let reply = self.nodes[number].command(&["CLUSTER", "MYID"]);
         reply.lines().nth(1).unwrap().to_owned()
@@ -356,11 +356,11 @@ impl Guarded {
 
     fn set(&self, name: &str, millis: &str) {
         let set = ["SENTINEL", "SET", "main", name, millis];
-        let said = self.sentinel.command(&set);
-        assert!(said.starts_with("+OK"), "{said}");
+        let response = self.sentinel.command(&set);
+        assert!(response.starts_with("+OK"), "{response}");
     }
 
-    /// From now on half a second of silence makes the replica the primary.
+    /// From now on, half a second of silence makes the replica the primary.
     pub fn fails_over(&self) {
         self.set("down-after-milliseconds", "500");
     }
@@ -418,7 +418,7 @@ impl Certificate {
     }
 }
 
-/// A prefix for the keys of one test on a server that it shares.
+/// A prefix for the keys of one test on a shared server.
 pub fn prefix() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("test-{}", COUNT.fetch_add(1, Ordering::Relaxed))
@@ -428,7 +428,7 @@ pub fn redis_server() -> PathBuf {
     program("redis-server", FOLDERS, "redis-server")
 }
 
-/// Valkey, where it is installed.
+/// Valkey, if it is installed.
 pub fn valkey_server() -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
     path.split(':')
@@ -437,8 +437,8 @@ pub fn valkey_server() -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// One command on a connection of its own. None when nobody answers; a reply is read as far as it
-/// is there.
+/// Sends one command on a connection of its own. Returns `None` if the server does not answer; a
+/// reply is read as far as it has arrived.
 pub fn reply(port: u16, words: &[&str]) -> Option<String> {
     let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
     reply_to(port, &words).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -453,7 +453,7 @@ pub fn reply_to(port: u16, words: &[&[u8]]) -> Option<Vec<u8>> {
         request.extend(*word);
         request.extend(b"\r\n");
     }
-    // After QUIT the server closes the connection, and the reply is whole.
+    // After QUIT the server closes the connection, and the reply is complete.
     request.extend(b"*1\r\n$4\r\nQUIT\r\n");
     stream.write_all(&request).ok()?;
     let mut bytes = Vec::new();

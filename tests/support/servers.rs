@@ -1,5 +1,5 @@
-//! Throwaway servers for unit tests, integration tests and benchmarks. Nothing here knows the crate
-//! under test.
+//! Throwaway servers for unit tests, integration tests and benchmarks. Nothing here depends on the
+//! crate under test.
 #![cfg(unix)]
 
 pub mod postgres;

@@ -1,4 +1,4 @@
-//! Every store there is, each with entries that no other test has.
+//! Every store, each with entries that no other test uses.
 
 use std::{any::Any, sync::Arc, time::Duration};
 
@@ -11,14 +11,14 @@ use tower_jam::{
 
 use super::{postgres, process::Folder, redis};
 
-/// A store under test. What it stands on ends with it.
+/// A store under test. Its server ends with it.
 pub struct Backend {
     pub name: &'static str,
     /// Two handles as two nodes have them: two connections, or twice the one owner of a file.
     pub nodes: [Arc<dyn Store>; 2],
     /// The same behind near-caches.
     pub near: [Arc<dyn Store>; 2],
-    /// Whether nodes hear of each other.
+    /// Whether nodes receive each other's invalidations.
     pub is_shared: bool,
     _ground: Box<dyn Any + Send>,
 }
@@ -63,7 +63,7 @@ impl Backend {
 }
 
 /// Memory, a file, Redis alone, as a cluster and behind a Sentinel, PostgreSQL, and Valkey if it is
-/// there, all by `clock`.
+/// installed, all with `clock`.
 pub async fn each(clock: Arc<dyn Clock>) -> Vec<Backend> {
     let mut backends = vec![
         memory(&clock),
@@ -77,7 +77,7 @@ pub async fn each(clock: Arc<dyn Clock>) -> Vec<Backend> {
     backends
 }
 
-/// Where the system has it as a package, it has been installed.
+/// If the system has a package for it, `tests/run` has installed it.
 async fn valkey(clock: &Arc<dyn Clock>) -> Option<Backend> {
     let server = redis::Server::shared_valkey()?;
     Some(at("valkey", &server.url(), clock).await)
@@ -107,7 +107,7 @@ async fn sentinel(clock: &Arc<dyn Clock>) -> Backend {
     at("redis sentinel", &redis::Guarded::shared().url(), clock).await
 }
 
-/// Two connections, to entries that no other test has.
+/// Two connections, to entries that no other test uses.
 async fn at(name: &'static str, url: &str, clock: &Arc<dyn Clock>) -> Backend {
     let prefix = redis::prefix();
     let connect = || {
@@ -134,6 +134,6 @@ pub async fn postgres(clock: &Arc<dyn Clock>) -> Backend {
     Backend::shared("postgres", stores, clock, ())
 }
 
-/// The longest time-out that is allowed: these tests are not about time, of which a busy machine
-/// takes its own.
+/// The longest timeout that is allowed: these tests are not about time, and a busy machine may be
+/// slow.
 const LONGEST: Duration = Duration::from_secs(2);

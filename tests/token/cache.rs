@@ -1,4 +1,4 @@
-//! A token that was seen before is not verified again, and is judged anew all the same.
+//! A cached token is not verified again, and its claims are validated all the same.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ struct World {
 }
 
 impl World {
-    /// With a token that was verified once.
+    /// A cache with a token that was verified once.
     async fn new() -> Self {
         let clock = Arc::new(ManualClock::default());
         let ring = KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap());
@@ -58,7 +58,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn it_expires_when_its_time_has_come() {
+async fn a_cached_token_expires() {
     let world = World::new().await;
     world.clock.advance(Duration::from_secs(15 * 60 + 29));
     assert_eq!(world.verdict().await, "good");
@@ -67,7 +67,7 @@ async fn it_expires_when_its_time_has_come() {
 }
 
 #[tokio::test]
-async fn it_is_of_the_future_when_the_clock_is_set_back() {
+async fn a_cached_token_is_of_the_future_when_the_clock_is_set_back() {
     let world = World::new().await;
     let earlier = Timestamp::from_secs(world.clock.now().as_secs() - 31);
     world.clock.set(earlier);
@@ -75,7 +75,7 @@ async fn it_is_of_the_future_when_the_clock_is_set_back() {
 }
 
 #[tokio::test]
-async fn it_dies_with_its_key_at_once_and_survives_a_rotation() {
+async fn a_cached_token_is_rejected_with_its_key_at_once_and_survives_a_rotation() {
     let world = World::new().await;
     let old = world.ring.active().kid().to_owned();
     world
@@ -88,9 +88,9 @@ async fn it_dies_with_its_key_at_once_and_survives_a_rotation() {
     assert_eq!(world.verdict().await, "no key of the ring has this kid");
 }
 
-/// What one engine has seen says nothing to another with other rules.
+/// The cache of one engine does not affect another with other rules.
 #[tokio::test]
-async fn it_is_good_for_the_engine_that_saw_it_alone() {
+async fn a_cached_token_is_accepted_only_by_the_engine_that_verified_it() {
     let world = World::new().await;
     let elsewhere = Jwt::<Claims>::builder(world.ring.clone())
         .issuer("https://issuer")
@@ -100,9 +100,9 @@ async fn it_is_good_for_the_engine_that_saw_it_alone() {
     assert_eq!(rejection.reason(), "the token is for another audience");
 }
 
-/// No change of a token that is remembered passes for it.
+/// A changed token never matches the cached one.
 #[tokio::test]
-async fn a_token_like_it_is_another_token() {
+async fn a_similar_token_is_not_the_cached_one() {
     let world = World::new().await;
     for at in 0..world.token.len() {
         let mut changed = world.token.clone().into_bytes();

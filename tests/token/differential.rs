@@ -1,5 +1,5 @@
-//! Proves that two independent implementations read what is minted here and the reverse, with the same
-//! keys, and that a valid token has no second spelling.
+//! Checks that two independent implementations read the tokens issued here and the reverse, with
+//! the same keys, and that a valid token has no second spelling.
 
 use std::time::Duration;
 
@@ -52,21 +52,21 @@ async fn issue(jwt: &Jwt<User>) -> String {
     jwt.issue(grant).await.unwrap().expose().clone()
 }
 
-/// What our token says, read by hand.
+/// The claims of our token, read without the crate.
 fn payload(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap();
     let payload = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).unwrap();
     serde_json::from_slice(&payload).unwrap()
 }
 
-/// One key in the forms that this crate and the other two take.
-struct Shared {
+/// One key in the forms that this crate and the other two accept.
+struct KeyForms {
     ours: Key,
     /// A secret, or a private key in PKCS#8 as this crate exports it.
     private: Vec<u8>,
 }
 
-impl Shared {
+impl KeyForms {
     fn new(algorithm: Algorithm) -> Self {
         let secret: Vec<u8> = (1..=64).map(|byte: u8| byte.wrapping_mul(37)).collect();
         let ours = match algorithm {
@@ -93,7 +93,7 @@ fn pem_key(algorithm: Algorithm) -> Key {
     Key::from_pem(algorithm, include_str!("../keys/rsa2048.pkcs8.pem")).unwrap()
 }
 
-/// The registered claims of a token by another implementation.
+/// Checks the registered claims of a token by another implementation.
 fn assert_ours(verified: &tower_jam::Verified<User>) {
     let identity = verified.identity().unwrap();
     assert_eq!(identity.subject().id(), "алиса");
@@ -105,7 +105,7 @@ fn peer_algorithm(algorithm: Algorithm) -> Option<peer::Algorithm> {
     algorithm.name().parse().ok()
 }
 
-fn peer_keys(algorithm: Algorithm, shared: &Shared) -> (peer::EncodingKey, peer::DecodingKey) {
+fn peer_keys(algorithm: Algorithm, shared: &KeyForms) -> (peer::EncodingKey, peer::DecodingKey) {
     let private = &shared.private;
     let sign = match algorithm.name().as_bytes() {
         [b'H', ..] => peer::EncodingKey::from_secret(private),
@@ -136,7 +136,7 @@ async fn jsonwebtoken_reads_our_tokens_and_we_read_its() {
         let Some(theirs) = peer_algorithm(*algorithm) else {
             continue;
         };
-        let shared = Shared::new(*algorithm);
+        let shared = KeyForms::new(*algorithm);
         let jwt = engine(shared.ours.clone());
         let (sign, verify) = peer_keys(*algorithm, &shared);
 
@@ -204,7 +204,8 @@ macro_rules! simple_pair {
     }};
 }
 
-/// As `simple_pair`, for keys that it reads no PEM of: the seed is the end of the document (RFC 9881 section 6).
+/// As `simple_pair`, for keys that it cannot read from PEM: the seed is the end of the document
+/// (RFC 9881 section 6).
 macro_rules! simple_seed {
     ($pair:ty, $shared:expr) => {{
         let body: String = $shared
@@ -240,7 +241,7 @@ type Verify = Box<dyn Fn(&str, Option<simple::VerificationOptions>) -> Theirs>;
 async fn jwt_simple_reads_our_tokens_and_we_read_its() {
     let mut ran = Vec::new();
     for algorithm in Algorithm::ALL {
-        let shared = Shared::new(*algorithm);
+        let shared = KeyForms::new(*algorithm);
         let (token, verify) = match algorithm {
             Algorithm::Hs256 => simple_secret!(simple::HS256Key, shared),
             Algorithm::Hs384 => simple_secret!(simple::HS384Key, shared),
@@ -285,7 +286,7 @@ async fn jwt_simple_reads_our_tokens_and_we_read_its() {
     assert_eq!(ran.len(), 16, "{ran:?}");
 }
 
-/// What `/.well-known/jwks.json` holds is enough for another party to verify with.
+/// The content of `/.well-known/jwks.json` is enough for another party to verify with.
 #[tokio::test]
 async fn a_published_key_set_is_what_jsonwebtoken_verifies_with() {
     let algorithms = Algorithm::ALL
@@ -312,14 +313,14 @@ async fn a_published_key_set_is_what_jsonwebtoken_verifies_with() {
         let verify = peer::DecodingKey::from_jwk(jwk).unwrap();
         let read = peer::decode::<User>(&token, &verify, &peer_validation(header.alg)).unwrap();
         assert_eq!(read.claims, user());
-        // We read it with what we published, too.
+        // We read it with the published keys, too.
         let reader: Jwt<User> = engine_of(KeyRing::from_jwks(&published).unwrap());
         assert_ours(&reader.verify(&token).await.unwrap());
     }
 }
 
-/// No other text means the same token: every position, changed, left out, doubled and added to. A list of
-/// refused tokens could be walked past otherwise.
+/// No other text is the same token: every position, changed, removed, doubled and inserted.
+/// Otherwise a deny list of token texts could be bypassed.
 #[tokio::test]
 async fn every_change_of_one_character_is_refused() {
     let mut count = 0;
@@ -335,7 +336,7 @@ async fn every_change_of_one_character_is_refused() {
         Algorithm::MlDsa65,
         Algorithm::MlDsa87,
     ] {
-        let shared = Shared::new(algorithm);
+        let shared = KeyForms::new(algorithm);
         let jwt = Jwt::<()>::builder(KeyRing::new(shared.ours))
             .issuer("i")
             .audience("a")
@@ -350,7 +351,7 @@ async fn every_change_of_one_character_is_refused() {
             .unwrap();
         let token = issued.expose();
         let all = changes(token);
-        // Of a long signature some places, and those at the end, where bits are unused.
+        // Some positions of a long signature, and those at its end, where bits are unused.
         let step = if token.len() > 3_000 { 199 } else { 1 };
         let (last, first) = (all.len() - 60, all.iter().step_by(step));
         for changed in first.chain(&all[last..]) {
@@ -370,7 +371,7 @@ fn changes(token: &str) -> Vec<String> {
     for (at, old) in token.char_indices() {
         let (before, after) = (&token[..at], &token[at + 1..]);
         let neighbours = ALPHABET.find(old).map(|index| {
-            // One bit apart: the unused ones are among them.
+            // One bit apart: the unused bits are among them.
             [1, 2, 4, 8, 16, 32].map(|bit| char::from(ALPHABET.as_bytes()[index ^ bit]))
         });
         let others = ['=', '.', '+', '/', '-', '_', 'A', ' ', '\n', '\0', '%', 'é'];

@@ -1,4 +1,4 @@
-//! Tokens that are signed and then encrypted: what comes back, what is refused, and what others make of them.
+//! Tokens that are signed and then encrypted: round trips, rejections, and interoperability.
 
 use std::convert::Infallible;
 
@@ -37,7 +37,7 @@ fn header(token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_sealed_opens_to_the_same_token() {
+async fn a_sealed_token_opens_to_the_same_token() {
     let jam = TestJam::<Claims>::new();
     for algorithm in ALL {
         let jwe = engine(&jam, JweKey::generate(algorithm).unwrap());
@@ -58,7 +58,7 @@ async fn what_is_sealed_opens_to_the_same_token() {
 }
 
 #[tokio::test]
-async fn what_is_inside_is_verified_as_any_token() {
+async fn the_inner_token_is_verified_like_any_other() {
     let jam = TestJam::<Claims>::new();
     let jwe = engine(&jam, JweKey::generate(JweAlgorithm::A256Kw).unwrap());
     let mut bad = vec![jam.expired_token(alice()).await];
@@ -69,7 +69,8 @@ async fn what_is_inside_is_verified_as_any_token() {
         let sealed = jwe.seal(token.expose()).unwrap();
         assert_eq!(jwe.verify(sealed.expose()).await.unwrap_err().status(), 401);
     }
-    // Anybody can encrypt to a public key, so claims alone say nothing, and neither does a second envelope.
+    // Anyone can encrypt to a public key, so claims alone prove nothing, and neither does a second
+    // envelope.
     let claims = jwe.seal(r#"{"sub":"alice","exp":99999999999}"#).unwrap();
     assert!(jwe.verify(claims.expose()).await.is_err());
     let signed = jam.token(alice()).await;
@@ -113,7 +114,7 @@ async fn a_change_of_any_part_is_refused() {
             jwe.open(&format!("{}.", sealed.expose())).is_err(),
             "six parts"
         );
-        // A tag that was cut is not compared in part.
+        // A truncated tag is not compared in part.
         let mut cut = parts.clone();
         cut[4].truncate(16);
         assert!(jwe.open(&cut.join(".")).is_err());
@@ -130,16 +131,18 @@ async fn a_token_for_another_key_or_another_algorithm_is_refused() {
             let foreign = JweKey::generate(other).unwrap().with_kid("same").unwrap();
             let sealed = engine(&jam, foreign).seal(signed.expose()).unwrap();
             let refused = engine(&jam, key).open(sealed.expose()).unwrap_err();
-            let expected = match own == other {
-                true => "the token does not decrypt",
-                false => "the token names another algorithm than its key",
+            let expected = if own == other {
+                "the token does not decrypt"
+            } else {
+                "the token names another algorithm than its key"
             };
             assert_eq!(refused.reason(), expected, "{own} {other}");
         }
     }
 }
 
-/// Seals `plain` with a header of the test's own, directly under the point of the engine's key.
+/// Seals `plain` with a header of the test's own, directly under the public half of the engine's
+/// key.
 fn forged(header: &str, key: &[u8; 32], plain: &[u8]) -> String {
     let header = BASE64.encode_to_string(header);
     let cipher = aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_256_GCM, key).unwrap());
@@ -155,7 +158,7 @@ fn forged(header: &str, key: &[u8; 32], plain: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn headers_that_mean_two_things_are_refused_unread() {
+async fn ambiguous_headers_are_rejected_unread() {
     let jam = TestJam::<Claims>::new();
     let key = JweKey::generate(JweAlgorithm::EcdhEs)
         .unwrap()
@@ -354,7 +357,7 @@ async fn a_key_on_x25519_comes_from_a_jwk() {
 }
 
 #[test]
-fn a_public_key_of_any_form_is_taken() {
+fn a_public_key_of_any_form_is_accepted() {
     let spki = include_str!("../keys/rsa2048.spki.pem");
     let pkcs1 = include_str!("../keys/rsa2048.pkcs1-public.pem");
     let [spki, pkcs1] = [spki, pkcs1].map(|pem| {
@@ -424,7 +427,7 @@ fn a_jwk_for_something_else_is_refused() {
 }
 
 #[test]
-fn the_operations_of_a_jwk_are_kept_to() {
+fn the_operations_of_a_jwk_are_enforced() {
     let decrypts = |jwk: &Value, operations: Value| {
         with(jwk, &json!({ "key_ops": operations }))
             .ok()
@@ -516,7 +519,7 @@ async fn keys_rotate_while_serving() {
 }
 
 #[tokio::test]
-async fn the_layer_takes_encrypted_tokens_and_no_others() {
+async fn the_layer_accepts_encrypted_tokens_and_no_others() {
     let jam = TestJam::<Claims>::new();
     let jwe = engine(&jam, JweKey::generate(JweAlgorithm::EcdhEs).unwrap());
     let ok =
@@ -540,13 +543,13 @@ async fn the_layer_takes_encrypted_tokens_and_no_others() {
     assert_eq!(status(signed.expose()).await, 401);
     assert!(
         jam.jwt().verify(sealed.expose()).await.is_err(),
-        "nor does the other way pass"
+        "the reverse is rejected too"
     );
     assert_eq!(jwe.source(), CredentialSource::bearer());
 }
 
 #[tokio::test]
-async fn what_is_too_long_is_not_made() {
+async fn a_token_that_is_too_long_is_not_issued() {
     let jam = TestJam::<Claims>::new();
     let jwe = engine(&jam, JweKey::generate(JweAlgorithm::A256Kw).unwrap());
     let error = jwe.seal(&"a".repeat(8_000)).unwrap_err();
@@ -557,7 +560,8 @@ async fn what_is_too_long_is_not_made() {
     assert!(jwe.open(&"a".repeat(9_000)).is_err());
 }
 
-/// A third on top of a signature of 4627 bytes is too much; the shorter ones have room.
+/// Encryption adds a third to a signature of 4627 bytes, which is too long; tokens with shorter
+/// ones fit.
 #[tokio::test]
 async fn tokens_of_ml_dsa_are_sealed_as_far_as_they_fit() {
     for (algorithm, fits) in [
@@ -586,9 +590,9 @@ async fn tokens_of_ml_dsa_are_sealed_as_far_as_they_fit() {
     }
 }
 
-/// jwt-simple has one way in common with this crate, and reads claims, not tokens, in it.
+/// jwt-simple has one algorithm in common with this crate, and encrypts claims, not tokens.
 #[tokio::test]
-async fn jwt_simple_reads_what_is_sealed_here_and_the_reverse() {
+async fn jwt_simple_reads_our_sealed_tokens_and_the_reverse() {
     let jam = TestJam::<Claims>::new();
     let bytes: Vec<u8> = (0..32).collect();
     let jwe = engine(&jam, JweKey::a256kw(&bytes).unwrap().with_kid("k").unwrap());

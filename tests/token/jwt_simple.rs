@@ -1,4 +1,4 @@
-//! Keys that came from jwt-simple or go there: what one signs, the other verifies.
+//! Keys imported from jwt-simple or exported to it: what one signs, the other verifies.
 
 use jwt_simple::{
     prelude as simple,
@@ -44,7 +44,8 @@ fn rsa(algorithm: Algorithm) -> Key {
     Key::from_pem(algorithm, include_str!("../keys/rsa2048.pkcs8.pem")).unwrap()
 }
 
-/// A key of ours to theirs and back, then one of theirs to ours and back, with both halves.
+/// Converts a key of ours to theirs and back, then one of theirs to ours and back, with both
+/// halves.
 macro_rules! both_ways {
     ($ours:expr, $pair:ident, $public:ident) => {{
         let ours: Key = $ours.with_kid("2026-01").unwrap();
@@ -106,7 +107,7 @@ macro_rules! secret {
 }
 
 #[tokio::test]
-async fn a_key_that_came_or_went_signs_and_verifies_as_before() {
+async fn an_imported_or_exported_key_signs_and_verifies_as_before() {
     let new = |algorithm| Key::generate(algorithm).unwrap();
     let ran = [
         secret!(Hs256, HS256Key),
@@ -157,8 +158,8 @@ fn a_secret_that_only_signs_stays_here() {
 }
 
 #[test]
-fn what_one_side_does_not_take_is_an_error_that_shows_nothing() {
-    // Its id is none that tokens can name here.
+fn a_key_that_one_side_does_not_accept_is_an_error_that_shows_nothing() {
+    // Its id is not one that tokens can name here.
     let theirs = simple::Ed25519KeyPair::generate().with_key_id("two words");
     assert_eq!(Key::try_from(&theirs).unwrap_err().setting(), "kid");
     // An exponent of 65539, which jwt-simple does not take.

@@ -1,4 +1,4 @@
-//! Tokens: what each format refuses, the lists that revoke, proofs of a key, and the keys of other
+//! Tokens: what each format rejects, the lists that revoke, proofs of a key, and the keys of other
 //! issuers.
 #![cfg(feature = "full")]
 #![allow(

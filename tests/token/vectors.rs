@@ -1,9 +1,9 @@
-//! Proves that the tokens of Wycheproof and of RFC 7515, 8037 and 9964 come out as published, through
-//! [`Jwt::verify`] and from the files, and that none is left out.
+//! Checks that the tokens of Wycheproof and of RFC 7515, 8037 and 9964 are accepted or rejected as
+//! published, through [`Jwt::verify`] and from the files, and that none is left out.
 //!
-//! Most payloads are no JSON, so a token whose signature is good is one that is refused for its claims
-//! and for nothing before. Keys on their own, thumbprints, and the group whose secret is all zeros, which
-//! is no key here, are tested beside the code that reads keys.
+//! Most payloads are not JSON, so a token with a valid signature is one that is rejected for its
+//! claims and for nothing before. Keys on their own, thumbprints, and the group whose secret is all
+//! zeros, which is no key here, are tested beside the code that reads keys.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -21,14 +21,14 @@ macro_rules! vectors {
     };
 }
 
-/// What became of a token.
+/// The result for a token.
 enum Outcome {
     NoKey,
     Refused(String),
     Verified,
 }
 
-/// An engine that asks for nothing but a good signature, until it comes to the claims.
+/// An engine that requires nothing but a valid signature, until it reads the claims.
 fn engine(ring: KeyRing, now: Timestamp) -> Jwt<Claims> {
     Jwt::builder(ring)
         .dangerous_any_issuer()
@@ -37,7 +37,7 @@ fn engine(ring: KeyRing, now: Timestamp) -> Jwt<Claims> {
         .dangerous_accept_untyped()
         .clock(Arc::new(ManualClock::at(now)))
         .build()
-        .expect("the settings are good")
+        .expect("the settings are valid")
 }
 
 async fn outcome(ring: &KeyRing, token: &str) -> Outcome {
@@ -49,12 +49,13 @@ async fn outcome(ring: &KeyRing, token: &str) -> Outcome {
     }
 }
 
-/// The keys of a group: the public half where there is one.
+/// The keys of a group: the public half if there is one.
 fn ring(group: &Value) -> Result<KeyRing, ConfigError> {
     let jwk = half(group);
-    match jwk["keys"].is_array() {
-        true => KeyRing::from_jwks(&jwk.to_string()),
-        false => Key::from_jwk(&jwk.to_string()).map(KeyRing::new),
+    if jwk["keys"].is_array() {
+        KeyRing::from_jwks(&jwk.to_string())
+    } else {
+        Key::from_jwk(&jwk.to_string()).map(KeyRing::new)
     }
 }
 
@@ -79,7 +80,7 @@ fn groups(file: &Value) -> impl Iterator<Item = (&Value, &Value)> {
     })
 }
 
-/// Runs the signatures of a file. What is labelled valid must verify and nothing else, apart from
+/// Runs the signatures of a file. Exactly those labelled valid must verify, except for
 /// `mislabelled`; every outcome is counted.
 async fn run(file: &Value, mislabelled: &[u64], expected: &[(&str, usize)]) {
     let mut counts = BTreeMap::new();
@@ -111,10 +112,11 @@ fn total(expected: &[(&str, usize)]) -> usize {
 }
 
 #[tokio::test]
-async fn wycheproof_signatures_come_out_as_labelled() {
+async fn wycheproof_signatures_verify_as_labelled() {
     let file = vectors!("wycheproof/json_web_signature_test.json");
-    // 346 and 350: a token of PS384 under a key for PS256. 347 and 351: `ES521` in the key, which does
-    // not exist. 357 to 359, 376 and 377: the group with a secret of zeros. 372 and 373: a `?` in base64url.
+    // 346 and 350: a token of PS384 under a key for PS256. 347 and 351: `ES521` in the key, which
+    // does not exist. 357 to 359, 376 and 377: the group with a secret of zeros. 372 and 373: a `?`
+    // in base64url.
     let mislabelled = [346, 347, 350, 351, 357, 358, 359, 372, 373, 376, 377];
     let expected = [
         ("no key", 27),
@@ -132,7 +134,7 @@ async fn wycheproof_signatures_come_out_as_labelled() {
 }
 
 #[tokio::test]
-async fn wycheproof_keys_come_out_as_labelled() {
+async fn wycheproof_keys_verify_as_labelled() {
     let file = vectors!("wycheproof/json_web_key_test.json");
     let expected = [
         ("verified", 5),
@@ -145,7 +147,7 @@ async fn wycheproof_keys_come_out_as_labelled() {
 }
 
 #[tokio::test]
-async fn wycheproof_crypto_comes_out_as_labelled() {
+async fn wycheproof_crypto_verifies_as_labelled() {
     let file = vectors!("wycheproof/json_web_crypto_test.json");
     let expected = [
         ("no key", 2),
@@ -163,7 +165,7 @@ async fn wycheproof_crypto_comes_out_as_labelled() {
     run(&file, &[], &expected).await;
 }
 
-/// The same key bytes as a key for signatures, or any where they make none.
+/// The same key bytes as a key for signatures, or any key if they cannot form one.
 fn relabelled(jwk: &Value) -> (bool, KeyRing) {
     let mut jwk = jwk.clone();
     let members = jwk.as_object_mut().expect("a JWK is an object");
@@ -249,10 +251,10 @@ async fn the_es512_example_of_rfc_7520_verifies() {
     assert_eq!(ran, 2);
 }
 
-/// The claims of RFC 7515 have an `exp` and no `sub`, which is what a token is refused for as long as it
-/// lives; with its payload changed, or a character of its signature, it is refused before that.
+/// The claims of RFC 7515 have an `exp` and no `sub`, which is the reason of the rejection while
+/// the token lives. With a changed payload or signature, it is rejected before that.
 #[tokio::test]
-async fn the_tokens_of_rfc_7515_and_rfc_8037_come_out_as_published() {
+async fn the_tokens_of_rfc_7515_and_rfc_8037_verify_as_published() {
     let file = vectors!("rfc/rfc7515_rfc8037_jws.json");
     let vectors = file["vectors"].as_array().expect("has vectors");
     let mut ran = BTreeMap::new();
@@ -316,9 +318,9 @@ async fn the_tokens_of_rfc_7515_and_rfc_8037_come_out_as_published() {
     );
 }
 
-/// They are a sentence and no claims, under a header without `typ`.
+/// Their payload is a sentence and no claims, under a header without `typ`.
 #[tokio::test]
-async fn the_tokens_of_rfc_9964_come_out_as_published() {
+async fn the_tokens_of_rfc_9964_verify_as_published() {
     let file = vectors!("rfc/rfc9964_jws.json");
     let vectors = file["vectors"].as_array().expect("has vectors");
     assert_eq!(vectors.len(), 3);

@@ -1,4 +1,4 @@
-//! A page in axum that needs a token.
+//! An axum page that requires a token.
 //!
 //! `cargo run -p example-axum-jwt`, then run the curl line that it prints.
 

@@ -1,4 +1,4 @@
-//! Runs the example as its reader does: two processes of one application, and one Redis.
+//! Runs the example as a reader does: two processes of one application, and one Redis.
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 #![cfg(unix)]
 
@@ -15,7 +15,7 @@ use support::{
     redis,
 };
 
-/// A process of the example, and the lines that it printed.
+/// A process of the example and the lines that it printed.
 struct Node {
     _process: Process,
     lines: Vec<String>,
@@ -55,7 +55,8 @@ fn run(folder: &Folder, line: &str) -> u16 {
     timed(folder, line).0
 }
 
-/// Returns the status, and the seconds by curl's own clock: on a busy machine, a shell starts slowly.
+/// Returns the status, and the seconds measured by curl: on a busy machine, the shell itself starts
+/// slowly.
 fn timed(folder: &Folder, line: &str) -> (u16, f64) {
     let output = Command::new("sh")
         .args(["-c", &format!("{line} -s -w ' %{{time_total}}'")])
@@ -86,7 +87,7 @@ fn a_logout_on_one_process_is_a_logout_on_the_other() {
         assert_eq!(run(&folder, &me), 200);
         assert_eq!(run(&folder, &on_two(&me)), 200);
     }
-    // The first process has the session in memory. The logout invalidates it.
+    // The first process has cached the session. The logout invalidates it.
     assert_eq!(run(&folder, &on_two(&logout)), 204);
     assert_eq!(run(&folder, &me), 401);
     assert_eq!(run(&folder, &on_two(&me)), 401);
@@ -117,14 +118,20 @@ fn an_outage_of_redis_is_503_and_the_session_survives_it() {
         assert_eq!(status, 200);
         assert!(
             began.elapsed() < Duration::from_secs(2),
-            "the cache outlives its bound"
+            "the cache outlives its limit"
         );
     }
     // Routes without authentication are not affected.
     let open = format!("curl -i http://{}/healthz", node.address());
-    let asked = [(); 3].map(|()| timed(&folder, &open));
-    assert!(asked.iter().all(|(status, _)| *status == 200), "{asked:?}");
-    assert!(asked.iter().any(|(_, seconds)| *seconds < 0.5), "{asked:?}");
+    let responses = [(); 3].map(|()| timed(&folder, &open));
+    assert!(
+        responses.iter().all(|(status, _)| *status == 200),
+        "{responses:?}"
+    );
+    assert!(
+        responses.iter().any(|(_, seconds)| *seconds < 0.5),
+        "{responses:?}"
+    );
     server.signal("CONT");
     let began = Instant::now();
     while run(&folder, &me) != 200 {

@@ -1,4 +1,4 @@
-//! A tonic server with a login and a method that needs one, and a client that calls both.
+//! A tonic server with a login and a protected method, and a client that calls both.
 //!
 //! `cargo run -p example-grpc`. The module `wire` is like the code that `tonic-build` generates for
 //! two services of one method each. It is written out so that the example needs no protocol
@@ -31,7 +31,7 @@ struct Login(Accounts<Claims>);
 
 impl wire::Method for Login {
     const PATH: &'static str = "/demo.Login/Login";
-    type Asked = wire::Credentials;
+    type Input = wire::Credentials;
     type Answer = wire::Tokens;
 
     async fn call(
@@ -42,14 +42,14 @@ impl wire::Method for Login {
         let peer: Option<SocketAddr> = peer.and_then(TcpConnectInfo::remote_addr);
         let peer = peer.ok_or_else(|| Status::internal("the address of the caller is unknown"))?;
         let origin = Origin::new(peer.ip());
-        let asked = request.into_inner();
-        let asked = Credentials {
-            name: asked.name,
-            password: Secret::new(asked.password),
+        let credentials = request.into_inner();
+        let credentials = Credentials {
+            name: credentials.name,
+            password: Secret::new(credentials.password),
         };
         let pair = self
             .0
-            .login(&asked, &origin, NewDevice::default())
+            .login(&credentials, &origin, NewDevice::default())
             .await
             .map_err(login_status)?;
         Ok(Response::new(wire::Tokens {
@@ -74,7 +74,7 @@ struct Greeter;
 
 impl wire::Method for Greeter {
     const PATH: &'static str = "/demo.Greeter/Greet";
-    type Asked = wire::Empty;
+    type Input = wire::Empty;
     type Answer = wire::Greeting;
 
     async fn call(
@@ -143,11 +143,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ("bob", "correct horse"),
         ("alice", "correct horse"),
     ] {
-        let asked = wire::Credentials {
+        let credentials = wire::Credentials {
             name: name.to_owned(),
             password: password.to_owned(),
         };
-        let tokens: wire::Tokens = match client.call::<Login>(Request::new(asked)).await {
+        let tokens: wire::Tokens = match client.call::<Login>(Request::new(credentials)).await {
             Ok(tokens) => tokens.into_inner(),
             Err(status) => {
                 println!(
@@ -221,12 +221,12 @@ mod wire {
 
     pub trait Method: Send + Sync + 'static {
         const PATH: &'static str;
-        type Asked: prost::Message + Default + 'static;
+        type Input: prost::Message + Default + 'static;
         type Answer: prost::Message + Default + 'static;
 
         fn call(
             &self,
-            request: Request<Self::Asked>,
+            request: Request<Self::Input>,
         ) -> impl Future<Output = Result<Response<Self::Answer>, Status>> + Send;
     }
 
@@ -246,11 +246,11 @@ mod wire {
 
     type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-    impl<M: Method> UnaryService<M::Asked> for Served<M> {
+    impl<M: Method> UnaryService<M::Input> for Served<M> {
         type Response = M::Answer;
         type Future = BoxFuture<Result<Response<M::Answer>, Status>>;
 
-        fn call(&mut self, request: Request<M::Asked>) -> Self::Future {
+        fn call(&mut self, request: Request<M::Input>) -> Self::Future {
             let method = Arc::clone(&self.0);
             Box::pin(async move { method.call(request).await })
         }
@@ -268,7 +268,7 @@ mod wire {
         fn call(&mut self, request: http::Request<axum::body::Body>) -> Self::Future {
             let served = self.clone();
             Box::pin(async move {
-                let codec = ProstCodec::<M::Answer, M::Asked>::default();
+                let codec = ProstCodec::<M::Answer, M::Input>::default();
                 Ok(ServerGrpc::new(codec).unary(served, request).await)
             })
         }
@@ -284,11 +284,11 @@ mod wire {
 
         pub async fn call<M: Method>(
             &mut self,
-            request: Request<M::Asked>,
+            request: Request<M::Input>,
         ) -> Result<Response<M::Answer>, Status> {
             let ready = self.0.ready().await;
             ready.map_err(|error| Status::unavailable(error.to_string()))?;
-            let codec = ProstCodec::<M::Asked, M::Answer>::default();
+            let codec = ProstCodec::<M::Input, M::Answer>::default();
             self.0
                 .unary(request, PathAndQuery::from_static(M::PATH), codec)
                 .await

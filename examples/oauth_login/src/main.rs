@@ -58,7 +58,7 @@ impl People {
 }
 
 impl Users<Claims> for People {
-    /// Finds nobody by name, since no user has a password.
+    /// Finds no user by name, since no user has a password.
     fn find<'a>(&'a self, _: &'a str) -> StoreFuture<'a, Option<User<Claims>>> {
         Box::pin(async { Ok(None) })
     }
@@ -138,7 +138,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(axum::serve(listener, app).await?)
 }
 
-/// Starts a provider in this process and discovers it by its address like any other.
+/// Starts a provider in this process and discovers it by its address, like any other.
 async fn own_provider() -> Result<Provider, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);

@@ -1,5 +1,5 @@
-//! A small OpenID provider, so that the example runs without an account elsewhere. It believes
-//! every visitor who claims to be Ada.
+//! A small OpenID provider, so that the example runs without an account elsewhere. It accepts every
+//! visitor who claims to be Ada.
 
 use std::{
     collections::HashMap,
@@ -69,28 +69,29 @@ async fn ask(uri: Uri) -> Html<String> {
     ))
 }
 
-async fn yes(State(provider): State<Provider>, Query(asked): Query<Parameters>) -> Response {
-    let (Some(to), Some(state)) = (asked.get("redirect_uri"), asked.get("state")) else {
+async fn yes(State(provider): State<Provider>, Query(parameters): Query<Parameters>) -> Response {
+    let (Some(to), Some(state)) = (parameters.get("redirect_uri"), parameters.get("state")) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
     let code = URL_SAFE_NO_PAD.encode_to_string(rand::random::<[u8; 16]>());
     let to = format!("{to}?code={code}&state={state}&iss={}", provider.url);
-    provider.codes.lock().unwrap().insert(code, asked);
+    provider.codes.lock().unwrap().insert(code, parameters);
     Redirect::to(&to).into_response()
 }
 
 async fn token(State(provider): State<Provider>, Form(form): Form<Parameters>) -> Response {
     let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-    let asked = provider.codes.lock().unwrap().remove(field("code"));
+    let parameters = provider.codes.lock().unwrap().remove(field("code"));
     let challenge = digest(&SHA256, field("code_verifier").as_bytes());
     let challenge = URL_SAFE_NO_PAD.encode_to_string(challenge);
-    let asked = asked.filter(|asked| asked.get("code_challenge") == Some(&challenge));
-    let Some(asked) = asked else {
+    let parameters =
+        parameters.filter(|parameters| parameters.get("code_challenge") == Some(&challenge));
+    let Some(parameters) = parameters else {
         let refused = Json(json!({ "error": "invalid_grant" }));
         return (StatusCode::BAD_REQUEST, refused).into_response();
     };
     let claims = Claims::new()
-        .with("nonce", asked.get("nonce"))
+        .with("nonce", parameters.get("nonce"))
         .and_then(|claims| claims.with("name", "Ada Lovelace"))
         .expect("strings serialize");
     let id_token = provider.tokens.issue(Grant::new("ada", claims)).await;

@@ -1,4 +1,4 @@
-//! Runs the example as its reader does: a login with the provider in its process.
+//! Runs the example as a reader does: a login with the provider in its process.
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 #![cfg(unix)]
 
@@ -39,9 +39,9 @@ async fn a_reader_logs_in_with_the_examples_own_provider() {
     let browser = Browser::new();
     let page = browser.get(&url).await.text().await.unwrap();
     assert!(page.contains("Log in"), "{page}");
-    let asked = browser.visit(&format!("{url}oauth/login")).await;
-    let provider = asked.url().clone();
-    let page = asked.text().await.unwrap();
+    let login_page = browser.visit(&format!("{url}oauth/login")).await;
+    let provider = login_page.url().clone();
+    let page = login_page.text().await.unwrap();
     let yes = page.split('"').nth(1).unwrap().replace("&amp;", "&");
     let page = browser.visit(provider.join(&yes).unwrap().as_str()).await;
     assert_eq!(*page.url(), Url::parse(&url).unwrap());

@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         // The claims in which the provider states roles, here those of Keycloak.
         .claim_map(ClaimMap::keycloak(&audience));
     if issuer.starts_with("http://") {
-        // A provider on this machine, for development.
+        // A provider on this machine, for development only.
         start = start.dangerous_http_on_loopback();
     }
     let layer = start.await?; // loads the keys before the first request

@@ -1,4 +1,4 @@
-//! Runs the example as its reader does, with a provider in the test's process.
+//! Runs the example as a reader does, with a provider in the test's process.
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
 mod support;
@@ -94,6 +94,9 @@ async fn the_example_does_not_start_without_keys() {
     let output = spawn_blocking(move || command.stderr(Stdio::piped()).output());
     let output = output.await.unwrap().unwrap();
     assert!(!output.status.success());
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("its metadata could not be fetched"), "{said}");
+    let output_text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output_text.contains("its metadata could not be fetched"),
+        "{output_text}"
+    );
 }

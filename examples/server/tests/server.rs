@@ -1,4 +1,5 @@
-//! Runs the example server as a new user does: the binary, its printed lines, and its HTTP contract.
+//! Runs the example server as a new user does: the binary, its printed lines, and its HTTP
+//! contract.
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
 use std::{
@@ -28,7 +29,7 @@ use tower_jam::{
     otp::{OtpSecret, Totp},
 };
 
-/// A directory of one test, removed at its end.
+/// The directory of a test, removed when it is dropped.
 struct Dir(PathBuf);
 
 impl Dir {
@@ -49,10 +50,10 @@ impl Drop for Dir {
     }
 }
 
-/// The example's process. It is killed when the test is over, however that comes.
+/// The process of the example. It is killed when it is dropped.
 struct Process {
     child: Child,
-    /// All that came before the output was closed, on stdout and stderr.
+    /// Everything that was written before the output was closed, on stdout and stderr.
     rest: [Receiver<String>; 2],
 }
 
@@ -75,7 +76,7 @@ impl Process {
         (process, stdout)
     }
 
-    /// Waits for the end, and returns what was written meanwhile.
+    /// Waits until the process exits, and returns what it wrote meanwhile.
     fn ended(&mut self) -> (ExitStatus, String, String) {
         let patience = Duration::from_secs(20);
         let [stdout, stderr] = &self.rest;
@@ -229,7 +230,7 @@ impl Answer {
         assert_eq!(problem["type"], "about:blank");
     }
 
-    /// `name=value` of the session's cookie, which is set once.
+    /// Returns `name=value` of the session's cookie, which is set exactly once.
     fn cookie(&self) -> String {
         let lines = self.headers.get_all("set-cookie").iter();
         let mut lines = lines.map(|line| line.to_str().unwrap());
@@ -252,7 +253,7 @@ fn credentials(name: &str) -> Value {
 const PASSWORD: &str = "correct horse, battery";
 
 #[tokio::test]
-async fn registration_says_what_it_takes() {
+async fn registration_reports_what_it_requires() {
     let data = Dir::new();
     let server = Server::start(&data);
     let answer = server.post("/register", &[], &credentials("alice")).await;
@@ -336,7 +337,7 @@ async fn registration_says_what_it_takes() {
 }
 
 #[tokio::test]
-async fn a_login_gives_a_token_that_opens_what_its_owner_may_see() {
+async fn a_login_returns_a_token_for_the_pages_of_its_user() {
     let data = Dir::new();
     let server = Server::start(&data);
     server.register("alice").await;
@@ -420,7 +421,7 @@ async fn a_login_gives_a_token_that_opens_what_its_owner_may_see() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_and_an_unknown_name_are_one_answer() {
+async fn a_wrong_password_and_an_unknown_name_have_the_same_response() {
     let data = Dir::new();
     let server = Server::start(&data);
     server.register("alice").await;
@@ -449,7 +450,7 @@ async fn a_wrong_password_and_an_unknown_name_are_one_answer() {
 }
 
 #[tokio::test]
-async fn a_session_lives_from_login_to_logout_and_a_stale_cookie_keeps_nobody_out() {
+async fn a_session_lasts_from_login_to_logout_and_a_stale_cookie_locks_no_user_out() {
     let data = Dir::new();
     let server = Server::start(&data);
     server.register("alice").await;
@@ -471,13 +472,13 @@ async fn a_session_lives_from_login_to_logout_and_a_stale_cookie_keeps_nobody_ou
     );
     assert_eq!(me.header("set-cookie"), None);
 
-    // A session is no token and a token is no session.
+    // A session is not accepted as a token, and a token is not accepted as a session.
     let (_, value) = cookie.split_once('=').unwrap();
     let as_bearer = format!("Bearer {value}");
     let answer = server.get("/me", &[("authorization", &as_bearer)]).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
 
-    // The same browser logs in again: the old id is dead.
+    // The same browser logs in again: the old id is invalid.
     let answer = server
         .post(
             "/session/login",
@@ -498,7 +499,11 @@ async fn a_session_lives_from_login_to_logout_and_a_stale_cookie_keeps_nobody_ou
     for (method, path) in [("GET", "/session/me"), ("POST", "/session/logout")] {
         let answer = server.send(method, path, &[("cookie", &second)], "").await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
-        assert_eq!(answer.header("set-cookie"), None, "only a logout clears");
+        assert_eq!(
+            answer.header("set-cookie"),
+            None,
+            "only a logout clears the cookie"
+        );
     }
     for stale in [&*second, "__Host-sid=garbage", "__Host-sid="] {
         let answer = server
@@ -516,9 +521,9 @@ async fn a_session_lives_from_login_to_logout_and_a_stale_cookie_keeps_nobody_ou
     }
 }
 
-/// Enrolling, the second step of a login, and the page that asks for a code, as a client meets them.
+/// Enrolment, the second step of a login, and the page that requires a code, as a client sees them.
 #[tokio::test]
-async fn the_vault_opens_with_a_code_and_a_login_takes_two_steps() {
+async fn the_vault_requires_a_code_and_a_login_takes_two_steps() {
     let data = Dir::new();
     let server = Server::start(&data);
     let bearer = server.bearer("alice").await;
@@ -535,8 +540,8 @@ async fn the_vault_opens_with_a_code_and_a_login_takes_two_steps() {
     let begun = server.post("/otp/enroll", &authorized, &json!({})).await;
     assert_eq!(begun.status, 200, "{}", begun.text);
     let secret = OtpSecret::from_base32(begun.json()["secret"].as_str().unwrap()).unwrap();
-    // The codes of three periods are good at a time, and each is good once. Of this period and the next: one that was
-    // made a moment ago is good when the period ends meanwhile.
+    // The codes of three periods are accepted at any time, each of them once. These are of this
+    // period and the next one: a code computed now is still valid if the period ends meanwhile.
     let code = |offset: u64| {
         let now = SystemClock.now().as_secs() + 30 * offset;
         Totp::new()
@@ -565,11 +570,12 @@ async fn the_vault_opens_with_a_code_and_a_login_takes_two_steps() {
         ("/login", "tokens", 200),
         ("/session/login", "session", 204),
     ] {
-        let asked = server.post(path, &[], &credentials("alice")).await;
-        assert_eq!(asked.status, 401, "{}", asked.text);
-        assert_eq!(asked.json()["error"], "otp_required");
+        let first_step = server.post(path, &[], &credentials("alice")).await;
+        assert_eq!(first_step.status, 401, "{}", first_step.text);
+        assert_eq!(first_step.json()["error"], "otp_required");
         let code = &recovery[usize::from(mode == "session")];
-        let step = json!({ "challenge": asked.json()["challenge"], "code": code, "mode": mode });
+        let step =
+            json!({ "challenge": first_step.json()["challenge"], "code": code, "mode": mode });
         let answer = server.post("/login/otp", &[], &step).await;
         assert_eq!(answer.status, status, "{}", answer.text);
         let again = server.post("/login/otp", &[], &step).await;
@@ -578,7 +584,7 @@ async fn the_vault_opens_with_a_code_and_a_login_takes_two_steps() {
 }
 
 #[tokio::test]
-async fn another_site_may_neither_log_in_nor_out() {
+async fn a_cross_site_request_can_neither_log_in_nor_out() {
     let data = Dir::new();
     let server = Server::start(&data);
     server.register("alice").await;
@@ -618,7 +624,7 @@ async fn another_site_may_neither_log_in_nor_out() {
 }
 
 #[tokio::test]
-async fn anybody_can_verify_a_token_with_the_published_keys() {
+async fn anyone_can_verify_a_token_with_the_published_keys() {
     let data = Dir::new();
     let server = Server::start(&data);
     let bearer = server.bearer("alice").await;
@@ -644,7 +650,7 @@ async fn anybody_can_verify_a_token_with_the_published_keys() {
 }
 
 #[tokio::test]
-async fn paths_and_methods_that_are_not_there_are_404_and_405() {
+async fn unknown_paths_are_404_and_unknown_methods_are_405() {
     let data = Dir::new();
     let server = Server::start(&data);
     let answer = server.get("/healthz", &[]).await;
@@ -683,7 +689,7 @@ async fn paths_and_methods_that_are_not_there_are_404_and_405() {
 }
 
 #[tokio::test]
-async fn of_too_many_logins_at_once_some_are_told_to_come_back() {
+async fn too_many_logins_at_once_are_throttled() {
     let data = Dir::new();
     let server = Server::start(&data);
     let body = credentials("nobody");
@@ -691,7 +697,7 @@ async fn of_too_many_logins_at_once_some_are_told_to_come_back() {
     let all: Vec<_> = (0..60)
         .map(|_| Box::pin(client.post("/login", &[], &body)))
         .collect();
-    let mut looked_at = 0;
+    let mut evaluated = 0;
     for answer in join_all(all).await {
         match answer.status {
             StatusCode::TOO_MANY_REQUESTS => {
@@ -700,23 +706,23 @@ async fn of_too_many_logins_at_once_some_are_told_to_come_back() {
             }
             status => {
                 assert_eq!(status, StatusCode::UNAUTHORIZED);
-                looked_at += 1;
+                evaluated += 1;
             }
         }
         answer.is_problem();
     }
-    assert!((1..=10).contains(&looked_at), "{looked_at}");
+    assert!((1..=10).contains(&evaluated), "{evaluated}");
     let other = server
         .post("/login", &[], &credentials("somebody else"))
         .await;
     assert_eq!(
         other.status,
         StatusCode::UNAUTHORIZED,
-        "the account's budget is its own"
+        "the account has a budget of its own"
     );
 }
 
-/// Polls all of them until each is done.
+/// Polls all of the futures until each is ready.
 async fn join_all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
     let mut answers = Vec::new();
     std::future::poll_fn(|cx| {
@@ -727,9 +733,10 @@ async fn join_all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
             }
             std::task::Poll::Pending => true,
         });
-        match futures.is_empty() {
-            true => std::task::Poll::Ready(()),
-            false => std::task::Poll::Pending,
+        if futures.is_empty() {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
         }
     })
     .await;
@@ -737,7 +744,7 @@ async fn join_all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
 }
 
 #[tokio::test]
-async fn it_stops_when_told_and_its_keys_survive() {
+async fn it_stops_on_a_signal_and_its_keys_survive() {
     let data = Dir::new();
     let mut server = Server::start(&data);
     let bearer = server.bearer("alice").await;
@@ -756,14 +763,15 @@ async fn it_stops_when_told_and_its_keys_survive() {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 
-    // The client keeps its connection open, a second one has not said a word, a third one only half of it.
+    // The client keeps its connection open, a second client has sent nothing, and a third only half
+    // of a request.
     let _silent = TcpStream::connect(server.address).unwrap();
     let mut slow = TcpStream::connect(server.address).unwrap();
     slow.write_all(b"GET /me HTTP/1.1\r\nhost:").unwrap();
     assert_eq!(
         raw(server.address, HEALTH, Then::Listen),
         [200],
-        "they are all accepted"
+        "all connections are accepted"
     );
     server.process.terminate();
     let (status, _, errors) = server.process.ended();
@@ -786,7 +794,7 @@ async fn it_stops_when_told_and_its_keys_survive() {
         (StatusCode::OK, &json!("alice"))
     );
 
-    // Other keys, another server.
+    // A server with other keys.
     let elsewhere = Dir::new();
     let other = Server::start(&elsewhere);
     let me = other.get("/me", &[("authorization", &bearer)]).await;
@@ -794,7 +802,7 @@ async fn it_stops_when_told_and_its_keys_survive() {
 }
 
 #[test]
-fn a_start_that_cannot_be_says_why_and_fails() {
+fn a_start_that_fails_says_why() {
     let data = Dir::new();
     let directory = data.0.to_str().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -881,7 +889,7 @@ fn the_printed_lines_do_what_they_promise() {
             "{line}"
         );
     }
-    // One shell, as somebody who copies one line after the other.
+    // One shell, as a reader copies one line after the other.
     let script = format!("{register}\necho\n{login}\n{me}\necho\n{admin}\n");
     let output = Command::new("sh").arg("-c").arg(&script).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -903,12 +911,13 @@ fn the_printed_lines_do_what_they_promise() {
     assert!(admin.contains(r#"error="insufficient_scope""#), "{admin}");
 }
 
-/// Sends `bytes` as they are and returns the statuses of what comes back, none if the server hangs up.
+/// Sends `bytes` unchanged and returns the statuses of the responses, none if the server closes the
+/// connection.
 fn raw(address: SocketAddr, bytes: &[u8], then: Then) -> Vec<u16> {
     let mut stream = TcpStream::connect(address).unwrap();
     let patience = Some(Duration::from_secs(20));
     stream.set_read_timeout(patience).unwrap();
-    // It may have heard enough before it has heard all.
+    // The server may respond before it has read everything.
     stream.write_all(bytes).ok();
     if then == Then::HangUp {
         stream.shutdown(Shutdown::Write).ok();
@@ -935,19 +944,19 @@ const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\
 #[derive(Clone, Copy, PartialEq)]
 enum Then {
     Listen,
-    /// The request is not whole, and nothing more comes.
+    /// The request is incomplete, and nothing more is sent.
     HangUp,
 }
 
 #[test]
-fn no_form_of_a_request_makes_it_blame_itself_or_fall() {
+fn no_malformed_request_causes_a_5xx_or_a_crash() {
     let data = Dir::new();
     let mut server = Server::start(&data);
     let long = "a".repeat(9 * 1024);
     let huge = "a".repeat(700 * 1024);
     let many = "x-a: b\r\n".repeat(200);
     let cookies = "cookie: __Host-sid=a\r\n".repeat(50);
-    // Headers of `GET /me`, unless the form is a whole request.
+    // Headers of `GET /me`, unless the item is a whole request.
     let headers: Vec<Vec<u8>> = [
         "authorization: Bearer\r\n",
         "authorization: Bearer \r\n",

@@ -1,4 +1,5 @@
-//! A page that needs a login, and a payment that needs a code given less than five minutes ago.
+//! A page that requires a login, and a payment that requires a code given less than five minutes
+//! ago.
 //!
 //! `cargo run -p example-step-up`, scan the QR code with an authenticator, then run the curl lines
 //! that it prints.

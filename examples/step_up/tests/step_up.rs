@@ -1,4 +1,4 @@
-//! Runs the example as its reader does: the lines that it prints, one after the other.
+//! Runs the example as a reader does: the lines that it prints, one after the other.
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 #![cfg(unix)]
 
@@ -17,7 +17,7 @@ use tower_jam::{
 };
 
 #[test]
-fn a_payment_takes_a_code_that_a_page_does_not() {
+fn a_payment_requires_a_code_and_a_page_does_not() {
     let folder = Folder::new("step-up");
     let log = folder.path().join("log");
     let binary = env!("CARGO_BIN_EXE_example-step-up");
@@ -50,7 +50,7 @@ fn a_payment_takes_a_code_that_a_page_does_not() {
         (status, answer)
     };
     let now = SystemClock.now();
-    // The next code is within the window already, so the test does not have to wait for it.
+    // The next code is already within the window, so the test does not have to wait for it.
     let next = now.after(Duration::from_secs(30));
     for (line, at, status, part) in [
         (curls[0], now, "204", "set-cookie"),

@@ -1,4 +1,4 @@
-//! How an application tests itself with `tower_jam::testing`: its own router and real engines,
+//! How an application tests itself with `tower_jam::testing`: its own router and the real engines,
 //! without a server and without sleeping.
 //!
 //! `cargo test -p example-testing`
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_and_a_session_open_the_same_page() {
+    async fn a_token_and_a_session_are_accepted_by_the_same_page() {
         let (jam, app) = world();
         assert_eq!(status(&app, jam.bearer(alice()).await, "/name").await, 200);
         assert_eq!(
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_old_token_and_those_of_others_are_refused() {
+    async fn an_expired_token_and_those_of_other_issuers_are_rejected() {
         let (jam, app) = world();
         let mut bad = vec![jam.expired_token(alice()).await];
         for foreign in [Foreign::Key, Foreign::Audience, Foreign::Issuer] {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_ends_when_it_lies_idle_for_half_an_hour() {
+    async fn a_session_expires_after_half_an_hour_without_use() {
         let (jam, app) = world();
         let request = jam.in_session(alice()).await;
         let cookie = request.headers_ref().unwrap()[header::COOKIE].clone();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_is_away_logs_nobody_out() {
+    async fn an_unavailable_store_logs_no_user_out() {
         let (jam, app) = world();
         let request = jam.in_session(alice()).await;
         let cookie = request.headers_ref().unwrap()[header::COOKIE].clone();

@@ -50,8 +50,8 @@ struct UserRecord<U> {
 }
 
 impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
-    /// Creates a handle for the users of the issuer in the store of `env`, sealed with keys from its
-    /// master secret.
+    /// Creates a handle for the users of the issuer in the store of `env`, sealed with keys from
+    /// its master secret.
     #[must_use]
     pub fn new(env: &Env) -> Self {
         Self {

@@ -69,8 +69,8 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> JamBuilder<U> {
         }
     }
 
-    /// Builds without opening anything: the store is in memory in place of the table `store`, and no
-    /// identity provider is asked for its addresses. It is for tools that check a configuration.
+    /// Builds without opening anything: the store is in memory in place of the table `store`, and
+    /// no identity provider is asked for its addresses. It is for tools that check a configuration.
     pub fn offline(mut self) -> Self {
         self.is_offline = true;
         self

@@ -22,7 +22,10 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
-//! use tower_jam::{Clock, StoreError, SystemClock, store::{StoreKey, MemoryStore, Store, When, Write}};
+//! use tower_jam::{
+//!     Clock, StoreError, SystemClock,
+//!     store::{MemoryStore, Store, StoreKey, When, Write},
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), StoreError> {

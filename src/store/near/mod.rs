@@ -1,11 +1,11 @@
 //! A near-cache in this process's memory, which other nodes invalidate when they change an entry.
 //!
 //! A [`NearCache`] wraps a store that many nodes share. It is a [`Store`] itself, so engines use it
-//! like any other. Only a cached read, [`read_cached`](Store::read_cached), is answered from memory; every
-//! other method goes to the store. The rules, each with a test:
+//! like any other. Only a cached read, [`read_cached`](Store::read_cached), is answered from
+//! memory; every other method goes to the store. The rules, each with a test:
 //!
-//! * **Only keys with invalidations.** Only [cached](StoreKey::is_cached) keys are held, absent entries
-//!   included, because only their changes send invalidations.
+//! * **Only keys with invalidations.** Only [cached](StoreKey::is_cached) keys are held, absent
+//!   entries included, because only their changes send invalidations.
 //! * **A fill that races with a change is discarded.** If an invalidation arrives while an entry is
 //!   being read, in either order, the answer goes to the caller but not into the cache.
 //! * **A cached answer may admit; a refusal is confirmed.** A cached answer is marked as such. An
@@ -35,12 +35,13 @@
 //! ```no_run
 //! # #[cfg(feature = "store-redis")] {
 //! use std::sync::Arc;
-//! use tower_jam::{MasterSecret, Sessions, store::{NearCache, RedisStore}};
+//! use tower_jam::{Env, MasterSecret, Sessions, store::{NearCache, RedisStore}};
 //!
 //! # async fn run(secret: MasterSecret) -> Result<(), Box<dyn std::error::Error>> {
 //! let redis = Arc::new(RedisStore::connect("redis://127.0.0.1:6379").await?);
 //! let store = Arc::new(NearCache::new(redis)?);
-//! let sessions = Sessions::<String>::builder(&tower_jam::Env::new("self", store, &secret)).build()?;
+//! let env = Env::new("self", store, &secret);
+//! let sessions = Sessions::<String>::builder(&env).build()?;
 //! # Ok(())
 //! # }
 //! # }
@@ -68,7 +69,8 @@ use crate::{
 /// A store that sends an invalidation for each change in it, no matter which node makes the change.
 pub trait WatchChanges: Store {
     /// Connects for invalidations, and from then on reports to `news` every change of a key that
-    /// [needs them](StoreKey::needs_invalidation), except changes by [quiet](Write::without_invalidation) writes.
+    /// [needs them](StoreKey::needs_invalidation), except changes by
+    /// [quiet](Write::without_invalidation) writes.
     ///
     /// It must not wait longer than a command may take. If it fails, the cache tries again later
     /// and meanwhile reads from the store.

@@ -9,12 +9,12 @@
 //!   continues until the time limit, the operation is [`StoreError::Contended`].
 //! * **Time comes from the program.** Every statement carries the time of the store's [`Clock`];
 //!   the server's own time is never used. Keep the clocks of all nodes synchronised.
-//! * **An operation ends within the [time limit](PostgresStoreBuilder::command_timeout)**, 1 second by
-//!   default, regardless of the server and the network. If it gets no connection in that time, or
-//!   an error after which the server rolled the statement back, it is [`StoreError::Unavailable`]:
-//!   nothing was done. If the connection breaks or the time runs out after a write was sent, it is
-//!   [`StoreError::Unknown`]. A full disk is [`StoreError::Full`], and a row that this crate did
-//!   not write is [`StoreError::Corrupt`].
+//! * **An operation ends within the [time limit](PostgresStoreBuilder::command_timeout)**, 1 second
+//!   by default, regardless of the server and the network. If it gets no connection in that time,
+//!   or an error after which the server rolled the statement back, it is
+//!   [`StoreError::Unavailable`]: nothing was done. If the connection breaks or the time runs out
+//!   after a write was sent, it is [`StoreError::Unknown`]. A full disk is [`StoreError::Full`],
+//!   and a row that this crate did not write is [`StoreError::Corrupt`].
 //! * **It recovers by itself.** Broken connections are replaced. A connection whose caller went
 //!   away is reused only after the rest of its answer was read. While the server is down, an
 //!   operation tries to reach it until its time limit.

@@ -50,12 +50,12 @@
 //! * **Durability is the server's.** A machine that crashes may lose writes that Redis
 //!   acknowledged: the last second with `appendonly yes`, without it everything since the last
 //!   snapshot. Writes that revoke (`take`, `remove_group` and changes of sessions, accounts and
-//!   token lists that are not [quiet](Write::without_invalidation)) wait on a separate connection until a
-//!   replica has them, for at most 100 ms in addition to the time-out. This applies to a Cluster,
-//!   to Sentinel, and to a single server that had replicas at the start. If no replica confirms the
-//!   write, the operation still succeeds, a warning is logged, and no write waits for the next five
-//!   seconds. So a failover may lose a login, a touch or a count. It loses a revocation only if no
-//!   replica kept up at that moment, or if a different replica takes over.
+//!   token lists that are not [quiet](Write::without_invalidation)) wait on a separate connection
+//!   until a replica has them, for at most 100 ms in addition to the time-out. This applies to a
+//!   Cluster, to Sentinel, and to a single server that had replicas at the start. If no replica
+//!   confirms the write, the operation still succeeds, a warning is logged, and no write waits for
+//!   the next five seconds. So a failover may lose a login, a touch or a count. It loses a
+//!   revocation only if no replica kept up at that moment, or if a different replica takes over.
 //! * **Slot migration.** While a cluster moves a slot, keys that were already moved are
 //!   [`StoreError::Unavailable`] until the slot has a new owner; then they are found without a
 //!   restart. While a primary of a cluster is down, other slots may be unavailable too, until a

@@ -1,9 +1,10 @@
 //! A change by one node becomes visible to another one behind a near-cache (feature `near-cache`).
 //!
 //! This part of the contract is for a backend that implements
-//! [`WatchChanges`](crate::store::near::WatchChanges). It is not part of [`contract::run`](super::run),
-//! because it needs two nodes: two stores that were opened separately on the same data, each behind
-//! a [`NearCache`](crate::store::NearCache). All four use the system's clock.
+//! [`WatchChanges`](crate::store::near::WatchChanges). It is not part of
+//! [`contract::run`](super::run), because it needs two nodes: two stores that were opened
+//! separately on the same data, each behind a [`NearCache`](crate::store::NearCache). All four use
+//! the system's clock.
 //!
 //! ```no_run
 //! # #[cfg(feature = "store-redis")] {

@@ -47,8 +47,8 @@ impl Probe {
         Write::new(value, self.in_an_hour)
     }
 
-    /// Reads either by `get` or by `read_cached`: if every write goes through one store, both return the
-    /// same.
+    /// Reads either by `get` or by `read_cached`: if every write goes through one store, both
+    /// return the same.
     pub(super) async fn get(&self, key: &StoreKey) -> Option<Entry> {
         hesitate().await;
         if secret::random::<1>()[0].is_multiple_of(2) {

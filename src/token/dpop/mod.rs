@@ -31,19 +31,21 @@
 //! ```
 //! # use std::sync::Arc;
 //! use tower_jam::{
-//!     Algorithm, Claims, Grant, Jwt, StoreKey, KeyRing, MasterSecret, layer::AuthLayer, store::MemoryStore, token::Dpop,
+//!     Algorithm, Claims, Env, Grant, Jwt, Key, KeyRing, MasterSecret, layer::AuthLayer,
+//!     store::MemoryStore, token::Dpop,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let jwt = Jwt::<Claims>::builder(KeyRing::new(StoreKey::generate(Algorithm::Es256)?))
+//! let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(Algorithm::Es256)?))
 //!     .issuer("https://auth.acme.dev")
 //!     .audience("api")
 //!     .build()?;
 //! let store = Arc::new(MemoryStore::new());
-//! let dpop = Dpop::builder(&tower_jam::Env::new("https://auth.acme.dev", store, &MasterSecret::generate()), "https://api.acme.dev").build()?;
+//! let env = Env::new("https://auth.acme.dev", store, &MasterSecret::generate());
+//! let dpop = Dpop::builder(&env, "https://api.acme.dev").build()?;
 //!
-//! // In a login handler, after the password was checked: the key that signed the proof of the request.
+//! // In a login handler, after the password was checked: the key that signed the request's proof.
 //! let login = async |proof: &str| -> Result<_, Box<dyn std::error::Error>> {
 //!     let key = dpop.verify(proof, &http::Method::POST, "/login").await?;
 //!     Ok(jwt.issue(Grant::new("42", Claims::new())).bound_to(&key).await?)
@@ -84,6 +86,7 @@ use crate::{
 };
 
 /// Verifies DPoP proofs. It is a handle: cloning it is cheap.
+#[doc(alias("proof of possession", "sender-constrained"))]
 #[derive(Clone)]
 pub struct Dpop {
     inner: Arc<DpopInner>,

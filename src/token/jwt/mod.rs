@@ -34,6 +34,25 @@ use crate::{
 ///
 /// It is a handle: cloning it is cheap, and all clones share the key ring. See the [module](super)
 /// for the rules, and [`JwtLayer`](crate::layer::JwtLayer) for its use in a service.
+///
+/// ```
+/// use tower_jam::{Algorithm, Claims, Grant, Jwt, Key, KeyRing};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let keys = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
+/// let jwt = Jwt::<Claims>::builder(keys)
+///     .issuer("https://auth.acme.dev")
+///     .audience("api")
+///     .build()?;
+///
+/// let token = jwt.issue(Grant::new("42", Claims::new())).await?;
+/// let verified = jwt.verify(token.expose()).await?;
+/// assert_eq!(verified.identity().unwrap().subject().id(), "42");
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("bearer", "jws", "access token"))]
 pub struct Jwt<U = Claims> {
     pub(crate) engine: Engine<U>,
     ring: KeyRing,
@@ -47,7 +66,9 @@ impl<U> Jwt<U> {
     }
 
     /// Starts to build an engine for the access tokens of another party's issuer, such as
-    /// `https://id.acme.dev`: see [`from_issuer`](super::jwt::from_issuer). The audience must be set.
+    /// `https://id.acme.dev`: see [`from_issuer`](super::jwt::from_issuer). The audience must be
+    /// set.
+    #[doc(alias("oidc", "sso", "keycloak", "auth0", "entra", "cognito"))]
     #[cfg(feature = "jwks")]
     pub fn from_issuer(issuer: &str) -> FromIssuer<U> {
         FromIssuer::new(issuer)
@@ -73,8 +94,10 @@ impl<U: Serialize> Jwt<U> {
     /// # use tower_jam::{Claims, Grant, Jwt, Key, KeyRing};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(tower_jam::Algorithm::Hs256)?)).issuer("i").audience("a").build()?;
-    /// let token = jwt.issue(Grant::new("alice", Claims::new())).ttl(Duration::from_secs(60)).await?;
+    /// # let ring = KeyRing::new(Key::generate(tower_jam::Algorithm::Hs256)?);
+    /// # let jwt = Jwt::<Claims>::builder(ring).issuer("i").audience("a").build()?;
+    /// let grant = Grant::new("alice", Claims::new());
+    /// let token = jwt.issue(grant).ttl(Duration::from_secs(60)).await?;
     /// assert_eq!(jwt.verify(token.expose()).await?.identity().unwrap().subject().id(), "alice");
     /// # Ok(())
     /// # }

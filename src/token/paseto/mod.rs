@@ -13,7 +13,8 @@
 //! * [`v3_local`](Paseto::v3_local) and [`v3_public`](Paseto::v3_public) if the algorithms must be
 //!   those of NIST.
 //! * [`dangerous_legacy_v2_local`](Paseto::dangerous_legacy_v2_local) and
-//!   [`dangerous_legacy_v2_public`](Paseto::dangerous_legacy_v2_public) for systems that have not migrated.
+//!   [`dangerous_legacy_v2_public`](Paseto::dangerous_legacy_v2_public) for systems that have not
+//!   migrated.
 //!
 //! Version 1 is not offered. A [`PasetoKey`] of one version and purpose has its own type, so that
 //! using it for another does not compile.
@@ -57,12 +58,16 @@
 //! let key = PasetoKey::<V4, Local>::generate();
 //! let ring = KeyRing::new(key.clone());
 //! let engine = |tenant: &str| {
-//!     let builder = Paseto::<User>::v4_local(ring.clone()).issuer("https://auth.acme.dev").audience("api");
-//!     builder.implicit_assertion(tenant).build()
+//!     Paseto::<User>::v4_local(ring.clone())
+//!         .issuer("https://auth.acme.dev")
+//!         .audience("api")
+//!         .implicit_assertion(tenant)
+//!         .build()
 //! };
 //! let paseto = engine("tenant-1")?;
 //!
-//! let token = paseto.issue(Grant::new("42", User { name: "Alice".into() }).roles(["editor"])).await?;
+//! let grant = Grant::new("42", User { name: "Alice".into() }).roles(["editor"]);
+//! let token = paseto.issue(grant).await?;
 //! assert!(token.expose().starts_with("v4.local."));
 //! let verified = paseto.verify(token.expose()).await?;
 //! assert_eq!(verified.user().unwrap().name, "Alice");
@@ -123,6 +128,24 @@ pub use self::{
 ///
 /// It is a handle: cloning it is cheap, and all clones share the key ring. See the [module](self)
 /// for the rules, and [`PasetoLayer`](crate::layer::PasetoLayer) for its use in a service.
+///
+/// ```
+/// use tower_jam::{Claims, Grant, KeyRing, Paseto, PasetoKey, token::paseto::{Local, V4}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let ring = KeyRing::new(PasetoKey::<V4, Local>::generate());
+/// let paseto = Paseto::<Claims>::v4_local(ring)
+///     .issuer("https://auth.acme.dev")
+///     .audience("api")
+///     .build()?;
+///
+/// let token = paseto.issue(Grant::new("42", Claims::new())).await?;
+/// assert!(paseto.verify(token.expose()).await.is_ok());
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("bearer", "access token"))]
 pub struct Paseto<U = Claims> {
     pub(crate) engine: Engine<U>,
 }

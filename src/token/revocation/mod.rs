@@ -50,11 +50,16 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tower_jam::{Algorithm, Claims, Grant, Jwt, Key, KeyRing, TokenList, store::MemoryStore};
+//! use tower_jam::{
+//!     Algorithm, Claims, Env, Grant, Jwt, Key, KeyRing, MasterSecret, TokenList,
+//!     store::MemoryStore,
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let list = TokenList::deny(&tower_jam::Env::new("https://auth.acme.dev", Arc::new(MemoryStore::new()), &tower_jam::MasterSecret::generate())).build()?;
+//! let store = Arc::new(MemoryStore::new());
+//! let env = Env::new("https://auth.acme.dev", store, &MasterSecret::generate());
+//! let list = TokenList::deny(&env).build()?;
 //! let ring = KeyRing::new(Key::generate(Algorithm::EdDsa)?);
 //! let jwt = Jwt::<Claims>::builder(ring)
 //!     .issuer("https://auth.acme.dev")
@@ -108,6 +113,25 @@ use crate::{
 ///
 /// It is a handle: cloning it is cheap. All engines and nodes with the same issuer, mode and store
 /// share their list.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_jam::{Clock, Env, MasterSecret, SystemClock, TokenList, store::MemoryStore};
+/// use tower_jam::token::TokenId;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Arc::new(MemoryStore::new());
+/// let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
+/// let list = TokenList::deny(&env).build()?;
+///
+/// let token = TokenId::new("its jti", SystemClock.now().after(list.max_ttl()));
+/// list.add(&token).await?;
+/// assert!(!list.check(&token).await?, "it is on the deny list");
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("blacklist", "whitelist", "denylist", "revocation", "logout"))]
 #[derive(Clone)]
 pub struct TokenList {
     inner: Arc<TokenListInner>,

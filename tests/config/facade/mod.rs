@@ -1,4 +1,5 @@
-//! One object for all engines: what Jam's own pages show, and what becomes of fastapi-simple-jwt's settings.
+//! One object for all engines: the examples of Jam's own pages, and the settings of
+//! fastapi-simple-jwt.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +19,7 @@ mod world;
 
 use world::{answer, built, everything, key, refusal};
 
-/// Jam's README: a token with data, made, read and refused once it is over.
+/// Jam's README: a token with data is issued, verified, and rejected after it has expired.
 #[tokio::test]
 async fn a_token_is_made_and_verified() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_700_000_000)));
@@ -43,7 +44,7 @@ async fn a_token_is_made_and_verified() {
 
 /// Jam's README and its async page: a session through its whole life, by every method.
 #[tokio::test]
-async fn a_session_lives_through_every_method() {
+async fn a_session_works_with_every_method() {
     let jam = built(&everything()).await;
     let user = Claims::new().with("username", "alice").unwrap();
     let session = jam.session_create(Grant::new("1", user)).await.unwrap();
@@ -73,7 +74,7 @@ async fn a_session_lives_through_every_method() {
     assert_eq!(jam.session_clear("1").await.unwrap(), 2);
 }
 
-/// Jam's README: a code, its URI, and the verdict; here it works once.
+/// Jam's README: a code, its URI, and the result; here it works once.
 #[tokio::test]
 async fn a_code_is_made_and_verified_once() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_700_000_000)));
@@ -131,7 +132,8 @@ async fn a_login_with_a_provider_begins() {
     assert_eq!(missing.setting(), "oauth2.providers.gitlab");
 }
 
-/// Jam's Starlette and Flask pages: a token or a session, in a cookie or a header, and the facade in a handler.
+/// Jam's Starlette and Flask pages: a token or a session, in a cookie or a header, and the facade
+/// in a handler.
 #[tokio::test]
 async fn layers_read_cookies_and_headers_as_the_tables_say() {
     async fn me(user: AuthUser<Claims>) -> String {
@@ -186,7 +188,7 @@ async fn layers_read_cookies_and_headers_as_the_tables_say() {
             assert_eq!(answer(&app, ask).await.0, StatusCode::UNAUTHORIZED);
         }
     }
-    // Without the extension it is the program's mistake.
+    // Without the extension it is an error of the program.
     let bare = Router::new().route("/login", get(login));
     let ask = Request::get("/login").body(String::new()).unwrap();
     assert_eq!(
@@ -195,16 +197,16 @@ async fn layers_read_cookies_and_headers_as_the_tables_say() {
     );
 }
 
-/// What insiders call a secret in examples is none.
+/// The secrets of Jam's examples are rejected.
 #[tokio::test]
 async fn weak_literals_are_refused() {
     for weak in ["secret", "SOME_SECRET", "supersecretkey"] {
         let mut config = everything();
         config["jwt"] = json!({ "alg": "HS256", "secret_key": weak });
-        let said = refusal(&config).await;
+        let message = refusal(&config).await;
         let bytes = weak.len();
         assert_eq!(
-            said,
+            message,
             format!(
                 "setting `jwt.secret_key`: {bytes} bytes, but HS256 requires at least 32 random bytes"
             )
@@ -215,9 +217,9 @@ async fn weak_literals_are_refused() {
     }
 }
 
-/// Every key of fastapi-simple-jwt's Config, in the table of the README, does something.
+/// Every key of fastapi-simple-jwt's Config, in the table of the guide, has an effect.
 #[tokio::test]
-async fn settings_of_fastapi_simple_jwt_do_something() {
+async fn settings_of_fastapi_simple_jwt_have_an_effect() {
     let mut config = everything();
     config["secret"] = json!(key());
     config["refresh"] = json!({ "access_ttl": "5m", "idle": "1d", "absolute": "2d", "rotate": false,

@@ -25,12 +25,12 @@ static PASERK: LazyLock<String> = LazyLock::new(|| {
         .clone()
 });
 
-/// A key of this run.
+/// A key that is generated once per run.
 pub(crate) fn key() -> &'static str {
     PASERK.as_str()
 }
 
-/// A configuration with a table for every engine but accounts.
+/// A configuration with a table for every engine except accounts.
 pub(crate) fn everything() -> Value {
     json!({
         "issuer": "https://auth.acme.dev",

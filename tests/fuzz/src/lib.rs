@@ -107,7 +107,7 @@ static PASETO_KID: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Sends the input as `Authorization`, as a header of its own and as `Cookie` through the layers.
-/// No input authenticates, and none is answered with a 5xx.
+/// No input authenticates, and none causes a 5xx.
 pub fn credentials(data: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(data) else {
         return;

@@ -1,4 +1,5 @@
-//! The contract on each store, bare and behind its near-cache, and its part for nodes that hear of each other.
+//! The contract on each store, bare and behind its near-cache, and its part for nodes that receive
+//! each other's invalidations.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ async fn the_contract_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nodes_hear_of_each_other() {
+async fn nodes_receive_each_others_invalidations() {
     let backends = stores::each(Arc::new(SystemClock)).await;
     for backend in backends.iter().filter(|backend| backend.is_shared) {
         println!("{}", backend.name);

@@ -1,5 +1,5 @@
-//! What holds on every store: the contract, the races of sessions, and how soon one node hears of
-//! another.
+//! What holds on every store: the contract, the races of sessions, and the delay of an invalidation
+//! between nodes.
 
 use crate::support;
 

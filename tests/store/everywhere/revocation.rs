@@ -1,4 +1,4 @@
-//! How late a logout on one node is on another one, which remembers the session.
+//! The delay of a logout between two nodes, the second of which has cached the session.
 
 use std::{
     convert::Infallible,
@@ -23,17 +23,17 @@ use super::support::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_logout_on_one_node_of_redis_is_soon_one_on_the_other() {
+async fn a_logout_on_one_node_of_redis_soon_reaches_the_other() {
     measure(stores::redis(&(Arc::new(SystemClock) as _)).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_logout_on_one_node_of_postgres_is_soon_one_on_the_other() {
+async fn a_logout_on_one_node_of_postgres_soon_reaches_the_other() {
     measure(stores::postgres(&(Arc::new(SystemClock) as _)).await).await;
 }
 
-/// Prints how long after the end of a logout the other node still let the session in. The near-cache promises two
-/// seconds; the goal on loopback is 10 ms for 99 of 100 and 100 ms for all.
+/// Prints how long after a logout the other node still accepted the session. The near-cache
+/// promises two seconds; the goal on loopback is 10 ms for 99 of 100 and 100 ms for all.
 async fn measure(backend: Backend) {
     let secret = MasterSecret::generate();
     let [one, two] = backend.near.clone().map(|store| {
@@ -51,7 +51,7 @@ async fn measure(backend: Backend) {
             .await
             .unwrap()
             .token;
-        // A memory that is asked nothing is never late.
+        // A cache that is not read is never late.
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             assert_eq!(answer(&two, token.expose()).await, 200);
@@ -59,18 +59,18 @@ async fn measure(backend: Backend) {
                 break;
             }
             let name = backend.name;
-            assert!(Instant::now() < deadline, "{name}: it is not remembered");
+            assert!(Instant::now() < deadline, "{name}: it is not cached");
         }
         assert!(one.revoke_token(token.expose()).await.unwrap());
         let ended = Instant::now();
         loop {
-            let asked = ended.elapsed();
+            let delay = ended.elapsed();
             if answer(&two, token.expose()).await != 200 {
                 break;
             }
             remembered += 1;
             let name = backend.name;
-            assert!(asked < WORST, "{name}: let in after {asked:?}");
+            assert!(delay < WORST, "{name}: accepted after {delay:?}");
         }
         delays.push(ended.elapsed());
         assert_eq!(answer(&one, token.expose()).await, 401);
@@ -85,7 +85,7 @@ async fn measure(backend: Backend) {
         at(99),
         at(100),
     );
-    // Past the test runner, which shows what is printed only when a test fails.
+    // Bypasses the test runner, which shows the output only of a failed test.
     std::io::stdout().write_all(figures.as_bytes()).unwrap();
 }
 
@@ -101,8 +101,8 @@ async fn is_remembered(backend: &Backend) -> bool {
         .is_remembered
 }
 
-/// A node is cut off from its store and does not know it: what arrives there goes nowhere. Two seconds after a logout on
-/// the other node, at the latest, nobody is let in by its memory any more.
+/// A node is cut off from its store and does not know it: what is sent to it is lost. At the latest
+/// two seconds after a logout on the other node, its cache no longer accepts the session.
 async fn cut_off(name: &str, direct: Arc<dyn Store>, near: Arc<dyn Store>, proxy: &Proxy) {
     let secret = MasterSecret::generate();
     let [one, two] = [direct, near].map(|store| {
@@ -121,11 +121,11 @@ async fn cut_off(name: &str, direct: Arc<dyn Store>, near: Arc<dyn Store>, proxy
         while answer(&two, token.expose()).await != 200 {
             assert!(
                 began.elapsed() < Duration::from_secs(5),
-                "{name}: it does not come back"
+                "{name}: it does not recover"
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // Some heartbeats, so that memory answers.
+        // Some heartbeats, so that the cache answers.
         tokio::time::sleep(Duration::from_millis(700)).await;
         assert_eq!(answer(&two, token.expose()).await, 200);
         proxy.freeze(true);
@@ -138,17 +138,20 @@ async fn cut_off(name: &str, direct: Arc<dyn Store>, near: Arc<dyn Store>, proxy
             }
         }
         let last = last.unwrap_or_default();
-        assert!(last < WORST, "{name} round {round}: let in after {last:?}");
+        assert!(
+            last < WORST,
+            "{name} round {round}: accepted after {last:?}"
+        );
         latest = latest.max(last);
         proxy.freeze(false);
     }
-    let figure = format!("{name}: a node that is cut off lets in for {latest:?} at the latest\n");
+    let figure = format!("{name}: a node that is cut off accepts for at most {latest:?}\n");
     std::io::stdout().write_all(figure.as_bytes()).unwrap();
-    assert!(latest > Duration::ZERO, "{name}: memory was never asked");
+    assert!(latest > Duration::ZERO, "{name}: the cache never answered");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_node_that_is_cut_off_from_redis_lets_nobody_in_after_two_seconds() {
+async fn a_node_that_is_cut_off_from_redis_accepts_no_session_after_two_seconds() {
     let server = redis::Server::start();
     let proxy = Proxy::to(server.port);
     let direct = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
@@ -158,7 +161,7 @@ async fn a_node_that_is_cut_off_from_redis_lets_nobody_in_after_two_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_node_that_is_cut_off_from_postgres_lets_nobody_in_after_two_seconds() {
+async fn a_node_that_is_cut_off_from_postgres_accepts_no_session_after_two_seconds() {
     let server = postgres::Server::shared();
     let url = server.database().await;
     let proxy = Proxy::to(server.port());

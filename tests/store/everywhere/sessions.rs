@@ -1,4 +1,4 @@
-//! Two things at once to one session, on two nodes.
+//! Concurrent operations on one session, on two nodes.
 
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ async fn no_late_write_revives_a_session() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_survives_clear_whatever_rework_and_login_do_meanwhile() {
+async fn nothing_survives_clear_whatever_cycle_id_and_login_do_meanwhile() {
     for backend in stores::each(Arc::new(SystemClock)).await {
         for [one, two] in applications(&backend) {
             for round in 0..ROUNDS {

@@ -1,4 +1,4 @@
-//! The contract, wherever the tables are and whatever the server's isolation level.
+//! The contract, wherever the tables are and whatever the server's isolation level is.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,7 +37,7 @@ async fn the_contract_holds_where_transactions_are_serializable() {
     holds(PostgresStore::builder(url)).await;
 }
 
-/// A shared pool brings its own isolation, so there verbs collide and are tried again.
+/// A shared pool has its own isolation level, so transactions conflict there and are retried.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_contract_holds_in_a_shared_pool_that_is_serializable() {
     let url = Server::shared().database().await;

@@ -25,10 +25,11 @@ use super::{
     world::{SLACK, connect, is_unavailable, is_unknown, key, write},
 };
 
-/// Passes everything on, until it is told to do something to the answer of the next statement.
+/// Forwards everything, until it is set to cut the answer of the next statement.
 struct Proxy {
     port: u16,
-    /// How many bytes of the next answer pass before the connection is cut; `usize::MAX` for all of them.
+    /// How many bytes of the next answer pass before the connection is cut; `usize::MAX` for all of
+    /// them.
     passing: Arc<AtomicUsize>,
     /// Connections up to this number are dead: what is sent on them is swallowed.
     dead: Arc<AtomicUsize>,
@@ -77,12 +78,12 @@ async fn pass(
 ) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let (mut asked, mut answered) = ([0; 8192], [0; 8192]);
+    let (mut request, mut response) = ([0; 8192], [0; 8192]);
     let mut is_statement = false;
     loop {
         let (bytes, is_question) = tokio::select! {
-            read = from_client.read(&mut asked) => (read.unwrap_or(0), true),
-            read = from_server.read(&mut answered) => (read.unwrap_or(0), false),
+            read = from_client.read(&mut request) => (read.unwrap_or(0), true),
+            read = from_server.read(&mut response) => (read.unwrap_or(0), false),
         };
         if bytes == 0 {
             return;
@@ -91,9 +92,9 @@ async fn pass(
             continue;
         }
         if is_question {
-            // A statement begins with `FingerprintPolicy`; the pool's own pings do not.
-            is_statement = asked[0] == b'B';
-            to_server.write_all(&asked[..bytes]).await.unwrap();
+            // A statement begins with `Bind`; the pool's own pings do not.
+            is_statement = request[0] == b'B';
+            to_server.write_all(&request[..bytes]).await.unwrap();
             continue;
         }
         let allowed = if is_statement {
@@ -101,14 +102,15 @@ async fn pass(
         } else {
             usize::MAX
         };
-        let sent = to_client.write_all(&answered[..bytes.min(allowed)]).await;
+        let sent = to_client.write_all(&response[..bytes.min(allowed)]).await;
         if allowed != usize::MAX || sent.is_err() {
             return;
         }
     }
 }
 
-/// A store behind a proxy with one connection, the proxy, and the URL past it. Every change of a row is counted.
+/// A store behind a proxy with one connection, the proxy, and the direct URL. Every change of a row
+/// is counted.
 async fn behind_proxy(connections: u32) -> (Arc<PostgresStore>, Proxy, String) {
     let server = Server::shared();
     let url = server.database().await;
@@ -127,7 +129,8 @@ async fn behind_proxy(connections: u32) -> (Arc<PostgresStore>, Proxy, String) {
     (store, proxy, url)
 }
 
-/// Runs `verb` three times: twice whole, so that its statement is prepared, and once with its answer cut.
+/// Runs `verb` three times: twice uncut, so that its statement is prepared, and once with its
+/// answer cut.
 async fn assert_runs_once<T, F>(
     store: &Arc<PostgresStore>,
     proxy: &Proxy,
@@ -138,8 +141,8 @@ async fn assert_runs_once<T, F>(
     T: std::fmt::Debug,
     F: Future<Output = Result<T, StoreError>>,
 {
-    for turn in 0..2 {
-        verb(turn).await.unwrap();
+    for round in 0..2 {
+        verb(round).await.unwrap();
     }
     let before = numbers(url, "SELECT count(*)::int FROM changes").await[0];
     proxy.cut_after(bytes);
@@ -147,7 +150,7 @@ async fn assert_runs_once<T, F>(
     let answer = verb(2).await;
     assert!(is_unknown(&answer), "{answer:?} after {bytes} bytes");
     assert!(started.elapsed() < SLACK * 2);
-    // It may be a moment before the server has committed what nobody waits for.
+    // The server may commit a moment later, since no client waits for it.
     let deadline = Instant::now() + SLACK * 5;
     while numbers(url, "SELECT count(*)::int FROM changes").await[0] == before {
         assert!(Instant::now() < deadline, "it never ran");
@@ -167,13 +170,13 @@ async fn a_write_whose_answer_was_cut_is_unknown_and_ran_once() {
     let group = key("group");
     for bytes in [0, 3, 7] {
         let again = |name: &str| key(&format!("{name} {bytes}"));
-        assert_runs_once(&store, &proxy, &url, bytes, |turn| {
-            let (store, key) = (store.clone(), again(names[turn]));
+        assert_runs_once(&store, &proxy, &url, bytes, |round| {
+            let (store, key) = (store.clone(), again(names[round]));
             async move { store.put(&key, write("always"), When::Always).await }
         })
         .await;
-        assert_runs_once(&store, &proxy, &url, bytes, |turn| {
-            let (store, key) = (store.clone(), again(&format!("absent {turn}")));
+        assert_runs_once(&store, &proxy, &url, bytes, |round| {
+            let (store, key) = (store.clone(), again(&format!("absent {round}")));
             async move { store.put(&key, write("absent"), When::Absent).await }
         })
         .await;
@@ -181,9 +184,9 @@ async fn a_write_whose_answer_was_cut_is_unknown_and_ran_once() {
         for name in names {
             versions.push(store.get(&again(name)).await.unwrap().unwrap().version);
         }
-        assert_runs_once(&store, &proxy, &url, bytes, |turn| {
-            let (store, key) = (store.clone(), again(names[turn]));
-            let when = When::Unchanged(versions[turn]);
+        assert_runs_once(&store, &proxy, &url, bytes, |round| {
+            let (store, key) = (store.clone(), again(names[round]));
+            let when = When::Unchanged(versions[round]);
             async move { store.put(&key, write("unchanged"), when).await }
         })
         .await;
@@ -199,8 +202,8 @@ async fn a_write_whose_answer_was_cut_is_unknown_and_ran_once() {
                 .unwrap(),
             3
         );
-        assert_runs_once(&store, &proxy, &url, bytes, |turn| {
-            let (store, key) = (store.clone(), again(names[turn]));
+        assert_runs_once(&store, &proxy, &url, bytes, |round| {
+            let (store, key) = (store.clone(), again(names[round]));
             async move { store.take(&key).await }
         })
         .await;
@@ -211,8 +214,8 @@ async fn a_write_whose_answer_was_cut_is_unknown_and_ran_once() {
                 .await
                 .unwrap();
         }
-        assert_runs_once(&store, &proxy, &url, bytes, |turn| {
-            let (store, group) = (store.clone(), key(&format!("group {turn}")));
+        assert_runs_once(&store, &proxy, &url, bytes, |round| {
+            let (store, group) = (store.clone(), key(&format!("group {round}")));
             async move { store.remove_group(&group).await }
         })
         .await;
@@ -220,9 +223,9 @@ async fn a_write_whose_answer_was_cut_is_unknown_and_ran_once() {
     assert!(store.list(&group).await.unwrap().is_empty());
 }
 
-/// A read did nothing, so it is asked again and nobody notices.
+/// A read changes nothing, so it is retried and the caller does not notice.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_whose_answer_was_cut_is_asked_again() {
+async fn a_read_whose_answer_was_cut_is_retried() {
     let (store, proxy, _) = behind_proxy(1).await;
     let group = key("group");
     let member = write("value").in_group(group.clone());
@@ -240,8 +243,8 @@ async fn a_read_whose_answer_was_cut_is_asked_again() {
     }
 }
 
-/// A network that swallows everything leaves connections that look alive. None of them may be waited for
-/// again and again, nor keep its place in the pool.
+/// A network that swallows everything leaves connections that look alive. None of them may be
+/// waited for repeatedly, nor keep its slot in the pool.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_went_dead_are_given_up() {
     let (store, proxy, url) = behind_proxy(8).await;
@@ -261,7 +264,10 @@ async fn connections_that_went_dead_are_given_up() {
                        WHERE datname = current_database() AND application_name = 'tower-jam'";
     while numbers(&url, connections).await != [8] {
         assert!(all(verbs()).await);
-        assert!(Instant::now() < deadline, "there are no eight connections");
+        assert!(
+            Instant::now() < deadline,
+            "the pool has fewer than eight connections"
+        );
     }
     // A connection may be on its way back to the pool when it goes dead; then nothing is sent.
     let is_lost = |answer: &_| is_unknown(answer) || is_unavailable(answer);
@@ -270,7 +276,7 @@ async fn connections_that_went_dead_are_given_up() {
         let started = Instant::now();
         let flying = verbs();
         if is_abandoned {
-            // They have long been sent by then, and nobody answers.
+            // The statements have long been sent by then, without an answer.
             tokio::time::sleep(Duration::from_millis(100)).await;
             flying.iter().for_each(|verb| verb.abort());
         }
@@ -285,7 +291,7 @@ async fn connections_that_went_dead_are_given_up() {
             let elapsed = started.elapsed();
             assert!(
                 elapsed < Duration::from_secs(3),
-                "eight dead connections keep the pool"
+                "eight dead connections block the pool"
             );
         }
     }

@@ -1,5 +1,5 @@
-//! The PostgreSQL store on real servers, which the tests start and kill: the contract, and
-//! everything that can go wrong between a program and its database.
+//! The PostgreSQL store on real servers, which the tests start and kill: the contract, and every
+//! failure between a program and its database.
 
 use crate::support;
 

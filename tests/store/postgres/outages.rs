@@ -1,4 +1,5 @@
-//! A server that dies, hangs, throws connections out or has none left, and how soon the store is back.
+//! A server that crashes, hangs, closes connections or has none left, and how soon the store
+//! recovers.
 
 use std::{
     sync::Arc,
@@ -18,7 +19,7 @@ use super::{
 
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Every verb, at the same time: what it said, and after how long at the most.
+/// Every operation at the same time: the results, and the longest duration.
 async fn all_verbs(store: &Arc<PostgresStore>) -> (Vec<Result<(), StoreError>>, Duration) {
     let started = Instant::now();
     let (a, b, group) = (key("a"), key("b"), key("group"));
@@ -41,7 +42,7 @@ async fn all_verbs(store: &Arc<PostgresStore>) -> (Vec<Result<(), StoreError>>, 
     (answers, started.elapsed())
 }
 
-/// All verbs fail within the limit, the reads as unavailable.
+/// All operations fail within the limit, the reads as unavailable.
 async fn assert_away(store: &Arc<PostgresStore>) {
     let (answers, elapsed) = all_verbs(store).await;
     assert!(elapsed < LIMIT + SLACK, "{elapsed:?}");
@@ -54,7 +55,7 @@ async fn assert_away(store: &Arc<PostgresStore>) {
     }
 }
 
-/// Every verb is answered again soon. Tens of milliseconds are usual.
+/// Every operation is answered again soon. Tens of milliseconds are usual.
 async fn recovers(store: &Arc<PostgresStore>) {
     let started = Instant::now();
     loop {
@@ -67,7 +68,7 @@ async fn recovers(store: &Arc<PostgresStore>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_dies_is_unavailable_until_it_is_back() {
+async fn a_server_that_crashes_is_unavailable_until_it_recovers() {
     let mut server = Server::start(&[]);
     let store = connect(PostgresStore::builder(server.url("postgres"))).await;
     recovers(&store).await;
@@ -81,7 +82,7 @@ async fn a_server_that_dies_is_unavailable_until_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_hangs_is_left_in_time_and_found_again() {
+async fn a_server_that_hangs_times_out_and_recovers() {
     let server = Server::start(&[]);
     let store = connect(PostgresStore::builder(server.url("postgres"))).await;
     for _ in 0..2 {
@@ -94,7 +95,7 @@ async fn a_server_that_hangs_is_left_in_time_and_found_again() {
     }
 }
 
-/// A failover, an administrator or a time-out ends the connections; the next verbs make others.
+/// A failover, an administrator or a timeout ends the connections; the next operations open others.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_were_ended_are_replaced() {
     let url = Server::shared().database().await;
@@ -113,7 +114,7 @@ async fn connections_that_were_ended_are_replaced() {
              WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
         .await;
-        // A read is asked again on another connection.
+        // A read is retried on another connection.
         assert!(store.get(&key("a")).await.unwrap().is_some());
         recovers(&store).await;
     }
@@ -143,7 +144,7 @@ async fn a_server_without_room_for_connections_is_unavailable() {
     let store = connect(PostgresStore::builder(&url).max_connections(3)).await;
     let mut held = Vec::new();
     let deadline = Instant::now() + Duration::from_secs(10);
-    // All five, with those that the store gave up and the server has not ended yet.
+    // All five, including those that the store closed and the server has not ended yet.
     while held.len() < 5 {
         match PgConnection::connect(&url).await {
             Ok(connection) => held.push(connection),

@@ -1,4 +1,4 @@
-//! How a store starts, and what it refuses to start on.
+//! How a store starts, and what it refuses to start with.
 
 use std::{
     net::TcpListener,
@@ -13,10 +13,10 @@ use super::{
         postgres::{Server, execute},
         process::free_port,
     },
-    world::{HOUR, SLACK, connect, key, story, write},
+    world::{HOUR, SLACK, connect, error_chain, key, write},
 };
 
-/// The error must name the setting, say the reason, and show no password.
+/// The error must name the setting, state the reason, and show no password.
 #[track_caller]
 fn assert_refused(
     answer: Result<PostgresStore, tower_jam::ConfigError>,
@@ -24,13 +24,13 @@ fn assert_refused(
     reason: &str,
 ) {
     let error = answer.expect_err("it must not start");
-    let story = story(&error);
-    assert_eq!(error.setting(), setting, "{story}");
-    assert!(story.contains(reason), "{story}");
-    // Either is a part of a password.
+    let error_chain = error_chain(&error);
+    assert_eq!(error.setting(), setting, "{error_chain}");
+    assert!(error_chain.contains(reason), "{error_chain}");
+    // Either of them is a part of a password.
     assert!(
-        !story.contains("hunter2") && !story.contains("4711"),
-        "{story}"
+        !error_chain.contains("hunter2") && !error_chain.contains("4711"),
+        "{error_chain}"
     );
 }
 
@@ -60,10 +60,10 @@ async fn a_server_that_is_down_is_named() {
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_named_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let place = silent.local_addr().unwrap();
+    let address = silent.local_addr().unwrap();
     let started = Instant::now();
-    let refused = PostgresStore::connect(format!("postgres://jam:hunter2@{place}/jam")).await;
-    assert_refused(refused, "url", &format!("no connection to {place}"));
+    let refused = PostgresStore::connect(format!("postgres://jam:hunter2@{address}/jam")).await;
+    assert_refused(refused, "url", &format!("no connection to {address}"));
     assert!(started.elapsed() < SLACK * 2, "{:?}", started.elapsed());
 }
 
@@ -72,8 +72,8 @@ async fn a_password_is_never_shown() {
     let server = Server::shared();
     let url = server.database().await;
     execute(&url, "CREATE ROLE guarded LOGIN PASSWORD 'right'").await;
-    let place = format!("127.0.0.1:{}", server.port());
-    let refused = PostgresStore::connect(format!("postgres://guarded:hunter2@{place}/postgres"));
+    let address = format!("127.0.0.1:{}", server.port());
+    let refused = PostgresStore::connect(format!("postgres://guarded:hunter2@{address}/postgres"));
     assert_refused(refused.await, "url", "password authentication failed");
 
     for url in [
@@ -100,7 +100,7 @@ async fn a_password_is_never_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_that_start_together_make_the_tables_once() {
+async fn nodes_that_start_together_create_the_tables_once() {
     let url = Server::shared().database().await;
     for schema in ["one", "two"] {
         let builder = || {
@@ -134,9 +134,9 @@ async fn tables_of_a_later_version_are_refused_and_left_alone() {
     );
 }
 
-/// Whoever deploys makes the tables; the service may only work with them.
+/// A deployment creates the tables; the service has no right to do so.
 #[tokio::test]
-async fn a_role_that_may_create_nothing_starts_on_tables_that_are_there() {
+async fn a_role_that_may_create_nothing_starts_on_existing_tables() {
     let server = Server::shared();
     let url = server.database().await;
     execute(&url, "CREATE ROLE worker LOGIN").await;
@@ -165,7 +165,7 @@ async fn a_role_that_may_create_nothing_starts_on_tables_that_are_there() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_no_writes_is_refused() {
+async fn a_server_that_accepts_no_writes_is_refused() {
     let url = Server::shared().database().await;
     drop(connect(PostgresStore::builder(&url)).await);
     let name = url.rsplit('/').next().unwrap();

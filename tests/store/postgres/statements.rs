@@ -1,4 +1,4 @@
-//! What the server says to a statement, and statements that nobody waits for.
+//! Errors of the server in a statement, and statements whose callers are gone.
 
 use std::{
     sync::Arc,
@@ -18,7 +18,7 @@ use super::{
         abandon_after,
         postgres::{Server, execute},
     },
-    world::{SLACK, connect, hence, is_unavailable, key, write},
+    world::{SLACK, connect, in_an_hour, is_unavailable, key, write},
 };
 
 async fn store() -> (Arc<PostgresStore>, String) {
@@ -26,7 +26,8 @@ async fn store() -> (Arc<PostgresStore>, String) {
     (connect(PostgresStore::builder(&url)).await, url)
 }
 
-/// Lets every insert fail with the SQLSTATE in `codes`, one after the other, and succeed when they are used up.
+/// Makes every insert fail with the SQLSTATEs in `codes`, one after the other, and succeed when
+/// they are used up.
 async fn fail_with(url: &str, codes: &[&str]) {
     let codes = codes.join(",");
     execute(
@@ -45,7 +46,7 @@ async fn fail_with(url: &str, codes: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_are_to_blame_for_is_tried_again() {
+async fn conflicts_with_other_clients_are_retried() {
     let (store, url) = store().await;
     fail_with(&url, &["40001", "40P01", "55P03", "0A000", "26000"]).await;
     assert!(
@@ -65,7 +66,7 @@ async fn what_others_are_to_blame_for_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stays_contended_is_given_up_in_time() {
+async fn lasting_contention_is_given_up_in_time() {
     let (store, url) = store().await;
     fail_with(&url, &["40001"; 500]).await;
     let started = Instant::now();
@@ -77,7 +78,7 @@ async fn what_stays_contended_is_given_up_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_server_refuses_has_a_name_and_is_not_repeated() {
+async fn a_rejection_by_the_server_is_named_and_not_retried() {
     let (store, url) = store().await;
     type Check = fn(&StoreError) -> bool;
     let cases: [(&str, Check); 7] = [
@@ -107,8 +108,8 @@ async fn what_the_server_refuses_has_a_name_and_is_not_repeated() {
     }
 }
 
-/// Somebody holds the second of two rows and asks for the first while `remove_group` holds that one. The server
-/// ends one of the two; that is ours, which then tries again.
+/// Another client holds the second of two rows and waits for the first, while `remove_group` holds
+/// that one. The server ends one of the two transactions; if it is ours, it is retried.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadlock_is_survived() {
     let (store, url) = store().await;
@@ -141,7 +142,7 @@ async fn a_deadlock_is_survived() {
     let waiting = "SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let deadline = Instant::now() + SLACK;
     while numbers(&url, waiting).await != [1] {
-        assert!(Instant::now() < deadline, "nobody waits");
+        assert!(Instant::now() < deadline, "no transaction waits");
     }
     lock(&keys[0]).execute(&mut other).await.unwrap();
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
@@ -150,7 +151,7 @@ async fn a_deadlock_is_survived() {
     assert!(log.contains("deadlock detected"), "{log}");
 }
 
-/// A lock that stays is the server's to give up, so the caller learns that nothing was done.
+/// The server gives up waiting for a lock, so the caller learns that nothing was done.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_stays_locked_is_unavailable() {
     let (store, url) = store().await;
@@ -171,7 +172,7 @@ async fn a_row_that_stays_locked_is_unavailable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_nobody_here_wrote_are_corrupt() {
+async fn foreign_rows_are_corrupt() {
     let (store, url) = store().await;
     let group = key("group");
     store
@@ -218,16 +219,16 @@ async fn rows_that_nobody_here_wrote_are_corrupt() {
     is_corrupt(store.take(&key("k")).await.map(drop));
 }
 
-/// Callers vanish at any poll, and the one connection they leave behind must not answer the next question with
-/// the answer to theirs.
+/// Callers are cancelled at any poll. The one connection that they leave behind must not answer the
+/// next request with the answer to theirs.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_abandoned_question_does_not_answer_the_next() {
+async fn an_abandoned_request_does_not_answer_the_next() {
     let url = Server::shared().database().await;
     let store = connect(PostgresStore::builder(&url).max_connections(1)).await;
     let names: Vec<_> = (0..10).map(|number| number.to_string()).collect();
     let group = key("group");
     for name in &names {
-        let write = Write::new(name.clone(), hence()).in_group(group.clone());
+        let write = Write::new(name.clone(), in_an_hour()).in_group(group.clone());
         store.put(&key(name), write, When::Always).await.unwrap();
     }
     let mut random = StdRng::seed_from_u64(7);
@@ -258,7 +259,7 @@ async fn an_abandoned_question_does_not_answer_the_next() {
     assert_eq!(store.list(&group).await.unwrap().len(), 10);
 }
 
-/// Polls a future a few times, a little apart so that answers may come in between, and drops it.
+/// Polls a future a few times, with pauses so that answers may arrive in between, and drops it.
 async fn yielding<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     for _ in 0..polls {

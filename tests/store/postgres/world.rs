@@ -7,7 +7,7 @@ use tower_jam::{
     store::{PostgresStore, PostgresStoreBuilder, StoreKey},
 };
 
-pub(crate) use crate::entries::{HOUR, hence, write};
+pub(crate) use crate::entries::{HOUR, in_an_hour, write};
 
 /// What a busy machine may add to a time limit.
 pub(crate) const SLACK: Duration = Duration::from_secs(1);
@@ -21,19 +21,19 @@ pub(crate) async fn connect(builder: PostgresStoreBuilder) -> Arc<PostgresStore>
         builder
             .connect()
             .await
-            .unwrap_or_else(|error| panic!("{}", story(&error))),
+            .unwrap_or_else(|error| panic!("{}", error_chain(&error))),
     )
 }
 
-/// The chain of an error in one line.
-pub(crate) fn story(error: &ConfigError) -> String {
-    let mut story = format!("{error} ({error:?})");
+/// The error with its causes, in one line.
+pub(crate) fn error_chain(error: &ConfigError) -> String {
+    let mut error_chain = format!("{error} ({error:?})");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        story.push_str(&format!(": {error}"));
+        error_chain.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    story
+    error_chain
 }
 
 pub(crate) fn is_unavailable<T>(answer: &Result<T, StoreError>) -> bool {

@@ -1,4 +1,4 @@
-//! What lies in Redis, and what does not belong there.
+//! What is stored in Redis, and what must not be.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use tower_jam::{
 
 use super::{
     support::redis::{Server, reply_to},
-    world::{HOUR, group, hence, key, name, patient, write},
+    world::{HOUR, group, in_an_hour, key, name, patient, write},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,7 +75,7 @@ async fn foreign_bytes_are_corrupt_and_stay() {
             assert!(is_corrupt(answer.unwrap_err()), "{words:?}");
         }
         assert!(
-            is_corrupt(store.add(&key(1), 1, hence()).await.unwrap_err()),
+            is_corrupt(store.add(&key(1), 1, in_an_hour()).await.unwrap_err()),
             "{words:?}"
         );
         assert!(
@@ -117,9 +117,9 @@ async fn a_foreign_index_is_corrupt() {
     assert!(store.get(&key(2)).await.unwrap().is_none());
 }
 
-/// A member whose entry is not there yet, or is in another group by now, is not listed.
+/// A member whose entry does not exist yet, or is in another group by now, is not listed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_index_promises_nothing() {
+async fn an_index_may_list_missing_members() {
     let server = Server::start();
     let store = patient(&server.url()).await;
     let other = StoreKey::new("account", &[b"bob"]);
@@ -132,16 +132,17 @@ async fn an_index_promises_nothing() {
     assert!(store.list(&group()).await.unwrap().is_empty());
     assert_eq!(store.remove_group(&group()).await.unwrap(), 0);
     assert_eq!(store.list(&other).await.unwrap().len(), 1);
-    // A refused write leaves a member behind.
+    // A rejected write leaves a member behind.
     let third = write("third").in_group(group());
     assert!(!store.put(&key(1), third, When::Absent).await.unwrap());
     assert!(store.list(&group()).await.unwrap().is_empty());
     assert_eq!(store.remove_group(&other).await.unwrap(), 1);
 }
 
-/// What lies in Redis goes away by itself: entries with their expiry, an index with its last member.
+/// What is stored in Redis expires by itself: entries with their expiry, an index with its last
+/// member.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_frees_what_has_expired() {
+async fn redis_frees_expired_entries() {
     let server = Server::start();
     let store = patient(&server.url()).await;
     let ttl = |name: &[u8]| -> i64 {
@@ -166,11 +167,14 @@ async fn redis_frees_what_has_expired() {
         near(ttl(&index), 2 * hour),
         "an hour longer than its member"
     );
-    let shorter = Write::new("minute", hence().before(HOUR / 2)).in_group(group());
+    let shorter = Write::new("minute", in_an_hour().before(HOUR / 2)).in_group(group());
     store.put(&key(2), shorter, When::Absent).await.unwrap();
     assert!(near(ttl(&index), 2 * hour), "as long as its longest member");
-    store.add(&key(3), 1, hence()).await.unwrap();
-    store.add(&key(3), 1, hence().after(HOUR)).await.unwrap();
+    store.add(&key(3), 1, in_an_hour()).await.unwrap();
+    store
+        .add(&key(3), 1, in_an_hour().after(HOUR))
+        .await
+        .unwrap();
     assert!(
         near(ttl(name(&key(3)).as_bytes()), hour),
         "the first expiry stays"
@@ -181,7 +185,8 @@ async fn redis_frees_what_has_expired() {
     assert_eq!(ttl(&index), -1);
 }
 
-/// Lua has doubles only, so a sum is computed in two parts there, and must be what Rust says.
+/// Lua has only doubles, so the script computes a sum in two parts, and it must equal the sum in
+/// Rust.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sums_are_exact_to_the_last_bit() {
     let server = Server::start();
@@ -210,9 +215,9 @@ async fn sums_are_exact_to_the_last_bit() {
     };
     for round in 0..1_000 {
         let (first, second) = (number(), number());
-        let put = Write::new(first.to_string(), hence());
+        let put = Write::new(first.to_string(), in_an_hour());
         store.put(&key(1), put, When::Always).await.unwrap();
-        let sum = store.add(&key(1), second, hence()).await.unwrap();
+        let sum = store.add(&key(1), second, in_an_hour()).await.unwrap();
         assert_eq!(
             sum,
             first.saturating_add(second),
@@ -229,7 +234,11 @@ async fn sums_are_exact_to_the_last_bit() {
         ("-00000000000000000000001", 0),
     ] {
         store.put(&key(1), write(text), When::Always).await.unwrap();
-        assert_eq!(store.add(&key(1), 1, hence()).await.unwrap(), sum, "{text}");
+        assert_eq!(
+            store.add(&key(1), 1, in_an_hour()).await.unwrap(),
+            sum,
+            "{text}"
+        );
     }
     for text in [
         "+",
@@ -241,7 +250,7 @@ async fn sums_are_exact_to_the_last_bit() {
         "99999999999999999999",
     ] {
         store.put(&key(1), write(text), When::Always).await.unwrap();
-        let answer = store.add(&key(1), 1, hence()).await;
+        let answer = store.add(&key(1), 1, in_an_hour()).await;
         assert!(
             matches!(answer, Err(StoreError::Corrupt(_))),
             "{text}: {answer:?}"
@@ -249,9 +258,10 @@ async fn sums_are_exact_to_the_last_bit() {
     }
 }
 
-/// A write that is refused must not shorten the entry's place in its group: "log out everywhere" would miss it.
+/// A rejected write must not shorten the expiry of the entry's index: "log out everywhere" would
+/// miss the entry.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refused_write_shortens_no_place_in_an_index() {
+async fn a_rejected_write_does_not_shorten_an_index() {
     let server = Server::start();
     let clock = Arc::new(ManualClock::default());
     let builder = RedisStore::builder(&server.url()).clock(clock.clone());
@@ -264,7 +274,7 @@ async fn a_refused_write_shortens_no_place_in_an_index() {
     let short = Write::new("short", until(1)).in_group(group());
     assert!(!store.put(&key(1), short, When::Absent).await.unwrap());
     clock.advance(HOUR * 4);
-    // This one cleans up what has expired.
+    // This write removes what has expired.
     let other = Write::new("other", until(5)).in_group(group());
     assert!(store.put(&key(2), other, When::Absent).await.unwrap());
     assert_eq!(store.list(&group()).await.unwrap().len(), 2);
@@ -276,6 +286,6 @@ async fn a_refused_write_shortens_no_place_in_an_index() {
     assert_eq!(
         server.command(&["ZCARD", &index]),
         ":1\r\n",
-        "what expired long ago has gone"
+        "an entry that expired long ago is removed"
     );
 }

@@ -17,16 +17,16 @@ use super::{
         process::until,
         redis::{Cluster, Guarded},
     },
-    world::{group, hence, key, name, patient, store, write},
+    world::{group, in_an_hour, key, name, patient, store, write},
 };
 
-/// Every verb on many keys, so on every slot range.
+/// Every operation on many keys, and so on every range of slots.
 async fn all_verbs(store: &RedisStore) -> Result<(), StoreError> {
     for number in 0..30 {
         let number = number + 1_000;
         let put = write("value").in_group(group());
         store.put(&key(number), put, When::Always).await?;
-        store.add(&key(number + 100), 1, hence()).await?;
+        store.add(&key(number + 100), 1, in_an_hour()).await?;
         assert!(store.get(&key(number)).await?.is_some());
     }
     assert_eq!(store.list(&group()).await?.len(), 30);
@@ -63,7 +63,7 @@ async fn a_cluster_survives_a_primary() {
             .put(&key(number), write("kept"), When::Always)
             .await
             .unwrap();
-        // Until a replica has it: taking is what waits.
+        // Until a replica has it: of these operations, only `take` waits.
         assert!(store.take(&key(number)).await.unwrap().is_some());
     }
     cluster.misses_after("1000");
@@ -103,13 +103,13 @@ async fn a_sentinel_names_the_new_primary() {
     eprintln!("the Sentinel's service was back after {recovery:?}");
 }
 
-/// A slot moves to another primary while everything goes on.
+/// A slot moves to another primary while everything continues.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_moved_slot_is_found() {
     let cluster = Cluster::start();
     let store = patient(&cluster.url()).await;
     all_verbs(&store).await.unwrap();
-    // All that the first one has are empty now, index keys apart, which expire.
+    // All slots of the first node are empty now, except for index keys, which expire.
     cluster.nodes[0].command(&["FLUSHALL"]);
     for slot in (0..5461).step_by(7) {
         let slot = slot.to_string();
@@ -124,16 +124,16 @@ async fn a_moved_slot_is_found() {
     all_verbs(&store).await.unwrap();
 }
 
-/// While a slot moves, what its old owner no longer has is known to have been written nowhere.
+/// While a slot moves, a write that its old owner cannot make is known to be written nowhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slot_on_the_move_is_unavailable_until_it_has_arrived() {
+async fn a_moving_slot_is_unavailable_until_it_has_arrived() {
     let cluster = Cluster::start();
     let store = store(&cluster.url()).await;
     let slot = cluster.nodes[0].command(&["CLUSTER", "KEYSLOT", &name(&key(1))]);
     let slot = slot.trim().trim_start_matches(':').to_owned();
     let owner = (0..3).find(|node| {
-        let said = cluster.nodes[*node].command(&["GET", &name(&key(1))]);
-        !said.starts_with("-MOVED")
+        let response = cluster.nodes[*node].command(&["GET", &name(&key(1))]);
+        !response.starts_with("-MOVED")
     });
     let (owner, next) = (owner.unwrap(), (owner.unwrap() + 1) % 3);
     let set = |node: usize, words: &[&str]| {
@@ -144,7 +144,7 @@ async fn a_slot_on_the_move_is_unavailable_until_it_has_arrived() {
     set(next, &["IMPORTING", &from]);
     set(owner, &["MIGRATING", &to]);
     let begin = Instant::now();
-    let answer = store.add(&key(1), 1, hence()).await;
+    let answer = store.add(&key(1), 1, in_an_hour()).await;
     assert!(
         matches!(answer, Err(StoreError::Unavailable(_))),
         "{answer:?}"
@@ -162,7 +162,7 @@ async fn a_slot_on_the_move_is_unavailable_until_it_has_arrived() {
     for node in [next, owner] {
         set(node, &["NODE", &to]);
     }
-    assert_eq!(store.add(&key(1), 1, hence()).await.unwrap(), 1);
+    assert_eq!(store.add(&key(1), 1, in_an_hour()).await.unwrap(), 1);
     assert_eq!(store.get(&key(1)).await.unwrap().unwrap().value, "1");
 }
 
@@ -175,7 +175,8 @@ where
     Box::new(move |store| Box::pin(verb(store)))
 }
 
-/// How often somebody has waited for the replica. Counted by the server, since on a busy machine everything takes long.
+/// How many calls waited for the replica. The server counts them, since durations are unreliable on
+/// a busy machine.
 fn waits_of(guarded: &Guarded) -> u32 {
     let stats = guarded.servers[0].command(&["INFO", "commandstats"]);
     let calls = stats
@@ -187,10 +188,10 @@ fn waits_of(guarded: &Guarded) -> u32 {
     calls.map_or(0, Result::unwrap)
 }
 
-/// What takes something away from somebody waits for a replica, be it a change, a removal, or a note where nothing was
-/// before; what does not goes on at once. The replica stands still.
+/// A write that takes a right away waits for a replica: a change, a removal, or a record where none
+/// was before. Other writes do not wait. The replica is suspended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
+async fn only_writes_that_revoke_wait_for_a_replica() {
     const SESSION: Namespace = Namespace::new("session").cached();
     const REVOKING: Namespace = Namespace::new("revoking").revoking();
     let guarded = Guarded::start();
@@ -268,7 +269,7 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
             false,
             verb(|store| async move {
                 let key = StoreKey::new(Namespace::new("throttle"), &[b"new"]);
-                Ok(store.add(&key, 1, hence()).await? == 1)
+                Ok(store.add(&key, 1, in_an_hour()).await? == 1)
             }),
         ),
         (
@@ -283,7 +284,7 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
         ),
     ];
     for (what, waits, verb) in verbs {
-        // Of its own, since after one that waited in vain nobody waits for a while.
+        // A store of its own, since after a timed-out wait no call waits for a while.
         let store = Arc::new(patient(&guarded.url()).await);
         let before = waits_of(&guarded);
         assert!(verb(store).await.unwrap(), "{what}");
@@ -292,9 +293,9 @@ async fn whatever_revokes_waits_for_a_replica_and_nothing_else_does() {
     guarded.servers[1].signal("CONT");
 }
 
-/// No replica is there any more: a revocation succeeds, the first after a moment, the next at once.
+/// Without a replica a revocation succeeds, the first after a moment, the next at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missing_replica_holds_up_little() {
+async fn a_missing_replica_delays_little() {
     let mut guarded = Guarded::start();
     let store = patient(&guarded.url()).await;
     for number in 0..50 {
@@ -311,7 +312,7 @@ async fn a_missing_replica_holds_up_little() {
     let elapsed = begin.elapsed();
     assert!(
         elapsed >= Duration::from_millis(90),
-        "nobody waited: {elapsed:?}"
+        "no call waited: {elapsed:?}"
     );
     // One in five seconds does.
     let waited = u64::from(waits_of(&guarded) - before);

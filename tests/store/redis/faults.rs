@@ -1,4 +1,4 @@
-//! Servers that go away, stand still, forget or lie, and networks that break.
+//! Servers that crash, hang, lose data or lie, and networks that break.
 
 use std::{
     sync::{
@@ -20,10 +20,10 @@ use super::{
         process::until,
         redis::{Server, reply},
     },
-    world::{group, hence, key, patient, shared, store, write},
+    world::{group, in_an_hour, key, patient, shared, store, write},
 };
 
-/// How long a verb may take at most, on a busy machine.
+/// How long an operation may take at most, on a busy machine.
 const SLACK: Duration = Duration::from_millis(1_500);
 
 const VERBS: [&str; 7] = [
@@ -36,7 +36,7 @@ const VERBS: [&str; 7] = [
     "remove_group",
 ];
 
-/// Calls a verb by its name.
+/// Calls an operation by its name.
 async fn call(store: &RedisStore, verb: &str) -> Result<(), StoreError> {
     let write = write("value").in_group(group());
     match verb {
@@ -45,12 +45,12 @@ async fn call(store: &RedisStore, verb: &str) -> Result<(), StoreError> {
         "put absent" => store.put(&key(3), write, When::Absent).await.map(drop),
         "take" => store.take(&key(4)).await.map(drop),
         "list" => store.list(&group()).await.map(drop),
-        "add" => store.add(&key(5), 1, hence()).await.map(drop),
+        "add" => store.add(&key(5), 1, in_an_hour()).await.map(drop),
         _ => store.remove_group(&group()).await.map(drop),
     }
 }
 
-/// Each verb says that it does not know, in time.
+/// Each operation returns an unknown or unavailable result, in time.
 async fn each_verb_fails_in_time(store: &RedisStore, limit: Duration) {
     for verb in VERBS {
         let begin = Instant::now();
@@ -66,7 +66,7 @@ async fn each_verb_fails_in_time(store: &RedisStore, limit: Duration) {
     }
 }
 
-/// How long it is until the store answers again, and does so ever after.
+/// How long it takes until the store answers again, and continues to do so.
 async fn recovery(store: &RedisStore, limit: Duration) -> Duration {
     let begin = Instant::now();
     while let Err(error) = store.put(&key(0), write("back"), When::Always).await {
@@ -81,7 +81,7 @@ async fn recovery(store: &RedisStore, limit: Duration) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_server_is_missed_and_found_again() {
+async fn a_killed_server_is_unavailable_and_recovers() {
     let mut server = Server::start();
     let store = store(&server.url()).await;
     for verb in VERBS {
@@ -90,7 +90,7 @@ async fn a_killed_server_is_missed_and_found_again() {
     for down in [Duration::ZERO, Duration::from_millis(1_500)] {
         server.kill();
         each_verb_fails_in_time(&store, SLACK).await;
-        // By now it is known that nobody is there.
+        // By now the store knows that the server cannot be reached.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let begin = Instant::now();
         each_verb_fails_in_time(&store, Duration::from_millis(200)).await;
@@ -107,21 +107,21 @@ async fn a_killed_server_is_missed_and_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_stands_still_is_missed_and_found_again() {
+async fn a_suspended_server_is_unavailable_and_recovers() {
     let server = Server::start();
     let store = store(&server.url()).await;
     server.signal("STOP");
     each_verb_fails_in_time(&store, SLACK).await;
-    // By now it is known that nobody answers.
+    // By now the store knows that the server does not answer.
     each_verb_fails_in_time(&store, Duration::from_millis(200)).await;
     server.signal("CONT");
     let recovery = recovery(&store, Duration::from_secs(3)).await;
     eprintln!("back after {recovery:?}");
 }
 
-/// Many callers at once are told as soon as one is.
+/// Many callers at once get the error as soon as one would.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_caller_waits_for_another_while_the_server_is_away() {
+async fn no_caller_waits_for_another_while_the_server_is_unavailable() {
     let mut server = Server::start();
     let store = shared(&server.url()).await;
     server.kill();
@@ -136,13 +136,13 @@ async fn no_caller_waits_for_another_while_the_server_is_away() {
     assert!(begin.elapsed() < SLACK, "{:?}", begin.elapsed());
 }
 
-/// A caller went away while nobody could be reached. Its write happens soon or never, not whenever the server is
-/// back: by then it would be a surprise.
+/// A caller was cancelled while no server could be reached. Its write is executed soon or never,
+/// not whenever the server is back: by then it would be unexpected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_that_was_given_up_does_not_come_late() {
+async fn an_abandoned_write_is_not_executed_late() {
     let mut server = Server::start();
     let store = store(&server.url()).await;
-    // First it answers nobody, so that all go away who come; then nobody is there.
+    // First the server does not answer, so that all callers give up; then it is stopped.
     server.signal("STOP");
     let mut given_up = 0;
     for number in 0..2_000 {
@@ -156,7 +156,7 @@ async fn a_write_that_was_given_up_does_not_come_late() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
-    assert!(given_up > 0, "everybody was answered");
+    assert!(given_up > 0, "every caller got an answer");
     eprintln!("{given_up} were given up");
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     until("Redis has its port again", || server.run());
@@ -170,7 +170,7 @@ async fn a_write_that_was_given_up_does_not_come_late() {
     }
 }
 
-/// A caller that goes away after the first poll loses its answer only.
+/// A caller that is cancelled after the first poll loses only its answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_goes_on_without_its_caller() {
     let server = Server::start();
@@ -178,7 +178,7 @@ async fn a_write_goes_on_without_its_caller() {
     drop(store.put(&key(1), write("never polled"), When::Always));
     let polled = key(2);
     let put = store.put(&polled, write("polled").in_group(group()), When::Absent);
-    // The server holds its answer back until the caller has gone.
+    // The server delays its answer until the caller is gone.
     server.signal("STOP");
     assert!(abandon_after(1, put).is_none());
     server.signal("CONT");
@@ -191,11 +191,11 @@ async fn a_write_goes_on_without_its_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_emptied_server_starts_anew() {
+async fn an_emptied_server_starts_again() {
     let server = Server::start();
     let store = patient(&server.url()).await;
     for what in [&["SCRIPT", "FLUSH"][..], &["FLUSHALL"]] {
-        store.add(&key(1), 41, hence()).await.unwrap();
+        store.add(&key(1), 41, in_an_hour()).await.unwrap();
         let put = write("value").in_group(group());
         store.put(&key(2), put, When::Always).await.unwrap();
         server.command(what);
@@ -203,7 +203,7 @@ async fn an_emptied_server_starts_anew() {
             server.command(&["SCRIPT", "FLUSH"]);
             assert!(store.get(&key(2)).await.unwrap().is_none());
             assert!(store.list(&group()).await.unwrap().is_empty());
-            assert_eq!(store.add(&key(1), 1, hence()).await.unwrap(), 1);
+            assert_eq!(store.add(&key(1), 1, in_an_hour()).await.unwrap(), 1);
         }
         for verb in VERBS {
             call(&store, verb).await.unwrap();
@@ -212,14 +212,14 @@ async fn an_emptied_server_starts_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_server_refuses_and_nothing_else() {
+async fn a_full_server_only_refuses_writes() {
     let server = Server::start();
     let store = patient(&server.url()).await;
     store
         .put(&key(1), write("value"), When::Always)
         .await
         .unwrap();
-    store.add(&key(5), 1, hence()).await.unwrap();
+    store.add(&key(5), 1, in_an_hour()).await.unwrap();
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     let ungrouped = store.put(&key(3), write("value"), When::Absent).await;
     assert!(matches!(ungrouped, Err(StoreError::Full)), "{ungrouped:?}");
@@ -233,7 +233,7 @@ async fn a_full_server_refuses_and_nothing_else() {
     assert_eq!(store.get(&key(1)).await.unwrap().unwrap().value, "value");
     assert!(
         store.take(&key(1)).await.unwrap().is_some(),
-        "it makes room"
+        "it frees space"
     );
     server.command(&["CONFIG", "SET", "maxmemory", "0"]);
     for verb in VERBS {
@@ -258,33 +258,33 @@ async fn a_server_that_became_a_replica_is_unavailable() {
     recovery(&store, Duration::from_secs(2)).await;
 }
 
-/// Many questions are under way when the server stands still, goes on, drops its connections and dies. Whoever gets an
-/// answer gets its own.
+/// Many requests are in flight when the server hangs, resumes, drops its connections and crashes.
+/// Every answer reaches the caller that asked for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nobody_gets_the_answer_to_anothers_question() {
+async fn no_caller_gets_the_answer_to_another_request() {
     let mut server = Server::start();
     let store = shared(&server.url()).await;
     for number in 0..64 {
         let value = format!("value {number}");
-        let put = Write::new(value, hence());
+        let put = Write::new(value, in_an_hour());
         store.put(&key(number), put, When::Always).await.unwrap();
     }
     let is_over = Arc::new(AtomicBool::new(false));
-    let mut asking = tokio::task::JoinSet::new();
+    let mut in_flight = tokio::task::JoinSet::new();
     for number in 0..64_u64 {
         let (store, is_over) = (Arc::clone(&store), Arc::clone(&is_over));
-        asking.spawn(async move {
+        in_flight.spawn(async move {
             let (key, mut answered, mut failed) = (key(number), 0, 0);
             while !is_over.load(Ordering::SeqCst) {
-                // Some of the callers go away.
-                let asked =
+                // Some of the callers are cancelled.
+                let outcomes =
                     tokio::time::timeout(Duration::from_millis(number * 20 + 5), store.get(&key));
-                match asked.await {
+                match outcomes.await {
                     Ok(Ok(Some(entry))) => {
                         assert_eq!(entry.value, format!("value {number}"));
                         answered += 1;
                     }
-                    Ok(Ok(None)) => panic!("what is there is said not to be"),
+                    Ok(Ok(None)) => panic!("an existing entry was reported as absent"),
                     Ok(Err(_)) | Err(_) => failed += 1,
                 }
                 tokio::time::sleep(Duration::from_micros(200)).await;
@@ -302,15 +302,21 @@ async fn nobody_gets_the_answer_to_anothers_question() {
     }
     tokio::time::sleep(Duration::from_millis(800)).await;
     is_over.store(true, Ordering::SeqCst);
-    let asked = asking.join_all().await;
-    assert!(asked.iter().all(|(answered, _)| *answered > 0), "{asked:?}");
-    assert!(asked.iter().any(|(_, failed)| *failed > 0), "{asked:?}");
+    let outcomes = in_flight.join_all().await;
+    assert!(
+        outcomes.iter().all(|(answered, _)| *answered > 0),
+        "{outcomes:?}"
+    );
+    assert!(
+        outcomes.iter().any(|(_, failed)| *failed > 0),
+        "{outcomes:?}"
+    );
     server.kill();
 }
 
-/// An operator stops the server in good order, and starts it again.
+/// An operator shuts the server down in an orderly way, and starts it again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_was_shut_down_is_missed_and_found_again() {
+async fn a_server_that_was_shut_down_is_unavailable_and_recovers() {
     let mut server = Server::start();
     let store = store(&server.url()).await;
     for order in ["SHUTDOWN", "TERM"] {
@@ -330,7 +336,7 @@ async fn a_server_that_was_shut_down_is_missed_and_found_again() {
     }
 }
 
-/// Memory is used up: nobody can log in, and everybody can be logged out.
+/// Memory is exhausted: no user can log in, and every user can be logged out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_and_devices_are_revoked_without_memory() {
     let server = Server::start();
@@ -374,7 +380,7 @@ async fn sessions_and_devices_are_revoked_without_memory() {
     assert_eq!(pairs.list("alice").await.unwrap().len(), 2);
     pairs.revoke_all("alice").await.unwrap();
     assert!(pairs.list("alice").await.unwrap().is_empty());
-    // The note for logins under way is new and finds no room; the sessions are ended all the same.
+    // The new record for pending logins finds no space; the sessions are revoked all the same.
     let cleared = sessions.revoke_all("alice").await;
     assert!(matches!(cleared, Err(StoreError::Full)), "{cleared:?}");
     assert!(sessions.get(kept.token.expose()).await.unwrap().is_none());

@@ -15,10 +15,10 @@ use tower_jam::{
 use super::{
     proxy::Proxy,
     support::redis::Server,
-    world::{group, hence, key, patient, shared, store, write},
+    world::{group, in_an_hour, key, patient, shared, store, write},
 };
 
-/// The answer to a verb is cut at `bytes`; what it says must be true.
+/// The answer to an operation is cut at `bytes`; the result must be true.
 async fn with_answer_cut<T>(
     proxy: &Proxy,
     bytes: usize,
@@ -38,15 +38,16 @@ async fn connected_again(store: &RedisStore) {
     }
 }
 
-/// The server has run the command, and its answer is lost: that is not known here, and nothing is run twice.
+/// The server executed the command, and its answer is lost: the result is unknown, and nothing is
+/// executed twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_unknown_and_nothing_runs_twice() {
     let server = Server::start();
     let direct = patient(&server.url()).await;
     let proxy = Proxy::to(server.port);
     let cut = store(&proxy.url()).await;
-    // The scripts are known to the server, so that the answer that is cut is the one that counts.
-    direct.add(&key(1000), 1, hence()).await.unwrap();
+    // The server has cached the scripts, so that the answer that is cut is that of the operation.
+    direct.add(&key(1000), 1, in_an_hour()).await.unwrap();
     direct
         .put(&key(1001), write("value"), When::Absent)
         .await
@@ -77,11 +78,14 @@ async fn a_lost_answer_is_unknown_and_nothing_runs_twice() {
         assert!(direct.get(&key(1)).await.unwrap().is_none());
         connected_again(&cut).await;
 
-        let before = direct.add(&key(2), 0, hence()).await.unwrap();
-        let answer = with_answer_cut(&proxy, bytes, cut.add(&key(2), 1, hence())).await;
+        let before = direct.add(&key(2), 0, in_an_hour()).await.unwrap();
+        let answer = with_answer_cut(&proxy, bytes, cut.add(&key(2), 1, in_an_hour())).await;
         assert!(is_unknown(&answer.unwrap_err()), "{bytes} bytes");
         connected_again(&cut).await;
-        assert_eq!(direct.add(&key(2), 0, hence()).await.unwrap(), before + 1);
+        assert_eq!(
+            direct.add(&key(2), 0, in_an_hour()).await.unwrap(),
+            before + 1
+        );
 
         let answer = with_answer_cut(&proxy, bytes, cut.get(&key(2))).await;
         assert!(
@@ -92,7 +96,7 @@ async fn a_lost_answer_is_unknown_and_nothing_runs_twice() {
     }
 }
 
-/// The request never reached the server. Here that looks the same.
+/// The request never reached the server. To the store this looks the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_request_is_not_sent_again() {
     let server = Server::start();
@@ -101,7 +105,7 @@ async fn a_lost_request_is_not_sent_again() {
     let cut = store(&proxy.url()).await;
     for number in 0..3 {
         proxy.swallow_request();
-        let answer = cut.add(&key(number), 1, hence()).await;
+        let answer = cut.add(&key(number), 1, in_an_hour()).await;
         assert!(matches!(answer, Err(StoreError::Unknown(_))), "{answer:?}");
         assert!(proxy.has_cut());
         connected_again(&cut).await;
@@ -109,21 +113,23 @@ async fn a_lost_request_is_not_sent_again() {
     }
 }
 
-/// The index could not be written, so the entry was not: that is known.
+/// The index could not be written, so the entry was not either: the result is known.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_its_place_in_the_index_nothing_is_written() {
+async fn without_its_index_no_entry_is_written() {
     let server = Server::start();
     let direct = patient(&server.url()).await;
     let proxy = Proxy::to(server.port);
     let cut = store(&proxy.url()).await;
-    // The script of the index is known to the server, so that the answer that is cut is of the place itself.
+    // The server has cached the script of the index, so that the answer that is cut is that of the
+    // index itself.
     let other = tower_jam::store::StoreKey::new("account", &[b"bob"]);
     let put = write("value").in_group(other);
     direct.put(&key(2), put, When::Always).await.unwrap();
     for cuts_answer in [true, false] {
-        match cuts_answer {
-            true => proxy.cut_answer_after(0),
-            false => proxy.swallow_request(),
+        if cuts_answer {
+            proxy.cut_answer_after(0);
+        } else {
+            proxy.swallow_request();
         }
         let answer = cut
             .put(&key(1), write("value").in_group(group()), When::Always)
@@ -138,9 +144,10 @@ async fn without_its_place_in_the_index_nothing_is_written() {
     }
 }
 
-/// Verbs on a group are several commands. Whichever answer is lost, what is said is true, and asking again ends it.
+/// Operations on a group are several commands. Whichever answer is lost, the result is true, and a
+/// retry completes the operation.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_verb_on_a_group_whose_answer_is_lost_says_what_is_known() {
+async fn a_group_operation_whose_answer_is_lost_reports_what_is_known() {
     let server = Server::start();
     let direct = patient(&server.url()).await;
     let proxy = Proxy::to(server.port);
@@ -157,7 +164,7 @@ async fn a_verb_on_a_group_whose_answer_is_lost_says_what_is_known() {
                 matches!(listed, Err(StoreError::Unavailable(_))),
                 "{listed:?}"
             ),
-            // What is sent together may be answered together.
+            // Commands that are sent together may be answered together.
             false => proxy.cut_later_answer(0, 0),
         }
         connected_again(&cut).await;
@@ -175,7 +182,8 @@ async fn a_verb_on_a_group_whose_answer_is_lost_says_what_is_known() {
         cut.remove_group(&group()).await.unwrap();
         assert!(direct.list(&group()).await.unwrap().is_empty());
     }
-    // The place in the index is written, and then the entry, whose answer is lost. Its script is known to the server.
+    // The index is written, and then the entry, whose answer is lost. The server has cached its
+    // script.
     direct
         .put(&key(8), write("value"), When::Absent)
         .await
@@ -200,10 +208,10 @@ async fn a_verb_on_a_group_whose_answer_is_lost_says_what_is_known() {
     }
 }
 
-/// A change that landed though its answer was lost is a change: the engines look for it, and neither make it twice nor
-/// say that it failed.
+/// A change that was made though its answer was lost counts as made: the engines look for it, and
+/// neither repeat it nor report a failure.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_that_landed_is_recognised_by_the_engines() {
+async fn an_applied_change_is_recognised_by_the_engines() {
     let server = Server::start();
     let proxy = Proxy::to(server.port);
     let direct = shared(&server.url()).await;
@@ -226,7 +234,7 @@ async fn a_change_that_landed_is_recognised_by_the_engines() {
         .refresh_token;
     direct.take(&key(1)).await.unwrap();
     for round in 1..=20 {
-        // The session is read, its place in the list is written, and then itself.
+        // The session is read, its index is written, and then the session itself.
         proxy.cut_later_answer(2, 0);
         let changed = sessions
             .update(token.expose(), |session| {
@@ -237,9 +245,9 @@ async fn a_change_that_landed_is_recognised_by_the_engines() {
         connected_again(&cut).await;
         changed.expect("the change is found on the next connection");
         let (_, data) = sessions.get(token.expose()).await.unwrap().unwrap();
-        assert_eq!(data.user, Some(round), "it is made once");
+        assert_eq!(data.user, Some(round), "it is applied once");
 
-        // The account is read, then read again, and then written.
+        // The account is read, read again, and then written.
         proxy.cut_later_answer(2, 0);
         let next = pairs.refresh(refresh.expose(), None).await;
         assert!(proxy.has_cut());

@@ -1,4 +1,4 @@
-//! The Redis store against real servers: the contract, and what goes wrong between here and there.
+//! The Redis store with real servers: the contract, and failures of the network and the servers.
 
 use crate::support;
 

@@ -18,7 +18,7 @@ pub(crate) struct Proxy {
 
 #[derive(Default)]
 struct State {
-    /// What is left of the server's answer before the connection is cut; none for no cut.
+    /// The remaining bytes of the server's answer before the connection is cut; none for no cut.
     answer: AtomicUsize,
     /// How many answers come through before the one that is cut.
     skips: AtomicUsize,
@@ -59,20 +59,20 @@ impl Proxy {
         format!("redis://{}", self.address)
     }
 
-    /// Lets so many requests and their answers through, and of the answer after them so many bytes.
+    /// Forwards that many requests and their answers, and that many bytes of the next answer.
     pub(crate) fn cut_later_answer(&self, skips: usize, bytes: usize) {
         self.state.skips.store(skips, Ordering::SeqCst);
         self.cut_answer_after(bytes);
     }
 
-    /// Lets the next request through, and so many bytes of its answer.
+    /// Forwards the next request, and that many bytes of its answer.
     pub(crate) fn cut_answer_after(&self, bytes: usize) {
         self.state.answer.store(bytes, Ordering::SeqCst);
         self.state.has_cut.store(false, Ordering::SeqCst);
         self.state.cuts.store(true, Ordering::SeqCst);
     }
 
-    /// Cuts the connection when the next request comes.
+    /// Cuts the connection when the next request arrives.
     pub(crate) fn swallow_request(&self) {
         self.state.has_cut.store(false, Ordering::SeqCst);
         self.state.swallows.store(true, Ordering::SeqCst);
@@ -84,7 +84,7 @@ impl Proxy {
 }
 
 impl State {
-    /// How much of an answer passes, if it is the one to be cut.
+    /// How many bytes of an answer pass, if it is the one to be cut.
     fn bytes_of_answer(&self) -> Option<usize> {
         if !self.cuts.load(Ordering::SeqCst) {
             return None;
@@ -102,9 +102,10 @@ impl State {
 fn forward(mut from: TcpStream, mut to: TcpStream, state: &State, is_request: bool) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        let cut = match is_request {
-            true => state.swallows.swap(false, Ordering::SeqCst).then_some(0),
-            false => state.bytes_of_answer(),
+        let cut = if is_request {
+            state.swallows.swap(false, Ordering::SeqCst).then_some(0)
+        } else {
+            state.bytes_of_answer()
         };
         if let Some(bytes) = cut {
             to.write_all(&buffer[..bytes.min(length)]).ok();

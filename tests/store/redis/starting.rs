@@ -1,4 +1,4 @@
-//! What a store refuses to start with, and what it says then.
+//! What a store refuses to start with, and the errors.
 
 use std::{fs, time::Duration};
 
@@ -12,15 +12,15 @@ use super::{
         process::free_port,
         redis::{Certificate, Cluster, Server, Shape},
     },
-    world::{key, story, write},
+    world::{error_chain, key, write},
 };
 
 async fn refused(builder: RedisStoreBuilder, setting: &str, words: &str) -> ConfigError {
     let error = builder.connect().await.expect_err("it must not connect");
-    let story = story(&error);
-    assert_eq!(error.setting(), setting, "{story}");
-    assert!(story.contains(words), "{story}");
-    assert!(!story.contains("hunter2"), "{story}");
+    let error_chain = error_chain(&error);
+    assert_eq!(error.setting(), setting, "{error_chain}");
+    assert!(error_chain.contains(words), "{error_chain}");
+    assert!(!error_chain.contains("hunter2"), "{error_chain}");
     error
 }
 
@@ -104,7 +104,7 @@ async fn a_server_that_is_down_at_the_start_is_named() {
 }
 
 #[tokio::test]
-async fn a_server_that_stands_still_at_the_start_is_named() {
+async fn a_server_that_hangs_at_the_start_is_named() {
     let server = Server::start();
     server.signal("STOP");
     let begin = std::time::Instant::now();
@@ -192,7 +192,7 @@ async fn tls_needs_an_authority_that_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_server_that_may_forget_is_refused_unless_allowed() {
+async fn a_server_that_may_lose_data_is_refused_unless_allowed() {
     let server = Server::start();
     let set = |policy| server.command(&["CONFIG", "SET", "maxmemory-policy", policy]);
     for policy in ["allkeys-lru", "volatile-ttl"] {
@@ -203,7 +203,7 @@ async fn a_server_that_may_forget_is_refused_unless_allowed() {
     }
     set("noeviction");
     drop(serves(RedisStore::builder(&server.url())).await);
-    // A managed server forbids CONFIG, and lets everybody see INFO.
+    // A managed server forbids CONFIG, and allows INFO.
     for forbidden in ["config", "info"] {
         let rule = format!("-{forbidden}");
         server.command(&[
@@ -220,7 +220,7 @@ async fn a_server_that_may_forget_is_refused_unless_allowed() {
 }
 
 #[tokio::test]
-async fn every_primary_of_a_cluster_is_looked_at() {
+async fn every_primary_of_a_cluster_is_checked() {
     let cluster = Cluster::start();
     for node in &cluster.nodes[..3] {
         node.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-random"]);
@@ -252,7 +252,7 @@ async fn a_dropped_store_leaves_no_connection() {
             .matches(" laddr=")
             .count()
     };
-    assert_eq!(connections(), 1, "the one that asks");
+    assert_eq!(connections(), 1, "only the test's own");
     let store = serves(RedisStore::builder(&server.url())).await;
     assert_eq!(connections(), 2);
     drop(store);

@@ -7,13 +7,13 @@ use tower_jam::{
     store::{RedisStore, StoreKey},
 };
 
-pub(crate) use crate::entries::{HOUR, hence, write};
+pub(crate) use crate::entries::{HOUR, in_an_hour, write};
 
 pub(crate) async fn store(url: &str) -> RedisStore {
     RedisStore::connect(url).await.unwrap()
 }
 
-/// Where a test is not about time: a busy machine may take its own.
+/// For tests that are not about time: a busy machine may be slow.
 pub(crate) async fn patient(url: &str) -> RedisStore {
     let longest = Duration::from_secs(2);
     let builder = RedisStore::builder(url).connect_timeout(longest);
@@ -42,13 +42,13 @@ pub(crate) fn name(key: &StoreKey) -> String {
     format!("tower-jam:{}:{digest}", key.namespace())
 }
 
-/// The chain of an error in one line, with what its debug form shows.
-pub(crate) fn story(error: &ConfigError) -> String {
-    let mut story = format!("{error} {error:?}");
+/// The error with its causes and its `Debug` output, in one line.
+pub(crate) fn error_chain(error: &ConfigError) -> String {
+    let mut error_chain = format!("{error} {error:?}");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        story.push_str(&format!(": {error} {error:?}"));
+        error_chain.push_str(&format!(": {error} {error:?}"));
         cause = error.source();
     }
-    story
+    error_chain
 }

@@ -1,4 +1,4 @@
-//! Bound tokens at other engines, the two schemes beside each other, and nonces.
+//! Bound tokens at other engines, both schemes side by side, and nonces.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tower_jam::Authenticate;
 use super::world::{Client, World, ask, with};
 
 #[tokio::test]
-async fn a_bound_token_is_refused_under_bearer_and_at_a_plain_layer_also_when_it_was_seen() {
+async fn a_bound_token_is_rejected_under_bearer_and_at_a_plain_layer_even_if_cached() {
     let world = World::new();
     let dpop = world.node(&world.memory());
     let client = Client::new();
@@ -27,7 +27,7 @@ async fn a_bound_token_is_refused_under_bearer_and_at_a_plain_layer_also_when_it
         assert!(answer.header("www-authenticate").starts_with("DPoP "));
         let answer = ask(world.jwt.clone(), "DPoP", &token, &[&proof]).await;
         assert_eq!(answer.verdict(), (401, ""), "another scheme: round {round}");
-        // The proof is still unused: whoever was refused above did not use it up.
+        // The proof is still unused: the rejected requests above did not use it up.
         let answer = ask(both(), "DPoP", &token, &[&proof]).await;
         assert_eq!(answer.verdict(), (200, ""), "round {round}");
     }
@@ -50,7 +50,7 @@ async fn a_bound_token_is_refused_under_bearer_and_at_a_plain_layer_also_when_it
 }
 
 #[tokio::test]
-async fn a_nonce_is_asked_for_given_and_renewed_before_it_ends() {
+async fn a_nonce_is_required_issued_and_renewed_before_it_expires() {
     let world = World::new();
     let store = world.memory();
     let nodes = [0, 1].map(|_| world.builder(&store).require_nonce().build().unwrap());
@@ -65,7 +65,7 @@ async fn a_nonce_is_asked_for_given_and_renewed_before_it_ends() {
     let answer = ask(protect(0), "DPoP", &token, &[&proof("")]).await;
     assert_eq!(answer.verdict(), (401, "use_dpop_nonce"));
     let first = answer.header("dpop-nonce").to_owned();
-    // The other node knows it without having been told.
+    // The other node accepts it without having been informed.
     let answer = ask(protect(1), "DPoP", &token, &[&proof(&first)]).await;
     assert_eq!(
         (answer.verdict(), answer.header("dpop-nonce")),
@@ -86,7 +86,7 @@ async fn a_nonce_is_asked_for_given_and_renewed_before_it_ends() {
     let answer = ask(protect(0), "DPoP", &token, &[&proof(&second)]).await;
     assert_eq!(answer.verdict(), (200, ""));
 
-    // One that was never asked for is checked all the same.
+    // A nonce that was not required is verified all the same.
     let relaxed = world.node(&store);
     let answer = ask(
         relaxed.protect(world.jwt.clone()),

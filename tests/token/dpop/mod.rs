@@ -1,4 +1,5 @@
-//! Tokens that are bound to keys: what a thief without the key gets, and how often a proof is good.
+//! Tokens that are bound to keys: what a thief without the key can do, and how often a proof is
+//! accepted.
 
 use crate::support;
 

@@ -1,4 +1,4 @@
-//! A proof is good once, on all nodes together, and a store that is away is no answer.
+//! A proof is accepted once, on all nodes together, and not at all while the store is unavailable.
 
 use std::{sync::Arc, time::Duration};
 
@@ -51,7 +51,7 @@ async fn of_fifty_uses_of_one_proof_on_two_nodes_one_passes() {
 }
 
 #[tokio::test]
-async fn a_proof_is_not_good_again_while_its_time_lasts_nor_after_it() {
+async fn a_proof_is_not_accepted_again_during_or_after_its_lifetime() {
     let world = World::new();
     let store = world.memory();
     let client = Client::new();
@@ -68,9 +68,9 @@ async fn a_proof_is_not_good_again_while_its_time_lasts_nor_after_it() {
     }
 }
 
-/// What one node notes is forgotten by that node's time, and another node's clock may be behind.
+/// The record of one node expires by that node's time, and another node's clock may be behind.
 #[tokio::test]
-async fn a_proof_is_good_once_for_nodes_whose_clocks_differ() {
+async fn a_proof_is_accepted_once_by_nodes_whose_clocks_differ() {
     let world = World::new();
     let ahead = Arc::new(ManualClock::at(
         world.clock.now().after(Duration::from_secs(20)),
@@ -78,7 +78,7 @@ async fn a_proof_is_good_once_for_nodes_whose_clocks_differ() {
     let node = |clock: &Arc<ManualClock>, store: &Arc<dyn Store>| {
         world.builder_at(store, clock.clone()).build().unwrap()
     };
-    // The store forgets by the time of the node that is ahead.
+    // The store expires entries by the time of the node that is ahead.
     let memory = MemoryStore::new().with_clock(ahead.clone());
     let store: Arc<dyn Store> = Arc::new(memory);
     let client = Client::new();
@@ -99,7 +99,7 @@ async fn a_proof_is_good_once_for_nodes_whose_clocks_differ() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_503_and_uses_no_proof_up() {
+async fn an_unavailable_store_is_503_and_uses_no_proof_up() {
     let world = World::new();
     let clock = world.clock.clone();
     let memory = MemoryStore::new().with_clock(clock);
@@ -115,7 +115,7 @@ async fn a_store_that_is_away_is_503_and_uses_no_proof_up() {
     assert_eq!(verdict().await, 503);
     probe.set_down(false);
     assert_eq!(verdict().await, 200);
-    // What is wrong in the proof or the token is found without the store.
+    // Errors in the proof or the token are found without the store.
     let calls = probe.calls();
     let wrong = Client::new().prove(&world.claims(&token));
     let engine = world.node(&store).protect(world.jwt.clone());

@@ -25,7 +25,7 @@ fn proof(world: &World, client: &Client, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_device_that_logged_in_with_a_proof_lives_by_proofs_of_the_same_key() {
+async fn a_device_that_logged_in_with_a_proof_needs_proofs_of_the_same_key() {
     let world = World::new();
     let store = world.memory();
     let (pairs, dpop) = (pairs(&world, &store), world.node(&store));
@@ -56,7 +56,7 @@ async fn a_device_that_logged_in_with_a_proof_lives_by_proofs_of_the_same_key() 
         (401, "invalid_token")
     );
 
-    // Whoever has the refresh token alone, or another key, gets nothing and ends nothing.
+    // A thief with the refresh token alone, or with another key, gets nothing and revokes nothing.
     let token = first.refresh_token.expose();
     let theirs = proof(&world, &thief, "/refresh");
     let theirs = dpop
@@ -70,7 +70,8 @@ async fn a_device_that_logged_in_with_a_proof_lives_by_proofs_of_the_same_key() 
     let ours = dpop.verify(&ours, &Method::POST, "/refresh").await.unwrap();
     let second = pairs.refresh_bound(token, None, &ours).await.unwrap();
     assert_eq!(second.token_type, "DPoP");
-    // A replaced token in a thief's hands is no reuse: the thief cannot log the client out.
+    // A replaced token in a thief's hands does not count as reuse: the thief cannot log the client
+    // out.
     world.clock.advance(std::time::Duration::from_secs(60));
     assert!(pairs.refresh(token, None).await.is_err());
     assert!(pairs.refresh_bound(token, None, &theirs).await.is_err());
@@ -83,7 +84,7 @@ async fn a_device_that_logged_in_with_a_proof_lives_by_proofs_of_the_same_key() 
         (200, "")
     );
 
-    // Its own holder reuses it: the device ends, and with it the bound access token.
+    // Its own holder reuses it: the device is revoked, and with it the bound access token.
     world.clock.advance(std::time::Duration::from_secs(60));
     assert!(pairs.refresh_bound(token, None, &ours).await.is_err());
     let good = client.prove(&world.claims(access));

@@ -73,7 +73,7 @@ async fn a_wrong_proof_is_refused_and_says_so_in_the_challenge() {
         let header = with(&client.header(), &changes);
         wrong.push((changes.to_string(), seal(&client.key, &header, &good())));
     }
-    // Lists whose items are what the members would be, in their order.
+    // Lists whose items are the values of the members, in their order.
     let claims = good();
     let list = json!([
         claims["jti"],
@@ -102,14 +102,14 @@ async fn a_wrong_proof_is_refused_and_says_so_in_the_challenge() {
     let header = json!({ "typ": "dpop+jwt", "alg": "ML-DSA-44", "jwk": jwk });
     let proof = seal(&post_quantum.key, &header, &world.claims(&its_token));
     let answer = ask(protect(), "DPoP", &its_token, &[&proof]).await;
-    assert_eq!(answer.verdict(), INVALID, "it shows a private member");
+    assert_eq!(answer.verdict(), INVALID, "it contains a private member");
 
     let (careless, jwk) = careless();
     let careless_token = world.token(&careless).await;
     let header = with(&careless.header(), &json!({ "jwk": jwk }));
     let proof = seal(&careless.key, &header, &world.claims(&careless_token));
     let answer = ask(protect(), "DPoP", &careless_token, &[&proof]).await;
-    assert_eq!(answer.verdict(), INVALID, "a private key that fits");
+    assert_eq!(answer.verdict(), INVALID, "the matching private key");
     let proof = careless.prove(&world.claims(&careless_token));
     let answer = ask(protect(), "DPoP", &careless_token, &[&proof]).await;
     assert_eq!(answer.verdict(), (200, ""), "its public half");
@@ -137,7 +137,7 @@ async fn a_wrong_proof_is_refused_and_says_so_in_the_challenge() {
         assert!(challenge.starts_with("DPoP realm=\"api\""), "{challenge}");
         assert!(challenge.contains("algs=\"RS256 "), "{challenge}");
         assert!(!challenge.contains("HS"), "{challenge}");
-        // Of ML-DSA-65 and 87, key and signature are longer together than a proof may be.
+        // With ML-DSA-65 and 87, key and signature together are longer than a proof may be.
         assert!(challenge.contains(" ML-DSA-44\""), "{challenge}");
     }
     let proofs = [client.prove(&good()), client.prove(&good())];
@@ -149,7 +149,7 @@ async fn a_wrong_proof_is_refused_and_says_so_in_the_challenge() {
     assert_eq!(ask(protect(), "DPoP", &token, &[]).await.verdict(), INVALID);
 }
 
-/// A client that shows its private key: the one of RFC 7515 appendix A.3.
+/// A client that includes its private key: the one of RFC 7515 appendix A.3.
 fn careless() -> (Client, Value) {
     let jwk = json!({
         "kty": "EC", "crv": "P-256",
@@ -162,7 +162,7 @@ fn careless() -> (Client, Value) {
 }
 
 #[tokio::test]
-async fn a_stolen_token_opens_nothing_without_its_key() {
+async fn a_stolen_token_is_useless_without_its_key() {
     let world = World::new();
     let dpop = world.node(&world.memory());
     let (client, thief) = (Client::new(), Client::new());
@@ -175,14 +175,14 @@ async fn a_stolen_token_opens_nothing_without_its_key() {
             ask(protect(), "DPoP", &token, &[&own]).await.verdict(),
             invalid
         );
-        // Now the token is remembered as good.
+        // Now the token is cached as valid.
         let proof = client.prove(&world.claims(&token));
         assert_eq!(
             ask(protect(), "DPoP", &token, &[&proof]).await.verdict(),
             (200, "")
         );
     }
-    // A token that is bound to no key, with a proof by any.
+    // A token that is bound to no key, with a proof by any key.
     let unbound = world.unbound().await;
     let proof = thief.prove(&world.claims(&unbound));
     assert_eq!(
@@ -192,7 +192,7 @@ async fn a_stolen_token_opens_nothing_without_its_key() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_key_is_no_key_and_nothing_is_shown() {
+async fn an_invalid_key_is_rejected_and_nothing_is_shown() {
     use tower_jam::token::dpop::ProofKey;
     for bad in [
         "",

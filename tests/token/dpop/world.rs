@@ -1,4 +1,4 @@
-//! A service whose tokens may be bound, a client with a key, and what it sends.
+//! A service whose tokens may be bound, a client with a key, and its requests.
 
 use std::sync::Arc;
 
@@ -72,7 +72,7 @@ impl World {
         token.unwrap().expose().clone()
     }
 
-    /// The claims of a good proof for `GET /me` with this token.
+    /// The claims of a valid proof for `GET /me` with this token.
     pub fn claims(&self, token: &str) -> Value {
         json!({
             "jti": fresh_id(), "htm": "GET", "htu": format!("{URL}/me"),
@@ -118,7 +118,7 @@ pub fn hash(token: &str) -> String {
     URL_SAFE_NO_PAD.encode_to_string(digest.as_ref())
 }
 
-/// These claims with some of them replaced, or taken out where the value is null.
+/// These claims with some of them replaced, or removed if the value is null.
 pub fn with(claims: &Value, changes: &Value) -> Value {
     let mut claims = claims.clone();
     for (name, value) in changes.as_object().unwrap() {
@@ -140,7 +140,7 @@ impl Answer {
         value.unwrap_or_default()
     }
 
-    /// The status and the error code of the challenge.
+    /// The status, and the error code of the challenge.
     pub fn verdict(&self) -> (u16, &str) {
         let challenge = self.header("www-authenticate");
         let code = challenge.split_once("error=\"").map(|(_, rest)| rest);
@@ -149,7 +149,7 @@ impl Answer {
     }
 }
 
-/// Asks `GET /me` of a service behind this engine.
+/// Requests `GET /me` of a service behind this engine.
 pub async fn ask<A: Authenticate>(engine: A, scheme: &str, token: &str, proofs: &[&str]) -> Answer {
     let inner = service_fn(|_: Request<Full<bytes::Bytes>>| async {
         Ok::<_, std::convert::Infallible>(http::Response::new(Full::<bytes::Bytes>::default()))

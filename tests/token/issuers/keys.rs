@@ -16,7 +16,7 @@ use super::{
     support::provider::{FAULTS, Fault, KEYS, Provider, seal, sign},
 };
 
-/// Where a provider is waited for in vain; everywhere else it has the time that it has by default.
+/// For tests in which the provider does not answer; all others use the default.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn jwks(provider: &Provider) -> JwksBuilder {
@@ -38,10 +38,10 @@ fn token(provider: &Provider, key: &Key) -> String {
 const UNKNOWN: &str = "no key of the ring has this kid";
 
 #[tokio::test]
-async fn keys_are_there_before_the_first_request_and_nobody_waits_for_them() {
+async fn keys_are_loaded_before_the_first_request_and_no_request_waits_for_them() {
     let provider = Provider::start().await;
     let jwks = jwks(&provider).connect().await.unwrap();
-    assert_eq!(provider.asked(KEYS), 1);
+    assert_eq!(provider.requests(KEYS), 1);
     let jwt = jwt(&provider, &jwks);
     for _ in 0..10 {
         assert_eq!(
@@ -49,11 +49,11 @@ async fn keys_are_there_before_the_first_request_and_nobody_waits_for_them() {
             "good"
         );
     }
-    assert_eq!(provider.asked(KEYS), 1);
+    assert_eq!(provider.requests(KEYS), 1);
 }
 
 #[tokio::test]
-async fn a_new_key_is_fetched_when_its_first_token_comes_and_all_who_bring_one_wait_for_it() {
+async fn a_new_key_is_fetched_with_its_first_token_and_all_such_tokens_wait_for_it() {
     let provider = Provider::start().await;
     let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
@@ -66,7 +66,7 @@ async fn a_new_key_is_fetched_when_its_first_token_comes_and_all_who_bring_one_w
     for verdict in callers.join_all().await {
         assert_eq!(verdict, "good");
     }
-    assert_eq!(provider.asked(KEYS), 2);
+    assert_eq!(provider.requests(KEYS), 2);
 }
 
 #[tokio::test]
@@ -91,30 +91,30 @@ async fn a_thousand_unknown_keys_in_a_second_cause_one_request_and_are_refused()
     }
     // A slow machine may take longer than an interval of half a minute; the bound is per interval.
     let intervals = began.elapsed().as_secs() / 30;
-    assert!(provider.asked(KEYS) as u64 <= 2 + intervals);
+    assert!(provider.requests(KEYS) as u64 <= 2 + intervals);
 }
 
 fn token_of(provider: &Provider) -> String {
     token(provider, &provider.key())
 }
 
-/// Moves tokio's clock, on which keys are refreshed; the network goes on by its own.
-async fn pass(seconds: u64) {
+/// Advances tokio's clock, on which keys are refreshed; the network uses the real time.
+async fn advance_time(seconds: u64) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(seconds)).await;
     tokio::time::resume();
 }
 
-async fn until_asked(provider: &Provider, times: usize) {
+async fn until_requested(provider: &Provider, times: usize) {
     let deadline = Instant::now() + Duration::from_secs(5);
-    while provider.asked(KEYS) < times {
-        assert!(Instant::now() < deadline, "{}", provider.asked(KEYS));
+    while provider.requests(KEYS) < times {
+        assert!(Instant::now() < deadline, "{}", provider.requests(KEYS));
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_asked_for_once_in_an_interval_and_again_in_the_next() {
+async fn an_unknown_key_is_fetched_once_per_interval() {
     let provider = Provider::start().await;
     let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
@@ -122,45 +122,45 @@ async fn an_unknown_key_is_asked_for_once_in_an_interval_and_again_in_the_next()
     for round in 2..5 {
         for _ in 0..5 {
             assert_eq!(reason(&jwt, &token(&provider, &stranger)).await, UNKNOWN);
-            assert_eq!(provider.asked(KEYS), round);
+            assert_eq!(provider.requests(KEYS), round);
         }
-        pass(28).await;
+        advance_time(28).await;
         assert_eq!(reason(&jwt, &token(&provider, &stranger)).await, UNKNOWN);
-        assert_eq!(provider.asked(KEYS), round);
-        pass(3).await;
+        assert_eq!(provider.requests(KEYS), round);
+        advance_time(3).await;
     }
     let new = provider.rotate(true);
     assert_eq!(reason(&jwt, &token(&provider, &new)).await, "good");
 }
 
 #[tokio::test]
-async fn keys_are_refreshed_when_their_time_is_over_and_soon_after_a_failure() {
+async fn keys_are_refreshed_when_they_expire_and_soon_after_a_failure() {
     let provider = Provider::start().await;
     provider.cache_control("public, max-age=7200");
     let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
     let old = token_of(&provider);
     assert_eq!(reason(&jwt, &old).await, "good");
-    pass(7_190).await;
-    assert_eq!(provider.asked(KEYS), 1);
+    advance_time(7_190).await;
+    assert_eq!(provider.requests(KEYS), 1);
     provider.fail(KEYS, Fault::Failing);
-    pass(20).await;
-    until_asked(&provider, 2).await;
+    advance_time(20).await;
+    until_requested(&provider, 2).await;
     assert_eq!(reason(&jwt, &old).await, "good", "the old keys stay");
-    // Whoever brings an unknown key waits for the end of the request that is under way.
+    // A token with an unknown key waits for the end of the fetch in progress.
     let stranger = Key::generate(Algorithm::Es256).unwrap();
     assert_eq!(reason(&jwt, &token(&provider, &stranger)).await, UNKNOWN);
     provider.heal();
     provider.rotate(false);
-    pass(31).await;
-    until_asked(&provider, 3).await;
+    advance_time(31).await;
+    until_requested(&provider, 3).await;
     assert_eq!(reason(&jwt, &token(&provider, &stranger)).await, UNKNOWN);
     assert_eq!(reason(&jwt, &old).await, UNKNOWN);
     assert_eq!(reason(&jwt, &token_of(&provider)).await, "good");
 }
 
 #[tokio::test]
-async fn only_what_a_new_key_could_have_made_asks_for_it() {
+async fn only_a_token_that_a_new_key_could_have_signed_causes_a_fetch() {
     let provider = Provider::start().await;
     let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
@@ -178,10 +178,11 @@ async fn only_what_a_new_key_could_have_made_asks_for_it() {
     for text in ["", "a.b.c", "..", "e30.e30.e30"] {
         assert_ne!(reason(&jwt, text).await, "good");
     }
-    assert_eq!(provider.asked(KEYS), 1);
+    assert_eq!(provider.requests(KEYS), 1);
 }
 
-/// While somebody waits for a provider that hangs, whoever has a known key does not.
+/// While a token with an unknown key waits for a provider that hangs, tokens with known keys do
+/// not.
 #[tokio::test]
 async fn known_keys_verify_at_once_while_the_provider_hangs() {
     let provider = Provider::start().await;
@@ -194,7 +195,7 @@ async fn known_keys_verify_at_once_while_the_provider_hangs() {
         let (jwt, token) = (jwt.clone(), token(&provider, &stranger));
         tokio::spawn(async move { reason(&jwt, &token).await })
     };
-    while provider.asked(KEYS) < 2 {
+    while provider.requests(KEYS) < 2 {
         tokio::task::yield_now().await;
     }
     let began = Instant::now();
@@ -211,7 +212,7 @@ async fn known_keys_verify_at_once_while_the_provider_hangs() {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_the_start_says_so_in_time_and_later_the_old_keys_stay() {
+async fn every_failure_is_reported_at_the_start_and_later_the_old_keys_stay() {
     for fault in FAULTS {
         let provider = Provider::start().await;
         let jwks = || jwks(&provider).request_timeout(TIMEOUT);
@@ -225,12 +226,12 @@ async fn whatever_goes_wrong_the_start_says_so_in_time_and_later_the_old_keys_st
         let error = jwks().connect().await.unwrap_err();
         assert!(began.elapsed() < TIMEOUT * 4, "{fault:?}");
         assert_eq!(error.setting(), "jwks_url", "{fault:?}");
-        let said = chain(&error);
+        let message = chain(&error);
         assert!(
-            said.contains("the key set could not be loaded: "),
-            "{fault:?}: {said}"
+            message.contains("the key set could not be loaded: "),
+            "{fault:?}: {message}"
         );
-        assert!(!said.contains("127.0.0.1"), "{fault:?}: {said}");
+        assert!(!message.contains("127.0.0.1"), "{fault:?}: {message}");
 
         let began = Instant::now();
         assert_eq!(
@@ -248,15 +249,15 @@ async fn whatever_goes_wrong_the_start_says_so_in_time_and_later_the_old_keys_st
     }
 }
 
-/// An error and all that led to it.
+/// An error with all of its causes.
 pub fn chain(error: &ConfigError) -> String {
-    let mut said = error.to_string();
+    let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        said += &format!(": {error}");
+        message += &format!(": {error}");
         cause = error.source();
     }
-    said
+    message
 }
 
 #[tokio::test]
@@ -270,14 +271,14 @@ async fn a_broken_key_is_left_out_and_the_others_count() {
     let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
     assert_eq!(reason(&jwt, &token_of(&provider)).await, "good");
-    assert!(jwks.keys().accept(good).is_err(), "it is there already");
+    assert!(jwks.keys().accept(good).is_err(), "its id is taken");
     assert_eq!(
         jwks.keys().public_jwks()["keys"].as_array().unwrap().len(),
         2
     );
 }
 
-/// Keys that are none for us: broken, of a kind to come, for encryption, for signing alone.
+/// Keys that cannot be used here: malformed, of an unknown type, for encryption, for signing alone.
 fn broken() -> Vec<Value> {
     let encryption = Key::generate(Algorithm::Es256).unwrap();
     let mut encryption = encryption.public_jwk().unwrap();
@@ -314,7 +315,7 @@ async fn a_set_without_a_usable_key_or_with_a_shared_secret_is_an_error_and_the_
 }
 
 #[tokio::test]
-async fn a_token_that_was_seen_is_refused_once_its_key_is_no_longer_published() {
+async fn a_cached_token_is_rejected_once_its_key_is_no_longer_published() {
     let provider = Provider::start().await;
     let jwks = jwks(&provider).connect().await.unwrap();
     let jwt = jwt(&provider, &jwks);
@@ -326,13 +327,13 @@ async fn a_token_that_was_seen_is_refused_once_its_key_is_no_longer_published() 
     assert_eq!(
         reason(&jwt, &old).await,
         "good",
-        "nobody has told us of it yet"
+        "no token has named it yet"
     );
     assert_eq!(reason(&jwt, &token_of(&provider)).await, "good");
     assert_eq!(reason(&jwt, &old).await, UNKNOWN);
 }
 
-/// With the last handle the task ends, so a provider hears nothing of engines that are gone.
+/// The task ends with the last handle, so a provider gets no requests for engines that are gone.
 #[tokio::test]
 async fn the_task_ends_with_the_last_handle() {
     let tasks = || {
@@ -349,7 +350,7 @@ async fn the_task_ends_with_the_last_handle() {
     assert_eq!(
         reason(&jwt, &token(&provider, &provider_key)).await,
         "good",
-        "the engine has one"
+        "the engine holds a handle"
     );
     assert!(tasks() > before);
     provider.fail(KEYS, Fault::Slow);
@@ -362,11 +363,11 @@ async fn the_task_ends_with_the_last_handle() {
     }
 }
 
-/// Of a pooled connection to the provider: the client's task and the server's.
+/// For a pooled connection to the provider: the client's task and the server's.
 const CONNECTIONS: usize = 2;
 
 #[tokio::test]
-async fn another_party_is_asked_by_https_and_settings_are_checked_before() {
+async fn another_party_is_contacted_by_https_after_settings_are_checked() {
     let refused = async |url: &str| Jwks::builder(url).connect().await.unwrap_err().to_string();
     for url in [
         "http://id.acme.dev/keys",
@@ -387,5 +388,5 @@ async fn another_party_is_asked_by_https_and_settings_are_checked_before() {
         let settings = jwks(&provider).request_timeout(timeout);
         assert_eq!(settings.connect().await.unwrap_err().setting(), "timeout");
     }
-    assert_eq!(provider.asked(KEYS), 0);
+    assert_eq!(provider.requests(KEYS), 0);
 }

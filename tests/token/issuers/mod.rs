@@ -1,5 +1,5 @@
-//! Tokens of other issuers: their keys, kept fresh whatever the issuer does, and what of theirs is
-//! an access token.
+//! Tokens of other issuers: their keys, refreshed whatever the issuer does, and which of their
+//! tokens are access tokens.
 
 use tower_jam::Jwt;
 
@@ -8,7 +8,7 @@ use crate::support;
 mod keys;
 mod resource;
 
-/// Why a token is rejected, or "good".
+/// The reason for which a token is rejected, or "good".
 async fn reason(jwt: &Jwt, token: &str) -> String {
     match jwt.verify(token).await {
         Ok(_) => "good".to_owned(),

@@ -1,4 +1,5 @@
-//! From an issuer's name to a layer: what is discovered, and which of the issuer's tokens open anything.
+//! From an issuer's name to a layer: what is discovered, and which of the issuer's tokens are
+//! accepted.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use super::{
     support::provider::{DISCOVERY, FAULTS, Fault, KEYS, METADATA, Provider, sign},
 };
 
-/// Where a provider is waited for in vain; everywhere else it has the time that it has by default.
+/// For tests in which the provider does not answer; all others use the default.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn from(provider: &Provider) -> FromIssuer<Claims> {
@@ -47,7 +48,10 @@ async fn five_lines_make_a_resource_server_that_is_warm_before_its_first_request
         .dangerous_http_on_loopback()
         .await
         .unwrap();
-    assert_eq!((provider.asked(DISCOVERY), provider.asked(KEYS)), (1, 1));
+    assert_eq!(
+        (provider.requests(DISCOVERY), provider.requests(KEYS)),
+        (1, 1)
+    );
     for typ in [
         Some("at+jwt"),
         Some("application/at+jwt"),
@@ -61,11 +65,14 @@ async fn five_lines_make_a_resource_server_that_is_warm_before_its_first_request
     let new = provider.rotate(true);
     let token = sign(&new, Some("JWT"), &provider.claims(&json!({})));
     assert_eq!(ask(layer, &token).await, StatusCode::OK);
-    assert_eq!((provider.asked(DISCOVERY), provider.asked(KEYS)), (1, 2));
+    assert_eq!(
+        (provider.requests(DISCOVERY), provider.requests(KEYS)),
+        (1, 2)
+    );
 }
 
 #[tokio::test]
-async fn only_the_access_tokens_for_this_service_open_it() {
+async fn only_access_tokens_for_this_service_are_accepted() {
     let provider = Provider::start().await;
     let jwt = from(&provider).await.unwrap();
     let not_access = "the token is not an access token";
@@ -106,11 +113,7 @@ async fn only_the_access_tokens_for_this_service_open_it() {
         for typ in [Some("JWT"), Some("at+jwt"), None] {
             let token = provider.token(typ, &claims);
             assert_eq!(reason(&jwt, &token).await, expected, "{claims} {typ:?}");
-            assert_eq!(
-                reason(&jwt, &token).await,
-                expected,
-                "seen before: {claims}"
-            );
+            assert_eq!(reason(&jwt, &token).await, expected, "cached: {claims}");
         }
     }
     for typ in ["logout+jwt", "secevent+jwt", "dpop+jwt", "id+jwt"] {
@@ -120,7 +123,7 @@ async fn only_the_access_tokens_for_this_service_open_it() {
 }
 
 #[tokio::test]
-async fn the_metadata_are_of_exactly_this_issuer_and_its_keys_at_a_good_address() {
+async fn the_metadata_must_name_exactly_this_issuer_and_a_safe_address_of_its_keys() {
     for (member, value, setting) in [
         ("issuer", json!("http://127.0.0.1"), "issuer"),
         ("issuer", json!(""), "issuer"),
@@ -137,10 +140,10 @@ async fn the_metadata_are_of_exactly_this_issuer_and_its_keys_at_a_good_address(
         ),
     ] {
         let provider = Provider::start().await;
-        provider.state_that(member, value.clone());
+        provider.set_metadata(member, value.clone());
         let error = from(&provider).await.unwrap_err();
         assert_eq!(error.setting(), setting, "{member} {value}");
-        assert_eq!(provider.asked(KEYS), 0);
+        assert_eq!(provider.requests(KEYS), 0);
     }
     let provider = Provider::start().await;
     for issuer in [
@@ -172,12 +175,12 @@ async fn issuers_have_paths_and_may_publish_by_rfc_8414_alone() {
             reason(&jwt, &provider.token(None, &json!({}))).await,
             "good"
         );
-        assert_eq!(provider.asked(&format!("{METADATA}{path}")), 1);
+        assert_eq!(provider.requests(&format!("{METADATA}{path}")), 1);
     }
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_at_discovery_or_at_the_keys_the_start_says_so_in_time() {
+async fn every_failure_of_discovery_or_keys_is_reported_in_time() {
     for at in [DISCOVERY, KEYS] {
         for fault in FAULTS {
             let provider = Provider::start().await;
@@ -185,19 +188,19 @@ async fn whatever_goes_wrong_at_discovery_or_at_the_keys_the_start_says_so_in_ti
             let began = Instant::now();
             let error = from(&provider).request_timeout(TIMEOUT).await.unwrap_err();
             assert!(began.elapsed() < TIMEOUT * 3, "{at} {fault:?}");
-            let said = chain(&error);
+            let message = chain(&error);
             assert!(
                 ["issuer", "jwks_url"].contains(&error.setting()),
-                "{at} {fault:?}: {said}"
+                "{at} {fault:?}: {message}"
             );
-            assert!(!said.contains("127.0.0.1"), "{said}");
+            assert!(!message.contains("127.0.0.1"), "{message}");
             assert_eq!(provider.redirected(), 0);
         }
     }
 }
 
 #[tokio::test]
-async fn settings_are_checked_before_anybody_is_asked() {
+async fn settings_are_checked_before_any_request() {
     let provider = Provider::start().await;
     let from = || Jwt::<Claims>::from_issuer(provider.issuer());
     let error = from().dangerous_http_on_loopback().await.unwrap_err();
@@ -206,7 +209,7 @@ async fn settings_are_checked_before_anybody_is_asked() {
     assert_eq!(error.to_string(), "setting `issuer`: is not an https URL");
     let late = from().audience("api").leeway(Duration::from_secs(61));
     assert_eq!(late.await.unwrap_err().setting(), "leeway");
-    assert_eq!(provider.asked(""), 0);
+    assert_eq!(provider.requests(""), 0);
     for issuer in [
         "",
         "acme",
@@ -219,7 +222,7 @@ async fn settings_are_checked_before_anybody_is_asked() {
 }
 
 #[tokio::test]
-async fn roles_and_scopes_are_where_the_map_says() {
+async fn roles_and_scopes_are_read_where_the_map_says() {
     let provider = Provider::start().await;
     let jwt = from(&provider)
         .claim_map(ClaimMap::keycloak("api"))
@@ -261,8 +264,8 @@ async fn each_issuer_is_bound_to_its_keys_and_an_unknown_one_causes_no_request()
     let (one, other) = (Provider::start().await, Provider::start().await);
     let issuers = Issuers::new([from(&one).await.unwrap(), from(&other).await.unwrap()]).unwrap();
     let layer = || AuthLayer::new(issuers.clone());
-    let asked = || one.asked("") + other.asked("");
-    let before = asked();
+    let requests = || one.requests("") + other.requests("");
+    let before = requests();
     for provider in [&one, &other] {
         let token = provider.token(None, &json!({}));
         assert_eq!(ask(layer(), &token).await, StatusCode::OK);
@@ -275,11 +278,11 @@ async fn each_issuer_is_bound_to_its_keys_and_an_unknown_one_causes_no_request()
     for token in [unknown.as_str(), "", "a.b.c", "e30.e30.e30", "x"] {
         assert!(issuers.verify(token).await.is_err());
     }
-    assert_eq!(asked(), before);
-    // The key of one under the name of the other: its kid is unknown there.
+    assert_eq!(requests(), before);
+    // The key of one issuer under the name of the other: its kid is unknown there.
     let crossed = sign(&one.key(), None, &other.claims(&json!({})));
     assert_eq!(ask(layer(), &crossed).await, StatusCode::UNAUTHORIZED);
-    assert_eq!(asked(), before + 1);
+    assert_eq!(requests(), before + 1);
 
     let jwt = from(&one).await.unwrap();
     assert!(Issuers::new([jwt.clone(), jwt]).is_err());

@@ -1,4 +1,4 @@
-//! Whatever bytes come, the answer is a refusal or the truth, and never a panic.
+//! Arbitrary bytes lead to a rejection or a correct result, and never to a panic.
 
 use proptest::{collection::vec, prelude::*};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use tower_jam::{Jwt, Rejection, RejectionKind};
 
 use super::forge::{Forge, SECRET, builder, engine, header, shared};
 
-/// Runs what never waits.
+/// Runs a future that is ready at once.
 fn verify<U>(jwt: &Jwt<U>, token: &str) -> Result<(), Rejection>
 where
     U: serde::de::DeserializeOwned + Send + Sync + 'static,
@@ -28,7 +28,7 @@ fn assert_invalid(verdict: Result<(), Rejection>) -> Result<(), TestCaseError> {
     }
 }
 
-/// JSON of every shape, with the names that mean something among the others.
+/// JSON of every shape, with meaningful names among the others.
 fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -114,10 +114,10 @@ proptest! {
         assert_invalid(verify(&jwt, &forge.with_header(&header)))?;
     }
 
-    /// Random members beside the good ones: the token is good or not, to every user type alike when
-    /// the type reads nothing, and there is no panic.
+    /// Random members beside the valid ones: the token is accepted or not, alike for every user
+    /// type that reads nothing, and there is no panic.
     #[test]
-    fn any_members_beside_the_good_ones_are_read_or_refused(more in object(), beside in object()) {
+    fn any_additional_members_are_read_or_rejected(more in object(), beside in object()) {
         let forge = Forge::hs256(SECRET);
         let add = |good: String, more: &Value| {
             let mut good: Value = serde_json::from_str(&good).unwrap();
@@ -142,7 +142,7 @@ proptest! {
         }
     }
 
-    /// One byte of a good token changed to any other, added or taken away.
+    /// One byte of a valid token changed to any other, inserted or removed.
     #[test]
     fn any_change_of_a_byte_is_refused(at in any::<prop::sample::Index>(), to in any::<char>(), cut in any::<bool>()) {
         let (jwt, good) = (engine(shared()), Forge::hs256(SECRET).good());
@@ -154,10 +154,11 @@ proptest! {
     }
 }
 
-/// serde_json gives a name that starts like its own crate a meaning when it reads a [`Value`]: the text
-/// beside it is JSON to it. Nesting by that way is bounded by the length of a token, not by the levels.
+/// serde_json treats a name that starts like its own crate specially when it reads a [`Value`]: it
+/// parses the text beside it as JSON. Such nesting is bounded by the length of a token, not by the
+/// depth limit.
 #[test]
-fn json_hidden_in_text_neither_overflows_the_stack_nor_speaks_for_the_engine() {
+fn json_hidden_in_text_neither_overflows_the_stack_nor_replaces_claims() {
     let forge = Forge::hs256(SECRET);
     let mut hidden = "1".to_owned();
     let mut deepest = 0;

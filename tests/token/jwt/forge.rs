@@ -1,4 +1,4 @@
-//! Signs whatever it is given, and builds engines that would accept it if it were right.
+//! Signs whatever it is given, and builds engines that would accept it if it were correct.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use tower_jam::{
     Algorithm, Claims, Clock, Jwt, Key, KeyRing, testing::ManualClock, token::JwtBuilder,
 };
 
-/// A key that signs arbitrary text, and the header that its tokens ought to have.
+/// A key that signs arbitrary text, and the header that its tokens should have.
 pub(crate) struct Forge {
     pub(crate) header: String,
     sign: Sign,
@@ -77,12 +77,12 @@ impl Forge {
         })
     }
 
-    /// The signature of `message` as it stands in a token.
+    /// The signature of `message` as it is written in a token.
     pub(crate) fn sign(&self, message: &str) -> Vec<u8> {
         (self.sign)(message.as_bytes())
     }
 
-    /// A token of these two parts as they stand, rightly signed.
+    /// A token of these two parts unchanged, with a valid signature.
     pub(crate) fn seal_parts(&self, header: &str, payload: &str) -> String {
         let message = format!("{header}.{payload}");
         let signature = encode(self.sign(&message));
@@ -93,12 +93,12 @@ impl Forge {
         self.seal_parts(&encode(header), &encode(payload))
     }
 
-    /// This header over claims that are good.
+    /// This header over valid claims.
     pub(crate) fn with_header(&self, header: impl AsRef<[u8]>) -> String {
         self.seal(header, claims(&[]))
     }
 
-    /// This payload under the header that is right.
+    /// This payload under the correct header.
     pub(crate) fn with_payload(&self, payload: impl AsRef<[u8]>) -> String {
         self.seal(&self.header, payload)
     }
@@ -116,7 +116,7 @@ impl Forge {
     }
 }
 
-/// The claims of a good token, with these replaced or added, and left out where the value is empty.
+/// The claims of a valid token, with these replaced or added, and removed if the value is empty.
 pub(crate) fn claims(changes: &[(&str, &str)]) -> String {
     let good = [
         ("iss", format!("\"{ISSUER}\"")),
@@ -131,7 +131,7 @@ pub(crate) fn claims(changes: &[(&str, &str)]) -> String {
     object(good, changes)
 }
 
-/// A header with these members beside or instead of the right ones.
+/// A header with these members added to the correct ones or replacing them.
 pub(crate) fn header(alg: &str, changes: &[(&str, &str)]) -> String {
     let alg = format!("\"{alg}\"");
     object(
@@ -158,7 +158,7 @@ fn object<'a>(
     format!("{{{}}}", members.join(","))
 }
 
-/// An engine for the good tokens of a key, at [`NOW`].
+/// An engine for the valid tokens of a key, at [`NOW`].
 pub(crate) fn engine(keys: KeyRing) -> Jwt<Claims> {
     builder(keys).build().unwrap()
 }
@@ -180,7 +180,7 @@ pub(crate) fn shared() -> KeyRing {
     KeyRing::new(Key::hs256(SECRET).unwrap())
 }
 
-/// A ring of the public half of a key alone.
+/// A ring with only the public half of a key.
 pub(crate) fn public(algorithm: Algorithm, pem: &str) -> KeyRing {
     KeyRing::new(
         Key::from_pem(algorithm, pem)
@@ -198,7 +198,7 @@ pub(crate) fn der(pem: &str) -> Vec<u8> {
     pem_rfc7468::decode_vec(pem.as_bytes()).unwrap().1
 }
 
-/// When everything here happens: 2026-01-01T00:00:00Z, where a manual clock starts.
+/// The time of all tests here: 2026-01-01T00:00:00Z, where a manual clock starts.
 pub(crate) const NOW: u64 = 1_767_225_600;
 
 pub(crate) const LEEWAY: Duration = Duration::from_secs(30);
@@ -206,7 +206,7 @@ pub(crate) const LEEWAY: Duration = Duration::from_secs(30);
 pub(crate) const ISSUER: &str = "https://auth.acme.dev";
 pub(crate) const AUDIENCE: &str = "api";
 
-/// Whatever must not leak has the word in it.
+/// Every secret of these tests contains this word.
 pub(crate) const SECRET: &[u8] = b"swordfish, swordfish, swordfish and more swordfish";
 
 pub(crate) const P256: &str = include_str!("../../keys/p256.pkcs8.pem");

@@ -1,4 +1,4 @@
-//! The table through the layer: what the caller is told, and that the service is never called.
+//! The table through the layer: the response to the caller, and that the service is never called.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
@@ -24,7 +24,7 @@ const MALFORMED: &str = r#"Bearer realm="api", error="invalid_request""#;
 const MISSING: &str = r#"Bearer realm="api""#;
 
 #[tokio::test]
-async fn every_attack_is_answered_by_a_challenge_and_no_service_is_called() {
+async fn every_attack_gets_a_challenge_and_no_service_is_called() {
     let (mut unauthorized, mut malformed, mut impossible) = (0, 0, 0);
     for Category {
         name,
@@ -39,16 +39,17 @@ async fn every_attack_is_answered_by_a_challenge_and_no_service_is_called() {
                 continue;
             };
             let answer = ask(JwtLayer::new(jwt.clone()), [field]).await;
-            // Any number of spaces stands between the scheme and the token.
-            let expected = match is_token68(attack.token.trim_start_matches(' ')) {
-                true => (StatusCode::UNAUTHORIZED, INVALID),
-                false => (StatusCode::BAD_REQUEST, MALFORMED),
+            // Any number of spaces may separate the scheme and the token.
+            let expected = if is_token68(attack.token.trim_start_matches(' ')) {
+                (StatusCode::UNAUTHORIZED, INVALID)
+            } else {
+                (StatusCode::BAD_REQUEST, MALFORMED)
             };
-            let told = (
+            let outcome = (
                 answer.status,
                 answer.challenge.as_deref().unwrap_or_default(),
             );
-            assert_eq!(told, expected, "{name}: {}", attack.name);
+            assert_eq!(outcome, expected, "{name}: {}", attack.name);
             assert_eq!(answer.calls, 0, "{name}: {}", attack.name);
             for field in ["application/problem+json", "no-store"] {
                 assert!(answer.head.contains(field), "{}", answer.head);
@@ -71,8 +72,8 @@ async fn every_attack_is_answered_by_a_challenge_and_no_service_is_called() {
     );
 }
 
-/// From a header of its own a token comes as it is, so nothing is malformed but what is no text. A bad
-/// token is refused on optional routes too.
+/// In a header of its own a token is the whole value, so nothing is malformed except for bytes that
+/// are no text. An invalid token is rejected on optional routes too.
 #[tokio::test]
 async fn every_attack_in_another_header_is_unauthorized_also_where_a_token_is_optional() {
     let name = HeaderName::from_static("x-token");
@@ -245,9 +246,9 @@ async fn a_bearer_header_has_one_form() {
     }
 }
 
-/// The longest signatures have 4627 bytes, and what a token of them carries besides is still 1.4 KiB.
+/// The longest signatures have 4627 bytes, and the rest of such a token is still 1.4 KiB.
 #[tokio::test]
-async fn a_token_of_every_algorithm_passes_the_layer_and_once_more_from_memory() {
+async fn a_token_of_every_algorithm_passes_the_layer_and_again_from_the_cache() {
     for algorithm in Algorithm::ALL {
         let builder = Jwt::builder(KeyRing::new(Key::generate(*algorithm).unwrap()));
         let builder = builder.issuer("https://auth.acme.dev").audience("api");

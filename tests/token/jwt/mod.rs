@@ -1,5 +1,5 @@
-//! Proves that a token is refused unless everything about it is right: by the engine, and by the
-//! layer, and that what the engine mints is what it reads.
+//! Checks that a token is rejected unless everything about it is correct, by the engine and by the
+//! layer, and that the engine reads what it issues.
 
 mod arbitrary;
 mod attacks;

@@ -1,4 +1,4 @@
-//! Each option of the builder lets through what it says and nothing beside it.
+//! Each option of the builder permits what it says and nothing else.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,14 +9,14 @@ use super::forge::{AUDIENCE, Forge, ISSUER, NOW, SECRET, builder, claims, header
 type Change = fn(JwtBuilder<Claims>) -> JwtBuilder<Claims>;
 
 #[tokio::test]
-async fn an_option_lets_through_what_it_says_and_nothing_beside_it() {
+async fn an_option_permits_what_it_says_and_nothing_else() {
     let forge = Forge::hs256(SECRET);
     let claim = |name, value: &str| forge.with_payload(claims(&[(name, value)]));
     let typ = |value: &str| forge.with_header(header("HS256", &[("typ", value)]));
     let (late, early) = ((NOW - 45).to_string(), (NOW + 45).to_string());
     let (soon, later) = ((NOW - 1).to_string(), (NOW + 1).to_string());
 
-    // The option, what only it lets through, and what it does not let through either.
+    // The option, tokens that only it permits, and tokens that it does not permit either.
     let table: [(&str, Change, Vec<String>, Vec<String>); 8] = [
         (
             "dangerous_any_issuer",
@@ -120,7 +120,7 @@ async fn an_option_lets_through_what_it_says_and_nothing_beside_it() {
     }
 }
 
-/// Without `at+jwt` among the types a token is refused whose header is the very one that the key writes.
+/// If the types do not include `at+jwt`, a token with the engine's own default header is rejected.
 #[tokio::test]
 async fn types_replace_the_default_one() {
     let plain: Jwt<Claims> = builder(shared()).build().unwrap();
@@ -138,7 +138,7 @@ async fn types_replace_the_default_one() {
 }
 
 #[test]
-fn an_engine_is_built_with_issuer_audience_types_and_times_that_mean_something() {
+fn an_engine_requires_a_valid_issuer_audience_types_and_times() {
     type Build = fn(KeyRing) -> JwtBuilder<Claims>;
     let setting = |build: Build| {
         build(shared())

@@ -32,7 +32,8 @@ async fn every_attack_is_refused_for_its_reason_and_every_control_accepted() {
     );
 }
 
-/// A string that nobody reads could have bytes in it that are no UTF-8: the JSON library skips over them.
+/// A string that no one reads could contain bytes that are not UTF-8: the JSON library skips over
+/// them.
 #[tokio::test]
 async fn claims_that_the_user_type_does_not_read_are_json_all_the_same() {
     #[derive(serde::Deserialize)]

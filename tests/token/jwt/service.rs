@@ -18,7 +18,7 @@ use tower_jam::{AuthUser, Claims, JwtLayer};
 
 type Body = Full<Bytes>;
 
-/// What a request with these header fields is answered, and how often the service inside was called.
+/// The response to a request with these header fields, and how often the inner service was called.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) challenge: Option<String>,
@@ -57,7 +57,7 @@ pub(crate) async fn ask(
     }
 }
 
-/// A token as a Bearer credential, where a header field can carry it at all.
+/// A token as a Bearer credential, if a header field can carry it at all.
 pub(crate) fn bearer(token: &str) -> Option<(HeaderName, HeaderValue)> {
     let value = HeaderValue::from_bytes(format!("Bearer {token}").as_bytes()).ok()?;
     Some((header::AUTHORIZATION, value))

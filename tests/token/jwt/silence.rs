@@ -1,4 +1,4 @@
-//! Proves that nothing of a token, a claim or a key is in a log, in a response or in an error.
+//! Checks that no part of a token, a claim or a key is in a log, in a response or in an error.
 
 use std::error::Error;
 
@@ -28,7 +28,7 @@ fn no_token_claim_or_key_is_in_a_log_a_response_or_an_error() {
     drop(listening);
 
     let log = log.text();
-    // Every request left a line, and the reasons are in it, so it is the log that was looked at.
+    // Every request left a line, and the reasons are in it, so this is the right log.
     assert!(log.lines().count() >= 1000);
     for reason in [
         "the signature is wrong",
@@ -44,10 +44,10 @@ fn no_token_claim_or_key_is_in_a_log_a_response_or_an_error() {
     assert!(shown.contains("invalid_token") && shown.contains("at line 1, column "));
     assert!(secrets.len() >= 3000, "{}", secrets.len());
     for secret in &secrets {
-        assert!(!log.contains(secret), "the log has {secret:?}");
+        assert!(!log.contains(secret), "the log contains {secret:?}");
         assert!(
             !shown.contains(secret),
-            "a response or error has {secret:?}"
+            "a response or error contains {secret:?}"
         );
     }
 }
@@ -99,7 +99,7 @@ fn everything(rejection: &Rejection) -> String {
     text
 }
 
-/// Key texts, and the word that is in every claim and in the shared secret.
+/// The texts of keys, and the word that is in every claim and in the shared secret.
 fn keys() -> Vec<String> {
     let mut secrets = vec!["swordfish".to_owned(), encode(SECRET), encode("swordfish")];
     for pem in [P256, ED25519, RSA] {

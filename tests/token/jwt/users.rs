@@ -1,4 +1,4 @@
-//! What the engine mints for a user is what it reads, whatever the user's type, or it mints nothing.
+//! The engine reads what it issues for a user, whatever the user's type is, or issues nothing.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,7 +30,7 @@ fn issue<U: Serialize + Send + Sync>(user: U) -> Result<String, IssueError> {
     token.map(|token| token.expose().clone())
 }
 
-/// What a `U` is after it was minted and read again.
+/// Issues a token for `user` and returns the user that the token is read as.
 fn again<U>(user: U) -> U
 where
     U: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
@@ -70,7 +70,7 @@ fn alice() -> User {
 }
 
 #[test]
-fn every_type_that_is_an_object_comes_back_as_it_was() {
+fn every_object_type_is_read_unchanged() {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Strict {
@@ -167,9 +167,9 @@ fn every_type_that_is_an_object_comes_back_as_it_was() {
     });
 }
 
-/// The engine's claims are in a map too, and are not minted from one.
+/// A map contains the engine's claims too, and they are not issued from a map.
 #[test]
-fn a_map_has_the_registered_claims_and_gives_none_back() {
+fn a_map_has_the_registered_claims_and_none_is_issued_from_it() {
     let engine = ["iss", "sub", "aud", "exp", "iat", "jti"];
     fn check<M>(
         engine: &[&str],
@@ -210,7 +210,7 @@ fn a_map_has_the_registered_claims_and_gives_none_back() {
 }
 
 #[test]
-fn fields_that_are_called_like_claims_are_filled() {
+fn fields_named_like_claims_are_filled() {
     #[derive(Clone, Debug, PartialEq, Deserialize)]
     struct All {
         iss: String,
@@ -262,7 +262,8 @@ fn fields_that_are_called_like_claims_are_filled() {
     );
 }
 
-/// RFC 9470 section 5: what a verifier elsewhere compares with the `acr_values` of its challenge.
+/// RFC 9470 section 5: the claim that another verifier compares with the `acr_values` of its
+/// challenge.
 #[test]
 fn a_token_states_its_authentication_context() {
     let engine: Jwt<Claims> = jwt();
@@ -283,17 +284,18 @@ fn a_token_states_its_authentication_context() {
     );
 }
 
-/// A field that cannot hold what the claim is refuses the token, and never gets something else.
+/// If a field cannot hold the value of a claim, the token is rejected, and the field never gets
+/// another value.
 #[test]
-fn a_user_that_does_not_fit_is_refused() {
+fn a_user_type_that_does_not_match_is_rejected() {
     #[derive(Clone, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "it is never made")]
+    #[expect(dead_code, reason = "it is never constructed")]
     struct Strict {
         name: String,
     }
     #[derive(Clone, Deserialize)]
-    #[expect(dead_code, reason = "it is never made")]
+    #[expect(dead_code, reason = "it is never constructed")]
     struct Wrong {
         exp: String,
     }
@@ -322,7 +324,7 @@ fn assert_no_user<U: Serialize + Send + Sync>(user: U) {
 }
 
 #[test]
-fn what_is_no_object_is_not_minted() {
+fn a_user_that_is_not_an_object_is_not_issued() {
     #[derive(Serialize)]
     enum Unit {
         Only,
@@ -398,7 +400,7 @@ fn a_claim_is_stated_once() {
 }
 
 #[test]
-fn too_many_or_too_long_claims_are_not_minted() {
+fn too_many_or_too_long_claims_are_not_issued() {
     let map = |count: usize| {
         (0..count)
             .map(|index| (format!("n{index}"), json!(0)))
@@ -426,9 +428,9 @@ fn too_many_or_too_long_claims_are_not_minted() {
     }
 }
 
-/// Everything here could be signed, and no verifier would ever take it.
+/// Everything here could be signed, and no verifier would ever accept it.
 #[test]
-fn what_no_verifier_would_accept_is_not_minted() {
+fn a_token_that_no_verifier_would_accept_is_not_issued() {
     let nested = |depth: usize| (0..depth).fold(json!(0), |inner, _| json!([inner]));
     assert!(read::<Value>(&issue(json!({"deep": nested(31)})).unwrap()).is_ok());
     assert_no_user(json!({"deep": nested(32)}));
@@ -489,7 +491,7 @@ fn what_no_verifier_would_accept_is_not_minted() {
     );
 }
 
-/// Text, whole numbers and what is made of them. Fractions are not exact in JSON.
+/// Text, integers and combinations of them. Fractions are not exact in JSON.
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -534,7 +536,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_map_comes_back_as_it_was_or_is_not_minted(user in btree_map(names(), values(), 0..12)) {
+    fn a_map_is_read_unchanged_or_is_not_issued(user in btree_map(names(), values(), 0..12)) {
         let engine = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf"];
         if let Ok(token) = issue(user.clone()) {
             let mut read: BTreeMap<String, Value> = read(&token).map_err(TestCaseError::fail)?;

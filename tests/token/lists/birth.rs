@@ -1,4 +1,4 @@
-//! A black list that is lost, or new, lets nothing in that was issued before.
+//! A deny list that is lost, or new, accepts no token that was issued before.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::world::{App, Mode, is_good, issue, issued_at, key, verdict};
 const OLD: &str = "401 the token is older than its list";
 
 #[tokio::test]
-async fn a_list_has_one_birth_whoever_asks() {
+async fn a_list_has_one_birth_on_every_node() {
     let app = App::new();
     let store = app.store();
     let one = app.list(Mode::Black, &store).build().unwrap();
@@ -33,7 +33,7 @@ async fn a_list_has_one_birth_whoever_asks() {
 }
 
 #[tokio::test]
-async fn what_was_issued_before_there_was_a_list_is_refused() {
+async fn tokens_issued_before_the_list_are_rejected() {
     let app = App::new();
     let old = issue(&app.engine().build().unwrap(), "alice").await;
     let jwt = app.alone(Mode::Black);
@@ -43,10 +43,10 @@ async fn what_was_issued_before_there_was_a_list_is_refused() {
     assert_eq!(issued_at(&new), app.clock.now().as_secs() + 1);
 }
 
-/// All entries, marks and the birth are gone, as after FLUSHALL, and so is the process; the second to which a token was dated
-/// ahead has come.
+/// All entries, marks and the birth are gone, as after FLUSHALL, and so is the process; the second
+/// that a token was post-dated to has come.
 #[tokio::test]
-async fn a_list_that_was_lost_revives_nothing() {
+async fn a_lost_list_revives_no_token() {
     let app = App::new();
     let jwt = app.alone(Mode::Black);
     jwt.list().unwrap().created_at().await.unwrap();
@@ -70,7 +70,7 @@ async fn a_list_that_was_lost_revives_nothing() {
     }
 }
 
-/// The node that minted a token ahead of its clock loses the list within that very second.
+/// The node that issued a token ahead of its clock loses the list within that very second.
 #[tokio::test]
 async fn a_list_that_is_lost_within_a_second_revives_nothing_of_the_node_that_notices() {
     let app = App::new();
@@ -80,21 +80,21 @@ async fn a_list_that_is_lost_within_a_second_revives_nothing_of_the_node_that_no
         let token = issue(&jwt, "alice").await;
         assert!(is_good(&jwt, &token).await);
         jwt.revoke_token(&token).await.unwrap();
-        lose(&*store, &jwt, &token, "alice").await;
+        clear_store(&*store, &jwt, &token, "alice").await;
         assert_eq!(verdict(&jwt, &token).await, OLD);
         let fresh = issue(&jwt, "alice").await;
         assert!(is_good(&jwt, &fresh).await);
     }
 }
 
-async fn lose(store: &dyn Store, jwt: &tower_jam::Jwt, token: &str, subject: &str) {
+async fn clear_store(store: &dyn Store, jwt: &tower_jam::Jwt, token: &str, subject: &str) {
     let id = jwt.token_id(token).unwrap();
     for (kind, name) in [("birth", ""), ("subject", subject), ("id", id.id())] {
         store.take(&key(Mode::Black, kind, name)).await.unwrap();
     }
 }
 
-/// A node that learnt of no revocation itself learns of the loss.
+/// A node that received no revocation itself learns of the loss.
 #[tokio::test]
 async fn every_node_notices_a_loss_by_its_next_check() {
     let app = App::new();
@@ -111,7 +111,8 @@ async fn every_node_notices_a_loss_by_its_next_check() {
     }
 }
 
-/// A clock that is ahead makes a list; beyond the leeway nothing is minted that would be refused.
+/// A node whose clock is ahead creates a list; beyond the leeway no token is issued that would be
+/// rejected.
 #[tokio::test]
 async fn a_birth_in_the_future_is_503_until_it_has_come() {
     let (app, ahead) = (App::new(), App::new());
@@ -134,7 +135,7 @@ async fn a_birth_in_the_future_is_503_until_it_has_come() {
     assert!(is_good(&jwt, jwt.issue(grant()).await.unwrap().expose()).await);
 }
 
-/// A list that cannot be read is no list that was lost.
+/// A list that cannot be read is not a lost list.
 #[tokio::test]
 async fn bytes_that_are_no_birth_or_mark_are_503() {
     use tower_jam::store::{When, Write};

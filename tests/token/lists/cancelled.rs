@@ -1,4 +1,4 @@
-//! The caller vanishes at each await of each operation, and somebody asks again.
+//! The caller is cancelled at each await of each operation, and the operation is repeated.
 
 use std::{future::IntoFuture, sync::Arc};
 
@@ -19,7 +19,7 @@ fn world(mode: Mode) -> (App, Arc<dyn Store>, Jwt) {
 const POLLS: usize = 12;
 
 #[tokio::test]
-async fn an_issue_that_was_dropped_leaves_the_next_one_good_and_revocable() {
+async fn a_cancelled_issue_leaves_the_next_token_valid_and_revocable() {
     for mode in BOTH {
         let mut dropped = 0;
         for polls in 0..POLLS {
@@ -39,13 +39,13 @@ async fn an_issue_that_was_dropped_leaves_the_next_one_good_and_revocable() {
         }
         assert!(
             (3..POLLS).contains(&dropped),
-            "{dropped} were dropped under way"
+            "{dropped} were cancelled midway"
         );
     }
 }
 
 #[tokio::test]
-async fn a_revocation_that_was_dropped_is_made_or_not_and_asking_again_makes_it() {
+async fn a_cancelled_revocation_is_made_or_not_and_a_retry_makes_it() {
     for mode in BOTH {
         let mut dropped = 0;
         for polls in 0..POLLS {
@@ -61,7 +61,7 @@ async fn a_revocation_that_was_dropped_is_made_or_not_and_asking_again_makes_it(
             if marked.is_some() {
                 assert!(!is_good(&jwt, &all).await);
             }
-            // What one node sees of it, the other one sees too.
+            // Both nodes see the same state.
             let other = app.node(mode, &store);
             for token in [&one, &all] {
                 assert_eq!(is_good(&jwt, token).await, is_good(&other, token).await);
@@ -72,14 +72,15 @@ async fn a_revocation_that_was_dropped_is_made_or_not_and_asking_again_makes_it(
         }
         assert!(
             (1..POLLS).contains(&dropped),
-            "{dropped} were dropped under way"
+            "{dropped} were cancelled midway"
         );
     }
 }
 
-/// Of many at once some are made and others are not; asking again makes the rest, and nothing else is touched.
+/// Of many revocations some are made and others are not; a retry makes the rest, and nothing else
+/// is affected.
 #[tokio::test]
-async fn a_revocation_of_many_that_was_dropped_is_finished_by_asking_again() {
+async fn a_cancelled_revocation_of_many_is_finished_by_a_retry() {
     for mode in BOTH {
         let mut dropped = 0;
         for polls in 0..POLLS {
@@ -92,7 +93,8 @@ async fn a_revocation_of_many_that_was_dropped_is_finished_by_asking_again() {
             let first = abandon_after(polls, jwt.revoke_tokens(&tokens));
             dropped += usize::from(first.is_none());
             if first.is_none() {
-                // What was not reached is still good, and can be called back; what was is none of those any more.
+                // A token that was not reached is still valid, and can be revoked; the revoked ones
+                // are no longer listed.
                 let mut left = Vec::new();
                 for token in &tokens {
                     if is_good(&jwt, token).await {
@@ -114,19 +116,19 @@ async fn a_revocation_of_many_that_was_dropped_is_finished_by_asking_again() {
         }
         assert!(
             (1..POLLS).contains(&dropped),
-            "{dropped} were dropped under way"
+            "{dropped} were cancelled midway"
         );
     }
 }
 
 #[tokio::test]
-async fn a_check_that_was_dropped_changes_no_later_one() {
+async fn a_cancelled_check_changes_no_later_one() {
     for mode in BOTH {
         for polls in 0..POLLS {
             let (app, store, jwt) = world(mode);
             let old = issue(&app.engine().build().unwrap(), "alice").await;
             drop(abandon_after(polls, jwt.verify(&old)));
-            assert!(!is_good(&jwt, &old).await, "a list that is made by a check");
+            assert!(!is_good(&jwt, &old).await, "a list that a check created");
             let (good, bad) = (issue(&jwt, "alice").await, issue(&jwt, "alice").await);
             jwt.revoke_token(&bad).await.unwrap();
             for token in [&good, &bad] {

@@ -1,4 +1,4 @@
-//! Lists in every store there is, bare and behind near-caches.
+//! Lists in every store, bare and behind near-caches.
 
 use std::{
     sync::Arc,
@@ -15,11 +15,11 @@ use super::{
     world::{App, BOTH, Mode, is_good, issue, verdict},
 };
 
-/// How late a revocation may be seen behind a near-cache.
+/// How late a revocation may take effect behind a near-cache.
 const WORST: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn who_is_revoked_on_one_node_is_refused_on_the_other_on_every_store() {
+async fn a_revocation_on_one_node_is_enforced_on_the_other_on_every_store() {
     let app = App::new();
     for backend in stores::each(app.clock.clone() as Arc<dyn Clock>).await {
         for mode in BOTH {
@@ -69,13 +69,13 @@ async fn refused(node: &Jwt, token: &str, is_near: bool, name: &str) {
     while is_good(node, token).await {
         assert!(
             is_near && began.elapsed() < WORST,
-            "{name}: it is still let in"
+            "{name}: it is still accepted"
         );
         tokio::task::yield_now().await;
     }
 }
 
-/// The second in which tokens are dated ahead has passed; what is left is what an operator does.
+/// The second that tokens are post-dated to has passed; what is left is what an operator does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn flushall_revives_nothing() {
     for is_near in [false, true] {
@@ -86,9 +86,10 @@ async fn flushall_revives_nothing() {
             let redis = RedisStore::builder(&server.url()).clock(app.clock.clone());
             let redis = Arc::new(redis.connect().await.unwrap());
             let near = NearCache::builder(redis.clone()).clock(app.clock.clone());
-            let store: Arc<dyn Store> = match is_near {
-                true => Arc::new(near.build().unwrap()),
-                false => redis,
+            let store: Arc<dyn Store> = if is_near {
+                Arc::new(near.build().unwrap())
+            } else {
+                redis
             };
             nodes.push(app.node(Mode::Black, &store));
         }

@@ -1,5 +1,5 @@
-//! A store that fails at each of its calls, with and without having done what was asked: nobody is let in by it, nobody is
-//! told to have been revoked, and asking again makes it good.
+//! A store that fails at each of its calls, executed or not: no token is accepted because of it, no
+//! revocation is reported that was not made, and a retry succeeds.
 
 use std::sync::Arc;
 
@@ -31,14 +31,14 @@ impl World {
     }
 }
 
-/// Every call that fails, and whether its answer was lost. An operation makes fewer.
+/// Every call that fails, and whether its answer was lost. An operation makes fewer calls.
 fn faults() -> impl Iterator<Item = (Mode, usize, bool)> {
     let calls = (1..=8).flat_map(|at| [(at, false), (at, true)]);
     calls.flat_map(|(at, loses)| BOTH.map(|mode| (mode, at, loses)))
 }
 
 #[tokio::test]
-async fn a_list_that_is_away_is_503_and_neither_lets_in_nor_revokes() {
+async fn an_unavailable_list_is_503_and_neither_accepts_nor_revokes() {
     for mode in BOTH {
         let World { probe, jwt, .. } = World::new(mode);
         let (good, bad) = (issue(&jwt, "alice").await, issue(&jwt, "alice").await);
@@ -52,7 +52,7 @@ async fn a_list_that_is_away_is_503_and_neither_lets_in_nor_revokes() {
         let garbage = verdict(&jwt, "garbage").await;
         assert!(
             garbage.starts_with("401"),
-            "it is refused without a question to the list"
+            "it is rejected without reading the list"
         );
         probe.set_down(false);
         assert!(is_good(&jwt, &good).await);
@@ -61,7 +61,7 @@ async fn a_list_that_is_away_is_503_and_neither_lets_in_nor_revokes() {
 }
 
 #[tokio::test]
-async fn whichever_call_of_a_check_fails_it_is_503_and_never_another_answer() {
+async fn a_failure_of_any_call_of_a_check_is_503() {
     let mut failed = 0;
     for (mode, at, loses) in faults() {
         let World { probe, jwt, .. } = World::new(mode);
@@ -85,13 +85,13 @@ async fn whichever_call_of_a_check_fails_it_is_503_and_never_another_answer() {
         }
         assert!(is_good(&jwt, &good).await);
     }
-    // Id and mark are asked for at once, and of a black list the birth after them.
+    // Id and mark are read at the same time, and the birth of a deny list after them.
     assert_eq!(failed, 2 * ((3 + 2 + 2) + (2 + 2 + 2)));
 }
 
-/// The list was lost, and making it anew fails: a token of before is never let in.
+/// The list was lost, and creating it again fails: an old token is never accepted.
 #[tokio::test]
-async fn whichever_call_of_making_a_list_fails_nothing_old_is_let_in() {
+async fn a_failure_of_any_call_of_creating_a_list_accepts_no_old_token() {
     let mut failed = 0;
     for (_, at, loses) in faults() {
         let app = App::new();
@@ -110,7 +110,7 @@ async fn whichever_call_of_making_a_list_fails_nothing_old_is_let_in() {
 }
 
 #[tokio::test]
-async fn a_token_whose_list_did_not_answer_is_not_handed_out() {
+async fn a_token_whose_list_did_not_answer_is_not_issued() {
     let mut failed = 0;
     for (mode, at, loses) in faults() {
         let World { probe, jwt, .. } = World::new(mode);
@@ -130,7 +130,7 @@ async fn a_token_whose_list_did_not_answer_is_not_handed_out() {
 }
 
 #[tokio::test]
-async fn a_revocation_that_was_acknowledged_holds_and_one_that_failed_is_asked_again() {
+async fn an_acknowledged_revocation_holds_and_a_failed_one_is_retried() {
     let (mut failed, mut lost_and_done) = (0, 0);
     for (mode, at, loses) in faults() {
         for all in [false, true] {
@@ -142,9 +142,12 @@ async fn a_revocation_that_was_acknowledged_holds_and_one_that_failed_is_asked_a
             } = World::new(mode);
             let list = jwt.list().unwrap();
             let token = issue(&jwt, "alice").await;
-            let revoke = async || match all {
-                true => list.revoke_all("alice").await.map_err(Into::into),
-                false => jwt.revoke_token(&token).await,
+            let revoke = async || {
+                if all {
+                    list.revoke_all("alice").await.map_err(Into::into)
+                } else {
+                    jwt.revoke_token(&token).await
+                }
             };
             probe.fail_at(at, loses);
             let first = revoke().await;

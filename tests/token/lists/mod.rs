@@ -1,5 +1,5 @@
-//! Black and white lists of tokens: what they refuse, and what neither a lost list, a failing store
-//! nor a race lets through.
+//! Deny and allow lists of tokens: what they reject, and that neither a lost list, a failing store
+//! nor a race admits a token.
 
 use crate::support;
 

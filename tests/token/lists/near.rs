@@ -1,4 +1,5 @@
-//! Lists behind near-caches: a yes may come from memory, a no is confirmed, and a loss is noticed all the same.
+//! Lists behind near-caches: an acceptance may come from memory, a rejection is confirmed by the
+//! store, and a loss is noticed all the same.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ use super::{
 struct World {
     app: App,
     hub: Hub,
-    /// One node writes past any cache; the other one remembers.
+    /// One node without a cache; the other one has a near-cache.
     plain: Jwt,
     near: Jwt,
 }
@@ -40,7 +41,7 @@ async fn world(mode: Mode) -> World {
 }
 
 impl World {
-    /// Lets time pass, with the heartbeats by which memory may answer.
+    /// Lets time pass, with the heartbeats that permit answers from memory.
     async fn advance(&self, seconds: u64) {
         self.app.advance(seconds);
         let beats = self.hub.heartbeats() + 2;
@@ -49,14 +50,14 @@ impl World {
         }
     }
 
-    /// Verifies until nothing is read any more.
+    /// Verifies until nothing is read from the store any more.
     async fn remember(&self, token: &str) {
         for _ in 0..3 {
             is_good(&self.near, token).await;
         }
         let reads = self.hub.reads();
         assert!(is_good(&self.near, token).await);
-        assert_eq!(self.hub.reads(), reads, "memory answers");
+        assert_eq!(self.hub.reads(), reads, "the cache answers");
     }
 
     async fn take(&self, mode: Mode, kind: &str, name: &str) {
@@ -72,7 +73,7 @@ impl World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_node_revokes_leaves_memory_at_once() {
+async fn a_revocation_by_another_node_is_evicted_at_once() {
     for mode in BOTH {
         let world = world(mode).await;
         let (one, all) = (
@@ -92,7 +93,7 @@ async fn what_another_node_revokes_leaves_memory_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_this_node_revokes_leaves_its_memory_unannounced() {
+async fn a_revocation_by_this_node_is_evicted_without_an_invalidation() {
     for mode in BOTH {
         let world = world(mode).await;
         let (one, all) = (
@@ -108,9 +109,10 @@ async fn what_this_node_revokes_leaves_its_memory_unannounced() {
     }
 }
 
-/// Memory says no, the store does not any more: nobody is refused because of an old memory.
+/// The cache says that the token is revoked, the store no longer does: no token is rejected because
+/// of a stale entry.
 #[tokio::test(start_paused = true)]
-async fn a_no_from_memory_is_confirmed() {
+async fn a_cached_rejection_is_confirmed() {
     for mode in BOTH {
         let world = world(mode).await;
         let (one, all) = (
@@ -135,9 +137,9 @@ async fn a_no_from_memory_is_confirmed() {
     }
 }
 
-/// An operator brings the list back that was lost and made anew.
+/// An operator restores the list that was lost and created again.
 #[tokio::test(start_paused = true)]
-async fn a_birth_from_memory_that_refuses_is_confirmed() {
+async fn a_rejection_by_a_cached_birth_is_confirmed() {
     let world = world(Mode::Black).await;
     let token = issue(&world.plain, "alice").await;
     let birth = key(Mode::Black, "birth", "");
@@ -154,10 +156,10 @@ async fn a_birth_from_memory_that_refuses_is_confirmed() {
     assert!(is_good(&world.near, &token).await);
 }
 
-/// The birth is remembered, the list is gone, and nobody said so. A token that this node has not asked about
-/// is read as unlisted, and counts only with a birth that was read after it.
+/// The birth is cached, the list is gone, and no invalidation was sent. A token that this node has
+/// not seen is read as unlisted, and is accepted only with a birth that was read after it.
 #[tokio::test(start_paused = true)]
-async fn a_loss_that_was_not_announced_revives_no_token_that_is_read_anew() {
+async fn a_loss_without_an_invalidation_revives_no_token() {
     let world = world(Mode::Black).await;
     let [seen, revoked, logged_out] = [
         issue(&world.plain, "alice").await,
@@ -184,7 +186,7 @@ async fn a_loss_that_was_not_announced_revives_no_token_that_is_read_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_was_read_anew_costs_no_more_once_memory_has_it() {
+async fn a_token_costs_no_more_store_calls_once_it_is_cached() {
     for mode in BOTH {
         let world = world(mode).await;
         for _ in 0..5 {

@@ -23,9 +23,9 @@ struct World {
     token: std::sync::Mutex<Option<String>>,
 }
 
-/// `issue` is operation 0. The clock stands still, so that only the marks tell what came first.
+/// `issue` is operation 0. The clock stands still, so that only the marks determine the order.
 #[tokio::test]
-async fn in_every_order_what_came_before_the_mark_dies_and_what_came_after_it_lives() {
+async fn in_every_order_a_mark_revokes_earlier_tokens_and_no_later_ones() {
     for mode in BOTH {
         for marks in 1..=3 {
             let make = || {
@@ -77,9 +77,9 @@ async fn in_every_order_what_came_before_the_mark_dies_and_what_came_after_it_li
     }
 }
 
-/// As on a server: eight logins at once, one call that ends them, two nodes.
+/// As on a server: eight logins at once, one call that revokes them, two nodes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_issued_before_a_mark_survives_it_and_what_is_issued_after_it_is_good() {
+async fn nothing_issued_before_a_mark_survives_it_and_later_tokens_are_valid() {
     for mode in BOTH {
         let app = App::new();
         let store = app.store();
@@ -93,7 +93,7 @@ async fn nothing_issued_before_a_mark_survives_it_and_what_is_issued_after_it_is
     }
 }
 
-/// The same with a clock that moves across the ends of seconds.
+/// The same with a clock that crosses the ends of seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_mark_holds_by_the_systems_clock_too() {
     for mode in BOTH {
@@ -151,13 +151,16 @@ async fn race(nodes: &[Jwt; 2], subject: &str) {
     }
     one.list().unwrap().revoke_all(subject).await.unwrap();
     for token in racing.iter().chain([&after]) {
-        assert!(!is_good(other, token).await, "the next mark ends them all");
+        assert!(
+            !is_good(other, token).await,
+            "the next mark revokes them all"
+        );
     }
 }
 
-/// Two nodes find a list lost at the same time, and one login is under way.
+/// Two nodes find a list lost at the same time, during one login.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_list_is_made_once_however_many_miss_it() {
+async fn a_list_is_created_once_however_many_nodes_miss_it() {
     for round in 0..100 {
         let app = App::new();
         let old = issue(&app.engine().build().unwrap(), "alice").await;
@@ -186,9 +189,9 @@ async fn a_list_is_made_once_however_many_miss_it() {
     }
 }
 
-/// A token is revoked on one node while the other one is asked about it without end.
+/// A token is revoked on one node while the other verifies it continuously.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_check_that_begins_after_a_revocation_lets_the_token_in() {
+async fn no_check_that_begins_after_a_revocation_accepts_the_token() {
     for mode in BOTH {
         let app = App::new();
         let store = app.store();
@@ -203,7 +206,7 @@ async fn no_check_that_begins_after_a_revocation_lets_the_token_in() {
                     let mut was_refused = false;
                     for _ in 0..50 {
                         let lives = is_good(&jwt, &token).await;
-                        assert!(!(was_refused && lives), "it came back");
+                        assert!(!(was_refused && lives), "the token became valid again");
                         was_refused |= !lives;
                         tokio::task::yield_now().await;
                     }
@@ -217,10 +220,10 @@ async fn no_check_that_begins_after_a_revocation_lets_the_token_in() {
     }
 }
 
-/// The store has read the mark and its answer is on the way when the subject is revoked, seconds later. The token is dated
-/// by when its issuing began, so the mark ends it.
+/// The store has read the mark and its answer is under way when the subject is revoked, seconds
+/// later. The token is dated by the beginning of its issue, so the mark revokes it.
 #[tokio::test]
-async fn a_token_that_was_begun_before_a_mark_and_does_not_know_of_it_dies_by_it() {
+async fn a_token_begun_before_an_unseen_mark_is_revoked_by_it() {
     for mode in BOTH {
         let mut unaware = 0;
         for polls in 1..=4 {
@@ -257,7 +260,8 @@ async fn a_token_that_was_begun_before_a_mark_and_does_not_know_of_it_dies_by_it
     }
 }
 
-/// Its answers are late: what it has read may be changed by the time that the caller hears of it.
+/// A store whose answers are late: what it has read may have changed by the time that the caller
+/// receives it.
 #[derive(Debug)]
 struct Late(MemoryStore);
 

@@ -1,4 +1,4 @@
-//! What a list refuses and lets through.
+//! What a list rejects and what it admits.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -42,7 +42,7 @@ async fn a_revoked_token_is_refused_and_every_other_is_not() {
 }
 
 #[tokio::test]
-async fn the_layer_asks_the_list_on_every_request() {
+async fn the_layer_checks_the_list_on_every_request() {
     for mode in BOTH {
         let app = App::new();
         let jwt = app.alone(mode);
@@ -65,7 +65,7 @@ async fn answer(jwt: &Jwt, token: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn an_id_goes_on_and_off_a_list() {
+async fn an_id_is_added_to_and_removed_from_a_list() {
     for mode in BOTH {
         let app = App::new();
         let jwt = app.alone(mode);
@@ -118,7 +118,7 @@ async fn many_at_once_are_the_same_as_one_by_one() {
 }
 
 #[tokio::test]
-async fn of_many_tokens_none_is_revoked_if_one_is_not_good() {
+async fn of_many_tokens_none_is_revoked_if_one_is_invalid() {
     for mode in BOTH {
         let app = App::new();
         let jwt = app.alone(mode);
@@ -134,9 +134,9 @@ async fn of_many_tokens_none_is_revoked_if_one_is_not_good() {
     }
 }
 
-/// A list with nothing in it that a token is named by would hold nobody.
+/// A list cannot hold a token without anything that identifies it.
 #[tokio::test]
-async fn a_token_that_could_not_be_called_back_is_refused() {
+async fn a_token_that_could_not_be_revoked_is_rejected() {
     for mode in BOTH {
         let app = App::new();
         let store = app.store();
@@ -193,7 +193,7 @@ fn sign(app: &App, claims: &serde_json::Value) -> String {
 }
 
 #[tokio::test]
-async fn an_entry_lives_as_long_as_some_verifier_takes_its_token() {
+async fn an_entry_lasts_as_long_as_some_verifier_accepts_its_token() {
     for mode in BOTH {
         let app = App::new();
         let store = app.store();
@@ -217,7 +217,7 @@ async fn an_entry_lives_as_long_as_some_verifier_takes_its_token() {
             "401 the token has expired"
         );
         list.add(&id).await.unwrap();
-        assert!(!is_listed().await, "it need not be kept");
+        assert!(!is_listed().await, "it need not be stored");
     }
 }
 
@@ -225,10 +225,10 @@ async fn an_entry_lives_as_long_as_some_verifier_takes_its_token() {
 async fn a_later_expiry_is_never_shortened() {
     let app = App::new();
     let list = app.list(Mode::Black, &app.store()).build().unwrap();
-    let hence = |seconds| app.clock.now().after(Duration::from_secs(seconds));
+    let after = |seconds| app.clock.now().after(Duration::from_secs(seconds));
     let (long, short) = (
-        TokenId::new("id", hence(3_600)),
-        TokenId::new("id", hence(1)),
+        TokenId::new("id", after(3_600)),
+        TokenId::new("id", after(1)),
     );
     list.add(&long).await.unwrap();
     list.add(&short).await.unwrap();
@@ -238,7 +238,7 @@ async fn a_later_expiry_is_never_shortened() {
 
 /// Two issuers may give one `jti` to two tokens, and the two kinds of list may share a store.
 #[tokio::test]
-async fn lists_of_two_issuers_and_of_two_kinds_do_not_meet() {
+async fn lists_of_two_issuers_and_of_two_kinds_are_separate() {
     let app = App::new();
     let store = app.store();
     let id = TokenId::new("id", app.clock.now().after(Duration::from_secs(60)));
@@ -254,7 +254,7 @@ async fn lists_of_two_issuers_and_of_two_kinds_do_not_meet() {
     let white = app.list(Mode::White, &store).build().unwrap();
     assert!(
         !white.check(&id).await.unwrap(),
-        "what is revoked there is not let in here"
+        "a revocation there does not list the token here"
     );
     assert_eq!(white.issued_before("alice").await.unwrap(), None);
 }
@@ -300,9 +300,9 @@ async fn pairs_of_an_engine_with_a_list_work() {
     }
 }
 
-/// A mark that was damaged refuses every token of its subject, and the next revocation replaces it.
+/// A damaged mark rejects every token of its subject, and the next revocation replaces it.
 #[tokio::test]
-async fn a_mark_that_does_not_read_lets_nothing_in_and_is_replaced() {
+async fn an_unreadable_mark_rejects_every_token_and_is_replaced() {
     let world = App::new();
     let store = world.store();
     let list = world.list(Mode::Black, &store).build().unwrap();

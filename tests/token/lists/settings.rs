@@ -1,4 +1,4 @@
-//! What a list and an engine with one are built with.
+//! The settings of a list and of an engine with one.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tower_jam::{Claims, Grant, IssueError, Jwt, TokenList};
 use super::world::{App, BOTH, Mode, issue, verdict};
 
 #[test]
-fn a_list_is_built_with_an_issuer_and_a_life_that_means_something() {
+fn a_list_requires_an_issuer_and_a_valid_lifetime() {
     let app = App::new();
     for mode in BOTH {
         let list = || app.list(mode, &app.store());
@@ -57,7 +57,7 @@ fn an_engine_and_its_list_agree() {
 }
 
 #[tokio::test]
-async fn a_token_that_would_outlive_its_list_is_not_minted() {
+async fn a_token_that_would_outlive_its_list_is_not_issued() {
     for mode in BOTH {
         let jwt = App::new().alone(mode);
         let grant = Grant::new("alice", Claims::new());

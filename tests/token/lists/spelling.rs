@@ -1,4 +1,4 @@
-//! A second spelling of a revoked token is that token, and nothing of either is in the store.
+//! A second spelling of a revoked token is that token, and no part of either is in the store.
 
 use super::{
     support::{ProbeStore, shared},
@@ -11,7 +11,8 @@ const ORDER: [u8; 32] = [
     0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
-/// For every signature `(r, s)` there is `(r, n − s)`, which anybody can work out and every verifier takes.
+/// For every signature `(r, s)` there is `(r, n − s)`, which anyone can compute and every verifier
+/// accepts.
 fn twin(token: &str) -> String {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let base64 = base64_simd::URL_SAFE_NO_PAD;
@@ -26,7 +27,7 @@ fn twin(token: &str) -> String {
 }
 
 #[tokio::test]
-async fn no_second_spelling_walks_past_a_list() {
+async fn no_second_spelling_bypasses_a_list() {
     for mode in BOTH {
         let app = App::new();
         let jwt = app.alone(mode);
@@ -65,9 +66,9 @@ async fn no_second_spelling_walks_past_a_list() {
     }
 }
 
-/// And it works in the other direction: the twin was shown, the token is meant.
+/// And in the other direction: the twin is given, and the token is revoked.
 #[tokio::test]
-async fn revoking_by_one_spelling_ends_the_other() {
+async fn revoking_one_spelling_revokes_the_other() {
     for mode in BOTH {
         let app = App::new();
         let jwt = app.alone(mode);

@@ -1,4 +1,4 @@
-//! One call that ends every token of a subject, and no other.
+//! One call revokes every token of a subject, and no other.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tower_jam::{Claims, Clock, Grant, IssueError, Timestamp};
 use super::world::{App, BOTH, ISSUER, Mode, is_good, issue, issued_at, verdict};
 
 #[tokio::test]
-async fn one_call_ends_every_token_of_a_subject_and_of_no_other() {
+async fn one_call_revokes_every_token_of_a_subject_and_of_no_other() {
     for mode in BOTH {
         let app = App::new();
         let jwt = app.alone(mode);
@@ -36,9 +36,10 @@ async fn one_call_ends_every_token_of_a_subject_and_of_no_other() {
     }
 }
 
-/// The clock stands still: whoever logs out everywhere and in again within a second is logged in.
+/// The clock stands still: a user who logs out everywhere and in again within a second is logged
+/// in.
 #[tokio::test]
-async fn a_token_that_is_issued_in_the_second_of_the_mark_is_good_and_the_next_mark_ends_it() {
+async fn a_token_issued_in_the_second_of_the_mark_is_valid_and_the_next_mark_revokes_it() {
     for mode in BOTH {
         let app = App::new();
         let jwt = app.alone(mode);
@@ -60,7 +61,7 @@ async fn a_token_that_is_issued_in_the_second_of_the_mark_is_good_and_the_next_m
     }
 }
 
-/// A retry, or an impatient user, locks nobody out.
+/// A retry, or an impatient user, locks out no login.
 #[tokio::test]
 async fn marks_alone_do_not_run_ahead_of_the_clock() {
     for mode in BOTH {
@@ -85,7 +86,7 @@ async fn marks_alone_do_not_run_ahead_of_the_clock() {
     }
 }
 
-/// Nothing is handed out that verifiers would refuse, and it passes by itself.
+/// No token is issued that verifiers would reject, and the condition passes by itself.
 #[tokio::test]
 async fn logins_and_marks_in_one_second_end_at_the_leeway() {
     for mode in BOTH {
@@ -131,13 +132,14 @@ async fn a_mark_never_goes_back() {
         assert!(list.issued_before("alice").await.unwrap() >= mark);
         assert!(!is_good(&jwt, &token).await);
         let fresh = issue(&jwt, "alice").await;
-        assert!(is_good(&jwt, &fresh).await, "by a clock that is behind");
+        assert!(is_good(&jwt, &fresh).await, "for a clock that is behind");
     }
 }
 
-/// It is kept for as long as a token that it ends could be accepted by the most patient verifier.
+/// A mark is stored for as long as a token that it revokes could be accepted by the verifier with
+/// the longest leeway.
 #[tokio::test]
-async fn a_mark_outlives_every_token_that_it_ends() {
+async fn a_mark_outlives_every_token_that_it_revokes() {
     for mode in BOTH {
         let app = App::new();
         let life = Duration::from_secs(100);
@@ -157,12 +159,12 @@ async fn a_mark_outlives_every_token_that_it_ends() {
         assert_eq!(
             list.issued_before("alice").await.unwrap(),
             None,
-            "it is not kept for ever"
+            "it expires"
         );
     }
 }
 
-/// The same name at another issuer is another subject, and a subject is no id.
+/// The same name at another issuer is another subject, and a subject is not an id.
 #[tokio::test]
 async fn a_mark_is_for_one_subject_of_one_issuer() {
     let app = App::new();

@@ -20,7 +20,7 @@ pub enum Mode {
 
 pub const BOTH: [Mode; 2] = [Mode::Black, Mode::White];
 
-/// What all nodes share, the store aside.
+/// What all nodes share, except the store.
 #[derive(Clone)]
 pub struct App {
     pub clock: Arc<ManualClock>,
@@ -30,7 +30,7 @@ pub struct App {
 impl App {
     pub fn new() -> Self {
         Self {
-            // Servers go by their own time.
+            // Servers use the real time.
             clock: Arc::new(ManualClock::at(SystemClock.now())),
             ring: KeyRing::new(Key::generate(Algorithm::Es256).unwrap()),
         }
@@ -90,7 +90,7 @@ pub async fn issue(jwt: &Jwt, subject: &str) -> String {
     token.unwrap().expose().clone()
 }
 
-/// `good`, or why not.
+/// `good`, or the reason of the rejection.
 pub async fn verdict(jwt: &Jwt, token: &str) -> String {
     match jwt.verify(token).await {
         Ok(_) => "good".to_owned(),
@@ -119,7 +119,7 @@ pub fn claims(token: &str) -> serde_json::Value {
     serde_json::from_slice(&payload.unwrap()).unwrap()
 }
 
-/// A key of the list, as whoever looks into the store knows it.
+/// A key of the list, as an attacker with access to the store can compute it.
 pub fn key(mode: Mode, kind: &str, name: &str) -> store::StoreKey {
     let mode = match mode {
         Mode::Black => "black",

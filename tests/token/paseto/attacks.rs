@@ -1,11 +1,11 @@
-//! Tokens that must be refused, each with the reason that the log gives for it: one from further along the path than the
-//! attack shows that the forgery is right in everything else.
+//! Tokens that must be rejected, each with the reason that is logged for it. A reason from a later
+//! step than the attack shows that the forgery is correct in everything else.
 
 use tower_jam::{Algorithm, Claims, Grant, Jwt, Key, KeyRing, Paseto};
 
 use super::world::{AUDIENCE, ISSUER, Subject, claims, clock, decode, encode};
 
-/// Attacks on one engine, and tokens of the same making that it accepts.
+/// Attacks on one engine, and tokens from the same forge that it accepts.
 pub struct Category {
     pub name: String,
     pub paseto: Paseto<Claims>,
@@ -117,7 +117,7 @@ fn parts(mut category: Category, good: &str) -> Category {
     category
 }
 
-/// The same bytes with one of the unused bits of the last character set, where there are any.
+/// The same bytes with one of the unused bits of the last character set, if there are any.
 fn unused_bit(text: &str) -> String {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     if text.len().is_multiple_of(4) {
@@ -163,7 +163,7 @@ fn bits(mut category: Category, good: &str) -> Category {
     category
 }
 
-/// Tokens of other versions, purposes and kinds, also with the body of a good one.
+/// Tokens of other versions, purposes and kinds, also with the body of a valid one.
 async fn kinds(mut category: Category, subject: &Subject, good: &str) -> Category {
     let (_, rest) = good.split_at(subject.name.len());
     for name in [
@@ -198,9 +198,10 @@ async fn kinds(mut category: Category, subject: &Subject, good: &str) -> Categor
     }
     for other in Subject::all() {
         let token = other.minted().await;
-        match other.name == subject.name {
-            true => category.refuse(KID, "by another key", token),
-            false => category.refuse(KIND, format!("a token of {}", other.name), token),
+        if other.name == subject.name {
+            category.refuse(KID, "by another key", token)
+        } else {
+            category.refuse(KIND, format!("a token of {}", other.name), token)
         }
     }
     let ring = KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap());
@@ -290,7 +291,7 @@ fn footers(mut category: Category, subject: &Subject) -> Category {
     ] {
         category.refuse(FOOTER, name, with(&footer));
     }
-    // Here the seal is good, and only the form is not.
+    // Here the seal is valid, and only the form is not.
     category.refuse(EMPTY, "a good token and a dot", with("") + ".");
     let long = |bytes: usize| format!(r#"{{"kid":"{kid}","a":"{}"}}"#, "a".repeat(bytes));
     let over = 768 - long(0).len();
@@ -466,7 +467,7 @@ fn sizes(mut category: Category, subject: &Subject) -> Category {
     category
 }
 
-/// For a footer that was changed, which is found out at different steps.
+/// For a changed footer, which is detected at different steps.
 pub const ANY: &str = "";
 const KIND: &str = "the token is of another version or purpose";
 const EMPTY: &str = "the token's fourth part is empty";

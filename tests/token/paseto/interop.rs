@@ -1,8 +1,9 @@
 //! Tokens and key texts of PyPI's pyseto.
 //!
-//! `pyseto.json` was made with pyseto 1.10.0 on Python 3: `Key.new(version, purpose, key)` with fixed bytes (for `public` a PEM
-//! of cryptography 50.0.2), then `pyseto.encode(key, payload, footer, implicit_assertion)`; `to_paserk()` and
-//! `to_paserk_id()` of the same keys.
+//! `pyseto.json` was made with pyseto 1.10.0 on Python 3: `Key.new(version, purpose, key)` with
+//! fixed bytes (for `public` a PEM of cryptography 50.0.2), then
+//! `pyseto.encode(key, payload, footer, implicit_assertion)`; `to_paserk()` and `to_paserk_id()` of
+//! the same keys.
 
 use serde_json::Value;
 
@@ -38,7 +39,7 @@ macro_rules! public {
     }};
 }
 
-/// The engine with the token's implicit assertion, and the one with another.
+/// The engine with the token's implicit assertion, and one with another.
 fn asserting<V: ImplicitAssertions + 'static, P: Purpose<V>>(
     builder: impl Fn() -> PasetoBuilder<Claims, V, P>,
     token: &Value,

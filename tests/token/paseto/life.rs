@@ -1,4 +1,4 @@
-//! The life of a token: minted, remembered, rotated, called back, refreshed.
+//! The life of a token: issued, cached, rotated, revoked, refreshed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use tower_jam::{
 use super::world::{AUDIENCE, ISSUER, Subject, built, claims, clock, decode, v4_local, v4_public};
 
 #[tokio::test]
-async fn what_every_version_mints_it_reads_and_a_signed_one_says_what_it_says() {
+async fn every_version_reads_what_it_issues_and_a_signed_payload_is_readable() {
     for subject in Subject::all() {
         let grant = Grant::new("alice", Claims::new().with("name", "Alice").unwrap())
             .factor(Factor::Password)
@@ -42,7 +42,7 @@ async fn what_every_version_mints_it_reads_and_a_signed_one_says_what_it_says() 
 }
 
 #[tokio::test]
-async fn a_paseto_expires_also_while_it_is_remembered() {
+async fn a_cached_paseto_expires() {
     let clock = Arc::new(ManualClock::default());
     let ring = KeyRing::new(PasetoKey::<V4, Local>::generate());
     let builder = Paseto::<Claims>::v4_local(ring)
@@ -89,7 +89,7 @@ async fn keys_of_a_paseto_rotate_while_it_serves() {
             .unwrap(),
         new.kid()
     );
-    // A token that is remembered is not good beyond its key.
+    // A cached token is not valid beyond its key.
     assert!(ring.retire(old.kid()));
     let rejection = paseto.verify(first.expose()).await.unwrap_err();
     assert_eq!(rejection.reason(), "no key of the ring has this kid");
@@ -98,7 +98,7 @@ async fn keys_of_a_paseto_rotate_while_it_serves() {
 }
 
 #[tokio::test]
-async fn with_several_keys_a_token_names_one_and_is_by_that_one() {
+async fn with_several_keys_a_token_names_the_one_that_made_it() {
     let (a, b) = (v4_local(), v4_local());
     let seals = [a.seal.unwrap(), b.seal.unwrap()];
     let kids = [a.kid, b.kid];
@@ -131,7 +131,7 @@ async fn with_several_keys_a_token_names_one_and_is_by_that_one() {
 }
 
 #[tokio::test]
-async fn a_public_half_verifies_and_does_not_mint() {
+async fn a_public_half_verifies_and_does_not_issue() {
     let pair = PasetoKey::<V3, Public>::generate().unwrap();
     let signing = built(Paseto::v3_public(KeyRing::new(pair.clone())));
     let verifying = built(Paseto::v3_public(KeyRing::new(pair.public_only())));
@@ -164,7 +164,7 @@ async fn a_token_belongs_to_its_implicit_assertion_and_shows_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn a_footer_carries_what_it_is_told_to_beside_the_kid() {
+async fn a_footer_carries_configured_members_beside_the_kid() {
     let key = PasetoKey::<V4, Local>::generate();
     let builder = || Paseto::<Claims>::v4_local(KeyRing::new(key.clone()));
     let paseto = built(builder().footer("tenant", "acme").footer("level", 3));
@@ -193,7 +193,7 @@ async fn a_footer_carries_what_it_is_told_to_beside_the_kid() {
 }
 
 #[tokio::test]
-async fn a_paseto_is_called_back_by_its_list() {
+async fn a_paseto_is_revoked_by_its_list() {
     for mode in [TokenList::deny, TokenList::allow] {
         let clock = Arc::new(ManualClock::default());
         let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
@@ -278,7 +278,7 @@ async fn pairs_have_pasetos_for_access_tokens() {
                 "{}",
                 subject.name
             );
-            // What another service verifies with the key alone, it takes until it expires.
+            // Another service that verifies with the key alone accepts the token until it expires.
             assert!(subject.paseto.verify(token.expose()).await.is_ok());
         }
         assert!(
@@ -291,7 +291,7 @@ async fn pairs_have_pasetos_for_access_tokens() {
 }
 
 #[tokio::test]
-async fn a_token_that_verifiers_would_find_too_long_is_not_minted() {
+async fn a_paseto_that_is_too_long_for_verifiers_is_not_issued() {
     for subject in [v4_local(), v4_public()] {
         let claims = Claims::new().with("fill", "a".repeat(8000)).unwrap();
         let error = subject
@@ -307,7 +307,7 @@ async fn a_token_that_verifiers_would_find_too_long_is_not_minted() {
 }
 
 #[test]
-fn an_engine_for_pasetos_is_built_with_settings_that_mean_something() {
+fn an_engine_for_pasetos_requires_valid_settings() {
     let builder = || Paseto::<Claims>::v4_local(KeyRing::new(PasetoKey::<V4, Local>::generate()));
     let whole = || builder().issuer(ISSUER).audience(AUDIENCE);
     for (bad, setting) in [

@@ -1,6 +1,6 @@
-//! Proves of PASETO tokens what `token::jwt` proves of JWTs: each is refused unless everything
-//! about it is right, by the engine and by the layer; and that keys rotate, lists call back and
-//! pairs refresh as they do there.
+//! Checks for PASETO tokens what `token::jwt` checks for JWTs: each is rejected unless everything
+//! about it is correct, by the engine and by the layer; and key rotation, lists and refresh of
+//! pairs work as they do there.
 
 mod attacks;
 mod interop;

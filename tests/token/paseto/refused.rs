@@ -51,10 +51,10 @@ async fn every_attack_on_a_paseto_is_refused_for_its_reason_and_every_control_ac
     );
 }
 
-/// A key, a token and what it says are in no error, whatever is wrong with them.
+/// No error contains a key, a token or a claim, whatever is wrong with them.
 #[tokio::test]
-async fn what_is_wrong_with_a_paseto_is_told_without_quoting_it() {
-    let mut told = 0;
+async fn an_error_about_a_paseto_does_not_quote_it() {
+    let mut failures = 0;
     for category in attacks::all().await {
         for attack in &category.attacks {
             let rejection = category.paseto.verify(&attack.token).await.unwrap_err();
@@ -68,10 +68,10 @@ async fn what_is_wrong_with_a_paseto_is_told_without_quoting_it() {
             for part in parts.chain(["swordfish", "k4.lid", "k4.pid"]) {
                 assert!(!shown.contains(part), "{}: {shown}", attack.name);
             }
-            told += 1;
+            failures += 1;
         }
     }
-    assert!(told >= 1500, "{told}");
+    assert!(failures >= 1500, "{failures}");
 }
 
 #[tokio::test]

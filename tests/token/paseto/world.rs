@@ -1,4 +1,5 @@
-//! An engine of each version and purpose, and a forge that seals whatever it is given with the engine's key.
+//! An engine of each version and purpose, and a forge that seals whatever it is given with the
+//! engine's key.
 
 use base64_simd::URL_SAFE_NO_PAD;
 use pasetors::{
@@ -13,7 +14,8 @@ use tower_jam::{
 
 pub(crate) use crate::jwt::forge::{clock, encode};
 
-/// An engine, its key's id, and its forge. Version 3 for encryption has none: pasetors lacks it.
+/// An engine, its key's id, and its forge. Local tokens of version 3 have no forge: pasetors lacks
+/// them.
 pub struct Subject {
     pub name: &'static str,
     pub paseto: Paseto<Claims>,
@@ -136,12 +138,12 @@ fn v2_public() -> Subject {
     }
 }
 
-/// The bytes of a key as text.
+/// The bytes of a key from its text.
 pub fn body(paserk: &str) -> Vec<u8> {
     decode(paserk.rsplit('.').next().unwrap())
 }
 
-/// The claims of a good token, with these replaced or added, and left out where the value is empty.
+/// The claims of a valid token, with these replaced or added, and removed if the value is empty.
 pub fn claims(changes: &[(&str, &str)]) -> String {
     let mut members = vec![
         ("iss", r#""https://auth.acme.dev""#),

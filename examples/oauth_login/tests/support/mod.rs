@@ -1,4 +1,4 @@
-//! What this test shares with those of the library.
+//! The support code that this test shares with the library's tests.
 #![allow(
     dead_code,
     unreachable_pub,

@@ -51,8 +51,8 @@ use crate::{
 impl WatchChanges for RedisStore {
     /// Opens another connection to every primary, and has the server track the keys that are read
     /// over it. For each such key the server keeps a record, which `tracking-table-max-keys`
-    /// bounds. A [quiet](crate::store::Write::without_invalidation) write sends an invalidation like any other;
-    /// an expiry by the server does not.
+    /// bounds. A [quiet](crate::store::Write::without_invalidation) write sends an invalidation
+    /// like any other; an expiry by the server does not.
     fn watch(&self, news: Invalidator) -> StoreFuture<'_, Box<dyn Watch>> {
         let on_invalidation = Box::new(move |done: Invalidated<'_>| match done {
             Invalidated::Key(key) => news.changed(key),

@@ -1,4 +1,4 @@
-//! Claims of the wrong type, out of range, for somebody else or at another time.
+//! Claims of the wrong type, out of range, for another audience or at another time.
 
 use super::{CLAIMS, Category};
 use crate::jwt::forge::{Forge, LEEWAY, NOW, SECRET, claims, engine, shared};
@@ -7,7 +7,7 @@ pub(super) fn all() -> Vec<Category> {
     vec![dates(), names(), others()]
 }
 
-/// What is no NumericDate of RFC 7519 section 2 between 1970 and 9999.
+/// Values that are no NumericDate of RFC 7519 section 2 between 1970 and 9999.
 const NO_DATES: [&str; 25] = [
     "null",
     "true",
@@ -216,7 +216,7 @@ fn names() -> Category {
     category
 }
 
-/// RFC 7800, and claims that other tokens have.
+/// RFC 7800, and claims of other kinds of token.
 fn others() -> Category {
     let forge = Forge::hs256(SECRET);
     let mut category = Category::new("cnf and none at all", engine(shared()), &forge);
@@ -264,7 +264,7 @@ fn others() -> Category {
         "claims within",
         forge.with_payload(format!(r#"{{"claims":{}}}"#, claims(&[]))),
     );
-    // What has another form grants nothing, and is no reason to refuse.
+    // A claim of another form grants nothing, and is no reason to reject.
     for (name, value) in [
         ("roles", "5"),
         ("roles", "null"),

@@ -1,4 +1,4 @@
-//! Other spellings of base64url and of the compact form. All are signed as they stand.
+//! Other spellings of base64url and of the compact form. All of them are signed as spelled.
 
 use super::{Category, HEADER, LENGTH, PARTS};
 use crate::jwt::forge::{Forge, SECRET, claims, encode, engine, shared};
@@ -7,7 +7,7 @@ pub(super) fn all() -> Vec<Category> {
     vec![base64(), parts()]
 }
 
-/// Spellings of `part` that a lenient decoder takes for the same bytes or for nearly the same.
+/// Spellings of `part` that a lenient decoder decodes to the same bytes or nearly the same.
 fn spellings(part: &str) -> Vec<(String, String)> {
     let middle = part.len() / 2;
     let mut all = Vec::new();
@@ -39,7 +39,7 @@ fn spellings(part: &str) -> Vec<(String, String)> {
     all
 }
 
-/// The same with a bit set that no byte is made of.
+/// The same with one of the unused bits set.
 fn with_spare_bit(part: &str) -> Option<String> {
     let last = part.chars().last()?;
     let index = ALPHABET.find(last)?;
@@ -74,7 +74,7 @@ fn base64() -> Category {
     let (message, signature) = forge.good_parts();
     let signature = encode(signature);
     for (name, other) in spellings(&signature) {
-        // A token of the compact form with the right MAC, but for its spelling.
+        // A token of the compact form with the correct MAC, except for its spelling.
         category.refuse(
             "the signature is not base64url",
             format!("signature: {name}"),
@@ -82,7 +82,7 @@ fn base64() -> Category {
         );
     }
 
-    // Members that make the last character carry two and four bits that are not used.
+    // Members that make the last character carry two and four unused bits.
     for (padding, name) in [("", "no"), ("x", "one"), ("xx", "two")] {
         let head = encode(super::super::forge::header(
             "HS256",
@@ -113,7 +113,7 @@ fn base64() -> Category {
         format!("{message}.{spare}"),
     );
 
-    // Bytes whose base64url has both characters that the standard alphabet has not.
+    // Bytes whose base64url contains both characters that the standard alphabet lacks.
     let text = claims(&[("x", "\"???>>>~~~ÿÿÿ\"")]);
     let standard = encode(&text).replace('-', "+").replace('_', "/");
     assert_ne!(standard, encode(&text));
@@ -146,7 +146,7 @@ fn base64() -> Category {
     category
 }
 
-/// RFC 7515 section 7.1, and the serializations of section 7.2 that are not it.
+/// RFC 7515 section 7.1, and the serializations of section 7.2, which are rejected.
 fn parts() -> Category {
     let forge = Forge::hs256(SECRET);
     let mut category = Category::new("parts", engine(shared()), &forge);

@@ -1,4 +1,4 @@
-//! What a header may claim about the token: its algorithm, its type, its meaning.
+//! What a header may claim about the token: its algorithm, its type, its extensions.
 
 use aws_lc_rs::hmac;
 

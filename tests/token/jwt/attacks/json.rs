@@ -1,4 +1,4 @@
-//! Headers and payloads that are no JSON object, or one that two readers read in two ways.
+//! Headers and payloads that are no JSON object, or that two parsers read differently.
 
 use super::{CLAIMS, Category, HEADER, SIZE};
 use crate::jwt::forge::{Forge, SECRET, claims, encode, engine, header, shared};
@@ -7,7 +7,7 @@ pub(super) fn all() -> Vec<Category> {
     vec![headers(), payloads(), sizes()]
 }
 
-/// Documents made from a good one, `{"first":…}`, that must not be read.
+/// Variants of a valid document, `{"first":…}`, that must be rejected.
 pub(crate) fn broken(good: &str) -> Vec<(String, Vec<u8>)> {
     let open = good.strip_prefix('{').unwrap();
     let body = open.strip_suffix('}').unwrap();
@@ -225,7 +225,8 @@ fn payloads() -> Category {
     for (name, text) in broken(&claims(&[])) {
         category.refuse(CLAIMS, name, forge.with_payload(text));
     }
-    // JSON as such, with no value that anything could be read as. Skipped like any other in a header.
+    // Valid JSON whose value no type can represent. In a header, it is skipped like any other
+    // value.
     for value in ["1e400", "-1e400", r#""\ud800""#, r#""\udc00\ud800""#] {
         let token = forge.with_payload(claims(&[("x", value)]));
         category.refuse(CLAIMS, format!("a claim with the value {value}"), token);
@@ -260,12 +261,12 @@ fn payloads() -> Category {
     category
 }
 
-/// RFC 8725 has no limit; a server has to have one.
+/// RFC 8725 has no limit; a server needs one.
 fn sizes() -> Category {
     let forge = Forge::hs256(SECRET);
     let mut category = Category::new("size", engine(shared()), &forge);
     let of_length = |length: usize| {
-        // Two widths of header reach every length that base64 leaves out for one.
+        // Two widths of header reach every length that base64 cannot produce with one.
         let tokens = [0, 1, 2].into_iter().flat_map(|spaces| {
             let head = format!("{}{}", forge.header, " ".repeat(spaces));
             let room = length - encode(&head).len() - 45;

@@ -1,4 +1,4 @@
-//! Keys that the token brings along, names, or takes for another kind.
+//! Keys that the token contains, names, or uses as another kind of key.
 
 use aws_lc_rs::{
     aead, hmac,
@@ -31,8 +31,8 @@ pub(super) fn all() -> Vec<Category> {
     all
 }
 
-/// A MAC with a public key as its secret, which whoever takes the algorithm from the token accepts
-/// (RFC 8725 section 2.1).
+/// A MAC with a public key as its secret, which is accepted by implementations that use the
+/// algorithm of the token (RFC 8725 section 2.1).
 fn confusions() -> Vec<Category> {
     [
         (
@@ -263,7 +263,7 @@ fn one_key() -> Category {
     category
 }
 
-/// RFC 8725 section 3.10: the attacker signs with a key of its own and sends it along.
+/// RFC 8725 section 3.10: the attacker signs with a key of its own and includes it.
 fn embedded() -> Category {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let pkcs8 = pair.to_pkcs8v1().unwrap();
@@ -326,7 +326,7 @@ fn embedded() -> Category {
     for (name, members) in ways {
         let head = header("ES256", members);
         category.refuse(SIGNATURE, name, attacker.with_header(&head));
-        // They choose nothing, so a token that is good without them is good with them.
+        // They select nothing, so a token that is valid without them is valid with them.
         category.accept(forge.with_header(&head));
     }
     for (name, members) in [
@@ -371,7 +371,7 @@ fn embedded_secret() -> Category {
     category
 }
 
-/// RFC 7516: encrypted to our own public key, which everybody can do, or with our secret.
+/// RFC 7516: encrypted to our own public key, which anyone can do, or with our secret.
 fn encrypted() -> Category {
     let forge = Forge::rs256();
     let mut category = Category::new(

@@ -1,7 +1,7 @@
-//! Tokens that must be refused, each with the reason that the log gives for it.
+//! Tokens that must be rejected, each with the reason that is logged for it.
 //!
-//! A reason from further along the path than the attack shows that the forgery is right in everything
-//! else; a table that checked only for refusal would also pass over a forge that is broken.
+//! A reason from a later step than the attack shows that the forgery is correct in everything else.
+//! A table that checked only for rejection would also pass with a broken forge.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ mod signatures;
 pub(crate) struct Category {
     pub(crate) name: &'static str,
     pub(crate) jwt: Jwt<Claims>,
-    /// Tokens that the engine accepts, by the same forge.
+    /// Tokens from the same forge that the engine accepts.
     pub(crate) controls: Vec<String>,
     pub(crate) attacks: Vec<Attack>,
 }
@@ -54,7 +54,7 @@ impl Category {
     }
 }
 
-/// Every attack, on every engine that it is for.
+/// Every attack, on every engine that it applies to.
 pub(crate) fn all() -> Vec<Category> {
     let mut all = Vec::new();
     all.extend(headers::all());
@@ -67,11 +67,7 @@ pub(crate) fn all() -> Vec<Category> {
     for category in &all {
         for attack in &category.attacks {
             let is_new = seen.insert((category.name, &attack.token));
-            assert!(
-                is_new,
-                "{}: {} is there already",
-                category.name, attack.name
-            );
+            assert!(is_new, "{}: {} occurs twice", category.name, attack.name);
         }
     }
     all

@@ -17,7 +17,7 @@ pub(super) fn all() -> Vec<Category> {
     vec![hmac_sha256(), ecdsa(), ed25519(), rsa()]
 }
 
-/// What no algorithm takes for a signature.
+/// Values that no algorithm accepts as a signature.
 fn common(category: &mut Category, forge: &Forge) {
     let (message, good) = forge.good_parts();
     let other = forge.sign(&forge.with_payload(claims(&[("sub", "\"other\"")])));
@@ -191,7 +191,8 @@ fn ecdsa() -> Category {
         "a zero before both",
         format!("{message}.{}", encode([&[0], r, &[0], s].concat())),
     );
-    // The other s for the same r: RFC 7518 allows both, which is why nothing may be keyed by a token's text.
+    // The other s for the same r: RFC 7518 allows both, which is why nothing may be keyed by the
+    // text of a token.
     category.accept(format!(
         "{message}.{}",
         encode([r, &subtract(&N, s)].concat())
@@ -249,7 +250,7 @@ fn rsa() -> Category {
     let mut one = [0; 256];
     one[255] = 1;
     category.refuse(SIGNATURE, "one", format!("{message}.{}", encode(one)));
-    // What the padding looks like before the private key is applied.
+    // The padding before the private key is applied.
     let hash = digest::digest(&digest::SHA256, message.as_bytes());
     let prefix = [
         0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01,
@@ -269,7 +270,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `left - right` of two numbers with the high bytes first, of which the left one is greater.
+/// `left - right` of two big-endian numbers, of which `left` is greater.
 fn subtract(left: &[u8; 32], right: &[u8]) -> [u8; 32] {
     let (mut difference, mut borrow) = ([0; 32], false);
     for index in (0..32).rev() {
@@ -281,7 +282,7 @@ fn subtract(left: &[u8; 32], right: &[u8]) -> [u8; 32] {
     difference
 }
 
-/// The sum of two numbers with the low bytes first.
+/// The sum of two little-endian numbers.
 fn add_little_endian(left: &[u8], right: &[u8; 32]) -> [u8; 32] {
     let (mut sum, mut carry) = ([0; 32], false);
     for index in 0..32 {
@@ -299,7 +300,7 @@ const N: [u8; 32] = [
     0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
-/// The order of Ed25519 (RFC 8032 section 5.1), low byte first.
+/// The order of Ed25519 (RFC 8032 section 5.1), little-endian.
 const L: [u8; 32] = [
     0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,

@@ -1,4 +1,4 @@
-//! What an alert needs of an attempt to log in: from where, by which client, and on which name.
+//! What an alert needs from the event of a login attempt: the address, the client, and the name.
 
 use std::mem;
 
@@ -20,15 +20,15 @@ async fn ask(world: &World, path: &str, agent: &str, body: Value) -> Answer {
     send_from(&world.app(), peer, "POST", path, &headers, body.to_string()).await
 }
 
-fn told(world: &World, kind: EventKind) -> Event {
+fn take_one(world: &World, kind: EventKind) -> Event {
     let events = mem::take(&mut *world.events.lock().unwrap());
     let mut of_kind = events.into_iter().filter(|event| event.kind == kind);
     let event = of_kind.next().unwrap_or_else(|| panic!("no {kind:?}"));
-    assert!(of_kind.next().is_none(), "{kind:?} is told once");
+    assert!(of_kind.next().is_none(), "{kind:?} is sent once");
     event
 }
 
-/// The event's hash of the name, once the rest of its source was found right.
+/// Checks the rest of the event's source, and returns its hash of the name.
 fn name_hash(event: &Event) -> Option<String> {
     assert_eq!(event.source.address, Some("198.51.100.7".parse().unwrap()));
     assert_eq!(event.source.user_agent.as_deref(), Some(AGENT));
@@ -36,18 +36,18 @@ fn name_hash(event: &Event) -> Option<String> {
 }
 
 #[tokio::test]
-async fn each_attempt_is_told_with_its_address_client_and_hashed_name() {
+async fn each_attempt_has_an_event_with_address_client_and_hashed_name() {
     let log = Log::default();
     let _listening = log.listen(Level::INFO);
     let world = world().await;
 
     ask(&world, "/login", AGENT, login("alice", WRONG)).await;
-    let alice = name_hash(&told(&world, EventKind::WrongPassword)).unwrap();
+    let alice = name_hash(&take_one(&world, EventKind::WrongPassword)).unwrap();
     ask(&world, "/login", AGENT, login("swordfish", WRONG)).await;
-    let nobody = name_hash(&told(&world, EventKind::UnknownUser)).unwrap();
+    let nobody = name_hash(&take_one(&world, EventKind::UnknownUser)).unwrap();
     ask(&world, "/login", AGENT, login("swordfish", WRONG)).await;
     assert_eq!(
-        name_hash(&told(&world, EventKind::UnknownUser)),
+        name_hash(&take_one(&world, EventKind::UnknownUser)),
         Some(nobody.clone())
     );
     assert_ne!(alice, nobody);
@@ -55,7 +55,7 @@ async fn each_attempt_is_told_with_its_address_client_and_hashed_name() {
     for path in ["/login", "/session/login"] {
         let answer = ask(&world, path, AGENT, login("alice", PASSWORD)).await;
         assert!(answer.status < 300, "{}", answer.text);
-        let event = told(&world, EventKind::LoginSucceeded);
+        let event = take_one(&world, EventKind::LoginSucceeded);
         assert_eq!(name_hash(&event), Some(alice.clone()), "{path}");
         assert_eq!(event.subject.as_ref(), Some(&world.alice));
         assert!(event.session_id.is_some());
@@ -69,7 +69,7 @@ async fn each_attempt_is_told_with_its_address_client_and_hashed_name() {
         world.events.lock().unwrap().clear();
     }
     assert_eq!(
-        name_hash(&told(&world, EventKind::Throttled)),
+        name_hash(&take_one(&world, EventKind::Throttled)),
         Some(nobody.clone())
     );
 
@@ -79,7 +79,7 @@ async fn each_attempt_is_told_with_its_address_client_and_hashed_name() {
     let second = |code: &str| json!({ "challenge": challenge, "code": code });
     let refused = ask(&world, "/login/otp", AGENT, second("000000")).await;
     assert_eq!(refused.status, 401);
-    let event = told(&world, EventKind::WrongCode);
+    let event = take_one(&world, EventKind::WrongCode);
     assert_eq!(
         (name_hash(&event), event.subject.as_ref()),
         (None, Some(&world.alice))
@@ -89,7 +89,7 @@ async fn each_attempt_is_told_with_its_address_client_and_hashed_name() {
         ask(&world, "/login/otp", AGENT, second(&code)).await.status,
         200
     );
-    name_hash(&told(&world, EventKind::LoginSucceeded));
+    name_hash(&take_one(&world, EventKind::LoginSucceeded));
 
     let text = log.text();
     for wanted in [AGENT, "198.51.100.7", &alice, &nobody, "wrong_password"] {
@@ -100,7 +100,8 @@ async fn each_attempt_is_told_with_its_address_client_and_hashed_name() {
     }
 }
 
-/// By the secret of the application: whoever reads a log can try no names on it.
+/// The key of the hash is derived from the application's secret, so that a reader of the log cannot
+/// guess names.
 #[tokio::test]
 async fn the_hash_of_a_name_is_keyed_and_a_long_user_agent_is_cut() {
     let mut hashes = Vec::new();
@@ -108,7 +109,7 @@ async fn the_hash_of_a_name_is_keyed_and_a_long_user_agent_is_cut() {
         let world = world().await;
         let long = format!("{AGENT}{}", "x".repeat(8_000));
         ask(&world, "/login", &long, login("nobody", WRONG)).await;
-        let event = told(&world, EventKind::UnknownUser);
+        let event = take_one(&world, EventKind::UnknownUser);
         assert_eq!(event.source.user_agent.as_ref().unwrap().len(), 256);
         hashes.push(event.source.name_hash.unwrap());
     }
