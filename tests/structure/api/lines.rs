@@ -3,7 +3,7 @@
 use syn::{Attribute, Fields, Generics, Item, ItemImpl, Signature, TraitItem};
 
 use super::{
-    names::is_public,
+    names::{arguments, is_public, path_of},
     text::{text, tidy},
 };
 use crate::source;
@@ -125,18 +125,27 @@ pub(super) fn header(block: &ItemImpl) -> String {
     .to_owned()
 }
 
-/// The bounds of an `impl` block, which apply to its methods.
-pub(super) fn bounds(generics: &Generics) -> String {
-    let parameters = generics
-        .params
-        .iter()
-        .map(text)
-        .filter(|parameter| parameter.contains(':'));
-    let clause = generics
-        .where_clause
-        .iter()
-        .flat_map(|clause| clause.predicates.iter().map(text));
-    let bounds: Vec<_> = parameters.chain(clause).collect();
+/// The conditions under which a type has the methods of an `impl` block: its bounds, and the type
+/// if that is not generic over all of its parameters.
+pub(super) fn bounds(block: &ItemImpl) -> String {
+    let generics = &block.generics;
+    let is_parameter = |of: &&syn::Path| {
+        generics
+            .type_params()
+            .any(|parameter| of.is_ident(&parameter.ident))
+    };
+    let mut bounds = Vec::new();
+    if !path_of(&block.self_ty)
+        .into_iter()
+        .flat_map(arguments)
+        .all(|of| is_parameter(&of))
+    {
+        bounds.push(text(&block.self_ty));
+    }
+    let parameters = generics.params.iter().map(text);
+    bounds.extend(parameters.filter(|parameter| parameter.contains(':')));
+    let clause = generics.where_clause.iter();
+    bounds.extend(clause.flat_map(|clause| clause.predicates.iter().map(text)));
     if bounds.is_empty() {
         return String::new();
     }

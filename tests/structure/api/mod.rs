@@ -78,6 +78,7 @@ impl Library {
                 && is_public(&item.vis)
             {
                 for (name, path) in leaves(&item.tree) {
+                    assert_ne!(name, "*", "the listing follows names only: {path:?}");
                     self.export(module, public, &name, &path);
                 }
             }
@@ -210,8 +211,14 @@ impl Library {
             }
             return;
         }
-        let Some(owner) = owner else { return };
-        let bounds = bounds(&block.generics);
+        let Some(owner) = owner else {
+            let path = path_of(&block.self_ty);
+            let is_hidden = path.is_some_and(|path| self.is_hidden(module, path));
+            let of = text(&block.self_ty);
+            assert!(is_hidden, "the declaration of {of} was not found");
+            return;
+        };
+        let bounds = bounds(block);
         for item in &block.items {
             let line = match item {
                 ImplItem::Fn(item) if is_public(&item.vis) => signature(&item.sig),

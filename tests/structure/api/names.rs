@@ -25,7 +25,7 @@ pub(super) fn leaves(tree: &UseTree) -> Vec<(String, Vec<String>)> {
     match tree {
         UseTree::Name(name) => named(&name.ident, &name.ident),
         UseTree::Rename(name) => named(&name.rename, &name.ident),
-        UseTree::Glob(_) => Vec::new(),
+        UseTree::Glob(_) => vec![("*".to_owned(), Vec::new())],
         UseTree::Group(group) => group.items.iter().flat_map(leaves).collect(),
         UseTree::Path(path) => {
             let onward = leaves(&path.tree).into_iter().map(|(name, mut rest)| {
