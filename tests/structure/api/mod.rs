@@ -203,7 +203,8 @@ impl Library {
         let owner = path_of(&block.self_ty).and_then(|path| self.reachable(module, path));
         if let Some((_, implemented, _)) = &block.trait_ {
             let owner = owner.or_else(|| self.reachable(module, implemented));
-            let mut named = arguments(implemented).chain([implemented]);
+            let of = path_of(&block.self_ty);
+            let mut named = arguments(implemented).chain([implemented]).chain(of);
             if let Some(owner) = owner
                 && !named.any(|path| self.is_hidden(module, path))
             {
