@@ -6,6 +6,7 @@
     reason = "in a test it is an assertion"
 )]
 
+mod api;
 mod cycles;
 mod layers;
 mod prose;
