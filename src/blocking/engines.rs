@@ -1,9 +1,69 @@
 //! The methods of the engines, as blocking calls.
 
-use super::{Blocking, BlockingError};
+use std::fmt;
+
+use super::{error::BlockingError, worker::Worker};
+#[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
 use crate::secret::Secret;
 
+/// An engine with blocking methods. See the [module](super).
+///
+/// It is a handle: cloning it is cheap, and all clones share the thread.
+#[derive(Clone)]
+pub struct Blocking<E> {
+    engine: E,
+    worker: Worker,
+}
+
+impl<E: Clone + Send + 'static> Blocking<E> {
+    /// Starts a thread of its own for the engine.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockingError::Start`] when the thread cannot be started.
+    pub fn new(engine: E) -> Result<Self, BlockingError> {
+        Ok(Self::on(&Worker::start()?, engine))
+    }
+
+    /// Runs the engine on the thread of `worker`, which it then shares with other engines.
+    pub fn on(worker: &Worker, engine: E) -> Self {
+        Self {
+            engine,
+            worker: worker.clone(),
+        }
+    }
+
+    /// Returns the engine.
+    pub const fn engine(&self) -> &E {
+        &self.engine
+    }
+
+    /// Runs `work` with the engine on the thread of the worker, and blocks until it completes.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockingError::InsideRuntime`] and [`BlockingError::Panicked`], and the error of `work`.
+    pub fn run<T, X>(
+        &self,
+        work: impl AsyncFnOnce(E) -> Result<T, X> + Send + 'static,
+    ) -> Result<T, BlockingError<X>>
+    where
+        T: Send + 'static,
+        X: Send + 'static,
+    {
+        let engine = self.engine.clone();
+        self.worker.run(async move || work(engine).await)
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Blocking<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Blocking").field(&self.engine).finish()
+    }
+}
+
 /// Copies text for the worker thread, which zeroizes it.
+#[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
 fn owned(text: &str) -> Secret<String> {
     Secret::new(text.to_owned())
 }

@@ -27,12 +27,12 @@
 //! # #[cfg(feature = "session")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
-//! use tower_jam::{Env, Grant, MasterSecret, Sessions, blocking::Worker, store::MemoryStore};
+//! use tower_jam::{Env, Grant, MasterSecret, Sessions, blocking::{Blocking, Worker}, store::MemoryStore};
 //!
 //! let worker = Worker::start()?;
 //! let store = Arc::new(MemoryStore::new());
 //! let env = Env::new("https://acme.dev", store, &MasterSecret::generate());
-//! let sessions = worker.with(Sessions::<String>::builder(&env).build()?);
+//! let sessions = Blocking::on(&worker, Sessions::<String>::builder(&env).build()?);
 //!
 //! let session = sessions.create(Grant::new("42", "Alice".to_owned()))?;
 //! let (_, data) = sessions.get(session.token.expose())?.expect("it was just created");
@@ -47,69 +47,8 @@
 //! # fn main() {}
 //! ```
 
-#[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
 mod engines;
 mod error;
 mod worker;
 
-use std::fmt;
-
-pub use self::{error::BlockingError, worker::Worker};
-
-/// An engine with blocking methods. See the [module](self).
-///
-/// It is a handle: cloning it is cheap, and all clones share the thread.
-#[derive(Clone)]
-pub struct Blocking<E> {
-    engine: E,
-    worker: Worker,
-}
-
-impl<E: Clone + Send + 'static> Blocking<E> {
-    /// Starts a thread of its own for the engine.
-    ///
-    /// # Errors
-    ///
-    /// [`BlockingError::Start`] when the thread cannot be started.
-    pub fn new(engine: E) -> Result<Self, BlockingError> {
-        Ok(Worker::start()?.with(engine))
-    }
-
-    /// Returns the engine.
-    pub const fn engine(&self) -> &E {
-        &self.engine
-    }
-
-    /// Runs `work` with the engine on the thread of the worker, and blocks until it completes.
-    ///
-    /// # Errors
-    ///
-    /// [`BlockingError::InsideRuntime`] and [`BlockingError::Panicked`], and the error of `work`.
-    pub fn run<T, X>(
-        &self,
-        work: impl AsyncFnOnce(E) -> Result<T, X> + Send + 'static,
-    ) -> Result<T, BlockingError<X>>
-    where
-        T: Send + 'static,
-        X: Send + 'static,
-    {
-        let engine = self.engine.clone();
-        self.worker.run(async move || work(engine).await)
-    }
-}
-
-impl Worker {
-    /// Runs an engine on the thread of this worker.
-    pub fn with<E>(&self, engine: E) -> Blocking<E> {
-        Blocking {
-            engine,
-            worker: self.clone(),
-        }
-    }
-}
-
-impl<E: fmt::Debug> fmt::Debug for Blocking<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Blocking").field(&self.engine).finish()
-    }
-}
+pub use self::{engines::Blocking, error::BlockingError, worker::Worker};

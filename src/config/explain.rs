@@ -1,14 +1,12 @@
 //! The effective settings of a configuration, with defaults, and its security warnings
 //! (`jam check`).
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
 use super::{
     Config,
     reference::{below, inner, meaning_and_default, schema},
-    settings::StoreKind,
+    weak::weak,
 };
 
 /// One setting of a table that the configuration has.
@@ -35,43 +33,23 @@ pub struct SettingWarning {
     pub reason: String,
 }
 
-impl Config {
-    /// Returns every setting of each table that the configuration has, without secrets.
-    #[must_use]
-    pub fn explain(&self) -> Vec<ExplainedSetting> {
-        let mut settings = Vec::new();
-        explain_table(&mut settings, "", &schema(), &self.stated);
-        settings
-    }
+/// Returns every setting of each table that the configuration has.
+pub(super) fn explain(stated: &Value) -> Vec<ExplainedSetting> {
+    let mut settings = Vec::new();
+    explain_table(&mut settings, "", &schema(), stated);
+    settings
+}
 
-    /// Returns the settings that weaken this instance.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<SettingWarning> {
-        let exposed = self.is_exposed.then(|| {
-            let reason = "the file contains a secret and is readable by every user of this machine";
-            ("the configuration".to_owned(), reason.to_owned())
-        });
-        let warnings = self.weak().into_iter().chain(exposed);
-        warnings
-            .map(|(setting, reason)| SettingWarning { setting, reason })
-            .collect()
-    }
-
-    /// Returns whether the store is in memory, so that its contents end with the process.
-    #[must_use]
-    pub fn is_in_memory(&self) -> bool {
-        let store = self.settings.store.as_ref();
-        store.is_none_or(|store| store.r#type == StoreKind::Memory)
-    }
-
-    /// Returns the path of `session.secret_file`, the secret that only sessions use. Returns
-    /// `None` if it is not set.
-    #[must_use]
-    pub fn session_secret_file(&self) -> Option<PathBuf> {
-        let session = self.settings.session.as_ref()?;
-        let file = session.secret_file.as_deref()?;
-        Some(self.location.path(file))
-    }
+/// Returns the settings that weaken an instance.
+pub(super) fn warnings(config: &Config) -> Vec<SettingWarning> {
+    let exposed = config.is_exposed.then(|| {
+        let reason = "the file contains a secret and is readable by every user of this machine";
+        ("the configuration".to_owned(), reason.to_owned())
+    });
+    let warnings = weak(config).into_iter().chain(exposed);
+    warnings
+        .map(|(setting, reason)| SettingWarning { setting, reason })
+        .collect()
 }
 
 /// Adds the settings of one table, then those of its inner tables.

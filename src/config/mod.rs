@@ -82,9 +82,10 @@ mod rules;
 )]
 pub(crate) mod settings;
 mod vars;
+mod rule;
 mod weak;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -120,5 +121,33 @@ impl Config {
     /// a struct.
     pub fn value(value: &impl Serialize) -> Loader {
         Loader::value(value)
+    }
+
+    /// Returns every setting of each table that the configuration has, without secrets.
+    #[must_use]
+    pub fn explain(&self) -> Vec<ExplainedSetting> {
+        explain::explain(&self.stated)
+    }
+
+    /// Returns the settings that weaken this instance.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<SettingWarning> {
+        explain::warnings(self)
+    }
+
+    /// Returns whether the store is in memory, so that its contents end with the process.
+    #[must_use]
+    pub fn is_in_memory(&self) -> bool {
+        let store = self.settings.store.as_ref();
+        store.is_none_or(|store| store.r#type == settings::StoreKind::Memory)
+    }
+
+    /// Returns the path of `session.secret_file`, the secret that only sessions use. Returns
+    /// `None` if it is not set.
+    #[must_use]
+    pub fn session_secret_file(&self) -> Option<PathBuf> {
+        let session = self.settings.session.as_ref()?;
+        let file = session.secret_file.as_deref()?;
+        Some(self.location.path(file))
     }
 }

@@ -1,8 +1,8 @@
 //! The rules for settings that weaken an instance, in one table.
 
 use super::{
+    rule::{Rule, SafeReason},
     settings::{FormatKind, InstanceSettings, ListKind, StoreKind},
-    weak::{Rule, SafeReason},
 };
 
 use Rule::{AtLeast, AtMost, Cookie, Dangerous, Is, Safe, When};
@@ -19,9 +19,12 @@ fn is_store_unencrypted(settings: &InstanceSettings) -> bool {
         return false;
     };
     let (path, rest) = (rest, rest.rsplit_once('@').map_or(rest, |(_, host)| host));
-    let is_local = ["localhost", "127.", "[::1]", "/", "%2F"]
-        .iter()
-        .any(|host| rest.starts_with(host));
+    let is_socket = rest.starts_with('/') || rest.starts_with("%2F");
+    let is_local = is_socket || rest.starts_with("[::1]") || {
+        let host = rest.split([':', '/', '?', ',']).next().unwrap_or_default();
+        let address = host.parse::<std::net::Ipv4Addr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    };
     let is_tls = scheme.starts_with("rediss")
         || ["sslmode=require", "sslmode=verify"]
             .iter()

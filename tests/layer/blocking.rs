@@ -24,7 +24,7 @@ fn alice() -> Grant<Claims> {
 fn sessions(worker: &Worker) -> Blocking<Sessions<Claims>> {
     let store = Arc::new(MemoryStore::new());
     let sessions = Sessions::builder(&Env::new("self", store, &MasterSecret::generate()));
-    worker.with(sessions.build().unwrap())
+    Blocking::on(worker, sessions.build().unwrap())
 }
 
 fn jwt() -> tower_jam::token::JwtBuilder<Claims> {
@@ -58,8 +58,8 @@ fn every_engine_works_without_a_runtime() {
         store.clone(),
         &MasterSecret::generate(),
     ));
-    let list = worker.with(list.build().unwrap());
-    let tokens = worker.with(jwt().list(list.engine().clone()).build().unwrap());
+    let list = Blocking::on(&worker, list.build().unwrap());
+    let tokens = Blocking::on(&worker, jwt().list(list.engine().clone()).build().unwrap());
     let token = tokens.issue(alice()).unwrap();
     let id = tokens.engine().token_id(token.expose()).unwrap();
     assert!(list.check(&id).unwrap());
@@ -79,7 +79,7 @@ fn every_engine_works_without_a_runtime() {
         jwt().build().unwrap(),
         read,
     );
-    let pairs = worker.with(pairs.build().unwrap());
+    let pairs = Blocking::on(&worker, pairs.build().unwrap());
     let pair = pairs.issue(alice()).unwrap();
     let next = pairs.refresh(pair.refresh_token.expose()).unwrap();
     assert!(pairs.verify(next.access_token.expose()).is_ok());
@@ -87,7 +87,8 @@ fn every_engine_works_without_a_runtime() {
     assert!(pairs.logout(next.refresh_token.expose()).unwrap());
     assert_eq!(pairs.revoke_all("alice").unwrap(), 0);
 
-    let otp = worker.with(
+    let otp = Blocking::on(
+        &worker,
         Otp::builder(&Env::new("self", store, &secret), "Acme")
             .build()
             .unwrap(),

@@ -127,7 +127,7 @@ impl<'ast> Visit<'ast> for Paths {
 }
 
 /// Which file each file depends on: a name that a folder hands on is of the file that declares it.
-fn graph() -> BTreeMap<String, BTreeSet<String>> {
+pub(crate) fn graph() -> BTreeMap<String, BTreeSet<String>> {
     let sources = sources();
     let files: BTreeMap<Vec<String>, String> = sources
         .iter()

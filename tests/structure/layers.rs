@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, process::Command};
 
-use crate::source::sources;
+use crate::{cycles::graph, source::sources};
 
 /// Whether `text` names the crate or module `word` at the head of a path.
 fn names(text: &str, word: &str) -> bool {
@@ -16,59 +16,46 @@ fn names(text: &str, word: &str) -> bool {
 
 #[test]
 fn each_foreign_crate_has_one_home() {
-    let homes: [(&str, &[&str]); 32] = [
+    let homes: [(&str, &[&str]); 33] = [
+        ("foldhash", &["store/"]),
         ("tower", &[]),
         ("tower_layer", &["layer/"]),
         ("tower_service", &["layer/"]),
         ("pin_project", &["layer/"]),
         ("axum_core", &["extract.rs"]),
-        (
-            "axum",
-            &[
-                "account/answer.rs",
-                "account/body.rs",
-                "account/caller.rs",
-                "account/mount.rs",
-                "account/oauth.rs",
-                "account/oauth_mount.rs",
-                "account/routes.rs",
-                "account/second_routes.rs",
-                "account/service_routes.rs",
-                "bin/jam/serve/",
-            ],
-        ),
-        ("tower_http", &["account/routes.rs", "bin/jam/serve/"]),
+        ("axum", &["routes/", "bin/jam/serve/"]),
+        ("tower_http", &["routes/", "bin/jam/serve/"]),
         ("tonic", &[]),
         (
             "aws_lc_rs",
             &[
+                "key/",
                 "token/",
                 "secret/",
-                "account/password",
+                "password/",
                 "store/redis/tls.rs",
                 "bin/jam/keys.rs",
             ],
         ),
-        ("argon2", &["account/password"]),
-        ("bcrypt", &["account/password"]),
-        ("scrypt", &["account/password"]),
-        ("arc_swap", &["token/"]),
+        ("argon2", &["password/"]),
+        ("bcrypt", &["password/"]),
+        ("scrypt", &["password/"]),
+        ("arc_swap", &["key/"]),
         ("pasetors", &["token/paseto"]),
         ("orion", &["token/paseto"]),
         ("totp_lite", &["otp/code.rs"]),
         ("qrcode", &["otp/qr.rs"]),
-        ("jwt_simple", &["token/jwt_simple.rs"]),
+        ("jwt_simple", &["key/jwt_simple.rs"]),
         ("metrics", &["metrics.rs"]),
         ("redb", &["store/file"]),
-        // It is the name of a module, too, which `account` imports.
+        // The crate has a module of the same name.
         (
             "oauth2",
             &[
                 "oauth2/",
                 "account/external.rs",
-                "account/oauth.rs",
-                "account/oauth_mount.rs",
-                "config/build/providers.rs",
+                "routes/",
+                "jam/assemble/providers.rs",
                 "bin/jam/serve/",
             ],
         ),
@@ -77,9 +64,8 @@ fn each_foreign_crate_has_one_home() {
         (
             "tokio",
             &[
-                "account/change.rs",
-                "account/password",
-                "account/users/postgres.rs",
+                "account/",
+                "password/",
                 "blocking/worker.rs",
                 "bin/jam/",
                 "oauth2/client.rs",
@@ -87,16 +73,16 @@ fn each_foreign_crate_has_one_home() {
                 "oauth2/finish.rs",
                 "oauth2/flight.rs",
                 "oauth2/wire.rs",
-                "store/contract",
+                "testing/contract",
                 "store/file",
                 "store/near",
                 "store/redis",
                 "store/postgres",
-                "token/jwks.rs",
-                "token/from_issuer.rs",
+                "remote/jwks.rs",
+                "token/jwt/from_issuer.rs",
             ],
         ),
-        ("reqwest", &["fetch.rs"]),
+        ("reqwest", &["remote/fetch.rs"]),
         ("clap", &["bin/jam/"]),
         ("clap_complete", &["bin/jam/"]),
         ("rpassword", &["bin/jam/"]),
@@ -106,16 +92,19 @@ fn each_foreign_crate_has_one_home() {
         (
             "url",
             &[
-                "fetch.rs",
-                "discovery.rs",
+                "remote/fetch.rs",
+                "remote/discovery.rs",
                 "token/dpop",
-                "token/jwks.rs",
+                "remote/jwks.rs",
                 "oauth2/",
             ],
         ),
     ];
     for source in sources() {
         let (file, code) = (&source.name, source.code());
+        if file.starts_with("guide/") {
+            continue;
+        }
         for (name, allowed) in homes {
             let is_home = allowed.iter().any(|home| file.starts_with(home));
             assert!(is_home || !names(&code, name), "{file} names {name}");
@@ -123,127 +112,97 @@ fn each_foreign_crate_has_one_home() {
     }
 }
 
-/// Whether the file is of a part of `token/` that knows a store: the list of tokens, and the note of proofs that were used.
-fn keeps_notes(file: &str) -> bool {
-    let parts = ["token/list", "token/dpop"];
-    let is_of = |part: &str| file == format!("{part}.rs") || file.starts_with(&format!("{part}/"));
-    parts.into_iter().any(is_of)
-}
+/// The folders and files of `src`, in the order in which they build on each other.
+const ORDER: [&str; 32] = [
+    "clock",
+    "error",
+    "json",
+    "secret",
+    "metrics",
+    "measure",
+    "event",
+    "store",
+    "env",
+    "cache",
+    "identity",
+    "rejection",
+    "grant",
+    "proof",
+    "request",
+    "authenticate",
+    "guard",
+    "key",
+    "remote",
+    "token",
+    "session",
+    "refresh",
+    "otp",
+    "oauth2",
+    "throttle",
+    "password",
+    "account",
+    "layer",
+    "routes",
+    "config",
+    "jam",
+    "extract",
+];
 
-/// `engines → authenticate, store, clock, secret, error`, never a layer, never each other.
+/// Only these may use every other module, and no other may use them.
+const TOP: [&str; 4] = ["blocking", "testing", "guide", "bin"];
+
+/// Each module uses only modules that stand before it. So `config` does not know the facade, an
+/// engine does not know a layer, and a store does not know an engine.
 #[test]
-fn imports_point_one_way() {
-    let rules: [(&str, &[&str]); 16] = [
-        (
-            "store/",
-            &[
-                "account",
-                "layer",
-                "session",
-                "token",
-                "authenticate",
-                "credential",
-                "identity",
-                "rejection",
-                "extract",
-                "guard",
-            ],
-        ),
-        (
-            "session/",
-            &["layer", "token", "extract", "guard", "account"],
-        ),
-        (
-            "token/",
-            &["layer", "session", "store", "extract", "guard", "account"],
-        ),
-        (
-            "refresh/",
-            &["layer", "session", "extract", "guard", "account"],
-        ),
-        ("account/", &["layer", "extract", "guard"]),
-        (
-            "otp/",
-            &[
-                "layer", "session", "token", "refresh", "extract", "guard", "account",
-            ],
-        ),
-        (
-            "oauth2/",
-            &[
-                "layer", "session", "refresh", "otp", "extract", "guard", "account",
-            ],
-        ),
-        (
-            "proof.rs",
-            &["layer", "session", "token", "otp", "store", "authenticate"],
-        ),
-        (
-            "refresh/",
-            &["layer", "session", "extract", "guard", "account"],
-        ),
-        (
-            "blocking/",
-            &["layer", "store", "extract", "guard", "account"],
-        ),
-        ("layer/auth.rs", &["session", "token", "store", "extract"]),
-        ("layer/guard.rs", &["session", "token", "store", "extract"]),
-        ("guard.rs", &["layer", "session", "token", "store"]),
-        (
-            "credential.rs",
-            &["layer", "session", "token", "store", "authenticate"],
-        ),
-        (
-            "clock.rs",
-            &["layer", "session", "token", "store", "error", "secret"],
-        ),
-        ("secret/", &["layer", "session", "token", "store"]),
-    ];
-    let sources = sources();
-    for (place, forbidden) in rules {
-        let files: Vec<_> = sources
-            .iter()
-            .filter(|source| source.name.starts_with(place))
-            .collect();
-        assert!(!files.is_empty(), "nothing at {place}");
-        for source in files {
-            let (file, code) = (&source.name, source.code());
-            for module in forbidden {
-                // Tokens stand for themselves; what calls them back, and what was used up, is kept in a store.
-                if *module == "store" && keeps_notes(file) {
-                    continue;
-                }
-                // Routes are mounted with a layer in front of them; the operations behind them know of none.
-                let is_mount = file.ends_with("routes.rs") || file.starts_with("account/oauth");
-                if *module == "layer" && is_mount {
-                    continue;
-                }
-                let (inline, listed) = (format!("crate::{module}::"), format!("    {module}::"));
-                let imports = code
-                    .split("use crate::{")
-                    .nth(1)
-                    .and_then(|rest| rest.split("};").next())
-                    .unwrap_or("");
-                assert!(
-                    !code.contains(&inline) && !imports.contains(&listed),
-                    "{file} imports {module}"
-                );
+fn modules_build_on_each_other_in_one_direction() {
+    let position = |module: &str| ORDER.iter().position(|other| *other == module);
+    let top = |file: &str| {
+        let first = file.split('/').next().unwrap();
+        first.trim_end_matches(".rs").to_owned()
+    };
+    let mut wrong = BTreeSet::new();
+    for (file, depends) in graph() {
+        for target in depends {
+            let (from, to) = (top(&file), top(&target));
+            if from == to || TOP.contains(&from.as_str()) {
+                continue;
+            }
+            let (Some(above), Some(below)) = (position(&from), position(&to)) else {
+                wrong.insert(format!(
+                    "{file} uses {target}, and one of them has no place"
+                ));
+                continue;
+            };
+            if above < below {
+                wrong.insert(format!("{file} uses {target}"));
             }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// `config → all`, and nothing but the facade knows of it.
+/// The parts of `token/` that keep records in a store. Verifying a token needs no store.
+const WITH_STORE: [&str; 3] = ["token/revocation/", "token/dpop/", "token/issuers.rs"];
+
 #[test]
-fn only_the_facade_knows_the_configuration() {
+fn tokens_are_verified_without_a_store() {
+    for (file, depends) in graph() {
+        let is_verifier =
+            file.starts_with("token/") && !WITH_STORE.iter().any(|place| file.starts_with(place));
+        let store = depends.iter().find(|target| target.starts_with("store/"));
+        assert!(!is_verifier || store.is_none(), "{file} uses {store:?}");
+    }
+}
+
+/// No module of the library comes from the folder of tests or examples.
+#[test]
+fn the_library_includes_no_test_and_no_example() {
     for source in sources() {
-        let (file, code) = (&source.name, source.code());
-        let may = ["config/", "jam", "bin/", "lib.rs", "extract.rs"];
-        let is_outside = !may.iter().any(|place| file.starts_with(place));
-        for module in ["config", "jam"] {
-            let is_named = code.contains(&format!("crate::{module}::"));
-            assert!(!(is_outside && is_named), "{file} imports {module}");
-        }
+        assert!(
+            !source.code().contains("#[path"),
+            "{} has a path",
+            source.name
+        );
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{EngineParts, passwords};
+use super::{parts::EngineParts, passwords};
 use crate::{
     account::{self, Accounts, StoreUsers, Users},
     error::ConfigError,

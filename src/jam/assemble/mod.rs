@@ -13,6 +13,7 @@ mod pairs;
 mod pasetos;
 #[cfg(feature = "account")]
 mod passwords;
+mod parts;
 #[cfg(feature = "oauth2")]
 mod providers;
 mod sessions;
@@ -23,7 +24,10 @@ use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::optional::SharedUsers;
+use self::{
+    optional::SharedUsers,
+    parts::{EngineParts, host},
+};
 use crate::{
     clock::{Clock, SystemClock},
     config::{
@@ -233,49 +237,5 @@ impl<U> fmt::Debug for JamBuilder<U> {
     }
 }
 
-/// What the engines are built from.
-pub(crate) struct EngineParts<'a> {
-    settings: &'a InstanceSettings,
-    location: &'a Location,
-    env: &'a Env,
-    #[cfg_attr(
-        not(feature = "oauth2"),
-        allow(dead_code, reason = "only providers are contacted")
-    )]
-    is_offline: bool,
-}
-
-impl EngineParts<'_> {
-    #[cfg(feature = "otp")]
-    fn host(&self) -> Option<&str> {
-        self.settings.issuer.as_deref().and_then(host)
-    }
-}
-
-/// Returns the host of a URL, without user information and port.
-fn host(issuer: &str) -> Option<&str> {
-    let (_, rest) = issuer.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let end = if host.starts_with('[') {
-        host.find(']')? + 1
-    } else {
-        host.find(':').unwrap_or(host.len())
-    };
-    Some(&host[..end]).filter(|host| !host.is_empty())
-}
-
 /// The issuer of engines whose configuration names none.
 const DEFAULT_ISSUER: &str = "self";
-
-/// Calls the builder's setters for the settings that are stated.
-#[cfg(any(feature = "refresh", feature = "otp", feature = "account"))]
-macro_rules! set {
-    ($builder:ident, $settings:ident: $($setting:ident => $method:ident = $value:expr),* $(,)?) => {
-        $(if let Some(value) = $settings.$setting {
-            $builder = $builder.$method($value(value));
-        })*
-    };
-}
-#[cfg(any(feature = "refresh", feature = "otp", feature = "account"))]
-use set;

@@ -25,7 +25,7 @@ mod without_accounts {
     use crate::{
         error::ConfigError,
         grant::ReadUser,
-        jam::{Engines, assemble::EngineParts},
+        jam::{Engines, assemble::parts::EngineParts},
     };
 
     pub(crate) type SharedUsers<U> = PhantomData<fn() -> U>;
@@ -70,7 +70,7 @@ macro_rules! absent {
             #[cfg(not(feature = $feature))]
             #[allow(clippy::unnecessary_wraps, reason = "as with the feature")]
             pub(super) fn $name<U>(
-                _: &super::EngineParts<'_>,
+                _: &super::parts::EngineParts<'_>,
                 _: &mut crate::jam::Engines<U>,
                 $(_: $argument,)*
             ) -> Result<(), crate::error::ConfigError> {
@@ -89,7 +89,7 @@ absent! {
 #[cfg(not(feature = "oauth2"))]
 #[allow(clippy::unused_async, reason = "discovery waits for the network")]
 pub(super) async fn add_providers<U>(
-    _: &super::EngineParts<'_>,
+    _: &super::parts::EngineParts<'_>,
     _: &mut crate::jam::Engines<U>,
 ) -> Result<(), crate::error::ConfigError> {
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{EngineParts, set};
+use super::parts::{EngineParts, set};
 use crate::{
     config::settings::{DigestKind, OtpKind, OtpSettings, Span},
     error::ConfigError,

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{EngineParts, optional::USER_SOURCES, set};
+use super::{
+    optional::USER_SOURCES,
+    parts::{EngineParts, set},
+};
 use crate::{
     config::settings::{BindKind, BlacklistKind, FormatKind, LimitKind, RefreshSettings, Span},
     error::ConfigError,

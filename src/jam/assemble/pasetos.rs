@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{EngineParts, keys, tokens};
+use super::{keys, parts::EngineParts, tokens};
 use crate::{
     config::settings::{FormatKind, Hidden, PasetoSettings, PurposeKind, VersionKind},
     error::ConfigError,

@@ -1,6 +1,6 @@
 //! Builds passwords and the throttle.
 
-use super::{EngineParts, set};
+use super::parts::{EngineParts, set};
 use crate::{
     config::settings::{BudgetSettings, PasswordsSettings, SchemeKind, ThrottleSettings},
     error::ConfigError,

@@ -1,6 +1,6 @@
 //! Builds the clients of the tables `oauth2.providers.NAME`.
 
-use super::{EngineParts, keys};
+use super::{keys, parts::EngineParts};
 use crate::{
     config::{
         nearest::nearest,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{EngineParts, keys};
+use super::{keys, parts::EngineParts};
 use crate::{
     config::settings::SessionSettings, env::Env, error::ConfigError, grant::ReadUser,
     request::cookie::CookieSpec, session::Sessions,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::HeaderName;
 
-use super::{EngineParts, keys};
+use super::{keys, parts::EngineParts};
 use crate::{
     config::settings::{FormatKind, JwtSettings, ListKind, RefreshSettings, Span},
     error::ConfigError,
