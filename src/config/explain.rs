@@ -23,13 +23,13 @@ pub struct ExplainedSetting {
     pub is_stated: bool,
 }
 
-/// A setting that weakens the security of an instance.
+/// A setting that weakens the security of an instance, or that is stated by an old name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SettingWarning {
     /// The setting, such as `jwt.ttl`, or `the configuration` for the file as a whole.
     pub setting: String,
-    /// Why it is weak.
+    /// Why it is weak, or what it is called now.
     pub reason: String,
 }
 
@@ -40,16 +40,15 @@ pub(super) fn explain(stated: &Value) -> Vec<ExplainedSetting> {
     settings
 }
 
-/// Returns the settings that weaken an instance.
+/// Returns the settings that weaken an instance, and those with an old name.
 pub(super) fn warnings(config: &Config) -> Vec<SettingWarning> {
     let exposed = config.is_exposed.then(|| {
         let reason = "the file contains a secret and is readable by every user of this machine";
         ("the configuration".to_owned(), reason.to_owned())
     });
-    let warnings = weak(config).into_iter().chain(exposed);
-    warnings
-        .map(|(setting, reason)| SettingWarning { setting, reason })
-        .collect()
+    let weak = weak(config).into_iter().chain(exposed);
+    let weak = weak.map(|(setting, reason)| SettingWarning { setting, reason });
+    config.renamed.iter().cloned().chain(weak).collect()
 }
 
 /// Adds the settings of one table, then those of its inner tables.

@@ -18,6 +18,7 @@ use super::{
     node::{Node, NodeError},
     place::Location,
     reference::schema,
+    renamed,
     settings::InstanceSettings,
     vars::{self, Variables},
 };
@@ -148,13 +149,15 @@ impl Loader {
                 reject_empty(&table)?;
             }
             vars::expand(&mut table, &variables)?;
-            Ok((InstanceSettings::deserialize(Node(&table))?, table))
+            let renamed = renamed::replace(&mut table)?;
+            Ok((InstanceSettings::deserialize(Node(&table))?, table, renamed))
         });
-        let (settings, table) = read.map_err(|error| location.node_error(error))?;
+        let (settings, table, renamed) = read.map_err(|error| location.node_error(error))?;
         Ok(Config {
             settings,
             location,
             stated: super::explain::redacted(&table),
+            renamed,
             is_exposed,
         })
     }

@@ -82,6 +82,7 @@ mod rules;
 )]
 pub(crate) mod settings;
 mod vars;
+mod renamed;
 mod rule;
 mod weak;
 
@@ -102,6 +103,8 @@ pub struct Config {
     pub(crate) location: place::Location,
     /// The stated settings, with secrets redacted.
     stated: serde_json::Value,
+    /// The settings that are stated by an old name.
+    renamed: Vec<SettingWarning>,
     /// Whether the file contains a secret and is readable by every user.
     is_exposed: bool,
 }
@@ -129,7 +132,7 @@ impl Config {
         explain::explain(&self.stated)
     }
 
-    /// Returns the settings that weaken this instance.
+    /// Returns the settings that weaken this instance, and those that are stated by an old name.
     #[must_use]
     pub fn warnings(&self) -> Vec<SettingWarning> {
         explain::warnings(self)

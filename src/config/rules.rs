@@ -340,10 +340,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ),
     (
         "oauth2.providers.NAME.dangerous_http_on_loopback",
-        Is(
-            "true",
-            "the traffic with this provider is unencrypted: for development only",
-        ),
+        Dangerous("the traffic with this provider is unencrypted: for development only"),
     ),
 ];
 

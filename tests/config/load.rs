@@ -274,7 +274,7 @@ async fn an_invalid_setting_prevents_the_start() {
         ),
         (
             jwt(json!({ "list": "grey" })),
-            "setting `jwt.list`: must be one of none, black, white",
+            "setting `jwt.list`: must be one of none, deny, allow",
         ),
         (
             jwt(json!({ "list_longest": "1h" })),
@@ -555,15 +555,15 @@ async fn an_invalid_setting_prevents_the_start() {
             "setting `jwt.header`: is not a valid header name",
         ),
         (
-            jwt(json!({ "list": "black", "list_longest": "1m" })),
+            jwt(json!({ "list": "deny", "list_longest": "1m" })),
             "setting `jwt.ttl`: is longer than the longest lifetime of the list",
         ),
         (
-            jwt(json!({ "list": "black", "list_longest": "400d" })),
+            jwt(json!({ "list": "deny", "list_longest": "400d" })),
             "setting `jwt.list_longest`: is not between a second and a year",
         ),
         (
-            jwt(json!({ "list": "white", "leeway": "0s" })),
+            jwt(json!({ "list": "allow", "leeway": "0s" })),
             "setting `jwt.leeway`: is less than one second, by which a list may postdate `iat`",
         ),
         (

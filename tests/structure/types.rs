@@ -126,7 +126,8 @@ impl<'ast> Visit<'ast> for Conditions {
     }
 }
 
-/// A feature adds a module. A function that changes with a feature has to be read once per combination.
+/// A feature adds a module. A function that changes with a feature has to be read once per
+/// combination.
 #[test]
 fn features_stay_out_of_functions() {
     let mut found = Vec::new();

@@ -11,8 +11,8 @@ use super::forms::{Alg, Hidden, Many, Span};
 pub(crate) enum ListKind {
     #[default]
     None,
-    Black,
-    White,
+    Deny,
+    Allow,
 }
 
 /// A stated key: exactly one of six settings.
@@ -98,8 +98,8 @@ keyed! {
         leeway: Option<Span>,
         /// The lifetime of a token. Default: `15m`.
         ttl: Option<Span>,
-        /// The list by which tokens are revoked before they expire: none, a deny list (`black`) or
-        /// an allow list (`white`). Default: `none`.
+        /// The list by which tokens are revoked before they expire: none, a deny list (`deny`) or
+        /// an allow list (`allow`). Default: `none`.
         list: ListKind,
         /// The longest lifetime of a token that the list supports. Default: `24h`.
         list_longest: Option<Span>,
@@ -151,8 +151,8 @@ pub(crate) struct PasetoSettings {
     pub(crate) leeway: Option<Span>,
     /// The lifetime of a token. Default: `15m`.
     pub(crate) ttl: Option<Span>,
-    /// The list by which tokens are revoked before they expire: none, a deny list (`black`) or an
-    /// allow list (`white`). Default: `none`.
+    /// The list by which tokens are revoked before they expire: none, a deny list (`deny`) or an
+    /// allow list (`allow`). Default: `none`.
     pub(crate) list: ListKind,
     /// The longest lifetime of a token that the list supports. Default: `24h`.
     pub(crate) list_longest: Option<Span>,

@@ -125,8 +125,8 @@ pub(in crate::jam::assemble) fn list(
                 .error(&format!("{table}.list_longest"), reason));
         }
         ListKind::None => return Ok(None),
-        ListKind::Black => TokenList::deny(parts.env),
-        ListKind::White => TokenList::allow(parts.env),
+        ListKind::Deny => TokenList::deny(parts.env),
+        ListKind::Allow => TokenList::allow(parts.env),
     };
     let longest = longest.map_or(DAY, |span| span.0);
     let list = builder.max_ttl(longest).build();

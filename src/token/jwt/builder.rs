@@ -69,7 +69,8 @@ impl<U> JwtBuilder<U> {
     /// When issuer or audience is unset or empty, `types` is empty or contains a character that is
     /// not visible ASCII, the leeway exceeds 60 seconds, or the lifetime is shorter than a second.
     /// With a list, also when the list belongs to another issuer, the leeway is shorter than a
-    /// second, or the lifetime exceeds the [longest lifetime](crate::token::TokenListBuilder::max_ttl) of
+    /// second, or the lifetime exceeds the
+    /// [longest lifetime](crate::token::TokenListBuilder::max_ttl) of
     /// the list.
     pub fn build(self) -> Result<Jwt<U>, ConfigError> {
         let accepted: Vec<_> = self
