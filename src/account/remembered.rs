@@ -20,7 +20,7 @@ use crate::{
         Entry, Namespace, Store, StoreKey, Write,
         swap::{Step, swap},
     },
-    throttle::device::{DeviceId, DeviceTokens},
+    throttle::{DeviceId, DeviceTokens},
 };
 
 /// A device on which a user skips the one-time code, in a form that may be shown to that user. It
@@ -28,7 +28,8 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RememberedDevice {
-    /// The public id, for [`SecondFactor::revoke_remembered_device`](super::SecondFactor::revoke_remembered_device).
+    /// The public id, for
+    /// [`SecondFactor::revoke_remembered_device`](super::SecondFactor::revoke_remembered_device).
     pub id: String,
     /// The name of the device from the login, or else its `User-Agent`.
     pub name: Option<String>,

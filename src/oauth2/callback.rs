@@ -1,4 +1,5 @@
-//! What comes back from a provider: the parameters of its callback, and the user that it identified.
+//! What comes back from a provider: the parameters of its callback, and the user that it
+//! identified.
 
 use std::fmt;
 

@@ -14,6 +14,7 @@ use super::{
     second::{enroll, first_step},
     world::*,
 };
+use crate::support::ProbeStore;
 
 /// A store whose owner remembers all keys, and changes what is under them.
 #[derive(Debug)]
@@ -265,6 +266,31 @@ async fn users_move_to_the_active_secret_as_they_log_in() {
     let found = users(&new).find("alice").await.unwrap().unwrap();
     assert_eq!(found.grant.subject(), alice);
     assert!(users(&old).find("alice").await.is_err());
+}
+
+/// A write that fails at one login was never made up for if it was that of the name: the record was current by then.
+#[tokio::test]
+async fn a_name_that_was_not_resealed_is_resealed_at_the_next_login() {
+    use tower_jam::{
+        Claims, MasterSecret,
+        account::{StoreUsers, Users},
+    };
+
+    for call in 3..=6 {
+        let store = Arc::new(ProbeStore::new(MemoryStore::new()));
+        let (old, new) = (MasterSecret::generate(), MasterSecret::generate());
+        let users =
+            |secret: &MasterSecret| StoreUsers::<Claims>::new(store.clone(), secret, ISSUER);
+        let before = users(&old);
+        let added = before.add("alice", "hash", ["editor"], Claims::new());
+        added.await.unwrap().unwrap();
+        let both = users(&new.clone().accept(&old));
+        store.fail_at(call, false);
+        assert!(both.find("alice").await.unwrap().is_some(), "{call}");
+        assert!(both.find("alice").await.unwrap().is_some(), "{call}");
+        let found = users(&new).find("alice").await;
+        assert!(found.is_ok_and(|found| found.is_some()), "{call}");
+    }
 }
 
 /// Mallory has a session and can write to the store. The secret of a session is its holder's, so it must not be all

@@ -71,16 +71,17 @@ where
     }
 
     /// Redirects a browser to this path if its user has a second factor. The challenge is in a
-    /// cookie that only `/login/otp` of the [routes of accounts](crate::routes::accounts) reads, so the page posts only
-    /// the code. Default: the response is the problem with the challenge, as for `/login`.
+    /// cookie that only `/login/otp` of the [routes of accounts](crate::routes::accounts) reads, so
+    /// the page posts only the code. Default: the response is the problem with the challenge, as
+    /// for `/login`.
     pub fn second_step_page(mut self, path: &str) -> Self {
         self.0.second_step_page = Some(path.to_owned());
         self
     }
 
     /// Completes logins with a token pair instead of a session. The refresh token is in the cookie
-    /// of [`AccountRoutes::refresh_cookie`](crate::routes::AccountRoutes::refresh_cookie), from which the
-    /// page gets its first access token. No token appears in a URL.
+    /// of [`AccountRoutes::refresh_cookie`](crate::routes::AccountRoutes::refresh_cookie), from
+    /// which the page gets its first access token. No token appears in a URL.
     pub fn refresh_cookie(mut self) -> Self {
         self.0.refresh_cookie = Some(cookies::refresh());
         self
