@@ -4,12 +4,10 @@ use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 
-#[cfg(feature = "oauth2")]
-use super::external;
 use super::{
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
-    failures, finish,
+    external, failures, finish,
     inner::AccountsInner,
     login, password_change,
     proved::Proved,
@@ -157,7 +155,6 @@ impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
     /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) for a login that began before the
     /// last `revoke_all`, [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when
     /// the store or the table of users does not answer.
-    #[cfg(feature = "oauth2")]
     pub async fn prove_external(
         &self,
         subject: &str,

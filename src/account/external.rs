@@ -1,6 +1,4 @@
-//! Users identified by another party.
-
-use std::{future::Future, sync::Arc};
+//! The first step of a login: another party has identified the user.
 
 use serde::Serialize;
 
@@ -8,43 +6,7 @@ use super::{
     attempt::Origin, failures::reset_guesses, inner::AccountsInner, proved::Proved,
     second_step::needs_second_step, throttle_key::throttle_key,
 };
-use crate::{
-    clock::Timestamp,
-    error::{IssueError, StoreError},
-    identity::Factor,
-    oauth2::ProviderLogin,
-    rejection::Rejection,
-    store::StoreFuture,
-};
-
-/// Maps a user identified by a provider to a user of this application.
-///
-/// Implemented for closures from a [`ProviderLogin`] to a future.
-pub trait LinkUser: Send + Sync + 'static {
-    /// Returns the id of the user with this [profile](crate::oauth2::Profile), as
-    /// [`Users::read`](super::Users::read) knows it. Returns `None` if there is no such user and
-    /// none is created.
-    ///
-    /// Look the user up by [`Profile::key`](crate::oauth2::Profile::key). A lookup by e-mail
-    /// address hands the account to anybody who obtains that address at any of the providers.
-    fn link(&self, login: ProviderLogin) -> StoreFuture<'_, Option<String>>;
-}
-
-impl<F, A> LinkUser for F
-where
-    F: Fn(ProviderLogin) -> A + Send + Sync + 'static,
-    A: Future<Output = Result<Option<String>, StoreError>> + Send,
-{
-    fn link(&self, login: ProviderLogin) -> StoreFuture<'_, Option<String>> {
-        Box::pin(async move { self(login).await })
-    }
-}
-
-impl LinkUser for Arc<dyn LinkUser> {
-    fn link(&self, login: ProviderLogin) -> StoreFuture<'_, Option<String>> {
-        (**self).link(login)
-    }
-}
+use crate::{clock::Timestamp, error::IssueError, identity::Factor, rejection::Rejection};
 
 /// See [`Accounts::prove_external`](super::Accounts::prove_external).
 pub(super) async fn prove_external<U: Serialize + Send + Sync + 'static>(

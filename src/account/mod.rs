@@ -214,12 +214,13 @@ mod admission;
 mod attempt;
 mod builder;
 mod challenge;
-#[cfg(feature = "oauth2")]
 mod external;
 mod failures;
 mod finish;
 mod fresh;
 mod inner;
+#[cfg(feature = "oauth2")]
+mod link_user;
 mod login;
 mod password_change;
 mod password_check;
@@ -234,7 +235,9 @@ mod user_status;
 mod users;
 
 #[cfg(feature = "oauth2")]
-pub use self::external::LinkUser;
+pub(crate) use self::challenge::CHALLENGE_LIFE;
+#[cfg(feature = "oauth2")]
+pub use self::link_user::LinkUser;
 #[cfg(feature = "store-postgres")]
 pub use self::users::{PostgresUsers, PostgresUsersBuilder};
 pub use self::{
@@ -247,4 +250,4 @@ pub use self::{
     second_factor::SecondFactor,
     users::{StoreUsers, User, Users, user_reader},
 };
-pub(crate) use self::{attempt::truncate, challenge::CHALLENGE_LIFE, fresh::FRESH};
+pub(crate) use self::{attempt::truncate, fresh::FRESH};
