@@ -82,21 +82,17 @@ pub enum LoginError {
 }
 
 impl NewDevice {
-    /// Refuses a name that is too long for a record. Called before the password is hashed, so that
-    /// such a request costs no hash.
-    pub(crate) fn check(&self) -> Result<(), Rejection> {
-        match &self.name {
-            Some(name) if name.len() > MAX_NAME_BYTES => Err(Rejection::malformed(
-                "the device's name has more than 256 bytes",
-            )),
-            _ => Ok(()),
+    /// Refuses a name that is too long for a record, and cuts the user agent to what a record
+    /// stores. Call it before the password is hashed, so that such a request costs no hash.
+    pub(crate) fn within_limits(mut self) -> Result<Self, Rejection> {
+        if self
+            .name
+            .as_ref()
+            .is_some_and(|name| name.len() > MAX_NAME_BYTES)
+        {
+            let reason = "the device's name has more than 256 bytes";
+            return Err(Rejection::malformed(reason));
         }
-    }
-
-    /// Checks the name and cuts the user agent to what a record stores. A pending login stores it
-    /// too.
-    pub(super) fn within_limits(mut self) -> Result<Self, Rejection> {
-        self.check()?;
         self.user_agent = self.user_agent.map(|text| truncate(&text).to_owned());
         Ok(self)
     }

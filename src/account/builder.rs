@@ -3,10 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    challenge::ChallengeKeys,
-    login::{Accounts, AccountsInner},
+    accounts::Accounts,
+    inner::{AccountsInner, SecondFactorEngines},
+    pending::ChallengeKeys,
     remembered::RememberedDevices,
-    second_factor::SecondFactor,
     users::Users,
 };
 use crate::{
@@ -54,7 +54,7 @@ impl<U> AccountsBuilder<U> {
     /// Requires a one-time code at login from users who have a second factor. Build `otp` with the
     /// issuer of the token pairs. Default: none, and a user who has a second factor is refused.
     pub fn otp(mut self, otp: Otp) -> Self {
-        self.0.second_factor = Some(SecondFactor::new(otp));
+        self.0.second_factor = Some(SecondFactorEngines::new(otp));
         self
     }
 
@@ -104,9 +104,7 @@ impl<U> AccountsBuilder<U> {
             let reason = "its issuer is not that of the token pairs";
             return Err(ConfigError::new("otp", reason));
         }
-        Ok(Accounts {
-            inner: Arc::new(inner),
-        })
+        Ok(Accounts::new(inner))
     }
 }
 

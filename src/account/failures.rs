@@ -7,9 +7,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::{attempt::Origin, login::Accounts, proof::throttle_key, users::User};
+use super::{attempt::Origin, inner::AccountsInner, throttle_key::throttle_key, users::User};
 use crate::{
     clock::Timestamp,
     error::StoreError,
@@ -35,88 +33,87 @@ impl Guess {
     }
 }
 
-impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Counts a guess at the password of `user`. A guess at an unknown user costs the same write,
-    /// to one of a few dummy counters: a counter per made-up name would fill the store.
-    pub(super) async fn count_guess(
-        &self,
-        user: Option<&User<U>>,
-        origin: &Origin,
-    ) -> Result<Guess, StoreError> {
-        let throttle = &self.inner.throttle;
-        let Some(user) = user else {
-            let [one, ..] = secret::random::<1>();
-            let counter = &failure_counters(&format!("nobody {one}"))[0];
-            let expires_at = self.inner.clock.now().after(DUMMY_TTL);
-            throttle.store().add(counter, 1, expires_at).await?;
-            return Ok(Guess {
-                counters: None,
-                index: 0,
-                failures: 0,
-            });
-        };
-        let account = throttle_key(self.issuer(), Some(user), "");
-        let device = origin.device.as_ref();
-        let is_known = throttle.is_known_device(&account, device.map(|it| it.expose().as_str()));
-        let (counters, index) = (failure_counters(&account), usize::from(is_known));
-        let failures = throttle.store().add(&counters[index], 1, Timestamp::NEVER);
-        Ok(Guess {
-            failures: failures.await?,
-            counters: Some(counters),
-            index,
-        })
-    }
+/// Counts a guess at the password of `user`. A guess at an unknown user costs the same write,
+/// to one of a few dummy counters: a counter per made-up name would fill the store.
+pub(super) async fn count_guess<U>(
+    inner: &AccountsInner<U>,
+    user: Option<&User<U>>,
+    origin: &Origin,
+) -> Result<Guess, StoreError> {
+    let throttle = &inner.throttle;
+    let Some(user) = user else {
+        let [one, ..] = secret::random::<1>();
+        let counter = &failure_counters(&format!("nobody {one}"))[0];
+        let expires_at = inner.clock.now().after(DUMMY_TTL);
+        throttle.store().add(counter, 1, expires_at).await?;
+        return Ok(Guess {
+            counters: None,
+            index: 0,
+            failures: 0,
+        });
+    };
+    let account = throttle_key(inner.issuer(), Some(user), "");
+    let device = origin.device.as_ref();
+    let is_known = throttle.is_known_device(&account, device.map(|it| it.expose().as_str()));
+    let (counters, index) = (failure_counters(&account), usize::from(is_known));
+    let failures = throttle.store().add(&counters[index], 1, Timestamp::NEVER);
+    Ok(Guess {
+        failures: failures.await?,
+        counters: Some(counters),
+        index,
+    })
+}
 
-    /// Resets the counters after a right password. A failure of the store does not fail the login.
-    pub(super) async fn guess_succeeded(&self, user: &User<U>) {
-        if let Err(error) = self.reset_guesses(user).await {
-            tracing::error!(%error, "failures before a right password could not be reset");
-        }
+/// Resets the counters after a right password. A failure of the store does not fail the login.
+pub(super) async fn guess_succeeded<U>(inner: &AccountsInner<U>, user: &User<U>) {
+    if let Err(error) = reset_guesses(inner, user).await {
+        tracing::error!(%error, "failures before a right password could not be reset");
     }
+}
 
-    /// Sends one event, for the guess that reaches the limit.
-    pub(super) fn guess_failed(&self, guess: &Guess, user: &User<U>) {
-        if guess.failures == MAX_FAILURES {
-            let event = self.event(EventKind::PasswordCapped);
-            self.inner.events.tell(&event.of(user.grant.subject()));
-        }
+/// Sends one event, for the guess that reaches the limit.
+pub(super) fn guess_failed<U>(inner: &AccountsInner<U>, guess: &Guess, user: &User<U>) {
+    if guess.failures == MAX_FAILURES {
+        let event = inner.event(EventKind::PasswordCapped);
+        inner.events.tell(&event.of(user.grant.subject()));
     }
+}
 
-    /// Removes a guess if its password was not compared.
-    pub(super) async fn refund_guess(&self, guess: &Guess, refused: &Rejection) {
-        if matches!(refused.kind(), RejectionKind::Throttled { .. }) {
-            self.inner.events.tell(&self.event(EventKind::Throttled));
-        }
-        let Some(counters) = &guess.counters else {
-            return;
-        };
-        let store = self.inner.throttle.store();
-        let refunded = store.add(&counters[guess.index], -1, Timestamp::NEVER);
-        if let Err(error) = refunded.await {
-            tracing::error!(%error, "a guess could not be refunded");
-        }
+/// Removes a guess if its password was not compared.
+pub(super) async fn refund_guess<U>(inner: &AccountsInner<U>, guess: &Guess, refused: &Rejection) {
+    if matches!(refused.kind(), RejectionKind::Throttled { .. }) {
+        inner.events.tell(&inner.event(EventKind::Throttled));
     }
+    let Some(counters) = &guess.counters else {
+        return;
+    };
+    let store = inner.throttle.store();
+    let refunded = store.add(&counters[guess.index], -1, Timestamp::NEVER);
+    if let Err(error) = refunded.await {
+        tracing::error!(%error, "a guess could not be refunded");
+    }
+}
 
-    /// Accepts the password of `subject` again after a hundred consecutive failures, for an
-    /// application that has verified the user in another way: by another factor, or by a link to an
-    /// address of the user. A login with a provider and a new password have the same effect.
-    ///
-    /// # Errors
-    ///
-    /// When the table of users or the store does not answer.
-    pub async fn accept_password_again(&self, subject: &str) -> Result<(), StoreError> {
-        match self.inner.users.read(subject).await? {
-            Some(user) => self.reset_guesses(&user).await,
-            None => Ok(()),
-        }
+/// See [`Accounts::accept_password_again`](super::Accounts::accept_password_again).
+pub(super) async fn accept_password_again<U: 'static>(
+    inner: &AccountsInner<U>,
+    subject: &str,
+) -> Result<(), StoreError> {
+    match inner.users.read(subject).await? {
+        Some(user) => reset_guesses(inner, &user).await,
+        None => Ok(()),
     }
+}
 
-    pub(super) async fn reset_guesses(&self, user: &User<U>) -> Result<(), StoreError> {
-        for counter in failure_counters(&throttle_key(self.issuer(), Some(user), "")) {
-            self.inner.throttle.store().take(&counter).await?;
-        }
-        Ok(())
+/// Resets the counters of `user`.
+pub(super) async fn reset_guesses<U>(
+    inner: &AccountsInner<U>,
+    user: &User<U>,
+) -> Result<(), StoreError> {
+    for counter in failure_counters(&throttle_key(inner.issuer(), Some(user), "")) {
+        inner.throttle.store().take(&counter).await?;
     }
+    Ok(())
 }
 
 /// The counters of unknown and of known devices.

@@ -34,8 +34,8 @@
 //!   read, the response is 403.
 //! * **A device can be remembered**, so that it skips the code for a while, if
 //!   [`remember_devices`](AccountsBuilder::remember_devices) allows it and the user asks for it. A
-//!   new password or authenticator, [`logout_all`](Accounts::revoke_all) and
-//!   [`revoke_remembered_device`](Accounts::revoke_remembered_device) revoke that.
+//!   new password or authenticator, [`revoke_all`](Accounts::revoke_all) and
+//!   [`revoke_remembered_device`](SecondFactor::revoke_remembered_device) revoke that.
 //! * **Changes to a second factor require a fresh proof**: for the first authenticator a login at
 //!   most five minutes old, for every later change a code.
 //! * **Old hashes are replaced** at the next login if their scheme, cost or pepper is not the
@@ -222,32 +222,45 @@
 //! # }
 //! ```
 
-pub(crate) mod attempt;
+mod accounts;
+mod admission;
+mod attempt;
 mod builder;
-pub(crate) mod challenge;
-mod change;
-mod compare;
-#[cfg(feature = "oauth2")]
-pub(crate) mod external;
+mod challenge;
+mod external;
 mod failures;
-pub(crate) mod login;
-mod proof;
+mod finish;
+mod fresh;
+mod inner;
+#[cfg(feature = "oauth2")]
+mod link_user;
+mod login;
+mod password_change;
+mod password_check;
+mod pending;
+mod proved;
 mod remembered;
-mod reset;
-pub(crate) mod second_factor;
-mod standing;
+mod revocation;
+mod second_factor;
+mod second_step;
+mod throttle_key;
+mod user_status;
 mod users;
 
 #[cfg(feature = "oauth2")]
-pub use self::external::LinkUser;
+pub(crate) use self::challenge::CHALLENGE_LIFE;
+#[cfg(feature = "oauth2")]
+pub use self::link_user::LinkUser;
 #[cfg(feature = "store-postgres")]
 pub use self::users::{PostgresUsers, PostgresUsersBuilder};
 pub use self::{
+    accounts::Accounts,
     attempt::{Credentials, LoginError, NewDevice, Origin},
     builder::AccountsBuilder,
     challenge::Challenge,
-    login::{Accounts, user_reader},
-    proof::Proved,
+    proved::Proved,
     remembered::RememberedDevice,
-    users::{StoreUsers, User, Users},
+    second_factor::SecondFactor,
+    users::{StoreUsers, User, Users, user_reader},
 };
+pub(crate) use self::{attempt::truncate, fresh::FRESH};

@@ -9,7 +9,6 @@ use std::{fmt, time::Duration};
 use base64_simd::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::{attempt::NewDevice, login::Accounts, proof::Proved};
 use crate::{
     clock::{Clock, Timestamp},
     error::StoreError,
@@ -21,7 +20,7 @@ use crate::{
         Entry, Namespace, Store, StoreKey, Write,
         swap::{Step, swap},
     },
-    throttle::device::{DeviceId, DeviceTokens},
+    throttle::{DeviceId, DeviceTokens},
 };
 
 /// A device on which a user skips the one-time code, in a form that may be shown to that user. It
@@ -30,7 +29,7 @@ use crate::{
 #[non_exhaustive]
 pub struct RememberedDevice {
     /// The public id, for
-    /// [`Accounts::revoke_remembered_device`](super::Accounts::revoke_remembered_device).
+    /// [`SecondFactor::revoke_remembered_device`](super::SecondFactor::revoke_remembered_device).
     pub id: String,
     /// The name of the device from the login, or else its `User-Agent`.
     pub name: Option<String>,
@@ -49,11 +48,11 @@ pub(super) struct RememberedDevices {
 
 #[derive(Default, Serialize, Deserialize)]
 struct RememberedRecord {
-    devices: Vec<StoredDevice>,
+    devices: Vec<StoredRememberedDevice>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredDevice {
+struct StoredRememberedDevice {
     id: String,
     name: Option<String>,
     created_at: Timestamp,
@@ -94,7 +93,7 @@ impl RememberedDevices {
             while record.devices.len() >= MAX_DEVICES {
                 record.devices.remove(0);
             }
-            record.devices.push(StoredDevice {
+            record.devices.push(StoredRememberedDevice {
                 id: public_id(&id),
                 name: name.map(str::to_owned),
                 created_at: now,
@@ -207,85 +206,9 @@ impl RememberedDevices {
     }
 }
 
-impl<U: Serialize + Send + Sync + 'static> Accounts<U> {
-    /// Remembers the device of a login that gave a code, so that it skips the code for a while.
-    /// Returns the token for its cookie, and how long it is valid. Returns `None` if devices are
-    /// [not remembered](super::AccountsBuilder::remember_devices). A new password, a new
-    /// authenticator, [`logout_all`](Self::logout_all) and
-    /// [`revoke_remembered_device`](Self::revoke_remembered_device) revoke it.
-    ///
-    /// Call it before the login is finished: a concurrent "log out everywhere" then also revokes
-    /// the device.
-    ///
-    /// # Errors
-    ///
-    /// When the store does not answer.
-    pub async fn remember_device(
-        &self,
-        proved: &Proved<U>,
-        device: &NewDevice,
-    ) -> Result<Option<(Secret<String>, Duration)>, StoreError> {
-        let (Some((store, devices)), Some(account)) =
-            (self.remembered(), &proved.remembered_account)
-        else {
-            return Ok(None);
-        };
-        let store_and_clock = (store, &*self.inner.clock);
-        let name = device.name.as_deref().or(device.user_agent.as_deref());
-        let token = devices.remember(store_and_clock, proved.grant.subject(), account, name);
-        Ok(Some((token.await?, devices.life())))
-    }
-
-    /// Returns the devices on which `subject` skips the one-time code, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// When the store does not answer.
-    pub async fn remembered_devices(
-        &self,
-        subject: &str,
-    ) -> Result<Vec<RememberedDevice>, StoreError> {
-        let now = self.inner.clock.now();
-        match self.remembered() {
-            Some((store, devices)) => devices.list(store, subject, now).await,
-            None => Ok(Vec::new()),
-        }
-    }
-
-    /// Revokes the remembered device of `subject` with this public id, so that it must give codes
-    /// again. Returns `false` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// When the store does not answer.
-    pub async fn revoke_remembered_device(
-        &self,
-        subject: &str,
-        id: &str,
-    ) -> Result<bool, StoreError> {
-        let store_and_clock = |store| (store, &*self.inner.clock);
-        match self.remembered() {
-            Some((store, devices)) => devices.revoke(store_and_clock(store), subject, id).await,
-            None => Ok(false),
-        }
-    }
-
-    pub(super) async fn revoke_all_remembered(&self, subject: &str) -> Result<(), StoreError> {
-        match self.remembered() {
-            Some((store, devices)) => devices.revoke_all(store, subject).await,
-            None => Ok(()),
-        }
-    }
-
-    fn remembered(&self) -> Option<(&dyn Store, &RememberedDevices)> {
-        let second = self.inner.second_factor.as_ref()?;
-        Some((second.store(), second.remembered.as_ref()?))
-    }
-}
-
-impl From<StoredDevice> for RememberedDevice {
-    fn from(device: StoredDevice) -> Self {
-        let StoredDevice {
+impl From<StoredRememberedDevice> for RememberedDevice {
+    fn from(device: StoredRememberedDevice) -> Self {
+        let StoredRememberedDevice {
             id,
             name,
             created_at,

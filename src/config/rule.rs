@@ -81,7 +81,7 @@ impl Rule {
 }
 
 /// Converts a duration or a number to a comparable value.
-fn measure(value: &Value) -> Option<u64> {
+pub(super) fn measure(value: &Value) -> Option<u64> {
     let text = text(value);
     let span = Span::parse(&text).and_then(|Span(span)| u64::try_from(span.as_millis()).ok());
     text.parse().ok().or(span)

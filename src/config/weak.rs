@@ -80,7 +80,13 @@ mod tests {
 
     use serde_json::json;
 
-    use super::*;
+    use super::{
+        super::rule::{
+            Rule::{AtLeast, AtMost, Dangerous, Is},
+            measure,
+        },
+        *,
+    };
 
     /// Collects every setting of a table and its inner tables, as the reference page names them.
     fn settings(all: &mut BTreeSet<String>, path: &str, schema: &Value) {

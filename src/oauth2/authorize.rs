@@ -11,9 +11,9 @@ use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, Scope};
 use url::Url;
 
 use super::{
-    client::OAuth2Inner,
     error::OAuthError,
     flow::{Flow, random},
+    inner::OAuth2Inner,
     return_to::is_own_path,
 };
 
@@ -57,7 +57,7 @@ impl<'a> Authorize<'a> {
 
     /// Reads the cookies of the request, so that a browser does not accumulate logins in progress.
     pub fn cookies(mut self, headers: &HeaderMap) -> Self {
-        self.clear_cookies = self.client.evicted_cookies(headers);
+        self.clear_cookies = self.client.flows.evicted_cookies(headers);
         self
     }
 
@@ -70,7 +70,7 @@ impl<'a> Authorize<'a> {
 
     fn start(self) -> Result<Started, OAuthError> {
         let client = self.client;
-        let provider = &*client.provider.inner;
+        let provider = client.provider.settings();
         if self.max_age.is_some() && !provider.requires_id_token() {
             return Err(OAuthError::Unsupported(
                 "ID token that states the time of a login",
@@ -106,7 +106,7 @@ impl<'a> Authorize<'a> {
         let (url, _) = request.url();
         Ok(Started {
             url: Url::into(url),
-            set_cookie: client.seal_flow(&flow, state.expose())?,
+            set_cookie: client.flows.seal(&flow, state.expose())?,
             clear_cookies: self.clear_cookies,
         })
     }

@@ -1,14 +1,16 @@
 //! Builds providers.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use super::{
+    presets::Preset,
     profile::ProfileFields,
     provider::{Provider, ProviderInner},
     secret::ClientSecret,
 };
 use crate::{
     error::ConfigError,
+    key::Key,
     remote::fetch::{Fetch, UrlScheme},
 };
 
@@ -16,26 +18,26 @@ use crate::{
 #[must_use]
 #[derive(Clone)]
 pub struct ProviderBuilder {
-    pub(super) name: String,
-    pub(super) issuer: String,
-    pub(super) client_id: String,
-    pub(super) secret: ClientSecret,
-    pub(super) in_body: bool,
+    name: String,
+    issuer: String,
+    client_id: String,
+    secret: ClientSecret,
+    in_body: bool,
     assertion_audience: Option<String>,
-    pub(super) scopes: Vec<String>,
-    pub(super) extra: Vec<(String, String)>,
-    pub(super) authorize: Option<String>,
-    pub(super) token: Option<String>,
-    pub(super) userinfo: Option<String>,
-    pub(super) emails: Option<String>,
-    pub(super) device: Option<String>,
-    pub(super) revoke: Option<String>,
-    pub(super) jwks: Option<String>,
-    pub(super) requires_issuer: bool,
-    pub(super) posts_form: bool,
-    pub(super) fields: ProfileFields,
-    pub(super) timeout: Duration,
-    pub(super) scheme: UrlScheme,
+    scopes: Vec<String>,
+    extra: Vec<(String, String)>,
+    authorize: Option<String>,
+    token: Option<String>,
+    userinfo: Option<String>,
+    emails: Option<String>,
+    device: Option<String>,
+    revoke: Option<String>,
+    jwks: Option<String>,
+    requires_issuer: bool,
+    posts_form: bool,
+    fields: ProfileFields,
+    timeout: Duration,
+    scheme: UrlScheme,
     /// The endpoints of a preset that identify users. They belong to the preset's issuer.
     preset_urls: Option<[Option<String>; 3]>,
     invalid: Option<(&'static str, &'static str)>,
@@ -69,9 +71,33 @@ impl ProviderBuilder {
         }
     }
 
-    /// Records that the current endpoints belong to the preset's issuer.
-    pub(super) fn with_preset_urls(mut self) -> Self {
-        self.preset_urls = Some(self.identity_urls());
+    pub(super) fn preset(preset: &Preset, client_id: &str) -> Self {
+        let url = |url: Option<&str>| url.map(str::to_owned);
+        let mut builder = Self {
+            authorize: url(Some(preset.authorize)),
+            token: url(Some(preset.token)),
+            userinfo: url(preset.userinfo),
+            emails: url(preset.emails),
+            device: url(preset.device),
+            revoke: url(preset.revoke),
+            jwks: url(preset.jwks),
+            posts_form: preset.posts_form,
+            fields: preset.fields.clone(),
+            ..Self::new(preset.name, preset.issuer, client_id).scopes(preset.scopes.to_vec())
+        };
+        // Without ID tokens, the endpoints identify the users, and belong to the preset's issuer.
+        if preset.jwks.is_none() {
+            builder.preset_urls = Some(builder.identity_urls());
+        }
+        builder
+    }
+
+    /// Signs the client secret of Apple with `key`.
+    pub(super) fn apple_key(mut self, team_id: &str, key: Key) -> Self {
+        self.secret = ClientSecret::Apple {
+            team_id: team_id.to_owned(),
+            key,
+        };
         self
     }
 
@@ -109,7 +135,7 @@ impl ProviderBuilder {
     /// (`private_key_jwt`, OpenID Connect Core section 9). Its audience is only the issuer, at each
     /// endpoint: one provider could obtain a token for an endpoint in order to present it at
     /// another (FAPI 2.0 section 5.3.3, draft-ietf-oauth-rfc7523bis).
-    pub fn private_key(mut self, key: crate::key::Key) -> Self {
+    pub fn private_key(mut self, key: Key) -> Self {
         self.secret = ClientSecret::PrivateKey(key);
         self
     }
@@ -138,7 +164,7 @@ impl ProviderBuilder {
     /// Adds a parameter to the authorization request, such as `prompt` or `hd`. Parameters of the
     /// protocol are rejected, since this crate sets them.
     pub fn parameter(mut self, name: &str, value: &str) -> Self {
-        if PROTOCOL_PARAMETERS.contains(&name) {
+        if PROTOCOL_PARAMETERS.split(' ').any(|it| it == name) {
             self.set_invalid("parameter", "the protocol defines this parameter");
         }
         self.extra.push((name.to_owned(), value.to_owned()));
@@ -163,6 +189,14 @@ impl ProviderBuilder {
     pub fn userinfo_url(mut self, url: &str) -> Self {
         self.userinfo = Some(url.to_owned());
         self.emails = None;
+        self
+    }
+
+    /// Sets the URL that lists the user's e-mail addresses in GitHub's format. The primary address
+    /// is used if it is verified. Call it after [`userinfo_url`](Self::userinfo_url), for a
+    /// self-hosted GitHub.
+    pub fn emails_url(mut self, url: &str) -> Self {
+        self.emails = Some(url.to_owned());
         self
     }
 
@@ -232,11 +266,7 @@ impl ProviderBuilder {
             return Err(ConfigError::new("client_id", "is empty"));
         }
         self.scheme.url("issuer", &self.issuer)?;
-        if self
-            .preset_urls
-            .as_ref()
-            .is_some_and(|preset| *preset != self.identity_urls())
-        {
+        if self.preset_urls.is_some() && self.preset_urls != Some(self.identity_urls()) {
             return Err(ConfigError::new(
                 "issuer",
                 "is the preset's, but the endpoints were replaced: set the issuer of their users",
@@ -290,9 +320,7 @@ impl ProviderBuilder {
                 "is not set, and without the scope `openid` nothing else identifies the user",
             ));
         }
-        Ok(Provider {
-            inner: Arc::new(settings),
-        })
+        Ok(Provider::new(settings))
     }
 
     pub(super) fn set_invalid(&mut self, setting: &'static str, reason: &'static str) {
@@ -313,19 +341,5 @@ impl fmt::Debug for ProviderBuilder {
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The parameters of RFC 6749, RFC 7636, RFC 8707, RFC 9101 and OpenID Connect Core that this crate
 /// sets itself or that would replace what it sets.
-const PROTOCOL_PARAMETERS: [&str; 14] = [
-    "response_type",
-    "response_mode",
-    "client_id",
-    "client_secret",
-    "redirect_uri",
-    "scope",
-    "state",
-    "nonce",
-    "code_challenge",
-    "code_challenge_method",
-    "max_age",
-    "request",
-    "request_uri",
-    "resource",
-];
+const PROTOCOL_PARAMETERS: &str = "response_type response_mode client_id client_secret redirect_uri \
+    scope state nonce code_challenge code_challenge_method max_age request request_uri resource";

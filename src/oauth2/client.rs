@@ -7,10 +7,13 @@ use tokio::sync::OnceCell;
 
 use super::{
     authorize::Authorize,
+    callback::{Callback, ProviderLogin},
+    device::{self, DeviceCode},
     error::OAuthError,
-    finish::ProviderLogin,
+    finish::finish,
     flight::{Name, SharedRequests},
-    id_token::IdTokens,
+    flow::Flows,
+    inner::OAuth2Inner,
     provider::Provider,
     return_to::is_own_path,
     tokens::ProviderTokens,
@@ -19,14 +22,8 @@ use super::{
 #[cfg(feature = "account")]
 use crate::request::cookie::CookieSpec;
 use crate::{
-    clock::{Clock, Timestamp},
-    env::Env,
-    error::ConfigError,
-    event::{Event, EventKind, Events},
-    remote::fetch::UrlScheme,
-    secret,
+    clock::Timestamp, env::Env, error::ConfigError, remote::fetch::UrlScheme, secret,
     secret::Secret,
-    store::Store,
 };
 
 /// Logs users in with one provider, and obtains tokens from it.
@@ -54,24 +51,7 @@ use crate::{
 #[doc(alias("oidc", "openid", "sso", "social login"))]
 #[derive(Clone)]
 pub struct OAuth2 {
-    pub(super) inner: Arc<OAuth2Inner>,
-}
-
-pub(super) struct OAuth2Inner {
-    pub(super) provider: Provider,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Arc<dyn Clock>,
-    events: Events,
-    /// The keys that seal logins in progress, the active one first.
-    pub(super) seal_keys: Vec<Secret<[u8; 32]>>,
-    /// The prefix of the cookies of logins in progress.
-    pub(super) cookie_prefix: &'static str,
-    pub(super) default_page: String,
-    pub(super) wire: Arc<Wire>,
-    /// Keys are fetched at the first login, so an unavailable provider does not prevent startup.
-    pub(super) id_tokens: OnceCell<IdTokens>,
-    refreshes: SharedRequests,
-    credentials: SharedRequests,
+    inner: Arc<OAuth2Inner>,
 }
 
 impl OAuth2 {
@@ -95,24 +75,51 @@ impl OAuth2 {
     /// Returns the name of the cookie that holds the login with this `state`.
     #[must_use]
     pub fn cookie_name(&self, state: &str) -> String {
-        self.inner.flow_cookie(state).name().to_owned()
+        self.inner.flows.cookie(state).name().to_owned()
     }
 
     /// Returns the `Set-Cookie` value that removes the finished login with this `state` from a
     /// browser.
     #[must_use]
     pub fn clear_cookie(&self, state: &str) -> HeaderValue {
-        self.inner.flow_cookie(state).clear()
+        self.inner.flows.cookie(state).clear()
     }
 
     #[cfg(feature = "account")]
     pub(crate) fn flow_cookie(&self, state: &str) -> CookieSpec {
-        self.inner.flow_cookie(state)
+        self.inner.flows.cookie(state)
     }
 
     /// Starts a login when awaited, and returns the URL to redirect the browser to.
     pub fn authorize(&self) -> Authorize<'_> {
         Authorize::new(&self.inner)
+    }
+
+    /// Completes a login. `cookie` is the value of the browser's cookie
+    /// [`cookie_name`](Self::cookie_name) of the callback's state. A state is valid once, and only
+    /// for the browser that started with it. It is used up, whatever the result. For an invalid
+    /// state, no request is made and nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// See [`OAuthError`].
+    pub async fn finish(
+        &self,
+        callback: Callback,
+        cookie: Option<&str>,
+    ) -> Result<ProviderLogin, OAuthError> {
+        let result = finish(&self.inner, callback, cookie).await;
+        self.inner.report_login(result)
+    }
+
+    /// Starts a login on a device.
+    ///
+    /// # Errors
+    ///
+    /// [`OAuthError::Unsupported`] if the provider has no such endpoint, and any error of the
+    /// request.
+    pub async fn device(&self) -> Result<DeviceCode, OAuthError> {
+        device::start(&self.inner).await
     }
 
     /// Returns new tokens for a refresh token (RFC 6749 section 6). Concurrent callers with one
@@ -181,24 +188,6 @@ impl OAuth2 {
     }
 }
 
-impl OAuth2Inner {
-    /// Emits an event with the result of a login.
-    pub(super) fn report_login(
-        &self,
-        result: Result<ProviderLogin, OAuthError>,
-    ) -> Result<ProviderLogin, OAuthError> {
-        let now = self.clock.now();
-        self.events.tell(&match &result {
-            Ok(login) => {
-                let (_, subject) = login.profile.key();
-                Event::new(EventKind::ProviderLoginSucceeded, now).of(subject)
-            }
-            Err(_) => Event::new(EventKind::ProviderLoginFailed, now),
-        });
-        result
-    }
-}
-
 /// Builds an [`OAuth2`].
 #[must_use]
 #[derive(Clone)]
@@ -247,20 +236,23 @@ impl OAuth2Builder {
         } else {
             "__Host-oauth-"
         };
-        let settings = Arc::clone(&self.provider.inner);
+        let settings = Arc::clone(self.provider.settings());
         let wire = Wire::new(settings, Arc::clone(&self.env.clock), &redirect_url);
         Ok(OAuth2 {
             inner: Arc::new(OAuth2Inner {
+                flows: Flows {
+                    provider: self.provider.clone(),
+                    store: self.env.store,
+                    // The redirect URL identifies the application.
+                    seal_keys: self
+                        .env
+                        .secret
+                        .keys("tower-jam oauth flow", redirect_url.as_str()),
+                    cookie_prefix,
+                },
                 provider: self.provider,
-                store: self.env.store,
                 clock: self.env.clock,
                 events: self.env.events,
-                // The redirect URL identifies the application.
-                seal_keys: self
-                    .env
-                    .secret
-                    .keys("tower-jam oauth flow", redirect_url.as_str()),
-                cookie_prefix,
                 default_page: self.default_page,
                 wire: Arc::new(wire),
                 id_tokens: OnceCell::new(),

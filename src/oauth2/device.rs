@@ -1,10 +1,13 @@
 //! Logins on devices without a browser (RFC 8628).
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use oauth2::StandardDeviceAuthorizationResponse;
 
-use super::{client::OAuth2, error::OAuthError, finish::ProviderLogin, id_token::ExpectedLogin};
+use super::{
+    callback::ProviderLogin, error::OAuthError, finish::identify, id_token::ExpectedLogin,
+    inner::OAuth2Inner,
+};
 use crate::clock::Timestamp;
 
 /// The codes to show to the user of a device.
@@ -19,31 +22,24 @@ pub struct DeviceCode {
     /// When the codes expire.
     pub expires_at: Timestamp,
     started_at: Timestamp,
-    client: OAuth2,
+    client: Arc<OAuth2Inner>,
     codes: StandardDeviceAuthorizationResponse,
 }
 
-impl OAuth2 {
-    /// Starts a login on a device.
-    ///
-    /// # Errors
-    ///
-    /// [`OAuthError::Unsupported`] if the provider has no such endpoint, and any error of the
-    /// request.
-    pub async fn device(&self) -> Result<DeviceCode, OAuthError> {
-        let started_at = self.inner.clock.now();
-        let codes = self.inner.wire.device().await?;
-        let complete = codes.verification_uri_complete();
-        Ok(DeviceCode {
-            user_code: codes.user_code().secret().clone(),
-            verification_uri: codes.verification_uri().as_str().to_owned(),
-            verification_uri_complete: complete.map(|uri| uri.secret().clone()),
-            expires_at: self.inner.clock.now().after(codes.expires_in()),
-            started_at,
-            client: self.clone(),
-            codes,
-        })
-    }
+/// See [`OAuth2::device`](super::OAuth2::device).
+pub(super) async fn start(client: &Arc<OAuth2Inner>) -> Result<DeviceCode, OAuthError> {
+    let started_at = client.clock.now();
+    let codes = client.wire.device().await?;
+    let complete = codes.verification_uri_complete();
+    Ok(DeviceCode {
+        user_code: codes.user_code().secret().clone(),
+        verification_uri: codes.verification_uri().as_str().to_owned(),
+        verification_uri_complete: complete.map(|uri| uri.secret().clone()),
+        expires_at: client.clock.now().after(codes.expires_in()),
+        started_at,
+        client: Arc::clone(client),
+        codes,
+    })
 }
 
 impl DeviceCode {
@@ -56,18 +52,18 @@ impl DeviceCode {
     /// the request.
     pub async fn poll(&self) -> Result<ProviderLogin, OAuthError> {
         let result = self.finish().await;
-        self.client.inner.report_login(result)
+        self.client.report_login(result)
     }
 
     async fn finish(&self) -> Result<ProviderLogin, OAuthError> {
-        let inner = &self.client.inner;
+        let inner = &*self.client;
         let polling = inner.wire.device_tokens(&self.codes);
         let tokens = tokio::time::timeout(self.codes.expires_in(), polling).await;
         let expired = || OAuthError::Refused {
             code: "expired_token".to_owned(),
         };
         let tokens = tokens.unwrap_or_else(|_| Err(expired()))?;
-        let profile = inner.identify(&tokens, &ExpectedLogin::default()).await?;
+        let profile = identify(inner, &tokens, &ExpectedLogin::default()).await?;
         Ok(ProviderLogin {
             profile,
             tokens,

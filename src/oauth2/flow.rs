@@ -1,19 +1,19 @@
 //! A login in progress, as the browser stores it: sealed, in its own cookie.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use base64_simd::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue, header};
 use zeroize::Zeroizing;
 
-use super::client::OAuth2Inner;
+use super::provider::Provider;
 use crate::{
     clock::{SKEW, Timestamp},
     error::StoreError,
     request::cookie::{CookieSpec, SameSite},
     secret,
     secret::{Secret, seal},
-    store::{Namespace, StoreKey, When, Write},
+    store::{Namespace, Store, StoreKey, When, Write},
 };
 
 /// The state that a login needs when the browser returns.
@@ -77,10 +77,21 @@ impl Flow {
     }
 }
 
-impl OAuth2Inner {
+/// The logins in progress with one provider.
+pub(super) struct Flows {
+    pub(super) provider: Provider,
+    /// The store that records which logins were used.
+    pub(super) store: Arc<dyn Store>,
+    /// The keys that seal logins in progress, the active one first.
+    pub(super) seal_keys: Vec<Secret<[u8; 32]>>,
+    /// The prefix of their cookies.
+    pub(super) cookie_prefix: &'static str,
+}
+
+impl Flows {
     /// The store key of the login at this provider. The seal is bound to it, and it records that
     /// the login was used.
-    fn flow_key(&self, state: &str) -> StoreKey {
+    fn key(&self, state: &str) -> StoreKey {
         let (name, issuer) = (self.provider.name(), self.provider.issuer());
         let parts = [name, issuer, state];
         StoreKey::new(USED, &parts.map(str::as_bytes))
@@ -88,7 +99,7 @@ impl OAuth2Inner {
 
     /// Returns the cookie of the login with this `state`. Each login has its own, so that one tab
     /// does not replace another's.
-    pub(super) fn flow_cookie(&self, state: &str) -> CookieSpec {
+    pub(super) fn cookie(&self, state: &str) -> CookieSpec {
         let hash = URL_SAFE_NO_PAD.encode_to_string(secret::hash([state.as_bytes()]));
         self.cookie_named(&format!("{}{}", self.cookie_prefix, &hash[..ID_BYTES]))
     }
@@ -105,10 +116,10 @@ impl OAuth2Inner {
             .expect("the cookie of a login is `Secure`")
     }
 
-    pub(super) fn seal_flow(&self, flow: &Flow, state: &str) -> Result<HeaderValue, StoreError> {
+    pub(super) fn seal(&self, flow: &Flow, state: &str) -> Result<HeaderValue, StoreError> {
         let corrupt = |reason: &'static str| StoreError::Corrupt(reason.into());
         let mut sealed = flow.started_at.as_millis().to_be_bytes().to_vec();
-        let key = self.flow_key(state);
+        let key = self.key(state);
         let active = self.seal_keys.first();
         let is_sealed = active
             .is_some_and(|active| seal::seal(active, key.digest(), &mut sealed, flow.to_bytes()));
@@ -116,42 +127,40 @@ impl OAuth2Inner {
             return Err(corrupt("sealing a login failed"));
         }
         let value = URL_SAFE_NO_PAD.encode_to_string(sealed);
-        let line = self.flow_cookie(state).set(&value, LOGIN_TTL);
+        let line = self.cookie(state).set(&value, LOGIN_TTL);
         line.map_err(|_| corrupt("a login does not fit into a cookie"))
     }
 
     /// Returns the login with this `state` from the browser's cookie, or `None` if the cookie is
     /// invalid or expired.
-    pub(super) fn open_flow(&self, state: &str, cookie: &str) -> Option<Flow> {
+    pub(super) fn open(&self, state: &str, cookie: &str, now: Timestamp) -> Option<Flow> {
         if !is_random(state) || cookie.len() > MAX_VALUE_BYTES {
             return None;
         }
         let value = URL_SAFE_NO_PAD.decode_to_vec(cookie).ok()?;
         let (public, sealed) = value.split_first_chunk::<8>()?;
         let started_at = Timestamp::from_millis(u64::from_be_bytes(*public));
-        let key = self.flow_key(state);
+        let key = self.key(state);
         let mut opened = self
             .seal_keys
             .iter()
             .filter_map(|seal| seal::open(seal, key.digest(), public, sealed))
             .map(Zeroizing::new);
         let flow = Flow::from_bytes(started_at, &opened.next()?)?;
-        flow.is_live(self.clock.now()).then_some(flow)
+        flow.is_live(now).then_some(flow)
     }
 
     /// Records that the login was used, for as long as any node could accept it. Returns `false` if
     /// it was used before.
     pub(super) async fn mark_used(&self, flow: &Flow, state: &str) -> Result<bool, StoreError> {
         let marker = Write::new("", flow.started_at.after(LOGIN_TTL + SKEW));
-        self.store
-            .put(&self.flow_key(state), marker, When::Absent)
-            .await
+        self.store.put(&self.key(state), marker, When::Absent).await
     }
 
     /// Returns headers that remove the logins for which there is no room beside a new one. The
     /// cookies of a request must not become so long that servers reject it.
     pub(super) fn evicted_cookies(&self, headers: &HeaderMap) -> Vec<HeaderValue> {
-        let mut cookies: Vec<_> = self.flow_cookies(headers).collect();
+        let mut cookies: Vec<_> = self.presented(headers).collect();
         // The time is not verified: a browser that forges it harms only itself.
         cookies.sort_by_key(|(_, value)| std::cmp::Reverse(claimed_start(value)));
         let (mut count, mut bytes) = (1, 0);
@@ -166,7 +175,7 @@ impl OAuth2Inner {
             .collect()
     }
 
-    fn flow_cookies<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = (&'a str, &'a str)> {
+    fn presented<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = (&'a str, &'a str)> {
         let lines = headers.get_all(header::COOKIE).iter();
         let pairs = lines
             .filter_map(|line| line.to_str().ok())

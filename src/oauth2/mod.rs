@@ -84,16 +84,17 @@
 
 mod authorize;
 mod builder;
+mod callback;
 mod client;
 mod details;
 mod device;
-mod discovery;
 mod error;
 mod finish;
 mod flight;
 mod flow;
 mod http;
 mod id_token;
+mod inner;
 mod presets;
 mod profile;
 mod provider;
@@ -108,13 +109,12 @@ pub(crate) use self::return_to::is_own_path;
 pub use self::{
     authorize::{Authorize, Started},
     builder::ProviderBuilder,
+    callback::{Callback, ProviderLogin},
     client::{OAuth2, OAuth2Builder},
     details::{AppleUser, GitHubUser, GitLabUser, GoogleUser, MicrosoftUser, YandexUser},
     device::DeviceCode,
-    discovery::Discover,
     error::OAuthError,
-    finish::{Callback, ProviderLogin},
     profile::Profile,
-    provider::Provider,
+    provider::{Discover, Provider},
     tokens::ProviderTokens,
 };

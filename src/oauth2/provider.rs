@@ -1,11 +1,29 @@
 //! Identity providers and their endpoints.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use url::Url;
 
-use super::{builder::ProviderBuilder, profile::ProfileFields, secret::ClientAuth};
-use crate::remote::fetch::{Fetch, UrlScheme};
+use super::{
+    builder::ProviderBuilder,
+    presets::{APPLE, GITHUB, GITLAB, GOOGLE, OPENID, YANDEX},
+    profile::ProfileFields,
+    secret::ClientAuth,
+};
+use crate::{
+    error::ConfigError,
+    key::Key,
+    remote::{
+        discovery::discover,
+        fetch::{Fetch, UrlScheme},
+    },
+};
 
 /// An identity provider with the credentials of this application. A value of this type has valid
 /// URLs.
@@ -24,7 +42,7 @@ use crate::remote::fetch::{Fetch, UrlScheme};
 /// ```
 #[derive(Clone)]
 pub struct Provider {
-    pub(super) inner: Arc<ProviderInner>,
+    inner: Arc<ProviderInner>,
 }
 
 /// The settings of a provider.
@@ -60,6 +78,92 @@ impl Provider {
         ProviderBuilder::new(name, issuer, client_id)
     }
 
+    /// Fetches the metadata of an OpenID provider. Its issuer must be exactly `issuer`.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), tower_jam::ConfigError> {
+    /// use tower_jam::oauth2::Provider;
+    ///
+    /// let builder = Provider::discover("acme", "https://id.acme.dev", "client-id").await?;
+    /// let provider = builder.client_secret("client-secret").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn discover(name: &str, issuer: &str, client_id: &str) -> Discover {
+        Discover {
+            name: name.to_owned(),
+            issuer: issuer.to_owned(),
+            client_id: client_id.to_owned(),
+            timeout: DEFAULT_TIMEOUT,
+            scheme: UrlScheme::Https,
+        }
+    }
+
+    /// GitHub, which issues no ID tokens, so the user is read from its API. Scopes:
+    /// `read:user user:email`. A self-hosted GitHub requires its own
+    /// [issuer](ProviderBuilder::issuer).
+    pub fn github(client_id: &str, client_secret: &str) -> ProviderBuilder {
+        ProviderBuilder::preset(&GITHUB, client_id).client_secret(client_secret)
+    }
+
+    /// GitLab's hosted service, with OpenID Connect. Scopes: `openid profile email`.
+    pub fn gitlab(client_id: &str, client_secret: &str) -> ProviderBuilder {
+        ProviderBuilder::preset(&GITLAB, client_id).client_secret(client_secret)
+    }
+
+    /// Google, with OpenID Connect. Scopes: `openid profile email`.
+    pub fn google(client_id: &str, client_secret: &str) -> ProviderBuilder {
+        ProviderBuilder::preset(&GOOGLE, client_id).client_secret(client_secret)
+    }
+
+    /// Yandex, which issues no ID tokens, so the user is read from its API. Scopes:
+    /// `login:info login:email`.
+    pub fn yandex(client_id: &str, client_secret: &str) -> ProviderBuilder {
+        ProviderBuilder::preset(&YANDEX, client_id).client_secret(client_secret)
+    }
+
+    /// Microsoft's Entra ID, with OpenID Connect, for the users of one `tenant`. The tenant is
+    /// identified by its id, a GUID, because its issuer contains the id whichever name is used;
+    /// `common` has no issuer that could be checked. Scopes: `openid profile email`.
+    pub fn microsoft(tenant: &str, client_id: &str, client_secret: &str) -> ProviderBuilder {
+        let tenant = tenant.to_ascii_lowercase();
+        let at = |path: &str| format!("https://login.microsoftonline.com/{tenant}/{path}");
+        let mut microsoft = ProviderBuilder::new("microsoft", &at("v2.0"), client_id)
+            .client_secret(client_secret)
+            .scopes(OPENID)
+            .authorize_url(&at("oauth2/v2.0/authorize"))
+            .token_url(&at("oauth2/v2.0/token"))
+            .device_url(&at("oauth2/v2.0/devicecode"))
+            .userinfo_url("https://graph.microsoft.com/oidc/userinfo")
+            .jwks_url(&at("discovery/v2.0/keys"));
+        let is_tenant_id = tenant.len() == 36
+            && tenant.bytes().enumerate().all(|(at, byte)| match at {
+                8 | 13 | 18 | 23 => byte == b'-',
+                _ => byte.is_ascii_hexdigit(),
+            });
+        if !is_tenant_id {
+            microsoft.set_invalid("tenant", "is not the id of one tenant");
+        }
+        microsoft
+    }
+
+    /// Apple, with OpenID Connect. The client secret is a token that `key` signs (ES256, with the
+    /// key's id as `kid`). Apple sends its callback as a form that its page posts. Scopes:
+    /// `openid name email`.
+    pub fn apple(client_id: &str, team_id: &str, key: Key) -> ProviderBuilder {
+        ProviderBuilder::preset(&APPLE, client_id).apple_key(team_id, key)
+    }
+
+    pub(super) fn new(settings: ProviderInner) -> Self {
+        Self {
+            inner: Arc::new(settings),
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Arc<ProviderInner> {
+        &self.inner
+    }
+
     /// Returns its name in the routes.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -93,6 +197,97 @@ impl ProviderInner {
     }
 }
 
+/// A discovery that runs when awaited, and returns the provider's settings. See
+/// [`Provider::discover`].
+#[must_use = "discovery does not run unless it is awaited"]
+#[derive(Clone)]
+pub struct Discover {
+    name: String,
+    issuer: String,
+    client_id: String,
+    timeout: Duration,
+    scheme: UrlScheme,
+}
+
+impl Discover {
+    /// Sets how long each response of the provider may take, at most half a minute. Default: five
+    /// seconds.
+    pub const fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Allows plain HTTP to a provider on a loopback address, for tests and development.
+    pub const fn dangerous_http_on_loopback(mut self) -> Self {
+        self.scheme = UrlScheme::HttpOnLoopback;
+        self
+    }
+
+    async fn fetch(self) -> Result<ProviderBuilder, ConfigError> {
+        let fetch = Fetch::new(self.timeout)?;
+        let metadata = discover(&fetch, self.scheme, &self.issuer).await?;
+        let missing = |what| ConfigError::new("issuer", what);
+        let mut builder = Provider::builder(&self.name, &self.issuer, &self.client_id)
+            .scopes(["openid", "profile", "email"])
+            .request_timeout(self.timeout)
+            .authorize_url(
+                metadata
+                    .authorization_endpoint
+                    .ok_or_else(|| missing("publishes no authorization endpoint"))?
+                    .as_str(),
+            )
+            .token_url(
+                metadata
+                    .token_endpoint
+                    .ok_or_else(|| missing("publishes no token endpoint"))?
+                    .as_str(),
+            );
+        if self.scheme == UrlScheme::HttpOnLoopback {
+            builder = builder.dangerous_http_on_loopback();
+        }
+        if let Some(url) = &metadata.jwks_uri {
+            builder = builder.jwks_url(url.as_str());
+        }
+        if let Some(url) = &metadata.userinfo_endpoint {
+            builder = builder.userinfo_url(url.as_str());
+        }
+        if let Some(url) = &metadata.device_authorization_endpoint {
+            builder = builder.device_url(url.as_str());
+        }
+        if let Some(url) = &metadata.revocation_endpoint {
+            builder = builder.revoke_url(url.as_str());
+        }
+        if metadata.authorization_response_iss_parameter_supported {
+            builder = builder.require_issuer();
+        }
+        let supports = |method: &str| {
+            let methods = &metadata.token_endpoint_auth_methods_supported;
+            methods.iter().any(|supported| supported == method)
+        };
+        if supports("client_secret_post") && !supports("client_secret_basic") {
+            builder = builder.secret_in_body();
+        }
+        Ok(builder)
+    }
+}
+
+impl IntoFuture for Discover {
+    type Output = Result<ProviderBuilder, ConfigError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.fetch())
+    }
+}
+
+impl fmt::Debug for Discover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Discover")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Provider")
@@ -101,3 +296,5 @@ impl fmt::Debug for Provider {
             .finish_non_exhaustive()
     }
 }
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);

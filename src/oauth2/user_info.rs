@@ -3,31 +3,32 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{client::OAuth2Inner, error::OAuthError, profile::Profile, tokens::ProviderTokens};
+use super::{
+    error::OAuthError, profile::Profile, provider::ProviderInner, tokens::ProviderTokens,
+    wire::Wire,
+};
 
-impl OAuth2Inner {
-    /// Reads the user info, if the provider offers it, and adds it to the claims of the ID token.
-    pub(super) async fn read_user(
-        &self,
-        tokens: &ProviderTokens,
-        mut claims: Map<String, Value>,
-    ) -> Result<Profile, OAuthError> {
-        let provider = &*self.provider.inner;
-        if let Some(url) = &provider.userinfo {
-            let user_info = self.wire.read(url, &tokens.access_token).await?;
-            let Some(Value::Object(user_info)) = user_info else {
-                return Err(OAuthError::Answer("the user info is not an object"));
-            };
-            add_user_info(&mut claims, user_info)?;
-        }
-        if let Some(url) = &provider.emails {
-            // GitHub responds with 404 if `user:email` was not granted.
-            let emails = self.wire.read(url, &tokens.access_token).await?;
-            add_primary_email(&mut claims, &emails.unwrap_or_default());
-        }
-        Profile::read(&provider.issuer, &provider.fields, claims)
-            .ok_or(OAuthError::Answer("the user info has no valid subject"))
+/// Reads the user info, if the provider offers it, and adds it to the claims of the ID token.
+pub(super) async fn read(
+    provider: &ProviderInner,
+    wire: &Wire,
+    tokens: &ProviderTokens,
+    mut claims: Map<String, Value>,
+) -> Result<Profile, OAuthError> {
+    if let Some(url) = &provider.userinfo {
+        let user_info = wire.read(url, &tokens.access_token).await?;
+        let Some(Value::Object(user_info)) = user_info else {
+            return Err(OAuthError::Answer("the user info is not an object"));
+        };
+        add_user_info(&mut claims, user_info)?;
     }
+    if let Some(url) = &provider.emails {
+        // GitHub responds with 404 if `user:email` was not granted.
+        let emails = wire.read(url, &tokens.access_token).await?;
+        add_primary_email(&mut claims, &emails.unwrap_or_default());
+    }
+    Profile::read(&provider.issuer, &provider.fields, claims)
+        .ok_or(OAuthError::Answer("the user info has no valid subject"))
 }
 
 /// Adds the user info to the claims of the ID token, which are signed and take precedence.

@@ -6,10 +6,10 @@ use super::{
     Passwords, PasswordsInner,
     context::Context,
     cost::{Cost, PasswordScheme},
+    hasher::PasswordHasher,
     new::BreachCheck,
     pepper::Peppers,
     pool::Pool,
-    work::PasswordHasher,
 };
 use crate::{
     error::{BoxError, ConfigError},

@@ -1,6 +1,6 @@
 //! The hashing schemes, their costs, and the bounds of those.
 
-use super::HashError;
+use super::hash_error::HashError;
 use crate::error::ConfigError;
 
 /// A password hashing scheme.

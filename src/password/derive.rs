@@ -8,8 +8,8 @@ use base64_simd::STANDARD;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    HashError,
     cost::Cost,
+    hash_error::HashError,
     stored::{HashForm, HashParams, encode_bcrypt},
 };
 

@@ -5,35 +5,33 @@ mod common;
 mod context;
 mod cost;
 mod derive;
+mod hash_error;
+mod hasher;
 mod new;
 mod pepper;
 mod pool;
 mod stored;
 #[cfg(test)]
 mod tests;
-mod whose;
-mod work;
+mod requester;
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
-pub(crate) use self::whose::Requester;
+pub(crate) use self::requester::Requester;
 pub use self::{
     builder::PasswordsBuilder,
     cost::{Cost, PasswordScheme},
+    hasher::Outcome,
     new::{NewPassword, NewPasswordError},
 };
 use self::{
     common::is_common,
     context::Context,
+    hasher::PasswordHasher,
     new::BreachCheck,
     pool::{Pool, QueueSlot},
-    work::PasswordHasher,
 };
-use crate::{
-    error::{BoxError, StoreError},
-    rejection::Rejection,
-    secret::Secret,
-};
+use crate::{error::StoreError, rejection::Rejection, secret::Secret};
 
 /// Hashes new passwords and verifies them later.
 ///
@@ -64,28 +62,6 @@ struct PasswordsInner {
     allows_common: bool,
     context: Context,
     breached: Option<BreachCheck>,
-}
-
-/// The result of verifying a password.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[must_use = "a wrong password is not an error"]
-#[allow(clippy::exhaustive_enums, reason = "a password is right or wrong")]
-pub enum Outcome {
-    /// The password is the user's.
-    Verified {
-        /// A new hash to store, if the stored one is outdated.
-        new_hash: Option<Secret<String>>,
-    },
-    /// The password is wrong, or there is no such user.
-    Wrong,
-}
-
-impl Outcome {
-    /// Returns whether the password is the user's.
-    #[must_use]
-    pub const fn is_verified(&self) -> bool {
-        matches!(self, Self::Verified { .. })
-    }
 }
 
 impl Passwords {
@@ -247,41 +223,6 @@ impl fmt::Debug for Passwords {
             .field("hasher", &self.0.hasher)
             .field("pool", &self.0.pool)
             .finish_non_exhaustive()
-    }
-}
-
-/// The reason why a hash cannot be computed or verified. It quotes nothing of the hash.
-#[derive(Debug)]
-struct HashError {
-    reason: &'static str,
-    source: Option<BoxError>,
-}
-
-impl HashError {
-    const fn new(reason: &'static str) -> Self {
-        Self {
-            reason,
-            source: None,
-        }
-    }
-
-    fn with_source(error: impl Into<BoxError>) -> Self {
-        Self {
-            reason: "the hash cannot be computed",
-            source: Some(error.into()),
-        }
-    }
-}
-
-impl fmt::Display for HashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason)
-    }
-}
-
-impl Error for HashError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::whose::{QuotaKey, Requester};
+use super::requester::{QuotaKey, Requester};
 use crate::{error::StoreError, rejection::Rejection};
 
 /// Limits the hashes that run, and those that run or wait.

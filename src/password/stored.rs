@@ -6,7 +6,7 @@
 use argon2::{Algorithm, Version};
 use base64_simd::{STANDARD, STANDARD_NO_PAD};
 
-use super::{HashError, cost::Cost};
+use super::{cost::Cost, hash_error::HashError};
 
 /// A parsed hash.
 pub(super) struct StoredHash {

@@ -3,9 +3,9 @@
 use super::{
     cost::{Cost, PasswordScheme},
     derive::derive,
+    hasher::PasswordHasher,
     pepper::Peppers,
     stored::{HashForm, HashParams, StoredHash},
-    work::PasswordHasher,
 };
 use crate::secret::MasterSecret;
 

@@ -297,7 +297,7 @@ impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
 
 impl<U> TokenPairs<U> {
     /// Whether this text is a refresh token that was made here, even if its device was revoked.
-    #[cfg(all(feature = "account", feature = "dpop"))]
+    #[cfg(feature = "account")]
     pub(crate) fn is_ours(&self, token: &str) -> bool {
         self.inner.keys.decode(token).is_some()
     }

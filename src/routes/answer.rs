@@ -7,22 +7,22 @@ use axum::{
 use serde_json::json;
 
 use crate::{
-    account::{attempt::LoginError, challenge::Challenge},
+    account::{Challenge, LoginError},
     error::StoreError,
     password::NewPasswordError,
     rejection::Rejection,
 };
 
-pub(crate) type RouteResult = Result<Response, RouteError>;
+pub(super) type RouteResult = Result<Response, RouteError>;
 
 /// Adds `Cache-Control: no-store` to a response.
-pub(crate) fn no_store(response: impl IntoResponse) -> Response {
+pub(super) fn no_store(response: impl IntoResponse) -> Response {
     let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     ([no_store], response).into_response()
 }
 
 /// An error of the library or of the routes. Either becomes `application/problem+json` (RFC 9457).
-pub(crate) enum RouteError {
+pub(super) enum RouteError {
     Rejected(Rejection),
     Detail(StatusCode, String),
     /// 401 with a stable error code, a detail, and the challenge that the next step needs.
@@ -32,11 +32,11 @@ pub(crate) enum RouteError {
 }
 
 impl RouteError {
-    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self::Detail(status, detail.into())
     }
 
-    pub(crate) fn unprocessable(detail: impl Into<String>) -> Self {
+    pub(super) fn unprocessable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 }

@@ -14,9 +14,10 @@ use serde::{
 use serde_json::Value;
 
 use super::answer::RouteError;
+use crate::{refresh::Fingerprint, rejection::Rejection};
 
 /// The body of a request. Responses to an invalid body quote nothing of it.
-pub(crate) struct JsonOrForm<T>(pub(crate) T);
+pub(super) struct JsonOrForm<T>(pub(super) T);
 
 impl<T, S> FromRequest<S> for JsonOrForm<T>
 where
@@ -79,17 +80,17 @@ fn invalid_body(status: StatusCode) -> RouteError {
 }
 
 /// The members of a JSON object or a form with configurable field names. No field occurs twice.
-pub(crate) struct FormFields(Vec<(String, Value)>);
+pub(super) struct FormFields(Vec<(String, Value)>);
 
 impl FormFields {
-    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
         let mut fields = self.0.iter();
         fields
             .find(|(field, _)| field == name)
             .map(|(_, value)| value)
     }
 
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(Value::as_str)
     }
 }
@@ -121,6 +122,14 @@ impl<'de> Visitor<'de> for FormFieldsVisitor {
             fields.push((name, value));
         }
         Ok(FormFields(fields))
+    }
+}
+
+/// Reads the client's description of itself.
+pub(super) fn fingerprint(value: Option<&Value>) -> Result<Option<Fingerprint>, Rejection> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => Fingerprint::new(value).map(Some),
     }
 }
 

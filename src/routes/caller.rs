@@ -2,33 +2,26 @@
 
 use std::{convert::Infallible, net::SocketAddr};
 
-#[cfg(feature = "dpop")]
-use axum::http::Method;
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, Method, header, request::Parts},
 };
-use serde::Serialize;
 
-use super::mount::Mount;
-#[cfg(feature = "dpop")]
-use crate::token::dpop::UnusedProof;
 use crate::{
-    account::attempt::{Origin, truncate},
+    account::{Origin, truncate},
     rejection::Rejection,
     request::cookie::{CookieName, CookieSpec},
     secret::Secret,
     throttle::Throttle,
+    token::{Dpop, dpop::UnusedProof},
 };
 
 /// The unverified head of a request.
-pub(crate) struct Caller {
+pub(super) struct Caller {
     peer: Option<SocketAddr>,
     headers: HeaderMap,
-    pub(crate) user_agent: Option<String>,
-    #[cfg(feature = "dpop")]
+    pub(super) user_agent: Option<String>,
     method: Method,
-    #[cfg(feature = "dpop")]
     path: String,
 }
 
@@ -43,21 +36,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             peer: peer.map(|ConnectInfo(address)| *address),
             user_agent: user_agent.map(|text| truncate(text).to_owned()),
             headers: parts.headers.clone(),
-            #[cfg(feature = "dpop")]
             method: parts.method.clone(),
-            #[cfg(feature = "dpop")]
             path: parts.uri.path().to_owned(),
         })
     }
 }
 
 impl Caller {
-    pub(crate) fn origin<U>(&self, mount: &Mount<U>) -> Result<Origin, Rejection>
-    where
-        U: Serialize + Send + Sync + 'static,
-    {
-        let cookies = [&mount.device_cookie, &mount.remember_cookie];
-        let origin = self.origin_if_known(mount.accounts.throttle(), cookies)?;
+    pub(super) fn origin(
+        &self,
+        throttle: &Throttle,
+        device_cookies: [&CookieSpec; 2],
+    ) -> Result<Origin, Rejection> {
+        let origin = self.origin_if_known(throttle, device_cookies)?;
         origin.ok_or_else(|| {
             Rejection::misconfigured(
                 "the client address is unknown: serve the application with \
@@ -67,7 +58,7 @@ impl Caller {
     }
 
     /// Like `origin`, but the address may be unknown, since nothing is counted.
-    pub(crate) fn origin_if_known(
+    pub(super) fn origin_if_known(
         &self,
         throttle: &Throttle,
         [device, remembered]: [&CookieSpec; 2],
@@ -85,9 +76,8 @@ impl Caller {
 
     /// Returns the verified DPoP proof of the request, if there is one and DPoP is enabled. It is
     /// not yet recorded as used.
-    #[cfg(feature = "dpop")]
-    pub(crate) fn proof<U>(&self, mount: &Mount<U>) -> Result<Option<UnusedProof>, Rejection> {
-        let Some(dpop) = &mount.dpop else {
+    pub(super) fn proof(&self, dpop: Option<&Dpop>) -> Result<Option<UnusedProof>, Rejection> {
+        let Some(dpop) = dpop else {
             return Ok(None);
         };
         let mut proofs = self.headers.get_all("dpop").iter();
@@ -104,12 +94,12 @@ impl Caller {
     }
 
     #[cfg(feature = "oauth2")]
-    pub(crate) const fn headers(&self) -> &HeaderMap {
+    pub(super) const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
     /// Returns the cookie of this name. Two different values are refused.
-    pub(crate) fn cookie(&self, name: &CookieName) -> Result<Option<Secret<String>>, Rejection> {
+    pub(super) fn cookie(&self, name: &CookieName) -> Result<Option<Secret<String>>, Rejection> {
         let found = name.find(&self.headers)?;
         let text = found.and_then(|(header, range)| {
             let text = std::str::from_utf8(&header.as_bytes()[range]).ok()?;

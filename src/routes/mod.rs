@@ -2,17 +2,23 @@
 
 mod answer;
 mod body;
+mod builder;
 mod caller;
-pub(crate) mod cookies;
+mod cookies;
+mod finish;
 mod login;
-mod mount;
+mod pairs;
+mod password;
 #[cfg(feature = "oauth2")]
-mod provider_login;
-#[cfg(feature = "oauth2")]
-mod provider_mount;
-mod second;
+mod providers;
+mod router;
+mod second_factor;
+mod second_step;
+mod service_credential;
 mod services;
+mod sessions;
+mod state;
 
+pub use self::builder::{AccountRoutes, accounts};
 #[cfg(feature = "oauth2")]
-pub use self::provider_mount::{ProviderRoutes, providers};
-pub use self::{login::accounts, mount::AccountRoutes};
+pub use self::providers::{ProviderRoutes, providers};

@@ -67,7 +67,7 @@ fn canonical(address: IpAddr) -> IpAddr {
 /// The networks that an address counts in, smallest first. For IPv6 these are the /64 of a link,
 /// the /56 of a household, and the /48 of a site: the owner of a larger network has all of the
 /// smaller ones.
-pub(crate) fn networks(address: IpAddr) -> Vec<Vec<u8>> {
+pub(super) fn networks(address: IpAddr) -> Vec<Vec<u8>> {
     match canonical(address) {
         IpAddr::V4(address) => vec![address.octets().to_vec()],
         IpAddr::V6(address) => {

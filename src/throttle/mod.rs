@@ -3,15 +3,18 @@
 mod address;
 mod budget;
 mod builder;
-pub(crate) mod device;
+mod device;
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
-pub(crate) use self::address::site;
+use self::address::networks;
 pub use self::{address::TrustedProxies, budget::Budget, builder::ThrottleBuilder};
-use self::{address::networks, device::DeviceTokens};
+pub(crate) use self::{
+    address::site,
+    device::{DeviceId, DeviceTokens},
+};
 use crate::{
     clock::{Clock, Timestamp},
     env::Env,
@@ -180,9 +183,7 @@ impl Throttle {
                 }
             };
             if sum > i64::from(counters[at].budget.attempts()) {
-                for counter in &counters[..=at] {
-                    self.refund(counter).await?;
-                }
+                self.refund_all(&counters[..=at]).await;
                 let wait = self.remaining_wait(&mut counters[at]).await?;
                 return Err(self.refuse(wait.unwrap_or_default(), source));
             }

@@ -89,6 +89,7 @@ async fn remembered_devices_are_listed_and_revoked_one_by_one() {
     assert!(
         !world
             .accounts
+            .second_factor()
             .revoke_remembered_device("another", id)
             .await
             .unwrap()
@@ -115,7 +116,8 @@ async fn a_login_that_is_overtaken_remembers_no_device() {
         .prove_second(&challenge, &code, &origin())
         .await;
     let (proved, device) = proved.unwrap();
-    let token = world.accounts.remember_device(&proved, &device).await;
+    let factor = world.accounts.second_factor();
+    let token = factor.remember_device(&proved, &device).await;
     let (token, _) = token.unwrap().unwrap();
     world.accounts.revoke_all(&world.alice).await.unwrap();
     let refused = world.accounts.finish_login(proved, device).await;

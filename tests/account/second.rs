@@ -461,14 +461,14 @@ async fn a_factor_under_a_retired_secret_refuses_until_an_operator_resets_it() {
         assert_eq!(answer.status, 403, "{}", answer.text);
     }
     assert_eq!(world.count(EventKind::OtpUnreadable), 3);
-    let reset = world.accounts.dangerous_reset_second_factor(&world.alice);
+    let reset = world.accounts.second_factor().dangerous_reset(&world.alice);
     assert!(reset.await.unwrap());
     let pair = world.login().await;
     let phone = enroll(&world, &pair, &[]).await;
     let challenge = first_step(&world, "/login").await;
     let answer = second_step(&world, &challenge, &phone.code(&world), json!({})).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    let stranger = world.accounts.dangerous_reset_second_factor("nobody");
+    let stranger = world.accounts.second_factor().dangerous_reset("nobody");
     assert!(stranger.await.is_err());
 }
 
@@ -525,7 +525,8 @@ async fn a_code_that_is_too_old_removes_nothing() {
     let token = pair.bearer.strip_prefix("Bearer ").unwrap();
     let verified = accounts.pairs().verify(token).await.unwrap();
     world.clock.advance(Duration::from_secs(120));
-    let refused = accounts.disable_otp(verified.identity().unwrap()).await;
+    let factor = accounts.second_factor();
+    let refused = factor.disable(verified.identity().unwrap()).await;
     assert_eq!(refused.unwrap_err().status(), 401);
     first_step(&world, "/login").await;
 }

@@ -15,6 +15,7 @@ use super::{
     second::{enroll, first_step},
     world::*,
 };
+use crate::support::ProbeStore;
 
 /// A store that records all keys, so that the test can change their entries.
 #[derive(Debug)]
@@ -270,6 +271,33 @@ async fn users_move_to_the_active_secret_as_they_log_in() {
     let found = users(&new).find("alice").await.unwrap().unwrap();
     assert_eq!(found.grant.subject(), alice);
     assert!(users(&old).find("alice").await.is_err());
+}
+
+/// Regression: if the write of the name failed, it was never repeated, since the record was current
+/// by then.
+#[tokio::test]
+async fn a_name_that_was_not_resealed_is_resealed_at_the_next_login() {
+    use tower_jam::{
+        Claims, MasterSecret,
+        account::{StoreUsers, Users},
+    };
+
+    for call in 3..=6 {
+        let store = Arc::new(ProbeStore::new(MemoryStore::new()));
+        let (old, new) = (MasterSecret::generate(), MasterSecret::generate());
+        let users = |secret: &MasterSecret| {
+            StoreUsers::<Claims>::new(&Env::new(ISSUER, store.clone(), secret))
+        };
+        let before = users(&old);
+        let added = before.add("alice", "hash", ["editor"], Claims::new());
+        added.await.unwrap().unwrap();
+        let both = users(&new.clone().accept(&old));
+        store.fail_at(call, false);
+        assert!(both.find("alice").await.unwrap().is_some(), "{call}");
+        assert!(both.find("alice").await.unwrap().is_some(), "{call}");
+        let found = users(&new).find("alice").await;
+        assert!(found.is_ok_and(|found| found.is_some()), "{call}");
+    }
 }
 
 /// Mallory has a session and can write to the store. The holder of a session knows its secret, so a

@@ -12,7 +12,7 @@ use std::{
 use crate::support::{ProbeStore, abandon_after, shared};
 use tokio::sync::{Barrier, Semaphore, SemaphorePermit};
 use tower_jam::{
-    Clock, Env, MasterSecret, Rejection, RejectionKind, Throttle, Timestamp,
+    Clock, Env, MasterSecret, Rejection, RejectionKind, StoreError, Throttle, Timestamp,
     event::{Event, EventKind, Events},
     store::{Entry, MemoryStore, Store, StoreFuture, StoreKey, When, Write},
     testing::ManualClock,
@@ -247,6 +247,80 @@ async fn a_window_that_ends_midway_frees_no_budget() {
         left += 1;
     }
     assert!(left <= 10, "{left}");
+}
+
+/// Others use up the budget of an account between its check and the addition, and the first refund
+/// fails: the other counters must not stay charged for a rejected attempt.
+#[tokio::test]
+async fn a_refund_that_fails_leaves_the_other_counters_free() {
+    let world = World::new();
+    let store = Arc::new(Overshooting {
+        inner: MemoryStore::new().with_clock(world.clock.clone()),
+        additions: Mutex::new(Vec::new()),
+    });
+    let env = Env::new("self", store.clone(), &world.secret).with_clock(world.clock.clone());
+    let throttle = Throttle::builder(&env).build();
+    wait(throttle.attempt("alice", ip("192.0.2.1"), None).await);
+    let additions = store.additions.lock().unwrap().clone();
+    let sums: Vec<i64> = additions[..3]
+        .iter()
+        .map(|(key, _)| {
+            let of_key = additions.iter().filter(|(other, _)| other == key);
+            of_key.map(|(_, delta)| delta).sum()
+        })
+        .collect();
+    // The first one could not be refunded.
+    assert_eq!(sums, [1, 0, 0]);
+}
+
+/// A [`MemoryStore`] that adds much to the third counter before it is charged, and fails at the first refund.
+#[derive(Debug)]
+struct Overshooting {
+    inner: MemoryStore,
+    additions: Mutex<Vec<([u8; 32], i64)>>,
+}
+
+impl Store for Overshooting {
+    fn get<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
+        self.inner.get(key)
+    }
+
+    fn put<'a>(&'a self, key: &'a StoreKey, write: Write, when: When) -> StoreFuture<'a, bool> {
+        self.inner.put(key, write, when)
+    }
+
+    fn take<'a>(&'a self, key: &'a StoreKey) -> StoreFuture<'a, Option<Entry>> {
+        self.inner.take(key)
+    }
+
+    fn list<'a>(&'a self, group: &'a StoreKey) -> StoreFuture<'a, Vec<(StoreKey, Entry)>> {
+        self.inner.list(group)
+    }
+
+    fn add<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        delta: i64,
+        expires_at: Timestamp,
+    ) -> StoreFuture<'a, i64> {
+        Box::pin(async move {
+            let is_refund = delta < 0;
+            let is_first_refund = {
+                let mut additions = self.additions.lock().unwrap();
+                let was_refunded = additions.iter().any(|(_, delta)| *delta <= 0);
+                let fails = is_refund && !was_refunded;
+                additions.push((*key.digest(), if fails { 0 } else { delta }));
+                fails
+            };
+            if is_first_refund {
+                return Err(StoreError::Unavailable("connection refused".into()));
+            }
+            if self.additions.lock().unwrap().len() == 3 {
+                self.inner.add(key, 1000, expires_at).await?;
+            }
+            self.inner.add(key, delta, expires_at).await
+        })
+    }
 }
 
 /// A [`MemoryStore`] whose additions wait at a gate.

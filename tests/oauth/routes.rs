@@ -459,6 +459,24 @@ async fn a_failure_can_have_a_page() {
     );
 }
 
+/// Regression: the page said that the service was unavailable, although the login had been revoked.
+#[tokio::test]
+async fn a_login_that_was_revoked_on_the_way_is_not_called_an_outage() {
+    let site = site(SiteOptions {
+        routes: |it| it.failure_page("/sign-in"),
+        ..DEFAULTS
+    })
+    .await;
+    let back = before_callback(&site, "/oauth/acme/login").await;
+    site.accounts.revoke_all(&site.ada).await.unwrap();
+    let refused = site.browser.get(back.as_str()).await;
+    assert_eq!(
+        location(&refused).as_deref(),
+        Some("/sign-in?error=revoked")
+    );
+    assert!(site.session().is_none());
+}
+
 #[tokio::test]
 async fn an_unavailable_provider_or_store_is_a_503() {
     let site = site(DEFAULTS).await;

@@ -42,7 +42,7 @@
 mod postgres;
 mod stored;
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 #[cfg(feature = "store-postgres")]
 pub use self::postgres::{PostgresUsers, PostgresUsersBuilder};
@@ -139,10 +139,15 @@ impl<U> fmt::Debug for User<U> {
     }
 }
 
-/// Reads users for refreshes.
-pub(super) struct UserReader<T>(pub(super) T);
+/// Returns a reader of users for [`TokenPairs::builder`](crate::TokenPairs::builder).
+pub fn user_reader<U: Send + 'static>(users: Arc<dyn Users<U>>) -> impl ReadUser<U> {
+    UserReader(users)
+}
 
-impl<U: Send + 'static> ReadUser<U> for UserReader<std::sync::Arc<dyn Users<U>>> {
+/// Reads users for refreshes.
+struct UserReader<T>(T);
+
+impl<U: Send + 'static> ReadUser<U> for UserReader<Arc<dyn Users<U>>> {
     fn read_user<'a>(&'a self, subject: &'a str) -> StoreFuture<'a, Option<Grant<U>>> {
         Box::pin(async move { Ok(self.0.read(subject).await?.map(|user| user.grant)) })
     }

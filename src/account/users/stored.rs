@@ -150,14 +150,18 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
             .transpose()
     }
 
-    /// Returns the id that a name points to.
-    fn open_name(&self, name: &StoreKey, entry: &Entry) -> Result<Option<String>, StoreError> {
+    /// Returns the id that a name points to, and whether the active secret sealed it.
+    fn open_name(
+        &self,
+        name: &StoreKey,
+        entry: &Entry,
+    ) -> Result<Option<(String, bool)>, StoreError> {
         if entry.value.is_empty() {
             return Ok(None);
         }
         let opened = self.records.open(name, &[], &entry.value)?;
         let id = std::str::from_utf8(&opened.plain).map_err(corrupt)?;
-        Ok(Some(id.to_owned()))
+        Ok(Some((id.to_owned(), opened.is_current)))
     }
 
     fn seal_user(&self, key: &StoreKey, record: &UserRecord<U>) -> Result<Write, StoreError> {
@@ -190,7 +194,9 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> StoreUsers<U> {
             swap(&*self.store, &*self.clock, name, |entry| {
                 let name_entry = entry.map(|entry| self.open_name(name, entry)).transpose()?;
                 Ok::<_, StoreError>(match name_entry.flatten() {
-                    Some(current) if current == id => Step::Swap(self.seal_name(name, id)?, ()),
+                    Some((current, _)) if current == id => {
+                        Step::Swap(self.seal_name(name, id)?, ())
+                    }
                     _ => Step::Keep(()),
                 })
             })
@@ -215,16 +221,18 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
         Box::pin(async move {
             let key = self.name_key(name);
             let entry = self.store.get(&key).await?;
-            let id = entry
+            let points_to = entry
                 .map(|entry| self.open_name(&key, &entry))
                 .transpose()?;
-            let id = id.flatten();
+            let points_to = points_to.flatten();
             // An unknown name costs the same reads as a known one.
-            let found = self.read_record(id.as_deref().unwrap_or(name)).await?;
-            let (Some(id), Some((record, is_current))) = (id, found) else {
+            let id = points_to.as_ref().map_or(name, |(id, _)| id);
+            let found = self.read_record(id).await?;
+            let (Some((id, is_name_current)), Some((record, is_current))) = (points_to, found)
+            else {
                 return Ok(None);
             };
-            if !is_current {
+            if !is_name_current || !is_current {
                 self.reseal(&key, &id).await;
             }
             Ok(user_from_record(&id, record))
@@ -277,7 +285,9 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Users<U> for Store
             let name = self.name_key(&record.name);
             // When called again after a failure, the name may belong to another user by now.
             if let Some(entry) = self.store.get(&name).await?
-                && self.open_name(&name, &entry)?.as_deref() == Some(id)
+                && self
+                    .open_name(&name, &entry)?
+                    .is_some_and(|(it, _)| it == id)
             {
                 let released = Write::new(Vec::new(), self.clock.now().after(RELEASED_NAME_TTL));
                 let unchanged = When::Unchanged(entry.version);

@@ -9,21 +9,17 @@ use axum::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{
-    cookies,
-    provider_login::{begin, finish},
-};
+use super::{super::cookies, begin::begin, callback::callback, state::ProviderState};
 use crate::{
-    account::{external::LinkUser, login::Accounts},
+    account::{Accounts, LinkUser},
     error::ConfigError,
     layer::AuthLayer,
     oauth2::{OAuth2, is_own_path},
-    request::cookie::CookieSpec,
 };
 
 /// Returns the routes of logins with `providers`: `/oauth/{provider}/login` and
 /// `/oauth/{provider}/callback`. `link` maps a provider's user to one of this application. See the
-/// [module](super) for the rules; [`ProviderRoutes`] has the settings.
+/// [module](crate::account) for the rules; [`ProviderRoutes`] has the settings.
 ///
 /// # Errors
 ///
@@ -42,18 +38,7 @@ where
 
 /// Builds the routes of logins with providers.
 #[must_use]
-pub struct ProviderRoutes<U>(ProviderMount<U>);
-
-/// The state that the handlers share.
-pub(crate) struct ProviderMount<U> {
-    pub(crate) accounts: Accounts<U>,
-    pub(crate) providers: Arc<[OAuth2]>,
-    pub(crate) link: Arc<dyn LinkUser>,
-    pub(crate) failure_page: Option<String>,
-    pub(crate) second_step_page: Option<String>,
-    pub(crate) refresh_cookie: Option<CookieSpec>,
-    pub(crate) login_is_proof: bool,
-}
+pub struct ProviderRoutes<U>(ProviderState<U>);
 
 impl<U> ProviderRoutes<U>
 where
@@ -65,7 +50,7 @@ where
         providers: impl IntoIterator<Item = OAuth2>,
         link: impl LinkUser,
     ) -> Self {
-        Self(ProviderMount {
+        Self(ProviderState {
             accounts,
             providers: providers.into_iter().collect(),
             link: Arc::new(link),
@@ -77,24 +62,26 @@ where
     }
 
     /// Redirects a browser whose login failed to this path, with the reason in `?error=`: a code of
-    /// [`OAuthError::code`](crate::oauth2::OAuthError::code), or `unknown_user`. Default: the
-    /// response is a problem (RFC 9457).
+    /// [`OAuthError::code`](crate::oauth2::OAuthError::code); `unknown_user`; `revoked` if the user
+    /// was logged out everywhere during the login; or `factor_lost` if the user's one-time codes
+    /// cannot be verified. Default: the response is a problem (RFC 9457).
     pub fn failure_page(mut self, path: &str) -> Self {
         self.0.failure_page = Some(path.to_owned());
         self
     }
 
     /// Redirects a browser to this path if its user has a second factor. The challenge is in a
-    /// cookie that only `/login/otp` of [`routes`](super::routes()) reads, so the page posts only
-    /// the code. Default: the response is the problem with the challenge, as for `/login`.
+    /// cookie that only `/login/otp` of the [routes of accounts](crate::routes::accounts) reads, so
+    /// the page posts only the code. Default: the response is the problem with the challenge, as
+    /// for `/login`.
     pub fn second_step_page(mut self, path: &str) -> Self {
         self.0.second_step_page = Some(path.to_owned());
         self
     }
 
     /// Completes logins with a token pair instead of a session. The refresh token is in the cookie
-    /// of [`AccountRoutes::refresh_cookie`](super::AccountRoutes::refresh_cookie), from which the
-    /// page gets its first access token. No token appears in a URL.
+    /// of [`AccountRoutes::refresh_cookie`](crate::routes::AccountRoutes::refresh_cookie), from
+    /// which the page gets its first access token. No token appears in a URL.
     pub fn refresh_cookie(mut self) -> Self {
         self.0.refresh_cookie = Some(cookies::refresh());
         self
@@ -117,26 +104,26 @@ where
     /// When two providers have the same name, the accounts have no sessions and there is no refresh
     /// cookie, or a page is not a path on this origin.
     pub fn build<S: Clone + Send + Sync + 'static>(self) -> Result<Router<S>, ConfigError> {
-        let mount = self.0;
-        let names = || mount.providers.iter().map(|it| it.provider().name());
+        let state = self.0;
+        let names = || state.providers.iter().map(|it| it.provider().name());
         if names().any(|name| names().filter(|other| *other == name).count() > 1) {
             return Err(ConfigError::new("providers", "two have one name"));
         }
         for (setting, page) in [
-            ("failure_page", &mount.failure_page),
-            ("second_step_page", &mount.second_step_page),
+            ("failure_page", &state.failure_page),
+            ("second_step_page", &state.second_step_page),
         ] {
             if !page.as_deref().is_none_or(is_own_path) {
                 return Err(ConfigError::new(setting, "is not a path on this origin"));
             }
         }
         // A form post from a provider's page is cross-site. Its state alone authenticates it.
-        let callback = get(finish::<U>).post(finish::<U>);
-        let callback = match (mount.accounts.sessions(), &mount.refresh_cookie) {
-            (_, Some(_)) => callback,
+        let routes = get(callback::<U>).post(callback::<U>);
+        let routes = match (state.accounts.sessions(), &state.refresh_cookie) {
+            (_, Some(_)) => routes,
             (Some(sessions), None) => {
                 let layer = AuthLayer::new(sessions.clone()).optional();
-                callback.route_layer(layer.dangerous_allow_cross_site())
+                routes.route_layer(layer.dangerous_allow_cross_site())
             }
             (None, None) => {
                 return Err(ConfigError::new(
@@ -147,23 +134,9 @@ where
         };
         Ok(Router::new()
             .route("/oauth/{provider}/login", get(begin::<U>))
-            .route("/oauth/{provider}/callback", callback)
+            .route("/oauth/{provider}/callback", routes)
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-            .layer(Extension(mount)))
-    }
-}
-
-impl<U> Clone for ProviderMount<U> {
-    fn clone(&self) -> Self {
-        Self {
-            accounts: self.accounts.clone(),
-            providers: Arc::clone(&self.providers),
-            link: Arc::clone(&self.link),
-            failure_page: self.failure_page.clone(),
-            second_step_page: self.second_step_page.clone(),
-            refresh_cookie: self.refresh_cookie.clone(),
-            login_is_proof: self.login_is_proof,
-        }
+            .layer(Extension(state)))
     }
 }
 

@@ -1,13 +1,35 @@
 //! The blocking work: a complete verification, and a new hash.
 
 use super::{
-    HashError, Outcome,
     cost::{Cost, PasswordScheme},
     derive::{BCRYPT_BYTES, derive},
+    hash_error::HashError,
     pepper::Peppers,
     stored::{HashParams, StoredHash},
 };
 use crate::secret::{self, Secret};
+
+/// The result of verifying a password.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use = "a wrong password is not an error"]
+#[allow(clippy::exhaustive_enums, reason = "a password is right or wrong")]
+pub enum Outcome {
+    /// The password is the user's.
+    Verified {
+        /// A new hash to store, if the stored one is outdated.
+        new_hash: Option<Secret<String>>,
+    },
+    /// The password is wrong, or there is no such user.
+    Wrong,
+}
+
+impl Outcome {
+    /// Returns whether the password is the user's.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        matches!(self, Self::Verified { .. })
+    }
+}
 
 /// The current settings of new hashes, and the schemes and peppers that still verify.
 #[derive(Debug)]

@@ -10,11 +10,11 @@ pub(crate) struct Requester {
     account_network: Option<QuotaKey>,
     device: Option<QuotaKey>,
     /// Networks take turns in the queue.
-    pub(crate) network: QuotaKey,
+    pub(super) network: QuotaKey,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) enum QuotaKey {
+pub(super) enum QuotaKey {
     Account([u8; 32]),
     /// An account, from one network.
     AccountNetwork([u8; 32]),
@@ -37,7 +37,7 @@ impl Requester {
         }
     }
 
-    pub(crate) const fn internal() -> Self {
+    pub(super) const fn internal() -> Self {
         Self {
             account: None,
             account_network: None,
@@ -46,7 +46,7 @@ impl Requester {
         }
     }
 
-    pub(crate) fn quota_keys(&self) -> impl Iterator<Item = &QuotaKey> {
+    pub(super) fn quota_keys(&self) -> impl Iterator<Item = &QuotaKey> {
         [
             self.account.as_ref(),
             self.account_network.as_ref(),
