@@ -1,6 +1,8 @@
 //! The effective settings of a configuration, with defaults, and its security warnings
 //! (`jam check`).
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::{
@@ -10,7 +12,7 @@ use super::{
 };
 
 /// One setting of a table that the configuration has.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExplainedSetting {
     /// The table, such as `jwt.accept[0]`. Empty for the instance itself.
@@ -21,6 +23,17 @@ pub struct ExplainedSetting {
     pub value: String,
     /// Whether the configuration or a variable states the value.
     pub is_stated: bool,
+}
+
+/// Omits the value.
+impl fmt::Debug for ExplainedSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExplainedSetting")
+            .field("table", &self.table)
+            .field("name", &self.name)
+            .field("is_stated", &self.is_stated)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A setting that weakens the security of an instance, or that is stated by an old name.

@@ -380,7 +380,7 @@ async fn a_session_extractor_behind_a_token_layer_fails_unless_optional() {
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     let output = log.take();
     assert!(
-        output.contains("ERROR") && output.contains("put a SessionLayer around it"),
+        output.contains("ERROR") && output.contains("add a SessionLayer"),
         "{output}"
     );
     assert_eq!(

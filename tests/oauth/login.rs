@@ -321,7 +321,7 @@ async fn a_provider_publishes_its_own_addresses() {
     for other in [format!("{url}/"), url.replace("127.0.0.1", "localhost")] {
         let sent = Provider::discover("acme", &other, CLIENT).dangerous_http_on_loopback();
         let refused = sent.await.unwrap_err().to_string();
-        assert!(refused.contains("of another issuer"), "{refused}");
+        assert!(refused.contains("names another issuer"), "{refused}");
     }
     let sent = Provider::discover("acme", url, CLIENT).await;
     assert_eq!(
