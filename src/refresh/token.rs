@@ -10,7 +10,7 @@
 
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 
-use super::{account::PresentedRefresh, record::Hash256};
+use super::{device::Hash256, devices::PresentedRefresh, records::NAMESPACE};
 use crate::{
     secret::{MasterSecret, Secret, tag::TagKey},
     store::StoreKey,
@@ -81,7 +81,7 @@ impl TokenKeys {
             return None;
         }
         Some(RefreshToken {
-            record_key: StoreKey::from_parts(super::NAMESPACE, body[5..37].try_into().ok()?),
+            record_key: StoreKey::from_parts(NAMESPACE, body[5..37].try_into().ok()?),
             family: Secret::new(body[37..53].try_into().ok()?),
             generation: u32::from_be_bytes(body[53..57].try_into().ok()?),
         })

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    device::{Hash256, StoredDevice},
     outages::{Outage, outage_between},
-    record::{Hash256, StoredDevice},
 };
 use crate::{
     clock::{SKEW, Timestamp},
@@ -100,6 +100,21 @@ pub enum FingerprintPolicy {
     Event,
     /// The refresh is rejected and an event is emitted. The device stays logged in.
     Refuse,
+}
+
+/// Which tokens of a revoked device are rejected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[allow(clippy::exhaustive_enums, reason = "the list is complete")]
+pub enum RevocationCheck {
+    /// Refresh tokens are rejected. An access token stays valid until it expires.
+    Refresh,
+    /// Access tokens are rejected too, immediately and on every node. Each request reads the record
+    /// of devices, which a [near-cache](crate::store::near) answers from memory.
+    #[default]
+    Both,
+    /// A logout revokes nothing. The client discards its tokens, and a copy of them remains valid.
+    /// Revocations by an administrator and "log out everywhere" still apply to refresh tokens.
+    DangerousNone,
 }
 
 /// The content of a refresh token whose tag was verified.
