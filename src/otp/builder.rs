@@ -3,9 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    decide::OtpPolicy,
-    engine::{Otp, OtpInner},
-    record::OtpRecordKeys,
+    encoding::OtpRecordKeys,
+    inner::OtpInner,
+    otp::Otp,
+    record::OtpPolicy,
     scheme::{OtpScheme, Totp},
     secret::{DEFAULT_BYTES, MAXIMUM_BYTES, MINIMUM_BYTES},
     uri::MAX_SERVICE_BYTES,

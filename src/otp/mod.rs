@@ -92,14 +92,16 @@
 //! # }
 //! ```
 
+mod attempt;
 mod authenticate;
 mod base32;
 mod builder;
 mod code;
-mod decide;
-mod engine;
+mod compare;
+mod encoding;
 mod enroll;
-mod lost;
+mod inner;
+mod otp;
 mod qr;
 mod record;
 mod recovery;
@@ -114,10 +116,11 @@ use std::time::Duration;
 
 pub use self::{
     builder::OtpBuilder,
-    engine::Otp,
+    code::Digest,
     enroll::{Enrollment, NewEnrollment},
+    otp::Otp,
     recovery::RecoveryCodes,
-    scheme::{Digest, Hotp, OtpScheme, Totp},
+    scheme::{Hotp, OtpScheme, Totp},
     seals::{SealedUnder, Seals},
     secret::OtpSecret,
 };

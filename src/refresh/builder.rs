@@ -3,11 +3,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    devices::{DeviceLimitPolicy, DevicePolicy, FingerprintPolicy, RevocationCheck},
+    devices::DevicePolicy,
     fingerprint::FingerprintKeys,
     inner::TokenPairsInner,
     outages::WatchedStore,
     pairs::TokenPairs,
+    policy::{DeviceLimitPolicy, FingerprintPolicy, RevocationCheck},
     records::DeviceRecords,
     token::TokenKeys,
 };

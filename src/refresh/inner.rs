@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    devices::{DevicePolicy, RevocationCheck},
+    devices::DevicePolicy,
     fingerprint::FingerprintKeys,
+    policy::RevocationCheck,
     records::DeviceRecords,
     token::{RefreshToken, TokenKeys},
 };

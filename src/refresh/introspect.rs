@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap};
 
-use super::{devices::RevocationCheck, inner::TokenPairsInner, token::RefreshToken};
+use super::{inner::TokenPairsInner, policy::RevocationCheck, token::RefreshToken};
 use crate::{
     clock::Timestamp,
     error::StoreError,

@@ -97,6 +97,7 @@ mod issue;
 mod outages;
 mod pair;
 mod pairs;
+mod policy;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -106,12 +107,12 @@ mod verify;
 pub use self::{
     access::AccessTokens,
     builder::TokenPairsBuilder,
-    devices::{DeviceLimitPolicy, FingerprintPolicy, RevocationCheck},
     fingerprint::Fingerprint,
     info::{DeviceEpoch, DeviceInfo},
     introspect::TokenInfo,
     issue::IssuePair,
     pair::TokenPair,
     pairs::TokenPairs,
+    policy::{DeviceLimitPolicy, FingerprintPolicy, RevocationCheck},
 };
 pub use crate::grant::ReadUser;

@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     access::AccessTokens,
     builder::TokenPairsBuilder,
-    devices::{DeviceRecord, RevocationCheck},
+    devices::DeviceRecord,
     exchange::exchange,
     fingerprint::Fingerprint,
     info::{DeviceEpoch, DeviceInfo},
@@ -15,6 +15,7 @@ use super::{
     introspect::{TokenInfo, introspect, introspect_access, only_unavailable},
     issue::IssuePair,
     pair::TokenPair,
+    policy::RevocationCheck,
     verify::verify,
 };
 #[cfg(feature = "dpop")]

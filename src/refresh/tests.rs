@@ -8,11 +8,11 @@ use proptest::prelude::*;
 use super::{
     device::{Hash256, StoredDevice},
     devices::{
-        DeviceLimitPolicy, DevicePolicy, DeviceRecord, FingerprintPolicy, LoginDecision, Moment,
-        PresentedRefresh, RefreshDecision,
+        DevicePolicy, DeviceRecord, LoginDecision, Moment, PresentedRefresh, RefreshDecision,
     },
     encoding,
     outages::Outage,
+    policy::{DeviceLimitPolicy, FingerprintPolicy},
     records::NAMESPACE,
     token::{RefreshToken, TokenKeys},
 };

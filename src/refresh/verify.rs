@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{devices::RevocationCheck, inner::TokenPairsInner};
+use super::{inner::TokenPairsInner, policy::RevocationCheck};
 use crate::{authenticate::Verified, rejection::Rejection};
 
 /// Verifies an access token whose holder has proved possession of a key, if any.
