@@ -14,24 +14,39 @@ use aws_lc_rs::{
 use crate::{
     error::ConfigError,
     key::{
-        algorithm::{Algorithm, EcdsaCurve, Family, Rsa},
+        algorithm::{Algorithm, EcdsaCurve, Family, ParameterSet, Rsa},
         der,
         der::Encoding,
-        jwk, low_order,
-        material::{KeyParts, Signer},
+        encoding::encode,
+        low_order,
+        material::KeyParts,
         pem,
+        roca::{ROCA, is_roca},
+        signer::Signer,
     },
 };
 
 /// Builds keys for one algorithm. Errors name the setting that was wrong.
 pub(crate) struct KeyBuilder {
-    pub(crate) setting: &'static str,
-    pub(crate) algorithm: Algorithm,
+    setting: &'static str,
+    algorithm: Algorithm,
     /// The name of the algorithm in error messages.
-    pub(crate) name: &'static str,
+    name: &'static str,
 }
 
 impl KeyBuilder {
+    pub(crate) const fn new(
+        setting: &'static str,
+        algorithm: Algorithm,
+        name: &'static str,
+    ) -> Self {
+        Self {
+            setting,
+            algorithm,
+            name,
+        }
+    }
+
     /// Reads a key in DER. If `expected` is given, the document must have that encoding.
     pub(crate) fn der(
         mut self,
@@ -174,9 +189,9 @@ impl KeyBuilder {
             .as_der(),
         )?;
         let members = vec![
-            ("e", jwk::encode(exponent)),
+            ("e", encode(exponent)),
             ("kty", "RSA".to_owned()),
-            ("n", jwk::encode(modulus)),
+            ("n", encode(modulus)),
         ];
         // Parsing the DER makes the library validate the numbers; using the components directly
         // does not.
@@ -215,8 +230,8 @@ impl KeyBuilder {
         let members = vec![
             ("crv", curve.name.to_owned()),
             ("kty", "EC".to_owned()),
-            ("x", jwk::encode(x)),
-            ("y", jwk::encode(y)),
+            ("x", encode(x)),
+            ("y", encode(y)),
         ];
         Ok(KeyParts::public(members, key))
     }
@@ -241,12 +256,59 @@ impl KeyBuilder {
         let members = vec![
             ("crv", "Ed25519".to_owned()),
             ("kty", "OKP".to_owned()),
-            ("x", jwk::encode(x)),
+            ("x", encode(x)),
         ];
         Ok(KeyParts::public(members, key))
     }
 
-    pub(crate) fn parsed(
+    /// Builds a key pair from a private key with its seed, with or without the expanded key, which
+    /// must match the seed (RFC 9881 section 6).
+    fn ml_dsa_pkcs8(
+        &self,
+        set: &'static ParameterSet,
+        bytes: &[u8],
+    ) -> Result<KeyParts, ConfigError> {
+        let pair = self.parse(PqdsaKeyPair::from_pkcs8(set.sign, bytes))?;
+        // PKCS#8 and JWK exports are written from the seed, which cannot be derived from the
+        // expanded key.
+        if pair.to_pkcs8v1().is_err() {
+            return Err(self.refuse(EXPANDED));
+        }
+        self.ml_dsa_pair(set, pair)
+    }
+
+    pub(crate) fn ml_dsa_pair(
+        &self,
+        set: &'static ParameterSet,
+        pair: PqdsaKeyPair,
+    ) -> Result<KeyParts, ConfigError> {
+        let public = self.ml_dsa_public(set, pair.public_key().as_ref())?;
+        Ok(public.with_signer(Signer::MlDsa(pair)))
+    }
+
+    /// Builds a public key from a `SubjectPublicKeyInfo` or the bytes of FIPS 204 section 7.2.
+    pub(crate) fn ml_dsa_public(
+        &self,
+        set: &'static ParameterSet,
+        key: &[u8],
+    ) -> Result<KeyParts, ConfigError> {
+        let key = self.parsed(set.verify, key)?;
+        let der = self.parse(key.as_der())?;
+        let der = der.as_ref();
+        let start = der
+            .len()
+            .checked_sub(set.public_bytes)
+            .ok_or_else(|| self.unfit())?;
+        // The thumbprint covers these three members (RFC 9964).
+        let members = vec![
+            ("alg", self.algorithm.name().to_owned()),
+            ("kty", "AKP".to_owned()),
+            ("pub", encode(&der[start..])),
+        ];
+        Ok(KeyParts::public(members, key))
+    }
+
+    fn parsed(
         &self,
         with: &'static dyn VerificationAlgorithm,
         key: &[u8],
@@ -255,14 +317,14 @@ impl KeyBuilder {
     }
 
     /// Turns an error of the library into one that says that the key does not fit the algorithm.
-    pub(crate) fn parse<T, E>(&self, outcome: Result<T, E>) -> Result<T, ConfigError>
+    fn parse<T, E>(&self, outcome: Result<T, E>) -> Result<T, ConfigError>
     where
         E: std::error::Error + Send + Sync + 'static,
     {
         outcome.map_err(|error| self.unfit().with_source(error))
     }
 
-    pub(crate) fn unfit(&self) -> ConfigError {
+    fn unfit(&self) -> ConfigError {
         let expected = match self.algorithm.family() {
             Family::Hmac(_) => return self.symmetric(),
             Family::Rsa(_) => "an RSA key of 2048 to 8192 bits",
@@ -284,21 +346,9 @@ impl KeyBuilder {
         ConfigError::new("alg", reason)
     }
 
-    pub(crate) fn refuse(&self, reason: impl Into<Cow<'static, str>>) -> ConfigError {
+    fn refuse(&self, reason: impl Into<Cow<'static, str>>) -> ConfigError {
         ConfigError::new(self.setting, reason)
     }
-}
-
-/// Whether a modulus has the fingerprint of the smart card library whose primes can be computed
-/// from it (CVE-2017-15361): modulo every small prime it is a power of 65537. Fewer than one in two
-/// hundred million random moduli have this property.
-fn is_roca(modulus: &[u8]) -> bool {
-    ROCA_PRIMES.iter().all(|prime| {
-        let digits = modulus.iter().map(|byte| u32::from(*byte));
-        let residue = digits.fold(0, |residue, digit| (residue * 256 + digit) % prime);
-        let powers = std::iter::successors(Some(1), |power| Some(power * 65537 % prime));
-        powers.take(*prime as usize).any(|power| power == residue)
-    })
 }
 
 /// The lower bound is required by RFC 7518 section 3.3; the upper bound is the library's.
@@ -307,10 +357,4 @@ const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 const CERTIFICATE: &str =
     "it is a certificate; extract the public key with `openssl x509 -in file -noout -pubkey`";
 
-const ROCA: &str =
-    "its primes can be computed from the modulus (CVE-2017-15361); generate a new key elsewhere";
-
-const ROCA_PRIMES: [u32; 38] = [
-    3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,
-    101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
-];
+const EXPANDED: &str = "it is an expanded key without its seed, which cannot be exported to other formats; export it with the seed";

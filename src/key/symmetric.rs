@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 use crate::{
     error::ConfigError,
     key::{
-        der, jwk,
-        material::{KeyParts, Signer, VerifyingKey},
+        der, encoding,
+        material::{KeyParts, VerifyingKey},
+        signer::Signer,
     },
     secret::Secret,
 };
@@ -39,9 +40,9 @@ pub(crate) fn parts(
         return Err(ConfigError::new(setting, reason));
     }
     let key = Arc::new(hmac::Key::new(hash, secret));
-    let encoded = Zeroizing::new(jwk::encode(secret));
+    let encoded = Zeroizing::new(encoding::encode(secret));
     Ok(KeyParts {
-        thumbprint: jwk::thumbprint(&[("k", &encoded), ("kty", "oct")]),
+        thumbprint: encoding::thumbprint(&[("k", &encoded), ("kty", "oct")]),
         members: None,
         verifying_key: VerifyingKey::Hmac(Arc::clone(&key)),
         signer: Some(Signer::Hmac(key, Secret::new(secret.to_vec()))),

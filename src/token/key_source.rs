@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::engine::KeyRefresh;
+use super::envelope::KeyRefresh;
 use crate::key::ring::KeyRing;
 #[cfg(feature = "jwks")]
 use crate::remote::jwks::Jwks;

@@ -82,7 +82,11 @@ mod date;
 #[cfg(feature = "dpop")]
 pub mod dpop;
 mod engine;
+mod envelope;
 mod handle;
+mod inner;
+#[cfg(feature = "refresh")]
+mod inspect;
 mod issue;
 pub mod issuers;
 #[cfg(feature = "jwe")]
@@ -93,7 +97,6 @@ pub mod revocation;
 #[cfg(feature = "paseto")]
 pub mod paseto;
 mod payload;
-mod revoke;
 mod settings;
 mod withheld;
 mod write;

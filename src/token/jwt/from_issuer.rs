@@ -40,10 +40,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Jwt, builder::JwtBuilder, jws};
+use super::{Jwt, builder::JwtBuilder};
 use crate::{
     clock::Clock,
     error::ConfigError,
+    key::header,
     remote::{
         discovery::{Metadata, discover},
         fetch::{Fetch, UrlScheme},
@@ -137,7 +138,7 @@ impl<U, T> FromIssuer<U, T> {
         })?;
         let jwks = Jwks::start(jwks_uri, fetch, self.interval).await?;
         JwtBuilder::with_settings(jwks.into(), self.settings)
-            .types([jws::DEFAULT_TYPE, "JWT"])
+            .types([header::DEFAULT_TYPE, "JWT"])
             .dangerous_accept_untyped()
             .build()
     }

@@ -14,7 +14,8 @@ use super::jwt::from_issuer::FromIssuer;
 use super::{
     claims::Claims,
     date::DateFormat,
-    engine::{Engine, Envelope, KeyRefresh, KeySnapshot, OpenedEnvelope},
+    engine::Engine,
+    envelope::{Envelope, KeyRefresh, KeySnapshot, OpenedEnvelope},
     handle::handle,
     issue::Issue,
     jwt::{builder::JwtBuilder, jws::Types},

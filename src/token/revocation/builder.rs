@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    TokenList,
     inner::{ListMode, TokenListInner},
+    list::TokenList,
 };
 use crate::{
     clock::{Clock, SystemClock},
