@@ -1,6 +1,6 @@
 //! Builds key pairs and public keys. Keys are validated and parsed once.
 
-use std::{borrow::Cow, ops::RangeInclusive};
+use std::borrow::Cow;
 
 use aws_lc_rs::{
     encoding::AsDer,
@@ -20,8 +20,7 @@ use crate::{
         encoding::encode,
         low_order,
         material::KeyParts,
-        pem,
-        roca::{ROCA, is_roca},
+        pem, rsa,
         signer::Signer,
     },
 };
@@ -45,6 +44,16 @@ impl KeyBuilder {
             algorithm,
             name,
         }
+    }
+
+    /// Reads the only key in a PEM text.
+    pub(crate) fn pem(
+        algorithm: Algorithm,
+        name: &'static str,
+        pem: &[u8],
+    ) -> Result<KeyParts, ConfigError> {
+        let block = pem::read(pem)?;
+        Self::new("public_key", algorithm, name).der(&block.der, Some(block.encoding))
     }
 
     /// Reads a key in DER. If `expected` is given, the document must have that encoding.
@@ -149,38 +158,11 @@ impl KeyBuilder {
     /// Builds a public key from the modulus and the public exponent, both without leading zeros.
     pub(crate) fn rsa_components(
         &self,
-        rsa: Rsa,
+        algorithm: Rsa,
         modulus: &[u8],
         exponent: &[u8],
     ) -> Result<KeyParts, ConfigError> {
-        let ([first, ..], [_, ..]) = (modulus, exponent) else {
-            return Err(self.refuse("the modulus or the public exponent is empty"));
-        };
-        if *first == 0 || exponent[0] == 0 {
-            return Err(self.refuse("the modulus or the public exponent starts with a zero byte"));
-        }
-        let bits = modulus.len() * 8 - first.leading_zeros() as usize;
-        if !RSA_BITS.contains(&bits) {
-            let reason = format!(
-                "{bits} bits, but RSA keys must have {} to {}",
-                RSA_BITS.start(),
-                RSA_BITS.end()
-            );
-            return Err(self.refuse(reason));
-        }
-        // The upper bound is the library's. Exponents below 65537 (FIPS 186-5 section 5.1) have
-        // allowed forged signatures where a verifier checked the padding carelessly.
-        let value = exponent.iter().fold(0_u64, |value, byte| {
-            value.saturating_mul(256).saturating_add((*byte).into())
-        });
-        if !(65537..1 << 33).contains(&value) || value % 2 == 0 {
-            return Err(
-                self.refuse("the public exponent must be odd, at least 65537, and below 2^33")
-            );
-        }
-        if is_roca(modulus) {
-            return Err(self.refuse(ROCA));
-        }
+        rsa::check(modulus, exponent).map_err(|reason| self.refuse(reason))?;
         let der = self.parse(
             RsaPublicKeyComponents {
                 n: modulus,
@@ -197,7 +179,7 @@ impl KeyBuilder {
         // does not.
         Ok(KeyParts::public(
             members,
-            self.parsed(rsa.verify, der.as_ref())?,
+            self.parsed(algorithm.verify, der.as_ref())?,
         ))
     }
 
@@ -350,9 +332,6 @@ impl KeyBuilder {
         ConfigError::new(self.setting, reason)
     }
 }
-
-/// The lower bound is required by RFC 7518 section 3.3; the upper bound is the library's.
-const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
 const CERTIFICATE: &str =
     "it is a certificate; extract the public key with `openssl x509 -in file -noout -pubkey`";

@@ -15,7 +15,7 @@ pub(crate) mod material;
 pub(crate) mod pem;
 pub(crate) mod private;
 pub(crate) mod ring;
-mod roca;
+mod rsa;
 mod signer;
 pub(crate) mod signing;
 pub(crate) mod symmetric;

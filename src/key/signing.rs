@@ -4,19 +4,17 @@ use std::{fmt, sync::Arc};
 
 #[cfg(feature = "jwe")]
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use crate::{
     error::{ConfigError, IssueError},
     key::{
         algorithm::{Algorithm, Family},
         asymmetric::KeyBuilder,
-        header::{DEFAULT_TYPE, encoded_header},
+        header::{DEFAULT_TYPE, checked_kid, encoded_header},
         jwk::{self, Jwk},
         material::{KeyParts, VerifyingKey},
-        pem,
         private::PrivateMembers,
         signer::Signer,
         symmetric,
@@ -104,21 +102,8 @@ impl Key {
     /// if the key does not fit the algorithm. The setting of the error is `private_key`,
     /// `public_key`, or `alg` for an algorithm that has no key pairs.
     pub fn from_pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        Self::from_pem_for(algorithm.name(), algorithm, pem.as_ref())
-    }
-
-    /// Like [`from_pem`](Self::from_pem), with another name for the algorithm in errors.
-    pub(crate) fn from_pem_for(
-        name: &'static str,
-        algorithm: Algorithm,
-        pem: &[u8],
-    ) -> Result<Self, ConfigError> {
-        let block = pem::read(pem)?;
-        let build = KeyBuilder::new("public_key", algorithm, name);
-        Ok(Self::new(
-            algorithm,
-            build.der(&block.der, Some(block.encoding))?,
-        ))
+        let parts = KeyBuilder::pem(algorithm, algorithm.name(), pem.as_ref())?;
+        Ok(Self::new(algorithm, parts))
     }
 
     /// Reads a private or public key in DER, in any encoding that [`from_pem`](Self::from_pem)
@@ -180,12 +165,7 @@ impl Key {
     /// If the cryptographic library fails, for lack of randomness or memory.
     pub fn generate(algorithm: Algorithm) -> Result<Self, ConfigError> {
         if let Family::Hmac(hash) = algorithm.family() {
-            let mut secret = Zeroizing::new(vec![0; hash.tag_len()]);
-            let failed = |error| {
-                ConfigError::new("secret_key", "no random bytes were available").with_source(error)
-            };
-            rand::fill(&mut secret).map_err(failed)?;
-            return Self::shared(algorithm, hash, &secret);
+            return Self::shared(algorithm, hash, &symmetric::generate(hash)?);
         }
         let build = KeyBuilder::new("private_key", algorithm, algorithm.name());
         Ok(Self::new(algorithm, build.generate()?))
@@ -198,13 +178,7 @@ impl Key {
     /// If the id is empty, longer than 128 characters, or not visible ASCII: it appears in tokens
     /// and logs.
     pub fn with_kid(self, kid: impl Into<String>) -> Result<Self, ConfigError> {
-        let kid = kid.into();
-        if !(1..=MAXIMUM_KID).contains(&kid.len())
-            || !kid.bytes().all(|byte| byte.is_ascii_graphic())
-        {
-            let reason = format!("a key id is 1 to {MAXIMUM_KID} visible ASCII characters");
-            return Err(ConfigError::new("kid", reason));
-        }
+        let kid = checked_kid(kid.into())?;
         Ok(Self {
             header: encoded_header(self.algorithm().name(), &kid, DEFAULT_TYPE).into(),
             kid: kid.into(),
@@ -346,30 +320,18 @@ impl Key {
         ))
     }
 
-    /// Like [`hs256`](Self::hs256), for another algorithm, which has this name in errors.
-    #[cfg(feature = "jwe")]
-    pub(crate) fn shared_for(name: &'static str, secret: &[u8]) -> Result<Self, ConfigError> {
-        let parts = symmetric::parts("secret_key", name, hmac::HMAC_SHA256, secret)?;
-        Ok(Self::new(Algorithm::Hs256, parts))
-    }
-
     pub(crate) fn new(algorithm: Algorithm, parts: KeyParts) -> Self {
-        let KeyParts {
-            thumbprint,
-            members,
-            verifying_key,
-            signer,
-        } = parts;
+        let (kid, typ) = (&parts.thumbprint, DEFAULT_TYPE);
         Self {
-            header: encoded_header(algorithm.name(), &thumbprint, DEFAULT_TYPE).into(),
-            kid: thumbprint.as_str().into(),
+            header: encoded_header(algorithm.name(), kid, typ).into(),
+            kid: kid.as_str().into(),
+            signer: parts.signer.map(Arc::new),
             verifier: Arc::new(Verifier {
                 algorithm,
-                thumbprint,
-                members,
-                verifying_key,
+                thumbprint: parts.thumbprint,
+                members: parts.members,
+                verifying_key: parts.verifying_key,
             }),
-            signer: signer.map(Arc::new),
         }
     }
 }
@@ -383,5 +345,3 @@ impl fmt::Debug for Key {
             .finish_non_exhaustive()
     }
 }
-
-const MAXIMUM_KID: usize = 128;

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use aws_lc_rs::encoding::{AsBigEndian as _, Curve25519SeedBin};
+use aws_lc_rs::{
+    encoding::{AsBigEndian as _, Curve25519SeedBin},
+    hmac::HMAC_SHA256,
+};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -20,6 +23,7 @@ use crate::{
         encoding,
         ring::{RingKey, sealed::SealedKey},
         signing::Key,
+        symmetric,
     },
     secret,
     secret::Secret,
@@ -49,11 +53,10 @@ impl JweKey {
             let reason = format!("{} bytes, but A256KW requires 32 random bytes", bytes.len());
             ConfigError::new("secret_key", reason)
         })?;
-        let (key, material) = (
-            Key::shared_for(JweAlgorithm::A256Kw.name(), bytes)?,
-            JweMaterial::Shared(secret),
-        );
-        Ok(Self::new(JweAlgorithm::A256Kw, key, material))
+        let algorithm = JweAlgorithm::A256Kw;
+        let parts = symmetric::parts("secret_key", algorithm.name(), HMAC_SHA256, bytes)?;
+        let key = Key::new(algorithm.signing_algorithm(), parts);
+        Ok(Self::new(algorithm, key, JweMaterial::Shared(secret)))
     }
 
     /// Reads the only private or public key in a PEM text (RFC 7468). Accepts what

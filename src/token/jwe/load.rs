@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::ConfigError,
-    key::{encoding, jwk, jwk::Jwk, material::KeyParts, pem, signing::Key},
+    key::{asymmetric::KeyBuilder, encoding, jwk, jwk::Jwk, material::KeyParts, pem, signing::Key},
 };
 
 /// The parts of an encryption key.
@@ -25,7 +25,8 @@ pub(super) type LoadedKey = (JweAlgorithm, Key, JweMaterial);
 
 /// Reads a key in PEM.
 pub(super) fn from_pem(algorithm: JweAlgorithm, pem: &[u8]) -> Result<LoadedKey, ConfigError> {
-    let key = Key::from_pem_for(algorithm.name(), algorithm.signing_algorithm(), pem)?;
+    let signing = algorithm.signing_algorithm();
+    let key = Key::new(signing, KeyBuilder::pem(signing, algorithm.name(), pem)?);
     let material = material_of(algorithm, &key)?;
     Ok((algorithm, key, material))
 }
