@@ -39,10 +39,13 @@ impl Claims {
         self.0.get(name)
     }
 
-    /// Returns the claim `name` as a `T`, or `None` if it is absent or not a `T`.
-    #[must_use]
-    pub fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        T::deserialize(self.0.get(name)?).ok()
+    /// Returns the claim `name` as a `T`, or `None` if it is absent.
+    ///
+    /// # Errors
+    ///
+    /// If the claim is not a `T`.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> serde_json::Result<Option<T>> {
+        self.0.get(name).map(T::deserialize).transpose()
     }
 
     /// Returns the subject (`sub`).

@@ -2,11 +2,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
+
 use super::{
     builder::TokenListBuilder,
     id::TokenId,
     inner::{ListMode, PRESENT, TokenListInner},
-    join,
     mark::SubjectMark,
     request::{self, ListLookup},
 };
@@ -104,7 +105,7 @@ impl TokenList {
     /// The first error of the store. Some tokens are then on the list and others are not; trying
     /// again is safe.
     pub async fn add_all(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
-        join::each(tokens, |token| self.add(token)).await?;
+        each(tokens, |token| self.add(token)).await?;
         Ok(())
     }
 
@@ -116,7 +117,7 @@ impl TokenList {
     /// The first error of the store. Some tokens are then off the list and others are not; trying
     /// again is safe.
     pub async fn remove_all(&self, tokens: &[TokenId]) -> Result<usize, StoreError> {
-        let removed = join::each(tokens, |token| self.remove(token)).await?;
+        let removed = each(tokens, |token| self.remove(token)).await?;
         Ok(removed.into_iter().filter(|was_listed| *was_listed).count())
     }
 
@@ -127,7 +128,7 @@ impl TokenList {
     ///
     /// The first error of the store.
     pub async fn check_all(&self, tokens: &[TokenId]) -> Result<Vec<bool>, StoreError> {
-        join::each(tokens, |token| self.check(token)).await
+        each(tokens, |token| self.check(token)).await
     }
 
     /// Revokes every token of `subject` that was issued before this call. A token that is issued
@@ -232,7 +233,7 @@ impl TokenList {
 
     /// Revokes several tokens.
     pub(crate) async fn revoke_ids(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
-        join::each(tokens, |token| self.revoke_id(token)).await?;
+        each(tokens, |token| self.revoke_id(token)).await?;
         Ok(())
     }
 
@@ -248,6 +249,27 @@ impl TokenList {
         self.inner.longest
     }
 }
+
+/// Calls `call` for each token, a group of [`AT_ONCE`] at a time, and returns the results in the
+/// order of the tokens. After an error no further group is started.
+async fn each<'a, T, F>(
+    tokens: &'a [TokenId],
+    call: impl Fn(&'a TokenId) -> F,
+) -> Result<Vec<T>, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut results = Vec::with_capacity(tokens.len());
+    for group in tokens.chunks(AT_ONCE) {
+        for result in join_all(group.iter().map(&call)).await {
+            results.push(result?);
+        }
+    }
+    Ok(results)
+}
+
+/// As many commands as a connection takes without delaying others.
+const AT_ONCE: usize = 64;
 
 /// Shows no token and no subject.
 impl fmt::Debug for TokenList {

@@ -81,7 +81,6 @@
 mod builder;
 mod id;
 mod inner;
-mod join;
 mod list;
 mod mark;
 mod request;

@@ -1,9 +1,10 @@
 //! The operations of a list that an engine uses: checking a token, and issuing one.
 
+use futures_util::future::join;
+
 use super::{
     id::TokenId,
     inner::{ListMode, PRESENT, TokenListInner},
-    join,
     mark::{Birth, SubjectMark},
 };
 use crate::{
@@ -58,15 +59,16 @@ pub(super) fn lookup(
 /// cache: an absence counts only if the list existed after it was read.
 pub(super) async fn verify(list: &TokenListInner, lookup: &ListLookup) -> Result<(), Rejection> {
     let store = &*list.store;
-    let accepts = |entry: Option<&Entry>| Ok(list.accepts(entry.is_some()));
-    let is_after = |entry: Option<&Entry>| Ok(lookup.issued_at > SubjectMark::read(entry)?.before);
-    let (passes, is_after) = join::both(
-        Box::pin(confirmed(store, &lookup.id, accepts, |passes| *passes)),
-        Box::pin(confirmed(store, &lookup.mark, is_after, |is_after| {
-            *is_after
-        })),
+    let accepts = |entry: Option<&Entry>| Ok::<_, StoreError>(list.accepts(entry.is_some()));
+    let is_after = |entry: Option<&Entry>| {
+        Ok::<_, StoreError>(lookup.issued_at > SubjectMark::read(entry)?.before)
+    };
+    let (passes, is_after) = join(
+        confirmed(store, &lookup.id, accepts, |passes| *passes),
+        confirmed(store, &lookup.mark, is_after, |is_after| *is_after),
     )
-    .await?;
+    .await;
+    let (passes, is_after) = (passes?, is_after?);
     if !passes.answer {
         return Err(Rejection::invalid(match list.mode {
             ListMode::Deny => "the token was revoked",
