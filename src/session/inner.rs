@@ -53,7 +53,7 @@ pub(super) enum IdChange {
 
 impl SessionsInner {
     pub(super) fn text(&self, token: &SessionToken) -> Secret<String> {
-        TagKeys::encode(token)
+        self.tags.encode(token)
     }
 
     /// Stores a new record under a new token.
