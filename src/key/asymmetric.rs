@@ -57,7 +57,7 @@ impl KeyBuilder {
     }
 
     /// Reads a key in DER. If `expected` is given, the document must have that encoding.
-    pub(crate) fn der(
+    pub(super) fn der(
         mut self,
         bytes: &[u8],
         expected: Option<Encoding>,

@@ -12,7 +12,7 @@ pub(crate) struct KeyParts {
     /// The public members of the JWK, sorted by name. A shared secret has none.
     pub(crate) members: Option<PublicMembers>,
     pub(crate) verifying_key: VerifyingKey,
-    pub(crate) signer: Option<Signer>,
+    pub(super) signer: Option<Signer>,
 }
 
 pub(crate) type PublicMembers = Vec<(&'static str, String)>;
@@ -38,7 +38,7 @@ impl KeyParts {
         }
     }
 
-    pub(crate) fn with_signer(self, signer: Signer) -> Self {
+    pub(super) fn with_signer(self, signer: Signer) -> Self {
         Self {
             signer: Some(signer),
             ..self

@@ -2,7 +2,7 @@
 
 pub(crate) mod algorithm;
 pub(crate) mod asymmetric;
-pub(crate) mod der;
+mod der;
 pub(crate) mod encoding;
 pub(crate) mod header;
 pub(crate) mod jwk;
@@ -13,7 +13,7 @@ pub(crate) mod load;
 pub(crate) mod low_order;
 pub(crate) mod material;
 pub(crate) mod pem;
-pub(crate) mod private;
+mod private;
 pub(crate) mod ring;
 mod rsa;
 mod signer;

@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 use crate::secret::Secret;
 
 /// The private members of a JWK. They are wiped on drop.
-pub(crate) type PrivateMembers = Vec<(&'static str, Zeroizing<String>)>;
+pub(super) type PrivateMembers = Vec<(&'static str, Zeroizing<String>)>;
 
 /// Writes a JWK with these members. With `signs_only`, its `key_ops` permits only signing.
-pub(crate) fn jwk(
+pub(super) fn jwk(
     public: &[(&str, &str)],
     private: &PrivateMembers,
     signs_only: bool,

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::{der, encoding::encode, private::PrivateMembers};
 use crate::secret::Secret;
 
-pub(crate) enum Signer {
+pub(super) enum Signer {
     /// The key for computing, and the secret as configured.
     Hmac(Arc<hmac::Key>, Secret<Vec<u8>>),
     Rsa(RsaKeyPair, &'static RsaSignatureEncoding),
@@ -26,7 +26,7 @@ pub(crate) enum Signer {
 }
 
 impl Signer {
-    pub(crate) fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Unspecified> {
+    pub(super) fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Unspecified> {
         let random = SystemRandom::new();
         match self {
             Self::Hmac(key, _) => {
@@ -57,7 +57,7 @@ impl Signer {
     }
 
     /// Returns PKCS#8 (RFC 5208) in PEM, or `None` for a shared secret.
-    pub(crate) fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
+    pub(super) fn to_pkcs8_pem(&self) -> Option<Secret<String>> {
         let pem = |der: &[u8]| pem_rfc7468::encode_string("PRIVATE KEY", LineEnding::LF, der).ok();
         let text = match self {
             Self::Hmac(..) => None,
@@ -71,7 +71,7 @@ impl Signer {
     }
 
     /// Returns the private members of the JWK.
-    pub(crate) fn private_members(&self) -> Option<PrivateMembers> {
+    pub(super) fn private_members(&self) -> Option<PrivateMembers> {
         let one = |name, bytes: &[u8]| vec![(name, Zeroizing::new(encode(bytes)))];
         match self {
             Self::Hmac(_, secret) => Some(one("k", secret.expose())),

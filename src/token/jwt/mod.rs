@@ -48,7 +48,7 @@ impl<U> Jwt<U> {
     }
 
     /// Starts to build an engine for the access tokens of another party's issuer, such as
-    /// `https://id.acme.dev`: see [`from_issuer`](super::jwt::from_issuer). The audience must be set.
+    /// `https://id.acme.dev`: see [`FromIssuer`]. The audience must be set.
     #[cfg(feature = "jwks")]
     pub fn from_issuer(issuer: &str) -> FromIssuer<U> {
         FromIssuer::new(issuer)

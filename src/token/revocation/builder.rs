@@ -29,7 +29,7 @@ pub struct TokenListBuilder {
 }
 
 impl TokenListBuilder {
-    pub(crate) fn new(store: Arc<dyn Store>, mode: ListMode) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>, mode: ListMode) -> Self {
         Self {
             store,
             mode,

@@ -193,7 +193,7 @@ impl TokenList {
     }
 
     /// Returns what to look up for a token, or rejects a token that the list could not revoke.
-    pub(crate) fn lookup(
+    pub(in crate::token) fn lookup(
         &self,
         subject: &str,
         id: Option<&str>,
@@ -204,12 +204,12 @@ impl TokenList {
     }
 
     /// Checks a token against the list.
-    pub(crate) async fn verify(&self, lookup: &ListLookup) -> Result<(), Rejection> {
+    pub(in crate::token) async fn verify(&self, lookup: &ListLookup) -> Result<(), Rejection> {
         request::verify(&self.inner, lookup).await
     }
 
     /// Returns the `iat` of a token that is issued at `now`.
-    pub(crate) async fn choose_issued_at(
+    pub(in crate::token) async fn choose_issued_at(
         &self,
         subject: &str,
         now: Timestamp,
@@ -219,12 +219,12 @@ impl TokenList {
     }
 
     /// Adds a token to an allow list before it is handed out.
-    pub(crate) async fn add_issued(&self, token: &TokenId) -> Result<(), StoreError> {
+    pub(in crate::token) async fn add_issued(&self, token: &TokenId) -> Result<(), StoreError> {
         request::add_issued(&self.inner, token).await
     }
 
     /// Revokes a token.
-    pub(crate) async fn revoke_id(&self, token: &TokenId) -> Result<(), StoreError> {
+    pub(in crate::token) async fn revoke_id(&self, token: &TokenId) -> Result<(), StoreError> {
         match self.inner.mode {
             ListMode::Deny => self.add(token).await,
             ListMode::Allow => self.remove(token).await.map(|_| ()),
@@ -232,7 +232,7 @@ impl TokenList {
     }
 
     /// Revokes several tokens.
-    pub(crate) async fn revoke_ids(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
+    pub(in crate::token) async fn revoke_ids(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
         each(tokens, |token| self.revoke_id(token)).await?;
         Ok(())
     }

@@ -85,5 +85,5 @@ mod list;
 mod mark;
 mod request;
 
-pub(crate) use self::request::ListLookup;
+pub(super) use self::request::ListLookup;
 pub use self::{builder::TokenListBuilder, id::TokenId, list::TokenList};

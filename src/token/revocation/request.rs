@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What to look up for a token. It depends on the token alone, and so is cached with it.
-pub(crate) struct ListLookup {
+pub(in crate::token) struct ListLookup {
     id: StoreKey,
     mark: StoreKey,
     birth: StoreKey,
