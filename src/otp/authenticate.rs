@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use super::{inner::OtpInner, otp::Otp, stale};
+use super::{engine::Otp, inner::OtpInner, stale};
 use crate::{
     authenticate::{Authenticate, Verified},
     identity::{Factor, Identity},

@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     encoding::OtpRecordKeys,
+    engine::Otp,
     inner::OtpInner,
-    otp::Otp,
     record::OtpPolicy,
     scheme::{OtpScheme, Totp},
     secret::{DEFAULT_BYTES, MAXIMUM_BYTES, MINIMUM_BYTES},

@@ -99,9 +99,9 @@ mod builder;
 mod code;
 mod compare;
 mod encoding;
+mod engine;
 mod enroll;
 mod inner;
-mod otp;
 mod qr;
 mod record;
 mod recovery;
@@ -117,8 +117,8 @@ use std::time::Duration;
 pub use self::{
     builder::OtpBuilder,
     code::Digest,
+    engine::Otp,
     enroll::{Enrollment, NewEnrollment},
-    otp::Otp,
     recovery::RecoveryCodes,
     scheme::{Hotp, OtpScheme, Totp},
     seals::{SealedUnder, Seals},

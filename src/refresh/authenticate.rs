@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{pairs::TokenPairs, verify::verify};
+use super::pairs::TokenPairs;
 #[cfg(feature = "dpop")]
 use crate::token::dpop::VerifyBound;
 use crate::{
@@ -16,7 +16,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> VerifyBound for TokenPairs<U> 
     type User = U;
 
     async fn verify_bound(&self, token: &str, proved_key: &str) -> Result<Verified<U>, Rejection> {
-        verify(&self.inner, token, Some(proved_key)).await
+        super::verify::verify(&self.inner, token, Some(proved_key)).await
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::{
+    handle::Session,
     opened::{Lookup, UnreadableSession},
-    session::Session,
     sessions::Sessions,
 };
 use crate::{

@@ -90,6 +90,7 @@ mod authenticate;
 mod builder;
 mod cached;
 mod epoch;
+mod handle;
 mod info;
 mod inner;
 mod limits;
@@ -100,7 +101,6 @@ mod opened;
 mod record;
 mod remember;
 mod reread;
-mod session;
 mod sessions;
 mod state;
 mod token;
@@ -111,8 +111,8 @@ pub(crate) use self::builder::DEFAULT_COOKIE;
 pub use self::{
     builder::SessionsBuilder,
     epoch::SessionEpoch,
+    handle::Session,
     info::{NewSession, SessionData, SessionInfo},
     login::SessionLogin,
-    session::Session,
     sessions::Sessions,
 };

@@ -3,9 +3,9 @@
 use std::{future::Future, pin::Pin};
 
 use super::{
+    handle::{Session, gone_rejection},
     inner::IdChange,
     record::SessionRecord,
-    session::{Session, gone_rejection},
 };
 use crate::{
     clock::Timestamp, error::StoreError, identity::Factor, proof::RememberProof,

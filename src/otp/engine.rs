@@ -277,6 +277,7 @@ impl Otp {
     }
 
     /// Returns the id of the caller, if the caller has just given a code.
+    #[cfg(feature = "account")]
     pub(crate) fn proved<'a>(&self, caller: &'a Identity) -> Result<&'a str, Rejection> {
         self.inner.proved(caller)
     }
