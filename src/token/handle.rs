@@ -45,7 +45,7 @@ macro_rules! handle {
             ///
             /// # Errors
             ///
-            /// Those of [`revoke`](Self::revoke). When the store fails, some tokens are revoked and
+            /// Those of [`revoke_token`](Self::revoke_token). When the store fails, some tokens are revoked and
             /// others are not.
             pub async fn revoke_tokens(
                 &self,

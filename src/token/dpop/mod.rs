@@ -31,12 +31,12 @@
 //! ```
 //! # use std::sync::Arc;
 //! use tower_jam::{
-//!     Algorithm, Claims, Grant, Jwt, StoreKey, KeyRing, MasterSecret, layer::AuthLayer, store::MemoryStore, token::Dpop,
+//!     Algorithm, Claims, Grant, Jwt, Key, KeyRing, MasterSecret, layer::AuthLayer, store::MemoryStore, token::Dpop,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let jwt = Jwt::<Claims>::builder(KeyRing::new(StoreKey::generate(Algorithm::Es256)?))
+//! let jwt = Jwt::<Claims>::builder(KeyRing::new(Key::generate(Algorithm::Es256)?))
 //!     .issuer("https://auth.acme.dev")
 //!     .audience("api")
 //!     .build()?;

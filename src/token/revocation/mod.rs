@@ -66,7 +66,7 @@
 //!     jwt.issue(Grant::new("alice", Claims::new())).await?,
 //!     jwt.issue(Grant::new("alice", Claims::new())).await?,
 //! ];
-//! jwt.revoke(phone.expose()).await?;
+//! jwt.revoke_token(phone.expose()).await?;
 //! assert_eq!(jwt.verify(phone.expose()).await.unwrap_err().status(), 401);
 //! assert!(jwt.verify(laptop.expose()).await.is_ok());
 //!
