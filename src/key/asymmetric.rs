@@ -1,6 +1,6 @@
 //! Builds key pairs and public keys. Keys are validated and parsed once.
 
-use std::{borrow::Cow, ops::RangeInclusive};
+use std::borrow::Cow;
 
 use aws_lc_rs::{
     encoding::AsDer,
@@ -14,26 +14,50 @@ use aws_lc_rs::{
 use crate::{
     error::ConfigError,
     key::{
-        algorithm::{Algorithm, EcdsaCurve, Family, Rsa},
+        algorithm::{Algorithm, EcdsaCurve, Family, ParameterSet, Rsa},
         der,
         der::Encoding,
-        jwk, low_order,
-        material::{KeyParts, Signer},
-        pem,
+        encoding::encode,
+        low_order,
+        material::KeyParts,
+        pem, rsa,
+        signer::Signer,
     },
 };
 
 /// Builds keys for one algorithm. Errors name the setting that was wrong.
 pub(crate) struct KeyBuilder {
-    pub(crate) setting: &'static str,
-    pub(crate) algorithm: Algorithm,
+    setting: &'static str,
+    algorithm: Algorithm,
     /// The name of the algorithm in error messages.
-    pub(crate) name: &'static str,
+    name: &'static str,
 }
 
 impl KeyBuilder {
+    pub(crate) const fn new(
+        setting: &'static str,
+        algorithm: Algorithm,
+        name: &'static str,
+    ) -> Self {
+        Self {
+            setting,
+            algorithm,
+            name,
+        }
+    }
+
+    /// Reads the only key in a PEM text.
+    pub(crate) fn pem(
+        algorithm: Algorithm,
+        name: &'static str,
+        pem: &[u8],
+    ) -> Result<KeyParts, ConfigError> {
+        let block = pem::read(pem)?;
+        Self::new("public_key", algorithm, name).der(&block.der, Some(block.encoding))
+    }
+
     /// Reads a key in DER. If `expected` is given, the document must have that encoding.
-    pub(crate) fn der(
+    pub(super) fn der(
         mut self,
         bytes: &[u8],
         expected: Option<Encoding>,
@@ -134,38 +158,11 @@ impl KeyBuilder {
     /// Builds a public key from the modulus and the public exponent, both without leading zeros.
     pub(crate) fn rsa_components(
         &self,
-        rsa: Rsa,
+        algorithm: Rsa,
         modulus: &[u8],
         exponent: &[u8],
     ) -> Result<KeyParts, ConfigError> {
-        let ([first, ..], [_, ..]) = (modulus, exponent) else {
-            return Err(self.refuse("the modulus or the public exponent is empty"));
-        };
-        if *first == 0 || exponent[0] == 0 {
-            return Err(self.refuse("the modulus or the public exponent starts with a zero byte"));
-        }
-        let bits = modulus.len() * 8 - first.leading_zeros() as usize;
-        if !RSA_BITS.contains(&bits) {
-            let reason = format!(
-                "{bits} bits, but RSA keys must have {} to {}",
-                RSA_BITS.start(),
-                RSA_BITS.end()
-            );
-            return Err(self.refuse(reason));
-        }
-        // The upper bound is the library's. Exponents below 65537 (FIPS 186-5 section 5.1) have
-        // allowed forged signatures where a verifier checked the padding carelessly.
-        let value = exponent.iter().fold(0_u64, |value, byte| {
-            value.saturating_mul(256).saturating_add((*byte).into())
-        });
-        if !(65537..1 << 33).contains(&value) || value % 2 == 0 {
-            return Err(
-                self.refuse("the public exponent must be odd, at least 65537, and below 2^33")
-            );
-        }
-        if is_roca(modulus) {
-            return Err(self.refuse(ROCA));
-        }
+        rsa::check(modulus, exponent).map_err(|reason| self.refuse(reason))?;
         let der = self.parse(
             RsaPublicKeyComponents {
                 n: modulus,
@@ -174,15 +171,15 @@ impl KeyBuilder {
             .as_der(),
         )?;
         let members = vec![
-            ("e", jwk::encode(exponent)),
+            ("e", encode(exponent)),
             ("kty", "RSA".to_owned()),
-            ("n", jwk::encode(modulus)),
+            ("n", encode(modulus)),
         ];
         // Parsing the DER makes the library validate the numbers; using the components directly
         // does not.
         Ok(KeyParts::public(
             members,
-            self.parsed(rsa.verify, der.as_ref())?,
+            self.parsed(algorithm.verify, der.as_ref())?,
         ))
     }
 
@@ -215,8 +212,8 @@ impl KeyBuilder {
         let members = vec![
             ("crv", curve.name.to_owned()),
             ("kty", "EC".to_owned()),
-            ("x", jwk::encode(x)),
-            ("y", jwk::encode(y)),
+            ("x", encode(x)),
+            ("y", encode(y)),
         ];
         Ok(KeyParts::public(members, key))
     }
@@ -241,12 +238,59 @@ impl KeyBuilder {
         let members = vec![
             ("crv", "Ed25519".to_owned()),
             ("kty", "OKP".to_owned()),
-            ("x", jwk::encode(x)),
+            ("x", encode(x)),
         ];
         Ok(KeyParts::public(members, key))
     }
 
-    pub(crate) fn parsed(
+    /// Builds a key pair from a private key with its seed, with or without the expanded key, which
+    /// must match the seed (RFC 9881 section 6).
+    fn ml_dsa_pkcs8(
+        &self,
+        set: &'static ParameterSet,
+        bytes: &[u8],
+    ) -> Result<KeyParts, ConfigError> {
+        let pair = self.parse(PqdsaKeyPair::from_pkcs8(set.sign, bytes))?;
+        // PKCS#8 and JWK exports are written from the seed, which cannot be derived from the
+        // expanded key.
+        if pair.to_pkcs8v1().is_err() {
+            return Err(self.refuse(EXPANDED));
+        }
+        self.ml_dsa_pair(set, pair)
+    }
+
+    pub(crate) fn ml_dsa_pair(
+        &self,
+        set: &'static ParameterSet,
+        pair: PqdsaKeyPair,
+    ) -> Result<KeyParts, ConfigError> {
+        let public = self.ml_dsa_public(set, pair.public_key().as_ref())?;
+        Ok(public.with_signer(Signer::MlDsa(pair)))
+    }
+
+    /// Builds a public key from a `SubjectPublicKeyInfo` or the bytes of FIPS 204 section 7.2.
+    pub(crate) fn ml_dsa_public(
+        &self,
+        set: &'static ParameterSet,
+        key: &[u8],
+    ) -> Result<KeyParts, ConfigError> {
+        let key = self.parsed(set.verify, key)?;
+        let der = self.parse(key.as_der())?;
+        let der = der.as_ref();
+        let start = der
+            .len()
+            .checked_sub(set.public_bytes)
+            .ok_or_else(|| self.unfit())?;
+        // The thumbprint covers these three members (RFC 9964).
+        let members = vec![
+            ("alg", self.algorithm.name().to_owned()),
+            ("kty", "AKP".to_owned()),
+            ("pub", encode(&der[start..])),
+        ];
+        Ok(KeyParts::public(members, key))
+    }
+
+    fn parsed(
         &self,
         with: &'static dyn VerificationAlgorithm,
         key: &[u8],
@@ -255,14 +299,14 @@ impl KeyBuilder {
     }
 
     /// Turns an error of the library into one that says that the key does not fit the algorithm.
-    pub(crate) fn parse<T, E>(&self, outcome: Result<T, E>) -> Result<T, ConfigError>
+    fn parse<T, E>(&self, outcome: Result<T, E>) -> Result<T, ConfigError>
     where
         E: std::error::Error + Send + Sync + 'static,
     {
         outcome.map_err(|error| self.unfit().with_source(error))
     }
 
-    pub(crate) fn unfit(&self) -> ConfigError {
+    fn unfit(&self) -> ConfigError {
         let expected = match self.algorithm.family() {
             Family::Hmac(_) => return self.symmetric(),
             Family::Rsa(_) => "an RSA key of 2048 to 8192 bits",
@@ -284,33 +328,12 @@ impl KeyBuilder {
         ConfigError::new("alg", reason)
     }
 
-    pub(crate) fn refuse(&self, reason: impl Into<Cow<'static, str>>) -> ConfigError {
+    fn refuse(&self, reason: impl Into<Cow<'static, str>>) -> ConfigError {
         ConfigError::new(self.setting, reason)
     }
 }
 
-/// Whether a modulus has the fingerprint of the smart card library whose primes can be computed
-/// from it (CVE-2017-15361): modulo every small prime it is a power of 65537. Fewer than one in two
-/// hundred million random moduli have this property.
-fn is_roca(modulus: &[u8]) -> bool {
-    ROCA_PRIMES.iter().all(|prime| {
-        let digits = modulus.iter().map(|byte| u32::from(*byte));
-        let residue = digits.fold(0, |residue, digit| (residue * 256 + digit) % prime);
-        let powers = std::iter::successors(Some(1), |power| Some(power * 65537 % prime));
-        powers.take(*prime as usize).any(|power| power == residue)
-    })
-}
-
-/// The lower bound is required by RFC 7518 section 3.3; the upper bound is the library's.
-const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
-
 const CERTIFICATE: &str =
     "it is a certificate; extract the public key with `openssl x509 -in file -noout -pubkey`";
 
-const ROCA: &str =
-    "its primes can be computed from the modulus (CVE-2017-15361); generate a new key elsewhere";
-
-const ROCA_PRIMES: [u32; 38] = [
-    3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,
-    101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
-];
+const EXPANDED: &str = "it is an expanded key without its seed, which cannot be exported to other formats; export it with the seed";

@@ -6,7 +6,7 @@
 
 /// An encoding of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Encoding {
+pub(super) enum Encoding {
     /// `SubjectPublicKeyInfo` (RFC 5280 section 4.1).
     Spki,
     /// `PrivateKeyInfo` (RFC 5208 section 5), also as `OneAsymmetricKey` (RFC 5958 section 2).
@@ -25,7 +25,7 @@ pub(crate) enum Encoding {
 
 impl Encoding {
     /// Whether the document contains a private key, encrypted or not.
-    pub(crate) const fn is_private(self) -> bool {
+    pub(super) const fn is_private(self) -> bool {
         matches!(
             self,
             Self::Pkcs8 | Self::Pkcs1Private | Self::Sec1 | Self::EncryptedPkcs8
@@ -34,13 +34,13 @@ impl Encoding {
 }
 
 /// The encoding of a document, and the object identifier of the key type if the encoding has one.
-pub(crate) struct Outline<'a> {
-    pub(crate) encoding: Encoding,
-    pub(crate) key_type: Option<&'a [u8]>,
+pub(super) struct Outline<'a> {
+    pub(super) encoding: Encoding,
+    pub(super) key_type: Option<&'a [u8]>,
 }
 
 /// Returns the outline of a key, or `None` if `der` is not exactly one key.
-pub(crate) fn outline(der: &[u8]) -> Option<Outline<'_>> {
+pub(super) fn outline(der: &[u8]) -> Option<Outline<'_>> {
     let (SEQUENCE, document, []) = element(der)? else {
         return None;
     };
@@ -79,7 +79,7 @@ pub(crate) fn outline(der: &[u8]) -> Option<Outline<'_>> {
 }
 
 /// Returns the private key of a PKCS#8 document, in the encoding of its key type.
-pub(crate) fn private_key(der: &[u8]) -> Option<&[u8]> {
+pub(super) fn private_key(der: &[u8]) -> Option<&[u8]> {
     let members = elements(content(der)?)?;
     match members[..] {
         [(INTEGER, _), (SEQUENCE, _), (OCTET_STRING, key), ..] => Some(key),
@@ -89,7 +89,7 @@ pub(crate) fn private_key(der: &[u8]) -> Option<&[u8]> {
 
 /// Returns the numbers of a SEQUENCE of INTEGERs, without the leading zero that marks a number as
 /// positive.
-pub(crate) fn integers(der: &[u8]) -> Option<Vec<&[u8]>> {
+pub(super) fn integers(der: &[u8]) -> Option<Vec<&[u8]>> {
     let members = elements(content(der)?)?;
     let numbers = members.into_iter().map(|member| match member {
         (INTEGER, [0, rest @ ..]) if !rest.is_empty() => Some(rest),
@@ -100,7 +100,7 @@ pub(crate) fn integers(der: &[u8]) -> Option<Vec<&[u8]>> {
 }
 
 /// Returns the content of `der`, which must be a single element.
-pub(crate) fn content(der: &[u8]) -> Option<&[u8]> {
+pub(super) fn content(der: &[u8]) -> Option<&[u8]> {
     match element(der)? {
         (_, content, []) => Some(content),
         _ => None,
@@ -144,11 +144,11 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 /// `rsaEncryption` (RFC 8017 appendix A.1).
-pub(crate) const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+pub(super) const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 /// `id-ecPublicKey` (RFC 5480 section 2.1.1).
-pub(crate) const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+pub(super) const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 /// `id-Ed25519` (RFC 8410 section 3).
-pub(crate) const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+pub(super) const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;

@@ -67,7 +67,7 @@ macro_rules! pairs {
             type Error = ConfigError;
 
             fn try_from(ours: &Key) -> Result<Self, ConfigError> {
-                ours.is_for(Algorithm::$algorithm)?;
+                ensure_algorithm(ours, Algorithm::$algorithm)?;
                 let jwk = ours.to_private_jwk().ok_or_else(no_private_half)?;
                 Self::from_jwk(jwk.expose()).map_err(|error| not_taken().with_source(error))
             }
@@ -77,7 +77,7 @@ macro_rules! pairs {
             type Error = ConfigError;
 
             fn try_from(ours: &Key) -> Result<Self, ConfigError> {
-                ours.is_for(Algorithm::$algorithm)?;
+                ensure_algorithm(ours, Algorithm::$algorithm)?;
                 let jwk = ours.public_jwk().ok_or_else(not_taken)?;
                 Self::from_jwk(&jwk.to_string()).map_err(|error| not_taken().with_source(error))
             }
@@ -120,7 +120,7 @@ macro_rules! secrets {
             type Error = ConfigError;
 
             fn try_from(ours: &Key) -> Result<Self, ConfigError> {
-                ours.is_for(Algorithm::$algorithm)?;
+                ensure_algorithm(ours, Algorithm::$algorithm)?;
                 let secret = ours.shared_secret().ok_or_else(one_way)?;
                 Ok(Self::from_bytes(secret).with_key_id(ours.kid()))
             }
@@ -134,17 +134,15 @@ secrets! {
     Hs512: HS512Key, hs512;
 }
 
-impl Key {
-    fn is_for(&self, algorithm: Algorithm) -> Result<(), ConfigError> {
-        if self.algorithm() == algorithm {
-            return Ok(());
-        }
-        let reason = format!(
-            "the key is for {}, but the target type is for {algorithm}",
-            self.algorithm()
-        );
-        Err(ConfigError::new("alg", reason))
+fn ensure_algorithm(key: &Key, algorithm: Algorithm) -> Result<(), ConfigError> {
+    if key.algorithm() == algorithm {
+        return Ok(());
     }
+    let reason = format!(
+        "the key is for {}, but the target type is for {algorithm}",
+        key.algorithm()
+    );
+    Err(ConfigError::new("alg", reason))
 }
 
 fn no_private_half() -> ConfigError {

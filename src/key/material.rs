@@ -2,17 +2,9 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::{
-    error::Unspecified,
-    hmac,
-    rand::SystemRandom,
-    signature::{
-        EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey, PqdsaKeyPair, RsaKeyPair,
-        RsaSignatureEncoding,
-    },
-};
+use aws_lc_rs::{hmac, signature::ParsedPublicKey};
 
-use crate::{key::jwk, secret::Secret};
+use super::{encoding, signer::Signer};
 
 /// The parts of a key that was read, before it has an id.
 pub(crate) struct KeyParts {
@@ -20,7 +12,7 @@ pub(crate) struct KeyParts {
     /// The public members of the JWK, sorted by name. A shared secret has none.
     pub(crate) members: Option<PublicMembers>,
     pub(crate) verifying_key: VerifyingKey,
-    pub(crate) signer: Option<Signer>,
+    pub(super) signer: Option<Signer>,
 }
 
 pub(crate) type PublicMembers = Vec<(&'static str, String)>;
@@ -46,7 +38,7 @@ impl KeyParts {
         }
     }
 
-    pub(crate) fn with_signer(self, signer: Signer) -> Self {
+    pub(super) fn with_signer(self, signer: Signer) -> Self {
         Self {
             signer: Some(signer),
             ..self
@@ -59,7 +51,7 @@ fn thumbprint(members: &PublicMembers) -> String {
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
-    jwk::thumbprint(&required)
+    encoding::thumbprint(&required)
 }
 
 pub(crate) enum VerifyingKey {
@@ -77,62 +69,3 @@ impl VerifyingKey {
         }
     }
 }
-
-pub(crate) enum Signer {
-    /// The key for computing, and the secret as configured.
-    Hmac(Arc<hmac::Key>, Secret<Vec<u8>>),
-    Rsa(RsaKeyPair, &'static RsaSignatureEncoding),
-    Ec(EcdsaKeyPair, Option<&'static [u8; 32]>),
-    Ed25519(Ed25519KeyPair),
-    /// A key pair that includes its seed.
-    MlDsa(PqdsaKeyPair),
-}
-
-impl Signer {
-    pub(crate) fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Unspecified> {
-        let random = SystemRandom::new();
-        match self {
-            Self::Hmac(key, _) => {
-                let mut tag = [0; LONGEST_HMAC_TAG];
-                out.extend_from_slice(hmac::sign_to_buffer(key, message, &mut tag)?);
-            }
-            Self::Rsa(pair, encoding) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(*encoding, &random, message, &mut signature)?;
-                out.append(&mut signature);
-            }
-            Self::Ec(pair, order) => {
-                let start = out.len();
-                out.extend_from_slice(pair.sign(&random, message)?.as_ref());
-                if let Some(order) = order {
-                    let middle = start + (out.len() - start) / 2;
-                    use_lower_s(&mut out[middle..], order);
-                }
-            }
-            Self::Ed25519(pair) => out.extend_from_slice(pair.try_sign(message)?.as_ref()),
-            Self::MlDsa(pair) => {
-                let mut signature = vec![0; pair.algorithm().signature_len()];
-                pair.sign(message, &mut signature)?;
-                out.append(&mut signature);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Replaces s by the lower of s and n − s. Both verify, but the library produces either, and
-/// Bitcoin software rejects the higher one (BIP 146).
-fn use_lower_s(s: &mut [u8], order: &[u8; 32]) {
-    let mut other = *order;
-    let mut borrow = false;
-    for (digit, taken) in other.iter_mut().zip(s.iter()).rev() {
-        let (rest, is_below) = digit.overflowing_sub(*taken);
-        let (rest, is_below_then) = rest.overflowing_sub(borrow.into());
-        (*digit, borrow) = (rest, is_below || is_below_then);
-    }
-    if other.as_slice() < &*s {
-        s.copy_from_slice(&other);
-    }
-}
-
-const LONGEST_HMAC_TAG: usize = 64;

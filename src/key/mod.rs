@@ -2,19 +2,24 @@
 
 pub(crate) mod algorithm;
 pub(crate) mod asymmetric;
-pub(crate) mod der;
+mod der;
+pub(crate) mod encoding;
+pub(crate) mod header;
 pub(crate) mod jwk;
 #[cfg(feature = "jwt-simple")]
 pub mod jwt_simple;
+#[cfg(feature = "config")]
 pub(crate) mod load;
 pub(crate) mod low_order;
 pub(crate) mod material;
-pub(crate) mod ml_dsa;
 pub(crate) mod pem;
-pub(crate) mod private;
+mod private;
 pub(crate) mod ring;
+mod rsa;
+mod signer;
 pub(crate) mod signing;
 pub(crate) mod symmetric;
+mod verifier;
 
 pub use self::{
     algorithm::Algorithm,

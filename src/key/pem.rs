@@ -7,7 +7,7 @@ use crate::{error::ConfigError, key::der::Encoding};
 
 /// A decoded block. The bytes are wiped on drop.
 pub(crate) struct Block {
-    pub(crate) encoding: Encoding,
+    pub(super) encoding: Encoding,
     pub(crate) der: Zeroizing<Vec<u8>>,
 }
 

@@ -4,22 +4,23 @@ use std::{fmt, sync::Arc};
 
 #[cfg(feature = "jwe")]
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
-use aws_lc_rs::{hmac, rand};
-use serde_json::{Map, Value};
-use zeroize::Zeroizing;
+use aws_lc_rs::hmac;
+use serde_json::Value;
 
 use crate::{
     error::{ConfigError, IssueError},
     key::{
         algorithm::{Algorithm, Family},
         asymmetric::KeyBuilder,
-        material::{KeyParts, PublicMembers, Signer, VerifyingKey},
-        private,
+        header::{DEFAULT_TYPE, checked_kid, encoded_header},
+        jwk::{self, Jwk},
+        material::{KeyParts, VerifyingKey},
         private::PrivateMembers,
+        signer::Signer,
         symmetric,
+        verifier::Verifier,
     },
     secret::Secret,
-    token::jwt::jws,
 };
 
 /// A key for signing tokens, or for verifying them only, bound to one [`Algorithm`].
@@ -89,6 +90,70 @@ impl Key {
         Self::shared(Algorithm::Hs512, hmac::HMAC_SHA512, secret.as_ref())
     }
 
+    /// Reads the only private or public key in a PEM text (RFC 7468).
+    ///
+    /// Accepts `PRIVATE KEY` (PKCS#8), `PUBLIC KEY` (RFC 5280), `RSA PRIVATE KEY` and
+    /// `RSA PUBLIC KEY` (RFC 8017), and `EC PRIVATE KEY` (RFC 5915). Text around the block is
+    /// skipped.
+    ///
+    /// # Errors
+    ///
+    /// If the text contains no key or more than one, if the key is encrypted or a certificate, and
+    /// if the key does not fit the algorithm. The setting of the error is `private_key`,
+    /// `public_key`, or `alg` for an algorithm that has no key pairs.
+    pub fn from_pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        let parts = KeyBuilder::pem(algorithm, algorithm.name(), pem.as_ref())?;
+        Ok(Self::new(algorithm, parts))
+    }
+
+    /// Reads a private or public key in DER, in any encoding that [`from_pem`](Self::from_pem)
+    /// accepts.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_pem`](Self::from_pem), and if the key is followed by other bytes.
+    pub fn from_der(algorithm: Algorithm, der: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        let build = KeyBuilder::new("public_key", algorithm, algorithm.name());
+        Ok(Self::new(algorithm, build.der(der.as_ref(), None)?))
+    }
+
+    /// Reads a JSON Web Key (RFC 7517). The algorithm is that of `alg` or, for EC and OKP keys
+    /// without `alg`, that of the curve.
+    ///
+    /// A key with private members can sign. An RSA private key needs all of `d`, `p`, `q`, `dp`,
+    /// `dq` and `qi`. `use` and `key_ops` are respected: a private key whose `key_ops` lacks `sign`
+    /// only verifies, and a shared secret whose `key_ops` lacks `verify` only signs.
+    ///
+    /// # Errors
+    ///
+    /// If any member is malformed (exact lengths, base64url without padding, distinct names, an EC
+    /// point on its curve, no Ed25519 point of low order, matching halves), if `use` or `key_ops`
+    /// is for something else, and if the algorithm is not stated; see
+    /// [`from_jwk_as`](Self::from_jwk_as).
+    pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
+        let jwk = Jwk::parse("jwk", json)?;
+        let missing = || jwk.refuse("it has no `alg`; state it with `Key::from_jwk_as`");
+        let algorithm = jwk.algorithm()?.ok_or_else(missing)?;
+        Self::of_jwk(algorithm, &jwk)
+    }
+
+    /// Reads a JSON Web Key (RFC 7517) for this algorithm, as [`from_jwk`](Self::from_jwk) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_jwk`](Self::from_jwk), and if the key's own `alg` differs.
+    pub fn from_jwk_as(algorithm: Algorithm, json: &str) -> Result<Self, ConfigError> {
+        Self::of_jwk(algorithm, &Jwk::parse("jwk", json)?)
+    }
+
+    pub(crate) fn of_jwk(algorithm: Algorithm, jwk: &Jwk<'_>) -> Result<Self, ConfigError> {
+        let key = Self::new(algorithm, jwk::parts(jwk, algorithm)?);
+        match jwk.kid()? {
+            Some(kid) => key.with_kid(kid),
+            None => Ok(key),
+        }
+    }
+
     /// Generates a new key.
     ///
     /// RSA keys have 2048 bits: NIST SP 800-57 considers them secure until 2030, every verifier
@@ -100,18 +165,9 @@ impl Key {
     /// If the cryptographic library fails, for lack of randomness or memory.
     pub fn generate(algorithm: Algorithm) -> Result<Self, ConfigError> {
         if let Family::Hmac(hash) = algorithm.family() {
-            let mut secret = Zeroizing::new(vec![0; hash.tag_len()]);
-            let failed = |error| {
-                ConfigError::new("secret_key", "no random bytes were available").with_source(error)
-            };
-            rand::fill(&mut secret).map_err(failed)?;
-            return Self::shared(algorithm, hash, &secret);
+            return Self::shared(algorithm, hash, &symmetric::generate(hash)?);
         }
-        let build = KeyBuilder {
-            setting: "private_key",
-            algorithm,
-            name: algorithm.name(),
-        };
+        let build = KeyBuilder::new("private_key", algorithm, algorithm.name());
         Ok(Self::new(algorithm, build.generate()?))
     }
 
@@ -122,15 +178,9 @@ impl Key {
     /// If the id is empty, longer than 128 characters, or not visible ASCII: it appears in tokens
     /// and logs.
     pub fn with_kid(self, kid: impl Into<String>) -> Result<Self, ConfigError> {
-        let kid = kid.into();
-        if !(1..=MAXIMUM_KID).contains(&kid.len())
-            || !kid.bytes().all(|byte| byte.is_ascii_graphic())
-        {
-            let reason = format!("a key id is 1 to {MAXIMUM_KID} visible ASCII characters");
-            return Err(ConfigError::new("kid", reason));
-        }
+        let kid = checked_kid(kid.into())?;
         Ok(Self {
-            header: jws::encoded_header(self.algorithm().name(), &kid, jws::DEFAULT_TYPE).into(),
+            header: encoded_header(self.algorithm().name(), &kid, DEFAULT_TYPE).into(),
             kid: kid.into(),
             ..self
         })
@@ -170,20 +220,7 @@ impl Key {
     /// a shared secret.
     #[must_use]
     pub fn public_jwk(&self) -> Option<Value> {
-        let members = self.verifier.members.as_ref()?;
-        let about = [
-            ("alg", self.algorithm().name()),
-            ("use", "sig"),
-            ("kid", self.kid()),
-        ];
-        let members = members
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .chain(about);
-        let object: Map<String, Value> = members
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
-        Some(object.into())
+        self.verifier.public_jwk(&self.kid)
     }
 
     /// Returns the private key as PKCS#8 (RFC 5208) in PEM, without its id, for storage. Returns
@@ -214,13 +251,8 @@ impl Key {
         usage: &str,
         signs_only: bool,
     ) -> Option<Secret<String>> {
-        let about = [("alg", alg), ("use", usage), ("kid", self.kid())];
-        let mut public = about.to_vec();
-        match &self.verifier.members {
-            Some(members) => public.extend(members.iter().map(|(name, text)| (*name, &**text))),
-            None => public.push(("kty", "oct")),
-        }
-        private::jwk(&public, private, signs_only)
+        self.verifier
+            .private_jwk(&self.kid, private, alg, usage, signs_only)
     }
 
     /// Returns the same key without its private half and with the same id. Returns `None` for a
@@ -277,20 +309,6 @@ impl Key {
         self.verifier.verifying_key.verify(message, signature)
     }
 
-    /// A key from a secret that is rejected elsewhere, for published vectors that use one.
-    #[cfg(test)]
-    pub(crate) fn weak_hs256(secret: &[u8]) -> Self {
-        let mut parts = symmetric::parts(
-            "secret_key",
-            Algorithm::Hs256.name(),
-            hmac::HMAC_SHA256,
-            &[1, 2].repeat(16),
-        )
-        .expect("the secret is long enough and not constant");
-        parts.verifying_key = VerifyingKey::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret).into());
-        Self::new(Algorithm::Hs256, parts)
-    }
-
     fn shared(
         algorithm: Algorithm,
         hash: hmac::Algorithm,
@@ -302,30 +320,18 @@ impl Key {
         ))
     }
 
-    /// Like [`hs256`](Self::hs256), for another algorithm, which has this name in errors.
-    #[cfg(feature = "jwe")]
-    pub(crate) fn shared_for(name: &'static str, secret: &[u8]) -> Result<Self, ConfigError> {
-        let parts = symmetric::parts("secret_key", name, hmac::HMAC_SHA256, secret)?;
-        Ok(Self::new(Algorithm::Hs256, parts))
-    }
-
     pub(crate) fn new(algorithm: Algorithm, parts: KeyParts) -> Self {
-        let KeyParts {
-            thumbprint,
-            members,
-            verifying_key,
-            signer,
-        } = parts;
+        let (kid, typ) = (&parts.thumbprint, DEFAULT_TYPE);
         Self {
-            header: jws::encoded_header(algorithm.name(), &thumbprint, jws::DEFAULT_TYPE).into(),
-            kid: thumbprint.as_str().into(),
+            header: encoded_header(algorithm.name(), kid, typ).into(),
+            kid: kid.as_str().into(),
+            signer: parts.signer.map(Arc::new),
             verifier: Arc::new(Verifier {
                 algorithm,
-                thumbprint,
-                members,
-                verifying_key,
+                thumbprint: parts.thumbprint,
+                members: parts.members,
+                verifying_key: parts.verifying_key,
             }),
-            signer: signer.map(Arc::new),
         }
     }
 }
@@ -339,12 +345,3 @@ impl fmt::Debug for Key {
             .finish_non_exhaustive()
     }
 }
-
-struct Verifier {
-    algorithm: Algorithm,
-    thumbprint: String,
-    members: Option<PublicMembers>,
-    verifying_key: VerifyingKey,
-}
-
-const MAXIMUM_KID: usize = 128;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::{
-    hmac,
+    hmac, rand,
     signature::{self, ParsedPublicKey, VerificationAlgorithm},
 };
 use serde_json::{Map, Value};
@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 use crate::{
     error::ConfigError,
     key::{
-        der, jwk,
-        material::{KeyParts, Signer, VerifyingKey},
+        der, encoding,
+        material::{KeyParts, VerifyingKey},
+        signer::Signer,
     },
     secret::Secret,
 };
@@ -39,13 +40,22 @@ pub(crate) fn parts(
         return Err(ConfigError::new(setting, reason));
     }
     let key = Arc::new(hmac::Key::new(hash, secret));
-    let encoded = Zeroizing::new(jwk::encode(secret));
+    let encoded = Zeroizing::new(encoding::encode(secret));
     Ok(KeyParts {
-        thumbprint: jwk::thumbprint(&[("k", &encoded), ("kty", "oct")]),
+        thumbprint: encoding::thumbprint(&[("k", &encoded), ("kty", "oct")]),
         members: None,
         verifying_key: VerifyingKey::Hmac(Arc::clone(&key)),
         signer: Some(Signer::Hmac(key, Secret::new(secret.to_vec()))),
     })
+}
+
+/// Generates a secret that is as long as the hash.
+pub(super) fn generate(hash: hmac::Algorithm) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let mut secret = Zeroizing::new(vec![0; hash.tag_len()]);
+    rand::fill(&mut secret).map_err(|error| {
+        ConfigError::new("secret_key", "no random bytes were available").with_source(error)
+    })?;
+    Ok(secret)
 }
 
 /// Returns what `bytes` are if they may be known to others, or `None` if they can be a secret.

@@ -127,7 +127,7 @@ pub type JwtLayer<U = crate::token::Claims, R = HttpResponder> = AuthLayer<crate
 #[cfg(feature = "jwks")]
 impl<U> AuthLayer<crate::token::Jwt<U>> {
     /// Creates a layer for the access tokens of another party's issuer, such as
-    /// `https://id.acme.dev`: see [`from_issuer`](crate::token::from_issuer). The audience must be
+    /// `https://id.acme.dev`: see [`FromIssuer`](crate::token::FromIssuer). The audience must be
     /// set.
     pub fn from_issuer(issuer: &str) -> crate::token::FromIssuer<U, Self> {
         crate::token::FromIssuer::new(issuer)

@@ -1,14 +1,12 @@
 //! Authenticates the code of a header, and adds the factor to the identity.
 
-use std::time::Duration;
-
 use http::HeaderName;
 
-use super::engine::Otp;
+use super::{engine::Otp, inner::OtpInner, stale};
 use crate::{
     authenticate::{Authenticate, Verified},
     identity::{Factor, Identity},
-    rejection::{Rejection, RejectionKind},
+    rejection::Rejection,
     request::credential::{Credential, CredentialSource},
 };
 
@@ -29,7 +27,7 @@ impl Authenticate for Otp {
     }
 
     async fn authenticate(&self, presented: Credential) -> Result<Verified<()>, Rejection> {
-        let outer = self.outer(presented.outer())?;
+        let outer = checked_outer(&self.inner, presented.outer())?;
         let result = self.verify(outer.subject().id(), presented.expose()).await;
         let at = result.map_err(|rejection| self.or_step_up(rejection))?;
         if let Some(memory) = presented.memory() {
@@ -40,47 +38,31 @@ impl Authenticate for Otp {
     }
 
     fn absent(&self, outer: Option<&Identity>) -> Result<Verified<()>, Rejection> {
-        let outer = self.outer(outer)?;
+        let outer = checked_outer(&self.inner, outer)?;
         if outer.is_fresh(&Factor::Otp, self.within) {
             Ok(Verified::identity_only(outer.clone()))
         } else {
-            Err(super::stale(self.within))
+            Err(stale(self.within))
         }
     }
 }
 
-impl Otp {
-    /// Returns the same engine with another maximum age of proofs for
-    /// [`OtpGuard`](crate::layer::OtpGuard).
-    pub(crate) const fn taking_proofs_within(mut self, within: Duration) -> Self {
-        self.within = within;
-        self
+/// Returns the identity of the outer layer, which must be of the same issuer.
+fn checked_outer<'a>(
+    otp: &OtpInner,
+    outer: Option<&'a Identity>,
+) -> Result<&'a Identity, Rejection> {
+    let outer = outer.ok_or_else(|| {
+        Rejection::misconfigured(
+            "OtpGuard has no identity: put a JwtLayer or SessionLayer that requires one around it",
+        )
+    })?;
+    if !otp.is_ours(outer) {
+        return Err(Rejection::misconfigured(
+            "OtpGuard has an identity of another issuer: give Otp, Jwt and Sessions the same `issuer`",
+        ));
     }
-
-    fn outer<'a>(&self, outer: Option<&'a Identity>) -> Result<&'a Identity, Rejection> {
-        let outer = outer.ok_or_else(|| {
-            Rejection::misconfigured(
-                "OtpGuard has no identity: put a JwtLayer or SessionLayer that requires one around it",
-            )
-        })?;
-        if !self.is_ours(outer) {
-            return Err(Rejection::misconfigured(
-                "OtpGuard has an identity of another issuer: give Otp, Jwt and Sessions the same `issuer`",
-            ));
-        }
-        Ok(outer)
-    }
-
-    /// Turns [`RejectionKind::Invalid`] into a step-up. The outer credential stays valid after a
-    /// wrong code, and `invalid_token` would make clients discard it.
-    pub(crate) fn or_step_up(&self, rejection: Rejection) -> Rejection {
-        match rejection.kind() {
-            RejectionKind::Invalid => {
-                super::step_up(self.within, "no valid one-time code was given")
-            }
-            _ => rejection,
-        }
-    }
+    Ok(outer)
 }
 
 /// Not a standard header, so a browser sends it only if a script of the page does.

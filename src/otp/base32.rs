@@ -1,20 +1,13 @@
 //! Base32 as people type it (RFC 4648 section 6).
 
+use std::sync::LazyLock;
+
+use data_encoding::{Encoding, Specification};
 use zeroize::Zeroizing;
 
 /// Encodes in upper case, without padding.
 pub(super) fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
-    for chunk in bytes.chunks(5) {
-        let mut padded = Zeroizing::new([0; 8]);
-        padded[3..3 + chunk.len()].copy_from_slice(chunk);
-        let group = u64::from_be_bytes(*padded);
-        for at in 0..(chunk.len() * 8).div_ceil(5) {
-            let index = (group >> (35 - 5 * at)) & 31;
-            text.push(char::from(ALPHABET[usize::from(index as u8)]));
-        }
-    }
-    text
+    LENIENT.encode(bytes)
 }
 
 /// Decodes `text`; returns `None` for any other character, or for a length that no bytes encode to.
@@ -22,30 +15,22 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 /// Spaces, hyphens, case and padding are ignored. So are bits beyond the last whole byte, as in
 /// authenticators: some systems generate random characters instead of bytes.
 pub(super) fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let text = text.trim_end_matches(['=', ' ']);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() * 5 / 8));
-    let (mut pending, mut bits, mut characters) = (0_u32, 0, 0_usize);
-    for c in text.bytes().filter(|c| !matches!(c, b' ' | b'-')) {
-        let c = c.to_ascii_uppercase();
-        let value = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'2'..=b'7' => c - b'2' + 26,
-            _ => return None,
-        };
-        pending = (pending << 5) | u32::from(value);
-        (bits, characters) = (bits + 5, characters + 1);
-        if bits >= 8 {
-            bits -= 8;
-            let [.., byte] = (pending >> bits).to_be_bytes();
-            bytes.push(byte);
-            pending &= (1 << bits) - 1;
-        }
-    }
-    let is_whole = !matches!(characters % 8, 1 | 3 | 6);
-    is_whole.then_some(bytes)
+    let text = text.trim_end_matches(['=', ' ']).as_bytes();
+    let mut bytes = Zeroizing::new(vec![0; LENIENT.decode_len(text.len()).ok()?]);
+    let length = LENIENT.decode_mut(text, &mut bytes).ok()?;
+    bytes.truncate(length);
+    Some(bytes)
 }
 
-const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+static LENIENT: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut base32 = Specification::new();
+    base32.symbols.push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
+    base32.translate.from.push_str("abcdefghijklmnopqrstuvwxyz");
+    base32.translate.to.push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    base32.ignore.push_str(" -");
+    base32.check_trailing_bits = false;
+    base32.encoding().expect("the specification is consistent")
+});
 
 #[cfg(test)]
 mod tests {

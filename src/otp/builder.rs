@@ -3,9 +3,10 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    decide::OtpPolicy,
-    engine::{Otp, OtpInner},
-    record::OtpRecordKeys,
+    encoding::OtpRecordKeys,
+    engine::Otp,
+    inner::OtpInner,
+    record::OtpPolicy,
     scheme::{OtpScheme, Totp},
     secret::{DEFAULT_BYTES, MAXIMUM_BYTES, MINIMUM_BYTES},
     uri::MAX_SERVICE_BYTES,

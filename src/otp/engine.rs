@@ -3,26 +3,27 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
+    attempt::{absent, attempt},
     builder::OtpBuilder,
-    decide::{OtpAttempt, OtpDecision, OtpPolicy},
     enroll::NewEnrollment,
-    lost::OtpRecordError,
-    record::{OtpOpenError, OtpRecord, OtpRecordKeys},
+    inner::{OtpInner, OtpRecordError},
+    record::OtpAttempt,
     recovery::RecoveryCodes,
     scheme::OtpScheme,
+    seals::{Seals, seals},
     secret::OtpSecret,
-    uri::uri,
+    step_up,
 };
 use crate::{
-    clock::{Clock, Timestamp},
+    clock::Timestamp,
     env::Env,
     error::StoreError,
-    event::{Event, EventKind, Events},
-    identity::{Factor, Identity},
-    rejection::Rejection,
+    event::EventKind,
+    identity::Identity,
+    rejection::{Rejection, RejectionKind},
     secret::Secret,
     store::{
-        Entry, Namespace, Store, StoreKey, Write,
+        Store,
         swap::{Step, swap},
     },
 };
@@ -58,22 +59,9 @@ pub struct Otp {
     pub(super) within: Duration,
 }
 
-pub(super) struct OtpInner {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) keys: OtpRecordKeys,
-    pub(super) service: String,
-    pub(super) issuer: String,
-    pub(super) scheme: OtpScheme,
-    pub(super) secret_bytes: usize,
-    pub(super) policy: OtpPolicy,
-    pub(super) fresh: Duration,
-    pub(super) events: Events,
-}
-
 impl Otp {
-    /// Starts to build an engine with records in `store`, encrypted with keys from `secret`.
-    /// `service` is the name that authenticators show beside the code.
+    /// Starts to build an engine with records in the store of `env`, encrypted with
+    /// keys of its master secret. `service` is the name that authenticators show beside the code.
     pub fn builder(env: &Env, service: impl Into<String>) -> OtpBuilder {
         OtpBuilder::new(env, service.into())
     }
@@ -85,8 +73,8 @@ impl Otp {
     }
 
     /// Starts an enrollment of `subject`, which changes nothing until [`confirm`](Self::confirm).
-    pub const fn enroll<'a>(&'a self, subject: &'a str) -> NewEnrollment<'a> {
-        NewEnrollment::new(self, subject)
+    pub fn enroll<'a>(&'a self, subject: &'a str) -> NewEnrollment<'a> {
+        NewEnrollment::new(&self.inner, subject)
     }
 
     /// Completes an enrollment with its first code, and returns the recovery codes, which cannot be
@@ -98,9 +86,8 @@ impl Otp {
     pub async fn confirm(&self, subject: &str, code: &str) -> Result<RecoveryCodes, Rejection> {
         let codes = RecoveryCodes::generate();
         let recovery = &codes.hashes();
-        let attempt = OtpAttempt::Confirm { code, recovery };
-        self.attempt(subject, &attempt, EventKind::OtpEnrolled)
-            .await?;
+        let presented = OtpAttempt::Confirm { code, recovery };
+        attempt(&self.inner, subject, &presented, EventKind::OtpEnrolled).await?;
         Ok(codes)
     }
 
@@ -117,10 +104,8 @@ impl Otp {
     /// [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when the store does not
     /// answer.
     pub async fn verify(&self, subject: &str, code: &str) -> Result<Timestamp, Rejection> {
-        let attempt = OtpAttempt::Code(code);
-        let (at, _) = self
-            .attempt(subject, &attempt, EventKind::OtpAccepted)
-            .await?;
+        let presented = OtpAttempt::Code(code);
+        let (at, _) = attempt(&self.inner, subject, &presented, EventKind::OtpAccepted).await?;
         Ok(at)
     }
 
@@ -136,9 +121,14 @@ impl Otp {
         subject: &str,
         code: &str,
     ) -> Result<(Timestamp, usize), Rejection> {
-        let attempt = OtpAttempt::Recovery(code);
-        self.attempt(subject, &attempt, EventKind::RecoveryCodeUsed)
-            .await
+        let presented = OtpAttempt::Recovery(code);
+        attempt(
+            &self.inner,
+            subject,
+            &presented,
+            EventKind::RecoveryCodeUsed,
+        )
+        .await
     }
 
     /// Finds the counter of a token whose button was pressed too often, from two consecutive codes
@@ -152,10 +142,14 @@ impl Otp {
         subject: &str,
         codes: [&str; 2],
     ) -> Result<Timestamp, Rejection> {
-        let attempt = OtpAttempt::Pair(codes);
-        let (at, _) = self
-            .attempt(subject, &attempt, EventKind::OtpResynchronized)
-            .await?;
+        let presented = OtpAttempt::Pair(codes);
+        let (at, _) = attempt(
+            &self.inner,
+            subject,
+            &presented,
+            EventKind::OtpResynchronized,
+        )
+        .await?;
         Ok(at)
     }
 
@@ -168,24 +162,25 @@ impl Otp {
     /// [`RejectionKind::Invalid`](crate::RejectionKind::Invalid) without an authenticator,
     /// otherwise as [`verify`](Self::verify).
     pub async fn new_recovery_codes(&self, caller: &Identity) -> Result<RecoveryCodes, Rejection> {
-        let subject = self.proved(caller)?;
+        let subject = self.inner.proved(caller)?;
         let codes = RecoveryCodes::generate();
         let hashes = codes.hashes();
         let inner = &*self.inner;
-        let key = self.key(subject);
+        let key = self.inner.key(subject);
         let is_replaced = swap(&*inner.store, &*inner.clock, &key, |entry| {
-            let mut record = self.read(&key, entry)?;
+            let mut record = self.inner.read(&key, entry)?;
             if record.active.is_none() {
                 return Ok(Step::Keep(false));
             }
             record.recovery.clone_from(&hashes);
-            Ok::<_, OtpRecordError>(Step::Swap(self.write(&key, subject, record)?, true))
+            Ok::<_, OtpRecordError>(Step::Swap(self.inner.write(&key, subject, record)?, true))
         });
         let is_replaced = is_replaced.await;
-        if !is_replaced.map_err(|error| self.record_rejection(error, subject))? {
+        if !is_replaced.map_err(|error| self.inner.record_rejection(error, subject))? {
             return Err(absent());
         }
-        self.emit(EventKind::RecoveryCodesReplaced, subject, inner.clock.now());
+        self.inner
+            .emit(EventKind::RecoveryCodesReplaced, subject, inner.clock.now());
         Ok(codes)
     }
 
@@ -198,7 +193,7 @@ impl Otp {
     /// [`RejectionKind::Unavailable`](crate::RejectionKind::Unavailable) when the store does not
     /// answer.
     pub async fn disable(&self, caller: &Identity) -> Result<bool, Rejection> {
-        let subject = self.proved(caller)?;
+        let subject = self.inner.proved(caller)?;
         Ok(self.dangerous_disable(subject).await?)
     }
 
@@ -209,9 +204,15 @@ impl Otp {
     ///
     /// When the store does not answer.
     pub async fn dangerous_disable(&self, subject: &str) -> Result<bool, StoreError> {
-        let is_removed = self.inner.store.take(&self.key(subject)).await?.is_some();
+        let is_removed = self
+            .inner
+            .store
+            .take(&self.inner.key(subject))
+            .await?
+            .is_some();
         if is_removed {
-            self.emit(EventKind::OtpDisabled, subject, self.inner.clock.now());
+            self.inner
+                .emit(EventKind::OtpDisabled, subject, self.inner.clock.now());
         }
         Ok(is_removed)
     }
@@ -223,11 +224,7 @@ impl Otp {
     /// [`RejectionKind::Malformed`](crate::RejectionKind::Malformed) if `account` exceeds 256
     /// bytes.
     pub fn uri(&self, secret: &OtpSecret, account: &str) -> Result<Secret<String>, Rejection> {
-        if account.len() > super::uri::MAX_ACCOUNT_BYTES {
-            return Err(Rejection::malformed("the account has more than 256 bytes"));
-        }
-        let inner = &*self.inner;
-        Ok(uri(inner.scheme, secret, &inner.service, account))
+        self.inner.uri(secret, account)
     }
 
     /// Returns the scheme of new enrollments, which can also generate codes.
@@ -236,113 +233,70 @@ impl Otp {
         self.inner.scheme
     }
 
-    /// Decides on an attempt. The decision is returned only after it is stored.
-    async fn attempt(
-        &self,
-        subject: &str,
-        attempt: &OtpAttempt<'_>,
-        success: EventKind,
-    ) -> Result<(Timestamp, usize), Rejection> {
-        let inner = &*self.inner;
-        let key = self.key(subject);
-        let decided = swap(&*inner.store, &*inner.clock, &key, |entry| {
-            let now = inner.clock.now();
-            let mut record = self.read(&key, entry)?;
-            let decision = record.attempt(attempt, &inner.policy, now);
-            Ok::<_, OtpRecordError>(if decision.is_change() {
-                Step::Swap(self.write(&key, subject, record)?, (decision, now))
-            } else {
-                Step::Keep((decision, now))
-            })
-        });
-        let decided = decided.await;
-        let (decision, at) = decided.map_err(|error| self.record_rejection(error, subject))?;
-        match decision {
-            OtpDecision::Accepted { recovery_left } => {
-                self.emit(success, subject, at);
-                Ok((at, recovery_left))
-            }
-            OtpDecision::Wrong { locks, caps } => {
-                self.emit(EventKind::OtpRefused, subject, at);
-                if locks {
-                    self.emit(EventKind::OtpLocked, subject, at);
-                }
-                if caps {
-                    self.emit(EventKind::OtpCapped, subject, at);
-                }
-                Err(Rejection::invalid("the code is wrong"))
-            }
-            OtpDecision::Replayed => {
-                self.emit(EventKind::OtpReplayed, subject, at);
-                Err(Rejection::invalid("the code or a later one was used"))
-            }
-            OtpDecision::Locked(wait) => {
-                self.emit(EventKind::Throttled, subject, at);
-                Err(Rejection::throttled(wait, "too many wrong codes in a row"))
-            }
-            OtpDecision::Capped => Err(Rejection::factor_lost(
-                "a hundred codes were wrong in a row: a recovery code is required",
-            )),
-            OtpDecision::Absent => Err(absent()),
-        }
-    }
-
-    /// Returns the id of the caller, if the caller has just given a code.
-    pub(crate) fn proved<'a>(&self, caller: &'a Identity) -> Result<&'a str, Rejection> {
-        let subject = caller.subject().id();
-        let stale = || super::stale(self.inner.fresh);
-        self.is_proof(caller, subject)
-            .then_some(subject)
-            .ok_or_else(stale)
-    }
-
-    /// Returns whether `caller` is `subject` and has given a code just now, by the clock.
-    pub(super) fn is_proof(&self, caller: &Identity, subject: &str) -> bool {
-        let is_same = self.is_ours(caller) && caller.subject().id() == subject;
-        let caller = caller.clone().checked_again_at(self.inner.clock.now());
-        is_same && caller.is_fresh(&Factor::Otp, self.inner.fresh)
-    }
-
     #[cfg(feature = "account")]
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.inner.store
     }
 
-    pub(super) fn is_ours(&self, caller: &Identity) -> bool {
-        caller.subject().issuer() == self.inner.issuer
+    /// Returns whether `subject` has a confirmed authenticator, or an unreadable record. This is
+    /// for display only: whether a code is required is a field of the user, since a lost record
+    /// must not grant access.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn is_enrolled(&self, subject: &str) -> Result<bool, StoreError> {
+        let key = self.inner.key(subject);
+        let entry = self.inner.store.get(&key).await?;
+        let read = self.inner.read(&key, entry.as_ref());
+        Ok(read.map_or(true, |record| record.active.is_some()))
     }
 
-    pub(super) fn key(&self, subject: &str) -> StoreKey {
-        StoreKey::new(
-            NAMESPACE,
-            &[self.inner.issuer.as_bytes(), subject.as_bytes()],
-        )
+    /// Returns a number that identifies the authenticator of `subject`: another authenticator has
+    /// another number. `None` if the record is unreadable.
+    #[cfg(feature = "account")]
+    pub(crate) async fn enrolment(&self, subject: &str) -> Result<Option<u32>, StoreError> {
+        let key = self.inner.key(subject);
+        let entry = self.inner.store.get(&key).await?;
+        let record = self.inner.read(&key, entry.as_ref()).ok();
+        let active = record.and_then(|record| record.active);
+        Ok(active.map(|active| {
+            let [a, b, c, d, ..] = crate::secret::hash([active.secret.expose()]);
+            u32::from_be_bytes([a, b, c, d])
+        }))
     }
 
-    pub(super) fn read(
-        &self,
-        key: &StoreKey,
-        entry: Option<&Entry>,
-    ) -> Result<OtpRecord, OtpOpenError> {
-        match entry {
-            Some(entry) => self.inner.keys.decode(&entry.value, key),
-            None => Ok(OtpRecord::new()),
+    /// Returns which users' records are sealed under which secret. A record that is not under the
+    /// active secret becomes unreadable once the others are retired. It reads every record, so it
+    /// is for operators and not for requests.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn seals(&self) -> Result<Seals, StoreError> {
+        seals(&self.inner).await
+    }
+
+    /// Returns the same engine with another maximum age of proofs for
+    /// [`OtpGuard`](crate::layer::OtpGuard).
+    pub(crate) const fn taking_proofs_within(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
+    }
+
+    /// Turns [`RejectionKind::Invalid`] into a step-up. The outer credential stays valid after a
+    /// wrong code, and `invalid_token` would make clients discard it.
+    pub(crate) fn or_step_up(&self, rejection: Rejection) -> Rejection {
+        match rejection.kind() {
+            RejectionKind::Invalid => step_up(self.within, "no valid one-time code was given"),
+            _ => rejection,
         }
     }
 
-    pub(super) fn write(
-        &self,
-        key: &StoreKey,
-        subject: &str,
-        mut record: OtpRecord,
-    ) -> Result<Write, StoreError> {
-        subject.clone_into(&mut record.subject);
-        let value = self.inner.keys.encode(&record, key)?;
-        Ok(Write::new(value, record.expires_at()).in_group(self.group(key)))
-    }
-
-    fn emit(&self, kind: EventKind, subject: &str, at: Timestamp) {
-        self.inner.events.tell(&Event::new(kind, at).of(subject));
+    /// Returns the id of the caller, if the caller has just given a code.
+    #[cfg(feature = "account")]
+    pub(crate) fn proved<'a>(&self, caller: &'a Identity) -> Result<&'a str, Rejection> {
+        self.inner.proved(caller)
     }
 
     pub(super) fn new(inner: OtpInner) -> Self {
@@ -362,10 +316,3 @@ impl fmt::Debug for Otp {
             .finish_non_exhaustive()
     }
 }
-
-fn absent() -> Rejection {
-    Rejection::invalid("no one-time codes are set up for this user")
-}
-
-/// Every write uses a code up, counts a failure or disables an authenticator.
-const NAMESPACE: Namespace = Namespace::new("otp").revoking();

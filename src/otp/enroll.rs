@@ -8,7 +8,13 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::{engine::Otp, lost::OtpRecordError, qr, record::OtpRecord, secret::OtpSecret};
+use super::{
+    inner::{OtpInner, OtpRecordError},
+    qr,
+    record::OtpRecord,
+    secret::OtpSecret,
+    stale,
+};
 use crate::{
     identity::Identity,
     rejection::Rejection,
@@ -16,10 +22,10 @@ use crate::{
     store::swap::{Step, swap},
 };
 
-/// An enrollment that is about to start; `.await` starts it. See [`Otp::enroll`].
+/// An enrollment that is about to start; `.await` starts it. See [`Otp::enroll`](super::Otp::enroll).
 #[must_use = "nothing is enrolled until this is awaited"]
 pub struct NewEnrollment<'a> {
-    otp: &'a Otp,
+    otp: &'a OtpInner,
     subject: &'a str,
     account: Option<&'a str>,
     secret: Option<OtpSecret>,
@@ -28,7 +34,7 @@ pub struct NewEnrollment<'a> {
 }
 
 impl<'a> NewEnrollment<'a> {
-    pub(super) const fn new(otp: &'a Otp, subject: &'a str) -> Self {
+    pub(super) const fn new(otp: &'a OtpInner, subject: &'a str) -> Self {
         Self {
             otp,
             subject,
@@ -67,23 +73,23 @@ impl<'a> NewEnrollment<'a> {
     }
 
     async fn begin(self) -> Result<Enrollment, Rejection> {
-        let (otp, inner) = (self.otp, &*self.otp.inner);
+        let otp = self.otp;
         let secret = self.secret;
-        let secret = secret.unwrap_or_else(|| OtpSecret::of_length(inner.secret_bytes));
+        let secret = secret.unwrap_or_else(|| OtpSecret::of_length(otp.secret_bytes));
         let uri = otp.uri(&secret, self.account.unwrap_or(self.subject))?;
         let caller = self.caller;
         let is_proved =
             self.replaces || caller.is_some_and(|caller| otp.is_proof(caller, self.subject));
         let key = otp.key(self.subject);
-        let is_started = swap(&*inner.store, &*inner.clock, &key, |entry| {
+        let is_started = swap(&*otp.store, &*otp.clock, &key, |entry| {
             let mut record = match otp.read(&key, entry) {
                 // No code is required of the user, so nothing is lost with the record.
                 Err(_) if self.replaces => OtpRecord::new(),
                 read => read?,
             };
-            let now = inner.clock.now();
+            let now = otp.clock.now();
             let secret = secret.clone();
-            let is_started = record.enroll(inner.scheme, secret, is_proved, &inner.policy, now);
+            let is_started = record.enroll(otp.scheme, secret, is_proved, &otp.policy, now);
             Ok::<_, OtpRecordError>(if is_started {
                 Step::Swap(otp.write(&key, self.subject, record)?, true)
             } else {
@@ -94,7 +100,7 @@ impl<'a> NewEnrollment<'a> {
         if is_started.map_err(|error| otp.record_rejection(error, self.subject))? {
             Ok(Enrollment { secret, uri })
         } else {
-            Err(super::stale(inner.fresh))
+            Err(stale(otp.fresh))
         }
     }
 }

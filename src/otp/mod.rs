@@ -94,14 +94,16 @@
 //! # }
 //! ```
 
+mod attempt;
 mod authenticate;
 mod base32;
 mod builder;
 mod code;
-mod decide;
+mod compare;
+mod encoding;
 mod engine;
 mod enroll;
-mod lost;
+mod inner;
 mod qr;
 mod record;
 mod recovery;
@@ -116,10 +118,11 @@ use std::time::Duration;
 
 pub use self::{
     builder::OtpBuilder,
+    code::Digest,
     engine::Otp,
     enroll::{Enrollment, NewEnrollment},
     recovery::RecoveryCodes,
-    scheme::{Digest, Hotp, OtpScheme, Totp},
+    scheme::{Hotp, OtpScheme, Totp},
     seals::{SealedUnder, Seals},
     secret::OtpSecret,
 };

@@ -1,36 +1,17 @@
-//! The stored record of the second factor of a user.
+//! The record of a second factor, and the decisions on it.
 //!
-//! ```text
-//! format (1 byte) ‖ key id (8) ‖ nonce (12) ‖ sealed body
-//! body:     failures (1) ‖ consecutive failures (1) ‖ locked until (8) ‖ active ‖ pending ‖
-//!           codes ‖ used ‖ subject
-//! active:   0, or 1 ‖ scheme (7) ‖ last factor: 0, or 1 ‖ number (8) ‖ secret: length (1) ‖ bytes
-//! pending:  0, or 1 ‖ scheme (7) ‖ expiry (8) ‖ secret: length (1) ‖ bytes
-//! scheme:   kind (1) ‖ digest (1) ‖ digits (1) ‖ period (4)
-//! codes:    recovery codes, number (1) ‖ hashes (32 each); used: the same for used ones
-//! subject:  length (1) ‖ bytes
-//! ```
-//!
-//! The body is encrypted with AES-256-GCM under a key of this record only, derived from the master
-//! secret; format, key id and store key are its associated data. So a party that reads the store
-//! cannot generate codes, and a party that writes to it can only restore an older state. The key id
-//! is derived from the secret and reveals nothing of it: it identifies the secret that a record
-//! needs, even after that secret is retired.
+//! A decision is a pure function of the record, the attempt and the time. It takes effect, and is
+//! returned, only after the new record has replaced the one on which it was made.
 
-use bytes::Bytes;
-use zeroize::Zeroizing;
+use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
-    recovery::Hash,
-    scheme::{Digest, Hotp, OtpScheme, Totp},
+    compare::{find, find_pair},
+    recovery::{self, Hash},
+    scheme::OtpScheme,
     secret::OtpSecret,
 };
-use crate::{
-    clock::Timestamp,
-    error::StoreError,
-    secret::{MasterSecret, Secret, derive_key, derive_key_of, seal},
-    store::StoreKey,
-};
+use crate::{clock::Timestamp, secret::equal};
 
 /// The second factor of a user: what must change together is one value.
 #[derive(Clone)]
@@ -67,6 +48,66 @@ pub(super) struct PendingAuthenticator {
     pub(super) expires_at: Timestamp,
 }
 
+/// The limits and tolerances.
+#[derive(Clone, Debug)]
+pub(super) struct OtpPolicy {
+    /// Periods before and after the current one.
+    pub(super) window: u64,
+    /// Counters after the next one.
+    pub(super) look_ahead: u64,
+    /// Counters in which two consecutive codes are searched.
+    pub(super) resync: u64,
+    pub(super) max_failures: u8,
+    pub(super) lock: Duration,
+    pub(super) pending: Duration,
+}
+
+/// What a user presents.
+pub(super) enum OtpAttempt<'a> {
+    /// A code of the confirmed authenticator.
+    Code(&'a str),
+    /// The first code of a new authenticator, and its future recovery codes.
+    Confirm { code: &'a str, recovery: &'a [Hash] },
+    /// Two consecutive codes of a token whose counter is far ahead.
+    Pair([&'a str; 2]),
+    /// A recovery code.
+    Recovery(&'a str),
+}
+
+/// The result of an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum OtpDecision {
+    /// The code is right, and used up.
+    Accepted { recovery_left: usize },
+    /// The code was accepted before, or is older than the last accepted one; or the recovery code
+    /// was used before.
+    Replayed,
+    /// The code is wrong, and counts. `locks` says that the user is locked from now on, `caps` that
+    /// the authenticator is disabled.
+    Wrong { locks: bool, caps: bool },
+    /// The code was not checked, and no code is: too many were wrong in a row.
+    Capped,
+    /// The code was not checked, and none is for this long.
+    Locked(Duration),
+    /// No authenticator that the attempt could be for.
+    Absent,
+}
+
+impl OtpDecision {
+    /// Returns whether the decision changed the record.
+    pub(super) const fn is_change(self) -> bool {
+        matches!(self, Self::Accepted { .. } | Self::Wrong { .. })
+    }
+}
+
+/// The result of checking a code, before it is counted.
+enum Finding {
+    Right,
+    Used,
+    Wrong,
+    Absent,
+}
+
 impl OtpRecord {
     pub(super) const fn new() -> Self {
         Self {
@@ -91,244 +132,179 @@ impl OtpRecord {
         }
     }
 
-    fn body(&self) -> Vec<u8> {
-        // Large enough for the whole body, so that growing leaves no copy of a secret behind.
-        let hashes = self.recovery.len() + self.used.len();
-        let mut body = Vec::with_capacity(512 + 32 * hashes + self.subject.len());
-        body.extend([self.failures, self.consecutive_failures]);
-        put_time(&mut body, self.locked_until);
-        body.push(u8::from(self.active.is_some()));
-        if let Some(active) = &self.active {
-            put_scheme(&mut body, active.scheme);
-            body.push(u8::from(active.last.is_some()));
-            if let Some(last) = active.last {
-                body.extend_from_slice(&last.to_be_bytes());
+    /// Decides on an attempt: uses up what is right, and counts what is wrong.
+    pub(super) fn attempt(
+        &mut self,
+        attempt: &OtpAttempt<'_>,
+        policy: &OtpPolicy,
+        now: Timestamp,
+    ) -> OtpDecision {
+        if now < self.locked_until {
+            return OtpDecision::Locked(self.locked_until.since(now).min(policy.lock));
+        }
+        // A recovery code and a new authenticator are still accepted: they end this state.
+        let is_capped = self.consecutive_failures >= MAX_CONSECUTIVE_FAILURES;
+        if is_capped && matches!(attempt, OtpAttempt::Code(_) | OtpAttempt::Pair(_)) {
+            return OtpDecision::Capped;
+        }
+        let finding = match attempt {
+            OtpAttempt::Code(code) => self.use_code(code, policy, now),
+            OtpAttempt::Confirm { code, recovery } => self.confirm(code, recovery, policy, now),
+            OtpAttempt::Pair(codes) => self.resynchronize(*codes, policy),
+            OtpAttempt::Recovery(code) => self.use_recovery(code),
+        };
+        match finding {
+            Finding::Right => {
+                (self.failures, self.consecutive_failures) = (0, 0);
+                OtpDecision::Accepted {
+                    recovery_left: self.recovery.len(),
+                }
             }
-            put_bytes(&mut body, active.secret.expose());
+            Finding::Used => OtpDecision::Replayed,
+            Finding::Absent => OtpDecision::Absent,
+            Finding::Wrong => self.count_failure(policy, now),
         }
-        body.push(u8::from(self.pending.is_some()));
-        if let Some(pending) = &self.pending {
-            put_scheme(&mut body, pending.scheme);
-            put_time(&mut body, pending.expires_at);
-            put_bytes(&mut body, pending.secret.expose());
-        }
-        for hashes in [&self.recovery, &self.used] {
-            body.push(length(hashes.len()));
-            body.extend(hashes.iter().flatten());
-        }
-        // The subject is only displayed, so its beginning is enough.
-        let end = self.subject.floor_char_boundary(MAX_SUBJECT_BYTES);
-        put_bytes(&mut body, &self.subject.as_bytes()[..end]);
-        body
     }
 
-    fn read(body: &[u8]) -> Option<Self> {
-        let mut reader = RecordReader(body);
-        let mut record = Self::new();
-        record.failures = reader.byte()?;
-        record.consecutive_failures = reader.byte()?;
-        record.locked_until = reader.time()?;
-        if reader.flag()? {
-            let scheme = reader.scheme()?;
-            let last = if reader.flag()? {
-                Some(u64::from_be_bytes(reader.array()?))
-            } else {
-                None
-            };
-            let secret = reader.secret()?;
-            record.active = Some(ActiveAuthenticator {
-                scheme,
-                secret,
-                last,
-            });
+    /// Starts an enrollment. Returns `false` if there is an authenticator and the caller has not
+    /// proved to own it (`is_proved`).
+    pub(super) fn enroll(
+        &mut self,
+        scheme: OtpScheme,
+        secret: OtpSecret,
+        is_proved: bool,
+        policy: &OtpPolicy,
+        now: Timestamp,
+    ) -> bool {
+        if self.active.is_some() && !is_proved {
+            return false;
         }
-        if reader.flag()? {
-            record.pending = Some(PendingAuthenticator {
-                scheme: reader.scheme()?,
-                expires_at: reader.time()?,
-                secret: reader.secret()?,
-            });
-        }
-        for hashes in [&mut record.recovery, &mut record.used] {
-            for _ in 0..reader.byte()? {
-                hashes.push(reader.array()?);
-            }
-        }
-        record.subject = reader.subject()?;
-        reader.0.is_empty().then_some(record)
-    }
-}
-
-/// The keys of records: the first one seals, all of them open. So a change of a record seals it
-/// with the active key.
-pub(super) struct OtpRecordKeys(Vec<OtpRecordKey>);
-
-struct OtpRecordKey {
-    id: KeyId,
-    master: Secret<[u8; 32]>,
-}
-
-/// Identifies a key, and reveals nothing of it.
-pub(super) type KeyId = [u8; 8];
-
-/// Why a record cannot be opened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum OtpOpenError {
-    /// It is sealed with a key of a secret that is not accepted.
-    Retired,
-    /// It is not what was written.
-    Damaged,
-}
-
-impl OtpRecordKeys {
-    pub(super) fn new(secret: &MasterSecret, issuer: &str) -> Self {
-        let keys = secret.keys("tower-jam otp records", issuer).into_iter();
-        let named = keys.map(|master| {
-            let derived = derive_key(master.expose(), "tower-jam otp key id");
-            let id = derived.expose().first_chunk().expect("32 bytes have 8");
-            OtpRecordKey { id: *id, master }
+        self.pending = Some(PendingAuthenticator {
+            scheme,
+            secret,
+            expires_at: now.after(policy.pending),
         });
-        Self(named.collect())
+        true
     }
 
-    /// Returns the ids of the keys, the active one first.
-    pub(super) fn ids(&self) -> impl Iterator<Item = KeyId> {
-        self.0.iter().map(|key| key.id)
-    }
-
-    /// Returns the id of the key that a record needs.
-    pub(super) fn id_of(value: &[u8]) -> Option<KeyId> {
-        let (FORMAT, rest) = value.split_first().map(|(format, rest)| (*format, rest))? else {
-            return None;
+    fn use_code(&mut self, code: &str, policy: &OtpPolicy, now: Timestamp) -> Finding {
+        let Some(active) = &mut self.active else {
+            return Finding::Absent;
         };
-        rest.first_chunk().copied()
+        let factors = factors(active.scheme, active.last, policy, now);
+        match find(code, &active.secret, active.scheme, factors) {
+            // After the clock was set back, an earlier code may come again.
+            Some(factor) if active.last.is_some_and(|last| factor <= last) => Finding::Used,
+            Some(factor) => {
+                active.last = Some(factor);
+                Finding::Right
+            }
+            None => Finding::Wrong,
+        }
     }
 
-    pub(super) fn encode(&self, record: &OtpRecord, key: &StoreKey) -> Result<Bytes, StoreError> {
-        let body = record.body();
-        let active = &self.0[0];
-        let mut value = Vec::with_capacity(HEAD_BYTES + body.len() + seal::OVERHEAD);
-        value.push(FORMAT);
-        value.extend_from_slice(&active.id);
-        let sealing_key = sealing_key(&active.master, key);
-        if seal::seal(&sealing_key, key.digest(), &mut value, body) {
-            Ok(value.into())
+    fn confirm(
+        &mut self,
+        code: &str,
+        recovery: &[Hash],
+        policy: &OtpPolicy,
+        now: Timestamp,
+    ) -> Finding {
+        let pending = self.pending.as_ref();
+        let Some(pending) = pending.filter(|pending| now < pending.expires_at) else {
+            return Finding::Absent;
+        };
+        let factors = factors(pending.scheme, None, policy, now);
+        let Some(factor) = find(code, &pending.secret, pending.scheme, factors) else {
+            return Finding::Wrong;
+        };
+        self.active = Some(ActiveAuthenticator {
+            scheme: pending.scheme,
+            secret: pending.secret.clone(),
+            last: Some(factor),
+        });
+        self.pending = None;
+        self.recovery = recovery.to_vec();
+        Finding::Right
+    }
+
+    fn resynchronize(&mut self, codes: [&str; 2], policy: &OtpPolicy) -> Finding {
+        let Some(active) = &mut self.active else {
+            return Finding::Absent;
+        };
+        let OtpScheme::Hotp(_) = active.scheme else {
+            return Finding::Absent;
+        };
+        let next = next(active.last);
+        let factors = next..=next.saturating_add(policy.resync);
+        match find_pair(codes, &active.secret, active.scheme, factors) {
+            Some(first) => {
+                active.last = Some(first.saturating_add(1));
+                Finding::Right
+            }
+            None => Finding::Wrong,
+        }
+    }
+
+    fn use_recovery(&mut self, code: &str) -> Finding {
+        if self.active.is_none() {
+            return Finding::Absent;
+        }
+        let Some(hash) = recovery::hash(code) else {
+            return Finding::Wrong;
+        };
+        let before = self.recovery.len();
+        self.recovery.retain(|known| !equal(known, &hash));
+        if self.recovery.len() < before {
+            self.used.push(hash);
+            let old = self.used.len().saturating_sub(MAX_USED);
+            self.used.drain(..old);
+            return Finding::Right;
+        }
+        if self.used.iter().any(|known| equal(known, &hash)) {
+            Finding::Used
         } else {
-            Err(StoreError::Corrupt("sealing failed".into()))
+            Finding::Wrong
         }
     }
 
-    pub(super) fn decode(&self, value: &[u8], key: &StoreKey) -> Result<OtpRecord, OtpOpenError> {
-        let id = Self::id_of(value).ok_or(OtpOpenError::Damaged)?;
-        let (public, sealed) = value.split_at(HEAD_BYTES);
-        let needed = self.0.iter().find(|key| key.id == id);
-        let needed = needed.ok_or(OtpOpenError::Retired)?;
-        let sealing_key = sealing_key(&needed.master, key);
-        let body = seal::open(&sealing_key, key.digest(), public, sealed).map(Zeroizing::new);
-        let read = body.and_then(|body| OtpRecord::read(&body));
-        read.ok_or(OtpOpenError::Damaged)
-    }
-}
-
-/// Derives a key for each record, since random nonces limit how often one key may seal.
-fn sealing_key(master: &Secret<[u8; 32]>, key: &StoreKey) -> Secret<[u8; 32]> {
-    derive_key_of(master.expose(), "tower-jam otp record", key.digest())
-}
-
-fn put_time(body: &mut Vec<u8>, at: Timestamp) {
-    body.extend_from_slice(&at.as_millis().to_be_bytes());
-}
-
-fn put_bytes(body: &mut Vec<u8>, bytes: &[u8]) {
-    body.push(length(bytes.len()));
-    body.extend_from_slice(bytes);
-}
-
-fn put_scheme(body: &mut Vec<u8>, scheme: OtpScheme) {
-    let digest = match scheme.digest() {
-        Digest::Sha1 => 1,
-        Digest::Sha256 => 2,
-        Digest::Sha512 => 3,
-    };
-    let (kind, period) = match scheme {
-        OtpScheme::Totp(totp) => (1, totp.period),
-        OtpScheme::Hotp(_) => (2, 0),
-    };
-    body.extend_from_slice(&[kind, digest, scheme.digits()]);
-    body.extend_from_slice(&period.to_be_bytes());
-}
-
-fn length(length: usize) -> u8 {
-    u8::try_from(length)
-        .expect("secrets have at most 128 bytes, subjects 255, and there are at most twenty codes")
-}
-
-/// Reads a body from its front. `None` means that it is too short or malformed.
-struct RecordReader<'a>(&'a [u8]);
-
-impl RecordReader<'_> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.array().map(|[byte]| byte)
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        match self.byte()? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
+    fn count_failure(&mut self, policy: &OtpPolicy, now: Timestamp) -> OtpDecision {
+        self.failures += 1;
+        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+        let locks = self.failures >= policy.max_failures;
+        if locks {
+            self.failures = 0;
+            self.locked_until = now.after(policy.lock);
         }
-    }
-
-    fn time(&mut self) -> Option<Timestamp> {
-        self.array()
-            .map(|bytes| Timestamp::from_millis(u64::from_be_bytes(bytes)))
-    }
-
-    fn secret(&mut self) -> Option<OtpSecret> {
-        let length = usize::from(self.byte()?);
-        let (bytes, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        OtpSecret::new(bytes).ok()
-    }
-
-    fn subject(&mut self) -> Option<String> {
-        let length = usize::from(self.byte()?);
-        let (bytes, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        String::from_utf8(bytes.to_vec()).ok()
-    }
-
-    fn scheme(&mut self) -> Option<OtpScheme> {
-        let [kind, digest, digits @ 6..=8] = self.array()? else {
-            return None;
-        };
-        let period = u32::from_be_bytes(self.array()?);
-        let digest = match digest {
-            1 => Digest::Sha1,
-            2 => Digest::Sha256,
-            3 => Digest::Sha512,
-            _ => return None,
-        };
-        match (kind, period) {
-            (1, 1..) => Some(OtpScheme::Totp(Totp {
-                digest,
-                digits,
-                period,
-            })),
-            (2, 0) => Some(OtpScheme::Hotp(Hotp { digest, digits })),
-            _ => None,
-        }
+        let caps = self.consecutive_failures == MAX_CONSECUTIVE_FAILURES;
+        OtpDecision::Wrong { locks, caps }
     }
 }
 
-const FORMAT: u8 = 2;
-/// The maximum of a one-byte length.
-const MAX_SUBJECT_BYTES: usize = 255;
-/// Format and key id.
-const HEAD_BYTES: usize = 1 + size_of::<KeyId>();
+/// Returns the moving factors whose codes are checked. For a counter that includes the one of the
+/// last code, to distinguish a repeated code from a wrong one.
+fn factors(
+    scheme: OtpScheme,
+    last: Option<u64>,
+    policy: &OtpPolicy,
+    now: Timestamp,
+) -> RangeInclusive<u64> {
+    match scheme {
+        OtpScheme::Totp(totp) => {
+            let step = totp.step(now);
+            step.saturating_sub(policy.window)..=step.saturating_add(policy.window)
+        }
+        OtpScheme::Hotp(_) => last.unwrap_or(0)..=next(last).saturating_add(policy.look_ahead),
+    }
+}
+
+/// Returns the counter of the next code.
+fn next(last: Option<u64>) -> u64 {
+    last.map_or(0, |last| last.saturating_add(1))
+}
+
+/// NIST SP 800-63B-4 section 3.2.2.
+pub(super) const MAX_CONSECUTIVE_FAILURES: u8 = 100;
+
+/// The codes of two sets: a user may still send one that was replaced.
+const MAX_USED: usize = 20;

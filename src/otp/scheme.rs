@@ -2,22 +2,11 @@
 
 use std::time::Duration;
 
-use super::{code, secret::OtpSecret};
+use super::{
+    code::{Digest, code},
+    secret::OtpSecret,
+};
 use crate::{clock::Timestamp, error::ConfigError, secret::Secret};
-
-/// The hash function of the HMAC.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[allow(clippy::exhaustive_enums, reason = "RFC 6238 names these three")]
-pub enum Digest {
-    /// HMAC-SHA-1, which every authenticator supports. The attacks on SHA-1 do not apply to
-    /// HMAC-SHA-1.
-    #[default]
-    Sha1,
-    /// HMAC-SHA-256. Some authenticators accept it and silently use SHA-1.
-    Sha256,
-    /// HMAC-SHA-512, with the same caveat.
-    Sha512,
-}
 
 /// Time-based codes (RFC 6238). The default is what every authenticator supports: SHA-1, 6 digits,
 /// 30 seconds.
@@ -73,7 +62,7 @@ impl Totp {
     /// Returns the code that an authenticator with `secret` shows at `at`.
     #[must_use]
     pub fn code(&self, secret: &OtpSecret, at: Timestamp) -> Secret<String> {
-        code::code(secret, self.step(at), self.digest, self.digits)
+        code(secret, self.step(at), self.digest, self.digits)
     }
 
     /// Returns the number of periods since 1970 (T in RFC 6238 section 4.2).
@@ -124,7 +113,7 @@ impl Hotp {
     /// Returns the code of an authenticator with `secret` for `counter`, which starts at zero.
     #[must_use]
     pub fn code(&self, secret: &OtpSecret, counter: u64) -> Secret<String> {
-        code::code(secret, counter, self.digest, self.digits)
+        code(secret, counter, self.digest, self.digits)
     }
 }
 

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use super::{
-    engine::Otp,
-    record::{KeyId, OtpRecordKeys},
+    encoding::{KeyId, OtpRecordKeys},
+    inner::OtpInner,
 };
-use crate::{error::StoreError, store::StoreKey};
+use crate::error::StoreError;
 
-/// Which records of one-time codes need which secret. See [`Otp::seals`].
+/// Which records of one-time codes need which secret. See [`Otp::seals`](super::Otp::seals).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Seals {
@@ -29,50 +29,32 @@ pub struct SealedUnder {
     pub subjects: Vec<String>,
 }
 
-impl Otp {
-    /// Returns which users' records are sealed under which secret. A record that is not under the
-    /// active secret becomes unreadable once the others are retired. It reads every record, so it
-    /// is for operators and not for requests.
-    ///
-    /// # Errors
-    ///
-    /// When the store does not answer.
-    pub async fn seals(&self) -> Result<Seals, StoreError> {
-        let inner = &*self.inner;
-        let under = |id: KeyId| SealedUnder {
-            key_id: hex(id),
-            subjects: Vec::new(),
-        };
-        let ids: Vec<KeyId> = inner.keys.ids().collect();
-        let mut seals = Seals {
-            secrets: ids.iter().copied().map(under).collect(),
-            unreadable: 0,
-        };
-        for part in 0..=u8::MAX {
-            for (key, entry) in inner.store.list(&self.part(part)).await? {
-                let id = OtpRecordKeys::id_of(&entry.value);
-                let at = ids.iter().position(|known| Some(*known) == id);
-                let record = inner.keys.decode(&entry.value, &key);
-                match (at, record) {
-                    (Some(at), Ok(record)) => seals.secrets[at].subjects.push(record.subject),
-                    _ => seals.unreadable += 1,
-                }
+/// Finds out which records are sealed under which secret. It reads every record.
+pub(super) async fn seals(otp: &OtpInner) -> Result<Seals, StoreError> {
+    let under = |id: KeyId| SealedUnder {
+        key_id: hex(id),
+        subjects: Vec::new(),
+    };
+    let ids: Vec<KeyId> = otp.keys.ids().collect();
+    let mut seals = Seals {
+        secrets: ids.iter().copied().map(under).collect(),
+        unreadable: 0,
+    };
+    for part in 0..=u8::MAX {
+        for (key, entry) in otp.store.list(&otp.part(part)).await? {
+            let id = OtpRecordKeys::id_of(&entry.value);
+            let at = ids.iter().position(|known| Some(*known) == id);
+            let record = otp.keys.decode(&entry.value, &key);
+            match (at, record) {
+                (Some(at), Ok(record)) => seals.secrets[at].subjects.push(record.subject),
+                _ => seals.unreadable += 1,
             }
         }
-        for under in &mut seals.secrets {
-            under.subjects.sort();
-        }
-        Ok(seals)
     }
-
-    /// The group of a record. There are many groups, so that not every write goes to the same one.
-    pub(super) fn group(&self, key: &StoreKey) -> StoreKey {
-        self.part(key.digest()[0])
+    for under in &mut seals.secrets {
+        under.subjects.sort();
     }
-
-    fn part(&self, part: u8) -> StoreKey {
-        StoreKey::new("otp", &[b"records", self.inner.issuer.as_bytes(), &[part]])
-    }
+    Ok(seals)
 }
 
 fn hex(id: KeyId) -> String {

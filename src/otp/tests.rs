@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    decide::{OtpAttempt, OtpDecision, OtpPolicy},
-    record::{ActiveAuthenticator, OtpOpenError, OtpRecord, OtpRecordKeys},
+    encoding::{OtpOpenError, OtpRecordKeys},
+    record::{ActiveAuthenticator, OtpAttempt, OtpDecision, OtpPolicy, OtpRecord},
     recovery::RecoveryCodes,
     *,
 };

@@ -2,10 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{
-    scheme::{Digest, OtpScheme},
-    secret::OtpSecret,
-};
+use super::{code::Digest, scheme::OtpScheme, secret::OtpSecret};
 use crate::secret::Secret;
 
 /// Returns an `otpauth://` URI with every parameter, even the defaults: authenticators do not agree

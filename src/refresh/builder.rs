@@ -3,10 +3,13 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    account::{DeviceLimitPolicy, DevicePolicy, FingerprintPolicy},
-    engine::{TokenPairs, TokenPairsInner},
+    devices::DevicePolicy,
     fingerprint::FingerprintKeys,
+    inner::TokenPairsInner,
     outages::WatchedStore,
+    pairs::TokenPairs,
+    policy::{DeviceLimitPolicy, FingerprintPolicy, RevocationCheck},
+    records::DeviceRecords,
     token::TokenKeys,
 };
 use crate::{
@@ -16,21 +19,6 @@ use crate::{
     secret::{random, record::RecordKeys},
     token::Engine,
 };
-
-/// Which tokens of a revoked device are rejected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[allow(clippy::exhaustive_enums, reason = "the list is complete")]
-pub enum RevocationCheck {
-    /// Refresh tokens are rejected. An access token stays valid until it expires.
-    Refresh,
-    /// Access tokens are rejected too, immediately and on every node. Each request reads the record
-    /// of devices, which a [near-cache](crate::store::near) answers from memory.
-    #[default]
-    Both,
-    /// A logout revokes nothing. The client discards its tokens, and a copy of them remains valid.
-    /// Revocations by an administrator and "log out everywhere" still apply to refresh tokens.
-    DangerousNone,
-}
 
 /// Builds a [`TokenPairs`].
 #[must_use]
@@ -171,22 +159,24 @@ impl<U> TokenPairsBuilder<U> {
             let reason = "is not that of the access tokens";
             return Err(ConfigError::new("issuer", reason));
         }
-        Ok(TokenPairs::new(TokenPairsInner {
-            issuer: issuer.to_owned(),
+        let records = DeviceRecords {
             store: WatchedStore::new(Arc::clone(&self.env.store), self.access.clock()),
             cached: self.env.store,
             node: u64::from_be_bytes(random()),
             clock: self.access.clock(),
+            issuer: issuer.to_owned(),
+            keys: RecordKeys::new(&self.env.secret, "tower-jam devices", issuer),
+            events: self.env.events,
+        };
+        Ok(TokenPairs::new(TokenPairsInner {
             keys: TokenKeys::new(&self.env.secret, issuer),
-            records: RecordKeys::new(&self.env.secret, "tower-jam devices", issuer),
             fingerprints: FingerprintKeys::new(&self.env.secret, issuer),
-            #[cfg(feature = "account")]
+            records,
             secret: self.env.secret,
             access: self.access,
             users: self.users,
             policy: self.policy,
-            blacklist: self.blacklist,
-            events: self.env.events,
+            revocation: self.blacklist,
         }))
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::record::Hash256;
+use super::device::Hash256;
 use crate::{
     rejection::Rejection,
     secret::{MasterSecret, Secret, tag::TagKey},

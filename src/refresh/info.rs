@@ -1,6 +1,6 @@
-//! The public view of a device.
+//! Public views of devices.
 
-use super::record::StoredDevice;
+use super::device::StoredDevice;
 use crate::clock::Timestamp;
 
 /// A device on which a user is logged in, for display to that user. It contains no credential.
@@ -36,4 +36,11 @@ impl DeviceInfo {
             absolute_at: device.absolute_at,
         }
     }
+}
+
+/// Identifies the last "log out everywhere" of a subject. See [`TokenPairs::epoch`](super::TokenPairs::epoch).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeviceEpoch {
+    pub(crate) id: u64,
+    pub(crate) revoked_at: Timestamp,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap};
 
-use super::{builder::RevocationCheck, engine::TokenPairs};
+use super::{inner::TokenPairsInner, policy::RevocationCheck, token::RefreshToken};
 use crate::{
     clock::Timestamp,
     error::StoreError,
@@ -39,94 +39,75 @@ pub struct TokenInfo {
     pub is_access: bool,
 }
 
-impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
-    /// Returns the description of an access or refresh token, or `None` if it is invalid for any
-    /// reason. A caller that authenticates requests must check [`is_access`](TokenInfo::is_access),
-    /// since a refresh token grants no access.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the store does not answer.
-    pub async fn introspect(&self, token: &str) -> Result<Option<TokenInfo>, StoreError> {
-        match self.inner.keys.decode(token) {
-            Some(_) => self.introspect_refresh(token).await,
-            None => self.introspect_access(token).await,
-        }
+/// Describes an access or refresh token.
+pub(super) async fn introspect<U: DeserializeOwned + Send + Sync + 'static>(
+    pairs: &TokenPairsInner<U>,
+    token: &str,
+) -> Result<Option<TokenInfo>, StoreError> {
+    match pairs.keys.decode(token) {
+        Some(token) => introspect_refresh(pairs, &token).await,
+        None => introspect_access(pairs, token).await,
     }
+}
 
-    /// Revokes the device of an access or refresh token. Returns `false` if the token is invalid.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the store does not answer.
-    pub async fn revoke_token(&self, token: &str) -> Result<bool, StoreError> {
-        if self.inner.keys.decode(token).is_some() {
-            return only_unavailable(self.logout(token).await).map(|revoked| revoked == Some(true));
-        }
-        let Some(info) = self.introspect_access(token).await? else {
-            return Ok(false);
-        };
-        match &info.session_id {
-            Some(id) => self.revoke(&info.subject, id).await,
-            None => Ok(false),
-        }
+/// Describes an access token.
+pub(super) async fn introspect_access<U: DeserializeOwned + Send + Sync + 'static>(
+    pairs: &TokenPairsInner<U>,
+    token: &str,
+) -> Result<Option<TokenInfo>, StoreError> {
+    let Some(inspected) = only_unavailable(pairs.access.inspect(token).await)? else {
+        return Ok(None);
+    };
+    let identity: &Identity = &inspected.identity;
+    if pairs.revocation == RevocationCheck::Both
+        && only_unavailable(pairs.records.check_device(identity).await)?.is_none()
+    {
+        return Ok(None);
     }
+    Ok(Some(TokenInfo {
+        subject: identity.subject().id().to_owned(),
+        issuer: identity.subject().issuer().to_owned(),
+        session_id: identity.session_id().map(str::to_owned),
+        token_id: identity.token_id().map(str::to_owned),
+        audience: inspected.audience,
+        scopes: identity.scopes().to_vec(),
+        expires_at: inspected.expires_at,
+        issued_at: inspected.issued_at,
+        key: inspected.key,
+        is_access: true,
+    }))
+}
 
-    async fn introspect_access(&self, token: &str) -> Result<Option<TokenInfo>, StoreError> {
-        let Some(inspected) = only_unavailable(self.inner.access.inspect(token).await)? else {
-            return Ok(None);
-        };
-        let identity: &Identity = &inspected.identity;
-        if self.inner.blacklist == RevocationCheck::Both
-            && only_unavailable(self.check_device(identity).await)?.is_none()
-        {
-            return Ok(None);
-        }
-        Ok(Some(TokenInfo {
-            subject: identity.subject().id().to_owned(),
-            issuer: identity.subject().issuer().to_owned(),
-            session_id: identity.session_id().map(str::to_owned),
-            token_id: identity.token_id().map(str::to_owned),
-            audience: inspected.audience,
-            scopes: identity.scopes().to_vec(),
-            expires_at: inspected.expires_at,
-            issued_at: inspected.issued_at,
-            key: inspected.key,
-            is_access: true,
-        }))
-    }
-
-    async fn introspect_refresh(&self, token: &str) -> Result<Option<TokenInfo>, StoreError> {
-        let inner = &*self.inner;
-        let Some(token) = inner.keys.decode(token) else {
-            return Ok(None);
-        };
-        let record = self.read_record(&token.record_key).await?;
-        let record = record.filter(|record| self.is_at_own_key(record, &token.record_key));
-        let Some(record) = record else {
-            return Ok(None);
-        };
-        let outages = inner.store.outages();
-        let moment = inner.moment(inner.clock.now(), &outages);
-        let device = record.device_of_valid(&token.presented(), &inner.policy, moment);
-        Ok(device.map(|device| TokenInfo {
-            subject: record.subject.clone(),
-            issuer: inner.issuer.clone(),
-            session_id: Some(device.id()),
-            token_id: None,
-            audience: Vec::new(),
-            scopes: Vec::new(),
-            expires_at: Some(device.idle_at),
-            issued_at: None,
-            key: device.key.clone(),
-            is_access: false,
-        }))
-    }
+async fn introspect_refresh<U>(
+    pairs: &TokenPairsInner<U>,
+    token: &RefreshToken,
+) -> Result<Option<TokenInfo>, StoreError> {
+    let records = &pairs.records;
+    let record = records.read(&token.record_key).await?;
+    let record = record.filter(|record| records.is_at_own_key(record, &token.record_key));
+    let Some(record) = record else {
+        return Ok(None);
+    };
+    let outages = records.store.outages();
+    let moment = records.moment(records.clock.now(), &outages);
+    let device = record.device_of_valid(&token.presented(), &pairs.policy, moment);
+    Ok(device.map(|device| TokenInfo {
+        subject: record.subject.clone(),
+        issuer: records.issuer.clone(),
+        session_id: Some(device.id()),
+        token_id: None,
+        audience: Vec::new(),
+        scopes: Vec::new(),
+        expires_at: Some(device.idle_at),
+        issued_at: None,
+        key: device.key.clone(),
+        is_access: false,
+    }))
 }
 
 /// Maps a rejected token to `None` and keeps the error of an unavailable store, which says nothing
 /// about the token.
-fn only_unavailable<T>(outcome: Result<T, Rejection>) -> Result<Option<T>, StoreError> {
+pub(super) fn only_unavailable<T>(outcome: Result<T, Rejection>) -> Result<Option<T>, StoreError> {
     match outcome {
         Ok(value) => Ok(Some(value)),
         Err(rejection) if *rejection.kind() == RejectionKind::Unavailable => {

@@ -4,16 +4,17 @@ use std::{
     fmt,
     future::{Future, IntoFuture},
     pin::Pin,
-    time::Duration,
 };
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde::Serialize;
 
 use super::{
-    account::{DeviceRecord, LoginDecision},
-    engine::{DeviceEpoch, TokenPairs},
+    device::{Hash256, StoredDevice},
+    devices::{DeviceRecord, LoginDecision},
     fingerprint::Fingerprint,
-    record::{Hash256, StoredDevice},
+    info::DeviceEpoch,
+    inner::TokenPairsInner,
+    pair::{TokenPair, pair},
     token::FAMILY_BYTES,
 };
 #[cfg(feature = "dpop")]
@@ -27,10 +28,10 @@ use crate::{
     store::swap::{Step, swap},
 };
 
-/// A pair that is issued when awaited. See [`TokenPairs::issue`].
+/// A pair that is issued when awaited. See [`TokenPairs::issue`](super::TokenPairs::issue).
 #[must_use = "a login does nothing unless it is awaited"]
 pub struct IssuePair<'a, U> {
-    pairs: &'a TokenPairs<U>,
+    pairs: &'a TokenPairsInner<U>,
     grant: Grant<U>,
     device_name: Option<String>,
     user_agent: Option<String>,
@@ -41,7 +42,7 @@ pub struct IssuePair<'a, U> {
 }
 
 impl<'a, U> IssuePair<'a, U> {
-    pub(super) fn new(pairs: &'a TokenPairs<U>, grant: Grant<U>) -> Self {
+    pub(super) fn new(pairs: &'a TokenPairsInner<U>, grant: Grant<U>) -> Self {
         Self {
             pairs,
             grant,
@@ -114,20 +115,20 @@ impl<U: Serialize + Send + Sync + 'static> IssuePair<'_, U> {
                 "the device's name has more than 256 bytes",
             ));
         }
-        let (pairs, inner) = (self.pairs, &*self.pairs.inner);
+        let (pairs, records) = (self.pairs, &self.pairs.records);
         let family = Secret::new(secret::random::<FAMILY_BYTES>());
-        let device = self.device(&family, inner.clock.now());
+        let device = self.device(&family, records.clock.now());
         let subject = self.grant.subject();
-        let key = pairs.key(subject);
-        let decision = swap(&inner.store, &*inner.clock, &key, |entry| {
-            let record = pairs.record_to_replace(&key, entry);
+        let key = records.key(subject);
+        let decision = swap(&records.store, &*records.clock, &key, |entry| {
+            let record = records.decode_to_replace(&key, entry);
             let mut record = record.unwrap_or_else(|| DeviceRecord::new(subject));
-            let now = inner.clock.now();
+            let now = records.clock.now();
             let since = self.since.map(|epoch| epoch.id);
-            let decision = record.add(device.clone(), since, &inner.policy, now);
+            let decision = record.add(device.clone(), since, &pairs.policy, now);
             Ok::<_, IssueError>(match decision {
                 LoginDecision::Admitted { .. } => {
-                    Step::Swap(pairs.write(&key, &record, now)?, decision)
+                    Step::Swap(records.write(&key, &record, now)?, decision)
                 }
                 rejected => Step::Keep(rejected),
             })
@@ -136,23 +137,23 @@ impl<U: Serialize + Send + Sync + 'static> IssuePair<'_, U> {
         match decision {
             LoginDecision::Admitted { evicted } => {
                 for device in &evicted {
-                    pairs.emit(EventKind::DeviceEvicted, subject, Some(device));
+                    records.emit(EventKind::DeviceEvicted, subject, Some(device));
                 }
-                let event = pairs.event(EventKind::LoginSucceeded, subject, Some(&device));
+                let event = records.event(EventKind::LoginSucceeded, subject, Some(&device));
                 let event = event.with_source(self.source.clone());
-                inner.events.tell(&event);
+                records.events.tell(&event);
             }
             LoginDecision::Withdrawn => return Err(IssueError::Withdrawn),
             LoginDecision::Full => {
-                pairs.emit(EventKind::TooManyDevices, subject, None);
+                records.emit(EventKind::TooManyDevices, subject, None);
                 return Err(IssueError::TooManyDevices);
             }
         }
-        pairs.pair(&key, family, &device, self.grant).await
+        pair(pairs, &key, family, &device, self.grant).await
     }
 
     fn device(&self, family: &Secret<[u8; FAMILY_BYTES]>, now: Timestamp) -> StoredDevice {
-        let inner = &*self.pairs.inner;
+        let inner = self.pairs;
         let proofs = self.grant.proofs(now).into_iter();
         let absolute_at = now.after(inner.policy.absolute);
         let fingerprints = inner.fingerprints.hash(self.fingerprint.as_ref());
@@ -162,7 +163,7 @@ impl<U: Serialize + Send + Sync + 'static> IssuePair<'_, U> {
             generation: 0,
             kid: inner.keys.active(),
             rotated_at: now,
-            rotated_on: inner.node,
+            rotated_on: inner.records.node,
             created_at: now,
             used_at: now,
             idle_at: now.after(inner.policy.idle).min(absolute_at),
@@ -182,39 +183,6 @@ impl<U: Serialize + Send + Sync + 'static> IssuePair<'_, U> {
 impl<U> fmt::Debug for IssuePair<'_, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssuePair").finish_non_exhaustive()
-    }
-}
-
-/// An access token and a refresh token for the next pair.
-///
-/// It serialises as the response of RFC 6749 section 5.1: `access_token`, `refresh_token`,
-/// `token_type` and `expires_in` in seconds. Send it with `Cache-Control: no-store`.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct TokenPair {
-    /// The access token, for an `Authorization` header of the scheme
-    /// [`token_type`](Self::token_type).
-    pub access_token: Secret<String>,
-    /// The refresh token, which is valid only for the next pair. It grants the login to its holder.
-    pub refresh_token: Secret<String>,
-    /// `Bearer`, or `DPoP` for a token that is bound to a key.
-    pub token_type: &'static str,
-    /// The lifetime of the access token.
-    pub expires_in: Duration,
-    /// The public id of the device.
-    pub session_id: String,
-    /// The remaining lifetime of the device, regardless of refreshes.
-    pub refresh_expires_in: Duration,
-}
-
-impl Serialize for TokenPair {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut response = serializer.serialize_struct("TokenPair", 4)?;
-        response.serialize_field("access_token", self.access_token.expose())?;
-        response.serialize_field("refresh_token", self.refresh_token.expose())?;
-        response.serialize_field("token_type", self.token_type)?;
-        response.serialize_field("expires_in", &self.expires_in.as_secs())?;
-        response.end()
     }
 }
 

@@ -90,34 +90,36 @@
 //! ```
 
 mod access;
-mod account;
 mod authenticate;
 mod builder;
-mod engine;
+mod device;
+mod devices;
+mod encoding;
 mod exchange;
 mod fingerprint;
 mod info;
+mod inner;
 mod introspect;
 mod issue;
 mod outages;
-mod record;
+mod pair;
+mod pairs;
+mod policy;
 mod records;
 #[cfg(test)]
 mod tests;
 mod token;
+mod verify;
 
 pub use self::{
     access::AccessTokens,
-    account::{DeviceLimitPolicy, FingerprintPolicy},
-    builder::{RevocationCheck, TokenPairsBuilder},
-    engine::{DeviceEpoch, TokenPairs},
+    builder::TokenPairsBuilder,
     fingerprint::Fingerprint,
-    info::DeviceInfo,
+    info::{DeviceEpoch, DeviceInfo},
     introspect::TokenInfo,
-    issue::{IssuePair, TokenPair},
+    issue::IssuePair,
+    pair::TokenPair,
+    pairs::TokenPairs,
+    policy::{DeviceLimitPolicy, FingerprintPolicy, RevocationCheck},
 };
 pub use crate::grant::ReadUser;
-use crate::store::Namespace;
-
-/// The records of devices. Every request reads its device, and a write may revoke one.
-const NAMESPACE: Namespace = Namespace::new("account").cached().revoking();

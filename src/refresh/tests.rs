@@ -6,12 +6,14 @@ use std::{collections::BTreeSet, time::Duration};
 use proptest::prelude::*;
 
 use super::{
-    account::{
-        DeviceLimitPolicy, DevicePolicy, DeviceRecord, FingerprintPolicy, LoginDecision, Moment,
-        PresentedRefresh, RefreshDecision,
+    device::{Hash256, StoredDevice},
+    devices::{
+        DevicePolicy, DeviceRecord, LoginDecision, Moment, PresentedRefresh, RefreshDecision,
     },
+    encoding,
     outages::Outage,
-    record::{self, Hash256, StoredDevice},
+    policy::{DeviceLimitPolicy, FingerprintPolicy},
+    records::NAMESPACE,
     token::{RefreshToken, TokenKeys},
 };
 use crate::{
@@ -776,30 +778,30 @@ proptest! {
         record.devices[0].generation = generation;
         record.devices[1].name = Some(name);
         let keys = RecordKeys::new(&MasterSecret::generate(), "test", "issuer");
-        let here = StoreKey::new(super::NAMESPACE, &[b"issuer", b"alice"]);
-        let value = record::encode(&keys, &here, &record).unwrap();
-        let read = record::decode(&keys, &here, &value).unwrap();
+        let here = StoreKey::new(NAMESPACE, &[b"issuer", b"alice"]);
+        let value = encoding::encode(&keys, &here, &record).unwrap();
+        let read = encoding::decode(&keys, &here, &value).unwrap();
         prop_assert_eq!(serde_json::to_value(&read)?, serde_json::to_value(&record)?);
         for device in &record.devices {
-            prop_assert!(record::has_device(&keys, &here, &value, &device.id()).unwrap());
+            prop_assert!(encoding::has_device(&keys, &here, &value, &device.id()).unwrap());
         }
         let other = "AAAAAAAAAAAAAAAAAAAAAA";
-        prop_assert!(!record::has_device(&keys, &here, &value, other).unwrap());
+        prop_assert!(!encoding::has_device(&keys, &here, &value, other).unwrap());
         let cut = &value[..cut.min(value.len() - 1)];
-        prop_assert!(record::decode(&keys, &here, cut).is_err());
+        prop_assert!(encoding::decode(&keys, &here, cut).is_err());
         let mut damaged = value.to_vec();
         damaged[(flipped / 8) % value.len()] ^= 1 << (flipped % 8);
-        prop_assert!(record::decode(&keys, &here, &damaged).is_err());
+        prop_assert!(encoding::decode(&keys, &here, &damaged).is_err());
         let id = record.devices[0].id();
-        prop_assert!(record::has_device(&keys, &here, &damaged, &id).is_err());
-        let there = StoreKey::new(super::NAMESPACE, &[b"issuer", b"bob"]);
-        prop_assert!(record::decode(&keys, &there, &value).is_err(), "moved to another user");
+        prop_assert!(encoding::has_device(&keys, &here, &damaged, &id).is_err());
+        let there = StoreKey::new(NAMESPACE, &[b"issuer", b"bob"]);
+        prop_assert!(encoding::decode(&keys, &there, &value).is_err(), "moved to another user");
     }
 }
 
 fn token(keys: &TokenKeys, generation: u32) -> (RefreshToken, Secret<String>) {
     let token = RefreshToken {
-        record_key: StoreKey::new(super::NAMESPACE, &[b"issuer", b"alice"]),
+        record_key: StoreKey::new(NAMESPACE, &[b"issuer", b"alice"]),
         family: Secret::new(secret::random()),
         generation,
     };

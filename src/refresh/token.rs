@@ -9,11 +9,9 @@
 //! It is checked before anything is read. The same content has the same tag, so that the successor
 //! of a token can be issued twice and remain one token.
 
-use base64_simd::{Out, URL_SAFE_NO_PAD};
-
-use super::{account::PresentedRefresh, record::Hash256};
+use super::{device::Hash256, devices::PresentedRefresh, records::NAMESPACE};
 use crate::{
-    secret::{MasterSecret, Secret, tag::TagKey},
+    secret::{MasterSecret, Secret, tag::TagKey, tagged::TaggedTexts},
     store::StoreKey,
 };
 
@@ -34,64 +32,57 @@ impl RefreshToken {
     }
 }
 
-/// The keys that tag tokens. The first one makes tags; all verify them.
-pub(super) struct TokenKeys(Vec<([u8; 4], TagKey)>);
+/// The keys that make and read tokens.
+pub(super) struct TokenKeys {
+    texts: TaggedTexts,
+    /// The ids of the keys, in their order.
+    kids: Vec<[u8; 4]>,
+}
 
 impl TokenKeys {
     pub(super) fn new(secret: &MasterSecret, issuer: &str) -> Self {
-        let keys = secret.keys("tower-jam refresh token", issuer);
-        let named = keys.iter().map(|key| {
-            let key = TagKey::new(key);
-            let [a, b, c, d, ..] = key.tag(b"kid");
-            ([a, b, c, d], key)
-        });
-        Self(named.collect())
+        let kid = |key: &Secret<[u8; 32]>| {
+            let [a, b, c, d, ..] = TagKey::new(key).tag(b"kid");
+            [a, b, c, d]
+        };
+        Self {
+            kids: secret.keys(LABEL, issuer).iter().map(kid).collect(),
+            texts: TaggedTexts::new(secret, LABEL, issuer),
+        }
     }
 
     /// The id of the key that makes tokens.
     pub(super) fn active(&self) -> [u8; 4] {
-        self.0[0].0
+        self.kids[0]
     }
 
     /// Returns the text of a token, or `None` if the key with the id `kid` is no longer available.
     pub(super) fn encode(&self, token: &RefreshToken, kid: [u8; 4]) -> Option<Secret<String>> {
-        let (_, key) = self.0.iter().find(|(known, _)| *known == kid)?;
-        let mut bytes = [0; TOKEN_BYTES];
-        bytes[0] = VERSION;
-        bytes[1..5].copy_from_slice(&kid);
-        bytes[5..37].copy_from_slice(token.record_key.digest());
-        bytes[37..53].copy_from_slice(token.family.expose());
-        bytes[53..57].copy_from_slice(&token.generation.to_be_bytes());
-        let tag = key.tag(&bytes[..BODY_BYTES]);
-        bytes[BODY_BYTES..].copy_from_slice(&tag);
-        Some(Secret::new(URL_SAFE_NO_PAD.encode_to_string(bytes)))
+        let key = self.kids.iter().position(|known| *known == kid)?;
+        let mut body = [0; BODY_BYTES];
+        body[0] = VERSION;
+        body[1..5].copy_from_slice(&kid);
+        body[5..37].copy_from_slice(token.record_key.digest());
+        body[37..53].copy_from_slice(token.family.expose());
+        body[53..57].copy_from_slice(&token.generation.to_be_bytes());
+        Some(self.texts.encode(key, &body, &[]))
     }
 
     /// Returns the token that `text` encodes, if it was made here.
     pub(super) fn decode(&self, text: &str) -> Option<RefreshToken> {
-        if text.len() != TEXT_BYTES {
-            return None;
-        }
-        let mut bytes = [0; TOKEN_BYTES];
-        URL_SAFE_NO_PAD
-            .decode(text.as_bytes(), Out::from_slice(&mut bytes))
-            .ok()?;
-        let (body, tag) = bytes.split_at(BODY_BYTES);
-        let (_, key) = self.0.iter().find(|(kid, _)| *kid == body[1..5])?;
-        if body[0] != VERSION || !key.is_tag(body, tag) {
+        let (body, key) = self.texts.decode::<BODY_BYTES>(text, &[])?;
+        if body[0] != VERSION || self.kids[key] != body[1..5] {
             return None;
         }
         Some(RefreshToken {
-            record_key: StoreKey::from_parts(super::NAMESPACE, body[5..37].try_into().ok()?),
+            record_key: StoreKey::from_parts(NAMESPACE, body[5..37].try_into().ok()?),
             family: Secret::new(body[37..53].try_into().ok()?),
             generation: u32::from_be_bytes(body[53..57].try_into().ok()?),
         })
     }
 }
 
+const LABEL: &str = "tower-jam refresh token";
 const VERSION: u8 = 1;
 pub(super) const FAMILY_BYTES: usize = 16;
 const BODY_BYTES: usize = 1 + 4 + 32 + FAMILY_BYTES + 4;
-const TOKEN_BYTES: usize = BODY_BYTES + 16;
-/// 73 bytes in base64url without padding.
-const TEXT_BYTES: usize = 98;

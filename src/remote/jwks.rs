@@ -25,7 +25,7 @@
 //! * **Requests use https**, redirects are not followed, and a response may have at most 1 MiB.
 //!
 //! ```no_run
-//! use tower_jam::{Claims, Jwt, token::Jwks};
+//! use tower_jam::{Claims, Jwt, remote::Jwks};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let jwks = Jwks::builder("https://auth.acme.dev/keys").fetch().await?;

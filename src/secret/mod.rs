@@ -6,6 +6,8 @@ pub(crate) mod record;
 pub(crate) mod seal;
 #[cfg(any(feature = "session", feature = "refresh", feature = "dpop"))]
 pub(crate) mod tag;
+#[cfg(any(feature = "session", feature = "refresh", feature = "dpop"))]
+pub(crate) mod tagged;
 
 use std::fmt;
 

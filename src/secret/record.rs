@@ -29,7 +29,10 @@ struct RecordKey {
 pub(crate) struct OpenedRecord {
     pub(crate) plain: Zeroizing<Vec<u8>>,
     /// Whether the record is sealed under the active key.
-    #[cfg(any(test, feature = "account"))]
+    #[cfg_attr(
+        not(any(test, feature = "account")),
+        expect(dead_code, reason = "accounts seal their records again")
+    )]
     pub(crate) is_current: bool,
 }
 
@@ -91,7 +94,6 @@ impl RecordKeys {
         plain.truncate(length);
         Ok(OpenedRecord {
             plain,
-            #[cfg(any(test, feature = "account"))]
             is_current: at == 0,
         })
     }

@@ -5,11 +5,11 @@ use std::{any::TypeId, fmt, marker::PhantomData, sync::Arc, time::Duration};
 use serde::Serialize;
 
 use super::{
-    core::SessionsInner,
-    engine::Sessions,
+    inner::SessionsInner,
     record::Lifetime,
-    reread::{ReadUserSnapshot, RereadPolicy, SnapshotReader},
+    sessions::Sessions,
     token::{TEXT_BYTES, TagKeys},
+    users::{ReadUserSnapshot, RereadPolicy, SnapshotReader},
 };
 use crate::{env::Env, error::ConfigError, grant::ReadUser, request::cookie::CookieSpec};
 

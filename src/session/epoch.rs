@@ -10,12 +10,11 @@
 
 use std::time::Duration;
 
-use super::core::SessionsInner;
 use crate::{
     clock::Timestamp,
     error::StoreError,
     secret,
-    store::{Namespace, StoreKey, When, Write},
+    store::{Namespace, Store, StoreKey, When, Write},
 };
 
 /// Identifies the last "log out everywhere" of a subject. See
@@ -48,29 +47,37 @@ impl SessionEpoch {
     }
 }
 
-impl SessionsInner {
-    pub(super) async fn epoch(&self, subject: &str) -> Result<SessionEpoch, StoreError> {
-        let entry = self.store.get(&self.epoch_key(subject)).await?;
-        let epoch = entry.and_then(|entry| SessionEpoch::decode(&entry.value));
-        Ok(epoch.unwrap_or(SessionEpoch::NONE))
-    }
+/// Returns the current epoch of `subject`.
+pub(super) async fn read(
+    store: &dyn Store,
+    issuer: &str,
+    subject: &str,
+) -> Result<SessionEpoch, StoreError> {
+    let entry = store.get(&key(issuer, subject)).await?;
+    let epoch = entry.and_then(|entry| SessionEpoch::decode(&entry.value));
+    Ok(epoch.unwrap_or(SessionEpoch::NONE))
+}
 
-    /// Makes every login of `subject` that began before now fail.
-    pub(super) async fn replace_epoch(&self, subject: &str) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let epoch = SessionEpoch {
-            revocation: u64::from_be_bytes(secret::random()),
-            revoked_at: now,
-        };
-        let life = self.lifetime.absolute.max(SHORTEST_LIFE);
-        let write = Write::new(epoch.encode(), now.after(life));
-        let key = self.epoch_key(subject);
-        self.store.put(&key, write, When::Always).await.map(drop)
-    }
+/// Makes every login of `subject` that began before `now` fail. `life` is the absolute timeout of
+/// sessions.
+pub(super) async fn replace(
+    store: &dyn Store,
+    issuer: &str,
+    subject: &str,
+    now: Timestamp,
+    life: Duration,
+) -> Result<(), StoreError> {
+    let epoch = SessionEpoch {
+        revocation: u64::from_be_bytes(secret::random()),
+        revoked_at: now,
+    };
+    let write = Write::new(epoch.encode(), now.after(life.max(SHORTEST_LIFE)));
+    let key = key(issuer, subject);
+    store.put(&key, write, When::Always).await.map(drop)
+}
 
-    fn epoch_key(&self, subject: &str) -> StoreKey {
-        StoreKey::new(EPOCH, &[self.issuer.as_bytes(), subject.as_bytes()])
-    }
+fn key(issuer: &str, subject: &str) -> StoreKey {
+    StoreKey::new(EPOCH, &[issuer.as_bytes(), subject.as_bytes()])
 }
 
 /// A write to this namespace revokes all sessions of a subject.

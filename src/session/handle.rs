@@ -9,16 +9,16 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
-    core::{IdChange, SessionsInner},
+    inner::{IdChange, SessionsInner},
     limits::bounded,
     login::SessionLogin,
-    lookup::OpenSession,
+    opened::OpenSession,
     record::SessionRecord,
     state::{SessionState, SharedSession},
     token::SessionToken,
 };
 use crate::{
-    authenticate::Verified, error::StoreError, event::EventKind, grant::Grant,
+    authenticate::Verified, error::StoreError, event::EventKind, grant::Grant, identity::Factor,
     rejection::Rejection, secret::Secret,
 };
 
@@ -193,8 +193,8 @@ impl Session {
             let answer = change(&mut record.body.values);
             bounded(&record.body.values)?;
             let opened = sessions.insert(record).await?;
-            self.adopt(opened);
-            self.remove_unreadable().await;
+            self.shared.adopt(opened);
+            self.shared.remove_unreadable().await;
             return Ok(answer);
         };
         let edit = |record: &mut SessionRecord| {
@@ -203,7 +203,7 @@ impl Session {
         };
         let changed = sessions.change(&opened.token, IdChange::Keep, edit).await?;
         let (answer, opened) = changed.ok_or_else(gone_rejection)?;
-        self.set_opened(opened);
+        self.shared.set_opened(opened);
         Ok(answer)
     }
 
@@ -213,7 +213,7 @@ impl Session {
     /// revoked, and nothing is taken from it. A session of the same user continues with the new
     /// proofs until its original absolute deadline.
     pub fn login<U>(&self, grant: Grant<U>) -> SessionLogin<'_, U> {
-        SessionLogin::new(&self.shared.sessions, Some(self), grant)
+        SessionLogin::new(&self.shared.sessions, Some(&*self.shared), grant)
     }
 
     /// Revokes the session and clears the cookie.
@@ -247,6 +247,46 @@ impl Session {
         self.cycle_id_with(|_| {}).await
     }
 
+    /// Records that the user has just given one more proof, and cycles the id.
+    ///
+    /// # Errors
+    ///
+    /// As for [`update`](Self::update), and [`RejectionKind::Invalid`](crate::RejectionKind) if no
+    /// user is logged in.
+    pub async fn prove(&self, factor: Factor) -> Result<Secret<String>, Rejection> {
+        if self.is_anonymous() {
+            return Err(Rejection::invalid("no user is logged in"));
+        }
+        let now = self.shared.sessions.clock.now();
+        self.cycle_id_with(|record| {
+            if let Some(owner) = &mut record.head.owner {
+                owner.add_proofs([(factor.clone(), now)]);
+            }
+        })
+        .await
+    }
+
+    /// Changes the user's roles and cycles the id.
+    ///
+    /// # Errors
+    ///
+    /// As for [`prove`](Self::prove).
+    pub async fn set_roles(
+        &self,
+        roles: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Secret<String>, Rejection> {
+        if self.is_anonymous() {
+            return Err(Rejection::invalid("no user is logged in"));
+        }
+        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
+        self.cycle_id_with(|record| {
+            if let Some(owner) = &mut record.head.owner {
+                owner.roles.clone_from(&roles);
+            }
+        })
+        .await
+    }
+
     pub(super) async fn cycle_id_with(
         &self,
         mut edit: impl FnMut(&mut SessionRecord),
@@ -267,44 +307,19 @@ impl Session {
         self.shared
             .sessions
             .emit(EventKind::SessionIdCycled, &opened);
-        Ok(self.adopt(opened))
+        Ok(self.shared.adopt(opened))
     }
 
     pub(super) fn opened(&self) -> Option<OpenSession> {
-        self.state().opened.clone()
+        self.shared.opened()
     }
 
-    /// Switches to a session whose token is new to the caller.
-    pub(super) fn adopt(&self, opened: OpenSession) -> Secret<String> {
-        let token = self.shared.sessions.text(&opened.token);
-        let mut state = self.state();
-        state.cookie = Some(self.shared.sessions.set_cookie(&opened, &token));
-        state.opened = Some(opened);
-        token
-    }
-
-    /// Removes an unreadable record that another session has replaced. It grants no access, so
-    /// after a failure it may remain until it expires.
-    pub(super) async fn remove_unreadable(&self) {
-        let unreadable = self.state().unreadable.take();
-        if let Some(token) = unreadable
-            && let Err(error) = self.shared.sessions.revoke_token(&token).await
-        {
-            tracing::warn!(error = %error, "an unreadable session was not removed");
-        }
-    }
-
-    pub(super) fn sessions(&self) -> &SessionsInner {
-        &self.shared.sessions
+    pub(super) fn shared(&self) -> &SharedSession {
+        &self.shared
     }
 
     pub(super) fn is_in_cookie(&self) -> bool {
         self.state().is_in_cookie
-    }
-
-    /// Stores a newer state of the same session.
-    pub(super) fn set_opened(&self, opened: OpenSession) {
-        self.state().opened = Some(opened);
     }
 
     fn state(&self) -> MutexGuard<'_, SessionState> {

@@ -7,22 +7,24 @@ use std::{
     pin::Pin,
 };
 
-use http::HeaderValue;
 use serde::Serialize;
 
 use super::{
-    core::SessionsInner, epoch::SessionEpoch, handle::Session, info::NewSession,
-    lookup::OpenSession,
+    epoch::SessionEpoch,
+    info::NewSession,
+    inner::SessionsInner,
+    log_in::{log_in, prepare},
+    state::SharedSession,
 };
-use crate::{error::IssueError, event::EventKind, grant::Grant, secret::Secret};
+use crate::{error::IssueError, event::EventKind, grant::Grant};
 
-/// A login that happens when awaited. See [`Session::login`] and
+/// A login that happens when awaited. See [`Session::login`](super::Session::login) and
 /// [`Sessions::create`](super::Sessions::create).
 #[must_use = "a login does nothing unless it is awaited"]
 pub struct SessionLogin<'a, U> {
     sessions: &'a SessionsInner,
     /// The session that the browser presented, if any.
-    session: Option<&'a Session>,
+    session: Option<&'a SharedSession>,
     grant: Grant<U>,
     device: Option<String>,
     since: Option<SessionEpoch>,
@@ -31,7 +33,7 @@ pub struct SessionLogin<'a, U> {
 impl<'a, U> SessionLogin<'a, U> {
     pub(super) const fn new(
         sessions: &'a SessionsInner,
-        session: Option<&'a Session>,
+        session: Option<&'a SharedSession>,
         grant: Grant<U>,
     ) -> Self {
         Self {
@@ -75,9 +77,9 @@ impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for SessionLogin<'a, U
                     "the user is of another type than the engine's",
                 ));
             }
-            let prepared = sessions.prepare_login(&grant, device.as_deref())?;
-            let current = session.and_then(Session::opened);
-            let opened = sessions.log_in(current, prepared, since).await?;
+            let prepared = prepare(sessions, &grant, device.as_deref())?;
+            let current = session.and_then(SharedSession::opened);
+            let opened = log_in(sessions, current, prepared, since).await?;
             sessions.emit(EventKind::SessionStarted, &opened);
             let id = opened.id();
             let token = sessions.text(&opened.token);
@@ -98,15 +100,5 @@ impl<'a, U: Serialize + Send + Sync + 'static> IntoFuture for SessionLogin<'a, U
 impl<U> fmt::Debug for SessionLogin<'_, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionLogin").finish_non_exhaustive()
-    }
-}
-
-impl SessionsInner {
-    /// The cookie lives until the absolute deadline. The idle timeout is enforced by the server, so
-    /// that reading a session sets no cookie.
-    pub(super) fn set_cookie(&self, opened: &OpenSession, token: &Secret<String>) -> HeaderValue {
-        self.cookie
-            .set(token.expose(), self.max_age(opened))
-            .expect("the builder checked that a cookie of this length is valid")
     }
 }

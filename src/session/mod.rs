@@ -24,7 +24,7 @@
 //!   once per twentieth of the idle timeout.
 //! * **Two deadlines**: idle (30 minutes) and absolute (12 hours). Nothing extends the absolute
 //!   one.
-//! * **[`clear`](Sessions::revoke_all)** revokes every session of a user. Logins that began before
+//! * **[`revoke_all`](Sessions::revoke_all)** revokes every session of a user. Logins that began before
 //!   it fail.
 //! * **Users are re-read** if the engine has [a source of users](SessionsBuilder::users): at the
 //!   first request, then after every five minutes, and immediately after
@@ -71,7 +71,7 @@
 //! // Read before the password check, so that a concurrent "log out everywhere" is not missed:
 //! let epoch = sessions.epoch("42").await?;
 //! let grant = Grant::new("42", User { name: "Alice".into() }).factor(Factor::Password);
-//! let session = sessions.create(grant).since(epoch).device("Firefox").await?;
+//! let session = sessions.create(grant).since(epoch).device_name("Firefox").await?;
 //!
 //! let token = session.token.expose();
 //! sessions.update(token, |data| data.values.insert("cart".into(), 3.into())).await?;
@@ -81,7 +81,7 @@
 //!
 //! let renewed = sessions.cycle_id(token).await?.expect("it is alive");
 //! assert!(sessions.get(token).await?.is_none());
-//! assert_eq!(sessions.clear("42").await?, 1);
+//! assert_eq!(sessions.revoke_all("42").await?, 1);
 //! assert!(sessions.get(renewed.expose()).await?.is_none());
 //! # Ok(())
 //! # }
@@ -89,28 +89,31 @@
 
 mod authenticate;
 mod builder;
-mod core;
-mod engine;
-mod enter;
+mod cached;
 mod epoch;
 mod handle;
 mod info;
+mod inner;
 mod limits;
+mod log_in;
 mod login;
 mod lookup;
+mod opened;
 mod record;
 mod remember;
 mod reread;
+mod sessions;
 mod state;
 mod token;
+mod users;
 
 #[cfg(feature = "config")]
 pub(crate) use self::builder::DEFAULT_COOKIE;
 pub use self::{
     builder::SessionsBuilder,
-    engine::Sessions,
     epoch::SessionEpoch,
     handle::Session,
     info::{NewSession, SessionData, SessionInfo},
     login::SessionLogin,
+    sessions::Sessions,
 };

@@ -8,8 +8,8 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{core::SessionsInner, lookup::OpenSession, token::SessionToken};
-use crate::{authenticate::OnResponse, request::credential::CredentialSource};
+use super::{inner::SessionsInner, opened::OpenSession, token::SessionToken};
+use crate::{authenticate::OnResponse, request::credential::CredentialSource, secret::Secret};
 
 pub(super) struct SharedSession {
     pub(super) sessions: Arc<SessionsInner>,
@@ -30,6 +30,35 @@ pub(super) struct SessionState {
 impl SharedSession {
     pub(super) fn state(&self) -> MutexGuard<'_, SessionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn opened(&self) -> Option<OpenSession> {
+        self.state().opened.clone()
+    }
+
+    /// Switches to a session whose token is new to the caller.
+    pub(super) fn adopt(&self, opened: OpenSession) -> Secret<String> {
+        let token = self.sessions.text(&opened.token);
+        let mut state = self.state();
+        state.cookie = Some(self.sessions.set_cookie(&opened, &token));
+        state.opened = Some(opened);
+        token
+    }
+
+    /// Removes an unreadable record that another session has replaced. It grants no access, so
+    /// after a failure it may remain until it expires.
+    pub(super) async fn remove_unreadable(&self) {
+        let unreadable = self.state().unreadable.take();
+        if let Some(token) = unreadable
+            && let Err(error) = self.sessions.revoke_token(&token).await
+        {
+            tracing::warn!(error = %error, "an unreadable session was not removed");
+        }
+    }
+
+    /// Stores a newer state of the same session.
+    pub(super) fn set_opened(&self, opened: OpenSession) {
+        self.state().opened = Some(opened);
     }
 }
 

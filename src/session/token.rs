@@ -8,11 +8,14 @@
 
 use std::sync::Arc;
 
-use base64_simd::{Out, URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::{
-    secret::{self, MasterSecret, Secret, tag::TagKey},
+    secret::{
+        self, MasterSecret, Secret,
+        tagged::{TaggedTexts, text_len},
+    },
     store::{Namespace, StoreKey},
 };
 
@@ -21,8 +24,14 @@ use crate::{
 pub(super) struct SessionToken {
     locator: [u8; LOCATOR_BYTES],
     secret: Secret<[u8; SECRET_BYTES]>,
-    /// Those of the master secret that made the tag.
-    keys: Arc<SessionKeys>,
+    /// That of the master secret that made the tag.
+    key: Arc<SessionKey>,
+}
+
+/// The key of a master secret.
+struct SessionKey {
+    position: usize,
+    record: Secret<[u8; 32]>,
 }
 
 impl SessionToken {
@@ -41,36 +50,33 @@ impl SessionToken {
     /// that a stolen store reveals nothing, and on the master secret, so that a holder with write
     /// access to the store cannot seal a record of its own making.
     pub(super) fn sealing_key(&self) -> Secret<[u8; 32]> {
-        let input = [self.secret.expose().as_slice(), self.keys.record.expose()].concat();
+        let input = [self.secret.expose().as_slice(), self.key.record.expose()].concat();
         secret::derive_key(&Zeroizing::new(input), "tower-jam session record")
     }
 
-    fn body(&self) -> [u8; LOCATOR_BYTES + SECRET_BYTES] {
-        let mut body = [0; LOCATOR_BYTES + SECRET_BYTES];
+    fn body(&self) -> [u8; BODY_BYTES] {
+        let mut body = [0; BODY_BYTES];
         body[..LOCATOR_BYTES].copy_from_slice(&self.locator);
         body[LOCATOR_BYTES..].copy_from_slice(self.secret.expose());
         body
     }
 }
 
-/// The keys that tag tokens. The first one makes tags; all verify them.
-pub(super) struct TagKeys(Vec<Arc<SessionKeys>>);
-
-/// The keys derived from one master secret.
-struct SessionKeys {
-    tag: TagKey,
-    record: Secret<[u8; 32]>,
+/// The keys that make and read tokens.
+pub(super) struct TagKeys {
+    texts: TaggedTexts,
+    /// In the order of the master secrets.
+    keys: Vec<Arc<SessionKey>>,
 }
 
 impl TagKeys {
     pub(super) fn new(secret: &MasterSecret, issuer: &str) -> Self {
-        let tags = secret.keys("tower-jam session tag", issuer);
         let records = secret.keys("tower-jam session record", issuer);
-        let keys = tags.iter().zip(records).map(|(tag, record)| {
-            let tag = TagKey::new(tag);
-            Arc::new(SessionKeys { tag, record })
-        });
-        Self(keys.collect())
+        let key = |(position, record)| Arc::new(SessionKey { position, record });
+        Self {
+            texts: TaggedTexts::new(secret, "tower-jam session tag", issuer),
+            keys: records.into_iter().enumerate().map(key).collect(),
+        }
     }
 
     /// A token for a new record.
@@ -78,7 +84,7 @@ impl TagKeys {
         SessionToken {
             locator: secret::random(),
             secret: Secret::new(secret::random()),
-            keys: Arc::clone(&self.0[0]),
+            key: Arc::clone(&self.keys[0]),
         }
     }
 
@@ -91,30 +97,18 @@ impl TagKeys {
     }
 
     /// Returns the text for the cookie.
-    pub(super) fn encode(token: &SessionToken) -> Secret<String> {
-        let body = token.body();
-        let mut bytes = [0; TOKEN_BYTES];
-        bytes[..body.len()].copy_from_slice(&body);
-        bytes[body.len()..].copy_from_slice(&token.keys.tag.tag(&body));
-        Secret::new(URL_SAFE_NO_PAD.encode_to_string(bytes))
+    pub(super) fn encode(&self, token: &SessionToken) -> Secret<String> {
+        self.texts.encode(token.key.position, &token.body(), &[])
     }
 
     /// Returns the token that `text` encodes, if it was made here.
     pub(super) fn decode(&self, text: &str) -> Option<SessionToken> {
-        if text.len() != TEXT_BYTES {
-            return None;
-        }
-        let mut bytes = [0; TOKEN_BYTES];
-        URL_SAFE_NO_PAD
-            .decode(text.as_bytes(), Out::from_slice(&mut bytes))
-            .ok()?;
-        let (body, tag) = bytes.split_at(LOCATOR_BYTES + SECRET_BYTES);
-        let keys = self.0.iter().find(|keys| keys.tag.is_tag(body, tag))?;
-        let (locator, secret) = body.split_at(LOCATOR_BYTES);
+        let (body, position) = self.texts.decode::<BODY_BYTES>(text, &[])?;
+        let (locator, secret) = body.split_first_chunk()?;
         Some(SessionToken {
-            locator: locator.try_into().ok()?,
+            locator: *locator,
             secret: Secret::new(secret.try_into().ok()?),
-            keys: Arc::clone(keys),
+            key: Arc::clone(&self.keys[position]),
         })
     }
 }
@@ -130,10 +124,9 @@ const SESSION: Namespace = Namespace::new("session").cached();
 
 const LOCATOR_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
-const TAG_BYTES: usize = 16;
-const TOKEN_BYTES: usize = LOCATOR_BYTES + SECRET_BYTES + TAG_BYTES;
-/// 64 bytes in base64url without padding.
-pub(super) const TEXT_BYTES: usize = 86;
+const BODY_BYTES: usize = LOCATOR_BYTES + SECRET_BYTES;
+/// The length of a token's text.
+pub(super) const TEXT_BYTES: usize = text_len(BODY_BYTES);
 
 #[cfg(test)]
 mod tests {
@@ -143,16 +136,17 @@ mod tests {
     fn a_token_survives_its_text() {
         let keys = TagKeys::new(&MasterSecret::generate(), "self");
         let token = keys.generate();
-        let text = TagKeys::encode(&token);
+        let text = keys.encode(&token);
         let read = keys.decode(text.expose()).expect("it was made here");
         assert_eq!(read.key(), token.key());
         assert_eq!(read.hash(), token.hash());
+        assert_eq!(text.expose().len(), 86);
     }
 
     #[test]
     fn no_changed_character_is_let_through() {
         let keys = TagKeys::new(&MasterSecret::generate(), "self");
-        let text = TagKeys::encode(&keys.generate()).expose().clone();
+        let text = keys.encode(&keys.generate()).expose().clone();
         for at in 0..text.len() {
             for other in ['A', 'B', '-', '_', '=', '+', '.', '~'] {
                 let mut changed: Vec<char> = text.chars().collect();
@@ -179,8 +173,8 @@ mod tests {
     #[test]
     fn a_retired_secret_opens_nothing_and_an_accepted_one_does() {
         let old = MasterSecret::generate();
-        let token = TagKeys::new(&old, "self").generate();
-        let text = TagKeys::encode(&token);
+        let keys = TagKeys::new(&old, "self");
+        let text = keys.encode(&keys.generate());
         assert!(
             TagKeys::new(&MasterSecret::generate(), "self")
                 .decode(text.expose())

@@ -9,16 +9,14 @@
 
 use std::time::Duration;
 
-use base64_simd::{Out, URL_SAFE_NO_PAD};
-
 use crate::{
     clock::Timestamp,
-    secret::{self, MasterSecret, Secret, tag::TagKey},
+    secret::{self, MasterSecret, Secret, tagged::TaggedTexts},
 };
 
-/// The keys that tag device tokens: the first creates tags, all verify them.
+/// The device tokens of one issuer.
 pub(crate) struct DeviceTokens {
-    keys: Vec<TagKey>,
+    texts: TaggedTexts,
     life: Duration,
 }
 
@@ -27,11 +25,8 @@ pub(crate) type DeviceId = [u8; ID_BYTES];
 impl DeviceTokens {
     /// Creates the tokens of one issuer for the purpose named by `label`.
     pub(crate) fn new(secret: &MasterSecret, label: &str, issuer: &str, life: Duration) -> Self {
-        let keys = secret.keys(label, issuer);
-        Self {
-            keys: keys.iter().map(TagKey::new).collect(),
-            life,
-        }
+        let texts = TaggedTexts::new(secret, label, issuer);
+        Self { texts, life }
     }
 
     pub(crate) const fn life(&self) -> Duration {
@@ -39,51 +34,32 @@ impl DeviceTokens {
     }
 
     pub(crate) fn issue(&self, account: &str, now: Timestamp) -> Secret<String> {
-        let mut bytes = [0; TOKEN_BYTES];
-        bytes[0] = VERSION;
-        bytes[1..17].copy_from_slice(&secret::random::<ID_BYTES>());
-        bytes[17..BODY_BYTES].copy_from_slice(&now.as_millis().to_be_bytes());
-        let tag = self.keys[0].tag(&message(&bytes[..BODY_BYTES], account));
-        bytes[BODY_BYTES..].copy_from_slice(&tag);
-        Secret::new(URL_SAFE_NO_PAD.encode_to_string(bytes))
+        let mut body = [0; BODY_BYTES];
+        body[0] = VERSION;
+        body[1..17].copy_from_slice(&secret::random::<ID_BYTES>());
+        body[17..].copy_from_slice(&now.as_millis().to_be_bytes());
+        self.texts.encode(0, &body, account.as_bytes())
     }
 
     /// Returns the id of the device if the token was issued here, for this account, and has not
     /// expired.
     pub(crate) fn verify(&self, text: &str, account: &str, now: Timestamp) -> Option<DeviceId> {
-        if text.len() != TEXT_BYTES {
-            return None;
-        }
-        let mut bytes = [0; TOKEN_BYTES];
-        let out = Out::from_slice(&mut bytes);
-        URL_SAFE_NO_PAD.decode(text.as_bytes(), out).ok()?;
-        let (body, tag) = bytes.split_at(BODY_BYTES);
-        let message = message(body, account);
-        let is_ours = self.keys.iter().any(|key| key.is_tag(&message, tag));
-        if !is_ours || body[0] != VERSION {
-            return None;
-        }
+        let (body, _) = self.texts.decode::<BODY_BYTES>(text, account.as_bytes())?;
         let issued_at = u64::from_be_bytes(body[17..].try_into().ok()?);
         let ends_at = Timestamp::from_millis(issued_at).after(self.life);
-        let id = body[1..17].try_into().ok()?;
-        (now < ends_at).then_some(id)
+        let is_live = body[0] == VERSION && now < ends_at;
+        is_live.then_some(body[1..17].try_into().ok()?)
     }
-}
-
-/// The body has a fixed length, so the account may be any text.
-fn message(body: &[u8], account: &str) -> Vec<u8> {
-    [body, account.as_bytes()].concat()
 }
 
 const VERSION: u8 = 1;
 const ID_BYTES: usize = 16;
 const BODY_BYTES: usize = 1 + ID_BYTES + 8;
-const TOKEN_BYTES: usize = BODY_BYTES + 16;
-/// 41 bytes in base64url without padding.
-const TEXT_BYTES: usize = 55;
 
 #[cfg(test)]
 mod tests {
+    use base64_simd::URL_SAFE_NO_PAD;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000_000);

@@ -18,7 +18,7 @@ use crate::{clock::Timestamp, identity::Factor, json::StringList, rejection::Rej
 /// use tower_jam::Claims;
 ///
 /// let claims = Claims::new().with("name", "Alice")?.with("teams", ["red", "blue"])?;
-/// assert_eq!(claims.read::<String>("name").as_deref(), Some("Alice"));
+/// assert_eq!(claims.get::<String>("name").unwrap().as_deref(), Some("Alice"));
 /// assert_eq!(claims.claim("teams"), Some(&json!(["red", "blue"])));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -50,10 +50,13 @@ impl Claims {
         self.0.get(name)
     }
 
-    /// Returns the claim `name` as a `T`, or `None` if it is absent or not a `T`.
-    #[must_use]
-    pub fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        T::deserialize(self.0.get(name)?).ok()
+    /// Returns the claim `name` as a `T`, or `None` if it is absent.
+    ///
+    /// # Errors
+    ///
+    /// If the claim is not a `T`.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> serde_json::Result<Option<T>> {
+        self.0.get(name).map(T::deserialize).transpose()
     }
 
     /// Returns the subject (`sub`).

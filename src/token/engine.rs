@@ -1,100 +1,40 @@
 //! The engine that all kinds of tokens share: issuing, verifying, lists, and a cache of verified
 //! tokens.
 //!
-//! A [`Jwt`](super::Jwt) and a [`Paseto`](super::Paseto) are this engine with an [`Envelope`] each.
+//! A [`Jwt`](super::Jwt) and a [`Paseto`](super::Paseto) are this engine with an [`Envelope`](super::envelope::Envelope) each.
 
-use std::{any::Any, error::Error, fmt, pin::Pin, sync::Arc, time::Duration};
+#[cfg(feature = "refresh")]
+use std::time::Duration;
+use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "refresh")]
+use super::inspect::{Inspected, audience};
 use super::{
-    claim_map::ForeignRules,
-    claims::{Binding, Registered, Rules, Validity},
-    date::DateFormat,
+    claims::{Binding, Registered, Validity},
+    envelope::{KeySnapshot, OpenedEnvelope, UnknownKey},
+    inner::EngineInner,
     issue::Issue,
     payload,
-    revocation::{ListLookup, TokenList},
+    revocation::{ListLookup, TokenId, TokenList},
 };
+#[cfg(feature = "refresh")]
+use crate::clock::Clock;
 use crate::{
     authenticate::Verified,
     cache::Cache,
-    clock::{Clock, Timestamp},
-    error::IssueError,
+    clock::Timestamp,
     grant::Grant,
     identity::{Identity, Subject},
     json,
     rejection::Rejection,
 };
 
-/// How a payload becomes a token and back: the only part in which kinds of tokens differ.
-pub(super) trait Envelope: fmt::Debug + Send + Sync + 'static {
-    /// The form of dates in the payload.
-    fn dates(&self) -> DateFormat;
-
-    /// The function that returns the length of the part of a token that is unique to it. What
-    /// follows that part may be the same in many tokens.
-    fn unique_prefix_len(&self) -> fn(&str) -> usize {
-        str::len
-    }
-
-    /// Returns whether `keys` are still the keys of the ring.
-    fn is_current(&self, keys: &KeySnapshot) -> bool;
-
-    /// Fetches keys that are not in the ring yet, where there is a source of them.
-    fn refresh_keys(&self) -> Option<KeyRefresh<'_>> {
-        None
-    }
-
-    /// Returns the payload of `token` after verifying it with a key of the ring.
-    fn open(&self, token: &str) -> Result<OpenedEnvelope, Rejection>;
-
-    /// Makes a token of a payload with the ring's active key.
-    fn seal(&self, payload: &[u8]) -> Result<String, IssueError>;
-}
-
-/// Resolves to whether a token whose key was unknown should be verified again.
-pub(super) type KeyRefresh<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
-
-/// The payload of a token, and the keys at the time it was verified.
-pub(super) struct OpenedEnvelope {
-    pub(super) payload: Vec<u8>,
-    pub(super) keys: KeySnapshot,
-}
-
-/// The keys of a ring at one moment, compared by their address in memory.
-pub(super) type KeySnapshot = Arc<dyn Any + Send + Sync>;
-
-/// The cause of a rejection for a token that names an unknown key, which may be a new one.
-#[derive(Debug)]
-pub(super) struct UnknownKey;
-
-impl UnknownKey {
-    fn is_cause_of(rejection: &Rejection) -> bool {
-        rejection.source().is_some_and(|cause| cause.is::<Self>())
-    }
-}
-
-impl fmt::Display for UnknownKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the key may be a new one")
-    }
-}
-
-impl Error for UnknownKey {}
-
 /// An engine for tokens of one kind. It is a handle: cloning it is cheap.
 pub(crate) struct Engine<U> {
     pub(super) inner: Arc<EngineInner>,
     cache: Arc<Cache<CheckedToken<U>>>,
-}
-
-pub(super) struct EngineInner {
-    pub(super) envelope: Box<dyn Envelope>,
-    pub(super) rules: Rules,
-    pub(super) ttl: Duration,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) list: Option<TokenList>,
-    pub(super) foreign: Option<ForeignRules>,
 }
 
 /// A token that was valid when it was last verified, with the keys at that time.
@@ -106,37 +46,6 @@ pub(super) struct CheckedToken<U> {
     binding: Option<Binding>,
     /// What to look up in the list, if the engine has one.
     lookup: Option<ListLookup>,
-}
-
-/// The content of a token, for a party that does not present it.
-#[cfg(feature = "refresh")]
-pub(crate) struct Inspected {
-    pub(crate) identity: Identity,
-    pub(crate) expires_at: Option<Timestamp>,
-    pub(crate) issued_at: Option<Timestamp>,
-    pub(crate) audience: Vec<String>,
-    pub(crate) key: Option<String>,
-}
-
-/// Returns the audience of a verified payload.
-#[cfg(feature = "refresh")]
-fn audience(payload: &[u8]) -> Vec<String> {
-    #[derive(serde::Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
-    }
-    #[derive(serde::Deserialize)]
-    struct Audience {
-        aud: Option<OneOrMany>,
-    }
-    let read = serde_json::from_slice(payload).ok();
-    match read.and_then(|Audience { aud }| aud) {
-        Some(OneOrMany::One(name)) => vec![name],
-        Some(OneOrMany::Many(names)) => names,
-        None => Vec::new(),
-    }
 }
 
 impl<U> Engine<U> {
@@ -152,7 +61,7 @@ impl<U> Engine<U> {
     }
 
     pub(crate) fn issue(&self, grant: Grant<U>) -> Issue<'_, U> {
-        Issue::new(self, grant)
+        Issue::new(&self.inner, grant)
     }
 
     /// The issuer that tokens must state, unless any is accepted.
@@ -293,6 +202,37 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Engine<U> {
             binding: claims.binding,
             lookup,
         })
+    }
+
+    pub(super) async fn revoke_token(&self, token: &str) -> Result<(), Rejection> {
+        let list = self.required_list()?;
+        Ok(list.revoke_id(&self.token_id(token)?).await?)
+    }
+
+    /// Revokes several tokens; revokes none of them if one is invalid.
+    pub(super) async fn revoke_tokens(
+        &self,
+        tokens: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<(), Rejection> {
+        let list = self.required_list()?;
+        let ids = tokens
+            .into_iter()
+            .map(|token| self.token_id(token.as_ref()))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(list.revoke_ids(&ids).await?)
+    }
+
+    pub(super) fn token_id(&self, token: &str) -> Result<TokenId, Rejection> {
+        let checked = self.check(token, self.inner.clock.now())?;
+        let id = checked.identity.token_id().filter(|id| !id.is_empty());
+        let id = id.ok_or_else(|| Rejection::invalid("no list can hold a token without `jti`"))?;
+        let expires_at = checked.validity.expires_at.unwrap_or(Timestamp::NEVER);
+        Ok(TokenId::new(id, expires_at))
+    }
+
+    fn required_list(&self) -> Result<&TokenList, Rejection> {
+        let missing = || Rejection::misconfigured("the engine has no list to revoke tokens with");
+        self.list().ok_or_else(missing)
     }
 }
 

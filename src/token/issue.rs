@@ -15,7 +15,7 @@ use super::dpop::ProofKey;
 use super::{
     claim_map::ClaimMap,
     date::LAST_SECOND,
-    engine::{Engine, EngineInner},
+    inner::EngineInner,
     revocation::{TokenId, TokenList},
     withheld::Withheld,
     write::Minted,
@@ -31,7 +31,7 @@ use crate::{
 /// A token that is about to be issued; `.await` issues it. See [`Jwt::issue`](super::Jwt::issue).
 #[must_use = "no token is issued until this is awaited"]
 pub struct Issue<'a, U> {
-    engine: &'a Engine<U>,
+    engine: &'a EngineInner,
     grant: Grant<U>,
     ttl: Duration,
     not_before: Option<Duration>,
@@ -43,11 +43,11 @@ pub struct Issue<'a, U> {
 }
 
 impl<'a, U> Issue<'a, U> {
-    pub(super) fn new(engine: &'a Engine<U>, grant: Grant<U>) -> Self {
+    pub(super) fn new(engine: &'a EngineInner, grant: Grant<U>) -> Self {
         Self {
             engine,
             grant,
-            ttl: engine.inner.ttl,
+            ttl: engine.ttl,
             not_before: None,
             audience: None,
             session_id: None,
@@ -109,7 +109,7 @@ impl<U: Serialize> Issue<'_, U> {
 
     /// Issues a token that the list of the engine can revoke.
     async fn issue_on_list(&self, list: &TokenList) -> Result<Secret<String>, IssueError> {
-        let engine = &*self.engine.inner;
+        let engine = self.engine;
         self.grant.check()?;
         if self.ttl > list.max_ttl() {
             let reason = "its lifetime exceeds the longest lifetime of the list";
@@ -133,7 +133,7 @@ impl<U: Serialize> Issue<'_, U> {
             rules,
             foreign,
             ..
-        } = &*self.engine.inner;
+        } = self.engine;
         let map = foreign.as_ref().and_then(|foreign| foreign.map.as_ref());
         let mapped = map.map(ClaimMap::names).unwrap_or_default();
         self.grant.check()?;
@@ -180,20 +180,17 @@ impl<U: Serialize> Issue<'_, U> {
     }
 }
 
-impl<'a, U: Serialize + Send + Sync> IntoFuture for Issue<'a, U> {
+impl<'a, U: Serialize + Send + Sync + 'a> IntoFuture for Issue<'a, U> {
     type Output = Result<Secret<String>, IssueError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
-    fn into_future(self) -> Self::IntoFuture
-    where
-        U: 'a,
-    {
+    fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            if let Some(list) = self.engine.list() {
+            if let Some(list) = &self.engine.list {
                 // Boxed, so that this future does not enlarge that of an engine without a list.
                 return Box::pin(self.issue_on_list(list)).await;
             }
-            let now = self.engine.inner.clock.now();
+            let now = self.engine.clock.now();
             self.mint(now, now.as_secs(), &random_id())
         })
     }

@@ -1,8 +1,8 @@
 //! The source of an engine's keys: a fixed ring or a published key set.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use super::engine::KeyRefresh;
+use super::envelope::KeyRefresh;
 use crate::key::ring::KeyRing;
 #[cfg(feature = "jwks")]
 use crate::remote::jwks::Jwks;
@@ -11,19 +11,20 @@ use crate::remote::jwks::Jwks;
 #[derive(Clone)]
 pub struct KeySource {
     pub(super) ring: KeyRing,
-    #[cfg(feature = "jwks")]
-    pub(super) jwks: Option<Jwks>,
+    /// Where new keys come from, unless the keys are fixed.
+    fetcher: Option<Arc<dyn FetchKeys>>,
+}
+
+/// Fetches keys that others publish.
+trait FetchKeys: Send + Sync {
+    fn fetch_keys(&self) -> KeyRefresh<'_>;
 }
 
 impl KeySource {
     /// Refreshes the keys on behalf of a token whose key is unknown. Returns `None` if the keys are
     /// fixed.
     pub(super) fn refresh_for_unknown(&self) -> Option<KeyRefresh<'_>> {
-        #[cfg(feature = "jwks")]
-        if let Some(jwks) = &self.jwks {
-            return Some(Box::pin(jwks.refresh_for_unknown()));
-        }
-        None
+        self.fetcher.as_ref().map(|fetcher| fetcher.fetch_keys())
     }
 }
 
@@ -31,8 +32,7 @@ impl From<KeyRing> for KeySource {
     fn from(ring: KeyRing) -> Self {
         Self {
             ring,
-            #[cfg(feature = "jwks")]
-            jwks: None,
+            fetcher: None,
         }
     }
 }
@@ -42,8 +42,15 @@ impl From<Jwks> for KeySource {
     fn from(jwks: Jwks) -> Self {
         Self {
             ring: jwks.keys().clone(),
-            jwks: Some(jwks),
+            fetcher: Some(Arc::new(jwks)),
         }
+    }
+}
+
+#[cfg(feature = "jwks")]
+impl FetchKeys for Jwks {
+    fn fetch_keys(&self) -> KeyRefresh<'_> {
+        Box::pin(self.refresh_for_unknown())
     }
 }
 

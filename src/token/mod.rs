@@ -17,6 +17,19 @@
 //! ([`Key::generate`]). Keys are exported as PEM ([`Key::to_pkcs8_pem`]) and JWK
 //! ([`Key::to_private_jwk`], [`Key::public_jwk`]).
 //!
+//! [`Algorithm`]: crate::Algorithm
+//! [`Key`]: crate::Key
+//! [`Key::from_der`]: crate::Key::from_der
+//! [`Key::from_jwk`]: crate::Key::from_jwk
+//! [`Key::from_pem`]: crate::Key::from_pem
+//! [`Key::generate`]: crate::Key::generate
+//! [`Key::hs256`]: crate::Key::hs256
+//! [`Key::public_jwk`]: crate::Key::public_jwk
+//! [`Key::to_pkcs8_pem`]: crate::Key::to_pkcs8_pem
+//! [`Key::to_private_jwk`]: crate::Key::to_private_jwk
+//! [`KeyRing`]: crate::KeyRing
+//! [`KeyRing::from_jwks`]: crate::KeyRing::from_jwks
+//!
 //! # Rules for JWTs
 //!
 //! * **Format.** At most 8 KiB, of which an ML-DSA signature takes 3.2 to 6.0. Three parts of
@@ -41,7 +54,7 @@
 //! * **Other issuers.** With the feature `jwks`, `Jwt::from_issuer` accepts the access tokens of an
 //!   identity provider, using the keys that it publishes. [`Issuers`] accepts those of several
 //!   providers; [`ClaimMap`] says in which claims they write roles.
-//! * **Revocation.** Without a [list] a token is valid until it expires.
+//! * **Revocation.** Without a [list](revocation) a token is valid until it expires.
 //!
 //! # Example
 //!
@@ -87,7 +100,11 @@ mod date;
 #[cfg(feature = "dpop")]
 pub mod dpop;
 mod engine;
+mod envelope;
 mod handle;
+mod inner;
+#[cfg(feature = "refresh")]
+mod inspect;
 mod issue;
 pub mod issuers;
 #[cfg(feature = "jwe")]
@@ -98,7 +115,6 @@ pub mod revocation;
 #[cfg(feature = "paseto")]
 pub mod paseto;
 mod payload;
-mod revoke;
 mod settings;
 mod withheld;
 mod write;

@@ -3,9 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    claim_map::ForeignRules,
-    claims::Rules,
-    engine::{Engine, EngineInner, Envelope},
+    claim_map::ForeignRules, claims::Rules, engine::Engine, envelope::Envelope, inner::EngineInner,
     revocation::TokenList,
 };
 use crate::{

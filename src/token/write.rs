@@ -1,15 +1,23 @@
 //! A payload as it is minted: the engine's claims first, then the members of the user.
 
-use std::{borrow::Cow, fmt::Display};
+use std::{borrow::Cow, fmt};
 
-use serde::ser::{self, Serialize, SerializeMap, SerializeStruct, Serializer};
-use serde_json::Value;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+    ser::{self, Serialize, SerializeMap, Serializer},
+};
+use serde_json::{Value, value::RawValue};
 
 use super::{
     date::{Date, DateFormat, numeric_date},
     withheld::Withheld,
 };
-use crate::{clock::Timestamp, identity::Factor, json::MAX_NAMES};
+use crate::{
+    clock::Timestamp,
+    identity::Factor,
+    json::{CowStr, MAX_NAMES},
+};
 
 /// Claims to mint, in seconds where they are times.
 pub(super) struct Minted<'a, U> {
@@ -34,11 +42,11 @@ pub(super) struct Minted<'a, U> {
 
 impl<U: Serialize> Serialize for Minted<'_, U> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut claims = Members {
+        let user = serde_json::to_vec(self.user).map_err(ser::Error::custom)?;
+        let members = UserMembers::parse(&user).map_err(ser::Error::custom)?;
+        let mut claims = ClaimWriter {
             map: serializer.serialize_map(None)?,
             names: Vec::with_capacity(16),
-            withheld: self.withheld,
-            key: None,
         };
         if let Some(issuer) = self.issuer {
             claims.add("iss", issuer)?;
@@ -76,7 +84,19 @@ impl<U: Serialize> Serialize for Minted<'_, U> {
             claims.add("acr", context(self.proofs))?;
             claims.add("proofs", &Proofs(self.proofs))?;
         }
-        self.user.serialize(&mut claims)?;
+        // Members that every token has are left out, so that a type can have fields for reading
+        // them. Any other claim that is stated twice is a mistake.
+        for (name, value) in members.0 {
+            if self.withheld.has(&name) {
+                continue;
+            }
+            if !is_readable(&name, value) {
+                return Err(ser::Error::custom(format_args!(
+                    "claim `{name}` is of another type than verifiers take"
+                )));
+            }
+            claims.add(name, value)?;
+        }
         claims.map.end()
     }
 }
@@ -102,57 +122,36 @@ impl Serialize for Proofs<'_> {
     }
 }
 
-/// Writes the members of a user into the object of claims.
-struct Members<'a, M> {
+/// Writes claims with distinct names, at most as many as verifiers accept.
+struct ClaimWriter<'a, M> {
     map: M,
-    names: Vec<Cow<'static, str>>,
-    withheld: Withheld<'a>,
-    key: Option<String>,
+    names: Vec<Cow<'a, str>>,
 }
 
-impl<M: SerializeMap> Members<'_, M> {
+impl<'a, M: SerializeMap> ClaimWriter<'a, M> {
     fn add<T: Serialize + ?Sized>(
         &mut self,
-        name: impl Into<Cow<'static, str>>,
+        name: impl Into<Cow<'a, str>>,
         value: &T,
     ) -> Result<(), M::Error> {
+        let name = name.into();
         if self.names.len() == MAX_NAMES {
             return Err(ser::Error::custom("more than 64 claims"));
-        }
-        let name = name.into();
-        self.map.serialize_entry(&name, value)?;
-        self.names.push(name);
-        Ok(())
-    }
-
-    /// A member of the user. What the engine states, the user does not state again: those that
-    /// every token has are left out, so that a type can have fields for reading them; for the
-    /// others two statements are a mistake.
-    fn add_member<T: Serialize + ?Sized>(
-        &mut self,
-        name: Cow<'static, str>,
-        value: &T,
-    ) -> Result<(), M::Error> {
-        if self.withheld.has(&name) {
-            return Ok(());
         }
         if self.names.contains(&name) {
             return Err(ser::Error::custom(format_args!(
                 "claim `{name}` is stated twice"
             )));
         }
-        if !is_readable(&name, value) {
-            return Err(ser::Error::custom(format_args!(
-                "claim `{name}` is of another type than verifiers take"
-            )));
-        }
-        self.add(name, value)
+        self.map.serialize_entry(&name, value)?;
+        self.names.push(name);
+        Ok(())
     }
 }
 
-/// Whether verifiers will take the value of a claim that they read and that the user may state.
-fn is_readable<T: Serialize + ?Sized>(name: &str, value: &T) -> bool {
-    let value = || serde_json::to_value(value).unwrap_or_default();
+/// Whether verifiers accept the value of a claim that they read and that the user may state.
+fn is_readable(name: &str, value: &RawValue) -> bool {
+    let value = || serde_json::from_str::<Value>(value.get()).unwrap_or_default();
     match name {
         "sid" => value().is_string(),
         "auth_time" => value().as_f64().and_then(numeric_date).is_some(),
@@ -160,174 +159,41 @@ fn is_readable<T: Serialize + ?Sized>(name: &str, value: &T) -> bool {
     }
 }
 
-impl<M: SerializeMap> SerializeStruct for &mut Members<'_, M> {
-    type Ok = ();
-    type Error = M::Error;
+/// The members of a user in its own order. The values stay as they were serialised, so that no
+/// number loses digits.
+struct UserMembers<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), M::Error> {
-        self.add_member(name.into(), value)
-    }
-
-    fn end(self) -> Result<(), M::Error> {
-        Ok(())
+impl<'a> UserMembers<'a> {
+    /// Reads the JSON of a user: an object, or `null` for none.
+    fn parse(user: &'a [u8]) -> Result<Self, &'static str> {
+        match user {
+            b"null" => Ok(Self(Vec::new())),
+            [b'{', ..] => serde_json::from_slice(user).map_err(|_| "nested too deeply"),
+            _ => Err("the user must serialise as a JSON object, or as nothing"),
+        }
     }
 }
 
-impl<M: SerializeMap> SerializeMap for &mut Members<'_, M> {
-    type Ok = ();
-    type Error = M::Error;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), M::Error> {
-        let key = serde_json::to_value(key).map_err(ser::Error::custom)?;
-        let Value::String(key) = key else {
-            return Err(ser::Error::custom("a claim's name must be a string"));
-        };
-        self.key = Some(key);
-        Ok(())
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), M::Error> {
-        let key = self
-            .key
-            .take()
-            .ok_or_else(|| ser::Error::custom("a value without a key"))?;
-        self.add_member(key.into(), value)
-    }
-
-    fn end(self) -> Result<(), M::Error> {
-        Ok(())
+impl<'de> Deserialize<'de> for UserMembers<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(UserMembersVisitor)
     }
 }
 
-/// Declares the methods of a serializer for values that are not objects, and so not claims.
-macro_rules! refuse {
-    ($($method:ident($($type:ty),*);)*) => {
-        $(fn $method(self, $(_: $type),*) -> Result<(), M::Error> {
-            Err(not_an_object())
-        })*
-    };
-}
+struct UserMembersVisitor;
 
-impl<'a, 'w, M: SerializeMap> Serializer for &'a mut Members<'w, M> {
-    type Ok = ();
-    type Error = M::Error;
-    type SerializeSeq = ser::Impossible<(), M::Error>;
-    type SerializeTuple = ser::Impossible<(), M::Error>;
-    type SerializeTupleStruct = ser::Impossible<(), M::Error>;
-    type SerializeTupleVariant = ser::Impossible<(), M::Error>;
-    type SerializeMap = &'a mut Members<'w, M>;
-    type SerializeStruct = &'a mut Members<'w, M>;
-    type SerializeStructVariant = ser::Impossible<(), M::Error>;
+impl<'de> Visitor<'de> for UserMembersVisitor {
+    type Value = UserMembers<'de>;
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, M::Error> {
-        Ok(self)
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
     }
 
-    fn serialize_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStruct, M::Error> {
-        Ok(self)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UserMembers<'de>, A::Error> {
+        let mut members = Vec::new();
+        while let Some((CowStr(name), value)) = map.next_entry()? {
+            members.push((name, value));
+        }
+        Ok(UserMembers(members))
     }
-
-    fn serialize_none(self) -> Result<(), M::Error> {
-        Ok(())
-    }
-
-    fn serialize_unit(self) -> Result<(), M::Error> {
-        Ok(())
-    }
-
-    fn serialize_unit_struct(self, _: &'static str) -> Result<(), M::Error> {
-        Ok(())
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), M::Error> {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), M::Error> {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-        value: &T,
-    ) -> Result<(), M::Error> {
-        self.add_member(variant.into(), value)
-    }
-
-    refuse! {
-        serialize_bool(bool);
-        serialize_i8(i8);
-        serialize_i16(i16);
-        serialize_i32(i32);
-        serialize_i64(i64);
-        serialize_u8(u8);
-        serialize_u16(u16);
-        serialize_u32(u32);
-        serialize_u64(u64);
-        serialize_f32(f32);
-        serialize_f64(f64);
-        serialize_char(char);
-        serialize_str(&str);
-        serialize_bytes(&[u8]);
-        serialize_unit_variant(&'static str, u32, &'static str);
-    }
-
-    fn collect_str<T: Display + ?Sized>(self, _: &T) -> Result<(), M::Error> {
-        Err(not_an_object())
-    }
-
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, M::Error> {
-        Err(not_an_object())
-    }
-
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, M::Error> {
-        Err(not_an_object())
-    }
-
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleStruct, M::Error> {
-        Err(not_an_object())
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleVariant, M::Error> {
-        Err(not_an_object())
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStructVariant, M::Error> {
-        Err(not_an_object())
-    }
-}
-
-fn not_an_object<E: ser::Error>() -> E {
-    E::custom("the user must serialise as a JSON object, or as nothing")
 }

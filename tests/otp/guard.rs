@@ -82,7 +82,7 @@ fn jwt(app: &App, issuer: &str) -> Jwt<Claims> {
 fn pay(guard: OtpGuard) -> Router {
     let pay = async |identity: Identity, user: Option<AuthUser<Claims>>| {
         let at = identity.proved_at(&Factor::Otp).map(|at| at.as_millis());
-        let name = user.and_then(|user| user.read::<String>("name"));
+        let name = user.and_then(|user| user.get::<String>("name").unwrap());
         Json(json!({ "who": identity.subject().id(), "name": name, "otp": at }))
     };
     Router::new().route("/pay", get(pay)).route_layer(guard)

@@ -83,7 +83,9 @@ impl wire::Method for Greeter {
     ) -> Result<Response<wire::Greeting>, Status> {
         let user = request.extensions().get::<AuthUser<Claims>>();
         let user = user.ok_or_else(|| Status::internal("no layer around this service"))?;
-        let name: String = user.read("name").unwrap_or_default();
+        let name = user.get::<String>("name");
+        let name = name.map_err(|_| Status::internal("the name is not text"))?;
+        let name = name.unwrap_or_default();
         Ok(Response::new(wire::Greeting {
             text: format!("hello, {name}"),
         }))

@@ -29,7 +29,7 @@ async fn greet(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
     let user = request
         .extensions()
         .get::<AuthUser<Claims>>()
-        .and_then(|user| user.read::<String>("name"));
+        .and_then(|user| user.get::<String>("name").ok().flatten());
     let identity = request
         .extensions()
         .get::<Identity>()

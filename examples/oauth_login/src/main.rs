@@ -76,7 +76,7 @@ impl Users<Claims> for People {
 }
 
 async fn page(user: Option<AuthUser<Claims>>) -> Html<String> {
-    let name = user.and_then(|user| user.read::<String>("name"));
+    let name = user.and_then(|user| user.get::<String>("name").ok().flatten());
     Html(match name {
         // The user chose the name at the provider, so it is not trusted.
         Some(name) => format!(

@@ -62,7 +62,7 @@ pub(crate) fn key(
     let unknown = || location.error(&at("alg"), "is not set, and the key does not state it");
     let key = match (jwk, algorithm) {
         (Some(jwk), Some(algorithm)) => Key::from_jwk_as(algorithm, jwk),
-        (Some(jwk), None) => Key::from_jwk_or(default_algorithm, jwk),
+        (Some(jwk), None) => crate::key::load::from_jwk_or(default_algorithm, jwk),
         (None, Some(Algorithm::Hs256)) => Key::hs256(&*text),
         (None, Some(Algorithm::Hs384)) => Key::hs384(&*text),
         (None, Some(Algorithm::Hs512)) => Key::hs512(&*text),
@@ -71,7 +71,7 @@ pub(crate) fn key(
     };
     let key = key.map_err(about)?;
     fits(key.algorithm(), name)?;
-    let is_private = key.can_sign() || jwk.is_some_and(Key::is_private_jwk);
+    let is_private = key.can_sign() || jwk.is_some_and(crate::key::load::is_private_jwk);
     if name.starts_with("public") && is_private {
         return Err(location.error(&at(name), "is a private key"));
     }
@@ -91,7 +91,7 @@ fn jwk(text: &[u8], is_secret: bool) -> Result<Option<&str>, &'static str> {
         return Ok(None);
     }
     match str::from_utf8(text) {
-        Ok(text) if is_secret => Ok(Key::is_jwk(text).then_some(text)),
+        Ok(text) if is_secret => Ok(crate::key::load::is_jwk(text).then_some(text)),
         Ok(text) => Ok(Some(text)),
         Err(_) if is_secret => Ok(None),
         Err(_) => Err("is not UTF-8"),

@@ -1,39 +1,30 @@
 //! Nonces that every node can create and check without a store.
 
-use base64_simd::URL_SAFE_NO_PAD;
-
 use crate::{
     clock::Timestamp,
-    secret::{MasterSecret, tag::TagKey},
+    secret::{MasterSecret, tagged::TaggedTexts},
 };
 
-/// The keys of nonces, the active one first. A nonce is the number of its period and a tag over it.
-pub(super) struct Nonces(Vec<TagKey>);
+/// The nonces of a service. A nonce is the number of its period and a tag over it.
+pub(super) struct Nonces(TaggedTexts);
 
 impl Nonces {
     /// Creates the nonces of the service at this URL.
     pub(super) fn new(secret: &MasterSecret, url: &str) -> Self {
-        let keys = secret.keys("tower-jam dpop nonce", url);
-        Self(keys.iter().map(TagKey::new).collect())
+        Self(TaggedTexts::new(secret, "tower-jam dpop nonce", url))
     }
 
     pub(super) fn current(&self, now: Timestamp) -> String {
-        let period = period(now).to_be_bytes();
-        let active = self.0.first().expect("a master secret has an active one");
-        URL_SAFE_NO_PAD.encode_to_string([&period[..], &active.tag(&period)].concat())
+        let nonce = self.0.encode(0, &period(now).to_be_bytes(), &[]);
+        nonce.expose().clone()
     }
 
     /// Returns whether the nonce is of this period or the previous one, or of the next one from a
     /// node whose clock is ahead.
     pub(super) fn is_valid(&self, nonce: &str, now: Timestamp) -> bool {
-        let Ok(bytes) = URL_SAFE_NO_PAD.decode_to_vec(nonce) else {
-            return false;
-        };
-        let Some((stated, tag)) = bytes.split_first_chunk::<8>() else {
-            return false;
-        };
-        let is_ours = self.0.iter().any(|key| key.is_tag(stated, tag));
-        is_ours && u64::from_be_bytes(*stated).abs_diff(period(now)) <= 1
+        let stated = self.0.decode::<8>(nonce, &[]);
+        let distance = |period_of_nonce: u64| period_of_nonce.abs_diff(period(now));
+        stated.is_some_and(|(stated, _)| distance(u64::from_be_bytes(stated)) <= 1)
     }
 
     pub(super) fn is_current(&self, nonce: &str, now: Timestamp) -> bool {

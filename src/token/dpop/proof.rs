@@ -10,9 +10,9 @@ use crate::{
     clock::Timestamp,
     error::ConfigError,
     json,
-    key::{algorithm::Algorithm, jwk::Jwk, signing::Key},
+    key::{algorithm::Algorithm, header::strip_application, jwk::Jwk, signing::Key},
     rejection::Rejection,
-    token::{MAX_BYTES, date::numeric_date, jwt::jws::strip_application},
+    token::{MAX_BYTES, date::numeric_date},
 };
 
 /// A key whose possession was proved, identified by its thumbprint.

@@ -7,8 +7,8 @@ use aws_lc_rs::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{compact::ContentKey, key::WrappedKey};
-use crate::key::jwk;
+use super::content::{ContentKey, WrappedKey};
+use crate::key::encoding;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum EcdhCurve {
@@ -51,7 +51,7 @@ impl Point {
 }
 
 fn decode_coordinate(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    jwk::decode(text).filter(|bytes| bytes.len() == COORDINATE_BYTES)
+    encoding::decode(text).filter(|bytes| bytes.len() == COORDINATE_BYTES)
 }
 
 /// Agrees with the holder of `point`, using a new ephemeral key.
@@ -64,10 +64,10 @@ pub(super) fn agree_ephemeral(point: &Point) -> Option<WrappedKey> {
                 .as_ref()
                 .get(1..)?
                 .split_at_checked(COORDINATE_BYTES)?;
-            json!({ "crv": "P-256", "kty": "EC", "x": jwk::encode(x), "y": jwk::encode(y) })
+            json!({ "crv": "P-256", "kty": "EC", "x": encoding::encode(x), "y": encoding::encode(y) })
         }
         EcdhCurve::X25519 => {
-            json!({ "crv": "X25519", "kty": "OKP", "x": jwk::encode(public.as_ref()) })
+            json!({ "crv": "X25519", "kty": "OKP", "x": encoding::encode(public.as_ref()) })
         }
     };
     Some(WrappedKey {

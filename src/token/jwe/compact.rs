@@ -5,18 +5,15 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64_simd::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::{header::JweHeader, key::JweKey};
+use super::{content::ContentKey, header::JweHeader, key::JweKey};
 use crate::{
     error::IssueError,
-    key::{jwk, ring::Ring},
+    key::{encoding, ring::Ring},
     rejection::Rejection,
     secret,
     secret::Secret,
     token::MAX_BYTES,
 };
-
-/// The key that encrypts a single content.
-pub(super) type ContentKey = Zeroizing<[u8; 32]>;
 
 /// Encrypts `signed` for the holder of `key`.
 pub(super) fn seal(signed: &str, key: &JweKey) -> Result<String, IssueError> {
@@ -43,7 +40,7 @@ pub(super) fn seal(signed: &str, key: &JweKey) -> Result<String, IssueError> {
     let mut token = header;
     for part in parts {
         token.push('.');
-        token.push_str(&jwk::encode(part));
+        token.push_str(&encoding::encode(part));
     }
     if token.len() > MAX_BYTES {
         return Err(IssueError::TooLarge {

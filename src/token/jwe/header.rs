@@ -11,9 +11,8 @@ use super::agree::Point;
 use crate::{
     json,
     json::{CowStr, MemberNames},
-    key::jwk,
+    key::{encoding, header},
     rejection::Rejection,
-    token::jwt::jws,
 };
 
 /// The members that are used.
@@ -93,7 +92,8 @@ impl<'de> Visitor<'de> for JweHeaderVisitor {
             }
             names.add(name).map_err(A::Error::custom)?;
         }
-        let is_token = |cty: Cow<'_, str>| jws::strip_application(&cty).eq_ignore_ascii_case("JWT");
+        let is_token =
+            |cty: Cow<'_, str>| header::strip_application(&cty).eq_ignore_ascii_case("JWT");
         Ok(JweHeader {
             alg: alg.ok_or_else(|| A::Error::missing_field("alg"))?,
             enc: enc.ok_or_else(|| A::Error::missing_field("enc"))?,
@@ -146,7 +146,7 @@ impl<'de> Visitor<'de> for EphemeralVisitor {
 }
 
 fn party<E: serde::de::Error>(text: &str) -> Result<Vec<u8>, E> {
-    let bytes = jwk::decode(text).filter(|bytes| bytes.len() <= LONGEST_PARTY);
+    let bytes = encoding::decode(text).filter(|bytes| bytes.len() <= LONGEST_PARTY);
     let bytes = bytes.ok_or_else(|| E::custom("a party name is not base64url, or is too long"))?;
     Ok(bytes.to_vec())
 }

@@ -3,77 +3,31 @@
 use std::{fmt, sync::Arc};
 
 use aws_lc_rs::{
-    agreement,
     encoding::{AsBigEndian as _, Curve25519SeedBin},
-    key_wrap::{AES_256, AesKek, KeyWrap},
-    rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey},
+    hmac::HMAC_SHA256,
 };
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
-    agree::{EcdhCurve, Point, agree, agree_ephemeral},
-    compact::ContentKey,
+    agree::EcdhCurve,
+    algorithm::JweAlgorithm,
+    content::{ContentKey, WrappedKey, exact},
     header::JweHeader,
+    load::{self, LoadedKey},
+    material::JweMaterial,
 };
 use crate::{
     error::{ConfigError, IssueError},
     key::{
-        algorithm::Algorithm,
-        jwk,
+        encoding,
         ring::{RingKey, sealed::SealedKey},
         signing::Key,
+        symmetric,
     },
     secret,
     secret::Secret,
 };
-
-/// The key management algorithm (RFC 7518 section 4). The content encryption is always A256GCM.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum JweAlgorithm {
-    /// The content key is encrypted with an RSA key: OAEP with SHA-256 (section 4.3).
-    RsaOaep256,
-    /// The content key is agreed on directly with a key on P-256 (section 4.6) or X25519 (RFC 8037
-    /// section 3.2). Keys on X25519 can only be read from JWKs.
-    EcdhEs,
-    /// The content key is wrapped with a shared secret of 256 bits (section 4.4).
-    A256Kw,
-}
-
-impl JweAlgorithm {
-    /// Returns the value of the `alg` parameter.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RsaOaep256 => "RSA-OAEP-256",
-            Self::EcdhEs => "ECDH-ES",
-            Self::A256Kw => "A256KW",
-        }
-    }
-
-    /// Returns the algorithm with this name. Names are case-sensitive.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::RsaOaep256, Self::EcdhEs, Self::A256Kw];
-        all.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
-    /// Returns the signature algorithm for the same type of key, so that its key checks apply here
-    /// as well.
-    pub(super) const fn signing_algorithm(self) -> Algorithm {
-        match self {
-            Self::RsaOaep256 => Algorithm::Rs256,
-            Self::EcdhEs => Algorithm::Es256,
-            Self::A256Kw => Algorithm::Hs256,
-        }
-    }
-}
-
-impl fmt::Display for JweAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// A key that encrypts tokens, and with its private half decrypts them.
 ///
@@ -85,19 +39,6 @@ pub struct JweKey {
     /// The same key as a validated signing key, which has the id and the exports.
     key: Key,
     material: Arc<JweMaterial>,
-}
-
-pub(super) enum JweMaterial {
-    Rsa(OaepPublicEncryptingKey, Option<OaepPrivateDecryptingKey>),
-    Ec(Point, Option<agreement::PrivateKey>),
-    Shared(ContentKey),
-}
-
-/// A new content key, and the data from which its recipient recovers it.
-pub(super) struct WrappedKey {
-    pub(super) content: ContentKey,
-    pub(super) encrypted: Vec<u8>,
-    pub(super) epk: Option<Value>,
 }
 
 impl JweKey {
@@ -112,14 +53,43 @@ impl JweKey {
             let reason = format!("{} bytes, but A256KW requires 32 random bytes", bytes.len());
             ConfigError::new("secret_key", reason)
         })?;
-        let (key, material) = (
-            Key::shared_for(JweAlgorithm::A256Kw.name(), bytes)?,
-            JweMaterial::Shared(secret),
-        );
-        Ok(Self::new(JweAlgorithm::A256Kw, key, material))
+        let algorithm = JweAlgorithm::A256Kw;
+        let parts = symmetric::parts("secret_key", algorithm.name(), HMAC_SHA256, bytes)?;
+        let key = Key::new(algorithm.signing_algorithm(), parts);
+        Ok(Self::new(algorithm, key, JweMaterial::Shared(secret)))
     }
 
-    pub(super) fn new(algorithm: JweAlgorithm, key: Key, material: JweMaterial) -> Self {
+    /// Reads the only private or public key in a PEM text (RFC 7468). Accepts what
+    /// [`Key::from_pem`] accepts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Key::from_pem`].
+    pub fn from_pem(algorithm: JweAlgorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        load::from_pem(algorithm, pem.as_ref()).map(Self::of)
+    }
+
+    /// Reads a private or public JSON Web Key (RFC 7517). The algorithm is that of `alg`, which may
+    /// be absent in an EC or OKP key.
+    ///
+    /// `use` and `key_ops` are respected. A private key only encrypts if its `key_ops` lists an
+    /// operation of the public half and none that decrypts. The decrypting operations are `decrypt`
+    /// or `unwrapKey` for RSA, and `deriveKey` or `deriveBits` for EC and OKP. A shared secret
+    /// needs both `wrapKey` and `unwrapKey`.
+    ///
+    /// # Errors
+    ///
+    /// If any member is malformed, as for [`Key::from_jwk`], if `use` is not `enc`, if `alg` or
+    /// `key_ops` is for something else, in particular signing, and if the algorithm is not stated.
+    pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
+        load::from_jwk(json).map(Self::of)
+    }
+
+    fn of((algorithm, key, material): LoadedKey) -> Self {
+        Self::new(algorithm, key, material)
+    }
+
+    fn new(algorithm: JweAlgorithm, key: Key, material: JweMaterial) -> Self {
         Self {
             algorithm,
             key,
@@ -137,7 +107,9 @@ impl JweKey {
             let secret = Secret::new(secret::random::<32>());
             return Self::a256kw(secret.expose());
         }
-        Self::of(algorithm, Key::generate(algorithm.signing_algorithm())?)
+        let key = Key::generate(algorithm.signing_algorithm())?;
+        let material = load::material_of(algorithm, &key)?;
+        Ok(Self::new(algorithm, key, material))
     }
 
     /// Sets the key's id, the value of `kid`.
@@ -165,11 +137,7 @@ impl JweKey {
     /// Returns whether the key can decrypt.
     #[must_use]
     pub fn can_decrypt(&self) -> bool {
-        match &*self.material {
-            JweMaterial::Rsa(_, private) => private.is_some(),
-            JweMaterial::Ec(_, private) => private.is_some(),
-            JweMaterial::Shared(_) => true,
-        }
+        self.material.can_decrypt()
     }
 
     /// Returns the public half as a JSON Web Key, with which others can encrypt. Returns `None` for
@@ -190,7 +158,7 @@ impl JweKey {
         match &*self.material {
             JweMaterial::Ec(point, private) if point.curve == EcdhCurve::X25519 => {
                 let seed: Curve25519SeedBin<'_> = private.as_ref()?.as_be_bytes().ok()?;
-                let d = Zeroizing::new(jwk::encode(seed.as_ref()));
+                let d = Zeroizing::new(encoding::encode(seed.as_ref()));
                 self.key.jwk_with(&vec![("d", d)], name, "enc", false)
             }
             _ => self.key.private_jwk_for(name, "enc"),
@@ -206,27 +174,7 @@ impl JweKey {
 
     /// Creates a content key that the holder of this key can recover.
     pub(super) fn wrap_content_key(&self) -> Result<WrappedKey, IssueError> {
-        match &*self.material {
-            JweMaterial::Rsa(public, _) => {
-                let content = random_content_key();
-                let mut encrypted = vec![0; public.ciphertext_size()];
-                let written = public
-                    .encrypt(&OAEP_SHA256_MGF1SHA256, &*content, &mut encrypted, None)
-                    .map_err(|_| IssueError::Crypto)?
-                    .len();
-                encrypted.truncate(written);
-                Ok(WrappedKey::new(content, encrypted))
-            }
-            JweMaterial::Shared(secret) => {
-                let content = random_content_key();
-                let mut encrypted = vec![0; content.len() + WRAP_BYTES];
-                AesKek::new(&AES_256, secret.as_slice())
-                    .and_then(|kek| kek.wrap(&*content, &mut encrypted).map(drop))
-                    .map_err(|_| IssueError::Crypto)?;
-                Ok(WrappedKey::new(content, encrypted))
-            }
-            JweMaterial::Ec(point, _) => agree_ephemeral(point).ok_or(IssueError::Crypto),
-        }
+        self.material.wrap_content_key()
     }
 
     /// Recovers the content key. Returns `None` for every failure, so that the reason stays hidden
@@ -236,49 +184,8 @@ impl JweKey {
         header: &JweHeader<'_>,
         encrypted: &[u8],
     ) -> Option<ContentKey> {
-        match &*self.material {
-            JweMaterial::Rsa(_, private) => {
-                let private = private.as_ref()?;
-                let mut buffer = Zeroizing::new(vec![0; private.min_output_size()]);
-                let key = private.decrypt(&OAEP_SHA256_MGF1SHA256, encrypted, &mut buffer, None);
-                exact(key.ok()?)
-            }
-            JweMaterial::Shared(secret) => {
-                let mut buffer = Zeroizing::new(vec![0; encrypted.len()]);
-                let kek = AesKek::new(&AES_256, secret.as_slice()).ok()?;
-                exact(kek.unwrap(encrypted, &mut buffer).ok()?)
-            }
-            JweMaterial::Ec(own, private) => {
-                // With direct agreement there is no encrypted key (RFC 7516 section 5.2, step 10).
-                if !encrypted.is_empty() {
-                    return None;
-                }
-                let point = header.epk.as_ref()?.point()?;
-                if point.curve != own.curve {
-                    return None;
-                }
-                agree(private.as_ref()?, &point, &header.parties)
-            }
-        }
+        self.material.unwrap_content_key(header, encrypted)
     }
-}
-
-impl WrappedKey {
-    const fn new(content: ContentKey, encrypted: Vec<u8>) -> Self {
-        Self {
-            content,
-            encrypted,
-            epk: None,
-        }
-    }
-}
-
-fn random_content_key() -> ContentKey {
-    Zeroizing::new(secret::random::<32>())
-}
-
-pub(super) fn exact(bytes: &[u8]) -> Option<ContentKey> {
-    bytes.try_into().ok().map(Zeroizing::new)
 }
 
 impl RingKey for JweKey {
@@ -302,6 +209,3 @@ impl fmt::Debug for JweKey {
             .finish_non_exhaustive()
     }
 }
-
-/// The overhead of AES Key Wrap (RFC 3394 section 2.2.1).
-const WRAP_BYTES: usize = 8;

@@ -11,78 +11,64 @@ use zeroize::Zeroizing;
 
 use super::{
     agree::{Point, agree_ephemeral},
-    key::{JweAlgorithm, JweKey, JweMaterial, exact},
+    algorithm::JweAlgorithm,
+    content::exact,
+    material::JweMaterial,
 };
 use crate::{
     error::ConfigError,
-    key::{jwk, jwk::Jwk, material::KeyParts, pem, signing::Key},
+    key::{asymmetric::KeyBuilder, encoding, jwk, jwk::Jwk, material::KeyParts, pem, signing::Key},
 };
 
-impl JweKey {
-    /// Reads the only private or public key in a PEM text (RFC 7468). Accepts what
-    /// [`Key::from_pem`] accepts.
-    ///
-    /// # Errors
-    ///
-    /// As [`Key::from_pem`].
-    pub fn from_pem(algorithm: JweAlgorithm, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        let key = Key::from_pem_for(
-            algorithm.name(),
-            algorithm.signing_algorithm(),
-            pem.as_ref(),
-        )?;
-        Self::of(algorithm, key)
-    }
+/// The parts of an encryption key.
+pub(super) type LoadedKey = (JweAlgorithm, Key, JweMaterial);
 
-    /// Reads a private or public JSON Web Key (RFC 7517). The algorithm is that of `alg`, which may
-    /// be absent in an EC or OKP key.
-    ///
-    /// `use` and `key_ops` are respected. A private key only encrypts if its `key_ops` lists an
-    /// operation of the public half and none that decrypts. The decrypting operations are `decrypt`
-    /// or `unwrapKey` for RSA, and `deriveKey` or `deriveBits` for EC and OKP. A shared secret
-    /// needs both `wrapKey` and `unwrapKey`.
-    ///
-    /// # Errors
-    ///
-    /// If any member is malformed, as for [`Key::from_jwk`], if `use` is not `enc`, if `alg` or
-    /// `key_ops` is for something else, in particular signing, and if the algorithm is not stated.
-    pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
-        let jwk = Jwk::parse("jwk", json)?;
-        let algorithm = algorithm(&jwk)?;
-        jwk.expect_use("enc")?;
-        let secret = match algorithm {
-            JweAlgorithm::A256Kw => Some(jwk.bytes_of("k", 32)?),
-            _ => None,
-        };
-        if algorithm == JweAlgorithm::EcdhEs && jwk.required("kty")? == "OKP" {
-            return x25519(&jwk);
-        }
-        let parts = jwk.read(algorithm.signing_algorithm(), algorithm.name())?;
-        let key = key_from_parts(&jwk, algorithm, parts)?;
-        let key = if may_decrypt(&jwk, algorithm, key.can_sign())? {
-            key
-        } else {
-            key.verifying()
-        };
-        let Some(secret) = secret else {
-            return Self::of(algorithm, key);
-        };
-        let secret = exact(&secret).ok_or_else(|| jwk.refuse("its `k` does not have 32 bytes"))?;
-        Ok(Self::new(algorithm, key, JweMaterial::Shared(secret)))
-    }
+/// Reads a key in PEM.
+pub(super) fn from_pem(algorithm: JweAlgorithm, pem: &[u8]) -> Result<LoadedKey, ConfigError> {
+    let signing = algorithm.signing_algorithm();
+    let key = Key::new(signing, KeyBuilder::pem(signing, algorithm.name(), pem)?);
+    let material = material_of(algorithm, &key)?;
+    Ok((algorithm, key, material))
+}
 
-    /// Builds an encryption key from a signing key of the same type.
-    pub(super) fn of(algorithm: JweAlgorithm, key: Key) -> Result<Self, ConfigError> {
-        let material = match algorithm {
-            JweAlgorithm::RsaOaep256 => rsa(&key),
-            _ => ec(&key),
-        };
-        let unfit = || {
-            let reason = format!("this key cannot be used for {algorithm}");
-            ConfigError::new("private_key", reason)
-        };
-        Ok(Self::new(algorithm, key, material.ok_or_else(unfit)?))
+/// Reads a JWK. See [`JweKey::from_jwk`](super::JweKey::from_jwk).
+pub(super) fn from_jwk(json: &str) -> Result<LoadedKey, ConfigError> {
+    let jwk = Jwk::parse("jwk", json)?;
+    let algorithm = algorithm(&jwk)?;
+    jwk.expect_use("enc")?;
+    let secret = match algorithm {
+        JweAlgorithm::A256Kw => Some(jwk.bytes_of("k", 32)?),
+        _ => None,
+    };
+    if algorithm == JweAlgorithm::EcdhEs && jwk.required("kty")? == "OKP" {
+        return x25519(&jwk);
     }
+    let parts = jwk::read(&jwk, algorithm.signing_algorithm(), algorithm.name())?;
+    let key = key_from_parts(&jwk, algorithm, parts)?;
+    let key = if may_decrypt(&jwk, algorithm, key.can_sign())? {
+        key
+    } else {
+        key.verifying()
+    };
+    let Some(secret) = secret else {
+        let material = material_of(algorithm, &key)?;
+        return Ok((algorithm, key, material));
+    };
+    let secret = exact(&secret).ok_or_else(|| jwk.refuse("its `k` does not have 32 bytes"))?;
+    Ok((algorithm, key, JweMaterial::Shared(secret)))
+}
+
+/// Returns the encryption key of a signing key of the same type.
+pub(super) fn material_of(algorithm: JweAlgorithm, key: &Key) -> Result<JweMaterial, ConfigError> {
+    let material = match algorithm {
+        JweAlgorithm::RsaOaep256 => rsa(key),
+        _ => ec(key),
+    };
+    let unfit = || {
+        let reason = format!("this key cannot be used for {algorithm}");
+        ConfigError::new("private_key", reason)
+    };
+    material.ok_or_else(unfit)
 }
 
 fn rsa(key: &Key) -> Option<JweMaterial> {
@@ -168,13 +154,13 @@ fn key_from_parts(
 }
 
 /// Reads a key on X25519 (RFC 8037 section 2). Such a key cannot sign.
-fn x25519(jwk: &Jwk<'_>) -> Result<JweKey, ConfigError> {
+fn x25519(jwk: &Jwk<'_>) -> Result<LoadedKey, ConfigError> {
     let algorithm = JweAlgorithm::EcdhEs;
     if jwk.required("crv")? != "X25519" {
         return Err(jwk.refuse("its `crv` is not `X25519`, as ECDH-ES requires"));
     }
     let public = jwk.bytes_of("x", 32)?;
-    let x = jwk::encode(&public);
+    let x = encoding::encode(&public);
     let point = Point::x25519(&x).filter(|point| agree_ephemeral(point).is_some());
     let point =
         point.ok_or_else(|| jwk.refuse("its `x` has low order, so no secret can be agreed on"))?;
@@ -191,7 +177,7 @@ fn x25519(jwk: &Jwk<'_>) -> Result<JweKey, ConfigError> {
     ];
     let key = key_from_parts(jwk, algorithm, KeyParts::non_signing(members))?;
     let material = JweMaterial::Ec(point, private.filter(|_| may_decrypt));
-    Ok(JweKey::new(algorithm, key, material))
+    Ok((algorithm, key, material))
 }
 
 /// Reads the private half, which must match the public one.

@@ -45,10 +45,13 @@
 //! ```
 
 mod agree;
+mod algorithm;
 mod compact;
+mod content;
 mod header;
 mod key;
 mod load;
+mod material;
 #[cfg(test)]
 mod tests;
 
@@ -56,7 +59,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-pub use self::key::{JweAlgorithm, JweKey};
+pub use self::{algorithm::JweAlgorithm, key::JweKey};
 use super::jwt::Jwt;
 use crate::{
     authenticate::{Authenticate, Verified},

@@ -17,7 +17,7 @@ use super::{
     compact,
     header::JweHeader,
 };
-use crate::key::{KeyRing, jwk};
+use crate::key::{KeyRing, encoding};
 
 /// RFC 7518 appendix C.
 #[test]
@@ -34,7 +34,7 @@ fn the_derived_key_matches_the_rfc() {
         &mut key,
     )
     .unwrap();
-    assert_eq!(jwk::encode(&key), "VqqN6vgjbSBcIijNcacQGg");
+    assert_eq!(encoding::encode(&key), "VqqN6vgjbSBcIijNcacQGg");
 }
 
 /// RFC 7748 section 6.1, with the same keys in the form of RFC 8037 appendix A.6.
@@ -51,7 +51,8 @@ fn the_secret_of_the_rfc_is_agreed_on_with_x25519() {
         0x17, 0x42,
     ];
     let x = "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08";
-    let bob = json!({ "kty": "OKP", "crv": "X25519", "kid": "Bob", "x": x, "d": jwk::encode(&d) });
+    let bob =
+        json!({ "kty": "OKP", "crv": "X25519", "kid": "Bob", "x": x, "d": encoding::encode(&d) });
     let key = JweKey::from_jwk(&bob.to_string()).unwrap();
     assert!(key.can_decrypt() && key.kid() == "Bob");
     let written = key.to_private_jwk().unwrap();
@@ -69,7 +70,7 @@ fn the_secret_of_the_rfc_is_agreed_on_with_x25519() {
     let mut one = [0; 32];
     one[0] = 1;
     for x in [[0; 32], one] {
-        let point = Point::x25519(&jwk::encode(&x)).unwrap();
+        let point = Point::x25519(&encoding::encode(&x)).unwrap();
         assert!(agree(&bob, &point, &parties).is_none());
     }
 }
@@ -80,7 +81,7 @@ fn an_ephemeral_key_has_distinct_and_no_private_members() {
         let header = format!(r#"{{"alg":"ECDH-ES","enc":"A256GCM","epk":{epk}}}"#);
         JweHeader::parse(header.as_bytes()).is_ok()
     };
-    let x = jwk::encode(&[1; 32]);
+    let x = encoding::encode(&[1; 32]);
     let good = format!(r#""kty":"OKP","crv":"X25519","x":"{x}""#);
     assert!(parse(&format!("{{{good}}}")));
     assert!(parse(&format!(r#"{{{good},"ext":true}}"#)));
@@ -108,7 +109,7 @@ fn a_point_that_is_not_on_p256_is_rejected() {
     let public = other.compute_public_key().unwrap();
     let (x, y) = public.as_ref()[1..].split_at(32);
     let agrees = |y: &[u8]| {
-        let point = Point::p256(&jwk::encode(x), &jwk::encode(y)).unwrap();
+        let point = Point::p256(&encoding::encode(x), &encoding::encode(y)).unwrap();
         agree(&own, &point, &Default::default()).is_some()
     };
     assert!(agrees(y));
@@ -124,9 +125,9 @@ fn generate_party(curve: &'static agreement::Algorithm) -> (agreement::PrivateKe
     let jwk = match public.as_ref() {
         [4, point @ ..] => {
             let (x, y) = point.split_at(32);
-            json!({ "kty": "EC", "crv": "P-256", "x": jwk::encode(x), "y": jwk::encode(y) })
+            json!({ "kty": "EC", "crv": "P-256", "x": encoding::encode(x), "y": encoding::encode(y) })
         }
-        x => json!({ "kty": "OKP", "crv": "X25519", "x": jwk::encode(x) }),
+        x => json!({ "kty": "OKP", "crv": "X25519", "x": encoding::encode(x) }),
     };
     (key, jwk)
 }
@@ -150,14 +151,14 @@ fn seal_with(key: &[u8; 32], epk: &Value, parties: &Value) -> String {
     let mut header = json!({ "alg": "ECDH-ES", "enc": "A256GCM", "kid": "bob", "epk": epk });
     let members = header.as_object_mut().unwrap();
     members.extend(parties.as_object().unwrap().clone());
-    let header = jwk::encode(header.to_string().as_bytes());
+    let header = encoding::encode(header.to_string().as_bytes());
     let mut content = b"hello".to_vec();
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).unwrap());
     let nonce = Nonce::assume_unique_for_key([7; 12]);
     let tag = key
         .seal_in_place_separate_tag(nonce, Aad::from(header.as_bytes()), &mut content)
         .unwrap();
-    let [nonce, content, tag] = [&[7; 12], &*content, tag.as_ref()].map(jwk::encode);
+    let [nonce, content, tag] = [&[7; 12], &*content, tag.as_ref()].map(encoding::encode);
     format!("{header}..{nonce}.{content}.{tag}")
 }
 
@@ -178,7 +179,7 @@ fn the_parties_of_the_header_are_inputs_of_the_key() {
                 .as_ref()
                 .into(),
         };
-        (own["d"], own["kid"]) = (jwk::encode(&d).into(), "bob".into());
+        (own["d"], own["kid"]) = (encoding::encode(&d).into(), "bob".into());
         let keys = KeyRing::new(JweKey::from_jwk(&own.to_string()).unwrap());
         let public = bob.compute_public_key().unwrap();
         let peer = agreement::UnparsedPublicKey::new(curve, public.as_ref());
@@ -223,7 +224,7 @@ fn the_parties_of_the_header_are_inputs_of_the_key() {
             }
         }
         for name in ["apu", "apv"] {
-            let of = |length: usize| json!({ name: jwk::encode(&vec![b'a'; length]) });
+            let of = |length: usize| json!({ name: encoding::encode(&vec![b'a'; length]) });
             let parties = match name {
                 "apu" => [&*long, ""],
                 _ => ["", &*long],
@@ -251,7 +252,7 @@ fn errors_name_the_requested_algorithm() {
         JweAlgorithm::EcdhEs,
         JweAlgorithm::A256Kw,
     ] {
-        let jwk = json!({ "kty": "AKP", "alg": algorithm.name(), "k": jwk::encode(&[1; 32]) });
+        let jwk = json!({ "kty": "AKP", "alg": algorithm.name(), "k": encoding::encode(&[1; 32]) });
         for error in [
             JweKey::from_pem(algorithm, pem).unwrap_err(),
             JweKey::from_jwk(&jwk.to_string()).unwrap_err(),

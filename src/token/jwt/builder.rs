@@ -2,10 +2,11 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
-use super::{Jws, Jwt, jws, jws::Types};
+use super::{Jws, Jwt, jws::Types};
 use crate::{
     clock::Clock,
     error::ConfigError,
+    key::header,
     token::{
         claim_map::ClaimMap,
         key_source::KeySource,
@@ -35,7 +36,7 @@ impl<U> JwtBuilder<U> {
         Self {
             settings,
             keys,
-            types: vec![jws::DEFAULT_TYPE.to_owned()],
+            types: vec![header::DEFAULT_TYPE.to_owned()],
             untyped: false,
             user: PhantomData,
         }
@@ -76,7 +77,7 @@ impl<U> JwtBuilder<U> {
         let accepted: Vec<_> = self
             .types
             .iter()
-            .map(|typ| jws::strip_application(typ).to_owned())
+            .map(|typ| header::strip_application(typ).to_owned())
             .collect();
         let is_type =
             |typ: &String| !typ.is_empty() && typ.bytes().all(|byte| byte.is_ascii_graphic());

@@ -1,35 +1,4 @@
 //! Builds an engine that verifies the access tokens of an issuer, starting from the issuer's URL.
-//!
-//! # Rules
-//!
-//! * **Discovery.** The issuer's metadata is read from `/.well-known/openid-configuration`, or, if
-//!   that does not exist, from `/.well-known/oauth-authorization-server` (RFC 8414). The metadata
-//!   must name the issuer exactly as configured, including a trailing slash, and the keys must be
-//!   at an https address.
-//! * **Loaded.** The builder returns once the keys are loaded, or returns the error, within the
-//!   timeout. From then on they are refreshed by the rules of [`Jwks`].
-//! * **The audience is required**; without it, a token for one service would be valid for every
-//!   other. It is the name of this service, never a client id: ID tokens are for clients.
-//! * **Only access tokens are accepted.** The header's `typ` may be `at+jwt` (RFC 9068), `JWT` or
-//!   absent, since real issuers send all three. A token with one of the claims `nonce`, `at_hash`,
-//!   `c_hash`, `s_hash` or `events`, a `token_use` other than `access`, or a claim `typ` other than
-//!   `Bearer`, `DPoP`, `JWT` or `at+jwt`, is an ID, refresh or logout token, and is rejected.
-//! * **Roles and scopes** are the claims `roles` and `scope`, unless a [`ClaimMap`] says otherwise.
-//!
-//! All other rules are those for this crate's own tokens: see the [module](super).
-//!
-//! ```no_run
-//! use tower_jam::{Claims, JwtLayer, token::ClaimMap};
-//!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let layer = JwtLayer::<Claims>::from_issuer("https://id.acme.dev/realms/acme")
-//!     .audience("orders")
-//!     .claim_map(ClaimMap::keycloak("orders"))
-//!     .await?;
-//! # drop(layer);
-//! # Ok(())
-//! # }
-//! ```
 
 use std::{
     fmt,
@@ -40,10 +9,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Jwt, builder::JwtBuilder, jws};
+use super::{Jwt, builder::JwtBuilder};
 use crate::{
     clock::Clock,
     error::ConfigError,
+    key::header,
     remote::{
         discovery::{Metadata, discover},
         fetch::{Fetch, UrlScheme},
@@ -57,6 +27,37 @@ use crate::{
 
 /// Builds an engine or a layer for the access tokens of another party's issuer. `.await` fetches
 /// the issuer's metadata and keys.
+///
+/// # Rules
+///
+/// * **Discovery.** The issuer's metadata is read from `/.well-known/openid-configuration`, or, if
+///   that does not exist, from `/.well-known/oauth-authorization-server` (RFC 8414). The metadata
+///   must name the issuer exactly as configured, including a trailing slash, and the keys must be
+///   at an https address.
+/// * **Loaded.** The builder returns once the keys are loaded, or returns the error, within the
+///   timeout. From then on they are refreshed by the rules of [`Jwks`].
+/// * **The audience is required**; without it, a token for one service would be valid for every
+///   other. It is the name of this service, never a client id: ID tokens are for clients.
+/// * **Only access tokens are accepted.** The header's `typ` may be `at+jwt` (RFC 9068), `JWT` or
+///   absent, since real issuers send all three. A token with one of the claims `nonce`, `at_hash`,
+///   `c_hash`, `s_hash` or `events`, a `token_use` other than `access`, or a claim `typ` other than
+///   `Bearer`, `DPoP`, `JWT` or `at+jwt`, is an ID, refresh or logout token, and is rejected.
+/// * **Roles and scopes** are the claims `roles` and `scope`, unless a [`ClaimMap`] says otherwise.
+///
+/// All other rules are those for this crate's own tokens: see the [module](super::super).
+///
+/// ```no_run
+/// use tower_jam::{Claims, JwtLayer, token::ClaimMap};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let layer = JwtLayer::<Claims>::from_issuer("https://id.acme.dev/realms/acme")
+///     .audience("orders")
+///     .claim_map(ClaimMap::keycloak("orders"))
+///     .await?;
+/// # drop(layer);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is requested until this is awaited"]
 pub struct FromIssuer<U, T = Jwt<U>> {
     issuer: String,
@@ -137,7 +138,7 @@ impl<U, T> FromIssuer<U, T> {
         })?;
         let jwks = Jwks::start(jwks_uri, fetch, self.interval).await?;
         JwtBuilder::with_settings(jwks.into(), self.settings)
-            .types([jws::DEFAULT_TYPE, "JWT"])
+            .types([header::DEFAULT_TYPE, "JWT"])
             .dangerous_accept_untyped()
             .build()
     }

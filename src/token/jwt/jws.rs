@@ -21,11 +21,12 @@ use crate::{
     json::MemberNames,
     key::{
         algorithm::{Algorithm, RSA_SIGNATURE_BYTES},
+        header::{DEFAULT_TYPE, encoded_header, strip_application},
         ring::Ring,
         signing::Key,
     },
     rejection::Rejection,
-    token::{MAX_BYTES, engine::UnknownKey},
+    token::{MAX_BYTES, envelope::UnknownKey},
 };
 
 /// The values of `typ` that a verifier accepts (RFC 8725 section 3.11).
@@ -128,20 +129,6 @@ pub(crate) fn sign(payload: &[u8], key: &Key, typ: &str) -> Result<String, Issue
         });
     }
     Ok(String::from_utf8(token).expect("base64url and dots are ASCII"))
-}
-
-/// Returns the encoded header of the tokens that a key signs.
-pub(crate) fn encoded_header(alg: &str, kid: &str, typ: &str) -> String {
-    let header = serde_json::json!({ "alg": alg, "kid": kid, "typ": typ });
-    URL_SAFE_NO_PAD.encode_to_string(header.to_string())
-}
-
-/// Returns `typ` without the prefix that RFC 7515 section 4.1.9 lets issuers omit.
-pub(crate) fn strip_application(typ: &str) -> &str {
-    match typ.get(..APPLICATION.len()) {
-        Some(prefix) if prefix.eq_ignore_ascii_case(APPLICATION) => &typ[APPLICATION.len()..],
-        _ => typ,
-    }
 }
 
 fn decode(part: &str, reason: &'static str) -> Result<Vec<u8>, Rejection> {
@@ -250,11 +237,6 @@ impl<'de> Visitor<'de> for JwsHeaderVisitor {
         Ok(JwsHeader { alg, kid, typ })
     }
 }
-
-/// The type of access tokens (RFC 9068 section 2.1), and the default.
-pub(crate) const DEFAULT_TYPE: &str = "at+jwt";
-
-const APPLICATION: &str = "application/";
 
 #[cfg(test)]
 mod tests {

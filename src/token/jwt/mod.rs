@@ -14,7 +14,8 @@ use super::jwt::from_issuer::FromIssuer;
 use super::{
     claims::Claims,
     date::DateFormat,
-    engine::{Engine, Envelope, KeyRefresh, KeySnapshot, OpenedEnvelope},
+    engine::Engine,
+    envelope::{Envelope, KeyRefresh, KeySnapshot, OpenedEnvelope},
     handle::handle,
     issue::Issue,
     jwt::{builder::JwtBuilder, jws::Types},
@@ -66,8 +67,7 @@ impl<U> Jwt<U> {
     }
 
     /// Starts to build an engine for the access tokens of another party's issuer, such as
-    /// `https://id.acme.dev`: see [`from_issuer`](super::jwt::from_issuer). The audience must be
-    /// set.
+    /// `https://id.acme.dev`: see [`FromIssuer`]. The audience must be set.
     #[doc(alias("oidc", "sso", "keycloak", "auth0", "entra", "cognito"))]
     #[cfg(feature = "jwks")]
     pub fn from_issuer(issuer: &str) -> FromIssuer<U> {

@@ -17,7 +17,7 @@ use crate::{
     token::{
         MAX_BYTES,
         date::DateFormat,
-        engine::{Envelope, KeySnapshot, OpenedEnvelope},
+        envelope::{Envelope, KeySnapshot, OpenedEnvelope},
     },
 };
 

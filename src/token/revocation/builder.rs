@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    TokenList,
     inner::{ListMode, TokenListInner},
+    list::TokenList,
 };
 use crate::{env::Env, error::ConfigError};
 
@@ -21,7 +21,7 @@ pub struct TokenListBuilder {
 }
 
 impl TokenListBuilder {
-    pub(crate) fn new(env: &Env, mode: ListMode) -> Self {
+    pub(super) fn new(env: &Env, mode: ListMode) -> Self {
         Self {
             env: env.clone(),
             mode,

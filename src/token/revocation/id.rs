@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 /// [`Jwt::token_id`](crate::Jwt::token_id) reads it from a token, which it verifies first.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenId {
-    pub(crate) id: String,
+    pub(super) id: String,
     expires_at: Timestamp,
 }
 
@@ -37,7 +37,7 @@ impl TokenId {
     }
 
     /// The time until which any verifier may accept the token.
-    pub(crate) fn listed_until(&self) -> Timestamp {
+    pub(super) fn listed_until(&self) -> Timestamp {
         self.expires_at.after(LONGEST_LEEWAY)
     }
 }
@@ -52,4 +52,4 @@ impl fmt::Debug for TokenId {
 }
 
 /// The longest leeway of an engine. A list does not know the leeways of the engines that use it.
-pub(crate) const LONGEST_LEEWAY: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_LEEWAY: Duration = Duration::from_secs(60);

@@ -11,15 +11,15 @@ use crate::{
 
 /// The stored state of a subject, in seconds; zeros if nothing is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct SubjectMark {
+pub(super) struct SubjectMark {
     /// A token with an `iat` up to this second is rejected.
-    pub(crate) before: u64,
+    pub(super) before: u64,
     /// The latest `iat` that was postdated because of a mark or a birth in the same second.
-    pub(crate) postdated: u64,
+    pub(super) postdated: u64,
 }
 
 impl SubjectMark {
-    pub(crate) fn read(entry: Option<&Entry>) -> Result<Self, StoreError> {
+    pub(super) fn read(entry: Option<&Entry>) -> Result<Self, StoreError> {
         let Some(entry) = entry else {
             return Ok(Self::default());
         };
@@ -32,7 +32,7 @@ impl SubjectMark {
 
     /// Returns the write that replaces `entry`. It expires when no token of these seconds can be
     /// accepted any more; the added second is for an `iat` with a fraction.
-    pub(crate) fn write(self, entry: Option<&Entry>, longest: Duration) -> Write {
+    pub(super) fn write(self, entry: Option<&Entry>, longest: Duration) -> Write {
         let last = Timestamp::from_secs(self.last() + 1);
         let expires_at = last.after(longest).after(LONGEST_LEEWAY);
         let before = entry.map_or(expires_at, |entry| entry.expires_at);
@@ -43,7 +43,7 @@ impl SubjectMark {
     /// Returns the mark after a revocation at `now`. If no token was issued since the last
     /// revocation in this second, the mark stays, so that revocations alone never move it ahead of
     /// the clock.
-    pub(crate) fn raised(self, now: Timestamp) -> Self {
+    pub(super) fn raised(self, now: Timestamp) -> Self {
         Self {
             before: self.last().max(now.as_secs()),
             ..self
@@ -52,7 +52,7 @@ impl SubjectMark {
 
     /// Returns the `iat` of a token that is issued at `now` on a list with this birth, and the mark
     /// that records the `iat` if it is postdated.
-    pub(crate) fn next_issued_at(self, now: Timestamp, birth: u64) -> (u64, Self) {
+    pub(super) fn next_issued_at(self, now: Timestamp, birth: u64) -> (u64, Self) {
         let issued_at = now.as_secs().max(self.before.max(birth) + 1);
         if issued_at == now.as_secs() {
             return (issued_at, self);
@@ -67,15 +67,15 @@ impl SubjectMark {
 }
 
 /// The second in which a deny list was created.
-pub(crate) struct Birth;
+pub(super) struct Birth;
 
 impl Birth {
-    pub(crate) fn read(entry: &Entry) -> Result<u64, StoreError> {
+    pub(super) fn read(entry: &Entry) -> Result<u64, StoreError> {
         second(&entry.value)
     }
 
     /// It never expires: a list without its birth would reject every token.
-    pub(crate) fn write(birth: u64) -> Write {
+    pub(super) fn write(birth: u64) -> Write {
         Write::new(birth.to_be_bytes().to_vec(), Timestamp::NEVER)
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::key::jwk::encode;
+use crate::key::encoding::encode;
 
 /// The y coordinate of every point of low order, in hexadecimal; each is tried with both signs of
 /// x.

@@ -40,7 +40,7 @@ fn encoded(bytes: &[u8]) -> String {
 
 #[test]
 fn base64url_is_strict() {
-    use crate::key::jwk::{decode, encode};
+    use crate::key::encoding::{decode, encode};
     for length in 0..70 {
         let bytes: Vec<u8> = (0..length)
             .map(|byte: u8| byte.wrapping_mul(7).wrapping_add(3))

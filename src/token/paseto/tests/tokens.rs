@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     secret::Secret,
     token::{
-        engine::Envelope as _,
+        envelope::Envelope as _,
         paseto::{
             envelope::PasetoEnvelope,
             v3_local,

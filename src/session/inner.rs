@@ -3,13 +3,19 @@
 //! Every change is one compare-and-swap on one record and requires its current secret. The holder
 //! of an old secret therefore changes nothing, and a deleted session stays deleted.
 
-use std::{any::TypeId, sync::Arc};
+use std::{any::TypeId, error::Error, sync::Arc};
+
+use http::HeaderValue;
 
 use super::{
-    lookup::{Lookup, OpenSession, REPLACED_WINDOW},
-    record::{Lifetime, SessionHead, SessionOwner, SessionRecord, moved},
-    reread::RereadPolicy,
+    epoch,
+    epoch::SessionEpoch,
+    opened::{Lookup, OpenSession, REPLACED_WINDOW, UnreadableSession},
+    record::{
+        DecodedRecord, Lifetime, SessionBody, SessionHead, SessionOwner, SessionRecord, moved,
+    },
     token::{SessionToken, TagKeys, public_id},
+    users::RereadPolicy,
 };
 use crate::{
     clock::Clock,
@@ -18,7 +24,7 @@ use crate::{
     request::cookie::CookieSpec,
     secret::Secret,
     store::{
-        Namespace, Store, StoreKey, When, Write,
+        Entry, Namespace, Store, StoreKey, When, Write,
         swap::{Step, create, swap, swap_once},
     },
 };
@@ -47,7 +53,7 @@ pub(super) enum IdChange {
 
 impl SessionsInner {
     pub(super) fn text(&self, token: &SessionToken) -> Secret<String> {
-        TagKeys::encode(token)
+        self.tags.encode(token)
     }
 
     /// Stores a new record under a new token.
@@ -184,6 +190,15 @@ impl SessionsInner {
         Ok(revoked)
     }
 
+    pub(super) async fn epoch(&self, subject: &str) -> Result<SessionEpoch, StoreError> {
+        epoch::read(&*self.store, &self.issuer, subject).await
+    }
+
+    async fn replace_epoch(&self, subject: &str) -> Result<(), StoreError> {
+        let (now, life) = (self.clock.now(), self.lifetime.absolute);
+        epoch::replace(&*self.store, &self.issuer, subject, now, life).await
+    }
+
     /// Revokes the session under `key`, an entry of [`list`](Self::list).
     pub(super) async fn revoke_listed(
         &self,
@@ -245,6 +260,65 @@ impl SessionsInner {
             Some(SessionOwner { issuer, id, .. }) => write.in_group(group(issuer, id)),
             None => write,
         }
+    }
+
+    pub(super) fn unseal(
+        &self,
+        token: &SessionToken,
+        key: &StoreKey,
+        entry: Option<&Entry>,
+    ) -> Lookup<OpenSession> {
+        let Some(entry) = entry else {
+            return Lookup::Gone;
+        };
+        let now = self.clock.now();
+        match SessionRecord::decode(&entry.value, token, key, self.is_plain) {
+            Ok(DecodedRecord::Open(record))
+                if record.head.is_live(now) && self.is_of_issuer(&record.head) =>
+            {
+                Lookup::Live(OpenSession {
+                    token: token.clone(),
+                    key: key.clone(),
+                    record,
+                    version: entry.version,
+                })
+            }
+            Ok(DecodedRecord::Replaced(at)) if now < at.after(REPLACED_WINDOW) => Lookup::Replaced,
+            Ok(DecodedRecord::Open(_) | DecodedRecord::Replaced(_)) => Lookup::Gone,
+            Err(cause) => Lookup::Unreadable(UnreadableSession {
+                token: token.clone(),
+                cause,
+            }),
+        }
+    }
+
+    /// Whether the session belongs to this issuer. The tag of its token already proves that.
+    fn is_of_issuer(&self, head: &SessionHead) -> bool {
+        let owner = head.owner.as_ref();
+        owner.is_none_or(|owner| owner.issuer == self.issuer)
+    }
+
+    pub(super) fn report_unreadable(&self, key: &StoreKey, cause: &StoreError) {
+        let session = public_id(key);
+        tracing::error!(session, error = %cause, reason = cause.source(), "a session record is unreadable and counts as absent");
+        let event = Event::new(EventKind::SessionUnreadable, self.clock.now());
+        self.events.tell(&event.in_session(session));
+    }
+
+    /// Returns an anonymous record, for values that are stored before a login.
+    pub(super) fn anonymous(&self) -> SessionRecord {
+        SessionRecord {
+            head: SessionHead::new(&self.lifetime, self.clock.now()),
+            body: SessionBody::default(),
+        }
+    }
+
+    /// The cookie lives until the absolute deadline. The idle timeout is enforced by the server, so
+    /// that reading a session sets no cookie.
+    pub(super) fn set_cookie(&self, opened: &OpenSession, token: &Secret<String>) -> HeaderValue {
+        self.cookie
+            .set(token.expose(), opened.remaining(self.clock.now()))
+            .expect("the builder checked that a cookie of this length is valid")
     }
 
     fn group(&self, subject: &str) -> StoreKey {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    device::{Hash256, StoredDevice},
     outages::{Outage, outage_between},
-    record::{Hash256, StoredDevice},
+    policy::{DeviceLimitPolicy, FingerprintPolicy},
 };
 use crate::{
     clock::{SKEW, Timestamp},
@@ -72,34 +73,6 @@ impl DevicePolicy {
         let outage = outage_between(outages, device.rotated_at, now).min(self.outage_grace);
         now <= device.rotated_at.after(self.grace + skew + outage)
     }
-}
-
-/// The policy for a login that would exceed the maximum number of devices.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[allow(clippy::exhaustive_enums, reason = "the list is complete")]
-pub enum DeviceLimitPolicy {
-    /// The device that logged in first is evicted.
-    EvictOldest,
-    /// The device that was used least recently is evicted.
-    #[default]
-    EvictLeastRecentlyUsed,
-    /// The login is rejected.
-    Reject,
-}
-
-/// The policy for a refresh whose fingerprint differs from that of the login.
-///
-/// A fingerprint is a claim of the client: a hint and no proof, since a thief can claim the same.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[allow(clippy::exhaustive_enums, reason = "the list is complete")]
-pub enum FingerprintPolicy {
-    /// Fingerprints are not compared.
-    Ignore,
-    /// The refresh succeeds and an event is emitted.
-    #[default]
-    Event,
-    /// The refresh is rejected and an event is emitted. The device stays logged in.
-    Refuse,
 }
 
 /// The content of a refresh token whose tag was verified.

@@ -7,20 +7,21 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::to_raw_value;
 
 use super::{
-    authenticate::CachedSession,
     builder::SessionsBuilder,
-    core::{IdChange, SessionsInner},
+    cached::SessionCache,
     epoch::SessionEpoch,
     info::{SessionData, SessionInfo},
+    inner::{IdChange, SessionsInner},
     limits,
     login::SessionLogin,
-    lookup::Lookup,
+    lookup,
+    opened::Lookup,
     record::{SessionBody, SessionRecord, unreadable},
+    reread,
     reread::RereadOutcome,
     token::public_id,
 };
 use crate::{
-    cache::Cache,
     env::Env,
     error::{IssueError, StoreError},
     event::EventKind,
@@ -54,12 +55,12 @@ use crate::{
 #[doc(alias("cookie", "login", "logout", "remember me"))]
 pub struct Sessions<U> {
     pub(super) inner: Arc<SessionsInner>,
-    pub(super) cache: Arc<Cache<CachedSession<U>>>,
+    pub(super) cache: Arc<SessionCache<U>>,
 }
 
 impl<U: Send + Sync + 'static> Sessions<U> {
-    /// Returns a builder of an engine that stores its records in `store` and derives its keys from
-    /// `secret`.
+    /// Returns a builder of an engine that stores its records in the store of `env` and
+    /// derives its keys from the master secret.
     pub fn builder(env: &Env) -> SessionsBuilder<U> {
         SessionsBuilder::new(env)
     }
@@ -159,7 +160,7 @@ impl<U: Send + Sync + 'static> Sessions<U> {
     ///
     /// Returns an error if the store does not answer. Sessions may then remain, so call it again.
     pub async fn refresh_user(&self, subject: &str) -> Result<(), StoreError> {
-        self.inner.reread_all(subject).await
+        reread::reread_all(&self.inner, subject).await
     }
 
     /// Returns the current epoch of `subject`, which a "log out everywhere" changes. Read it before
@@ -197,11 +198,11 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Sessions<U> {
         &self,
         token: &str,
     ) -> Result<Option<(SessionInfo, SessionData<U>)>, StoreError> {
-        let Lookup::Live(mut opened) = self.inner.open(token).await? else {
+        let Lookup::Live(mut opened) = lookup::open(&self.inner, token).await? else {
             return Ok(None);
         };
-        if self.inner.needs_reread(&opened.record.head) {
-            match self.inner.reread(&opened).await? {
+        if reread::is_required(&self.inner, &opened) {
+            match reread::reread(&self.inner, &opened).await? {
                 RereadOutcome::AsFound => {}
                 RereadOutcome::Changed(changed) => opened = changed,
                 RereadOutcome::Gone => return Ok(None),
@@ -271,7 +272,7 @@ impl<U> Sessions<U> {
     pub(super) fn new(inner: SessionsInner) -> Self {
         Self {
             inner: Arc::new(inner),
-            cache: Arc::new(Cache::new(str::len)),
+            cache: Arc::new(SessionCache::new()),
         }
     }
 }

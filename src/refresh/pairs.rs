@@ -2,33 +2,38 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     access::AccessTokens,
-    account::{DevicePolicy, DeviceRecord, Moment},
-    builder::{RevocationCheck, TokenPairsBuilder},
-    fingerprint::FingerprintKeys,
-    info::DeviceInfo,
+    builder::TokenPairsBuilder,
+    devices::DeviceRecord,
+    exchange::exchange,
+    fingerprint::Fingerprint,
+    info::{DeviceEpoch, DeviceInfo},
+    inner::TokenPairsInner,
+    introspect::{TokenInfo, introspect, introspect_access, only_unavailable},
     issue::IssuePair,
-    outages::{Outage, WatchedStore},
-    record::StoredDevice,
-    token::{RefreshToken, TokenKeys},
+    pair::TokenPair,
+    policy::RevocationCheck,
+    verify::verify,
 };
+#[cfg(feature = "dpop")]
+use crate::token::dpop::ProofKey;
 use crate::{
-    clock::{Clock, Timestamp},
+    authenticate::Verified,
     env::Env,
     error::StoreError,
-    event::{Event, EventKind, Events},
+    event::EventKind,
     grant::{Grant, ReadUser},
     identity::Identity,
     rejection::Rejection,
-    secret::{MasterSecret, record::RecordKeys},
+    secret::MasterSecret,
     store::{
-        Store, StoreKey,
+        Store,
         swap::{Step, swap},
     },
-    token::{Claims, Engine},
+    token::Claims,
 };
 
 /// Issues pairs of access and refresh tokens, exchanges them, and revokes devices.
@@ -50,47 +55,10 @@ pub struct TokenPairs<U = Claims> {
     pub(super) inner: Arc<TokenPairsInner<U>>,
 }
 
-pub(super) struct TokenPairsInner<U> {
-    pub(super) access: Engine<U>,
-    pub(super) store: WatchedStore,
-    /// The store for requests with access tokens, which is not watched for outages.
-    pub(super) cached: Arc<dyn Store>,
-    /// A random id of this engine, which distinguishes its clock from that of other nodes.
-    pub(super) node: u64,
-    pub(super) users: Arc<dyn ReadUser<U>>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(super) issuer: String,
-    pub(super) keys: TokenKeys,
-    pub(super) records: RecordKeys,
-    #[cfg(feature = "account")]
-    pub(super) secret: MasterSecret,
-    pub(super) fingerprints: FingerprintKeys,
-    pub(super) policy: DevicePolicy,
-    pub(super) blacklist: RevocationCheck,
-    pub(super) events: Events,
-}
-
-impl<U> TokenPairsInner<U> {
-    pub(super) const fn moment<'a>(&self, now: Timestamp, outages: &'a [Outage]) -> Moment<'a> {
-        Moment {
-            now,
-            node: self.node,
-            outages,
-        }
-    }
-}
-
-/// Identifies the last "log out everywhere" of a subject. See [`TokenPairs::epoch`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DeviceEpoch {
-    pub(crate) id: u64,
-    pub(crate) revoked_at: Timestamp,
-}
-
 impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// Returns a builder of an engine. Its access tokens are those of `access`, a
-    /// [`Jwt`](crate::Jwt) or a `Paseto`; its records are stored in `store`; the keys of its
-    /// refresh tokens are derived from `secret`; and each refresh re-reads the user from `users`.
+    /// [`Jwt`](crate::Jwt) or a `Paseto`; its issuer must be that of `env`, and its clock is
+    /// the clock of the pairs. Each refresh re-reads the user from `users`.
     pub fn builder(
         env: &Env,
         access: impl Into<AccessTokens<U>>,
@@ -107,14 +75,15 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// [`RejectionKind::Invalid`](crate::RejectionKind) for a token that was not made here, and
     /// `Unavailable` if the store does not answer.
     pub async fn logout(&self, refresh_token: &str) -> Result<bool, Rejection> {
-        let token = self.read(refresh_token)?;
-        if self.inner.blacklist == RevocationCheck::DangerousNone {
+        let records = &self.inner.records;
+        let token = self.inner.read(refresh_token)?;
+        if self.inner.revocation == RevocationCheck::DangerousNone {
             return Ok(true);
         }
         let family = token.presented().family;
-        let revoked = self
+        let revoked = records
             .change(&token.record_key, |record, now| {
-                if !self.is_at_own_key(record, &token.record_key) {
+                if !records.is_at_own_key(record, &token.record_key) {
                     return None;
                 }
                 let device = record.revoke_family(&family, now);
@@ -122,7 +91,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
             })
             .await?;
         if let Some((device, subject)) = &revoked {
-            self.emit(EventKind::DeviceRevoked, subject, Some(device));
+            records.emit(EventKind::DeviceRevoked, subject, Some(device));
         }
         Ok(revoked.is_some())
     }
@@ -134,21 +103,23 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     /// Returns an error if the store does not answer.
     #[doc(alias("logout", "log out everywhere"))]
     pub async fn revoke_all(&self, subject: &str) -> Result<usize, StoreError> {
+        let records = &self.inner.records;
         let revoked = self.end_all(subject).await?;
-        self.emit(EventKind::AllDevicesRevoked, subject, None);
+        records.emit(EventKind::AllDevicesRevoked, subject, None);
         Ok(revoked)
     }
 
     /// Like [`revoke_all`](Self::revoke_all), but without an event, since the caller emits one.
     pub(crate) async fn end_all(&self, subject: &str) -> Result<usize, StoreError> {
-        let key = self.key(subject);
-        swap(&self.inner.store, &*self.inner.clock, &key, |entry| {
-            let record = self.record_to_replace(&key, entry);
+        let records = &self.inner.records;
+        let key = records.key(subject);
+        swap(&records.store, &*records.clock, &key, |entry| {
+            let record = records.decode_to_replace(&key, entry);
             let mut record = record.unwrap_or_else(|| DeviceRecord::new(subject));
-            let now = self.inner.clock.now();
+            let now = records.clock.now();
             let revoked = record.live(now).count();
             record.revoke_all(now);
-            Ok::<_, StoreError>(Step::Swap(self.write(&key, &record, now)?, revoked))
+            Ok::<_, StoreError>(Step::Swap(records.write(&key, &record, now)?, revoked))
         })
         .await
     }
@@ -159,10 +130,11 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     ///
     /// Returns an error if the store does not answer.
     pub async fn list(&self, subject: &str) -> Result<Vec<DeviceInfo>, StoreError> {
-        let Some(record) = self.read_record(&self.key(subject)).await? else {
+        let records = &self.inner.records;
+        let Some(record) = records.read(&records.key(subject)).await? else {
             return Ok(Vec::new());
         };
-        let now = self.inner.clock.now();
+        let now = records.clock.now();
         let mut devices: Vec<_> = record.live(now).map(DeviceInfo::new).collect();
         devices.sort_by_key(|device| std::cmp::Reverse(device.last_used_at));
         Ok(devices)
@@ -175,11 +147,12 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     ///
     /// Returns an error if the store does not answer.
     pub async fn revoke(&self, subject: &str, id: &str) -> Result<bool, StoreError> {
-        let revoked = self
-            .change(&self.key(subject), |record, now| record.revoke(id, now))
+        let records = &self.inner.records;
+        let revoked = records
+            .change(&records.key(subject), |record, now| record.revoke(id, now))
             .await?;
         if let Some(device) = &revoked {
-            self.emit(EventKind::DeviceRevoked, subject, Some(device));
+            records.emit(EventKind::DeviceRevoked, subject, Some(device));
         }
         Ok(revoked.is_some())
     }
@@ -196,16 +169,17 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
         caller: &Identity,
         refresh_token: &str,
     ) -> Result<usize, Rejection> {
-        let token = self.read(refresh_token)?;
+        let records = &self.inner.records;
+        let token = self.inner.read(refresh_token)?;
         let subject = caller.subject().id();
         let own_id = caller.session_id().unwrap_or_default();
         let presented = token.presented();
         let policy = &self.inner.policy;
-        let revoked = self
+        let revoked = records
             .change(&token.record_key, |record, now| {
-                let outages = self.inner.store.outages();
-                let moment = self.inner.moment(now, &outages);
-                if record.subject != subject || !self.is_at_own_key(record, &token.record_key) {
+                let outages = records.store.outages();
+                let moment = records.moment(now, &outages);
+                if record.subject != subject || !records.is_at_own_key(record, &token.record_key) {
                     return None;
                 }
                 record.revoke_others(own_id, &presented, policy, moment)
@@ -215,7 +189,7 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
             Rejection::invalid("not a current refresh token of the caller's device")
         })?;
         for device in &revoked {
-            self.emit(EventKind::DeviceRevoked, subject, Some(device));
+            records.emit(EventKind::DeviceRevoked, subject, Some(device));
         }
         Ok(revoked.len())
     }
@@ -228,70 +202,99 @@ impl<U: Send + Sync + 'static> TokenPairs<U> {
     ///
     /// Returns an error if the store does not answer.
     pub async fn epoch(&self, subject: &str) -> Result<DeviceEpoch, StoreError> {
-        let key = self.key(subject);
-        let entry = self.inner.store.get(&key).await?;
-        let record = self.record_to_replace(&key, entry.as_ref());
+        let records = &self.inner.records;
+        let key = records.key(subject);
+        let entry = records.store.get(&key).await?;
+        let record = records.decode_to_replace(&key, entry.as_ref());
         let record = record.unwrap_or_else(|| DeviceRecord::new(subject));
         Ok(DeviceEpoch {
             id: record.epoch,
             revoked_at: record.revoked_at,
         })
     }
-
-    /// Changes an existing record. `None` from `edit` leaves it unchanged.
-    async fn change<T>(
-        &self,
-        key: &StoreKey,
-        mut edit: impl FnMut(&mut DeviceRecord, Timestamp) -> Option<T>,
-    ) -> Result<Option<T>, StoreError> {
-        let inner = &*self.inner;
-        swap(&inner.store, &*inner.clock, key, |entry| {
-            let Some(mut record) = self.decode_record(key, entry)? else {
-                return Ok(Step::Keep(None));
-            };
-            let now = inner.clock.now();
-            match edit(&mut record, now) {
-                Some(answer) => Ok(Step::Swap(self.write(key, &record, now)?, Some(answer))),
-                None => Ok(Step::Keep(None)),
-            }
-        })
-        .await
-    }
-
-    pub(super) fn read(&self, refresh_token: &str) -> Result<RefreshToken, Rejection> {
-        self.inner
-            .keys
-            .decode(refresh_token)
-            .ok_or_else(|| Rejection::invalid("not a refresh token of this service"))
-    }
-
-    pub(super) fn key(&self, subject: &str) -> StoreKey {
-        StoreKey::new(
-            super::NAMESPACE,
-            &[self.inner.issuer.as_bytes(), subject.as_bytes()],
-        )
-    }
-
-    pub(super) fn emit(&self, kind: EventKind, subject: &str, device: Option<&StoredDevice>) {
-        self.inner.events.tell(&self.event(kind, subject, device));
-    }
-
-    pub(super) fn event(
-        &self,
-        kind: EventKind,
-        subject: &str,
-        device: Option<&StoredDevice>,
-    ) -> Event {
-        let mut event = Event::new(kind, self.inner.clock.now()).of(subject);
-        event.session_id = device.map(StoredDevice::id);
-        event
-    }
 }
 
 impl<U: Serialize + Send + Sync + 'static> TokenPairs<U> {
     /// Logs the user of `grant` in on a new device.
     pub fn issue(&self, grant: Grant<U>) -> IssuePair<'_, U> {
-        IssuePair::new(self, grant)
+        IssuePair::new(&self.inner, grant)
+    }
+
+    /// Exchanges a refresh token for a new pair. The user is re-read. The factors of the login keep
+    /// their times.
+    ///
+    /// # Errors
+    ///
+    /// * [`RejectionKind::Invalid`](crate::RejectionKind) for a token that was not made here or was
+    ///   replaced, whose device has expired or was revoked, whose user was deleted or may not log
+    ///   in, whose fingerprint differs if that is rejected, or whose device is bound to a key.
+    /// * `Unavailable` if a store does not answer. The token remains valid.
+    pub async fn refresh(
+        &self,
+        refresh_token: &str,
+        fingerprint: Option<&Fingerprint>,
+    ) -> Result<TokenPair, Rejection> {
+        exchange(&self.inner, refresh_token, fingerprint, None).await
+    }
+
+    /// Like [`refresh`](Self::refresh), for a client that has proved to hold `key`. A device that
+    /// is bound to a key requires it. See [`Dpop::verify`](crate::token::Dpop::verify).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`refresh`](Self::refresh), and `Invalid` for a device that is bound to another
+    /// key.
+    #[cfg(feature = "dpop")]
+    pub async fn refresh_bound(
+        &self,
+        refresh_token: &str,
+        fingerprint: Option<&Fingerprint>,
+        key: &ProofKey,
+    ) -> Result<TokenPair, Rejection> {
+        let key = Some(key.thumbprint());
+        exchange(&self.inner, refresh_token, fingerprint, key).await
+    }
+}
+
+impl<U: DeserializeOwned + Send + Sync + 'static> TokenPairs<U> {
+    /// Verifies an access token, as the layer does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Jwt::verify`](crate::Jwt::verify). With [`RevocationCheck::Both`] also
+    /// [`RejectionKind::Invalid`](crate::RejectionKind) if the token's device was revoked, and
+    /// `Unavailable` if the store does not answer.
+    pub async fn verify(&self, access_token: &str) -> Result<Verified<U>, Rejection> {
+        verify(&self.inner, access_token, None).await
+    }
+
+    /// Returns the description of an access or refresh token, or `None` if it is invalid for any
+    /// reason. A caller that authenticates requests must check [`is_access`](TokenInfo::is_access),
+    /// since a refresh token grants no access.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store does not answer.
+    pub async fn introspect(&self, token: &str) -> Result<Option<TokenInfo>, StoreError> {
+        introspect(&self.inner, token).await
+    }
+
+    /// Revokes the device of an access or refresh token. Returns `false` if the token is invalid.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store does not answer.
+    pub async fn revoke_token(&self, token: &str) -> Result<bool, StoreError> {
+        if self.inner.keys.decode(token).is_some() {
+            return only_unavailable(self.logout(token).await).map(|revoked| revoked == Some(true));
+        }
+        let Some(info) = introspect_access(&self.inner, token).await? else {
+            return Ok(false);
+        };
+        match &info.session_id {
+            Some(id) => self.revoke(&info.subject, id).await,
+            None => Ok(false),
+        }
     }
 }
 
@@ -305,7 +308,7 @@ impl<U> TokenPairs<U> {
     /// Returns the issuer of the access tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.inner.issuer
+        &self.inner.records.issuer
     }
 
     /// The secret from which the keys of the issuer are derived.
@@ -333,8 +336,8 @@ impl<U> fmt::Debug for TokenPairs<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenPairs")
             .field("policy", &self.inner.policy)
-            .field("blacklist", &self.inner.blacklist)
-            .field("store", &self.inner.store)
+            .field("revocation", &self.inner.revocation)
+            .field("store", &self.inner.records.cached)
             .finish_non_exhaustive()
     }
 }
