@@ -36,6 +36,7 @@ use crate::{
 /// together.
 ///
 /// It is a handle: cloning it is cheap. See the [module](super) for the rules.
+#[doc(alias("login", "logout", "sign in", "lockout"))]
 pub struct Accounts<U>(Arc<AccountsInner<U>>);
 
 impl<U> Accounts<U> {

@@ -13,6 +13,15 @@ use crate::{
 };
 
 /// A name and a password, as they were sent.
+///
+/// ```
+/// # use tower_jam::{Accounts, Claims, Secret, account::*};
+/// # async fn run(accounts: Accounts<Claims>, ip: std::net::IpAddr) -> Result<(), LoginError> {
+/// let credentials = Credentials { name: "alice".into(), password: Secret::new("…".into()) };
+/// let pair = accounts.login(&credentials, &Origin::new(ip), NewDevice::default()).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[allow(clippy::exhaustive_structs, reason = "a login has these two")]
 pub struct Credentials {

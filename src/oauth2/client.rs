@@ -3,7 +3,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderValue;
-use tokio::sync::OnceCell;
 
 use super::{
     authorize::Authorize,
@@ -255,7 +254,7 @@ impl OAuth2Builder {
                 events: self.env.events,
                 default_page: self.default_page,
                 wire: Arc::new(wire),
-                id_tokens: OnceCell::new(),
+                id_tokens: Default::default(),
                 refreshes: SharedRequests::new(|_| REFRESH_RETENTION),
                 credentials: SharedRequests::new(token_retention),
             }),

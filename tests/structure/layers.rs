@@ -53,7 +53,7 @@ fn each_foreign_crate_has_one_home() {
             "oauth2",
             &[
                 "oauth2/",
-                "account/external.rs",
+                "account/link_user.rs",
                 "routes/",
                 "jam/assemble/providers.rs",
                 "bin/jam/serve/",
@@ -68,7 +68,7 @@ fn each_foreign_crate_has_one_home() {
                 "password/",
                 "blocking/worker.rs",
                 "bin/jam/",
-                "oauth2/client.rs",
+                "oauth2/inner.rs",
                 "oauth2/device.rs",
                 "oauth2/finish.rs",
                 "oauth2/flight.rs",
