@@ -15,12 +15,12 @@ use crate::{
     error::StoreError,
     identity::Factor,
     refresh::{self, Fingerprint},
-    secret::{
-        self, MasterSecret, Secret,
-        record::{RecordKeys, UnsealError},
-    },
+    secret::{self, MasterSecret, Secret},
     session,
-    store::{Namespace, Store, StoreKey, When, Write},
+    store::{
+        Namespace, Store, StoreKey, When, Write,
+        sealed::{RecordKeys, UnsealError},
+    },
     token::dpop::ProofKey,
 };
 

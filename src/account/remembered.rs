@@ -12,12 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::{Clock, Timestamp},
     error::StoreError,
-    secret::{
-        self, MasterSecret, Secret,
-        record::{RecordKeys, UnsealError},
-    },
+    secret::{self, MasterSecret, Secret},
     store::{
         Entry, Namespace, Store, StoreKey, Write,
+        sealed::{RecordKeys, UnsealError},
         swap::{Step, swap},
     },
     throttle::{DeviceId, DeviceTokens},

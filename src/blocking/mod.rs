@@ -27,7 +27,8 @@
 //! # #[cfg(feature = "session")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
-//! use tower_jam::{Env, Grant, MasterSecret, Sessions, blocking::{Blocking, Worker}, store::MemoryStore};
+//! use tower_jam::blocking::{Blocking, Worker};
+//! use tower_jam::{Env, Grant, MasterSecret, Sessions, store::MemoryStore};
 //!
 //! let worker = Worker::start()?;
 //! let store = Arc::new(MemoryStore::new());

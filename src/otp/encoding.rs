@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! format (1 byte) ‖ key id (8) ‖ nonce (12) ‖ sealed body
-//! body:     failures (1) ‖ consecutive failures (1) ‖ locked until (8) ‖ active ‖ pending ‖ codes ‖
-//!           used ‖ subject
+//! body:     failures (1) ‖ consecutive failures (1) ‖ locked until (8) ‖ active ‖ pending ‖
+//!           codes ‖ used ‖ subject
 //! active:   0, or 1 ‖ scheme (7) ‖ last factor: 0, or 1 ‖ number (8) ‖ secret: length (1) ‖ bytes
 //! pending:  0, or 1 ‖ scheme (7) ‖ expiry (8) ‖ secret: length (1) ‖ bytes
 //! scheme:   kind (1) ‖ digest (1) ‖ digits (1) ‖ period (4)

@@ -22,7 +22,8 @@ use crate::{
     store::swap::{Step, swap},
 };
 
-/// An enrollment that is about to start; `.await` starts it. See [`Otp::enroll`](super::Otp::enroll).
+/// An enrollment that is about to start; `.await` starts it. See
+/// [`Otp::enroll`](super::Otp::enroll).
 #[must_use = "nothing is enrolled until this is awaited"]
 pub struct NewEnrollment<'a> {
     otp: &'a OtpInner,

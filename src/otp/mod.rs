@@ -60,8 +60,9 @@
 //! The user of a record that needs a retired secret cannot give a code. Either accept the secret
 //! again, or verify the identity of the user in another way, as for a user who has lost both
 //! authenticator and recovery codes, and remove the second factor: with
-//! `SecondFactor::dangerous_reset` of accounts, or with [`dangerous_disable`](Otp::dangerous_disable)
-//! and the field of the user. The user then enrolls again as for the first time.
+//! `SecondFactor::dangerous_reset` of accounts, or with
+//! [`dangerous_disable`](Otp::dangerous_disable) and the field of the user. The user then enrolls
+//! again as for the first time.
 //!
 //! # Example
 //!

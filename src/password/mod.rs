@@ -1,4 +1,50 @@
-//! Hashing and verification of passwords.
+//! Hashing and verification of passwords: [`Passwords`].
+//!
+//! # Rules
+//!
+//! * **Passwords are used exactly as given.** Nothing is trimmed, normalised or truncated. A new
+//!   password has 8 characters to 1024 bytes ([`check_new`](Passwords::check_new)). A password of
+//!   more than 4096 bytes is wrong without being hashed, for known and unknown users alike.
+//! * **Guessable passwords are refused**: the 8,479 most common ones of eight characters or more,
+//!   and those made of words of the service ([`context`](PasswordsBuilder::context)) or of its user
+//!   ([`check_new_for`](Passwords::check_new_for)). Such words do not count toward the length.
+//! * **A hundred consecutive failures disable a password** (NIST SP 800-63B-4 section 3.2.2),
+//!   however much time lies between them. From then on the right password is refused like a wrong
+//!   one, and an event is sent. Devices on which the user has logged in before have a counter of
+//!   their own, so strangers cannot disable the password there. Both counters are reset by a right
+//!   password on such a device, a login with a provider, a new password, and
+//!   [`accept_password_again`](crate::Accounts::accept_password_again), for an application that has
+//!   verified the user in another way. Responses reveal nothing of this.
+//! * **One scheme hashes, all listed schemes verify.** New hashes use Argon2id with 19 MiB and two
+//!   passes. Accepted formats: `$argon2id$`, `$argon2i$`, `$argon2d$`; `$2a$`, `$2b$`, `$2y$`;
+//!   `$bcrypt-sha256$` of passlib; `$scrypt$`; `$pbkdf2-sha256$` and `$pbkdf2-sha512$` of PHC and
+//!   of passlib; `pbkdf2_sha256$` of Django. `$2x$` is not accepted, since it maps different
+//!   passwords to one hash.
+//! * **bcrypt reads 72 bytes.** A new hash under [`PasswordScheme::Bcrypt`] is therefore computed
+//!   over HMAC-SHA-256 of the password (`$bcrypt-sha256$v=2`, which passlib verifies too). A `$2b$`
+//!   hash from another system is verified as it was made, by the first 72 bytes, and is then
+//!   replaced.
+//! * **scrypt and PBKDF2 ignore trailing zero bytes** of a password: HMAC pads its key with zeros
+//!   (RFC 2104 section 2). Argon2id, and bcrypt as written here, do not; with a pepper no scheme
+//!   does.
+//! * **Outdated hashes are replaced.** If the password is right and the hash has another scheme,
+//!   cost or pepper than new ones, [`Outcome::Verified`] contains a new hash for the caller to
+//!   store.
+//! * **A pepper can be rotated.** A peppered hash begins with `$pepper$` and the id of its key. The
+//!   rest has the usual format, over HMAC-SHA-256 of the password.
+//! * **Hashing is bounded.** At most one hash per processor runs at a time and 64 wait; the next
+//!   caller is throttled at once (429), before anything is counted or read. One account holds at
+//!   most 24 of these slots and 8 from one network, one device 4, one network (an IPv4 address or
+//!   an IPv6 /48) three quarters. Networks take turns, so a flood delays only its own network. A
+//!   caller that disconnects while waiting frees its slot; one that disconnects later frees it when
+//!   the hash is done. A stored hash whose cost is over 1 GiB or some seconds of work is refused
+//!   before it is computed.
+//! * **An unknown user** ([`verify`](Passwords::verify) with `None`) takes as long as a wrong
+//!   password under the current scheme, cost and pepper. A user whose hash has another scheme
+//!   differs from that until the next login.
+//! * **A damaged hash is 503**, not a wrong password, and is logged as an error; otherwise its
+//!   owner would retry forever. The response reveals that such an account exists. A hash of a
+//!   scheme that is no longer listed is a wrong password, since unlisting it was a decision.
 
 mod builder;
 mod common;
@@ -35,7 +81,7 @@ use crate::{error::StoreError, rejection::Rejection, secret::Secret};
 
 /// Hashes new passwords and verifies them later.
 ///
-/// It is a handle: cloning it is cheap. See the [module](super) for the rules.
+/// It is a handle: cloning it is cheap. See the [module](self) for the rules.
 ///
 /// ```
 /// use tower_jam::Passwords;

@@ -13,10 +13,7 @@ use super::{
     token::TokenKeys,
 };
 use crate::{
-    env::Env,
-    error::ConfigError,
-    grant::ReadUser,
-    secret::{random, record::RecordKeys},
+    env::Env, error::ConfigError, grant::ReadUser, secret::random, store::sealed::RecordKeys,
     token::Engine,
 };
 

@@ -15,8 +15,10 @@ use bytes::Bytes;
 use super::{device::ID_BYTES, devices::DeviceRecord};
 use crate::{
     error::{BoxError, StoreError},
-    secret::record::{RecordKeys, UnsealError},
-    store::StoreKey,
+    store::{
+        StoreKey,
+        sealed::{RecordKeys, UnsealError},
+    },
 };
 
 pub(super) fn encode(

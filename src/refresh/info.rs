@@ -38,7 +38,8 @@ impl DeviceInfo {
     }
 }
 
-/// Identifies the last "log out everywhere" of a subject. See [`TokenPairs::epoch`](super::TokenPairs::epoch).
+/// Identifies the last "log out everywhere" of a subject. See
+/// [`TokenPairs::epoch`](super::TokenPairs::epoch).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DeviceEpoch {
     pub(crate) id: u64,

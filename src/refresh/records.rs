@@ -14,10 +14,10 @@ use crate::{
     event::{Event, EventKind, Events},
     identity::Identity,
     rejection::Rejection,
-    secret::record::{RecordKeys, UnsealError},
     store::{
         Entry, Namespace, Store, StoreKey, Write,
         confirmed::confirmed,
+        sealed::{RecordKeys, UnsealError},
         swap::{Step, swap},
     },
 };

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     clock::{SKEW, Timestamp},
-    secret::{self, MasterSecret, Secret, record::RecordKeys},
-    store::StoreKey,
+    secret::{self, MasterSecret, Secret},
+    store::{StoreKey, sealed::RecordKeys},
 };
 
 const KID: [u8; 4] = *b"kid1";

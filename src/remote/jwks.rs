@@ -28,7 +28,7 @@
 //! use tower_jam::{Claims, Jwt, remote::Jwks};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let jwks = Jwks::builder("https://auth.acme.dev/keys").fetch().await?;
+//! let jwks = Jwks::builder("https://auth.acme.dev/keys").connect().await?;
 //! let jwt = Jwt::<Claims>::builder(jwks).issuer("https://auth.acme.dev").audience("api").build()?;
 //! # Ok(())
 //! # }

@@ -1,7 +1,5 @@
 //! Secret values, and the keys that are derived from the master secret.
 
-#[cfg(feature = "refresh")]
-pub(crate) mod record;
 #[cfg(any(feature = "session", feature = "otp", feature = "oauth2"))]
 pub(crate) mod seal;
 #[cfg(any(feature = "session", feature = "refresh", feature = "dpop"))]

@@ -24,8 +24,8 @@
 //!   once per twentieth of the idle timeout.
 //! * **Two deadlines**: idle (30 minutes) and absolute (12 hours). Nothing extends the absolute
 //!   one.
-//! * **[`revoke_all`](Sessions::revoke_all)** revokes every session of a user. Logins that began before
-//!   it fail.
+//! * **[`revoke_all`](Sessions::revoke_all)** revokes every session of a user. Logins that began
+//!   before it fail.
 //! * **Users are re-read** if the engine has [a source of users](SessionsBuilder::users): at the
 //!   first request, then after every five minutes, and immediately after
 //!   [`refresh_user`](Sessions::refresh_user). A user who was deleted or disabled is logged out.

@@ -68,6 +68,8 @@ pub mod near;
 mod postgres;
 #[cfg(feature = "store-redis")]
 mod redis;
+#[cfg(feature = "refresh")]
+pub(crate) mod sealed;
 pub(crate) mod sharded;
 #[cfg(any(feature = "jwt", feature = "otp", feature = "session"))]
 pub(crate) mod swap;

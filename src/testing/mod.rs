@@ -6,7 +6,7 @@
 //!   authenticated requests.
 //! * `Authenticator` (with `otp`) shows the codes of an enrolled subject.
 //! * [`FailingStore`] fails on request, before or after the operation was done.
-//! * [`contract`](crate::testing::contract) is the test suite that every store must pass.
+//! * [`contract`] is the test suite that every store must pass.
 //!
 //! The engines are the real ones: nothing here accepts what a server would reject. Pass them to the
 //! code under test.

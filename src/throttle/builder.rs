@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Budget, Throttle, ThrottleInner, TrustedProxies, device::DeviceTokens};
+use super::{Budget, Throttle, TrustedProxies, device::DeviceTokens, inner::ThrottleInner};
 use crate::env::Env;
 
 /// Builds a [`Throttle`].

@@ -1,33 +1,58 @@
-//! Limits how often a password may be guessed.
+//! Limits how often a password may be guessed: [`Throttle`].
+//!
+//! # Rules
+//!
+//! * **Only failures count.** An attempt is taken from each budget atomically before the password
+//!   is compared, and [refunded](Attempt::give_back) if it succeeds. Of a hundred concurrent
+//!   attempts, only as many as the budget allows are compared. An attempt is not refunded if its
+//!   caller disconnects.
+//! * **Windows are fixed.** A window begins with the first attempt. An attempt over the budget is
+//!   refused after a read; it counts nothing and extends nothing. `Retry-After` is the remaining
+//!   time of the window.
+//! * **Work is counted too.** Right passwords spend a budget that only a flood of logins uses up.
+//! * **Others cannot lock out a known device.** A device that has logged in to the account, or has
+//!   changed its password, has a signed token and a budget of its own instead of the shared ones.
+//!   The token is for one account and one password, so after a password change the user's other
+//!   devices are unknown until they log in. It grants no access.
+//! * **Unknown devices share budgets.** Each network has ten attempts at an account, and all
+//!   networks together have a hundred. Strangers on ten networks can therefore keep a user from
+//!   logging in on a *new* device for a quarter of an hour at a time. The user's known devices,
+//!   sessions and refresh tokens are not affected.
+//! * **Attempts at unknown names are counted**, in the spelling of
+//!   [`Users::canonical`](crate::account::Users::canonical).
+//! * **IPv6 counts per /64, /56 and /48**, with budgets of one, four and sixteen times the size. An
+//!   IPv4 address in IPv6 form, mapped or behind a NAT64, counts as IPv4. Behind proxies,
+//!   [`TrustedProxies`] separates the client's address from forged ones.
+//! * **A store that fails is 503**, so that no attempt goes uncounted.
 
 mod address;
 mod budget;
 mod builder;
 mod device;
+mod inner;
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
-use self::address::networks;
+use self::inner::{Counter, ThrottleInner};
 pub use self::{address::TrustedProxies, budget::Budget, builder::ThrottleBuilder};
 pub(crate) use self::{
     address::site,
     device::{DeviceId, DeviceTokens},
 };
 use crate::{
-    clock::{Clock, Timestamp},
     env::Env,
     error::StoreError,
-    event::{Event, EventKind, EventSource, Events},
+    event::{Event, EventKind, EventSource},
     rejection::Rejection,
     secret::Secret,
-    store::{self, Namespace, Store, StoreKey},
+    store::{self, Store},
 };
 
 /// Counts attempts per account, address and device, across all nodes.
 ///
-/// It is a handle: cloning it is cheap. See the [module](super) for the rules.
+/// It is a handle: cloning it is cheap. See the [module](self) for the rules.
 ///
 /// ```
 /// use std::{net::IpAddr, sync::Arc};
@@ -49,20 +74,6 @@ use crate::{
 #[doc(alias("lockout", "rate limit", "brute force"))]
 #[derive(Clone)]
 pub struct Throttle(Arc<ThrottleInner>);
-
-struct ThrottleInner {
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    events: Events,
-    purpose: &'static str,
-    account: Budget,
-    account_network: Budget,
-    address: Budget,
-    device: Budget,
-    work: Budget,
-    proxies: TrustedProxies,
-    devices: DeviceTokens,
-}
 
 impl Throttle {
     /// Returns a builder of a throttle with counters in `store`, and with a key from `secret` for
@@ -247,43 +258,6 @@ impl Throttle {
     }
 }
 
-impl ThrottleInner {
-    fn account_counter(&self, account: &str) -> Counter {
-        self.counter(self.account, &[b"account", account.as_bytes()])
-    }
-
-    fn account_network_counter(&self, account: &str, address: IpAddr) -> Counter {
-        let parts: [&[u8]; 3] = [b"account network", account.as_bytes(), &site(address)];
-        self.counter(self.account_network, &parts)
-    }
-
-    fn address_counters(&self, address: IpAddr) -> Vec<Counter> {
-        let networks = networks(address).into_iter().zip([1, 4, 16]);
-        networks
-            .map(|(network, factor)| {
-                self.counter(self.address.times(factor), &[b"address", &network])
-            })
-            .collect()
-    }
-
-    fn work_counter(&self, account: &str) -> Counter {
-        self.counter(self.work, &[b"work", account.as_bytes()])
-    }
-
-    fn device_counter(&self, account: &str, id: &[u8]) -> Counter {
-        self.counter(self.device, &[b"device", account.as_bytes(), id])
-    }
-
-    fn counter(&self, budget: Budget, parts: &[&[u8]]) -> Counter {
-        let purpose = [self.purpose.as_bytes()];
-        Counter {
-            key: StoreKey::new(THROTTLE, &[&purpose, parts].concat()),
-            budget,
-            ends_at: Timestamp::NEVER,
-        }
-    }
-}
-
 impl fmt::Debug for Throttle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Throttle")
@@ -295,13 +269,6 @@ impl fmt::Debug for Throttle {
             .field("work", &self.0.work)
             .finish_non_exhaustive()
     }
-}
-
-/// A number in the store, and its budget.
-struct Counter {
-    key: StoreKey,
-    budget: Budget,
-    ends_at: Timestamp,
 }
 
 /// An attempt that is admitted and counted. Dropping it leaves it counted.
@@ -336,9 +303,6 @@ impl fmt::Debug for Attempt {
             .finish()
     }
 }
-
-/// A bounded store may evict counters when it is full.
-const THROTTLE: Namespace = Namespace::new("throttle").evictable();
 
 /// A window may end between two reads of the clock.
 const MIN_WAIT: Duration = Duration::from_secs(1);

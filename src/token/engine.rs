@@ -1,7 +1,8 @@
 //! The engine that all kinds of tokens share: issuing, verifying, lists, and a cache of verified
 //! tokens.
 //!
-//! A [`Jwt`](super::Jwt) and a [`Paseto`](super::Paseto) are this engine with an [`Envelope`](super::envelope::Envelope) each.
+//! A [`Jwt`](super::Jwt) and a [`Paseto`](super::Paseto) are this engine with an
+//! [`Envelope`](super::envelope::Envelope) each.
 
 #[cfg(feature = "refresh")]
 use std::time::Duration;

@@ -128,7 +128,7 @@ mod tests;
 #[cfg(feature = "dpop")]
 pub use self::dpop::Dpop;
 #[cfg(feature = "jwks")]
-pub use self::jwt::from_issuer::FromIssuer;
+pub use self::jwt::issuer_builder::FromIssuer;
 #[cfg(feature = "paseto")]
 pub use self::paseto::{Paseto, PasetoKey};
 pub use self::{

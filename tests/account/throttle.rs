@@ -273,7 +273,8 @@ async fn a_refund_that_fails_leaves_the_other_counters_free() {
     assert_eq!(sums, [1, 0, 0]);
 }
 
-/// A [`MemoryStore`] that adds much to the third counter before it is charged, and fails at the first refund.
+/// A [`MemoryStore`] that adds much to the third counter before it is charged, and fails at the
+/// first refund.
 #[derive(Debug)]
 struct Overshooting {
     inner: MemoryStore,

@@ -153,7 +153,7 @@ fn a_file_that_is_not_a_store_is_named_and_left_unchanged() {
     let text = b"-----BEGIN PRIVATE KEY-----\n".to_vec();
     for content in [vec![], vec![0], vec![0; 1 << 20], text, noise, forged] {
         fs::write(folder.file(), &content).unwrap();
-        refused(&folder.file(), "is damaged, or no store at all");
+        refused(&folder.file(), "is damaged or not a store");
         let is_left = fs::read(folder.file()).unwrap() == content;
         assert!(is_left, "{} bytes", content.len());
     }
@@ -198,7 +198,7 @@ async fn a_foreign_file_is_not_changed() {
     write.commit().unwrap();
     let later = image(later);
 
-    for (images, reason) in [(foreign, "something else"), (later, "has format 99")] {
+    for (images, reason) in [(foreign, "another program"), (later, "format 99")] {
         assert!(images[0] != images[1]);
         for content in images {
             fs::write(folder.file(), &content).unwrap();

@@ -11,9 +11,10 @@ use crate::{
     env::Env,
     error::{BoxError, StoreError},
     grant::Grant,
-    secret::{self, record::RecordKeys},
+    secret,
     store::{
         Entry, Namespace, Store, StoreFuture, StoreKey, When, Write,
+        sealed::RecordKeys,
         swap::{Step, swap},
     },
 };

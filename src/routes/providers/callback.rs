@@ -96,7 +96,7 @@ pub(super) async fn callback<U: Serialize + Send + Sync + 'static>(
     Ok(response)
 }
 
-/// Returns the user whom the provider has identified, and the header that removes the login's
+/// Returns the user that the provider has identified, and the header that removes the login's
 /// cookie.
 async fn identify(
     oauth: &OAuth2,

@@ -4,33 +4,26 @@
 //! like any other. Only a cached read, [`read_cached`](Store::read_cached), is answered from
 //! memory; every other method goes to the store. The rules, each with a test:
 //!
-//! * **Only keys with invalidations.** Only [cached](StoreKey::is_cached) keys are held, absent
-//!   entries included, because only their changes send invalidations.
+//! * **Only [cached](StoreKey::is_cached) keys are held**: only their changes send invalidations.
 //! * **A fill that races with a change is discarded.** If an invalidation arrives while an entry is
 //!   being read, in either order, the answer goes to the caller but not into the cache.
 //! * **A cached answer may admit; a refusal is confirmed.** A cached answer is marked as such. An
 //!   engine that would refuse because of it asks the store first, so a stale entry logs nobody out.
-//! * **A write through the cache drops the key**, whatever its outcome, and also if its caller went
-//!   away. A caller that wrote through this cache reads its own write.
+//! * **A write through the cache drops the key**, whatever its outcome, even if its caller is gone.
 //! * **Without a heartbeat, no cached answers.** Four times a second the cache asks whether all
 //!   invalidations have been delivered. It answers from memory only within one second of such a
 //!   question that was answered. After that it asks the store, as if there were no cache.
-//! * **An interruption drops everything**: a lost connection, a cluster that moves slots, a flushed
-//!   database.
-//! * **Deadlines hold.** An entry's own expiry and a maximum age of ten seconds apply regardless of
-//!   invalidations. They bound the effect of a change that sends none, such as an operator's.
+//! * **A lost connection, moved slots or a flushed database** drop everything.
+//! * **Deadlines hold.** An entry's own expiry and a maximum age of ten seconds always apply.
 //! * **Bounded** in entries. A full cache evicts an arbitrary entry.
 //!
-//! How long can a revocation go unnoticed? On a healthy network some milliseconds: an invalidation
-//! takes less than half a millisecond on loopback. In the worst case **two seconds**: a node that
-//! is cut off from its store and does not know it yet answers from memory for the rest of its
-//! second, and a request may take its time. A node that knows gives no cached answers, and the
-//! request is refused with 503.
+//! A revocation is usually seen after some milliseconds. In the worst case it takes **two
+//! seconds**: a node that does not know yet that it is cut off from its store answers from memory
+//! for the rest of its second. A node that knows rejects the request with 503.
 //!
-//! That bound applies between a node and its store. If the store itself is partitioned, a node on
-//! the side of an old primary still gets its heartbeats answered, and receives no invalidations
-//! from the other side until the partition heals. With Redis set `min-replicas-to-write`, so that
-//! such a primary accepts no writes, and keep the lifetimes of access tokens and sessions short.
+//! If the store itself is partitioned, a node on the side of an old primary receives no
+//! invalidations until the partition heals. With Redis set `min-replicas-to-write`, so that such a
+//! primary accepts no writes, and keep the lifetimes of access tokens and sessions short.
 //!
 //! ```no_run
 //! # #[cfg(feature = "store-redis")] {

@@ -9,7 +9,7 @@
 //! ```no_run
 //! # #[cfg(feature = "store-redis")] {
 //! use std::sync::Arc;
-//! use tower_jam::store::{NearCache, RedisStore, Store, contract};
+//! use tower_jam::{store::{NearCache, RedisStore, Store}, testing::contract};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut nodes: Vec<Arc<dyn Store>> = Vec::new();

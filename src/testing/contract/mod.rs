@@ -26,7 +26,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tower_jam::{store::{MemoryStore, contract}, testing::ManualClock};
+//! use tower_jam::{store::MemoryStore, testing::{ManualClock, contract}};
 //!
 //! # fn main() -> std::io::Result<()> {
 //! # tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {

@@ -2,7 +2,7 @@
 
 pub(super) mod builder;
 #[cfg(feature = "jwks")]
-pub(super) mod from_issuer;
+pub(super) mod issuer_builder;
 pub(crate) mod jws;
 
 use std::{fmt, sync::Arc};
@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 
 #[cfg(feature = "jwks")]
-use super::jwt::from_issuer::FromIssuer;
+use super::jwt::issuer_builder::FromIssuer;
 use super::{
     claims::Claims,
     date::DateFormat,

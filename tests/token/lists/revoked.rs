@@ -270,7 +270,7 @@ async fn pairs_of_an_engine_with_a_list_work() {
         let users = |subject: String| async move { Ok(Some(Grant::new(subject, Claims::new()))) };
         let secret = MasterSecret::generate();
         let pairs = TokenPairs::builder(
-            &Env::new("https://other", store, &secret),
+            &Env::new("https://auth.acme.dev", store, &secret),
             jwt.clone(),
             users,
         )

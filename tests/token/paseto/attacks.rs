@@ -199,9 +199,9 @@ async fn kinds(mut category: Category, subject: &Subject, good: &str) -> Categor
     for other in Subject::all() {
         let token = other.minted().await;
         if other.name == subject.name {
-            category.refuse(KID, "by another key", token)
+            category.refuse(KID, "by another key", token);
         } else {
-            category.refuse(KIND, format!("a token of {}", other.name), token)
+            category.refuse(KIND, format!("a token of {}", other.name), token);
         }
     }
     let ring = KeyRing::new(Key::generate(Algorithm::EdDsa).unwrap());

@@ -14,8 +14,11 @@
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
-use super::{MasterSecret, Secret, derive_key, random};
-use crate::{error::StoreError, store::StoreKey};
+use super::StoreKey;
+use crate::{
+    error::StoreError,
+    secret::{MasterSecret, Secret, derive_key, random},
+};
 
 /// The keys of one kind of record under one issuer. The first one seals, all of them open.
 pub(crate) struct RecordKeys(Vec<RecordKey>);
