@@ -34,6 +34,15 @@ use crate::{
 pub struct Env {
     pub(crate) issuer: String,
     pub(crate) store: Arc<dyn Store>,
+    #[cfg_attr(
+        not(any(
+            feature = "session",
+            feature = "otp",
+            feature = "refresh",
+            feature = "dpop"
+        )),
+        allow(dead_code, reason = "lists of tokens need no key")
+    )]
     pub(crate) secret: MasterSecret,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) events: Events,

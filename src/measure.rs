@@ -1,11 +1,21 @@
 //! Measurements of requests, which do nothing without the feature `metrics`.
 
+#[cfg(all(
+    not(feature = "metrics"),
+    any(feature = "jwt", feature = "session", feature = "otp")
+))]
+pub(crate) use self::disabled::record_event;
 #[cfg(not(feature = "metrics"))]
-pub(crate) use self::disabled::{Stopwatch, record_event, record_guard_rejection, record_request};
+pub(crate) use self::disabled::{Stopwatch, record_guard_rejection, record_request};
 #[cfg(feature = "metrics")]
 pub(crate) use self::enabled::Stopwatch;
+#[cfg(all(
+    feature = "metrics",
+    any(feature = "jwt", feature = "session", feature = "otp")
+))]
+pub(crate) use crate::metrics::record_event;
 #[cfg(feature = "metrics")]
-pub(crate) use crate::metrics::{record_event, record_guard_rejection, record_request};
+pub(crate) use crate::metrics::{record_guard_rejection, record_request};
 
 #[cfg(feature = "metrics")]
 mod enabled {
@@ -53,9 +63,6 @@ mod disabled {
 
     pub(crate) const fn record_guard_rejection(_: &'static str) {}
 
-    #[cfg_attr(
-        not(any(feature = "jwt", feature = "session", feature = "otp")),
-        allow(dead_code, reason = "engines emit events")
-    )]
+    #[cfg(any(feature = "jwt", feature = "session", feature = "otp"))]
     pub(crate) const fn record_event(_: &'static str) {}
 }

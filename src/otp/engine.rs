@@ -22,10 +22,7 @@ use crate::{
     identity::Identity,
     rejection::{Rejection, RejectionKind},
     secret::Secret,
-    store::{
-        Store,
-        swap::{Step, swap},
-    },
+    store::swap::{Step, swap},
 };
 
 /// Enrolls authenticators, and verifies their codes and the recovery codes.
@@ -234,7 +231,7 @@ impl Otp {
     }
 
     #[cfg(feature = "account")]
-    pub(crate) fn store(&self) -> &dyn Store {
+    pub(crate) fn store(&self) -> &dyn crate::store::Store {
         &*self.inner.store
     }
 

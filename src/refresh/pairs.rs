@@ -28,7 +28,6 @@ use crate::{
     grant::{Grant, ReadUser},
     identity::Identity,
     rejection::Rejection,
-    secret::MasterSecret,
     store::{
         Store,
         swap::{Step, swap},
@@ -313,7 +312,7 @@ impl<U> TokenPairs<U> {
 
     /// The secret from which the keys of the issuer are derived.
     #[cfg(feature = "account")]
-    pub(crate) fn secret(&self) -> &MasterSecret {
+    pub(crate) fn secret(&self) -> &crate::secret::MasterSecret {
         &self.inner.secret
     }
 

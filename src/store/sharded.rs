@@ -56,6 +56,7 @@ impl<T> Sharded<T> {
     }
 
     /// Locks one shard after the other.
+    #[cfg(any(test, feature = "near-cache"))]
     pub(crate) fn iter(&self) -> impl Iterator<Item = MutexGuard<'_, T>> {
         self.shards.iter().map(lock)
     }

@@ -1,10 +1,10 @@
 //! The engines of optional features. Each function adds one if its table is stated and its feature
 //! is compiled in; [`features`](super::features) has rejected tables without their feature before.
 
+#[cfg(all(feature = "refresh", not(feature = "account")))]
+pub(super) use self::without_accounts::USER_SOURCES;
 #[cfg(not(feature = "account"))]
-pub(super) use self::without_accounts::{
-    SharedUsers, USER_SOURCES, account_users, add_accounts, user_reader,
-};
+pub(super) use self::without_accounts::{SharedUsers, account_users, add_accounts, user_reader};
 #[cfg(feature = "account")]
 pub(super) use super::accounts::{
     SharedUsers, USER_SOURCES, account_users, add_accounts, user_reader,
@@ -56,10 +56,7 @@ mod without_accounts {
         Ok(())
     }
 
-    #[cfg_attr(
-        not(feature = "refresh"),
-        allow(dead_code, reason = "token pairs read users")
-    )]
+    #[cfg(feature = "refresh")]
     pub(crate) const USER_SOURCES: &str = "call `JamBuilder::read_user`";
 }
 
