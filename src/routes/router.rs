@@ -2,12 +2,12 @@
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Extension},
-    response::IntoResponse,
+    extract::{DefaultBodyLimit, Extension, Request},
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use super::{
     login::login,
@@ -17,7 +17,7 @@ use super::{
     sessions::{session_login, session_logout},
     state::RouteState,
 };
-use crate::{authenticate::Authenticate, layer::AuthLayer, rejection::Rejection};
+use crate::{authenticate::Authenticate, layer::AuthLayer, request::cross_site};
 
 pub(super) fn router<U, S>(state: RouteState<U>) -> Router<S>
 where
@@ -25,10 +25,6 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let token_body_limit = DefaultBodyLimit::max(MAX_TOKEN_BODY_BYTES);
-    let cross_site = CsrfLayer::new().with_rejection_response(|error: ProtectionError| {
-        let rejection = Rejection::cross_site("cross-site request");
-        rejection.with_source(error).into_response()
-    });
     let authenticated: Router<S> = Router::new()
         .route("/logout_all", post(logout_all::<U>))
         .route("/active_sessions", get(active_sessions::<U>))
@@ -54,10 +50,20 @@ where
             .route("/session/logout", post(session_logout).route_layer(cookie));
     }
     public
-        .route_layer(cross_site)
+        .route_layer(from_fn(reject_cross_site))
         .merge(authenticated)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(state))
+}
+
+/// Rejects a request that another site caused. The rule is that of cookies, although these routes
+/// need none: a login by another site would log its user in to an account of that site.
+async fn reject_cross_site(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match cross_site::check(&parts) {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(rejection) => rejection.into_response(),
+    }
 }
 
 /// Requires an access token. A token that is bound to a key needs a proof of that key.

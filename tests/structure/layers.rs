@@ -26,7 +26,7 @@ fn each_foreign_crate_has_one_home() {
         ("pin_project", &["layer/"]),
         ("axum_core", &["extract.rs"]),
         ("axum", &["routes/", "bin/jam/serve/"]),
-        ("tower_http", &["routes/", "bin/jam/serve/"]),
+        ("tower_http", &["bin/jam/serve/"]),
         ("tonic", &[]),
         (
             "aws_lc_rs",
@@ -97,7 +97,6 @@ fn each_foreign_crate_has_one_home() {
             &[
                 "remote/fetch.rs",
                 "remote/discovery.rs",
-                "token/dpop",
                 "remote/jwks.rs",
                 "oauth2/",
             ],
