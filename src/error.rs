@@ -15,7 +15,7 @@
 //! assert_eq!(error.setting(), "secret_key");
 //! assert_eq!(
 //!     error.to_string(),
-//!     "setting `secret_key`: 9 bytes, and HS256 takes at least 32 random bytes"
+//!     "setting `secret_key`: 9 bytes, but HS256 requires at least 32 random bytes"
 //! );
 //! # }
 //! ```

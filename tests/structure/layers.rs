@@ -318,6 +318,28 @@ fn dependencies_are_few_and_free() {
     }
 }
 
+/// The first command of the README is the first impression: it must not take long.
+#[test]
+fn the_example_server_compiles_few_crates() {
+    let tree = cargo(&[
+        "tree",
+        "--package",
+        "example-server",
+        "--edges",
+        "normal,build",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ]);
+    let crates: BTreeSet<_> = tree
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)"))
+        .collect();
+    assert!(crates.len() > 50, "{tree}");
+    assert!(crates.len() <= 150, "{} crates", crates.len());
+}
+
 fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(arguments)
