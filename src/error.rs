@@ -28,6 +28,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// An invalid setting, with the reason.
 #[derive(Debug)]
 pub struct ConfigError {
+    engine: Option<&'static str>,
     setting: Cow<'static, str>,
     file: Option<Box<str>>,
     reason: Cow<'static, str>,
@@ -42,6 +43,7 @@ impl ConfigError {
         reason: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self {
+            engine: None,
             setting: setting.into(),
             file: None,
             reason: reason.into(),
@@ -53,6 +55,18 @@ impl ConfigError {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// Returns the type whose builder found the error, such as `Sessions`.
+    #[must_use]
+    pub const fn engine(&self) -> Option<&'static str> {
+        self.engine
+    }
+
+    /// Names the type that is being built, unless an inner builder has named its own.
+    pub(crate) fn in_engine(mut self, engine: &'static str) -> Self {
+        self.engine.get_or_insert(engine);
         self
     }
 
@@ -79,6 +93,8 @@ impl ConfigError {
     /// Replaces the setting and the configuration file.
     #[cfg(feature = "config")]
     pub(crate) fn at(mut self, setting: impl Into<String>, file: Option<&str>) -> Self {
+        // The path names the table of the engine.
+        self.engine = None;
         self.setting = Cow::Owned(setting.into());
         self.file = file.map(Into::into);
         self
@@ -90,7 +106,13 @@ impl fmt::Display for ConfigError {
         match &self.file {
             Some(file) if self.setting.is_empty() => write!(f, "{file}: {}", self.reason),
             Some(file) => write!(f, "{file}: `{}`: {}", self.setting, self.reason),
-            None => write!(f, "setting `{}`: {}", self.setting, self.reason),
+            None => {
+                write!(f, "setting `{}`", self.setting)?;
+                if let Some(engine) = self.engine {
+                    write!(f, " of {engine}")?;
+                }
+                write!(f, ": {}", self.reason)
+            }
         }
     }
 }

@@ -86,6 +86,10 @@ impl<U> AccountsBuilder<U> {
     /// When the sessions or one-time codes have another issuer than the token pairs, or the
     /// sessions do not re-read their users.
     pub fn build(self) -> Result<Accounts<U>, ConfigError> {
+        self.validate().map_err(|error| error.in_engine("Accounts"))
+    }
+
+    fn validate(self) -> Result<Accounts<U>, ConfigError> {
         let inner = self.0;
         let issuer = inner.pairs.issuer();
         if let Some(sessions) = &inner.sessions {

@@ -56,8 +56,13 @@ impl Location {
         let key = match error.setting() {
             name @ ("issuer" | "audience" | "secret") if !table.contains('.') => name.to_owned(),
             "period" => format!("{table}.interval"),
-            "longest" => format!("{table}.list_longest"),
-            "time_limit" => format!("{table}.command_timeout"),
+            "max_ttl" => format!("{table}.list_longest"),
+            "idle_timeout" => format!("{table}.idle"),
+            "absolute_timeout" => format!("{table}.absolute"),
+            "lock_duration" => format!("{table}.lock"),
+            "pending_ttl" => format!("{table}.pending"),
+            "request_timeout" => format!("{table}.timeout"),
+            "max_connections" => format!("{table}.connections"),
             "table_prefix" => format!("{table}.prefix"),
             "parameter" => format!("{table}.parameters"),
             // The table's key is the provider's name.

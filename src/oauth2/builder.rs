@@ -252,6 +252,10 @@ impl ProviderBuilder {
     /// valid in a path, `openid` is requested without a URL of keys, or a preset's endpoints were
     /// replaced but its issuer was not.
     pub fn build(self) -> Result<Provider, ConfigError> {
+        self.validate().map_err(|error| error.in_engine("Provider"))
+    }
+
+    fn validate(self) -> Result<Provider, ConfigError> {
         if let Some((setting, reason)) = self.invalid {
             return Err(ConfigError::new(setting, reason));
         }

@@ -218,6 +218,10 @@ impl OAuth2Builder {
     /// Returns an error if the redirect URL is missing, or is neither an https URL nor one of a
     /// loopback address, or if the default page is not a path.
     pub fn build(self) -> Result<OAuth2, ConfigError> {
+        self.validate().map_err(|error| error.in_engine("OAuth2"))
+    }
+
+    fn validate(self) -> Result<OAuth2, ConfigError> {
         let redirect_url = self.redirect_url.as_deref();
         let redirect_url =
             redirect_url.ok_or_else(|| ConfigError::new("redirect_url", "is not set"))?;

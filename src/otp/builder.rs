@@ -110,6 +110,10 @@ impl OtpBuilder {
     /// When one is out of range, the issuer is empty, or the name of the service is empty, contains
     /// a colon or has more than 64 bytes.
     pub fn build(self) -> Result<Otp, ConfigError> {
+        self.validate().map_err(|error| error.in_engine("Otp"))
+    }
+
+    fn validate(self) -> Result<Otp, ConfigError> {
         let OtpPolicy {
             window,
             look_ahead,
@@ -144,12 +148,12 @@ impl OtpBuilder {
             ),
             (
                 (minute..=day).contains(&lock),
-                "lock",
+                "lock_duration",
                 "is not a minute to a day",
             ),
             (
                 (minute..=day).contains(&pending),
-                "pending",
+                "pending_ttl",
                 "is not a minute to a day",
             ),
             (!self.fresh.is_zero(), "fresh", "is zero"),

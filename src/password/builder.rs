@@ -157,6 +157,11 @@ impl PasswordsBuilder {
     /// When no scheme is listed, a cost is below OWASP's minimum or above the limits of this crate,
     /// a length is out of range, or no hash may run.
     pub fn build(self) -> Result<Passwords, ConfigError> {
+        self.validate()
+            .map_err(|error| error.in_engine("Passwords"))
+    }
+
+    fn validate(self) -> Result<Passwords, ConfigError> {
         let reason = "no scheme is listed";
         let first = self.schemes.first();
         let first = *first.ok_or_else(|| ConfigError::new("schemes", reason))?;

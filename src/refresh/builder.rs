@@ -125,6 +125,11 @@ impl<U> TokenPairsBuilder<U> {
     /// the grace window exceeds a minute, the [`outage_grace`](Self::outage_grace) exceeds an hour,
     /// the number of devices is not 1 to 100, or the access tokens state no issuer.
     pub fn build(self) -> Result<TokenPairs<U>, ConfigError> {
+        self.validate()
+            .map_err(|error| error.in_engine("TokenPairs"))
+    }
+
+    fn validate(self) -> Result<TokenPairs<U>, ConfigError> {
         let DevicePolicy {
             idle,
             absolute,
@@ -133,12 +138,15 @@ impl<U> TokenPairsBuilder<U> {
             ..
         } = self.policy;
         if idle < Duration::from_secs(1) {
-            return Err(ConfigError::new("idle", "is less than one second"));
+            return Err(ConfigError::new("idle_timeout", "is less than one second"));
         }
         if absolute < idle {
             // The value may be the default, so the message states it.
-            let reason = format!("is {} seconds, less than `idle`", absolute.as_secs());
-            return Err(ConfigError::new("absolute", reason));
+            let reason = format!(
+                "is {} seconds, less than the idle timeout",
+                absolute.as_secs()
+            );
+            return Err(ConfigError::new("absolute_timeout", reason));
         }
         if self.policy.outage_grace > MAX_OUTAGE_GRACE {
             return Err(ConfigError::new("outage_grace", "is more than one hour"));

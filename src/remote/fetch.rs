@@ -35,7 +35,7 @@ impl Fetch {
     pub(crate) fn new(timeout: Duration) -> Result<Self, ConfigError> {
         if timeout < Duration::from_millis(1) || timeout > MAX_TIMEOUT {
             return Err(ConfigError::new(
-                "timeout",
+                "request_timeout",
                 "is not between a millisecond and 30 seconds",
             ));
         }
@@ -47,7 +47,8 @@ impl Fetch {
             .timeout(timeout)
             .build()
             .map_err(|error| {
-                ConfigError::new("timeout", "no HTTP client could be built").with_source(error)
+                ConfigError::new("request_timeout", "no HTTP client could be built")
+                    .with_source(error)
             })?;
         Ok(Self { client, timeout })
     }

@@ -235,6 +235,11 @@ impl JwksBuilder {
     /// If the URL is not an https URL, the interval is not between a second and a day, there is no
     /// tokio runtime, or the keys cannot be fetched.
     pub async fn connect(self) -> Result<Jwks, ConfigError> {
+        let built = self.fetch_keys().await;
+        built.map_err(|error| error.in_engine("Jwks"))
+    }
+
+    async fn fetch_keys(self) -> Result<Jwks, ConfigError> {
         let url = self.scheme.url("jwks_url", &self.url)?;
         let fetch = Fetch::new(self.timeout)?;
         Jwks::start(url, fetch, self.interval).await
@@ -249,7 +254,7 @@ impl Jwks {
     ) -> Result<Self, ConfigError> {
         if !(SHORTEST_INTERVAL..=LONGEST_LIFETIME).contains(&interval) {
             let reason = "is not between a second and a day";
-            return Err(ConfigError::new("interval", reason));
+            return Err(ConfigError::new("min_refresh_interval", reason));
         }
         let (ring, lifetime) = fetch_keys(&fetch, &url).await.map_err(|error| {
             ConfigError::new("jwks_url", "the key set could not be loaded").with_source(error)

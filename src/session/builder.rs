@@ -94,14 +94,21 @@ impl<U: 'static> SessionsBuilder<U> {
     /// Returns an error if a timeout is shorter than one second, the idle timeout exceeds the
     /// absolute one, the issuer is empty, or the cookie's name leaves no room for its value.
     pub fn build(self) -> Result<Sessions<U>, ConfigError> {
+        self.validate().map_err(|error| error.in_engine("Sessions"))
+    }
+
+    fn validate(self) -> Result<Sessions<U>, ConfigError> {
         let Lifetime { idle, absolute } = self.lifetime;
         if idle < Duration::from_secs(1) {
-            return Err(ConfigError::new("idle", "is less than one second"));
+            return Err(ConfigError::new("idle_timeout", "is less than one second"));
         }
         if absolute < idle {
             // The value may be the default, so the message states it.
-            let reason = format!("is {} seconds, less than `idle`", absolute.as_secs());
-            return Err(ConfigError::new("absolute", reason));
+            let reason = format!(
+                "is {} seconds, less than the idle timeout",
+                absolute.as_secs()
+            );
+            return Err(ConfigError::new("absolute_timeout", reason));
         }
         if self.env.issuer.is_empty() {
             return Err(ConfigError::new("issuer", "is empty"));

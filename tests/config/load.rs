@@ -370,11 +370,11 @@ async fn an_invalid_setting_prevents_the_start() {
         ),
         (
             json!({ "session": { "idle": "2h", "absolute": "1h" } }),
-            "setting `session.absolute`: is 3600 seconds, less than `idle`",
+            "setting `session.absolute`: is 3600 seconds, less than the idle timeout",
         ),
         (
             json!({ "session": { "idle": "1d" } }),
-            "setting `session.absolute`: is 43200 seconds, less than `idle`",
+            "setting `session.absolute`: is 43200 seconds, less than the idle timeout",
         ),
         (
             json!({ "session": { "cookie": "sid", "header": "X-Session" } }),

@@ -100,8 +100,11 @@ async fn insecure_settings_are_refused() {
             good().jwks_url("https://user:password@id.acme.dev/keys"),
         ),
         ("client_secret", good().client_secret("")),
-        ("timeout", good().request_timeout(Duration::from_secs(31))),
-        ("timeout", good().request_timeout(Duration::ZERO)),
+        (
+            "request_timeout",
+            good().request_timeout(Duration::from_secs(31)),
+        ),
+        ("request_timeout", good().request_timeout(Duration::ZERO)),
         // Number 42 of another GitHub would be number 42 of this one.
         (
             "issuer",

@@ -42,9 +42,12 @@ fn a_setting_out_of_its_range_is_named() {
         (builder("Acme").resync_window(1001), "resync_window"),
         (builder("Acme").max_failures(0), "max_failures"),
         (builder("Acme").max_failures(11), "max_failures"),
-        (builder("Acme").lock_duration(Duration::ZERO), "lock"),
-        (builder("Acme").lock_duration(day + second), "lock"),
-        (builder("Acme").pending_ttl(second), "pending"),
+        (
+            builder("Acme").lock_duration(Duration::ZERO),
+            "lock_duration",
+        ),
+        (builder("Acme").lock_duration(day + second), "lock_duration"),
+        (builder("Acme").pending_ttl(second), "pending_ttl"),
         (builder("Acme").fresh(Duration::ZERO), "fresh"),
     ] {
         assert_eq!(otp.build().unwrap_err().setting(), setting);

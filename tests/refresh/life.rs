@@ -484,13 +484,16 @@ async fn invalid_settings_are_refused() {
     let jwt = jwt().issuer("i").build().unwrap();
     let builder = || build(jwt.clone());
     for (built, setting) in [
-        (builder().idle_timeout(Duration::ZERO).build(), "idle"),
+        (
+            builder().idle_timeout(Duration::ZERO).build(),
+            "idle_timeout",
+        ),
         (
             builder()
                 .idle_timeout(seconds(60))
                 .absolute_timeout(seconds(59))
                 .build(),
-            "absolute",
+            "absolute_timeout",
         ),
         (builder().grace(seconds(61)).build(), "grace"),
         (builder().max_devices(0).build(), "max_devices"),

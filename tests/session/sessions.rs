@@ -1029,14 +1029,17 @@ async fn settings_that_contradict_each_other_are_refused_by_name() {
     };
     assert_eq!(
         setting(builder().idle_timeout(Duration::ZERO).build()),
-        "idle"
+        "idle_timeout"
     );
     assert_eq!(
         setting(builder().absolute_timeout(Duration::from_secs(60)).build()),
-        "absolute"
+        "absolute_timeout"
     );
     let env = Env::new("", Arc::new(MemoryStore::new()), &MasterSecret::generate());
     assert_eq!(setting(Sessions::builder(&env).build()), "issuer");
+    let error = Sessions::<User>::builder(&env).build().unwrap_err();
+    assert_eq!(error.engine(), Some("Sessions"));
+    assert_eq!(error.to_string(), "setting `issuer` of Sessions: is empty");
     let long = CookieSpec::new(&"a".repeat(4090)).unwrap();
     assert_eq!(setting(builder().cookie(long).build()), "cookie");
 }

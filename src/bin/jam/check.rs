@@ -42,7 +42,7 @@ impl CheckArgs {
         if !self.offline {
             jam.ready().await?;
         }
-        let engines = engines(&jam, self.offline);
+        let engines = engines(&config, &jam, self.offline);
         for warning in config.warnings() {
             let (setting, reason) = (warning.setting, warning.reason);
             printer.remark(&format!("warning: `{setting}`: {reason}"));
@@ -52,15 +52,20 @@ impl CheckArgs {
 }
 
 /// Returns the table of each engine, and what the engine does.
-fn engines(jam: &Jam<Claims>, is_offline: bool) -> Vec<(String, String)> {
+fn engines(config: &Config, jam: &Jam<Claims>, is_offline: bool) -> Vec<(String, String)> {
     let mut engines = Vec::new();
     let mut add = |table: &str, text: String| engines.push((table.to_owned(), text));
-    let store = if is_offline {
-        "not opened".to_owned()
+    let settings = config.explain();
+    let kind = settings
+        .iter()
+        .find(|setting| setting.table == "store" && setting.name == "type")
+        .map_or("memory", |setting| setting.value.as_str());
+    let state = if is_offline {
+        "was not opened"
     } else {
-        format!("{:?} answers", jam.store())
+        "answers"
     };
-    add("store", store);
+    add("store", format!("the store of the kind {kind} {state}"));
     if let Ok(jwt) = jam.jwt() {
         let key = jwt.keys().active();
         let verbs = if key.can_sign() {

@@ -246,6 +246,11 @@ impl FileStoreBuilder {
     ///
     /// Those of [`FileStore::open`].
     pub fn open(self) -> Result<FileStore, ConfigError> {
+        let built = self.open_database();
+        built.map_err(|error| error.in_engine("FileStore"))
+    }
+
+    fn open_database(self) -> Result<FileStore, ConfigError> {
         let database = opening::open_or_create(&self.path, self.clock.now())?;
         let (inner, thread) = writer::start(self.path, self.clock, database)?;
         Ok(FileStore {

@@ -14,12 +14,10 @@
 //!   invalidations have been delivered. It answers from memory only within one second of such a
 //!   question that was answered. After that it asks the store, as if there were no cache.
 //! * **A lost connection, moved slots or a flushed database** drop everything.
-//! * **Deadlines hold.** An entry's own expiry and a maximum age of ten seconds always apply.
-//! * **Bounded** in entries. A full cache evicts an arbitrary entry.
+//! * **Bounded** in entries and in age: by their own expiry, and by a maximum age of ten seconds.
 //!
-//! A revocation is usually seen after some milliseconds. In the worst case it takes **two
-//! seconds**: a node that does not know yet that it is cut off from its store answers from memory
-//! for the rest of its second. A node that knows rejects the request with 503.
+//! A revocation is usually seen after some milliseconds, and after **two seconds** at most: a node
+//! that does not know yet that it is cut off answers from memory for the rest of its second.
 //!
 //! If the store itself is partitioned, a node on the side of an old primary receives no
 //! invalidations until the partition heals. With Redis set `min-replicas-to-write`, so that such a
@@ -126,9 +124,8 @@ impl NearCache {
         NearCacheBuilder::new(store, Some(source))
     }
 
-    /// Returns a builder for a near-cache in front of a store that sends no invalidations because
-    /// only this cache writes to it, such as a file. A write that bypasses the cache is noticed
-    /// once the maximum age has passed.
+    /// Returns a builder for a near-cache in front of a store to which only this cache writes, such
+    /// as a file. A write that bypasses the cache is noticed after the maximum age.
     pub fn for_sole_writer(store: Arc<dyn Store>) -> NearCacheBuilder {
         NearCacheBuilder::new(store, None)
     }
@@ -312,12 +309,14 @@ impl NearCacheBuilder {
     /// If there is no tokio runtime to run the task on, the capacity is zero, or the maximum age
     /// is less than a millisecond or more than a minute.
     pub fn build(self) -> Result<NearCache, ConfigError> {
+        let invalid =
+            |name: &'static str, reason| ConfigError::new(name, reason).in_engine("NearCache");
         if self.capacity == 0 {
-            return Err(ConfigError::new("capacity", "is zero"));
+            return Err(invalid("capacity", "is zero"));
         }
         if self.max_age < Duration::from_millis(1) || self.max_age > MAX_AGE {
             let reason = "is not between a millisecond and a minute";
-            return Err(ConfigError::new("max_age", reason));
+            return Err(invalid("max_age", reason));
         }
         let entries = Arc::new(NearEntries::new(self.capacity, self.max_age, self.clock));
         let connection = Connection::default();
@@ -325,7 +324,7 @@ impl NearCacheBuilder {
             Some(source) => {
                 let runtime = Handle::try_current().map_err(|error| {
                     let reason = "a near-cache needs a tokio runtime for its task";
-                    ConfigError::new("store", reason).with_source(error)
+                    invalid("store", reason).with_source(error)
                 })?;
                 let running = keeper::run(source, Arc::clone(&entries), connection.clone());
                 Some(runtime.spawn(running).abort_handle())

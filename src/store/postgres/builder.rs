@@ -101,8 +101,13 @@ impl PostgresStoreBuilder {
     /// Those of [`PostgresStore::connect`], and [`ConfigError`] about `schema`, `table_prefix`,
     /// `connections`, `time_limit` or `purge_interval` if it is out of range.
     pub async fn connect(self) -> Result<PostgresStore, ConfigError> {
+        let built = self.connect_to_server().await;
+        built.map_err(|error| error.in_engine("PostgresStore"))
+    }
+
+    async fn connect_to_server(self) -> Result<PostgresStore, ConfigError> {
         let names = TableNames::new(&self.schema, &self.table_prefix)?;
-        within(self.time_limit, "time_limit", SHORTEST..=LONGEST)?;
+        within(self.time_limit, "command_timeout", SHORTEST..=LONGEST)?;
         within(self.purge_interval, "purge_interval", SHORTEST..=DAY)?;
         let runtime = Handle::try_current().map_err(|error| {
             ConfigError::new("url", "the store needs a tokio runtime").with_source(error)
@@ -113,7 +118,7 @@ impl PostgresStoreBuilder {
                 let connections = self.connections.unwrap_or(CONNECTIONS);
                 if !(1..=MOST_CONNECTIONS).contains(&connections) {
                     let reason = format!("must be from 1 to {MOST_CONNECTIONS}");
-                    return Err(ConfigError::new("connections", reason));
+                    return Err(ConfigError::new("max_connections", reason));
                 }
                 let options = opening::parse(&url, limit)?;
                 opening::prepare_alone(&options, &names, limit).await?;
@@ -123,7 +128,7 @@ impl PostgresStoreBuilder {
             Server::Pool(pool) => {
                 if self.connections.is_some() {
                     let reason = "a shared pool has a size already";
-                    return Err(ConfigError::new("connections", reason));
+                    return Err(ConfigError::new("max_connections", reason));
                 }
                 opening::prepare_in(&pool, &names, limit).await?;
                 ((*pool.connect_options()).clone(), pool)

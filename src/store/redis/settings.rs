@@ -100,6 +100,11 @@ impl RedisStoreBuilder {
     ///
     /// Those of [`RedisStore::connect`], and [`ConfigError`] about an invalid setting.
     pub async fn connect(self) -> Result<RedisStore, ConfigError> {
+        let built = self.connect_to_server().await;
+        built.map_err(|error| error.in_engine("RedisStore"))
+    }
+
+    async fn connect_to_server(self) -> Result<RedisStore, ConfigError> {
         let plan = self.plan()?;
         let main = plan.open(LinkPurpose::Store).await?;
         let replicas = plan.check_primaries(&main, self.allows_eviction).await?;

@@ -47,6 +47,10 @@ impl DpopBuilder {
     /// When the public URL is not an absolute https or http URL without user, query and fragment,
     /// or the window is not between one second and five minutes.
     pub fn build(self) -> Result<Dpop, ConfigError> {
+        self.validate().map_err(|error| error.in_engine("Dpop"))
+    }
+
+    fn validate(self) -> Result<Dpop, ConfigError> {
         if !(SHORTEST_WINDOW..=LONGEST_WINDOW).contains(&self.window) {
             let reason = "is not between a second and five minutes";
             return Err(ConfigError::new("window", reason));

@@ -74,6 +74,10 @@ impl<U> JwtBuilder<U> {
     /// [longest lifetime](crate::token::TokenListBuilder::max_ttl) of
     /// the list.
     pub fn build(self) -> Result<Jwt<U>, ConfigError> {
+        self.validate().map_err(|error| error.in_engine("Jwt"))
+    }
+
+    fn validate(self) -> Result<Jwt<U>, ConfigError> {
         let accepted: Vec<_> = self
             .types
             .iter()

@@ -77,6 +77,10 @@ impl<U, V: 'static, P: Purpose<V>> PasetoBuilder<U, V, P> {
     /// names or levels. With a list, also when the list belongs to another issuer, the leeway is
     /// shorter than a second, or the lifetime exceeds the longest lifetime of the list.
     pub fn build(self) -> Result<Paseto<U>, ConfigError> {
+        self.validate().map_err(|error| error.in_engine("Paseto"))
+    }
+
+    fn validate(self) -> Result<Paseto<U>, ConfigError> {
         if let Some(error) = self.bad_member {
             return Err(error);
         }

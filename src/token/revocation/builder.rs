@@ -45,12 +45,17 @@ impl TokenListBuilder {
     /// When the issuer is unset or empty, or the longest lifetime is shorter than a second or
     /// longer than a year.
     pub fn build(self) -> Result<TokenList, ConfigError> {
+        self.validate()
+            .map_err(|error| error.in_engine("TokenList"))
+    }
+
+    fn validate(self) -> Result<TokenList, ConfigError> {
         if self.env.issuer.is_empty() {
             return Err(ConfigError::new("issuer", "is empty"));
         }
         if self.longest < Duration::from_secs(1) || self.longest > YEAR {
             let reason = "is not between a second and a year";
-            return Err(ConfigError::new("longest", reason));
+            return Err(ConfigError::new("max_ttl", reason));
         }
         let inner = TokenListInner {
             store: self.env.store,

@@ -191,10 +191,10 @@ async fn settings_out_of_range_are_named() {
             builder.schema("a\"; DROP TABLE users; --")
         }),
         ("table_prefix", |builder| builder.table_prefix("jam-")),
-        ("connections", |builder| builder.max_connections(0)),
-        ("connections", |builder| builder.max_connections(1001)),
-        ("time_limit", |builder| builder.command_timeout(HOUR)),
-        ("time_limit", |builder| {
+        ("max_connections", |builder| builder.max_connections(0)),
+        ("max_connections", |builder| builder.max_connections(1001)),
+        ("command_timeout", |builder| builder.command_timeout(HOUR)),
+        ("command_timeout", |builder| {
             builder.command_timeout(Duration::ZERO)
         }),
         ("purge_interval", |builder| {
@@ -210,7 +210,7 @@ async fn settings_out_of_range_are_named() {
         .max_connections(3)
         .connect()
         .await;
-    assert_refused(refused, "connections", "a shared pool has a size");
+    assert_refused(refused, "max_connections", "a shared pool has a size");
 }
 
 #[tokio::test]

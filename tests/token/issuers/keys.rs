@@ -382,11 +382,17 @@ async fn another_party_is_contacted_by_https_after_settings_are_checked() {
     let provider = Provider::start().await;
     for interval in [0, 86_401] {
         let settings = jwks(&provider).min_refresh_interval(Duration::from_secs(interval));
-        assert_eq!(settings.connect().await.unwrap_err().setting(), "interval");
+        assert_eq!(
+            settings.connect().await.unwrap_err().setting(),
+            "min_refresh_interval"
+        );
     }
     for timeout in [Duration::ZERO, Duration::from_secs(31)] {
         let settings = jwks(&provider).request_timeout(timeout);
-        assert_eq!(settings.connect().await.unwrap_err().setting(), "timeout");
+        assert_eq!(
+            settings.connect().await.unwrap_err().setting(),
+            "request_timeout"
+        );
     }
     assert_eq!(provider.requests(KEYS), 0);
 }

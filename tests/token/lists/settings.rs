@@ -20,7 +20,7 @@ fn a_list_requires_an_issuer_and_a_valid_lifetime() {
         );
         for seconds in [0, 366 * 86_400 + 1] {
             let error = list().max_ttl(Duration::from_secs(seconds)).build();
-            assert_eq!(error.unwrap_err().setting(), "longest");
+            assert_eq!(error.unwrap_err().setting(), "max_ttl");
         }
         assert!(list().max_ttl(Duration::from_secs(1)).build().is_ok());
     }

@@ -101,6 +101,11 @@ impl<U> PostgresUsersBuilder<U> {
     /// When a name is not 1 to 63 ASCII letters, digits and `_`, starting with a letter or `_`, or
     /// the [columns of the user](Self::user_columns) include the password.
     pub fn build(self) -> Result<PostgresUsers<U>, ConfigError> {
+        self.validate()
+            .map_err(|error| error.in_engine("PostgresUsers"))
+    }
+
+    fn validate(self) -> Result<PostgresUsers<U>, ConfigError> {
         let parts = self.table.split('.').map(|part| quoted("table", part));
         let table = parts.collect::<Result<Vec<_>, _>>()?;
         if table.len() > 2 {
