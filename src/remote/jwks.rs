@@ -235,11 +235,6 @@ impl JwksBuilder {
     /// If the URL is not an https URL, the interval is not between a second and a day, there is no
     /// tokio runtime, or the keys cannot be fetched.
     pub async fn connect(self) -> Result<Jwks, ConfigError> {
-        let built = self.fetch_keys().await;
-        built.map_err(|error| error.in_engine("Jwks"))
-    }
-
-    async fn fetch_keys(self) -> Result<Jwks, ConfigError> {
         let url = self.scheme.url("jwks_url", &self.url)?;
         let fetch = Fetch::new(self.timeout)?;
         Jwks::start(url, fetch, self.interval).await
