@@ -139,7 +139,7 @@ mod sessions {
         }
 
         /// See [`Sessions::revoke_all`].
-        pub fn revoke_all(&self, subject: &str) -> Result<u64, BlockingError<StoreError>> {
+        pub fn revoke_all(&self, subject: &str) -> Result<usize, BlockingError<StoreError>> {
             let subject = subject.to_owned();
             self.run(async move |sessions| sessions.revoke_all(&subject).await)
         }

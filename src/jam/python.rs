@@ -122,7 +122,7 @@ impl<U: Serialize + DeserializeOwned + Send + Sync + 'static> Jam<U> {
     /// # Errors
     ///
     /// If there is no table `session`, or the store does not answer.
-    pub async fn session_clear(&self, subject: &str) -> Result<u64, Rejection> {
+    pub async fn session_clear(&self, subject: &str) -> Result<usize, Rejection> {
         Ok(self.sessions()?.revoke_all(subject).await?)
     }
 

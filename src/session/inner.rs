@@ -171,7 +171,7 @@ impl SessionsInner {
     }
 
     /// Revokes every session of `subject`, including those of logins in progress.
-    pub(super) async fn clear(&self, subject: &str) -> Result<u64, StoreError> {
+    pub(super) async fn clear(&self, subject: &str) -> Result<usize, StoreError> {
         // A login compares epochs after it has written its session, so the order matters. A session
         // that this listing misses was written after the epoch, and its login removes it again.
         let is_epoch_replaced = match self.replace_epoch(subject).await {
@@ -187,7 +187,7 @@ impl SessionsInner {
         }
         let cleared = Event::new(EventKind::SessionsCleared, self.clock.now());
         self.events.tell(&cleared.of(subject));
-        Ok(revoked)
+        Ok(usize::try_from(revoked).unwrap_or(usize::MAX))
     }
 
     pub(super) async fn epoch(&self, subject: &str) -> Result<SessionEpoch, StoreError> {

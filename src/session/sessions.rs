@@ -133,7 +133,7 @@ impl<U: Send + Sync + 'static> Sessions<U> {
     ///
     /// Returns an error if the store does not answer. Sessions may then remain, so call it again.
     #[doc(alias("logout", "log out everywhere"))]
-    pub async fn revoke_all(&self, subject: &str) -> Result<u64, StoreError> {
+    pub async fn revoke_all(&self, subject: &str) -> Result<usize, StoreError> {
         self.inner.clear(subject).await
     }
 
@@ -143,11 +143,11 @@ impl<U: Send + Sync + 'static> Sessions<U> {
     /// # Errors
     ///
     /// Returns an error if the store does not answer. Sessions may then remain, so call it again.
-    pub async fn revoke_others(&self, subject: &str, keep: &str) -> Result<u64, StoreError> {
+    pub async fn revoke_others(&self, subject: &str, keep: &str) -> Result<usize, StoreError> {
         let mut revoked = 0;
         for (key, head) in self.inner.list(subject).await? {
             if public_id(&key) != keep {
-                revoked += u64::from(self.inner.revoke_listed(&key, &head).await?);
+                revoked += usize::from(self.inner.revoke_listed(&key, &head).await?);
             }
         }
         Ok(revoked)
