@@ -65,6 +65,13 @@ impl ConfigError {
     }
 
     /// Names the type that is being built, unless an inner builder has named its own.
+    #[cfg(any(
+        feature = "jwt",
+        feature = "session",
+        feature = "otp",
+        feature = "near-cache",
+        feature = "store-file"
+    ))]
     pub(crate) fn in_engine(mut self, engine: &'static str) -> Self {
         self.engine.get_or_insert(engine);
         self
