@@ -105,3 +105,50 @@ pub(crate) fn user_type_name(extensions: &Extensions) -> Option<&'static str> {
     let presence = extensions.get::<Presence>()?;
     presence.user_type.map(|user| user.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::Future, pin::Pin};
+
+    use super::*;
+    use crate::{
+        clock::Timestamp,
+        identity::{Factor, Subject},
+        rejection::Rejection,
+    };
+
+    #[derive(Clone)]
+    struct Recorder;
+
+    impl RememberProof for Recorder {
+        fn remember_proof<'a>(
+            &'a self,
+            _: &'a Factor,
+            _: Timestamp,
+        ) -> Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send + 'a>> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    fn identity(id: &str) -> Identity {
+        Identity::new(Subject::new("i", id), Timestamp::from_secs(1))
+    }
+
+    #[test]
+    fn a_proof_is_recorded_only_for_the_caller_of_the_outer_layer() {
+        for (inner, is_recorded) in [("alice", true), ("bob", false)] {
+            let mut extensions = Extensions::new();
+            let outer = Verified::new(identity("alice"), Arc::new(()));
+            insert(outer.attach_memory(Recorder), &mut extensions);
+            insert(
+                Verified::<()>::identity_only(identity(inner)),
+                &mut extensions,
+            );
+            assert_eq!(
+                proof_recorder(&extensions).is_some(),
+                is_recorded,
+                "{inner}"
+            );
+        }
+    }
+}
